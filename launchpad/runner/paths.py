@@ -1,0 +1,63 @@
+"""Where everything lies on a host. One place, so that nothing else spells a path."""
+
+from __future__ import annotations
+
+RUNNER = "/usr/local/sbin/launchpad-runner"
+LIBRARY = "/usr/local/lib/launchpad"
+ETC = "/etc/launchpad"
+ROOT = "/srv/launchpad"
+CADDY = f"{ROOT}/caddy"
+SITES = f"{CADDY}/sites"
+CADDY_SOCKET = f"{CADDY}/run/admin.sock"
+TENANTS = f"{ROOT}/tenants"
+STATE = "/var/lib/launchpad"
+OPERATIONS = f"{STATE}/operations"
+REVERTS = f"{STATE}/reverts"
+RUN = "/run/launchpad"
+LOCKS = f"{RUN}/locks"
+
+
+def tenant(name: str) -> str:
+    """The tenant's own folder; everything it keeps on disk is below it."""
+    return f"{TENANTS}/{name}"
+
+
+def record(name: str) -> str:
+    """What should run for this tenant on this host, as the last committed operation left it (JSON)."""
+    return f"{tenant(name)}/tenant.json"
+
+
+def releases(name: str) -> str:
+    return f"{tenant(name)}/releases"
+
+
+def release(name: str, short: str) -> str:
+    return f"{releases(name)}/{short}"
+
+
+def current(name: str) -> str:
+    """The link to the release that runs."""
+    return f"{tenant(name)}/current"
+
+
+def data(name: str) -> str:
+    """A Btrfs subvolume with the tenant's quota; one folder a volume."""
+    return f"{tenant(name)}/data"
+
+
+def vault(name: str) -> str:
+    """Secrets at rest, each `<NAME>@<version>.cred`, encrypted with systemd-creds."""
+    return f"{tenant(name)}/secrets"
+
+
+def secrets(name: str, short: str) -> str:
+    """Secrets in use, on tmpfs, one file a name, readable only by the tenant's mapped uid."""
+    return f"{RUN}/{name}/{short}"
+
+
+def site(name: str) -> str:
+    return f"{SITES}/{name}.caddy"
+
+
+def operation(identifier: str) -> str:
+    return f"{OPERATIONS}/{identifier}"

@@ -1,0 +1,255 @@
+"""What the two sides say to each other: requests, releases, events, replies. Standard library only; data, no behaviour.
+
+One exec carries one request: one line of JSON on standard input,
+
+    {"protocol": 1, "client": "0.1.0", "verb": "submit", "body": {...}}
+
+and any number of JSON lines come back, events first, one reply or one error last:
+
+    {"type": "event", "number": 3, "at": 1790000000.1, "event": "step-done", "step": "pull-images", ...}
+    {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {...}}
+    {"type": "error", "error": "state", "message": "...", "hint": "..."}
+
+The parsers here are closed: an unknown key, a missing one or a wrong type is refused, so that a field that one side does
+not know never passes in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+PROTOCOL = 1
+OLDEST_PROTOCOL = 1
+"""The runner serves PROTOCOL and the one before it (none yet); an older client may read and not change."""
+
+READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan"})
+CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install"})
+VERBS = READING_VERBS | CHANGING_VERBS
+
+OPERATION_KINDS = ("provision", "deploy", "stop", "start", "restart", "retire")
+
+ErrorKind = Literal["request", "state", "locked", "step", "protocol", "bug"]
+"""request: malformed or judged unsafe; state: does not fit what is; locked: retry later; step: a step failed."""
+
+
+class Refused(Exception):
+    """The runner says no: `kind` for programs, `message` and `hint` for people. Crosses the wire as an error line."""
+
+    def __init__(self, message: str, *, kind: ErrorKind = "request", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind: ErrorKind = kind
+        self.hint = hint
+
+    def as_line(self) -> dict[str, str]:
+        return {"type": "error", "error": self.kind, "message": self.message, "hint": self.hint}
+
+
+def canonical(value: object) -> bytes:
+    """The one JSON form that digests are taken of: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(data: bytes) -> str:
+    """`sha256:` and 64 hex digits."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+# --- the release -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One container of a release. `name` is the Compose service; its index in the release gives its address."""
+
+    name: str
+    image: str
+    """`registry/repository@sha256:…`, or with a tag before the @; never a tag alone."""
+    memory_mb: int
+    cpus: float
+    pids: int
+    needs_start: str = ""
+    """Reserved for an order of start; Compose's own depends_on says it today."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One question about health, asked by the runner from the host.
+
+    kind `process`: every container runs and none restarted. kind `ready` / `provider` / `channel`: GET
+    http://<service address>:<port><path> answers `expect`. Only process and ready decide a deploy; the others warn.
+    """
+
+    kind: Literal["process", "ready", "provider", "channel"]
+    service: str = ""
+    port: int = 0
+    path: str = ""
+    expect: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Something that an app offers to do inside its own container, e.g. openclaw's one-time browser link."""
+
+    name: str
+    service: str
+    argv: tuple[str, ...]
+    """`{0}`, `{1}` … stand for the caller's arguments, each of [A-Za-z0-9_.:-]{1,128}."""
+    timeout_seconds: int = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What runs: image digests, rendered files, secret versions, and how to start and judge it. Immutable.
+
+    `digest` is taken over the canonical JSON of everything here, and `files` has each file's own digest, so one
+    digest names it all. The inventory's revision is not part of it: it travels beside it in the deploy request.
+    """
+
+    tenant: str
+    slot: int
+    app: str
+    version: str
+    strategy: Literal["swap", "beside"]
+    """swap: one writer, the old one stops before the new one starts; beside: two may run at once."""
+    services: tuple[Service, ...]
+    web: str
+    """`service:port` that Caddy dials, or empty for an app without a site."""
+    domains: tuple[str, ...]
+    volumes: tuple[str, ...]
+    """Names; each is a folder below the tenant's data/ that belongs to its uid."""
+    disk_mb: int
+    egress: Literal["open", "none"]
+    secrets: Mapping[str, int]
+    """Name → version. Values are never here."""
+    probes: tuple[Probe, ...]
+    actions: tuple[Action, ...]
+    start_seconds: int
+    """How long the probes may take to hold from the start."""
+    steady_seconds: int
+    """How long they must hold, with unchanged container start times, before traffic."""
+    stop_seconds: int
+    """How long a stop may take before the kill (Compose's stop_grace_period)."""
+    files: Mapping[str, str]
+    """Relative path → digest of its bytes. Always `compose.yaml`; `site.caddy` when there is a web."""
+    format: int = 1
+
+    @property
+    def digest(self) -> str:
+        return digest_of(canonical(release_as_json(self)))
+
+    @property
+    def short(self) -> str:
+        """The first 12 hex digits: the release's folder and what people see."""
+        return self.digest.removeprefix("sha256:")[:12]
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """Where the operator's text came from. `revision` is a Git commit or a content digest; `ancestors` are the
+    revisions that it descends from, newest first, at most 500, itself included."""
+
+    revision: str
+    ancestors: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One line from the operator."""
+
+    protocol: int
+    client: str
+    verb: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+def release_as_json(release: Release) -> dict[str, Any]:
+    """The release as plain JSON; `release_from_json` reads it back."""
+    return _plain(release)
+
+
+def release_from_json(value: object) -> Release:
+    """Parse a release; Refused on an unknown key, a missing one, or a wrong type. Says nothing about safety: judge does."""
+    return _build(Release, value, "release")
+
+
+def request_from_line(line: bytes) -> Request:
+    """Parse a request line; Refused when it is not one."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise Refused("the request is not a line of JSON") from error
+    request = _build(Request, value, "request")
+    if request.verb not in VERBS:
+        raise Refused(f"unknown verb {request.verb!r}", kind="protocol", hint="update Launchpad, or provision the host")
+    return request
+
+
+def inventory_from_json(value: object) -> Inventory:
+    """Parse an inventory revision; Refused when it is not one."""
+    return _build(Inventory, value, "inventory")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _build(kind: Any, value: object, where: str) -> Any:
+    """A dataclass from JSON by its annotations: closed, typed, with the path of what is wrong."""
+    import typing
+
+    if not isinstance(value, dict):
+        raise Refused(f"{where}: expected an object")
+    hints = typing.get_type_hints(kind)
+    unknown = set(value) - set(kind.__dataclass_fields__)
+    if unknown:
+        raise Refused(f"{where}: unknown key {min(unknown)!r}")
+    arguments = {}
+    for name, item in kind.__dataclass_fields__.items():
+        if name in value:
+            arguments[name] = _coerce(hints[name], value[name], f"{where}.{name}")
+        elif item.default is item.default_factory:  # both MISSING: the field is required
+            raise Refused(f"{where}: missing key {name!r}")
+    return kind(**arguments)
+
+
+def _coerce(hint: Any, value: Any, where: str) -> Any:
+    import collections.abc
+    import typing
+
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin is Literal:
+        if not isinstance(value, str) or value not in arguments:
+            raise Refused(f"{where}: expected one of {', '.join(arguments)}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise Refused(f"{where}: expected a list")
+        return tuple(_coerce(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if origin is collections.abc.Mapping:
+        if not isinstance(value, dict):
+            raise Refused(f"{where}: expected an object")
+        return {key: _coerce(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is Any:
+        return value
+    if hasattr(hint, "__dataclass_fields__"):
+        return _build(hint, value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise Refused(f"{where}: expected {hint.__name__}")
+    return value

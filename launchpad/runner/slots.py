@@ -1,0 +1,63 @@
+"""What follows from a tenant's slot: uid, subnet, addresses, bridge. Pure; the same on both sides.
+
+A slot is a tenant's number in the fleet, 1 to 4095, given once and never reused. Each slot owns a /28 of 10.200.0.0/16:
+.1 is the bridge's gateway (the host, where Caddy dials from), .2 to .7 the services of side a, .8 to .13 those of side b.
+Two sides exist so that a new release can start beside the old one.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+Side = Literal["a", "b"]
+
+FIRST_SLOT = 1
+LAST_SLOT = 4095
+MOST_SERVICES = 6
+NETWORK = IPv4Network("10.200.0.0/16")
+FIRST_UID = 10_000
+"""Inner uid of slot 0; below Docker's remapped range of 65,536."""
+REMAP_BASE = 1_000_000
+"""The host's uid of the containers' uid 0 (userns-remap of the whole daemon)."""
+
+TENANT_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+"""Safe as a path, a shell word, a subdomain, a Compose project; at most 32 characters."""
+
+
+def is_tenant_name(text: str) -> bool:
+    """Whether the text is a tenant's name: 1 to 32 of a-z, 0-9 and single inner hyphens, a letter first."""
+    return len(text) <= 32 and TENANT_NAME.fullmatch(text) is not None
+
+
+def inner_uid(slot: int) -> int:
+    """The uid inside the tenant's containers."""
+    return FIRST_UID + slot
+
+
+def host_uid(slot: int) -> int:
+    """The uid that the tenant's files have on the host."""
+    return REMAP_BASE + inner_uid(slot)
+
+
+def bridge(slot: int) -> str:
+    """The name of the tenant's bridge on the host, at most 15 characters as the kernel wants."""
+    return f"lp-{slot}"
+
+
+def subnet(slot: int) -> IPv4Network:
+    """The tenant's /28."""
+    return IPv4Network((int(NETWORK.network_address) + slot * 16, 28))
+
+
+def gateway(slot: int) -> IPv4Address:
+    """The host's address on the tenant's bridge; what an app trusts as its proxy."""
+    return subnet(slot).network_address + 1
+
+
+def address(slot: int, service_index: int, side: Side = "a") -> IPv4Address:
+    """The fixed address of a tenant's nth service (0 to 5, in the release's order) on one side."""
+    if not 0 <= service_index < MOST_SERVICES:
+        raise ValueError(f"a tenant has at most {MOST_SERVICES} services")
+    return subnet(slot).network_address + (2 if side == "a" else 8) + service_index
