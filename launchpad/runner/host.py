@@ -1,0 +1,192 @@
+"""The one seam between the runner's deciding and the machine: everything an operation may see or do on a host.
+
+`launchpad.runner.machine` is the real one; the tests' in-memory host passes the same contract suite and can be killed
+at every call. Every changing method is idempotent: what is already so is fine, what is already gone is fine. A method
+that fails raises `Failed` with a cause that a person can read; nothing else crosses the seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Literal, Protocol
+
+Progress = Callable[[str], None]
+"""Takes one short line about what goes on, for the events."""
+
+
+class Failed(Exception):
+    """The machine could not do it: `message` says what and why; `lines` are the log lines that belong to it."""
+
+    def __init__(self, message: str, *, lines: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.lines = tuple(lines)
+
+
+class Busy(Exception):
+    """A lock is held; `owner` is what its holder wrote into it."""
+
+    def __init__(self, name: str, owner: Mapping[str, Any]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.owner = dict(owner)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A container of a tenant as Docker has it now."""
+
+    name: str
+    tenant: str
+    service: str
+    side: str
+    release: str
+    """The release that started it (12 hex), from its label."""
+    image: str
+    state: Literal["created", "running", "restarting", "paused", "exited", "dead", "removing"]
+    started_at: str
+    """Docker's own time stamp; changes with every start, so it tells a restart."""
+    exit_code: int
+    oom_killed: bool
+    address: str
+    """The container's IPv4 address on the tenant's network; empty when it does not run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, for polling something that can only be polled."""
+
+    def boot_id(self) -> str:
+        """Changes with every boot."""
+
+
+class Files(Protocol):
+    def read(self, path: str) -> bytes | None:
+        """The file's bytes; None when it is absent. Never follows a link in the last place."""
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0) -> None:
+        """Replace the file in one step, on disk when this returns: a reader sees the old or the new, never half.
+
+        Missing parents are made (0755, root)."""
+
+    def append(self, path: str, data: bytes) -> None:
+        """Add to the end, on disk when this returns; a torn last write is possible, a torn earlier one is not."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link, or a folder with all that is in it (also Btrfs subvolumes inside)."""
+
+    def names(self, path: str) -> list[str]:
+        """The names in a folder, sorted; empty when it is absent."""
+
+    def folder(self, path: str, *, mode: int = 0o755, uid: int = 0) -> None:
+        """Make the folder and its parents; set its own mode and owner."""
+
+    def link(self, path: str, target: str) -> None:
+        """Point the symbolic link at the target in one step, by rename."""
+
+    def target(self, path: str) -> str | None:
+        """What the link points at; None when there is no link."""
+
+
+class Data(Protocol):
+    def make_data(self, path: str, *, volumes: Sequence[str], disk_mb: int, uid: int) -> None:
+        """A Btrfs subvolume with a quota, one folder a volume (0700, owned by uid). Existing data is kept as it is;
+        the quota is set to what is asked."""
+
+    def has_data(self, path: str) -> bool:
+        """Whether the subvolume is there."""
+
+    def seal(self, path: str, name: str, value: bytes) -> None:
+        """Encrypt the value with systemd-creds under its name and write it to the path (0600, root)."""
+
+    def unseal(self, path: str, name: str) -> bytes:
+        """The value again. Failed when the file is absent or was sealed under another name or on another host."""
+
+
+class Containers(Protocol):
+    def resolve(self, folder: str, project: str, environment: Mapping[str, str]) -> dict[str, Any]:
+        """The Compose file in the folder as Compose itself understands it (`config --format json`)."""
+
+    def has_image(self, image: str) -> bool:
+        """Whether the image, named with its digest, is on the host."""
+
+    def pull(self, image: str, progress: Progress) -> None:
+        """Fetch the image by its digest; nothing to do when it is there."""
+
+    def make_network(self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address) -> None:
+        """A bridge network just so; one of that name that is otherwise is Failed, never changed."""
+
+    def has_network(self, name: str) -> bool: ...
+
+    def remove_network(self, name: str) -> None: ...
+
+    def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
+        """Create what is missing and start every service of the project; never pulls or builds. What already runs with
+        the same configuration is left running."""
+
+    def start(self, project: str) -> None:
+        """Start the project's existing, stopped containers again. Failed when there are none."""
+
+    def stop(self, project: str, seconds: int) -> None:
+        """Stop the project's containers, keep them; SIGKILL after the seconds."""
+
+    def down(self, project: str, seconds: int) -> None:
+        """Stop and remove the project's containers."""
+
+    def containers(self, tenant: str = "") -> list[Container]:
+        """Every Launchpad container, stopped ones too, or one tenant's."""
+
+    def log_lines(self, project: str, lines: int) -> list[str]:
+        """The last lines that the project's containers wrote."""
+
+
+class Traffic(Protocol):
+    def open_traffic(self, addresses: Sequence[IPv4Address]) -> None:
+        """Let new connections from the host to these addresses pass. Closed is the default for every tenant's
+        address: a closed one answers a new connection with a reset at once, which Caddy holds and tries again."""
+
+    def close_traffic(self, addresses: Sequence[IPv4Address]) -> None:
+        """Refuse new connections from the host to these addresses, but for the runner's own probes."""
+
+    def open_addresses(self) -> frozenset[IPv4Address]: ...
+
+    def connections(self, addresses: Sequence[IPv4Address]) -> int:
+        """How many established connections the host (Caddy) has to these addresses."""
+
+    def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
+        """The status of a GET to a tenant's address, past a closed gate; 0 when there was no answer."""
+
+    def adapt(self, caddyfile: str) -> dict[str, Any]:
+        """The Caddyfile as Caddy's own JSON (through its admin socket); Failed when Caddy refuses it."""
+
+    def load_sites(self) -> None:
+        """Have Caddy run what the Caddyfile and sites/ say now. Failed, and the old configuration goes on, when Caddy
+        refuses it. Does nothing when Caddy already runs just that."""
+
+
+class Operations(Protocol):
+    def lock(self, name: str, owner: Mapping[str, Any], *, seconds: float = 0) -> AbstractContextManager[None]:
+        """The kernel's lock of that name until the block or the process ends; Busy when another process has it for
+        longer than the seconds."""
+
+    def begin(self, operation: str) -> None:
+        """Start `launchpad-operation@<operation>.service`; it outlives this process and the connection."""
+
+
+class Host(Clock, Files, Data, Containers, Traffic, Operations, Protocol):
+    """All of it."""
