@@ -1,0 +1,116 @@
+"""The bare host's file system: what a VPS provider's Debian 13 image holds, and nothing of Launchpad."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from labkit import authority, outer
+from labkit.network import DOMAIN, GATEWAY
+from labkit.paths import Paths, write_text
+from labkit.services import MIRROR
+from labkit.shell import progress, run
+
+# Raise it when the functions below put something else into the image: it is part of the cache key.
+_RECIPE = 1
+_PACKAGES = (
+    "ca-certificates,curl,dbus,iproute2,iputils-ping,less,libpam-systemd,netbase,nftables,openssh-server,"
+    "procps,python3,sudo,systemd,systemd-sysv,udev"
+)
+# A lab's host is thrown away: no fsync for every unpacked file, no manual pages, no translations.
+_DPKG = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
+_APT = ('Acquire::Languages "none"', "APT::Install-Recommends true")
+_SOURCES = f"""Types: deb
+URIs: http://{MIRROR}/debian
+Suites: trixie trixie-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://{MIRROR}/debian-security
+Suites: trixie-security
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+# systemd's own container set-up hands over read-only v1 controllers; Docker must make groups in them.
+_CGROUP_UNIT = """[Unit]
+Description=Lab: make the cgroup v1 controllers writable, as they are on a real machine
+DefaultDependencies=no
+Before=sysinit.target
+ConditionPathIsMountPoint=/sys/fs/cgroup/memory
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'for group in /sys/fs/cgroup/*; do mount -o remount,bind,rw "$group" || true; done'
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+def bare_root(paths: Paths) -> Path:
+    """The folder with the bare host's root file system; built when its recipe is new."""
+    certificate = authority.root_certificate(paths)
+    recipe = [_RECIPE, _PACKAGES, _DPKG, _APT, _SOURCES, _CGROUP_UNIT, certificate.read_text()]
+    key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
+    root = paths.cache / "bases" / key / "root"
+    with paths.lock("base"):
+        if not root.exists():
+            progress("building the bare Debian 13 host (about half a minute, once)")
+            partial = root.parent.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            build_rootfs(partial / "root", _PACKAGES, variant="apt")
+            _furnish(partial / "root", certificate)
+            partial.rename(root.parent)
+    return root
+
+
+def build_rootfs(root: Path, packages: str, *, variant: str) -> None:
+    """Fill `root` with a Debian 13 of these packages, its downloads kept by the lab's mirror."""
+    options = [f"--dpkgopt={option}" for option in _DPKG] + [f"--aptopt={option}" for option in _APT]
+    sources = [f"deb http://{GATEWAY}/{archive} {suite} main" for archive, suite in _suites()]
+    run(
+        ["mmdebstrap", f"--variant={variant}", "--mode=root", "--quiet", f"--include={packages}", *options]
+        + ["--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", "--skip=output/dev"]
+        + ["trixie", str(root), *sources],
+        timeout=1200,
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+    )
+
+
+def _suites() -> list[tuple[str, str]]:
+    archives = outer.debian_archives()
+    suites = [("debian", "trixie"), ("debian", "trixie-updates"), ("debian-security", "trixie-security")]
+    return [(archive, suite) for archive, suite in suites if archive in archives]
+
+
+def _furnish(root: Path, certificate: Path) -> None:
+    write_text(root / "etc/apt/sources.list.d/debian.sources", _SOURCES)
+    (root / "etc/apt/sources.list").unlink(missing_ok=True)
+    shutil.copy(certificate, root / "usr/local/share/ca-certificates/launchpad-lab.crt")
+    run(["chroot", str(root), "update-ca-certificates"])
+    for key in (root / "etc/ssh").glob("ssh_host_*"):
+        key.unlink()
+    # The file's name sorts before systemd's own 80-container-host0.network, which would ask for DHCP.
+    write_text(root / "etc/systemd/system/lab-cgroups.service", _CGROUP_UNIT)
+    units = ["lab-cgroups.service", "systemd-networkd.service"]
+    run(["systemctl", f"--root={root}", "enable", "--quiet", *units])
+    run(["systemctl", f"--root={root}", "mask", "--quiet", "systemd-networkd-wait-online.service"])
+    write_text(root / "etc/resolv.conf", f"nameserver {GATEWAY}\noptions timeout:1 attempts:5\n")
+    shutil.rmtree(root / "var/lib/apt/lists")
+    (root / "var/lib/apt/lists/partial").mkdir(parents=True)
+    (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
+    os.truncate(root / "etc/machine-id", 0) if (root / "etc/machine-id").exists() else None
+
+
+def personalise(root: Path, *, name: str, address: str, public_key: str, machine_id: str) -> None:
+    """Make a copied root a host of its own: its name, its address, its identity, and who may log in as root."""
+    write_text(root / "etc/hostname", f"{name}\n")
+    write_text(root / "etc/hosts", f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}.{DOMAIN} {name}\n")
+    write_text(root / "etc/machine-id", f"{machine_id}\n", mode=0o444)
+    network = f"[Match]\nName=host0\n\n[Network]\nAddress={address}/24\nGateway={GATEWAY}\nDNS={GATEWAY}\n"
+    write_text(root / "etc/systemd/network/10-host0.network", network + "LinkLocalAddressing=no\nIPv6AcceptRA=no\n")
+    write_text(root / "root/.ssh/authorized_keys", public_key, mode=0o600)

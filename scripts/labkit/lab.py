@@ -1,0 +1,160 @@
+"""The lab as a whole: hosts by name, and the servers around them."""
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from labkit import authority, base, cgroups, loops, network, outer, services
+from labkit.errors import LabError
+from labkit.guest import Guest
+from labkit.host import Host
+from labkit.paths import Paths, read_json, write_json
+from labkit.shell import run
+
+BARE = "bare"
+
+
+class Lab:
+    """Real hosts on this machine. Everything is idempotent, and safe from several processes at once."""
+
+    registry = services.REGISTRY
+    acme_directory = services.ACME_DIRECTORY
+
+    def __init__(self, paths: Paths | None = None) -> None:
+        self.paths = paths or Paths()
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Have all that a host needs around it: packages, authority, bridge, names and the package mirror."""
+        if self._prepared:
+            return
+        outer.require(self.paths)
+        outer.install(self.paths)
+        authority.ssh_key(self.paths)
+        with self.paths.lock("network"):
+            network.up()
+        services.start_names(self.paths, self._addresses())
+        services.start_mirror(self.paths)
+        self._prepared = True
+
+    def start_services(self) -> None:
+        """Have the registry and the ACME server too, which only tenants need."""
+        self.prepare()
+        services.start_registry(self.paths)
+        services.start_acme(self.paths)
+
+    # Hosts
+
+    def host(self, name: str) -> Host:
+        """The host with this name, running or not; LabError when there is none."""
+        if not Guest(self.paths, network.check_name(name)).exists():
+            raise LabError(f"there is no host {name}", hint=f"scripts/lab up {name}", exit_code=4)
+        return Host(self.paths, name)
+
+    def hosts(self) -> list[Host]:
+        """Every host, running or not, by name."""
+        folders = sorted(self.paths.machines.glob("*")) if self.paths.machines.exists() else []
+        return [Host(self.paths, folder.name) for folder in folders if Guest(self.paths, folder.name).exists()]
+
+    def up(self, name: str, *, source: str = BARE, keep_keys: bool = False, timeout: float = 60) -> Host:
+        """Make and boot a host from the bare image or a snapshot's label, and wait for SSH; a running one is left alone."""
+        network.check_name(name)
+        self.start_services()
+        guest = Guest(self.paths, name)
+        with self.paths.lock(f"create-{name}"):
+            if not guest.exists():
+                self._create(guest, source, keep_keys=keep_keys)
+        services.start_names(self.paths, self._addresses())
+        host = Host(self.paths, name)
+        host.start(timeout=timeout)
+        return host
+
+    def up_all(self, names: Sequence[str], *, source: str = BARE, keep_keys: bool = False) -> list[Host]:
+        """`up` for several hosts at once; every failure is told, not only the first."""
+        self.start_services()
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            waiting = [pool.submit(self.up, name, source=source, keep_keys=keep_keys) for name in names]
+        failures = [str(error) for error in (task.exception() for task in waiting) if error]
+        if failures:
+            raise LabError("\n".join(failures))
+        return [task.result() for task in waiting]
+
+    def down(self, name: str) -> None:
+        """Pull the plug on a host and remove all of it; nothing happens when there is none."""
+        guest = Guest(self.paths, network.check_name(name))
+        if guest.exists():
+            guest.kill()
+            network.heal(guest.address)
+        with self.paths.lock(f"create-{name}"):
+            shutil.rmtree(guest.folder, ignore_errors=True)
+
+    def down_all(self) -> None:
+        """Remove every host, the servers, the bridge and the rules: all that the lab made, except the cache."""
+        for folder in sorted(self.paths.machines.glob("*")):
+            self.down(folder.name)
+        services.stop_all(self.paths)
+        with contextlib.suppress(LabError):
+            network.down()
+        cgroups.remove_parent()
+        (self.paths.state / "addresses.json").unlink(missing_ok=True)
+        self._prepared = False
+
+    # Facts
+
+    def resolve(self, name: str) -> str:
+        """The address that the lab's DNS gives for `name`, for this machine, whose own resolver knows nothing of it."""
+        labels = name.rstrip(".").removesuffix(f".{network.DOMAIN}").split(".")
+        if labels[-1] in services.OWN_NAMES:
+            return network.GATEWAY
+        return self.host(labels[-1]).address
+
+    def ca_pem(self) -> Path:
+        """The file with the root certificate that every host trusts."""
+        return authority.root_certificate(self.paths)
+
+    def acme_root_pem(self) -> Path:
+        """The file with the root that signs what the ACME server issues now; it is new after `down --all`."""
+        self.start_services()
+        return services.acme_root(self.paths)
+
+    def _addresses(self) -> dict[str, str]:
+        indexes = read_json(self.paths.state / "addresses.json")
+        return {name: network.address_of(int(index)) for name, index in indexes.items()}
+
+    def _index(self, name: str) -> int:
+        file = self.paths.state / "addresses.json"
+        with self.paths.lock("addresses"):
+            indexes = read_json(file)
+            if name not in indexes:
+                taken = set(indexes.values())
+                free = next((index for index in range(network.MOST_HOSTS) if index not in taken), None)
+                if free is None:
+                    raise LabError("every address of the lab is taken", hint="scripts/lab down --all")
+                indexes[name] = free
+                write_json(file, indexes)
+            return int(indexes[name])
+
+    def _create(self, guest: Guest, source: str, *, keep_keys: bool) -> None:
+        origin = self._origin(source)
+        index = self._index(guest.name)
+        shutil.rmtree(guest.folder, ignore_errors=True)
+        guest.folder.mkdir(parents=True)
+        run(["cp", "--archive", "--reflink=auto", "--sparse=auto", str(origin), str(guest.root)])
+        public = authority.ssh_key(self.paths).with_suffix(".pub").read_text()
+        identity = secrets.token_hex(16)
+        address = network.address_of(index)
+        base.personalise(guest.root, name=guest.name, address=address, public_key=public, machine_id=identity)
+        if not keep_keys:
+            for key in (guest.root / "etc/ssh").glob("ssh_host_*"):
+                key.unlink()
+        run(["ssh-keygen", "-A", "-f", str(guest.root)])
+        loops.make(index)
+        guest.create(index)
+
+    def _origin(self, source: str) -> Path:
+        if source == BARE:
+            return base.bare_root(self.paths)
+        raise LabError(f"there is no snapshot {source!r}", hint="scripts/lab snapshot NAME LABEL", exit_code=4)
