@@ -1,0 +1,239 @@
+"""An app: something that can be hosted. Data only: a new app is a YAML file and its templates, and no Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import MaxLen, MinLen
+from pydantic import Field
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.host import Port
+from launchpad.fleet.model import Finding, Model, Path
+from launchpad.fleet.names import (
+    ActionName,
+    AppName,
+    ImageName,
+    SecretName,
+    ServiceName,
+    VariableName,
+    VersionName,
+    VolumeName,
+)
+from launchpad.fleet.quantities import Duration
+from launchpad.fleet.references import Argument, FilePath, ImageReference, Prose, UrlPath
+from launchpad.fleet.secret import SHORTEST_TOKEN
+from launchpad.fleet.tier import Tier
+from launchpad.fleet.variable import Variable
+from launchpad.runner.slots import MOST_SERVICES
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class AppVersion(Model):
+    """One version of an app that tenants may run."""
+
+    version: VersionName
+    images: Mapping[ImageName, ImageReference] = {}
+    """By the names that the services use. One without a digest can be listed, and not deployed."""
+    notes: Prose | None = None
+    breaks: Prose | None = None
+    """What stops working when a tenant comes to this version."""
+    follows: tuple[VersionName, ...] = ()
+    """The versions that may be upgraded to this one in one step; empty: any older one."""
+
+
+class Service(Model):
+    """One container of the app. Shares are of the tenant's tier; those not written are split equally."""
+
+    image: ImageName | None = None
+    """Which of the version's images; the one named like the service when absent."""
+    memory: Share | None = None
+    cpus: Share | None = None
+    pids: Share | None = None
+
+
+class Web(Model):
+    """What Caddy dials for the tenant's domains."""
+
+    service: ServiceName
+    port: Port
+
+
+class SecretSpec(Model):
+    """A secret that the app takes."""
+
+    name: SecretName
+    required: bool = False
+    generate: Annotated[int, Field(ge=SHORTEST_TOKEN, le=256)] | None = None
+    """The length of the random token that is made when nothing has been set."""
+    purpose: Prose | None = None
+
+
+class Probe(Model):
+    """One question about health. Only process and ready decide a deploy; provider and channel warn."""
+
+    kind: Literal["process", "ready", "provider", "channel"]
+    service: ServiceName | None = None
+    port: Port | None = None
+    path: UrlPath | None = None
+    expect: Annotated[int, Field(ge=100, le=599)] = 200
+
+    def findings(self) -> Iterator[Finding]:
+        asks = (self.service, self.port, self.path)
+        if self.kind == "process" and any(part is not None for part in asks):
+            yield Finding((), "a process probe takes no service, port or path", "kind: process alone")
+        if self.kind != "process" and any(part is None for part in asks):
+            yield Finding((), f"a {self.kind} probe is incomplete", "service, port and path")
+
+
+class Action(Model):
+    """Something that the app offers to do inside its own container."""
+
+    name: ActionName
+    service: ServiceName
+    argv: Annotated[tuple[Argument, ...], MinLen(1)]
+    timeout: Duration = Duration(60)
+    purpose: Prose | None = None
+
+
+class Timings(Model):
+    """How patient a deploy is."""
+
+    start: Duration = Duration(180)
+    """How long the probes may take to hold from the start."""
+    steady: Duration = Duration(15)
+    """How long they must hold before traffic."""
+    stop: Duration = Duration(30)
+    """How long a stop may take before the kill."""
+
+
+class TemplateFile(Model):
+    """A file of the release that is rendered from a template of the app."""
+
+    template: FilePath
+    path: FilePath
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one service gets of its tenant's tier."""
+
+    memory_mb: int
+    cpus: float
+    pids: int
+
+
+class App(Model):
+    """Everything that Launchpad knows about an app."""
+
+    name: AppName
+    summary: Prose | None = None
+    template: FilePath
+    """The folder below templates/compose/ that has compose.yaml.j2 and the files' templates."""
+    strategy: Literal["swap", "beside"]
+    """swap: one writer, the old one stops before the new one starts; beside: two may run at once."""
+    services: Annotated[Mapping[ServiceName, Service], MinLen(1), MaxLen(MOST_SERVICES)]
+    """In order: a service's place gives its address."""
+    web: Web | None = None
+    volumes: tuple[VolumeName, ...] = ()
+    secrets: tuple[SecretSpec, ...] = ()
+    variables: Mapping[VariableName, Variable] = {}
+    egress: Literal["open", "none"] = "open"
+    probes: tuple[Probe, ...] = (Probe(kind="process"),)
+    actions: tuple[Action, ...] = ()
+    timings: Timings = Timings()
+    files: tuple[TemplateFile, ...] = ()
+    versions: Annotated[tuple[AppVersion, ...], MinLen(1)]
+    """Newest last."""
+
+    def version(self, name: str) -> AppVersion:
+        """The version of that name; InventoryError with what there is when there is none."""
+        for version in self.versions:
+            if version.version == name:
+                return version
+        known = ", ".join(version.version for version in self.versions)
+        raise InventoryError(f"{self.name} has no version {name}; expected one of {known}")
+
+    def images(self, version: str) -> dict[ServiceName, ImageReference]:
+        """Each service's image, pinned by digest; InventoryError saying where to write the ones that are missing."""
+        images = self.version(version).images
+        found: dict[ServiceName, ImageReference] = {}
+        for name, service in self.services.items():
+            key = service.image or ImageName(name)
+            image = images.get(key)
+            if image is None or not image.pinned:
+                line = f"images: {{{version}: {{{key}: {image or 'registry/repository'}@sha256:…}}}}"
+                raise InventoryError(
+                    f"no digest for image {key} of {self.name} {version}",
+                    hint=f"write it to inventory/apps/{self.name}.yaml under {line}",
+                )
+            found[name] = image
+        return found
+
+    def limits(self, tier: Tier) -> dict[ServiceName, Limits]:
+        """How the tier is split: each service's share, rounded down, never below the least that Docker takes."""
+        memory = _shares([service.memory for service in self.services.values()])
+        cpus = _shares([service.cpus for service in self.services.values()])
+        pids = _shares([service.pids for service in self.services.values()])
+        return {
+            name: Limits(
+                memory_mb=max(6, int(tier.memory.mb * memory[index] + 1e-6)),
+                cpus=max(0.01, int(tier.cpus * cpus[index] * 100 + 1e-6) / 100),
+                pids=max(8, int(tier.pids * pids[index] + 1e-6)),
+            )
+            for index, name in enumerate(self.services)
+        }
+
+    def findings(self) -> Iterator[Finding]:
+        yield from self._unknown_services()
+        yield from self._shares_above_one()
+        yield from self._unknown_images()
+        yield from _repeated([(("secrets", i, "name"), spec.name) for i, spec in enumerate(self.secrets)], "secret")
+        yield from _repeated([(("volumes", i), name) for i, name in enumerate(self.volumes)], "volume")
+        yield from _repeated([(("actions", i, "name"), action.name) for i, action in enumerate(self.actions)], "action")
+        yield from _repeated([(("files", i, "path"), file.path) for i, file in enumerate(self.files)], "file")
+        yield from _repeated([(("versions", i, "version"), v.version) for i, v in enumerate(self.versions)], "version")
+
+    def _unknown_services(self) -> Iterator[Finding]:
+        named: list[tuple[Path, str | None]] = [(("web", "service"), self.web.service if self.web else None)]
+        named += [(("probes", i, "service"), probe.service) for i, probe in enumerate(self.probes)]
+        named += [(("actions", i, "service"), action.service) for i, action in enumerate(self.actions)]
+        for path, name in named:
+            if name is not None and name not in self.services:
+                yield Finding(path, f"unknown service {name}", f"one of {', '.join(self.services)}")
+
+    def _shares_above_one(self) -> Iterator[Finding]:
+        for resource in ("memory", "cpus", "pids"):
+            written = [getattr(service, resource) for service in self.services.values()]
+            total = sum(share for share in written if share is not None)
+            if total > 1.000001 or (None in written and total > 0.999999):
+                yield Finding(
+                    ("services",),
+                    f"the services' shares of {resource} are {total:g}",
+                    "at most 1 together, and some for each",
+                )
+
+    def _unknown_images(self) -> Iterator[Finding]:
+        used = {service.image or ImageName(name) for name, service in self.services.items()}
+        for index, version in enumerate(self.versions):
+            for key in version.images:
+                if key not in used:
+                    path = ("versions", index, "images", key)
+                    yield Finding(path, f"no service uses image {key}", f"one of {', '.join(sorted(used))}")
+
+
+def _repeated(named: list[tuple[Path, str]], noun: str) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for path, name in named:
+        if name in seen:
+            yield Finding(path, f"{noun} {name} appears twice", f"each {noun} once")
+        seen.add(name)
+
+
+def _shares(written: list[float | None]) -> list[float]:
+    rest = max(0.0, 1 - sum(share for share in written if share is not None))
+    each = rest / max(1, written.count(None))
+    return [each if share is None else share for share in written]

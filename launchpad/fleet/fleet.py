@@ -1,0 +1,93 @@
+"""The fleet: everything in one inventory, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.app import App
+from launchpad.fleet.host import Caddy, Host, Operator
+from launchpad.fleet.model import Model
+from launchpad.fleet.names import AppName, HostName, TenantName, TierName
+from launchpad.fleet.nearest import nearest
+from launchpad.fleet.references import PublicKey, Recipient
+from launchpad.fleet.tenant import Tenant, Value
+from launchpad.fleet.tier import Tier
+from launchpad.runner.slots import LAST_SLOT
+
+Found = TypeVar("Found")
+
+
+class Defaults(Model):
+    """launchpad.yaml: what holds for the whole fleet."""
+
+    operators: tuple[Operator, ...] = ()
+    """Who may operate every host that does not name its own operators."""
+    signers: tuple[PublicKey, ...] = ()
+    """Keys that may sign a new runner."""
+    recipients: tuple[Recipient, ...] = ()
+    """Who can read the secrets."""
+    caddy: Caddy = Caddy()
+
+
+class Fleet(Model):
+    """What should exist. Every name in it resolves; every slot and domain has one owner; no host is over-committed."""
+
+    defaults: Defaults = Defaults()
+    hosts: Mapping[HostName, Host] = {}
+    apps: Mapping[AppName, App] = {}
+    tiers: Mapping[TierName, Tier] = {}
+    tenants: Mapping[TenantName, Tenant] = {}
+    highest_slot: int = 0
+    """The highest slot ever given, also to tenants that are gone."""
+
+    def tenant(self, name: str) -> Tenant:
+        """The tenant; InventoryError with the nearest name when there is none."""
+        return _find(self.tenants, name, "tenant")
+
+    def host(self, name: str) -> Host:
+        """The host; InventoryError with the nearest name when there is none."""
+        return _find(self.hosts, name, "host")
+
+    def app(self, name: str) -> App:
+        """The app; InventoryError with the nearest name when there is none."""
+        return _find(self.apps, name, "app")
+
+    def tier(self, name: str) -> Tier:
+        """The tier; InventoryError with the nearest name when there is none."""
+        return _find(self.tiers, name, "tier")
+
+    def tenants_of(self, host: str) -> tuple[Tenant, ...]:
+        """The host's tenants, by name."""
+        return tuple(self.tenants[name] for name in sorted(self.tenants) if self.tenants[name].host == host)
+
+    def variables(self, tenant: Tenant) -> dict[str, Value]:
+        """The tenant's variables with the app's defaults; a variable that has neither is absent."""
+        declared = self.apps[tenant.app].variables
+        defaults = {str(name): item.default for name, item in declared.items() if item.default is not None}
+        return defaults | {str(name): value for name, value in tenant.variables.items()}
+
+    @property
+    def next_slot(self) -> int:
+        """The slot of the next tenant; InventoryError when all have been given."""
+        slot = max([self.highest_slot, *(tenant.slot for tenant in self.tenants.values())], default=0) + 1
+        if slot > LAST_SLOT:
+            raise InventoryError(
+                f"all {LAST_SLOT} slots of this fleet have been given",
+                hint="launchpad init in another folder for another fleet",
+            )
+        return slot
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values; amounts as people write them."""
+        return self.model_dump(mode="json")
+
+
+def _find(records: Mapping[Any, Found], name: str, noun: str) -> Found:
+    found = records.get(name)
+    if found is None:
+        guess = nearest(name, records)
+        hint = f"did you mean {guess}?" if guess else f"launchpad {noun} list"
+        raise InventoryError(f"no {noun} {name} in the inventory", hint=hint)
+    return found

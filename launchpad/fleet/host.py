@@ -1,0 +1,120 @@
+"""A host: one VPS, where it answers, who may operate it, and what of it Launchpad may give to tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le, MinLen
+from pydantic import Field
+
+from launchpad.fleet.model import Finding, Model
+from launchpad.fleet.names import HostName, OperatorName
+from launchpad.fleet.quantities import Duration, Size
+from launchpad.fleet.references import (
+    Address,
+    DevicePath,
+    Email,
+    FilePath,
+    Fingerprint,
+    HttpsUrl,
+    ImageReference,
+    Prose,
+    PublicKey,
+)
+
+Port = Annotated[int, Ge(1), Le(65535)]
+
+
+class Operator(Model):
+    """A person and the SSH keys that may run Launchpad's runner in that person's name."""
+
+    name: OperatorName
+    keys: Annotated[tuple[PublicKey, ...], MinLen(1)]
+
+
+class Caddy(Model):
+    """The web server in front of a host's tenants."""
+
+    image: ImageReference = ImageReference("docker.io/library/caddy:2.11.7")
+    """Must be pinned by digest before a host is provisioned with it."""
+    acme_email: Email | None = None
+    acme_ca: HttpsUrl | None = None
+    """The ACME directory; Caddy's own default (Let's Encrypt) when absent."""
+    acme_ca_root: FilePath | None = None
+    """A PEM file in the workspace: the certificate authority that the ACME directory itself is signed by."""
+    stream_close_delay: Duration = Duration(24 * 3600)
+    """How long a WebSocket survives a reload of Caddy."""
+
+
+class Storage(Model):
+    """What /srv/launchpad lies on: a block device, or a file of this size on the root disk."""
+
+    device: DevicePath | None = None
+    loop: Size | None = None
+
+    def findings(self) -> Iterator[Finding]:
+        if (self.device is None) == (self.loop is None):
+            yield Finding((), "storage is neither or both of device and loop", "exactly one of device: and loop:")
+
+
+class Reserve(Model):
+    """What the host keeps for itself."""
+
+    memory: Size = Size(512)
+    disk: Size = Size(1024)
+
+
+class Resources(Model):
+    """What the host has. Memory and disk are never promised twice; CPU of shared tiers is, `cpu_overcommit` times."""
+
+    memory: Size
+    cpus: Annotated[float, Field(gt=0, le=1024)]
+    disk: Size
+    """The size of /srv/launchpad."""
+    cpu_overcommit: Annotated[float, Field(ge=1, le=64)] = 4.0
+    reserve: Reserve = Reserve()
+
+    def findings(self) -> Iterator[Finding]:
+        if self.reserve.memory >= self.memory:
+            yield Finding(("memory",), f"memory {self.memory} is all reserved", f"more than {self.reserve.memory}")
+        if self.reserve.disk >= self.disk:
+            yield Finding(("disk",), f"disk {self.disk} is all reserved", f"more than {self.reserve.disk}")
+
+    @property
+    def memory_for_tenants_mb(self) -> int:
+        return self.memory.mb - self.reserve.memory.mb
+
+    @property
+    def disk_for_tenants_mb(self) -> int:
+        return self.disk.mb - self.reserve.disk.mb
+
+
+class Host(Model):
+    """One VPS. From a loaded Fleet, `operators` and `caddy` already have what launchpad.yaml says for every host."""
+
+    name: HostName
+    address: Address
+    port: Port = 22
+    user: Literal["launchpad"] = "launchpad"
+    fingerprints: tuple[Fingerprint, ...] = ()
+    """Host keys that are accepted at the first contact; empty: a person confirms."""
+    resources: Resources
+    operators: tuple[Operator, ...] = ()
+    caddy: Caddy = Caddy()
+    storage: Storage | None = None
+    """From a loaded Fleet never None: a loop file of the size of resources.disk unless written otherwise."""
+    labels: Mapping[HostName, Prose] = {}
+
+    def findings(self) -> Iterator[Finding]:
+        loop = self.storage.loop if self.storage else None
+        if loop is not None and loop < self.resources.disk:
+            yield Finding(
+                ("storage", "loop"),
+                f"the loop file of {loop} is smaller than resources.disk",
+                f"{self.resources.disk} or more",
+            )
+        names = [operator.name for operator in self.operators]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield Finding(("operators", index, "name"), f"operator {name} appears twice", "one entry with all keys")

@@ -1,0 +1,48 @@
+"""A tenant: one customer's instance of an app on one host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from launchpad.fleet.model import Finding, Model
+from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VariableName, VersionName
+from launchpad.fleet.references import Prose
+from launchpad.runner.slots import FIRST_SLOT, LAST_SLOT
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, str | int | float | bool):
+        return value
+    raise PydanticCustomError(
+        "malformed", "{what}", {"what": "not a single value", "expected": "text, a number or true or false"}
+    )
+
+
+Value = Annotated[str | int | float | bool, PlainValidator(_scalar, json_schema_input_type=str | int | float | bool)]
+"""What a variable may be; an app says which."""
+
+
+class Tenant(Model):
+    """Everything but the secrets. From a loaded Fleet, all that it names exists and the variables fit the app."""
+
+    name: TenantName
+    slot: Annotated[int, Field(ge=FIRST_SLOT, le=LAST_SLOT)]
+    """Given once by `tenant add`, never reused."""
+    app: AppName
+    version: VersionName
+    tier: TierName
+    host: HostName
+    domains: tuple[DomainName, ...] = ()
+    running: bool = True
+    variables: Mapping[VariableName, Value] = {}
+    """As written; `Fleet.variables(tenant)` adds the app's defaults."""
+    note: Prose | None = None
+
+    def findings(self) -> Iterator[Finding]:
+        for index, domain in enumerate(self.domains):
+            if domain in self.domains[:index]:
+                yield Finding(("domains", index), f"domain {domain} appears twice", "each domain once")

@@ -1,0 +1,37 @@
+"""A tier: the resources of one tenant, for all of its services together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from launchpad.fleet.model import Model
+from launchpad.fleet.names import TierName
+from launchpad.fleet.quantities import Size
+from launchpad.fleet.references import Prose
+
+
+class Log(Model):
+    """How much of each service's output the host keeps."""
+
+    size: Size = Size(10)
+    """Of one file."""
+    files: Annotated[int, Field(ge=1, le=20)] = 3
+
+
+class Tier(Model):
+    """Limits that hold: memory without swap, CPU, processes, disk."""
+
+    name: TierName
+    kind: Literal["shared", "dedicated"] = "shared"
+    """dedicated: its CPUs are promised to no one else; shared: they are a limit."""
+    memory: Size
+    cpus: Annotated[float, Field(gt=0, le=1024)]
+    pids: Annotated[int, Field(ge=16, le=32768)] = 512
+    disk: Size
+    tmp: Size = Size(256)
+    """The size of each service's /tmp, which counts as memory."""
+    log: Log = Log()
+    price: Prose | None = None
+    """For people, such as `29 EUR a month`; nothing is computed from it."""
