@@ -69,8 +69,12 @@ class Guest:
 
     def command(self) -> list[str]:
         """The words that boot it."""
-        devices = [Path("/dev/loop-control"), Path("/dev/fuse"), *loops.devices_of(self.index)]
-        present = [device for device in devices if device.exists()]
+        binds = ["--bind=/dev/fuse"] if Path("/dev/fuse").exists() else []
+        # No /dev/loop-control: it hands out the first loop device that is free on this whole machine, and no guest has
+        # a node for that one. Without it `mount -o loop` tries loop0, loop1 … and then the names that /sys shows: so
+        # each of the guest's own devices stands under both names.
+        for number, device in enumerate(loops.devices_of(self.index)):
+            binds += [f"--bind={device}", f"--bind={device}:/dev/loop{number}"]
         return [
             *cgroups.scope_command(self.label),
             "systemd-nspawn",
@@ -86,7 +90,7 @@ class Guest:
             "--timezone=off",
             "--link-journal=no",
             "--console=pipe",
-            *(f"--bind={device}" for device in present),
+            *binds,
             "--boot",
             *(_LEGACY_GROUPS if cgroups.is_legacy() else []),
         ]

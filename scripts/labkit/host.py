@@ -83,7 +83,7 @@ class Host:
         with self._paths.lock(f"machine-{self.name}"):
             if not self._guest.process("supervisor"):
                 log = self._guest.folder / "supervisor.log"
-                spawn_module("labkit.supervisor", self.name, log=log)
+                self._guest.record("supervisor", spawn_module("labkit.supervisor", self.name, log=log))
         self.wait_ssh(timeout)
 
     def power_off(self, *, timeout: float = 90) -> None:
@@ -93,7 +93,7 @@ class Host:
             self._guest.kill()
             return
         supervisor = self._guest.process("supervisor")
-        leader.send(signal.Signals(signal.SIGRTMIN + 4))
+        leader.send(signal.SIGRTMIN + 4)
         if not leader.wait_gone(timeout):
             raise LabError(f"{self.name} did not power off within {timeout:g} s", hint=f"scripts/lab down {self.name}")
         if supervisor and not supervisor.wait_gone(10):
@@ -108,23 +108,26 @@ class Host:
         leader = self._guest.process("leader")
         if not leader:
             raise LabError(f"{self.name} is not running", hint=f"scripts/lab up {self.name}")
-        leader.send(signal.Signals(signal.SIGRTMIN + 5))
+        leader.send(signal.SIGRTMIN + 5)
         if not leader.wait_gone(timeout):
             raise LabError(f"{self.name} did not go down for its reboot within {timeout:g} s")
         self.wait_ssh(timeout)
 
     def wait_ssh(self, timeout: float = 60) -> None:
-        """Wait until its sshd says its banner; LabError after `timeout` seconds."""
+        """Wait until its sshd greets and lets everybody in; LabError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if self.running() and _banner(self.address).startswith(b"SSH-"):
+            # While it boots, pam_nologin turns away whoever is not root.
+            if self.running() and _banner(self.address).startswith(b"SSH-") and not self.exists("/run/nologin"):
                 return
-            if not self._guest.process("supervisor") and not self.running():
-                time.sleep(0.2)
-                if not self._guest.process("supervisor"):
-                    raise LabError(f"{self.name} ended while it booted: {self.console(3)}")
+            if not self._guest.process("supervisor"):
+                raise LabError(f"{self.name} ended while it booted: {self.console(3)}")
             time.sleep(0.03)
         raise LabError(f"{self.name} does not answer SSH within {timeout:g} s: {self.console(3)}")
+
+    def settle(self, timeout: float = 60) -> str:
+        """Wait until systemd has started all that it starts at boot; returns `running` or `degraded`."""
+        return self.exec(["systemctl", "is-system-running", "--wait"], timeout=timeout, check=False).stdout.strip()
 
     def console(self, lines: int = 20) -> str:
         """The last lines that it wrote to its console."""
@@ -153,7 +156,7 @@ class Host:
         leader = self._guest.process("leader")
         if not leader:
             raise LabError(f"{self.name} is not running", hint=f"scripts/lab up {self.name}")
-        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
+        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
         return ["nsenter", f"--target={leader.pid}", *namespaces, "/usr/bin/env", "-i", _PATH, "LC_ALL=C.UTF-8"]
 
     def read(self, path: str) -> str:

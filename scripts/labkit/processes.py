@@ -42,7 +42,7 @@ class Process:
         """True while this very process runs; a zombie does not."""
         return bool(self.started) and _start_mark(self.pid) == self.started
 
-    def send(self, number: signal.Signals) -> None:
+    def send(self, number: int) -> None:
         """Signal this process, and no other that may have its number by now."""
         if self.alive():
             try:

@@ -3,7 +3,6 @@
 Run by the lab as `python3 -m labkit.supervisor NAME`, one for each guest.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +15,6 @@ from labkit.processes import Process
 
 def supervise(guest: Guest) -> int:
     """Boot the guest until it powers off; returns systemd-nspawn's last status."""
-    guest.record("supervisor", Process.of(os.getpid()))
     while True:
         status = _boot_once(guest)
         guest.clean()
