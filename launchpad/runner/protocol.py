@@ -10,8 +10,8 @@ and any number of JSON lines come back, events first, one reply or one error las
     {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {...}}
     {"type": "error", "error": "state", "message": "...", "hint": "..."}
 
-The parsers here are closed: an unknown key, a missing one or a wrong type is refused, so that a field that one side does
-not know never passes in silence.
+The parsers here are closed: an unknown key, a missing one or a wrong type is refused, so that a field that one side
+does not know never passes in silence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 PROTOCOL = 1
 OLDEST_PROTOCOL = 1
@@ -34,6 +34,9 @@ OPERATION_KINDS = ("provision", "deploy", "stop", "start", "restart", "retire")
 
 ErrorKind = Literal["request", "state", "locked", "step", "protocol", "bug"]
 """request: malformed or judged unsafe; state: does not fit what is; locked: retry later; step: a step failed."""
+
+
+Record = TypeVar("Record")
 
 
 class Refused(Exception):
@@ -172,11 +175,12 @@ class Request:
 
 def release_as_json(release: Release) -> dict[str, Any]:
     """The release as plain JSON; `release_from_json` reads it back."""
-    return _plain(release)
+    value: dict[str, Any] = _plain(release)
+    return value
 
 
 def release_from_json(value: object) -> Release:
-    """Parse a release; Refused on an unknown key, a missing one, or a wrong type. Says nothing about safety: judge does."""
+    """Parse a release; Refused on an unknown key, a missing one, or a wrong type. Safety is judge's."""
     return _build(Release, value, "release")
 
 
@@ -207,18 +211,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _build(kind: Any, value: object, where: str) -> Any:
+def _build(kind: type[Record], value: object, where: str) -> Record:
     """A dataclass from JSON by its annotations: closed, typed, with the path of what is wrong."""
     import typing
 
     if not isinstance(value, dict):
         raise Refused(f"{where}: expected an object")
     hints = typing.get_type_hints(kind)
-    unknown = set(value) - set(kind.__dataclass_fields__)
+    fields: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    unknown = set(value) - set(fields)
     if unknown:
         raise Refused(f"{where}: unknown key {min(unknown)!r}")
     arguments = {}
-    for name, item in kind.__dataclass_fields__.items():
+    for name, item in fields.items():
         if name in value:
             arguments[name] = _coerce(hints[name], value[name], f"{where}.{name}")
         elif item.default is item.default_factory:  # both MISSING: the field is required

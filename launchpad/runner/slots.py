@@ -1,7 +1,8 @@
 """What follows from a tenant's slot: uid, subnet, addresses, bridge. Pure; the same on both sides.
 
-A slot is a tenant's number in the fleet, 1 to 4095, given once and never reused. Each slot owns a /28 of 10.200.0.0/16:
-.1 is the bridge's gateway (the host, where Caddy dials from), .2 to .7 the services of side a, .8 to .13 those of side b.
+A slot is a tenant's number in the fleet, 1 to 4095, given once and never reused. Each slot owns a /28 of
+10.200.0.0/16: .1 is the bridge's gateway (the host, where Caddy dials from), .2 to .7 are the services of side a,
+.8 to .13 those of side b.
 Two sides exist so that a new release can start beside the old one.
 """
 

@@ -1,0 +1,193 @@
+"""Carry an operation out from its journal: forward, or back, from wherever the last process died.
+
+    carry_out(host, id)    what the operation's unit runs
+    settle(host, subject)  what a new operation does first, with the lock in hand
+    settle_all(host)       what the boot unit does
+
+Forward until the Commit step; a failure or a cancel before it undoes every step that was begun, in reverse. Behind the
+commit there is only forward. A process that finds the operation begun starts again at the first step (or at the
+commit, when that is behind it): every step finds what is already so. A reboot empties tmpfs and stops containers, so
+trusting the journal's `step-done` there would be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from launchpad.runner import apply as tenant_effects
+from launchpad.runner.apply import Cancelled, Context
+from launchpad.runner.host import Busy, Failed, Host
+from launchpad.runner.journal import Journal, open_journals, outline, subject
+from launchpad.runner.protocol import Refused
+from launchpad.runner.steps import Commit, TenantStep, step_name, title
+
+MOST_ATTEMPTS = 3
+"""A process that died this often before the commit undoes at its next start."""
+LOCK_SECONDS = 120
+
+
+class NotSettled(Exception):
+    """The operation can go neither forward nor back now (Docker is down, the disk is full); try again later."""
+
+
+def carry_out(host: Host, identifier: str) -> None:
+    """Take the subject's lock and bring the operation to its end. NotSettled when it has to be tried again."""
+    journal = Journal(host, identifier)
+    asked = journal.asked()
+    if asked is None:
+        raise Refused(f"there is no operation {identifier}", kind="state")
+    owner = {"operation": identifier, "who": asked["who"], "since": host.now(), "kind": asked["operation"]["kind"]}
+    with host.lock(subject(asked["operation"]), owner, seconds=LOCK_SECONDS):
+        bring_to_end(host, journal)
+
+
+def settle(host: Host, name: str) -> None:
+    """Bring every open operation on the subject to its end; the caller holds its lock."""
+    for journal in list(open_journals(host)):
+        asked = journal.asked()
+        if asked is not None and subject(asked["operation"]) == name:
+            bring_to_end(host, journal)
+
+
+def settle_all(host: Host) -> list[str]:
+    """Bring every open operation to its end; the ids of those that could not be."""
+    left = []
+    for journal in list(open_journals(host)):
+        try:
+            carry_out(host, journal.identifier)
+        except (NotSettled, Busy, Failed):
+            left.append(journal.identifier)
+    return left
+
+
+def bring_to_end(host: Host, journal: Journal) -> None:
+    """Forward or back until the operation has an outcome. NotSettled when it cannot have one now."""
+    asked = journal.asked()
+    if asked is None or journal.outcome() is not None:
+        return
+    operation, plan = asked["operation"], journal.plan()
+    past = journal.events()
+    names = [item["event"] for item in past]
+    finished = next((item for item in past if item["event"] == "operation-finished"), None)
+    if finished is not None:  # died between the last event and the outcome's file
+        journal.finish(finished["outcome"], finished["message"])
+        return
+    attempt = names.count("operation-started") + names.count("operation-resumed") + 1
+    if attempt == 1:
+        who = {"operation": journal.identifier, "kind": operation["kind"], "tenant": operation.get("tenant", "")}
+        journal.add("operation-started", **who, who=asked["who"], **{"from": asked["from"]}, steps=outline(plan))
+    else:
+        journal.add("operation-resumed", attempt=attempt)
+    run = Run(host, journal, operation, plan)
+    if "committed" in names:
+        run.forward(run.commit_index())
+    elif "undo-started" in names:
+        run.back(next(item for item in past if item["event"] == "undo-started"))
+    elif attempt > MOST_ATTEMPTS:
+        run.back(journal.add("undo-started", outcome="undone", reason=f"it was killed {MOST_ATTEMPTS} times", lines=[]))
+    else:
+        run.forward(0)
+
+
+class Run:
+    """One process's go at an operation."""
+
+    def __init__(self, host: Host, journal: Journal, operation: dict[str, Any], plan: Sequence[Any]) -> None:
+        self.host = host
+        self.journal = journal
+        self.operation = operation
+        self.plan = plan
+        self.index = 0
+
+    def commit_index(self) -> int:
+        """Where the plan commits; past its end for a plan that never does."""
+        return next((index for index, step in enumerate(self.plan) if isinstance(step, Commit)), len(self.plan))
+
+    def context(self) -> Context:
+        def emit(event: str, **fields: Any) -> None:
+            self.journal.add(event, index=self.index, **fields)
+
+        return Context(self.host, self.journal.identifier, self.operation, emit, self.cancelled)
+
+    def cancelled(self) -> bool:
+        return self.index < self.commit_index() and self.journal.cancel_asked()
+
+    def forward(self, first: int) -> None:
+        commit = self.commit_index()
+        for index in range(first, len(self.plan)):
+            self.index = index
+            try:
+                if self.cancelled():
+                    raise Cancelled
+                self.step(self.plan[index])
+            except Cancelled:
+                self.back(self.journal.add("undo-started", outcome="cancelled", reason="cancelled", lines=[]))
+                return
+            except Exception as error:
+                if index > commit:
+                    self.leave(error)
+                    return
+                self.fail(error)
+                return
+        self.journal.finish("done")
+
+    def step(self, step: Any) -> None:
+        begun = self.host.now()
+        name = step_name(type(step))
+        if isinstance(step, Commit):
+            self.journal.add("committed")
+            return
+        if not any(item["event"] == "step-started" and item["index"] == self.index for item in self.journal.events()):
+            before = effects(step).look(step, self.context())
+            self.journal.add("step-started", index=self.index, step=name, title=title(step), before=before)
+        effects(step).apply(step, self.context())
+        self.journal.add("step-done", index=self.index, step=name, seconds=round(self.host.now() - begun, 3))
+
+    def fail(self, error: Exception) -> None:
+        message, lines = reason(error), list(getattr(error, "lines", ()))
+        name = step_name(type(self.plan[self.index]))
+        self.journal.add("step-failed", index=self.index, step=name, message=message, lines=lines)
+        self.back(self.journal.add("undo-started", outcome="undone", reason=message, lines=lines))
+
+    def leave(self, error: Exception) -> None:
+        """What is left behind the commit is small (an old side, a folder); the next operation's plan does it."""
+        name = step_name(type(self.plan[self.index]))
+        self.journal.add("step-failed", index=self.index, step=name, message=reason(error), lines=[])
+        self.journal.finish("incomplete", f"done, but for {name}: {reason(error)}")
+
+    def back(self, undoing: dict[str, Any]) -> None:
+        """Undo every step that was begun, the last one first; NotSettled when one cannot be undone now."""
+        begun = {item["index"]: item["before"] for item in self.journal.events() if item["event"] == "step-started"}
+        for index in sorted(begun, reverse=True):
+            self.index, step = index, self.plan[index]
+            try:
+                effects(step).undo(step, begun[self.index], self.context())
+            except Exception as error:
+                name = step_name(type(step))
+                self.journal.add("undo-failed", index=self.index, step=name, message=reason(error))
+                raise NotSettled(f"cannot undo {name} yet: {reason(error)}") from error
+            self.journal.add("step-undone", index=self.index, step=step_name(type(step)))
+        self.journal.finish(undoing["outcome"], undoing["reason"], undoing["lines"])
+
+
+def effects(step: Any) -> Any:
+    """The module that carries this kind of step out."""
+    if isinstance(step, TenantStep):
+        return tenant_effects
+    from launchpad.runner.provision import apply as host_effects
+
+    return host_effects
+
+
+def reason(error: Exception) -> str:
+    """One line for people; a bug says its kind and place, never its values, which may be secret."""
+    if isinstance(error, (Failed, Refused)):
+        return error.message
+    if isinstance(error, Busy):
+        return f"{error.name} is held by {error.owner.get('operation') or error.owner}"
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame else "?"
+    return f"bug in the runner: {type(error).__name__} in {where}"

@@ -1,0 +1,147 @@
+"""One operation on disk: what was asked, the plan, a line for everything that happened, each on disk before the next.
+
+operations/<id>/operation.json   who asked for what, from where, when; the release's files inline
+                plan.json        the steps
+                journal.jsonl    the events, numbered from 1
+                cancel           there when somebody wants it undone
+                outcome.json     there when it is over
+                reserve          room for the journal's lines on a disk that runs full
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.protocol import Refused, canonical, digest_of
+from launchpad.runner.steps import step_as_json, step_from_json, step_name, title
+
+RESERVE = 256 * 1024
+IDENTIFIER = re.compile(r"[0-9a-z][0-9a-z-]{8,38}[0-9a-z]")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, as sshd and sudo know it; never as the request says."""
+
+    operator: str
+    source: str = ""
+
+
+class Journal:
+    """The journal of one operation. Reading tolerates a torn last line; writing is append and fsync."""
+
+    def __init__(self, host: Host, identifier: str) -> None:
+        if IDENTIFIER.fullmatch(identifier) is None:
+            raise Refused(f"not an operation's id: {identifier[:60]!r}", hint="ids are 10 to 40 of 0-9, a-z and -")
+        self.host = host
+        self.identifier = identifier
+        self.folder = paths.operation(identifier)
+        self._last = 0
+
+    # --- what was asked
+
+    def create(self, operation: Mapping[str, Any], caller: Caller, plan: Sequence[Any]) -> None:
+        """Put operation and plan on disk; the operation file last, because it is what makes the operation exist."""
+        self.host.folder(self.folder, mode=0o700)
+        self.host.write(f"{self.folder}/reserve", b"\0" * RESERVE, mode=0o600)
+        self.host.write(f"{self.folder}/plan.json", canonical([step_as_json(step) for step in plan]), mode=0o600)
+        asked = {
+            "id": self.identifier,
+            "operation": operation,
+            "digest": digest_of(canonical(operation)),
+            "who": caller.operator,
+            "from": caller.source,
+            "at": self.host.now(),
+        }
+        self.host.write(f"{self.folder}/operation.json", canonical(asked), mode=0o600)
+
+    def asked(self) -> dict[str, Any] | None:
+        """operation.json; None when there is no such operation."""
+        return self._json("operation.json")
+
+    def plan(self) -> list[Any]:
+        return [step_from_json(item) for item in self._json("plan.json") or ()]
+
+    # --- what happened
+
+    def events(self, after: int = 0) -> list[dict[str, Any]]:
+        """The events with a number above `after`."""
+        found = []
+        for line in (self.host.read(f"{self.folder}/journal.jsonl") or b"").split(b"\n"):
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # a write that was torn when the machine died; everything before it is whole
+            if isinstance(event, dict) and event.get("number", 0) > after:
+                found.append(event)
+        return found
+
+    def add(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Record an event; on disk when this returns."""
+        start = b""
+        if not self._last:  # only the lock's holder writes, so one look at what an earlier process left is enough
+            self._last = max((item["number"] for item in self.events()), default=0)
+            start = b"\n"  # ends a line that was torn by the earlier process's death; empty lines mean nothing
+        line = {"number": self._last + 1, "at": self.host.now(), "event": event} | fields
+        try:
+            self.host.append(f"{self.folder}/journal.jsonl", start + canonical(line) + b"\n")
+        except Failed:
+            self.host.remove(f"{self.folder}/reserve")  # a full disk must not stop an undo
+            self.host.append(f"{self.folder}/journal.jsonl", b"\n" + canonical(line) + b"\n")
+        self._last += 1
+        return line
+
+    def outcome(self) -> dict[str, Any] | None:
+        """{"outcome", "message", "lines", "seconds", "at"}; None while it is open."""
+        return self._json("outcome.json")
+
+    def finish(self, outcome: str, message: str = "", lines: Sequence[str] = ()) -> None:
+        """Close the operation. The event comes first: a follower that sees the outcome has seen every event."""
+        asked = self.asked() or {}
+        seconds = round(self.host.now() - asked.get("at", self.host.now()), 3)
+        if not any(item["event"] == "operation-finished" for item in self.events()):
+            self.add("operation-finished", outcome=outcome, message=message, seconds=seconds)
+        final = {"outcome": outcome, "message": message, "lines": list(lines), "seconds": seconds}
+        self.host.remove(f"{self.folder}/reserve")
+        self.host.write(f"{self.folder}/outcome.json", canonical(final | {"at": self.host.now()}), mode=0o600)
+
+    # --- cancelling
+
+    def ask_cancel(self, caller: Caller) -> None:
+        self.host.write(f"{self.folder}/cancel", canonical({"who": caller.operator, "from": caller.source}), mode=0o600)
+
+    def cancel_asked(self) -> bool:
+        return self.host.read(f"{self.folder}/cancel") is not None
+
+    def _json(self, name: str) -> Any:
+        data = self.host.read(f"{self.folder}/{name}")
+        return None if data is None else json.loads(data)
+
+
+def open_journals(host: Host) -> Iterator[Journal]:
+    """Every operation that was accepted and is not over, oldest first."""
+    found = []
+    for identifier in host.names(paths.OPERATIONS):
+        if IDENTIFIER.fullmatch(identifier) is None:
+            continue
+        journal = Journal(host, identifier)
+        if host.read(f"{journal.folder}/outcome.json") is None and (asked := journal.asked()) is not None:
+            found.append((asked["at"], identifier, journal))
+    for _, _, journal in sorted(found, key=lambda item: item[:2]):
+        yield journal
+
+
+def subject(operation: Mapping[str, Any]) -> str:
+    """What the operation holds while it goes on: `tenant-<name>`, or `host`."""
+    return f"tenant-{operation['tenant']}" if "tenant" in operation else "host"
+
+
+def outline(plan: Sequence[Any]) -> list[dict[str, str]]:
+    """The plan for people: [{"step", "title"}]."""
+    return [{"step": step_name(type(step)), "title": title(step)} for step in plan]

@@ -1,0 +1,255 @@
+"""The steps of a tenant's operations: data, no behaviour. `apply.py` carries them out, `plan.py` chooses them.
+
+Every step is idempotent, may die anywhere, and is undone by what `apply.look` saw before it. `STEPS` is the registry:
+the exhaustive kill tests and the journal's reader take the steps from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.runner.slots import Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceRelease:
+    """The release's files in a folder of their own, named by its digest."""
+
+    tenant: str
+    release: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeData:
+    """The tenant's data: a subvolume with its quota and a folder for each volume. Undo never removes data."""
+
+    tenant: str
+    slot: int
+    volumes: tuple[str, ...]
+    disk_mb: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullImage:
+    """The image, by digest. Undo leaves it: housekeeping removes what nothing needs."""
+
+    image: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeNetwork:
+    """The tenant's bridge network."""
+
+    tenant: str
+    slot: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldTraffic:
+    """New requests to the tenant wait at Caddy."""
+
+    tenant: str
+    slot: int
+    side: Side
+    services: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drain:
+    """Wait until the requests that are under way have been answered, at most so many seconds."""
+
+    tenant: str
+    slot: int
+    side: Side
+    services: int
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopSide:
+    """Stop one side's containers and keep them, so that undo can start the very same ones."""
+
+    tenant: str
+    side: Side
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartSide:
+    """Put the release's secrets on tmpfs and start it on one side; a reboot empties tmpfs, so each start fills it.
+
+    Undo takes the containers away that were not there before, and stops the ones that were stopped."""
+
+    tenant: str
+    slot: int
+    release: str
+    side: Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwaitProbes:
+    """Wait until the deciding probes hold, and hold for `steady_seconds` with unchanged container start times."""
+
+    tenant: str
+    slot: int
+    release: str
+    """Whose probes."""
+    side: Side
+    started: str
+    """The release whose containers are to run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """Point `current` at the release."""
+
+    tenant: str
+    release: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutSite:
+    """The release's site in Caddy; reloads only when it changes anything."""
+
+    tenant: str
+    release: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropSite:
+    """No site of this tenant in Caddy."""
+
+    tenant: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What should run, as boot, watch, status and the next operation read it."""
+
+    tenant: str
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """From here on the operation only goes forward. The last step that is undone by undoing the ones before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenTraffic:
+    """New requests go to this side."""
+
+    tenant: str
+    slot: int
+    side: Side
+    services: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveSide:
+    """Take one side's containers away. Only after the commit."""
+
+    tenant: str
+    side: Side
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClearSecrets:
+    """No secret of the tenant on tmpfs but those of one release (none when empty). Only after the commit."""
+
+    tenant: str
+    keep: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveNetwork:
+    """Take the tenant's network away. Only after the commit."""
+
+    tenant: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneReleases:
+    """Remove release folders but the newest few and the ones in use. Only after the commit."""
+
+    tenant: str
+    keep: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purge:
+    """Remove everything of the tenant from the host, its data too. Only after the commit."""
+
+    tenant: str
+
+
+TenantStep = (
+    PlaceRelease | MakeData | PullImage | MakeNetwork | HoldTraffic | Drain | StopSide | StartSide
+    | AwaitProbes | Switch | PutSite | DropSite | Record | Commit | OpenTraffic | RemoveSide | ClearSecrets
+    | RemoveNetwork | PruneReleases | Purge
+)  # fmt: skip
+
+
+def step_name(kind: type) -> str:
+    """`PlaceRelease` → `place-release`: the step's name in journals, events and on the screen."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
+
+
+STEPS: dict[str, type] = {step_name(kind): kind for kind in TenantStep.__args__}
+"""Name → step, every kind there is."""
+
+
+def step_as_json(step: Any) -> dict[str, Any]:
+    """{"step": name, …fields}."""
+    return {"step": step_name(type(step))} | {item.name: getattr(step, item.name) for item in dataclasses.fields(step)}
+
+
+def step_from_json(value: dict[str, Any]) -> Any:
+    """The step again. KeyError for a name that this runner does not know: an operation is finished by the runner that
+    began it, so that cannot happen unless the journal was tampered with."""
+    kind = STEPS.get(value["step"])
+    if kind is None:
+        from launchpad.runner.provision.steps import HOST_STEPS
+
+        kind = HOST_STEPS[value["step"]]
+    arguments = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items() if key != "step"}
+    return kind(**arguments)
+
+
+def title(step: Any) -> str:
+    """What a person reads while the step goes on."""
+    match step:
+        case PlaceRelease():
+            return f"place release {step.release}"
+        case MakeData():
+            return f"make room for data ({step.disk_mb} MB)"
+        case PullImage():
+            return f"pull {step.image.split('@')[0].rsplit('/', 1)[-1]}"
+        case MakeNetwork():
+            return "make its network"
+        case HoldTraffic():
+            return "hold new requests"
+        case Drain():
+            return f"let requests finish (at most {step.seconds} s)"
+        case StopSide():
+            return f"stop side {step.side}"
+        case StartSide():
+            return f"start release {step.release} on side {step.side}"
+        case AwaitProbes():
+            return "wait until its probes hold"
+        case PutSite():
+            return "put its site into Caddy"
+        case DropSite():
+            return "take its site out of Caddy"
+        case OpenTraffic():
+            return f"let traffic to side {step.side}"
+        case RemoveSide():
+            return f"remove side {step.side}"
+        case Record():
+            return "record what runs"
+        case _:
+            return getattr(step, "title", "") or step_name(type(step)).replace("-", " ")
