@@ -1,0 +1,83 @@
+"""Reading untrusted JSON by a closed list: the shapes that every judge asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from launchpad.runner.protocol import Refused
+
+NOT_LISTED = "is not on the list of what a release may say"
+
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def fields(value: object, where: str, *, known: Collection[str]) -> dict[str, Any]:
+    """The object at `where`, which has no key but the known ones."""
+    if not isinstance(value, dict):
+        raise Refused(f"{where}: expected an object")
+    for key in sorted(value, key=str):
+        if key not in known:
+            raise Refused(f"{where}.{key}: {NOT_LISTED}")
+    return value
+
+
+def entries(value: object, where: str) -> list[tuple[str, Any]]:
+    """Each item of the list at `where`, with its own path."""
+    if not isinstance(value, list):
+        raise Refused(f"{where}: expected a list")
+    return [(f"{where}[{index}]", item) for index, item in enumerate(value)]
+
+
+def words(value: object, where: str) -> list[str]:
+    """The list of strings at `where`."""
+    for path, item in entries(value, where):
+        string(item, path)
+    return list(value) if isinstance(value, list) else []
+
+
+def string(value: object, where: str) -> str:
+    """The string at `where`."""
+    if not isinstance(value, str):
+        raise Refused(f"{where}: expected text")
+    return value
+
+
+def same(value: object, expected: object, where: str) -> None:
+    """Exactly the expected value; `True` is not 1."""
+    if type(value) is not type(expected) or value != expected:
+        raise Refused(f"{where}: must be {expected!r}, not {value!r}")
+
+
+def one_of(value: object, choices: Collection[str], where: str) -> str:
+    """One of the given words."""
+    if not isinstance(value, str) or value not in choices:
+        raise Refused(f"{where}: must be one of {', '.join(sorted(choices))}, not {value!r}")
+    return value
+
+
+def between(value: object, where: str, *, least: float, most: float) -> None:
+    """A number within bounds; neither a truth value nor NaN is one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Refused(f"{where}: expected a number")
+    if not least <= value <= most:
+        raise Refused(f"{where}: must be from {least:g} to {most:g}, not {value:g}")
+
+
+def matches(value: object, pattern: re.Pattern[str], where: str) -> str:
+    """Text that the whole pattern fits."""
+    text = string(value, where)
+    if not pattern.fullmatch(text):
+        raise Refused(f"{where}: {text!r} is not allowed here")
+    return text
+
+
+def seconds(value: object, where: str) -> float:
+    """A duration as Compose prints it (`5m30s`), in seconds."""
+    text = string(value, where)
+    parts = _DURATION_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise Refused(f"{where}: {text!r} is not a duration")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -1,0 +1,149 @@
+"""Judging the text of compose.yaml and site.caddy before Compose and Caddy read it.
+
+Both programs read other files while they resolve, as root and before there is a resolved form to judge. compose.yaml
+therefore travels as JSON, which is YAML too and which the standard library reads; a site is a Caddyfile, each line of
+which begins with a known word.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from launchpad.runner.judge import names
+from launchpad.runner.judge.closed import NOT_LISTED, fields, string
+from launchpad.runner.protocol import Refused, Release
+
+COMPOSE_KEYS = frozenset({"name", "networks", "services"})
+SERVICE_KEYS = frozenset(
+    {
+        "cap_drop",
+        "command",
+        "cpus",
+        "depends_on",
+        "entrypoint",
+        "environment",
+        "healthcheck",
+        "image",
+        "init",
+        "labels",
+        "logging",
+        "mem_limit",
+        "memswap_limit",
+        "networks",
+        "pids_limit",
+        "read_only",
+        "restart",
+        "security_opt",
+        "shm_size",
+        "stop_grace_period",
+        "stop_signal",
+        "tmpfs",
+        "user",
+        "volumes",
+        "working_dir",
+    }
+)
+
+_DOLLAR = re.compile(r"\$(?:\$|\{[A-Z0-9_]+\})?")
+_DEEPEST = 12
+
+SITE_WORDS = frozenset(
+    {
+        *("}", "body", "dial_timeout", "encode", "error", "fail_duration", "flush_interval", "format", "handle"),
+        *("handle_errors", "header", "header_down", "header_up", "health_fails", "health_interval", "health_passes"),
+        *("health_status", "health_timeout", "health_uri", "lb_policy", "lb_retries", "lb_try_duration"),
+        *("lb_try_interval", "level", "log", "max_fails", "max_size", "minimum_length", "output", "read_timeout"),
+        *("redir", "request_body", "request_header", "respond", "response_header_timeout", "reverse_proxy", "route"),
+        *("stream_close_delay", "stream_timeout", "to", "transport", "unhealthy_status", "wrap", "write_timeout"),
+    }
+)
+_SITE_FIELD = re.compile(
+    r"[-+>?]{0,2}[A-Z][A-Za-z0-9-]*|(?:request|resp_headers)(?:>[A-Za-z0-9_-]+)*|@[a-z][a-z0-9_-]*"
+)
+"""A header's name, a field of the access log, a named matcher."""
+
+_SITE_FORBIDDEN = ("`", "\\", "<<", "{$")
+"""What would begin a token of several lines, or read the environment."""
+
+
+def judge_compose_text(text: str, release: Release) -> None:
+    """Refuse a compose.yaml that is not plain JSON, has an unknown key, or takes anything from its surroundings."""
+    try:
+        document = json.loads(text, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"compose.yaml: must be JSON: {error}") from error
+    _judge_strings(document, "compose.yaml", release)
+    compose = fields(document, "compose.yaml", known=COMPOSE_KEYS)
+    services = compose.get("services")
+    if not isinstance(services, dict):
+        raise Refused("compose.yaml.services: expected an object")
+    for name, service in sorted(services.items()):
+        fields(service, f"compose.yaml.services.{name}", known=SERVICE_KEYS)
+        _judge_environment(service.get("environment", {}), f"compose.yaml.services.{name}.environment")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Refused("compose.yaml: a key stands twice in one object")
+    return value
+
+
+def _judge_environment(value: object, where: str) -> None:
+    if not isinstance(value, dict):
+        raise Refused(f"{where}: expected an object")
+    for name, item in value.items():
+        string(item, f"{where}.{name}")  # an empty one would be taken from the runner's own environment
+
+
+def _judge_strings(value: object, where: str, release: Release, *, depth: int = 0) -> None:
+    """Only the variables that the runner sets may be named, everywhere and in keys too."""
+    if depth > _DEEPEST:
+        raise Refused(f"{where}: is nested too deep")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _judge_variables(key, where, release)
+            _judge_strings(item, f"{where}.{key}", release, depth=depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _judge_strings(item, f"{where}[{index}]", release, depth=depth + 1)
+    elif isinstance(value, str):
+        _judge_variables(value, where, release)
+
+
+def _judge_variables(text: str, where: str, release: Release) -> None:
+    known = {"$$", *(f"${{{name}}}" for name in variables(release))}
+    for variable in _DOLLAR.findall(text):
+        if variable not in known:
+            raise Refused(f"{where}: {variable} is no variable that a release may use; a plain dollar sign is $$")
+
+
+def variables(release: Release) -> tuple[str, ...]:
+    """The names of what only the host knows, which the runner sets when it calls Compose."""
+    services = (f"LAUNCHPAD_ADDRESS_{service.name.upper().replace('-', '_')}" for service in release.services)
+    return ("LAUNCHPAD_RELEASE", "LAUNCHPAD_SECRETS", "LAUNCHPAD_SIDE", *services)
+
+
+def judge_site_text(text: str, release: Release) -> None:
+    """Refuse a site.caddy with a line that begins with an unknown word, or that reads a file or the environment."""
+    for forbidden in _SITE_FORBIDDEN:
+        if forbidden in text:
+            raise Refused(f"site.caddy: {forbidden!r} {NOT_LISTED}")
+    for number, line in enumerate(text.split("\n"), start=1):
+        where = f"site.caddy:{number}"
+        if any(character < " " and character != "\t" for character in line):
+            raise Refused(f"{where}: has a control character")
+        if line.lstrip().startswith("#") or not line.strip():
+            continue
+        if line.count('"') % 2:
+            raise Refused(f"{where}: a quotation must end on its line")
+        first = line.split()[0]
+        if first not in SITE_WORDS and not _SITE_FIELD.fullmatch(first) and not _is_address(first, release):
+            raise Refused(f"{where}: {first!r} {NOT_LISTED}")
+
+
+def _is_address(word: str, release: Release) -> bool:
+    bare = word.rstrip(",").strip('"').removeprefix("https://")
+    return names.DOMAIN.fullmatch(bare) is not None and bare in release.domains
