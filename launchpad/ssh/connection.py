@@ -1,0 +1,151 @@
+"""One SSH connection to one host: pinned, quick, and with requests as the only thing that is said over it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import fabric
+
+from launchpad import __version__
+from launchpad.errors import HostError
+from launchpad.runner.protocol import PROTOCOL
+from launchpad.ssh.dialling import dial
+from launchpad.ssh.endpoint import Endpoint
+from launchpad.ssh.execution import Execution, Output
+from launchpad.ssh.identity import Identity
+from launchpad.ssh.lines import BadLine, Lines
+from launchpad.ssh.problems import ConnectionLost
+from launchpad.ssh.replies import judge_line
+
+MOST_CHANNELS = 8
+"""At once on one connection; sshd refuses the eleventh (MaxSessions)."""
+FORCED_COMMAND = "launchpad-runner"
+"""What is asked for; the host runs its forced command whatever this says."""
+KILLED = 128
+"""Exit codes from here on say that a signal ended the program."""
+
+
+class Connection:
+    """A connection that opens when it is first needed. Threads may share it, each with channels of its own."""
+
+    def __init__(self, endpoint: Endpoint, *, identity: Identity) -> None:
+        self.endpoint = endpoint
+        self.identity = identity
+        self._fabric: fabric.Connection | None = None
+        self._opening = threading.Lock()
+        self._channels = threading.BoundedSemaphore(MOST_CHANNELS)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Connect and log in, unless that is so already; errors as of `dial`."""
+        with self._opening:
+            if self._fabric is None or not self._fabric.is_connected:
+                self._fabric = dial(self.endpoint, identity=self.identity)
+
+    def close(self) -> None:
+        """Leave; at once, also when the host is gone."""
+        connection, self._fabric = self._fabric, None
+        if connection is None:
+            return
+        with contextlib.suppress(OSError):  # wakes paramiko's reader, which looks only every 100 ms whether it may end
+            connection.transport.sock.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
+    def exchange(
+        self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None, command: str = FORCED_COMMAND
+    ) -> Iterator[dict[str, Any]]:
+        """The runner's lines for one request, as they come: events, log lines, and the reply last.
+
+        One exec on the connection. `seconds` is for all of it; None waits for as long as the host is alive. An error
+        line is raised as the error that it stands for. ConnectionLost: the request may have been received.
+        """
+        request = {"protocol": PROTOCOL, "client": __version__, "verb": verb, "body": body}
+        payload = json.dumps(request, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        with self._execution(command, seconds) as running:
+            running.send(payload)
+            try:
+                for line in _lines(running):
+                    judge_line(line, host=self.endpoint.host)
+                    yield line
+                    if line["type"] == "reply":
+                        return
+            except BadLine as error:
+                raise HostError(
+                    f"{self.endpoint.host}: the host sent {error}",
+                    hint=f"it is not Launchpad's runner that answers: launchpad provision {self.endpoint.host}",
+                ) from error
+            raise _ended_without_reply(running)
+
+    def ask(
+        self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60, command: str = FORCED_COMMAND
+    ) -> dict[str, Any]:
+        """The body of the reply to one request; other lines are passed over."""
+        reply: dict[str, Any] = {}
+        for line in self.exchange(verb, body, seconds=seconds, command=command):
+            if line["type"] == "reply":
+                reply = line["body"]
+        return reply
+
+    def run_root(
+        self, script: str, stdin: bytes = b"", *, seconds: float = 600, on_line: Callable[[str], None] | None = None
+    ) -> Output:
+        """What a shell script said that root ran with these bytes on standard input; for a host that is not Launchpad's
+        yet. Every user of the host can see the script: secrets belong on standard input."""
+        command = f"sh -c {shlex.quote(script)}"
+        if self.endpoint.user != "root":
+            command = f"sudo -n {command}"
+        out = bytearray()
+        told = 0
+        with self._execution(command, seconds) as running:
+            running.send(stdin)
+            for piece in running.pieces():
+                out += piece
+                while on_line and (end := out.find(b"\n", told)) >= 0:
+                    on_line(out[told:end].decode(errors="replace"))
+                    told = end + 1
+            code = running.exit_code()
+            if code < 0:
+                raise ConnectionLost(f"{self.endpoint.host}: the connection broke while a script ran")
+            return Output(code, out.decode(errors="replace"), running.stderr())
+
+    @contextlib.contextmanager
+    def _execution(self, command: str, seconds: float | None) -> Iterator[Execution]:
+        with self._channels:
+            self.open()
+            assert self._fabric is not None
+            transport = self._fabric.transport
+            with Execution(transport, host=self.endpoint.host, command=command, seconds=seconds) as running:
+                yield running
+
+
+def _lines(running: Execution) -> Iterator[dict[str, Any]]:
+    lines = Lines()
+    for piece in running.pieces():
+        yield from lines.feed(piece)
+
+
+def _ended_without_reply(running: Execution) -> HostError:
+    """A runner that was killed may have begun: its operation lives on. One that ended by itself began nothing."""
+    code = running.exit_code()
+    if code < 0 or code >= KILLED:
+        return ConnectionLost(f"{running.host}: the connection broke")
+    said = [line for line in running.stderr().splitlines() if line.strip()]
+    reason = said[-1] if said else "it said nothing"
+    return HostError(
+        f"{running.host}: the runner did not answer (exit code {code}): {reason}",
+        hint=f"launchpad provision {running.host}",
+    )

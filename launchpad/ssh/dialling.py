@@ -1,0 +1,192 @@
+"""From an endpoint to a logged-in connection: the socket, the host's key, the login."""
+
+from __future__ import annotations
+
+import socket
+
+import fabric
+from paramiko import MissingHostKeyPolicy, PKey, SSHClient, SSHConfig, SSHException
+from paramiko.auth_strategy import AuthFailure
+from paramiko.ssh_exception import AuthenticationException, IncompatiblePeer
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from launchpad.errors import HostError
+from launchpad.ssh.endpoint import Endpoint
+from launchpad.ssh.handshakes import HANDSHAKES
+from launchpad.ssh.identity import Identity, Login
+from launchpad.ssh.problems import HostKey, HostKeyChanged, HostKeyUnknown, LoginRefused, cause_of
+
+KEEPALIVE_SECONDS = 15
+DEAD_SECONDS = 45
+"""A peer that acknowledges nothing for so long is gone."""
+
+
+class _Dropped(Exception):
+    """The connection was refused, or dropped before the login: worth another try."""
+
+
+class _OtherKey(SSHException):
+    """The host offered a key that is not among the accepted ones."""
+
+    def __init__(self, key: HostKey) -> None:
+        super().__init__(key.fingerprint)
+        self.key = key
+
+
+class _Pinned(MissingHostKeyPolicy):
+    """Asked about every host key, since paramiko itself is told of none; before anything of ours is sent."""
+
+    def __init__(self, accepted: frozenset[str]) -> None:
+        self.accepted = accepted
+
+    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002 paramiko's
+        if key.fingerprint not in self.accepted:
+            raise _OtherKey(HostKey(key.get_name(), key.get_base64(), key.fingerprint))
+
+
+def dial(endpoint: Endpoint, *, identity: Identity) -> fabric.Connection:
+    """An open connection to a host whose key is one of the endpoint's.
+
+    HostKeyUnknown when the endpoint has none, HostKeyChanged when the host has others, LoginRefused, else HostError.
+    A connection that was refused or dropped is tried again, `attempts` times in all.
+    """
+    offered: list[HostKey] = []
+    while True:  # the host's key types in turn: it may offer one first that nobody has pinned
+        try:
+            return _tries(endpoint)(_handshake, endpoint, identity, [key.kind for key in offered])
+        except _OtherKey as error:
+            if not endpoint.fingerprints:
+                raise _unknown(endpoint, error.key) from error
+            offered.append(error.key)
+        except IncompatiblePeer as error:
+            if offered:
+                raise _changed(endpoint, offered[0]) from error
+            raise HostError(f"{_cannot_connect(endpoint)}: {cause_of(error)}") from error
+        except _Dropped as error:
+            raise HostError(f"{_cannot_connect(endpoint)}: {error}", hint=_by_hand(endpoint)) from error
+
+
+def _tries(endpoint: Endpoint) -> Retrying:
+    return Retrying(
+        stop=stop_after_attempt(endpoint.attempts),
+        wait=wait_random_exponential(multiplier=0.2, max=2),
+        retry=retry_if_exception_type(_Dropped),
+        reraise=True,
+    )
+
+
+def _handshake(endpoint: Endpoint, identity: Identity, without: list[str]) -> fabric.Connection:
+    """One attempt, offering none of the host key types in `without`."""
+    login = Login(identity, user=endpoint.user, accepted=endpoint.accepted_keys)
+    with HANDSHAKES.passing((endpoint.address, endpoint.port)):
+        dialled = _socket(endpoint)
+        connection = fabric.Connection(
+            endpoint.address,
+            user=endpoint.user,
+            port=endpoint.port,
+            config=_own_config(login),
+            connect_kwargs={
+                "sock": dialled,
+                "timeout": endpoint.connect_seconds,
+                "banner_timeout": endpoint.connect_seconds,
+                "auth_timeout": endpoint.connect_seconds,
+                "disabled_algorithms": {"keys": [name for kind in without for name in _algorithms(kind)]},
+            },
+        )
+        connection.client.set_missing_host_key_policy(_Pinned(endpoint.fingerprints))
+        try:
+            connection.open()
+        except BaseException as error:
+            dialled.close()
+            connection.client.close()
+            _translate(error, endpoint, login)
+            raise
+        connection.transport.set_keepalive(KEEPALIVE_SECONDS)
+        return connection
+
+
+def _socket(endpoint: Endpoint) -> socket.socket:
+    """A socket of our own, because neither fabric nor paramiko sets TCP_NODELAY: each small packet of an exec would
+    wait for the acknowledgement of the one before."""
+    try:
+        dialled = socket.create_connection((endpoint.address, endpoint.port), timeout=endpoint.connect_seconds)
+    except ConnectionError as error:
+        raise _Dropped(cause_of(error)) from error
+    except OSError as error:
+        raise HostError(f"{_cannot_connect(endpoint)}: {cause_of(error)}", hint=_by_hand(endpoint)) from error
+    dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere the system's own, longer time holds
+        dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_SECONDS * 1000)
+    return dialled
+
+
+def _own_config(login: Login) -> fabric.Config:
+    """fabric's configuration for this connection alone, from no file: one that threads share is a race."""
+
+    def strategy(**_: object) -> Login:
+        return login
+
+    return fabric.Config(
+        overrides={"authentication": {"strategy_class": strategy}, "load_ssh_configs": False},
+        ssh_config=SSHConfig(),
+        lazy=True,
+    )
+
+
+def _algorithms(kind: str) -> tuple[str, ...]:
+    """The host key algorithms of a key type: an RSA key has several."""
+    return ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if kind == "ssh-rsa" else (kind,)
+
+
+def _translate(error: BaseException, endpoint: Endpoint, login: Login) -> None:
+    """Raise what the failure of a handshake means; return when the caller tells that by its own type."""
+    match error:
+        case _OtherKey() | IncompatiblePeer():
+            return
+        case AuthFailure() if not _was_dropped(error):
+            raise _refused(endpoint, login) from error
+        case SSHException() | EOFError() | OSError():
+            raise _Dropped(cause_of(error)) from error
+
+
+def _was_dropped(error: AuthFailure) -> bool:
+    """Whether the login failed because the connection did, and not because the host said no."""
+    return any(
+        isinstance(item.result, Exception) and not isinstance(item.result, AuthenticationException)
+        for item in error.result
+    )
+
+
+def _unknown(endpoint: Endpoint, key: HostKey) -> HostKeyUnknown:
+    return HostKeyUnknown(
+        f"{endpoint.host}: the host key of {endpoint.address} is not known: {key.fingerprint} ({key.kind})",
+        hint=f"compare it with what your provider's console shows, then repeat with --fingerprint {key.fingerprint}",
+        key=key,
+    )
+
+
+def _changed(endpoint: Endpoint, key: HostKey) -> HostKeyChanged:
+    return HostKeyChanged(
+        f"{endpoint.host}: the host key of {endpoint.address} changed: known is "
+        f"{', '.join(sorted(endpoint.fingerprints))}, offered was {key.fingerprint} ({key.kind}); nothing was sent",
+        hint="another machine may be answering; only if you installed the host anew, remove the old fingerprint from "
+        "its inventory file and from .launchpad/known_hosts",
+    )
+
+
+def _refused(endpoint: Endpoint, login: Login) -> LoginRefused:
+    if not login.offered:
+        return LoginRefused(f"{endpoint.host}: there is no SSH key to offer to {endpoint}", hint="ssh-add")
+    return LoginRefused(
+        f"{endpoint.host}: {endpoint} accepts none of {len(login.offered)} keys: {', '.join(login.offered)}",
+        hint="ssh-add -l shows the keys of your agent; who may log in stands under operators: in the inventory",
+    )
+
+
+def _cannot_connect(endpoint: Endpoint) -> str:
+    return f"{endpoint.host}: cannot connect to {endpoint}"
+
+
+def _by_hand(endpoint: Endpoint) -> str:
+    port = "" if endpoint.port == 22 else f"-p {endpoint.port} "
+    return f"ssh {port}{endpoint.user}@{endpoint.address}"

@@ -1,0 +1,103 @@
+"""One command on one channel: its input, its output as it comes, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+from paramiko import Channel, SSHException, Transport
+
+from launchpad.errors import HostError
+from launchpad.ssh.problems import ConnectionLost, cause_of
+
+MOST_STDERR = 64 * 1024
+SETUP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Execution:
+    """A command that runs on a host until the block ends; `seconds` is for all of it, None for as long as the host is
+    alive. Two round trips until it runs, a third for its input and answer: fabric's own run() has none fewer, and reads
+    on three polling threads."""
+
+    def __init__(self, transport: Transport, *, host: str, command: str, seconds: float | None) -> None:
+        self._transport = transport
+        self.host = host
+        self._command = command
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._stderr = bytearray()
+
+    def __enter__(self) -> Execution:
+        try:
+            self._channel: Channel = self._transport.open_session(timeout=self._left(most=SETUP_SECONDS))
+            self._channel.settimeout(self._left(most=SETUP_SECONDS))
+            self._channel.exec_command(self._command)
+        except (SSHException, EOFError, OSError) as error:
+            raise HostError(f"{self.host}: the host did not run a command: {cause_of(error)}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+
+    def send(self, data: bytes) -> None:
+        """All of it and the end of input. A host that has heard enough and closed early is no failure: it says why."""
+        self._channel.settimeout(self._left())
+        try:
+            self._channel.sendall(data)
+            self._channel.shutdown_write()
+        except TimeoutError as error:
+            raise ConnectionLost(f"{self.host}: the host did not take the request in time") from error
+        except (OSError, EOFError):
+            return
+
+    def pieces(self) -> Iterator[bytes]:
+        """Standard output as it comes, until its end."""
+        while True:
+            self._channel.settimeout(self._left())
+            try:
+                piece = self._channel.recv(256 * 1024)
+            except TimeoutError as error:
+                raise ConnectionLost(
+                    f"{self.host}: no answer in time", hint=f"launchpad history {self.host}"
+                ) from error
+            self._drain_stderr()
+            if not piece:
+                return
+            yield piece
+
+    def exit_code(self) -> int:
+        """-1 when the connection broke, or the command was killed, before there was one."""
+        self._channel.status_event.wait(self._left(most=SETUP_SECONDS))
+        return self._channel.exit_status
+
+    def stderr(self) -> str:
+        """Its beginning, as far as it has come."""
+        self._drain_stderr()
+        return self._stderr.decode(errors="replace")
+
+    def _drain_stderr(self) -> None:
+        """Take what is there: a full window would stop the host's program."""
+        while self._channel.recv_stderr_ready():
+            with contextlib.suppress(OSError):
+                piece = self._channel.recv_stderr(64 * 1024)
+                self._stderr += piece[: MOST_STDERR - len(self._stderr)]
+
+    def _left(self, *, most: float | None = None) -> float | None:
+        """Seconds until the deadline, at least a little so that what has come is still read."""
+        if self._deadline is None:
+            return most
+        left = max(0.01, self._deadline - time.monotonic())
+        return left if most is None else min(left, most)

@@ -1,0 +1,63 @@
+"""Many at once: a map of results, never the first exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from launchpad.errors import LaunchpadError, PartialError
+
+Key = TypeVar("Key", bound=str)
+Result = TypeVar("Result")
+
+MOST_THREADS = 32
+
+
+def fanout(
+    keys: Iterable[Key], work: Callable[[Key], Result], *, threads: int = MOST_THREADS
+) -> dict[Key, Result | LaunchpadError]:
+    """What `work` returned for each key, or the deliberate error it raised; in the order of the keys.
+
+    A bug in `work` is raised as it is. The work bounds its own time: a connection that does not answer is an error
+    after its own limit, and holds up no other host.
+    """
+    keys = list(dict.fromkeys(keys))
+    if not keys:
+        return {}
+    pool = ThreadPoolExecutor(max_workers=min(threads, len(keys)), thread_name_prefix="host")
+    try:
+        futures: dict[Key, Future[Result]] = {key: pool.submit(work, key) for key in keys}
+        results: dict[Key, Result | LaunchpadError] = {}
+        for key, future in futures.items():
+            try:
+                results[key] = future.result()
+            except LaunchpadError as error:
+                results[key] = error
+        return results
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def successes(results: Mapping[Key, Result | LaunchpadError]) -> dict[Key, Result]:
+    """Only what went well."""
+    return {key: value for key, value in results.items() if not isinstance(value, LaunchpadError)}
+
+
+def failures(results: Mapping[Key, Result | LaunchpadError]) -> dict[Key, LaunchpadError]:
+    """Only what went wrong."""
+    return {key: value for key, value in results.items() if isinstance(value, LaunchpadError)}
+
+
+def all_or_error(results: Mapping[Key, Result | LaunchpadError], *, noun: str) -> dict[Key, Result]:
+    """Every result. The one error when there is one key; PartialError that names each failure when there are more."""
+    wrong = failures(results)
+    if len(results) == 1 and wrong:
+        raise next(iter(wrong.values()))
+    if wrong:
+        raise PartialError(
+            f"{len(wrong)} of {len(results)} {noun} failed: {', '.join(wrong)}",
+            hint="the same command again tries those that are left",
+            failures={str(key): error for key, error in wrong.items()},
+        )
+    return successes(results)

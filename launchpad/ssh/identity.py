@@ -1,0 +1,93 @@
+"""The keys that an operator offers: files, then the agent's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from paramiko import Agent, PKey, SSHException, Transport
+from paramiko.auth_strategy import AuthStrategy, InMemoryPrivateKey, PrivateKey
+from paramiko.config import SSHConfig
+
+from launchpad.errors import HostError
+
+USUAL_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Key files, read once however many hosts they open, and whether to ask an agent.
+
+    A named file that cannot be used is an error; of the usual ones, those that cannot be used are passed over.
+    """
+
+    key_files: tuple[Path, ...] = ()
+    agent: bool = True
+    home: Path | None = None
+    """Where the usual files are looked for, in `.ssh`, when no file is named."""
+
+    @cached_property
+    def keys(self) -> tuple[PKey, ...]:
+        """The keys in the files, in order."""
+        if self.key_files:
+            return tuple(_load(path) for path in self.key_files)
+        if self.home is None:
+            return ()
+        found = (_load_usual(self.home / ".ssh" / name) for name in USUAL_FILES)
+        return tuple(key for key in found if key is not None)
+
+
+class Login(AuthStrategy):
+    """Offers an identity's keys for one login: the fewest that can be enough, since a host counts the failures."""
+
+    def __init__(self, identity: Identity, *, user: str, accepted: Sequence[str] = ()) -> None:
+        super().__init__(ssh_config=SSHConfig())
+        self.identity = identity
+        self.user = user
+        self.accepted = {words[1] for words in (key.split() for key in accepted) if len(words) > 1}
+        self.offered: list[str] = []
+        self._agent: Agent | None = None
+
+    def get_sources(self) -> Iterator[PrivateKey]:
+        for key in self._worth_offering(self.identity.keys):
+            yield self._source(key)
+        if self.identity.agent:
+            self._agent = Agent()
+            for key in self._worth_offering(self._agent.get_keys()):
+                yield self._source(key)
+
+    def authenticate(self, transport: Transport) -> Any:
+        try:
+            return super().authenticate(transport)
+        finally:
+            if self._agent is not None:
+                self._agent.close()
+
+    def _worth_offering(self, keys: Sequence[PKey]) -> Sequence[PKey]:
+        accepted = [key for key in keys if key.get_base64() in self.accepted]
+        return accepted or keys
+
+    def _source(self, key: PKey) -> PrivateKey:
+        self.offered.append(key.fingerprint)
+        return InMemoryPrivateKey(self.user, key)
+
+
+def _load(path: Path) -> PKey:
+    try:
+        return PKey.from_path(path.expanduser())
+    except TypeError as error:  # cryptography says so of a key with a passphrase
+        raise HostError(f"{path}: the key has a passphrase", hint=f"ssh-add {path}") from error
+    except OSError as error:
+        raise HostError(f"{path}: cannot read the SSH key: {error.strerror}", hint=f"ls -l {path}") from error
+    except (ValueError, SSHException) as error:
+        raise HostError(f"{path}: not a private SSH key", hint=f"ssh-keygen -l -f {path}") from error
+
+
+def _load_usual(path: Path) -> PKey | None:
+    try:
+        return PKey.from_path(path)
+    except (TypeError, OSError, ValueError, SSHException):
+        return None
