@@ -8,14 +8,14 @@ undo(step, before, context)      idempotent; back to what look saw
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, assert_never
 
 from launchpad.runner import paths, slots
 from launchpad.runner.host import Container, Failed, Host
-from launchpad.runner.protocol import Release, release_from_json
+from launchpad.runner.protocol import Release, release_as_json, release_from_json
 from launchpad.runner.steps import (
     AwaitProbes,
     ClearSecrets,
@@ -73,7 +73,7 @@ def look(step: TenantStep, context: Context) -> dict[str, Any]:
         case MakeNetwork():
             return {"existed": host.has_network(network(step.tenant))}
         case HoldTraffic() | OpenTraffic():
-            return {"open": set(addresses(step)) <= host.open_addresses()}
+            return {"open": not host.open_addresses().isdisjoint(addresses(step))}
         case StopSide() | StartSide():
             mine = side_of(host, step.tenant, step.side)
             running = any(item.state in ("running", "restarting") for item in mine)
@@ -114,7 +114,10 @@ def apply(step: TenantStep, context: Context) -> None:
             host.pull(step.image, context.say)
         case MakeNetwork():
             subnet, gateway = slots.subnet(step.slot), slots.gateway(step.slot)
-            host.make_network(network(step.tenant), bridge=slots.bridge(step.slot), subnet=subnet, gateway=gateway)
+            bridge = slots.bridge(step.slot)
+            host.make_network(
+                network(step.tenant), bridge=bridge, subnet=subnet, gateway=gateway, internal=step.internal
+            )
         case HoldTraffic():
             host.close_traffic(addresses(step))
         case OpenTraffic():
@@ -204,7 +207,8 @@ def project(tenant: str, side: str) -> str:
 
 
 def addresses(step: HoldTraffic | OpenTraffic | Drain) -> list[IPv4Address]:
-    return [slots.address(step.slot, index, step.side) for index in range(step.services)]
+    """Every address of the side, used or not."""
+    return [slots.address(step.slot, index, step.side) for index in range(slots.MOST_SERVICES)]
 
 
 def side_of(host: Host, tenant: str, side: str) -> list[Container]:
@@ -221,17 +225,15 @@ def bytes_or_none(text: str | None) -> bytes | None:
 
 def place(host: Host, release: Release, files: Mapping[str, str]) -> None:
     """The release's folder as the manifest says; `release.json` last, because it is what makes the folder whole."""
+    place_files(host, release, files)
     folder = paths.release(release.tenant, release.short)
+    host.write(f"{folder}/release.json", json.dumps(release_as_json(release), indent=1).encode(), mode=0o644)
+
+
+def place_files(host: Host, release: Release, files: Mapping[str, str]) -> None:
+    """The files without the manifest. All are 0755: read-only mounts, some of them run, none with a secret in it."""
     for path, text in sorted(files.items()):
-        # 0755 for every one: they are read-only mounts, some are run, and none holds a secret
-        host.write(f"{folder}/{path}", text.encode(), mode=0o755)
-    host.write(f"{folder}/release.json", json.dumps(manifest(release), indent=1).encode(), mode=0o644)
-
-
-def manifest(release: Release) -> dict[str, Any]:
-    from launchpad.runner.protocol import release_as_json
-
-    return release_as_json(release)
+        host.write(f"{paths.release(release.tenant, release.short)}/{path}", text.encode(), mode=0o755)
 
 
 def read_release(host: Host, tenant: str, short: str) -> Release:
@@ -387,7 +389,3 @@ def bring_back(step: StopSide, short: str, context: Context) -> None:
         host.wait(POLL_SECONDS)
     if wrong:
         context.say(f"the old release is back but not healthy: {wrong.lstrip('!')}")
-
-
-def all_sides(containers: Sequence[Container]) -> set[str]:
-    return {item.side for item in containers}

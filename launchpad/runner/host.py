@@ -128,8 +128,10 @@ class Containers(Protocol):
     def pull(self, image: str, progress: Progress) -> None:
         """Fetch the image by its digest; nothing to do when it is there."""
 
-    def make_network(self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address) -> None:
-        """A bridge network just so; one of that name that is otherwise is Failed, never changed."""
+    def make_network(
+        self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address, internal: bool = False
+    ) -> None:
+        """A bridge network just so (internal: no way out of the host); one that is otherwise is Failed, never changed."""
 
     def has_network(self, name: str) -> bool: ...
 

@@ -63,7 +63,8 @@ class Journal:
 
     def asked(self) -> dict[str, Any] | None:
         """operation.json; None when there is no such operation."""
-        return self._json("operation.json")
+        found: dict[str, Any] | None = self._json("operation.json")
+        return found
 
     def plan(self) -> list[Any]:
         return [step_from_json(item) for item in self._json("plan.json") or ()]
@@ -99,7 +100,8 @@ class Journal:
 
     def outcome(self) -> dict[str, Any] | None:
         """{"outcome", "message", "lines", "seconds", "at"}; None while it is open."""
-        return self._json("outcome.json")
+        found: dict[str, Any] | None = self._json("outcome.json")
+        return found
 
     def finish(self, outcome: str, message: str = "", lines: Sequence[str] = ()) -> None:
         """Close the operation. The event comes first: a follower that sees the outcome has seen every event."""

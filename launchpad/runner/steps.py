@@ -41,10 +41,11 @@ class PullImage:
 
 @dataclass(frozen=True, kw_only=True)
 class MakeNetwork:
-    """The tenant's bridge network."""
+    """The tenant's bridge network; an internal one has no way out of the host."""
 
     tenant: str
     slot: int
+    internal: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,6 @@ class HoldTraffic:
     tenant: str
     slot: int
     side: Side
-    services: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,6 @@ class Drain:
     tenant: str
     slot: int
     side: Side
-    services: int
     seconds: int
 
 
@@ -98,8 +97,6 @@ class AwaitProbes:
     release: str
     """Whose probes."""
     side: Side
-    started: str
-    """The release whose containers are to run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +142,6 @@ class OpenTraffic:
     tenant: str
     slot: int
     side: Side
-    services: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,115 @@
+"""What starts on a host. With `operator=NAME` one request comes on standard input; the other words are for units.
+
+launchpad-runner operator=alice     one request, as the forced command of alice's key
+launchpad-runner operation ID       carry an operation out (launchpad-operation@.service)
+launchpad-runner boot               after a boot: settle, fill secrets, start tenants (launchpad-boot.service)
+launchpad-runner watch              restart what dies, stop what dies too often (launchpad-watch.service)
+launchpad-runner revert NONCE|boot  take an unconfirmed change back (launchpad-revert@.service, -boot.service)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from launchpad.runner.protocol import CHANGING_VERBS, OLDEST_PROTOCOL, PROTOCOL, Refused, Request, request_from_line
+
+MOST_REQUEST_BYTES = 16 * 1024 * 1024
+OPERATOR = re.compile(r"operator=([a-z0-9][a-z0-9-]{0,31})")
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the words say; the exit code is 0, or 1 when a request was refused or a unit has to be tried again."""
+    os.umask(0o077)
+    match arguments:
+        case [word] if found := OPERATOR.fullmatch(word):
+            return serve(found[1])
+        case ["operation", identifier]:
+            return operation(identifier)
+        case ["boot"]:
+            return int(import_module("launchpad.runner.boot").boot(machine()))
+        case ["watch"]:
+            return int(import_module("launchpad.runner.watch").watch(machine()))
+        case ["revert", nonce]:
+            return int(import_module("launchpad.runner.provision.reverts").revert(machine(), nonce))
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+
+
+def serve(operator: str) -> int:
+    """Answer one request line from standard input with JSON lines on standard output."""
+    try:
+        line = sys.stdin.buffer.readline(MOST_REQUEST_BYTES + 1)
+        if len(line) > MOST_REQUEST_BYTES:
+            raise Refused(f"the request is over {MOST_REQUEST_BYTES} bytes")
+        for answer in answers(request_from_line(line), operator, machine()):
+            say(answer)
+    except Refused as refused:
+        say(refused.as_line())
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the operator is gone; the operation is not
+        return 1
+    except Exception as error:
+        from launchpad.runner.engine import reason
+        from launchpad.runner.host import Failed
+
+        kind = "step" if isinstance(error, Failed) else "bug"
+        say({"type": "error", "error": kind, "message": reason(error), "hint": ""})
+        return 1
+    return 0
+
+
+def answers(request: Request, operator: str, host: Any) -> Iterator[dict[str, Any]]:
+    """The answers to a request, once its protocol is one that this runner serves."""
+    from launchpad.runner.journal import Caller
+
+    check_protocol(request)
+    caller = Caller(operator, os.environ.get("SSH_CONNECTION", "").split(" ")[0])
+    verb = getattr(import_module(f"launchpad.runner.verbs.{request.verb}"), request.verb)
+    for answer in verb(host, request.body, caller):
+        yield answer | {"protocol": PROTOCOL} if answer["type"] == "reply" else answer
+
+
+def check_protocol(request: Request) -> None:
+    """A client that is one protocol older may read; any other difference is refused with what to update."""
+    if request.protocol > PROTOCOL and request.verb not in ("hello", "install"):
+        hint = "launchpad provision HOST, to upgrade the runner"
+        raise Refused(f"this runner speaks protocol {PROTOCOL}, not {request.protocol}", kind="protocol", hint=hint)
+    too_old = request.protocol < OLDEST_PROTOCOL - 1
+    if too_old or (request.protocol < OLDEST_PROTOCOL and request.verb in CHANGING_VERBS):
+        message = f"this Launchpad speaks protocol {request.protocol}; the host wants {OLDEST_PROTOCOL} or newer"
+        raise Refused(message, kind="protocol", hint="update Launchpad")
+
+
+def operation(identifier: str) -> int:
+    from launchpad.runner import engine
+    from launchpad.runner.host import Busy, Failed
+
+    try:
+        engine.carry_out(machine(), identifier)
+    except (engine.NotSettled, Busy, Failed, Refused) as error:
+        print(engine.reason(error) if not isinstance(error, engine.NotSettled) else error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def machine() -> Any:
+    from launchpad.runner.machine import Machine
+
+    return Machine()
+
+
+def say(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,160 @@
+"""Whether a release may run on this host, and what deploying it takes: the host's own judgement of a deploy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner import plan as plans
+from launchpad.runner.apply import environment, place_files, project, put_record, sealed, sealed_as
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.journal import Caller, Journal
+from launchpad.runner.judge import Neighbour, judge_compose, judge_release, judge_site
+from launchpad.runner.protocol import Inventory, Refused, Release, inventory_from_json, release_from_json
+from launchpad.runner.slots import is_tenant_name
+
+SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+MOST_SECRET_BYTES = 64 * 1024
+KEPT_BEFORE = 4
+
+
+def planned_deploy(
+    host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
+) -> tuple[list[Any], dict[str, Any]]:
+    """Judge the release and plan its deploy; Refused, and nothing changed, when it must not run here. The secrets that
+    came with it are sealed once it is found fit."""
+    release = release_from_json(operation["release"])
+    files = operation["files"]
+    if release.tenant != operation["tenant"]:
+        raise Refused(f"deploy: the release is {release.tenant}'s, not {operation['tenant']}'s")
+    judge_release(release, files, neighbours=neighbours(host))
+    inventory = inventory_from_json(operation["inventory"])
+    seen = plans.see(host, release.tenant, release)
+    check_descent(seen.record, inventory)
+    check_replaces(seen.record, operation)
+    check_secrets(host, release, secrets)
+    site = files.get("site.caddy")
+    record = recorded(host, journal, release, inventory, caller) | {"before": before(seen.record, release)}
+    plan = plans.plan_deploy(seen, release, site=site, record=record)
+    if not plan:
+        if seen.record is not None and seen.record["revision"] != inventory.revision:
+            put_record(host, release.tenant, dict(seen.record) | {"revision": inventory.revision})
+        return [], {"release": release.short}
+    if not seen.intact:
+        judge_resolved(host, release, files)
+    for name in release.secrets:
+        if name in secrets:
+            seal(host, release, name, secrets[name])
+    return plan, {"release": release.short}
+
+
+def judge_resolved(host: Host, release: Release, files: Mapping[str, str]) -> None:
+    """Judge what Compose and Caddy themselves make of the release's text; nothing of a refused one stays.
+
+    The files are put in their folder first, because Compose resolves paths against it. The manifest is not: without it
+    the folder counts as absent, so that a request whose process dies before the judgement has won nothing."""
+    folder = paths.release(release.tenant, release.short)
+    fresh_tenant = not host.names(paths.tenant(release.tenant))
+    fresh = not host.names(folder)
+    try:
+        place_files(host, release, files)
+        for side in ("a", "b"):
+            resolved = host.resolve(folder, project(release.tenant, side), environment(release, side))
+            judge_compose(resolved, release, side=side)
+        if "site.caddy" in files:
+            judge_site(host.adapt(files["site.caddy"]), release)
+    except (Refused, Failed):
+        if fresh:
+            host.remove(paths.tenant(release.tenant) if fresh_tenant else folder)
+        raise
+
+
+def neighbours(host: Host) -> dict[str, Any]:
+    """Every tenant of the host with its slot and domains; a retired one keeps its slot."""
+    found = {}
+    for name in host.names(paths.TENANTS):
+        if is_tenant_name(name) and (record := plans.read_record(host, name)) is not None:
+            found[name] = Neighbour(slot=record["slot"], domains=tuple(record["domains"]))
+    return found
+
+
+def check_descent(record: Mapping[str, Any] | None, inventory: Inventory) -> None:
+    """Refuse a checkout that does not know what runs: it would take somebody's change back without a word."""
+    if record is None or not record["revision"] or record["revision"] in inventory.ancestors:
+        return
+    raise Refused(
+        f"{record['tenant']}: what runs was deployed by {record['by']} from revision {record['revision'][:12]}, "
+        f"which this inventory ({inventory.revision[:12]}) does not descend from",
+        kind="state",
+        hint="git pull, then deploy again",
+    )
+
+
+def check_replaces(record: Mapping[str, Any] | None, operation: Mapping[str, Any]) -> None:
+    """Refuse a plan that was made when something else ran (compare and swap)."""
+    if "replaces" not in operation:
+        return
+    runs = None if record is None or record["retired"] else record["release"]
+    if operation["replaces"] != runs:
+        raise Refused(
+            f"{operation['tenant']}: the plan is to replace {operation['replaces'] or 'nothing'}, "
+            f"but {runs or 'nothing'} runs",
+            kind="state",
+            hint="launchpad plan",
+        )
+
+
+def check_secrets(host: Host, release: Release, secrets: Mapping[str, Any]) -> None:
+    """Every secret of the release comes with the request or lies in the vault; their form is right."""
+    for name, value in secrets.items():
+        fits = isinstance(value, dict) and set(value) == {"version", "value"} and isinstance(value["value"], str)
+        if SECRET_NAME.fullmatch(name) is None or name not in release.secrets or not fits:
+            raise Refused(f"secret {name[:64]!r} is not one of the release's, or not {{version, value}}")
+        if value["version"] != release.secrets[name] or len(value["value"].encode()) > MOST_SECRET_BYTES:
+            raise Refused(f"secret {name}: another version than the release's, or over {MOST_SECRET_BYTES} bytes")
+    kept = set(host.names(paths.vault(release.tenant)))
+    for name, version in release.secrets.items():
+        if name not in secrets and f"{name}@{version}.cred" not in kept:
+            hint = f"launchpad deploy {release.tenant}"
+            raise Refused(
+                f"{release.tenant}: secret {name} version {version} is not on the host", kind="state", hint=hint
+            )
+
+
+def seal(host: Host, release: Release, name: str, value: Mapping[str, Any]) -> None:
+    version = release.secrets[name]
+    path = sealed(release.tenant, name, version)
+    if host.read(path) is None:
+        host.folder(paths.vault(release.tenant), mode=0o700)
+        host.seal(path, sealed_as(release.tenant, name, version), value["value"].encode())
+
+
+def recorded(host: Host, journal: Journal, release: Release, inventory: Inventory, caller: Caller) -> dict[str, Any]:
+    """The tenant's record as it will be; release, started and side follow from the plan."""
+    return {
+        "tenant": release.tenant,
+        "slot": release.slot,
+        "app": release.app,
+        "version": release.version,
+        "domains": list(release.domains),
+        "digest": release.digest,
+        "running": True,
+        "retired": False,
+        "revision": inventory.revision,
+        "at": host.now(),
+        "by": caller.operator,
+        "operation": journal.identifier,
+        "secrets": dict(release.secrets),
+        "stop_seconds": release.stop_seconds,
+        "disk_mb": release.disk_mb,
+    }
+
+
+def before(record: Mapping[str, Any] | None, release: Release) -> list[str]:
+    """The releases that ran before this one, the newest first."""
+    if record is None:
+        return []
+    earlier = [record["release"], *record.get("before", [])]
+    return [short for short in dict.fromkeys(earlier) if short != release.short][:KEPT_BEFORE]

@@ -1,0 +1,1 @@
+"""What the operator may ask of the runner: one verb, one file, one function."""

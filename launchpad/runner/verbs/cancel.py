@@ -1,0 +1,25 @@
+"""cancel: ask that a running operation be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner.host import Host
+from launchpad.runner.journal import Caller, Journal
+from launchpad.runner.protocol import Refused
+
+
+def cancel(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"id", "outcome"}: `cancelling`, or the outcome that the operation already has. Behind its commit an operation
+    goes on to its end; Refused then."""
+    journal = Journal(host, str(body.get("id", "")))
+    if journal.asked() is None:
+        raise Refused(f"there is no operation {journal.identifier}", kind="state", hint="launchpad history")
+    outcome = journal.outcome()
+    if outcome is None and any(event["event"] == "committed" for event in journal.events()):
+        hint = f"launchpad attach {journal.identifier}"
+        raise Refused(f"operation {journal.identifier} has committed and goes on to its end", kind="state", hint=hint)
+    if outcome is None:
+        journal.ask_cancel(caller)
+    yield {"type": "reply", "body": {"id": journal.identifier, "outcome": (outcome or {}).get("outcome", "cancelling")}}

@@ -1,0 +1,23 @@
+"""plan: what a provision would do to this host, with the differences, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner.host import Host
+from launchpad.runner.journal import Caller, outline
+from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs.submit import parsed
+
+
+def plan(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"steps": [{"step", "title"}], "diffs": [text]}; nothing is placed, sealed or journaled. A tenant's plan is not
+    made here: the operator's side compares the inventory with what observe says."""
+    operation = parsed(body.get("operation"))
+    if operation["kind"] != "provision":
+        raise Refused("plan: only a provision is planned on the host")
+    from launchpad.runner.provision.plan import differences, planned_provision
+
+    steps = list(planned_provision(host, operation["settings"]))
+    yield {"type": "reply", "body": {"steps": outline(steps), "diffs": differences(host, steps)}}

@@ -1,0 +1,131 @@
+"""submit: judge an operation, put it on disk, start it, and follow it.
+
+The same id attaches to the operation that runs or is over; the same id over another body is refused. Whatever is
+refused here has changed nothing. With the subject's lock in hand, an operation that an earlier process left open is
+brought to its end first, so that the plan is made from what really is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import engine
+from launchpad.runner import plan as plans
+from launchpad.runner.host import Busy, Failed, Host
+from launchpad.runner.journal import Caller, Journal, subject
+from launchpad.runner.protocol import (
+    Refused,
+    canonical,
+    digest_of,
+)
+from launchpad.runner.slots import is_tenant_name
+
+KEYS = {
+    "deploy": {"kind", "tenant", "release", "files", "inventory", "replaces"},
+    "stop": {"kind", "tenant"},
+    "start": {"kind", "tenant"},
+    "restart": {"kind", "tenant"},
+    "retire": {"kind", "tenant", "purge"},
+    "provision": {"kind", "settings"},
+}
+OPTIONAL = {"replaces", "purge"}
+
+
+def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
+    """Start the operation (or attach to it), and say how it goes until it is over."""
+    if unknown := set(body) - {"id", "operation", "secrets", "follow"}:
+        raise Refused(f"submit: unknown key {min(unknown)!r}")
+    journal = Journal(host, str(body.get("id", "")))
+    operation = parsed(body.get("operation"))
+    asked = journal.asked()
+    if asked is not None and asked["digest"] != digest_of(canonical(operation)):
+        raise Refused(
+            f"operation {journal.identifier} is another one, on {subject(asked['operation'])}",
+            kind="state",
+            hint="leave the id out: a new one is chosen",
+        )
+    if asked is None:
+        unchanged = accept(host, journal, operation, body.get("secrets") or {}, caller)
+        if unchanged is not None:
+            yield {"type": "reply", "body": unchanged}
+            return
+        host.begin(journal.identifier)
+    if body.get("follow", True):
+        from launchpad.runner.verbs.follow import follow
+
+        yield from follow(host, {"id": journal.identifier}, caller)
+    else:
+        yield {"type": "reply", "body": {"id": journal.identifier, "outcome": "running"}}
+
+
+def parsed(operation: Any) -> Mapping[str, Any]:
+    """The operation, with just the keys of its kind and a tenant's name that is one."""
+    if not isinstance(operation, dict) or operation.get("kind") not in KEYS:
+        raise Refused(f"an operation's kind is one of {', '.join(KEYS)}")
+    known = KEYS[operation["kind"]]
+    if unknown := set(operation) - known:
+        raise Refused(f"{operation['kind']}: unknown key {min(unknown)!r}")
+    if missing := known - set(operation) - OPTIONAL:
+        raise Refused(f"{operation['kind']}: missing key {min(missing)!r}")
+    if "tenant" in known and not (isinstance(operation["tenant"], str) and is_tenant_name(operation["tenant"])):
+        raise Refused(f"{operation['kind']}: not a tenant's name: {str(operation['tenant'])[:60]!r}")
+    return operation
+
+
+def accept(
+    host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
+) -> dict[str, Any] | None:
+    """Judge, plan, and put the operation on disk; the reply when there is nothing to do, else None."""
+    name = subject(operation)
+    owner = {"operation": journal.identifier, "who": caller.operator, "since": host.now(), "kind": operation["kind"]}
+    try:
+        with host.lock(name, owner):
+            engine.settle(host, name)
+            plan, final = planned(host, journal, operation, secrets, caller)
+            if not plan:
+                return {
+                    "id": journal.identifier,
+                    "outcome": "unchanged",
+                    "message": "nothing is to do",
+                    "lines": [],
+                } | final
+            journal.create(operation, caller, plan)
+            return None
+    except Busy as busy:
+        who, what = busy.owner.get("who", "somebody"), busy.owner.get("kind", "an operation")
+        raise Refused(
+            f"{name.removeprefix('tenant-')}: {what} by {who} holds it",
+            kind="locked",
+            hint=f"launchpad attach {busy.owner.get('operation', '')}".rstrip(),
+        ) from busy
+    except engine.NotSettled as error:
+        raise Refused(f"an earlier operation is not over: {error}", kind="locked", hint="launchpad status") from error
+    except Failed as error:
+        raise Refused(error.message, kind="step", hint="launchpad status") from error
+
+
+def planned(
+    host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
+) -> tuple[list[Any], dict[str, Any]]:
+    """The plan, and what the reply to an empty one says beside the outcome."""
+    match operation["kind"]:
+        case "deploy":
+            from launchpad.runner.deploy import planned_deploy
+
+            return planned_deploy(host, journal, operation, secrets, caller)
+        case "provision":
+            from launchpad.runner.provision.plan import planned_provision
+
+            return list(planned_provision(host, operation["settings"])), {}
+    tenant = operation["tenant"]
+    seen = plans.see(host, tenant)
+    match operation["kind"]:
+        case "stop":
+            return list(plans.plan_stop(seen, tenant)), {}
+        case "start":
+            return list(plans.plan_start(seen, tenant)), {}
+        case "restart":
+            return list(plans.plan_restart(seen, tenant)), {}
+        case _:
+            return list(plans.plan_retire(seen, tenant, purge=bool(operation.get("purge")))), {}
