@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import MaxLen, MinLen
 from pydantic import Field
 
 from launchpad.errors import InventoryError
@@ -94,7 +93,7 @@ class Action(Model):
 
     name: ActionName
     service: ServiceName
-    argv: Annotated[tuple[Argument, ...], MinLen(1)]
+    argv: Annotated[tuple[Argument, ...], Field(min_length=1)]
     timeout: Duration = Duration(60)
     purpose: Prose | None = None
 
@@ -135,7 +134,7 @@ class App(Model):
     """The folder below templates/compose/ that has compose.yaml.j2 and the files' templates."""
     strategy: Literal["swap", "beside"]
     """swap: one writer, the old one stops before the new one starts; beside: two may run at once."""
-    services: Annotated[Mapping[ServiceName, Service], MinLen(1), MaxLen(MOST_SERVICES)]
+    services: Annotated[Mapping[ServiceName, Service], Field(min_length=1, max_length=MOST_SERVICES)]
     """In order: a service's place gives its address."""
     web: Web | None = None
     volumes: tuple[VolumeName, ...] = ()
@@ -146,7 +145,7 @@ class App(Model):
     actions: tuple[Action, ...] = ()
     timings: Timings = Timings()
     files: tuple[TemplateFile, ...] = ()
-    versions: Annotated[tuple[AppVersion, ...], MinLen(1)]
+    versions: Annotated[tuple[AppVersion, ...], Field(min_length=1)]
     """Newest last."""
 
     def version(self, name: str) -> AppVersion:

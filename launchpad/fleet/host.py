@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le, MinLen
 from pydantic import Field
 
 from launchpad.fleet.model import Finding, Model
@@ -23,14 +22,14 @@ from launchpad.fleet.references import (
     PublicKey,
 )
 
-Port = Annotated[int, Ge(1), Le(65535)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Operator(Model):
     """A person and the SSH keys that may run Launchpad's runner in that person's name."""
 
     name: OperatorName
-    keys: Annotated[tuple[PublicKey, ...], MinLen(1)]
+    keys: Annotated[tuple[PublicKey, ...], Field(min_length=1)]
 
 
 class Caddy(Model):

@@ -12,6 +12,11 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from launchpad.errors import InventoryError
 
 
+def quoted(text: str) -> str:
+    """The text in quotes, on one line, without control characters, cut to what an error can hold."""
+    return repr(text) if len(text) <= 60 else f"{text[:57]!r}…"
+
+
 class Malformed(InventoryError):
     """A text was refused: `what` is wrong with it, what was `expected`, and a hint with what to type."""
 
@@ -47,7 +52,7 @@ class Text(str):
                 f"{cls.noun} of {len(text)} characters is too long", expected=f"at most {cls.longest} characters"
             )
         if cls.pattern.fullmatch(text) is None:
-            raise Malformed(f"bad {cls.noun} {text!r}", expected=cls.expected, hint=cls.suggest(text))
+            raise Malformed(f"bad {cls.noun} {quoted(text)}", expected=cls.expected, hint=cls.suggest(text))
         cls.judge(text)
         return super().__new__(cls, text)
 

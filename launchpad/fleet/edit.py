@@ -1,0 +1,125 @@
+"""Changes to people's YAML that touch the lines they change and no other: comments, order and layout stay. Pure.
+
+An edit finds its lines by the marks that the YAML reader leaves, cuts there, and then reads the result back: when that
+is not exactly what was wanted (a layout that cannot be cut, such as a whole file in braces), there is only an error.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from launchpad.errors import StateError
+from launchpad.fleet.tree import read_tree
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def new_text(record: dict[str, Any], *, header: str = "") -> bytes:
+    """A new file with these keys, in this order."""
+    yaml = YAML(pure=True)
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump(record, stream)
+    return (header + stream.getvalue()).encode()
+
+
+def with_value(file: str, content: bytes, *, key: str, value: str) -> bytes:
+    """The file with another text under a key of its top."""
+    text = _text(content)
+    for key_node, value_node in _entries(text):
+        if key_node.value == key and isinstance(value_node, ScalarNode):
+            start, end = value_node.start_mark.index, value_node.end_mark.index
+            edited = text[:start] + _written(value) + text[end:]
+            return _checked(file, content, edited, {**_plain(file, content), key: value})
+    raise _cannot(file, f"{key}: {value}")
+
+
+def with_entry(file: str, content: bytes, *, key: str, record: dict[str, Any]) -> bytes:
+    """The file with one more entry at its end."""
+    text = _text(content)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    block = new_text({key: record}).decode().replace("\n", newline)
+    gap = newline if text.strip() and not text.endswith(newline * 2) else ""
+    ending = "" if text.endswith(newline) or not text else newline
+    edited = text + ending + gap + block
+    return _checked(file, content, edited, {**_plain(file, content), key: record})
+
+
+def without_entry(file: str, content: bytes, *, key: str) -> bytes:
+    """The file without an entry: its lines, and the comment that stands right above it."""
+    text = _text(content)
+    lines = text.splitlines(keepends=True)
+    for key_node, value_node in _entries(text):
+        if key_node.value != key:
+            continue
+        first = key_node.start_mark.line
+        last = max(first, _last_line(value_node))
+        while last + 1 < len(lines) and lines[last + 1].startswith((" ", "\t")) and lines[last + 1].strip():
+            last += 1  # a comment inside the entry, below its last value
+        above = first
+        while above > 0 and lines[above - 1].startswith("#"):
+            above -= 1
+        first = above if above > 0 else first  # a comment at the top of the file is the file's
+        if last + 1 < len(lines) and not lines[last + 1].strip() and (first == 0 or not lines[first - 1].strip()):
+            last += 1
+        edited = "".join(lines[:first] + lines[last + 1 :])
+        wanted = {name: item for name, item in _plain(file, content).items() if name != key}
+        return _checked(file, content, edited, wanted)
+    raise _cannot(file, f"no {key}")
+
+
+def _entries(text: str) -> list[tuple[Node, Node]]:
+    node = YAML(pure=True).compose(text)
+    return list(node.value) if isinstance(node, MappingNode) else []
+
+
+def _last_line(node: Node) -> int:
+    """The last line that a value has something on."""
+    if isinstance(node, ScalarNode) or not isinstance(node, MappingNode | SequenceNode) or node.flow_style:
+        mark = node.end_mark
+        return int(mark.line) - (1 if mark.column == 0 and mark.line > node.start_mark.line else 0)
+    children = [child for item in node.value for child in (item if isinstance(item, tuple) else (item,))]
+    return max((_last_line(child) for child in children), default=int(node.start_mark.line))
+
+
+def _written(value: str) -> str:
+    """A text as a single YAML value, quoted where it would be read as something else."""
+    line = new_text({"k": value}).decode().removeprefix("k: ").rstrip("\n")
+    if read_tree("", f"k: {line}".encode()).plain() != {"k": value}:
+        return "'" + value.replace("'", "''") + "'"
+    return line
+
+
+def _text(content: bytes) -> str:
+    return content.removeprefix(_BOM).decode()
+
+
+def _plain(file: str, content: bytes) -> dict[str, Any]:
+    plain = read_tree(file, content).plain()
+    return plain if isinstance(plain, dict) else {}
+
+
+def _checked(file: str, before: bytes, edited: str, wanted: dict[str, Any]) -> bytes:
+    content = (_BOM if before.startswith(_BOM) else b"") + edited.encode()
+    if _tuples(read_tree(file, content).plain()) != _tuples(wanted):
+        raise _cannot(file, "this change")
+    return content
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _tuples(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_tuples(item) for item in value)
+    return str(value) if isinstance(value, str) else value
+
+
+def _cannot(file: str, change: str) -> StateError:
+    return StateError(
+        f"{file}: {change} cannot be written without disturbing how the file is laid out", hint=f"edit {file} by hand"
+    )

@@ -1,0 +1,202 @@
+"""What is wrong between files that are each right by themselves: names that lead nowhere, two owners, broken promises.
+
+Works on the trees as written, so that a tenant with one mistake in itself is still compared with all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from launchpad.fleet.app import App
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.mistakes import Mistake, Place
+from launchpad.fleet.nearest import nearest
+from launchpad.fleet.quantities import Size
+from launchpad.fleet.tier import Tier
+from launchpad.fleet.tree import Tree
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The records of an inventory as they were written, by name, right or wrong."""
+
+    hosts: Mapping[str, Tree]
+    tiers: Mapping[str, Tree]
+    apps: Mapping[str, Tree]
+    tenants: Mapping[str, Tree]
+
+
+def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
+    """Every such mistake. `fleet` holds the records that are right by themselves; `gone`: slot → removed tenant."""
+    return [
+        *_unknown_names(trees),
+        *_unknown_versions(fleet, trees),
+        *_two_owners(trees, gone),
+        *_two_addresses(trees),
+        *_variables(fleet, trees),
+        *_domains_of(fleet, trees),
+        *_over_committed(fleet, trees),
+    ]
+
+
+def _unknown_names(trees: Trees) -> Iterator[Mistake]:
+    known: dict[str, Mapping[str, Tree]] = {"host": trees.hosts, "app": trees.apps, "tier": trees.tiers}
+    for tree in trees.tenants.values():
+        for noun, records in known.items():
+            named = tree.get(noun)
+            if named is None or not isinstance(named.value, str) or named.value in records:
+                continue
+            if noun == "app" and named.value in {"clawdbot", "moltbot"}:
+                continue  # the model has said why already
+            guess = nearest(named.value, records)
+            hint = f"did you mean {guess}?" if guess else _how_to_add(noun, named.value)
+            expected = f"one of {', '.join(sorted(records))}" if records else f"a {noun} of the inventory"
+            yield Mistake(named.place, f"unknown {noun} {named.value}", expected, hint)
+
+
+def _how_to_add(noun: str, name: str) -> str:
+    commands = {"host": f"launchpad host add {name}", "tier": "add it to inventory/tiers.yaml"}
+    return commands.get(noun, f"add inventory/apps/{name}.yaml")
+
+
+def _unknown_versions(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    for tree in trees.tenants.values():
+        app, version = _app(fleet, tree), tree.get("version")
+        if app is None or version is None or not isinstance(version.value, str):
+            continue
+        known = [item.version for item in app.versions]
+        if version.value not in known:
+            hint = f"did you mean {guess}?" if (guess := nearest(version.value, known)) else ""
+            what = f"{app.name} has no version {version.value}"
+            yield Mistake(version.place, what, f"one of {', '.join(known)}", hint)
+
+
+def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:
+    slots: dict[int, tuple[str, Place]] = {}
+    domains: dict[str, tuple[str, Place]] = {}
+    for name, tree in sorted(trees.tenants.items()):
+        slot = tree.get("slot")
+        if slot is not None and isinstance(slot.value, int) and not isinstance(slot.value, bool):
+            if slot.value in slots:
+                owner, where = slots[slot.value]
+                what = f"slot {slot.value} belongs to {owner} ({where})"
+                yield Mistake(slot.place, what, "a slot of its own", "launchpad tenant add gives the next one")
+            elif gone.get(slot.value, name) != name:
+                what = f"slot {slot.value} belonged to {gone[slot.value]}, which is gone"
+                yield Mistake(
+                    slot.place, what, "a slot that was never given", "launchpad tenant add gives the next one"
+                )
+            slots.setdefault(slot.value, (name, slot.place))
+        for domain in (tree.get("domains") or Tree(tree.place, ())).items():
+            if not isinstance(domain.value, str):
+                continue
+            owner, where = domains.setdefault(domain.value.lower(), (name, domain.place))
+            if owner != name:
+                yield Mistake(domain.place, f"domain {domain.value} belongs to {owner} ({where})", "each domain once")
+
+
+def _two_addresses(trees: Trees) -> Iterator[Mistake]:
+    owners: dict[tuple[object, object], tuple[str, Place]] = {}
+    for name, tree in trees.hosts.items():
+        address, port = tree.get("address"), tree.get("port")
+        if address is None:
+            continue
+        owner, where = owners.setdefault(
+            (str(address.value).lower(), port.value if port else 22), (name, address.place)
+        )
+        if owner != name:
+            what = f"address {address.value} belongs to {owner} ({where})"
+            yield Mistake(address.place, what, "an address of its own, or another port")
+
+
+def _variables(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    for name, tree in trees.tenants.items():
+        app = _app(fleet, tree)
+        if app is None:
+            continue
+        written = tree.get("variables") or Tree(tree.place, {})
+        for variable, value in written.entries().items():
+            place = written.keys[variable]
+            declared = _by_text(app.variables).get(variable)
+            if declared is None:
+                guess = nearest(variable, [str(key) for key in app.variables])
+                hint = f"did you mean {guess}?" if guess else _secret_hint(app, variable, name)
+                known = ", ".join(str(key) for key in app.variables)
+                yield Mistake(
+                    place, f"{app.name} takes no variable {variable}", f"one of {known}" if known else "", hint
+                )
+            elif isinstance(value.value, str | int | float | bool):
+                try:
+                    declared.parse(value.value)
+                except Malformed as error:
+                    yield Mistake(place, f"variables.{variable}: {error.what}", error.expected, error.hint)
+        for variable, declared in app.variables.items():
+            if declared.required and declared.default is None and variable not in written.entries():
+                yield Mistake(written.place, f"missing variable {variable}", declared.purpose or declared.type)
+
+
+def _secret_hint(app: App, variable: str, tenant: str) -> str:
+    secret = next((spec.name for spec in app.secrets if spec.name == variable.upper()), None)
+    return f"a secret never stands in this file: launchpad secret set {tenant} {secret}" if secret else ""
+
+
+def _domains_of(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    for tree in trees.tenants.values():
+        app, domains = _app(fleet, tree), tree.get("domains")
+        if app is None:
+            continue
+        if app.web is not None and (domains is None or domains.value == ()):
+            place = domains.place if domains else tree.place
+            yield Mistake(
+                place, "no domain", f"at least one: {app.name} is reached over HTTPS", "domains: [name.example.com]"
+            )
+        if app.web is None and domains is not None and domains.items():
+            yield Mistake(domains.place, f"domains for {app.name}, which has no web", "no domains")
+
+
+def _over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    for name, host in fleet.hosts.items():
+        tiers = [tier for tree in trees.tenants.values() if (tier := _tier_on(fleet, tree, name)) is not None]
+        resources = host.resources
+        place = trees.hosts[name].place_of(("resources", "memory"))
+        yield from _too_much(
+            place, f"host {name}: memory", sum(t.memory.mb for t in tiers), resources.memory_for_tenants_mb
+        )
+        place = trees.hosts[name].place_of(("resources", "disk"))
+        yield from _too_much(place, f"host {name}: disk", sum(t.disk.mb for t in tiers), resources.disk_for_tenants_mb)
+        dedicated = sum(tier.cpus for tier in tiers if tier.kind == "dedicated")
+        shared = sum(tier.cpus for tier in tiers if tier.kind == "shared") / resources.cpu_overcommit
+        if dedicated + shared > resources.cpus + 1e-6:
+            place = trees.hosts[name].place_of(("resources", "cpus"))
+            what = f"host {name}: its {len(tiers)} tenants are promised {dedicated + shared:g} CPUs"
+            expected = f"at most {resources.cpus:g} (shared tiers count 1/{resources.cpu_overcommit:g})"
+            yield Mistake(place, what, expected, "move a tenant to another host")
+
+
+def _too_much(place: Place, subject: str, promised: int, available: int) -> Iterator[Mistake]:
+    if promised > available:
+        expected = f"at most {Size(available)} after what the host keeps"
+        yield Mistake(place, f"{subject} is promised {Size(promised)}", expected, "move a tenant to another host")
+
+
+def _tier_on(fleet: Fleet, tree: Tree, host: str) -> Tier | None:
+    """The tier of a tenant that is on the host."""
+    named_host, named_tier = tree.get("host"), tree.get("tier")
+    if named_host is None or named_tier is None or named_host.value != host:
+        return None
+    return _by_text(fleet.tiers).get(str(named_tier.value))
+
+
+def _app(fleet: Fleet, tree: Tree) -> App | None:
+    named = tree.get("app")
+    return _by_text(fleet.apps).get(str(named.value)) if named is not None else None
+
+
+def _by_text(records: Mapping[Any, Found]) -> Mapping[str, Found]:
+    """The same mapping, asked with texts that may be no names at all."""
+    return records

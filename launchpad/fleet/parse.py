@@ -1,0 +1,144 @@
+"""From a snapshot of files to the fleet that they describe, or to every mistake in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from launchpad.fleet.app import App
+from launchpad.fleet.extend import extended
+from launchpad.fleet.fleet import Defaults, Fleet
+from launchpad.fleet.host import Host, Storage
+from launchpad.fleet.judge import Trees, judge
+from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.mistakes import InventoryMistakes, Mistake, Place
+from launchpad.fleet.model import Model
+from launchpad.fleet.names import AppName, HostName, Name, TenantName, TierName
+from launchpad.fleet.slots_file import SLOTS_FILE, read_slots
+from launchpad.fleet.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot
+from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.tier import Tier
+from launchpad.fleet.tree import Tree, Unreadable, read_tree
+from launchpad.fleet.validate import validate
+
+HOSTS_FILE = f"{INVENTORY}/hosts.yaml"
+TIERS_FILE = f"{INVENTORY}/tiers.yaml"
+APPS = f"{INVENTORY}/apps"
+TENANTS = f"{INVENTORY}/tenants"
+
+Named = TypeVar("Named", bound=Name)
+Record = TypeVar("Record", bound=Model)
+
+
+def parse(snapshot: Snapshot, shipped_apps: Mapping[str, bytes]) -> Fleet:
+    """The fleet; InventoryMistakes with every mistake when it is not right. `shipped_apps`: name → its app.yaml."""
+    return _Parser(snapshot, shipped_apps).parse()
+
+
+@dataclass
+class _Parser:
+    snapshot: Snapshot
+    shipped_apps: Mapping[str, bytes]
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def parse(self) -> Fleet:
+        self.mistakes += self.snapshot.mistakes
+        self._refuse_strangers()
+        defaults_tree = self._tree(SETTINGS_FILE)
+        trees = Trees(
+            hosts=self._tree(HOSTS_FILE).entries(),
+            tiers=self._tree(TIERS_FILE).entries(),
+            apps=self._app_trees(),
+            tenants={name: self._tree(f"{TENANTS}/{name}.yaml") for name in self._stems(TENANTS)},
+        )
+        defaults = validate(Defaults, defaults_tree, self.mistakes) or Defaults()
+        hosts = self._records(Host, HostName, trees.hosts, HOSTS_FILE)
+        tiers = self._records(Tier, TierName, trees.tiers, TIERS_FILE)
+        apps = self._records(App, AppName, trees.apps, APPS)
+        tenants = self._records(Tenant, TenantName, trees.tenants, TENANTS)
+        slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
+        hosts = {name: _completed(host, defaults) for name, host in hosts.items()}
+        fleet = Fleet(
+            defaults=defaults, hosts=hosts, apps=apps, tiers=tiers, tenants=tenants, highest_slot=slots.highest
+        )
+        self.mistakes += judge(fleet, trees, slots.gone)
+        if self.mistakes:
+            raise InventoryMistakes(self.mistakes)
+        return fleet
+
+    def _tree(self, file: str) -> Tree:
+        content = self.snapshot.files.get(file)
+        if content is None:
+            return Tree(Place(file), {})
+        try:
+            tree = read_tree(file, content)
+        except Unreadable as error:
+            self.mistakes += error.mistakes
+            return Tree(Place(file), None)
+        if not isinstance(tree.value, dict):
+            self.mistakes.append(Mistake(tree.place, "not a mapping", "lines of key: value"))
+            return Tree(tree.place, None)
+        return tree
+
+    def _app_trees(self) -> dict[str, Tree]:
+        shipped: dict[str, Tree] = {}
+        for name, content in self.shipped_apps.items():
+            try:
+                shipped[name] = read_tree(f"templates/compose/{name}/app.yaml", content)
+            except Unreadable as error:
+                self.mistakes += error.mistakes
+        own = {name: self._tree(f"{APPS}/{name}.yaml") for name in self._stems(APPS)}
+        whole = {name: tree for name, tree in own.items() if tree.get("extends") is None}
+        bases = shipped | whole
+        merged = {name: extended(tree, bases, self.mistakes) for name, tree in own.items()}
+        return shipped | {name: tree or Tree(own[name].place, None) for name, tree in merged.items()}
+
+    def _records(
+        self, kind: type[Record], name_kind: type[Named], trees: Mapping[str, Tree], source: str
+    ) -> dict[Named, Record]:
+        """The records that are right; what is wrong with the others is in the mistakes."""
+        records: dict[Named, Record] = {}
+        for text, tree in trees.items():
+            try:
+                name = name_kind(text)
+            except Malformed as error:
+                place = Place(f"{source}/{text}.yaml") if source in (APPS, TENANTS) else tree.place
+                self.mistakes.append(Mistake(place, error.what, error.expected, error.hint))
+                continue
+            if tree.value is None:
+                if tree.place.file == source:
+                    self.mistakes.append(Mistake(tree.place, f"{name} is empty", "lines of key: value"))
+                continue
+            record = validate(kind, tree, self.mistakes, name=name)
+            if record is not None:
+                records[name] = record
+        return records
+
+    def _stems(self, folder: str) -> list[str]:
+        paths = [PurePosixPath(name) for name in self.snapshot.files]
+        return sorted(path.stem for path in paths if str(path.parent) == folder and path.suffix == ".yaml")
+
+    def _refuse_strangers(self) -> None:
+        """A file that nothing reads is most likely one that was meant to be read."""
+        for name in self.snapshot.files:
+            path = PurePosixPath(name)
+            known = name in {SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, SLOTS_FILE}
+            if known or (path.suffix == ".yaml" and str(path.parent) in {APPS, TENANTS, SECRETS}):
+                continue
+            hint = f"rename it to {path.with_suffix('.yaml').name}" if path.suffix in {".yml", ".json"} else ""
+            expected = "hosts.yaml, tiers.yaml, apps/APP.yaml, tenants/TENANT.yaml"
+            self.mistakes.append(Mistake(Place(name), "nothing reads this file", expected, hint))
+
+
+def _completed(host: Host, defaults: Defaults) -> Host:
+    """The host with what launchpad.yaml says for every host, where it says nothing itself."""
+    own = {name: getattr(host.caddy, name) for name in host.caddy.model_fields_set}
+    return host.model_copy(
+        update={
+            "operators": host.operators or defaults.operators,
+            "caddy": defaults.caddy.model_copy(update=own),
+            "storage": host.storage or Storage(loop=host.resources.disk),
+        }
+    )

@@ -1,0 +1,93 @@
+"""The inventory's files as they were at one moment: what a fleet is read from, and what an edit compares with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from launchpad.fleet.mistakes import Mistake, Place
+
+SETTINGS_FILE = "launchpad.yaml"
+INVENTORY = "inventory"
+SECRETS = f"{INVENTORY}/secrets"
+LARGEST_FILE = 1024 * 1024
+MOST_FILES = 20_000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Every file of launchpad.yaml and inventory/, by its path from the workspace, and what could not be read."""
+
+    files: Mapping[str, bytes]
+    mistakes: tuple[Mistake, ...] = ()
+
+    @classmethod
+    def take(cls, root: Path) -> Snapshot:
+        """Read the files below a workspace; never through a link that leads out of it."""
+        files: dict[str, bytes] = {}
+        mistakes: list[Mistake] = []
+        for path in _paths(root):
+            name = path.relative_to(root).as_posix()
+            try:
+                files[name] = _content(path, root)
+            except _Refused as refused:
+                mistakes.append(Mistake(Place(name), str(refused), refused.expected))
+        return cls(files, tuple(mistakes))
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits over every file's path and content."""
+        total = hashlib.sha256()
+        for name in sorted(self.files):
+            content = self.files[name]
+            total.update(f"{name}\0{len(content)}\0".encode() + content)
+        return total.hexdigest()
+
+    def with_changes(self, changes: Mapping[str, bytes | None]) -> Snapshot:
+        """The snapshot after an edit: new contents by path; None takes a file away."""
+        files = {name: content for name, content in self.files.items() if name not in changes}
+        files |= {name: content for name, content in changes.items() if content is not None}
+        return replace(self, files=files)
+
+
+class _Refused(Exception):
+    def __init__(self, what: str, expected: str) -> None:
+        super().__init__(what)
+        self.expected = expected
+
+
+def _paths(root: Path) -> Iterator[Path]:
+    """The files to read: not hidden, no editor's backups."""
+    settings = root / SETTINGS_FILE
+    if settings.exists() or settings.is_symlink():
+        yield settings
+    folders = [root / INVENTORY]
+    count = 0
+    while folders:
+        folder = folders.pop()
+        if folder.is_symlink() and not folder.resolve().is_relative_to(root.resolve()):
+            yield folder
+            continue
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            count += 1
+            if path.name.startswith(".") or path.name.endswith(("~", ".md", ".orig")) or count > MOST_FILES:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                folders.append(path)
+            else:
+                yield path
+
+
+def _content(path: Path, root: Path) -> bytes:
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise _Refused("a link that leads out of the workspace", "a file of the workspace's own")
+    if not path.is_file():
+        raise _Refused("not a file", "a plain file")
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise _Refused(f"{path.stat().st_size} bytes", f"at most {LARGEST_FILE}")
+        return path.read_bytes()
+    except OSError as error:
+        raise _Refused(f"cannot be read: {error.strerror}", "a file that you may read") from error

@@ -1,0 +1,187 @@
+"""Where a fleet is kept: read whole, edited one change at a time, never on top of a change that was not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from launchpad.errors import StateError
+from launchpad.fleet.edit import new_text, with_entry, with_value, without_entry
+from launchpad.fleet.files import remove_file, replace_file, writing
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.host import Host
+from launchpad.fleet.mistakes import InventoryMistakes
+from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
+from launchpad.fleet.parse import HOSTS_FILE, TENANTS, parse
+from launchpad.fleet.slots_file import SLOTS_FILE, Slots, read_slots
+from launchpad.fleet.snapshot import Snapshot
+from launchpad.fleet.tenant import Tenant, Value
+
+Changes = dict[str, bytes | None]
+"""New contents by path from the workspace, in the order of writing; None takes a file away."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTenant:
+    """A tenant that has no slot yet; without a version it gets the app's newest."""
+
+    name: TenantName
+    app: AppName
+    tier: TierName
+    host: HostName
+    domains: tuple[DomainName, ...] = ()
+    version: VersionName | None = None
+    variables: Mapping[str, Value] = field(default_factory=dict)
+
+
+class FleetStore(Protocol):
+    """What every keeper of a fleet promises; a change happens whole, or raises and leaves everything as it was."""
+
+    def load(self) -> Fleet:
+        """The fleet as it is now; InventoryMistakes with every mistake."""
+
+    def add_tenant(self, new: NewTenant) -> Tenant:
+        """Give the tenant the next slot and write it down."""
+
+    def remove_tenant(self, name: TenantName) -> Tenant:
+        """Take the tenant away; its slot is never given again."""
+
+    def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
+        """Write another version; StateError when the tenant's is not `replaces` any more."""
+
+    def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
+        """Write a host down; `record` has the keys of its YAML."""
+
+    def remove_host(self, name: HostName) -> Host:
+        """Take the host away; StateError while it has tenants."""
+
+
+class FolderStore:
+    """The fleet in the YAML files of a workspace."""
+
+    def __init__(self, root: Path, *, templates: Iterable[Path] = ()) -> None:
+        self.root = root
+        self._templates = tuple(templates)
+
+    def load(self) -> Fleet:
+        return self._parse(Snapshot.take(self.root))
+
+    def add_tenant(self, new: NewTenant) -> Tenant:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if new.name in fleet.tenants:
+                raise StateError(f"tenant {new.name} exists already", hint=f"launchpad tenant show {new.name}")
+            slot = fleet.next_slot
+            record: dict[str, Any] = {
+                "slot": slot,
+                "app": str(new.app),
+                "version": str(new.version or fleet.app(new.app).versions[-1].version),
+                "tier": str(new.tier),
+                "host": str(new.host),
+                "domains": [str(domain) for domain in new.domains],
+                "variables": {str(name): value for name, value in new.variables.items()},
+            }
+            content = new_text(
+                {key: value for key, value in record.items() if value != {}}, header=schema_line("tenant")
+            )
+            return {
+                SLOTS_FILE: _slots(snapshot).given(slot).as_yaml(),
+                f"{TENANTS}/{new.name}.yaml": content,
+            }
+
+        return self._edit(change).tenants[new.name]
+
+    def remove_tenant(self, name: TenantName) -> Tenant:
+        gone: list[Tenant] = []
+
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            tenant = fleet.tenant(name)
+            gone.append(tenant)
+            slots = _slots(snapshot).freed(tenant.slot, tenant.name)
+            return {SLOTS_FILE: slots.as_yaml(), f"{TENANTS}/{name}.yaml": None}
+
+        self._edit(change)
+        return gone[0]
+
+    def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
+        file = f"{TENANTS}/{name}.yaml"
+
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            current = fleet.tenant(name).version
+            if current != replaces:
+                message = f"{file} says version {current}, not {replaces}: it was changed meanwhile"
+                raise StateError(message, hint=f"launchpad tenant show {name}")
+            if current == version:
+                return {}
+            return {file: with_value(file, snapshot.files[file], key="version", value=version)}
+
+        return self._edit(change).tenants[name]
+
+    def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if name in fleet.hosts:
+                raise StateError(f"host {name} exists already", hint=f"launchpad host show {name}")
+            before = snapshot.files.get(HOSTS_FILE, schema_line("hosts").encode())
+            return {HOSTS_FILE: with_entry(HOSTS_FILE, before, key=name, record=dict(record))}
+
+        return self._edit(change).hosts[name]
+
+    def remove_host(self, name: HostName) -> Host:
+        gone: list[Host] = []
+
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            gone.append(fleet.host(name))
+            tenants = fleet.tenants_of(name)
+            if tenants:
+                names = ", ".join(tenant.name for tenant in tenants)
+                raise StateError(f"host {name} has tenants: {names}", hint=f"launchpad tenant remove {tenants[0].name}")
+            return {HOSTS_FILE: without_entry(HOSTS_FILE, snapshot.files[HOSTS_FILE], key=name)}
+
+        self._edit(change)
+        return gone[0]
+
+    def _parse(self, snapshot: Snapshot) -> Fleet:
+        return parse(snapshot, shipped_apps(self._templates))
+
+    def _edit(self, change: Callable[[Snapshot, Fleet], Changes]) -> Fleet:
+        with writing(self.root):
+            before = Snapshot.take(self.root)
+            changes = change(before, self._parse(before))
+            try:
+                fleet = self._parse(before.with_changes(changes))
+            except InventoryMistakes as error:
+                raise InventoryMistakes(error.mistakes, hint="nothing was changed") from error
+            self._commit(before, changes)
+            return fleet
+
+    def _commit(self, before: Snapshot, changes: Changes) -> None:
+        """Write the changes, if the files are still those that the changes were made for."""
+        if Snapshot.take(self.root).digest != before.digest:
+            raise StateError(f"{self.root}: the inventory was changed by someone else meanwhile", hint="try again")
+        for name, content in changes.items():
+            if content is None:
+                remove_file(self.root / name)
+            else:
+                replace_file(self.root / name, content)
+
+
+def schema_line(kind: str) -> str:
+    """The comment by which editors find the JSON Schema of a file of the inventory."""
+    folders = {"launchpad": "inventory/.schema", "app": "../.schema", "tenant": "../.schema"}
+    return f"# yaml-language-server: $schema={folders.get(kind, '.schema')}/{kind}.json\n"
+
+
+def shipped_apps(templates: Iterable[Path]) -> dict[str, bytes]:
+    """The apps that come with the templates: name → content of its app.yaml; an earlier folder goes first."""
+    apps: dict[str, bytes] = {}
+    for folder in templates:
+        for path in sorted((folder / "compose").glob("*/app.yaml")):
+            if path.is_file():
+                apps.setdefault(path.parent.name, path.read_bytes())
+    return apps
+
+
+def _slots(snapshot: Snapshot) -> Slots:
+    """What the file says; the snapshot has been parsed before, so it is right."""
+    return read_slots(snapshot.files.get(SLOTS_FILE), [])
