@@ -201,6 +201,17 @@ def inventory_from_json(value: object) -> Inventory:
     return _build(Inventory, value, "inventory")
 
 
+def record_as_json(record: object) -> dict[str, Any]:
+    """Any record (a frozen dataclass of plain fields) as JSON."""
+    value: dict[str, Any] = _plain(record)
+    return value
+
+
+def record_from_json(kind: type[Record], value: object, where: str) -> Record:
+    """A record of this kind from JSON, closed and typed like a release; `where` begins what a refusal says."""
+    return _build(kind, value, where)
+
+
 def _plain(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
