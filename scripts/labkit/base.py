@@ -20,7 +20,9 @@ _PACKAGES = (
 )
 # A lab's host is thrown away: no fsync for every unpacked file, no manual pages, no translations.
 _DPKG = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
-_APT = ('Acquire::Languages "none"', "APT::Install-Recommends true")
+_APT = ('Acquire::Languages "none"',)
+# The mirror keeps packages already, next door.
+_APT_LATER = 'APT::Keep-Downloaded-Packages "false";\n'
 _SOURCES = f"""Types: deb
 URIs: http://{MIRROR}/debian
 Suites: trixie trixie-updates
@@ -53,7 +55,7 @@ WantedBy=sysinit.target
 def bare_root(paths: Paths) -> Path:
     """The folder with the bare host's root file system; built when its recipe is new."""
     certificate = authority.root_certificate(paths)
-    recipe = [_RECIPE, _PACKAGES, _DPKG, _APT, _SOURCES, _CGROUP_UNIT, certificate.read_text()]
+    recipe = [_RECIPE, _PACKAGES, _DPKG, _APT, _APT_LATER, _SOURCES, _CGROUP_UNIT, certificate.read_text()]
     key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
     root = paths.cache / "bases" / key / "root"
     with paths.lock("base"):
@@ -89,6 +91,7 @@ def _suites() -> list[tuple[str, str]]:
 
 def _furnish(root: Path, certificate: Path) -> None:
     write_text(root / "etc/apt/sources.list.d/debian.sources", _SOURCES)
+    write_text(root / "etc/apt/apt.conf.d/90lab", _APT_LATER)
     (root / "etc/apt/sources.list").unlink(missing_ok=True)
     shutil.copy(certificate, root / "usr/local/share/ca-certificates/launchpad-lab.crt")
     run(["chroot", str(root), "update-ca-certificates"])
@@ -106,11 +109,30 @@ def _furnish(root: Path, certificate: Path) -> None:
     os.truncate(root / "etc/machine-id", 0) if (root / "etc/machine-id").exists() else None
 
 
-def personalise(root: Path, *, name: str, address: str, public_key: str, machine_id: str) -> None:
-    """Make a copied root a host of its own: its name, its address, its identity, and who may log in as root."""
+def copy_root(origin: Path, target: Path) -> None:
+    """Copy a root file system, with holes in place of zeros, and without copying at all where blocks can be shared."""
+    run(["cp", "--archive", "--reflink=auto", "--sparse=always", str(origin), str(target)])
+
+
+def personalise(root: Path, *, name: str, address: str, machine_id: str) -> None:
+    """Make a copied root a host of its own: its name, its address and its machine id."""
     write_text(root / "etc/hostname", f"{name}\n")
     write_text(root / "etc/hosts", f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}.{DOMAIN} {name}\n")
     write_text(root / "etc/machine-id", f"{machine_id}\n", mode=0o444)
     network = f"[Match]\nName=host0\n\n[Network]\nAddress={address}/24\nGateway={GATEWAY}\nDNS={GATEWAY}\n"
     write_text(root / "etc/systemd/network/10-host0.network", network + "LinkLocalAddressing=no\nIPv6AcceptRA=no\n")
+
+
+def let_root_in(root: Path, public_key: str) -> None:
+    """Do what a provider does for a new server: root's authorized key, and host keys of its own."""
     write_text(root / "root/.ssh/authorized_keys", public_key, mode=0o600)
+    run(["ssh-keygen", "-A", "-f", str(root)])
+
+
+def renew_host_keys(root: Path) -> None:
+    """Replace each SSH host key that there is by a new one of its kind; a kind that was removed stays removed."""
+    for key in (root / "etc/ssh").glob("ssh_host_*_key"):
+        kind = key.name.removeprefix("ssh_host_").removesuffix("_key")
+        key.unlink()
+        key.with_suffix(".pub").unlink(missing_ok=True)
+        run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "root@lab", "-f", str(key)])

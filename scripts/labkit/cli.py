@@ -54,6 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     shell = verb("ssh", _ssh, "Log in to a host as root, or run one command.", "ssh web-1 systemctl is-system-running")
     shell.add_argument("name", metavar="NAME")
     shell.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD")
+    built = verb("images", _images, "Build app images into the lab's registry.", "images beacon openclaw:2026.9.5")
+    built.add_argument("apps", nargs="*", metavar="APP", help="caddy, beacon[:VERSION], openclaw[:VERSION]")
+    built.add_argument("--json", action="store_true")
+    verb("warm", _warm, "Do once all that takes long: packages, the bare host, the images.", "warm")
+    kept = verb("snapshot", _snapshot, "Keep a host's disk, to boot copies of it.", "snapshot web-1 provisioned")
+    kept.add_argument("name", metavar="NAME")
+    kept.add_argument("label", metavar="LABEL")
+    kept.add_argument("--key", default="", help="what it was made from; another key means another snapshot")
     return parser
 
 
@@ -104,3 +112,25 @@ def _ssh(lab: Lab, arguments: argparse.Namespace) -> int:
     command = lab.host(arguments.name).ssh_command() + remote
     sys.stdout.flush()
     os.execvp(command[0], command)
+
+
+def _snapshot(lab: Lab, arguments: argparse.Namespace) -> int:
+    lab.prepare()
+    lab.snapshot(lab.host(arguments.name), arguments.label, key=arguments.key)
+    print(f"kept; boot a copy with: scripts/lab up NAME --from {arguments.label}")
+    return 0
+
+
+def _images(lab: Lab, arguments: argparse.Namespace) -> int:
+    images = lab.images(*arguments.apps)
+    if arguments.json:
+        print(json.dumps([image.record() for image in images], indent=1))
+    for image in [] if arguments.json else images:
+        print(f"{image.name} {image.version} {image.digest}")
+    return 0
+
+
+def _warm(lab: Lab, arguments: argparse.Namespace) -> int:
+    lab.warm()
+    print("warm; `scripts/lab up web-1` now takes seconds")
+    return 0

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from labkit import authority, base, cgroups, loops, network, outer, services
+from labkit import authority, base, cgroups, images, loops, network, outer, services, snapshots
 from labkit.errors import LabError
 from labkit.guest import Guest
 from labkit.host import Host
+from labkit.images import Image
 from labkit.paths import Paths, read_json, write_json
-from labkit.shell import run
 
 BARE = "bare"
 
@@ -102,6 +102,34 @@ class Lab:
         (self.paths.state / "addresses.json").unlink(missing_ok=True)
         self._prepared = False
 
+    # Snapshots
+
+    def snapshot(self, host: Host, label: str, *, key: str = "") -> None:
+        """Shut `host` down, keep a copy of its root under `label`, and start it again; `key` says what it was made from."""
+        snapshots.check_label(label)
+        was_running = host.running()
+        host.power_off()
+        snapshots.keep(self.paths, host.root, label, key=key)
+        if was_running:
+            host.start()
+
+    def has_snapshot(self, label: str, *, key: str = "") -> bool:
+        """True when there is a snapshot of this label that was made from the same `key`."""
+        return snapshots.key_of(self.paths, label) == key
+
+    # Images
+
+    def images(self, *words: str) -> list[Image]:
+        """Have app images in the registry (`caddy`, `beacon`, `openclaw:2026.9.6`; none: the usual ones); instant when there."""
+        self.start_services()
+        return images.provide(self.paths, words)
+
+    def warm(self) -> None:
+        """Do once all that takes long: packages on this machine, the bare host, the images."""
+        self.start_services()
+        base.bare_root(self.paths)
+        self.images()
+
     # Facts
 
     def resolve(self, name: str) -> str:
@@ -138,23 +166,17 @@ class Lab:
             return int(indexes[name])
 
     def _create(self, guest: Guest, source: str, *, keep_keys: bool) -> None:
-        origin = self._origin(source)
+        origin = base.bare_root(self.paths) if source == BARE else snapshots.root_of(self.paths, source)
         index = self._index(guest.name)
         shutil.rmtree(guest.folder, ignore_errors=True)
         guest.folder.mkdir(parents=True)
-        run(["cp", "--archive", "--reflink=auto", "--sparse=auto", str(origin), str(guest.root)])
-        public = authority.ssh_key(self.paths).with_suffix(".pub").read_text()
-        identity = secrets.token_hex(16)
+        base.copy_root(origin, guest.root)
         address = network.address_of(index)
-        base.personalise(guest.root, name=guest.name, address=address, public_key=public, machine_id=identity)
-        if not keep_keys:
-            for key in (guest.root / "etc/ssh").glob("ssh_host_*"):
-                key.unlink()
-        run(["ssh-keygen", "-A", "-f", str(guest.root)])
-        loops.make(index)
-        guest.create(index)
-
-    def _origin(self, source: str) -> Path:
+        base.personalise(guest.root, name=guest.name, address=address, machine_id=secrets.token_hex(16))
         if source == BARE:
-            return base.bare_root(self.paths)
-        raise LabError(f"there is no snapshot {source!r}", hint="scripts/lab snapshot NAME LABEL", exit_code=4)
+            base.let_root_in(guest.root, authority.ssh_key(self.paths).with_suffix(".pub").read_text())
+        elif not keep_keys:
+            base.renew_host_keys(guest.root)
+        loops.make(index)
+        network.heal(address)
+        guest.create(index)
