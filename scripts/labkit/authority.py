@@ -7,6 +7,7 @@ from labkit.paths import Paths, write_text
 from labkit.shell import run
 
 _DAYS = "3650"
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
 def root_certificate(paths: Paths) -> Path:
@@ -18,9 +19,11 @@ def root_certificate(paths: Paths) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             partial = folder / "root.partial"
             run(
-                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-                + ["-keyout", str(folder / "root.key"), "-out", str(partial), "-days", _DAYS]
-                + ["-subj", "/CN=Launchpad lab root", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+                [
+                    *("openssl", "req", "-x509", *_NEW_KEY, "-days", _DAYS),
+                    *("-keyout", str(folder / "root.key"), "-out", str(partial)),
+                    *("-subj", "/CN=Launchpad lab root", "-addext", "keyUsage=critical,keyCertSign,cRLSign"),
+                ]
             )
             partial.rename(certificate)
     return certificate
@@ -36,14 +39,10 @@ def server_certificate(paths: Paths, label: str) -> tuple[Path, Path]:
             name = f"{label}.{DOMAIN}"
             partial, extensions = folder / f"{label}.partial", folder / f"{label}.ext"
             write_text(extensions, f"subjectAltName=DNS:{name},IP:{GATEWAY}\nextendedKeyUsage=serverAuth\n")
-            run(
-                ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-                + ["-keyout", str(key), "-out", str(request), "-subj", f"/CN={name}"]
-            )
-            run(
-                ["openssl", "x509", "-req", "-in", str(request), "-CA", str(root), "-CAkey", str(folder / "root.key")]
-                + ["-CAcreateserial", "-days", _DAYS, "-extfile", str(extensions), "-out", str(partial)]
-            )
+            run(["openssl", "req", *_NEW_KEY, "-keyout", str(key), "-out", str(request), "-subj", f"/CN={name}"])
+            signer = ("-CA", str(root), "-CAkey", str(folder / "root.key"), "-CAcreateserial")
+            files = ("-in", str(request), "-extfile", str(extensions), "-out", str(partial))
+            run(["openssl", "x509", "-req", *signer, *files, "-days", _DAYS])
             partial.rename(certificate)
     return certificate, key
 

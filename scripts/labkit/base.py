@@ -75,9 +75,11 @@ def build_rootfs(root: Path, packages: str, *, variant: str) -> None:
     options = [f"--dpkgopt={option}" for option in _DPKG] + [f"--aptopt={option}" for option in _APT]
     sources = [f"deb http://{GATEWAY}/{archive} {suite} main" for archive, suite in _suites()]
     run(
-        ["mmdebstrap", f"--variant={variant}", "--mode=root", "--quiet", f"--include={packages}", *options]
-        + ["--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", "--skip=output/dev"]
-        + ["trixie", str(root), *sources],
+        [
+            *("mmdebstrap", f"--variant={variant}", "--mode=root", "--quiet", f"--include={packages}", *options),
+            *("--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", "--skip=output/dev"),
+            *("trixie", str(root), *sources),
+        ],
         timeout=1200,
         env={"DEBIAN_FRONTEND": "noninteractive"},
     )

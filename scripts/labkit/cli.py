@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _doctor(lab: Lab, arguments: argparse.Namespace) -> int:
+def _doctor(lab: Lab, _: argparse.Namespace) -> int:
     sentence = outer.obstacle(lab.paths)
     print(sentence or "The lab can run here.")
     return 3 if sentence else 0
@@ -130,7 +130,7 @@ def _images(lab: Lab, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _warm(lab: Lab, arguments: argparse.Namespace) -> int:
+def _warm(lab: Lab, _: argparse.Namespace) -> int:
     lab.warm()
     print("warm; `scripts/lab up web-1` now takes seconds")
     return 0

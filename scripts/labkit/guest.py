@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labkit import cgroups, loops
 from labkit.network import BRIDGE, address_of
@@ -64,7 +65,7 @@ class Guest:
         """Declare the root complete: the host exists from now on."""
         write_json(self.folder / "host.json", {"index": index})
 
-    def _facts(self) -> dict[str, object]:
+    def _facts(self) -> dict[str, Any]:
         return read_json(self.folder / "host.json")
 
     def command(self) -> list[str]:

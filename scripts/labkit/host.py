@@ -139,7 +139,7 @@ class Host:
     def exec(
         self, argv: Sequence[str], *, stdin: str | bytes = b"", timeout: float = 120, check: bool = True
     ) -> Result:
-        """Run `argv` inside as root, by entering its namespaces; a status other than 0 is a LabError unless `check` is off."""
+        """Run `argv` inside as root, by entering its namespaces; a failure is a LabError unless `check` is off."""
         result = attempt([*self._enter(), *argv], stdin=stdin, timeout=timeout)
         if check and result.status != 0:
             words = (result.stderr.strip() or result.stdout.strip()).splitlines()[-4:]
@@ -182,7 +182,7 @@ class Host:
         network.heal(self.address)
 
     def fill_disk(self, path: str) -> None:
-        """Fill the file system that `path` is on, to the last byte; refused where that would fill this machine's own."""
+        """Fill the file system that `path` is on, to the last byte; refused where it is this machine's own."""
         devices = self.exec(["stat", "--format=%d", "/", path]).stdout.split()
         if devices[0] == devices[1]:
             raise LabError(f"{path} on {self.name} shares this machine's own disk, which the lab does not fill")

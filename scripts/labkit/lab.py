@@ -60,7 +60,7 @@ class Lab:
         return [Host(self.paths, folder.name) for folder in folders if Guest(self.paths, folder.name).exists()]
 
     def up(self, name: str, *, source: str = BARE, keep_keys: bool = False, timeout: float = 60) -> Host:
-        """Make and boot a host from the bare image or a snapshot's label, and wait for SSH; a running one is left alone."""
+        """Make and boot a host, bare or from a snapshot's label, and wait for SSH; a running one is left alone."""
         network.check_name(name)
         self.start_services()
         guest = Guest(self.paths, name)
@@ -105,7 +105,7 @@ class Lab:
     # Snapshots
 
     def snapshot(self, host: Host, label: str, *, key: str = "") -> None:
-        """Shut `host` down, keep a copy of its root under `label`, and start it again; `key` says what it was made from."""
+        """Shut `host` down, keep a copy of its disk under `label`, start it again; `key` says what it was made from."""
         snapshots.check_label(label)
         was_running = host.running()
         host.power_off()
@@ -120,7 +120,7 @@ class Lab:
     # Images
 
     def images(self, *words: str) -> list[Image]:
-        """Have app images in the registry (`caddy`, `beacon`, `openclaw:2026.9.6`; none: the usual ones); instant when there."""
+        """Have app images in the registry (`caddy`, `beacon:1.0.0`; none: the usual); instant when they are there."""
         self.start_services()
         return images.provide(self.paths, words)
 

@@ -1,5 +1,6 @@
 """Loop devices: a few that each host alone uses, given back when it goes."""
 
+import contextlib
 import fcntl
 import os
 import stat
@@ -23,13 +24,11 @@ def devices_of(index: int) -> list[Path]:
 def make(index: int) -> list[Path]:
     """Make the devices of this host, and return them."""
     devices = devices_of(index)
-    with open("/dev/loop-control", "rb") as control:
+    with Path("/dev/loop-control").open("rb") as control:
         for device in devices:
             number = int(device.name.removeprefix("loop"))
-            try:
+            with contextlib.suppress(FileExistsError):
                 fcntl.ioctl(control, _LOOP_CTL_ADD, number)
-            except FileExistsError:
-                pass
             if not device.exists():
                 os.mknod(device, stat.S_IFBLK | 0o660, os.makedev(_LOOP_MAJOR, number))
     return devices

@@ -1,5 +1,6 @@
 """Processes that outlive the command that started them, known by more than their number."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -45,10 +46,8 @@ class Process:
     def send(self, number: int) -> None:
         """Signal this process, and no other that may have its number by now."""
         if self.alive():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass
 
     def wait_gone(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds; True when it is gone."""

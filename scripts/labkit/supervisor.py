@@ -44,7 +44,5 @@ def _boot_once(guest: Guest) -> int:
         return nspawn.wait()
 
 
-
-
 if __name__ == "__main__":
     sys.exit(supervise(Guest(Paths(), sys.argv[1])))

@@ -308,8 +308,8 @@ class Store(Handler):
         database = connect("store.sqlite")
         try:
             if verb == "increment" and self.command == "POST":
-                change = "INSERT INTO pair VALUES (?, 1) ON CONFLICT DO UPDATE SET value = value + 1"
-                database.execute(change, (key,))
+                change = "INSERT INTO pair VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value + ?2"
+                database.execute(change, (key, int(query.get("by", "1"))))
             elif verb == "keys" and self.command == "PUT":
                 database.execute("INSERT OR REPLACE INTO pair VALUES (?, ?)", (key, self.body()))
             row = database.execute("SELECT value FROM pair WHERE key = ?", (key,)).fetchone()

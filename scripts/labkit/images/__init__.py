@@ -37,7 +37,7 @@ class Image:
 
 
 def recipes(paths: Paths, words: Sequence[str] = ()) -> list[ImageRecipe]:
-    """The recipes that `words` ask for: `beacon` is every version of it, `openclaw:2026.9.5` is one; none is the usual."""
+    """The recipes that `words` ask for: `beacon` is all its versions, `openclaw:2026.9.5` is one; none is the usual."""
     chosen: list[ImageRecipe] = []
     for word in words or ("caddy", "beacon", f"openclaw:{openclaw.VERSIONS[0]}"):
         app, _, version = word.partition(":")

@@ -75,11 +75,13 @@ def _fill_app(root: Path, version: str, below: tuple[LayerRecipe, ...], layers: 
         unpack(build_layer(layer, layers), work)
     # Inside the image's own Debian, so that what npm builds fits it; the network and its trust are this machine's.
     run(
-        ["systemd-nspawn", "-q", f"--directory={work}", "--register=no", "--keep-unit", "--as-pid2", "--pipe"]
-        + ["--resolv-conf=bind-host", "--timezone=off", f"--bind-ro={_AUTHORITIES}:/run/authorities.pem"]
-        + ["--setenv=npm_config_cafile=/run/authorities.pem", "--setenv=NODE_EXTRA_CA_CERTS=/run/authorities.pem"]
-        + ["--setenv=npm_config_cache=/tmp/npm", "--setenv=npm_config_update_notifier=false"]
-        + ["npm", "install", "--global", "--no-audit", "--no-fund", f"openclaw@{version}"],
+        [
+            *("systemd-nspawn", "-q", f"--directory={work}", "--register=no", "--keep-unit", "--as-pid2", "--pipe"),
+            *("--resolv-conf=bind-host", "--timezone=off", f"--bind-ro={_AUTHORITIES}:/run/authorities.pem"),
+            *("--setenv=npm_config_cafile=/run/authorities.pem", "--setenv=NODE_EXTRA_CA_CERTS=/run/authorities.pem"),
+            *("--setenv=npm_config_cache=/tmp/npm", "--setenv=npm_config_update_notifier=false"),
+            *("npm", "install", "--global", "--no-audit", "--no-fund", f"openclaw@{version}"),
+        ],
         timeout=1200,
         env={"SYSTEMD_NSPAWN_LOCK": "0", "SYSTEMD_SECCOMP": "0"},
     )
