@@ -64,19 +64,22 @@ class Execution:
             return
 
     def pieces(self) -> Iterator[bytes]:
-        """Standard output as it comes, until its end."""
+        """Standard output as it comes, until its end. What comes on standard error meanwhile is taken in, at least
+        once a second: a full window there would stop the host's program."""
         while True:
-            self._channel.settimeout(self._left())
+            self._channel.settimeout(self._left(most=1))
             try:
                 piece = self._channel.recv(256 * 1024)
             except TimeoutError as error:
-                raise ConnectionLost(
-                    f"{self.host}: no answer in time", hint=f"launchpad history {self.host}"
-                ) from error
+                if self._deadline is not None and time.monotonic() >= self._deadline:
+                    hint = f"launchpad history {self.host}"
+                    raise ConnectionLost(f"{self.host}: no answer in time", hint=hint) from error
+                piece = None
             self._drain_stderr()
-            if not piece:
+            if piece == b"":
                 return
-            yield piece
+            if piece:
+                yield piece
 
     def exit_code(self) -> int:
         """-1 when the connection broke, or the command was killed, before there was one."""
@@ -89,7 +92,7 @@ class Execution:
         return self._stderr.decode(errors="replace")
 
     def _drain_stderr(self) -> None:
-        """Take what is there: a full window would stop the host's program."""
+        """Take what is there; keep the beginning."""
         while self._channel.recv_stderr_ready():
             with contextlib.suppress(OSError):
                 piece = self._channel.recv_stderr(64 * 1024)
