@@ -16,8 +16,8 @@ from launchpad.runner.protocol import Refused, Release, Service
 MEGABYTE = 1 << 20
 SECRETS_TARGET = "/run/secrets"
 
-_LOG_SIZE = re.compile(r"[1-9][0-9]{0,2}[km]")
-_LOG_FILES = re.compile(r"[1-9]|10")
+_LOG_SIZE = re.compile(r"[1-9][0-9]{0,4}[km]")
+_LOG_FILES = re.compile(r"[1-9]|1[0-9]|20")
 _SIGNAL = re.compile(r"SIG[A-Z0-9]{2,10}")
 _TMPFS = re.compile(r"(?P<target>/[^:,]+):(?P<options>[a-z0-9=,]+)")
 _TMPFS_OPTION = re.compile(r"size=[1-9][0-9]{0,6}[km]|mode=[01]?[0-7]{3}|uid=[0-9]{1,6}|gid=[0-9]{1,6}")

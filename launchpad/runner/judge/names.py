@@ -15,13 +15,13 @@ SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 IMAGE = re.compile(
     r"(?=.{1,400}\Z)"
-    r"(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z0-9-]+(?=:))(?::[0-9]{1,5})?"  # registry
+    r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:))(?::[0-9]{1,5})?"  # registry
     r"(?:/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)+"  # repository
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"  # tag, for people
     r"@sha256:[0-9a-f]{64}"
 )
 
-FILE = re.compile(r"(?=.{1,120}\Z)[a-z0-9][A-Za-z0-9._-]*(?:/[a-z0-9][A-Za-z0-9._-]*){0,3}")
+FILE = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*){0,3}")
 """Relative, no `..`, no leading dot, hence no .env and no .git."""
 
 DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")

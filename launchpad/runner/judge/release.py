@@ -89,8 +89,8 @@ def _judge_services(release: Release) -> None:
     for service in release.services:
         where = f"release.services.{service.name}"
         matches(service.image, names.IMAGE, f"{where}.image")
-        between(service.memory_mb, f"{where}.memory_mb", least=16, most=1 << 20)
-        between(service.cpus, f"{where}.cpus", least=0.01, most=512)
+        between(service.memory_mb, f"{where}.memory_mb", least=6, most=1 << 30)
+        between(service.cpus, f"{where}.cpus", least=0.01, most=1024)
         between(service.pids, f"{where}.pids", least=8, most=32768)
         if service.needs_start:
             raise Refused(f"{where}.needs_start: is reserved")
@@ -128,7 +128,7 @@ def _judge_data(release: Release) -> None:
     if len(release.volumes) > MOST_VOLUMES:
         raise Refused(f"release.volumes: at most {MOST_VOLUMES}")
     _judge_parts(release.volumes, "release.volumes")
-    between(release.disk_mb, "release.disk_mb", least=16, most=16 << 20)
+    between(release.disk_mb, "release.disk_mb", least=1, most=1 << 30)
     if len(release.secrets) > MOST_SECRETS:
         raise Refused(f"release.secrets: at most {MOST_SECRETS}")
     for name, version in release.secrets.items():

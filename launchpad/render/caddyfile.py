@@ -1,0 +1,28 @@
+"""The Caddyfile of a host: what is the same for every site on it."""
+
+from __future__ import annotations
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.host import Host
+from launchpad.render.templates import TemplateSource
+from launchpad.runner import paths
+
+ACME_ROOT = f"{paths.CADDY}/acme-root.pem"
+"""Where the host keeps the certificate authority of its ACME directory, when the inventory names one."""
+
+
+def render_caddyfile(host: Host, *, templates: TemplateSource) -> str:
+    """The global Caddyfile, which imports the sites of the host's tenants."""
+    name = templates.find("caddy/Caddyfile")
+    if name is None:
+        raise InventoryError("template caddy/Caddyfile.j2 is missing", hint="install Launchpad anew: it ships with it")
+    caddy = host.caddy
+    values = {
+        "socket": f"unix/{paths.CADDY_SOCKET}",
+        "storage": f"{paths.CADDY}/data",
+        "sites": f"{paths.SITES}/*.caddy",
+        "email": caddy.acme_email,
+        "acme_ca": caddy.acme_ca,
+        "acme_ca_root": ACME_ROOT if caddy.acme_ca_root else None,
+    }
+    return templates.render(name, "Caddyfile", values)

@@ -1,0 +1,86 @@
+"""The Compose project of a release: the cell that every service gets, and what the app says of its own.
+
+It is written as JSON, which is YAML too: the host reads and judges it with the standard library before Compose does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.app import App
+from launchpad.render.templates import TemplateSource
+
+CELL = "compose/_cell/compose.yaml"
+
+
+def project(app: App, templates: TemplateSource, values: Mapping[str, Any]) -> str:
+    """The text of compose.yaml. InventoryError where a template is missing or is not YAML."""
+    own = f"compose/{app.template}/compose.yaml"
+    cell, said = _mapping(CELL, templates, values), _mapping(own, templates, values)
+    services = said.get("services") or {}
+    for name in services:
+        if name not in app.services:
+            raise InventoryError(
+                f"{templates.path(own + '.j2')}: {app.name} has no service {name}",
+                hint=f"give it a line under services: of the app, or write one of {', '.join(app.services)}",
+            )
+    return json.dumps(_merged(cell, said), indent=2, ensure_ascii=False) + "\n"
+
+
+def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) -> dict[str, Any]:
+    found = templates.find(name)
+    if found is None:
+        raise InventoryError(f"template {name}.j2 is missing", hint=f"write {templates.path(name + '.j2')}")
+    text = templates.render(found, "compose.yaml", values)
+    path = templates.path(found)
+    try:
+        document = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise InventoryError(
+            f"{path}: does not render to YAML: {_place(error)}",
+            hint="write {{ value }} without quotes around it: it brings its own",
+        ) from error
+    plain: dict[str, Any] = _plain(document, str(path), "")
+    return plain
+
+
+def _place(error: YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    return f"{problem}, line {mark.line + 1} of the rendered text" if mark else str(problem)
+
+
+def _plain(value: Any, path: str, at: str) -> Any:
+    """The document as JSON: YAML has more types, and nobody means them here."""
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise InventoryError(
+                    f"{path}: {at or 'the top'} has the key {key!r}, which is not text", hint="quote it"
+                )
+        return {key: _plain(item, path, f"{at}.{key}".lstrip(".")) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, path, f"{at}[{index}]") for index, item in enumerate(value)]
+    if not at:
+        raise InventoryError(f"{path}: must be a mapping, with services:", hint=f"see {path}")
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    raise InventoryError(f"{path}: {at} is a {type(value).__name__}, not text", hint="quote it")
+
+
+def _merged(cell: Any, own: Any) -> Any:
+    """Both: mappings key by key, lists one after the other, and of two other values the app's own."""
+    if isinstance(cell, dict) and isinstance(own, dict):
+        both = dict(cell)
+        for key, item in own.items():
+            both[key] = _merged(cell[key], item) if key in cell else item
+        return both
+    if isinstance(cell, list) and isinstance(own, list):
+        return cell + own
+    return own

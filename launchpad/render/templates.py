@@ -1,0 +1,122 @@
+"""Templates: where they come from, and a sandbox in which a value can only ever become a value."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    Undefined,
+    nodes,
+)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from launchpad.errors import InventoryError
+from launchpad.render.quoting import Quotation, Unquotable, quotation_for
+
+SHIPPED = Path(__file__).resolve().parent.parent / "templates"
+ENDING = ".j2"
+
+_FILTERS = frozenset(
+    {
+        *("abs", "batch", "capitalize", "count", "default", "dictsort", "first", "float", "groupby", "int", "items"),
+        *("join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace"),
+        *("reverse", "round", "select", "selectattr", "sort", "string", "sum", "title", "trim", "unique", "upper"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class TemplateSource:
+    """Where templates are looked for: the workspace's own folder first, then those that ship."""
+
+    workspace: Path | None = None
+    shipped: Path = SHIPPED
+
+    def find(self, *names: str) -> str | None:
+        """The first of these templates that exists, with or without `.j2`."""
+        for name in names:
+            for candidate in (name + ENDING, name):
+                if any((folder / candidate).is_file() for folder in self._folders):
+                    return candidate
+        return None
+
+    def path(self, name: str) -> Path:
+        """Where a template lies, or would lie in the workspace."""
+        for folder in self._folders:
+            if (folder / name).is_file():
+                return folder / name
+        return self._folders[0] / name
+
+    def render(self, name: str, path: str, values: Mapping[str, Any]) -> str:
+        """The text of the file `path` from the template `name`; a template without `.j2` is copied as it is.
+
+        Every `{{ value }}` comes out in the quotation of the file's language, by construction: there is no way to say
+        that a value shall be raw. InventoryError with file and line where a template or a value is wrong.
+        """
+        try:
+            if not name.endswith(ENDING):
+                return self.path(name).read_text(encoding="utf-8")
+            return _environment(self._folders, quotation_for(path)).get_template(name).render(values)
+        except TemplateNotFound as error:
+            raise InventoryError(
+                f"template {error.name} is missing", hint=f"write {self.path(str(error.name))}"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise InventoryError(f"{self.path(name)}: is not UTF-8 text") from error
+        except Exception as error:  # whatever a template does wrong: wrong types, unknown names, unsafe attributes
+            raise self._explained(name, error) from error
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.shipped,) if self.workspace is None else (self.workspace, self.shipped)
+
+    def _explained(self, name: str, error: Exception) -> InventoryError:
+        line = getattr(error, "lineno", None)
+        for frame in traceback.extract_tb(error.__traceback__):
+            if frame.filename.endswith(ENDING):
+                name, line = frame.filename, frame.lineno
+        where = self.path(name) if not Path(name).is_absolute() else Path(name)
+        cause = error.message if isinstance(error, TemplateError) else str(error)
+        hint = "write the value otherwise in the tenant's file" if isinstance(error, Unquotable) else f"see {where}"
+        return InventoryError(f"{where}:{line}: {cause}" if line else f"{where}: {cause}", hint=hint)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """No attribute that Python hides, only filters that give values, no block that sees text after its quotation."""
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        template = super()._parse(source, name, filename)
+        block = template.find(nodes.FilterBlock)
+        if block is not None:
+            raise TemplateSyntaxError("a filter block could take quotations away", block.lineno, name, filename)
+        return template
+
+
+@lru_cache(maxsize=16)
+def _environment(folders: tuple[Path, ...], quotation: Quotation) -> _Environment:
+    def finalize(value: object) -> str:
+        if isinstance(value, Undefined):
+            str(value)  # raises, with the name that is undefined
+        return quotation(value)
+
+    environment = _Environment(
+        loader=FileSystemLoader(folders),
+        undefined=StrictUndefined,
+        finalize=finalize,
+        autoescape=False,  # finalize quotes for the file's own language; HTML's would be the wrong one
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters = {name: item for name, item in environment.filters.items() if name in _FILTERS}
+    return environment
