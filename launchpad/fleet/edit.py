@@ -24,7 +24,7 @@ def new_text(record: dict[str, Any], *, header: str = "") -> bytes:
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
-    yaml.dump(record, stream)
+    yaml.dump(_dumpable(record), stream)
     return (header + stream.getvalue()).encode()
 
 
@@ -65,7 +65,10 @@ def without_entry(file: str, content: bytes, *, key: str) -> bytes:
         while above > 0 and lines[above - 1].startswith("#"):
             above -= 1
         first = above if above > 0 else first  # a comment at the top of the file is the file's
-        if last + 1 < len(lines) and not lines[last + 1].strip() and (first == 0 or not lines[first - 1].strip()):
+        blank_above = first > 0 and not lines[first - 1].strip()
+        if last + 1 == len(lines) and blank_above:
+            first -= 1
+        elif last + 1 < len(lines) and not lines[last + 1].strip() and (first == 0 or blank_above):
             last += 1
         edited = "".join(lines[:first] + lines[last + 1 :])
         wanted = {name: item for name, item in _plain(file, content).items() if name != key}
@@ -109,6 +112,15 @@ def _checked(file: str, before: bytes, edited: str, wanted: dict[str, Any]) -> b
     if _tuples(read_tree(file, content).plain()) != _tuples(wanted):
         raise _cannot(file, "this change")
     return content
+
+
+def _dumpable(value: Any) -> Any:
+    """The value of plain types only: names and amounts as the text that they are."""
+    if isinstance(value, dict):
+        return {str(key): _dumpable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_dumpable(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 def _tuples(value: Any) -> Any:

@@ -43,12 +43,19 @@ def remove_file(path: Path) -> None:
         _sync_folder(path.parent)
 
 
+def state_folder(root: Path) -> Path:
+    """The workspace's folder for this checkout's own state, made when missing, and out of Git by itself."""
+    folder = root / STATE
+    if not (folder / ".gitignore").exists():
+        folder.mkdir(exist_ok=True)
+        replace_file(folder / ".gitignore", b"*\n")
+    return folder
+
+
 @contextmanager
 def writing(root: Path) -> Iterator[None]:
     """Be the only one that edits this workspace, among all threads and processes; LockedError when another does."""
-    folder = root / STATE
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (state_folder(root) / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

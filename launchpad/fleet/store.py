@@ -64,6 +64,7 @@ class FolderStore:
     def __init__(self, root: Path, *, templates: Iterable[Path] = ()) -> None:
         self.root = root
         self._templates = tuple(templates)
+        self._last: tuple[Snapshot, dict[str, bytes], Fleet] | None = None
 
     def load(self) -> Fleet:
         return self._parse(Snapshot.take(self.root))
@@ -142,7 +143,13 @@ class FolderStore:
         return gone[0]
 
     def _parse(self, snapshot: Snapshot) -> Fleet:
-        return parse(snapshot, shipped_apps(self._templates))
+        """The fleet; files that did not change are not read as YAML again."""
+        apps, last = shipped_apps(self._templates), self._last
+        if last is not None and last[0] == snapshot and last[1] == apps:
+            return last[2]
+        fleet = parse(snapshot, apps)
+        self._last = (snapshot, apps, fleet)  # one assignment: threads see the old or the new
+        return fleet
 
     def _edit(self, change: Callable[[Snapshot, Fleet], Changes]) -> Fleet:
         with writing(self.root):

@@ -1,0 +1,79 @@
+"""Sealing with age: anyone can seal for the recipients, only their identities can open."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyrage  # type: ignore[import-untyped]
+
+from launchpad.errors import InventoryError, StateError
+from launchpad.fleet.references import Recipient
+from launchpad.fleet.secret import Secret
+
+ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
+
+
+class Identity:
+    """An age identity in a file of its owner's, read when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def exists(self) -> bool:
+        """Whether there is a file at all."""
+        return self.path.exists()
+
+    @property
+    def recipient(self) -> Recipient:
+        """The public half."""
+        return Recipient(str(self._key().to_public()))
+
+    def open(self, sealed: str, *, what: str) -> Secret:
+        """The sealed value; StateError, which names `what`, when it is sealed for others."""
+        key = self._key()
+        try:
+            return Secret(pyrage.decrypt(sealed.encode(), [key]).decode())
+        except pyrage.DecryptError as error:
+            hint = "one who can read it adds your recipient (launchpad key show) and runs: launchpad secret reseal"
+            raise StateError(f"{what} is not sealed for you, or was damaged", hint=hint) from error
+
+    def _key(self) -> pyrage.x25519.Identity:
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            text = next(line for line in lines if line.startswith("AGE-SECRET-KEY-"))
+            return pyrage.x25519.Identity.from_str(text.strip())
+        except FileNotFoundError as error:
+            hint = "launchpad init makes one; or name yours in LAUNCHPAD_IDENTITY"
+            raise StateError(f"{self.path}: there is no age identity", hint=hint) from error
+        except (OSError, UnicodeDecodeError, StopIteration, pyrage.IdentityError):
+            # without its cause, which may quote the key
+            raise StateError(f"{self.path}: not an age identity that you can read", hint=f"ls -l {self.path}") from None
+
+
+def new_identity() -> tuple[str, Recipient]:
+    """The content of a new identity file, and its public half."""
+    key = pyrage.x25519.Identity.generate()
+    recipient = Recipient(str(key.to_public()))
+    return f"# public key: {recipient}\n{key}\n", recipient
+
+
+def seal(value: Secret, recipients: Iterable[Recipient]) -> str:
+    """The value, armored, for these recipients; InventoryError when there are none or one is mistyped."""
+    try:
+        keys = [pyrage.x25519.Recipient.from_str(str(recipient)) for recipient in sorted(set(recipients))]
+    except pyrage.RecipientError as error:
+        hint = "launchpad key show prints yours"
+        raise InventoryError("launchpad.yaml: one of the recipients is mistyped", hint=hint) from error
+    if not keys:
+        raise InventoryError(
+            "launchpad.yaml: no recipients, so nobody could read the secret",
+            hint="launchpad key show prints yours; write it under recipients:",
+        )
+    return str(pyrage.encrypt(value.reveal().encode(), keys, armored=True).decode())
+
+
+def digest_of_recipients(recipients: Iterable[Recipient]) -> str:
+    """16 hex digits that name a set of recipients."""
+    return hashlib.sha256("\n".join(sorted(set(recipients))).encode()).hexdigest()[:16]

@@ -1,0 +1,143 @@
+"""Where secrets are kept: sealed for every recipient of the fleet, one file a tenant, safe to commit to Git."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from launchpad.errors import InventoryError, StateError
+from launchpad.fleet.app import App
+from launchpad.fleet.files import replace_file, writing
+from launchpad.fleet.names import SecretName, TenantName
+from launchpad.fleet.references import Recipient
+from launchpad.fleet.sealed_file import Entry, read_entries, write_entries
+from launchpad.fleet.sealing import Identity, digest_of_recipients, seal
+from launchpad.fleet.secret import Secret
+from launchpad.fleet.snapshot import SECRETS
+
+
+class SecretStore(Protocol):
+    """What every keeper of secrets promises; a change happens whole or not at all."""
+
+    def versions(self, tenant: TenantName) -> dict[SecretName, int]:
+        """The version of each secret that the tenant has; needs no key."""
+
+    def reveal(self, tenant: TenantName) -> dict[SecretName, tuple[int, Secret]]:
+        """Each secret's version and value; StateError when this operator cannot read one."""
+
+    def set(self, tenant: TenantName, name: SecretName, value: Secret) -> int:
+        """Keep the value and return its version: a new one, unless the value is what it was."""
+
+    def remove(self, tenant: TenantName, name: SecretName) -> None:
+        """Forget the value; StateError when there is none."""
+
+    def remove_tenant(self, tenant: TenantName) -> None:
+        """Forget all of the tenant's values."""
+
+    def generate_missing(self, tenant: TenantName, app: App) -> dict[SecretName, int]:
+        """Make the tokens that the app wants generated and the tenant has not; the versions of those made."""
+
+    def stale(self, tenant: TenantName) -> tuple[SecretName, ...]:
+        """The secrets that are sealed for others than the fleet's present recipients."""
+
+    def reseal(self, tenant: TenantName) -> tuple[SecretName, ...]:
+        """Seal the stale ones for the present recipients, their versions unchanged; the names of those sealed."""
+
+
+class FolderSecrets:
+    """The secrets in inventory/secrets/TENANT.yaml of a workspace."""
+
+    def __init__(self, root: Path, *, recipients: Callable[[], Iterable[Recipient]], identity: Path) -> None:
+        self.root = root
+        self._recipients = recipients
+        self._identity = Identity(identity)
+
+    def versions(self, tenant: TenantName) -> dict[SecretName, int]:
+        return {name: entry.version for name, entry in self._read(tenant).items() if entry.value is not None}
+
+    def reveal(self, tenant: TenantName) -> dict[SecretName, tuple[int, Secret]]:
+        return {
+            name: (entry.version, self._identity.open(entry.value, what=f"{tenant}: {name}"))
+            for name, entry in self._read(tenant).items()
+            if entry.value is not None
+        }
+
+    def set(self, tenant: TenantName, name: SecretName, value: Secret) -> int:
+        with writing(self.root):
+            entries = self._read(tenant)
+            before = entries.get(name)
+            if before is not None and self._holds(before, value):
+                return before.version
+            version = before.version + 1 if before else 1
+            self._write(tenant, {**entries, name: self._sealed(version, value)})
+            return version
+
+    def remove(self, tenant: TenantName, name: SecretName) -> None:
+        with writing(self.root):
+            entries = self._read(tenant)
+            before = entries.get(name)
+            if before is None or before.value is None:
+                raise StateError(f"{tenant} has no secret {name}", hint=f"launchpad secret list {tenant}")
+            self._write(tenant, {**entries, name: before.removed()})
+
+    def remove_tenant(self, tenant: TenantName) -> None:
+        with writing(self.root):
+            entries = self._read(tenant)
+            if entries:
+                self._write(tenant, {name: entry.removed() for name, entry in entries.items()})
+
+    def generate_missing(self, tenant: TenantName, app: App) -> dict[SecretName, int]:
+        present = self.versions(tenant)
+        return {
+            spec.name: self.set(tenant, spec.name, Secret.generated(spec.generate))
+            for spec in app.secrets
+            if spec.generate is not None and spec.name not in present
+        }
+
+    def stale(self, tenant: TenantName) -> tuple[SecretName, ...]:
+        present = digest_of_recipients(self._recipients())
+        entries = self._read(tenant).items()
+        return tuple(name for name, entry in entries if entry.value is not None and entry.recipients != present)
+
+    def reseal(self, tenant: TenantName) -> tuple[SecretName, ...]:
+        with writing(self.root):
+            stale = self.stale(tenant)
+            entries = self._read(tenant)
+            for name in stale:
+                before = entries[name]
+                assert before.value is not None
+                value = self._identity.open(before.value, what=f"{tenant}: {name}")
+                entries[name] = self._sealed(before.version, value)
+            if stale:
+                self._write(tenant, entries)
+            return stale
+
+    def _path(self, tenant: TenantName) -> Path:
+        return self.root / SECRETS / f"{TenantName(tenant)}.yaml"
+
+    def _read(self, tenant: TenantName) -> dict[SecretName, Entry]:
+        path = self._path(tenant)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise InventoryError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+        return read_entries(path.relative_to(self.root).as_posix(), content)
+
+    def _write(self, tenant: TenantName, entries: Mapping[SecretName, Entry]) -> None:
+        replace_file(self._path(tenant), write_entries(entries))
+
+    def _sealed(self, version: int, value: Secret) -> Entry:
+        recipients = tuple(self._recipients())
+        return Entry(version, digest_of_recipients(recipients), seal(value, recipients))
+
+    def _holds(self, entry: Entry, value: Secret) -> bool:
+        """Whether the entry has this very value for the present recipients, as far as this operator can tell."""
+        if entry.value is None or entry.recipients != digest_of_recipients(self._recipients()):
+            return False
+        try:
+            return self._identity.open(entry.value, what="") == value
+        except StateError:
+            return False

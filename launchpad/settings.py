@@ -1,0 +1,94 @@
+"""Who operates, and with which keys: the environment read once into frozen Settings.
+
+What holds for a whole fleet stands in its launchpad.yaml (`fleet.Defaults`); what is this person's own is here.
+
+    LAUNCHPAD_WORKSPACE     the workspace's folder; else the nearest one upward that has a launchpad.yaml
+    LAUNCHPAD_CONFIG        the folder with this operator's keys; else ~/.config/launchpad
+    LAUNCHPAD_OPERATOR      the name in launchpad.yaml's operators; else the login name
+    LAUNCHPAD_IDENTITY      the age identity that opens the fleet's secrets; else CONFIG/identity
+    LAUNCHPAD_SSH_KEY       the key that hosts know; else CONFIG/ssh_ed25519 if it is there, else ~/.ssh and the agent
+    LAUNCHPAD_SIGNING_KEY   the key that signs runners; else CONFIG/signing_ed25519
+    LAUNCHPAD_PARALLEL      hosts at a time, 1 to 256; else 32
+    LAUNCHPAD_CONNECT_TIMEOUT   such as 10s
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.names import OperatorName, slug
+from launchpad.fleet.quantities import Duration
+
+MOST_PARALLEL = 256
+CONNECT_TIMEOUT = Duration(10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """This operator's own; every path absolute, none of them checked to exist."""
+
+    operator: OperatorName
+    home: Path
+    config: Path
+    identity: Path
+    ssh_key: Path | None
+    """None: the usual files in ~/.ssh, and the agent."""
+    signing_key: Path
+    workspace: Path | None = None
+    parallel: int = 32
+    connect_timeout: Duration = CONNECT_TIMEOUT
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], *, home: Path) -> Settings:
+        """The settings that an environment says; InventoryError, which names the variable, when one is not right."""
+
+        def path(name: str) -> Path | None:
+            text = environment.get(name, "")
+            return Path(text).expanduser().absolute() if text else None
+
+        above = environment.get("XDG_CONFIG_HOME", "")
+        config = path("LAUNCHPAD_CONFIG") or (Path(above) if above.startswith("/") else home / ".config") / "launchpad"
+        made = config / "ssh_ed25519"
+        return cls(
+            operator=_operator(environment),
+            home=home,
+            config=config,
+            identity=path("LAUNCHPAD_IDENTITY") or config / "identity",
+            ssh_key=path("LAUNCHPAD_SSH_KEY") or (made if made.exists() else None),
+            signing_key=path("LAUNCHPAD_SIGNING_KEY") or config / "signing_ed25519",
+            workspace=path("LAUNCHPAD_WORKSPACE"),
+            parallel=_parallel(environment.get("LAUNCHPAD_PARALLEL", "")),
+            connect_timeout=_timeout(environment.get("LAUNCHPAD_CONNECT_TIMEOUT", "")),
+        )
+
+
+def _operator(environment: Mapping[str, str]) -> OperatorName:
+    named = environment.get("LAUNCHPAD_OPERATOR", "")
+    if named:
+        try:
+            return OperatorName(named)
+        except Malformed as error:
+            raise InventoryError(f"LAUNCHPAD_OPERATOR: {error.message}", hint=error.hint) from error
+    return OperatorName(slug(environment.get("USER", "") or environment.get("LOGNAME", "")) or "operator")
+
+
+def _parallel(text: str) -> int:
+    if not text:
+        return Settings.parallel
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_PARALLEL:
+        expected = f"a whole number from 1 to {MOST_PARALLEL}"
+        raise InventoryError(f"LAUNCHPAD_PARALLEL: bad value {text[:60]!r}; expected {expected}")
+    return int(text)
+
+
+def _timeout(text: str) -> Duration:
+    if not text:
+        return CONNECT_TIMEOUT
+    try:
+        return Duration.parse(text)
+    except Malformed as error:
+        raise InventoryError(f"LAUNCHPAD_CONNECT_TIMEOUT: {error.message}", hint=error.hint) from error
