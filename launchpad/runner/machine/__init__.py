@@ -1,0 +1,39 @@
+"""The real machine behind the runner's seam: a Debian 13 host with Docker, Caddy, nftables, Btrfs and systemd."""
+
+from __future__ import annotations
+
+import os
+
+from launchpad.runner import paths
+from launchpad.runner.machine import walk
+from launchpad.runner.machine.caddy import CaddySites
+from launchpad.runner.machine.clock import SystemClock
+from launchpad.runner.machine.compose import ComposeProjects
+from launchpad.runner.machine.containers import DockerContainers
+from launchpad.runner.machine.data import BtrfsData
+from launchpad.runner.machine.images import DockerImages
+from launchpad.runner.machine.locks import KernelLocks
+from launchpad.runner.machine.networks import DockerNetworks
+from launchpad.runner.machine.traffic import HostTraffic
+
+
+class Machine(
+    SystemClock,
+    BtrfsData,
+    DockerImages,
+    DockerNetworks,
+    ComposeProjects,
+    DockerContainers,
+    HostTraffic,
+    CaddySites,
+    KernelLocks,
+):
+    """`host.Host` and `view.View` for this very machine. It has no state of its own: threads may share it."""
+
+    def name(self) -> str:
+        return os.uname().nodename
+
+    def disk(self) -> tuple[int, int]:
+        with walk.explained(paths.ROOT):
+            found = os.statvfs(paths.ROOT)
+        return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize

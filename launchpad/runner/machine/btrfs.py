@@ -1,0 +1,86 @@
+"""Btrfs, by the kernel's own calls: subvolumes and simple quotas, without a program to start or a path to trust.
+
+A tenant may make subvolumes inside its own, each with a quota group of its own. So the limit sits on a group one
+level above (1/<id>): simple quotas put a nested subvolume into the groups of the one that it was made in.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from contextlib import suppress
+
+from launchpad.runner.host import Failed
+from launchpad.runner.machine.command import succeed
+
+SUBVOLUME_INODE = 256
+"""The inode number that the root of every Btrfs subvolume has."""
+
+# linux/btrfs.h
+_CREATE = 0x5000940E
+_DESTROY = 0x5000940F
+_INO_LOOKUP = 0xD0009412
+_QGROUP_ASSIGN = 0x40189429
+_QGROUP_CREATE = 0x4010942A
+_QGROUP_LIMIT = 0x8030942B
+_LIMIT_REFERENCED = 1
+_LEVEL_ONE = 1 << 48
+_LONGEST_NAME = 255
+
+
+def create(folder: int, name: str) -> None:
+    """Make a subvolume in the open folder. OSError; ENOTTY when this is not Btrfs."""
+    fcntl.ioctl(folder, _CREATE, _volume_args(name))
+
+
+def limit(subvolume: int, size: int) -> None:
+    """Let the open subvolume, and what is made inside it, hold at most so many bytes. OSError when quotas are off."""
+    group, member = _LEVEL_ONE | identity(subvolume), identity(subvolume)
+    with suppress(FileExistsError):
+        fcntl.ioctl(subvolume, _QGROUP_CREATE, struct.pack("=QQ", 1, group))
+    with suppress(FileExistsError):
+        fcntl.ioctl(subvolume, _QGROUP_ASSIGN, struct.pack("=QQQ", 1, member, group))
+    fcntl.ioctl(subvolume, _QGROUP_LIMIT, struct.pack("=QQQQQQ", group, _LIMIT_REFERENCED, size, 0, 0, 0))
+
+
+def identity(subvolume: int) -> int:
+    """The number of the open subvolume."""
+    found = fcntl.ioctl(subvolume, _INO_LOOKUP, struct.pack("=QQ4080x", 0, SUBVOLUME_INODE))
+    return int(struct.unpack_from("=Q", found)[0])
+
+
+def destroy(folder: int, name: str, path: str) -> bool:
+    """Remove a subvolume with all that is in it; False when it is not one. `path` is the same place by name."""
+    subvolume = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        member = identity(subvolume)
+    except OSError:
+        return False  # another file system, where a folder may have that inode number too
+    finally:
+        os.close(subvolume)
+    _drop_group(folder, member)
+    try:
+        fcntl.ioctl(folder, _DESTROY, _volume_args(name))
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        # A tenant made subvolumes inside. It has no process any more when its data is removed, so paths hold still.
+        succeed(["btrfs", "subvolume", "delete", "--recursive", "--", path])
+    return True
+
+
+def _drop_group(folder: int, member: int) -> None:
+    """Take the quota group of a subvolume away. One that nested subvolumes are still in stays, and costs nothing."""
+    with suppress(OSError):
+        fcntl.ioctl(folder, _QGROUP_ASSIGN, struct.pack("=QQQ", 0, member, _LEVEL_ONE | member))
+    with suppress(OSError):
+        fcntl.ioctl(folder, _QGROUP_CREATE, struct.pack("=QQ", 0, _LEVEL_ONE | member))
+
+
+def _volume_args(name: str) -> bytes:
+    encoded = name.encode()
+    if len(encoded) > _LONGEST_NAME or b"/" in encoded or b"\0" in encoded:
+        raise Failed(f"{name!r}: not a subvolume's name")
+    return struct.pack("=q4088s", 0, encoded)

@@ -1,0 +1,68 @@
+"""Caddy through its admin socket. What it runs already is never loaded again: a load cuts the host's WebSockets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.host import Failed
+from launchpad.runner.machine.files import DiskFiles
+from launchpad.runner.machine.http import Answer, ask_unix, request
+
+CADDYFILE = f"{paths.CADDY}/Caddyfile"
+RELOADS = f"{paths.STATE}/reloads"
+_SECONDS = 60
+
+
+class CaddySites(DiskFiles):
+    """The sites part of Traffic."""
+
+    def adapt(self, caddyfile: str) -> dict[str, Any]:
+        answer = _ask("POST", "/adapt", caddyfile.encode(), kind="text/caddyfile")
+        adapted = answer.get("result") if isinstance(answer, dict) else None
+        if not isinstance(adapted, dict):
+            raise Failed("Caddy made nothing of the Caddyfile")
+        return adapted
+
+    def load_sites(self) -> None:
+        text = self.read(CADDYFILE)
+        if text is None:
+            raise Failed(f"{CADDYFILE} is missing; provision the host again")
+        wanted = self.adapt(text.decode())
+        if self.running_sites() == wanted:
+            return
+        _ask("POST", "/load", json.dumps(wanted).encode(), kind="application/json")
+        self.write(RELOADS, f"{self.reloads() + 1}\n".encode())
+
+    def running_sites(self) -> Any:
+        """The configuration that Caddy runs now; None when it has none."""
+        return _ask("GET", "/config/", b"", kind="application/json")
+
+    def reloads(self) -> int:
+        """How often this host's Caddy was made to load a configuration."""
+        return int(self.read(RELOADS) or 0)
+
+
+def _ask(method: str, target: str, body: bytes, *, kind: str) -> Any:
+    """What Caddy answers, parsed; Failed with its own words when it says no, or is not there."""
+    headers = {"Host": "127.0.0.1", "Content-Type": kind}
+    try:
+        with ask_unix(
+            paths.CADDY_SOCKET, request(method, target, headers=headers, body=body), seconds=_SECONDS
+        ) as answer:
+            data = answer.body()
+    except TimeoutError as error:
+        raise Failed(f"Caddy fell silent for {_SECONDS} s") from error
+    except OSError as error:
+        raise Failed(f"Caddy does not answer on {paths.CADDY_SOCKET}: {error.strerror or error}") from error
+    if answer.status != 200:
+        raise Failed(f"Caddy refuses it: {_words(answer, data)}")
+    return json.loads(data) if data.strip() else None
+
+
+def _words(answer: Answer, data: bytes) -> str:
+    try:
+        return str(json.loads(data)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status}"

@@ -1,0 +1,61 @@
+"""Projects, by Compose's own program: it knows the order of services, and what of one has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner.host import Failed
+from launchpad.runner.machine.command import succeed
+from launchpad.runner.machine.containers import listed
+
+# The plugin's own binary: `docker compose` would start it as a child that outlives a killed runner.
+_COMPOSE = "/usr/libexec/docker/cli-plugins/docker-compose"
+# Compose reads files that the text names (env_file, extends, include) and can fetch from Git and registries. So text
+# that has not been judged yet is resolved by nobody, with no network.
+_AS_NOBODY = ("unshare", "--net", "--", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs")
+_NO_ENVIRONMENT_FILE = "--env-file=/dev/null"
+_RESOLVE_SECONDS = 30
+_UP_SECONDS = 900
+"""`up` waits for services that others depend on to be healthy."""
+_GRACE_SECONDS = 60
+
+
+class ComposeProjects:
+    """The projects part of Containers."""
+
+    def resolve(self, folder: str, project: str, environment: Mapping[str, str]) -> dict[str, Any]:
+        words = [*_AS_NOBODY, *_compose(project, folder), "config", "--format=json"]
+        text = succeed(words, environment=environment, seconds=_RESOLVE_SECONDS)
+        resolved = json.loads(text)
+        if not isinstance(resolved, dict):
+            raise Failed(f"{folder}/compose.yaml: Compose does not understand it")
+        return resolved
+
+    def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
+        flags = ["--detach", "--no-build", "--pull=never", "--quiet-pull", "--remove-orphans"]
+        words = [*_compose(project, folder), "--progress=plain", "up", *flags]
+        succeed(words, environment=environment, seconds=_UP_SECONDS)
+
+    def start(self, project: str) -> None:
+        if not _has_containers(project):
+            raise Failed(f"{project} has no containers to start")
+        succeed([*_compose(project), "start"], seconds=_UP_SECONDS)
+
+    def stop(self, project: str, seconds: int) -> None:
+        if _has_containers(project):
+            succeed([*_compose(project), "stop", f"--timeout={seconds}"], seconds=seconds + _GRACE_SECONDS)
+
+    def down(self, project: str, seconds: int) -> None:
+        if _has_containers(project):
+            succeed([*_compose(project), "down", f"--timeout={seconds}"], seconds=seconds + _GRACE_SECONDS)
+
+
+def _compose(project: str, folder: str = "") -> list[str]:
+    where = [f"--project-directory={folder}", f"--file={folder}/compose.yaml"] if folder else []
+    return [_COMPOSE, _NO_ENVIRONMENT_FILE, "--ansi=never", f"--project-name={project}", *where]
+
+
+def _has_containers(project: str) -> bool:
+    return bool(listed(f"com.docker.compose.project={project}"))

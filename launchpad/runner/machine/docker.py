@@ -1,0 +1,61 @@
+"""Docker's API over its Unix socket. Each call is a connection of its own, so threads need nothing from each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from launchpad.runner.host import Failed
+from launchpad.runner.machine.http import Answer, ask_unix, request
+
+SOCKET = "/var/run/docker.sock"
+_VERSION = "/v1.44"
+"""What Docker 25 and everything after it speaks; Debian 13 has 26.1."""
+
+
+def call(method: str, target: str, body: object = None, *, fine: tuple[int, ...] = (), seconds: float = 60) -> Any:
+    """What Docker answers, parsed; None when it has no body or its status is one of `fine`. Failed with Docker's own
+    words on every other status from 300 on."""
+    with asked(method, target, body, seconds=seconds) as answer:
+        data = _body(answer)
+        if answer.status in fine:
+            return None
+        if answer.status >= 300:
+            raise Failed(f"Docker: {message(data, answer.status)}")
+    return json.loads(data) if data.strip() else None
+
+
+@contextmanager
+def asked(method: str, target: str, body: object = None, *, seconds: float = 60) -> Iterator[Answer]:
+    """The answer while it comes in. Failed when Docker is down, or falls silent for the seconds."""
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    data = b"" if body is None else json.dumps(body).encode()
+    try:
+        with ask_unix(
+            SOCKET, request(method, _VERSION + target, headers=headers, body=data), seconds=seconds
+        ) as answer:
+            yield answer
+    except TimeoutError as error:
+        raise Failed(f"Docker fell silent for {seconds:g} s on {method} {target.partition('?')[0]}") from error
+    except OSError as error:
+        raise Failed(f"Docker does not answer on {SOCKET}: {error.strerror or error}") from error
+
+
+def must_succeed(answer: Answer) -> None:
+    """Failed with Docker's own words unless it said yes; the body of a yes is left in the stream."""
+    if answer.status >= 300:
+        raise Failed(f"Docker: {message(answer.body(), answer.status)}")
+
+
+def _body(answer: Answer) -> bytes:
+    return b"" if answer.status in (204, 304) else answer.body()
+
+
+def message(data: bytes, status: int) -> str:
+    """Docker's own words in an answer that says no."""
+    try:
+        return str(json.loads(data)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {status}"

@@ -1,0 +1,57 @@
+"""Images by digest, through Docker's API."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from launchpad.runner.host import Failed, Progress
+from launchpad.runner.machine import docker
+from launchpad.runner.machine.http import Answer, quote
+
+_SILENCE_SECONDS = 300
+_TELL_EVERY_SECONDS = 2.0
+_MEGABYTE = 1_000_000
+
+
+class DockerImages:
+    """The images part of Containers."""
+
+    def has_image(self, image: str) -> bool:
+        return docker.call("GET", f"/images/{quote(image)}/json", fine=(404,)) is not None
+
+    def pull(self, image: str, progress: Progress) -> None:
+        if self.has_image(image):
+            return
+        target = f"/images/create?fromImage={quote(image)}"
+        with docker.asked("POST", target, seconds=_SILENCE_SECONDS) as answer:
+            _follow(answer, image, progress)
+        if not self.has_image(image):
+            raise Failed(f"cannot pull {image}: Docker ended without it")
+
+
+def _follow(answer: Answer, image: str, progress: Progress) -> None:
+    if answer.status != 200:
+        raise Failed(f"cannot pull {image}: {docker.message(answer.body(), answer.status)}")
+    layers: dict[str, tuple[int, int]] = {}
+    told = time.monotonic()
+    while line := answer.stream.line():
+        news = json.loads(line)
+        if "error" in news:
+            raise Failed(f"cannot pull {image}: {news['error']}")
+        if _note(layers, news) and time.monotonic() - told >= _TELL_EVERY_SECONDS:
+            told = time.monotonic()
+            done, total = (sum(column) / _MEGABYTE for column in zip(*layers.values(), strict=True))
+            progress(f"{done:.0f} of {total:.0f} MB")
+
+
+def _note(layers: dict[str, tuple[int, int]], news: dict[str, Any]) -> bool:
+    """Note how much of a layer has come; whether there is anything to tell."""
+    detail = news.get("progressDetail") or {}
+    if news.get("status") == "Downloading" and detail.get("total"):
+        layers[news["id"]] = (detail.get("current", 0), detail["total"])
+    elif news.get("status") == "Download complete" and news.get("id") in layers:
+        total = layers[news["id"]][1]
+        layers[news["id"]] = (total, total)
+    return bool(layers)

@@ -1,0 +1,76 @@
+"""Reach a path part by part, so that no link on the way is ever followed, whoever planted it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from launchpad.runner.host import Failed
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def folder(path: str, *, make: bool = False) -> Iterator[int]:
+    """The folder, open. OSError when it is absent or there is a link on the way; missing ones are made (0755, root)
+    when asked, each on disk before the next."""
+    parts = _parts(path)
+    file = os.open("/", _FOLDER)
+    try:
+        for part in parts:
+            below = _enter(file, part, make=make)
+            os.close(file)
+            file = below
+        yield file
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def parent(path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The open folder that the path's last part is in, and that part."""
+    above, _, last = path.rpartition("/")
+    if not last:
+        raise Failed(f"{path!r}: not a path below /")
+    with folder(above or "/", make=make) as file:
+        yield file, last
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turns an OSError in the block into Failed with the path and the cause."""
+    try:
+        yield
+    except OSError as error:
+        raise Failed(f"{path}: {_cause(error)}") from error
+
+
+def _enter(file: int, part: str, *, make: bool) -> int:
+    try:
+        return os.open(part, _FOLDER, dir_fd=file)
+    except FileNotFoundError:
+        if not make:
+            raise
+    with suppress(FileExistsError):
+        os.mkdir(part, 0o755, dir_fd=file)
+        os.fsync(file)
+    below = os.open(part, _FOLDER, dir_fd=file)
+    os.fchmod(below, 0o755)  # whatever the umask was
+    return below
+
+
+def _parts(path: str) -> list[str]:
+    parts = path.split("/")[1:]
+    if not path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts if path != "/"):
+        raise Failed(f"{path!r}: not a plain path from /")
+    return [part for part in parts if part]
+
+
+def _cause(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "is a link, or has one on its way"
+    if error.errno == errno.ENOTDIR:
+        return "a part of it is not a folder, or is a link"
+    return error.strerror or str(error)
