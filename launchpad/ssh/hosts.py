@@ -1,0 +1,65 @@
+"""The fleet's hosts, reached over SSH. Light to import: paramiko comes with the first contact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launchpad.fleet.host import Host
+from launchpad.settings import Settings
+from launchpad.ssh.endpoint import Endpoint
+from launchpad.ssh.known import KnownHosts
+
+if TYPE_CHECKING:
+    from launchpad.ssh.connection import Connection
+    from launchpad.ssh.identity import Identity
+
+KNOWN_HOSTS = "known_hosts"
+
+
+class SshHosts:
+    """Reaches each host at its address, as its user, with this operator's keys, when its key is the one that is known.
+
+    Known are the fingerprints in the inventory and the keys in `state`/known_hosts, which a person has confirmed.
+    """
+
+    def __init__(self, settings: Settings, *, state: Path) -> None:
+        self._settings = settings
+        self.known = KnownHosts(state / KNOWN_HOSTS)
+
+    @contextmanager
+    def reach(self, host: Host) -> Iterator[Connection]:
+        """The host's runner over one connection; HostError when it cannot be reached."""
+        with self.connection(self.endpoint(host)) as connection:
+            connection.open()
+            yield connection
+
+    def endpoint(self, host: Host) -> Endpoint:
+        """Where and who the host is, as far as that is known."""
+        confirmed = self.known.fingerprints(str(host.address), host.port)
+        return Endpoint(
+            host=str(host.name),
+            address=str(host.address),
+            port=host.port,
+            user=host.user,
+            fingerprints=frozenset(map(str, host.fingerprints)) or confirmed,
+            accepted_keys=tuple(str(key) for operator in host.operators for key in operator.keys),
+            connect_seconds=self._settings.connect_timeout.seconds,
+        )
+
+    def connection(self, endpoint: Endpoint) -> Connection:
+        """A new connection, not open yet."""
+        from launchpad.ssh.connection import Connection
+
+        return Connection(endpoint, identity=self.identity)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """This operator's keys."""
+        from launchpad.ssh.identity import Identity
+
+        named = self._settings.ssh_key
+        return Identity(key_files=(named,) if named else (), agent=named is None, home=self._settings.home)
