@@ -67,6 +67,8 @@ def bare_root(paths: Paths) -> Path:
             build_rootfs(partial / "root", _PACKAGES, variant="apt")
             _furnish(partial / "root", certificate)
             partial.rename(root.parent)
+            for old in [folder for folder in root.parent.parent.iterdir() if folder != root.parent]:
+                shutil.rmtree(old)
     return root
 
 

@@ -32,6 +32,18 @@ def enter(name: str) -> None:
         (group / "cgroup.procs").write_text(f"{os.getpid()}\n")
 
 
+def members(name: str) -> list[int]:
+    """The numbers of all processes of this guest; none where systemd hands out the groups."""
+    hierarchies = _hierarchies()
+    if not hierarchies:
+        return []
+    found: list[int] = []
+    for folder, _, files in os.walk(hierarchies[0] / _PARENT / name):
+        if "cgroup.procs" in files:
+            found += [int(word) for word in (Path(folder) / "cgroup.procs").read_text().split()]
+    return found
+
+
 def remove(name: str) -> None:
     """Remove the groups of a guest that has ended, deepest first."""
     for hierarchy in _hierarchies():

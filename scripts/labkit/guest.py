@@ -115,14 +115,15 @@ class Guest:
 
     def kill(self) -> None:
         """Pull the plug: every process of the guest dies at once, its supervisor too."""
-        for role in ("supervisor", "leader", "nspawn"):
-            process = self.process(role)
-            if process:
-                process.send(signal.SIGKILL)
-        for role in ("leader", "nspawn"):
-            process = self.process(role)
-            if process:
-                process.wait_gone(10)
+        recorded = [self.process(role) for role in ("supervisor", "leader", "nspawn")]
+        processes = [process for process in recorded if process]
+        # What a run that was killed itself had no time to write down.
+        processes += Process.started_with("-m", "labkit.supervisor", self.name)
+        processes += [Process.of(pid) for pid in cgroups.members(self.label)]
+        for process in processes:
+            process.send(signal.SIGKILL)
+        for process in processes:
+            process.wait_gone(10)
         self.clean()
 
     def clean(self) -> None:

@@ -81,7 +81,7 @@ class Host:
     def start(self, *, timeout: float = 60) -> None:
         """Boot it, and wait until SSH answers; nothing happens when it runs."""
         with self._paths.lock(f"machine-{self.name}"):
-            if not self._guest.process("supervisor"):
+            if not self._guest.process("supervisor") and not self.running():
                 log = self._guest.folder / "supervisor.log"
                 self._guest.record("supervisor", spawn_module("labkit.supervisor", self.name, log=log))
         self.wait_ssh(timeout)
@@ -120,7 +120,7 @@ class Host:
             # While it boots, pam_nologin turns away whoever is not root.
             if self.running() and _banner(self.address).startswith(b"SSH-") and not self.exists("/run/nologin"):
                 return
-            if not self._guest.process("supervisor"):
+            if not self._guest.process("supervisor") and not self.running():
                 raise LabError(f"{self.name} ended while it booted: {self.console(3)}")
             time.sleep(0.03)
         raise LabError(f"{self.name} does not answer SSH within {timeout:g} s: {self.console(3)}")

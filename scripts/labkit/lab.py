@@ -13,6 +13,7 @@ from labkit.guest import Guest
 from labkit.host import Host
 from labkit.images import Image
 from labkit.paths import Paths, read_json, write_json
+from labkit.shell import run
 
 BARE = "bare"
 
@@ -89,7 +90,7 @@ class Lab:
             guest.kill()
             network.heal(guest.address)
         with self.paths.lock(f"create-{name}"):
-            shutil.rmtree(guest.folder, ignore_errors=True)
+            run(["rm", "-rf", "--one-file-system", str(guest.folder)])
 
     def down_all(self) -> None:
         """Remove every host, the servers, the bridge and the rules: all that the lab made, except the cache."""

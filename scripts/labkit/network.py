@@ -14,7 +14,8 @@ FIRST_HOST = 10
 MOST_HOSTS = 200
 TABLE = "launchpad_lab"
 
-# `ip`: guests reach the package mirrors under this machine's address; the clamp is for links with a small MTU.
+# `ip`: guests reach the package mirrors under this machine's address; the clamp is for links with a small MTU, and no
+# guest may set the one clock that all share.
 # `bridge`: a cut host's packets vanish without a trace, between guests too, as behind a pulled cable's switch.
 _RULES = f"""
 add table ip {TABLE}
@@ -27,6 +28,7 @@ table ip {TABLE} {{
   chain forward {{
     type filter hook forward priority mangle;
     tcp flags syn tcp option maxseg size set rt mtu
+    ip saddr {SUBNET} udp dport 123 drop
   }}
 }}
 add table bridge {TABLE}

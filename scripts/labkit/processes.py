@@ -35,6 +35,17 @@ class Process:
             return cls(record["pid"], str(record.get("started")))
         return None
 
+    @classmethod
+    def started_with(cls, *words: str) -> "list[Process]":
+        """The live processes whose command line ends with exactly these words."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                line = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+                if tuple(line[-len(words) :]) == words:
+                    found.append(cls.of(int(folder.name)))
+        return found
+
     def record(self) -> dict[str, Any]:
         """What to write down so that a later command finds this very process again."""
         return {"pid": self.pid, "started": self.started}

@@ -1,18 +1,19 @@
 """The lab's own servers on the bridge: names (dnsmasq), packages (mirror), images (registry), certificates (pebble)."""
 
-import json
 import socket
 import ssl
+import sys
 import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from labkit import authority, outer
 from labkit.errors import LabError
 from labkit.network import BRIDGE, DOMAIN, GATEWAY
 from labkit.paths import Paths, read_json, write_json, write_text
-from labkit.processes import Process, spawn, spawn_module
+from labkit.processes import PACKAGE_FOLDER, Process, spawn
 
 REGISTRY = f"registry.{DOMAIN}:5000"
 ACME_DIRECTORY = f"https://acme.{DOMAIN}:14000/dir"
@@ -41,31 +42,23 @@ def start_names(paths: Paths, hosts: Mapping[str, str]) -> None:
     ]
     file = paths.services / "dnsmasq.conf"
     text = "\n".join(lines) + "\n"
-    with paths.lock("names"):
-        if file.exists() and file.read_text() == text and _running(paths, "dnsmasq"):
-            return
-        # dnsmasq reads addresses only when it starts; it is back within milliseconds, and resolvers ask again.
-        stop(paths, "dnsmasq")
-        write_text(file, text)
-        log = paths.services / "dnsmasq.log"
-        process = spawn(["dnsmasq", "--keep-in-foreground", f"--conf-file={file}"], log=log)
-        _record(paths, "dnsmasq", process)
-        _await_port(process, 53, "dnsmasq", log)
+    with paths.lock("dnsmasq"):
+        if not file.exists() or file.read_text() != text:
+            # dnsmasq reads addresses only when it starts; it is back within milliseconds, and resolvers ask again.
+            stop(paths, "dnsmasq")
+            write_text(file, text)
+        _start(paths, "dnsmasq", ["dnsmasq", "--keep-in-foreground", f"--conf-file={file}"], ports=(53,))
 
 
 def start_mirror(paths: Paths) -> None:
     """Serve Debian's archives on port 80, each file downloaded once."""
-    settings = paths.services / "mirror.json"
     with paths.lock("mirror"):
         if _running(paths, "mirror"):
             return
-        folder = paths.cache / "mirror"
-        value = {"host": GATEWAY, "port": 80, "folder": str(folder), "upstreams": outer.debian_archives()}
-        write_json(settings, value)
-        log = paths.services / "mirror.log"
-        process = spawn_module("labkit.mirror", str(settings), log=log)
-        _record(paths, "mirror", process)
-        _await_port(process, 80, "the mirror", log)
+        file, folder = paths.services / "mirror.json", paths.cache / "mirror"
+        write_json(file, {"host": GATEWAY, "port": 80, "folder": str(folder), "upstreams": outer.debian_archives()})
+        command = [sys.executable, "-m", "labkit.mirror", str(file)]
+        _start(paths, "mirror", command, ports=(80,), env={"PYTHONPATH": str(PACKAGE_FOLDER)})
 
 
 def start_registry(paths: Paths) -> None:
@@ -74,29 +67,18 @@ def start_registry(paths: Paths) -> None:
         if _running(paths, "registry"):
             return
         certificate, key = authority.server_certificate(paths, "registry")
-        settings = {
-            "version": 0.1,
-            "log": {"level": "warn"},
-            "storage": {
-                "filesystem": {"rootdirectory": str(paths.cache / "registry")},
-                "delete": {"enabled": False},
-            },
-            "http": {
-                "addr": f"{GATEWAY}:5000",
-                "tls": {"certificate": str(certificate), "key": str(key)},
-            },
-        }
+        storage = {"filesystem": {"rootdirectory": str(paths.cache / "registry")}, "delete": {"enabled": False}}
+        tls = {"certificate": str(certificate), "key": str(key)}
+        http = {"addr": f"{GATEWAY}:5000", "tls": tls}
         # JSON is YAML enough for its reader.
-        file, log = paths.services / "registry.yml", paths.services / "registry.log"
-        write_text(file, json.dumps(settings, indent=1))
-        process = spawn([str(outer.tool(paths, "docker-registry")), "serve", str(file)], log=log)
-        _record(paths, "registry", process)
-        _await_port(process, 5000, "the registry", log)
+        file = paths.services / "registry.yml"
+        write_json(file, {"version": 0.1, "log": {"level": "warn"}, "storage": storage, "http": http})
+        _start(paths, "registry", [str(outer.tool(paths, "docker-registry")), "serve", str(file)], ports=(5000,))
 
 
 def start_acme(paths: Paths) -> None:
     """Issue certificates over ACME at acme.lab.test:14000, validating on ports 80 and 443 of the hosts."""
-    with paths.lock("acme"):
+    with paths.lock("pebble"):
         if _running(paths, "pebble"):
             return
         certificate, key = authority.server_certificate(paths, "acme")
@@ -110,13 +92,10 @@ def start_acme(paths: Paths) -> None:
             "ocspResponderURL": "",
             "externalAccountBindingRequired": False,
         }
-        file, log = paths.services / "pebble.json", paths.services / "pebble.log"
+        file = paths.services / "pebble.json"
         write_json(file, {"pebble": settings})
-        argv = [str(outer.tool(paths, "pebble")), "-config", str(file), "-dnsserver", f"{GATEWAY}:53"]
-        process = spawn(argv, log=log, env=_PEBBLE_MOODS)
-        _record(paths, "pebble", process)
-        _await_port(process, 14000, "pebble", log)
-        _await_port(process, 15000, "pebble", log)
+        command = [str(outer.tool(paths, "pebble")), "-config", str(file), "-dnsserver", f"{GATEWAY}:53"]
+        _start(paths, "pebble", command, ports=(14000, 15000), env=_PEBBLE_MOODS)
 
 
 def acme_root(paths: Paths) -> Path:
@@ -131,28 +110,46 @@ def acme_root(paths: Paths) -> Path:
 
 def stop(paths: Paths, name: str) -> None:
     """End one server, if it is the one that was recorded."""
-    process = Process.load(read_json(paths.services / _STATE).get(name))
-    if process:
+    record = _records(paths).get(name, {})
+    recorded = Process.load(record)
+    # The second: what a run that was killed between starting and recording left behind.
+    for process in ([recorded] if recorded else []) + Process.started_with(*record.get("command", ["no such"])):
         process.stop()
 
 
 def stop_all(paths: Paths) -> None:
     """End every recorded server."""
-    for name in read_json(paths.services / _STATE):
+    for name in _records(paths):
         stop(paths, name)
     (paths.services / _STATE).unlink(missing_ok=True)
 
 
+def _start(
+    paths: Paths, name: str, command: list[str], *, ports: tuple[int, ...], env: Mapping[str, str] | None = None
+) -> None:
+    if _running(paths, name):
+        return
+    _record(paths, name, {**_records(paths).get(name, {}), "command": command})
+    stop(paths, name)
+    log = paths.services / f"{name}.log"
+    process = spawn(command, log=log, env=env)
+    _record(paths, name, {"command": command, **process.record()})
+    for port in ports:
+        _await_port(process, port, name, log)
+
+
+def _records(paths: Paths) -> dict[str, Any]:
+    return read_json(paths.services / _STATE)
+
+
 def _running(paths: Paths, name: str) -> bool:
-    process = Process.load(read_json(paths.services / _STATE).get(name))
+    process = Process.load(_records(paths).get(name))
     return process is not None and process.alive()
 
 
-def _record(paths: Paths, name: str, process: Process) -> None:
+def _record(paths: Paths, name: str, record: dict[str, Any]) -> None:
     with paths.lock("services"):
-        processes = read_json(paths.services / _STATE)
-        processes[name] = process.record()
-        write_json(paths.services / _STATE, processes)
+        write_json(paths.services / _STATE, {**_records(paths), name: record})
 
 
 def _await_port(process: Process, port: int, name: str, log: Path) -> None:

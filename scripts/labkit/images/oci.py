@@ -66,7 +66,8 @@ def build_layer(recipe: LayerRecipe, cache: Path) -> Layer:
         (partial / "root").mkdir(parents=True)
         recipe.fill(partial / "root")
         facts = _pack(partial / "root", partial / "layer.tar.gz")
-        shutil.rmtree(partial / "root")
+        for rest in [path for path in partial.iterdir() if path.is_dir()]:
+            shutil.rmtree(rest)
         write_json(partial / "layer.json", facts)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)

@@ -9,7 +9,7 @@ from labkit.paths import Paths
 from labkit.shell import progress, run
 
 VERSIONS = ("2026.9.6", "2026.9.5", "2026.7.35")
-_RECIPE = "openclaw 1"
+_RECIPE = "openclaw 2"
 _PACKAGES = "ca-certificates,curl,git,openssl,procps,tini,tzdata"
 _NODE = "24.21.0"
 _NPM = "11"
@@ -38,6 +38,8 @@ def recipe(paths: Paths, version: str) -> ImageRecipe:
 def _fill_debian(root: Path) -> None:
     base.build_rootfs(root, _PACKAGES, variant="minbase")
     run(["chroot", str(root), "useradd", "--uid=1000", "--create-home", "--shell=/bin/bash", "node"])
+    # As in the official image, whose containers may run as any uid: a home that others can pass through.
+    (root / "home/node").chmod(0o755)
     for folder in ("var/cache", "var/log", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
         shutil.rmtree(root / folder, ignore_errors=True)
         (root / folder).mkdir()
