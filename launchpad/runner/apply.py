@@ -74,10 +74,11 @@ def look(step: TenantStep, context: Context) -> dict[str, Any]:
             return {"existed": host.has_network(network(step.tenant))}
         case HoldTraffic() | OpenTraffic():
             return {"open": not host.open_addresses().isdisjoint(addresses(step))}
-        case StopSide() | StartSide():
-            mine = side_of(host, step.tenant, step.side)
-            running = any(item.state in ("running", "restarting") for item in mine)
-            return {"existed": bool(mine), "running": running, "release": mine[0].release if mine else ""}
+        case StartSide():
+            secrets = bool(host.names(paths.secrets(step.tenant, step.release)))
+            return look_at_side(host, step) | {"secrets": secrets}
+        case StopSide():
+            return look_at_side(host, step)
         case Switch():
             return {"target": host.target(paths.current(step.tenant))}
         case PutSite() | DropSite():
@@ -173,10 +174,8 @@ def undo(step: TenantStep, before: Before, context: Context) -> None:
             host.close_traffic(addresses(step))
         case StopSide() if before["running"]:
             bring_back(step, before["release"], context)
-        case StartSide() if not before["existed"]:
-            host.down(project(step.tenant, step.side), stop_seconds(host, step.tenant, step.release))
-        case StartSide() if not before["running"]:
-            host.stop(project(step.tenant, step.side), stop_seconds(host, step.tenant, step.release))
+        case StartSide():
+            take_back(host, step, before)
         case Switch():
             if before["target"] is None:
                 host.remove(paths.current(step.tenant))
@@ -213,6 +212,22 @@ def addresses(step: HoldTraffic | OpenTraffic | Drain) -> list[IPv4Address]:
 
 def side_of(host: Host, tenant: str, side: str) -> list[Container]:
     return [item for item in host.containers(tenant) if item.side == side]
+
+
+def look_at_side(host: Host, step: StopSide | StartSide) -> dict[str, Any]:
+    mine = side_of(host, step.tenant, step.side)
+    running = any(item.state in ("running", "restarting") for item in mine)
+    return {"existed": bool(mine), "running": running, "release": mine[0].release if mine else ""}
+
+
+def take_back(host: Host, step: StartSide, before: Before) -> None:
+    """Undo a start: containers that were not there go, ones that were stopped stop, and so with their secrets."""
+    if not before["existed"]:
+        host.down(project(step.tenant, step.side), stop_seconds(host, step.tenant, step.release))
+    elif not before["running"]:
+        host.stop(project(step.tenant, step.side), stop_seconds(host, step.tenant, step.release))
+    if not before["secrets"]:
+        host.remove(paths.secrets(step.tenant, step.release))
 
 
 def text_or_none(data: bytes | None) -> str | None:

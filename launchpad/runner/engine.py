@@ -79,7 +79,7 @@ def bring_to_end(host: Host, journal: Journal) -> None:
         journal.add("operation-started", **who, who=asked["who"], **{"from": asked["from"]}, steps=outline(plan))
     else:
         journal.add("operation-resumed", attempt=attempt)
-    run = Run(host, journal, operation, plan)
+    run = Run(host, journal, plan, past)
     if "committed" in names:
         run.forward(run.commit_index())
     elif "undo-started" in names:
@@ -93,12 +93,13 @@ def bring_to_end(host: Host, journal: Journal) -> None:
 class Run:
     """One process's go at an operation."""
 
-    def __init__(self, host: Host, journal: Journal, operation: dict[str, Any], plan: Sequence[Any]) -> None:
+    def __init__(self, host: Host, journal: Journal, plan: Sequence[Any], past: Sequence[dict[str, Any]]) -> None:
         self.host = host
         self.journal = journal
-        self.operation = operation
+        self.operation = (journal.asked() or {})["operation"]
         self.plan = plan
         self.index = 0
+        self.begun = {item["index"]: item["before"] for item in past if item["event"] == "step-started"}
 
     def commit_index(self) -> int:
         """Where the plan commits; past its end for a plan that never does."""
@@ -138,9 +139,10 @@ class Run:
         if isinstance(step, Commit):
             self.journal.add("committed")
             return
-        if not any(item["event"] == "step-started" and item["index"] == self.index for item in self.journal.events()):
+        if self.index not in self.begun:
             before = effects(step).look(step, self.context())
             self.journal.add("step-started", index=self.index, step=name, title=title(step), before=before)
+            self.begun[self.index] = before
         effects(step).apply(step, self.context())
         self.journal.add("step-done", index=self.index, step=name, seconds=round(self.host.now() - begun, 3))
 
@@ -158,11 +160,10 @@ class Run:
 
     def back(self, undoing: dict[str, Any]) -> None:
         """Undo every step that was begun, the last one first; NotSettled when one cannot be undone now."""
-        begun = {item["index"]: item["before"] for item in self.journal.events() if item["event"] == "step-started"}
-        for index in sorted(begun, reverse=True):
+        for index in sorted(self.begun, reverse=True):
             self.index, step = index, self.plan[index]
             try:
-                effects(step).undo(step, begun[self.index], self.context())
+                effects(step).undo(step, self.begun[index], self.context())
             except Exception as error:
                 name = step_name(type(step))
                 self.journal.add("undo-failed", index=self.index, step=name, message=reason(error))

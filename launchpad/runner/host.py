@@ -131,7 +131,7 @@ class Containers(Protocol):
     def make_network(
         self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address, internal: bool = False
     ) -> None:
-        """A bridge network just so (internal: no way out of the host); one that is otherwise is Failed, never changed."""
+        """A bridge network just so (internal: no way out); one that is otherwise is Failed, never changed."""
 
     def has_network(self, name: str) -> bool: ...
 

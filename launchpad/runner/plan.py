@@ -68,6 +68,8 @@ class Seen:
     open: frozenset[IPv4Address]
     folders: tuple[str, ...]
     """The releases on the host, any order."""
+    secrets: frozenset[str]
+    """The releases whose secrets lie on tmpfs."""
 
     @property
     def side(self) -> slots.Side:
@@ -108,6 +110,7 @@ def see(host: Host, tenant: str, wanted: Release | None = None) -> Seen:
         images=frozenset(image for image in images if host.has_image(image)),
         open=host.open_addresses(),
         folders=tuple(host.names(paths.releases(tenant))),
+        secrets=frozenset(host.names(f"{paths.RUN}/{tenant}")),
     )
 
 
@@ -197,6 +200,8 @@ def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, A
         behind.append(OpenTraffic(tenant=tenant, slot=slot, side=side))
     if any(item.side != side for item in seen.containers):
         behind.append(RemoveSide(tenant=tenant, side=other(side), seconds=release.stop_seconds))
+    if seen.secrets - {started}:
+        behind.append(ClearSecrets(tenant=tenant, keep=started))
     if steps or behind:
         yield from steps
         yield Commit()
@@ -286,19 +291,20 @@ def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
         if seen.data and purge:
             return [Commit(), Purge(tenant=tenant)]
         raise Refused(f"{tenant}: nothing of it is on this host", kind="state", hint="see `launchpad status`")
-    if record["retired"] and not seen.containers:
-        return [Commit(), Purge(tenant=tenant)] if purge else []
     final = dict(record) | {"running": False, "retired": True, "domains": []}
-    steps: list[TenantStep] = [*_halt(record), Record(tenant=tenant, record=final), Commit()]
+    before = [] if record["retired"] else [*_halt(record), Record(tenant=tenant, record=final)]
+    behind: list[TenantStep] = []
     if seen.site is not None:
-        steps.append(DropSite(tenant=tenant))
-    steps += [
-        RemoveSide(tenant=tenant, side="a", seconds=record["stop_seconds"]),
-        RemoveSide(tenant=tenant, side="b", seconds=record["stop_seconds"]),
-        RemoveNetwork(tenant=tenant),
-        ClearSecrets(tenant=tenant),
-    ]
-    return [*steps, Purge(tenant=tenant)] if purge else steps
+        behind.append(DropSite(tenant=tenant))
+    for side in sorted({item.side for item in seen.containers}):
+        behind.append(RemoveSide(tenant=tenant, side="b" if side == "b" else "a", seconds=record["stop_seconds"]))
+    if seen.network:
+        behind.append(RemoveNetwork(tenant=tenant))
+    if seen.secrets:
+        behind.append(ClearSecrets(tenant=tenant))
+    if purge:
+        behind.append(Purge(tenant=tenant))
+    return [*before, Commit(), *behind] if before or behind else []
 
 
 def deployed(seen: Seen, tenant: str) -> Mapping[str, Any]:

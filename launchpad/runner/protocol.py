@@ -20,6 +20,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any, Literal, TypeVar
 
 PROTOCOL = 1
@@ -141,7 +142,7 @@ class Release:
     """Relative path → digest of its bytes. Always `compose.yaml`; `site.caddy` when there is a web."""
     format: int = 1
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return digest_of(canonical(release_as_json(self)))
 
@@ -224,11 +225,9 @@ def _plain(value: Any) -> Any:
 
 def _build(kind: type[Record], value: object, where: str) -> Record:
     """A dataclass from JSON by its annotations: closed, typed, with the path of what is wrong."""
-    import typing
-
     if not isinstance(value, dict):
         raise Refused(f"{where}: expected an object")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     fields: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
     unknown = set(value) - set(fields)
     if unknown:
@@ -240,6 +239,13 @@ def _build(kind: type[Record], value: object, where: str) -> Record:
         elif item.default is item.default_factory:  # both MISSING: the field is required
             raise Refused(f"{where}: missing key {name!r}")
     return kind(**arguments)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    import typing
+
+    return typing.get_type_hints(kind)
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:

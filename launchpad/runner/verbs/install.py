@@ -1,0 +1,119 @@
+"""install: put a newer runner in place, once an allowed signer's signature of it was verified.
+
+The link is switched, and goes back by itself after 30 s unless a connection made after the switch says `hello` and
+`confirm`, both answered by the new runner. Operations that run are finished by the runner that began them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.host import Failed
+from launchpad.runner.journal import Caller
+from launchpad.runner.protocol import PROTOCOL, Refused
+from launchpad.runner.provision import reverts
+from launchpad.runner.provision.system import ProvisionHost
+from launchpad.runner.provision.unpack import MOST_BYTES, START, folder_of, unpack, version_in, version_of
+
+SIGNERS = f"{paths.ETC}/allowed_signers"
+NAMESPACE = "launchpad-runner"
+DOWNGRADE = "launchpad-runner-downgrade"
+"""An older runner needs a signature that says so: one of the newer kind cannot be turned against the host later."""
+TRIAL_SECONDS = 15
+
+
+def install(host: ProvisionHost, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"outcome": "unchanged"}, or {"outcome": "switched", "nonce", "seconds", "version"} with a confirmation awaited.
+
+    body {"archive": base64, "signature": armoured, "signer": name}."""
+    archive = _archive(body)
+    with host.lock("host", {"kind": "install", "who": caller.operator, "operation": ""}, seconds=10):
+        target = f"{folder_of(archive)}/{START}"
+        if host.target(paths.RUNNER) == target:
+            yield _reply({"outcome": "unchanged", "version": version_of(archive).version})
+            return
+        _verify(host, archive, body)
+        folder = unpack(archive)
+        _try_out(folder)
+        before = host.target(paths.RUNNER) or ""
+        revert = reverts.arm(host, f"install-{Path(folder).name}", "runner", links={paths.RUNNER: before})
+        host.link(paths.RUNNER, target)
+        revert = reverts.in_force(host, revert)
+        _forget_old(host, keep={folder, before.rpartition("/")[0]})
+    version = version_of(archive).version
+    yield _reply({"outcome": "switched", "nonce": revert.nonce, "seconds": reverts.SECONDS, "version": version})
+
+
+def _reply(body: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "reply", "body": body}
+
+
+def _archive(body: Mapping[str, Any]) -> bytes:
+    if set(body) != {"archive", "signature", "signer"} or not all(isinstance(item, str) for item in body.values()):
+        raise Refused("install: an archive, a signature and a signer")
+    try:
+        archive = base64.b64decode(body["archive"], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refused("install: the archive is not base64") from error
+    if len(archive) > MOST_BYTES:
+        raise Refused(f"install: the archive is over {MOST_BYTES} bytes")
+    return archive
+
+
+def _verify(host: ProvisionHost, archive: bytes, body: Mapping[str, Any]) -> None:
+    """Nothing of the archive is opened before its signature holds."""
+    signers = (host.read(SIGNERS) or b"").decode()
+
+    def signed(namespace: str) -> bool:
+        return host.system.verified(
+            archive, signature=body["signature"], signers=signers, signer=body["signer"], namespace=namespace
+        )
+
+    downgrade = signed(DOWNGRADE)
+    if not downgrade and not signed(NAMESPACE):
+        raise Refused(
+            f"the runner is not signed by {body['signer'][:60]!r} as an allowed signer of this host",
+            hint="sign it with a key of the inventory's signers",
+        )
+    now, new = version_in(host.system.runner()), version_of(archive)
+    if now is not None and new.order < now.order and not downgrade:
+        raise Refused(
+            f"runner {new.version} is older than {now.version}, which is installed",
+            kind="state",
+            hint="update Launchpad",
+        )
+
+
+def _try_out(folder: str) -> None:
+    """A runner that cannot even say hello is not switched to."""
+    request = b'{"protocol":%d,"client":"install","verb":"hello","body":{}}\n' % PROTOCOL
+    words = [f"{folder}/{START}", "operator=install"]
+    try:
+        done = subprocess.run(words, input=request, capture_output=True, timeout=TRIAL_SECONDS, check=False, cwd="/")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Failed("the new runner does not start") from error
+    if done.returncode != 0 or b'"type":"reply"' not in done.stdout:
+        lines = (done.stderr or done.stdout).decode(errors="replace").splitlines()[-10:]
+        raise Failed("the new runner does not answer", lines=lines)
+
+
+def _forget_old(host: ProvisionHost, keep: set[str]) -> None:
+    """Runners that neither an open operation nor a pending change needs."""
+    for name in host.names(paths.OPERATIONS):
+        folder = paths.operation(name)
+        if host.read(f"{folder}/outcome.json") is None:
+            keep.add((host.read(f"{folder}/runner") or b"").decode().strip())
+    for revert in reverts.pending(host):
+        keep.add((host.read(f"{reverts.folder(revert.nonce)}/runner") or b"").decode().strip())
+    for name in host.names(paths.LIBRARY):
+        path = f"{paths.LIBRARY}/{name}"
+        if name.startswith(("runner-", ".runner-")) and path not in keep and os.path.isdir(path):  # noqa: PTH112
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,454 @@
+"""A whole host in memory, behind the runner's one seam: stateful, can fail, can be killed and rebooted at every call.
+
+It passes the same contract suite as the real machine. What it knows of an app stands in `behaviours`, by image:
+`good`, `slow` (ready after 5 s), `never` (never ready), `crash` (exits 1), `permanent` (exits 78).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, TypeVar
+
+from launchpad.runner import paths
+from launchpad.runner.host import Busy, Container, Failed, Progress
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+READY_AFTER = {"good": 1.0, "slow": 5.0}
+
+
+class Killed(BaseException):
+    """The process died here. Nothing may catch it: there is nobody left."""
+
+
+def effect(method: Method) -> Method:
+    """A call that changes the host: it takes time, and the process may die just before, halfway, or just after it."""
+
+    @wraps(method)
+    def call(self: MemoryHost, *arguments: Any, **options: Any) -> Any:
+        self.clock += 0.01
+        self.calls.append(method.__name__)
+        here = len(self.calls) == self.kill_at
+        if here and self.kill_mode == "before":
+            raise Killed(method.__name__)
+        self.halfway = here and self.kill_mode == "halfway"
+        try:
+            return method(self, *arguments, **options)
+        finally:
+            if here:
+                raise Killed(method.__name__)
+
+    return call  # type: ignore[return-value]
+
+
+@dataclass
+class File:
+    data: bytes
+    mode: int = 0o644
+    uid: int = 0
+
+
+@dataclass
+class MemoryHost:
+    """One host. `kill_at` counts the changing calls from 1."""
+
+    behaviours: dict[str, str] = field(default_factory=dict)
+    registry: set[str] = field(default_factory=set)
+    """Images that can be pulled."""
+    kill_at: int = 0
+    kill_mode: str = "after"
+    docker_down: bool = False
+    caddy_down: bool = False
+    disk_full: bool = False
+    spare: int = 0
+    """Bytes that can still be written on a full disk: what was reserved and has been removed."""
+    clock: float = 1_790_000_000.0
+    boots: int = 1
+    files: dict[str, File] = field(default_factory=dict)
+    folders: dict[str, tuple[int, int]] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+    networks: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    boxes: dict[str, Container] = field(default_factory=dict)
+    opened: set[IPv4Address] = field(default_factory=set)
+    sites: dict[str, bytes] = field(default_factory=dict)
+    """What Caddy runs."""
+    reloads: int = 0
+    established: dict[IPv4Address, int] = field(default_factory=dict)
+    locks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    begun: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    halfway: bool = False
+
+    # --- what a test does to the host
+
+    def died(self) -> None:
+        """The runner's process is gone: the kernel dropped its locks, nothing else happened."""
+        self.locks.clear()
+        self.kill_at = 0
+        self.halfway = False
+
+    def reboot(self) -> None:
+        """Power went and came back: tmpfs, the gate and what ran are gone; Caddy reads its files."""
+        self.died()
+        self.boots += 1
+        self.clock += 20
+        self.files = {path: item for path, item in self.files.items() if not path.startswith("/run/")}
+        self.folders = {path: item for path, item in self.folders.items() if not path.startswith("/run/")}
+        self.opened.clear()
+        self.established.clear()
+        self.boxes = {
+            name: replace(item, state="exited", exit_code=255, address="") if item.state == "running" else item
+            for name, item in self.boxes.items()
+        }
+        self.sites = self._site_files()
+
+    def mend(self) -> None:
+        """Whatever failed works again; a Caddy that was down has started anew, and so read its files."""
+        if self.caddy_down:
+            self.sites = self._site_files()
+        self.docker_down = self.disk_full = self.caddy_down = False
+
+    def stop_by_hand(self, tenant: str) -> None:
+        for name, item in self.boxes.items():
+            if item.tenant == tenant:
+                self.boxes[name] = replace(item, state="exited", exit_code=137, address="")
+
+    def request(self, domain: str) -> str:
+        """What a visitor gets: the release that answers, `held`, or `refused` without a site."""
+        for text in self.sites.values():
+            site = text.decode()
+            if re.search(rf"(?m)^{re.escape(domain)}[ ,]", site):
+                return self._upstream(site)
+        return "refused"
+
+    def _upstream(self, site: str) -> str:
+        for dial in re.findall(r"(\d+\.\d+\.\d+\.\d+):\d+", site):
+            address = IPv4Address(dial)
+            box = self._listening(address)
+            if address in self.opened and box is not None and self._ready(box):
+                return box.release
+        return "held"
+
+    # --- Clock
+
+    def now(self) -> float:
+        return self.clock
+
+    def wait(self, seconds: float) -> None:
+        self.clock += seconds
+
+    def boot_id(self) -> str:
+        return f"boot-{self.boots}"
+
+    # --- Files
+
+    def read(self, path: str) -> bytes | None:
+        item = self.files.get(path)
+        return None if item is None else item.data
+
+    @effect
+    def write(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0) -> None:
+        if self.halfway:
+            return  # the temporary file was written, the rename was not
+        self._room(path, len(data))
+        self._parents(path)
+        self.files[path] = File(bytes(data), mode, uid)
+
+    @effect
+    def append(self, path: str, data: bytes) -> None:
+        self._room(path, len(data))
+        self._parents(path)
+        item = self.files.setdefault(path, File(b"", 0o600))
+        item.data += data[: len(data) // 2] if self.halfway else data
+
+    @effect
+    def remove(self, path: str) -> None:
+        below = f"{path}/"
+        gone = [name for name in self.files if name == path or name.startswith(below)]
+        if self.halfway:
+            gone = gone[: len(gone) // 2]
+        for name in gone:
+            self.spare += len(self.files.pop(name).data)
+        if self.halfway:
+            return
+        for table in (self.folders, self.links, self.volumes):
+            for name in [name for name in table if name == path or name.startswith(below)]:
+                del table[name]  # type: ignore[attr-defined]
+
+    def names(self, path: str) -> list[str]:
+        below = f"{path}/"
+        known = [*self.files, *self.folders, *self.links, *self.volumes]
+        return sorted({name[len(below) :].split("/")[0] for name in known if name.startswith(below)})
+
+    @effect
+    def folder(self, path: str, *, mode: int = 0o755, uid: int = 0) -> None:
+        self._parents(path)
+        self.folders[path] = (mode, uid)
+
+    @effect
+    def link(self, path: str, target: str) -> None:
+        if not self.halfway:
+            self._room(path, 0)
+            self.links[path] = target
+
+    def target(self, path: str) -> str | None:
+        return self.links.get(path)
+
+    def _parents(self, path: str) -> None:
+        parent = path.rsplit("/", 1)[0]
+        while parent and parent not in self.folders:
+            self.folders[parent] = (0o755, 0)
+            parent = parent.rsplit("/", 1)[0]
+
+    def _room(self, path: str, size: int) -> None:
+        if not self.disk_full or path.startswith("/run/"):
+            return
+        if self.spare < size:
+            raise Failed(f"{path}: No space left on device")
+        self.spare -= size
+
+    # --- Data
+
+    @effect
+    def make_data(self, path: str, *, volumes: Sequence[str], disk_mb: int, uid: int) -> None:
+        self._room(path, 0)
+        known = self.volumes.setdefault(path, {"volumes": {}, "disk_mb": 0})
+        for name in volumes[: len(volumes) // 2] if self.halfway else volumes:
+            known["volumes"].setdefault(name, {"uid": uid, "files": {}})
+        known["disk_mb"] = disk_mb
+
+    def has_data(self, path: str) -> bool:
+        return path in self.volumes
+
+    @effect
+    def seal(self, path: str, name: str, value: bytes) -> None:
+        if self.halfway:
+            return
+        self._room(path, len(value))
+        self._parents(path)
+        self.files[path] = File(json.dumps([name, value[::-1].hex()]).encode(), 0o600)
+
+    def unseal(self, path: str, name: str) -> bytes:
+        data = self.read(path)
+        if data is None:
+            raise Failed(f"{path}: is not there")
+        sealed_as, value = json.loads(data)
+        if sealed_as != name:
+            raise Failed(f"{path}: was sealed under another name")
+        return bytes.fromhex(value)[::-1]
+
+    # --- Containers
+
+    def resolve(self, folder: str, project: str, environment: Mapping[str, str]) -> dict[str, Any]:
+        text = (self.read(f"{folder}/compose.yaml") or b"").decode()
+        text = re.sub(r"\$\{([A-Z0-9_]+)\}", lambda found: environment[found[1]], text).replace("$$", "$")
+        resolved: dict[str, Any] = json.loads(text)
+        resolved["name"] = project
+        for service in resolved["services"].values():
+            for mount in service.get("volumes", []):
+                if mount["source"].startswith("./"):
+                    mount["source"] = folder + mount["source"][1:]
+        return resolved
+
+    def has_image(self, image: str) -> bool:
+        return image in self.images
+
+    @effect
+    def pull(self, image: str, progress: Progress) -> None:
+        self._docker()
+        if image in self.images or self.halfway:
+            return
+        self._room("/var/lib/docker", 1)
+        if image not in self.registry:
+            raise Failed(f"{image}: not found in the registry")
+        progress("pulled 1 of 1 layers")
+        self.images.add(image)
+
+    @effect
+    def make_network(
+        self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address, internal: bool = False
+    ) -> None:
+        self._docker()
+        just_so = (bridge, subnet, gateway, internal)
+        if self.networks.get(name, just_so) != just_so:
+            raise Failed(f"network {name}: exists otherwise")
+        if any(other[1].overlaps(subnet) for known, other in self.networks.items() if known != name):
+            raise Failed(f"network {name}: Pool overlaps with other one on this address space")
+        self.networks[name] = just_so
+
+    def has_network(self, name: str) -> bool:
+        return name in self.networks
+
+    @effect
+    def remove_network(self, name: str) -> None:
+        self._docker()
+        self.networks.pop(name, None)
+
+    @effect
+    def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
+        self._docker()
+        resolved = self.resolve(folder, project, environment)
+        self._room("/var/lib/docker", 1)
+        for service, settings in resolved["services"].items():
+            network = resolved["networks"]["default"]["name"]
+            if network not in self.networks:
+                raise Failed(f"network {network} declared as external, but could not be found")
+            if settings["image"] not in self.images:
+                raise Failed(f"{settings['image']}: No such image")
+            self._up_one(f"{project}-{service}-1", service, settings)
+            if self.halfway:
+                return
+
+    def _up_one(self, name: str, service: str, settings: Mapping[str, Any]) -> None:
+        labels, old = settings["labels"], self.boxes.get(name)
+        release = labels["launchpad.release"]
+        if old is not None and old.release == release and old.state == "running":
+            return
+        address = settings["networks"]["default"]["ipv4_address"]
+        taken = [box for box in self.boxes.values() if box.address == address and box.name != name]
+        if taken:
+            raise Failed(f"{name}: Address already in use")
+        self.boxes[name] = Container(
+            name=name,
+            tenant=labels["launchpad.tenant"],
+            service=service,
+            side=labels["launchpad.side"],
+            release=release,
+            image=settings["image"],
+            state="running",
+            started_at=repr(self.clock),
+            exit_code=0,
+            oom_killed=False,
+            address=address,
+        )
+
+    @effect
+    def start(self, project: str) -> None:
+        self._docker()
+        mine = self._boxes_of(project)
+        if not mine:
+            raise Failed(f"{project}: has no containers")
+        for name in mine:
+            self.boxes[name] = replace(self.boxes[name], state="running", started_at=repr(self.clock))
+
+    @effect
+    def stop(self, project: str, seconds: int) -> None:
+        self._docker()
+        mine = self._boxes_of(project)
+        for name in mine[: len(mine) // 2] if self.halfway else mine:
+            if self.boxes[name].state == "running":
+                self.boxes[name] = replace(self.boxes[name], state="exited", address="")
+
+    @effect
+    def down(self, project: str, seconds: int) -> None:
+        self._docker()
+        mine = self._boxes_of(project)
+        for name in mine[: len(mine) // 2] if self.halfway else mine:
+            del self.boxes[name]
+
+    def containers(self, tenant: str = "") -> list[Container]:
+        self._docker()
+        self._let_crash()
+        return [box for _, box in sorted(self.boxes.items()) if tenant in ("", box.tenant)]
+
+    def log_lines(self, project: str, lines: int) -> list[str]:
+        return [f"{name}: says something" for name in self._boxes_of(project)][:lines]
+
+    def _boxes_of(self, project: str) -> list[str]:
+        return [name for name in sorted(self.boxes) if name.rsplit("-", 2)[0] == project]
+
+    def _docker(self) -> None:
+        if self.docker_down:
+            raise Failed("Docker does not answer")
+
+    def _let_crash(self) -> None:
+        for name, box in self.boxes.items():
+            code = {"crash": 1, "permanent": 78}.get(self.behaviours.get(box.image, "good"), 0)
+            if code and box.state == "running" and self.clock - float(box.started_at) > 0.5:
+                self.boxes[name] = replace(box, state="exited", exit_code=code, address="")
+
+    def _listening(self, address: IPv4Address) -> Container | None:
+        self._let_crash()
+        found = [box for box in self.boxes.values() if box.address == str(address) and box.state == "running"]
+        return found[0] if found else None
+
+    def _ready(self, box: Container) -> bool:
+        behaviour = self.behaviours.get(box.image, "good")
+        return behaviour in READY_AFTER and self.clock - float(box.started_at) >= READY_AFTER[behaviour]
+
+    # --- Traffic
+
+    @effect
+    def open_traffic(self, addresses: Sequence[IPv4Address]) -> None:
+        if not self.halfway:
+            self.opened |= set(addresses)
+
+    @effect
+    def close_traffic(self, addresses: Sequence[IPv4Address]) -> None:
+        if not self.halfway:
+            self.opened -= set(addresses)
+
+    def open_addresses(self) -> frozenset[IPv4Address]:
+        return frozenset(self.opened)
+
+    def connections(self, addresses: Sequence[IPv4Address]) -> int:
+        return sum(self.established.get(address, 0) for address in addresses)
+
+    def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
+        box = self._listening(address)
+        if box is None:
+            return 0
+        return 200 if self._ready(box) else 503
+
+    def adapt(self, caddyfile: str) -> dict[str, Any]:
+        """The shape of what Caddy makes of a site of one proxy, as the tests' releases have it."""
+        self._caddy()
+        found = re.fullmatch(r"(?s)(.+?) \{\n\treverse_proxy ([^\n]+)\n\}\n", caddyfile)
+        if found is None:
+            raise Failed("Caddyfile: syntax error")
+        proxy = {"handler": "reverse_proxy", "upstreams": [{"dial": dial} for dial in found[2].split()]}
+        inner = {"handler": "subroute", "routes": [{"handle": [proxy]}]}
+        route = {"match": [{"host": found[1].split(", ")}], "handle": [inner], "terminal": True}
+        return {"apps": {"http": {"servers": {"srv0": {"listen": [":443"], "routes": [route]}}}}}
+
+    @effect
+    def load_sites(self) -> None:
+        self._caddy()
+        wanted = self._site_files()
+        for name, data in wanted.items():
+            if b"broken" in data:
+                raise Failed(f"{name}: Caddy refuses it")
+        if wanted != self.sites:
+            self.sites = wanted
+            self.reloads += 1
+
+    def _caddy(self) -> None:
+        if self.caddy_down:
+            raise Failed("Caddy does not answer")
+
+    def _site_files(self) -> dict[str, bytes]:
+        return {path: item.data for path, item in self.files.items() if path.startswith(f"{paths.SITES}/")}
+
+    # --- Operations
+
+    @contextmanager
+    def lock(self, name: str, owner: Mapping[str, Any], *, seconds: float = 0) -> Iterator[None]:
+        if name in self.locks:
+            raise Busy(name, self.locks[name])
+        self.locks[name] = dict(owner)
+        try:
+            yield
+        finally:
+            self.locks.pop(name, None)
+
+    @effect
+    def begin(self, operation: str) -> None:
+        if not self.halfway:
+            self.begun.append(operation)
