@@ -1,4 +1,4 @@
-"""What a host is told to be: its operators, who may sign, Caddy, storage, ssh. Judged here too: the host trusts no text.
+"""What a host is told to be: operators, signers, Caddy, storage, ssh. Judged here too: the host trusts no text.
 
 On the host they lie in /etc/launchpad/settings.json as {"serial", "settings"}; the file's digest is what a signature of
 the next change refers to, and the serial in it makes sure that no digest ever comes back.

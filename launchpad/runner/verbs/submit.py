@@ -27,9 +27,9 @@ KEYS = {
     "start": {"kind", "tenant"},
     "restart": {"kind", "tenant"},
     "retire": {"kind", "tenant", "purge"},
-    "provision": {"kind", "settings"},
+    "provision": {"kind", "settings", "signature"},
 }
-OPTIONAL = {"replaces", "purge"}
+OPTIONAL = {"replaces", "purge", "signature"}
 
 
 def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
@@ -116,7 +116,9 @@ def planned(
             return planned_deploy(host, journal, operation, secrets, caller)
         case "provision":
             from launchpad.runner.provision.plan import planned_provision
+            from launchpad.runner.provision.trust import judge_trust
 
+            judge_trust(host, operation)
             return list(planned_provision(host, operation["settings"])), {}
     tenant = operation["tenant"]
     seen = plans.see(host, tenant)

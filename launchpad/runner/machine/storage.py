@@ -1,0 +1,102 @@
+"""The Btrfs behind /srv/launchpad: made on an empty device or in a preallocated file, grown, never formatted twice."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from launchpad.runner import paths
+from launchpad.runner.host import Failed, Progress
+from launchpad.runner.machine.command import run, succeed
+from launchpad.runner.provision.settings import Storage
+from launchpad.runner.provision.system import Stored
+from launchpad.runner.provision.wanted import storage_source
+
+LABEL = "launchpad"
+_MB = 1024 * 1024
+_LEFT_MB = 1024
+"""What a preallocated file must leave free on the root disk."""
+
+
+def storage() -> Stored:
+    """What is mounted at /srv/launchpad."""
+    device = _mounted_device()
+    if not device:
+        return Stored()
+    backing = Path(f"/sys/block/{device.rsplit('/', 1)[-1]}/loop/backing_file")
+    source = backing.read_text().strip() if backing.exists() else device
+    quotas = _has_quotas()
+    return Stored(source, _size_mb(device), quotas)
+
+
+def make_storage(wanted: Storage, progress: Progress) -> None:
+    """Make or grow it, and have it mounted. Failed rather than format what is not empty."""
+    source = storage_source(wanted.device)
+    here = storage()
+    if here.source not in ("", source):
+        raise Failed(f"{paths.ROOT} lies on {here.source}; moving it to {source} is not done by itself")
+    if wanted.loop_mb:
+        _preallocate(source, wanted.loop_mb, progress)
+    elif not _is_block(source):
+        raise Failed(f"there is no block device {source}")
+    if not here.source:
+        kind = run(["blkid", "--probe", "--match-tag=TYPE", "--output=value", source]).out.decode().strip()
+        label = run(["blkid", "--probe", "--match-tag=LABEL", "--output=value", source]).out.decode().strip()
+        if kind and (kind, label) != ("btrfs", LABEL):
+            raise Failed(f"{source} is not empty ({kind}), and nothing of it is touched")
+        if not kind:
+            progress(f"format {source}")
+            succeed(["mkfs.btrfs", "--quiet", f"--label={LABEL}", "--features=squota", source], seconds=300)
+        succeed(["systemctl", "restart", "launchpad-storage.service"], seconds=120)
+    elif wanted.loop_mb > here.size_mb:
+        progress(f"grow the storage to {wanted.loop_mb} MB")
+        succeed(["losetup", "--set-capacity", _mounted_device()])
+        succeed(["btrfs", "filesystem", "resize", "max", paths.ROOT], seconds=300)
+    if not storage().quotas:
+        succeed(["btrfs", "quota", "enable", "--simple", paths.ROOT], seconds=300)
+
+
+def _preallocate(file: str, size_mb: int, progress: Progress) -> None:
+    """The whole size, taken from the root disk now: a tenant's write must never fail because of somebody else's."""
+    path = Path(file)
+    now = path.stat().st_size // _MB if path.exists() else 0
+    if now >= size_mb:
+        return
+    free = os.statvfs(path.parent)
+    free_mb = free.f_bavail * free.f_frsize // _MB
+    if free_mb < size_mb - now + _LEFT_MB:
+        raise Failed(f"the disk has {free_mb} MB free, too few for storage of {size_mb} MB")
+    progress(f"take {size_mb} MB of the disk")
+    succeed(["fallocate", f"--length={size_mb}MiB", file], seconds=600)
+    path.chmod(0o600)
+
+
+def _mounted_device() -> str:
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        device, place, kind = line.split(" ")[:3]
+        if place == paths.ROOT and kind == "btrfs":
+            return device
+    return ""
+
+
+def _has_quotas() -> bool:
+    uuid = _uuid()
+    return bool(uuid) and Path(f"/sys/fs/btrfs/{uuid}/qgroups/mode").exists()
+
+
+def _uuid() -> str:
+    out = run(["findmnt", "--noheadings", "--output=UUID", "--mountpoint", paths.ROOT]).out
+    return out.decode().strip()
+
+
+def _size_mb(device: str) -> int:
+    sectors = Path(f"/sys/class/block/{Path(device).resolve().name}/size")
+    return int(sectors.read_text()) * 512 // _MB if sectors.exists() else 0
+
+
+def _is_block(path: str) -> bool:
+    try:
+        return stat.S_ISBLK(Path(path).stat().st_mode)
+    except OSError:
+        return False

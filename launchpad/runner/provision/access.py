@@ -1,0 +1,100 @@
+"""Changing who gets in (sshd, sudo, the operators' keys, the firewall): checked, then made, then confirmed or gone.
+
+The only proof that a change locks nobody out is somebody who comes in after it. So the operation waits for a connection
+that was made after the change, through the new firewall, the new sshd, the new keys and the new sudo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from launchpad.runner.host import Failed
+from launchpad.runner.protocol import record_as_json
+from launchpad.runner.provision import reverts
+from launchpad.runner.provision.reverts import SECONDS, File, look_at, restore
+from launchpad.runner.provision.steps import ChangeAccess
+from launchpad.runner.provision.system import Check, ProvisionHost
+
+if TYPE_CHECKING:
+    from launchpad.runner.provision.apply import Context
+
+POLL_SECONDS = 0.2
+CHECKS: Mapping[str, Check] = {
+    "/etc/sudoers.d/launchpad": "sudoers",
+    "/etc/ssh/sshd_config.d/00-launchpad.conf": "sshd",
+    "/etc/launchpad/firewall.nft": "firewall",
+}
+MUST_HOLD = {"passwordauthentication": "no", "kbdinteractiveauthentication": "no", "pubkeyauthentication": "yes"}
+"""What sshd's whole configuration must come to; some other file of it could win over ours."""
+
+
+def change(step: ChangeAccess, context: Context) -> None:
+    """Make the change and wait until it is confirmed. Failed, with everything taken back, when it is not."""
+    from launchpad.runner.apply import Cancelled
+
+    host: ProvisionHost = context.host
+    found = reverts.of_operation(host, context.identifier)
+    if found is None:
+        for path, kind in CHECKS.items():
+            host.system.check(kind, step.files[path])
+        files = {path: record_as_json(look_at(host, path)) for path in step.files}
+        found = reverts.arm(host, context.identifier, "access", files=files)
+    if found.state == "armed":
+        host.system.act(reverts.timer(found.nonce), "start")
+        _make(step, host, found)
+        found = reverts.in_force(host, found)
+    if found.state == "waiting":
+        context.emit("confirm-needed", nonce=found.nonce, seconds=SECONDS)
+    for _ in range(int(SECONDS / POLL_SECONDS)):
+        state = _state(host, found.nonce)
+        if state == "confirmed":
+            return
+        if state == "reverted":
+            break
+        if context.cancelled():
+            reverts.take_back(host, found.nonce)
+            raise Cancelled
+        host.wait(POLL_SECONDS)
+    if reverts.take_back(host, found.nonce) == "confirmed":
+        return
+    raise Failed(f"no new connection confirmed the change of access within {SECONDS} s, so it was taken back")
+
+
+def undo(before: Mapping[str, File], context: Context) -> None:
+    """Back to what was; no confirmation is needed for what let people in before."""
+    host: ProvisionHost = context.host
+    found = reverts.of_operation(host, context.identifier)
+    if found is not None and found.state in ("armed", "waiting"):
+        reverts.take_back(host, found.nonce)
+    if all(look_at(host, path) == file for path, file in before.items()):
+        return
+    for path, file in before.items():
+        restore(host, path, file)
+    reverts.bring_into_force(host)
+
+
+def _make(step: ChangeAccess, host: ProvisionHost, found: reverts.Revert) -> None:
+    try:
+        for path, content in step.files.items():
+            host.write(path, content.encode(), mode=step.modes.get(path, 0o644))
+        _hold(host)
+        reverts.bring_into_force(host)
+    except Failed:
+        reverts.take_back(host, found.nonce)
+        raise
+
+
+def _hold(host: ProvisionHost) -> None:
+    says = host.system.sshd_says()
+    for keyword, value in MUST_HOLD.items():
+        if says.get(keyword) != value:
+            raise Failed(
+                f"sshd would still have `{keyword} {says.get(keyword, '?')}`: another file of its configuration wins",
+                lines=["/etc/ssh/sshd_config must begin with: Include /etc/ssh/sshd_config.d/*.conf"],
+            )
+
+
+def _state(host: ProvisionHost, nonce: str) -> str:
+    found = reverts.load(host, nonce)
+    return found.state if found else "reverted"

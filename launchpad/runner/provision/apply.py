@@ -1,0 +1,231 @@
+"""Carry a provision's step out, and undo it: the only place where provisioning changes a host.
+
+The same contract as for tenants: `look` is journaled before anything changes, `apply` and `undo` are idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, assert_never
+
+from launchpad.runner import paths
+from launchpad.runner.host import Failed
+from launchpad.runner.protocol import Refused, record_as_json, record_from_json
+from launchpad.runner.provision import access
+from launchpad.runner.provision.caddyfile import judge_caddyfile, question
+from launchpad.runner.provision.reverts import File, look_at, restore
+from launchpad.runner.provision.settings import SETTINGS, Storage
+from launchpad.runner.provision.steps import (
+    AddUser,
+    ChangeAccess,
+    EnableUnits,
+    HostStep,
+    InstallPackages,
+    MakeFolders,
+    MakeStorage,
+    PutFiles,
+    RecordSettings,
+    RunCaddy,
+    SetKernel,
+    UseCaddyfile,
+)
+from launchpad.runner.provision.system import ProvisionHost, User
+from launchpad.runner.provision.text import text
+
+CADDY_PROJECT = "launchpad-caddy"
+CADDY_SECONDS = 30
+CADDYFILE = f"{paths.CADDY}/Caddyfile"
+COMPOSE = f"{paths.CADDY}/compose.yaml"
+Before = Mapping[str, Any]
+
+
+class Context(Protocol):
+    """What a step may use; the engine's own context is one."""
+
+    @property
+    def host(self) -> Any: ...
+
+    @property
+    def identifier(self) -> str: ...
+
+    @property
+    def emit(self) -> Callable[..., None]: ...
+
+    @property
+    def cancelled(self) -> Callable[[], bool]: ...
+
+    def say(self, text: str) -> None: ...
+
+
+def look(step: HostStep, context: Context) -> dict[str, Any]:
+    """What is now: what undo needs, and what tells whether the step is needed. Reads only; JSON."""
+    host: ProvisionHost = context.host
+    system = host.system
+    match step:
+        case InstallPackages():
+            return {"missing": list(system.missing_packages(step.packages))}
+        case AddUser():
+            user = system.user(step.name)
+            return {"user": record_as_json(user) if user else None}
+        case MakeFolders():
+            owned = {path: system.owned(path) for path in step.folders}
+            return {"folders": {path: [item.mode, item.uid] if item else None for path, item in owned.items()}}
+        case PutFiles():
+            return {"files": _files(host, step.files)}
+        case SetKernel():
+            return {"values": {key: system.kernel(key) for key in step.values}}
+        case EnableUnits():
+            units = {name: system.unit(name) for name in (*step.units, *step.later)}
+            return {"units": {name: [unit.enabled, unit.active] for name, unit in units.items()}}
+        case MakeStorage():
+            stored = system.storage()
+            return {"source": stored.source, "size_mb": stored.size_mb, "quotas": stored.quotas}
+        case RunCaddy():
+            running = system.container_image(CADDY_PROJECT)
+            return {"running": running, "files": _files(host, [COMPOSE])}
+        case UseCaddyfile():
+            return {"files": _files(host, [CADDYFILE])}
+        case ChangeAccess():
+            return {"files": _files(host, step.files), "firewall": system.firewall()}
+        case RecordSettings():
+            return {"files": _files(host, [SETTINGS])}
+    assert_never(step)
+
+
+def apply(step: HostStep, context: Context) -> None:
+    """Make it so. Failed says what could not be done and why."""
+    host: ProvisionHost = context.host
+    system = host.system
+    match step:
+        case InstallPackages():
+            system.install_packages(step.packages, context.say)
+        case AddUser():
+            system.add_user(User(name=step.name, home=step.home, login_shell=step.login_shell, uid=step.uid or None))
+        case MakeFolders():
+            for path in step.folders:
+                host.folder(path, mode=step.mode, uid=step.uid)
+        case PutFiles():
+            _put_files(step, host)
+        case SetKernel():
+            system.set_kernel(step.values)
+        case EnableUnits():
+            for name in step.units:
+                system.enable(name)
+            for name in step.later:
+                system.enable(name, now=False)
+        case MakeStorage():
+            system.make_storage(Storage(loop_mb=step.loop_mb, device=step.device), context.say)
+        case RunCaddy():
+            _run_caddy(step, context)
+        case UseCaddyfile():
+            _use_caddyfile(step, host)
+        case ChangeAccess():
+            access.change(step, context)
+        case RecordSettings():
+            host.write(SETTINGS, step.text.encode())
+        case _:
+            assert_never(step)
+
+
+def undo(step: HostStep, before: Before, context: Context) -> None:
+    """Bring back what `look` saw. What is harmless, or may hold something by now, is left."""
+    host: ProvisionHost = context.host
+    system = host.system
+    match step:
+        case InstallPackages() | MakeFolders() | MakeStorage():
+            return
+        case AddUser():
+            if before["user"] is None:
+                system.remove_user(step.name)
+        case PutFiles():
+            _restore(host, before)
+            _tell(step, host)
+        case SetKernel():
+            system.set_kernel({key: value for key, value in before["values"].items() if value is not None})
+        case EnableUnits():
+            for name, (enabled, active) in before["units"].items():
+                if not enabled and not active:
+                    system.disable(name)
+        case RunCaddy():
+            _restore(host, before)
+            if before["running"]:
+                host.up(paths.CADDY, CADDY_PROJECT, {})
+            else:
+                host.down(CADDY_PROJECT, 10)
+        case UseCaddyfile():
+            _restore(host, before)
+            if before["files"][CADDYFILE]["text"] is not None and system.container_image(CADDY_PROJECT):
+                host.load_sites()
+        case ChangeAccess():
+            access.undo(_remembered(before), context)
+        case RecordSettings():
+            _restore(host, before)
+        case _:
+            assert_never(step)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _files(host: ProvisionHost, names: Mapping[str, str] | list[str]) -> dict[str, Any]:
+    return {path: record_as_json(look_at(host, path)) for path in names}
+
+
+def _remembered(before: Before) -> dict[str, File]:
+    return {path: record_from_json(File, item, "before.files") for path, item in before["files"].items()}
+
+
+def _restore(host: ProvisionHost, before: Before) -> None:
+    for path, file in _remembered(before).items():
+        restore(host, path, file)
+
+
+def _put_files(step: PutFiles, host: ProvisionHost) -> None:
+    if step.check == "docker" and not host.system.missing_packages(("docker.io",)):
+        for content in step.files.values():
+            host.system.check("docker", content)
+    for path, content in step.files.items():
+        host.write(path, content.encode(), mode=step.mode)
+    _tell(step, host)
+
+
+def _tell(step: PutFiles, host: ProvisionHost) -> None:
+    """What does not run yet reads its files when it starts."""
+    if step.reload_units:
+        host.system.reload_units()
+    for name in step.restart:
+        if host.system.unit(name).active:
+            host.system.act(name, "restart")
+    for name in step.reload:
+        if host.system.unit(name).active:
+            host.system.act(name, "reload")
+
+
+# --- Caddy ------------------------------------------------------------------------------------------------------------
+
+
+def _run_caddy(step: RunCaddy, context: Context) -> None:
+    host: ProvisionHost = context.host
+    host.pull(step.image, context.say)
+    host.write(COMPOSE, step.compose.encode())
+    if host.read(CADDYFILE) is None:
+        host.write(CADDYFILE, text(CADDYFILE).encode())
+    host.up(paths.CADDY, CADDY_PROJECT, {})
+    for _ in range(CADDY_SECONDS * 10):
+        try:
+            host.adapt("")
+        except Failed:
+            host.wait(0.1)
+        else:
+            return
+    lines = host.log_lines(CADDY_PROJECT, 20)
+    raise Failed(f"Caddy does not answer within {CADDY_SECONDS} s", lines=lines)
+
+
+def _use_caddyfile(step: UseCaddyfile, host: ProvisionHost) -> None:
+    try:
+        judge_caddyfile(host.adapt(question(step.text)))
+    except Refused as refused:
+        raise Failed(refused.message) from refused
+    host.write(CADDYFILE, step.text.encode())
+    host.load_sites()

@@ -1,0 +1,182 @@
+"""A change that could lock everybody out is taken back by itself, unless a connection made after it confirms it.
+
+    reverts/<nonce>/revert.json   what was there before, and how far the change has come
+                    runner        the runner that made the change, and takes it back
+
+The record is on disk, and the timer runs, before anything changes. Who takes it back is whoever comes first: the
+operation that waits, the timer (the operation was killed), or the unit at boot, which runs before ssh and the firewall.
+States: armed → waiting → confirmed | reverted. Every move is made under one lock.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from launchpad.runner import paths
+from launchpad.runner.host import Busy, Failed
+from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
+from launchpad.runner.provision.system import ProvisionHost
+
+SECONDS = 30
+"""How long a confirmation is waited for; the timer of the unit fires 5 s later."""
+NONCE = re.compile(r"[0-9a-f]{16}")
+LOCK_SECONDS = 10
+FIREWALL_UNIT = "launchpad-firewall.service"
+FIREWALL = f"{paths.ETC}/firewall.nft"
+
+State = Literal["armed", "waiting", "confirmed", "reverted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file as it was: absent when `text` is None."""
+
+    text: str | None
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revert:
+    """One change that waits to be confirmed, or waited."""
+
+    nonce: str
+    operation: str
+    kind: Literal["access", "runner"]
+    files: Mapping[str, Any] = field(default_factory=dict)
+    """Path → File as JSON."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Path → what it pointed at; empty: it was not there."""
+    state: State = "armed"
+    since: float = 0.0
+    """Seconds since the boot when the change was in force: a connection that is older proves nothing."""
+
+
+def arm(host: ProvisionHost, operation: str, kind: Literal["access", "runner"], **before: Any) -> Revert:
+    """Put the way back on disk and start the timer; nothing has changed yet."""
+    for name in host.names(paths.REVERTS):
+        old = load(host, name)
+        if old is None or old.state in ("confirmed", "reverted"):
+            host.remove(folder(name))
+    revert = Revert(nonce=secrets.token_hex(8), operation=operation, kind=kind, **before)
+    host.folder(folder(revert.nonce), mode=0o700)
+    host.write(f"{folder(revert.nonce)}/runner", host.system.runner().encode() + b"\n", mode=0o600)
+    _write(host, revert)
+    host.system.act(timer(revert.nonce), "start")
+    return revert
+
+
+def in_force(host: ProvisionHost, revert: Revert) -> Revert:
+    """The change is made: from now on a new connection may confirm it."""
+    with _locked(host):
+        found = load(host, revert.nonce) or revert
+        if found.state == "armed":
+            found = replace(found, state="waiting", since=host.system.uptime())
+            _write(host, found)
+        return found
+
+
+def confirm(host: ProvisionHost, nonce: str) -> None:
+    """Keep the change. Refused when it was taken back already, or when this connection is older than the change."""
+    with _locked(host):
+        revert = load(host, nonce) if NONCE.fullmatch(nonce) else None
+        if revert is None or revert.state in ("armed", "reverted"):
+            raise Refused("there is no such change to confirm: it may have been taken back", kind="state")
+        connected = host.system.connected_at()
+        if revert.state == "waiting":
+            if connected is None or connected < revert.since:
+                raise Refused("this connection is older than the change, so it proves nothing", kind="state")
+            _write(host, replace(revert, state="confirmed"))
+    host.system.act(timer(nonce), "stop")
+
+
+def take_back(host: ProvisionHost, nonce: str, *, booting: bool = False) -> State:
+    """Bring back what was there before, unless the change was confirmed; the state that it is in then."""
+    with _locked(host):
+        found = load(host, nonce)
+        if found is None or found.state in ("confirmed", "reverted"):
+            return found.state if found else "reverted"
+        for path, item in found.files.items():
+            restore(host, path, record_from_json(File, item, "revert.files"))
+        for path, target in found.links.items():
+            host.link(path, target) if target else host.remove(path)
+        if found.kind == "access" and not booting:
+            bring_into_force(host)
+        _write(host, replace(found, state="reverted"))
+        return "reverted"
+
+
+def revert(host: ProvisionHost, nonce: str) -> int:
+    """What the units run: one nonce, or `boot` for every change that was not confirmed before the boot."""
+    if nonce == "boot":
+        for item in pending(host):
+            take_back(host, item.nonce, booting=True)
+        return 0
+    if not NONCE.fullmatch(nonce):
+        return 2
+    try:
+        take_back(host, nonce)
+    except (Busy, Failed):
+        return 1
+    return 0
+
+
+def bring_into_force(host: ProvisionHost) -> None:
+    """Have sshd and the firewall run what their files say now."""
+    if host.read(FIREWALL) is None:
+        host.system.act(FIREWALL_UNIT, "stop")
+    else:
+        host.system.act(FIREWALL_UNIT, "reload" if host.system.unit(FIREWALL_UNIT).active else "start")
+    host.system.act("ssh.service", "reload")
+
+
+def look_at(host: ProvisionHost, path: str) -> File:
+    """The file as it is now."""
+    data = host.read(path)
+    owned = host.system.owned(path)
+    return File(text=None if data is None else data.decode(errors="surrogateescape"), mode=owned.mode if owned else 0)
+
+
+def restore(host: ProvisionHost, path: str, before: File) -> None:
+    if before.text is None:
+        host.remove(path)
+    else:
+        host.write(path, before.text.encode(errors="surrogateescape"), mode=before.mode)
+
+
+def pending(host: ProvisionHost) -> list[Revert]:
+    """Every change on record, in whatever state."""
+    return [found for name in host.names(paths.REVERTS) if (found := load(host, name))]
+
+
+def of_operation(host: ProvisionHost, operation: str) -> Revert | None:
+    """The change that this operation made before its process was killed; None when it made none."""
+    return next((item for item in pending(host) if item.operation == operation), None)
+
+
+def load(host: ProvisionHost, nonce: str) -> Revert | None:
+    data = host.read(f"{folder(nonce)}/revert.json")
+    try:
+        return None if data is None else record_from_json(Revert, json.loads(data), "revert")
+    except (ValueError, Refused):
+        return None  # written by hand, or by a runner that is gone; it decides nothing
+
+
+def folder(nonce: str) -> str:
+    return f"{paths.REVERTS}/{nonce}"
+
+
+def timer(nonce: str) -> str:
+    return f"launchpad-revert@{nonce}.timer"
+
+
+def _write(host: ProvisionHost, value: Revert) -> None:
+    host.write(f"{folder(value.nonce)}/revert.json", canonical(record_as_json(value)), mode=0o600)
+
+
+def _locked(host: ProvisionHost) -> Any:
+    return host.lock("reverts", {"operation": "revert"}, seconds=LOCK_SECONDS)

@@ -1,0 +1,154 @@
+"""The steps of a provision: data, no behaviour. `wanted.py` names all of a host's, `apply.py` carries them out.
+
+Fields are plain JSON (texts, numbers, tuples and mappings of them), because a plan is kept on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from launchpad.runner.steps import step_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallPackages:
+    """Debian packages. Undo leaves them: they do no harm, and taking one out could take others with it."""
+
+    packages: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return f"install {', '.join(self.packages)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddUser:
+    """A system user; `uid` 0 stands for any free one."""
+
+    name: str
+    home: str
+    login_shell: str
+    uid: int = 0
+
+    @property
+    def title(self) -> str:
+        return f"add the user {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeFolders:
+    """Folders with a mode and an owner. Undo removes none: something may lie in them by then."""
+
+    folders: tuple[str, ...]
+    mode: int
+    uid: int = 0
+
+    @property
+    def title(self) -> str:
+        return f"make {', '.join(self.folders)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutFiles:
+    """Files as they should be, and what has to hear of it; undo brings the old content back and tells it again."""
+
+    name: str
+    files: Mapping[str, str]
+    mode: int = 0o644
+    check: Literal["", "docker"] = ""
+    restart: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    reload_units: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"put {self.name} in place"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetKernel:
+    """Kernel values, now; the file that sets them at boot is another step's."""
+
+    values: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        return "set kernel values"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnableUnits:
+    """Units that start at boot and run now."""
+
+    units: tuple[str, ...]
+    later: tuple[str, ...] = ()
+    """Units that start at boot, and not now."""
+
+    @property
+    def title(self) -> str:
+        return f"enable {', '.join((*self.units, *self.later))}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeStorage:
+    """The Btrfs at /srv/launchpad. Undo never removes storage."""
+
+    loop_mb: int
+    device: str
+
+    @property
+    def title(self) -> str:
+        return f"make the storage ({self.device or f'{self.loop_mb} MB'})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCaddy:
+    """Caddy's image and container, as its Compose file says. Undo starts what ran before, where something did."""
+
+    image: str
+    compose: str
+
+    @property
+    def title(self) -> str:
+        return f"run {self.image.split('@')[0].rsplit('/', 1)[-1]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCaddyfile:
+    """The fleet's own Caddyfile, once Caddy has read it and the judge has seen what it made of it."""
+
+    text: str
+
+    title = "have Caddy use the fleet's Caddyfile"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeAccess:
+    """All that decides who gets in: sshd, sudo, keys, firewall. Taken back by itself unless a connection that was made
+    after the change confirms it."""
+
+    files: Mapping[str, str]
+    modes: Mapping[str, int] = field(default_factory=dict)
+    """Where it is not 0644."""
+
+    title = "change who gets in, and have a new connection confirm it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSettings:
+    """The settings that the host has from now on."""
+
+    text: str
+
+    title = "record the settings"
+
+
+HostStep = (
+    InstallPackages | AddUser | MakeFolders | PutFiles | SetKernel | EnableUnits | MakeStorage | RunCaddy
+    | UseCaddyfile | ChangeAccess | RecordSettings
+)  # fmt: skip
+
+HOST_STEPS: dict[str, type] = {step_name(kind): kind for kind in HostStep.__args__}
+"""Name → step, every kind there is."""

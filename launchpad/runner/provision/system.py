@@ -1,0 +1,155 @@
+"""The seam between provisioning and the machine: packages, users, units, kernel values, storage, checks.
+
+`launchpad.runner.machine.system` is the real one, `tests.memory.system` the one that can be killed at every call. As
+with Host: every changing method is idempotent and raises `Failed` when it cannot; plain files go through Host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from launchpad.runner.host import Host, Progress
+from launchpad.runner.provision.settings import Storage
+
+Check = Literal["sshd", "sudoers", "firewall", "docker"]
+Doing = Literal["start", "stop", "restart", "reload"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What of the machine decides which files it gets."""
+
+    resolvers: tuple[str, ...] = ()
+    """The host's own name servers, IPv4."""
+    audit: bool = False
+    """Whether the kernel has auditing."""
+    apparmor: bool = False
+    kernel_keys: frozenset[str] = frozenset()
+    """Of the kernel values that Launchpad sets, those that can be set here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A system user without a password."""
+
+    name: str
+    home: str
+    login_shell: str
+    uid: int | None = None
+    """None: any that is free."""
+
+
+@dataclass(frozen=True)
+class Owned:
+    """How a file or folder stands in the file system."""
+
+    mode: int
+    uid: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    enabled: bool
+    active: bool
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is mounted at /srv/launchpad; empty when nothing is."""
+
+    source: str = ""
+    """The device, or the file behind the loop device."""
+    size_mb: int = 0
+    quotas: bool = False
+
+
+class System(Protocol):
+    def facts(self, kernel_keys: Sequence[str]) -> Facts: ...
+
+    # Packages and users
+
+    def missing_packages(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those that are not installed, in the given order."""
+
+    def install_packages(self, names: Sequence[str], progress: Progress) -> None:
+        """Install them without what they merely recommend; repairs an installation that was cut off before."""
+
+    def user(self, name: str) -> User | None: ...
+
+    def add_user(self, user: User) -> None:
+        """The user as asked; an existing one gets this home and shell. Failed when the uid is another user's."""
+
+    def remove_user(self, name: str) -> None: ...
+
+    def owned(self, path: str) -> Owned | None:
+        """Mode and owner; None when there is no file or folder."""
+
+    # Units
+
+    def unit(self, name: str) -> Unit:
+        """Whether systemd starts it at boot, and whether it runs now; both False for one that does not exist."""
+
+    def enable(self, name: str, *, now: bool = True) -> None:
+        """Have it start at boot, and now."""
+
+    def disable(self, name: str) -> None:
+        """Not at boot, and not now."""
+
+    def act(self, name: str, doing: Doing) -> None:
+        """Failed with the unit's last log lines when it does not work."""
+
+    def reload_units(self) -> None:
+        """Have systemd read its unit files again."""
+
+    def firewall(self) -> bool:
+        """Whether the kernel has Launchpad's own firewall table."""
+
+    # Kernel, storage, Caddy
+
+    def kernel(self, key: str) -> str | None:
+        """The value now, spaces made one; None where this kernel does not let it be set."""
+
+    def set_kernel(self, values: Mapping[str, str]) -> None: ...
+
+    def storage(self) -> Stored: ...
+
+    def make_storage(self, storage: Storage, progress: Progress) -> None:
+        """A Btrfs with simple quotas behind /etc/launchpad/storage, as large as asked. What holds data is never
+        formatted, an existing file only grows. Mounting is the storage unit's."""
+
+    def container_image(self, name: str) -> str | None:
+        """The image of the running container of that name, as its Compose file names it; None when it does not run."""
+
+    # Checks
+
+    def check(self, kind: Check, text: str) -> None:
+        """Have the program that will read the text judge it; Failed with what it says."""
+
+    def sshd_says(self) -> Mapping[str, str]:
+        """What the sshd configuration on disk comes to for root: keyword in lower case → value."""
+
+    def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
+        """Whether the signature of the data is by the named one of the allowed signers, for this namespace."""
+
+    # Who asks
+
+    def uptime(self) -> float:
+        """Seconds since the boot; no change of the clock moves it."""
+
+    def connected_at(self) -> float | None:
+        """When, in `uptime`, the SSH connection was made that this process serves; None when it serves none."""
+
+    def asked_by_root(self) -> bool:
+        """Whether root's own login started this process, not the operators' user."""
+
+    def runner(self) -> str:
+        """The folder of the runner that this process is."""
+
+
+class ProvisionHost(Host, Protocol):
+    """A host whose system can be provisioned."""
+
+    @property
+    def system(self) -> System: ...

@@ -1,0 +1,171 @@
+"""All that a host should be, as steps in their order; `plan.py` leaves out what is already so.
+
+The order is part of the design. Docker's configuration lies there before Docker is installed, so that it starts once,
+the right way. Who gets in is changed last but one: whatever fails before leaves the old way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from launchpad.runner import paths, slots
+from launchpad.runner.provision import text
+from launchpad.runner.provision.settings import HostSettings, stored_text
+from launchpad.runner.provision.steps import (
+    AddUser,
+    ChangeAccess,
+    EnableUnits,
+    HostStep,
+    InstallPackages,
+    MakeFolders,
+    MakeStorage,
+    PutFiles,
+    RecordSettings,
+    RunCaddy,
+    SetKernel,
+    UseCaddyfile,
+)
+from launchpad.runner.provision.system import Facts
+
+OPERATORS = "launchpad"
+"""The user that every operator logs in as."""
+OPERATORS_HOME = "/var/lib/launchpad-operators"
+REMAP = "dockremap"
+CADDY_UID = slots.REMAP_BASE - 1
+"""Just below the containers' range, where no tool ever picks one."""
+STORAGE_SOURCE = f"{paths.ETC}/storage"
+LOOP_FILE = f"{paths.STATE}/storage.btrfs"
+NAMESPACES = ("launchpad-runner", "launchpad-runner-downgrade", "launchpad-settings")
+
+PACKAGES = (
+    "btrfs-progs",
+    "ca-certificates",
+    "chrony",
+    "docker-cli",
+    "docker-compose",
+    "docker.io",
+    "fail2ban",
+    "iptables",
+    "nftables",
+    "openssh-server",
+    "python3-systemd",
+    "sudo",
+    "unattended-upgrades",
+)
+SYSCTL = "/etc/sysctl.d/90-launchpad.conf"
+UNITS = "/etc/systemd/system"
+UNIT_FILES = (
+    f"{UNITS}/launchpad-boot.service",
+    f"{UNITS}/launchpad-firewall.service",
+    f"{UNITS}/launchpad-operation@.service",
+    f"{UNITS}/launchpad-revert-boot.service",
+    f"{UNITS}/launchpad-revert@.service",
+    f"{UNITS}/launchpad-revert@.timer",
+    f"{UNITS}/launchpad-storage.service",
+    f"{UNITS}/launchpad-watch.service",
+    f"{UNITS}/docker.service.d/launchpad.conf",
+)
+SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("operation", "revert", "storage"))
+SSHD = "/etc/ssh/sshd_config.d/00-launchpad.conf"
+SUDOERS = "/etc/sudoers.d/launchpad"
+KEYS = f"{paths.ETC}/authorized_keys"
+FIREWALL = f"{paths.ETC}/firewall.nft"
+
+
+def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str], *, serial: int) -> list[HostStep]:
+    """Every step of a host with these settings. `files` has what /etc/subuid and /etc/subgid say now; `serial` is
+    that of the settings that stand on the host, one more when they change."""
+    port = settings.ssh.port
+    steps: list[HostStep] = [
+        MakeFolders(folders=(paths.ETC, paths.LIBRARY), mode=0o755),
+        MakeFolders(folders=(paths.STATE, paths.OPERATIONS, paths.REVERTS), mode=0o700),
+        _plain("the runner's scripts", *SCRIPTS, mode=0o755),
+        _plain("the units", *UNIT_FILES, reload_units=True),
+        AddUser(name=REMAP, home="/nonexistent", login_shell="/usr/sbin/nologin"),
+        PutFiles(name="the containers' range of user ids", files=_ranges(files)),
+        _plain("Docker's settings", "/etc/docker/daemon.json", check="docker", restart=("docker.service",)),
+        _plain("kernel modules nobody needs", "/etc/modprobe.d/launchpad.conf"),
+        _plain("kernel values", SYSCTL),
+        SetKernel(values=_kernel_values(facts)),
+        PutFiles(name="where the storage lies", files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"}),
+        InstallPackages(packages=_packages(facts)),
+        MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
+        EnableUnits(units=("launchpad-storage.service", "docker.service")),
+        MakeFolders(folders=(paths.TENANTS, paths.CADDY, paths.SITES), mode=0o755),
+        MakeFolders(folders=(f"{paths.CADDY}/data", f"{paths.CADDY}/run"), mode=0o700, uid=CADDY_UID),
+        AddUser(name="launchpad-caddy", uid=CADDY_UID, home=f"{paths.CADDY}/data", login_shell="/usr/sbin/nologin"),
+        *_caddy(settings),
+        _plain("automatic security updates", "/etc/apt/apt.conf.d/52launchpad"),
+        _plain("log limits", "/etc/systemd/journald.conf.d/launchpad.conf", restart=("systemd-journald.service",)),
+        PutFiles(
+            name="bans of brute force",
+            files={
+                "/etc/fail2ban/jail.d/launchpad.local": text.text("/etc/fail2ban/jail.d/launchpad.local", port=port)
+            },
+            restart=("fail2ban.service",),
+        ),
+    ]
+    if facts.audit:
+        steps.append(_plain("audit rules", "/etc/audit/rules.d/launchpad.rules", restart=("audit-rules.service",)))
+    return [
+        *steps,
+        EnableUnits(units=("chrony.service", "fail2ban.service", "unattended-upgrades.service")),
+        AddUser(name=OPERATORS, home=OPERATORS_HOME, login_shell="/bin/sh"),
+        PutFiles(
+            name="who may sign",
+            files={f"{paths.ETC}/allowed_signers": text.allowed_signers(settings.allowed_signers, NAMESPACES)},
+        ),
+        ChangeAccess(files=access_files(settings, facts), modes={SUDOERS: 0o440}),
+        EnableUnits(
+            units=("launchpad-firewall.service", "launchpad-watch.service"),
+            later=("launchpad-boot.service", "launchpad-revert-boot.service"),
+        ),
+        RecordSettings(text=stored_text(settings, serial)),
+    ]
+
+
+def access_files(settings: HostSettings, facts: Facts) -> dict[str, str]:
+    """What decides who gets in: path → text."""
+    port = settings.ssh.port
+    root = "prohibit-password" if settings.ssh.root_login else "no"
+    resolvers = f"elements = {{ {', '.join(facts.resolvers)} }}" if facts.resolvers else ""
+    return {
+        KEYS: text.authorized_keys(settings.operators),
+        SUDOERS: text.text(SUDOERS),
+        SSHD: text.text(SSHD, port=port, root_login=root),
+        FIREWALL: text.text(FIREWALL, port=port, resolvers=resolvers),
+    }
+
+
+def _plain(name: str, *where: str, mode: int = 0o644, **options: object) -> PutFiles:
+    return PutFiles(name=name, files={path: text.text(path) for path in where}, mode=mode, **options)  # type: ignore[arg-type]
+
+
+def _packages(facts: Facts) -> tuple[str, ...]:
+    more = [("auditd", facts.audit), ("apparmor", facts.apparmor)]
+    return tuple(sorted({*PACKAGES, *(name for name, here in more if here)}))
+
+
+def _kernel_values(facts: Facts) -> dict[str, str]:
+    values = text.kernel_values(text.text(SYSCTL))
+    return {key: value for key, value in values.items() if key in facts.kernel_keys}
+
+
+def _ranges(files: Mapping[str, str]) -> dict[str, str]:
+    line = f"{REMAP}:{slots.REMAP_BASE}:65536"
+    return {path: text.with_line(files[path], REMAP, line) for path in ("/etc/subuid", "/etc/subgid")}
+
+
+def storage_source(device: str) -> str:
+    """What /etc/launchpad/storage names: the device, or the file on the root disk."""
+    return device or LOOP_FILE
+
+
+def _caddy(settings: HostSettings) -> list[HostStep]:
+    compose = text.text(f"{paths.CADDY}/compose.yaml", image=settings.caddy.image, uid=CADDY_UID)
+    root = {f"{paths.CADDY}/acme-root.pem": settings.caddy.acme_root} if settings.caddy.acme_root else {}
+    return [
+        *([PutFiles(name="the authority of the ACME server", files=root)] if root else []),
+        RunCaddy(image=settings.caddy.image, compose=compose),
+        UseCaddyfile(text=settings.caddy.caddyfile),
+    ]
