@@ -1,0 +1,149 @@
+"""The root of the command line: a group that imports a command's module only when that command is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from launchpad import __version__
+from launchpad.cli.complete import folders
+from launchpad.cli.registry import SECTIONS, Entry, entries
+from launchpad.cli.session import Session
+
+_STUBS = "launchpad.stubs"
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """The commands of the registry; each is imported when it runs, and not to be listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's signature)
+        return list(entries())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        entry = entries().get(cmd_name)
+        if entry is None:
+            return None
+        if ctx.meta.get(_STUBS):
+            return typer.core.TyperCommand(entry.name, help=entry.help)
+        return load(entry)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if name not in entries() and not name.startswith("-") and not ctx.resilient_parsing:
+            guess = difflib.get_close_matches(name, entries(), n=1)
+            ctx.fail(f"No such command '{name}'." + (f" Did you mean '{guess[0]}'?" if guess else ""))
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The names, from the registry alone."""
+        ctx.meta[_STUBS] = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            del ctx.meta[_STUBS]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (Typer's signature)
+        width = max(map(len, entries()))
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(entry.name.ljust(width), entry.help) for entry in section])
+
+
+def load(entry: Entry) -> Any:
+    """The command behind an entry, with the options that every command takes."""
+    module = importlib.import_module(f"launchpad.cli.{entry.module}")
+    group = typer.main.get_group(module.app)
+    command = group if entry.group else group.commands[entry.name]
+    command.name = entry.name
+    _add_shared_options(command)
+    return command
+
+
+def _add_shared_options(command: Any) -> None:
+    """Let `--json` and the like stand after a command as well as before it."""
+    command.rich_markup_mode = None  # one look for all help, and the quicker one
+    subcommands = getattr(command, "commands", None)
+    if subcommands is None:
+        command.params.extend(typer.main.get_command(_shared).params)
+        return
+    command.no_args_is_help = True
+    for subcommand in subcommands.values():
+        _add_shared_options(subcommand)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"launchpad {__version__}")
+        raise typer.Exit
+
+
+def _set_workspace(ctx: typer.Context, value: Path | None) -> None:
+    if value is not None:
+        Session.of(ctx).named = value
+
+
+def _set_json(ctx: typer.Context, value: bool) -> None:
+    if value:
+        Session.of(ctx).json = True
+
+
+def _set_no_color(ctx: typer.Context, value: bool) -> None:
+    if value:
+        Session.of(ctx).color = False
+
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        metavar="FOLDER",
+        callback=_set_workspace,
+        expose_value=False,
+        autocompletion=folders,
+        help="The workspace; else LAUNCHPAD_WORKSPACE, else the nearest folder upward with a launchpad.yaml.",
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", callback=_set_json, expose_value=False, help="Print JSON, for programs.")
+]
+NoColorOption = Annotated[
+    bool, typer.Option("--no-color", callback=_set_no_color, expose_value=False, help="Print no colours.")
+]
+_shared = typer.Typer(add_completion=False)
+app = typer.Typer(
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="launchpad COMMAND --help shows a command's options and an example.",
+)
+
+
+# The options' callbacks do all the work: parameters are how Typer learns of options.
+@_shared.command()
+def shared(workspace: WorkspaceOption = None, json: JsonOption = False, no_color: NoColorOption = False) -> None:
+    """Only its options are used."""
+    del workspace, json, no_color
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+    no_color: NoColorOption = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run other people's containers, safely, on plain VPS hosts."""
+    del workspace, json, no_color, version
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())

@@ -1,0 +1,100 @@
+"""The boundary of the command line: every error ends here, as one message, a hint and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from launchpad.errors import LaunchpadError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+USAGE = 2
+BUG = 1
+
+
+class UsageError(LaunchpadError):
+    """What was typed is not a command."""
+
+    exit_code = USAGE
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code. Nothing is raised, and no traceback is printed."""
+    try:
+        code = _run(list(arguments))
+    except LaunchpadError as error:
+        code = _report(error, arguments)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = BROKEN_PIPE
+    except Exception as error:
+        code = _report_bug(error, arguments)
+    if code == INTERRUPTED:
+        print("interrupted", file=sys.stderr)
+    return _flushed(code)
+
+
+def _run(arguments: list[str]) -> int:
+    import typer
+    import typer.main
+
+    from launchpad.cli.app import app
+
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments, prog_name="launchpad", standalone_mode=False)
+    except typer.Abort:
+        return INTERRUPTED
+    except LaunchpadError:
+        raise
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        raise _as_usage(error) from error
+    return code if isinstance(code, int) else 0
+
+
+def _as_usage(error: Exception) -> LaunchpadError:
+    """Typer's usage errors, whatever their class is in the installed version."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "launchpad"
+    message: str = error.format_message()  # type: ignore[attr-defined]
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        print(context.get_help(), file=sys.stderr)
+        return UsageError(f"{path} needs a command", hint=f"{path} --help")
+    return UsageError(message.rstrip("."), hint=f"{path} --help")
+
+
+def _report(error: LaunchpadError, arguments: Sequence[str]) -> int:
+    from launchpad.cli.output import Output
+
+    output = Output(json="--json" in arguments, color="--no-color" not in arguments and not os.environ.get("NO_COLOR"))
+    output.error(error)
+    return error.exit_code
+
+
+def _report_bug(error: Exception, arguments: Sequence[str]) -> int:
+    """One line, and the traceback, which has no values of variables, in a file of the user's own."""
+    import tempfile
+    import traceback
+
+    class Bug(LaunchpadError):
+        """Not deliberate."""
+
+    descriptor, path = tempfile.mkstemp(prefix="launchpad-bug-", suffix=".txt")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(error)))
+    message = f"bug: {type(error).__name__}: please report it with {path}"
+    return _report(Bug(message, hint=f"less {path}"), arguments)
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code

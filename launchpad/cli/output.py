@@ -1,0 +1,156 @@
+"""What commands print: tables and sentences for people, JSON for programs. Results go to standard output, the rest to
+standard error; colours only to a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from launchpad.errors import LaunchpadError
+
+NARROWEST = 80
+RED, GREEN, YELLOW, DIM, BOLD = "31", "32", "33", "2", "1"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings. Cells are text, fitted to the terminal: the widest column gives way first."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    empty: str = ""
+    """What to say instead when there are no rows."""
+
+
+class Output:
+    """One run's output. With `json`, nothing but JSON reaches standard output and sentences are not printed."""
+
+    def __init__(self, *, json: bool, color: bool, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        self.json = json
+        self.stdout = stdout or sys.stdout
+        self.stderr = stderr or sys.stderr
+        self._color = color
+
+    def result(self, data: Any, text: str | Table) -> None:
+        """The command's one result: `data` as a JSON document, or `text` for people."""
+        if self.json:
+            self._print(self.stdout, json.dumps(data, indent=2, ensure_ascii=False, default=_as_json))
+        else:
+            self._print(self.stdout, self._table(text) if isinstance(text, Table) else safe(text))
+
+    def item(self, data: Any, text: str) -> None:
+        """One of many results as they come: a line of JSON, or a line for people."""
+        line = json.dumps(data, ensure_ascii=False, default=_as_json) if self.json else safe(text)
+        self._print(self.stdout, line)
+
+    def say(self, text: str, *, style: str = "") -> None:
+        """A sentence for people beside the result; nothing under --json."""
+        if not self.json:
+            self._print(self.stderr, self.styled(safe(text), style, self.stderr))
+
+    def warn(self, text: str) -> None:
+        """A sentence that also matters to those who read JSON: always to standard error."""
+        self._print(self.stderr, f"{self.styled('warning:', YELLOW, self.stderr)} {safe(text)}")
+
+    def error(self, error: LaunchpadError) -> None:
+        """A deliberate error and what to type next; under --json a document with "error"."""
+        if self.json:
+            self._print(self.stdout, json.dumps({"error": error.as_dict()}, indent=2, ensure_ascii=False, default=str))
+            return
+        self._print(self.stderr, f"{self.styled('error:', RED, self.stderr)} {safe(error.message)}")
+        for name, failure in getattr(error, "failures", {}).items():
+            self._print(self.stderr, f"  {safe(name)}: {safe(failure.message)}")
+        if error.hint:
+            self._print(self.stderr, f"{self.styled('hint:', BOLD, self.stderr)} {safe(error.hint)}")
+
+    def styled(self, text: str, style: str, stream: TextIO | None = None) -> str:
+        """The text in a style (an SGR code), where the stream is a terminal that wants it."""
+        if not style or not self._color or not (stream or self.stdout).isatty():
+            return text
+        return f"\x1b[{style}m{text}\x1b[0m"
+
+    def _table(self, table: Table) -> str:
+        if not table.rows:
+            return safe(table.empty)
+        rows = [[safe(cell).replace("\n", " ") for cell in row] for row in table.rows]
+        width = max(NARROWEST, shutil.get_terminal_size().columns) if self.stdout.isatty() else NARROWEST
+        columns = zip(table.headings, *rows, strict=True)
+        widths = _fitted([max(map(len, column)) for column in columns], width)
+        lines = [self.styled(line, BOLD) for line in _laid_out([heading.upper() for heading in table.headings], widths)]
+        for row in rows:
+            lines += _laid_out(row, widths)
+        return "\n".join(lines)
+
+    def _print(self, stream: TextIO, text: str) -> None:
+        if not text:
+            return
+        try:
+            stream.write(f"{text}\n")
+            stream.flush()
+        except BrokenPipeError:
+            quiet_exit()
+
+
+def quiet_exit() -> None:
+    """End as a program does whose reader has gone."""
+    import typer
+
+    # the interpreter flushes what is left at its end, and would complain
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(141)
+
+
+def safe(text: str) -> str:
+    """The text with everything escaped that could steer a terminal; lines stay."""
+    return "".join(mark if mark.isprintable() or mark == "\n" else repr(mark)[1:-1] for mark in str(text))
+
+
+def fields(pairs: Iterable[tuple[str, object]]) -> str:
+    """Names and values under each other; those without a value are left out."""
+    shown = [(name, str(value)) for name, value in pairs if value not in (None, "", ())]
+    width = max((len(name) for name, _ in shown), default=0)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
+
+
+def _fitted(widths: list[int], total: int) -> list[int]:
+    """Column widths that sum to the total at most with two spaces between, taken from the widest."""
+    fitted = list(widths)
+    while sum(fitted) + 2 * (len(fitted) - 1) > total and max(fitted) > 8:
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
+
+
+def _laid_out(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """The lines of one row: what does not fit goes on below, so that nothing is lost."""
+    pieces = [_folded(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    height = max(len(column) for column in pieces)
+    lines = []
+    for index in range(height):
+        parts = [
+            (column[index] if index < len(column) else "").ljust(width)
+            for column, width in zip(pieces, widths, strict=True)
+        ]
+        lines.append("  ".join(parts).rstrip())
+    return lines
+
+
+def _folded(text: str, width: int) -> list[str]:
+    lines = []
+    while len(text) > width:
+        cut = text.rfind(" ", 0, width + 1)
+        cut = cut if cut > 0 else width
+        lines.append(text[:cut])
+        text = text[cut:].lstrip()
+    return [*lines, text]
+
+
+def _as_json(value: object) -> object:
+    """What is written as its text; anything else, a secret above all, is refused."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"{type(value).__name__} is not written as JSON")

@@ -1,0 +1,66 @@
+"""What one run of the command line knows: its global options, where it prints, the workspace it works in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from launchpad.cli.output import Output
+    from launchpad.settings import Settings
+    from launchpad.workspace import Workspace
+
+
+@dataclass
+class Session:
+    """One run. The options are set while the arguments are parsed; the rest is made when first asked for."""
+
+    named: Path | None = None
+    json: bool = False
+    color: bool = True
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @classmethod
+    def of(cls, ctx: Any) -> Session:
+        """The run that a command is part of."""
+        root = ctx.find_root()
+        if not isinstance(root.obj, cls):
+            root.obj = cls()
+        session: Session = root.obj
+        return session
+
+    @cached_property
+    def output(self) -> Output:
+        """Where results go."""
+        from launchpad.cli.output import Output
+
+        plain = not self.color or bool(self.environment.get("NO_COLOR")) or self.environment.get("TERM") == "dumb"
+        return Output(json=self.json, color=not plain)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """This operator's own."""
+        from launchpad.settings import Settings
+
+        return Settings.of(self.environment, home=Path.home())
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The workspace that was named or is nearest, with the way to its hosts; InventoryError when there is none."""
+        from launchpad.fleet.files import STATE
+        from launchpad.ssh.hosts import SshHosts
+        from launchpad.workspace import Workspace, find_root
+
+        root = find_root(self.named or self.settings.workspace, start=Path.cwd())
+        hosts = SshHosts(self.settings, state=root / STATE)
+        return Workspace.open(root, settings=self.settings, environment=self.environment, hosts=hosts)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether there is a person to ask."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.json
