@@ -1,1 +1,7 @@
-"""."""
+"""The record of operations as the operator sees it: read from the hosts, kept nowhere else."""
+
+from __future__ import annotations
+
+from launchpad.journal.entries import Entry, StepResult, entry_from_json, newest_first
+
+__all__ = ["Entry", "StepResult", "entry_from_json", "newest_first"]

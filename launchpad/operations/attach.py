@@ -1,0 +1,41 @@
+"""attach: come back to an operation that goes on, or see how one ended."""
+
+from __future__ import annotations
+
+from launchpad.errors import LaunchpadError, PartialError, StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.host import Host
+from launchpad.operations.following import follow
+from launchpad.operations.history import read_journal
+from launchpad.operations.outcome import Outcome
+from launchpad.ssh.fanout import failures, fanout, successes
+from launchpad.workspace import Workspace
+
+
+def attach(workspace: Workspace, identifier: str, *, host: str = "", on_event: OnEvent = ignore) -> Outcome:
+    """Follow the operation from its first event to its end; without a host all are asked who has it. StateError when
+    nobody has; else as `following.submit`."""
+    return follow(workspace, whose(workspace, identifier, host=host), identifier, on_event=on_event)
+
+
+def whose(workspace: Workspace, identifier: str, *, host: str = "") -> Host:
+    """The host that has the operation; the named one without asking."""
+    fleet = workspace.fleet.load()
+    if host:
+        return fleet.host(host)
+
+    def has(name: str) -> bool:
+        return bool(read_journal(workspace, fleet.host(name), identifier=identifier, limit=1))
+
+    results = fanout([str(name) for name in fleet.hosts], has, threads=workspace.settings.parallel)
+    for name, found in successes(results).items():
+        if found:
+            return fleet.host(name)
+    silent: dict[str, LaunchpadError] = failures(results)
+    if silent:
+        raise PartialError(
+            f"no host that answered has operation {identifier}, and {', '.join(silent)} did not answer",
+            hint=f"launchpad attach {identifier} --host {next(iter(silent))}",
+            failures=silent,
+        )
+    raise StateError(f"no host has operation {identifier}", hint="launchpad history")

@@ -1,0 +1,70 @@
+"""deploy: render a tenant's release and have its host run it, by one exec over one connection."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.tenant import Tenant
+from launchpad.operations.following import Secrets, Submission, submit
+from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.outcome import Outcome
+from launchpad.operations.render import rendered
+from launchpad.runner.protocol import Inventory, release_as_json
+from launchpad.workspace import Workspace
+
+ANYTHING = "anything"
+"""For `replaces`: whatever runs may be replaced."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class How:
+    """How a deploy is asked for; the defaults are a person's at the command line."""
+
+    identifier: str = ""
+    """The operation's id; a new one when empty. The same one attaches."""
+    replaces: str | None = ANYTHING
+    """The release that must be running, None for none; the host refuses when another one does."""
+    follow: bool = True
+    """Whether to wait for the end; otherwise the outcome is `running`."""
+
+
+def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event: OnEvent = ignore) -> Outcome:
+    """Bring the tenant's host to the release that the inventory says; errors as of `following.submit`."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    operation = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision())
+    how = how or How()
+    if how.replaces != ANYTHING:
+        operation["replaces"] = how.replaces
+    submission = Submission(
+        identifier=how.identifier or new_identifier(workspace.clock.now()),
+        operation=operation,
+        secrets=revealing(workspace, tenant),
+        follow=how.follow,
+    )
+    return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
+
+
+def deploy_operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, inventory: Inventory) -> dict[str, Any]:
+    """The operation as data, without any secret's value: the host compares it with what runs."""
+    made = rendered(workspace, fleet, tenant)
+    return {
+        "kind": "deploy",
+        "tenant": str(tenant.name),
+        "release": release_as_json(made.release),
+        "files": dict(made.files),
+        "inventory": {"revision": inventory.revision, "ancestors": list(inventory.ancestors)},
+    }
+
+
+def revealing(workspace: Workspace, tenant: Tenant) -> Secrets:
+    """Opens the tenant's secrets each time when a request with them is about to be sent."""
+
+    def secrets() -> dict[str, dict[str, Any]]:
+        found = workspace.secrets.reveal(tenant.name)
+        return {str(name): {"version": version, "value": value.reveal()} for name, (version, value) in found.items()}
+
+    return secrets

@@ -1,0 +1,153 @@
+"""Submit an operation and follow it to its end, over as many connections as that takes.
+
+The first connection submits. When it is cut, the next one comes back by the operation's id: with `follow` from the
+last event that was heard, or, when none was, with the very same submit, which begins the operation or attaches to it.
+So nothing is ever done twice, and every event is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from launchpad.errors import HostError, StateError
+from launchpad.events import ConnectionCut, Event, Heard, OnEvent, OperationStarted, event_from_line
+from launchpad.fleet.host import Host
+from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.outcome import Outcome, outcome_from_reply
+from launchpad.ssh.problems import ConnectionLost
+from launchpad.workspace import Hosts, Workspace
+
+COME_BACK_SECONDS = 600
+"""For so long an operation is come back to: a host that reboots, a laptop that sleeps."""
+
+Secrets = Callable[[], Mapping[str, Mapping[str, Any]]]
+"""Gives {NAME: {"version", "value"}} in the clear; called only when they are about to be sent, and not kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What is asked of a host. `secrets` are no part of the operation: the host seals them and journals none."""
+
+    identifier: str
+    operation: Mapping[str, Any]
+    secrets: Secrets = dict
+    follow: bool = True
+
+    @property
+    def kind(self) -> str:
+        return str(self.operation["kind"])
+
+    @property
+    def tenant(self) -> str:
+        return str(self.operation.get("tenant", ""))
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "id": self.identifier,
+            "operation": self.operation,
+            "secrets": self.secrets(),
+            "follow": self.follow,
+        }
+
+
+def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event: OnEvent) -> Outcome:
+    """Carry the operation out: one exec on one connection, and as many more as cuts make necessary.
+
+    OperationFailed when it was undone; LockedError, StateError, StepFailed when the host refused it; HostError when the
+    host cannot be reached, or not again: the operation may go on then, and its id attaches to it.
+    """
+    following = _Following(hosts_of(workspace), host, submission.identifier, on_event)
+    following.tenant = submission.tenant
+    reply = following.to_the_end(lambda: ("submit", submission.body()))
+    return outcome_from_reply(reply, host=str(host.name), tenant=submission.tenant, kind=submission.kind)
+
+
+def submit_for_tenant(
+    workspace: Workspace, name: str, *, kind: str, identifier: str = "", on_event: OnEvent
+) -> Outcome:
+    """The operation that needs nothing but the tenant's name, on its host; a new id when there is none."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    submission = Submission(
+        identifier=identifier or new_identifier(workspace.clock.now()),
+        operation={"kind": kind, "tenant": str(tenant.name)},
+    )
+    return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
+
+
+def follow(workspace: Workspace, host: Host, identifier: str, *, on_event: OnEvent) -> Outcome:
+    """Follow an operation that was submitted before, from its first event to its end; errors as of `submit`."""
+    following = _Following(hosts_of(workspace), host, identifier, on_event)
+    reply = following.to_the_end(lambda: ("follow", {"id": identifier, "after": 0}))
+    return outcome_from_reply(reply, host=str(host.name), tenant=following.tenant, kind=following.kind)
+
+
+def hosts_of(workspace: Workspace) -> Hosts:
+    """The workspace's way to its hosts; StateError for a workspace that was opened without one."""
+    if workspace.hosts is None:
+        raise StateError("this workspace has no way to its hosts", hint="open it with one: Workspace.open(hosts=…)")
+    return workspace.hosts
+
+
+class _Following:
+    def __init__(self, hosts: Hosts, host: Host, identifier: str, on_event: OnEvent) -> None:
+        self._hosts = hosts
+        self._host = host
+        self._identifier = identifier
+        self._on_event = on_event
+        self._last = 0
+        self._was_cut = False
+        self.tenant = ""
+        self.kind = "operation"
+
+    def to_the_end(self, first: Callable[[], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+        attempts = Retrying(
+            stop=stop_after_delay(COME_BACK_SECONDS),
+            wait=wait_random_exponential(multiplier=0.25, max=10),
+            retry=retry_if_exception(self._may_come_back),
+            before_sleep=self._tell_cut,
+            reraise=True,
+        )
+        try:
+            reply: dict[str, Any] = attempts(self._once, first)
+        except HostError as error:
+            if self._may_come_back(error):
+                error.hint = f"the operation may go on: launchpad attach {self._identifier} --host {self._host.name}"
+            raise
+        return reply
+
+    def _once(self, first: Callable[[], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+        with self._hosts.reach(self._host) as runner:
+            verb, body = ("follow", {"id": self._identifier, "after": self._last}) if self._last else first()
+            for line in runner.exchange(verb, body):
+                if line["type"] == "reply":
+                    return dict(line["body"])
+                if line["type"] == "event":
+                    self._hear(line)
+        raise HostError(f"{self._host.name}: the answer ended without a reply")
+
+    def _hear(self, line: Mapping[str, Any]) -> None:
+        event = event_from_line(line)
+        if event.number <= self._last:
+            return
+        self._last = event.number
+        if isinstance(event, OperationStarted):
+            self.tenant, self.kind = event.tenant, event.kind
+        self._tell(event)
+
+    def _may_come_back(self, error: BaseException) -> bool:
+        """Whether the request may have been received, so that its operation may be going on. A host that could not be
+        reached in the first place was asked nothing."""
+        self._was_cut = self._was_cut or isinstance(error, ConnectionLost)
+        return self._was_cut and isinstance(error, HostError) and error.retry
+
+    def _tell_cut(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self._tell(ConnectionCut(number=self._last, reason=str(error)))
+
+    def _tell(self, event: Event) -> None:
+        self._on_event(Heard(host=str(self._host.name), operation=self._identifier, tenant=self.tenant, event=event))

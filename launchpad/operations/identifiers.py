@@ -1,0 +1,20 @@
+"""The ids of operations: chosen on this side, so that the same request sent again is the same operation."""
+
+from __future__ import annotations
+
+import secrets
+
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+RANDOM_DIGITS = 10
+TIME_DIGITS = 9
+
+
+def new_identifier(now: float) -> str:
+    """A new id: nine base-36 digits of the time in milliseconds, so that ids sort by time until the year 5188, then a
+    hyphen and ten random digits."""
+    moment = int(now * 1000)
+    digits = ""
+    for _ in range(TIME_DIGITS):
+        moment, digit = divmod(moment, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return f"{digits}-" + "".join(secrets.choice(DIGITS) for _ in range(RANDOM_DIGITS))

@@ -1,0 +1,65 @@
+"""What is wanted and what is, for a scope: the hosts are asked at the same time, one exec each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from launchpad.errors import LaunchpadError
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.host import Host
+from launchpad.fleet.tenant import Tenant
+from launchpad.operations.following import hosts_of
+from launchpad.operations.render import rendered
+from launchpad.operations.scope import Scope
+from launchpad.plan import HostSeen, Wanted, host_from_reply
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Workspace
+
+OBSERVE_SECONDS = 60
+
+
+def observe(workspace: Workspace, scope: Scope, *, probes: bool) -> dict[str, HostSeen | LaunchpadError]:
+    """What each host of the scope says, or why it says nothing; asked for the tenants that are meant alone, unless the
+    whole host is. Without `probes` no tenant is asked how it is."""
+    hosts = {str(host.name): host for host in scope.hosts}
+
+    def ask(name: str) -> HostSeen:
+        host = hosts[name]
+        with hosts_of(workspace).reach(host) as runner:
+            body = {"tenants": _meant(scope, host), "probes": probes}
+            return host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=name)
+
+    return fanout(hosts, ask, threads=workspace.settings.parallel)
+
+
+def wanted(workspace: Workspace, fleet: Fleet, tenants: Iterable[Tenant]) -> list[Wanted]:
+    """The tenants as the inventory has them; one that cannot be rendered has its problem instead of a release."""
+    return [_wanted(workspace, fleet, tenant) for tenant in tenants]
+
+
+def _meant(scope: Scope, host: Host) -> list[str] | None:
+    if host.name in scope.whole_hosts:
+        return None
+    return [str(tenant.name) for tenant in scope.tenants if tenant.host == host.name]
+
+
+def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> Wanted:
+    release, domains, problem = "", tuple(map(str, tenant.domains)), None
+    secrets: dict[str, int] = {}
+    try:
+        made = rendered(workspace, fleet, tenant).release
+        release, domains, secrets = made.short, made.domains, dict(made.secrets)
+    except LaunchpadError as error:
+        problem = error
+    return Wanted(
+        tenant=str(tenant.name),
+        host=str(tenant.host),
+        app=str(tenant.app),
+        version=str(tenant.version),
+        running=tenant.running,
+        release=release,
+        domains=domains,
+        secrets=secrets,
+        versions=tuple(str(version.version) for version in fleet.app(tenant.app).versions),
+        problem=problem,
+    )

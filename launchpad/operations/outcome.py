@@ -1,0 +1,71 @@
+"""How an operation ended, as data and as an error."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import LaunchpadError, StepFailed
+
+GOOD = frozenset({"done", "unchanged", "incomplete", "running"})
+"""`incomplete`: what was asked for is so, and something small is left that the next operation does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an operation ended: done, unchanged, incomplete, undone, cancelled; or `running` when it is not followed."""
+
+    host: str
+    tenant: str
+    id: str
+    kind: str
+    outcome: str
+    message: str = ""
+    lines: tuple[str, ...] = ()
+    """The log lines that say why it failed."""
+    release: str = ""
+    seconds: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"lines": list(self.lines)}
+
+
+class OperationFailed(StepFailed):
+    """The operation was undone or cancelled: everything is as it was before."""
+
+    def __init__(self, message: str, *, hint: str = "", outcome: Outcome | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.outcome = outcome
+
+    def as_dict(self) -> dict[str, object]:
+        return super().as_dict() | {"operation": self.outcome.as_json() if self.outcome else None}
+
+
+def outcome_from_reply(body: Mapping[str, Any], *, host: str, tenant: str, kind: str) -> Outcome:
+    """The outcome in a reply; OperationFailed when it is not a good one."""
+    outcome = Outcome(
+        host=host,
+        tenant=tenant,
+        id=str(body.get("id") or ""),
+        kind=kind,
+        outcome=str(body.get("outcome") or "unknown"),
+        message=str(body.get("message") or ""),
+        lines=tuple(str(line) for line in body.get("lines") or ()),
+        release=str(body.get("release") or ""),
+        seconds=float(body["seconds"]) if isinstance(body.get("seconds"), int | float) else None,
+    )
+    if outcome.outcome not in GOOD:
+        raise _failed(outcome)
+    return outcome
+
+
+def _failed(outcome: Outcome) -> LaunchpadError:
+    subject = outcome.tenant or outcome.host
+    reason = f": {outcome.message}" if outcome.message else ""
+    hint = f"launchpad logs {outcome.tenant}" if outcome.tenant else f"launchpad history {outcome.host}"
+    if outcome.outcome == "cancelled":
+        message = f"{subject}: {outcome.kind} was cancelled and undone"
+        return OperationFailed(message, hint=f"launchpad history {subject}", outcome=outcome)
+    return OperationFailed(f"{subject}: {outcome.kind} failed and was undone{reason}", hint=hint, outcome=outcome)

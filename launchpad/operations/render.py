@@ -1,0 +1,25 @@
+"""render: a tenant's release as the inventory says it, without asking any host."""
+
+from __future__ import annotations
+
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.tenant import Tenant
+from launchpad.render import Rendered, TemplateSource, render_release
+from launchpad.workspace import Workspace
+
+
+def render(workspace: Workspace, name: str) -> Rendered:
+    """The tenant's release and its files; InventoryError where something is missing. No secret is read."""
+    fleet = workspace.fleet.load()
+    return rendered(workspace, fleet, fleet.tenant(name))
+
+
+def rendered(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> Rendered:
+    """The same, of a fleet that is loaded already."""
+    versions = {str(name): version for name, version in workspace.secrets.versions(tenant.name).items()}
+    return render_release(fleet, tenant, templates=_templates(workspace), secrets=versions)
+
+
+def _templates(workspace: Workspace) -> TemplateSource:
+    *own, shipped = workspace.templates
+    return TemplateSource(workspace=own[0] if own else None, shipped=shipped)

@@ -1,0 +1,65 @@
+"""retire: take a tenant off its host. Its data stays there until a purge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.names import TenantName
+from launchpad.operations.following import Submission, submit
+from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.outcome import Outcome
+from launchpad.runner.protocol import canonical, digest_of
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retirement:
+    """What would be taken away, and from where."""
+
+    tenant: str
+    host: str
+    purge: bool
+    """Whether its data, secrets and releases go too; nothing brings them back."""
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits; what a confirmation names."""
+        return digest_of(canonical(self.as_json())).removeprefix("sha256:")[:12]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"tenant": self.tenant, "host": self.host, "purge": self.purge}
+
+
+def plan_retirement(workspace: Workspace, name: str, *, host: str = "", purge: bool = False) -> Retirement:
+    """What `retire` would do. A tenant that is not in the inventory any more needs its host's name."""
+    fleet = workspace.fleet.load()
+    where = fleet.host(host or _home(fleet, name))
+    return Retirement(tenant=str(TenantName(name)), host=str(where.name), purge=purge)
+
+
+def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: OnEvent = ignore) -> Outcome:
+    """Carry the retirement out; StateError unless `confirm` is its digest. Errors as of `following.submit`."""
+    if confirm != what.digest:
+        raise StateError(
+            f"retiring {what.tenant} was not confirmed: its digest is {what.digest}",
+            hint=f"launchpad retire {what.tenant}",
+        )
+    submission = Submission(
+        identifier=new_identifier(workspace.clock.now()),
+        operation={"kind": "retire", "tenant": what.tenant, "purge": what.purge},
+    )
+    return submit(workspace, workspace.fleet.load().host(what.host), submission, on_event=on_event)
+
+
+def _home(fleet: Fleet, name: str) -> str:
+    if name not in fleet.tenants and fleet.hosts:
+        fleet_hosts = ", ".join(fleet.hosts)
+        raise StateError(
+            f"no tenant {name} in the inventory; its host must be named",
+            hint=f"launchpad retire {name} --host HOST, one of {fleet_hosts}",
+        )
+    return str(fleet.tenant(name).host)

@@ -1,0 +1,44 @@
+"""Which hosts and tenants a person means by a few names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.host import Host
+from launchpad.fleet.nearest import nearest
+from launchpad.fleet.tenant import Tenant
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The hosts that will be asked and the tenants that are meant, each in order of name."""
+
+    hosts: tuple[Host, ...]
+    tenants: tuple[Tenant, ...]
+    whole_hosts: frozenset[str]
+    """The hosts that are meant with all that is on them, not only for some of their tenants."""
+
+
+def scope_of(fleet: Fleet, names: Sequence[str]) -> Scope:
+    """Names of tenants and hosts, mixed; none means the whole fleet. InventoryError for a name that is neither.
+
+    A name that is both a tenant's and a host's means both.
+    """
+    hosts = {str(name) for name in (names or fleet.hosts) if name in fleet.hosts}
+    tenants = {str(name) for name in names if name in fleet.tenants}
+    for name in names:
+        if name not in hosts and name not in tenants:
+            guess = nearest(name, [*fleet.tenants, *fleet.hosts])
+            hint = f"did you mean {guess}?" if guess else "launchpad tenant list; launchpad host list"
+            raise InventoryError(f"no tenant or host {name} in the inventory", hint=hint)
+    meant = [fleet.tenants[name] for name in sorted(fleet.tenants)]
+    meant = [tenant for tenant in meant if tenant.name in tenants or tenant.host in hosts]
+    asked = {str(tenant.host) for tenant in meant} | hosts
+    return Scope(
+        hosts=tuple(fleet.hosts[name] for name in sorted(fleet.hosts) if name in asked),
+        tenants=tuple(meant),
+        whole_hosts=frozenset(hosts),
+    )

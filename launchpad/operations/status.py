@@ -1,0 +1,55 @@
+"""status: how tenants, hosts or the whole fleet stand; one exec a host, all hosts at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from launchpad.errors import LaunchpadError
+from launchpad.operations.observing import observe, wanted
+from launchpad.operations.scope import scope_of
+from launchpad.plan import HostSeen, Standing, standings
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Every tenant that was asked for and whatever else is on the hosts that were; each host, or why it is silent."""
+
+    tenants: tuple[Standing, ...]
+    hosts: Mapping[str, HostSeen | LaunchpadError]
+
+    @property
+    def unreachable(self) -> dict[str, LaunchpadError]:
+        return {host: said for host, said in self.hosts.items() if isinstance(said, LaunchpadError)}
+
+    @property
+    def good(self) -> bool:
+        """Whether nobody has to look."""
+        return not self.unreachable and all(tenant.good for tenant in self.tenants)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "good": self.good,
+            "tenants": [tenant.as_json() for tenant in self.tenants],
+            "hosts": {host: _host_as_json(said) for host, said in self.hosts.items()},
+        }
+
+
+def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = True) -> Status:
+    """How the named tenants and hosts stand, or all. A host that does not answer is in it, with its error."""
+    fleet = workspace.fleet.load()
+    scope = scope_of(fleet, names)
+    seen = observe(workspace, scope, probes=probes)
+    want = wanted(workspace, fleet, scope.tenants)
+    found = standings(want, seen, inventory=frozenset(map(str, fleet.tenants)))
+    return Status(tenants=tuple(found), hosts=seen)
+
+
+def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:
+    if isinstance(said, LaunchpadError):
+        return said.as_dict()
+    plain = asdict(said)
+    del plain["tenants"]
+    return plain | {"reverts": list(said.reverts)}

@@ -1,0 +1,191 @@
+"""The changes that bring hosts to what the inventory says, and what is left to a person.
+
+A plan never retires a tenant, never moves a version down, never removes data, never starts a second copy of a tenant
+that runs on another host, and never touches one that an operation is holding. Each of these is a note instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from launchpad.errors import LaunchpadError
+from launchpad.plan.observed import HostSeen, TenantSeen
+from launchpad.plan.wanted import Wanted
+from launchpad.runner.protocol import canonical, digest_of
+
+Seen = Mapping[str, HostSeen | LaunchpadError]
+"""Host → what it said, or why it said nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One operation that the plan carries out."""
+
+    kind: Literal["deploy", "start", "stop"]
+    host: str
+    tenant: str
+    release: str
+    """What will be deployed, or is."""
+    replaces: str | None
+    """The release that the host has now; None when it has none. The host refuses the change when that is not so."""
+    reasons: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """Something that differs and that the plan leaves alone. `tenant` is empty for a note about the host."""
+
+    host: str
+    tenant: str
+    text: str
+    hint: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetPlan:
+    """What would be done, by host and tenant. Two plans with the same digest do the same."""
+
+    changes: tuple[Change, ...]
+    notes: tuple[Note, ...]
+    unreachable: Mapping[str, LaunchpadError]
+    """Hosts that said nothing; nothing is planned for them."""
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits over the changes; what a confirmation names."""
+        return digest_of(canonical([change.as_json() for change in self.changes])).removeprefix("sha256:")[:12]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "digest": self.digest,
+            "changes": [change.as_json() for change in self.changes],
+            "notes": [note.as_json() for note in self.notes],
+            "unreachable": {host: error.as_dict() for host, error in self.unreachable.items()},
+        }
+
+
+def plan_changes(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[str]) -> FleetPlan:
+    """The plan for these tenants on the hosts that were asked. `inventory` names every tenant of the fleet, wanted now
+    or not, so that what is on a host beyond it is noticed."""
+    found = list(_each(wanted, seen))
+    found += _strangers(seen, inventory)
+    return FleetPlan(
+        changes=tuple(item for item in found if isinstance(item, Change)),
+        notes=tuple(item for item in found if isinstance(item, Note)),
+        unreachable={host: said for host, said in seen.items() if isinstance(said, LaunchpadError)},
+    )
+
+
+def _each(wanted: Sequence[Wanted], seen: Seen) -> Iterator[Change | Note]:
+    homes = _homes(seen)
+    for want in sorted(wanted, key=lambda item: (item.host, item.tenant)):
+        host = seen.get(want.host)
+        if not isinstance(host, HostSeen):
+            continue
+        elsewhere = [name for name in homes.get(want.tenant, ()) if name != want.host]
+        if elsewhere:
+            yield Note(
+                host=want.host,
+                tenant=want.tenant,
+                text=f"runs on {', '.join(elsewhere)}; a plan does not move tenants",
+                hint=f"write host: {elsewhere[0]}, or launchpad retire {want.tenant} --host {elsewhere[0]}",
+            )
+        else:
+            yield from _one(want, host.tenants.get(want.tenant))
+
+
+def _one(want: Wanted, has: TenantSeen | None) -> Iterator[Change | Note]:
+    obstacle = _obstacle(want, has)
+    if obstacle is not None:
+        yield obstacle
+    elif has is None:
+        if want.running:
+            yield _change("deploy", want, None, "is not on the host yet")
+    elif not want.running:
+        if has.running:
+            yield _change("stop", want, has, "the inventory says running: false")
+    elif has.release != want.release:
+        yield _change("deploy", want, has, *differences(want, has))
+    elif not has.running:
+        yield _change("start", want, has, "is stopped")
+    elif has.drift:
+        yield _change("deploy", want, has, *has.drift)
+
+
+def _obstacle(want: Wanted, has: TenantSeen | None) -> Note | None:
+    """Why a person has to look first; None when nothing is in the way."""
+    tenant = want.tenant
+    if want.problem is not None:
+        return _note(want, want.problem.message, want.problem.hint)
+    if has is None:
+        return None
+    if has.retired:
+        return _note(want, "was retired here; its data is kept", f"launchpad deploy {tenant} brings it back")
+    if has.operation:
+        return _note(want, "an operation is going on", f"launchpad attach {has.operation}")
+    if has.app != want.app:
+        return _note(want, f"is {has.app} here, the inventory says {want.app}", f"launchpad retire {tenant} first")
+    if want.is_older_than(has.version):
+        hint = f"write version: {has.version} into the tenant's file"
+        return _note(want, f"is ahead of the inventory: {has.version} runs, {want.version} is written", hint)
+    if has.breaker and want.running and has.release == want.release:
+        return _note(want, f"keeps dying: {has.breaker}", f"launchpad logs {tenant}, then launchpad restart {tenant}")
+    return None
+
+
+def differences(want: Wanted, has: TenantSeen) -> list[str]:
+    """What differs between a tenant's release and the one that its host has, for people."""
+    found = []
+    if want.version != has.version:
+        found.append(f"version {has.version} → {want.version}")
+    if set(want.domains) != set(has.domains):
+        found.append(f"domains {', '.join(has.domains) or 'none'} → {', '.join(want.domains) or 'none'}")
+    changed = sorted(name for name in {*want.secrets, *has.secrets} if want.secrets.get(name) != has.secrets.get(name))
+    if changed:
+        found.append(f"secrets changed: {', '.join(changed)}")
+    return found or [f"release {has.release} → {want.release}"]
+
+
+def _strangers(seen: Seen, inventory: frozenset[str]) -> Iterator[Note]:
+    for host, said in seen.items():
+        if not isinstance(said, HostSeen):
+            continue
+        for name, tenant in sorted(said.tenants.items()):
+            if name not in inventory and not tenant.retired:
+                yield Note(
+                    host=host,
+                    tenant=name,
+                    text="is on the host and not in the inventory",
+                    hint=f"git pull, or launchpad retire {name} --host {host}",
+                )
+
+
+def _homes(seen: Seen) -> dict[str, list[str]]:
+    homes: dict[str, list[str]] = {}
+    for host, said in seen.items():
+        if isinstance(said, HostSeen):
+            for name, tenant in said.tenants.items():
+                if not tenant.retired:
+                    homes.setdefault(name, []).append(host)
+    return homes
+
+
+def _change(kind: Literal["deploy", "start", "stop"], want: Wanted, has: TenantSeen | None, *reasons: str) -> Change:
+    replaces = None if has is None else has.release
+    release = has.release if has is not None and kind != "deploy" else want.release
+    return Change(
+        kind=kind, host=want.host, tenant=want.tenant, release=release, replaces=replaces, reasons=tuple(reasons)
+    )
+
+
+def _note(want: Wanted, text: str, hint: str) -> Note:
+    return Note(host=want.host, tenant=want.tenant, text=text, hint=hint)

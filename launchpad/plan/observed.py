@@ -1,0 +1,147 @@
+"""What a host says of itself and its tenants, read from the reply to `observe`.
+
+Keys that are not known here are passed over: the runner may be newer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import HostError
+
+DECIDING = ("process", "ready")
+"""Kinds of probes that make a tenant healthy or not; the others warn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeSeen:
+    kind: str
+    service: str
+    ok: bool
+    detail: str
+
+    @property
+    def decides(self) -> bool:
+        return self.kind in DECIDING
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantSeen:
+    """A tenant as its host has it. `release` and `version` are of the last deploy, also when it is stopped."""
+
+    tenant: str
+    app: str
+    version: str
+    release: str
+    domains: tuple[str, ...]
+    secrets: Mapping[str, int]
+    running: bool
+    """Whether it is meant to run."""
+    retired: bool
+    at: float
+    """When it was deployed, by the host's clock."""
+    by: str
+    services: Mapping[str, str]
+    """Container's service → its state, of the side that serves."""
+    probes: tuple[ProbeSeen, ...]
+    drift: tuple[str, ...]
+    traffic_open: bool
+    breaker: str
+    """Why the host gave up restarting it; empty when it has not."""
+    operation: str
+    """The id of the operation that goes on; empty when there is none."""
+
+    @property
+    def ready(self) -> bool:
+        return all(probe.ok for probe in self.probes if probe.decides)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSeen:
+    """A host as it describes itself."""
+
+    host: str
+    runner: str
+    boot_id: str
+    clock: float
+    settings_digest: str
+    docker: str
+    caddy: str
+    reverts: tuple[str, ...]
+    """Changes of sshd or the firewall that will be taken back unless they are confirmed."""
+    disk_total: int
+    disk_free: int
+    tenants: Mapping[str, TenantSeen]
+
+
+def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
+    """The host as its reply says; HostError when the reply cannot be understood."""
+    try:
+        own = body["host"]
+        disk = own.get("disk") or {}
+        return HostSeen(
+            host=host,
+            runner=_text(own.get("runner")),
+            boot_id=_text(own.get("boot_id")),
+            clock=float(own["clock"]),
+            settings_digest=_text(own.get("settings_digest")),
+            docker=_text(own.get("docker")),
+            caddy=_text(own.get("caddy")),
+            reverts=tuple(_text(item) for item in own.get("reverts") or ()),
+            disk_total=int(disk.get("total") or 0),
+            disk_free=int(disk.get("free") or 0),
+            tenants={
+                str(name): _tenant(str(name), value) for name, value in body["tenants"].items() if value.get("record")
+            },
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HostError(
+            f"{host}: its answer cannot be understood: {type(error).__name__} {error}",
+            hint=f"launchpad provision {host}",
+        ) from error
+
+
+def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:
+    record = value["record"]
+    containers = [item for item in value.get("containers") or () if item.get("side") == record.get("side")]
+    return TenantSeen(
+        tenant=name,
+        app=str(record["app"]),
+        version=str(record["version"]),
+        release=str(record["release"]),
+        domains=tuple(record.get("domains") or ()),
+        secrets=dict(record.get("secrets") or {}),
+        running=bool(record["running"]),
+        retired=bool(record["retired"]),
+        at=float(record["at"]),
+        by=_text(record.get("by")),
+        services={str(item["service"]): str(item["state"]) for item in containers},
+        probes=tuple(_probe(probe) for probe in value.get("probes") or ()),
+        drift=tuple(_text(item) for item in value.get("drift") or ()),
+        traffic_open=value.get("traffic") == "open",
+        breaker=_breaker(value.get("breaker")),
+        operation=_text((value.get("operation") or {}).get("id")),
+    )
+
+
+def _probe(value: Mapping[str, Any]) -> ProbeSeen:
+    return ProbeSeen(
+        kind=str(value["kind"]),
+        service=_text(value.get("service")),
+        ok=bool(value["ok"]),
+        detail=_text(value.get("detail")) or _text(value.get("status")),
+    )
+
+
+def _breaker(value: Mapping[str, Any] | None) -> str:
+    if not value or value.get("open") is False:
+        return ""
+    return _text(value.get("reason")) or _text(value.get("message")) or "it died too often"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("version") or value.get("state") or value.get("id") or "")
+    return "" if value is None else str(value)

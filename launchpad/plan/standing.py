@@ -1,0 +1,133 @@
+"""How each tenant stands: what should run, what runs, in one word and its reasons."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import LaunchpadError
+from launchpad.plan.fleet_plan import Seen, differences
+from launchpad.plan.observed import HostSeen, TenantSeen
+from launchpad.plan.wanted import Wanted
+
+STATES: Mapping[str, str] = {
+    "healthy": "runs, and every probe holds",
+    "warning": "runs and serves; a provider or a channel does not answer",
+    "unhealthy": "is meant to run, and a deciding probe does not hold",
+    "broken": "died so often that the host gave up restarting it",
+    "changing": "an operation is going on",
+    "stopped": "was stopped",
+    "retired": "was taken off the host; its data is kept",
+    "absent": "is in the inventory and not on the host",
+    "unreachable": "its host does not answer",
+}
+"""Every word there is for how a tenant stands."""
+
+TROUBLE = frozenset({"unhealthy", "broken", "absent", "unreachable"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One tenant. Texts are empty and numbers None where nothing is known."""
+
+    tenant: str
+    host: str
+    state: str
+    wanted_version: str = ""
+    wanted_release: str = ""
+    version: str = ""
+    release: str = ""
+    age_seconds: float | None = None
+    """Since it was deployed."""
+    probes: tuple[dict[str, Any], ...] = ()
+    drift: tuple[str, ...] = ()
+    """What somebody changed on the host by hand."""
+    remarks: tuple[str, ...] = ()
+    """What differs from the inventory, which probe fails and how, why it broke."""
+
+    @property
+    def good(self) -> bool:
+        """Whether nobody has to look: it is as it should be, and nobody changed it by hand."""
+        return self.state not in TROUBLE and not self.drift
+
+    def as_json(self) -> dict[str, Any]:
+        plain = dataclasses.asdict(self) | {"good": self.good}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+
+
+def standings(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[str]) -> list[Standing]:
+    """Every wanted tenant, and whatever else is on the hosts, by host and tenant."""
+    found = [_wanted(want, seen[want.host]) for want in wanted if want.host in seen]
+    known = {(item.host, item.tenant) for item in found}
+    for host, said in seen.items():
+        if isinstance(said, HostSeen):
+            found += (item for item in _others(said, inventory) if (host, item.tenant) not in known)
+    return sorted(found, key=lambda item: (item.host, item.tenant))
+
+
+def _wanted(want: Wanted, said: HostSeen | LaunchpadError) -> Standing:
+    has = said.tenants.get(want.tenant) if isinstance(said, HostSeen) else None
+    if isinstance(said, LaunchpadError):
+        remarks = (said.message.removeprefix(f"{want.host}: "),)
+        found = Standing(tenant=want.tenant, host=want.host, state="unreachable", remarks=remarks)
+    elif has is None:
+        found = Standing(tenant=want.tenant, host=want.host, state="absent" if want.running else "stopped")
+    else:
+        found = _seen(said, has, tuple(_differing(want, has)))
+    return dataclasses.replace(found, wanted_version=want.version, wanted_release=want.release)
+
+
+def _others(said: HostSeen, inventory: frozenset[str]) -> Iterator[Standing]:
+    for name, has in said.tenants.items():
+        remark = "the inventory has it on another host" if name in inventory else "not in the inventory"
+        yield _seen(said, has, () if has.retired and name not in inventory else (remark,))
+
+
+def _seen(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing:
+    failing = tuple(
+        f"{probe.kind}{f' {probe.service}' if probe.service else ''}: {probe.detail or 'does not hold'}"
+        for probe in has.probes
+        if not probe.ok
+    )
+    return Standing(
+        tenant=has.tenant,
+        host=said.host,
+        state=_state(has),
+        version=has.version,
+        release=has.release,
+        age_seconds=max(0.0, said.clock - has.at),
+        probes=tuple(dataclasses.asdict(probe) for probe in has.probes),
+        drift=has.drift,
+        remarks=(*([has.breaker] if has.breaker else ()), *(failing if has.running else ()), *remarks),
+    )
+
+
+def _state(has: TenantSeen) -> str:
+    if has.operation:
+        return "changing"
+    if has.retired:
+        return "retired"
+    if not has.running:
+        return "stopped"
+    if has.breaker:
+        return "broken"
+    if not has.ready or not has.traffic_open:
+        return "unhealthy"
+    return "healthy" if all(probe.ok for probe in has.probes) else "warning"
+
+
+def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
+    if want.problem is not None:
+        yield f"cannot be rendered: {want.problem.message}"
+    elif has.retired:
+        yield "still in the inventory"
+    elif want.is_older_than(has.version):
+        yield f"ahead of the inventory, which says {want.version}"
+    elif want.release and want.release != has.release:
+        yield "behind the inventory: " + "; ".join(differences(want, has))
+    if has.running and not want.running:
+        yield "the inventory says running: false"
+    if not has.running and not has.retired and want.running:
+        yield "the inventory says that it runs"
