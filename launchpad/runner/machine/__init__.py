@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from launchpad.runner import paths
 from launchpad.runner.machine import walk
@@ -15,6 +16,9 @@ from launchpad.runner.machine.images import DockerImages
 from launchpad.runner.machine.locks import KernelLocks
 from launchpad.runner.machine.networks import DockerNetworks
 from launchpad.runner.machine.traffic import HostTraffic
+
+if TYPE_CHECKING:
+    from launchpad.runner.machine.system import LinuxSystem
 
 
 class Machine(
@@ -29,6 +33,13 @@ class Machine(
     KernelLocks,
 ):
     """`host.Host` and `view.View` for this very machine. It has no state of its own: threads may share it."""
+
+    @property
+    def system(self) -> LinuxSystem:
+        """What provisioning needs of the machine; imported only then."""
+        from launchpad.runner.machine.system import LinuxSystem
+
+        return LinuxSystem()
 
     def name(self) -> str:
         return os.uname().nodename
