@@ -1,0 +1,212 @@
+"""What submit refuses, attaches to, and leaves alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from launchpad.runner import engine, paths
+from launchpad.runner.journal import Caller, Journal
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs.submit import submit
+from tests.memory.host import MemoryHost
+from tests.memory.releases import deploy_body, release
+
+CALLER = Caller("alice", "192.0.2.7")
+FIRST = release()
+SECOND = release(app="beacon:2")
+
+
+@pytest.fixture
+def host() -> MemoryHost:
+    made = MemoryHost()
+    for value, _ in (FIRST, SECOND, release("bob", slot=8, domains=("bob.example.com",))):
+        made.registry |= {service.image for service in value.services}
+    return made
+
+
+def deploy(host: MemoryHost, identifier: str, made: Any, **extra: Any) -> str:
+    return run(host, deploy_body(identifier, made, **extra))
+
+
+def run(host: MemoryHost, body: dict[str, Any]) -> str:
+    (answer,) = submit(host, body, CALLER)
+    if answer["body"]["outcome"] == "unchanged":
+        return "unchanged"
+    engine.carry_out(host, body["id"])
+    outcome = Journal(host, body["id"]).outcome()
+    assert outcome is not None
+    return str(outcome["outcome"])
+
+
+def state(host: MemoryHost) -> dict[str, bytes]:
+    return {path: item.data for path, item in host.files.items()}
+
+
+def test_the_second_deploy_changes_nothing(host: MemoryHost) -> None:
+    assert deploy(host, "operation-000001", FIRST) == "done"
+    before, starts, reloads = state(host), {box.started_at for box in host.boxes.values()}, host.reloads
+    assert deploy(host, "operation-000002", FIRST) == "unchanged"
+    assert state(host) == before
+    assert {box.started_at for box in host.boxes.values()} == starts
+    assert host.reloads == reloads
+
+
+def test_a_changed_release_reloads_nothing_and_keeps_the_neighbour_running(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    reloads = host.reloads
+    assert deploy(host, "operation-000002", SECOND) == "done"
+    assert host.reloads == reloads
+
+
+def test_the_same_id_attaches_to_the_same_operation(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    calls = len(host.calls)
+    (answer,) = submit(host, deploy_body("operation-000001", FIRST), CALLER)
+    assert answer["body"]["outcome"] == "running"
+    assert len(host.calls) == calls
+
+
+def test_the_same_id_over_another_body_is_refused(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    with pytest.raises(Refused, match="another one") as refused:
+        deploy(host, "operation-000001", SECOND)
+    assert refused.value.kind == "state"
+
+
+def test_a_checkout_that_does_not_know_what_runs_is_refused(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST, revision="r2", ancestors=("r1",))
+    before = state(host)
+    with pytest.raises(Refused, match="does not descend") as refused:
+        deploy(host, "operation-000002", SECOND, revision="r1")
+    assert refused.value.hint.startswith("git pull")
+    assert state(host) == before
+    assert deploy(host, "operation-000003", SECOND, revision="r3", ancestors=("r2", "r1")) == "done"
+
+
+def test_a_newer_revision_of_the_same_release_is_remembered(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST, revision="r1")
+    assert deploy(host, "operation-000002", FIRST, revision="r2", ancestors=("r1",)) == "unchanged"
+    with pytest.raises(Refused, match="does not descend"):
+        deploy(host, "operation-000003", SECOND, revision="r1")
+
+
+def test_a_plan_made_when_something_else_ran_is_refused(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    with pytest.raises(Refused, match="the plan is to replace nothing"):
+        deploy(host, "operation-000002", SECOND, replaces=None)
+    assert deploy(host, "operation-000003", SECOND, replaces=FIRST[0].short) == "done"
+
+
+def test_a_tenant_in_use_is_said_to_be_locked_and_by_whom(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    owner = {"operation": "operation-000009", "who": "carol", "kind": "restart"}
+    with host.lock("tenant-alice", owner), pytest.raises(Refused, match="restart by carol") as refused:
+        deploy(host, "operation-000002", SECOND)
+    assert refused.value.kind == "locked"
+    assert refused.value.hint == "launchpad attach operation-000009"
+
+
+def test_a_secret_that_is_nowhere_is_refused(host: MemoryHost) -> None:
+    body = deploy_body("operation-000001", FIRST) | {"secrets": {}}
+    with pytest.raises(Refused, match="BEACON_TOKEN version 1 is not on the host"):
+        run(host, body)
+    assert not host.names(paths.TENANTS)
+
+
+def test_secrets_lie_nowhere_in_clear_but_on_tmpfs(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    holding = [path for path, data in state(host).items() if b"secret-of-alice" in data]
+    assert holding == [f"{paths.secrets('alice', FIRST[0].short)}/BEACON_TOKEN"]
+    kept = host.files[holding[0]]
+    assert (kept.mode, kept.uid) == (0o400, 1_010_007)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {},
+        {"kind": "shell"},
+        {"kind": "stop"},
+        {"kind": "stop", "tenant": "../bob"},
+        {"kind": "stop", "tenant": "alice", "command": "id"},
+        {"kind": "retire", "tenant": ["alice"]},
+        "stop",
+        None,
+    ],
+)
+def test_what_is_no_operation_is_refused(host: MemoryHost, operation: Any) -> None:
+    with pytest.raises(Refused):
+        run(host, {"id": "operation-000001", "operation": operation, "follow": False})
+    assert not host.calls
+
+
+@pytest.mark.parametrize("identifier", ["", "short", "UPPER-CASE-ID", "../../etc/passwd", "a" * 50, "with space-000"])
+def test_what_is_no_id_is_refused(host: MemoryHost, identifier: str) -> None:
+    with pytest.raises(Refused, match="not an operation's id"):
+        run(host, {"id": identifier, "operation": {"kind": "stop", "tenant": "alice"}, "follow": False})
+
+
+def test_a_refused_release_leaves_nothing(host: MemoryHost) -> None:
+    value, files = release()
+    composed = json.loads(files["compose.yaml"])
+    composed["services"]["web"]["user"] = "0:0"
+    from dataclasses import replace
+
+    from launchpad.runner.protocol import digest_of
+
+    files = files | {"compose.yaml": json.dumps(composed)}
+    value = replace(value, files={path: digest_of(text.encode()) for path, text in files.items()})
+    with pytest.raises(Refused, match="user"):
+        deploy(host, "operation-000001", (value, files))
+    assert not host.names(paths.TENANTS)
+
+
+def test_what_was_changed_by_hand_is_mended_without_a_restart(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    starts = {box.started_at for box in host.boxes.values()}
+    host.files[paths.site("alice")].data = b"alice.example.com {\n\trespond 418\n}\n"
+    del host.files[f"{paths.release('alice', FIRST[0].short)}/site.caddy"]
+    assert deploy(host, "operation-000002", FIRST) == "done"
+    assert host.files[paths.site("alice")].data.decode() == FIRST[1]["site.caddy"]
+    assert {box.started_at for box in host.boxes.values()} == starts
+
+
+def test_a_container_stopped_by_hand_is_started_again(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    host.stop_by_hand("alice")
+    assert deploy(host, "operation-000002", FIRST) == "done"
+    host.clock += 5
+    assert host.request("alice.example.com") == FIRST[0].short
+
+
+def test_an_earlier_operation_that_was_left_open_is_settled_first(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    list(submit(host, deploy_body("operation-000002", SECOND), CALLER))  # its unit never started
+    assert (
+        run(host, {"id": "operation-000003", "operation": {"kind": "stop", "tenant": "alice"}, "follow": False})
+        == "done"
+    )
+    assert Journal(host, "operation-000002").outcome() is not None
+    record = read_record(host, "alice")
+    assert record is not None and (record["release"], record["running"]) == (SECOND[0].short, False)
+
+
+def test_retire_keeps_data_and_slot_until_purge(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    run(host, {"id": "operation-000002", "operation": {"kind": "retire", "tenant": "alice"}, "follow": False})
+    assert host.has_data(paths.data("alice"))
+    with pytest.raises(Refused, match="belongs to alice"):
+        deploy(host, "operation-000003", release("bob", slot=7, domains=("bob.example.com",)))
+    again = {"id": "operation-000004", "operation": {"kind": "retire", "tenant": "alice"}, "follow": False}
+    assert run(host, again) == "unchanged"
+    purge = {
+        "id": "operation-000005",
+        "operation": {"kind": "retire", "tenant": "alice", "purge": True},
+        "follow": False,
+    }
+    assert run(host, purge) == "done"
+    assert not host.names(paths.tenant("alice"))
