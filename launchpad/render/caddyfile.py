@@ -18,9 +18,8 @@ def render_caddyfile(host: Host, *, templates: TemplateSource) -> str:
         raise InventoryError("template caddy/Caddyfile.j2 is missing", hint="install Launchpad anew: it ships with it")
     caddy = host.caddy
     values = {
-        "socket": f"unix/{paths.CADDY_SOCKET}",
+        "socket": f"unix/{paths.CADDY_SOCKET}|0600",
         "storage": f"{paths.CADDY}/data",
-        "sites": f"{paths.SITES}/*.caddy",
         "email": caddy.acme_email,
         "acme_ca": caddy.acme_ca,
         "acme_ca_root": ACME_ROOT if caddy.acme_ca_root else None,

@@ -184,8 +184,10 @@ def _judge_mount(value: object, where: str, release: Release) -> None:
     same(bind.get("propagation", "rprivate"), "rprivate", f"{where}.bind.propagation")
     same(bind.get("create_host_path", False), False, f"{where}.bind.create_host_path")
     source = string(mount.get("source"), f"{where}.source")
+    string(mount.get("target"), f"{where}.target")
+    if not isinstance(mount.get("read_only", False), bool):
+        raise Refused(f"{where}.read_only: expected true or false")
     if source in {f"{paths.data(release.tenant)}/{volume}" for volume in release.volumes}:
-        same(mount.get("read_only", False), mount.get("read_only") is True, f"{where}.read_only")
         return
     same(mount.get("read_only"), True, f"{where}.read_only")
     if source == paths.secrets(release.tenant, release.short):
@@ -202,13 +204,13 @@ def _judge_targets(service: Mapping[str, Any], where: str) -> None:
     mounts += [(item.split(":", 1)[0], "tmpfs") for item in service.get("tmpfs", [])]
     seen: set[str] = set()
     for target, source in mounts:
-        matches(target, names.MOUNT_TARGET, f"{where}.volumes")
+        matches(target, names.MOUNT_TARGET, f"{where} mounts")
         if ".." in target.split("/") or "." in target.split("/"):
-            raise Refused(f"{where}.volumes: {target!r} is not a plain path")
+            raise Refused(f"{where} mounts {target!r}, which is not a plain path")
         if any(f"{target}/".startswith(f"{folder}/") for folder in _KERNEL_FOLDERS):
-            raise Refused(f"{where}.volumes: {target!r} belongs to the kernel")
+            raise Refused(f"{where} mounts {target!r}, which belongs to the kernel")
         if f"{target}/".startswith(f"{SECRETS_TARGET}/") and not source.startswith(f"{paths.RUN}/"):
-            raise Refused(f"{where}.volumes: {target!r} is where the secrets are")
+            raise Refused(f"{where} mounts {target!r}, where the secrets are")
         if target in seen:
-            raise Refused(f"{where}.volumes: {target!r} is mounted twice")
+            raise Refused(f"{where} mounts {target!r} twice")
         seen.add(target)

@@ -227,7 +227,7 @@ def _judge_logging(value: object, where: str) -> None:
         same(logger.get("include"), [f"http.log.access.{name}"], f"{path}.include")
         writer = fields(logger.get("writer", {}), f"{path}.writer", known=("output",))
         one_of(writer.get("output", "stderr"), ("stdout", "stderr", "discard"), f"{path}.writer.output")
-        _judge_encoder(logger.get("encoder", {}), f"{path}.encoder")
+        judge_encoder(logger.get("encoder", {}), f"{path}.encoder")
 
 
 def _judge_access(value: object, where: str, logs: Mapping[str, Any]) -> None:
@@ -235,7 +235,8 @@ def _judge_access(value: object, where: str, logs: Mapping[str, Any]) -> None:
         one_of(item, [f"http.log.access.{name}" for name in logs if name != "default"], path)
 
 
-def _judge_encoder(value: object, where: str) -> None:
+def judge_encoder(value: object, where: str) -> None:
+    """How a log is written, and what is left out of it."""
     encoder = fields(value, where, known=("format", "fields", "wrap"))
     one_of(encoder.get("format", "json"), ("json", "console", "filter"), f"{where}.format")
     filters = encoder.get("fields", {})
@@ -246,4 +247,4 @@ def _judge_encoder(value: object, where: str) -> None:
         log_filter = fields(item, path, known=("filter", "regexp", "value", "ipv4_cidr", "ipv6_cidr"))
         one_of(log_filter.get("filter"), ("delete", "regexp", "replace", "hash", "ip_mask"), f"{path}.filter")
     if "wrap" in encoder:
-        _judge_encoder(encoder["wrap"], f"{where}.wrap")
+        judge_encoder(encoder["wrap"], f"{where}.wrap")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from launchpad.runner.judge import names
@@ -64,7 +65,7 @@ _SITE_FIELD = re.compile(
 )
 """A header's name, a field of the access log, a named matcher."""
 
-_SITE_FORBIDDEN = ("`", "\\", "<<", "{$")
+_SEVERAL_LINES = ("`", "\\", "<<", "{$")
 """What would begin a token of several lines, or read the environment."""
 
 
@@ -128,20 +129,32 @@ def variables(release: Release) -> tuple[str, ...]:
 
 def judge_site_text(text: str, release: Release) -> None:
     """Refuse a site.caddy with a line that begins with an unknown word, or that reads a file or the environment."""
-    for forbidden in _SITE_FORBIDDEN:
-        if forbidden in text:
-            raise Refused(f"site.caddy: {forbidden!r} {NOT_LISTED}")
+    judge_lines(
+        text,
+        "site.caddy",
+        known=lambda word: word in SITE_WORDS or _SITE_FIELD.fullmatch(word) is not None or _is_address(word, release),
+    )
+
+
+def judge_lines(text: str, where: str, *, known: Callable[[str], bool]) -> None:
+    """Refuse a Caddyfile in which a line does not begin with a known word, or a word does not end on its line.
+
+    Caddy takes `import` for the directive, and reads the file, only where it is the first word of a line: so a list of
+    first words is closed as long as no text and no word can run over several lines.
+    """
+    for active in _SEVERAL_LINES:
+        if active in text:
+            raise Refused(f"{where}: {active!r} {NOT_LISTED}")
     for number, line in enumerate(text.split("\n"), start=1):
-        where = f"site.caddy:{number}"
+        place = f"{where}:{number}"
         if any(character < " " and character != "\t" for character in line):
-            raise Refused(f"{where}: has a control character")
+            raise Refused(f"{place}: has a control character")
         if line.lstrip().startswith("#") or not line.strip():
             continue
         if line.count('"') % 2:
-            raise Refused(f"{where}: a quotation must end on its line")
-        first = line.split()[0]
-        if first not in SITE_WORDS and not _SITE_FIELD.fullmatch(first) and not _is_address(first, release):
-            raise Refused(f"{where}: {first!r} {NOT_LISTED}")
+            raise Refused(f"{place}: a quotation must end on its line")
+        if not known(line.split()[0]):
+            raise Refused(f"{place}: {line.split()[0]!r} {NOT_LISTED}")
 
 
 def _is_address(word: str, release: Release) -> bool:

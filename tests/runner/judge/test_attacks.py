@@ -1,0 +1,85 @@
+"""A stolen operator's key: every attempt is refused by the host, with the client's own checks out of the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from launchpad.runner.judge import judge_compose, judge_release, judge_site
+from launchpad.runner.protocol import Refused, Release, release_from_json
+from tests.render.example import rendered
+from tests.render.tools import adapt, compose_command, resolve
+from tests.runner.judge.attacks import NEIGHBOURS, attacks
+from tests.runner.judge.forgery import Attack, Forgery
+
+needs_compose = pytest.mark.skipif(compose_command() is None, reason="Compose 2 is not here; set LAUNCHPAD_COMPOSE")
+
+ATTACKS = attacks()
+
+
+def judge_text(release: Release, files: dict[str, str]) -> None:
+    judge_release(release, files, neighbours=NEIGHBOURS)
+
+
+def judge_resolved(release: Release, files: dict[str, str]) -> None:
+    if compose_command() is None:
+        pytest.skip("Compose 2 is not here; set LAUNCHPAD_COMPOSE")
+    for side in ("a", "b"):
+        judge_compose(resolve(files["compose.yaml"], release, side), release, side=side)
+
+
+def judge_adapted(release: Release, files: dict[str, str]) -> None:
+    judge_site(adapt(files["site.caddy"]), release)
+
+
+LAYERS: dict[str, Callable[[Release, dict[str, str]], None]] = {
+    "release": judge_text,
+    "compose": judge_resolved,
+    "site": judge_adapted,
+}
+
+
+def sent(attack: Attack) -> tuple[Release, dict[str, str]]:
+    """What the host gets, through the wire's own form."""
+    forgery = Forgery.of(rendered("alice"))
+    attack.forge(forgery)
+    release, files = forgery.finished()
+    return release_from_json(json.loads(json.dumps(release))), files
+
+
+def cases(*, first: bool) -> list[Any]:
+    return [
+        pytest.param(attack, layer, id=f"{attack.name} ({layer})")
+        for attack in ATTACKS
+        for layer in (attack.layers[:1] if first else attack.layers[1:])
+    ]
+
+
+@pytest.mark.parametrize(("attack", "layer"), cases(first=True))
+def test_is_refused_and_told_where(attack: Attack, layer: str) -> None:
+    release, files = sent(attack)
+    with pytest.raises(Refused) as refused:
+        LAYERS[layer](release, files)
+    assert attack.says in refused.value.message
+
+
+@pytest.mark.parametrize(("attack", "layer"), cases(first=False))
+def test_is_refused_by_the_next_layer_too(attack: Attack, layer: str) -> None:
+    release, files = sent(attack)
+    with pytest.raises(Refused):
+        LAYERS[layer](release, files)
+
+
+@pytest.mark.parametrize("tenant", ["alice", "bea"])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_untouched_release_is_accepted(tenant: str, layer: str) -> None:
+    release, files = Forgery.of(rendered(tenant)).finished()
+    LAYERS[layer](release_from_json(json.loads(json.dumps(release))), files)
+
+
+def test_there_are_enough_and_each_has_its_name() -> None:
+    names = [attack.name for attack in ATTACKS]
+    assert len(names) == len(set(names)) >= 30
