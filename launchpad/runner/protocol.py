@@ -227,7 +227,7 @@ def _build(kind: type[Record], value: object, where: str) -> Record:
     """A dataclass from JSON by its annotations: closed, typed, with the path of what is wrong."""
     if not isinstance(value, dict):
         raise Refused(f"{where}: expected an object")
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     fields: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
     unknown = set(value) - set(fields)
     if unknown:

@@ -19,5 +19,6 @@ def plan(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
         raise Refused("plan: only a provision is planned on the host")
     from launchpad.runner.provision.plan import differences, planned_provision
 
-    steps = list(planned_provision(host, operation["settings"]))
-    yield {"type": "reply", "body": {"steps": outline(steps), "diffs": differences(host, steps)}}
+    machine: Any = host  # a provision wants the machine's system too
+    steps = list(planned_provision(machine, operation["settings"]))
+    yield {"type": "reply", "body": {"steps": outline(steps), "diffs": differences(machine, steps)}}

@@ -118,8 +118,9 @@ def planned(
             from launchpad.runner.provision.plan import planned_provision
             from launchpad.runner.provision.trust import judge_trust
 
-            judge_trust(host, operation)
-            return list(planned_provision(host, operation["settings"])), {}
+            machine: Any = host  # a provision wants the machine's system too
+            judge_trust(machine, operation)
+            return list(planned_provision(machine, operation["settings"])), {}
     tenant = operation["tenant"]
     seen = plans.see(host, tenant)
     match operation["kind"]:
