@@ -35,19 +35,24 @@ def create(folder: int, name: str) -> None:
     fcntl.ioctl(folder, _CREATE, _volume_args(name))
 
 
-def limit(subvolume: int, size: int) -> None:
-    """Let the open subvolume, and what is made inside it, hold at most so many bytes. OSError when quotas are off."""
-    group, member = _LEVEL_ONE | identity(subvolume), identity(subvolume)
+def limit(folder: int, subvolume: int, size: int) -> None:
+    """Let the open subvolume, and what is made inside it, hold at most so many bytes. OSError when quotas are off.
+
+    `folder` is any open folder outside of it: a subvolume that is full has no room to be told of a new limit."""
+    member = identity(subvolume)
+    group = _LEVEL_ONE | member
     with suppress(FileExistsError):
-        fcntl.ioctl(subvolume, _QGROUP_CREATE, struct.pack("=QQ", 1, group))
+        fcntl.ioctl(folder, _QGROUP_CREATE, struct.pack("=QQ", 1, group))
     with suppress(FileExistsError):
-        fcntl.ioctl(subvolume, _QGROUP_ASSIGN, struct.pack("=QQQ", 1, member, group))
-    fcntl.ioctl(subvolume, _QGROUP_LIMIT, struct.pack("=QQQQQQ", group, _LIMIT_REFERENCED, size, 0, 0, 0))
+        fcntl.ioctl(folder, _QGROUP_ASSIGN, struct.pack("=QQQ", 1, member, group))
+    fcntl.ioctl(folder, _QGROUP_LIMIT, struct.pack("=QQQQQQ", group, _LIMIT_REFERENCED, size, 0, 0, 0))
 
 
 def identity(subvolume: int) -> int:
     """The number of the open subvolume."""
-    found = fcntl.ioctl(subvolume, _INO_LOOKUP, struct.pack("=QQ4080x", 0, SUBVOLUME_INODE))
+    # A bytearray: of immutable bytes, fcntl takes at most 1,024.
+    found = bytearray(struct.pack("=QQ4080x", 0, SUBVOLUME_INODE))
+    fcntl.ioctl(subvolume, _INO_LOOKUP, found)
     return int(struct.unpack_from("=Q", found)[0])
 
 
@@ -79,8 +84,8 @@ def _drop_group(folder: int, member: int) -> None:
         fcntl.ioctl(folder, _QGROUP_CREATE, struct.pack("=QQ", 0, _LEVEL_ONE | member))
 
 
-def _volume_args(name: str) -> bytes:
+def _volume_args(name: str) -> bytearray:
     encoded = name.encode()
     if len(encoded) > _LONGEST_NAME or b"/" in encoded or b"\0" in encoded:
         raise Failed(f"{name!r}: not a subvolume's name")
-    return struct.pack("=q4088s", 0, encoded)
+    return bytearray(struct.pack("=q4088s", 0, encoded))

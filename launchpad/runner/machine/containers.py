@@ -52,7 +52,10 @@ class DockerContainers(DockerLogs, DiskFiles):
         docker.call("POST", f"/containers/{quote(name)}/start", fine=(304,))
 
     def docker_version(self) -> str:
-        return str(docker.call("GET", "/version", seconds=5)["Version"])
+        # `/version` would ask containerd and runc too, which takes seven times as long.
+        with docker.asked("GET", "/_ping", seconds=5) as answer:
+            docker.must_succeed(answer)
+            return answer.headers.get("server", "").partition(" ")[0].removeprefix("Docker/")
 
     def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
         wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}

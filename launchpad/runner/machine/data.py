@@ -29,7 +29,7 @@ class BtrfsData(DiskFiles):
             try:
                 if os.fstat(data).st_ino != btrfs.SUBVOLUME_INODE:
                     raise Failed(f"{path}: is a plain folder, not a Btrfs subvolume; nothing was changed")
-                _limit(data, disk_mb * _MEGABYTE, path)
+                _limit((folder, data), disk_mb * _MEGABYTE, path)
                 for volume in volumes:
                     _make_volume(data, volume, uid)
                 os.fsync(data)
@@ -72,9 +72,9 @@ def _create(folder: int, name: str, path: str) -> None:
         raise
 
 
-def _limit(data: int, size: int, path: str) -> None:
+def _limit(places: tuple[int, int], size: int, path: str) -> None:
     try:
-        btrfs.limit(data, size)
+        btrfs.limit(*places, size)
     except OSError as error:
         if error.errno in _QUOTAS_OFF:
             raise Failed(f"{path}: Btrfs has no simple quotas here; provision the host again") from error

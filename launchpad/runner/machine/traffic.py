@@ -23,14 +23,21 @@ _IN_TABLE = {"family": "inet", "table": TABLE}
 _DESTINATION = {"payload": {"protocol": "ip", "field": "daddr"}}
 _FLAGS = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": ["fin", "syn", "rst", "ack"]}]}
 _TENANTS = {"prefix": {"addr": str(slots.NETWORK.network_address), "len": slots.NETWORK.prefixlen}}
-_RULE = [
+# Without its bridge a tenant's address would leave by the default route, and a request with it, to whoever is there.
+_STAYS = [
+    {"match": {"op": "==", "left": _DESTINATION, "right": _TENANTS}},
+    {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "lo"}},
+    {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "lp-*"}},
+    {"reject": {"type": "icmpx", "expr": "host-unreachable"}},
+]
+# Only the first packet of a connection is refused: what is established goes on when the gate closes.
+_WAITS = [
     {"match": {"op": "==", "left": _DESTINATION, "right": _TENANTS}},
     {"match": {"op": "!=", "left": {"meta": {"key": "mark"}}, "right": PROBE_MARK}},
     {"match": {"op": "!=", "left": _DESTINATION, "right": f"@{_SET}"}},
     {"match": {"op": "==", "left": _FLAGS, "right": "syn"}},
     {"reject": {"type": "tcp reset"}},
 ]
-"""Only the first packet of a connection is refused: what is established goes on when the gate closes."""
 _ESTABLISHED = "01"
 
 
@@ -56,7 +63,7 @@ class HostTraffic:
         rules = [item["rule"]["expr"] for item in objects if "rule" in item]
         hooks = [item["chain"].get("hook") for item in objects if "chain" in item]
         passing = [name for item in objects if "set" in item for name in item["set"].get("elem", ())]
-        return rules == [_RULE] and hooks == ["output"], frozenset(map(IPv4Address, passing))
+        return rules == [_STAYS, _WAITS] and hooks == ["output"], frozenset(map(IPv4Address, passing))
 
     def connections(self, addresses: Sequence[IPv4Address]) -> int:
         wanted = {_as_the_kernel_writes(address) for address in addresses}
@@ -87,7 +94,8 @@ def _gate() -> list[dict[str, Any]]:
         {"add": {"set": {**_IN_TABLE, "name": _SET, "type": "ipv4_addr"}}},
         {"add": {"chain": {**_IN_TABLE, **chain}}},
         {"flush": {"chain": {**_IN_TABLE, "name": _CHAIN}}},
-        {"add": {"rule": {**_IN_TABLE, "chain": _CHAIN, "expr": _RULE}}},
+        {"add": {"rule": {**_IN_TABLE, "chain": _CHAIN, "expr": _STAYS}}},
+        {"add": {"rule": {**_IN_TABLE, "chain": _CHAIN, "expr": _WAITS}}},
     ]
 
 

@@ -31,9 +31,9 @@ def folder(path: str, *, make: bool = False) -> Iterator[int]:
 @contextmanager
 def parent(path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The open folder that the path's last part is in, and that part."""
+    if not _parts(path):
+        raise Failed("/ itself is nothing to read or write")
     above, _, last = path.rpartition("/")
-    if not last:
-        raise Failed(f"{path!r}: not a path below /")
     with folder(above or "/", make=make) as file:
         yield file, last
 
@@ -62,10 +62,12 @@ def _enter(file: int, part: str, *, make: bool) -> int:
 
 
 def _parts(path: str) -> list[str]:
-    parts = path.split("/")[1:]
-    if not path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts if path != "/"):
+    if path == "/":
+        return []
+    start, *parts = path.split("/")
+    if start or not parts or "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
         raise Failed(f"{path!r}: not a plain path from /")
-    return [part for part in parts if part]
+    return parts
 
 
 def _cause(error: OSError) -> str:

@@ -1,0 +1,188 @@
+"""What only a real kernel can answer: who passes the gate, who holds a lock, what outlives the runner."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from launchpad.runner.host import Busy
+from launchpad.runner.machine import Machine, command, traffic
+from launchpad.runner.machine.caddy import CADDYFILE
+from tests.contract.traffic import site
+from tests.contract.world import PORT, World, bring_up, eventually, failure
+
+CHECKOUT = str(Path(__file__).resolve().parents[2])
+
+
+def knock(world: World) -> str:
+    """What a visitor of the host's own, such as Caddy, gets: `open` or `reset`."""
+    try:
+        socket.create_connection((str(world.address()), PORT), timeout=3).close()
+    except ConnectionRefusedError:
+        return "reset"
+    return "open"
+
+
+def running(host: Machine, world: World) -> None:
+    bring_up(host, world, world.good)
+    eventually(host, lambda: host.get(world.address(), PORT, "/", seconds=2) == 200, "the app answers")
+
+
+def machine_a_closed_gate_resets_at_once_and_an_open_one_passes(host: Machine, world: World) -> None:
+    host.close_traffic([])
+    running(host, world)
+    begun = time.monotonic()
+    assert knock(world) == "reset"
+    assert time.monotonic() - begun < 0.5, "a visitor waits, and Caddy with it"
+    host.open_traffic([world.address()])
+    assert knock(world) == "open"
+    host.close_traffic([world.address()])
+    assert knock(world) == "reset"
+
+
+def machine_closing_the_gate_cuts_no_connection(host: Machine, world: World) -> None:
+    running(host, world)
+    host.open_traffic([world.address()])
+    with socket.create_connection((str(world.address()), PORT), timeout=3) as visitor:
+        assert host.connections([world.address()]) == 1
+        assert host.connections([world.address("b")]) == 0
+        host.close_traffic([world.address()])
+        visitor.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert visitor.recv(64).startswith(b"HTTP/1.0 200"), "the connection was cut"
+    eventually(host, lambda: host.connections([world.address()]) == 0, "the connection is gone")
+
+
+def machine_no_packet_to_an_address_without_its_bridge_leaves_the_host(host: Machine, world: World) -> None:
+    host.open_traffic([world.address()])
+    assert not host.has_network(world.network)
+    begun = time.monotonic()
+    try:
+        socket.create_connection((str(world.address()), PORT), timeout=3).close()
+        raise AssertionError("somebody outside of the host answered")
+    except OSError as error:
+        assert error.errno == errno.EHOSTUNREACH, error
+    assert time.monotonic() - begun < 0.5
+
+
+def machine_rebuilding_the_gate_keeps_what_is_open(host: Machine, world: World) -> None:
+    host.open_traffic([world.address()])
+    subprocess.run(["nft", "flush", "chain", "inet", traffic.TABLE, "output"], check=True)
+    assert host.gate()[0] is False, "a gate without its rule passes for whole"
+    host.close_traffic([world.address("b")])
+    whole, passing = host.gate()
+    assert whole and world.address() in passing
+
+
+def machine_a_gate_that_is_gone_has_nothing_open(host: Machine, world: World) -> None:
+    host.open_traffic([world.address()])
+    subprocess.run(["nft", "delete", "table", "inet", traffic.TABLE], check=True)
+    assert host.gate() == (False, frozenset())
+    host.close_traffic([])
+    assert host.gate() == (True, frozenset())
+
+
+def machine_a_probe_that_is_answered_by_drops_ends_in_time(host: Machine, world: World) -> None:
+    running(host, world)
+    begun = time.monotonic()
+    assert host.get(world.address(), PORT, "/drip", seconds=2) == 0
+    assert time.monotonic() - begun < 3
+
+
+def machine_a_lock_goes_with_the_process_that_was_killed(host: Machine, world: World) -> None:
+    code = (
+        "import sys, time; from launchpad.runner.machine import Machine\n"
+        f"with Machine().lock({world.tenant!r}, {{'who': 'victim'}}):\n"
+        "    print('held', flush=True); time.sleep(60)\n"
+    )
+    victim = subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE)
+    assert victim.stdout is not None and victim.stdout.readline() == b"held\n"
+    try:
+        with host.lock(world.tenant, {"who": "next"}, seconds=0.2):
+            raise AssertionError("two hold the lock")
+    except Busy as busy:
+        assert busy.owner == {"who": "victim"}
+    assert host.lock_owner(world.tenant) == {"who": "victim"}
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    with host.lock(world.tenant, {"who": "next"}):
+        assert host.lock_owner(world.tenant) == {"who": "next"}
+    assert host.lock_owner(world.tenant) is None
+    assert host.lock_owner(f"{world.tenant}-never") is None
+
+
+def machine_a_lock_is_waited_for(host: Machine, world: World) -> None:
+    code = (
+        "import sys, time; from launchpad.runner.machine import Machine\n"
+        f"with Machine().lock({world.tenant!r}, {{'who': 'first'}}):\n"
+        "    print('held', flush=True); sys.stdin.readline()\n"
+    )
+    first = subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert first.stdout is not None and first.stdout.readline() == b"held\n"
+    first.communicate(b"\n")
+    with host.lock(world.tenant, {"who": "second"}, seconds=10):
+        pass
+
+
+def machine_a_program_dies_with_its_runner(host: Machine, world: World) -> None:
+    code = "from launchpad.runner.machine import command; command.run(['sleep', '3217'])"
+    runner = subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT)
+    eventually(host, lambda: bool(sleepers()), "the program runs")
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    eventually(host, lambda: not sleepers(), "the program is gone", seconds=5)
+
+
+def sleepers() -> list[str]:
+    said = subprocess.run(["pgrep", "-f", "^sleep 3217$"], check=False, capture_output=True, text=True)
+    return said.stdout.split()
+
+
+def machine_a_program_sees_nothing_of_the_callers_environment(host: Machine, world: World) -> None:
+    os.environ["LAUNCHPAD_CANARY"] = "leaked"
+    try:
+        said = command.run(["env"], environment={"GIVEN": "yes"})
+    finally:
+        del os.environ["LAUNCHPAD_CANARY"]
+    names = {line.split("=")[0] for line in said.out.decode().splitlines()}
+    assert names == {"PATH", "LC_ALL", "HOME", "GIVEN"}
+
+
+def machine_a_program_that_hangs_or_is_missing_is_a_failure(host: Machine, world: World) -> None:
+    assert "0.2 s" in failure(lambda: command.run(["sleep", "60"], seconds=0.2))
+    assert "no-such-program" in failure(lambda: command.succeed(["no-such-program"]))
+
+
+def machine_caddy_is_loaded_only_when_something_changed(host: Machine, world: World) -> None:
+    host.load_sites()
+    before = host.reloads()
+    host.load_sites()
+    assert host.reloads() == before, "nothing changed, and Caddy was made to reload"
+    host.write(f"/srv/launchpad/caddy/sites/{world.tenant}.caddy", site(world).encode())
+    host.load_sites()
+    host.load_sites()
+    assert host.reloads() == before + 1
+    assert world.tenant in repr(host.running_sites())
+
+
+def machine_caddy_goes_on_with_the_old_sites_when_a_new_one_is_refused(host: Machine, world: World) -> None:
+    host.load_sites()
+    before, count = host.running_sites(), host.reloads()
+    host.write(f"/srv/launchpad/caddy/sites/{world.tenant}.caddy", b"x.example.com {\n\tbroken\n}\n")
+    assert "broken" in failure(host.load_sites)
+    assert (host.running_sites(), host.reloads()) == (before, count)
+
+
+def machine_a_missing_caddyfile_is_a_failure_that_says_what_to_do(host: Machine, world: World) -> None:
+    text = host.read(CADDYFILE)
+    assert text is not None
+    host.remove(CADDYFILE)
+    try:
+        assert "provision" in failure(host.load_sites)
+    finally:
+        host.write(CADDYFILE, text)

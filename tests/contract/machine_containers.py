@@ -1,0 +1,154 @@
+"""What only a real Docker can answer: what text may not do, what containers say, and a word said inside one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from launchpad.runner import paths
+from launchpad.runner.machine import Machine
+from launchpad.runner.machine.logs import LONGEST_LINE
+from tests.contract.machine_boundaries import running
+from tests.contract.world import App, World, bring_up, eventually, failure
+
+
+def says(world: World, program: str) -> App:
+    """An app that runs a piece of Python and waits."""
+    return App(world.good.image, ("python3", "-u", "-c", f"{program}\nimport time; time.sleep(600)"))
+
+
+def machine_text_cannot_read_files_that_only_root_may(host: Machine, world: World) -> None:
+    host.write(f"{world.root}/secrets/TOKEN", b"CANARY=leaked-value\n", mode=0o600)
+    text = world.compose(world.good, env_file=[f"{world.root}/secrets/TOKEN"])
+    host.write(f"{world.folder()}/compose.yaml", text)
+    assert "leaked" not in failure(lambda: host.resolve(world.folder(), world.project(), world.environment()))
+
+
+def machine_text_cannot_fetch_from_elsewhere(host: Machine, world: World) -> None:
+    text = json.loads(world.compose(world.good)) | {"include": ["https://github.com/docker/awesome-compose.git"]}
+    host.write(f"{world.folder()}/compose.yaml", json.dumps(text).encode())
+    begun = time.monotonic()
+    failure(lambda: host.resolve(world.folder(), world.project(), world.environment()))
+    assert time.monotonic() - begun < 20
+
+
+def machine_a_file_of_variables_beside_the_text_means_nothing(host: Machine, world: World) -> None:
+    host.write(f"{world.folder()}/compose.yaml", world.compose(world.good, container_name="${CANARY:-unset}"))
+    host.write(f"{world.folder()}/.env", b"CANARY=set-by-a-release\n")
+    resolved = host.resolve(world.folder(), world.project(), world.environment())
+    assert resolved["services"]["web"]["container_name"] == "unset"
+
+
+def machine_a_kill_by_hand_and_a_want_of_memory_are_seen(host: Machine, world: World) -> None:
+    hog = "import time; time.sleep(1)\nhoard = []\nwhile True: hoard.append(bytearray(1 << 20))"
+    host.pull(world.good.image, lambda _: None)
+    from tests.contract.world import make_network
+
+    make_network(host, world)
+    host.write(f"{world.folder()}/compose.yaml", world.compose(says(world, hog), mem_limit="32m", memswap_limit="32m"))
+    host.up(world.folder(), world.project(), world.environment())
+    eventually(host, lambda: host.containers(world.tenant)[0].state == "exited", "the kernel kills it")
+    assert host.containers(world.tenant)[0].oom_killed
+    bring_up(host, world, world.good)
+    subprocess.run(["docker", "kill", f"{world.project()}-web-1"], check=True, capture_output=True)
+    found = host.containers(world.tenant)[0]
+    assert (found.state, found.exit_code, found.oom_killed) == ("exited", 137, False)
+
+
+def machine_lines_come_whole_and_in_order_with_their_time(host: Machine, world: World) -> None:
+    program = "import sys\nprint('one')\nprint('x' * 40000 + 'end')\nprint('three')\nsys.stdout.write('no end')"
+    bring_up(host, world, says(world, program))
+    name = f"{world.project()}-web-1"
+
+    def lines() -> list[str]:
+        return [line.text for line in host.log(name, since=0, tail=None, follow=False)]
+
+    eventually(host, lambda: len(lines()) >= 3, "it has spoken")
+    assert lines()[:3] == ["one", "x" * 40000 + "end", "three"]
+    stamps = [line.at for line in host.log(name, since=0, tail=None, follow=False)]
+    assert stamps == sorted(stamps) and stamps[0].startswith("20")
+    assert [line.text for line in host.log(name, since=0, tail=1, follow=False)] == lines()[-1:]
+    assert list(host.log(name, since=time.time() + 60, tail=None, follow=False)) == []
+    assert list(host.log(f"{name}-absent", since=0, tail=None, follow=False)) == []
+
+
+def machine_an_endless_line_is_cut(host: Machine, world: World) -> None:
+    bring_up(host, world, says(world, f"print('y' * {LONGEST_LINE * 2})\nprint('after')"))
+    name = f"{world.project()}-web-1"
+
+    def lines() -> list[tuple[int, bool]]:
+        return [(len(line.text), line.cut) for line in host.log(name, since=0, tail=None, follow=False)]
+
+    eventually(host, lambda: len(lines()) == 2, "it has spoken")
+    assert lines() == [(LONGEST_LINE, True), (5, False)]
+
+
+def machine_a_known_secret_never_stands_in_log_lines(host: Machine, world: World) -> None:
+    host.write(f"{paths.secrets(world.tenant, 'r1')}/TOKEN", b"sesame-open-up\n", mode=0o400, uid=world.uid)
+    bring_up(host, world, says(world, "print('my token is sesame-open-up, keep it')"))
+    eventually(host, lambda: bool(host.log_lines(world.project(), 5)), "it has spoken")
+    assert host.log_lines(world.project(), 5) == ["my token is [secret], keep it"]
+
+
+def machine_following_a_log_ends_with_its_container(host: Machine, world: World) -> None:
+    bring_up(
+        host,
+        world,
+        App(world.good.image, ("python3", "-u", "-c", "import time\nfor i in range(3): print(i); time.sleep(1)")),
+    )
+    lines = [line.text for line in host.log(f"{world.project()}-web-1", since=0, tail=None, follow=True)]
+    assert lines == ["0", "1", "2"]
+
+
+def machine_a_command_inside_a_container_is_its_users(host: Machine, world: World) -> None:
+    running(host, world)
+    code = "import os, sys; print(os.getuid()); print('wrong', file=sys.stderr); sys.exit(3)"
+    said = host.execute(f"{world.project()}-web-1", ["python3", "-c", code], seconds=20)
+    assert (said.code, said.out, said.err) == (3, f"{world.uid - 1_000_000}\n", "wrong\n")
+
+
+def machine_a_command_that_hangs_is_killed(host: Machine, world: World) -> None:
+    running(host, world)
+    name = f"{world.project()}-web-1"
+    begun = time.monotonic()
+    failure(lambda: host.execute(name, ["python3", "-c", "import time; time.sleep(4321)"], seconds=1))
+    assert time.monotonic() - begun < 5
+    eventually(host, lambda: not processes("sleep(4321)"), "the command is gone", seconds=5)
+
+
+def processes(words: str) -> list[str]:
+    found = (path for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [path.name for path in found if words in command_line(path)]
+
+
+def command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def machine_a_word_to_a_stopped_container_is_a_failure(host: Machine, world: World) -> None:
+    running(host, world)
+    host.stop(world.project(), 2)
+    assert "not running" in failure(lambda: host.execute(f"{world.project()}-web-1", ["true"], seconds=5))
+
+
+def machine_the_death_of_a_container_is_heard(host: Machine, world: World) -> None:
+    running(host, world)
+    with host.deaths() as heard:
+        begun = time.monotonic()
+        assert heard(0.3) is False
+        assert 0.2 < time.monotonic() - begun < 2
+        subprocess.run(["docker", "kill", f"{world.project()}-web-1"], check=True, capture_output=True)
+        assert heard(10) is True
+    host.start_container(f"{world.project()}-web-1")
+    host.start_container(f"{world.project()}-web-1")
+    assert host.containers(world.tenant)[0].state == "running"
+
+
+def machine_docker_tells_its_version_and_its_networks(host: Machine, world: World) -> None:
+    assert host.docker_version()[0].isdigit()
+    assert "bridge" in host.networks()

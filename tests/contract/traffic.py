@@ -1,0 +1,70 @@
+"""Traffic."""
+
+from __future__ import annotations
+
+from launchpad.runner import paths
+from launchpad.runner.host import Host
+from tests.contract.world import PORT, World, bring_up, eventually, failure, make_network
+
+
+def site(world: World) -> str:
+    """A site as small as can be."""
+    return (
+        f"{world.tenant}.example.com {{\n\treverse_proxy {world.address('a')}:{PORT} {world.address('b')}:{PORT}\n}}\n"
+    )
+
+
+def contract_an_address_is_closed_until_it_is_opened(host: Host, world: World) -> None:
+    here = world.address()
+    assert here not in host.open_addresses()
+    host.open_traffic([here, world.address("b")])
+    host.open_traffic([here])
+    assert {here, world.address("b")} <= host.open_addresses()
+    host.close_traffic([here])
+    host.close_traffic([here])
+    assert here not in host.open_addresses()
+    assert world.address("b") in host.open_addresses(), "closing one address closed another"
+
+
+def contract_opening_and_closing_nothing_is_fine(host: Host, world: World) -> None:
+    host.open_traffic([world.address()])
+    host.open_traffic([])
+    host.close_traffic([])
+    assert world.address() in host.open_addresses()
+
+
+def contract_a_probe_passes_a_closed_gate(host: Host, world: World) -> None:
+    bring_up(host, world, world.good)
+    assert world.address() not in host.open_addresses()
+    eventually(host, lambda: host.get(world.address(), PORT, "/startupz", seconds=2) == 200, "the probe is answered")
+
+
+def contract_a_probe_of_nobody_is_no_answer(host: Host, world: World) -> None:
+    host.close_traffic([])
+    assert host.get(world.address(), PORT, "/startupz", seconds=1) == 0
+    make_network(host, world)
+    assert host.get(world.address(), PORT, "/startupz", seconds=1) == 0
+
+
+def contract_nobody_has_no_connections(host: Host, world: World) -> None:
+    assert host.connections([world.address()]) == 0
+    assert host.connections([]) == 0
+
+
+def contract_caddy_understands_a_site(host: Host, world: World) -> None:
+    adapted = host.adapt(site(world))
+    assert f"{world.tenant}.example.com" in repr(adapted)
+    assert f"{world.address()}:{PORT}" in repr(adapted)
+
+
+def contract_caddy_refuses_what_is_no_site(host: Host, world: World) -> None:
+    failure(lambda: host.adapt(site(world).replace("reverse_proxy", "broken {")))
+
+
+def contract_a_site_is_loaded_and_one_that_caddy_refuses_is_a_failure(host: Host, world: World) -> None:
+    host.write(paths.site(world.tenant), site(world).encode())
+    host.load_sites()
+    host.write(paths.site(world.tenant), f"{world.tenant}.example.com {{\n\tbroken\n}}\n".encode())
+    failure(host.load_sites)
+    host.remove(paths.site(world.tenant))
+    host.load_sites()
