@@ -76,6 +76,8 @@ class MemoryHost:
     images: set[str] = field(default_factory=set)
     networks: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     boxes: dict[str, Container] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Which address each container asked for, also while it does not run."""
     opened: set[IPv4Address] = field(default_factory=set)
     sites: dict[str, bytes] = field(default_factory=dict)
     """What Caddy runs."""
@@ -315,6 +317,7 @@ class MemoryHost:
         taken = [box for box in self.boxes.values() if box.address == address and box.name != name]
         if taken:
             raise Failed(f"{name}: Address already in use")
+        self.addresses[name] = address
         self.boxes[name] = Container(
             name=name,
             tenant=labels["launchpad.tenant"],
@@ -336,7 +339,9 @@ class MemoryHost:
         if not mine:
             raise Failed(f"{project}: has no containers")
         for name in mine:
-            self.boxes[name] = replace(self.boxes[name], state="running", started_at=repr(self.clock))
+            if self.boxes[name].state != "running":
+                started, address = repr(self.clock), self.addresses[name]
+                self.boxes[name] = replace(self.boxes[name], state="running", started_at=started, address=address)
 
     @effect
     def stop(self, project: str, seconds: int) -> None:
