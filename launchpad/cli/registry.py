@@ -34,6 +34,25 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("app", "Show what can be hosted.", "apps", group=True),
         Entry("tier", "Show what tenants can get.", "tiers", group=True),
     ),
+    "Operations": (
+        Entry("render", "Print the files of a tenant's release.", "planning"),
+        Entry("plan", "Show what apply would do.", "planning"),
+        Entry("apply", "Bring hosts to what the inventory says.", "planning"),
+        Entry("deploy", "Bring one tenant to what the inventory says.", "running"),
+        Entry("stop", "Stop a tenant.", "running"),
+        Entry("start", "Start a stopped tenant.", "running"),
+        Entry("restart", "Stop and start a tenant.", "running"),
+        Entry("retire", "Take a tenant off its host.", "running"),
+        Entry("attach", "Come back to a running operation.", "running"),
+        Entry("cancel", "Have a running operation undone.", "running"),
+    ),
+    "Observation": (
+        Entry("status", "Show how tenants and hosts stand.", "standing"),
+        Entry("logs", "Print what tenants wrote.", "standing"),
+        Entry("history", "Show what was done, by whom.", "standing"),
+        Entry("open", "Print a link that lets a browser in.", "standing"),
+        Entry("trust", "Remember a host's key.", "standing"),
+    ),
 }
 
 

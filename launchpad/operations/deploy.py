@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.tenant import Tenant
@@ -35,6 +36,10 @@ def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event:
     """Bring the tenant's host to the release that the inventory says; errors as of `following.submit`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
+    if not tenant.running:
+        raise StateError(
+            f"{name} is not to run: inventory/tenants/{name}.yaml says running: false", hint="write running: true"
+        )
     operation = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision())
     how = how or How()
     if how.replaces != ANYTHING:

@@ -160,7 +160,7 @@ def _was_dropped(error: AuthFailure) -> bool:
 def _unknown(endpoint: Endpoint, key: HostKey) -> HostKeyUnknown:
     return HostKeyUnknown(
         f"{endpoint.host}: the host key of {endpoint.address} is not known: {key.fingerprint} ({key.kind})",
-        hint=f"compare it with what your provider's console shows, then repeat with --fingerprint {key.fingerprint}",
+        hint=f"launchpad trust {endpoint.host}, after comparing it with what your provider's console shows",
         key=key,
     )
 
@@ -169,8 +169,7 @@ def _changed(endpoint: Endpoint, key: HostKey) -> HostKeyChanged:
     return HostKeyChanged(
         f"{endpoint.host}: the host key of {endpoint.address} changed: known is "
         f"{', '.join(sorted(endpoint.fingerprints))}, offered was {key.fingerprint} ({key.kind}); nothing was sent",
-        hint="another machine may be answering; only if you installed the host anew, remove the old fingerprint from "
-        "its inventory file and from .launchpad/known_hosts",
+        hint=f"another machine may be answering; only if you installed it anew: launchpad trust {endpoint.host}",
     )
 
 

@@ -34,3 +34,7 @@ class Endpoint:
     def trusting(self, *fingerprints: str) -> Endpoint:
         """The same host with these keys accepted too."""
         return replace(self, fingerprints=self.fingerprints | set(fingerprints))
+
+    def trusting_only(self, *fingerprints: str) -> Endpoint:
+        """The same host with these keys accepted and no others; with none, it is asked for its key and no more."""
+        return replace(self, fingerprints=frozenset(fingerprints))

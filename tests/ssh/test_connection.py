@@ -133,7 +133,8 @@ def test_an_unknown_host_key_is_offered_for_confirmation_and_then_accepted(sshd:
     key = caught.value.key
     assert key is not None
     assert key.fingerprint == sshd.fingerprint
-    assert sshd.fingerprint in caught.value.hint
+    assert sshd.fingerprint in caught.value.message
+    assert "launchpad trust web-1" in caught.value.hint
     assert "Accepted" not in (sshd.folder / "sshd.log").read_text(), "nothing is sent to a host that is not known"
 
     known.remember(endpoint.address, endpoint.port, key)

@@ -1,0 +1,124 @@
+"""launchpad render, plan, apply: what should be, what would change, and changing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.errors import LaunchpadError
+    from launchpad.plan import FleetPlan
+
+app = typer.Typer(help="Bring hosts to what the inventory says.")
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TENANT|HOST]...", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
+]
+
+
+@app.command("render", epilog="Example: launchpad render alice --file compose.yaml")
+def render(
+    ctx: typer.Context,
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)],
+    file: Annotated[str, typer.Option("--file", metavar="PATH", help="This file of the release alone.")] = "",
+) -> None:
+    """Print the files of TENANT's release as the inventory says it. No host is asked, no secret is read."""
+    from launchpad.errors import StateError
+    from launchpad.operations.render import render
+    from launchpad.runner.protocol import release_as_json
+
+    session = Session.of(ctx)
+    made = render(session.workspace, tenant)
+    if file and file not in made.files:
+        raise StateError(f"{tenant}: its release has no file {file}", hint=f"one of {', '.join(made.files)}")
+    files = {path: text for path, text in made.files.items() if file in ("", path)}
+    data = {"release": made.release.short, "digest": made.release.digest, "manifest": release_as_json(made.release)}
+    if file:
+        text = files[file]
+    else:
+        parts = [f"# release {made.release.short}: {made.release.app} {made.release.version}"]
+        text = "\n\n".join([*parts, *(f"# --- {path}\n{body.rstrip()}" for path, body in files.items())])
+    session.output.result(data | {"files": files}, text.rstrip())
+
+
+@app.command("plan", epilog="Example: launchpad plan web-1")
+def plan(ctx: typer.Context, names: Names = None) -> None:
+    """Show what `apply` would do. Nothing is changed. Exits 0 whether there is something to do or not."""
+    from launchpad.operations.plan_fleet import plan_fleet
+
+    session = Session.of(ctx)
+    made = plan_fleet(session.workspace, names or ())
+    session.output.result(made.as_json(), describe(made))
+    leave(session, made.unreachable)
+
+
+@app.command("apply", epilog="Example: launchpad apply web-1 --yes")
+def apply(
+    ctx: typer.Context,
+    names: Names = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    confirmed: Annotated[
+        str, typer.Option("--confirm", metavar="DIGEST", help="Carry out just the plan with this digest.")
+    ] = "",
+) -> None:
+    """Bring tenants, hosts or the whole fleet to what the inventory says, hosts side by side.
+
+    It never retires a tenant, never moves a version down, never moves a tenant to another host and never removes data.
+    """
+    from launchpad.cli.progress import telling
+    from launchpad.cli.running import confirm, errors_as_lines, interrupted_kindly
+    from launchpad.operations.apply import apply
+    from launchpad.operations.plan_fleet import plan_fleet
+
+    session = Session.of(ctx)
+    with errors_as_lines(session), interrupted_kindly(session):
+        if not confirmed:
+            made = plan_fleet(session.workspace, names or ())
+            session.output.say(describe(made))
+            if made.changes:
+                confirm(session, f"Carry out {_count(len(made.changes), 'change')}?", yes=yes)
+            confirmed = made.digest
+        with telling(session.output) as on_event:
+            applied = apply(session.workspace, names or (), confirm=confirmed, on_event=on_event)
+        done = len(applied.results) - sum(name in applied.results for name in applied.failures)
+        text = f"{_count(done, 'change')} carried out" if applied.results else "nothing to do"
+        session.output.item(applied.as_json(), text)
+    leave(session, applied.failures)
+
+
+def describe(made: FleetPlan) -> str:
+    """The plan for people."""
+    lines = []
+    for change in made.changes:
+        lines.append(f"{change.host}  {change.kind} {change.tenant}: {'; '.join(change.reasons)}")
+    for note in made.notes:
+        lines.append(f"{note.host}  {note.tenant or note.host} left alone: {note.text}")
+        if note.hint:
+            lines.append(f"    {note.hint}")
+    for host, error in made.unreachable.items():
+        lines.append(f"{host}  nothing planned: {error.message.removeprefix(f'{host}: ')}")
+    if made.changes:
+        lines.append(f"plan {made.digest}: {_count(len(made.changes), 'change')}")
+    else:
+        lines.append("nothing to do")
+    return "\n".join(lines)
+
+
+def leave(session: Session, failed: Any) -> None:
+    """Say what failed and leave with its exit code: the one error's, or that of several (8)."""
+    failures: dict[str, LaunchpadError] = dict(failed)
+    if not failures:
+        return
+    for error in failures.values():
+        session.output.warn(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
+    codes = {error.exit_code for error in failures.values()}
+    raise typer.Exit(codes.pop() if len(failures) == 1 else 8)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,153 @@
+"""How an operation goes on, told while it does: a spinner and its steps on a terminal, lines elsewhere, JSON lines."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from launchpad.cli.output import DIM, GREEN, RED, YELLOW, Output, safe
+from launchpad.cli.wording import lasted
+from launchpad.events import (
+    ConnectionCut,
+    Event,
+    Heard,
+    OnEvent,
+    OperationResumed,
+    OperationStarted,
+    StepDone,
+    StepFailedEvent,
+    StepProgress,
+    StepStarted,
+    StepUndone,
+    UndoFailed,
+    UndoStarted,
+)
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+DONE, FAILED, UNDONE, NOTE = "✓", "✗", "↶", "•"
+
+
+class Teller(Protocol):
+    """Takes events from any thread."""
+
+    def hear(self, heard: Heard) -> None: ...
+
+
+@contextmanager
+def telling(output: Output) -> Iterator[OnEvent]:
+    """An `on_event` for the operations in the block."""
+    if output.json:
+        yield lambda heard: output.item(heard.as_json(), "")
+    elif output.stderr.isatty():
+        with _on_terminal(output) as teller:
+            yield teller.hear
+    else:
+        yield Lines(output).hear
+
+
+class Lines:
+    """One line for each step that is over, and for whatever else a person would want to know."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._guard = threading.Lock()
+        self._titles: dict[tuple[str, int], str] = {}
+
+    def hear(self, heard: Heard) -> None:
+        with self._guard:
+            if isinstance(heard.event, StepStarted):
+                self._titles[heard.operation, heard.event.index] = heard.event.title or heard.event.step
+            for mark, style, text in self._lines(heard, heard.event):
+                self.print(f"{self._output.styled(mark, style, self._output.stderr)} {subject(heard)}: {safe(text)}")
+
+    def print(self, line: str) -> None:
+        print(line, file=self._output.stderr, flush=True)
+
+    def _lines(self, heard: Heard, event: Event) -> Iterator[tuple[str, str, str]]:
+        match event:
+            case StepDone():
+                yield DONE, GREEN, f"{self._title(heard, event)}  {lasted(event.seconds)}"
+            case StepFailedEvent():
+                yield FAILED, RED, f"{self._title(heard, event)}: {event.message}"
+                yield from ((" ", DIM, f"  {line}") for line in event.lines)
+            case UndoStarted():
+                yield UNDONE, YELLOW, f"undoing: {event.reason}"
+            case StepUndone():
+                yield UNDONE, YELLOW, f"undone: {self._title(heard, event)}"
+            case UndoFailed():
+                yield FAILED, RED, f"cannot undo {self._title(heard, event)} yet: {event.message}"
+            case OperationResumed():
+                yield NOTE, YELLOW, f"the host goes on where it was interrupted (attempt {event.attempt})"
+            case ConnectionCut():
+                yield NOTE, YELLOW, f"connection lost, coming back: {event.reason}"
+            case StepProgress():
+                yield NOTE, DIM, event.text
+
+    def _title(self, heard: Heard, event: Any) -> str:
+        return self._titles.get((heard.operation, event.index), str(event.step))
+
+
+class Spinners(Lines):
+    """The same lines, and below them what each operation is at now."""
+
+    def __init__(self, output: Output, live: Live) -> None:
+        super().__init__(output)
+        self._live = live
+        self._now: dict[str, Any] = {}
+
+    def hear(self, heard: Heard) -> None:
+        super().hear(heard)
+        self._note(heard)
+
+    def print(self, line: str) -> None:
+        from rich.text import Text
+
+        self._live.console.print(Text.from_ansi(line))
+
+    def _note(self, heard: Heard) -> None:
+        from rich.console import Group
+        from rich.spinner import Spinner
+        from rich.text import Text
+
+        with self._guard:
+            match heard.event:
+                case OperationStarted():
+                    doing = f"{heard.event.kind}, {len(heard.event.steps)} steps"
+                case StepStarted():
+                    doing = heard.event.title or heard.event.step
+                case StepProgress():
+                    doing = heard.event.text
+                case UndoStarted():
+                    doing = "undoing"
+                case ConnectionCut():
+                    doing = "connecting"
+                case StepDone() | StepFailedEvent() | StepUndone() | UndoFailed() | OperationResumed():
+                    return
+                case _:
+                    self._now.pop(heard.operation, None)
+                    doing = ""
+            if doing:
+                self._now[heard.operation] = Spinner("dots", Text(f"{subject(heard)}: {safe(doing)}"))
+            self._live.update(Group(*self._now.values()))
+
+
+def subject(heard: Heard) -> str:
+    """What the operation is on."""
+    return heard.tenant or heard.host
+
+
+@contextmanager
+def _on_terminal(output: Output) -> Iterator[Spinners]:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(
+        file=output.stderr, highlight=False, markup=False, no_color=not output.styled("x", DIM, sys.stderr)
+    )
+    with Live(console=console, transient=True, refresh_per_second=8) as live:
+        yield Spinners(output, live)

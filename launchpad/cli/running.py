@@ -1,0 +1,183 @@
+"""launchpad deploy, stop, start, restart, retire, attach, cancel: one operation, told while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.boundary import UsageError
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.events import OnEvent
+    from launchpad.operations.outcome import Outcome
+
+app = typer.Typer(help="Operations on tenants.")
+
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)]
+OperationId = Annotated[
+    str, typer.Option("--id", metavar="ID", help="The operation's id; the same one again attaches to it.")
+]
+HostOption = Annotated[
+    str, typer.Option("--host", metavar="HOST", autocompletion=complete.hosts, help="The host that has it.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+SENTENCES = {
+    "done": "{subject}: {kind} done in {seconds}",
+    "unchanged": "{subject}: nothing to do, everything is as it should be",
+    "incomplete": "{subject}: {kind} done in {seconds}; {message}",
+    "running": "{subject}: {kind} goes on; launchpad attach {id} follows it",
+}
+
+
+@app.command("deploy", epilog="Example: launchpad deploy alice")
+def deploy(
+    ctx: typer.Context,
+    tenant: Tenant,
+    identifier: OperationId = "",
+    no_follow: Annotated[bool, typer.Option("--no-follow", help="Do not wait for the end.")] = False,
+) -> None:
+    """Bring TENANT's host to the release that the inventory says.
+
+    Only what changed is touched. If the new release does not become healthy, the old one serves again. After a lost
+    connection or Ctrl-C the operation goes on: `launchpad attach` comes back to it.
+    """
+    from launchpad.operations.deploy import How, deploy
+
+    session = Session.of(ctx)
+    how = How(identifier=identifier, follow=not no_follow)
+    carry_out(session, lambda on_event: deploy(session.workspace, tenant, how=how, on_event=on_event))
+
+
+@app.command("stop", epilog="Example: launchpad stop alice")
+def stop(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
+    """Stop TENANT; it stays stopped until it is started, also over a reboot."""
+    from launchpad.operations.stop import stop
+
+    session = Session.of(ctx)
+    carry_out(session, lambda on_event: stop(session.workspace, tenant, identifier=identifier, on_event=on_event))
+    session.output.say(f"`launchpad apply` starts it again unless inventory/tenants/{tenant}.yaml says running: false")
+
+
+@app.command("start", epilog="Example: launchpad start alice")
+def start(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
+    """Start TENANT as it was deployed last."""
+    from launchpad.operations.start import start
+
+    session = Session.of(ctx)
+    carry_out(session, lambda on_event: start(session.workspace, tenant, identifier=identifier, on_event=on_event))
+
+
+@app.command("restart", epilog="Example: launchpad restart alice")
+def restart(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
+    """Stop TENANT and start it again; new requests wait meanwhile. Also for one that died too often."""
+    from launchpad.operations.restart import restart
+
+    session = Session.of(ctx)
+    carry_out(session, lambda on_event: restart(session.workspace, tenant, identifier=identifier, on_event=on_event))
+
+
+@app.command("retire", epilog="Example: launchpad retire alice --purge")
+def retire(
+    ctx: typer.Context,
+    tenant: Tenant,
+    host: HostOption = "",
+    purge: Annotated[bool, typer.Option("--purge", help="Remove its data and secrets too, for ever.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Take TENANT off its host. Its data stays there until --purge.
+
+    A tenant that is not in the inventory any more needs --host. The inventory is not touched; for that there is
+    `launchpad tenant remove`.
+    """
+    from launchpad.operations.retire import plan_retirement, retire
+
+    session = Session.of(ctx)
+    what = plan_retirement(session.workspace, tenant, host=host, purge=purge)
+    loss = "and ALL OF ITS DATA, for ever" if purge else "and keep its data"
+    confirm(session, f"Take {tenant} off {what.host} {loss}?", yes=yes)
+    carry_out(session, lambda on_event: retire(session.workspace, what, confirm=what.digest, on_event=on_event))
+
+
+@app.command("attach", epilog="Example: launchpad attach 0mhcq2k3a-7f3k9x2m1q")
+def attach(
+    ctx: typer.Context,
+    operation: Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, as history shows it.")],
+    host: HostOption = "",
+) -> None:
+    """Come back to OPERATION and follow it to its end, from its first step."""
+    from launchpad.operations.attach import attach
+
+    session = Session.of(ctx)
+    carry_out(session, lambda on_event: attach(session.workspace, operation, host=host, on_event=on_event))
+
+
+@app.command("cancel", epilog="Example: launchpad cancel 0mhcq2k3a-7f3k9x2m1q")
+def cancel(
+    ctx: typer.Context,
+    operation: Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, as history shows it.")],
+    host: HostOption = "",
+) -> None:
+    """Have OPERATION undone; everything is then as it was. Once it has committed it goes on to its end."""
+    from launchpad.operations.cancel import cancel
+
+    session = Session.of(ctx)
+    asked = cancel(session.workspace, operation, host=host)
+    session.output.result(asked, f"{asked['host']}: undoing {operation}; launchpad attach {operation} follows it")
+
+
+def carry_out(session: Session, work: Callable[[OnEvent], Outcome]) -> None:
+    """Tell the operation while it goes on, and then how it ended. Under --json every line is one JSON object."""
+    from launchpad.cli.progress import telling
+
+    with errors_as_lines(session), interrupted_kindly(session):
+        with telling(session.output) as on_event:
+            outcome = work(on_event)
+        session.output.item(outcome.as_json(), sentence(outcome))
+
+
+def sentence(outcome: Outcome) -> str:
+    """How the operation ended, for people."""
+    from launchpad.cli.wording import lasted
+
+    text = SENTENCES.get(outcome.outcome, "{subject}: {kind}: {outcome}")
+    fields = outcome.as_json() | {"seconds": lasted(outcome.seconds or 0.0)}
+    return text.format(subject=outcome.tenant or outcome.host, **fields)
+
+
+def confirm(session: Session, question: str, *, yes: bool) -> None:
+    """Ask the person, unless --yes; typer.Abort on no, UsageError where there is nobody to ask."""
+    if yes:
+        return
+    if not session.interactive:
+        raise UsageError("there is nobody to ask here", hint="--yes")
+    typer.confirm(question, abort=True, err=True)
+
+
+@contextmanager
+def errors_as_lines(session: Session) -> Iterator[None]:
+    """Under --json an error is the last of the lines, so that every line is a JSON object."""
+    from launchpad.errors import LaunchpadError
+
+    try:
+        yield
+    except LaunchpadError as error:
+        if not session.json:
+            raise
+        session.output.item({"error": error.as_dict()}, "")
+        raise typer.Exit(error.exit_code) from error
+
+
+@contextmanager
+def interrupted_kindly(session: Session) -> Iterator[None]:
+    """Ctrl-C leaves; what the host was asked for it goes on with."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        session.output.say("the host goes on with what it was asked for: launchpad history shows it")
+        raise

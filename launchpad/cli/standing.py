@@ -1,0 +1,194 @@
+"""launchpad status, logs, history, open, trust: how things stand, and getting at them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.output import Table
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.journal import Entry
+    from launchpad.operations.logs import LogLine
+    from launchpad.operations.status import Status
+
+app = typer.Typer(help="How things stand.")
+
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TENANT|HOST]...", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
+]
+UNHEALTHY = 4
+
+
+@app.command("status", epilog="Example: launchpad status web-1 --check")
+def status(
+    ctx: typer.Context,
+    names: Names = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 4 when somebody has to look, for cron and monitoring.")
+    ] = False,
+    no_probes: Annotated[bool, typer.Option("--no-probes", help="Do not ask the apps how they are.")] = False,
+) -> None:
+    """Show how tenants, hosts or the whole fleet stand: what should run, what runs, its probes, changes by hand.
+
+    Exits 0 when every host answered, 6 when the one that was asked did not, 8 when one of several did not.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.operations.status import status
+
+    session = Session.of(ctx)
+    found = status(session.workspace, names or (), probes=not no_probes)
+    session.output.result(found.as_json(), _table(found))
+    if not session.json:
+        _explain(session, found)
+    leave(session, found.unreachable)
+    if check and not found.good:
+        raise typer.Exit(UNHEALTHY)
+
+
+def _table(found: Status) -> Table:
+    from launchpad.cli.wording import age
+
+    rows = []
+    for item in found.tenants:
+        version = item.version or item.wanted_version
+        holding = f"{sum(bool(probe['ok']) for probe in item.probes)}/{len(item.probes)}" if item.probes else ""
+        rows.append((item.tenant, item.host, item.state, version, holding, age(item.age_seconds)))
+    return Table(("tenant", "host", "state", "version", "probes", "age"), tuple(rows), "no tenants")
+
+
+def _explain(session: Session, found: Status) -> None:
+    """Whatever is to be said of single tenants and hosts, below the table."""
+    from launchpad.plan import HostSeen
+
+    for item in found.tenants:
+        for remark in item.remarks if item.state != "unreachable" else ():
+            session.output.say(f"{item.tenant}: {remark}")
+        for drift in item.drift:
+            session.output.say(f"{item.tenant}: changed by hand: {drift}")
+    for name, said in found.hosts.items():
+        for revert in said.reverts if isinstance(said, HostSeen) else ():
+            session.output.say(f"{name}: a change will be taken back unless it is confirmed: {revert}")
+
+
+@app.command("logs", epilog="Example: launchpad logs alice bob --since 10m -f")
+def logs(
+    ctx: typer.Context,
+    tenants: Annotated[list[str], typer.Argument(metavar="TENANT...", autocompletion=complete.tenants)],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
+    since: Annotated[str, typer.Option(metavar="TIME", help="Such as 10m, 2h, 1d or 2026-11-22T14:00.")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="The last so many of each; else 200.")] = -1,
+) -> None:
+    """Print what tenants' containers wrote; secrets that are known are shown as [secret]."""
+    import threading
+
+    from launchpad.cli import wording
+    from launchpad.operations.logs import Query, logs
+
+    session = Session.of(ctx)
+    begin = wording.since(since, now=session.workspace.clock.now()) if since else None
+    most = lines if lines >= 0 else (None if since else 200)
+    guard = threading.Lock()
+    many = len(set(tenants)) > 1
+
+    def show(line: LogLine) -> None:
+        with guard:
+            session.output.item(line.as_json(), _log_line(line, many=many))
+
+    logs(session.workspace, tenants, query=Query(lines=most, since=begin, follow=follow), on_line=show)
+
+
+def _log_line(line: LogLine, *, many: bool) -> str:
+    name = f"{line.tenant} {line.service}" if many else line.service
+    return f"{line.at[:19].replace('T', ' ')} {name} | {line.text}"
+
+
+@app.command("history", epilog="Example: launchpad history alice --limit 5")
+def history(
+    ctx: typer.Context,
+    names: Names = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    steps: Annotated[bool, typer.Option("--steps", help="Each one's steps, too.")] = False,
+) -> None:
+    """Show what was done, by whom, from where and how it ended; read from the hosts' own journals, newest first."""
+    from launchpad.cli.planning import leave
+    from launchpad.operations.history import history
+
+    session = Session.of(ctx)
+    found = history(session.workspace, names or (), limit=limit)
+    if steps and not session.json:
+        session.output.result(None, "\n\n".join(map(_with_steps, found.entries)))
+    else:
+        headings = ("when", "host", "tenant", "what", "who", "outcome", "operation")
+        rows = tuple(_history_row(entry) for entry in found.entries)
+        session.output.result(found.as_json(), Table(headings, rows, "nothing was done yet"))
+    leave(session, found.unreachable)
+
+
+def _history_row(entry: Entry) -> tuple[str, ...]:
+    from launchpad.cli.wording import moment
+
+    outcome = entry.outcome or "running"
+    return moment(entry.at)[:16], entry.host, entry.tenant, entry.kind, entry.who, outcome, entry.id
+
+
+def _with_steps(entry: Entry) -> str:
+    from launchpad.cli.wording import lasted, moment
+
+    origin = f" from {entry.source}" if entry.source else ""
+    subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
+    lines = [f"{entry.id}  {entry.kind} {subject}, {moment(entry.at)}, by {entry.who}{origin}"]
+    lines += [f"  {step.result.ljust(7)} {step.title}  {lasted(step.seconds)}".rstrip() for step in entry.steps]
+    end = f"{entry.outcome or 'running'} {lasted(entry.seconds)}".rstrip()
+    return "\n".join([*lines, f"  {end}{f': {entry.message}' if entry.message else ''}"])
+
+
+@app.command("open", epilog="Example: launchpad open alice")
+def open_tenant(
+    ctx: typer.Context,
+    tenant: Tenant,
+    devices: Annotated[bool, typer.Option("--devices", help="List the devices instead.")] = False,
+    approve: Annotated[str, typer.Option(metavar="DEVICE", help="Let this waiting device in instead.")] = "",
+) -> None:
+    """Print a link that lets a browser into TENANT: a one-time one where the app makes such links.
+
+    For "pairing required": --devices lists what waits, --approve lets one in.
+    """
+    from launchpad.operations import open_tenant as opening
+
+    session = Session.of(ctx)
+    if approve:
+        done = opening.approve(session.workspace, tenant, approve)
+        session.output.result(done.as_json(), f"{tenant}: {approve} may come in")
+    elif devices:
+        found = opening.devices(session.workspace, tenant)
+        rows = tuple((item["id"], item["about"]) for item in opening.waiting(found.data))
+        session.output.result(found.as_json(), Table(("waiting device", "about"), rows, "no device waits"))
+    else:
+        link = opening.open_tenant(session.workspace, tenant)
+        session.output.result({"tenant": tenant, "url": link}, link)
+
+
+@app.command("trust", epilog="Example: launchpad trust web-1 --fingerprint SHA256:…")
+def trust(
+    ctx: typer.Context,
+    host: Annotated[str, typer.Argument(metavar="HOST", autocompletion=complete.hosts)],
+    fingerprint: Annotated[str, typer.Option(metavar="SHA256:…", help="Accept this one without asking.")] = "",
+) -> None:
+    """Remember HOST's key after you have compared it with what your provider's console shows."""
+    from launchpad.cli.running import confirm
+    from launchpad.operations.trust import offered_key, trust
+
+    session = Session.of(ctx)
+    offer = offered_key(session.workspace, host)
+    if not offer.known:
+        if not fingerprint:
+            session.output.say(f"{host} ({offer.address}) offers {offer.key.kind} {offer.key.fingerprint}")
+            confirm(session, "Is that its key?", yes=False)
+        trust(session.workspace, offer, confirm=fingerprint or offer.key.fingerprint)
+    session.output.result(offer.as_json(), f"{host}: {offer.key.fingerprint} is known")

@@ -1,0 +1,49 @@
+"""Times as people read and write them."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.quantities import Duration
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def lasted(seconds: float | None) -> str:
+    """How long something took: `0.4 s`, `12 s`, `3 min 20 s`."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds // MINUTE:.0f} min {seconds % MINUTE:.0f} s"
+
+
+def age(seconds: float | None) -> str:
+    """How long ago, in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`."""
+    if seconds is None:
+        return ""
+    for unit, length in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def moment(at: float) -> str:
+    """A time in this machine's zone: `2026-11-22 14:03:05`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def since(text: str, *, now: float) -> float:
+    """`10m`, `2h` or `1d` ago, or a time such as `2026-11-22T14:00`, as seconds since 1970. Malformed if it is none."""
+    try:
+        return now - Duration.parse(text).seconds
+    except Malformed:
+        pass
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise Malformed(f"bad time {text[:60]!r}", expected="10m, 2h, 1d or 2026-11-22T14:00") from error

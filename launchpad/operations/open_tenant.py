@@ -1,0 +1,123 @@
+"""open: let somebody into a tenant: a one-time link, or a waiting device that is approved."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from launchpad.errors import StateError, StepFailed
+from launchpad.operations.following import hosts_of
+from launchpad.workspace import Workspace
+
+LINK, DEVICES, APPROVE = "open", "devices", "approve"
+"""Names of the actions that an app may offer for this."""
+ACT_SECONDS = 180
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionResult:
+    """What an app's action printed: parsed when it is JSON."""
+
+    tenant: str
+    action: str
+    text: str
+    data: Any
+
+    def as_json(self) -> dict[str, Any]:
+        return {"tenant": self.tenant, "action": self.action, "output": self.text if self.data is None else self.data}
+
+
+def open_tenant(workspace: Workspace, name: str) -> str:
+    """A link for a browser: a one-time one when the app makes such links, else the tenant's address. StateError for a
+    tenant without a domain."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    if not tenant.domains:
+        raise StateError(f"{name} has no domain to open", hint=f"write domains: into inventory/tenants/{name}.yaml")
+    if LINK not in {str(action.name) for action in fleet.app(tenant.app).actions}:
+        return f"https://{tenant.domains[0]}/"
+    said = act(workspace, name, LINK)
+    link = next(_links(said.data if said.data is not None else said.text), "")
+    if not link:
+        raise StepFailed(f"{name}: {tenant.app} gave no link", hint=f"launchpad logs {name}")
+    return at_domain(link, str(tenant.domains[0]))
+
+
+def devices(workspace: Workspace, name: str) -> ActionResult:
+    """The devices that are paired with the tenant or wait to be, as the app lists them."""
+    return act(workspace, name, DEVICES)
+
+
+def approve(workspace: Workspace, name: str, device: str) -> ActionResult:
+    """Let the waiting device in."""
+    return act(workspace, name, APPROVE, [device])
+
+
+def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
+    """Run an action that the tenant's release offers, inside its own container. StateError when the app has no such
+    action, StepFailed when it failed."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    offered = [str(item.name) for item in fleet.app(tenant.app).actions]
+    if action not in offered:
+        raise StateError(f"{name}: {tenant.app} has no action {action}", hint=f"it has {', '.join(offered) or 'none'}")
+    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
+        body = {"tenant": str(tenant.name), "action": action, "arguments": list(arguments)}
+        reply = runner.ask("act", body, seconds=ACT_SECONDS)
+    text = str(reply.get("out") or "")
+    if reply.get("code"):
+        said = (str(reply.get("err") or "") + text).strip().splitlines()
+        reason = said[-1] if said else "it said nothing"
+        raise StepFailed(f"{name}: {action} failed with {reply['code']}: {reason}", hint=f"launchpad logs {name}")
+    return ActionResult(tenant=str(tenant.name), action=action, text=text, data=_parsed(text))
+
+
+def waiting(devices: Any) -> list[dict[str, str]]:
+    """The devices that wait, of what an app lists under `pending`: {"id", "about"}; empty when it lists none so."""
+    pending = devices.get("pending") if isinstance(devices, dict) else None
+    found = []
+    for item in pending if isinstance(pending, list) else ():
+        if isinstance(item, dict) and (identifier := item.get("requestId") or item.get("id")):
+            about = [str(item[key]) for key in ("displayName", "clientId", "platform", "remoteIp") if item.get(key)]
+            found.append({"id": str(identifier), "about": ", ".join(about)})
+    return found
+
+
+def at_domain(link: str, domain: str) -> str:
+    """The link with the tenant's own domain for an address that only its host knows; others stay as they are."""
+    parts = urlsplit(link)
+    try:
+        inside = ipaddress.ip_address(parts.hostname or "").is_private
+    except ValueError:
+        inside = parts.hostname == "localhost"
+    return urlunsplit(("https", domain, parts.path or "/", parts.query, parts.fragment)) if inside else link
+
+
+def _parsed(text: str) -> Any:
+    """The JSON in what was printed, also behind lines of chatter; None when there is none."""
+    for start in (0, *(index + 1 for index, mark in enumerate(text) if mark == "\n")):
+        if text[start : start + 1] in ("{", "["):
+            try:
+                return json.loads(text[start:])
+            except ValueError:
+                continue
+    return None
+
+
+def _links(said: Any) -> Iterator[str]:
+    """Links in the order of how likely each is meant: by the key that tells it, then any."""
+    if isinstance(said, dict):
+        for key in ("browserUrl", "url", "link"):
+            if isinstance(said.get(key), str):
+                yield from _links(said[key])
+        for value in said.values():
+            yield from _links(value)
+    elif isinstance(said, list):
+        for value in said:
+            yield from _links(value)
+    elif isinstance(said, str):
+        yield from (word for word in said.split() if word.startswith(("http://", "https://")))
