@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_SECRET_NAME = re.compile(r"^(?:  - name: )?([A-Z][A-Z0-9_]+):?$", re.MULTILINE)
 _TOP_KEY = re.compile(r"([a-z][a-z0-9-]*):")
 
 
@@ -33,6 +35,20 @@ def apps(ctx: Any, incomplete: str) -> list[str]:
     return sorted(
         {name for name in names if name.startswith(incomplete)} | set(_stems(ctx, "inventory/apps", incomplete))
     )
+
+
+def secrets(ctx: Any, incomplete: str) -> list[str]:
+    """The names that stand in the tenants' sealed files and in the apps."""
+    root = next(_root(ctx), None)
+    sources = [Path(__file__).parents[1].glob("templates/compose/*/app.yaml")]
+    if root is not None:
+        sources += [(root / "inventory/apps").glob("*.yaml"), (root / "inventory/secrets").glob("*.yaml")]
+    found: set[str] = set()
+    for source in sources:
+        for path in source:
+            with suppress(OSError, UnicodeDecodeError):
+                found.update(_SECRET_NAME.findall(path.read_text(encoding="utf-8")))
+    return sorted(name for name in found if name.startswith(incomplete))
 
 
 def tenants_and_hosts(ctx: Any, incomplete: str) -> list[str]:

@@ -39,9 +39,13 @@ class Output:
     def result(self, data: Any, text: str | Table) -> None:
         """The command's one result: `data` as a JSON document, or `text` for people."""
         if self.json:
-            self._print(self.stdout, json.dumps(data, indent=2, ensure_ascii=False, default=_as_json))
+            self.document(data)
         else:
             self._print(self.stdout, self._table(text) if isinstance(text, Table) else safe(text))
+
+    def document(self, data: Any) -> None:
+        """The command's one result where JSON is what it is, also for people."""
+        self._print(self.stdout, json.dumps(data, indent=2, ensure_ascii=False, default=_as_json))
 
     def item(self, data: Any, text: str) -> None:
         """One of many results as they come: a line of JSON, or a line for people."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.app import App
 from launchpad.fleet.files import replace_file, writing
+from launchpad.fleet.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.references import Recipient
 from launchpad.fleet.sealed_file import Entry, read_entries, write_entries
@@ -43,6 +44,9 @@ class SecretStore(Protocol):
 
     def reseal(self, tenant: TenantName) -> tuple[SecretName, ...]:
         """Seal the stale ones for the present recipients, their versions unchanged; the names of those sealed."""
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """What is wrong with how secrets are kept, of any tenant."""
 
 
 class FolderSecrets:
@@ -112,6 +116,18 @@ class FolderSecrets:
             if stale:
                 self._write(tenant, entries)
             return stale
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        found: list[Mistake] = []
+        for path in sorted((self.root / SECRETS).glob("*.yaml")):
+            try:
+                self._read(TenantName(path.stem))
+            except InventoryMistakes as error:
+                found += error.mistakes
+            except InventoryError as error:
+                place = Place(path.relative_to(self.root).as_posix())
+                found.append(Mistake(place, error.message, hint=error.hint))
+        return tuple(found)
 
     def _path(self, tenant: TenantName) -> Path:
         return self.root / SECRETS / f"{TenantName(tenant)}.yaml"

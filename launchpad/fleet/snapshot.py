@@ -12,6 +12,7 @@ from launchpad.fleet.mistakes import Mistake, Place
 SETTINGS_FILE = "launchpad.yaml"
 INVENTORY = "inventory"
 SECRETS = f"{INVENTORY}/secrets"
+SCHEMAS = f"{INVENTORY}/.schema"
 LARGEST_FILE = 1024 * 1024
 MOST_FILES = 20_000
 
@@ -91,3 +92,9 @@ def _content(path: Path, root: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise _Refused(f"cannot be read: {error.strerror}", "a file that you may read") from error
+
+
+def schema_line(kind: str) -> str:
+    """The comment by which editors find the schema of a file."""
+    folders = {"launchpad": SCHEMAS, "app": "../.schema", "tenant": "../.schema"}
+    return f"# yaml-language-server: $schema={folders.get(kind, '.schema')}/{kind}.json\n"

@@ -16,7 +16,7 @@ from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
 from launchpad.fleet.parse import HOSTS_FILE, TENANTS, parse
 from launchpad.fleet.slots_file import SLOTS_FILE, Slots, read_slots
-from launchpad.fleet.snapshot import Snapshot
+from launchpad.fleet.snapshot import Snapshot, schema_line
 from launchpad.fleet.tenant import Tenant, Value
 
 Changes = dict[str, bytes | None]
@@ -123,7 +123,7 @@ class FolderStore:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             if name in fleet.hosts:
                 raise StateError(f"host {name} exists already", hint=f"launchpad host show {name}")
-            before = snapshot.files.get(HOSTS_FILE, schema_line("hosts").encode())
+            before = snapshot.files.get(HOSTS_FILE, schema_line("host").encode())
             return {HOSTS_FILE: with_entry(HOSTS_FILE, before, key=name, record=dict(record))}
 
         return self._edit(change).hosts[name]
@@ -171,12 +171,6 @@ class FolderStore:
                 remove_file(self.root / name)
             else:
                 replace_file(self.root / name, content)
-
-
-def schema_line(kind: str) -> str:
-    """The comment by which editors find the JSON Schema of a file of the inventory."""
-    folders = {"launchpad": "inventory/.schema", "app": "../.schema", "tenant": "../.schema"}
-    return f"# yaml-language-server: $schema={folders.get(kind, '.schema')}/{kind}.json\n"
 
 
 def shipped_apps(templates: Iterable[Path]) -> dict[str, bytes]:

@@ -49,6 +49,16 @@ class Variable(Model):
             self._parse_text(value)
         return value
 
+    def read(self, text: str) -> Value:
+        """The value that a text of a command line stands for; raises Malformed."""
+        if self.type == "switch" and text in {"true", "false"}:
+            return self.parse(text == "true")
+        if self.type in {"integer", "number"} and re.fullmatch(r"-?[0-9]{1,15}", text):
+            return self.parse(int(text))
+        if self.type == "number" and re.fullmatch(r"-?[0-9]{1,15}\.[0-9]{1,15}", text):
+            return self.parse(float(text))
+        return self.parse(text)
+
     def _parse_text(self, value: str) -> None:
         if _LINE.fullmatch(value) is None:
             raise Malformed(

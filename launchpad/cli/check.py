@@ -1,0 +1,42 @@
+"""launchpad check: every mistake in the inventory."""
+
+from __future__ import annotations
+
+import typer
+
+from launchpad.cli.output import GREEN, YELLOW
+from launchpad.cli.session import Session
+from launchpad.fleet.mistakes import InventoryMistakes
+from launchpad.fleet.readiness import readiness
+
+app = typer.Typer()
+
+
+@app.command("check", epilog="Example: launchpad check")
+def check(ctx: typer.Context) -> None:
+    """Say every mistake in the inventory, with file and line; exit code 3 when there is one.
+
+    Says also what is still to do before each tenant can be deployed, which is no mistake.
+    """
+    session = Session.of(ctx)
+    workspace = session.workspace
+    mistakes = list(workspace.secrets.mistakes())
+    try:
+        fleet = workspace.fleet.load()
+    except InventoryMistakes as error:
+        raise InventoryMistakes([*mistakes, *error.mistakes]) from error
+    if mistakes:
+        raise InventoryMistakes(mistakes)
+    notes = readiness(fleet, {name: workspace.secrets.versions(name) for name in fleet.tenants})
+    counts = {
+        "hosts": len(fleet.hosts),
+        "tenants": len(fleet.tenants),
+        "apps": len(fleet.apps),
+        "tiers": len(fleet.tiers),
+    }
+    summary = ", ".join(f"{count} {noun if count != 1 else noun[:-1]}" for noun, count in counts.items())
+    lines = [session.output.styled(f"no mistakes: {summary}", GREEN)]
+    if notes:
+        lines.append(session.output.styled("still to do before a deploy:", YELLOW))
+        lines += [f"  {note.about}: {note.what}\n    {note.hint}" for note in notes]
+    session.output.result({"mistakes": [], "notes": [note.as_dict() for note in notes], **counts}, "\n".join(lines))

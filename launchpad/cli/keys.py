@@ -1,0 +1,64 @@
+"""launchpad key: this operator's keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from launchpad.cli.output import fields
+from launchpad.cli.session import Session
+from launchpad.errors import InventoryError
+from launchpad.fleet.keys import Keys
+
+app = typer.Typer(help="This operator's keys.")
+
+
+@app.callback()
+def key() -> None:
+    """This operator's keys."""
+
+
+@app.command("show", epilog="Example: launchpad key show")
+def show_keys(ctx: typer.Context) -> None:
+    """Show the public halves of this operator's keys, where they lie, and whether launchpad.yaml has them."""
+    session = Session.of(ctx)
+    settings = session.settings
+    keys = Keys(settings.identity, settings.ssh_key or settings.config / "ssh_ed25519", settings.signing_key)
+    public = {
+        "ssh_key": str(keys.ssh_public),
+        "signing_key": str(keys.signing_public),
+        "recipient": str(keys.recipient),
+    }
+    known = _known(session, public)
+    data: dict[str, Any] = {"operator": settings.operator, **public, "in_workspace": known}
+    data["files"] = {name: str(path) for name, path in keys.paths().items()}
+    text = fields(
+        [
+            ("operator", settings.operator),
+            ("ssh key", f"{public['ssh_key']}{_said(known, 'ssh_key')}"),
+            ("signing key", f"{public['signing_key']}{_said(known, 'signing_key')}"),
+            ("recipient", f"{public['recipient']}{_said(known, 'recipient')}"),
+            *((f"{name} file", path) for name, path in keys.paths().items()),
+        ]
+    )
+    session.output.result(data, text)
+
+
+def _known(session: Session, public: dict[str, str]) -> dict[str, bool] | None:
+    """Which of the keys the workspace's launchpad.yaml has; None where there is no workspace that can be read."""
+    try:
+        defaults = session.workspace.fleet.load().defaults
+    except InventoryError:
+        return None
+    blobs = {tuple(text.split()[:2]) for operator in defaults.operators for text in operator.keys}
+    signers = {tuple(text.split()[:2]) for text in defaults.signers}
+    return {
+        "ssh_key": tuple(public["ssh_key"].split()[:2]) in blobs,
+        "signing_key": tuple(public["signing_key"].split()[:2]) in signers,
+        "recipient": public["recipient"] in defaults.recipients,
+    }
+
+
+def _said(known: dict[str, bool] | None, name: str) -> str:
+    return "" if known is None or known[name] else "\n  (not in launchpad.yaml)"

@@ -1,0 +1,35 @@
+"""Every question that is put to a person."""
+
+from __future__ import annotations
+
+import sys
+
+from launchpad.cli.session import Session
+from launchpad.errors import StateError
+from launchpad.fleet.secret import LONGEST_SECRET, Secret
+
+
+def confirm(session: Session, question: str, *, yes: bool) -> None:
+    """Return when the answer is yes, or was given as --yes; StateError when it is no, or nobody can be asked."""
+    if yes:
+        return
+    if not session.interactive:
+        raise StateError(f"{question} Nobody is there to answer", hint="add --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise StateError("not confirmed, nothing was changed")
+
+
+def read_secret(session: Session, name: str) -> Secret:
+    """A secret from standard input, without its last line break, or typed unseen at the terminal."""
+    if session.interactive:
+        from getpass import getpass
+
+        return Secret(getpass(f"{name} (not shown): ", stream=sys.stderr))
+    content = sys.stdin.buffer.read(LONGEST_SECRET + 2)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        # without its cause, which quotes the value
+        raise StateError(f"{name}: standard input is not UTF-8", hint="base64-encode what is no text") from None
+    return Secret(text.removesuffix("\n").removesuffix("\r"))

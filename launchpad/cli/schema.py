@@ -1,0 +1,34 @@
+"""launchpad schema: JSON Schemas for editors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from launchpad.cli.session import Session
+
+app = typer.Typer()
+
+
+@app.command("schema", epilog="Example: launchpad schema tenant")
+def print_schema(
+    ctx: typer.Context,
+    kind: Annotated[
+        Literal["launchpad", "host", "tier", "app", "tenant"] | None, typer.Argument(help="All when left out.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write them all into inventory/.schema instead.")] = False,
+) -> None:
+    """Print the JSON Schema of launchpad.yaml, hosts.yaml, tiers.yaml, an app's or a tenant's file.
+
+    The files that launchpad writes name theirs in the first line, where editors look for it.
+    """
+    from launchpad.fleet.schema import KINDS, schema, write_schemas
+
+    session = Session.of(ctx)
+    if write:
+        root = session.workspace.root
+        files = [path.relative_to(root).as_posix() for path in write_schemas(root)]
+        session.output.result({"written": files}, "\n".join(files))
+        return
+    session.output.document(schema(kind) if kind else {name: schema(name) for name in KINDS})

@@ -1,0 +1,178 @@
+"""launchpad tenant: the tenants of the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.output import Table, fields
+from launchpad.cli.prompts import confirm
+from launchpad.cli.session import Session
+from launchpad.errors import InventoryError
+from launchpad.fleet.app import App
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
+from launchpad.fleet.nearest import nearest
+from launchpad.fleet.store import NewTenant
+from launchpad.fleet.tenant import Tenant, Value
+
+app = typer.Typer(help="Add, show, list and remove tenants.")
+
+TenantArgument = Annotated[str, typer.Argument(help="The tenant's name.", autocompletion=complete.tenants)]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command(
+    "add",
+    epilog="Example: launchpad tenant add carol --app openclaw --tier standard --host web-1 --domain carol.example.com",
+)
+def add_tenant(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="a-z, 0-9 and single hyphens; also the name of its folder on the host.")],
+    app_name: Annotated[
+        str, typer.Option("--app", metavar="APP", help="What it runs.", autocompletion=complete.apps)
+    ] = "openclaw",
+    tier: Annotated[
+        str,
+        typer.Option(
+            metavar="TIER", help="What it gets; may be left out where there is one tier.", autocompletion=complete.tiers
+        ),
+    ] = "",
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST",
+            help="Where it runs; may be left out where there is one host.",
+            autocompletion=complete.hosts,
+        ),
+    ] = "",
+    domain: Annotated[list[str] | None, typer.Option(metavar="DOMAIN", help="Once for each.")] = None,
+    version: Annotated[str, typer.Option(metavar="VERSION", help="The app's newest when left out.")] = "",
+    variable: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A variable of the app, once for each.")
+    ] = None,
+) -> None:
+    """Write a tenant down, in the next slot, and make the tokens that its app wants.
+
+    Changes the inventory only: launchpad deploy puts it on its host.
+    """
+    session = Session.of(ctx)
+    fleet = session.workspace.fleet.load()
+    declared = fleet.app(app_name)
+    new = NewTenant(
+        name=TenantName(name),
+        app=AppName(declared.name),
+        tier=TierName(fleet.tier(tier).name if tier else _only(fleet.tiers, "tier")),
+        host=HostName(fleet.host(host).name if host else _only(fleet.hosts, "host")),
+        domains=tuple(DomainName(text) for text in domain or ()),
+        version=VersionName(declared.version(version).version) if version else None,
+        variables=_variables(declared, variable or []),
+    )
+    tenant = session.workspace.fleet.add_tenant(new)
+    made = session.workspace.secrets.generate_missing(tenant.name, declared) if fleet.defaults.recipients else {}
+    text = f"tenant {tenant.name} is in slot {tenant.slot}, in inventory/tenants/{tenant.name}.yaml"
+    session.output.result(_as_json(fleet, tenant) | {"generated": sorted(made)}, text)
+    for secret in sorted(made):
+        session.output.say(f"generated {secret}")
+    session.output.say(f"next: launchpad secret list {tenant.name}; launchpad deploy {tenant.name}")
+
+
+@app.command("list", epilog="Example: launchpad tenant list --host web-1")
+def list_tenants(
+    ctx: typer.Context,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Only those of this host.", autocompletion=complete.hosts)
+    ] = "",
+) -> None:
+    """List the tenants of the inventory; launchpad status says what runs."""
+    session = Session.of(ctx)
+    fleet = session.workspace.fleet.load()
+    if host:
+        fleet.host(host)
+    tenants = [tenant for name, tenant in sorted(fleet.tenants.items()) if host in ("", tenant.host)]
+    rows = tuple(
+        (t.name, str(t.slot), f"{t.app} {t.version}", t.tier, t.host, "yes" if t.running else "no", " ".join(t.domains))
+        for t in tenants
+    )
+    headings = ("tenant", "slot", "app", "tier", "host", "running", "domains")
+    empty = "no tenants: launchpad tenant add NAME"
+    session.output.result([_as_json(fleet, tenant) for tenant in tenants], Table(headings, rows, empty))
+
+
+@app.command("show", epilog="Example: launchpad tenant show alice")
+def show_tenant(ctx: typer.Context, name: TenantArgument) -> None:
+    """Show a tenant as the inventory has it, with what its app and tier give it."""
+    session = Session.of(ctx)
+    fleet = session.workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    tier = fleet.tiers[tenant.tier]
+    secrets = session.workspace.secrets.versions(tenant.name)
+    variables = fleet.variables(tenant)
+    data = _as_json(fleet, tenant) | {"secrets": {str(key): version for key, version in secrets.items()}}
+    text = fields(
+        [
+            ("tenant", tenant.name),
+            ("slot", tenant.slot),
+            ("app", f"{tenant.app} {tenant.version}"),
+            ("host", tenant.host),
+            ("domains", " ".join(tenant.domains)),
+            ("tier", f"{tier.name}: {tier.memory} memory, {tier.cpus:g} cpus, {tier.pids} pids, {tier.disk} disk"),
+            ("running", "yes" if tenant.running else "no"),
+            ("variables", ", ".join(f"{key}={value}" for key, value in variables.items())),
+            ("secrets", ", ".join(f"{key} (version {version})" for key, version in sorted(secrets.items()))),
+            ("note", tenant.note),
+        ]
+    )
+    session.output.result(data, text)
+
+
+@app.command("remove", epilog="Example: launchpad tenant remove carol")
+def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = False) -> None:
+    """Take a tenant out of the inventory, with its secrets. Its slot is never given again.
+
+    Takes nothing off its host: do that first, with launchpad retire.
+    """
+    session = Session.of(ctx)
+    tenant = session.workspace.fleet.load().tenant(name)
+    confirm(session, f"Take {tenant.name} out of the inventory, and forget its secrets?", yes=yes)
+    session.workspace.fleet.remove_tenant(tenant.name)
+    session.workspace.secrets.remove_tenant(tenant.name)
+    session.output.result(
+        {"removed": tenant.name, "slot": tenant.slot}, f"tenant {tenant.name} is out of the inventory"
+    )
+
+
+def _only(records: Iterable[str], noun: str) -> str:
+    names = sorted(records)
+    if len(names) == 1:
+        return names[0]
+    choices = f"one of {', '.join(names)}" if names else f"a {noun} in the inventory"
+    raise InventoryError(
+        f"which {noun}? expected {choices}", hint=f"add --{noun} {names[0] if names else noun.upper()}"
+    )
+
+
+def _variables(app: App, written: list[str]) -> dict[str, Value]:
+    known = {str(name): variable for name, variable in app.variables.items()}
+    found: dict[str, Value] = {}
+    for text in written:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InventoryError(f"--set {text!r} has no value", hint=f"add --set {name}=VALUE")
+        if name not in known:
+            guess = nearest(name, known)
+            hint = f"did you mean {guess}?" if guess else f"launchpad app show {app.name}"
+            raise InventoryError(f"{app.name} takes no variable {name}", hint=hint)
+        try:
+            found[name] = known[name].read(value)
+        except Malformed as error:
+            raise InventoryError(f"--set {name}: {error.message}", hint=error.hint) from error
+    return found
+
+
+def _as_json(fleet: Fleet, tenant: Tenant) -> dict[str, object]:
+    return tenant.model_dump(mode="json") | {"variables": fleet.variables(tenant)}

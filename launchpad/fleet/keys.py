@@ -1,0 +1,92 @@
+"""An operator's keys: to open secrets, to be let in by hosts, to sign runners. Made once, never replaced."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from launchpad.errors import StateError
+from launchpad.fleet.files import replace_file
+from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.references import PublicKey, Recipient
+from launchpad.fleet.sealing import Identity, new_identity
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Where an operator's keys are; the secret halves are readable by their owner alone."""
+
+    identity: Path
+    ssh: Path
+    signing: Path
+
+    def make_missing(self, *, comment: str) -> tuple[Path, ...]:
+        """Make those that are not there; their paths. A key that is there is left as it is."""
+        made = []
+        if not self.identity.exists():
+            _private_folder(self.identity.parent)
+            content, _ = new_identity()
+            replace_file(self.identity, content.encode(), mode=0o600)
+            made.append(self.identity)
+        for path, purpose in ((self.ssh, "launchpad"), (self.signing, "launchpad signing")):
+            if not path.exists():
+                _private_folder(path.parent)
+                _make_ssh_key(path, comment=f"{comment} {purpose}")
+                made.append(path)
+        return tuple(made)
+
+    @property
+    def recipient(self) -> Recipient:
+        """The public half of the identity."""
+        return Identity(self.identity).recipient
+
+    @property
+    def ssh_public(self) -> PublicKey:
+        """The line that hosts know the operator by."""
+        return _public_half(self.ssh)
+
+    @property
+    def signing_public(self) -> PublicKey:
+        """The line that hosts check a runner's signature with."""
+        return _public_half(self.signing)
+
+    def paths(self) -> Mapping[str, Path]:
+        """What each is for, and where it is."""
+        return {"identity": self.identity, "ssh": self.ssh, "signing": self.signing}
+
+
+def _private_folder(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True, mode=0o700)
+
+
+def _make_ssh_key(path: Path, *, comment: str) -> None:
+    _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path))
+
+
+def _public_half(path: Path) -> PublicKey:
+    public = path.with_name(f"{path.name}.pub")
+    try:
+        line = public.read_text(encoding="utf-8") if public.exists() else _ssh_keygen("-y", "-f", str(path))
+        return PublicKey(line.strip())
+    except (OSError, UnicodeDecodeError, Malformed) as error:
+        hint = "launchpad init makes keys that are missing" if not path.exists() else f"ls -l {public}"
+        raise StateError(f"{path}: its public half cannot be read", hint=hint) from error
+
+
+def _ssh_keygen(*arguments: str) -> str:
+    command = ["ssh-keygen", *arguments]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30
+        )
+    except FileNotFoundError as error:
+        raise StateError("ssh-keygen is not installed", hint="apt install openssh-client") from error
+    except subprocess.TimeoutExpired as error:
+        raise StateError(f"{arguments[-1]}: ssh-keygen does not answer", hint=f"ls -l {arguments[-1]}") from error
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        raise StateError(f"{arguments[-1]}: ssh-keygen failed: {reason}", hint=f"ls -l {arguments[-1]}")
+    return done.stdout

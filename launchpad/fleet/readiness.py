@@ -1,0 +1,76 @@
+"""What a right inventory still lacks before it can be deployed. Pure; `check` tells it, each operation refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.names import SecretName, TenantName
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing that is still to do: about what, and what to type."""
+
+    about: str
+    what: str
+    hint: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The note as JSON."""
+        return asdict(self)
+
+
+def readiness(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]) -> list[Note]:
+    """Every such note; `secrets` are the names of those that each tenant has."""
+    return [*_keys(fleet), *_hosts(fleet), *_images(fleet), *_secrets(fleet, secrets)]
+
+
+def _keys(fleet: Fleet) -> list[Note]:
+    file = "launchpad.yaml"
+    notes = []
+    if not fleet.defaults.recipients:
+        notes.append(Note(file, "no recipients: nobody could read a secret", "launchpad key show prints yours"))
+    if not fleet.defaults.signers:
+        notes.append(Note(file, "no signers: no runner would be taken", "launchpad key show prints your signing key"))
+    return notes
+
+
+def _hosts(fleet: Fleet) -> list[Note]:
+    notes = []
+    for host in fleet.hosts.values():
+        if not host.operators:
+            hint = "launchpad key show prints your key; write it into launchpad.yaml under operators:"
+            notes.append(Note(f"host {host.name}", "no operators: nobody could log in", hint))
+        if not host.caddy.image.pinned:
+            hint = f"write {host.caddy.image}@sha256:… into launchpad.yaml under caddy: image:"
+            notes.append(Note(f"host {host.name}", "no digest for Caddy's image", hint))
+    return notes
+
+
+def _images(fleet: Fleet) -> list[Note]:
+    notes = []
+    for app, version in sorted({(tenant.app, tenant.version) for tenant in fleet.tenants.values()}):
+        try:
+            fleet.apps[app].images(version)
+        except InventoryError as error:
+            notes.append(Note(f"app {app}", error.message, error.hint))
+    return notes
+
+
+def _secrets(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]) -> list[Note]:
+    notes = []
+    for tenant in fleet.tenants.values():
+        present = secrets.get(tenant.name, ())
+        for spec in fleet.apps[tenant.app].secrets:
+            if spec.required and spec.name not in present:
+                verb = "rotate" if spec.generate else "set"
+                hint = f"launchpad secret {verb} {tenant.name} {spec.name}"
+                notes.append(Note(f"tenant {tenant.name}", f"no {spec.name}", hint))
+        known = {spec.name for spec in fleet.apps[tenant.app].secrets}
+        for name in sorted(set(present) - known):
+            hint = f"launchpad secret remove {tenant.name} {name}"
+            notes.append(Note(f"tenant {tenant.name}", f"{tenant.app} takes no secret {name}", hint))
+    return notes

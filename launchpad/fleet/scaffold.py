@@ -1,0 +1,96 @@
+"""A new workspace: the example fleet with its owner's keys in it, which passes every check as it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from launchpad.errors import StateError
+from launchpad.fleet.files import STATE, replace_file
+from launchpad.fleet.names import OperatorName
+from launchpad.fleet.references import PublicKey, Recipient
+from launchpad.fleet.schema import write_schemas
+from launchpad.fleet.snapshot import INVENTORY, SETTINGS_FILE, schema_line
+
+EXAMPLE = Path(__file__).parents[1] / INVENTORY
+
+_SETTINGS = """\
+# What holds for the whole fleet. `launchpad check` says every mistake in this folder.
+
+# Who may operate the hosts: a name, and the SSH keys that may run Launchpad's runner in that name.
+operators:
+  - name: {operator}
+    keys:
+      - {ssh_key}
+
+# Keys that may sign a new runner for the hosts.
+signers:
+  - {signing_key}
+
+# Who can read the secrets in inventory/secrets: age public keys. After a change: launchpad secret reseal
+recipients:
+  - {recipient}
+
+# The web server in front of the tenants. Its image is pinned by digest before a host is provisioned:
+#   image: docker.io/library/caddy:2.11.7@sha256:…
+caddy:
+  # Certificates come from Let's Encrypt, which warns at this address. Write your own.
+  # acme_email: ops@example.com
+  stream_close_delay: 24h
+"""
+
+_GITIGNORE = f"""\
+# what is this checkout's own
+{STATE}/
+"""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose workspace it is; only public halves."""
+
+    operator: OperatorName
+    ssh_key: PublicKey
+    signing_key: PublicKey
+    recipient: Recipient
+
+
+def refuse_existing(root: Path) -> None:
+    """StateError when there is already something of a workspace in the folder."""
+    for there in (SETTINGS_FILE, INVENTORY, ".gitignore"):
+        if (root / there).exists() or (root / there).is_symlink():
+            raise StateError(f"{root / there} exists already", hint="launchpad init another-folder")
+
+
+def scaffold(root: Path, owner: Owner) -> tuple[Path, ...]:
+    """Write a workspace into a folder, which is made when missing; the files. StateError, and nothing written, when
+    there is already something of a workspace in it."""
+    refuse_existing(root)
+    made: list[Path] = []
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for name, content in _contents(owner).items():
+            replace_file(root / name, content)
+            made.append(root / name)
+        made += write_schemas(root)
+    except OSError as error:
+        for path in made:
+            path.unlink()
+        where = error.filename or root
+        raise StateError(f"{where}: cannot be written: {error.strerror}", hint=f"ls -ld {root}") from error
+    return tuple(made)
+
+
+def _contents(owner: Owner) -> dict[str, bytes]:
+    """Every file; launchpad.yaml last, since with it the folder is a workspace."""
+    contents = {
+        f"{INVENTORY}/{path.relative_to(EXAMPLE).as_posix()}": path.read_bytes()
+        for path in sorted(EXAMPLE.rglob("*.yaml"))
+    }
+    settings = schema_line("launchpad") + _SETTINGS.format(
+        operator=owner.operator,
+        ssh_key=owner.ssh_key,
+        signing_key=owner.signing_key,
+        recipient=owner.recipient,
+    )
+    return contents | {".gitignore": _GITIGNORE.encode(), SETTINGS_FILE: settings.encode()}
