@@ -11,7 +11,7 @@ from typing import Any
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 _CADDY_ACTIVE = re.compile(r'["\\`{}]')
-_PLAIN = re.compile(r"[A-Za-z0-9._:/@+,=-]+(?: [A-Za-z0-9._:/@+,=-]+)*")
+_PLAIN = re.compile(r"[A-Za-z0-9._:/@+,=-]+")
 
 Quotation = Callable[[object], str]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import (
+    Environment,
     FileSystemLoader,
     StrictUndefined,
     TemplateError,
@@ -67,10 +68,9 @@ class TemplateSource:
             if not name.endswith(ENDING):
                 return self.path(name).read_text(encoding="utf-8")
             return _environment(self._folders, quotation_for(path)).get_template(name).render(values)
-        except TemplateNotFound as error:
-            raise InventoryError(
-                f"template {error.name} is missing", hint=f"write {self.path(str(error.name))}"
-            ) from error
+        except (TemplateNotFound, FileNotFoundError) as error:
+            missing = str(error.name) if isinstance(error, TemplateNotFound) else name
+            raise InventoryError(f"template {missing} is missing", hint=f"write {self.path(missing)}") from error
         except UnicodeDecodeError as error:
             raise InventoryError(f"{self.path(name)}: is not UTF-8 text") from error
         except Exception as error:  # whatever a template does wrong: wrong types, unknown names, unsafe attributes
@@ -102,6 +102,15 @@ class _Environment(ImmutableSandboxedEnvironment):
         return template
 
 
+class _Loader(FileSystemLoader):
+    """Also sees a template that appears in an earlier folder."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, path, unchanged = super().get_source(environment, template)
+        read = super().get_source
+        return source, path, lambda: unchanged() and read(environment, template)[1] == path
+
+
 @lru_cache(maxsize=16)
 def _environment(folders: tuple[Path, ...], quotation: Quotation) -> _Environment:
     def finalize(value: object) -> str:
@@ -110,7 +119,7 @@ def _environment(folders: tuple[Path, ...], quotation: Quotation) -> _Environmen
         return quotation(value)
 
     environment = _Environment(
-        loader=FileSystemLoader(folders),
+        loader=_Loader(folders),
         undefined=StrictUndefined,
         finalize=finalize,
         autoescape=False,  # finalize quotes for the file's own language; HTML's would be the wrong one
