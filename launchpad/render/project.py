@@ -46,6 +46,8 @@ def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) ->
             f"{path}: does not render to YAML: {_place(error)}",
             hint="write {{ value }} without quotes around it: it brings its own",
         ) from error
+    if not isinstance(document, dict):
+        raise InventoryError(f"{path}: must be a mapping, with services:", hint=f"see {templates.path(CELL + '.j2')}")
     plain: dict[str, Any] = _plain(document, str(path), "")
     return plain
 
@@ -67,8 +69,6 @@ def _plain(value: Any, path: str, at: str) -> Any:
         return {key: _plain(item, path, f"{at}.{key}".lstrip(".")) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item, path, f"{at}[{index}]") for index, item in enumerate(value)]
-    if not at:
-        raise InventoryError(f"{path}: must be a mapping, with services:", hint=f"see {path}")
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     raise InventoryError(f"{path}: {at} is a {type(value).__name__}, not text", hint="quote it")

@@ -34,7 +34,7 @@ def render_release(fleet: Fleet, tenant: Tenant, *, templates: TemplateSource, s
     app = fleet.app(tenant.app)
     _judge_secrets(app, tenant, secrets)
     values = values_of(fleet, tenant)
-    files = {path: templates.render(name, path, values) for path, name in _sources(app, tenant, templates).items()}
+    files = {path: templates.render(name, path, values) for path, name in _sources(app, templates).items()}
     files["compose.yaml"] = project(app, templates, values)
     files = dict(sorted(files.items()))
     return Rendered(_release(fleet, tenant, secrets=secrets, files=files), files)
@@ -55,13 +55,13 @@ def _judge_secrets(app: App, tenant: Tenant, secrets: Mapping[str, int]) -> None
         )
 
 
-def _sources(app: App, tenant: Tenant, templates: TemplateSource) -> dict[str, str]:
+def _sources(app: App, templates: TemplateSource) -> dict[str, str]:
     """The template of each file but compose.yaml: the app's own, else the one that every cell has."""
     own = f"compose/{app.template}"
     wanted: dict[str, tuple[str, ...]] = {path: (f"{own}/{path}", f"compose/_cell/{path}") for path in CELL_FILES}
     if app.secrets:
         wanted["entrypoint.sh"] = (f"{own}/entrypoint.sh", "compose/_cell/entrypoint.sh")
-    if app.web and tenant.domains:
+    if app.web:
         wanted["site.caddy"] = (f"{own}/site.caddy", "caddy/site.caddy")
     for file in app.files:
         wanted[str(file.path)] = (f"{own}/{file.template}",)
@@ -78,7 +78,6 @@ def _sources(app: App, tenant: Tenant, templates: TemplateSource) -> dict[str, s
 
 def _release(fleet: Fleet, tenant: Tenant, *, secrets: Mapping[str, int], files: Mapping[str, str]) -> Release:
     app = fleet.app(tenant.app)
-    served = bool(app.web and tenant.domains)
     return Release(
         tenant=str(tenant.name),
         slot=tenant.slot,
@@ -86,8 +85,8 @@ def _release(fleet: Fleet, tenant: Tenant, *, secrets: Mapping[str, int], files:
         version=str(tenant.version),
         strategy=app.strategy,
         services=_services(fleet, tenant),
-        web=f"{app.web.service}:{app.web.port}" if app.web and served else "",
-        domains=tuple(map(str, tenant.domains)) if served else (),
+        web=f"{app.web.service}:{app.web.port}" if app.web else "",
+        domains=tuple(map(str, tenant.domains)) if app.web else (),
         volumes=tuple(map(str, app.volumes)),
         disk_mb=fleet.tier(tenant.tier).disk.mb,
         egress=app.egress,
