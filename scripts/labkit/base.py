@@ -35,17 +35,37 @@ Suites: trixie-security
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 """
-# systemd's own container set-up hands over read-only v1 controllers; Docker must make groups in them.
-_CGROUP_UNIT = """[Unit]
-Description=Lab: make the cgroup v1 controllers writable, as they are on a real machine
+# What a container lacks to look like a machine of its own. The v1 controllers come read-only, and Docker must make
+# groups in them. And /sys/block lists every loop device of this machine: `mount -o loop` would take a neighbour's
+# device for its own when both keep a volume in a file of the same name.
+_MACHINE_SCRIPT = """#!/bin/sh
+for group in /sys/fs/cgroup/*; do
+    mount -o remount,bind,rw "$group"
+done
+block=/run/lab-block
+mkdir -p "$block"
+for link in /sys/block/*; do
+    case "$link" in */loop*) ;; *) cp -P "$link" "$block/" ;; esac
+done
+for node in /dev/loop[0-9]*; do
+    number=$(mountpoint -x "$node") || continue
+    device=$(readlink -f "/sys/dev/block/$number")
+    ln -s "../devices/virtual/block/${device##*/}" "$block/${node##*/}"
+done
+mount --bind "$block" /sys/block
+exit 0
+"""
+_MACHINE_UNIT = """[Unit]
+Description=Lab: look like a machine of its own
 DefaultDependencies=no
-Before=sysinit.target
-ConditionPathIsMountPoint=/sys/fs/cgroup/memory
+Before=sysinit.target local-fs-pre.target
+Wants=local-fs-pre.target
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -c 'for group in /sys/fs/cgroup/*; do mount -o remount,bind,rw "$group" || true; done'
+StandardError=null
+ExecStart=/usr/lib/lab/machine
 
 [Install]
 WantedBy=sysinit.target
@@ -55,7 +75,17 @@ WantedBy=sysinit.target
 def bare_root(paths: Paths) -> Path:
     """The folder with the bare host's root file system; built when its recipe is new."""
     certificate = authority.root_certificate(paths)
-    recipe = [_RECIPE, _PACKAGES, _DPKG, _APT, _APT_LATER, _SOURCES, _CGROUP_UNIT, certificate.read_text()]
+    recipe = [
+        _RECIPE,
+        _PACKAGES,
+        _DPKG,
+        _APT,
+        _APT_LATER,
+        _SOURCES,
+        _MACHINE_SCRIPT,
+        _MACHINE_UNIT,
+        certificate.read_text(),
+    ]
     key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]
     root = paths.cache / "bases" / key / "root"
     with paths.lock("base"):
@@ -101,9 +131,9 @@ def _furnish(root: Path, certificate: Path) -> None:
     run(["chroot", str(root), "update-ca-certificates"])
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
-    # The file's name sorts before systemd's own 80-container-host0.network, which would ask for DHCP.
-    write_text(root / "etc/systemd/system/lab-cgroups.service", _CGROUP_UNIT)
-    units = ["lab-cgroups.service", "systemd-networkd.service"]
+    write_text(root / "usr/lib/lab/machine", _MACHINE_SCRIPT, mode=0o755)
+    write_text(root / "etc/systemd/system/lab-machine.service", _MACHINE_UNIT)
+    units = ["lab-machine.service", "systemd-networkd.service"]
     run(["systemctl", f"--root={root}", "enable", "--quiet", *units])
     run(["systemctl", f"--root={root}", "mask", "--quiet", "systemd-networkd-wait-online.service"])
     write_text(root / "etc/resolv.conf", f"nameserver {GATEWAY}\noptions timeout:1 attempts:5\n")
@@ -113,24 +143,22 @@ def _furnish(root: Path, certificate: Path) -> None:
     os.truncate(root / "etc/machine-id", 0) if (root / "etc/machine-id").exists() else None
 
 
-def copy_root(origin: Path, target: Path) -> None:
-    """Copy a root file system, with holes in place of zeros, and without copying at all where blocks can be shared."""
-    run(["cp", "--archive", "--reflink=auto", "--sparse=always", str(origin), str(target)])
-
-
 def personalise(root: Path, *, name: str, address: str, machine_id: str) -> None:
     """Make a copied root a host of its own: its name, its address and its machine id."""
     write_text(root / "etc/hostname", f"{name}\n")
     write_text(root / "etc/hosts", f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {name}.{DOMAIN} {name}\n")
     write_text(root / "etc/machine-id", f"{machine_id}\n", mode=0o444)
     network = f"[Match]\nName=host0\n\n[Network]\nAddress={address}/24\nGateway={GATEWAY}\nDNS={GATEWAY}\n"
+    # The file's name sorts before systemd's own 80-container-host0.network, which would ask for DHCP.
     write_text(root / "etc/systemd/network/10-host0.network", network + "LinkLocalAddressing=no\nIPv6AcceptRA=no\n")
 
 
 def let_root_in(root: Path, public_key: str) -> None:
     """Do what a provider does for a new server: root's authorized key, and host keys of its own."""
     write_text(root / "root/.ssh/authorized_keys", public_key, mode=0o600)
-    run(["ssh-keygen", "-A", "-f", str(root)])
+    # No RSA key, which sshd can do without: to find its primes takes longer than to boot.
+    for kind in ("ed25519", "ecdsa"):
+        _make_host_key(root / f"etc/ssh/ssh_host_{kind}_key", kind)
 
 
 def renew_host_keys(root: Path) -> None:
@@ -138,5 +166,8 @@ def renew_host_keys(root: Path) -> None:
     for key in (root / "etc/ssh").glob("ssh_host_*_key"):
         kind = key.name.removeprefix("ssh_host_").removesuffix("_key")
         key.unlink()
-        key.with_suffix(".pub").unlink(missing_ok=True)
-        run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "root@lab", "-f", str(key)])
+        _make_host_key(key, kind)
+
+
+def _make_host_key(path: Path, kind: str) -> None:
+    run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "root@lab", "-f", str(path)])

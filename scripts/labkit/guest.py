@@ -72,10 +72,9 @@ class Guest:
         """The words that boot it."""
         binds = ["--bind=/dev/fuse"] if Path("/dev/fuse").exists() else []
         # No /dev/loop-control: it hands out the first loop device that is free on this whole machine, and no guest has
-        # a node for that one. Without it `mount -o loop` tries loop0, loop1 … and then the names that /sys shows: so
-        # each of the guest's own devices stands under both names.
+        # a node for that one. Without it `mount -o loop` tries loop0, loop1 …: these are the guest's own.
         for number, device in enumerate(loops.devices_of(self.index)):
-            binds += [f"--bind={device}", f"--bind={device}:/dev/loop{number}"]
+            binds.append(f"--bind={device}:/dev/loop{number}")
         return [
             *cgroups.scope_command(self.label),
             "systemd-nspawn",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from labkit import network
+from labkit import disks, network
 from labkit.errors import LabError
 from labkit.guest import Guest
 from labkit.paths import Paths
@@ -25,6 +25,8 @@ class Host:
     def __init__(self, paths: Paths, name: str) -> None:
         self._guest = Guest(paths, name)
         self._paths = paths
+        # This machine may have been started again since: a host that is off still has a disk to look at.
+        disks.attach(self._guest.folder)
 
     def __repr__(self) -> str:
         return f"Host({self.name!r})"
@@ -183,8 +185,8 @@ class Host:
 
     def fill_disk(self, path: str) -> None:
         """Fill the file system that `path` is on, to the last byte; refused where it is this machine's own."""
-        devices = self.exec(["stat", "--format=%d", "/", path]).stdout.split()
-        if devices[0] == devices[1]:
+        device = self.exec(["findmnt", "--noheadings", "--output=SOURCE", "--target", path]).stdout
+        if not device.startswith("/dev/loop"):
             raise LabError(f"{path} on {self.name} shares this machine's own disk, which the lab does not fill")
         script = 'fallocate -l "$(df --output=avail -B1 "$1" | tail -1)" "$2" 2>/dev/null; cat /dev/zero >> "$2"; sync'
         self.exec(["sh", "-c", script, "sh", path, f"{path}/{_FILL_NAME}"], check=False, timeout=600)

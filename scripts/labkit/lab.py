@@ -2,12 +2,11 @@
 
 import contextlib
 import secrets
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from labkit import authority, base, cgroups, images, loops, network, outer, services, snapshots
+from labkit import authority, base, cgroups, disks, images, loops, network, outer, services, snapshots
 from labkit.errors import LabError
 from labkit.guest import Guest
 from labkit.host import Host
@@ -90,7 +89,11 @@ class Lab:
             guest.kill()
             network.heal(guest.address)
         with self.paths.lock(f"create-{name}"):
-            run(["rm", "-rf", "--one-file-system", str(guest.folder)])
+            self._remove(guest)
+
+    def _remove(self, guest: Guest) -> None:
+        disks.detach(guest.folder)
+        run(["rm", "-rf", "--one-file-system", str(guest.folder)])
 
     def down_all(self) -> None:
         """Remove every host, the servers, the bridge and the rules: all that the lab made, except the cache."""
@@ -167,11 +170,15 @@ class Lab:
             return int(indexes[name])
 
     def _create(self, guest: Guest, source: str, *, keep_keys: bool) -> None:
-        origin = base.bare_root(self.paths) if source == BARE else snapshots.root_of(self.paths, source)
         index = self._index(guest.name)
-        shutil.rmtree(guest.folder, ignore_errors=True)
+        self._remove(guest)
         guest.folder.mkdir(parents=True)
-        base.copy_root(origin, guest.root)
+        if source == BARE:
+            disks.copy(base.bare_root(self.paths), guest.root)
+        else:
+            with self.paths.lock("snapshots"):
+                disks.lay_over(snapshots.root_of(self.paths, source), guest.folder)
+                disks.attach(guest.folder)
         address = network.address_of(index)
         base.personalise(guest.root, name=guest.name, address=address, machine_id=secrets.token_hex(16))
         if source == BARE:

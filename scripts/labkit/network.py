@@ -57,7 +57,7 @@ def address_of(index: int) -> str:
 
 def up() -> None:
     """Make the bridge and the rules, or leave them as they are when they stand."""
-    if not Path(f"/sys/class/net/{BRIDGE}").exists():
+    if not _bridge_stands():
         run(["ip", "link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0"])
         run(["ip", "addr", "add", f"{GATEWAY}/24", "dev", BRIDGE])
         run(["ip", "link", "set", BRIDGE, "up"])
@@ -70,8 +70,12 @@ def down() -> None:
     """Remove the bridge and the rules; nothing else was made."""
     for family in ("ip", "bridge"):
         attempt(["nft", "delete", "table", family, TABLE])
-    if Path(f"/sys/class/net/{BRIDGE}").exists():
+    if _bridge_stands():
         run(["ip", "link", "delete", BRIDGE])
+
+
+def _bridge_stands() -> bool:
+    return attempt(["ip", "link", "show", BRIDGE]).status == 0
 
 
 def cut(address: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,10 @@ def obstacle(paths: Paths) -> str:
         return "There is no /dev/loop-control: the hosts' Btrfs volumes are loop files."
     if attempt(["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "true"]).status != 0:
         return "The kernel refuses new namespaces: this is probably an unprivileged container."
+    if _kernel() < (6, 7):
+        return (
+            f"The hosts' Btrfs volumes have simple quotas, which Linux knows since 6.7; this is {platform.release()}."
+        )
     if not {"overlay", "btrfs"} <= _file_systems():
         return "The kernel has no overlay or no Btrfs file system."
     if not paths.cache.exists() and _free(paths.cache) < _LEAST_FREE:
@@ -89,6 +94,10 @@ def _unpack(paths: Paths, package: str) -> None:
     run(["sh", "-c", 'cd "$1" && apt-get download -q "$2"', "sh", str(folder), package])
     newest = max(folder.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
     run(["dpkg-deb", "-x", str(newest), str(_tools(paths))])
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(int(word) for word in re.findall(r"\d+", platform.release())[:2])
 
 
 def _file_systems() -> set[str]:

@@ -1,10 +1,11 @@
-"""Copies of hosts' disks in the cache, so that a host that took half a minute to provision boots in seconds."""
+"""Copies of hosts' disks in the cache, so that a host that took half a minute to provision boots in a second."""
 
 import re
+import secrets
 import shutil
 from pathlib import Path
 
-from labkit import base
+from labkit import disks
 from labkit.errors import LabError
 from labkit.paths import Paths, read_json, write_json
 
@@ -19,29 +20,32 @@ def check_label(label: str) -> str:
 
 
 def keep(paths: Paths, root: Path, label: str, *, key: str) -> None:
-    """Copy the root of a host that is off; what had this label before is replaced when the copy is complete."""
-    folder = paths.cache / "snapshots" / check_label(label)
-    partial, old = folder.with_name(f"{label}.partial"), folder.with_name(f"{label}.old")
+    """Copy the root of a host that is off; whoever boots this label from now on gets this copy."""
+    folder = _folder(paths, label)
     with paths.lock("snapshots"):
-        for rest in (partial, old):
-            shutil.rmtree(rest, ignore_errors=True)
-        partial.mkdir(parents=True)
-        base.copy_root(root, partial / "root")
-        write_json(partial / "snapshot.json", {"key": key})
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        copy = folder / secrets.token_hex(4)
+        disks.copy(root, copy)
+        write_json(folder / "snapshot.json", {"key": key, "copy": copy.name})
+        for other in [path for path in folder.iterdir() if path.is_dir() and path != copy]:
+            # Hosts may still stand on an older copy; it goes when the next one is made.
+            if not disks.is_used(other):
+                shutil.rmtree(other)
 
 
 def key_of(paths: Paths, label: str) -> str | None:
     """The key that the snapshot was made from; None when there is no such snapshot."""
-    key = read_json(paths.cache / "snapshots" / check_label(label) / "snapshot.json").get("key")
+    key = read_json(_folder(paths, label) / "snapshot.json").get("key")
     return key if isinstance(key, str) else None
 
 
 def root_of(paths: Paths, label: str) -> Path:
     """The snapshot's root file system; LabError when there is none."""
-    if key_of(paths, label) is None:
+    copy = read_json(_folder(paths, label) / "snapshot.json").get("copy")
+    if not isinstance(copy, str):
         raise LabError(f"there is no snapshot {label!r}", hint="scripts/lab snapshot NAME LABEL", exit_code=4)
-    return paths.cache / "snapshots" / label / "root"
+    return _folder(paths, label) / copy
+
+
+def _folder(paths: Paths, label: str) -> Path:
+    return paths.cache / "snapshots" / check_label(label)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from labkit import cgroups, loops
+from labkit import cgroups, disks, loops
 from labkit.guest import REBOOT_STATUS, Guest
 from labkit.paths import Paths
 from labkit.processes import Process
@@ -24,6 +24,7 @@ def supervise(guest: Guest) -> int:
 
 def _boot_once(guest: Guest) -> int:
     loops.make(guest.index)
+    disks.attach(guest.folder)
     label = guest.label
     with (guest.folder / "console.log").open("ab") as console:
         nspawn = subprocess.Popen(
