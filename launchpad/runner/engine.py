@@ -159,7 +159,9 @@ class Run:
         self.journal.finish("incomplete", f"done, but for {name}: {reason(error)}")
 
     def back(self, undoing: dict[str, Any]) -> None:
-        """Undo every step that was begun, the last one first; NotSettled when one cannot be undone now."""
+        """Undo every step that was begun, the last one first. One that cannot be undone now does not keep the others
+        from it, the old release's start least of all; NotSettled then, and the next try undoes them all again."""
+        failed = ""
         for index in sorted(self.begun, reverse=True):
             self.index, step = index, self.plan[index]
             try:
@@ -167,8 +169,11 @@ class Run:
             except Exception as error:
                 name = step_name(type(step))
                 self.journal.add("undo-failed", index=self.index, step=name, message=reason(error))
-                raise NotSettled(f"cannot undo {name} yet: {reason(error)}") from error
-            self.journal.add("step-undone", index=self.index, step=step_name(type(step)))
+                failed = failed or f"cannot undo {name} yet: {reason(error)}"
+            else:
+                self.journal.add("step-undone", index=self.index, step=step_name(type(step)))
+        if failed:
+            raise NotSettled(failed)
         self.journal.finish(undoing["outcome"], undoing["reason"], undoing["lines"])
 
 

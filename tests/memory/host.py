@@ -33,6 +33,7 @@ def effect(method: Method) -> Method:
     def call(self: MemoryHost, *arguments: Any, **options: Any) -> Any:
         self.clock += 0.01
         self.calls.append(method.__name__)
+        self.disk_full = self.disk_full or len(self.calls) == self.fill_at
         here = len(self.calls) == self.kill_at
         if here and self.kill_mode == "before":
             raise Killed(method.__name__)
@@ -65,6 +66,8 @@ class MemoryHost:
     docker_down: bool = False
     caddy_down: bool = False
     disk_full: bool = False
+    fill_at: int = 0
+    """The call from which on the disk is full."""
     spare: int = 0
     """Bytes that can still be written on a full disk: what was reserved and has been removed."""
     clock: float = 1_790_000_000.0
@@ -177,7 +180,8 @@ class MemoryHost:
         if self.halfway:
             gone = gone[: len(gone) // 2]
         for name in gone:
-            self.spare += len(self.files.pop(name).data)
+            freed = self.files.pop(name).data
+            self.spare += len(freed) if self.disk_full else 0
         if self.halfway:
             return
         for table in (self.folders, self.links, self.volumes):
@@ -297,7 +301,6 @@ class MemoryHost:
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
         self._docker()
         resolved = self.resolve(folder, project, environment)
-        self._room("/var/lib/docker", 1)
         for service, settings in resolved["services"].items():
             network = resolved["networks"]["default"]["name"]
             if network not in self.networks:
@@ -317,6 +320,8 @@ class MemoryHost:
         taken = [box for box in self.boxes.values() if box.address == address and box.name != name]
         if taken:
             raise Failed(f"{name}: Address already in use")
+        if old is None or old.release != release:
+            self._room("/var/lib/docker", 1)
         self.addresses[name] = address
         self.boxes[name] = Container(
             name=name,

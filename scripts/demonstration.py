@@ -1,0 +1,296 @@
+"""What scripts/demo does: the very commands that an operator types, one after the other, each timed.
+
+On this machine's lab by default; on a real VPS with --host root@203.0.113.7 (its names are then made with sslip.io, and
+Let's Encrypt gives the certificates). Where the lab cannot run, the example fleet is checked and rendered instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+TENANTS = ("alice", "bob")
+LAB_HOST = "demo-1"
+
+
+class Broken(Exception):
+    """A step did not show what it must."""
+
+
+@dataclass
+class Demo:
+    """The state that the steps share, and what they took."""
+
+    workspace: Path
+    host: str = ""
+    address: str = ""
+    fingerprint: str = ""
+    domains: dict[str, str] = field(default_factory=dict)
+    trusted: Path | None = None
+    """The root that the tenants' certificates must lead to; None for the public ones."""
+    root_key: Path | None = None
+    rows: list[tuple[str, float, str]] = field(default_factory=list)
+
+    def step(self, title: str, work: Callable[[], str]) -> None:
+        """Do one step, say how it went, and remember how long it took."""
+        print(f"\n── {title}", flush=True)
+        begun = time.monotonic()
+        detail = work()
+        self.rows.append((title, time.monotonic() - begun, detail))
+        print(f"   {detail} ({self.rows[-1][1]:.1f} s)", flush=True)
+
+    def launchpad(self, *words: str, quiet: bool = False, stdin: str | None = None) -> str:
+        """Run the command line as an operator would; its output, which is shown too unless quiet."""
+        print(f"   $ launchpad {' '.join(words)}", flush=True)
+        argv = [sys.executable, "-m", "launchpad.cli", "--workspace", str(self.workspace), *words]
+        environment = os.environ | {"XDG_CONFIG_HOME": str(self.workspace / ".config")}
+        done = subprocess.run(
+            argv, input=stdin or "", stdout=subprocess.PIPE, text=True, env=environment, cwd=self.workspace, check=False
+        )
+        if not quiet:
+            print("".join(f"   {line}\n" for line in done.stdout.splitlines()), end="", flush=True)
+        if done.returncode:
+            raise Broken(f"launchpad {words[0]} exited with {done.returncode}")
+        return done.stdout
+
+
+# --- the steps --------------------------------------------------------------------------------------------------------
+
+
+def make_workspace(demo: Demo) -> str:
+    subprocess.run(
+        [sys.executable, "-m", "launchpad.cli", "init", str(demo.workspace)],
+        env=os.environ | {"XDG_CONFIG_HOME": str(demo.workspace / ".config")},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    for name in TENANTS:
+        demo.launchpad("tenant", "remove", name, "--yes", quiet=True)
+    demo.launchpad("host", "remove", "web-1", "--yes", quiet=True)
+    tiers = demo.workspace / "inventory/tiers.yaml"
+    tiers.write_text(tiers.read_text() + "\ndemo:\n  memory: 2GiB\n  cpus: 2\n  pids: 512\n  disk: 2GiB\n")
+    words = ["host", "add", demo.host, "--address", demo.address, "--memory", "6GiB", "--cpus", "2", "--disk", "6GiB"]
+    demo.launchpad(*words, *(["--fingerprint", demo.fingerprint] if demo.fingerprint else []))
+    for name in TENANTS:
+        demo.launchpad(
+            *("tenant", "add", name, "--app", "openclaw", "--tier", "demo", "--host", demo.host),
+            *("--domain", demo.domains[name]),
+        )
+    return f"a workspace with {len(TENANTS)} tenants"
+
+
+def provision(demo: Demo) -> str:
+    words = ["provision", demo.host]
+    if demo.root_key:
+        words += ["--root-key", str(demo.root_key)]
+    demo.launchpad(*words)
+    return "hardened, with Docker, Caddy and a firewall"
+
+
+def deploy(demo: Demo, name: str) -> str:
+    demo.launchpad("deploy", name)
+    return f"https://{demo.domains[name]}"
+
+
+def visit(demo: Demo, name: str) -> str:
+    status = https_status(demo, name, "/startupz")
+    if status != 200:
+        raise Broken(f"https://{demo.domains[name]}/startupz answered {status}")
+    return f"/startupz {status}, WebSocket: {websocket_hello(demo, name)}"
+
+
+def https_status(demo: Demo, name: str, path: str) -> int:
+    with connected(demo, name) as stream:
+        stream.sendall(f"GET {path} HTTP/1.1\r\nHost: {demo.domains[name]}\r\nConnection: close\r\n\r\n".encode())
+        return int(stream.makefile("rb").readline().split()[1])
+
+
+def websocket_hello(demo: Demo, name: str) -> str:
+    """The first message of the gateway over a WebSocket through Caddy."""
+    from websockets.sync.client import connect
+
+    domain = demo.domains[name]
+    with (
+        connected(demo, name) as stream,
+        connect(f"ws://{domain}/", sock=stream, origin=f"https://{domain}", proxy=None) as socket_,  # type: ignore[arg-type]
+    ):
+        message = json.loads(socket_.recv(timeout=20))
+    return str(message.get("event") or message.get("type"))
+
+
+def connected(demo: Demo, name: str) -> ssl.SSLSocket:
+    """A verified TLS connection to the host, by the tenant's name; the certificate may take some seconds to come."""
+    end = time.monotonic() + 60
+    while True:
+        context = ssl.create_default_context(cafile=str(demo.trusted) if demo.trusted else None)
+        try:
+            plain = socket.create_connection((demo.address, 443), timeout=30)
+            return context.wrap_socket(plain, server_hostname=demo.domains[name])
+        except OSError as error:
+            if time.monotonic() > end:
+                raise Broken(f"https://{demo.domains[name]}: {error}") from error
+            time.sleep(0.5)
+
+
+def logs(demo: Demo) -> str:
+    text = demo.launchpad("logs", TENANTS[0], "--lines", "5")
+    if not text.strip():
+        raise Broken("no log lines")
+    return f"{len(text.splitlines())} lines"
+
+
+def second_run(demo: Demo) -> str:
+    done = [json.loads(demo.launchpad("--json", "deploy", name, quiet=True).splitlines()[-1]) for name in TENANTS]
+    demo.launchpad("provision", demo.host)
+    outcomes = {str(item.get("outcome")) for item in done}
+    if outcomes != {"unchanged"}:
+        raise Broken(f"the second deploy was not a no-op: {outcomes}")
+    return "nothing changed"
+
+
+def retire(demo: Demo) -> str:
+    for name in TENANTS:
+        demo.launchpad("retire", name, "--purge", "--yes")
+    return "both tenants gone, with their data"
+
+
+# --- where it runs ----------------------------------------------------------------------------------------------------
+
+
+def lab_host(demo: Demo) -> str:
+    sys.path.insert(0, str(PROJECT / "scripts"))
+    from labkit import Lab
+
+    lab = Lab()
+    host = lab.up(LAB_HOST)
+    lab.start_services()
+    demo.host, demo.address, demo.fingerprint = LAB_HOST, host.address, host.fingerprint
+    demo.root_key = host.key_path
+    demo.domains = {name: f"{name}.{host.domain}" for name in TENANTS}
+    demo.trusted = lab.acme_root_pem()
+    return f"Debian 13 at {host.address}"
+
+
+def lab_settings(demo: Demo) -> str:
+    """The lab's registry and certificate authority, where a real fleet has a public registry and Let's Encrypt."""
+    from labkit import Lab
+
+    lab = Lab()
+    images = {image.name: image for image in lab.images("caddy", "openclaw")}
+    shutil.copy(lab.ca_pem(), demo.workspace / "acme-root.pem")
+    settings = demo.workspace / "launchpad.yaml"
+    lines = [
+        f"  image: {images['caddy'].reference}",
+        "  acme_ca: https://acme.lab.test:14000/dir",
+        "  acme_ca_root: acme-root.pem",
+    ]
+    text = settings.read_text()
+    settings.write_text(text.replace("caddy:\n", "caddy:\n" + "\n".join(lines) + "\n", 1))
+    openclaw = images["openclaw"]
+    app = demo.workspace / "inventory/apps/openclaw.yaml"
+    app.write_text(
+        "extends: openclaw\nversions:\n"
+        f"  - version: {openclaw.version}\n    images: {{openclaw: {openclaw.reference}}}\n"
+    )
+    return f"openclaw {openclaw.version} and Caddy {images['caddy'].version}, by digest"
+
+
+def remote_host(demo: Demo, target: str) -> str:
+    user, _, address = target.rpartition("@")
+    if user not in ("", "root"):
+        raise Broken(f"--host {target}: a bare VPS is reached as root")
+    demo.host, demo.address = "demo-vps", address
+    demo.domains = {name: f"{name}.{address.replace('.', '-')}.sslip.io" for name in TENANTS}
+    return f"{address}, names at sslip.io"
+
+
+def without_a_host(why: str) -> int:
+    """Plan and render the example fleet, and say what was left out."""
+    print(f"The lab cannot run here: {why}")
+    print("Doing what can be done without a host: check and render the example fleet.\n")
+    for words in (["check"], ["tenant", "list"], ["render", "alice"]):
+        print(f"$ launchpad {' '.join(words)}", flush=True)
+        subprocess.run([sys.executable, "-m", "launchpad.cli", "-w", str(PROJECT), *words], check=True)
+    print("\nLeft out: the host, provisioning, deploying, HTTPS, logs, the second run, retiring.")
+    print("On a real VPS: scripts/demo --host root@203.0.113.7")
+    if os.environ.get("LAUNCHPAD_LAB") == "required":
+        print("error: LAUNCHPAD_LAB=required, and the lab cannot run", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(demo: Demo, target: str) -> None:
+    if target:
+        demo.step("reach the VPS", lambda: remote_host(demo, target))
+    else:
+        demo.step("start a bare VPS in the lab", lambda: lab_host(demo))
+    demo.step("make a workspace", lambda: make_workspace(demo))
+    if not target:
+        demo.step("name the images", lambda: lab_settings(demo))
+    demo.step(f"provision {demo.host}", lambda: provision(demo))
+    for name in TENANTS:
+        demo.step(f"deploy {name}", lambda name=name: deploy(demo, name))  # type: ignore[misc]
+    for name in TENANTS:
+        demo.step(f"visit {name} over HTTPS", lambda name=name: visit(demo, name))  # type: ignore[misc]
+    demo.step("status", lambda: demo.launchpad("status") and "healthy")
+    demo.step("logs", lambda: logs(demo))
+    demo.step("run it all a second time", lambda: second_run(demo))
+
+
+def table(demo: Demo, whole: float) -> None:
+    print("\n   step                              seconds   what")
+    for title, seconds, detail in demo.rows:
+        print(f"   {title:<32}  {seconds:7.1f}   {detail}")
+    print(f"   {'all of it':<32}  {whole:7.1f}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument("--host", default="", metavar="root@ADDRESS", help="a bare Debian 13 VPS instead of the lab")
+    parser.add_argument("--keep", action="store_true", help="leave host and tenants running, and print where")
+    options = parser.parse_args()
+    if not options.host:
+        doctor = subprocess.run([PROJECT / "scripts/lab", "doctor"], capture_output=True, text=True, check=False)
+        if doctor.returncode:
+            return without_a_host((doctor.stderr or doctor.stdout).strip())
+    begun = time.monotonic()
+    workspace = Path(tempfile.mkdtemp(prefix="launchpad-demo-"))
+    demo = Demo(workspace)
+    try:
+        run(demo, options.host)
+        if not options.keep:
+            demo.step("retire both", lambda: retire(demo))
+    except (Broken, subprocess.CalledProcessError) as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        print(
+            f"hint: the host is left as it is; the workspace is {workspace}; scripts/lab ssh {LAB_HOST}",
+            file=sys.stderr,
+        )
+        return 1
+    table(demo, time.monotonic() - begun)
+    if options.keep:
+        print(f"\nLeft running: {demo.host} at {demo.address}; the workspace is {workspace}")
+        print(f"Look around:  cd {workspace} && XDG_CONFIG_HOME=$PWD/.config launchpad status")
+        return 0
+    if not options.host:
+        from labkit import Lab
+
+        Lab().down(LAB_HOST)
+    shutil.rmtree(workspace)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""What scripts/mutate does: a test that stays green without what it guards is no test.
+
+The guards stand in scripts/guards.toml: a file, the text that guards, what to put in its place, and the tests that
+must then fail. Each mutation is made in a copy of the project, never in the working tree. Before the first one the
+same tests must pass in the untouched copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+COPIED = ("launchpad", "templates", "tests", "scripts", "inventory", "pyproject.toml", "launchpad.yaml")
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard, and the tests that are there for it."""
+
+    name: str
+    file: str
+    find: str
+    put: str
+    tests: tuple[str, ...]
+    lab: bool = False
+
+
+def guards(only: str) -> list[Guard]:
+    """The registry, or what of it has `only` in its name."""
+    with (PROJECT / "scripts/guards.toml").open("rb") as file:
+        table = tomllib.load(file)
+    found = []
+    for name, entry in table.items():
+        tests = (entry["tests"],) if isinstance(entry["tests"], str) else tuple(entry["tests"])
+        lab = bool(entry.get("lab", False))
+        guard = Guard(name, entry["file"], entry["find"], entry.get("put", ""), tests, lab)
+        if only in name:
+            found.append(guard)
+    return found
+
+
+def copy(where: Path) -> None:
+    """The project's own files, without what git ignores."""
+    for name in COPIED:
+        source = PROJECT / name
+        if source.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+            shutil.copytree(source, where / name, symlinks=True, ignore=ignore)
+        elif source.exists():
+            shutil.copy(source, where / name)
+
+
+def passes(where: Path, tests: tuple[str, ...]) -> bool:
+    """Whether the tests pass in that copy."""
+    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    environment = os.environ | {"PYTHONPATH": f"{where}:{where / 'scripts'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(argv, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"error: pytest could not run {' '.join(tests)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 0
+
+
+def outcome(guard: Guard) -> str:
+    """`red` as it must be, `green` when the test guards nothing, `stale` when the registry is behind the code."""
+    with tempfile.TemporaryDirectory(prefix="launchpad-mutate-") as folder:
+        where = Path(folder)
+        copy(where)
+        file = where / guard.file
+        text = file.read_text()
+        if text.count(guard.find) != 1:
+            return "stale"
+        file.write_text(text.replace(guard.find, guard.put))
+        return "green" if passes(where, guard.tests) else "red"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__)
+    parser.add_argument("only", nargs="?", default="", help="only guards with this in their name")
+    parser.add_argument("--lab", action="store_true", help="also the guards whose tests need the lab")
+    parser.add_argument("--list", action="store_true", help="list the guards and stop")
+    options = parser.parse_args()
+    chosen = [guard for guard in guards(options.only) if options.lab or not guard.lab]
+    if options.list:
+        for guard in chosen:
+            print(f"{guard.name:<44} {guard.file}")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="launchpad-mutate-") as folder:
+        copy(Path(folder))
+        every = tuple(sorted({test for guard in chosen for test in guard.tests}))
+        if not passes(Path(folder), every):
+            print("error: the tests fail before any guard is taken out", file=sys.stderr)
+            return 1
+    bad = 0
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1 if options.lab else os.cpu_count()) as pool:
+        for guard, found in zip(chosen, pool.map(outcome, chosen), strict=True):
+            bad += found != "red"
+            print(f"{found:<6} {guard.name}", flush=True)
+    print(f"{len(chosen) - bad} of {len(chosen)} guards are guarded")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
