@@ -27,8 +27,9 @@ def main(words: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except PermissionError as error:
-        print(f"lab: {error.filename}: permission denied\n  run it as root", file=sys.stderr)
+    except OSError as error:
+        # Not root, a full disk: the machine's own word for it says more than a traceback.
+        print(f"lab: {error}\n  scripts/lab doctor tells whether the lab can run here", file=sys.stderr)
         return 3
 
 

@@ -77,9 +77,11 @@ class Lab:
         self.start_services()
         with ThreadPoolExecutor(max_workers=4) as pool:
             waiting = [pool.submit(self.up, name, source=source, keep_keys=keep_keys) for name in names]
-        failures = [str(error) for error in (task.exception() for task in waiting) if error]
+        failures = [error for error in (task.exception() for task in waiting) if error]
+        if len(failures) == 1:
+            raise failures[0]
         if failures:
-            raise LabError("\n".join(failures))
+            raise LabError("\n".join(str(error) for error in failures))
         return [task.result() for task in waiting]
 
     def down(self, name: str) -> None:
@@ -161,6 +163,9 @@ class Lab:
         with self.paths.lock("addresses"):
             indexes = read_json(file)
             if name not in indexes:
+                if len(indexes) == network.MOST_HOSTS:
+                    # A name keeps its address for as long as there is room, so that a host that comes back has its own.
+                    indexes = {name: at for name, at in indexes.items() if Guest(self.paths, name).exists()}
                 taken = set(indexes.values())
                 free = next((index for index in range(network.MOST_HOSTS) if index not in taken), None)
                 if free is None:
@@ -170,13 +175,15 @@ class Lab:
             return int(indexes[name])
 
     def _create(self, guest: Guest, source: str, *, keep_keys: bool) -> None:
+        origin = base.bare_root(self.paths) if source == BARE else snapshots.root_of(self.paths, source)
         index = self._index(guest.name)
         self._remove(guest)
         guest.folder.mkdir(parents=True)
         if source == BARE:
-            disks.copy(base.bare_root(self.paths), guest.root)
+            disks.copy(origin, guest.root)
         else:
             with self.paths.lock("snapshots"):
+                # Asked again under the lock: a newer snapshot may have taken this one's place just now.
                 disks.lay_over(snapshots.root_of(self.paths, source), guest.folder)
                 disks.attach(guest.folder)
         address = network.address_of(index)
