@@ -36,6 +36,7 @@ class Submission:
     operation: Mapping[str, Any]
     secrets: Secrets = dict
     follow: bool = True
+    come_back_seconds: float = COME_BACK_SECONDS
 
     @property
     def kind(self) -> str:
@@ -62,7 +63,7 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
     """
     following = _Following(hosts_of(workspace), host, submission.identifier, on_event)
     following.tenant = submission.tenant
-    reply = following.to_the_end(lambda: ("submit", submission.body()))
+    reply = following.to_the_end(lambda: ("submit", submission.body()), seconds=submission.come_back_seconds)
     return outcome_from_reply(reply, host=str(host.name), tenant=submission.tenant, kind=submission.kind)
 
 
@@ -82,7 +83,7 @@ def submit_for_tenant(
 def follow(workspace: Workspace, host: Host, identifier: str, *, on_event: OnEvent) -> Outcome:
     """Follow an operation that was submitted before, from its first event to its end; errors as of `submit`."""
     following = _Following(hosts_of(workspace), host, identifier, on_event)
-    reply = following.to_the_end(lambda: ("follow", {"id": identifier, "after": 0}))
+    reply = following.to_the_end(lambda: ("follow", {"id": identifier, "after": 0}), seconds=COME_BACK_SECONDS)
     return outcome_from_reply(reply, host=str(host.name), tenant=following.tenant, kind=following.kind)
 
 
@@ -104,9 +105,9 @@ class _Following:
         self.tenant = ""
         self.kind = "operation"
 
-    def to_the_end(self, first: Callable[[], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    def to_the_end(self, first: Callable[[], tuple[str, dict[str, Any]]], *, seconds: float) -> dict[str, Any]:
         attempts = Retrying(
-            stop=stop_after_delay(COME_BACK_SECONDS),
+            stop=stop_after_delay(seconds),
             wait=wait_random_exponential(multiplier=0.25, max=10),
             retry=retry_if_exception(self._may_come_back),
             before_sleep=self._tell_cut,

@@ -18,11 +18,14 @@ class Proxy:
     def __init__(self, port: int, *, delay: float = 0.0) -> None:
         self.delay = delay
         self.connections = 0
-        self.sent: list[tuple[float, int]] = []
-        """(when, bytes) of each piece from the client, as it came."""
+        self.round_trips = 0
+        """How often a client sent something after it had got an answer to what it sent before (or at first)."""
+        self._answered = True
+        self._last = 0.0
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._peers: dict[socket.socket, socket.socket] = {}
+        self._clients: set[socket.socket] = set()
         self._due: list[tuple[float, int, socket.socket, bytes]] = []
         self._order = itertools.count()
         self._selector = selectors.DefaultSelector()
@@ -31,11 +34,10 @@ class Proxy:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def round_trips(self, since: float = 0.0) -> int:
-        """How often the client sent something after it had waited for an answer: pieces that come closer together than
-        most of a round trip are one. (`delay` must be well above what this machine needs to send them.)"""
-        times = [when for when, size in self.sent if when >= since and size]
-        return sum(after - before > 1.6 * self.delay for before, after in itertools.pairwise([-1.0, *times]))
+    def settle(self) -> None:
+        """Return when nothing has come for two round trips."""
+        while (left := self._last + 4 * self.delay - time.monotonic()) > 0:
+            time.sleep(left)
 
     @property
     def port(self) -> int:
@@ -81,23 +83,29 @@ class Proxy:
 
     def _accept(self) -> None:
         client, _address = self._listener.accept()
-        server = socket.create_connection(("127.0.0.1", self._target))
+        try:
+            server = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            client.close()
+            return
         self.connections += 1
         for end, other in ((client, server), (server, client)):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._peers[end] = other
-            self._selector.register(end, selectors.EVENT_READ, "client" if end is client else "server")
+            self._selector.register(end, selectors.EVENT_READ)
+        self._clients.add(client)
 
     def _read(self, end: socket.socket) -> None:
         if end not in self._peers:
             return
-        from_client = self._selector.get_key(end).data == "client"
         try:
             data = end.recv(256 * 1024)
         except OSError:
             data = b""
-        if from_client:
-            self.sent.append((time.monotonic(), len(data)))
+        self._last = time.monotonic()
+        if end in self._clients and data and self._answered:
+            self.round_trips += 1
+            self._answered = False
         heapq.heappush(self._due, (time.monotonic() + self.delay, next(self._order), self._peers[end], data))
         if not data:
             self._selector.unregister(end)
@@ -107,6 +115,8 @@ class Proxy:
             _when, _order, end, data = heapq.heappop(self._due)
             if end not in self._peers:
                 continue
+            if data and end in self._clients:
+                self._answered = True
             try:
                 if data:
                     end.sendall(data)
