@@ -1,23 +1,139 @@
-"""After a boot: settle what was open, put secrets in place, start the tenants, let their traffic in."""
+"""After a boot: settle what was open, put secrets in place, start the tenants, let their traffic in.
+
+Nobody waits for a broken tenant: what does not start is told and left, and what is slow only delays the next a little.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import dataclass
+
 from launchpad.runner import apply, engine, paths, plan, slots
-from launchpad.runner.host import Failed, Host
+from launchpad.runner.host import Busy, Failed, Host
+from launchpad.runner.protocol import Release
 from launchpad.runner.steps import StartSide
+
+STARTED = f"{paths.RUN}/booted.json"
+"""The tenants that this boot is through with: the unit may run again, and must not start what was given up since."""
+AT_ONCE = 3
+STAGGER_SECONDS = 15.0
+"""When so many are starting, the next one waits for one of them, but at most so long."""
+POLL_SECONDS = 0.25
+PROBE_SECONDS = 1.0
+
+DONE, TRY_AGAIN, LOOK = 0, 1, 2
+"""Exit status: LOOK says that trying again will not help, a person must look."""
+
+
+@dataclass(frozen=True)
+class Starting:
+    """A tenant that was started and is not ready yet."""
+
+    release: Release
+    side: slots.Side
+    since: float
 
 
 def boot(host: Host) -> int:
-    """0 when every tenant that is to run runs; one that cannot never holds up another."""
-    left = engine.settle_all(host)
-    for tenant in host.names(paths.TENANTS):
-        record = plan.read_record(host, tenant)
-        if record is None or not record["running"] or record["retired"]:
+    """DONE when every tenant that is to run was started; TRY_AGAIN while an operation could not be settled."""
+    try:
+        host.close_traffic(())  # the gate stands before anything may be reached
+        left = engine.settle_all(host)
+    except Failed as failed:
+        _say(failed.message)
+        return TRY_AGAIN
+    failed_tenants = _start_all(host)
+    for name in left:
+        _say(f"operation {name} could not be settled yet")
+    return TRY_AGAIN if left else LOOK if failed_tenants else DONE
+
+
+def _start_all(host: Host) -> list[str]:
+    """Start every tenant that is to run and was not yet started in this boot; those that could not be."""
+    started = _started(host)
+    waiting = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name) and name not in started]
+    starting: list[Starting] = []
+    failed_tenants: list[str] = []
+    last = 0.0
+    while waiting or starting:
+        if waiting and (len(starting) < AT_ONCE or host.now() - last >= STAGGER_SECONDS):
+            name, last = waiting.pop(0), host.now()
+            try:
+                if begun := _start(host, name):
+                    starting.append(begun)
+            except (Failed, Busy, ValueError, KeyError, TypeError) as error:
+                _say(f"{name}: {engine.reason(error)}")
+                failed_tenants.append(name)
             continue
-        try:
-            slot, side = record["slot"], record["side"]
-            apply.start(host, StartSide(tenant=tenant, slot=slot, release=record["started"], side=side))
-            host.open_traffic([slots.address(slot, i, side) for i in range(slots.MOST_SERVICES)])
-        except Failed:
-            left.append(tenant)
-    return 1 if left else 0
+        through = [item for item in starting if _let_in(host, item)]
+        starting = [item for item in starting if item not in through]
+        if through:
+            started += [item.release.tenant for item in through]
+            host.write(STARTED, json.dumps(started).encode(), mode=0o600)
+        else:
+            host.wait(POLL_SECONDS)
+    return failed_tenants
+
+
+def _started(host: Host) -> list[str]:
+    return list(json.loads(host.read(STARTED) or b"[]"))
+
+
+def _start(host: Host, name: str) -> Starting | None:
+    """Start the tenant as its record says; None when it is not to run."""
+    with host.lock(f"tenant-{name}", {"who": "boot", "kind": "boot", "since": host.now()}):
+        record = plan.read_record(host, name)
+        if record is None or not record["running"] or record["retired"]:
+            return None
+        side = record["side"]
+        apply.start(host, StartSide(tenant=name, slot=record["slot"], release=record["started"], side=side))
+        return Starting(apply.read_release(host, name, record["release"]), side, host.now())
+
+
+def _let_in(host: Host, item: Starting) -> bool:
+    """Open the tenant's gate once it is ready, or was given its time: it was proven when it was deployed, and a gate
+    that stays closed with nobody near helps no visitor. Whether there is nothing left to wait for."""
+    late = host.now() - item.since >= item.release.start_seconds
+    if not late and not _is_ready(host, item):
+        return False
+    tenant, slot = item.release.tenant, item.release.slot
+    if late:
+        _say(f"{tenant}: not ready after {item.release.start_seconds} s; its traffic is let in all the same")
+    try:
+        with host.lock(f"tenant-{tenant}", {"who": "boot", "kind": "boot", "since": host.now()}):
+            record = plan.read_record(host, tenant)
+            if record and record["running"] and record["side"] == item.side:
+                host.open_traffic([slots.address(slot, index, item.side) for index in range(slots.MOST_SERVICES)])
+    except Busy:
+        pass  # an operation came, and opens or closes the gate itself
+    except Failed as failed:
+        _say(f"{tenant}: {failed.message}")
+    return True
+
+
+def _is_ready(host: Host, item: Starting) -> bool:
+    """Whether the ready probes hold, or cannot any more because a container ended: then the watcher has it."""
+    try:
+        mine = apply.side_of(host, item.release.tenant, item.side)
+    except Failed:
+        return False
+    if any(container.state in ("exited", "dead") for container in mine):
+        return True
+    services = [service.name for service in item.release.services]
+    return all(
+        host.get(
+            slots.address(item.release.slot, services.index(probe.service), item.side),
+            probe.port,
+            probe.path,
+            seconds=PROBE_SECONDS,
+        )
+        == probe.expect
+        for probe in item.release.probes
+        if probe.kind == "ready"
+    )
+
+
+def _say(line: str) -> None:
+    """A line in the unit's journal."""
+    print(line, file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from launchpad.runner import paths
@@ -34,7 +35,7 @@ class Machine(
 ):
     """`host.Host` and `view.View` for this very machine. It has no state of its own: threads may share it."""
 
-    @property
+    @cached_property
     def system(self) -> LinuxSystem:
         """What provisioning needs of the machine; imported only then."""
         from launchpad.runner.machine.system import LinuxSystem

@@ -1,1 +1,29 @@
-"""What the operator may ask of the runner: one verb, one file, one function."""
+"""What the operator may ask of the runner: one verb, one file, one function of the same name.
+
+`verb(host, body, caller)` yields JSON lines, a reply last; it raises Refused to refuse. `body` comes from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner.protocol import Refused
+
+
+def only(body: Mapping[str, Any], **known: type) -> dict[str, Any]:
+    """The body's values by key, None for a missing one. Refused for a key that is not known, or a value of another
+    type; a bool is no number here."""
+    for key, value in body.items():
+        if key not in known:
+            raise Refused(f"unknown key {key[:60]!r}")
+        wanted = known[key]
+        fits = isinstance(value, (int, float)) if wanted is float else isinstance(value, wanted)
+        if value is not None and (not fits or (isinstance(value, bool) and wanted is not bool)):
+            raise Refused(f"{key}: expected {wanted.__name__}")
+    return {key: body.get(key) for key in known}
+
+
+def reply(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The last line of an answer."""
+    return {"type": "reply", "body": dict(body)}

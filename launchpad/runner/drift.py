@@ -1,0 +1,176 @@
+"""What differs on a host from what the last operation left there: somebody's hand, or a disk's fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from launchpad.runner import paths, slots
+from launchpad.runner.host import Container, Host
+from launchpad.runner.protocol import canonical, digest_of
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is needed here of a release that lies on the host."""
+
+    short: str
+    files: Mapping[str, str]
+    services: Sequence[str]
+    images: Mapping[str, str]
+    volumes: Sequence[str]
+    secrets: Mapping[str, int]
+    probes: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A tenant as the host has it."""
+
+    record: Mapping[str, Any]
+    manifest: Manifest | None
+    """Of the release that was deployed last; None when it is missing or was changed."""
+    containers: Sequence[Container]
+    networks: frozenset[str]
+    gate: bool
+    passing: frozenset[IPv4Address]
+    """The addresses of the tenant's serving side that are open."""
+    served: frozenset[str] | None
+
+
+def read_manifest(host: Host, tenant: str, short: str) -> Manifest | None:
+    """The manifest in the release's folder; None unless it is the one that the folder is named by."""
+    data = host.read(f"{paths.release(tenant, short)}/release.json")
+    try:
+        value = json.loads(data or b"")
+        if digest_of(canonical(value)).removeprefix("sha256:")[: len(short)] != short:
+            return None
+        images = {service["name"]: service["image"] for service in value["services"]}
+        return Manifest(
+            short, value["files"], list(images), images, value["volumes"], value["secrets"], value["probes"]
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def drift(host: Host, found: Found) -> list[str]:
+    """Every difference, in words for people; nothing when all is as the record says."""
+    record, tenant = found.record, found.record["tenant"]
+    if record["retired"]:
+        return [f"container {item.name} is there, though the tenant was retired" for item in found.containers]
+    return [
+        *_files(host, found),
+        *_data(host, found),
+        *_site(host, found),
+        *([] if f"lp-{tenant}" in found.networks else [f"network lp-{tenant} is missing"]),
+        *(_running(host, found) if record["running"] else _stopped(found)),
+    ]
+
+
+def _files(host: Host, found: Found) -> Iterator[str]:
+    tenant, short = found.record["tenant"], found.record["release"]
+    for wanted in dict.fromkeys((short, found.record["started"])):
+        manifest = found.manifest if wanted == short else _started(host, found)
+        if manifest is None:
+            yield f"release {wanted} is missing, or its manifest was changed"
+            continue
+        for name, digest in manifest.files.items():
+            if change := _change(host.read(f"{paths.release(tenant, wanted)}/{name}"), digest):
+                yield f"{name} of release {wanted} {change}"
+    target = host.target(paths.current(tenant))
+    if target != f"releases/{short}":
+        yield f"current points at {target or 'nothing'}, not at release {short}"
+
+
+def _change(data: bytes | None, digest: str) -> str:
+    """What happened to a file that should have this digest; empty when it has."""
+    if data is None:
+        return "is missing"
+    return "" if digest_of(data) == digest else "was changed"
+
+
+def _started(host: Host, found: Found) -> Manifest | None:
+    """The manifest of the release whose containers are to run."""
+    if found.record["started"] == found.record["release"]:
+        return found.manifest
+    return read_manifest(host, found.record["tenant"], found.record["started"])
+
+
+def _data(host: Host, found: Found) -> Iterator[str]:
+    tenant = found.record["tenant"]
+    if not host.has_data(paths.data(tenant)):
+        yield "its data is missing"
+        return
+    volumes = set(host.names(paths.data(tenant)))
+    for volume in found.manifest.volumes if found.manifest else ():
+        if volume not in volumes:
+            yield f"volume {volume} is missing"
+    kept = set(host.names(paths.vault(tenant)))
+    for name, version in found.record["secrets"].items():
+        if f"{name}@{version}.cred" not in kept:
+            yield f"secret {name} version {version} is missing on disk"
+
+
+def _site(host: Host, found: Found) -> Iterator[str]:
+    if found.manifest is None:
+        return
+    record, data = found.record, host.read(paths.site(found.record["tenant"]))
+    digest = found.manifest.files.get("site.caddy")
+    if digest is None:
+        if data is not None:
+            yield "a site is there, though it should have none"
+        return
+    if change := _change(data, digest):
+        yield f"its site {change}"
+    if found.served is not None:
+        missing = [domain for domain in record["domains"] if domain not in found.served]
+        yield from (f"Caddy does not serve {domain}" for domain in missing)
+
+
+def _running(host: Host, found: Found) -> Iterator[str]:
+    record, manifest = found.record, _started(host, found)
+    if manifest is not None:
+        yield from _containers(found, manifest)
+        filled = set(host.names(paths.secrets(record["tenant"], manifest.short)))
+        for name in manifest.secrets:
+            if name not in filled:
+                yield f"secret {name} is missing in {paths.RUN}"
+    if not found.gate:
+        yield "the traffic gate was changed"
+    elif len(found.passing) < slots.MOST_SERVICES:
+        yield "its traffic is held"
+
+
+def _containers(found: Found, manifest: Manifest) -> Iterator[str]:
+    record = found.record
+    serving = {item.service: item for item in found.containers if item.side == record["side"]}
+    for index, name in enumerate(manifest.services):
+        item = serving.pop(name, None)
+        if item is None:
+            yield f"container of {name} is missing"
+        elif item.state != "running":
+            yield f"{name} is {item.state}{_why(item)}"
+        elif item.release != manifest.short:
+            yield f"{name} runs release {item.release or 'unknown'}, not {manifest.short}"
+        elif item.image != manifest.images[name]:
+            yield f"{name} runs another image: {item.image}"
+        elif item.address != str(slots.address(record["slot"], index, record["side"])):
+            yield f"{name} has another address: {item.address or 'none'}"
+    others = [item for item in found.containers if item.side != record["side"]]
+    for item in [*serving.values(), *others]:
+        yield f"container {item.name} is there and should not be"
+
+
+def _why(item: Container) -> str:
+    return " for want of memory" if item.oom_killed else f" with {item.exit_code}" if item.state == "exited" else ""
+
+
+def _stopped(found: Found) -> Iterator[str]:
+    for item in found.containers:
+        if item.state == "running":
+            yield f"{item.service} runs, though the tenant was stopped"
+    if found.passing:
+        yield "its traffic is open, though the tenant was stopped"

@@ -1,0 +1,73 @@
+"""act: an action that a tenant's app offers, run inside its own container."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from launchpad.runner import apply
+from launchpad.runner.host import Failed
+from launchpad.runner.journal import Caller
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Action, Refused, Release
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only, reply
+from launchpad.runner.view import View
+
+ARGUMENT = re.compile(r"[A-Za-z0-9_.:][A-Za-z0-9_.:-]{0,127}")
+"""No hyphen in front: an argument is never an option of the app's program."""
+PLACE = re.compile(r"\{(\d)\}")
+MOST_SECONDS = 600
+
+
+def act(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"code", "out", "err"}, as the app said it: a one-time link is a secret that was asked for.
+
+    body {"tenant", "action", "arguments"}. Refused for what the running release does not offer."""
+    given = only(body, tenant=str, action=str, arguments=list)
+    tenant = given["tenant"] or ""
+    release, side = _running(host, tenant)
+    action = _offered(release, given["action"] or "")
+    argv = filled(action, given["arguments"] or [])
+    container = next((item for item in apply.side_of(host, tenant, side) if item.service == action.service), None)
+    if container is None or container.state != "running":
+        raise Refused(f"{tenant}: {action.service} does not run", kind="state", hint=f"launchpad start {tenant}")
+    try:
+        said = host.execute(container.name, argv, seconds=min(action.timeout_seconds, MOST_SECONDS))
+    except Failed as failed:
+        hint = f"launchpad logs {tenant}"
+        raise Refused(f"{tenant}: {action.name}: {failed.message}", kind="step", hint=hint) from failed
+    yield reply({"code": said.code, "out": said.out, "err": said.err})
+
+
+def filled(action: Action, arguments: Sequence[Any]) -> list[str]:
+    """The action's words with the caller's arguments in their places. Refused unless there are just as many as places,
+    each of [A-Za-z0-9_.:-]."""
+    places = {int(found) for word in action.argv for found in PLACE.findall(word)}
+    if places != set(range(len(arguments))):
+        raise Refused(f"{action.name} takes {len(places)} arguments, not {len(arguments)}")
+    for argument in arguments:
+        if not isinstance(argument, str) or ARGUMENT.fullmatch(argument) is None:
+            raise Refused(
+                f"{action.name}: not an argument: {str(argument)[:60]!r}", hint="1 to 128 of A-Z a-z 0-9 _ . : -"
+            )
+    return [PLACE.sub(lambda found: str(arguments[int(found[1])]), word) for word in action.argv]
+
+
+def _running(host: View, tenant: str) -> tuple[Release, str]:
+    record = read_record(host, tenant) if is_tenant_name(tenant) else None
+    if record is None or record["retired"]:
+        raise Refused(f"{tenant[:60]} is not deployed on this host", kind="state", hint="launchpad status")
+    try:
+        return apply.read_release(host, tenant, record["release"]), record["side"]
+    except Failed as failed:
+        raise Refused(failed.message, kind="state", hint=f"launchpad deploy {tenant}") from failed
+
+
+def _offered(release: Release, name: str) -> Action:
+    for action in release.actions:
+        if action.name == name:
+            return action
+    offers = ", ".join(action.name for action in release.actions) or "none"
+    raise Refused(f"{release.app} has no action {name[:60]!r}", kind="state", hint=f"it has {offers}")

@@ -1,0 +1,59 @@
+"""follow: an operation's events from a number on, as they are written, up to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.host import Host
+from launchpad.runner.journal import Caller, Journal
+from launchpad.runner.protocol import Refused, canonical, digest_of
+from launchpad.runner.verbs import only, reply
+
+MOST_SECONDS = 3600.0
+POLL_SECONDS = 0.1
+ALIVE_SECONDS = 15.0
+"""So often a quiet follower writes a line: it learns then that its operator is gone."""
+
+
+def follow(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """The events with a number above `after`, then {"id", "outcome", "message", "lines", "release", "seconds"}.
+
+    body {"id", "after", "seconds"}; after so many seconds the outcome is `running`, and the caller comes back."""
+    given = only(body, id=str, after=int, seconds=float)
+    journal = Journal(host, given["id"] or "")
+    asked = journal.asked()
+    if asked is None:
+        raise Refused(f"there is no operation {journal.identifier}", kind="state", hint="launchpad history")
+    end = host.now() + min(given["seconds"] or MOST_SECONDS, MOST_SECONDS)
+    outcome = yield from _events(host, journal, given["after"] or 0, end)
+    found = outcome or {"outcome": "running", "message": "", "lines": [], "seconds": host.now() - asked["at"]}
+    yield reply({"id": journal.identifier, "release": _release(asked["operation"])} | found)
+
+
+def _events(
+    host: Host, journal: Journal, last: int, end: float
+) -> Generator[dict[str, Any], None, dict[str, Any] | None]:
+    """The events as they come; what it returns is the outcome, None when the time was over first."""
+    seen, spoken = -1, host.now()
+    while True:
+        # The outcome is looked at first: it is written after the last event.
+        outcome = journal.outcome()
+        written = len(host.read(f"{paths.operation(journal.identifier)}/journal.jsonl") or b"")
+        for event in journal.events(last) if written != seen else ():
+            last, spoken = event["number"], host.now()
+            yield {"type": "event"} | event
+        seen = written
+        if outcome is not None or host.now() >= end:
+            return outcome
+        if host.now() - spoken >= ALIVE_SECONDS:
+            spoken = host.now()
+            yield {"type": "alive", "at": spoken}
+        host.wait(POLL_SECONDS)
+
+
+def _release(operation: Mapping[str, Any]) -> str:
+    """The short name of the release that a deploy is about."""
+    value = operation.get("release")
+    return digest_of(canonical(value)).removeprefix("sha256:")[:12] if value else ""

@@ -1,0 +1,64 @@
+"""history: what was done on this host, from its own journals, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.host import Host
+from launchpad.runner.journal import IDENTIFIER, Caller, Journal, outline
+from launchpad.runner.verbs import only, reply
+
+USUAL, MOST = 50, 1000
+_RESULTS = {"step-started": "begun", "step-done": "done", "step-failed": "failed", "step-undone": "undone"}
+
+
+def history(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"operations": [{"id", "kind", "tenant", "who", "from", "at", "outcome", "message", "seconds", "steps"}]}.
+
+    body {"tenant", "id", "limit"}: of one tenant, the one operation with that id, at most so many. An outcome of null
+    means that it is not over."""
+    given = only(body, tenant=str, id=str, limit=int)
+    limit = max(1, min(given["limit"] or USUAL, MOST))
+    names = [given["id"]] if given["id"] else host.names(paths.OPERATIONS)
+    asked = [
+        (found, journal)
+        for journal in (Journal(host, name) for name in names if IDENTIFIER.fullmatch(name))
+        if (found := journal.asked()) is not None and given["tenant"] in (None, found["operation"].get("tenant"))
+    ]
+    newest = sorted(asked, key=lambda item: (item[0]["at"], item[0]["id"]), reverse=True)[:limit]
+    yield reply({"operations": [_entry(found, journal) for found, journal in newest]})
+
+
+def _entry(asked: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
+    """One operation without what was in it: a release's files are long, and not history's to tell."""
+    outcome = journal.outcome() or {"outcome": None, "message": "", "seconds": None}
+    return {
+        "id": asked["id"],
+        "kind": asked["operation"]["kind"],
+        "tenant": asked["operation"].get("tenant", ""),
+        "who": asked["who"],
+        "from": asked["from"],
+        "at": asked["at"],
+        "outcome": outcome["outcome"],
+        "message": outcome["message"],
+        "seconds": outcome["seconds"],
+        "steps": _steps(outline(journal.plan()), journal.events()),
+    }
+
+
+def _steps(steps: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each step of the plan with what became of it: waiting, begun, done, failed or undone; and how long it took."""
+    told: list[dict[str, Any]] = [{**step, "result": "waiting", "seconds": None} for step in steps]
+    for event in events:
+        index = event.get("index")
+        if event["event"] == "committed":
+            index = next((number for number, step in enumerate(steps) if step["step"] == "commit"), None)
+        if index is None or not 0 <= index < len(told):
+            continue
+        told[index]["result"] = _RESULTS.get(event["event"], told[index]["result"])
+        if event["event"] == "committed":
+            told[index]["result"] = "done"
+        told[index]["seconds"] = event.get("seconds", told[index]["seconds"])
+    return told

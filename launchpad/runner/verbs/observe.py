@@ -1,0 +1,224 @@
+"""observe: the host and its tenants as they are, and what somebody changed by hand. Reads only.
+
+The whole fleet's `status` waits for this, so it asks Docker once for everything, starts one program (nft), and imports
+nothing of the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+import launchpad
+from launchpad.runner import paths, slots
+from launchpad.runner.drift import Found, Manifest, drift, read_manifest
+from launchpad.runner.host import Container, Failed
+from launchpad.runner.protocol import PROTOCOL, digest_of
+from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs.hello import digest
+
+if TYPE_CHECKING:
+    from launchpad.runner.journal import Caller
+    from launchpad.runner.view import View
+
+PROBE_SECONDS = 3.0
+"""So long one probe may hold `status` up; all are asked at once."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What all tenants share."""
+
+    containers: Mapping[str, list[Container]]
+    networks: frozenset[str]
+    gate: bool
+    passing: frozenset[IPv4Address]
+    served: frozenset[str] | None
+    """The domains that Caddy serves; None when Caddy does not answer."""
+    docker: str
+    """Docker's version; empty when it does not answer."""
+
+
+def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"host": {…}, "tenants": {name: {…}}, "operations": [those that are open]}.
+
+    body {"tenants": [name] or null for all, "probes": whether to ask the apps how they are}."""
+    given = only(body, tenants=list, probes=bool)
+    problems: list[str] = []
+    edge = _edge(host, problems)
+    waiting = _open_operations(host)
+    names = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name)]
+    if given["tenants"] is not None:
+        names = [name for name in names if name in given["tenants"]]
+    tenants = {}
+    for name in names:
+        found = _or(problems, lambda name=name: _tenant(host, name, edge, waiting), None)
+        if found is not None:
+            tenants[name] = found
+    if given["probes"] is not False:
+        _ask(host, tenants)
+    for found in tenants.values():
+        del found["manifest"]
+    yield reply({"host": _host(host, edge, problems), "tenants": tenants, "operations": waiting})
+
+
+def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
+    total, free = _or(problems, host.disk, (0, 0))
+    settings = host.read(f"{paths.ETC}/settings.json")
+    return {
+        "name": host.name(),
+        "boot_id": host.boot_id(),
+        "clock": host.now(),
+        "runner": launchpad.__version__,
+        "digest": digest(),
+        "protocol": PROTOCOL,
+        "settings_digest": "" if settings is None else digest_of(settings),
+        "docker": edge.docker,
+        "caddy": {"state": "down" if edge.served is None else "running", "reloads": host.reloads()},
+        "reverts": _reverts(host),
+        "disk": {"total": total, "free": free},
+        "problems": problems,
+    }
+
+
+def _edge(host: View, problems: list[str]) -> Edge:
+    version = _or(problems, host.docker_version, "")
+    containers: dict[str, list[Container]] = {}
+    for item in _or(problems, host.containers, []) if version else ():
+        containers.setdefault(item.tenant, []).append(item)
+    networks: frozenset[str] = _or(problems, host.networks, frozenset()) if version else frozenset()
+    gate, passing = _or(problems, host.gate, (False, frozenset()))
+    if not gate:
+        problems.append("the traffic gate was changed by hand")
+    served = _or(problems, lambda: frozenset(_domains(host.running_sites())), None)
+    return Edge(containers, networks, gate, passing, served, version)
+
+
+def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """A tenant as it is; None for a folder without a record. `manifest` is for the probes and not to be sent."""
+    record = _json(host, paths.record(name))
+    if record is None:
+        return None
+    containers = edge.containers.get(name, [])
+    manifest = read_manifest(host, name, record["release"])
+    owner = host.lock_owner(f"tenant-{name}")
+    side = {slots.address(record["slot"], index, record["side"]) for index in range(slots.MOST_SERVICES)}
+    found = Found(
+        record=record, manifest=manifest, containers=containers, networks=edge.networks,
+        gate=edge.gate, passing=edge.passing & side, served=edge.served,
+    )  # fmt: skip
+    return {
+        "record": record,
+        "containers": [asdict(item) for item in containers],
+        "probes": [],
+        # An operation under way changes the host, and nobody's hand.
+        "drift": [] if owner is not None else _drift(host, found, edge),
+        "traffic": "open" if side <= edge.passing else "closed",
+        "breaker": _json(host, f"{paths.tenant(name)}/breaker.json"),
+        "operation": _operation(name, owner, waiting),
+        "manifest": manifest,
+    }
+
+
+def _drift(host: View, found: Found, edge: Edge) -> list[str]:
+    try:
+        return drift(host, found) if edge.docker else ["Docker does not answer"]
+    except Failed as failed:  # a link in a file's place, a folder that cannot be read
+        return [failed.message]
+
+
+def _operation(name: str, owner: Mapping[str, Any] | None, waiting: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What holds the tenant now, or was left open by a runner that died and waits to be settled."""
+    if owner and owner.get("operation"):
+        return {
+            "id": owner["operation"],
+            "kind": owner.get("kind", ""),
+            "who": owner.get("who", ""),
+            "state": "running",
+        }
+    mine = (item for item in waiting if item["tenant"] == name)
+    return next(({**item, "state": "waiting"} for item in mine), None)
+
+
+def _open_operations(host: View) -> list[dict[str, Any]]:
+    """Every operation that was accepted and is not over."""
+    found = []
+    for identifier in host.without(paths.OPERATIONS, "outcome.json"):
+        if asked := _json(host, f"{paths.operation(identifier)}/operation.json"):
+            operation = asked["operation"]
+            own = {"kind": operation["kind"], "tenant": operation.get("tenant", "")}
+            found.append({"id": asked["id"], **own, "who": asked["who"], "at": asked["at"]})
+    return found
+
+
+def _reverts(host: View) -> list[str]:
+    """The changes that will be taken back unless they are confirmed."""
+    found = ((name, _json(host, f"{paths.REVERTS}/{name}/revert.json")) for name in host.names(paths.REVERTS))
+    return [name for name, revert in found if revert and revert.get("state") in ("armed", "waiting")]
+
+
+def _domains(value: Any) -> Iterator[str]:
+    """Every host name that a configuration of Caddy matches."""
+    if isinstance(value, dict):
+        if isinstance(value.get("host"), list):
+            yield from (str(name) for name in value["host"])
+        for item in value.values():
+            yield from _domains(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _domains(item)
+
+
+def _ask(host: View, tenants: Mapping[str, dict[str, Any]]) -> None:
+    """Ask every probe of every running tenant, all at once; each answers into its tenant's `probes`."""
+    asked = []
+    for found in tenants.values():
+        manifest, record = found["manifest"], found["record"]
+        if manifest is None or not record["running"]:
+            continue
+        for probe in manifest.probes:
+            answer: dict[str, Any] = {"kind": probe["kind"], "service": probe["service"]}
+            found["probes"].append(answer)
+            if probe["kind"] == "process":
+                answer |= _process(manifest, found)
+            else:
+                where = slots.address(record["slot"], manifest.services.index(probe["service"]), record["side"])
+                asked.append(threading.Thread(target=_get, args=(host, where, probe, answer)))
+    for thread in asked:
+        thread.start()
+    for thread in asked:
+        thread.join()
+
+
+def _process(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
+    running = {item["service"] for item in found["containers"] if item["state"] == "running"}
+    missing = [name for name in manifest.services if name not in running]
+    return {"ok": not missing, "status": 0, "detail": f"{', '.join(missing)} not running" if missing else ""}
+
+
+def _get(host: View, where: IPv4Address, probe: Mapping[str, Any], answer: dict[str, Any]) -> None:
+    status = host.get(where, probe["port"], probe["path"], seconds=PROBE_SECONDS)
+    ok = status == probe["expect"]
+    said = f"answered {status}" if status else "did not answer"
+    answer |= {"ok": ok, "status": status, "detail": "" if ok else f"{said} on {probe['path']}"}
+
+
+def _json(host: View, path: str) -> dict[str, Any] | None:
+    data = host.read(path)
+    try:
+        return None if data is None else dict(json.loads(data))
+    except (ValueError, TypeError) as error:
+        raise Failed(f"{path} cannot be read: {error}") from error
+
+
+def _or(problems: list[str], read: Any, otherwise: Any) -> Any:
+    """What this reads, or else the other, and the problem noted: a host with Docker down still tells the rest."""
+    try:
+        return read()
+    except Failed as failed:
+        problems.append(failed.message)
+        return otherwise

@@ -1,0 +1,195 @@
+"""Restart what dies, and stop what dies too often: a tenant's containers have no restart policy of Docker's, because
+Docker knows neither of secrets that must come first nor of an end.
+
+`decide` says what is to be done about a service's deaths; the loop listens to Docker, looks, and carries it out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.engine import reason
+from launchpad.runner.host import Busy, Container, Failed
+from launchpad.runner.journal import open_journals, subject
+from launchpad.runner.plan import read_record
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.view import View
+
+WINDOW_SECONDS = 600.0
+MOST_DEATHS = 5
+"""So many within the window trip the breaker."""
+PERMANENT_EXIT = 78
+"""sysexits' EX_CONFIG: the app itself says that starting again will not help. It is believed the second time."""
+MOST_PERMANENT = 2
+LOOK_SECONDS = 30.0
+"""So often it looks without having heard anything: an event can be missed."""
+HELD_SECONDS = 2.0
+"""An operation that holds a tenant is waited for by looking again."""
+BREAKER_LINES = 20
+
+
+@dataclass(frozen=True)
+class Death:
+    """One end of a service's container."""
+
+    at: float
+    exit_code: int
+    out_of_memory: bool
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Start it again, once it is that time."""
+
+    at: float
+
+
+@dataclass(frozen=True)
+class Break:
+    """Leave it: a person has to look."""
+
+    reason: str
+
+
+def decide(deaths: Sequence[Death], now: float) -> Restart | Break:
+    """What to do after the last of these deaths: again after 1, 2, 4, 8 s, and not at all after the fifth within ten
+    minutes, or the second that the app calls permanent."""
+    recent = [death for death in deaths if death.at > now - WINDOW_SECONDS]
+    permanent = sum(death.exit_code == PERMANENT_EXIT for death in recent)
+    if permanent >= MOST_PERMANENT:
+        return Break(f"exited with {PERMANENT_EXIT} {permanent} times: its configuration or its state is wrong")
+    if len(recent) >= MOST_DEATHS:
+        minutes = f"{WINDOW_SECONDS / 60:.0f} minutes"
+        return Break(f"died {len(recent)} times within {minutes}, the last time {_how(recent[-1])}")
+    last = recent[-1].at if recent else now
+    return Restart(last + 2.0 ** max(len(recent) - 1, 0))
+
+
+def _how(death: Death) -> str:
+    return "killed for want of memory" if death.out_of_memory else f"with exit status {death.exit_code}"
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Patient:
+    """A service that died: its deaths, and the start that the last one ended."""
+
+    deaths: list[Death] = field(default_factory=list)
+    started_at: str = ""
+
+
+def watch(host: View) -> int:
+    """Watch until the process is ended. Docker may come and go."""
+    watcher = Watcher(host)
+    while True:
+        try:
+            with host.deaths() as heard:
+                _attend(watcher, heard)
+        except Failed as failed:
+            _say(failed.message)
+            host.wait(LOOK_SECONDS / 10)
+
+
+def _attend(watcher: Watcher, heard: Callable[[float], bool]) -> None:
+    """Look at once, because containers may have died while nobody listened; then after each death, and when due."""
+    while True:
+        pause = watcher.look()
+        heard(pause)
+
+
+class Watcher:
+    """What was seen to die, and the look at it all. A restart of the watcher forgets the deaths, not the breakers."""
+
+    def __init__(self, host: View) -> None:
+        self._host = host
+        self._patients: dict[tuple[str, str], Patient] = {}
+
+    def look(self) -> float:
+        """See to every dead container whose tenant is to run; how many seconds until there is something to do again."""
+        containers = self._host.containers()
+        dead = [item for item in containers if item.state in ("exited", "dead")]
+        waits = [self._try(item) for item in dead if is_tenant_name(item.tenant)]
+        return max(0.05, min([LOOK_SECONDS, *waits]))
+
+    def _try(self, item: Container) -> float:
+        """`_see_to`; one tenant that cannot be seen to, a damaged record even, never keeps the others waiting."""
+        try:
+            return self._see_to(item)
+        except (Failed, ValueError, KeyError, TypeError) as error:
+            _say(f"{item.tenant}: {reason(error)}")
+            return HELD_SECONDS
+
+    def _see_to(self, item: Container) -> float:
+        """Restart the dead container, or break, or wait; for how many seconds."""
+        if not self._is_meant_to_run(item):
+            return LOOK_SECONDS
+        patient = self._patients.setdefault((item.tenant, item.service), Patient())
+        now = self._host.now()
+        if patient.started_at != item.started_at:
+            patient.started_at = item.started_at
+            recent = [death for death in patient.deaths if death.at > now - WINDOW_SECONDS]
+            patient.deaths = [*recent, Death(now, item.exit_code, item.oom_killed)]
+        decision = decide(patient.deaths, now)
+        if isinstance(decision, Restart) and decision.at > now:
+            return decision.at - now
+        try:
+            with self._host.lock(f"tenant-{item.tenant}", {"who": "watch", "kind": "restart", "since": now}):
+                # Whoever held the lock may have changed what should run.
+                if self._is_meant_to_run(item) and not self._has_open_operation(item.tenant):
+                    self._carry_out(item, patient, decision)
+        except Busy:
+            return HELD_SECONDS
+        return LOOK_SECONDS
+
+    def _carry_out(self, item: Container, patient: Patient, decision: Restart | Break) -> None:
+        if isinstance(decision, Restart):
+            _say(f"{item.tenant}: {item.service} died {_how(patient.deaths[-1])}; starting it again")
+            self._host.start_container(item.name)
+            return
+        _say(f"{item.tenant}: {item.service} {decision.reason}; it stays down until somebody starts it")
+        self._host.write(_breaker(item.tenant), json.dumps(self._report(item, patient, decision)).encode(), mode=0o600)
+        del self._patients[item.tenant, item.service]
+
+    def _report(self, item: Container, patient: Patient, decision: Break) -> dict[str, Any]:
+        """What status shows of a breaker that tripped."""
+        return {
+            "at": self._host.now(),
+            "service": item.service,
+            "reason": f"{item.service} {decision.reason}",
+            "exit_code": item.exit_code,
+            "out_of_memory": item.oom_killed,
+            "deaths": len(patient.deaths),
+            "lines": self._host.log_lines(f"lp-{item.tenant}-{item.side}", BREAKER_LINES),
+        }
+
+    def _is_meant_to_run(self, item: Container) -> bool:
+        """Whether the tenant's record wants just this container to run, and no breaker keeps it down."""
+        record = read_record(self._host, item.tenant)
+        if record is None or not record["running"] or record["retired"]:
+            return False
+        wanted = item.side == record["side"] and item.release == record["started"]
+        return wanted and self._host.read(_breaker(item.tenant)) is None
+
+    def _has_open_operation(self, tenant: str) -> bool:
+        """Whether a runner that died left an operation on the tenant: what settles it starts and stops containers."""
+        for journal in open_journals(self._host):
+            asked = journal.asked()
+            if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":
+                return True
+        return False
+
+
+def _breaker(tenant: str) -> str:
+    return f"{paths.tenant(tenant)}/breaker.json"
+
+
+def _say(line: str) -> None:
+    """A line in the unit's journal."""
+    print(line, file=sys.stderr, flush=True)
