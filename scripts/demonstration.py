@@ -20,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from measurement import record
+
 PROJECT = Path(__file__).resolve().parent.parent
 TENANTS = ("alice", "bob")
 LAB_HOST = "demo-1"
@@ -279,7 +281,10 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    table(demo, time.monotonic() - begun)
+    whole = time.monotonic() - begun
+    table(demo, whole)
+    if not options.host and not options.keep:
+        record("demo-seconds", round(whole, 1))
     if options.keep:
         print(f"\nLeft running: {demo.host} at {demo.address}; the workspace is {workspace}")
         print(f"Look around:  cd {workspace} && XDG_CONFIG_HOME=$PWD/.config launchpad status")

@@ -18,6 +18,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from measurement import record
+
 PROJECT = Path(__file__).resolve().parent.parent
 COPIED = ("launchpad", "templates", "tests", "scripts", "inventory", "pyproject.toml", "launchpad.yaml")
 
@@ -105,6 +107,7 @@ def main() -> int:
             bad += found != "red"
             print(f"{found:<6} {guard.name}", flush=True)
     print(f"{len(chosen) - bad} of {len(chosen)} guards are guarded")
+    record("guards-green", bad, n=len(chosen))
     return 1 if bad else 0
 
 

@@ -215,18 +215,21 @@ def test_undisturbed(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("mode", ["before", "halfway", "after"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
-def test_killed_at_every_call(scenario: Scenario, mode: str) -> None:
-    for call in range(1, calls_of(scenario) + 1):
+def test_killed_at_every_call(scenario: Scenario, mode: str, measured: Callable[..., None]) -> None:
+    calls = calls_of(scenario)
+    for call in range(1, calls + 1):
         host = prepared(scenario)
         before = outside_view(host)
         assert until_killed(host, scenario.operation, call, mode), f"call {call} was never reached"
         converge(host, scenario.operation)
         judge(host, scenario, before)
+    measured("kill-points", 0, n=calls)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
-def test_rebooted_at_every_call(scenario: Scenario) -> None:
-    for call in range(1, calls_of(scenario) + 1):
+def test_rebooted_at_every_call(scenario: Scenario, measured: Callable[..., None]) -> None:
+    calls = calls_of(scenario)
+    for call in range(1, calls + 1):
         host = prepared(scenario)
         assert until_killed(host, scenario.operation, call, "after")
         host.reboot()
@@ -236,13 +239,15 @@ def test_rebooted_at_every_call(scenario: Scenario) -> None:
         before = outside_view(host)
         converge(host, scenario.operation)
         judge(host, scenario, before)
+    measured("kill-points", 0, n=calls)
 
 
 @pytest.mark.parametrize("fault", ["docker_down", "disk_full", "caddy_down"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
-def test_fault_from_every_call_on(scenario: Scenario, fault: str) -> None:
+def test_fault_from_every_call_on(scenario: Scenario, fault: str, measured: Callable[..., None]) -> None:
     """The machine fails from some call on, the runner tries and gives up; once mended, it converges."""
-    for call in range(1, calls_of(scenario) + 1):
+    calls = calls_of(scenario)
+    for call in range(1, calls + 1):
         host = prepared(scenario)
         before = outside_view(host)
         if not until_killed(host, scenario.operation, call, "after"):
@@ -255,6 +260,7 @@ def test_fault_from_every_call_on(scenario: Scenario, fault: str) -> None:
         host.mend()
         converge(host, scenario.operation)
         judge(host, scenario, before)
+    measured("kill-points", 0, n=calls)
 
 
 RUNNING = [item for item in SCENARIOS if item.first and not item.stopped and item.ends in ("new", "old")]

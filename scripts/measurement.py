@@ -1,0 +1,145 @@
+"""What scripts/evidence does: run what measures a topic's figures, compare them with the goals, write the table.
+
+The goals stand in scripts/goals.toml. Whatever measures appends lines to the file that LAUNCHPAD_EVIDENCE names,
+{"figure", "value", "n", "detail"}, by `evidence.record` or tests' `measured` fixture. A figure that was measured
+several times counts by its worst value and by the sum of its n; one measured less often than the goal says falls short.
+Exits 1 when a figure falls short.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+DOCUMENT = PROJECT / "docs/evidence.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of the table."""
+
+    figure: str
+    text: str
+    goal: str
+    measured: str
+    n: int
+    by: str
+    verdict: str
+
+
+def record(figure: str, value: float, *, n: int = 1, detail: str = "") -> None:
+    """Add a measurement to the running evidence; nothing happens when none is being taken."""
+    path = os.environ.get("LAUNCHPAD_EVIDENCE")
+    if path:
+        with Path(path).open("a") as file:
+            file.write(json.dumps({"figure": figure, "value": value, "n": n, "detail": detail}) + "\n")
+
+
+def goals() -> dict[str, Any]:
+    with (PROJECT / "scripts/goals.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def rows(figures: dict[str, Any], raw: Iterable[dict[str, Any]]) -> list[Row]:
+    """The table: every figure that has a goal, measured or not."""
+    measured: dict[str, list[dict[str, Any]]] = {}
+    for item in raw:
+        measured.setdefault(item["figure"], []).append(item)
+    unknown = set(measured) - set(figures)
+    if unknown:
+        raise SystemExit(f"error: figures without a goal: {', '.join(sorted(unknown))}; add them to scripts/goals.toml")
+    return [row(name, goal, measured.get(name, [])) for name, goal in figures.items()]
+
+
+def row(name: str, goal: dict[str, Any], items: list[dict[str, Any]]) -> Row:
+    wanted = " and ".join(
+        text for key, text in (("least", f"≥ {goal.get('least')}"), ("most", f"≤ {goal.get('most')}")) if key in goal
+    )
+    n = sum(item["n"] for item in items)
+    if not items:
+        return Row(name, goal["text"], wanted, "not measured", 0, goal["by"], "falls short")
+    values = [item["value"] for item in items]
+    worst = min(values) if "least" in goal and "most" not in goal else max(values)
+    inside = all(goal.get("least", value) <= value <= goal.get("most", value) for value in values)
+    verdict = "falls short" if not inside or n < goal["n"] else "holds" if wanted else "printed"
+    shown = f"{worst:g} {goal['unit']}".strip() if isinstance(worst, int) else f"{worst:.3g} {goal['unit']}".strip()
+    return Row(name, goal["text"], wanted, shown, n, goal["by"], verdict)
+
+
+def document(topic: str, table: list[Row], seed: int) -> str:
+    """The Markdown that is committed; the raw results' commit and machine stand in it."""
+    commit = git("rev-parse", "HEAD")
+    clean = (
+        "clean tree"
+        if not git("status", "--porcelain", "--", ".", ":!docs/evidence.md")
+        else "with uncommitted changes"
+    )
+    when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    lines = [
+        f"# Evidence: {topic}",
+        "",
+        f"Measured on {when} at commit {commit[:12]} ({clean}), seed {seed}, on {platform.system()}",
+        f"{platform.release()}, {os.cpu_count()} CPUs, {memory_gb()} GB, Python {platform.python_version()}.",
+        f"Made by `scripts/evidence {topic}`; the goals stand in `scripts/goals.toml`.",
+        "",
+        "| figure | goal | measured | n | by | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [f"| {r.text} | {r.goal} | {r.measured} | {r.n} | `{r.by}` | {r.verdict} |" for r in table]
+    return "\n".join([*lines, "", summary(table), ""])
+
+
+def summary(table: list[Row]) -> str:
+    with_goal = [item for item in table if item.verdict != "printed"]
+    return f"{sum(item.verdict == 'holds' for item in with_goal)} of {len(with_goal)} figures hold"
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def memory_gb() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/evidence", description=__doc__)
+    parser.add_argument("topic", choices=sorted(goals()))
+    parser.add_argument("--only", default="", help="only the commands with this in them")
+    parser.add_argument("--raw", type=Path, help="make the table from these raw results, run nothing")
+    parser.add_argument("--seed", type=int, default=20260901, help="of what is drawn at random")
+    options = parser.parse_args()
+    topic = goals()[options.topic]
+    raw = options.raw or Path(tempfile.mkdtemp(prefix="launchpad-evidence-")) / "raw.jsonl"
+    raw.touch()
+    if not options.raw:
+        environment = os.environ | {"LAUNCHPAD_EVIDENCE": str(raw), "LAUNCHPAD_SEED": str(options.seed)}
+        for command in topic["run"]:
+            if options.only in command:
+                print(f"evidence: {command}", flush=True)
+                subprocess.run(["bash", "-c", command], cwd=PROJECT, env=environment, check=False)
+    table = rows(topic["figures"], [json.loads(line) for line in raw.read_text().splitlines()])
+    for item in table:
+        print(f"{item.verdict:<11}  {item.measured:>20}  {item.goal:<14}  n={item.n:<5} {item.text}")
+    print(f"raw results: {raw}")
+    print(summary(table))
+    if not options.only:
+        DOCUMENT.parent.mkdir(exist_ok=True)
+        DOCUMENT.write_text(document(options.topic, table, options.seed))
+    return 1 if any(item.verdict == "falls short" for item in table) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
