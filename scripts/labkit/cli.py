@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("names", nargs="+", metavar="NAME")
     made.add_argument("--from", dest="source", default=BARE, metavar="SNAPSHOT", help="a snapshot instead of bare")
     made.add_argument("--keep-keys", action="store_true", help="keep the snapshot's SSH host keys")
+    made.add_argument("--fresh", action="store_true", help="remove a host of this name first")
     gone = verb("down", _down, "Pull the plug on hosts and remove them.", "down --all")
     gone.add_argument("names", nargs="*", metavar="NAME")
     gone.add_argument("--all", action="store_true", help="every host, the servers, the bridge and the rules")
@@ -73,7 +74,8 @@ def _doctor(lab: Lab, _: argparse.Namespace) -> int:
 
 
 def _up(lab: Lab, arguments: argparse.Namespace) -> int:
-    for host in lab.up_all(arguments.names, source=arguments.source, keep_keys=arguments.keep_keys):
+    wanted = {"source": arguments.source, "keep_keys": arguments.keep_keys, "fresh": arguments.fresh}
+    for host in lab.up_all(arguments.names, **wanted):
         print(f"{host.name}  {host.address}  {host.fingerprint}  {host.key_path}")
     return 0
 

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from labkit import authority, base, cgroups, disks, images, loops, network, outer, services, snapshots
@@ -59,24 +60,32 @@ class Lab:
         folders = sorted(self.paths.machines.glob("*")) if self.paths.machines.exists() else []
         return [Host(self.paths, folder.name) for folder in folders if Guest(self.paths, folder.name).exists()]
 
-    def up(self, name: str, *, source: str = BARE, keep_keys: bool = False, timeout: float = 60) -> Host:
-        """Make and boot a host, bare or from a snapshot's label, and wait for SSH; a running one is left alone."""
+    def up(self, name: str, *, source: str = BARE, keep_keys: bool = False, fresh: bool = False) -> Host:
+        """Make and boot a host, bare or from a snapshot's label, and wait for SSH.
+
+        One that is there stays as it is, and is started when it is off; with `fresh` it is removed and made anew.
+        """
         network.check_name(name)
         self.start_services()
+        if fresh:
+            self.down(name)
         guest = Guest(self.paths, name)
         with self.paths.lock(f"create-{name}"):
             if not guest.exists():
                 self._create(guest, source, keep_keys=keep_keys)
         services.start_names(self.paths, self._addresses())
         host = Host(self.paths, name)
-        host.start(timeout=timeout)
+        host.start()
         return host
 
-    def up_all(self, names: Sequence[str], *, source: str = BARE, keep_keys: bool = False) -> list[Host]:
+    def up_all(
+        self, names: Sequence[str], *, source: str = BARE, keep_keys: bool = False, fresh: bool = False
+    ) -> list[Host]:
         """`up` for several hosts at once; every failure is told, not only the first."""
         self.start_services()
         with ThreadPoolExecutor(max_workers=4) as pool:
-            waiting = [pool.submit(self.up, name, source=source, keep_keys=keep_keys) for name in names]
+            made = partial(self.up, source=source, keep_keys=keep_keys, fresh=fresh)
+            waiting = [pool.submit(made, name) for name in names]
         failures = [error for error in (task.exception() for task in waiting) if error]
         if len(failures) == 1:
             raise failures[0]
