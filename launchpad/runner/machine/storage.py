@@ -24,10 +24,11 @@ def storage() -> Stored:
     device = _mounted_device()
     if not device:
         return Stored()
-    backing = Path(f"/sys/block/{device.rsplit('/', 1)[-1]}/loop/backing_file")
+    facts = _block(device)
+    backing = facts / "loop/backing_file"
     source = backing.read_text().strip() if backing.exists() else device
-    quotas = _has_quotas()
-    return Stored(source, _size_mb(device), quotas)
+    quotas = run(["btrfs", "qgroup", "show", paths.ROOT]).code == 0
+    return Stored(source, int((facts / "size").read_text()) * 512 // _MB, quotas)
 
 
 def make_storage(wanted: Storage, progress: Progress) -> None:
@@ -80,19 +81,10 @@ def _mounted_device() -> str:
     return ""
 
 
-def _has_quotas() -> bool:
-    uuid = _uuid()
-    return bool(uuid) and Path(f"/sys/fs/btrfs/{uuid}/qgroups/mode").exists()
-
-
-def _uuid() -> str:
-    out = run(["findmnt", "--noheadings", "--output=UUID", "--mountpoint", paths.ROOT]).out
-    return out.decode().strip()
-
-
-def _size_mb(device: str) -> int:
-    sectors = Path(f"/sys/class/block/{Path(device).resolve().name}/size")
-    return int(sectors.read_text()) * 512 // _MB if sectors.exists() else 0
+def _block(device: str) -> Path:
+    """What the kernel says of the device, found by its number: names can be given anew."""
+    number = Path(device).stat().st_rdev
+    return Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
 
 
 def _is_block(path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import struct
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -22,6 +23,7 @@ _APT_INSTALL = ("--no-install-recommends", "--option=Dpkg::Options::=--force-con
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a", "UCF_FORCE_CONFFOLD": "1"}
 _APT_SECONDS = 1200
 _NETLINK_AUDIT = 9
+_AUDIT_GET = 1000
 _JIFFIES = os.sysconf("SC_CLK_TCK")
 
 
@@ -228,11 +230,15 @@ def _is_outside(address: str) -> bool:
 
 
 def _has_audit() -> bool:
+    """Ask the kernel for its audit status; a container's root is refused, and an answer's first type tells."""
+    request = struct.pack("=IHHII", 16, _AUDIT_GET, 1, 1, 0)  # length, type, NLM_F_REQUEST, sequence, port
     try:
-        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_AUDIT).close()
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_AUDIT) as audit:
+            audit.settimeout(1)
+            audit.send(request)
+            return bool(struct.unpack_from("=H", audit.recv(8192), 4)[0] == _AUDIT_GET)
     except OSError:
         return False
-    return True
 
 
 def _has_apparmor() -> bool:

@@ -213,7 +213,7 @@ def _run_caddy(step: RunCaddy, context: Context) -> None:
     host.up(paths.CADDY, CADDY_PROJECT, {})
     for _ in range(CADDY_SECONDS * 10):
         try:
-            host.adapt("")
+            host.adapt(text(CADDYFILE))
         except Failed:
             host.wait(0.1)
         else:
