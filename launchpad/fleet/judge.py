@@ -13,6 +13,7 @@ from launchpad.fleet.app import App
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.mistakes import Mistake, Place
+from launchpad.fleet.names import PAST_NAMES, Name
 from launchpad.fleet.nearest import nearest
 from launchpad.fleet.quantities import Size
 from launchpad.fleet.tier import Tier
@@ -23,10 +24,10 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Trees:
-    """The records of an inventory as they were written, by name, right or wrong."""
+    """The records of an inventory as written, by name, right or wrong; None for a file that cannot be read."""
 
-    hosts: Mapping[str, Tree]
-    tiers: Mapping[str, Tree]
+    hosts: Mapping[str, Tree] | None
+    tiers: Mapping[str, Tree] | None
     apps: Mapping[str, Tree]
     tenants: Mapping[str, Tree]
 
@@ -45,14 +46,14 @@ def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
 
 
 def _unknown_names(trees: Trees) -> Iterator[Mistake]:
-    known: dict[str, Mapping[str, Tree]] = {"host": trees.hosts, "app": trees.apps, "tier": trees.tiers}
+    known = {"host": trees.hosts, "app": trees.apps, "tier": trees.tiers}
     for tree in trees.tenants.values():
         for noun, records in known.items():
             named = tree.get(noun)
-            if named is None or not isinstance(named.value, str) or named.value in records:
+            if records is None or named is None or not isinstance(named.value, str) or named.value in records:
                 continue
-            if noun == "app" and named.value in {"clawdbot", "moltbot"}:
-                continue  # the model has said why already
+            if Name.pattern.fullmatch(named.value) is None or named.value in PAST_NAMES:
+                continue  # no name at all, or no name for this: the model has said so
             guess = nearest(named.value, records)
             hint = f"did you mean {guess}?" if guess else _how_to_add(noun, named.value)
             expected = f"one of {', '.join(sorted(records))}" if records else f"a {noun} of the inventory"
@@ -102,7 +103,7 @@ def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:
 
 def _two_addresses(trees: Trees) -> Iterator[Mistake]:
     owners: dict[tuple[object, object], tuple[str, Place]] = {}
-    for name, tree in trees.hosts.items():
+    for name, tree in (trees.hosts or {}).items():
         address, port = tree.get("address"), tree.get("port")
         if address is None:
             continue
@@ -160,19 +161,20 @@ def _domains_of(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
 
 
 def _over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    written = trees.hosts or {}
     for name, host in fleet.hosts.items():
         tiers = [tier for tree in trees.tenants.values() if (tier := _tier_on(fleet, tree, name)) is not None]
         resources = host.resources
-        place = trees.hosts[name].place_of(("resources", "memory"))
+        place = written[name].place_of(("resources", "memory"))
         yield from _too_much(
             place, f"host {name}: memory", sum(t.memory.mb for t in tiers), resources.memory_for_tenants_mb
         )
-        place = trees.hosts[name].place_of(("resources", "disk"))
+        place = written[name].place_of(("resources", "disk"))
         yield from _too_much(place, f"host {name}: disk", sum(t.disk.mb for t in tiers), resources.disk_for_tenants_mb)
         dedicated = sum(tier.cpus for tier in tiers if tier.kind == "dedicated")
         shared = sum(tier.cpus for tier in tiers if tier.kind == "shared") / resources.cpu_overcommit
         if dedicated + shared > resources.cpus + 1e-6:
-            place = trees.hosts[name].place_of(("resources", "cpus"))
+            place = written[name].place_of(("resources", "cpus"))
             what = f"host {name}: its {len(tiers)} tenants are promised {dedicated + shared:g} CPUs"
             expected = f"at most {resources.cpus:g} (shared tiers count 1/{resources.cpu_overcommit:g})"
             yield Mistake(place, what, expected, "move a tenant to another host")

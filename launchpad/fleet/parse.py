@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -47,17 +47,18 @@ class _Parser:
         self.mistakes += self.snapshot.mistakes
         self._refuse_strangers()
         defaults_tree = self._tree(SETTINGS_FILE)
+        hosts_tree, tiers_tree = self._tree(HOSTS_FILE), self._tree(TIERS_FILE)
         trees = Trees(
-            hosts=self._tree(HOSTS_FILE).entries(),
-            tiers=self._tree(TIERS_FILE).entries(),
+            hosts=None if hosts_tree.value is None else hosts_tree.entries(),
+            tiers=None if tiers_tree.value is None else tiers_tree.entries(),
             apps=self._app_trees(),
             tenants={name: self._tree(f"{TENANTS}/{name}.yaml") for name in self._stems(TENANTS)},
         )
         defaults = validate(Defaults, defaults_tree, self.mistakes) or Defaults()
-        hosts = self._records(Host, HostName, trees.hosts, HOSTS_FILE)
-        tiers = self._records(Tier, TierName, trees.tiers, TIERS_FILE)
-        apps = self._records(App, AppName, trees.apps, APPS)
-        tenants = self._records(Tenant, TenantName, trees.tenants, TENANTS)
+        hosts = self._records(Host, HostName, hosts_tree.entries(), hosts_tree.keys)
+        tiers = self._records(Tier, TierName, tiers_tree.entries(), tiers_tree.keys)
+        apps = self._records(App, AppName, trees.apps, _files(APPS, trees.apps))
+        tenants = self._records(Tenant, TenantName, trees.tenants, _files(TENANTS, trees.tenants))
         slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
         hosts = {name: _completed(host, defaults) for name, host in hosts.items()}
         fleet = Fleet(
@@ -96,20 +97,20 @@ class _Parser:
         return shipped | {name: tree or Tree(own[name].place, None) for name, tree in merged.items()}
 
     def _records(
-        self, kind: type[Record], name_kind: type[Named], trees: Mapping[str, Tree], source: str
+        self, kind: type[Record], name_kind: type[Named], trees: Mapping[str, Tree], names_at: Mapping[str, Place]
     ) -> dict[Named, Record]:
         """The records that are right; what is wrong with the others is in the mistakes."""
         records: dict[Named, Record] = {}
         for text, tree in trees.items():
+            place = names_at[text]
             try:
                 name = name_kind(text)
             except Malformed as error:
-                place = Place(f"{source}/{text}.yaml") if source in (APPS, TENANTS) else tree.place
                 self.mistakes.append(Mistake(place, error.what, error.expected, error.hint))
                 continue
             if tree.value is None:
-                if tree.place.file == source:
-                    self.mistakes.append(Mistake(tree.place, f"{name} is empty", "lines of key: value"))
+                if place.line:  # a whole file that is None has been told of
+                    self.mistakes.append(Mistake(place, f"{name} is empty", "lines of key: value"))
                 continue
             record = validate(kind, tree, self.mistakes, name=name)
             if record is not None:
@@ -130,6 +131,10 @@ class _Parser:
             hint = f"rename it to {path.with_suffix('.yaml').name}" if path.suffix in {".yml", ".json"} else ""
             expected = "hosts.yaml, tiers.yaml, apps/APP.yaml, tenants/TENANT.yaml"
             self.mistakes.append(Mistake(Place(name), "nothing reads this file", expected, hint))
+
+
+def _files(folder: str, names: Iterable[str]) -> dict[str, Place]:
+    return {name: Place(f"{folder}/{name}.yaml") for name in names}
 
 
 def _completed(host: Host, defaults: Defaults) -> Host:

@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.malformed import Malformed, quoted
 
 
 class _Quantity:
@@ -25,11 +25,11 @@ class _Quantity:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The amount that the text says; raises Malformed."""
-        match = re.fullmatch(r"([0-9]{1,9})([A-Za-z]+)", text)
+        match = re.fullmatch(r"([0-9]{1,12})([A-Za-z]+)", text)
         if match is None or match[2] not in cls.units:
             units = ", ".join(reversed(cls.units))
             raise Malformed(
-                f"bad {cls.noun} {text!r}", expected=f"a whole number and one of {units}, such as {cls.example}"
+                f"bad {cls.noun} {quoted(text)}", expected=f"a whole number and one of {units}, such as {cls.example}"
             )
         amount = int(match[1]) * cls.units[match[2]]
         if not 0 < amount <= cls.largest:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from launchpad.fleet.mistakes import Mistake, Place
 
@@ -87,8 +88,8 @@ def read_tree(file: str, content: bytes) -> Tree:
         node = YAML(pure=True).compose(text)
     except MarkedYAMLError as error:
         raise Unreadable(_syntax(file, error, text)) from error
-    except YAMLStreamError as error:
-        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
         raise Unreadable(Mistake(Place(file, line), "a control character", "text")) from error
     except (YAMLError, ValueError) as error:
         raise Unreadable(Mistake(Place(file, 1), f"not YAML: {str(error).splitlines()[0]}", "YAML 1.2")) from error

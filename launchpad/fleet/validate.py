@@ -53,10 +53,17 @@ def validate(kind: type[Record], tree: Tree, mistakes: list[Mistake], **given: o
     try:
         record = kind.model_validate(value | given)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
-            mistakes.extend(_told(kind, tree, details))
+        errors = error.errors(include_url=False)
+        for details in errors:
+            if details["type"] != "too_short" or not _has_wrong_items(details["loc"], errors):
+                mistakes.extend(_told(kind, tree, details))
         return None
     return record if clean else None
+
+
+def _has_wrong_items(path: tuple[int | str, ...], errors: list[ErrorDetails]) -> bool:
+    """Whether a list is short only because what is in it is wrong."""
+    return any(details["loc"] != path and details["loc"][: len(path)] == path for details in errors)
 
 
 def _told(kind: type[Model], tree: Tree, details: ErrorDetails) -> list[Mistake]:
