@@ -68,7 +68,7 @@ def serve(operator: str) -> int:
 
 def answers(request: Request, operator: str, host: Any) -> Iterator[dict[str, Any]]:
     """The answers to a request, once its protocol is one that this runner serves."""
-    from launchpad.runner.journal import Caller
+    from launchpad.runner.caller import Caller
 
     check_protocol(request)
     caller = Caller(operator, os.environ.get("SSH_CONNECTION", "").split(" ")[0])

@@ -9,8 +9,9 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner import plan as plans
 from launchpad.runner.apply import environment, place_files, project, put_record, sealed, sealed_as
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
-from launchpad.runner.journal import Caller, Journal
+from launchpad.runner.journal import Journal
 from launchpad.runner.judge import Neighbour, judge_compose, judge_release, judge_site
 from launchpad.runner.protocol import Inventory, Refused, Release, inventory_from_json, release_from_json
 from launchpad.runner.slots import is_tenant_name

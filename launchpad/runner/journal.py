@@ -13,24 +13,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, canonical, digest_of
 from launchpad.runner.steps import step_as_json, step_from_json, step_name, title
 
 RESERVE = 256 * 1024
 IDENTIFIER = re.compile(r"[0-9a-z][0-9a-z-]{8,38}[0-9a-z]")
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, as sshd and sudo know it; never as the request says."""
-
-    operator: str
-    source: str = ""
 
 
 class Journal:
@@ -59,6 +51,7 @@ class Journal:
             "from": caller.source,
             "at": self.host.now(),
         }
+        self.host.write(f"{paths.OPEN}/{self.identifier}", b"", mode=0o600)
         self.host.write(f"{self.folder}/operation.json", canonical(asked), mode=0o600)
 
     def asked(self) -> dict[str, Any] | None:
@@ -112,6 +105,7 @@ class Journal:
         final = {"outcome": outcome, "message": message, "lines": list(lines), "seconds": seconds}
         self.host.remove(f"{self.folder}/reserve")
         self.host.write(f"{self.folder}/outcome.json", canonical(final | {"at": self.host.now()}), mode=0o600)
+        self.host.remove(f"{paths.OPEN}/{self.identifier}")
 
     # --- cancelling
 
@@ -127,9 +121,9 @@ class Journal:
 
 
 def open_journals(host: Host) -> Iterator[Journal]:
-    """Every operation that was accepted and is not over, oldest first."""
+    """Every operation that was accepted and is not over, oldest first; as quick after years of them as at first."""
     found = []
-    for identifier in host.names(paths.OPERATIONS):
+    for identifier in host.names(paths.OPEN):
         if IDENTIFIER.fullmatch(identifier) is None:
             continue
         journal = Journal(host, identifier)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from launchpad.runner.journal import Caller, Journal, open_journals
+from launchpad.runner.caller import Caller
+from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.steps import Commit, HoldTraffic
 from tests.memory.host import MemoryHost
 

@@ -16,8 +16,9 @@ import pytest
 
 from launchpad.runner import engine, paths
 from launchpad.runner.boot import boot
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
-from launchpad.runner.journal import Caller, Journal, open_journals
+from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.steps import STEPS, step_name

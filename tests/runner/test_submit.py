@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from launchpad.runner import engine, paths
-from launchpad.runner.journal import Caller, Journal
+from launchpad.runner.caller import Caller
+from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.submit import submit

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from launchpad.runner import apply
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
-from launchpad.runner.journal import Caller
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Action, Refused, Release
 from launchpad.runner.slots import is_tenant_name

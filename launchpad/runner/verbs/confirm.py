@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launchpad.runner.journal import Caller
+from launchpad.runner.caller import Caller
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision import reverts
 from launchpad.runner.provision.system import ProvisionHost

@@ -6,8 +6,9 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
-from launchpad.runner.journal import Caller, Journal
+from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Refused, canonical, digest_of
 from launchpad.runner.verbs import only, reply
 

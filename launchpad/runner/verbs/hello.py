@@ -10,7 +10,7 @@ from launchpad.runner.protocol import OLDEST_PROTOCOL, PROTOCOL
 from launchpad.runner.verbs import only, reply
 
 if TYPE_CHECKING:
-    from launchpad.runner.journal import Caller
+    from launchpad.runner.caller import Caller
     from launchpad.runner.view import View
 
 _FOLDER = "runner-"

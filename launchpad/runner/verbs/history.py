@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
-from launchpad.runner.journal import IDENTIFIER, Caller, Journal, outline
+from launchpad.runner.journal import IDENTIFIER, Journal, outline
 from launchpad.runner.verbs import only, reply
 
 USUAL, MOST = 50, 1000

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
-from launchpad.runner.journal import Caller
 from launchpad.runner.protocol import PROTOCOL, Refused
 from launchpad.runner.provision import reverts
 from launchpad.runner.provision.system import ProvisionHost

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Container, Failed
-from launchpad.runner.journal import Caller
 from launchpad.runner.protocol import Refused
 from launchpad.runner.redaction import Redaction, known_secrets
 from launchpad.runner.slots import is_tenant_name

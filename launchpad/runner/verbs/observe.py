@@ -22,7 +22,7 @@ from launchpad.runner.verbs import only, reply
 from launchpad.runner.verbs.hello import digest
 
 if TYPE_CHECKING:
-    from launchpad.runner.journal import Caller
+    from launchpad.runner.caller import Caller
     from launchpad.runner.view import View
 
 PROBE_SECONDS = 3.0

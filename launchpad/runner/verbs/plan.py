@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
-from launchpad.runner.journal import Caller, outline
+from launchpad.runner.journal import outline
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.submit import parsed
 

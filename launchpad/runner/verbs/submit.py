@@ -12,8 +12,9 @@ from typing import Any
 
 from launchpad.runner import engine
 from launchpad.runner import plan as plans
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Failed, Host
-from launchpad.runner.journal import Caller, Journal, subject
+from launchpad.runner.journal import Journal, subject
 from launchpad.runner.protocol import (
     Refused,
     canonical,
