@@ -83,9 +83,7 @@ class PartialError(LaunchpadError):
 
     exit_code = 8
 
-    def __init__(
-        self, message: str, *, hint: str = "", failures: Mapping[str, LaunchpadError] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str = "", failures: Mapping[str, LaunchpadError] | None = None) -> None:
         super().__init__(message, hint=hint)
         self.failures = dict(failures or {})
 
