@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from launchpad.fleet.fleet import Fleet
@@ -73,8 +74,22 @@ def fleet_of(changes: Mapping[str, str] | None = None, *, templates: Path = TEMP
     return parse(Snapshot(files), shipped_apps([templates]))
 
 
+@lru_cache
+def example_fleet() -> Fleet:
+    """The example fleet as it stands; frozen, so the tests may share it."""
+    return fleet_of()
+
+
 def rendered(tenant: str, fleet: Fleet | None = None, *, workspace: Path | None = None) -> Rendered:
-    """The tenant's release from the shipped templates."""
-    fleet = fleet or fleet_of()
+    """The tenant's release from the shipped templates, and the workspace's where it has some."""
+    if fleet is None and workspace is None:
+        return example_release(tenant)
+    fleet = fleet or example_fleet()
     templates = TemplateSource(workspace=workspace, shipped=TEMPLATES)
     return render_release(fleet, fleet.tenant(tenant), templates=templates, secrets=SECRETS.get(tenant, {}))
+
+
+@lru_cache
+def example_release(tenant: str) -> Rendered:
+    """The tenant's release as the example has it; rendered once for all tests."""
+    return rendered(tenant, example_fleet())
