@@ -72,8 +72,11 @@ def _explain(session: Session, found: Status) -> None:
         for drift in item.drift:
             session.output.say(f"{item.tenant}: changed by hand: {drift}")
     for name, said in found.hosts.items():
-        for revert in said.reverts if isinstance(said, HostSeen) else ():
-            session.output.say(f"{name}: a change will be taken back unless it is confirmed: {revert}")
+        if isinstance(said, HostSeen):
+            for problem in said.problems:
+                session.output.say(f"{name}: {problem}")
+            for revert in said.reverts:
+                session.output.say(f"{name}: a change will be taken back unless it is confirmed: {revert}")
 
 
 @app.command("logs", epilog="Example: launchpad logs alice bob --since 10m -f")

@@ -115,6 +115,8 @@ class _Following:
         )
         try:
             reply: dict[str, Any] = attempts(self._once, first)
+            while reply.get("outcome") == "running" and reply.get("id") == self._identifier and self._last:
+                reply = attempts(self._once, first)  # the host lets a follower go after an hour
         except HostError as error:
             if self._may_come_back(error):
                 error.hint = f"the operation may go on: launchpad attach {self._identifier} --host {self._host.name}"

@@ -27,7 +27,8 @@ class Status:
     @property
     def good(self) -> bool:
         """Whether nobody has to look."""
-        return not self.unreachable and all(tenant.good for tenant in self.tenants)
+        sound = all(isinstance(said, HostSeen) and not said.problems for said in self.hosts.values())
+        return sound and all(tenant.good for tenant in self.tenants)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -52,4 +53,4 @@ def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:
         return said.as_dict()
     plain = asdict(said)
     del plain["tenants"]
-    return plain | {"reverts": list(said.reverts)}
+    return plain | {"reverts": list(said.reverts), "problems": list(said.problems)}

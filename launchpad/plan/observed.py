@@ -5,7 +5,7 @@ Keys that are not known here are passed over: the runner may be newer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,8 @@ class HostSeen:
     caddy: str
     reverts: tuple[str, ...]
     """Changes of sshd or the firewall that will be taken back unless they are confirmed."""
+    problems: tuple[str, ...]
+    """What is wrong with the host itself, such as Docker or Caddy that does not answer."""
     disk_total: int
     disk_free: int
     tenants: Mapping[str, TenantSeen]
@@ -90,6 +92,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             docker=_text(own.get("docker")),
             caddy=_text(own.get("caddy")),
             reverts=tuple(_text(item) for item in own.get("reverts") or ()),
+            problems=tuple(_problems(own)),
             disk_total=int(disk.get("total") or 0),
             disk_free=int(disk.get("free") or 0),
             tenants={
@@ -101,6 +104,12 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             f"{host}: its answer cannot be understood: {type(error).__name__} {error}",
             hint=f"launchpad provision {host}",
         ) from error
+
+
+def _problems(own: Mapping[str, Any]) -> Iterator[str]:
+    yield from (_text(item) for item in own.get("problems") or ())
+    if isinstance(own.get("caddy"), Mapping) and own["caddy"].get("state") == "down":
+        yield "Caddy does not answer"
 
 
 def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:

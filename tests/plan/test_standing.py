@@ -1,0 +1,71 @@
+"""How a tenant stands, in one word that is right."""
+
+from __future__ import annotations
+
+import pytest
+
+from launchpad.errors import HostError, InventoryError
+from launchpad.plan import standings
+from launchpad.plan.observed import TenantSeen
+from launchpad.plan.standing import STATES, TROUBLE
+from launchpad.plan.wanted import Wanted
+from tests.plan.seen import has, host, probe, want
+
+ALICE = frozenset({"alice"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "state", "remark"),
+    [
+        (want(), has(), "healthy", ""),
+        (want(), has(probes=(probe("ready"), probe("channel", ok=False, detail="answered 503"))), "warning", "503"),
+        (want(), has(probes=(probe("ready", ok=False, detail="did not answer"),)), "unhealthy", "did not answer"),
+        (want(), has(traffic_open=False), "unhealthy", ""),
+        (want(), has(breaker="web died 5 times"), "broken", "web died 5 times"),
+        (want(), has(operation="op-1"), "changing", ""),
+        (want(), has(running=False), "stopped", "the inventory says that it runs"),
+        (want(running=False), has(running=False), "stopped", ""),
+        (want(running=False), has(), "healthy", "the inventory says running: false"),
+        (want(), has(retired=True, running=False), "retired", "still in the inventory"),
+        (want(), None, "absent", ""),
+        (want(running=False), None, "stopped", ""),
+        (want(release="c" * 12, version="2.0.0"), has(), "healthy", "behind the inventory: version 1.1.0 → 2.0.0"),
+        (want(release="c" * 12, version="1.0.0"), has(), "healthy", "ahead of the inventory, which says 1.0.0"),
+        (want(problem=InventoryError("no digest")), has(), "healthy", "cannot be rendered: no digest"),
+    ],
+)
+def test_every_state_has_its_word(wanted: Wanted, seen: TenantSeen | None, state: str, remark: str) -> None:
+    (found,) = standings([wanted], host(*([seen] if seen else [])), inventory=ALICE)
+    assert found.state == state
+    assert remark in "; ".join(found.remarks)
+    assert bool(remark) == bool(found.remarks)
+    assert state in STATES
+
+
+def test_age_is_by_the_host_s_own_clock() -> None:
+    (found,) = standings([want()], host(has(at=1000.0)), inventory=ALICE)
+    assert found.age_seconds == 60.0
+
+
+def test_drift_is_trouble_even_when_everything_answers() -> None:
+    (found,) = standings([want()], host(has(drift=("a container was replaced",))), inventory=ALICE)
+    assert found.state == "healthy"
+    assert not found.good
+
+
+def test_a_silent_host_s_tenants_are_unreachable_with_the_cause() -> None:
+    (found,) = standings([want()], {"web-1": HostError("web-1: cannot connect: timed out")}, inventory=ALICE)
+    assert (found.state, found.remarks) == ("unreachable", ("cannot connect: timed out",))
+    assert not found.good
+
+
+def test_strangers_are_shown_with_what_is_odd_about_them() -> None:
+    seen = host(has("mallory"), has("alice"), has("gone", retired=True, running=False))
+    found = {item.tenant: item for item in standings([], seen, inventory=ALICE)}
+    assert found["mallory"].remarks == ("not in the inventory",)
+    assert found["alice"].remarks == ("the inventory has it on another host",)
+    assert found["gone"].remarks == ()
+
+
+def test_trouble_has_words_that_exist() -> None:
+    assert set(STATES) > TROUBLE
