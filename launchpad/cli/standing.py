@@ -85,7 +85,9 @@ def logs(
     tenants: Annotated[list[str], typer.Argument(metavar="TENANT...", autocompletion=complete.tenants)],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option(metavar="TIME", help="Such as 10m, 2h, 1d or 2026-11-22T14:00.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="The last so many of each; else 200.")] = -1,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", min=0, help="The last so many of each; 200 when no --since is given.")
+    ] = None,
 ) -> None:
     """Print what tenants' containers wrote; secrets that are known are shown as [secret]."""
     import threading
@@ -95,7 +97,7 @@ def logs(
 
     session = Session.of(ctx)
     begin = wording.since(since, now=session.workspace.clock.now()) if since else None
-    most = lines if lines >= 0 else (None if since else 200)
+    most = 200 if lines is None and not since else lines
     guard = threading.Lock()
     many = len(set(tenants)) > 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import time
 
 from launchpad.fleet.malformed import Malformed
@@ -39,6 +40,8 @@ def moment(at: float) -> str:
 
 def since(text: str, *, now: float) -> float:
     """`10m`, `2h` or `1d` ago, or a time such as `2026-11-22T14:00`, as seconds since 1970. Malformed if it is none."""
+    if re.fullmatch(r"[0-9]{1,5}d", text):
+        return now - int(text[:-1]) * DAY
     try:
         return now - Duration.parse(text).seconds
     except Malformed:

@@ -1,0 +1,239 @@
+"""The operations' commands, from the words typed to the bytes printed, against a real sshd."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.testing
+
+from launchpad.cli.app import app, load
+from launchpad.cli.registry import SECTIONS
+from launchpad.cli.session import Session
+from launchpad.errors import LaunchpadError
+from launchpad.operations.plan_fleet import plan_fleet
+from launchpad.operations.render import render
+from launchpad.workspace import Workspace
+from tests.operations.places import TOKEN, behave, environment_of, observed, open_workspace, replies, requests
+from tests.operations.places import write_workspace as write
+from tests.ssh.sshd import Sshd, free_port
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+    error: BaseException | None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    server = Sshd(tmp_path / "sshd")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, sshd: Sshd) -> Workspace:
+    root = write(tmp_path / "fleet", {"web-1": sshd}, {"alice": "web-1", "bob": "web-1"})
+    return open_workspace(root, sshd)
+
+
+def launchpad(workspace: Workspace, *words: str) -> Ran:
+    """One run of the command line; an error that the boundary would print is in `error`."""
+    session = Session(environment=environment_of(workspace.root))
+    session.workspace = workspace
+    runner = typer.testing.CliRunner()
+    result = runner.invoke(app, list(words), obj=session)
+    error = result.exception
+    code = error.exit_code if isinstance(error, LaunchpadError) else result.exit_code
+    return Ran(code, result.stdout, result.stderr, error)
+
+
+def healthy(workspace: Workspace, *names: str, **more: Any) -> dict[str, Any]:
+    return observed({name: {"record": {"release": render(workspace, name).release.short}} | more for name in names})
+
+
+def test_a_deploy_says_its_steps_with_their_times_and_how_it_ended(workspace: Workspace) -> None:
+    ran = launchpad(workspace, "deploy", "alice")
+    assert ran.code == 0
+    assert ran.out == "alice: deploy done in 0.0 s\n"
+    assert "✓ alice: pull images  0.0 s" in ran.err
+    assert TOKEN not in ran.out + ran.err
+
+
+def test_under_json_every_line_is_an_object_and_the_last_is_the_outcome(workspace: Workspace) -> None:
+    lines = launchpad(workspace, "deploy", "alice", "--json").lines
+    assert [line.get("event") for line in lines[:2]] == ["operation-started", "step-started"]
+    assert (lines[-1]["outcome"], lines[-1]["tenant"]) == ("done", "alice")
+
+
+def test_a_failed_deploy_exits_6_and_says_what_to_type(workspace: Workspace, sshd: Sshd) -> None:
+    body = {"id": "x", "outcome": "undone", "message": "web exited with 1", "lines": ["boom"], "seconds": 1}
+    behave(sshd, submit=replies(body))
+    ran = launchpad(workspace, "deploy", "alice")
+    assert ran.code == 6
+    assert "web exited with 1" in str(ran.error)
+    (line,) = launchpad(workspace, "deploy", "alice", "--json").lines
+    assert line["error"]["exit_code"] == 6
+    assert line["error"]["operation"]["lines"] == ["boom"]
+
+
+def test_nothing_to_do_is_said(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, submit=replies({"id": "x", "outcome": "unchanged", "message": "", "lines": [], "release": "0"}))
+    assert "nothing to do" in launchpad(workspace, "deploy", "alice").out
+
+
+def test_status_is_a_table_of_eighty_columns(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, observe=replies(healthy(workspace, "alice")))
+    ran = launchpad(workspace, "status")
+    assert ran.code == 0
+    assert ran.out.splitlines()[0].split() == ["TENANT", "HOST", "STATE", "VERSION", "PROBES", "AGE"]
+    assert "alice   web-1  healthy  1.0.0    1/1     16 min" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert launchpad(workspace, "status", "--json").json["tenants"][1]["state"] == "absent"
+
+
+def test_check_tells_cron_whether_somebody_has_to_look(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, observe=replies(healthy(workspace, "alice", "bob")))
+    assert launchpad(workspace, "status", "--check").code == 0
+    behave(sshd, observe=replies(healthy(workspace, "alice")))
+    assert launchpad(workspace, "status").code == 0
+    assert launchpad(workspace, "status", "--check").code == 4
+    behave(sshd, observe=replies(healthy(workspace, "alice", "bob", drift=["a file was changed"])))
+    ran = launchpad(workspace, "status", "alice", "--check")
+    assert ran.code == 4
+    assert "changed by hand: a file was changed" in ran.err
+
+
+def test_status_of_hosts_that_do_not_answer_exits_6_or_8(tmp_path: Path, sshd: Sshd) -> None:
+    root = write(tmp_path / "x", {"web-1": sshd, "web-2": free_port()}, {"alice": "web-1", "carol": "web-2"})
+    workspace = open_workspace(root, sshd)
+    behave(sshd, observe=replies(healthy(workspace, "alice")))
+    ran = launchpad(workspace, "status")
+    assert ran.code == 6
+    assert "healthy" in ran.out
+    assert "web-2: cannot connect" in ran.err
+    sshd.stop()
+    assert launchpad(workspace, "status").code == 8
+    assert launchpad(workspace, "status", "carol", "--json").json["tenants"][0]["state"] == "unreachable"
+
+
+def test_plan_shows_what_apply_does_after_a_yes(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, observe=replies(healthy(workspace, "bob")))
+    planned = launchpad(workspace, "plan")
+    assert "web-1  deploy alice: is not on the host yet" in planned.out
+    digest = plan_fleet(workspace).digest
+    assert f"plan {digest}: 1 change" in planned.out
+
+    asked = launchpad(workspace, "apply")
+    assert asked.code == 2, "there is nobody to ask in a test"
+    assert "submit" not in [request["verb"] for request in requests(sshd)]
+    ran = launchpad(workspace, "apply", "--yes")
+    assert (ran.code, ran.out) == (0, "1 change carried out\n")
+
+
+def test_apply_takes_the_digest_of_a_plan_as_its_confirmation(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, observe=replies(healthy(workspace, "bob")))
+    digest = launchpad(workspace, "plan", "--json").json["digest"]
+    assert launchpad(workspace, "apply", "--confirm", "0" * 12).code == 4
+    lines = launchpad(workspace, "apply", "--confirm", digest, "--json").lines
+    assert lines[-1]["results"]["alice"]["outcome"] == "done"
+
+
+def test_retire_does_not_happen_without_a_yes(workspace: Workspace, sshd: Sshd) -> None:
+    assert launchpad(workspace, "retire", "alice").code == 2
+    assert requests(sshd) == []
+    assert launchpad(workspace, "retire", "alice", "--yes", "--purge").code == 0
+    assert requests(sshd)[0]["body"]["operation"]["purge"] is True
+
+
+def test_render_prints_files_and_no_secret(workspace: Workspace, sshd: Sshd) -> None:
+    everything = launchpad(workspace, "render", "alice")
+    assert "--- compose.yaml" in everything.out
+    assert TOKEN not in everything.out
+    one = launchpad(workspace, "render", "alice", "--file", "site.caddy")
+    assert "alice.example.com" in one.out
+    assert launchpad(workspace, "render", "alice", "--file", "nothing").code == 4
+    assert launchpad(workspace, "render", "alice", "--json").json["release"] == render(workspace, "alice").release.short
+    assert requests(sshd) == []
+
+
+def test_logs_name_the_tenant_only_where_there_are_several(workspace: Workspace, sshd: Sshd) -> None:
+    line = {"type": "log", "service": "web", "at": "2026-11-22T10:00:01.5Z", "text": "hello \x1b[31m"}
+    end = {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {}}
+    behave(sshd, logs={"lines": [line, end]})
+    one = launchpad(workspace, "logs", "alice", "--since", "10m")
+    assert one.error is None
+    assert one.out == "2026-11-22 10:00:01 web | hello \\x1b[31m\n", "nothing steers the terminal"
+    assert "alice web | hello" in launchpad(workspace, "logs", "alice", "bob").out
+    assert launchpad(workspace, "logs", "alice", "--since", "soon").code == 3
+    assert requests(sshd)[0]["body"]["lines"] is None
+
+
+def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: Sshd) -> None:
+    step = {"step": "drain", "title": "let requests finish", "result": "done", "seconds": 0.5}
+    entry = {"id": "op-0000000001", "kind": "deploy", "tenant": "alice", "who": "bob", "from": "198.51.100.4"}
+    entry |= {"at": 1790000000.0, "outcome": "done", "message": "", "seconds": 2.0, "steps": [step]}
+    behave(sshd, history=replies({"operations": [entry]}))
+    assert "alice" in launchpad(workspace, "history").out
+    detailed = launchpad(workspace, "history", "alice", "--steps").out
+    assert "by bob from 198.51.100.4" in detailed
+    assert "done    let requests finish  0.5 s" in detailed
+    assert launchpad(workspace, "history", "--json").json["operations"][0]["id"] == "op-0000000001"
+
+
+def test_open_prints_the_link_alone(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, act=replies({"code": 0, "out": '{"browserUrl": "http://127.0.0.1:1/?t=x"}', "err": ""}))
+    assert launchpad(workspace, "open", "alice").out == "https://alice.example.com/?t=x\n"
+
+
+def test_trust_takes_the_fingerprint_that_is_the_host_s(tmp_path: Path, sshd: Sshd) -> None:
+    root = write(tmp_path / "new", {"web-1": sshd.port}, {"alice": "web-1"})
+    workspace = open_workspace(root, sshd)
+    refused = launchpad(workspace, "deploy", "alice")
+    assert refused.code == 6
+    assert getattr(refused.error, "hint", "").startswith("launchpad trust web-1")
+    assert launchpad(workspace, "trust", "web-1", "--fingerprint", "SHA256:" + "x" * 43).code == 6
+    assert launchpad(workspace, "trust", "web-1", "--fingerprint", sshd.fingerprint).code == 0
+    assert launchpad(workspace, "deploy", "alice").code == 0
+
+
+def test_a_terminal_gets_steps_and_no_spinner_is_left_behind(workspace: Workspace) -> None:
+    from launchpad.cli.output import Output
+    from launchpad.cli.progress import telling
+    from launchpad.operations.deploy import deploy
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    with telling(Output(json=False, color=True, stdout=io.StringIO(), stderr=screen)) as on_event:
+        deploy(workspace, "alice", on_event=on_event)
+    assert "alice: pull images" in screen.getvalue()
+    assert "\x1b[?25h" in screen.getvalue(), "the cursor is shown again"
+
+
+@pytest.mark.parametrize("name", [entry.name for title in ("Operations", "Observation") for entry in SECTIONS[title]])
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    entry = next(entry for section in SECTIONS.values() for entry in section if entry.name == name)
+    command = load(entry)
+    assert command.help
+    assert command.epilog.startswith(f"Example: launchpad {name}")

@@ -1,0 +1,44 @@
+"""Times as people read and write them."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from launchpad.cli.wording import age, lasted, since
+from launchpad.fleet.malformed import Malformed
+
+NOW = 1_790_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (9.96, "10.0 s"), (12.3, "12 s"), (200, "3 min 20 s"), (None, "")]
+)
+def test_how_long_it_took(seconds: float | None, text: str) -> None:
+    assert lasted(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(12, "12 s"), (300, "5 min"), (7300, "2 h"), (90_000, "1 d"), (None, "")]
+)
+def test_how_long_ago(seconds: float | None, text: str) -> None:
+    assert age(seconds) == text
+
+
+@pytest.mark.parametrize(("text", "ago"), [("10m", 600), ("2h", 7200), ("1d", 86_400), ("15s", 15)])
+def test_since_so_long(text: str, ago: float) -> None:
+    assert since(text, now=NOW) == NOW - ago
+
+
+def test_since_a_date_is_in_this_machine_s_zone_unless_it_says_another() -> None:
+    assert (
+        since("2026-11-22T14:00+00:00", now=NOW) == datetime.datetime(2026, 11, 22, 14, tzinfo=datetime.UTC).timestamp()
+    )
+    assert since("2026-11-22 14:00", now=NOW) == datetime.datetime(2026, 11, 22, 14).timestamp()
+
+
+@pytest.mark.parametrize("text", ["soon", "", "10", "-5m", "1 d", "2026-13-01"])
+def test_what_is_no_time_says_what_is(text: str) -> None:
+    with pytest.raises(Malformed, match="bad time"):
+        since(text, now=NOW)
