@@ -78,6 +78,15 @@ class StepFailedEvent(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConfirmNeeded(Event):
+    """The host takes a change of who gets in back after so many seconds, unless a new connection confirms it."""
+
+    index: int
+    nonce: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Committed(Event):
     """From here on the operation only goes forward."""
 
@@ -148,6 +157,7 @@ NAMES: Mapping[str, type[Event]] = {
     "step-progress": StepProgress,
     "step-done": StepDone,
     "step-failed": StepFailedEvent,
+    "confirm-needed": ConfirmNeeded,
     "committed": Committed,
     "undo-started": UndoStarted,
     "step-undone": StepUndone,

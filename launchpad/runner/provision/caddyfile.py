@@ -45,7 +45,7 @@ def judge_caddyfile(adapted: Mapping[str, Any]) -> None:
     same(whole.get("storage"), {"module": "file_system", "root": f"{paths.CADDY}/data"}, "caddyfile.storage")
     logging = fields(whole.get("logging", {}), "caddyfile.logging", known=("logs",))
     for name, log in dict(logging.get("logs", {})).items():
-        fields(log, f"caddyfile.logging.logs.{name}", known=("level", "exclude", "include"))
+        fields(log, f"caddyfile.logging.logs.{name}", known=("level", "exclude", "include", "encoder"))
     apps = fields(whole.get("apps"), "caddyfile.apps", known=("http", "tls"))
     _judge_http(apps.get("http"))
     _judge_tls(apps.get("tls", {}))
