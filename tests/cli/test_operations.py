@@ -44,7 +44,8 @@ class Ran:
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
     server = Sshd(tmp_path / "sshd")
     try:
-        yield server.start()
+        server.start()
+        yield server
     finally:
         server.stop()
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from benchkit.proxy import Proxy
 
 from launchpad.errors import HostError, LockedError, StateError
 from launchpad.events import ConnectionCut, Event, Heard, OperationFinished, StepDone, StepStarted
@@ -19,7 +20,6 @@ from launchpad.operations.restart import restart
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.workspace import Workspace
 from tests.operations.places import TOKEN, behave, open_workspace, replies, requests, write_workspace
-from tests.ssh.proxy import Proxy
 from tests.ssh.sshd import Sshd, free_port
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchkit.proxy import Proxy
 
 from launchpad.errors import StateError
 from launchpad.fleet.secret import Secret
@@ -15,7 +16,6 @@ from launchpad.operations.redaction import Redaction
 from launchpad.workspace import Workspace
 from tests.operations.places import TOKEN, behave, requests
 from tests.operations.test_following import over, wait_until
-from tests.ssh.proxy import Proxy
 from tests.ssh.sshd import Sshd
 
 END = {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {}}

@@ -14,6 +14,7 @@ from tests.ssh.sshd import Sshd
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
     server = Sshd(tmp_path / "sshd")
     try:
-        yield server.start()
+        server.start()
+        yield server
     finally:
         server.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchkit.proxy import Proxy
 
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
 from launchpad.ssh.connection import Connection
@@ -18,7 +19,6 @@ from launchpad.ssh.identity import Identity
 from launchpad.ssh.known import KnownHosts
 from launchpad.ssh.lines import LONGEST_LINE
 from launchpad.ssh.problems import ConnectionLost, HostKeyChanged, HostKeyUnknown, LoginRefused
-from tests.ssh.proxy import Proxy
 from tests.ssh.sshd import Sshd, free_port, make_key
 
 
@@ -135,7 +135,7 @@ def test_an_unknown_host_key_is_offered_for_confirmation_and_then_accepted(sshd:
     assert key.fingerprint == sshd.fingerprint
     assert sshd.fingerprint in caught.value.message
     assert "launchpad trust web-1" in caught.value.hint
-    assert "Accepted" not in (sshd.folder / "sshd.log").read_text(), "nothing is sent to a host that is not known"
+    assert "Accepted" not in sshd.log.read_text(), "nothing is sent to a host that is not known"
 
     known.remember(endpoint.address, endpoint.port, key)
     confirmed = endpoint.trusting(*known.fingerprints(endpoint.address, endpoint.port))
@@ -153,11 +153,12 @@ def test_a_changed_host_key_is_refused_before_the_login(sshd: Sshd) -> None:
     assert sshd.fingerprint in caught.value.message
     assert next(iter(endpoint.fingerprints)) in caught.value.message
     assert not caught.value.retry
-    assert "Accepted" not in (sshd.folder / "sshd.log").read_text()
+    assert "Accepted" not in sshd.log.read_text()
 
 
 def test_any_of_the_host_s_key_types_may_be_the_pinned_one(tmp_path: Path) -> None:
-    server = Sshd(tmp_path / "sshd", host_keys=("rsa", "ecdsa", "ed25519")).start()
+    server = Sshd(tmp_path / "sshd", host_keys=("rsa", "ecdsa", "ed25519"))
+    server.start()
     try:
         with connect(server) as connection:
             assert connection.ask("hello", {})
@@ -187,7 +188,7 @@ def test_only_the_key_that_the_host_is_known_to_accept_is_offered(sshd: Sshd, tm
     identity = Identity(key_files=(*many, sshd.key), agent=False)
     with Connection(replace(sshd.endpoint(), accepted_keys=(accepted,)), identity=identity) as connection:
         connection.ask("hello", {})
-    assert "Failed publickey" not in (sshd.folder / "sshd.log").read_text()
+    assert "Failed publickey" not in sshd.log.read_text()
 
 
 def test_a_key_file_that_is_none_is_named(sshd: Sshd, tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_a_server_that_says_nothing_is_given_up(sshd: Sshd) -> None:
 
 def test_a_script_that_root_runs_says_its_lines_as_they_come(sshd: Sshd) -> None:
     sshd.command = 'sh -c \\"$SSH_ORIGINAL_COMMAND\\"'
-    sshd.let_in(sshd.key)
+    sshd.let_in()
     heard: list[str] = []
     with connect(sshd) as connection:
         connection.endpoint = replace(connection.endpoint, user="root")  # the login is made, as whoever runs the tests

@@ -33,7 +33,8 @@ def test_a_dead_host_holds_up_no_other_one_and_has_its_own_error(sshd: Sshd) -> 
 
 def test_forty_logins_at_once_do_not_trip_the_limit_of_sshd(tmp_path: Path) -> None:
     """Beyond 10 that are not logged in yet, sshd drops a third of the new ones; beyond 11 here, all of them."""
-    server = Sshd(tmp_path / "sshd", options=("MaxStartups 10:100:11",)).start()
+    server = Sshd(tmp_path / "sshd", options=("MaxStartups 10:100:11",))
+    server.start()
     try:
 
         def hello(_name: str) -> int:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from benchkit.proxy import Proxy
 
 from launchpad.ssh.connection import Connection
-from tests.ssh.proxy import Proxy
 from tests.ssh.sshd import Sshd
 
 RELEASE = {"files": {f"file-{number}": "x" * 4000 for number in range(6)}}

@@ -1,0 +1,1 @@
+"""What scripts/bench measures with: real sshds on loopback, a slow link, and the same work done by others."""
