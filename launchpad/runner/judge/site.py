@@ -27,7 +27,7 @@ _POLICIES = ("first", "round_robin", "least_conn", "random", "ip_hash", "client_
 _LOGGER = re.compile(r"log[0-9]{1,4}")
 _ERROR_EXPRESSION = re.compile(r"\{http\.error\.status_code\} in \[[1-5][0-9]{2}(?:, [1-5][0-9]{2})*\]")
 _PLACEHOLDERS = re.compile(r"\{http\.(?:error\.status_code|request\.(?:host|uri|method|remote\.host|scheme))\}")
-_ACTIVE_CHECK = ("uri", "interval", "timeout", "expect_status", "passes", "fails")
+_ACTIVE_CHECK = ("uri", "interval", "timeout", "expect_status", "passes", "fails", "headers")
 _PASSIVE_CHECK = ("fail_duration", "max_fails", "unhealthy_status", "unhealthy_latency")
 
 
@@ -138,11 +138,14 @@ def _judge_header_changes(value: Mapping[str, Any], where: str) -> None:
         changes = fields(value.get(part, {}), f"{where}.{part}", known=("set", "add", "delete", "deferred"))
         words(changes.get("delete", []), f"{where}.{part}.delete")
         for change in ("set", "add"):
-            headers = changes.get(change, {})
-            if not isinstance(headers, dict):
-                raise Refused(f"{where}.{part}.{change}: expected an object")
-            for name, item in headers.items():
-                words(item, f"{where}.{part}.{change}.{name}")
+            _judge_headers(changes.get(change, {}), f"{where}.{part}.{change}")
+
+
+def _judge_headers(value: object, where: str) -> None:
+    if not isinstance(value, dict):
+        raise Refused(f"{where}: expected an object")
+    for name, item in value.items():
+        words(item, f"{where}.{name}")
 
 
 def _judge_response(handler: dict[str, Any], where: str) -> None:
@@ -203,6 +206,7 @@ def _judge_health(value: object, where: str) -> None:
     health = fields(value, where, known=("active", "passive"))
     active = fields(health.get("active", {}), f"{where}.active", known=_ACTIVE_CHECK)
     _judge_times(active, f"{where}.active", ("interval", "timeout"))
+    _judge_headers(active.get("headers", {}), f"{where}.active.headers")
     passive = fields(health.get("passive", {}), f"{where}.passive", known=_PASSIVE_CHECK)
     _judge_times(passive, f"{where}.passive", ("fail_duration", "unhealthy_latency"))
 

@@ -146,6 +146,8 @@ def test_a_domain_and_a_slot_are_free_again_when_their_owner_gives_them_up() -> 
     with pytest.raises(Refused) as refused:
         judge_release(release, files, neighbours={"bob": Neighbour(slot=9, domains=("alice.example.com",))})
     assert refused.value.kind == "state"
+    with pytest.raises(Refused, match=r"release\.slot: 7 belongs to bob on this host"):
+        judge_release(release, files, neighbours={"bob": Neighbour(slot=7, domains=())})
 
 
 def test_a_changed_slot_says_what_to_write() -> None:
