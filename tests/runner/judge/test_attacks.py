@@ -15,8 +15,6 @@ from tests.render.tools import adapt, compose_command, resolve
 from tests.runner.judge.attacks import NEIGHBOURS, attacks
 from tests.runner.judge.forgery import Attack, Forgery
 
-needs_compose = pytest.mark.skipif(compose_command() is None, reason="Compose 2 is not here; set LAUNCHPAD_COMPOSE")
-
 ATTACKS = attacks()
 
 
