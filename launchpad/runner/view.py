@@ -50,13 +50,13 @@ class Facts(Protocol):
     def running_sites(self) -> Any:
         """The configuration that Caddy runs; Failed when Caddy does not answer."""
 
-    def reloads(self) -> int:
+    def reload_count(self) -> int:
         """How often Caddy was made to load a configuration."""
 
     def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
         """Whether the traffic gate stands as the runner builds it, and the addresses that it lets pass."""
 
-    def networks(self) -> frozenset[str]:
+    def network_names(self) -> frozenset[str]:
         """The names of Docker's networks."""
 
     def without(self, path: str, name: str) -> list[str]:

@@ -160,22 +160,22 @@ def machine_a_program_that_hangs_or_is_missing_is_a_failure(host: Machine, world
 
 def machine_caddy_is_loaded_only_when_something_changed(host: Machine, world: World) -> None:
     host.load_sites()
-    before = host.reloads()
+    before = host.reload_count()
     host.load_sites()
-    assert host.reloads() == before, "nothing changed, and Caddy was made to reload"
+    assert host.reload_count() == before, "nothing changed, and Caddy was made to reload"
     host.write(f"/srv/launchpad/caddy/sites/{world.tenant}.caddy", site(world).encode())
     host.load_sites()
     host.load_sites()
-    assert host.reloads() == before + 1
+    assert host.reload_count() == before + 1
     assert world.tenant in repr(host.running_sites())
 
 
 def machine_caddy_goes_on_with_the_old_sites_when_a_new_one_is_refused(host: Machine, world: World) -> None:
     host.load_sites()
-    before, count = host.running_sites(), host.reloads()
+    before, count = host.running_sites(), host.reload_count()
     host.write(f"/srv/launchpad/caddy/sites/{world.tenant}.caddy", b"x.example.com {\n\tbroken\n}\n")
     assert "broken" in failure(host.load_sites)
-    assert (host.running_sites(), host.reloads()) == (before, count)
+    assert (host.running_sites(), host.reload_count()) == (before, count)
 
 
 def machine_a_missing_caddyfile_is_a_failure_that_says_what_to_do(host: Machine, world: World) -> None:

@@ -151,4 +151,4 @@ def machine_the_death_of_a_container_is_heard(host: Machine, world: World) -> No
 
 def machine_docker_tells_its_version_and_its_networks(host: Machine, world: World) -> None:
     assert host.docker_version()[0].isdigit()
-    assert "bridge" in host.networks()
+    assert "bridge" in host.network_names()

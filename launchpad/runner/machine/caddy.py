@@ -33,13 +33,13 @@ class CaddySites(DiskFiles):
         if self.running_sites() == wanted:
             return
         _ask("POST", "/load", json.dumps(wanted).encode(), kind="application/json")
-        self.write(RELOADS, f"{self.reloads() + 1}\n".encode())
+        self.write(RELOADS, f"{self.reload_count() + 1}\n".encode())
 
     def running_sites(self) -> Any:
         """The configuration that Caddy runs now; None when it has none."""
         return _ask("GET", "/config/", b"", kind="application/json")
 
-    def reloads(self) -> int:
+    def reload_count(self) -> int:
         """How often this host's Caddy was made to load a configuration."""
         return int(self.read(RELOADS) or 0)
 

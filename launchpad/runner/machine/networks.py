@@ -39,7 +39,7 @@ class DockerNetworks:
     def has_network(self, name: str) -> bool:
         return _inspect(name) is not None
 
-    def networks(self) -> frozenset[str]:
+    def network_names(self) -> frozenset[str]:
         """The names of Docker's networks."""
         return frozenset(item["Name"] for item in docker.call("GET", "/networks"))
 

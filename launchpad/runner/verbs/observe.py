@@ -78,7 +78,7 @@ def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
         "protocol": PROTOCOL,
         "settings_digest": "" if settings is None else digest_of(settings),
         "docker": edge.docker,
-        "caddy": {"state": "down" if edge.served is None else "running", "reloads": host.reloads()},
+        "caddy": {"state": "down" if edge.served is None else "running", "reloads": host.reload_count()},
         "reverts": _reverts(host),
         "disk": {"total": total, "free": free},
         "problems": problems,
@@ -90,7 +90,7 @@ def _edge(host: View, problems: list[str]) -> Edge:
     containers: dict[str, list[Container]] = {}
     for item in _or(problems, host.containers, []) if version else ():
         containers.setdefault(item.tenant, []).append(item)
-    networks: frozenset[str] = _or(problems, host.networks, frozenset()) if version else frozenset()
+    networks: frozenset[str] = _or(problems, host.network_names, frozenset()) if version else frozenset()
     gate, passing = _or(problems, host.gate, (False, frozenset()))
     if not gate:
         problems.append("the traffic gate was changed by hand")

@@ -1,0 +1,208 @@
+"""observe: what it says of a host where all is well, and of every way to change one by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from launchpad.runner import paths, slots
+from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs.observe import observe
+from tests.memory.releases import release
+from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of
+
+
+def seen(host: MemoryView, **body: Any) -> dict[str, Any]:
+    return answer(observe(host, body, CALLER))
+
+
+def alice(host: MemoryView, **body: Any) -> dict[str, Any]:
+    return dict(seen(host, **body)["tenants"]["alice"])
+
+
+def test_a_tenant_that_is_as_it_should_be_has_no_drift() -> None:
+    host = deployed()
+    host.wait(5)
+    found = alice(host)
+    assert found["drift"] == []
+    assert found["traffic"] == "open"
+    assert (found["breaker"], found["operation"]) == (None, None)
+    assert found["record"] == record_of(host)
+    assert {item["service"]: item["state"] for item in found["containers"]} == {"web": "running", "store": "running"}
+    assert [(item["kind"], item["ok"]) for item in found["probes"]] == [("process", True), ("ready", True)]
+
+
+def test_the_host_says_who_it_is() -> None:
+    host = deployed()
+    found = seen(host)["host"]
+    assert found["name"] == "web-1"
+    assert found["boot_id"] == "boot-1"
+    assert found["docker"] == "26.1.5"
+    assert found["caddy"] == {"state": "running", "reloads": 1}
+    assert found["disk"] == {"total": 1000, "free": 400}
+    assert found["problems"] == []
+
+
+SHORT = release(domains=("alice.example.com",))[0].short
+FOLDER = paths.release("alice", SHORT)
+WEB, STORE = "lp-alice-a-web-1", "lp-alice-a-store-1"
+
+
+def change_box(name: str, **change: Any) -> Callable[[MemoryView], object]:
+    return lambda host: host.boxes.update({name: replace(host.boxes[name], **change)})
+
+
+def stray(host: MemoryView) -> None:
+    host.boxes["lp-alice-b-web-1"] = replace(host.boxes[WEB], name="lp-alice-b-web-1", side="b")
+
+
+HANDS: dict[str, tuple[Callable[[MemoryView], object], str]] = {
+    "a file of the release": (lambda host: host.write(f"{FOLDER}/compose.yaml", b"{}"), "compose.yaml of release"),
+    "a file is gone": (lambda host: host.remove(f"{FOLDER}/compose.yaml"), "compose.yaml of release"),
+    "the manifest": (lambda host: host.write(f"{FOLDER}/release.json", b"{}"), "its manifest was changed"),
+    "the release is gone": (lambda host: host.remove(FOLDER), "is missing"),
+    "the link": (lambda host: host.link(paths.current("alice"), "releases/other"), "current points at releases/other"),
+    "the site": (lambda host: host.write(paths.site("alice"), b"other"), "its site was changed"),
+    "the site is gone": (lambda host: host.remove(paths.site("alice")), "its site is missing"),
+    "caddy was given another": (lambda host: host.sites.clear(), "Caddy does not serve alice.example.com"),
+    "the container is gone": (lambda host: host.boxes.pop(WEB), "container of web is missing"),
+    "stopped": (lambda host: host.dies(WEB, exit_code=0), "web is exited with 0"),
+    "killed": (lambda host: host.dies(WEB, exit_code=137), "web is exited with 137"),
+    "out of memory": (lambda host: host.dies(WEB, exit_code=137, oom_killed=True), "web is exited for want of memory"),
+    "paused": (change_box(WEB, state="paused"), "web is paused"),
+    "replaced": (change_box(WEB, release=""), "web runs release unknown"),
+    "another image": (change_box(STORE, image="evil"), "store runs another image: evil"),
+    "another address": (change_box(WEB, address="10.200.0.9"), "web has another address: 10.200.0.9"),
+    "one too many": (stray, "container lp-alice-b-web-1 is there"),
+    "the network": (lambda host: host.networks.clear(), "network lp-alice is missing"),
+    "the data": (lambda host: host.volumes.clear(), "its data is missing"),
+    "a volume": (lambda host: host.volumes[paths.data("alice")]["volumes"].clear(), "volume state is missing"),
+    "a secret at rest": (lambda host: host.remove(paths.vault("alice")), "BEACON_TOKEN version 1 is missing on disk"),
+    "a secret in use": (lambda host: host.remove(paths.secrets("alice", SHORT)), "BEACON_TOKEN is missing in /run"),
+    "the gate was closed": (lambda host: host.opened.clear(), "its traffic is held"),
+    "the gate was changed": (lambda host: setattr(host, "gate_whole", False), "the traffic gate was changed"),
+}
+
+
+@pytest.mark.parametrize(("hand", "says"), HANDS.values(), ids=HANDS.keys())
+def test_what_somebody_changed_by_hand_is_told(hand: Callable[[MemoryView], object], says: str) -> None:
+    host = deployed()
+    host.wait(5)
+    hand(host)
+    drift = alice(host)["drift"]
+    assert any(says in line for line in drift), drift
+
+
+def test_a_stopped_tenant_is_no_drift_until_somebody_starts_it() -> None:
+    host = deployed()
+    operate(host, "stop")
+    assert alice(host)["drift"] == []
+    assert alice(host)["probes"] == []
+    assert alice(host)["traffic"] == "closed"
+    host.start_container(WEB)
+    host.open_traffic([slots.address(7, 0, "a")])
+    assert alice(host)["drift"] == [
+        "web runs, though the tenant was stopped",
+        "its traffic is open, though the tenant was stopped",
+    ]
+
+
+def test_a_retired_tenant_is_no_drift_until_a_container_of_it_is_there() -> None:
+    host = deployed()
+    box = host.boxes[WEB]
+    operate(host, "retire")
+    assert alice(host)["drift"] == []
+    host.boxes[WEB] = box
+    assert alice(host)["drift"] == [f"container {WEB} is there, though the tenant was retired"]
+
+
+def operate(host: MemoryView, kind: str) -> None:
+    from launchpad.runner import engine
+    from launchpad.runner.verbs.submit import submit
+
+    body = {"id": f"operation-{kind}", "operation": {"kind": kind, "tenant": "alice"}, "follow": False}
+    list(submit(host, body, CALLER))
+    engine.carry_out(host, host.begun[-1])
+
+
+def test_while_an_operation_holds_the_tenant_differences_are_its_own() -> None:
+    host = deployed()
+    host.boxes.clear()
+    owner = {"operation": "operation-2", "kind": "deploy", "who": "bob", "since": 1.0}
+    with host.lock("tenant-alice", owner):
+        found = alice(host)
+    assert found["drift"] == []
+    assert found["operation"] == {"id": "operation-2", "kind": "deploy", "who": "bob", "state": "running"}
+
+
+def test_an_operation_that_a_dead_runner_left_is_told() -> None:
+    host = deployed()
+    host.remove(f"{paths.operation('operation-of-alice')}/outcome.json")
+    found = seen(host)
+    assert [item["id"] for item in found["operations"]] == ["operation-of-alice"]
+    assert found["tenants"]["alice"]["operation"]["state"] == "waiting"
+
+
+def test_a_breaker_is_told_with_its_reason() -> None:
+    host = deployed()
+    host.write(f"{paths.tenant('alice')}/breaker.json", b'{"reason": "web died 5 times"}')
+    assert alice(host)["breaker"] == {"reason": "web died 5 times"}
+
+
+def test_with_docker_down_the_rest_is_told_all_the_same() -> None:
+    host = deployed()
+    host.docker_down = True
+    found = seen(host)
+    assert found["host"]["docker"] == ""
+    assert "Docker does not answer" in found["host"]["problems"]
+    assert found["tenants"]["alice"]["drift"] == ["Docker does not answer"]
+    assert found["tenants"]["alice"]["record"]["release"] == SHORT
+
+
+def test_with_caddy_down_the_rest_is_told_all_the_same() -> None:
+    host = deployed()
+    host.caddy_down = True
+    found = seen(host)
+    assert found["host"]["caddy"]["state"] == "down"
+    assert found["tenants"]["alice"]["drift"] == []
+
+
+def test_a_damaged_record_hides_nobody_else() -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    host.write(paths.record("alice"), b"{torn")
+    found = seen(host)
+    assert list(found["tenants"]) == ["bob"]
+    assert any(paths.record("alice") in problem for problem in found["host"]["problems"])
+
+
+def test_only_the_tenants_that_were_asked_for_are_told() -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    assert set(seen(host)["tenants"]) == {"alice", "bob"}
+    assert set(seen(host, tenants=["bob", "nobody", 7])["tenants"]) == {"bob"}
+
+
+def test_without_probes_no_app_is_asked() -> None:
+    host = deployed()
+    assert alice(host, probes=False)["probes"] == []
+
+
+def test_a_probe_that_fails_says_what_it_got() -> None:
+    host = deployed()
+    host.behaviours[host.boxes[WEB].image] = "never"
+    ready = alice(host)["probes"][1]
+    assert (ready["ok"], ready["status"], ready["detail"]) == (False, 503, "answered 503 on /startupz")
+
+
+def test_an_unknown_key_is_refused() -> None:
+    with pytest.raises(Refused):
+        seen(deployed(), everything=True)
+
+
+def test_observing_changes_nothing() -> None:
+    host = deployed()
+    calls = len(host.calls)
+    seen(host)
+    assert host.calls[calls:] == []

@@ -1,0 +1,118 @@
+"""The in-memory host with what reading verbs, the watcher and boot need beside the seam."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.host import Failed
+from launchpad.runner.journal import Caller
+from launchpad.runner.view import LogLine, Output
+from tests.memory.host import MemoryHost
+from tests.memory.releases import deploy_body, release
+
+CALLER = Caller("alice", "192.0.2.7")
+
+
+@dataclass
+class MemoryView(MemoryHost):
+    """`written` is what containers wrote, `answers` what a command inside one says."""
+
+    written: dict[str, list[LogLine]] = field(default_factory=dict)
+    answers: dict[tuple[str, ...], Output] = field(default_factory=dict)
+    executed: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
+    gate_whole: bool = True
+    started: list[str] = field(default_factory=list)
+
+    def names(self, path: str) -> list[str]:
+        volumes = self.volumes.get(path, {}).get("volumes", {})
+        return sorted({*super().names(path), *volumes})
+
+    def name(self) -> str:
+        return "web-1"
+
+    def disk(self) -> tuple[int, int]:
+        return 1000, 400
+
+    def docker_version(self) -> str:
+        self._docker()
+        return "26.1.5"
+
+    def network_names(self) -> frozenset[str]:
+        self._docker()
+        return frozenset(self.networks)
+
+    def running_sites(self) -> Any:
+        self._caddy()
+        return [self.adapt(text.decode()) for text in self.sites.values()]
+
+    def reload_count(self) -> int:
+        return self.reloads
+
+    def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
+        return self.gate_whole, frozenset(self.opened)
+
+    def without(self, path: str, name: str) -> list[str]:
+        return [entry for entry in self.names(path) if name not in self.names(f"{path}/{entry}")]
+
+    def lock_owner(self, name: str) -> Mapping[str, Any] | None:
+        return self.locks.get(name)
+
+    def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
+        lines = self.written.get(container, [])
+        yield from lines if tail is None else lines[-tail:]
+
+    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
+        self.executed.append((container, tuple(argv), seconds))
+        return self.answers[tuple(argv)]
+
+    @contextmanager
+    def deaths(self) -> Iterator[Callable[[float], bool]]:
+        self._docker()
+        yield lambda seconds: False
+
+    def start_container(self, name: str) -> None:
+        self._docker()
+        self.started.append(name)
+        self.boxes[name] = replace(self.boxes[name], state="running", started_at=repr(self.clock))
+
+    # --- what a test does to it
+
+    def dies(self, name: str, *, exit_code: int = 1, oom_killed: bool = False) -> None:
+        """The container ends by itself."""
+        self.boxes[name] = replace(
+            self.boxes[name], state="exited", exit_code=exit_code, oom_killed=oom_killed, address=""
+        )
+
+
+def deployed(*, tenant: str = "alice", slot: int = 7, host: MemoryView | None = None) -> MemoryView:
+    """A host with the tenant deployed and running, by the very verb that operators use."""
+    from launchpad.runner import engine
+    from launchpad.runner.verbs.submit import submit
+
+    made = release(tenant, slot=slot, domains=(f"{tenant}.example.com",))
+    host = host or MemoryView()
+    host.registry |= {service.image for service in made[0].services}
+    body = deploy_body(f"operation-of-{tenant}", made)
+    list(submit(host, body, CALLER))
+    engine.carry_out(host, host.begun[-1])
+    return host
+
+
+def answer(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """The body of the one reply; what is no JSON is a TypeError here."""
+    *_, last = json.loads(json.dumps(list(lines)))
+    assert last["type"] == "reply"
+    return dict(last["body"])
+
+
+def record_of(host: MemoryView, tenant: str = "alice") -> dict[str, Any]:
+    data = host.read(paths.record(tenant))
+    if data is None:
+        raise Failed(f"{tenant} has no record")
+    return dict(json.loads(data))
