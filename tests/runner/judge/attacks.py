@@ -214,6 +214,7 @@ SITES: dict[str, tuple[str, tuple[str, ...]]] = {
     "the environment": ("alice.example.com {\n\trespond {$HOME}\n}\n", ("release",)),
     "a line that goes on": ("alice.example.com {\n\trespond \\\n\timport x\n}\n", ("release",)),
     "a text of many lines": ("alice.example.com {\n\trespond <<END\n\t\tx\n\t\tEND\n}\n", ("release",)),
+    "a text over two lines": ('alice.example.com {\n\trespond "a\n\tencode"\n}\n', ("release",)),
     "a carriage return": ("alice.example.com {\n\trespond x\r\n}\n", ("release",)),
 }
 
