@@ -31,7 +31,8 @@ def list_apps(ctx: typer.Context) -> None:
 
 @app.command("show", epilog="Example: launchpad app show openclaw")
 def show_app(
-    ctx: typer.Context, name: Annotated[str, typer.Argument(help="The app's name.", autocompletion=complete.apps)]
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="APP", help="The app's name.", autocompletion=complete.apps)],
 ) -> None:
     """Show an app: its versions, and the variables and secrets that it takes."""
     session = Session.of(ctx)

@@ -45,7 +45,7 @@ def _run(arguments: list[str]) -> int:
 
     command = typer.main.get_command(app)
     try:
-        code = command.main(arguments, prog_name="launchpad", standalone_mode=False)
+        code = command.main(arguments or ["--help"], prog_name="launchpad", standalone_mode=False)
     except typer.Abort:
         return INTERRUPTED
     except LaunchpadError:

@@ -18,7 +18,7 @@ from launchpad.fleet.references import Address, Fingerprint
 
 app = typer.Typer(help="Add, show, list and remove hosts.")
 
-HostArgument = Annotated[str, typer.Argument(help="The host's name.", autocompletion=complete.hosts)]
+HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="The host's name.", autocompletion=complete.hosts)]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -28,7 +28,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 )
 def add_host(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="What the fleet calls it: a-z, 0-9 and single hyphens.")],
+    name: Annotated[str, typer.Argument(metavar="HOST", help="Its name: a-z, 0-9 and single hyphens.")],
     address: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where it answers SSH: an IP address or a host name.")
     ],

@@ -20,7 +20,9 @@ app = typer.Typer()
 @app.command("init", epilog="Example: launchpad init my-fleet --git")
 def init(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Made when missing.", autocompletion=complete.folders)] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Made when missing.", autocompletion=complete.folders)
+    ] = Path(),
     git: Annotated[bool, typer.Option("--git", help="Make it a Git repository too.")] = False,
 ) -> None:
     """Make a workspace: an example fleet of two tenants on one host, which you then make yours.

@@ -15,7 +15,8 @@ app = typer.Typer()
 def print_schema(
     ctx: typer.Context,
     kind: Annotated[
-        Literal["launchpad", "host", "tier", "app", "tenant"] | None, typer.Argument(help="All when left out.")
+        Literal["launchpad", "host", "tier", "app", "tenant"] | None,
+        typer.Argument(metavar="KIND", help="All when left out."),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write them all into inventory/.schema instead.")] = False,
 ) -> None:

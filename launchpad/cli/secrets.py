@@ -46,7 +46,10 @@ def set_secret(ctx: typer.Context, tenant: TenantArgument, name: NameArgument) -
 def list_secrets(
     ctx: typer.Context,
     tenant: Annotated[
-        str, typer.Argument(help="All tenants when left out.", autocompletion=complete.tenants, show_default=False)
+        str,
+        typer.Argument(
+            metavar="TENANT", help="All when left out.", autocompletion=complete.tenants, show_default=False
+        ),
     ] = "",
 ) -> None:
     """List the secrets that tenants can have and have, without their values."""
@@ -97,7 +100,10 @@ def remove_secret(ctx: typer.Context, tenant: TenantArgument, name: NameArgument
 def reseal_secrets(
     ctx: typer.Context,
     tenant: Annotated[
-        str, typer.Argument(help="All tenants when left out.", autocompletion=complete.tenants, show_default=False)
+        str,
+        typer.Argument(
+            metavar="TENANT", help="All when left out.", autocompletion=complete.tenants, show_default=False
+        ),
     ] = "",
 ) -> None:
     """Seal every secret again for the recipients that launchpad.yaml names now. Values and versions stay."""

@@ -22,7 +22,9 @@ from launchpad.fleet.tenant import Tenant, Value
 
 app = typer.Typer(help="Add, show, list and remove tenants.")
 
-TenantArgument = Annotated[str, typer.Argument(help="The tenant's name.", autocompletion=complete.tenants)]
+TenantArgument = Annotated[
+    str, typer.Argument(metavar="TENANT", help="The tenant's name.", autocompletion=complete.tenants)
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -32,7 +34,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 )
 def add_tenant(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="a-z, 0-9 and single hyphens; also the name of its folder on the host.")],
+    name: Annotated[str, typer.Argument(metavar="TENANT", help="Its name: a-z, 0-9 and single hyphens.")],
     app_name: Annotated[
         str, typer.Option("--app", metavar="APP", help="What it runs.", autocompletion=complete.apps)
     ] = "openclaw",

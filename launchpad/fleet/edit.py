@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from launchpad.errors import StateError
-from launchpad.fleet.tree import read_tree
+from launchpad.fleet.tree import Unreadable, read_tree
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -41,7 +41,7 @@ def with_value(file: str, content: bytes, *, key: str, value: str) -> bytes:
 
 def with_entry(file: str, content: bytes, *, key: str, record: dict[str, Any]) -> bytes:
     """The file with one more entry at its end."""
-    text = _text(content)
+    text, record = _text(content), _dumpable(record)
     newline = "\r\n" if "\r\n" in text else "\n"
     block = new_text({key: record}).decode().replace("\n", newline)
     gap = newline if text.strip() and not text.endswith(newline * 2) else ""
@@ -109,7 +109,11 @@ def _plain(file: str, content: bytes) -> dict[str, Any]:
 
 def _checked(file: str, before: bytes, edited: str, wanted: dict[str, Any]) -> bytes:
     content = (_BOM if before.startswith(_BOM) else b"") + edited.encode()
-    if _tuples(read_tree(file, content).plain()) != _tuples(wanted):
+    try:
+        written = read_tree(file, content).plain()
+    except Unreadable as error:
+        raise _cannot(file, "this change") from error
+    if _tuples(written) != _tuples(wanted):
         raise _cannot(file, "this change")
     return content
 

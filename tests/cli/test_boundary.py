@@ -1,0 +1,148 @@
+"""Every error ends as one message, a hint and an exit code; no traceback and no secret reaches anyone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from launchpad import errors
+from launchpad.cli import boundary
+from launchpad.errors import HostError, LaunchpadError, LockedError, PartialError, StateError, StepFailed
+from launchpad.fleet.secret import Secret
+from tests.cli.terminal import Terminal
+
+CODES = {
+    errors.InventoryError: 3,
+    errors.StateError: 4,
+    errors.LockedError: 5,
+    errors.HostError: 6,
+    errors.StepFailed: 6,
+    errors.ServiceError: 7,
+    errors.PartialError: 8,
+}
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def run(arguments: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(boundary, "_run", run)
+
+
+@pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind.__name__)
+def test_each_kind_has_its_exit_code(
+    kind: type[LaunchpadError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, kind("web-1: cannot connect", hint="launchpad host show web-1"))
+    assert boundary.run(["status"]) == CODES[kind]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "error: web-1: cannot connect\nhint: launchpad host show web-1\n"
+
+
+def test_under_json_the_error_is_the_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, LockedError("busy", hint="wait"))
+    assert boundary.run(["deploy", "--json"]) == 5
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert json.loads(captured.out)["error"] == {
+        "error": "LockedError",
+        "message": "busy",
+        "hint": "wait",
+        "exit_code": 5,
+        "retry": True,
+    }
+
+
+def test_each_of_many_failures_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    failures = {"web-1": HostError("web-1: away"), "web-2": StepFailed("web-2: no disk")}
+    raising(monkeypatch, PartialError("2 of 3 hosts failed", failures=failures))
+    assert boundary.run(["status"]) == 8
+    assert capsys.readouterr().err == "error: 2 of 3 hosts failed\n  web-1: web-1: away\n  web-2: web-2: no disk\n"
+
+
+def test_a_bug_is_one_line_and_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    key = Secret("sk-correct-horse")
+
+    def run(arguments: list[str]) -> int:
+        local = key.reveal()
+        raise ValueError(f"wrong with {key}" + local[:0])
+
+    monkeypatch.setattr(boundary, "_run", run)
+    assert boundary.run(["status"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    (file,) = tmp_path.iterdir()
+    assert lines == [f"error: bug: ValueError: please report it with {file}", f"hint: less {file}"]
+    text = file.read_text()
+    assert "Traceback" in text
+    assert "sk-correct-horse" not in text
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141)])
+def test_an_end_from_outside_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int
+) -> None:
+    raising(monkeypatch, error)
+    assert boundary.run(["status"]) == code
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "interrupted\n" if code == 130 else "")
+
+
+def test_no_text_of_an_error_steers_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, StateError("host says \x1b]0;title\x07\x1b[2Jhello\r\n  second line"))
+    boundary.run(["status"])
+    assert capsys.readouterr().err == "error: host says \\x1b]0;title\\x07\\x1b[2Jhello\\r\n  second line\n"
+
+
+@pytest.mark.parametrize("size", [1, 2000])
+def test_a_reader_that_goes_away_is_no_error(terminal: Terminal, size: int) -> None:
+    command = f"'{sys.executable}' -c 'from launchpad.cli import main; main()' schema | head -c {size} >/dev/null"
+    command += '; echo "${PIPESTATUS[0]}"'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=terminal.root)
+    assert done.stderr == ""
+    assert done.stdout.strip() in {"141", "0"}
+
+
+def test_an_interrupt_at_the_terminal_ends_it(terminal: Terminal) -> None:
+    program = "import os, signal, launchpad.cli.boundary as b; b._run = lambda a: os.kill(os.getpid(), signal.SIGINT); "
+    program += "raise SystemExit(b.run(['check']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_no_colour_off_a_terminal(terminal: Terminal) -> None:
+    printed = [terminal("check"), terminal("tenant", "list"), terminal("nothing")]
+    assert all("\x1b" not in one.out + one.err for one in printed)
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "coloured"),
+    [({}, (), True), ({"NO_COLOR": "1"}, (), False), ({}, ("--no-color",), False), ({"TERM": "dumb"}, (), False)],
+)
+def test_colour_on_a_terminal(
+    terminal: Terminal, variables: dict[str, str], options: tuple[str, ...], coloured: bool
+) -> None:
+    import pty
+
+    parent, child = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", **variables}
+    command = [sys.executable, "-c", "from launchpad.cli import main; main()", "tenant", "list", *options]
+    subprocess.run(command, stdout=child, stdin=subprocess.DEVNULL, env=environment, check=True, cwd=terminal.root)
+    os.close(child)
+    printed = os.read(parent, 65536)
+    os.close(parent)
+    assert b"alice" in printed
+    assert (b"\x1b[" in printed) is coloured

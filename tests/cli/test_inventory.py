@@ -1,0 +1,232 @@
+"""The inventory's commands: what they change, what they print, what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import Terminal
+from tests.fleet.broken import BROKEN, Broken
+from tests.fleet.inventory import digest_of_folder, write
+
+
+def test_init_makes_a_workspace_that_works(empty: Terminal) -> None:
+    printed = empty.ok("init", "fleet", "--git", "--json")
+    assert "launchpad.yaml" in printed.json["files"]
+    assert (empty.root / "fleet/.git").is_dir()
+    checked = empty.ok("check", "-w", "fleet", "--json").json
+    assert (checked["mistakes"], checked["tenants"], checked["hosts"]) == ([], 2, 1)
+    assert not any("operators" in note["what"] or "recipients" in note["what"] for note in checked["notes"])
+    assert len(empty.ok("-w", "fleet", "tenant", "list", "--json").json) == 2
+    known = empty.ok("key", "show", "--json", "-w", "fleet").json["in_workspace"]
+    assert known == {"ssh_key": True, "signing_key": True, "recipient": True}
+
+
+def test_init_says_what_to_type_next(empty: Terminal) -> None:
+    printed = empty.ok("init", "fleet")
+    assert printed.out == f"made a workspace in {empty.root}/fleet\n"
+    assert "next: cd fleet; launchpad check" in printed.err
+
+
+def test_init_makes_keys_where_they_are_missing(empty: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAUNCHPAD_CONFIG", str(empty.root / "config"))
+    made = empty.ok("init", "fleet", "--json").json["keys_made"]
+    assert sorted(Path(path).name for path in made) == ["identity", "signing_ed25519", "ssh_ed25519"]
+    assert empty.ok("init", "other", "--json").json["keys_made"] == []
+
+
+def test_init_overwrites_nothing(empty: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty.ok("init", "fleet")
+    monkeypatch.setenv("LAUNCHPAD_CONFIG", str(empty.root / "config"))
+    before = digest_of_folder(empty.root)
+    printed = empty("init", "fleet")
+    assert printed.code == 4
+    assert "exists already" in printed.err
+    assert digest_of_folder(empty.root) == before
+
+
+def test_a_tenant_comes_and_goes(terminal: Terminal) -> None:
+    before = sorted(path.name for path in (terminal.root / "inventory/tenants").iterdir())
+    added = terminal.ok(
+        *("tenant", "add", "carol", "--app", "echo", "--tier", "light", "--host", "web-2"),
+        *(
+            "--domain",
+            "carol.example.com",
+            "--domain",
+            "c.example.com",
+            "--set",
+            "count=3",
+            "--set",
+            "loud=true",
+            "--json",
+        ),
+    ).json
+    assert (added["slot"], added["version"], added["generated"]) == (3, "1.1.0", ["ECHO_TOKEN"])
+    assert added["variables"] == {"greeting": "hello", "count": 3, "loud": True}
+    shown = terminal.ok("tenant", "show", "carol", "--json").json
+    assert shown["domains"] == ["carol.example.com", "c.example.com"]
+    assert shown["secrets"] == {"ECHO_TOKEN": 1}
+    assert terminal("tenant", "remove", "carol").code == 4
+    assert terminal.ok("tenant", "remove", "carol", "--yes", "--json").json == {"removed": "carol", "slot": 3}
+    assert sorted(path.name for path in (terminal.root / "inventory/tenants").iterdir()) == before
+    assert "BEGIN AGE" not in (terminal.root / "inventory/secrets/carol.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("tenant", "add", "Carol"), 3, "write carol"),
+        (("tenant", "add", "carol", "--tier", "light", "--host", "web-9"), 3, "no host web-9"),
+        (("tenant", "add", "carol", "--host", "web-1"), 3, "which tier? expected one of light, standard"),
+        (("tenant", "add", "carol", "--tier", "light", "--app", "moltbot"), 3, "no app moltbot"),
+        (
+            ("tenant", "add", "c", "--tier", "light", "--host", "web-1", "--app", "echo", "--set", "x=1"),
+            3,
+            "takes no variable x",
+        ),
+        (
+            ("tenant", "add", "c", "--tier", "light", "--host", "web-1", "--app", "echo", "--set", "count"),
+            3,
+            "has no value",
+        ),
+        (
+            ("tenant", "add", "c", "--tier", "light", "--host", "web-1", "--app", "echo", "--set", "count=x"),
+            3,
+            "whole number",
+        ),
+        (
+            ("tenant", "add", "$(reboot)", "--tier", "light", "--host", "web-1", "--domain", "a.example.com"),
+            3,
+            "bad tenant name",
+        ),
+        (("tenant", "show", "alcie"), 3, "did you mean alice?"),
+        (("tenant", "list", "--host", "web"), 3, "no host web"),
+        (("host", "remove", "web-1", "--yes"), 4, "has tenants: alice, bob"),
+        (
+            ("host", "add", "web-1", "--address", "203.0.113.9", "--memory", "8GiB", "--cpus", "2", "--disk", "9GiB"),
+            4,
+            "exists",
+        ),
+        (
+            ("host", "add", "web-3", "--address", "a b", "--memory", "8GiB", "--cpus", "2", "--disk", "9GiB"),
+            3,
+            "bad address",
+        ),
+        (
+            ("host", "add", "web-3", "--address", "203.0.113.9", "--memory", "8", "--cpus", "2", "--disk", "9GiB"),
+            3,
+            "bad size",
+        ),
+        (("app", "show", "openclow"), 3, "did you mean openclaw?"),
+        (("secret", "set", "alice", "ANTHROPIC_KEY"), 3, "did you mean ANTHROPIC_API_KEY?"),
+        (("secret", "set", "bob", "API_KEY"), 3, "the secret is empty"),
+        (("secret", "rotate", "bob", "API_KEY"), 3, "is not generated"),
+        (("secret", "remove", "bob", "API_KEY", "--yes"), 3, "bob has no secret API_KEY"),
+        (("schema", "tenants"), 2, "tenants"),
+        (("tenant", "add"), 2, "TENANT"),
+        (("nothing",), 2, "No such command 'nothing'"),
+        (("tenant", "shwo"), 2, "Did you mean 'show'?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_is_refused_changes_nothing(terminal: Terminal, arguments: tuple[str, ...], code: int, said: str) -> None:
+    before = digest_of_folder(terminal.root)
+    printed = terminal(*arguments)
+    assert printed.code == code
+    assert said in printed.err
+    assert "hint: " in printed.err or code == 3
+    assert printed.out == ""
+    assert digest_of_folder(terminal.root) == before
+    as_json = terminal(*arguments, "--json")
+    assert as_json.code == code
+    assert set(as_json.json["error"]) >= {"error", "message", "hint", "exit_code", "retry"}
+    assert as_json.json["error"]["exit_code"] == code
+
+
+def test_a_host_comes_and_goes(terminal: Terminal) -> None:
+    before = (terminal.root / "inventory/hosts.yaml").read_text()
+    options = ("--address", "203.0.113.9", "--memory", "8GiB", "--cpus", "2.5", "--disk", "80GiB", "--port", "2222")
+    added = terminal.ok("host", "add", "web-3", *options, "--fingerprint", "SHA256:" + "A" * 43, "--json").json
+    assert (added["port"], added["resources"]["cpus"], added["storage"]["loop"]) == (2222, 2.5, "80GiB")
+    assert "203.0.113.9 port 2222" in terminal.ok("host", "list").out
+    terminal.ok("host", "remove", "web-3", "--yes")
+    assert (terminal.root / "inventory/hosts.yaml").read_text() == before
+
+
+def test_the_lists_say_what_there_is(terminal: Terminal) -> None:
+    assert "alice" in terminal.ok("tenant", "list").out
+    assert [tenant["name"] for tenant in terminal.ok("tenant", "list", "--host", "web-1", "--json").json] == [
+        "alice",
+        "bob",
+    ]
+    assert terminal.ok("tenant", "list", "--host", "web-2").out == "no tenants: launchpad tenant add NAME\n"
+    assert "2304MiB of 7680MiB" in terminal.ok("host", "list").out
+    assert "alice bob" in terminal.ok("host", "show", "web-1").out
+    assert {app["name"] for app in terminal.ok("app", "list", "--json").json} == {"echo", "openclaw"}
+    assert "no digest yet" in terminal.ok("app", "show", "openclaw").out
+    assert "no digest yet" not in terminal.ok("app", "show", "echo").out
+    assert [tier["name"] for tier in terminal.ok("tier", "list", "--json").json] == ["light", "standard"]
+
+
+def test_tables_fit_eighty_columns(terminal: Terminal) -> None:
+    write(
+        terminal.root,
+        {
+            "inventory/tenants/a-tenant-with-a-name-of-32-chars.yaml": "slot: 9\napp: echo\nversion: 1.0.0\n"
+            f"tier: light\nhost: web-1\ndomains: [{', '.join(f'a-long-domain-{i}.example.com' for i in range(5))}]\n"
+        },
+    )
+    for command in (("tenant", "list"), ("host", "list"), ("app", "list"), ("tier", "list"), ("secret", "list")):
+        lines = terminal.ok(*command).out.splitlines()
+        assert max(map(len, lines)) <= 80, command
+    assert "a-tenant-with-a-name-of-32-chars" in terminal.ok("tenant", "list", "--json").out
+
+
+def test_check_counts_and_says_what_is_left(terminal: Terminal) -> None:
+    printed = terminal.ok("check")
+    assert printed.out.startswith("no mistakes: 2 hosts, 2 tenants, 2 apps, 2 tiers\n")
+    assert "tenant bob: no ECHO_TOKEN\n    launchpad secret rotate bob ECHO_TOKEN\n" in printed.out
+
+
+@pytest.mark.parametrize("broken", BROKEN[::9], ids=lambda broken: broken.name)
+def test_check_says_every_mistake_and_exits_three(terminal: Terminal, broken: Broken) -> None:
+    write(terminal.root, broken.files)
+    before = digest_of_folder(terminal.root)
+    printed = terminal("check")
+    assert printed.code == 3
+    assert all(f"  {said}" in printed.err for said in broken.said)
+    found = terminal("check", "--json")
+    assert found.code == 3
+    assert len(found.json["error"]["mistakes"]) == len(broken.said)
+    assert digest_of_folder(terminal.root) == before
+
+
+def test_check_says_mistakes_of_secrets_and_of_tenants_together(terminal: Terminal) -> None:
+    write(terminal.root, {"inventory/secrets/alice.yaml": "KEY: plain\n", "inventory/tenants/bob.yaml": "slot: 1\n"})
+    files = {mistake["file"] for mistake in terminal("check", "--json").json["error"]["mistakes"]}
+    assert files == {"inventory/secrets/alice.yaml", "inventory/tenants/bob.yaml"}
+
+
+def test_schema_prints_one_or_all_or_writes_them(terminal: Terminal) -> None:
+    assert terminal.ok("schema", "tenant").json["title"] == "Launchpad: tenant"
+    assert set(terminal.ok("schema").json) == {"launchpad", "host", "tier", "app", "tenant"}
+    assert "inventory/.schema/host.json" in terminal.ok("schema", "--write").out
+    assert (terminal.root / "inventory/.schema/host.json").is_file()
+    terminal.ok("check")
+
+
+def test_options_stand_before_and_after_a_command(terminal: Terminal, tmp_path: Path) -> None:
+    other = write(tmp_path / "other", {"inventory/tenants/bob.yaml": None})
+    for arguments in (
+        ("-w", str(other), "--json", "tenant", "list"),
+        ("tenant", "list", "-w", str(other), "--json"),
+        ("--json", "tenant", "list", f"--workspace={other}"),
+    ):
+        assert [tenant["name"] for tenant in terminal.ok(*arguments).json] == ["alice"]
+
+
+def test_without_a_workspace_the_hint_makes_one(empty: Terminal) -> None:
+    printed = empty("tenant", "list")
+    assert printed.code == 3
+    assert "hint: launchpad init" in printed.err

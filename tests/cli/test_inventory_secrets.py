@@ -1,0 +1,112 @@
+"""launchpad secret: values come in unseen, and never go out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from launchpad.fleet.names import SecretName, TenantName
+from launchpad.settings import Settings
+from launchpad.workspace import Workspace
+from tests.cli.terminal import Terminal
+
+VALUE = "sk-correct-horse-battery-staple"
+
+
+def revealed(terminal: Terminal, tenant: str) -> dict[str, str]:
+    settings = Settings.of({"LAUNCHPAD_CONFIG": str(terminal.home)}, home=terminal.home)
+    secrets = Workspace.open(terminal.root, settings=settings, environment={}).secrets
+    return {str(name): value.reveal() for name, (_, value) in secrets.reveal(TenantName(tenant)).items()}
+
+
+@pytest.mark.parametrize("stdin", [VALUE, f"{VALUE}\n", f"{VALUE}\r\n"])
+def test_a_value_comes_from_standard_input(terminal: Terminal, stdin: str) -> None:
+    printed = terminal.ok("secret", "set", "bob", "API_KEY", stdin=stdin)
+    assert "API_KEY of bob is at version 1" in printed.out
+    assert VALUE not in printed.out + printed.err
+    assert revealed(terminal, "bob") == {"API_KEY": VALUE}
+
+
+def test_only_the_last_line_break_goes(terminal: Terminal) -> None:
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin="one\ntwo\n\n")
+    assert revealed(terminal, "bob") == {"API_KEY": "one\ntwo\n"}
+
+
+def test_the_same_value_again_changes_nothing(terminal: Terminal) -> None:
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
+    assert terminal.ok("secret", "set", "bob", "API_KEY", "--json", stdin=VALUE).json == {
+        "tenant": "bob",
+        "name": "API_KEY",
+        "version": 1,
+        "changed": False,
+    }
+
+
+def test_what_is_no_text_is_not_quoted(terminal: Terminal) -> None:
+    printed = terminal("secret", "set", "bob", "API_KEY", stdin=b"\xff" + VALUE.encode())
+    assert printed.code == 4
+    assert "not UTF-8" in printed.err
+    assert VALUE not in printed.out + printed.err
+
+
+def test_rotating_makes_another_value(terminal: Terminal) -> None:
+    terminal.ok("secret", "rotate", "bob", "ECHO_TOKEN")
+    first = revealed(terminal, "bob")["ECHO_TOKEN"]
+    printed = terminal.ok("secret", "rotate", "bob", "ECHO_TOKEN", "--json")
+    second = revealed(terminal, "bob")["ECHO_TOKEN"]
+    assert printed.json["version"] == 2
+    assert len(first) == len(second) == 40
+    assert first != second
+    assert second not in printed.out + printed.err
+
+
+def test_the_list_has_names_and_versions_alone(terminal: Terminal) -> None:
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
+    printed = terminal.ok("secret", "list", "bob", "--json")
+    assert {record["name"]: record["version"] for record in printed.json} == {"ECHO_TOKEN": None, "API_KEY": 1}
+    text = terminal.ok("secret", "list").out
+    assert "missing" in text
+    assert VALUE not in text + printed.out
+
+
+def test_removing_asks(terminal: Terminal) -> None:
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
+    refused = terminal("secret", "remove", "bob", "API_KEY")
+    assert (refused.code, revealed(terminal, "bob")) == (4, {"API_KEY": VALUE})
+    assert "add --yes" in refused.err
+    terminal.ok("secret", "remove", "bob", "API_KEY", "--yes")
+    assert revealed(terminal, "bob") == {}
+
+
+def test_resealing_follows_launchpad_yaml(terminal: Terminal) -> None:
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
+    assert terminal.ok("secret", "reseal", "--json").json == {}
+    from launchpad.fleet.sealing import new_identity
+
+    _, other = new_identity()
+    path = terminal.root / "launchpad.yaml"
+    path.write_text(path.read_text().replace("[age", f"[{other}, age"))
+    assert "launchpad secret reseal" in terminal.ok("secret", "list").err
+    assert terminal.ok("secret", "reseal", "--json").json == {"bob": ["API_KEY"]}
+    assert terminal.ok("secret", "list").err == ""
+    assert revealed(terminal, "bob") == {"API_KEY": VALUE}
+
+
+def test_no_command_takes_a_value_as_an_argument(terminal: Terminal) -> None:
+    assert terminal("secret", "set", "bob", "API_KEY", VALUE).code == 2
+
+
+def test_another_process_never_sees_the_value(terminal: Terminal, tmp_path: Path) -> None:
+    """Seen from outside: neither the arguments nor the environment of the process that seals it have it."""
+    program = "import sys, launchpad.cli.boundary as b, pathlib; "
+    program += (
+        "seen = pathlib.Path('/proc/self/cmdline').read_bytes() + pathlib.Path('/proc/self/environ').read_bytes(); "
+    )
+    program += f"assert {VALUE[:8].encode()!r} + {VALUE[8:].encode()!r} not in seen; sys.exit(b.run(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "secret", "set", "bob", "API_KEY", "-w", str(terminal.root)]
+    done = subprocess.run(command, input=VALUE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert SecretName("API_KEY") in revealed(terminal, "bob")
