@@ -190,7 +190,7 @@ def lab_settings(demo: Demo) -> str:
     from labkit import Lab
 
     lab = Lab()
-    images = {image.name: image for image in lab.images("caddy", "openclaw")}
+    images = {image.name: image for image in lab.images("caddy", "openclaw:2026.9.6")}
     shutil.copy(lab.ca_pem(), demo.workspace / "acme-root.pem")
     settings = demo.workspace / "launchpad.yaml"
     lines = [
@@ -202,10 +202,7 @@ def lab_settings(demo: Demo) -> str:
     settings.write_text(text.replace("caddy:\n", "caddy:\n" + "\n".join(lines) + "\n", 1))
     openclaw = images["openclaw"]
     app = demo.workspace / "inventory/apps/openclaw.yaml"
-    app.write_text(
-        "extends: openclaw\nversions:\n"
-        f"  - version: {openclaw.version}\n    images: {{openclaw: {openclaw.reference}}}\n"
-    )
+    app.write_text(f"extends: openclaw\nimages:\n  {openclaw.version}:\n    gateway: {openclaw.reference}\n")
     return f"openclaw {openclaw.version} and Caddy {images['caddy'].version}, by digest"
 
 

@@ -35,6 +35,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("tier", "Show what tenants can get.", "tiers", group=True),
     ),
     "Operations": (
+        Entry("provision", "Make a bare VPS a host, or bring one up to date.", "provisioning"),
         Entry("render", "Print the files of a tenant's release.", "planning"),
         Entry("plan", "Show what apply would do.", "planning"),
         Entry("apply", "Bring hosts to what the inventory says.", "planning"),
