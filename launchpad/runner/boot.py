@@ -36,9 +36,10 @@ class Starting:
 
 
 def boot(host: Host) -> int:
-    """DONE when every tenant that is to run was started; TRY_AGAIN while an operation could not be settled."""
+    """DONE when every tenant that is to run was started; TRY_AGAIN while Docker is down or an operation is open."""
     try:
         host.close_traffic(())  # the gate stands before anything may be reached
+        host.containers()  # nothing can be started before Docker answers
         left = engine.settle_all(host)
     except Failed as failed:
         _say(failed.message)

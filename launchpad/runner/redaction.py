@@ -39,7 +39,7 @@ class Redaction:
     def line(self, line: LogLine) -> str:
         """The line's text without the known values; of one that was cut, also without an end that may begin one."""
         text = self.text(line.text)
-        return text[: len(text) - self._longest] + "…" if line.cut else text
+        return text[: max(len(text) - self._longest, 0)] + "…" if line.cut else text
 
 
 def known_secrets(host: Files, tenant: str) -> Redaction:

@@ -59,9 +59,6 @@ class Facts(Protocol):
     def network_names(self) -> frozenset[str]:
         """The names of Docker's networks."""
 
-    def without(self, path: str, name: str) -> list[str]:
-        """The folders in a folder that hold nothing of this name, sorted."""
-
     def lock_owner(self, name: str) -> Mapping[str, Any] | None:
         """What the lock's holder wrote into it; None when nobody holds it. Looking never takes the lock."""
 

@@ -96,19 +96,6 @@ class DiskFiles:
             except FileNotFoundError:
                 return None
 
-    def without(self, path: str, name: str) -> list[str]:
-        """The folders in a folder that hold nothing of this name, sorted; thousands are looked at in milliseconds."""
-        found = []
-        with walk.explained(path), suppress(FileNotFoundError), walk.folder(path) as folder:
-            for entry in _entries(folder):
-                try:
-                    os.lstat(f"{entry}/{name}", dir_fd=folder)
-                except FileNotFoundError:
-                    found.append(entry)
-                except NotADirectoryError:
-                    continue
-        return found
-
 
 def _entries(folder: int) -> list[str]:
     with os.scandir(folder) as entries:

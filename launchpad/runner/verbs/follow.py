@@ -30,7 +30,8 @@ def follow(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dic
     end = host.now() + min(given["seconds"] or MOST_SECONDS, MOST_SECONDS)
     outcome = yield from _events(host, journal, given["after"] or 0, end)
     found = outcome or {"outcome": "running", "message": "", "lines": [], "seconds": host.now() - asked["at"]}
-    yield reply({"id": journal.identifier, "release": _release(asked["operation"])} | found)
+    told = {key: found[key] for key in ("outcome", "message", "lines", "seconds")}
+    yield reply({"id": journal.identifier, "release": _release(asked["operation"])} | told)
 
 
 def _events(

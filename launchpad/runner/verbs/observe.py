@@ -147,8 +147,9 @@ def _operation(name: str, owner: Mapping[str, Any] | None, waiting: list[dict[st
 def _open_operations(host: View) -> list[dict[str, Any]]:
     """Every operation that was accepted and is not over."""
     found = []
-    for identifier in host.without(paths.OPERATIONS, "outcome.json"):
-        if asked := _json(host, f"{paths.operation(identifier)}/operation.json"):
+    for identifier in host.names(paths.OPEN):
+        asked = _json(host, f"{paths.operation(identifier)}/operation.json")
+        if asked and host.read(f"{paths.operation(identifier)}/outcome.json") is None:
             operation = asked["operation"]
             own = {"kind": operation["kind"], "tenant": operation.get("tenant", "")}
             found.append({"id": asked["id"], **own, "who": asked["who"], "at": asked["at"]})

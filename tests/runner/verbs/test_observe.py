@@ -12,7 +12,7 @@ from launchpad.runner import paths, slots
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.observe import observe
 from tests.memory.releases import release
-from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of
+from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of, reopened
 
 
 def seen(host: MemoryView, **body: Any) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def test_while_an_operation_holds_the_tenant_differences_are_its_own() -> None:
 
 def test_an_operation_that_a_dead_runner_left_is_told() -> None:
     host = deployed()
-    host.remove(f"{paths.operation('operation-of-alice')}/outcome.json")
+    reopened(host)
     found = seen(host)
     assert [item["id"] for item in found["operations"]] == ["operation-of-alice"]
     assert found["tenants"]["alice"]["operation"]["state"] == "waiting"

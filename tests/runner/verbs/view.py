@@ -10,8 +10,8 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
-from launchpad.runner.journal import Caller
 from launchpad.runner.view import LogLine, Output
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
@@ -56,9 +56,6 @@ class MemoryView(MemoryHost):
 
     def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
         return self.gate_whole, frozenset(self.opened)
-
-    def without(self, path: str, name: str) -> list[str]:
-        return [entry for entry in self.names(path) if name not in self.names(f"{path}/{entry}")]
 
     def lock_owner(self, name: str) -> Mapping[str, Any] | None:
         return self.locks.get(name)
@@ -116,3 +113,10 @@ def record_of(host: MemoryView, tenant: str = "alice") -> dict[str, Any]:
     if data is None:
         raise Failed(f"{tenant} has no record")
     return dict(json.loads(data))
+
+
+def reopened(host: MemoryView, tenant: str = "alice") -> None:
+    """As if the runner had died before the operation that deployed the tenant was over."""
+    identifier = f"operation-of-{tenant}"
+    host.remove(f"{paths.operation(identifier)}/outcome.json")
+    host.write(f"{paths.OPEN}/{identifier}", b"")

@@ -1,0 +1,133 @@
+"""Boot: a host that comes back with nobody near."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from launchpad.runner import apply, engine, paths
+from launchpad.runner.boot import AT_ONCE, DONE, LOOK, STAGGER_SECONDS, TRY_AGAIN, boot
+from launchpad.runner.protocol import release_from_json
+from launchpad.runner.verbs.submit import submit
+from tests.runner.verbs.view import CALLER, MemoryView, deployed, record_of
+
+
+def rebooted(*tenants: str) -> MemoryView:
+    """A host with these tenants, after the power came back and before anything was started."""
+    host = MemoryView()
+    for number, tenant in enumerate(tenants or ("alice",)):
+        deployed(tenant=tenant, slot=7 + number, host=host)
+    host.wait(5)
+    host.reboot()
+    return host
+
+
+def site(tenant: str) -> str:
+    return f"{tenant}.example.com"
+
+
+def test_what_was_to_run_runs_again_with_its_secrets_and_answers() -> None:
+    host = rebooted()
+    record = record_of(host)
+    assert host.request(site("alice")) == "held"
+    assert boot(host) == DONE
+    assert host.request(site("alice")) == record["release"]
+    secret = f"{paths.secrets('alice', record['started'])}/BEACON_TOKEN"
+    assert host.read(secret) == b"secret-of-alice"
+    assert host.files[secret].mode == 0o400
+
+
+def test_what_was_stopped_stays_stopped() -> None:
+    host = deployed()
+    stop = {"kind": "stop", "tenant": "alice"}
+    list(submit(host, {"id": "operation-stop", "operation": stop, "follow": False}, CALLER))
+    engine.carry_out(host, "operation-stop")
+    host.reboot()
+    assert boot(host) == DONE
+    assert {box.state for box in host.boxes.values()} == {"exited"}
+    assert host.request(site("alice")) == "held"
+
+
+def test_a_tenant_that_cannot_be_started_holds_up_nobody_and_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    host = rebooted("alice", "bob", "carol")
+    host.remove(paths.vault("alice"))
+    host.write(paths.record("bob"), b"{torn")
+    assert boot(host) == LOOK
+    assert host.request(site("carol")) != "held"
+    said = capsys.readouterr().err
+    assert "alice" in said and "bob" in said and "secret-of" not in said
+
+
+def test_tenants_that_are_never_ready_delay_the_others_only_a_little() -> None:
+    host = rebooted("alice", "bob", "carol", "dora", "erin")
+    begun = host.now()
+    slow = {box.image for box in host.boxes.values() if box.tenant in ("alice", "bob", "carol")}
+    assert len(slow) == 2, "the tenants of the tests share their images"
+    host.behaviours |= dict.fromkeys(slow, "never")
+    assert boot(host) == DONE
+    assert {box.state for box in host.boxes.values()} == {"running"}
+    started = sorted(float(box.started_at) for box in host.boxes.values() if box.service == "web")
+    assert started[AT_ONCE - 1] - begun < 2, "the first ones did not start together"
+    assert started[-1] - begun < 2 * STAGGER_SECONDS + 2
+
+
+def test_a_tenant_that_is_not_ready_in_time_gets_its_traffic_all_the_same() -> None:
+    host = rebooted()
+    host.behaviours |= {box.image: "never" for box in host.boxes.values()}
+    data = host.read(f"{paths.release('alice', record_of(host)['release'])}/release.json") or b""
+    seconds = release_from_json(json.loads(data)).start_seconds
+    begun = host.now()
+    assert boot(host) == DONE
+    assert seconds <= host.now() - begun < seconds + 5
+    assert host.opened, "a gate that stays closed with nobody near helps no visitor"
+
+
+def test_a_tenant_that_dies_at_once_is_left_to_the_watcher() -> None:
+    host = rebooted()
+    host.behaviours |= {box.image: "crash" for box in host.boxes.values()}
+    begun = host.now()
+    assert boot(host) == DONE
+    assert host.now() - begun < 5
+    assert host.opened
+
+
+def test_with_docker_down_it_is_tried_again() -> None:
+    host = rebooted()
+    host.docker_down = True
+    assert boot(host) == TRY_AGAIN
+    host.docker_down = False
+    assert boot(host) == DONE
+    assert host.request(site("alice")) == record_of(host)["release"]
+
+
+def test_a_second_run_of_the_unit_starts_nothing_that_was_given_up_since() -> None:
+    host = rebooted("alice", "bob")
+    host.remove(paths.vault("bob"))
+    assert boot(host) == LOOK
+    breaker = f"{paths.tenant('alice')}/breaker.json"
+    host.write(breaker, b"{}")
+    host.dies("lp-alice-a-web-1")
+    assert boot(host) == LOOK
+    assert host.read(breaker) == b"{}"
+    assert host.boxes["lp-alice-a-web-1"].state == "exited"
+
+
+def test_after_the_next_boot_everything_is_started_again() -> None:
+    host = rebooted()
+    boot(host)
+    host.reboot()
+    assert boot(host) == DONE
+    assert host.request(site("alice")) == record_of(host)["release"]
+
+
+def test_a_tenant_that_an_operation_holds_is_left_to_it() -> None:
+    host = rebooted("alice", "bob")
+    with host.lock("tenant-alice", {"operation": "operation-2"}):
+        assert boot(host) == LOOK
+    assert host.boxes["lp-alice-a-web-1"].state == "exited"
+    assert host.boxes["lp-bob-a-web-1"].state == "running"
+
+
+def test_the_project_of_a_tenant_is_named_as_the_engine_names_it() -> None:
+    assert apply.project("alice", "a") == "lp-alice-a"

@@ -1,0 +1,214 @@
+"""The watcher: back-off, breaker, and whose containers it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from launchpad.runner import engine, paths
+from launchpad.runner.host import Failed
+from launchpad.runner.verbs.submit import submit
+from launchpad.runner.watch import (
+    LOOK_SECONDS,
+    MOST_DEATHS,
+    WINDOW_SECONDS,
+    Break,
+    Death,
+    Restart,
+    Watcher,
+    decide,
+    watch,
+)
+from tests.runner.verbs.view import CALLER, MemoryView, deployed, record_of, reopened
+
+WEB = "lp-alice-a-web-1"
+
+
+def deaths(*ats: float, exit_code: int = 1, out_of_memory: bool = False) -> list[Death]:
+    return [Death(at, exit_code, out_of_memory) for at in ats]
+
+
+# --- deciding
+
+
+@pytest.mark.parametrize(("ats", "after"), [((0,), 1), ((0, 5), 2), ((0, 5, 10), 4), ((0, 5, 10, 20), 8)])
+def test_each_death_is_waited_for_twice_as_long_as_the_one_before(ats: tuple[float, ...], after: float) -> None:
+    assert decide(deaths(*ats), ats[-1]) == Restart(ats[-1] + after)
+
+
+def test_the_fifth_death_within_ten_minutes_is_the_last() -> None:
+    decision = decide(deaths(0, 100, 200, 300, 599), 599)
+    assert isinstance(decision, Break)
+    assert "5 times within 10 minutes" in decision.reason and "exit status 1" in decision.reason
+
+
+def test_deaths_longer_ago_than_the_window_do_not_count() -> None:
+    assert decide(deaths(0, 100, 200, 300, 601), 601) == Restart(609)
+    assert decide(deaths(0, 1, 2, 3, 5000), 5000) == Restart(5001)
+
+
+def test_the_second_exit_that_the_app_calls_permanent_is_the_last() -> None:
+    assert isinstance(decide(deaths(0, exit_code=78), 0), Restart)
+    decision = decide(deaths(0, 5, exit_code=78), 5)
+    assert isinstance(decision, Break) and "78" in decision.reason
+
+
+def test_want_of_memory_is_named() -> None:
+    decision = decide(deaths(*range(MOST_DEATHS), exit_code=137, out_of_memory=True), 5)
+    assert isinstance(decision, Break) and "want of memory" in decision.reason
+
+
+def test_nothing_that_died_is_nothing_to_wait_for() -> None:
+    assert decide([], 10) == Restart(11)
+
+
+# --- carrying out
+
+
+def go_on(watcher: Watcher, host: MemoryView, *, seconds: float = 60) -> None:
+    """Let so much time pass, with the watcher looking whenever it wants to."""
+    end = host.now() + seconds
+    while host.now() < end:
+        host.wait(min(watcher.look(), end - host.now()) or 0.01)
+
+
+def test_a_container_that_died_is_started_again_after_a_second() -> None:
+    host = deployed()
+    host.dies(WEB)
+    watcher = Watcher(host)
+    assert watcher.look() == pytest.approx(1)
+    assert host.started == []
+    host.wait(1.01)
+    watcher.look()
+    assert host.started == [WEB]
+    assert host.boxes[WEB].state == "running"
+
+
+def test_what_runs_is_left_alone() -> None:
+    host = deployed()
+    assert Watcher(host).look() == LOOK_SECONDS
+    assert host.started == []
+
+
+def test_a_crash_loop_ends_after_five_deaths_with_a_report() -> None:
+    host = deployed()
+    host.behaviours[host.boxes[WEB].image] = "crash"
+    watcher = Watcher(host)
+    go_on(watcher, host, seconds=300)
+    assert host.started == [WEB] * (MOST_DEATHS - 1)
+    report = json.loads(host.read(f"{paths.tenant('alice')}/breaker.json") or b"")
+    assert report["service"] == "web" and report["exit_code"] == 1 and report["deaths"] == 5
+    assert report["reason"].startswith("web died 5 times") and report["lines"]
+    go_on(watcher, host, seconds=3600)
+    assert host.started == [WEB] * (MOST_DEATHS - 1), "it was started although the breaker had tripped"
+
+
+def test_a_breaker_survives_the_watcher() -> None:
+    host = deployed()
+    host.write(f"{paths.tenant('alice')}/breaker.json", b"{}")
+    host.dies(WEB)
+    go_on(Watcher(host), host)
+    assert host.started == []
+
+
+def test_starting_the_tenant_clears_the_breaker_and_it_is_watched_anew() -> None:
+    host = deployed()
+    host.behaviours[host.boxes[WEB].image] = "crash"
+    watcher = Watcher(host)
+    go_on(watcher, host, seconds=300)
+    host.behaviours.clear()
+    operate(host, "start")
+    assert host.read(f"{paths.tenant('alice')}/breaker.json") is None
+    host.dies(WEB)
+    before = len(host.started)
+    go_on(watcher, host, seconds=3)
+    assert len(host.started) == before + 1, "the deaths before the start still counted"
+
+
+def operate(host: MemoryView, kind: str, identifier: str = "") -> None:
+    operation = {"kind": kind, "tenant": "alice"}
+    list(submit(host, {"id": identifier or f"operation-{kind}", "operation": operation, "follow": False}, CALLER))
+    engine.carry_out(host, host.begun[-1])
+
+
+def test_a_tenant_that_was_stopped_or_retired_stays_so() -> None:
+    for kind in ("stop", "retire"):
+        host = deployed()
+        box = host.boxes[WEB]
+        operate(host, kind)
+        host.boxes[WEB] = box
+        host.dies(WEB)
+        go_on(Watcher(host), host)
+        assert host.started == []
+
+
+def test_a_tenant_that_an_operation_holds_is_left_to_it_and_looked_at_again() -> None:
+    host = deployed()
+    host.dies(WEB)
+    watcher = Watcher(host)
+    with host.lock("tenant-alice", {"operation": "operation-2"}):
+        go_on(watcher, host)
+        assert host.started == []
+    go_on(watcher, host)
+    assert host.started == [WEB]
+
+
+def test_a_tenant_with_an_operation_that_a_dead_runner_left_is_left_to_who_settles_it() -> None:
+    host = deployed()
+    reopened(host)
+    host.dies(WEB)
+    go_on(Watcher(host), host)
+    assert host.started == []
+
+
+def test_containers_of_the_side_that_does_not_serve_or_of_another_release_are_left_alone() -> None:
+    for key, value in (("side", "b"), ("started", "0123456789ab")):
+        host = deployed()
+        host.write(paths.record("alice"), json.dumps(record_of(host) | {key: value}).encode())
+        host.dies(WEB)
+        go_on(Watcher(host), host)
+        assert host.started == []
+
+
+def test_one_tenant_that_cannot_be_seen_to_keeps_no_other_waiting() -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    host.write(paths.record("alice"), b"{torn")
+    host.dies(WEB)
+    host.dies("lp-bob-a-web-1")
+    go_on(Watcher(host), host, seconds=5)
+    assert host.started == ["lp-bob-a-web-1"]
+
+
+def test_a_death_long_after_the_others_is_waited_for_only_a_second() -> None:
+    host = deployed()
+    watcher = Watcher(host)
+    for _ in range(3):
+        host.dies(WEB)
+        go_on(watcher, host, seconds=20)
+    host.wait(WINDOW_SECONDS)
+    host.dies(WEB)
+    assert watcher.look() == pytest.approx(1)
+
+
+def test_docker_may_go_away_and_come_back() -> None:
+    class Ends(BaseException):
+        """The unit is stopped."""
+
+    class Host(MemoryView):
+        def wait(self, seconds: float) -> None:
+            super().wait(seconds)
+            self.docker_down = False
+
+        def containers(self, tenant: str = "") -> list[Any]:
+            found = super().containers(tenant)
+            if not self.docker_down:
+                raise Ends
+            return found
+
+    host = Host(docker_down=True)
+    with pytest.raises(Ends):
+        watch(host)
+    with pytest.raises(Failed):
+        MemoryView(docker_down=True).containers()
