@@ -176,7 +176,7 @@ def lab_host(demo: Demo) -> str:
     from labkit import Lab
 
     lab = Lab()
-    host = lab.up(LAB_HOST)
+    host = lab.up(LAB_HOST, fresh=True)
     lab.start_services()
     demo.host, demo.address, demo.fingerprint = LAB_HOST, host.address, host.fingerprint
     demo.root_key = host.key_path

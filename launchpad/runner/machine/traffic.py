@@ -71,7 +71,9 @@ class HostTraffic:
         return sum(1 for words in lines if words[3] == _ESTABLISHED and words[2].partition(":")[0] in wanted)
 
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
-        headers = {"Host": f"{address}:{port}", "User-Agent": "launchpad-runner", "Accept": "*/*"}
+        # The probe comes from the address of the app's trusted proxy: say for whom it asks (nobody, RFC 5737), because
+        # OpenClaw refuses a proxy that does not.
+        headers = {"Host": f"{address}:{port}", "User-Agent": "launchpad-runner", "X-Forwarded-For": "192.0.2.1"}
         message = request("GET", path, headers=headers)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
             stream = Stream(connection)
