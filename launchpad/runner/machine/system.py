@@ -90,10 +90,8 @@ class LinuxSystem:
         enabled = run(["systemctl", "is-enabled", "--quiet", "--", name]).code == 0
         return Unit(enabled, run(["systemctl", "is-active", "--quiet", "--", name]).code == 0)
 
-    def enable(self, name: str, *, now: bool = True) -> None:
-        succeed(["systemctl", "enable", "--quiet", "--", name])
-        if now and not self.unit(name).active:
-            self.act(name, "start")
+    def enable(self, names: Sequence[str]) -> None:
+        succeed(["systemctl", "enable", "--quiet", "--", *names], seconds=120)
 
     def disable(self, name: str) -> None:
         run(["systemctl", "disable", "--quiet", "--now", "--", name])

@@ -109,10 +109,7 @@ def apply(step: HostStep, context: Context) -> None:
         case SetKernel():
             system.set_kernel(step.values)
         case EnableUnits():
-            for name in step.units:
-                system.enable(name)
-            for name in step.later:
-                system.enable(name, now=False)
+            _enable(step, host)
         case MakeStorage():
             system.make_storage(Storage(loop_mb=step.loop_mb, device=step.device), context.say)
         case RunCaddy():
@@ -187,6 +184,15 @@ def _put_files(step: PutFiles, host: ProvisionHost) -> None:
     for path, content in step.files.items():
         host.write(path, content.encode(), mode=step.mode)
     _tell(step, host)
+
+
+def _enable(step: EnableUnits, host: ProvisionHost) -> None:
+    names = (*step.units, *step.later)
+    if missing := [name for name in names if not host.system.unit(name).enabled]:
+        host.system.enable(missing)
+    for name in step.units:
+        if not host.system.unit(name).active:
+            host.system.act(name, "start")
 
 
 def _tell(step: PutFiles, host: ProvisionHost) -> None:

@@ -107,7 +107,9 @@ def take_back(host: ProvisionHost, nonce: str, *, booting: bool = False) -> Stat
         if found.kind == "access" and not booting:
             bring_into_force(host)
         _write(host, replace(found, state="reverted"))
-        return "reverted"
+    if not booting:
+        host.system.act(timer(nonce), "stop")
+    return "reverted"
 
 
 def revert(host: ProvisionHost, nonce: str) -> int:

@@ -55,6 +55,7 @@ class PutFiles:
     """Files as they should be, and what has to hear of it; undo brings the old content back and tells it again."""
 
     name: str
+    """What a person reads."""
     files: Mapping[str, str]
     mode: int = 0o644
     check: Literal["", "docker"] = ""
@@ -64,7 +65,7 @@ class PutFiles:
 
     @property
     def title(self) -> str:
-        return f"put {self.name} in place"
+        return self.name
 
 
 @dataclass(frozen=True, kw_only=True)

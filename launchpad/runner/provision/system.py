@@ -91,8 +91,8 @@ class System(Protocol):
     def unit(self, name: str) -> Unit:
         """Whether systemd starts it at boot, and whether it runs now; both False for one that does not exist."""
 
-    def enable(self, name: str, *, now: bool = True) -> None:
-        """Have it start at boot, and now."""
+    def enable(self, names: Sequence[str]) -> None:
+        """Have them start at boot. Starting them now is `act`'s."""
 
     def disable(self, name: str) -> None:
         """Not at boot, and not now."""

@@ -79,15 +79,16 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
     steps: list[HostStep] = [
         MakeFolders(folders=(paths.ETC, paths.LIBRARY), mode=0o755),
         MakeFolders(folders=(paths.STATE, paths.OPERATIONS, paths.REVERTS), mode=0o700),
-        _plain("the runner's scripts", *SCRIPTS, mode=0o755),
-        _plain("the units", *UNIT_FILES, reload_units=True),
+        _plain("put the runner's scripts in place", *SCRIPTS, mode=0o755),
+        _plain("put the units in place", *UNIT_FILES, reload_units=True),
+        EnableUnits(units=(), later=("launchpad-boot.service", "launchpad-revert-boot.service")),
         AddUser(name=REMAP, home="/nonexistent", login_shell="/usr/sbin/nologin"),
-        PutFiles(name="the containers' range of user ids", files=_ranges(files)),
-        _plain("Docker's settings", "/etc/docker/daemon.json", check="docker", restart=("docker.service",)),
-        _plain("kernel modules nobody needs", "/etc/modprobe.d/launchpad.conf"),
-        _plain("kernel values", SYSCTL),
+        PutFiles(name="give containers a range of user ids", files=_ranges(files)),
+        _plain("settle how Docker runs", "/etc/docker/daemon.json", check="docker", restart=("docker.service",)),
+        _plain("keep rare protocols out of the kernel", "/etc/modprobe.d/launchpad.conf"),
+        _plain("write the kernel values down", SYSCTL),
         SetKernel(values=_kernel_values(facts)),
-        PutFiles(name="where the storage lies", files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"}),
+        PutFiles(name="write down where the storage lies", files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"}),
         InstallPackages(packages=_packages(facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
         EnableUnits(units=("launchpad-storage.service", "docker.service")),
@@ -95,10 +96,10 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         MakeFolders(folders=(f"{paths.CADDY}/data", f"{paths.CADDY}/run"), mode=0o700, uid=CADDY_UID),
         AddUser(name="launchpad-caddy", uid=CADDY_UID, home=f"{paths.CADDY}/data", login_shell="/usr/sbin/nologin"),
         *_caddy(settings),
-        _plain("automatic security updates", "/etc/apt/apt.conf.d/52launchpad"),
-        _plain("log limits", "/etc/systemd/journald.conf.d/launchpad.conf", restart=("systemd-journald.service",)),
+        _plain("have security updates come by themselves", "/etc/apt/apt.conf.d/52launchpad"),
+        _plain("limit the logs", "/etc/systemd/journald.conf.d/launchpad.conf", restart=("systemd-journald.service",)),
         PutFiles(
-            name="bans of brute force",
+            name="ban who tries to break in",
             files={
                 "/etc/fail2ban/jail.d/launchpad.local": text.text("/etc/fail2ban/jail.d/launchpad.local", port=port)
             },
@@ -106,20 +107,17 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         ),
     ]
     if facts.audit:
-        steps.append(_plain("audit rules", "/etc/audit/rules.d/launchpad.rules", restart=("audit-rules.service",)))
+        steps.append(_plain("put audit rules in place", "/etc/audit/rules.d/launchpad.rules", restart=("audit-rules.service",)))
     return [
         *steps,
         EnableUnits(units=("chrony.service", "fail2ban.service", "unattended-upgrades.service")),
         AddUser(name=OPERATORS, home=OPERATORS_HOME, login_shell="/bin/sh"),
         PutFiles(
-            name="who may sign",
+            name="write down who may sign",
             files={f"{paths.ETC}/allowed_signers": text.allowed_signers(settings.allowed_signers, NAMESPACES)},
         ),
         ChangeAccess(files=access_files(settings, facts), modes={SUDOERS: 0o440}),
-        EnableUnits(
-            units=("launchpad-firewall.service", "launchpad-watch.service"),
-            later=("launchpad-boot.service", "launchpad-revert-boot.service"),
-        ),
+        EnableUnits(units=("launchpad-firewall.service", "launchpad-watch.service")),
         RecordSettings(text=stored_text(settings, serial)),
     ]
 
@@ -165,7 +163,7 @@ def _caddy(settings: HostSettings) -> list[HostStep]:
     compose = text.text(f"{paths.CADDY}/compose.yaml", image=settings.caddy.image, uid=CADDY_UID)
     root = {f"{paths.CADDY}/acme-root.pem": settings.caddy.acme_root} if settings.caddy.acme_root else {}
     return [
-        *([PutFiles(name="the authority of the ACME server", files=root)] if root else []),
+        *([PutFiles(name="trust the ACME server's authority", files=root)] if root else []),
         RunCaddy(image=settings.caddy.image, compose=compose),
         UseCaddyfile(text=settings.caddy.caddyfile),
     ]

@@ -1,0 +1,37 @@
+"""Settings of a host for tests, as the operator's side sends them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from launchpad.runner import paths
+
+IMAGE = "registry.example.com/caddy:2.11.7@sha256:" + "c" * 64
+CADDYFILE = f"""{{
+\tadmin unix/{paths.CADDY_SOCKET}
+\tpersist_config off
+\tstorage file_system {paths.CADDY}/data
+}}
+
+import {paths.SITES}/*.caddy
+"""
+
+
+def key(number: int = 0) -> str:
+    """A well-formed ed25519 public key."""
+    parts = [b"ssh-ed25519", bytes([number]) * 32]
+    wire = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return f"ssh-ed25519 {base64.b64encode(wire).decode()}"
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    return {
+        "format": "1",
+        "identity": {"host": "web-1", "fleet": "fleet"},
+        "operators": [{"name": "alice", "keys": [key(1)]}],
+        "allowed_signers": [{"name": "fleet", "keys": [key(9)]}],
+        "caddy": {"image": IMAGE, "caddyfile": CADDYFILE, "acme_root": ""},
+        "storage": {"loop_mb": 4096, "device": ""},
+        "ssh": {"port": 22, "root_login": False},
+    } | changes

@@ -1,0 +1,183 @@
+"""Every step of a provision at every kill point: it converges, and at no point is everybody locked out.
+
+The kill points are the changing calls at the runner's two seams, counted in a first, undisturbed run. Who gets in is
+judged by what the running sshd and firewall have read, never by what the runner says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from launchpad.runner import engine
+from launchpad.runner.caller import Caller
+from launchpad.runner.journal import Journal, open_journals
+from launchpad.runner.provision.plan import planned_provision
+from launchpad.runner.provision.steps import HOST_STEPS
+from launchpad.runner.steps import step_name
+from launchpad.runner.verbs.submit import submit
+from tests.memory.host import Killed
+from tests.memory.system import BareHost
+from tests.runner.provision.settings import IMAGE, key, settings
+
+CALLER = Caller("alice", "192.0.2.7")
+TWO_OPERATORS = [{"name": "alice", "keys": [key(1)]}, {"name": "bob", "keys": [key(2)]}]
+REVERT_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    settings: Mapping[str, Any]
+    bare: bool = False
+    archive_down: bool = False
+    listens: bool = True
+    ends: str = "done"
+
+
+SCENARIOS = [
+    Scenario("from bare", settings(), bare=True),
+    Scenario("another operator", settings(operators=TWO_OPERATORS)),
+    Scenario("a port that nothing gets through to", settings(ssh={"port": 2222, "root_login": False}), ends="undone"),
+    Scenario("nobody confirms", settings(operators=TWO_OPERATORS), listens=False, ends="undone"),
+    Scenario("nobody confirms a bare one", settings(), bare=True, listens=False, ends="undone"),
+    Scenario("the package archive is down", settings(), bare=True, archive_down=True, ends="undone"),
+]
+names = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
+
+
+def body(value: Mapping[str, Any], identifier: str = "operation-000001") -> dict[str, Any]:
+    return {"id": identifier, "operation": {"kind": "provision", "settings": value}, "follow": False}
+
+
+def run(host: BareHost, request: Mapping[str, Any]) -> str:
+    (answer,) = submit(host, request, CALLER)
+    if answer["body"]["outcome"] == "unchanged":
+        return "unchanged"
+    for identifier in list(host.begun):
+        engine.carry_out(host, identifier)
+        host.begun.remove(identifier)
+    outcome = Journal(host, request["id"]).outcome()
+    assert outcome is not None
+    return str(outcome["outcome"])
+
+
+def prepared(scenario: Scenario) -> BareHost:
+    host = BareHost(registry={IMAGE})
+    if not scenario.bare:
+        assert run(host, body(settings(), "prepare-000001")) == "done"
+    host.system.archive_down = scenario.archive_down
+    host.operator_listens = scenario.listens
+    host.calls.clear()
+    return host
+
+
+def killed(scenario: Scenario, call: int, mode: str) -> BareHost | None:
+    """The host after its runner died at that call; None when the run was over before."""
+    host = prepared(scenario)
+    host.kill_at, host.kill_mode = call, mode
+    try:
+        run(host, body(scenario.settings))
+    except Killed:
+        host.died()
+        return host
+    return None
+
+
+def somebody_gets_in(host: BareHost) -> bool:
+    return host.gets_in("alice") or host.root_gets_in()
+
+
+def judge(host: BareHost, scenario: Scenario, outcome: str) -> None:
+    if scenario.bare and outcome == "undone":
+        assert host.root_gets_in()
+        assert not host.gets_in("alice")
+    else:
+        assert host.gets_in("alice")
+        assert not host.root_gets_in()
+        assert host.gets_in("bob") == (outcome == "done" and len(scenario.settings["operators"]) > 1)
+    assert host.system.table is None or host.system.table == host.text("/etc/launchpad/firewall.nft")
+    assert not list(open_journals(host))
+    assert not host.system.timers
+    assert not host.locks
+
+
+@names
+def test_undisturbed(scenario: Scenario) -> None:
+    host = prepared(scenario)
+    assert run(host, body(scenario.settings)) == scenario.ends
+    judge(host, scenario, scenario.ends)
+
+
+@names
+def test_again_changes_nothing(scenario: Scenario) -> None:
+    host = prepared(scenario)
+    if run(host, body(scenario.settings)) != "done":
+        pytest.skip("it did not come to be")
+    host.calls.clear()
+    assert run(host, body(scenario.settings, "operation-000002")) == "unchanged"
+    assert host.calls == []
+
+
+@pytest.mark.parametrize("mode", ["before", "halfway", "after"])
+@names
+def test_killed_at_every_call(scenario: Scenario, mode: str) -> None:
+    calls = 0
+    while (host := killed(scenario, calls + 1, mode)) is not None:
+        calls += 1
+        left_alone = deepcopy(host)
+        left_alone.operator_listens = False
+        left_alone.pass_time(REVERT_SECONDS)
+        assert somebody_gets_in(left_alone), f"call {calls}: locked out when nobody goes on"
+        for journal in list(open_journals(host)):
+            engine.carry_out(host, journal.identifier)
+        host.begun.clear()
+        host.pass_time(REVERT_SECONDS)
+        assert somebody_gets_in(host), f"call {calls}: locked out"
+        outcome = run(host, body(scenario.settings, "operation-000002"))
+        assert outcome in (scenario.ends, "unchanged"), f"call {calls}"
+        judge(host, scenario, "done" if outcome == "unchanged" else outcome)
+    assert calls > 10
+
+
+@names
+def test_rebooted_at_every_call(scenario: Scenario) -> None:
+    calls = 0
+    while (host := killed(scenario, calls + 1, "after")) is not None:
+        calls += 1
+        host.reboot()
+        assert somebody_gets_in(host), f"call {calls}: locked out by the reboot"
+        engine.settle_all(host)
+        host.begun.clear()
+        host.pass_time(REVERT_SECONDS)
+        assert somebody_gets_in(host), f"call {calls}: locked out"
+        outcome = run(host, body(scenario.settings, "operation-000002"))
+        assert outcome in (scenario.ends, "unchanged"), f"call {calls}"
+        judge(host, scenario, "done" if outcome == "unchanged" else outcome)
+
+
+def test_every_kind_of_step_is_in_a_provision() -> None:
+    """Then the kill points above are the kill points of every kind of step there is."""
+    host = BareHost(registry={IMAGE})
+    assert {step_name(type(step)) for step in planned_provision(host, settings())} == set(HOST_STEPS)
+
+
+def test_cancelled_while_it_waits_for_a_confirmation() -> None:
+    host = prepared(SCENARIOS[3])
+    list(submit(host, body(SCENARIOS[3].settings), CALLER))
+    wait = host.wait
+
+    def cancelling(seconds: float) -> None:
+        Journal(host, "operation-000001").ask_cancel(CALLER)
+        wait(seconds)
+
+    host.wait = cancelling  # type: ignore[method-assign]
+    engine.carry_out(host, "operation-000001")
+    outcome = Journal(host, "operation-000001").outcome()
+    assert outcome is not None
+    assert outcome["outcome"] == "cancelled"
+    judge(host, SCENARIOS[3], "cancelled")
