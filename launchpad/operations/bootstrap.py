@@ -15,8 +15,9 @@ from launchpad.errors import LaunchpadError, StateError, StepFailed
 from launchpad.events import Heard, OnEvent, event_from_line
 from launchpad.fleet.host import Host
 from launchpad.operations.confirming import answering
-from launchpad.operations.following import Submission, hosts_of, submit
+from launchpad.operations.following import Submission, submit
 from launchpad.operations.outcome import Outcome, outcome_from_reply
+from launchpad.operations.reaching import hosts_of
 from launchpad.runner.protocol import PROTOCOL
 from launchpad.ssh.archive import runner_archive
 from launchpad.ssh.hosts import SshHosts

@@ -6,7 +6,7 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.operations.attach import whose
-from launchpad.operations.following import hosts_of
+from launchpad.operations.reaching import hosts_of
 from launchpad.workspace import Workspace
 
 OVER = frozenset({"done", "unchanged", "undone", "cancelled", "incomplete"})

@@ -13,11 +13,12 @@ from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from launchpad.errors import HostError, StateError
+from launchpad.errors import HostError
 from launchpad.events import ConnectionCut, Event, Heard, OnEvent, OperationStarted, event_from_line
 from launchpad.fleet.host import Host
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.outcome import Outcome, outcome_from_reply
+from launchpad.operations.reaching import hosts_of
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.workspace import Hosts, Workspace
 
@@ -85,13 +86,6 @@ def follow(workspace: Workspace, host: Host, identifier: str, *, on_event: OnEve
     following = _Following(hosts_of(workspace), host, identifier, on_event)
     reply = following.to_the_end(lambda: ("follow", {"id": identifier, "after": 0}), seconds=COME_BACK_SECONDS)
     return outcome_from_reply(reply, host=str(host.name), tenant=following.tenant, kind=following.kind)
-
-
-def hosts_of(workspace: Workspace) -> Hosts:
-    """The workspace's way to its hosts; StateError for a workspace that was opened without one."""
-    if workspace.hosts is None:
-        raise StateError("this workspace has no way to its hosts", hint="open it with one: Workspace.open(hosts=…)")
-    return workspace.hosts
 
 
 class _Following:

@@ -9,7 +9,7 @@ from typing import Any
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.host import Host
 from launchpad.journal import Entry, entry_from_json, newest_first
-from launchpad.operations.following import hosts_of
+from launchpad.operations.reaching import hosts_of
 from launchpad.operations.scope import scope_of
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace

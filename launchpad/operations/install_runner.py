@@ -9,8 +9,8 @@ from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.fleet.host import Host
 from launchpad.operations.confirming import confirm_change
-from launchpad.operations.following import hosts_of
 from launchpad.operations.host_settings import SIGNER
+from launchpad.operations.reaching import hosts_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.workspace import Runner, Workspace
 

@@ -12,7 +12,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.fleet import Fleet
-from launchpad.operations.following import COME_BACK_SECONDS, hosts_of
+from launchpad.operations.following import COME_BACK_SECONDS
+from launchpad.operations.reaching import hosts_of
 from launchpad.operations.redaction import Redaction
 from launchpad.ssh.fanout import all_or_error, fanout
 from launchpad.ssh.problems import ConnectionLost

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
 from launchpad.fleet.tenant import Tenant
-from launchpad.operations.following import hosts_of
+from launchpad.operations.reaching import hosts_of
 from launchpad.operations.render import rendered
 from launchpad.operations.scope import Scope
 from launchpad.plan import HostSeen, Wanted, host_from_reply
@@ -32,9 +32,18 @@ def observe(workspace: Workspace, scope: Scope, *, probes: bool) -> dict[str, Ho
     return fanout(hosts, ask, threads=workspace.settings.parallel)
 
 
-def wanted(workspace: Workspace, fleet: Fleet, tenants: Iterable[Tenant]) -> list[Wanted]:
-    """The tenants as the inventory has them; one that cannot be rendered has its problem instead of a release."""
-    return [_wanted(workspace, fleet, tenant) for tenant in tenants]
+def wanted(
+    workspace: Workspace,
+    fleet: Fleet,
+    tenants: Iterable[Tenant],
+    *,
+    on: Mapping[str, HostSeen | LaunchpadError] | None = None,
+) -> list[Wanted]:
+    """The tenants as the inventory has them; one that cannot be rendered has its problem instead of a release.
+
+    With `on`, what the hosts said, only those that their hosts have are rendered: the others' releases are empty, for
+    there is nothing to compare them with."""
+    return [_wanted(workspace, fleet, tenant, render=on is None or _is_on(on, tenant)) for tenant in tenants]
 
 
 def _meant(scope: Scope, host: Host) -> list[str] | None:
@@ -43,12 +52,18 @@ def _meant(scope: Scope, host: Host) -> list[str] | None:
     return [str(tenant.name) for tenant in scope.tenants if tenant.host == host.name]
 
 
-def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> Wanted:
+def _is_on(seen: Mapping[str, HostSeen | LaunchpadError], tenant: Tenant) -> bool:
+    said = seen.get(str(tenant.host))
+    return isinstance(said, HostSeen) and str(tenant.name) in said.tenants
+
+
+def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool) -> Wanted:
     release, domains, problem = "", tuple(map(str, tenant.domains)), None
     secrets: dict[str, int] = {}
     try:
-        made = rendered(workspace, fleet, tenant).release
-        release, domains, secrets = made.short, made.domains, dict(made.secrets)
+        if render:
+            made = rendered(workspace, fleet, tenant).release
+            release, domains, secrets = made.short, made.domains, dict(made.secrets)
     except LaunchpadError as error:
         problem = error
     return Wanted(

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from launchpad.errors import StateError, StepFailed
-from launchpad.operations.following import hosts_of
+from launchpad.operations.reaching import hosts_of
 from launchpad.workspace import Workspace
 
 LINK, DEVICES, APPROVE = "open", "devices", "approve"

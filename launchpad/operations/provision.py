@@ -17,11 +17,12 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.host import Host
 from launchpad.operations.bootstrap import Bare, bootstrap, plan_bare
 from launchpad.operations.confirming import answering
-from launchpad.operations.following import Submission, hosts_of, submit
+from launchpad.operations.following import Submission, submit
 from launchpad.operations.host_settings import SIGNER, host_settings
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.install_runner import bring_runner_up_to_date, look_at
 from launchpad.operations.outcome import Outcome
+from launchpad.operations.reaching import hosts_of
 from launchpad.operations.trust import Offer, trust
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.ssh.problems import HostKeyUnknown, LoginRefused

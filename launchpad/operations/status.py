@@ -43,7 +43,7 @@ def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = Tr
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=probes)
-    want = wanted(workspace, fleet, scope.tenants)
+    want = wanted(workspace, fleet, scope.tenants, on=seen)
     found = standings(want, seen, inventory=frozenset(map(str, fleet.tenants)))
     return Status(tenants=tuple(found), hosts=seen)
 

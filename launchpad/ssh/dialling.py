@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import fabric
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient, SSHConfig, SSHException
@@ -108,8 +109,9 @@ def _handshake(endpoint: Endpoint, identity: Identity, without: list[str]) -> fa
 def _socket(endpoint: Endpoint) -> socket.socket:
     """A socket of our own, because neither fabric nor paramiko sets TCP_NODELAY: each small packet of an exec would
     wait for the acknowledgement of the one before."""
+    where: tuple[Any, int] = (endpoint.address.encode("ascii"), endpoint.port)  # for text Python loads its IDNA tables
     try:
-        dialled = socket.create_connection((endpoint.address, endpoint.port), timeout=endpoint.connect_seconds)
+        dialled = socket.create_connection(where, timeout=endpoint.connect_seconds)
     except ConnectionError as error:
         raise _Dropped(cause_of(error)) from error
     except OSError as error:

@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def measure(figures, folder):
+    return None

@@ -1,0 +1,66 @@
+"""What scripts/bench does: measure, in one run on this machine, and print a table.
+
+    connect     a connection and `true`: bare paramiko, and Launchpad's own way
+    push        a changed release, pushed and activated on an open connection, at 0, 25 and 50 ms round trips
+    noop        `launchpad deploy` when nothing changed: connections and execs
+    help        `launchpad --help`, and what it imports
+    fleet       `launchpad status` of 50 sshds, beside `true` through the same sshd, sudo and python3 -I, and bare
+    others      six files and a command on one host, and `true` on 50, with Ansible and pyinfra
+
+As root everything happens in mounts of this process's own, with a user, a sudoers file and a runner that exist nowhere
+else and are gone with it. Without root the fleet's sshds run as you and there is no sudo; the table says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchkit import fleet, links, others, seclusion, startup
+from benchkit.figures import Figures
+from measurement import record
+
+PARTS: dict[str, Callable[[Figures, Path], None]] = {
+    "connect": links.connect,
+    "push": links.push,
+    "noop": links.noop,
+    "help": startup.measure,
+    "fleet": fleet.measure,
+    "others": others.measure,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these of {', '.join(PARTS)}")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part {min(unknown)}")
+    seclusion.enter()
+    figures = Figures(quiet=options.json)
+    folder = Path(tempfile.mkdtemp(prefix="launchpad-bench-"))
+    folder.chmod(0o755)
+    try:
+        for name, measure in PARTS.items():
+            if not options.parts or name in options.parts:
+                figures.say(f"bench: {name}")
+                measure(figures, folder / name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for figure in figures.all:
+        if figure.evidence:
+            record(figure.evidence, figure.value, n=figure.n, detail=figure.text)
+    print(json.dumps(figures.as_json(), indent=2) if options.json else figures.table())
+    return 1 if figures.short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
