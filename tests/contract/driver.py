@@ -20,6 +20,7 @@ from tests.contract.world import PORT, App, World, clean
 
 MACHINE = questions((machine_disk, machine_boundaries, machine_containers), "machine_")
 """What only the real machine is asked."""
+EVERYTHING = CONTRACT | MACHINE
 FIRST_SLOT = 3001
 
 SERVER = f"""
@@ -38,9 +39,8 @@ http.server.ThreadingHTTPServer(("", {PORT}), Answer).serve_forever()
 def main() -> None:
     given = json.load(sys.stdin)
     host = Machine()
-    everything = CONTRACT | MACHINE
-    for number, (name, question) in enumerate(everything.items()):
-        if name not in given.get("only", everything):
+    for number, (name, question) in enumerate(EVERYTHING.items()):
+        if name not in given.get("only", EVERYTHING):
             continue
         world = World(
             tenant=f"contract-{number}",
