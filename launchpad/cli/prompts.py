@@ -20,9 +20,9 @@ def confirm(session: Session, question: str, *, yes: bool) -> None:
         raise StateError("not confirmed, nothing was changed")
 
 
-def read_secret(session: Session, name: str) -> Secret:
+def read_secret(name: str) -> Secret:
     """A secret from standard input, without its last line break, or typed unseen at the terminal."""
-    if session.interactive:
+    if sys.stdin.isatty():
         from getpass import getpass
 
         return Secret(getpass(f"{name} (not shown): ", stream=sys.stderr))

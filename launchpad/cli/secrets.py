@@ -34,7 +34,7 @@ def set_secret(ctx: typer.Context, tenant: TenantArgument, name: NameArgument) -
     found, declared = _tenant(session, tenant)
     spec = _spec(declared, name)
     before = session.workspace.secrets.versions(found.name).get(spec.name)
-    version = session.workspace.secrets.set(found.name, spec.name, read_secret(session, spec.name))
+    version = session.workspace.secrets.set(found.name, spec.name, read_secret(spec.name))
     changed = version != before
     text = f"{spec.name} of {found.name} is at version {version}" + ("" if changed else ": it was this value already")
     session.output.result({"tenant": found.name, "name": spec.name, "version": version, "changed": changed}, text)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from launchpad.errors import LockedError
+from launchpad.errors import LockedError, StateError
 
 STATE = ".launchpad"
 """The folder of a workspace for what is this checkout's own; Git does not see it."""
@@ -17,37 +17,45 @@ STATE = ".launchpad"
 
 def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Replace the file in one step: a reader sees the old or the new content, never half. A new file gets `mode`, or
-    what the umask leaves; an old one keeps its own unless `mode` says otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if mode is None:
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
-    _sync_folder(path.parent)
+    what the umask leaves; an old one keeps its own unless `mode` says otherwise. StateError, and the old content, when
+    it cannot be written."""
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if mode is None:
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                Path(name).unlink()
+            raise
+        _sync_folder(path.parent)
 
 
 def remove_file(path: Path) -> None:
     """Take the file away, for good also after a power cut; one that is gone already is right."""
-    with suppress(FileNotFoundError):
+    with _told(path), suppress(FileNotFoundError):
         path.unlink()
         _sync_folder(path.parent)
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can look into; one that is there stays as it is."""
+    with _told(folder):
+        if not folder.exists():
+            folder.mkdir(parents=True, mode=0o700)
 
 
 def state_folder(root: Path) -> Path:
     """The workspace's folder for this checkout's own state, made when missing, and out of Git by itself."""
     folder = root / STATE
     if not (folder / ".gitignore").exists():
-        folder.mkdir(exist_ok=True)
         replace_file(folder / ".gitignore", b"*\n")
     return folder
 
@@ -55,12 +63,27 @@ def state_folder(root: Path) -> Path:
 @contextmanager
 def writing(root: Path) -> Iterator[None]:
     """Be the only one that edits this workspace, among all threads and processes; LockedError when another does."""
-    with (state_folder(root) / "lock").open("w") as lock:
+    path = state_folder(root) / "lock"
+    with _told(path):
+        lock = path.open("w")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             _wait_for(lock.fileno(), root)
         yield
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say of what the system refuses which file it was."""
+    try:
+        yield
+    except OSError as error:
+        folder = path.parent
+        raise StateError(
+            f"{path}: cannot be written: {error.strerror}", hint=f"ls -ld {folder}; df {folder}"
+        ) from error
 
 
 def _wait_for(descriptor: int, root: Path) -> None:

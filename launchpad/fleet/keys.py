@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import StateError
-from launchpad.fleet.files import replace_file
+from launchpad.fleet.files import private_folder, replace_file
 from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.references import PublicKey, Recipient
 from launchpad.fleet.sealing import Identity, new_identity
@@ -26,13 +26,13 @@ class Keys:
         """Make those that are not there; their paths. A key that is there is left as it is."""
         made = []
         if not self.identity.exists():
-            _private_folder(self.identity.parent)
+            private_folder(self.identity.parent)
             content, _ = new_identity()
             replace_file(self.identity, content.encode(), mode=0o600)
             made.append(self.identity)
         for path, purpose in ((self.ssh, "launchpad"), (self.signing, "launchpad signing")):
             if not path.exists():
-                _private_folder(path.parent)
+                private_folder(path.parent)
                 _make_ssh_key(path, comment=f"{comment} {purpose}")
                 made.append(path)
         return tuple(made)
@@ -55,11 +55,6 @@ class Keys:
     def paths(self) -> Mapping[str, Path]:
         """What each is for, and where it is."""
         return {"identity": self.identity, "ssh": self.ssh, "signing": self.signing}
-
-
-def _private_folder(folder: Path) -> None:
-    if not folder.exists():
-        folder.mkdir(parents=True, mode=0o700)
 
 
 def _make_ssh_key(path: Path, *, comment: str) -> None:

@@ -84,7 +84,10 @@ def _content_digest(root: Path) -> str:
     folder = root / TEMPLATES
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if path.is_file():
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise StateError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
             total.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
     return total.hexdigest()
 

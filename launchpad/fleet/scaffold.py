@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import StateError
-from launchpad.fleet.files import STATE, replace_file
+from launchpad.fleet.files import STATE, remove_file, replace_file
 from launchpad.fleet.names import OperatorName
 from launchpad.fleet.references import PublicKey, Recipient
 from launchpad.fleet.schema import write_schemas
-from launchpad.fleet.snapshot import INVENTORY, SETTINGS_FILE, schema_line
+from launchpad.fleet.snapshot import INVENTORY, SCHEMAS, SETTINGS_FILE, schema_line
 
 EXAMPLE = Path(__file__).parents[1] / INVENTORY
 
@@ -57,27 +57,26 @@ class Owner:
 
 def refuse_existing(root: Path) -> None:
     """StateError when there is already something of a workspace in the folder."""
-    for there in (SETTINGS_FILE, INVENTORY, ".gitignore"):
+    for there in (SETTINGS_FILE, INVENTORY):
         if (root / there).exists() or (root / there).is_symlink():
             raise StateError(f"{root / there} exists already", hint="launchpad init another-folder")
 
 
 def scaffold(root: Path, owner: Owner) -> tuple[Path, ...]:
     """Write a workspace into a folder, which is made when missing; the files. StateError, and nothing written, when
-    there is already something of a workspace in it."""
+    there is already something of a workspace in it. A .gitignore that is there stays as it is."""
     refuse_existing(root)
     made: list[Path] = []
     try:
-        root.mkdir(parents=True, exist_ok=True)
         for name, content in _contents(owner).items():
-            replace_file(root / name, content)
-            made.append(root / name)
+            if name != ".gitignore" or not (root / name).exists():
+                replace_file(root / name, content)
+                made.append(root / name)
         made += write_schemas(root)
-    except OSError as error:
-        for path in made:
-            path.unlink()
-        where = error.filename or root
-        raise StateError(f"{where}: cannot be written: {error.strerror}", hint=f"ls -ld {root}") from error
+    except BaseException:
+        for path in [*made, *(root / SCHEMAS).glob("*.json")]:
+            remove_file(path)
+        raise
     return tuple(made)
 
 

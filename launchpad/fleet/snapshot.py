@@ -29,7 +29,7 @@ class Snapshot:
         """Read the files below a workspace; never through a link that leads out of it."""
         files: dict[str, bytes] = {}
         mistakes: list[Mistake] = []
-        for path in _paths(root):
+        for path in _paths(root, mistakes):
             name = path.relative_to(root).as_posix()
             try:
                 files[name] = _content(path, root)
@@ -59,7 +59,7 @@ class _Refused(Exception):
         self.expected = expected
 
 
-def _paths(root: Path) -> Iterator[Path]:
+def _paths(root: Path, mistakes: list[Mistake]) -> Iterator[Path]:
     """The files to read: not hidden, no editor's backups."""
     settings = root / SETTINGS_FILE
     if settings.exists() or settings.is_symlink():
@@ -71,9 +71,18 @@ def _paths(root: Path) -> Iterator[Path]:
         if folder.is_symlink() and not folder.resolve().is_relative_to(root.resolve()):
             yield folder
             continue
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        except OSError as error:
+            place = Place(folder.relative_to(root).as_posix())
+            mistakes.append(Mistake(place, f"cannot be read: {error.strerror}", "a folder that you may read"))
+            continue
+        for path in paths:
             count += 1
-            if path.name.startswith(".") or path.name.endswith(("~", ".md", ".orig")) or count > MOST_FILES:
+            if count > MOST_FILES:
+                mistakes.append(Mistake(Place(INVENTORY), "too many files", f"at most {MOST_FILES}"))
+                return
+            if path.name.startswith(".") or path.name.endswith(("~", ".md", ".orig")):
                 continue
             if path.is_dir() and not path.is_symlink():
                 folders.append(path)

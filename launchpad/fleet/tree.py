@@ -85,7 +85,7 @@ def read_tree(file: str, content: bytes) -> Tree:
     """The tree of a file's bytes; an empty file is an empty mapping. Raises Unreadable with the mistakes it sees."""
     text = _decode(file, content)
     try:
-        node = YAML(pure=True).compose(text)
+        node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         raise Unreadable(_syntax(file, error, text)) from error
     except ReaderError as error:

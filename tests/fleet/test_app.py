@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.app import App
+from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.quantities import Size
 from launchpad.fleet.tier import Tier
 from tests.fleet.inventory import DIGEST, store, write
@@ -103,3 +105,8 @@ def test_a_mistake_of_an_override_is_told_at_its_own_line(tmp_path: Path) -> Non
 def test_variables_come_with_the_app_s_defaults(tmp_path: Path) -> None:
     fleet = store(write(tmp_path)).load()
     assert fleet.variables(fleet.tenant("bob")) == {"greeting": "hello", "count": 1}
+
+
+def test_a_fleet_comes_back_from_its_json(tmp_path: Path) -> None:
+    fleet = store(write(tmp_path)).load()
+    assert Fleet.model_validate_json(json.dumps(fleet.as_json())) == fleet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import stat
 import subprocess
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_git_does_not_see_what_is_this_checkout_s_own(tmp_path: Path, owner: Own
     assert ".launchpad" not in subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("there", ["launchpad.yaml", "inventory/hosts.yaml", ".gitignore"])
+@pytest.mark.parametrize("there", ["launchpad.yaml", "inventory/hosts.yaml"])
 def test_what_is_there_is_not_written_over(tmp_path: Path, owner: Owner, there: str) -> None:
     path = tmp_path / there
     path.parent.mkdir(exist_ok=True)
@@ -60,6 +61,25 @@ def test_what_is_there_is_not_written_over(tmp_path: Path, owner: Owner, there: 
     with pytest.raises(StateError, match="exists already"):
         scaffold(tmp_path, owner)
     assert digest_of_folder(tmp_path) == before
+
+
+def test_a_gitignore_that_is_there_stays(tmp_path: Path, owner: Owner) -> None:
+    (tmp_path / ".gitignore").write_text("mine\n")
+    scaffold(tmp_path, owner)
+    assert (tmp_path / ".gitignore").read_text() == "mine\n"
+    store(tmp_path).load()
+
+
+def test_what_cannot_be_finished_is_taken_back(tmp_path: Path, owner: Owner) -> None:
+    """A disk that takes small files and not the larger schemas, which come last."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        with pytest.raises(StateError, match="cannot be written: File too large"):
+            scaffold(tmp_path, owner)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_keys_are_for_their_owner_alone_and_made_once(keys: Keys) -> None:
