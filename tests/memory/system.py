@@ -281,10 +281,10 @@ class BareHost(MemoryHost):
             if due <= self.clock:
                 del self.system.timers[nonce]
                 reverts.revert(self, nonce)
-        for change in reverts.pending(self) if self.operator_listens else ():
-            if change.state == "waiting" and self.gets_in("alice"):
+        for nonce in self.names(paths.REVERTS) if self.operator_listens else ():
+            if reverts.state_of(self, nonce) == "waiting" and self.gets_in("alice"):
                 self.system.connected = self.system.uptime()
-                reverts.confirm(self, change.nonce)
+                reverts.confirm(self, nonce)
 
     def reboot(self) -> None:
         """Off and on again: units that are enabled start in their order, reverts before all others."""

@@ -41,13 +41,13 @@ def change(step: ChangeAccess, context: Context) -> None:
         files = {path: record_as_json(look_at(host, path)) for path in step.files}
         found = reverts.arm(host, context.identifier, "access", files=files)
     if found.state == "armed":
-        host.system.act(reverts.timer(found.nonce), "start")
+        reverts.start_timer(host, found)
         _make(step, host, found)
         found = reverts.in_force(host, found)
     if found.state == "waiting":
         context.emit("confirm-needed", nonce=found.nonce, seconds=SECONDS)
     for _ in range(int(SECONDS / POLL_SECONDS)):
-        state = _state(host, found.nonce)
+        state = reverts.state_of(host, found.nonce)
         if state == "confirmed":
             return
         if state == "reverted":
@@ -93,8 +93,3 @@ def _hold(host: ProvisionHost) -> None:
                 f"sshd would still have `{keyword} {says.get(keyword, '?')}`: another file of its configuration wins",
                 lines=["/etc/ssh/sshd_config must begin with: Include /etc/ssh/sshd_config.d/*.conf"],
             )
-
-
-def _state(host: ProvisionHost, nonce: str) -> str:
-    found = reverts.load(host, nonce)
-    return found.state if found else "reverted"

@@ -57,7 +57,7 @@ class Revert:
 
 
 def arm(host: ProvisionHost, operation: str, kind: Literal["access", "runner"], **before: Any) -> Revert:
-    """Put the way back on disk and start the timer; nothing has changed yet."""
+    """Put the way back on disk; nothing has changed yet. `start_timer` comes next."""
     for name in host.names(paths.REVERTS):
         old = load(host, name)
         if old is None or old.state in ("confirmed", "reverted"):
@@ -66,8 +66,12 @@ def arm(host: ProvisionHost, operation: str, kind: Literal["access", "runner"], 
     host.folder(folder(revert.nonce), mode=0o700)
     host.write(f"{folder(revert.nonce)}/runner", host.system.runner().encode() + b"\n", mode=0o600)
     _write(host, revert)
-    host.system.act(timer(revert.nonce), "start")
     return revert
+
+
+def start_timer(host: ProvisionHost, revert: Revert) -> None:
+    """From now on the change is taken back even if this process dies; before this, nothing may change."""
+    host.system.act(timer(revert.nonce), "start")
 
 
 def in_force(host: ProvisionHost, revert: Revert) -> Revert:
@@ -166,6 +170,12 @@ def load(host: ProvisionHost, nonce: str) -> Revert | None:
         return None if data is None else record_from_json(Revert, json.loads(data), "revert")
     except (ValueError, Refused):
         return None  # written by hand, or by a runner that is gone; it decides nothing
+
+
+def state_of(host: ProvisionHost, nonce: str) -> str:
+    """How far the change has come; `reverted` where nothing is known of it. Cheap: it is asked again and again."""
+    data = host.read(f"{folder(nonce)}/revert.json")
+    return "reverted" if data is None else str(json.loads(data)["state"])
 
 
 def folder(nonce: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 
 from launchpad.runner.provision.settings import Person
@@ -13,13 +14,18 @@ _HOLE = re.compile(r"@[A-Z_]+@")
 
 def text(path: str, **values: object) -> str:
     """The content of the file at this absolute path, each @NAME@ filled in."""
-    content = files("launchpad.runner.provision").joinpath("files", *path.strip("/").split("/")).read_text("utf-8")
+    content = _raw(path)
     for name, value in values.items():
         content = content.replace(f"@{name.upper()}@", str(value))
     left = _HOLE.search(content)
     if left:
         raise ValueError(f"{path}: {left[0]} is not filled in")
     return content
+
+
+@cache
+def _raw(path: str) -> str:
+    return files("launchpad.runner.provision").joinpath("files", *path.strip("/").split("/")).read_text("utf-8")
 
 
 def authorized_keys(operators: Sequence[Person]) -> str:

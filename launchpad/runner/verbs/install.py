@@ -45,6 +45,7 @@ def install(host: ProvisionHost, body: Mapping[str, Any], caller: Caller) -> Ite
         _try_out(folder)
         before = host.target(paths.RUNNER) or ""
         revert = reverts.arm(host, f"install-{Path(folder).name}", "runner", links={paths.RUNNER: before})
+        reverts.start_timer(host, revert)
         host.link(paths.RUNNER, target)
         revert = reverts.in_force(host, revert)
         _forget_old(host, keep={folder, before.rpartition("/")[0]})
