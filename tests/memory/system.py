@@ -82,7 +82,7 @@ class MemorySystem:
     enabled: set[str] = field(default_factory=lambda: {"ssh.service"})
     active: set[str] = field(default_factory=lambda: {"ssh.service", "systemd-journald.service"})
     values: dict[str, str] = field(default_factory=dict)
-    stored: Stored = Stored()
+    stored: Stored = field(default_factory=Stored)
     caddy: str | None = None
     sshd: str = ""
     """The drop-in that the running sshd has read; empty: Debian's own, where root may log in."""

@@ -88,7 +88,10 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         _plain("keep rare protocols out of the kernel", "/etc/modprobe.d/launchpad.conf"),
         _plain("write the kernel values down", SYSCTL),
         SetKernel(values=_kernel_values(facts)),
-        PutFiles(name="write down where the storage lies", files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"}),
+        PutFiles(
+            name="write down where the storage lies",
+            files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"},
+        ),
         InstallPackages(packages=_packages(facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
         EnableUnits(units=("launchpad-storage.service", "docker.service")),
@@ -107,7 +110,9 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         ),
     ]
     if facts.audit:
-        steps.append(_plain("put audit rules in place", "/etc/audit/rules.d/launchpad.rules", restart=("audit-rules.service",)))
+        steps.append(
+            _plain("put audit rules in place", "/etc/audit/rules.d/launchpad.rules", restart=("audit-rules.service",))
+        )
     return [
         *steps,
         EnableUnits(units=("chrony.service", "fail2ban.service", "unattended-upgrades.service")),
