@@ -16,12 +16,16 @@ does not know never passes in silence.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Literal, TypeVar
+
+try:  # hashlib loads OpenSSL, a tenth of all that `status` does on a host; the standard library's `random` avoids it so
+    from _sha2 import sha256  # type: ignore[import-not-found]
+except ImportError:
+    from hashlib import sha256
 
 PROTOCOL = 1
 OLDEST_PROTOCOL = 1
@@ -60,7 +64,7 @@ def canonical(value: object) -> bytes:
 
 def digest_of(data: bytes) -> str:
     """`sha256:` and 64 hex digits."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return "sha256:" + str(sha256(data).hexdigest())
 
 
 # --- the release -----------------------------------------------------------------------------------------------------

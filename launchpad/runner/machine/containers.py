@@ -7,15 +7,16 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from launchpad.runner.host import Container, Failed
 from launchpad.runner.machine import docker
 from launchpad.runner.machine.files import DiskFiles
 from launchpad.runner.machine.http import Stream, quote
 from launchpad.runner.machine.logs import DockerLogs, frames
-from launchpad.runner.redaction import known_secrets
-from launchpad.runner.view import Output
+
+if TYPE_CHECKING:
+    from launchpad.runner.view import Output
 
 _MOST_OUTPUT = 256 * 1024
 _STANDARD_OUTPUT = 1
@@ -38,6 +39,8 @@ class DockerContainers(DockerLogs, DiskFiles):
 
     def log_lines(self, project: str, lines: int) -> list[str]:
         """The last lines of the project's containers, in the order of time, without the tenant's known secrets."""
+        from launchpad.runner.redaction import known_secrets
+
         found: list[tuple[str, str]] = []
         mine = listed(f"com.docker.compose.project={project}")
         for item in mine:
@@ -58,6 +61,8 @@ class DockerContainers(DockerLogs, DiskFiles):
             return answer.headers.get("server", "").partition(" ")[0].removeprefix("Docker/")
 
     def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
+        from launchpad.runner.view import Output
+
         wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}
         identity = quote(docker.call("POST", f"/containers/{quote(container)}/exec", wanted)["Id"])
         with docker.asked("POST", f"/exec/{identity}/start", {"Detach": False, "Tty": False}) as answer:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from launchpad.runner.machine import docker
 from launchpad.runner.machine.http import Malformed, Stream, quote
-from launchpad.runner.view import LogLine
+
+if TYPE_CHECKING:
+    from launchpad.runner.view import LogLine
 
 LONGEST_LINE = 256 * 1024
 _LARGEST_FRAME = 1 << 24
@@ -54,5 +57,7 @@ def lines(pieces: Iterator[tuple[int, bytes]]) -> Iterator[LogLine]:
 
 
 def _line(at: str, line: bytearray) -> LogLine:
+    from launchpad.runner.view import LogLine
+
     text = bytes(line[:LONGEST_LINE]).rstrip(b"\r\n").decode(errors="replace")
     return LogLine(at, text, cut=len(line) > LONGEST_LINE)

@@ -198,7 +198,7 @@ def _ask(host: View, tenants: Mapping[str, dict[str, Any]]) -> None:
 def _process(manifest: Manifest, found: Mapping[str, Any]) -> dict[str, Any]:
     running = {item["service"] for item in found["containers"] if item["state"] == "running"}
     missing = [name for name in manifest.services if name not in running]
-    return {"ok": not missing, "status": 0, "detail": f"{', '.join(missing)} not running" if missing else ""}
+    return {"ok": not missing, "detail": f"{', '.join(missing)} not running" if missing else ""}
 
 
 def _get(host: View, where: IPv4Address, probe: Mapping[str, Any], answer: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ HEAVY = {
     "subprocess",
     "tempfile",
     "urllib",
+    *(["hashlib"] if sys.version_info >= (3, 12) else []),
 }
 
 
