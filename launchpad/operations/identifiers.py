@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-RANDOM_DIGITS = 10
+RANDOM_DIGITS = 5
 TIME_DIGITS = 9
 
 
 def new_identifier(now: float) -> str:
     """A new id: nine base-36 digits of the time in milliseconds, so that ids sort by time until the year 5188, then a
-    hyphen and ten random digits."""
+    hyphen and five random digits."""
     moment = int(now * 1000)
     digits = ""
     for _ in range(TIME_DIGITS):

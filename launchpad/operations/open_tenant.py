@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from launchpad.errors import StateError, StepFailed
 from launchpad.operations.reaching import hosts_of
@@ -90,11 +90,32 @@ def waiting(devices: Any) -> list[dict[str, str]]:
 def at_domain(link: str, domain: str) -> str:
     """The link with the tenant's own domain for an address that only its host knows; others stay as they are."""
     parts = urlsplit(link)
+    if not _inside(parts.hostname):
+        return link
+    return urlunsplit(("https", domain, parts.path or "/", parts.query, _fragment_at(parts.fragment, domain)))
+
+
+def _fragment_at(fragment: str, domain: str) -> str:
+    """The fragment with the domain in each address in it: OpenClaw's says there where the browser is to dial."""
+    pairs = parse_qsl(fragment) if "=" in fragment else []
+    if not pairs:
+        return fragment
+    moved = []
+    for key, value in pairs:
+        parts = urlsplit(value)
+        if parts.scheme in ("ws", "wss", "http", "https") and _inside(parts.hostname):
+            scheme = "wss" if parts.scheme.startswith("ws") else "https"
+            value = urlunsplit((scheme, domain, parts.path, parts.query, ""))
+        moved.append((key, value))
+    return urlencode(moved)
+
+
+def _inside(name: str | None) -> bool:
+    """Whether only the tenant's own host can dial that name."""
     try:
-        inside = ipaddress.ip_address(parts.hostname or "").is_private
+        return ipaddress.ip_address(name or "").is_private
     except ValueError:
-        inside = parts.hostname == "localhost"
-    return urlunsplit(("https", domain, parts.path or "/", parts.query, parts.fragment)) if inside else link
+        return name == "localhost"
 
 
 def _parsed(text: str) -> Any:
@@ -120,4 +141,6 @@ def _links(said: Any) -> Iterator[str]:
         for value in said:
             yield from _links(value)
     elif isinstance(said, str):
-        yield from (word for word in said.split() if word.startswith(("http://", "https://")))
+        # OpenClaw offers a second link with the gateway's lasting token in it, which belongs on no screen.
+        links = (word for word in said.split() if word.startswith(("http://", "https://")))
+        yield from (link for link in links if "token" not in dict(parse_qsl(urlsplit(link).fragment)))

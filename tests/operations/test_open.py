@@ -23,6 +23,7 @@ def says(out: str, *, code: int = 0, err: str = "") -> dict[str, object]:
         ('{"browserUrl": "http://127.0.0.1:18789/?t=abc#x"}', "https://alice.example.com/?t=abc#x"),
         ('chatter\n{"ok": true, "dashboard": {"url": "http://10.200.0.18:80/t"}}', "https://alice.example.com/t"),
         ("Open http://localhost:8080 in a browser", "https://alice.example.com/"),
+        ('{"url": "http://127.0.0.1/#token=lasting", "link": "http://127.0.0.1/ok"}', "https://alice.example.com/ok"),
         ('{"url": "https://elsewhere.example.net/x"}', "https://elsewhere.example.net/x"),
     ],
 )
@@ -67,4 +68,6 @@ def test_an_action_that_the_app_has_not_is_refused_here(workspace: Workspace, ss
 
 def test_only_an_inside_address_becomes_the_domain() -> None:
     assert at_domain("http://192.168.1.4:8080/a?b#c", "x.example.com") == "https://x.example.com/a?b#c"
+    moved = at_domain("http://127.0.0.1:1/#bootstrapToken=a-_b&gatewayUrl=ws%3A%2F%2F127.0.0.1%3A1", "x.example.com")
+    assert moved == "https://x.example.com/#bootstrapToken=a-_b&gatewayUrl=wss%3A%2F%2Fx.example.com"
     assert at_domain("https://real.example.net/a", "x.example.com") == "https://real.example.net/a"
