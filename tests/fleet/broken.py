@@ -24,7 +24,7 @@ class Broken:
     """Each must be the beginning of one line of the message; there must be no other line."""
 
 
-def changed(file: str, old: str, new: str) -> Mapping[str, str]:
+def changed(file: str, old: str, new: str) -> dict[str, str]:
     """The right file with one text in it replaced, which must be there."""
     assert old in RIGHT[file], (file, old)
     return {file: RIGHT[file].replace(old, new)}
@@ -51,6 +51,11 @@ BROKEN = (
         "a name where the file has it already",
         {BOB: "name: bob\n" + RIGHT[BOB]},
         (f"{BOB}:1: unknown key name; expected nothing: the name is that of the file or of the key",),
+    ),
+    Broken(
+        "a key that steers the terminal",
+        {BOB: RIGHT[BOB] + '"\\e[2J\\a": 1\n'},
+        (f"{BOB}:7: unknown key \\x1b[2J\\x07; expected one of",),
     ),
     Broken("missing key", changed(BOB, "tier: light\n", ""), (f"{BOB}:1: missing key tier; expected 1 to 32 of a-z",)),
     Broken(

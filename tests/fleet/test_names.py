@@ -255,7 +255,7 @@ def test_an_image_is_pinned_by_its_digest_alone() -> None:
 
 
 def test_every_name_says_what_it_expects() -> None:
-    kinds = [Text, *Text.__subclasses__(), *Name.__subclasses__()]
+    kinds: list[type[Text]] = [Text, *Text.__subclasses__(), *Name.__subclasses__()]
     assert len(kinds) > 20
     for kind in kinds:
         assert kind.expected

@@ -57,6 +57,19 @@ def test_a_slot_of_a_tenant_that_was_only_written_by_hand_counts_too(root: Path)
     assert store(root).add_tenant(new("carol")).slot == 41
 
 
+def test_the_slot_of_a_tenant_that_was_written_by_hand_is_remembered_too(root: Path) -> None:
+    by_hand = RIGHT["inventory/tenants/bob.yaml"].replace("slot: 2", "slot: 40")
+    write(root, {"inventory/tenants/bob.yaml": by_hand})
+    store(root).remove_tenant(TenantName("bob"))
+    assert store(root).add_tenant(new("carol")).slot == 41
+    write(root, {"inventory/tenants/dave.yaml": by_hand.replace("bob", "dave")})
+    with pytest.raises(InventoryMistakes, match="slot 40 belonged to bob, which is gone"):
+        store(root).load()
+    (root / "inventory/tenants/dave.yaml").unlink()
+    write(root, {"inventory/tenants/bob.yaml": by_hand})  # brought back from Git: it is its own slot
+    assert store(root).load().tenant("bob").slot == 40
+
+
 def test_all_slots_given(root: Path) -> None:
     write(root, {"inventory/slots.yaml": "highest: 4095\ngone: {}\n"})
     before = digest_of_folder(root)
