@@ -1,0 +1,125 @@
+"""Changes that lock everybody out are undone by the host itself, whatever happens to its runner or its power."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launchpad.errors import HostError
+from launchpad.workspace import Workspace
+from tests.lab.settings import connection, open_workspace, submit, wanted
+from tests.lab.world import World
+
+LIMIT_SECONDS = 60
+NOBODYS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJk1tBlbQ5TFxqQ0D3cpuTwV2Z5vNcu2lBxCJZfWNCSc"
+
+CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "port 22 closes": {"ssh": {"port": 2222, "root_login": False}},
+    "no operator's key is left": {"operators": [{"name": "alice", "keys": [NOBODYS_KEY]}]},
+}
+
+
+def get_in(workspace: Workspace) -> bool:
+    """Whether an operator reaches the runner over a new connection."""
+    try:
+        with connection(workspace) as reached:
+            reached.ask("hello", {}, seconds=10)
+    except HostError:
+        return False
+    return True
+
+
+def seconds_until_somebody_gets_in(workspace: Workspace) -> float:
+    begun = time.monotonic()
+    while time.monotonic() - begun < 2 * LIMIT_SECONDS:
+        if get_in(workspace):
+            return time.monotonic() - begun
+        time.sleep(0.5)
+    raise AssertionError(f"locked out for {2 * LIMIT_SECONDS} s")
+
+
+def leave_it(_world: World, _operation: str) -> None:
+    """Nobody confirms, and that is all."""
+
+
+def kill_the_runner(world: World, operation: str) -> None:
+    world.host.exec(["systemctl", "kill", "--signal=KILL", f"launchpad-operation@{operation}.service"])
+
+
+def kill_it_for_good(world: World, operation: str) -> None:
+    """Neither the operation nor anything that systemd would start in its place goes on."""
+    unit = f"launchpad-operation@{operation}.service"
+    world.host.exec(["systemctl", "mask", "--runtime", "--quiet", unit])
+    world.host.exec(["systemctl", "kill", "--signal=KILL", unit], check=False)
+
+
+def pull_the_plug(world: World, _operation: str) -> None:
+    world.host.power_off_hard()
+    world.host.start()
+
+
+DISASTERS = [leave_it, kill_the_runner, kill_it_for_good, pull_the_plug]
+
+
+@pytest.mark.parametrize("disaster", DISASTERS, ids=lambda item: item.__name__.replace("_", "-"))
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_locks_out_is_undone(
+    world: World, change: str, disaster: Callable[[World, str], None], measured: Callable[..., None]
+) -> None:
+    workspace = open_workspace(world)
+    before = world.host.read("/etc/launchpad/authorized_keys"), world.host.read("/etc/launchpad/firewall.nft")
+    shut_at: list[float] = []
+
+    def hear(line: Mapping[str, Any]) -> None:
+        if line["event"] == "confirm-needed" and not shut_at:
+            shut_at.append(time.monotonic())
+            assert not get_in(workspace), "the change locked nobody out, so this test shows nothing"
+            disaster(world, line["operation"])
+
+    with contextlib.suppress(HostError):  # the connection dies with the host
+        reply = submit(workspace, wanted(workspace, **CHANGES[change]), hear)
+        assert reply["outcome"] == "undone"
+    assert shut_at
+    seconds_until_somebody_gets_in(workspace)
+    seconds = time.monotonic() - shut_at[0]
+    measured("lockout-seconds", round(seconds, 1), n=1, detail=f"{change}, {disaster.__name__}")
+    assert seconds < LIMIT_SECONDS
+    after = world.host.read("/etc/launchpad/authorized_keys"), world.host.read("/etc/launchpad/firewall.nft")
+    assert after == before
+    world.host.exec(["sh", "-c", "rm -f /run/systemd/system/launchpad-operation@*.service; systemctl daemon-reload"])
+    assert world.launchpad("--json", "provision", "web-1").json["outcome"] in ("done", "unchanged")
+
+
+def test_a_configuration_that_sshd_refuses_is_never_in_force(world: World, tmp_path: Path) -> None:
+    """Somebody's own file breaks sshd's configuration: the change is not made, and the running sshd goes on."""
+    workspace = open_workspace(world)
+    world.host.write("/etc/ssh/sshd_config.d/90-mine.conf", "ThisIsNoKeyword yes\n")
+    try:
+        reply = submit(workspace, wanted(workspace, ssh={"port": 22, "root_login": True}), lambda line: None)
+        assert reply["outcome"] == "undone"
+        assert "sshd" in reply["message"]
+        assert get_in(workspace)
+        assert "PermitRootLogin no" in world.host.read("/etc/ssh/sshd_config.d/00-launchpad.conf")
+    finally:
+        world.host.exec(["rm", "/etc/ssh/sshd_config.d/90-mine.conf"])
+
+
+def test_fifty_connections_at_once_pass_and_a_flood_is_slowed(world: World) -> None:
+    """The firewall's limit of new connections never gets in the way of Launchpad's own bursts."""
+    begun = time.monotonic()
+    for _ in range(50):
+        with socket.create_connection((world.host.address, 22), timeout=5) as stream:
+            assert stream.recv(4) == b"SSH-"
+    assert time.monotonic() - begun < 10
+    for _ in range(300):
+        try:
+            socket.create_connection((world.host.address, 22), timeout=0.2).close()
+        except OSError:
+            return
+    raise AssertionError("three hundred connections at once were not slowed")

@@ -1,0 +1,134 @@
+"""From a bare Debian 13 to a host, and again: what an operator sees, and what somebody without a key sees."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from labkit import Host, Lab
+
+from tests.lab.world import World, a_world
+
+LIMIT_SECONDS = 90
+AGAIN_SECONDS = 4
+
+
+@pytest.fixture(scope="module")
+def bare(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A bare host, with a workspace that knows its address and its fingerprint, and nothing else of it."""
+    host = lab.up("t-bare", fresh=True)
+    yield a_world(lab, host, tmp_path_factory.mktemp("bare") / "workspace")
+    lab.down("t-bare")
+
+
+def footprint(host: Host) -> str:
+    """Every file that a provision could touch, with its content's digest."""
+    places = "/etc /usr/local /srv /var/lib/launchpad"
+    return host.exec(
+        ["sh", "-c", f"find {places} -xdev -type f -size -2M -exec sha256sum {{}} + 2>/dev/null | sort"]
+    ).stdout
+
+
+def provision(world: World, *words: str) -> tuple[str, float]:
+    begun = time.monotonic()
+    done = world.launchpad("--json", "provision", "web-1", "--root-key", str(world.host.key_path), *words)
+    return done.json["outcome"], time.monotonic() - begun
+
+
+def test_from_bare_to_provisioned(bare: World) -> None:
+    before = footprint(bare.host)
+    planned = bare.launchpad("provision", "web-1", "--root-key", str(bare.host.key_path), "--plan").out
+    assert "+PermitRootLogin no" in planned
+    assert footprint(bare.host) == before, "a plan changed the host"
+
+    outcome, seconds = provision(bare)
+    assert outcome == "done"
+    assert seconds < LIMIT_SECONDS
+    state = bare.host.exec(["systemctl", "is-system-running", "--wait"], check=False).stdout.strip()
+    assert state == "running", bare.host.exec(["systemctl", "--failed"]).stdout
+
+    before = footprint(bare.host)
+    outcome, seconds = provision(bare)
+    assert outcome == "unchanged"
+    assert seconds < AGAIN_SECONDS
+    assert footprint(bare.host) == before, "a second provision changed the host"
+
+
+def test_what_was_changed_by_hand_comes_back(bare: World) -> None:
+    host = bare.host
+    host.exec(["sysctl", "-q", "-w", "net.ipv4.conf.all.log_martians=0"])
+    host.write("/etc/docker/daemon.json", "{}\n")
+    host.exec(["systemctl", "disable", "--quiet", "--now", "fail2ban"])
+    host.exec(["nft", "delete", "table", "inet", "launchpad"])
+    host.exec(["docker", "rm", "-f", "launchpad-caddy"])
+    plan = json.loads(bare.launchpad("--json", "provision", "web-1", "--plan").out)
+    steps = {step["step"] for step in plan["steps"]}
+    assert steps == {"set-kernel", "put-files", "enable-units", "change-access", "run-caddy"}
+    assert provision(bare)[0] == "done"
+    assert host.exec(["sysctl", "-n", "net.ipv4.conf.all.log_martians"]).stdout.strip() == "1"
+    assert "userns" in host.exec(["docker", "info"]).stdout
+    assert host.exec(["nft", "list", "table", "inet", "launchpad"]).status == 0
+    assert provision(bare)[0] == "unchanged"
+
+
+def test_nobody_but_the_operators_gets_in_and_they_only_to_the_runner(bare: World) -> None:
+    host = bare.host
+    assert host.ssh("true").status == 255, "root can still log in"
+    key = str(bare.root / ".config/launchpad/ssh_ed25519")
+    options = ["-F", "none", "-o", f"UserKnownHostsFile={host.known_hosts}", "-o", "IdentitiesOnly=yes", "-i", key]
+
+    def ssh(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = ["ssh", *options, *words]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+
+    said = ssh(f"launchpad@{host.address}", "id; cat /etc/shadow")
+    assert "uid=" not in said.stdout
+    assert '"type":"error"' in said.stdout
+    assert "PTY allocation request failed" in ssh("-tt", f"launchpad@{host.address}", "id").stderr
+    forwarded = ssh("-N", "-o", "ExitOnForwardFailure=yes", "-R", "8022:127.0.0.1:22", f"launchpad@{host.address}")
+    assert forwarded.returncode == 255
+    assert "docker" not in host.exec(["id", "-nG", "launchpad"]).stdout.split()
+
+
+def test_ssh_audit_finds_nothing(bare: World) -> None:
+    host = bare.host
+    host.exec(["apt-get", "install", "-qqy", "--no-install-recommends", "ssh-audit"], timeout=300)
+    audit = host.exec(["ssh-audit", "--no-colors", "--level", "warn", "127.0.0.1"], check=False)
+    assert (audit.status, audit.stdout.strip()) == (0, "")
+
+
+def test_who_tries_users_again_and_again_is_banned(bare: World, tmp_path: Path) -> None:
+    """From an address of its own on the lab's bridge, so that the operator's stays free."""
+    host, stranger = bare.host, "10.77.0.251"
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    route = subprocess.run(["ip", "-o", "route", "get", host.address], capture_output=True, text=True, check=True)
+    bridge = route.stdout.split(" dev ")[1].split()[0]
+    subprocess.run(["ip", "address", "add", f"{stranger}/32", "dev", bridge], check=True)
+    try:
+        options = ["-F", "none", "-b", stranger, "-i", str(key), "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=3"]
+        options += ["-o", f"UserKnownHostsFile={host.known_hosts}", "-o", "BatchMode=yes"]
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            subprocess.run(["ssh", *options, f"admin@{host.address}", "true"], capture_output=True, check=False)
+            if stranger in host.exec(["fail2ban-client", "status", "sshd"]).stdout:
+                break
+        else:
+            raise AssertionError("nobody was banned")
+        assert provision(bare)[0] == "unchanged", "the operator was banned too"
+    finally:
+        subprocess.run(["ip", "address", "del", f"{stranger}/32", "dev", bridge], check=True)
+
+
+def test_storage_grows_and_never_shrinks(bare: World) -> None:
+    hosts = bare.root / "inventory/hosts.yaml"
+    text = hosts.read_text()
+    hosts.write_text(text.replace("disk: 6GiB", "disk: 7GiB"))
+    assert provision(bare)[0] == "done"
+    assert int(bare.host.exec(["stat", "-c", "%s", "/var/lib/launchpad/storage.btrfs"]).stdout) == 7 << 30
+    size = bare.host.exec(["df", "--block-size=1G", "--output=size", "/srv/launchpad"]).stdout.split()[-1]
+    assert int(size) == 7
