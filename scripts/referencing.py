@@ -1,0 +1,103 @@
+"""What scripts/reference does: docs/reference.md from the code alone, so that it cannot say what is not so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from launchpad import errors, settings
+from launchpad.cli.app import load
+from launchpad.cli.registry import SECTIONS
+from launchpad.fleet.schema import KINDS, schema
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs/reference.md"
+EVERYWHERE = {"workspace", "json", "no_color", "help"}
+
+
+def reference() -> str:
+    """The whole document."""
+    lines = ["# Reference", "", "Made by `scripts/reference` from the code.", "", "## Commands", ""]
+    lines += ["Every command takes `-w FOLDER` (the workspace), `--json`, `--no-color` and `--help`.", ""]
+    for title, section in SECTIONS.items():
+        lines += [f"### {title}", ""]
+        for entry in section:
+            lines += described(f"launchpad {entry.name}", load(entry))
+    lines += ["## Files", ""]
+    for kind in KINDS:
+        made = schema(kind)
+        lines += [f"### {kind}", "", *keys(made, made.get("$defs", {})), ""]
+    lines += ["## Environment", "", *block(settings.__doc__ or ""), "", "## Errors", "", *block(errors.__doc__ or "")]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def block(docstring: str) -> list[str]:
+    """A docstring, its table as it stands there."""
+    return [line.rstrip() for line in docstring.strip().splitlines()]
+
+
+def described(path: str, command: Any) -> Iterator[str]:
+    """A command, and those below it."""
+    if hasattr(command, "commands"):
+        for name, inner in command.commands.items():
+            yield from described(f"{path} {name}", inner)
+        return
+    arguments = [item for item in command.params if item.param_type_name == "argument"]
+    options = [item for item in command.params if item.param_type_name == "option" and item.name not in EVERYWHERE]
+    words = " ".join(item.metavar or str(item.name).upper() for item in arguments)
+    yield from (
+        f"#### `{path}{' ' + words if words else ''}`",
+        "",
+        " ".join((command.help or "").split("\n\n")[0].split()),
+        "",
+    )
+    for paragraph in (command.help or "").split("\n\n")[1:]:
+        yield from (" ".join(paragraph.split()), "")
+    for option in options:
+        names = ", ".join(f"`{name}`" for name in option.opts)
+        yield f"- {names}: {' '.join((option.help or '').split())}"
+    yield from ([""] if options else [])
+    if command.epilog:
+        yield from (f"    {' '.join(command.epilog.removeprefix('Example: ').split())}", "")
+
+
+def keys(made: dict[str, Any], definitions: dict[str, Any], above: str = "") -> Iterator[str]:
+    """A line for each key of a file, with what it means."""
+    made = resolved(made, definitions)
+    if isinstance(made.get("additionalProperties"), dict) and not made.get("properties"):
+        yield from keys(made["additionalProperties"], definitions, f"{above}NAME.")
+        return
+    for name, item in made.get("properties", {}).items():
+        inner = resolved(item, definitions)
+        default = f"; {item['default']!r} when left out" if item.get("default") not in (None, [], {}, "") else ""
+        meaning = " ".join((item.get("description") or inner.get("description") or "").split())
+        yield f"- `{above}{name}`{default}{': ' + meaning if meaning else ''}"
+        listed = resolved(inner.get("items", {}), definitions)
+        if inner.get("properties") or isinstance(inner.get("additionalProperties"), dict):
+            yield from keys(inner, definitions, f"{above}{name}.")
+        elif listed.get("properties"):
+            yield from keys(listed, definitions, f"{above}{name}[].")
+
+
+def resolved(item: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema behind a reference or an optional."""
+    for choice in item.get("anyOf", []):
+        if choice.get("type") != "null":
+            item = choice
+            break
+    reference = item.get("$ref", "")
+    return resolved(definitions[reference.rsplit("/", 1)[-1]], definitions) if reference else item
+
+
+def main() -> int:
+    text = reference()
+    if "--check" in sys.argv[1:]:
+        return 0 if DOCUMENT.is_file() and DOCUMENT.read_text() == text else 1
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
