@@ -7,6 +7,7 @@ is not exactly what was wanted (a layout that cannot be cut, such as a whole fil
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -37,6 +38,30 @@ def with_value(file: str, content: bytes, *, key: str, value: str) -> bytes:
             edited = text[:start] + _written(value) + text[end:]
             return _checked(file, content, edited, {**_plain(file, content), key: value})
     raise _cannot(file, f"{key}: {value}")
+
+
+def with_item(file: str, content: bytes, *, path: Sequence[str | int], value: str) -> bytes:
+    """The file with a text at a path of keys and of places in lists; mappings that are missing are made, each behind
+    what its parent has."""
+    text = _text(content)
+    node, above, depth = _compose(text), None, 0
+    while depth < len(path) and (found := _child(node, path[depth])) is not None:
+        above, node = found
+        depth += 1
+    rest = [str(step) for step in path[depth:]]
+    edited = text
+    if not rest and isinstance(node, ScalarNode):
+        edited = text[: node.start_mark.index] + _written(value) + text[node.end_mark.index :]
+    elif rest and isinstance(node, MappingNode) and node.flow_style:
+        at = node.value[-1][1].end_mark.index if node.value else node.start_mark.index + 1
+        edited = text[:at] + (", " if node.value else "") + _in_braces(rest, value) + text[at:]
+    elif rest and isinstance(node, MappingNode):
+        edited = _behind(text, _last_line(node), _nested(rest, value), column=node.value[0][0].start_mark.column)
+    elif rest and above is not None and isinstance(node, ScalarNode) and node.value == "":
+        edited = _behind(text, above.start_mark.line, _nested(rest, value), column=above.start_mark.column + 2)
+    elif rest and node is None:
+        edited = _behind(text, text.count("\n"), _nested(rest, value), column=0)
+    return _checked(file, content, edited, _with(_plain(file, content), path, value))
 
 
 def with_entry(file: str, content: bytes, *, key: str, record: dict[str, Any]) -> bytes:
@@ -77,8 +102,59 @@ def without_entry(file: str, content: bytes, *, key: str) -> bytes:
 
 
 def _entries(text: str) -> list[tuple[Node, Node]]:
-    node = YAML(pure=True).compose(text)
+    node = _compose(text)
     return list(node.value) if isinstance(node, MappingNode) else []
+
+
+def _compose(text: str) -> Node | None:
+    node: Node | None = YAML(pure=True).compose(text)
+    return node
+
+
+def _child(node: Node | None, step: str | int) -> tuple[Node, Node] | None:
+    """What stands under a key, or at a place of a list, and the node before which it stands: the key, or itself."""
+    if isinstance(node, MappingNode):
+        return next(((key, value) for key, value in node.value if key.value == step), None)
+    if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None
+
+
+def _nested(keys: list[str], value: str) -> str:
+    """The value below the keys, as lines of YAML."""
+    record: Any = value
+    for key in reversed(keys):
+        record = {key: record}
+    return new_text(record).decode()
+
+
+def _in_braces(keys: list[str], value: str) -> str:
+    """The same within one line, for a mapping in braces."""
+    line = _written(value)
+    for key in reversed(keys):
+        line = f"{{{_written(key)}: {line}}}"
+    return line[1:-1]
+
+
+def _behind(text: str, line: int, block: str, *, column: int) -> str:
+    """The text with lines more, this far to the right, behind the line with that number."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += newline
+    more = [" " * column + part + newline for part in block.splitlines()]
+    return "".join(lines[: line + 1] + more + lines[line + 1 :])
+
+
+def _with(plain: Any, path: Sequence[str | int], value: str) -> Any:
+    """The plain value with the text at the path."""
+    if not path:
+        return value
+    step, rest = path[0], path[1:]
+    if isinstance(plain, tuple):
+        return tuple(_with(item, rest, value) if index == step else item for index, item in enumerate(plain))
+    entries = plain if isinstance(plain, dict) else {}
+    return {**entries, str(step): _with(entries.get(str(step)), rest, value)}
 
 
 def _last_line(node: Node) -> int:

@@ -2,24 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from launchpad.fleet.mistakes import Mistake, Place
 from launchpad.fleet.nearest import nearest
 from launchpad.fleet.tree import Tree
 
 
-def extended(tree: Tree, bases: dict[str, Tree], mistakes: list[Mistake]) -> Tree | None:
-    """The app's whole tree: the base's keys, replaced by those written here; `versions` are merged by version, and
-    `images: {version: {image: reference}}` replaces single images. Every part keeps the place where it was written."""
-    named = tree.get("extends")
-    if named is None:
-        return tree
-    base = bases.get(str(named.value))
-    if base is None:
-        guess = nearest(str(named.value), bases)
-        hint = f"did you mean {guess}?" if guess else ""
-        expected = f"one of {', '.join(sorted(bases))}"
-        mistakes.append(Mistake(named.place, f"extends unknown app {named.value}", expected, hint))
-        return None
+def extend_all(own: Mapping[str, Tree], shipped: Mapping[str, Tree], mistakes: list[Mistake]) -> dict[str, Tree]:
+    """Every app by name, whole. An app that extends its own name extends the shipped one; one that goes in a circle or
+    extends nothing that is there has no value, and is in the mistakes."""
+    return _Extending(own, shipped, mistakes).all()
+
+
+class _Extending:
+    def __init__(self, own: Mapping[str, Tree], shipped: Mapping[str, Tree], mistakes: list[Mistake]) -> None:
+        self.own = own
+        self.shipped = shipped
+        self.mistakes = mistakes
+        self.done: dict[str, Tree] = {}
+        self.going_on: list[str] = []
+
+    def all(self) -> dict[str, Tree]:
+        return {**self.shipped, **{name: self.whole(name) for name in self.own}}
+
+    def whole(self, name: str) -> Tree:
+        """One of the workspace's own apps."""
+        if name not in self.done:
+            self.going_on.append(name)
+            self.done[name] = self._extended(name, self.own[name])
+            self.going_on.pop()
+        return self.done[name]
+
+    def _extended(self, name: str, tree: Tree) -> Tree:
+        named = tree.get("extends")
+        if named is None:
+            return tree
+        base = self._base(name, str(named.value), named.place)
+        if base is None or base.value is None:
+            return Tree(tree.place, None)
+        return _merged(tree, base, self.mistakes)
+
+    def _base(self, name: str, extends: str, place: Place) -> Tree | None:
+        if extends == name or extends not in self.own:
+            base = self.shipped.get(extends)
+            if base is None:
+                known = sorted({*self.shipped, *self.own} - {name})
+                hint = f"did you mean {guess}?" if (guess := nearest(extends, known)) else ""
+                expected = f"one of {', '.join(known)}"
+                self.mistakes.append(Mistake(place, f"extends unknown app {extends}", expected, hint))
+            return base
+        if extends in self.going_on:
+            circle = " extends ".join([*self.going_on[self.going_on.index(extends) :], extends])
+            self.mistakes.append(Mistake(place, f"a circle: {circle}", "an app that does not extend this one"))
+            return None
+        return self.whole(extends)
+
+
+def _merged(tree: Tree, base: Tree, mistakes: list[Mistake]) -> Tree:
+    """The base's keys, replaced by those written here; `versions` are merged by version, and `images: {version: {image:
+    reference}}` replaces single images. Every part keeps the place where it was written."""
     written = tree.entries()
     versions = _versions(base.get("versions"), tree.get("versions"))
     if images := tree.get("images"):

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from launchpad.fleet.app import App
-from launchpad.fleet.extend import extended
+from launchpad.fleet.extend import extend_all
 from launchpad.fleet.fleet import Defaults, Fleet
 from launchpad.fleet.host import Host, Storage
 from launchpad.fleet.judge import Trees, judge
@@ -91,10 +91,7 @@ class _Parser:
             except Unreadable as error:
                 self.mistakes += error.mistakes
         own = {name: self._tree(f"{APPS}/{name}.yaml") for name in self._stems(APPS)}
-        whole = {name: tree for name, tree in own.items() if tree.get("extends") is None}
-        bases = shipped | whole
-        merged = {name: extended(tree, bases, self.mistakes) for name, tree in own.items()}
-        return shipped | {name: tree or Tree(own[name].place, None) for name, tree in merged.items()}
+        return extend_all(own, shipped, self.mistakes)
 
     def _records(
         self, kind: type[Record], name_kind: type[Named], trees: Mapping[str, Tree], names_at: Mapping[str, Place]

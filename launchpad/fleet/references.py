@@ -10,6 +10,7 @@ import re
 from launchpad.fleet.malformed import Malformed, Text
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_EXAMPLE_HOST = re.compile(r"(?:^|\.)example(?:\.(?:com|net|org))?$|\.invalid$")
 _HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 
@@ -50,6 +51,30 @@ class ImageReference(Text):
     def pinned(self) -> bool:
         """Whether the reference names one image for ever."""
         return bool(self.digest)
+
+    @property
+    def registry(self) -> str:
+        """Host and port of who has the image, as written."""
+        return self.partition("/")[0]
+
+    @property
+    def repository(self) -> str:
+        """The name that the registry knows the image by."""
+        return self.partition("@")[0].partition("/")[2].partition(":")[0]
+
+    @property
+    def tag(self) -> str:
+        """The name of one state of the repository, or empty."""
+        return self.partition("@")[0].partition("/")[2].partition(":")[2]
+
+    @property
+    def is_example(self) -> bool:
+        """Whether the registry has one of the names that are kept for examples (RFC 2606), and stands for another."""
+        return _EXAMPLE_HOST.search(self.registry.partition(":")[0].lower()) is not None
+
+    def with_digest(self, digest: str) -> ImageReference:
+        """The same image and tag, with this digest instead of its own."""
+        return ImageReference(f"{self.partition('@')[0]}@{digest}")
 
 
 class PublicKey(Text):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from launchpad.fleet.edit import new_text, with_entry, with_value, without_entry
 from launchpad.fleet.files import remove_file, replace_file, writing
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
+from launchpad.fleet.images import ImageChange, image_at, with_image
 from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
 from launchpad.fleet.parse import HOSTS_FILE, TENANTS, parse
@@ -50,6 +51,9 @@ class FleetStore(Protocol):
 
     def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
         """Write another version; StateError when the tenant's is not `replaces` any more."""
+
+    def set_images(self, changes: Sequence[ImageChange]) -> None:
+        """Write other references of images, all or none; StateError when one is not `before` any more."""
 
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
         """Write a host down; `record` has the keys of its YAML."""
@@ -118,6 +122,19 @@ class FolderStore:
             return {file: with_value(file, snapshot.files[file], key="version", value=version)}
 
         return self._edit(change).tenants[name]
+
+    def set_images(self, changes: Sequence[ImageChange]) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            edited: dict[str, bytes] = {}
+            for item in changes:
+                current = image_at(fleet, item.use)
+                if current != item.before:
+                    message = f"{item.use.file}: the image of {item.use} is {current} now: it was changed meanwhile"
+                    raise StateError(message, hint="try again")
+                edited[item.use.file] = with_image({**snapshot.files, **edited}, item.use, item.after)
+            return dict(edited)
+
+        self._edit(change)
 
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:

@@ -83,10 +83,11 @@ def _told(kind: type[Model], tree: Tree, details: ErrorDetails) -> list[Mistake]
             return [_unknown_key(kind, tree, path)]
         case "literal_error":
             return [Mistake(place, f"{dotted(path)} is {shown(details['input'])}", f"{_described(kind, path)}")]
-        case "too_short" | "too_long" as bound:
-            limit = f"at least {context['min_length']}" if bound == "too_short" else f"at most {context['max_length']}"
+        case "too_short" | "too_long" as length:
+            limit = f"at least {context['min_length']}" if length == "too_short" else f"at most {context['max_length']}"
             return [Mistake(place, f"{dotted(path)} has {context['actual_length']} entries", limit)]
-    wanted = _KINDS.get(details["type"]) or _BOUNDS.get(details["type"], details["msg"]).format(**context)
+    bound = _BOUNDS.get(details["type"], "").format(**context)
+    wanted = _KINDS.get(details["type"]) or bound or details["msg"]
     return [Mistake(place, f"{dotted(path)} is {shown(details['input'])}", wanted, _how(details, key))]
 
 

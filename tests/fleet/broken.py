@@ -356,6 +356,11 @@ BROKEN = (
         "extends nothing", {CLAW: "extends: opencla\n"}, (f"{CLAW}:1: extends unknown app opencla; expected one of",)
     ),
     Broken(
+        "apps that extend each other",
+        {"inventory/apps/a.yaml": "extends: b\n", "inventory/apps/b.yaml": "extends: a\n"},
+        ("inventory/apps/b.yaml:1: a circle: a extends b extends a; expected an app that does not extend this one",),
+    ),
+    Broken(
         "images of an unknown version",
         {CLAW: f"extends: openclaw\nimages:\n  2026.9.66:\n    gateway: ghcr.io/o/o@{DIGEST}\n"},
         (f"{CLAW}:3: images of unknown version 2026.9.66",),

@@ -86,11 +86,12 @@ domains: [bob.example.com]
 
 
 def write(root: Path, files: Mapping[str, str | bytes | None] | None = None) -> Path:
-    """A workspace with the right inventory and these files instead of or beside its own; None leaves one out."""
+    """A workspace with the right inventory and these files instead of or beside its own; None takes one away."""
     for name, content in {**RIGHT, **(files or {})}.items():
-        if content is None:
-            continue
         path = root / name
+        if content is None:
+            path.unlink(missing_ok=True)
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return root

@@ -96,6 +96,14 @@ images:
     assert loud.template == "echo"
 
 
+def test_extends_goes_on_from_what_was_extended_here(tmp_path: Path) -> None:
+    override = f"extends: openclaw\nimages: {{2026.9.6: {{gateway: registry.example.com/openclaw@{DIGEST}}}}}\n"
+    files = {"inventory/apps/openclaw.yaml": override, "inventory/apps/claw.yaml": "extends: openclaw\nsummary: mine\n"}
+    claw = store(write(tmp_path, files)).load().app("claw")
+    assert claw.summary == "mine"
+    assert claw.images("2026.9.6") == {"gateway": f"registry.example.com/openclaw@{DIGEST}"}
+
+
 def test_a_mistake_of_an_override_is_told_at_its_own_line(tmp_path: Path) -> None:
     root = write(tmp_path, {"inventory/apps/loud.yaml": "extends: echo\nweb:\n  service: wep\n  port: 80\n"})
     with pytest.raises(InventoryError, match=r"inventory/apps/loud\.yaml:3: unknown service wep"):
