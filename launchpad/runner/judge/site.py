@@ -27,6 +27,8 @@ _POLICIES = ("first", "round_robin", "least_conn", "random", "ip_hash", "client_
 _LOGGER = re.compile(r"log[0-9]{1,4}")
 _ERROR_EXPRESSION = re.compile(r"\{http\.error\.status_code\} in \[[1-5][0-9]{2}(?:, [1-5][0-9]{2})*\]")
 _PLACEHOLDERS = re.compile(r"\{http\.(?:error\.status_code|request\.(?:host|uri|method|remote\.host|scheme))\}")
+_NOT_KEPT = {"enabled": False}
+"""A kept connection would pass the gate of a side that is drained."""
 _ACTIVE_CHECK = ("uri", "interval", "timeout", "expect_status", "passes", "fails", "headers")
 _PASSIVE_CHECK = ("fail_duration", "max_fails", "unhealthy_status", "unhealthy_latency")
 
@@ -181,8 +183,9 @@ def _judge_proxy(handler: dict[str, Any], where: str, release: Release) -> None:
     _judge_times(handler, where, ("stream_close_delay", "stream_timeout"))
     between(handler.get("flush_interval", 0), f"{where}.flush_interval", least=-1, most=_LONGEST)
     timeouts = ("dial_timeout", "response_header_timeout", "read_timeout", "write_timeout")
-    transport = fields(handler.get("transport", {}), f"{where}.transport", known=("protocol", *timeouts))
+    transport = fields(handler.get("transport", {}), f"{where}.transport", known=("protocol", "keep_alive", *timeouts))
     same(transport.get("protocol", "http"), "http", f"{where}.transport.protocol")
+    same(transport.get("keep_alive", _NOT_KEPT), _NOT_KEPT, f"{where}.transport.keep_alive")
     _judge_times(transport, f"{where}.transport", timeouts)
 
 

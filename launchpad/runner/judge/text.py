@@ -53,20 +53,12 @@ _DEEPEST = 12
 SITE_WORDS = frozenset(
     {
         *("}", "body", "dial_timeout", "encode", "error", "fail_duration", "flush_interval", "format", "handle"),
-        *(
-            "handle_errors",
-            "header",
-            "header_down",
-            "header_up",
-            "health_fails",
-            "health_headers",
-            "health_interval",
-            "health_passes",
-        ),
-        *("health_status", "health_timeout", "health_uri", "lb_policy", "lb_retries", "lb_try_duration"),
-        *("lb_try_interval", "level", "log", "max_fails", "max_size", "minimum_length", "output", "read_timeout"),
-        *("redir", "request_body", "request_header", "respond", "response_header_timeout", "reverse_proxy", "route"),
-        *("stream_close_delay", "stream_timeout", "to", "transport", "unhealthy_status", "wrap", "write_timeout"),
+        *("handle_errors", "header", "header_down", "header_up", "health_fails", "health_headers", "health_interval"),
+        *("health_passes", "health_status", "health_timeout", "health_uri", "keepalive", "lb_policy", "lb_retries"),
+        *("lb_try_duration", "lb_try_interval", "level", "log", "max_fails", "max_size", "minimum_length", "output"),
+        *("read_timeout", "redir", "request_body", "request_header", "respond", "response_header_timeout"),
+        *("reverse_proxy", "route", "stream_close_delay", "stream_timeout", "to", "transport", "unhealthy_status"),
+        *("wrap", "write_timeout"),
     }
 )
 _SITE_FIELD = re.compile(

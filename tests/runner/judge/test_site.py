@@ -107,6 +107,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     (f"{PROXY}/transport", {"protocol": "http", "tls": {}}, "transport.tls"),
     (f"{PROXY}/transport", {"protocol": "http", "forward_proxy_url": "http://x"}, "transport.forward_proxy_url"),
     (f"{PROXY}/transport", {"protocol": "http", "read_timeout": -1}, "transport.read_timeout"),
+    (f"{PROXY}/transport/keep_alive", {"enabled": True}, "transport.keep_alive"),
+    (f"{PROXY}/transport/keep_alive", {"enabled": False, "idle_timeout": 1}, "transport.keep_alive"),
     (f"{PROXY}/health_checks/active/upstream", "127.0.0.1:2019", "active.upstream"),
     (f"{PROXY}/health_checks/active/port", 22, "active.port"),
     (f"{PROXY}/health_checks/active/headers", [], "active.headers: expected an object"),
