@@ -9,7 +9,6 @@ from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
 from launchpad.fleet.tenant import Tenant
 from launchpad.operations.reaching import hosts_of
-from launchpad.operations.render import rendered
 from launchpad.operations.scope import Scope
 from launchpad.plan import HostSeen, Wanted, host_from_reply
 from launchpad.ssh.fanout import fanout
@@ -62,6 +61,8 @@ def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool)
     secrets: dict[str, int] = {}
     try:
         if render:
+            from launchpad.operations.render import rendered  # Jinja: late, because `status` asks the hosts first
+
             made = rendered(workspace, fleet, tenant).release
             release, domains, secrets = made.short, made.domains, dict(made.secrets)
     except LaunchpadError as error:

@@ -92,7 +92,7 @@ def planted(folder: Path) -> Iterator[Farm]:
     servers = []
     try:
         for number in range(HOSTS):
-            server = Server(folder / f"host-{number}")
+            server = Server(folder / f"host-{number}", options=("Subsystem sftp internal-sftp",))
             server.folder.mkdir()
             for name, command in commands.items():
                 server.authorize(folder / name, command)

@@ -7,9 +7,11 @@ them, also after a kill -9.
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 SECLUDED = "LAUNCHPAD_BENCH_SECLUDED"
@@ -31,14 +33,17 @@ def is_secluded() -> bool:
     return bool(os.environ.get(SECLUDED))
 
 
+@cache
 def lay_over() -> None:
-    """Put the layers over the folders, and make the operators' user, who may run anything by sudo."""
+    """Once: put the layers over the folders, and make the operators' user, who may run anything by sudo."""
     above = Path(tempfile.mkdtemp(prefix="launchpad-bench-layers-"))
     _run("mount", "-t", "tmpfs", "-o", "mode=0755,size=512m", "tmpfs", str(above))
     for number, folder in enumerate(FOLDERS):
         upper, work = above / f"{number}-upper", above / f"{number}-work"
         upper.mkdir(), work.mkdir()
         _run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={folder},upperdir={upper},workdir={work}", folder)
+    if USER in {entry.pw_name for entry in pwd.getpwall()}:
+        _run("userdel", USER)
     _run("useradd", "--system", "--create-home", "--home-dir", "/srv/launchpad-operator", "--shell", "/bin/sh", USER)
     _run("usermod", "--password", "*", USER)  # may not log in by password, and is not locked either
     rule = Path("/etc/sudoers.d/launchpad-bench")
