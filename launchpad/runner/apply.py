@@ -380,6 +380,8 @@ def put_site(host: Host, tenant: str, text: bytes | None) -> None:
             elif old != text:
                 host.write(path, text, mode=0o644)
             host.load_sites()
+            if text is not None and host.read(path) != text:
+                raise Failed(f"{tenant}: Caddy refuses its site")
         except Failed:
             if old is None:
                 host.remove(path)

@@ -177,8 +177,9 @@ class Traffic(Protocol):
         """The Caddyfile as Caddy's own JSON (through its admin socket); Failed when Caddy refuses it."""
 
     def load_sites(self) -> None:
-        """Have Caddy run what the Caddyfile and sites/ say now. Failed, and the old configuration goes on, when Caddy
-        refuses it. Does nothing when Caddy already runs just that."""
+        """Have Caddy run what the Caddyfile and sites/ say now. A site that Caddy refuses is set aside, so that it
+        blocks no other. Failed, and the old configuration goes on, when Caddy is down or refuses it all the same.
+        Does nothing when Caddy already runs just that."""
 
 
 class Operations(Protocol):

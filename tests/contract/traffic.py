@@ -61,10 +61,13 @@ def contract_caddy_refuses_what_is_no_site(host: Host, world: World) -> None:
     failure(lambda: host.adapt(site(world).replace("reverse_proxy", "broken {")))
 
 
-def contract_a_site_is_loaded_and_one_that_caddy_refuses_is_a_failure(host: Host, world: World) -> None:
+def contract_a_site_is_loaded_and_one_that_caddy_refuses_is_set_aside(host: Host, world: World) -> None:
     host.write(paths.site(world.tenant), site(world).encode())
     host.load_sites()
-    host.write(paths.site(world.tenant), f"{world.tenant}.example.com {{\n\tbroken\n}}\n".encode())
-    failure(host.load_sites)
+    host.write(paths.site("damaged"), b"damaged.example.com {\n\tbroken\n}\n")
+    host.load_sites()
+    assert host.read(paths.site("damaged")) is None
+    assert host.read(paths.site(world.tenant)) == site(world).encode(), "a good site was set aside with it"
+    host.remove(f"{paths.site('damaged')}.refused")
     host.remove(paths.site(world.tenant))
     host.load_sites()

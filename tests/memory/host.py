@@ -431,10 +431,10 @@ class MemoryHost:
     @effect
     def load_sites(self) -> None:
         self._caddy()
-        wanted = self._site_files()
-        for name, data in wanted.items():
+        for name, data in self._site_files().items():
             if b"broken" in data:
-                raise Failed(f"{name}: Caddy refuses it")
+                del self.files[name]
+        wanted = self._site_files()
         if wanted != self.sites:
             self.sites = wanted
             self.reloads += 1

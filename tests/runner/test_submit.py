@@ -176,6 +176,14 @@ def test_what_was_changed_by_hand_is_mended_without_a_restart(host: MemoryHost) 
     assert {box.started_at for box in host.boxes.values()} == starts
 
 
+def test_a_site_that_caddy_refuses_ends_the_deploy_and_the_old_one_serves(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST)
+    refused = release(app="beacon:2", domains=("alice.example.com", "broken.example.com"))
+    assert deploy(host, "operation-000002", refused) == "undone"
+    host.clock += 5
+    assert host.request("alice.example.com") == FIRST[0].short
+
+
 def test_a_container_stopped_by_hand_is_started_again(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST)
     host.stop_by_hand("alice")

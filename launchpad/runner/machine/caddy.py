@@ -15,6 +15,10 @@ RELOADS = f"{paths.STATE}/reloads"
 _SECONDS = 60
 
 
+class Refusal(Failed):
+    """Caddy answered, and does not want it."""
+
+
 class CaddySites(DiskFiles):
     """The sites part of Traffic."""
 
@@ -29,11 +33,32 @@ class CaddySites(DiskFiles):
         text = self.read(CADDYFILE)
         if text is None:
             raise Failed(f"{CADDYFILE} is missing; provision the host again")
-        wanted = self.adapt(text.decode())
+        try:
+            wanted = self.adapt(text.decode())
+        except Refusal:
+            if not self._set_bad_sites_aside():
+                raise
+            wanted = self.adapt(text.decode())
         if self.running_sites() == wanted:
             return
         _ask("POST", "/load", json.dumps(wanted).encode(), kind="application/json")
         self.write(RELOADS, f"{self.reload_count() + 1}\n".encode())
+
+    def _set_bad_sites_aside(self) -> bool:
+        """Keep a site that Caddy refuses, damaged by hand perhaps, from blocking the others; whether there was one.
+        Its tenant's status shows that the site is not there, and its next deploy puts it back."""
+        found = False
+        for name in self.names(paths.SITES):
+            data = self.read(f"{paths.SITES}/{name}") or b""
+            if not name.endswith(".caddy"):
+                continue
+            try:
+                self.adapt(data.decode(errors="replace"))
+            except Refusal:
+                self.write(f"{paths.SITES}/{name}.refused", data)
+                self.remove(f"{paths.SITES}/{name}")
+                found = True
+        return found
 
     def running_sites(self) -> Any:
         """The configuration that Caddy runs now; None when it has none."""
@@ -57,7 +82,7 @@ def _ask(method: str, target: str, body: bytes, *, kind: str) -> Any:
     except OSError as error:
         raise Failed(f"Caddy does not answer on {paths.CADDY_SOCKET}: {error.strerror or error}") from error
     if answer.status != 200:
-        raise Failed(f"Caddy refuses it: {_words(answer, data)}")
+        raise Refusal(f"Caddy refuses it: {_words(answer, data)}")
     return json.loads(data) if data.strip() else None
 
 

@@ -9,12 +9,13 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs import only
 
 
 def cancel(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
     """{"id", "outcome"}: `cancelling`, or the outcome that the operation already has. Behind its commit an operation
     goes on to its end; Refused then."""
-    journal = Journal(host, str(body.get("id", "")))
+    journal = Journal(host, only(body, id=str)["id"] or "")
     if journal.asked() is None:
         raise Refused(f"there is no operation {journal.identifier}", kind="state", hint="launchpad history")
     outcome = journal.outcome()

@@ -9,13 +9,14 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
 from launchpad.runner.journal import outline
 from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs import only
 from launchpad.runner.verbs.submit import parsed
 
 
 def plan(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"steps": [{"step", "title"}], "diffs": [text]}; nothing is placed, sealed or journaled. A tenant's plan is not
     made here: the operator's side compares the inventory with what observe says."""
-    operation = parsed(body.get("operation"))
+    operation = parsed(only(body, operation=dict)["operation"])
     if operation["kind"] != "provision":
         raise Refused("plan: only a provision is planned on the host")
     from launchpad.runner.provision.plan import differences, planned_provision

@@ -21,6 +21,7 @@ from launchpad.runner.protocol import (
     digest_of,
 )
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only
 
 KEYS = {
     "deploy": {"kind", "tenant", "release", "files", "inventory", "replaces"},
@@ -35,10 +36,9 @@ OPTIONAL = {"replaces", "purge", "signature"}
 
 def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
     """Start the operation (or attach to it), and say how it goes until it is over."""
-    if unknown := set(body) - {"id", "operation", "secrets", "follow"}:
-        raise Refused(f"submit: unknown key {min(unknown)!r}")
-    journal = Journal(host, str(body.get("id", "")))
-    operation = parsed(body.get("operation"))
+    given = only(body, id=str, operation=dict, secrets=dict, follow=bool)
+    journal = Journal(host, given["id"] or "")
+    operation = parsed(given["operation"])
     asked = journal.asked()
     if asked is not None and asked["digest"] != digest_of(canonical(operation)):
         raise Refused(
@@ -47,12 +47,12 @@ def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
             hint="leave the id out: a new one is chosen",
         )
     if asked is None:
-        unchanged = accept(host, journal, operation, body.get("secrets") or {}, caller)
+        unchanged = accept(host, journal, operation, given["secrets"] or {}, caller)
         if unchanged is not None:
             yield {"type": "reply", "body": unchanged}
             return
         host.begin(journal.identifier)
-    if body.get("follow", True):
+    if given["follow"] is not False:
         from launchpad.runner.verbs.follow import follow
 
         yield from follow(host, {"id": journal.identifier}, caller)
