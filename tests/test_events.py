@@ -28,6 +28,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "step-undone": {"index": 0, "step": "drain"},
     "undo-failed": {"index": 0, "step": "drain", "message": "no"},
     "operation-finished": {"outcome": "done", "message": "", "seconds": 2.0},
+    "confirm-needed": {"index": 0, "nonce": "n-1", "seconds": 60.0},
     "connection-cut": {"reason": "reset"},
 }
 
