@@ -1,8 +1,8 @@
-"""launchpad app: what can be hosted."""
+"""launchpad app: what can be hosted, and its images by digest."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,10 @@ from launchpad.cli.output import Table, fields
 from launchpad.cli.session import Session
 from launchpad.fleet.app import App, AppVersion
 
-app = typer.Typer(help="Show what can be hosted.")
+if TYPE_CHECKING:
+    from launchpad.operations.pin import Pinned
+
+app = typer.Typer(help="Show what can be hosted, and pin its images.")
 
 
 @app.command("list", epilog="Example: launchpad app list")
@@ -38,6 +41,42 @@ def show_app(
     session = Session.of(ctx)
     found = session.workspace.fleet.load().app(name)
     session.output.result(found.model_dump(mode="json"), _text(found))
+
+
+@app.command("pin", epilog="Example: launchpad app pin openclaw:2026.9.6 --caddy")
+def pin_images(
+    ctx: typer.Context,
+    apps: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="APP[:VERSION]", help="Else all that the fleet needs.", autocompletion=complete.apps),
+    ] = None,
+    caddy: Annotated[bool, typer.Option("--caddy", help="Caddy's image.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Also where there is a digest already.")] = False,
+) -> None:
+    """Ask registries for the digests of images' tags, and write them into the inventory.
+
+    Without arguments: every image that `launchpad check` says has none. What runs changes with the next deploy.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.operations.pin import WhatToPin, pin
+
+    session = Session.of(ctx)
+    pinned = pin(session.workspace, WhatToPin(apps=tuple(apps or ()), caddy=caddy, update=update))
+    session.output.result(pinned.as_json(), _pinned_text(pinned))
+    leave(session, pinned.failures)
+
+
+def _pinned_text(pinned: Pinned) -> str:
+    lines: list[str] = []
+    for change in pinned.changed:
+        lines.append(f"{change.use}: {change.after.partition('@')[0]}")
+        lines.append(f"  {change.before.digest or 'no digest'}")
+        lines.append(f"  → {change.after.digest}")
+        lines.append(f"  in {change.use.file}")
+    lines += [f"{use}: as it was" for use in pinned.unchanged]
+    for error in pinned.left.values():
+        lines += [f"left alone: {error.message}", f"  {error.hint}"]
+    return "\n".join(lines)
 
 
 def _text(app: App) -> str:

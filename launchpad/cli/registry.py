@@ -31,7 +31,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("tenant", "Add, show, list and remove tenants.", "tenants", group=True),
         Entry("host", "Add, show, list and remove hosts.", "hosts", group=True),
         Entry("secret", "Set, list, rotate and remove tenants' secrets.", "secrets", group=True),
-        Entry("app", "Show what can be hosted.", "apps", group=True),
+        Entry("app", "Show what can be hosted, and pin its images.", "apps", group=True),
         Entry("tier", "Show what tenants can get.", "tiers", group=True),
     ),
     "Operations": (

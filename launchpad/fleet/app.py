@@ -164,13 +164,19 @@ class App(Model):
             key = service.image or ImageName(name)
             image = images.get(key)
             if image is None or not image.pinned:
-                line = f"images: {{{version}: {{{key}: {image or 'registry/repository'}@sha256:…}}}}"
                 raise InventoryError(
-                    f"no digest for image {key} of {self.name} {version}",
-                    hint=f"write it to inventory/apps/{self.name}.yaml under {line}",
+                    f"no digest for image {key} of {self.name} {version}", hint=self._how_to_pin(image, version)
                 )
             found[name] = image
         return found
+
+    def _how_to_pin(self, image: ImageReference | None, version: str) -> str:
+        file, pin = f"inventory/apps/{self.name}.yaml", f"launchpad app pin {self.name}:{version}"
+        if image is None:
+            return f"write registry/repository:tag into {file}, then: {pin}"
+        if image.is_example:
+            return f"{image.registry} stands for your own: write that into {file}, then: {pin}"
+        return f"{pin} writes it into {file}"
 
     def limits(self, tier: Tier) -> dict[ServiceName, Limits]:
         """How the tier is split: each service's share, rounded down, never below the least that Docker takes."""

@@ -60,7 +60,7 @@ class ImageChange:
     after: ImageReference
 
 
-def images_of_app(app: App, version: str) -> dict[AppImage, ImageReference | None]:
+def images_of_app(app: App, version: str) -> dict[ImageUse, ImageReference | None]:
     """The images that a version needs; None where it does not name one. InventoryError for an unknown version."""
     found = app.version(version)
     names = dict.fromkeys(service.image or ImageName(name) for name, service in app.services.items())
@@ -69,17 +69,19 @@ def images_of_app(app: App, version: str) -> dict[AppImage, ImageReference | Non
 
 def images_in_use(fleet: Fleet) -> dict[ImageUse, ImageReference | None]:
     """The images without which a tenant cannot be deployed or a host provisioned: Caddy's first."""
-    found: dict[ImageUse, ImageReference | None] = {**caddy_images(fleet)}
+    found = caddy_images(fleet)
     for app, version in sorted({(tenant.app, tenant.version) for tenant in fleet.tenants.values()}):
         found |= images_of_app(fleet.apps[app], version)
     return found
 
 
-def caddy_images(fleet: Fleet) -> dict[CaddyImage, ImageReference]:
+def caddy_images(fleet: Fleet) -> dict[ImageUse, ImageReference | None]:
     """The image that launchpad.yaml says for the hosts, and those that single hosts say."""
     shared = fleet.defaults.caddy.image
     images = {name: host.caddy.image for name, host in sorted(fleet.hosts.items())}
-    found = {CaddyImage(): shared} if shared in images.values() or not images else {}
+    found: dict[ImageUse, ImageReference | None] = {}
+    if shared in images.values() or not images:
+        found[CaddyImage()] = shared
     return found | {CaddyImage(name): image for name, image in images.items() if image != shared}
 
 

@@ -45,7 +45,7 @@ def _hosts(fleet: Fleet) -> list[Note]:
             hint = "launchpad key show prints your key; write it into launchpad.yaml under operators:"
             notes.append(Note(f"host {host.name}", "no operators: nobody could log in", hint))
         if not host.caddy.image.pinned:
-            hint = f"write {host.caddy.image}@sha256:… into launchpad.yaml under caddy: image:"
+            hint = "launchpad app pin --caddy"
             notes.append(Note(f"host {host.name}", "no digest for Caddy's image", hint))
     return notes
 

@@ -49,8 +49,8 @@ def _plain(key: object) -> str:
 def _pinned(host: Host) -> str:
     image = str(host.caddy.image)
     if "@sha256:" not in image:
-        hint = f"write {image}@sha256:… at caddy: image: in launchpad.yaml (docker buildx imagetools inspect {image})"
-        raise InventoryError(f"{host.name}: Caddy's image {image} is not pinned by its digest", hint=hint)
+        message = f"{host.name}: Caddy's image {image} is not pinned by its digest"
+        raise InventoryError(message, hint="launchpad app pin --caddy")
     return image
 
 

@@ -1,0 +1,242 @@
+"""Asking an image's registry which digest a tag has now: the OCI distribution protocol, as anyone without a login."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import re
+import socket
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from launchpad import __version__
+from launchpad.errors import ServiceError
+from launchpad.fleet.references import DIGEST, ImageReference
+
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+"""What a tag may name: an image for many machines, or for one."""
+LARGEST_ANSWER = 4 * 1024 * 1024
+DOCKER_HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1"})
+_PARAMETER = re.compile(r'([a-z_]+)="([^"]*)"', re.IGNORECASE)
+
+
+class RegistryRefused(ServiceError):
+    """The registry answered, and asking again changes nothing."""
+
+    retry = False
+
+
+class _Passing(Exception):
+    """A failure that may be gone at the next try."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registries:
+    """The registries of the world. Certificates are checked against the system's, or those of SSL_CERT_FILE."""
+
+    seconds: float = 15
+    """How long one answer may take."""
+    attempts: int = 3
+    pause: float = 0.5
+    """Seconds before the second attempt, at most; then twice as long."""
+    plain: frozenset[str] = THIS_MACHINE
+    """Hosts that are asked without TLS."""
+
+    def digest(self, image: ImageReference) -> str:
+        """`sha256:…` of what the image's tag names now; ServiceError when the registry does not tell, which is a
+        RegistryRefused where it need not be asked again."""
+        tries = Retrying(
+            stop=stop_after_attempt(self.attempts),
+            wait=wait_random_exponential(multiplier=self.pause, max=8),
+            retry=retry_if_exception_type(_Passing),
+            reraise=True,
+        )
+        try:
+            answer = tries(self._manifest, image)
+        except _Passing as error:
+            hint = f"try again; curl -I {self._base(image.registry)}/v2/ says more"
+            raise ServiceError(f"{_subject(image)}: {error}", hint=hint) from error
+        return _checked(image, answer)
+
+    def url(self, image: ImageReference) -> str:
+        """Where the image's manifest is."""
+        return f"{self._base(image.registry)}/v2/{_repository(image)}/manifests/{image.tag}"
+
+    def _manifest(self, image: ImageReference) -> Answer:
+        url = self.url(image)
+        headers = {"Accept": ", ".join(MANIFESTS)}
+        answer = self._get(url, headers, image)
+        if answer.status == 401:
+            token = self._token(answer.headers.get("www-authenticate", ""), image)
+            answer = self._get(url, {**headers, "Authorization": f"Bearer {token}"}, image)
+        match answer.status:
+            case 200:
+                return answer
+            case 401 | 403:
+                raise _needs_login(image)
+            case 404:
+                raise RegistryRefused(
+                    f"{_subject(image)}: there is no such image, or no such tag",
+                    hint="look for its name and tag where its makers publish it",
+                )
+            case _:
+                raise RegistryRefused(
+                    f"{_subject(image)}: the registry answers {answer.status}",
+                    hint=f"is {image.registry} an image registry? curl -I {self._base(image.registry)}/v2/",
+                )
+
+    def _token(self, challenge: str, image: ImageReference) -> str:
+        """What anyone gets from the place that the registry names; it opens what everyone may read."""
+        scheme, _, rest = challenge.partition(" ")
+        asked = {name.lower(): value for name, value in _PARAMETER.findall(rest)}
+        realm = urllib.parse.urlsplit(asked.get("realm", ""))
+        if scheme.lower() != "bearer" or not realm.hostname:
+            raise _needs_login(image)
+        if realm.scheme != "https" and not (realm.scheme == "http" and realm.hostname in self.plain):
+            raise RegistryRefused(f"{_subject(image)}: the registry asks for a token without TLS, at {realm.hostname}")
+        query = urllib.parse.parse_qsl(realm.query)
+        query += [(name, asked[name]) for name in ("service",) if name in asked]
+        query.append(("scope", asked.get("scope") or f"repository:{_repository(image)}:pull"))
+        answer = self._get(realm._replace(query=urllib.parse.urlencode(query)).geturl(), {}, image)
+        if answer.status in (400, 401, 403, 404):
+            raise _needs_login(image)
+        try:
+            told: dict[str, Any] = json.loads(answer.body)
+            token = told.get("token") or told["access_token"]
+        except (ValueError, KeyError, AttributeError, TypeError):
+            token = None
+        if answer.status != 200 or not isinstance(token, str) or re.fullmatch(r"[\x21-\x7e]+", token) is None:
+            raise RegistryRefused(f"{_subject(image)}: {realm.hostname} gives no token ({answer.status})")
+        return token
+
+    def _base(self, registry: str) -> str:
+        scheme = "http" if registry.partition(":")[0] in self.plain else "https"
+        return f"{scheme}://{DOCKER_HUB.get(registry, registry)}"
+
+    def _get(self, url: str, headers: Mapping[str, str], image: ImageReference) -> Answer:
+        """The answer, whatever its status; _Passing when there is none, or one that says so of itself."""
+        request = urllib.request.Request(url, headers={"User-Agent": f"launchpad/{__version__}", **headers})  # noqa: S310 the schemes are ours
+        try:
+            with self._opener.open(request, timeout=self.seconds) as reply:
+                answer = _answer(reply)
+        except urllib.error.HTTPError as error:
+            with error:
+                answer = Answer(error.code, _lower(error.headers), b"")
+        except urllib.error.URLError as error:
+            raise _unanswered(error.reason, image, url) from error
+        except (http.client.HTTPException, OSError) as error:
+            raise _unanswered(error, image, url) from error
+        if answer.status == 429 or answer.status >= 500:
+            raise _Passing(f"{_host(url)} answers {answer.status}")
+        if len(answer.body) > LARGEST_ANSWER:
+            raise RegistryRefused(f"{_subject(image)}: the registry's answer is longer than {LARGEST_ANSWER} bytes")
+        return answer
+
+    @cached_property
+    def _opener(self) -> urllib.request.OpenerDirector:
+        trust = ssl.create_default_context()
+        return urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust), _Redirects())
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Goes where it is sent, without the token when that is elsewhere, and never from TLS to none."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        there = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if there is not None:
+            if req.type == "https" and there.type != "https":
+                raise RegistryRefused(f"{req.host} sends to {there.host} without TLS")
+            if there.host != req.host or there.type != req.type:
+                there.remove_header("Authorization")
+        return there
+
+
+def _checked(image: ImageReference, answer: Answer) -> str:
+    """The digest of the manifest's very bytes, which must be the one that the registry claims, and of a manifest."""
+    digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+    claimed = answer.headers.get("docker-content-digest", "")
+    if DIGEST.fullmatch(claimed) and claimed != digest:
+        raise RegistryRefused(
+            f"{_subject(image)}: the registry says {claimed}, and sent something else ({digest})",
+            hint="something between here and the registry changes what it says; nothing was written",
+        )
+    try:
+        manifest = json.loads(answer.body)
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("schemaVersion") != 2:
+        raise RegistryRefused(
+            f"{_subject(image)}: the registry's answer is no image manifest",
+            hint=f"is {image.registry} an image registry? is a proxy or a login page in between?",
+        )
+    return digest
+
+
+def _answer(reply: Any) -> Answer:
+    return Answer(reply.status, _lower(reply.headers), reply.read(LARGEST_ANSWER + 1))
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _unanswered(reason: object, image: ImageReference, url: str) -> Exception:
+    """What it means that nothing came back: of a wrong name or certificate the next try tells nothing new."""
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return RegistryRefused(
+            f"{_subject(image)}: the certificate of {_host(url)} is not trusted: {reason.verify_message}",
+            hint="for a registry with a certificate authority of your own: SSL_CERT_FILE=ca.pem",
+        )
+    if isinstance(reason, socket.gaierror) and reason.errno != socket.EAI_AGAIN:
+        return RegistryRefused(
+            f"{_subject(image)}: there is no host {_host(url)}", hint="correct the registry's name in the inventory"
+        )
+    if isinstance(reason, TimeoutError):
+        return _Passing(f"{_host(url)} does not answer")
+    text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return _Passing(f"{_host(url)}: {text}")
+
+
+def _needs_login(image: ImageReference) -> RegistryRefused:
+    return RegistryRefused(
+        f"{_subject(image)}: the registry shows it to nobody without a login, or does not have it",
+        hint=f"docker login {image.registry}; docker buildx imagetools inspect {image}; write the digest by hand",
+    )
+
+
+def _repository(image: ImageReference) -> str:
+    """The image's name as the registry wants it: Docker Hub's own ones are in `library`."""
+    alone = image.registry in DOCKER_HUB and "/" not in image.repository
+    return f"library/{image.repository}" if alone else image.repository
+
+
+def _subject(image: ImageReference) -> str:
+    return image.partition("@")[0]
+
+
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).netloc
