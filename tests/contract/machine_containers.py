@@ -7,11 +7,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from launchpad.runner import paths
+from launchpad.runner import paths, slots
 from launchpad.runner.machine import Machine
 from launchpad.runner.machine.logs import LONGEST_LINE
 from tests.contract.machine_boundaries import running
-from tests.contract.world import App, World, bring_up, eventually, failure
+from tests.contract.world import PORT, App, World, bring_up, eventually, failure, make_network
 
 
 def says(world: World, program: str) -> App:
@@ -44,8 +44,6 @@ def machine_a_file_of_variables_beside_the_text_means_nothing(host: Machine, wor
 def machine_a_kill_by_hand_and_a_want_of_memory_are_seen(host: Machine, world: World) -> None:
     hog = "import time; time.sleep(1)\nhoard = []\nwhile True: hoard.append(bytearray(1 << 20))"
     host.pull(world.good.image, lambda _: None)
-    from tests.contract.world import make_network
-
     make_network(host, world)
     host.write(f"{world.folder()}/compose.yaml", world.compose(says(world, hog), mem_limit="32m", memswap_limit="32m"))
     host.up(world.folder(), world.project(), world.environment())
@@ -147,6 +145,45 @@ def machine_the_death_of_a_container_is_heard(host: Machine, world: World) -> No
     host.start_container(f"{world.project()}-web-1")
     host.start_container(f"{world.project()}-web-1")
     assert host.containers(world.tenant)[0].state == "running"
+
+
+def machine_an_internal_network_is_reached_from_the_host_and_leads_nowhere(host: Machine, world: World) -> None:
+    subnet, gateway, bridge = slots.subnet(world.slot), slots.gateway(world.slot), slots.bridge(world.slot)
+    host.make_network(world.network, bridge=bridge, subnet=subnet, gateway=gateway, internal=True)
+    host.pull(world.good.image, lambda _: None)
+    host.write(f"{world.folder()}/compose.yaml", world.compose(world.good))
+    host.up(world.folder(), world.project(), world.environment())
+    eventually(host, lambda: host.get(world.address(), PORT, "/", seconds=2) == 200, "the app answers")
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=2)"
+    said = host.execute(f"{world.project()}-web-1", ["python3", "-c", code], seconds=20)
+    assert said.code == 1 and "Network is unreachable" in said.err, said.err
+
+
+def machine_with_docker_down_everything_that_needs_it_fails_and_says_so(host: Machine, world: World) -> None:
+    running(host, world)
+    before = host.containers(world.tenant)
+    units = ["docker.socket", "docker.service"]
+    subprocess.run(["systemctl", "stop", *units], check=True)
+    try:
+        for ask in (
+            host.containers,
+            host.docker_version,
+            host.network_names,
+            lambda: host.has_image(world.good.image),
+            lambda: host.pull(world.missing_image, print),
+            lambda: host.has_network(world.network),
+            lambda: host.remove_network(world.network),
+            lambda: host.up(world.folder(), world.project(), world.environment()),
+            lambda: host.start(world.project()),
+            lambda: host.stop(world.project(), 1),
+            lambda: host.down(world.project(), 1),
+            lambda: host.log_lines(world.project(), 1),
+        ):
+            assert "docker" in failure(ask).lower()
+        assert host.get(world.address(), PORT, "/", seconds=2) == 200, "what ran did not go on"
+    finally:
+        subprocess.run(["systemctl", "start", *units], check=True)
+    assert host.containers(world.tenant) == before, "what ran was restarted"
 
 
 def machine_docker_tells_its_version_and_its_networks(host: Machine, world: World) -> None:

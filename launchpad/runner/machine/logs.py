@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 LONGEST_LINE = 256 * 1024
 _LARGEST_FRAME = 1 << 24
 _SILENCE_SECONDS = 60
-_FOREVER = 10 * 365 * 86400
+_FOREVER = 20 * 86400
+"""About as long as poll(2) can wait; whoever follows begins again then."""
 _HEADER = 8
 
 
