@@ -44,10 +44,9 @@ def with_item(file: str, content: bytes, *, path: Sequence[str | int], value: st
     """The file with a text at a path of keys and of places in lists; mappings that are missing are made, each behind
     what its parent has."""
     text = _text(content)
-    node, above, depth = _compose(text), None, 0
-    while depth < len(path) and (found := _child(node, path[depth])) is not None:
-        above, node = found
-        depth += 1
+    node, depth = _compose(text), 0
+    while depth < len(path) and (child := _child(node, path[depth])) is not None:
+        node, depth = child, depth + 1
     rest = [str(step) for step in path[depth:]]
     edited = text
     if not rest and isinstance(node, ScalarNode):
@@ -57,8 +56,6 @@ def with_item(file: str, content: bytes, *, path: Sequence[str | int], value: st
         edited = text[:at] + (", " if node.value else "") + _in_braces(rest, value) + text[at:]
     elif rest and isinstance(node, MappingNode):
         edited = _behind(text, _last_line(node), _nested(rest, value), column=node.value[0][0].start_mark.column)
-    elif rest and above is not None and isinstance(node, ScalarNode) and node.value == "":
-        edited = _behind(text, above.start_mark.line, _nested(rest, value), column=above.start_mark.column + 2)
     elif rest and node is None:
         edited = _behind(text, text.count("\n"), _nested(rest, value), column=0)
     return _checked(file, content, edited, _with(_plain(file, content), path, value))
@@ -111,12 +108,13 @@ def _compose(text: str) -> Node | None:
     return node
 
 
-def _child(node: Node | None, step: str | int) -> tuple[Node, Node] | None:
-    """What stands under a key, or at a place of a list, and the node before which it stands: the key, or itself."""
+def _child(node: Node | None, step: str | int) -> Node | None:
+    """What stands under a key, or at a place of a list."""
     if isinstance(node, MappingNode):
-        return next(((key, value) for key, value in node.value if key.value == step), None)
+        return next((value for key, value in node.value if key.value == step), None)
     if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step]
+        child: Node = node.value[step]
+        return child
     return None
 
 
