@@ -40,6 +40,8 @@ from launchpad.runner.steps import (
     TenantStep,
 )
 
+NEVER_UNDONE = (MakeData, PullImage, Drain, AwaitProbes, Commit)
+"""Steps before the commit that leave nothing to take back, or something that is kept on purpose."""
 POLL_SECONDS = 0.25
 PROBE_SECONDS = 5.0
 Before = Mapping[str, Any]

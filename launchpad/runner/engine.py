@@ -164,6 +164,8 @@ class Run:
         failed = ""
         for index in sorted(self.begun, reverse=True):
             self.index, step = index, self.plan[index]
+            if isinstance(step, effects(step).NEVER_UNDONE):
+                continue
             try:
                 effects(step).undo(step, self.begun[index], self.context())
             except Exception as error:

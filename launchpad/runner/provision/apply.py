@@ -36,6 +36,8 @@ CADDY_PROJECT = "launchpad-caddy"
 CADDY_SECONDS = 30
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 COMPOSE = f"{paths.CADDY}/compose.yaml"
+NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage)
+
 Before = Mapping[str, Any]
 
 
@@ -130,7 +132,7 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
     system = host.system
     match step:
         case InstallPackages() | MakeFolders() | MakeStorage():
-            return
+            return  # NEVER_UNDONE
         case AddUser():
             if before["user"] is None:
                 system.remove_user(step.name)
