@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.fleet import Fleet
@@ -12,21 +13,28 @@ from launchpad.operations.reaching import hosts_of
 from launchpad.operations.scope import Scope
 from launchpad.plan import HostSeen, Wanted, host_from_reply
 from launchpad.ssh.fanout import fanout
-from launchpad.workspace import Workspace
+from launchpad.workspace import Runner, Workspace
 
 OBSERVE_SECONDS = 60
+Unsettled = Callable[[Host, Runner], tuple[str, ...]]
+"""Asks a host what a provision would change there: the titles of its steps."""
 
 
-def observe(workspace: Workspace, scope: Scope, *, probes: bool) -> dict[str, HostSeen | LaunchpadError]:
+def observe(
+    workspace: Workspace, scope: Scope, *, probes: bool, unsettled: Unsettled | None = None
+) -> dict[str, HostSeen | LaunchpadError]:
     """What each host of the scope says, or why it says nothing; asked for the tenants that are meant alone, unless the
-    whole host is. Without `probes` no tenant is asked how it is."""
+    whole host is. Without `probes` no tenant is asked how it is. `unsettled` is asked of each whole host too."""
     hosts = {str(host.name): host for host in scope.hosts}
 
     def ask(name: str) -> HostSeen:
         host = hosts[name]
         with hosts_of(workspace).reach(host) as runner:
             body = {"tenants": _meant(scope, host), "probes": probes}
-            return host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=name)
+            seen = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=name)
+            if unsettled is None or name not in scope.whole_hosts:
+                return seen
+            return replace(seen, unsettled=unsettled(host, runner))
 
     return fanout(hosts, ask, threads=workspace.settings.parallel)
 

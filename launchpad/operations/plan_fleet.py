@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from launchpad.errors import LaunchpadError
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.host import Host
+from launchpad.operations.host_settings import host_settings
 from launchpad.operations.observing import observe, wanted
 from launchpad.operations.scope import scope_of
 from launchpad.plan import FleetPlan, plan_changes
-from launchpad.workspace import Workspace
+from launchpad.workspace import Runner, Workspace
 
 
 def plan_fleet(workspace: Workspace, names: Sequence[str] = ()) -> FleetPlan:
     """The plan for the named tenants and hosts, or for all. A host that does not answer is in it, with its error."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
-    seen = observe(workspace, scope, probes=False)
+    seen = observe(workspace, scope, probes=False, unsettled=partial(_unsettled, workspace, fleet))
     return plan_changes(wanted(workspace, fleet, scope.tenants), seen, inventory=frozenset(map(str, fleet.tenants)))
+
+
+def _unsettled(workspace: Workspace, fleet: Fleet, host: Host, runner: Runner) -> tuple[str, ...]:
+    """What a provision would change on the host; nothing where the inventory lacks what a provision needs, which
+    `provision` itself says better."""
+    try:
+        settings = host_settings(workspace, fleet, host)
+        reply = runner.ask("plan", {"operation": {"kind": "provision", "settings": settings}})
+    except LaunchpadError:
+        return ()
+    return tuple(str(step["title"]) for step in reply.get("steps") or ())

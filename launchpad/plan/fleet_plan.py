@@ -77,6 +77,7 @@ def plan_changes(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[s
     """The plan for these tenants on the hosts that were asked. `inventory` names every tenant of the fleet, wanted now
     or not, so that what is on a host beyond it is noticed."""
     found = list(_each(wanted, seen))
+    found += _unsettled(seen)
     found += _strangers(seen, inventory)
     return FleetPlan(
         changes=tuple(item for item in found if isinstance(item, Change)),
@@ -153,6 +154,14 @@ def differences(want: Wanted, has: TenantSeen) -> list[str]:
     if changed:
         found.append(f"secrets changed: {', '.join(changed)}")
     return found or [f"release {has.release} → {want.release}"]
+
+
+def _unsettled(seen: Seen) -> Iterator[Note]:
+    """A change of who gets in, or of the firewall, is confirmed by whoever runs it: never a part of a plan for many."""
+    for host, said in seen.items():
+        if isinstance(said, HostSeen) and said.unsettled:
+            text = f"the host itself differs from the inventory: {', '.join(said.unsettled)}"
+            yield Note(host=host, tenant="", text=text, hint=f"launchpad provision {host} --plan")
 
 
 def _strangers(seen: Seen, inventory: frozenset[str]) -> Iterator[Note]:

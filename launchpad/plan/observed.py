@@ -76,6 +76,8 @@ class HostSeen:
     disk_total: int
     disk_free: int
     tenants: Mapping[str, TenantSeen]
+    unsettled: tuple[str, ...] = ()
+    """What a provision would change, by title; empty also when that was not asked."""
 
 
 def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:

@@ -17,9 +17,7 @@ from benchkit import seclusion
 from benchkit.figures import Figures, timed
 from benchkit.fleet import BARE, HOSTS, Farm, planted
 from benchkit.proxy import Proxy
-from launchpad.ssh.connection import Connection
-from launchpad.ssh.endpoint import Endpoint
-from launchpad.ssh.identity import Identity
+from benchkit.sshd import make_key
 
 PACKAGES = ("ansible-core==2.19.14", "pyinfra==3.10.0")
 RUNS = 3
@@ -27,6 +25,7 @@ FORKS = 32
 FILES = 6
 ROUND_TRIP = 0.05
 PRETENDER = Path(__file__).with_name("pretender.py")
+OWN_JOB = Path(__file__).with_name("own_job.py")
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,9 @@ class Tools:
 
     def job(self, tool: str, port: int) -> list[str]:
         """The command that puts the files on the host behind the port and runs a command there."""
+        if tool == "launchpad":
+            words = (port, seclusion.USER, self.farm.key("push"), self.farm.servers[0].fingerprint, self.folder)
+            return [sys.executable, str(OWN_JOB), *map(str, words)]
         if tool == "ansible":
             return [*self._ansible("ansible-playbook", self._inventory([port])), str(self.folder / "job.yaml")]
         return [*self._pyinfra([port]), str(self.folder / "job.py")]
@@ -116,7 +118,7 @@ def measure(figures: Figures, folder: Path) -> None:
         tools.write()
         state = folder / "state"
         state.mkdir()
-        farm.servers[0].authorize(_key(farm, "push"), f"sudo -n /usr/bin/python3 -I {PRETENDER} {state}")
+        farm.servers[0].authorize(make_key(farm.key("push")), f"sudo -n /usr/bin/python3 -I {PRETENDER} {state}")
         for delay in (0.0, ROUND_TRIP):
             _jobs(figures, tools, delay)
         _trues(figures, tools)
@@ -126,9 +128,7 @@ def _jobs(figures: Figures, tools: Tools, delay: float) -> None:
     where = f"at {delay * 1000:.0f} ms" if delay else "on loopback"
     text = f"six files and a command {where}"
     with Proxy(tools.farm.servers[0].port, delay=delay / 2) as link:
-        own = [timed(lambda n=number: _own_job(tools, link.port, n)) for number in range(RUNS)]
-        figures.add(f"{text}: Launchpad, in process", own, "s")
-        for tool in ("ansible", "pyinfra"):
+        for tool in ("launchpad", "ansible", "pyinfra"):
             figures.add(f"{text}: {tool}", _timed_runs(tools, tools.job(tool, link.port)), "s")
 
 
@@ -137,21 +137,6 @@ def _trues(figures: Figures, tools: Tools) -> None:
     figures.add(f"true on {HOSTS} hosts: bare paramiko", _timed_runs(tools, bare), "s")
     for tool in ("ansible", "pyinfra"):
         figures.add(f"true on {HOSTS} hosts: {tool}", _timed_runs(tools, tools.true(tool)), "s")
-
-
-def _own_job(tools: Tools, port: int, number: int) -> None:
-    """Connect, push six files, run what activates them: one exec."""
-    endpoint = Endpoint(
-        host="web-1",
-        address="127.0.0.1",
-        port=port,
-        user=seclusion.USER,
-        fingerprints=frozenset({tools.farm.servers[0].fingerprint}),
-    )
-    files = {f"file-{n}": (tools.folder / f"file-{n}").read_text() + f"{number} {port}" for n in range(FILES)}
-    with Connection(endpoint, identity=Identity(key_files=(tools.farm.key("push"),), agent=False)) as connection:
-        reply = connection.ask("submit", {"id": "bench-0000000001", "operation": {"files": files}})
-    assert reply["outcome"] == "done", reply
 
 
 def _timed_runs(tools: Tools, command: list[str]) -> list[float]:
@@ -168,12 +153,6 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
     )
     if done.returncode:
         raise SystemExit(f"error: {command[0]} exited with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
-
-
-def _key(farm: Farm, name: str) -> Path:
-    from benchkit.sshd import make_key
-
-    return make_key(farm.folder / name)
 
 
 def _installed(figures: Figures) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,14 @@ def test_what_is_on_a_host_beyond_the_inventory_is_noticed_and_kept() -> None:
     made = plan_changes([], host(has("mallory"), has("gone", retired=True)), inventory=ALICE)
     assert made.changes == ()
     assert [note.tenant for note in made.notes] == ["mallory"]
+
+
+def test_a_host_whose_settings_differ_is_left_to_provision() -> None:
+    seen = {name: replace(said, unsettled=("firewall rules", "sshd")) for name, said in host(has()).items()}
+    made = plan_changes([want()], seen, inventory=ALICE)
+    assert made.changes == ()
+    assert made.notes[0].text == "the host itself differs from the inventory: firewall rules, sshd"
+    assert made.notes[0].hint == "launchpad provision web-1 --plan"
 
 
 def test_the_digest_is_of_what_will_be_done_and_of_nothing_else() -> None:

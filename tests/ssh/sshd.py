@@ -61,4 +61,4 @@ class Sshd(Server):
     def let_in(self) -> None:
         """Authorise the operator's key for the forced command as it is now, and nothing else."""
         (self.folder / "authorized_keys").unlink(missing_ok=True)
-        self.authorize(self.key, self.command or f"{sys.executable} -I {STANDIN} {self.state}")
+        self.authorize(self.key, self.command or f"{sys.executable} -IS {STANDIN} {self.state}")
