@@ -87,9 +87,9 @@ def _wanted(fleet: Fleet, what: WhatToPin) -> dict[ImageUse, ImageReference | No
         return images_in_use(fleet)
     found = caddy_images(fleet) if what.caddy else {}
     for text in what.apps:
-        name, _, version = text.partition(":")
+        name, colon, version = text.partition(":")
         app = fleet.app(name)
-        for each in [version] if version else [item.version for item in app.versions]:
+        for each in [version] if colon else [item.version for item in app.versions]:
             found |= images_of_app(app, each)
     return found
 
