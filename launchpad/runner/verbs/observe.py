@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,8 @@ class Edge:
     """The domains that Caddy serves; None when Caddy does not answer."""
     docker: str
     """Docker's version; empty when it does not answer."""
+    held: Set[str]
+    """The tenants that somebody held before all this was read."""
 
 
 def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
@@ -49,11 +51,12 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     body {"tenants": [name] or null for all, "probes": whether to ask the apps how they are}."""
     given = only(body, tenants=list, probes=bool)
     problems: list[str] = []
-    edge = _edge(host, problems)
-    waiting = _open_operations(host)
     names = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name)]
     if given["tenants"] is not None:
         names = [name for name in names if name in given["tenants"]]
+    held = {name for name in names if host.lock_owner(f"tenant-{name}") is not None}
+    edge = _edge(host, problems, held)
+    waiting = _open_operations(host)
     tenants = {}
     for name in names:
         found = _or(problems, lambda name=name: _tenant(host, name, edge, waiting), None)
@@ -85,7 +88,7 @@ def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
     }
 
 
-def _edge(host: View, problems: list[str]) -> Edge:
+def _edge(host: View, problems: list[str], held: Set[str]) -> Edge:
     version = _or(problems, host.docker_version, "")
     containers: dict[str, list[Container]] = {}
     for item in _or(problems, host.containers, []) if version else ():
@@ -95,7 +98,7 @@ def _edge(host: View, problems: list[str]) -> Edge:
     if not gate:
         problems.append("the traffic gate was changed by hand")
     served = _or(problems, lambda: frozenset(_domains(host.running_sites())), None)
-    return Edge(containers, networks, gate, passing, served, version)
+    return Edge(containers, networks, gate, passing, served, version, held)
 
 
 def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -115,8 +118,8 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         "record": record,
         "containers": [asdict(item) for item in containers],
         "probes": [],
-        # An operation under way changes the host, and nobody's hand.
-        "drift": [] if owner is not None else _drift(host, found, edge),
+        # What an operation changes between one look and the next is nobody's hand.
+        "drift": [] if owner is not None or name in edge.held else _drift(host, found, edge),
         "traffic": "open" if side <= edge.passing else "closed",
         "breaker": _json(host, f"{paths.tenant(name)}/breaker.json"),
         "operation": _operation(name, owner, waiting),

@@ -63,7 +63,7 @@ def test_of_an_operation_that_was_undone_every_step_says_what_became_of_it() -> 
     found = told(host)[0]
     assert (found["outcome"], bool(found["message"])) == ("undone", True)
     results = {step["step"]: step["result"] for step in found["steps"]}
-    assert results["await-probes"] == "undone"
+    assert (results["start-side"], results["await-probes"]) == ("undone", "failed")
     assert results["commit"] == results["open-traffic"] == "waiting"
 
 

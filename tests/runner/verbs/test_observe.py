@@ -206,3 +206,19 @@ def test_observing_changes_nothing() -> None:
     calls = len(host.calls)
     seen(host)
     assert host.calls[calls:] == []
+
+
+def test_an_operation_that_ends_while_the_host_is_read_leaves_no_drift_behind() -> None:
+    class Ending(MemoryView):
+        """The operation's lock goes, and what it started is there, once the containers were read."""
+
+        def containers(self, tenant: str = "") -> Any:
+            found = super().containers(tenant)
+            self.locks.clear()
+            return [item for item in found if item.name != WEB]
+
+    host = Ending()
+    deployed(host=host)
+    host.locks["tenant-alice"] = {"operation": "operation-2"}
+    assert alice(host)["drift"] == []
+    assert alice(host)["drift"] == ["container of web is missing"]
