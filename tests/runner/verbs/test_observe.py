@@ -210,10 +210,12 @@ def test_observing_changes_nothing() -> None:
 
 def test_an_operation_that_ends_while_the_host_is_read_leaves_no_drift_behind() -> None:
     class Ending(MemoryView):
-        """The operation's lock goes, and what it started is there, once the containers were read."""
+        """The operation ends, and a container of it is gone, as soon as the containers were read."""
 
         def containers(self, tenant: str = "") -> Any:
             found = super().containers(tenant)
+            if tenant:
+                return found  # the operation itself looks
             self.locks.clear()
             return [item for item in found if item.name != WEB]
 
