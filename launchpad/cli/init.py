@@ -11,48 +11,96 @@ import typer
 from launchpad.cli import complete
 from launchpad.cli.session import Session
 from launchpad.errors import StateError
-from launchpad.fleet.keys import Keys
 from launchpad.fleet.scaffold import Owner, refuse_existing, scaffold
 
 app = typer.Typer()
 
 
-@app.command("init", epilog="Example: launchpad init my-fleet --git")
+@app.command("init", epilog="Example: launchpad init my-fleet")
 def init(
     ctx: typer.Context,
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Made when missing.", autocompletion=complete.folders)
     ] = Path(),
-    git: Annotated[bool, typer.Option("--git", help="Make it a Git repository too.")] = False,
+    git: Annotated[
+        bool | None,
+        typer.Option(
+            "--git/--no-git", help="Make it a Git repository; done anyway where git is installed and no repository is."
+        ),
+    ] = None,
 ) -> None:
     """Make a workspace: an example fleet of two tenants on one host, which you then make yours.
 
     Makes this operator's keys too, in ~/.config/launchpad, where they are missing. Never overwrites anything.
     """
     session = Session.of(ctx)
-    settings = session.settings
     root = folder.expanduser().absolute()
     refuse_existing(root)
-    keys = Keys(settings.identity, settings.ssh_key or settings.config / "ssh_ed25519", settings.signing_key)
-    made_keys = keys.make_missing(comment=str(settings.operator))
-    owner = Owner(settings.operator, keys.ssh_public, keys.signing_public, keys.recipient)
+    keys = session.keys
+    made_keys = keys.make_missing(comment=str(session.settings.operator))
+    owner = Owner(session.settings.operator, keys.ssh_public, keys.signing_public, keys.recipient)
     files = scaffold(root, owner)
-    if git:
-        _git_init(root)
-    data = {"workspace": str(root), "files": [path.relative_to(root).as_posix() for path in files]}
-    session.output.result(data | {"keys_made": [str(path) for path in made_keys]}, f"made a workspace in {root}")
+    generated = _generate_secrets(session, root)
+    repository = _make_repository(root, wanted=git)
+    data = {
+        "workspace": str(root),
+        "files": [path.relative_to(root).as_posix() for path in files],
+        "keys_made": [str(path) for path in made_keys],
+        "generated": generated,
+        "repository_made": repository,
+    }
+    session.output.result(data, f"made a workspace in {root}")
     for path in made_keys:
         session.output.say(f"made the key {path}")
-    cd = "" if root == Path.cwd() else f"cd {folder}; "
-    session.output.say(f"next: {cd}launchpad check; then write your VPS's address into inventory/hosts.yaml")
+    session.output.say(_next_steps(folder, elsewhere=root != Path.cwd(), repository=repository))
 
 
-def _git_init(root: Path) -> None:
+def _next_steps(folder: Path, *, elsewhere: bool, repository: bool) -> str:
+    """What to type, up to the first tenant that answers."""
+    steps = [f"cd {folder}"] if elsewhere else []
+    steps += [
+        "write your VPS's address and size into inventory/hosts.yaml",
+        "write a domain that points there into inventory/tenants/alice.yaml",
+        "launchpad app pin",
+        "launchpad check",
+        "launchpad provision web-1 --root-key ~/.ssh/id_ed25519",
+        "launchpad secret set alice ANTHROPIC_API_KEY",
+        "launchpad deploy alice",
+    ]
+    if repository:
+        steps.append("git add -A; git commit -m 'Our fleet'")
+    return "\n".join(["", "next:", *(f"  {number}. {step}" for number, step in enumerate(steps, start=1))])
+
+
+def _generate_secrets(session: Session, root: Path) -> dict[str, list[str]]:
+    """The tokens that the example's apps want: only the names come back."""
+    from launchpad.workspace import Workspace
+
+    workspace = Workspace.open(root, settings=session.settings, environment=session.environment)
+    fleet = workspace.fleet.load()
+    return {
+        str(name): sorted(map(str, workspace.secrets.generate_missing(tenant.name, fleet.apps[tenant.app])))
+        for name, tenant in sorted(fleet.tenants.items())
+    }
+
+
+def _make_repository(root: Path, *, wanted: bool | None) -> bool:
+    """Whether a repository was made. Nothing is committed: the example's first commit is for whoever made it theirs.
+    StateError only when it was asked for by name."""
+    if wanted is False or (wanted is None and _in_repository(root)):
+        return False
     try:
         command = ["git", "-C", str(root), "init", "--quiet"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    except FileNotFoundError as error:
-        raise StateError("the workspace is made, but git is not installed", hint="apt install git") from error
-    if done.returncode != 0:
+    except (OSError, subprocess.TimeoutExpired) as error:
+        if wanted is None:
+            return False
+        raise StateError("the workspace is made, but git cannot be started", hint="apt install git") from error
+    if done.returncode != 0 and wanted:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
         raise StateError(f"the workspace is made, but git init failed: {reason}", hint=f"git -C {root} init")
+    return done.returncode == 0
+
+
+def _in_repository(root: Path) -> bool:
+    return any((folder / ".git").exists() for folder in (root, *root.parents))

@@ -9,22 +9,20 @@ import typer
 from launchpad.cli.output import fields
 from launchpad.cli.session import Session
 from launchpad.errors import InventoryError
-from launchpad.fleet.keys import Keys
 
-app = typer.Typer(help="This operator's keys.")
+app = typer.Typer(help="Show and make this operator's keys.")
 
 
 @app.callback()
 def key() -> None:
-    """This operator's keys."""
+    """Show and make this operator's keys."""
 
 
 @app.command("show", epilog="Example: launchpad key show")
 def show_keys(ctx: typer.Context) -> None:
     """Show the public halves of this operator's keys, where they lie, and whether launchpad.yaml has them."""
     session = Session.of(ctx)
-    settings = session.settings
-    keys = Keys(settings.identity, settings.ssh_key or settings.config / "ssh_ed25519", settings.signing_key)
+    settings, keys = session.settings, session.keys
     public = {
         "ssh_key": str(keys.ssh_public),
         "signing_key": str(keys.signing_public),
@@ -43,6 +41,20 @@ def show_keys(ctx: typer.Context) -> None:
         ]
     )
     session.output.result(data, text)
+
+
+@app.command("make", epilog="Example: launchpad key make")
+def make_keys(ctx: typer.Context) -> None:
+    """Make those of this operator's keys that are missing, in ~/.config/launchpad. One that is there stays as it is.
+
+    For whoever joins a fleet: `launchpad init` does it for a new one.
+    """
+    session = Session.of(ctx)
+    made = session.keys.make_missing(comment=str(session.settings.operator))
+    text = "\n".join(f"made the key {path}" for path in made) or "nothing to do: every key is there"
+    session.output.result({"keys_made": [str(path) for path in made]}, text)
+    if made:
+        session.output.say("next: launchpad key show; someone who is let in writes them into launchpad.yaml")
 
 
 def _known(session: Session, public: dict[str, str]) -> dict[str, bool] | None:

@@ -25,7 +25,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("init", "Make a workspace that works as it stands.", "init"),
         Entry("check", "Say every mistake in the inventory.", "check"),
         Entry("schema", "Print the JSON Schema of the inventory's files, for editors.", "schema"),
-        Entry("key", "This operator's keys.", "keys", group=True),
+        Entry("key", "Show and make this operator's keys.", "keys", group=True),
     ),
     "Inventory": (
         Entry("tenant", "Add, show, list and remove tenants.", "tenants", group=True),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
+    from launchpad.fleet.keys import Keys
     from launchpad.settings import Settings
     from launchpad.workspace import Workspace
 
@@ -48,6 +49,14 @@ class Session:
         from launchpad.settings import Settings
 
         return Settings.of(self.environment, home=Path.home())
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Where this operator's keys are, or will be made."""
+        from launchpad.fleet.keys import Keys
+
+        own = self.settings
+        return Keys(own.identity, own.ssh_key or own.config / "ssh_ed25519", own.signing_key)
 
     @cached_property
     def workspace(self) -> Workspace:

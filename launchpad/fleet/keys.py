@@ -63,12 +63,13 @@ def _make_ssh_key(path: Path, *, comment: str) -> None:
 
 def _public_half(path: Path) -> PublicKey:
     public = path.with_name(f"{path.name}.pub")
+    if not path.exists() and not public.exists():
+        raise StateError(f"{path}: there is no such key", hint="launchpad key make")
     try:
         line = public.read_text(encoding="utf-8") if public.exists() else _ssh_keygen("-y", "-f", str(path))
         return PublicKey(line.strip())
     except (OSError, UnicodeDecodeError, Malformed) as error:
-        hint = "launchpad init makes keys that are missing" if not path.exists() else f"ls -l {public}"
-        raise StateError(f"{path}: its public half cannot be read", hint=hint) from error
+        raise StateError(f"{path}: its public half cannot be read", hint=f"ls -l {public}") from error
 
 
 def _ssh_keygen(*arguments: str) -> str:

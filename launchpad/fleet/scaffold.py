@@ -31,8 +31,7 @@ signers:
 recipients:
   - {recipient}
 
-# The web server in front of the tenants. Its image is pinned by digest before a host is provisioned:
-#   image: docker.io/library/caddy:2.11.7@sha256:…
+# The web server in front of the tenants. `launchpad app pin` writes its image here, with the digest that hosts demand.
 caddy:
   # Certificates come from Let's Encrypt, which warns at this address. Write your own.
   # acme_email: ops@example.com

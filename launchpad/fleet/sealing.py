@@ -45,7 +45,7 @@ class Identity:
             text = next(line for line in lines if line.startswith("AGE-SECRET-KEY-"))
             return pyrage.x25519.Identity.from_str(text.strip())
         except FileNotFoundError as error:
-            hint = "launchpad init makes one; or name yours in LAUNCHPAD_IDENTITY"
+            hint = "launchpad key make; or name yours in LAUNCHPAD_IDENTITY"
             raise StateError(f"{self.path}: there is no age identity", hint=hint) from error
         except (OSError, UnicodeDecodeError, StopIteration, pyrage.IdentityError):
             # without its cause, which may quote the key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,39 @@ def test_init_makes_a_workspace_that_works(empty: Terminal) -> None:
 def test_init_says_what_to_type_next(empty: Terminal) -> None:
     printed = empty.ok("init", "fleet")
     assert printed.out == f"made a workspace in {empty.root}/fleet\n"
-    assert "next: cd fleet; launchpad check" in printed.err
+    assert "\nnext:\n  1. cd fleet\n  2. write your VPS's address" in printed.err
+    assert ". launchpad deploy alice\n" in printed.err
+    assert max(map(len, printed.err.splitlines())) <= 80
+
+
+def test_init_leaves_only_digests_to_do(empty: Terminal) -> None:
+    made = empty.ok("init", "fleet", "--json")
+    assert made.json["generated"] == {"alice": ["OPENCLAW_GATEWAY_TOKEN"], "bob": ["BEACON_TOKEN"]}
+    notes = empty.ok("check", "-w", "fleet", "--json").json["notes"]
+    assert notes
+    assert [note["what"] for note in notes if "digest" not in note["what"]] == []
+
+
+def test_init_makes_a_repository_unless_it_is_in_one(empty: Terminal) -> None:
+    assert empty.ok("init", "fleet", "--json").json["repository_made"]
+    assert (empty.root / "fleet/.git").is_dir()
+    assert not empty.ok("init", "fleet/inner", "--json").json["repository_made"]
+    assert not empty.ok("init", "plain", "--no-git", "--json").json["repository_made"]
+    assert not (empty.root / "plain/.git").exists()
+
+
+def test_init_works_without_git(empty: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "ssh-keygen").symlink_to(str(shutil.which("ssh-keygen")))
+    monkeypatch.setenv("PATH", str(tools))
+    printed = empty.ok("init", "fleet")
+    assert "git" not in printed.err
+    refused = empty("init", "other", "--git")
+    assert (refused.code, refused.err) == (
+        4,
+        "error: the workspace is made, but git cannot be started\nhint: apt install git\n",
+    )
 
 
 def test_init_makes_keys_where_they_are_missing(empty: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +67,17 @@ def test_init_makes_keys_where_they_are_missing(empty: Terminal, monkeypatch: py
     made = empty.ok("init", "fleet", "--json").json["keys_made"]
     assert sorted(Path(path).name for path in made) == ["identity", "signing_ed25519", "ssh_ed25519"]
     assert empty.ok("init", "other", "--json").json["keys_made"] == []
+
+
+def test_key_make_makes_what_is_missing(empty: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAUNCHPAD_CONFIG", str(empty.root / "config"))
+    refused = empty("key", "show")
+    assert (refused.code, "hint: launchpad key make\n" in refused.err) == (4, True)
+    made = empty.ok("key", "make")
+    assert sorted(Path(line).name for line in made.out.splitlines()) == ["identity", "signing_ed25519", "ssh_ed25519"]
+    assert "next: launchpad key show" in made.err
+    assert empty.ok("key", "make").out == "nothing to do: every key is there\n"
+    empty.ok("key", "show")
 
 
 def test_init_overwrites_nothing(empty: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
