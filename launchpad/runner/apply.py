@@ -313,9 +313,9 @@ def stop_seconds(host: Host, tenant: str, short: str) -> int:
 
 
 def drain(step: Drain, context: Context) -> None:
-    """Until Caddy has no connection to the side any more, or the time is over (a WebSocket never ends by itself)."""
+    """Until nothing is under way to the side any more, or the time is over."""
     end = context.host.now() + step.seconds
-    while (left := context.host.connections(addresses(step))) and context.host.now() < end:
+    while (left := context.host.connections(addresses(step), quiet=step.quiet)) and context.host.now() < end:
         check_cancelled(context)
         context.host.wait(POLL_SECONDS)
     if left:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from math import inf
 from typing import Any, Literal, Protocol
 
 Progress = Callable[[str], None]
@@ -167,8 +168,9 @@ class Traffic(Protocol):
 
     def open_addresses(self) -> frozenset[IPv4Address]: ...
 
-    def connections(self, addresses: Sequence[IPv4Address]) -> int:
-        """How many established connections the host (Caddy) has to these addresses."""
+    def connections(self, addresses: Sequence[IPv4Address], *, quiet: float = inf) -> int:
+        """How many established connections the host (Caddy) has to these addresses; without those that have brought
+        something and then nothing for the quiet seconds, as a WebSocket at rest has."""
 
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
         """The status of a GET to a tenant's address, past a closed gate; 0 when there was no answer."""

@@ -39,9 +39,9 @@ from launchpad.runner.steps import (
     TenantStep,
 )
 
-SWAP_DRAIN_SECONDS = 5
+SWAP_DRAIN_SECONDS, SWAP_QUIET_SECONDS = 5, 1
 """One writer: new requests wait meanwhile, so only the ones under way are given time, and the app drains itself too."""
-BESIDE_DRAIN_SECONDS = 30
+BESIDE_DRAIN_SECONDS, BESIDE_QUIET_SECONDS = 30, 5
 """Two run at once: nobody waits, so the old one may finish its long requests."""
 KEPT_RELEASES = 5
 
@@ -156,7 +156,7 @@ def _replace(seen: Seen, release: Release, site: str | None, record: Mapping[str
     yield from _ground(seen, release)
     if old_runs and swap:
         yield HoldTraffic(tenant=tenant, slot=slot, side=old)
-        yield Drain(tenant=tenant, slot=slot, side=old, seconds=SWAP_DRAIN_SECONDS)
+        yield Drain(tenant=tenant, slot=slot, side=old, seconds=SWAP_DRAIN_SECONDS, quiet=SWAP_QUIET_SECONDS)
         yield StopSide(tenant=tenant, side=old, seconds=old_stop)
     yield StartSide(tenant=tenant, slot=slot, release=release.short, side=side)
     yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side)
@@ -169,7 +169,7 @@ def _replace(seen: Seen, release: Release, site: str | None, record: Mapping[str
     yield OpenTraffic(tenant=tenant, slot=slot, side=side)
     if old_runs and not swap:
         yield HoldTraffic(tenant=tenant, slot=slot, side=old)
-        yield Drain(tenant=tenant, slot=slot, side=old, seconds=BESIDE_DRAIN_SECONDS)
+        yield Drain(tenant=tenant, slot=slot, side=old, seconds=BESIDE_DRAIN_SECONDS, quiet=BESIDE_QUIET_SECONDS)
     if old_there and old != side:
         yield RemoveSide(tenant=tenant, side=old, seconds=old_stop)
     yield ClearSecrets(tenant=tenant, keep=release.short)
@@ -318,7 +318,7 @@ def _halt(record: Mapping[str, Any]) -> list[TenantStep]:
     tenant, slot, side = record["tenant"], record["slot"], record["side"]
     return [
         HoldTraffic(tenant=tenant, slot=slot, side=side),
-        Drain(tenant=tenant, slot=slot, side=side, seconds=SWAP_DRAIN_SECONDS),
+        Drain(tenant=tenant, slot=slot, side=side, seconds=SWAP_DRAIN_SECONDS, quiet=SWAP_QUIET_SECONDS),
         StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"]),
     ]
 

@@ -59,12 +59,15 @@ class HoldTraffic:
 
 @dataclass(frozen=True, kw_only=True)
 class Drain:
-    """Wait until the requests that are under way have been answered, at most so many seconds."""
+    """Wait until the requests that are under way have been answered, at most so many seconds.
+
+    A connection that was silent for the quiet seconds is a WebSocket at rest, which never ends by itself."""
 
     tenant: str
     slot: int
     side: Side
     seconds: int
+    quiet: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,6 +52,7 @@ def machine_closing_the_gate_cuts_no_connection(host: Machine, world: World) -> 
     with socket.create_connection((str(world.address()), PORT), timeout=3) as visitor:
         assert host.connections([world.address()]) == 1
         assert host.connections([world.address("b")]) == 0
+        assert host.connections([world.address()], quiet=0) == 1, "one that waits for its first byte is under way"
         host.close_traffic([world.address()])
         visitor.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert visitor.recv(64).startswith(b"HTTP/1.0 200"), "the connection was cut"

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from ipaddress import IPv4Address, IPv4Network
+from math import inf
 from typing import Any, TypeVar
 
 from launchpad.runner import paths
@@ -408,7 +409,7 @@ class MemoryHost:
     def open_addresses(self) -> frozenset[IPv4Address]:
         return frozenset(self.opened)
 
-    def connections(self, addresses: Sequence[IPv4Address]) -> int:
+    def connections(self, addresses: Sequence[IPv4Address], *, quiet: float = inf) -> int:
         return sum(self.established.get(address, 0) for address in addresses)
 
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
