@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,3 +47,15 @@ def world(
     yield a_world(lab, host, tmp_path_factory.mktemp(name) / "workspace", config=snapshot[1])
     if not os.environ.get("LAUNCHPAD_KEEP"):
         lab.down(name)
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Print for whoever runs the tests, also of a test that passes."""
+    captured = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def print_through(text: str) -> None:
+        with captured.global_and_fixture_disabled():
+            print(f"\n{text}", flush=True)
+
+    return print_through

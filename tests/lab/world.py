@@ -6,6 +6,7 @@ together with the operator's keys, and every test module boots a copy in seconds
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.client
 import json
@@ -19,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +125,16 @@ class World:
 
     # --- views from outside
 
+    @cached_property
+    def trust(self) -> ssl.SSLContext:
+        """Trust in the lab's certificate authority alone."""
+        return ssl.create_default_context(cafile=str(self.lab.acme_root_pem()))
+
     def connect(self, name: str, *, timeout: float = 30) -> ssl.SSLSocket:
         """A verified TLS connection to the tenant's name."""
-        context = ssl.create_default_context(cafile=str(self.lab.acme_root_pem()))
         plain = socket.create_connection((self.host.address, 443), timeout=timeout)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return context.wrap_socket(plain, server_hostname=self.domain(name))
+        return self.trust.wrap_socket(plain, server_hostname=self.domain(name))
 
     def get(self, name: str, path: str = "/", *, timeout: float = 30) -> Answer:
         return self.request(name, "GET", path, timeout=timeout)
@@ -157,15 +163,16 @@ class World:
         raise AssertionError(f"{self.domain(name)}{path}: {last}, not {status}, after {seconds} s")
 
     @contextmanager
-    def websocket(self, name: str, path: str = "/ws") -> Iterator[Any]:
-        """A WebSocket to the tenant through Caddy."""
+    def websocket(self, name: str, path: str = "/ws", *, timeout: float = 30) -> Iterator[Any]:
+        """A WebSocket to the tenant through Caddy; OSError when it is not there in time."""
         from websockets.sync.client import connect
 
         with connect(
             f"ws://{self.domain(name)}{path}",
-            sock=self.connect(name),
+            sock=self.connect(name, timeout=timeout),
             proxy=None,
-            ping_interval=None,  # type: ignore[arg-type]
+            open_timeout=timeout,
+            ping_interval=None,
         ) as stream:
             yield stream
 
@@ -200,7 +207,12 @@ def key_of_the_code() -> str:
 
 def provisioned(lab: Lab) -> tuple[str, Path]:
     """The key of a snapshot of a provisioned host, and the operator's configuration folder that belongs to it."""
-    key = key_of_the_code()
+    with (Path(lab.paths.cache) / "provisioned.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of the tests at once make it once
+        return _provisioned(lab, key_of_the_code())
+
+
+def _provisioned(lab: Lab, key: str) -> tuple[str, Path]:
     config = Path(lab.paths.cache) / "operators" / key
     if lab.has_snapshot(LABEL, key=key) and (config / "launchpad").is_dir():
         return key, config
