@@ -63,7 +63,7 @@ def copy(where: Path) -> None:
 
 def passes(where: Path, tests: tuple[str, ...]) -> bool:
     """Whether the tests pass in that copy."""
-    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", "timeout=120", *tests]
     environment = os.environ | {"PYTHONPATH": f"{where}:{where / 'scripts'}", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(argv, cwd=where, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
