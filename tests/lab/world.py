@@ -246,8 +246,9 @@ def a_world(lab: Lab, host: Host, root: Path, *, fresh: bool = False, config: Pa
         capture_output=True,
     )
     shutil.copy(lab.ca_pem(), root / "acme-root.pem")
-    for path in (root / "inventory/tenants").glob("*.yaml"):
-        path.unlink()
+    for folder in ("tenants", "secrets"):  # the example's
+        for path in (root / "inventory" / folder).glob("*.yaml"):
+            path.unlink()
     write(
         root / "launchpad.yaml",
         caddy={
