@@ -10,6 +10,7 @@ What holds for a whole fleet stands in its launchpad.yaml (`fleet.Defaults`); wh
     LAUNCHPAD_SIGNING_KEY   the key that signs runners; else CONFIG/signing_ed25519
     LAUNCHPAD_PARALLEL      hosts at a time, 1 to 256; else 32
     LAUNCHPAD_CONNECT_TIMEOUT   such as 10s
+    LAUNCHPAD_DEBUG         anything: tell on standard error what SSH does
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Settings:
     workspace: Path | None = None
     parallel: int = 32
     connect_timeout: Duration = CONNECT_TIMEOUT
+    debug: bool = False
 
     @classmethod
     def of(cls, environment: Mapping[str, str], *, home: Path) -> Settings:
@@ -63,6 +65,7 @@ class Settings:
             workspace=path("LAUNCHPAD_WORKSPACE"),
             parallel=_parallel(environment.get("LAUNCHPAD_PARALLEL", "")),
             connect_timeout=_timeout(environment.get("LAUNCHPAD_CONNECT_TIMEOUT", "")),
+            debug=bool(environment.get("LAUNCHPAD_DEBUG")),
         )
 
 

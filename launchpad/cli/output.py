@@ -68,7 +68,7 @@ class Output:
             return
         self._print(self.stderr, f"{self.styled('error:', RED, self.stderr)} {safe(error.message)}")
         for name, failure in getattr(error, "failures", {}).items():
-            self._print(self.stderr, f"  {safe(name)}: {safe(failure.message)}")
+            self._print(self.stderr, f"  {safe(name)}: {safe(failure.message.removeprefix(f'{name}: '))}")
         if error.hint:
             self._print(self.stderr, f"{self.styled('hint:', BOLD, self.stderr)} {safe(error.hint)}")
 

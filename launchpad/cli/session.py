@@ -66,6 +66,8 @@ class Session:
         from launchpad.workspace import Workspace, find_root
 
         root = find_root(self.named or self.settings.workspace, start=Path.cwd())
+        if self.settings.debug:
+            _tell_of_ssh()
         hosts = SshHosts(self.settings, state=root / STATE)
         return Workspace.open(root, settings=self.settings, environment=self.environment, hosts=hosts)
 
@@ -73,3 +75,14 @@ class Session:
     def interactive(self) -> bool:
         """Whether there is a person to ask."""
         return sys.stdin.isatty() and sys.stderr.isatty() and not self.json
+
+
+def _tell_of_ssh() -> None:
+    """Send what paramiko says of itself to standard error; no payload is in it."""
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    paramiko = logging.getLogger("paramiko")
+    paramiko.setLevel(logging.DEBUG)
+    paramiko.addHandler(handler)

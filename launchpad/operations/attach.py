@@ -18,8 +18,8 @@ def attach(workspace: Workspace, identifier: str, *, host: str = "", on_event: O
     return follow(workspace, whose(workspace, identifier, host=host), identifier, on_event=on_event)
 
 
-def whose(workspace: Workspace, identifier: str, *, host: str = "") -> Host:
-    """The host that has the operation; the named one without asking."""
+def whose(workspace: Workspace, identifier: str, *, host: str = "", command: str = "attach") -> Host:
+    """The host that has the operation; the named one without asking. `command` is what a hint says to type."""
     fleet = workspace.fleet.load()
     if host:
         return fleet.host(host)
@@ -35,7 +35,7 @@ def whose(workspace: Workspace, identifier: str, *, host: str = "") -> Host:
     if silent:
         raise PartialError(
             f"no host that answered has operation {identifier}, and {', '.join(silent)} did not answer",
-            hint=f"launchpad attach {identifier} --host {next(iter(silent))}",
+            hint=f"launchpad {command} {identifier} --host {next(iter(silent))}",
             failures=silent,
         )
     raise StateError(f"no host has operation {identifier}", hint="launchpad history")

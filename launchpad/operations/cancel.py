@@ -15,7 +15,7 @@ OVER = frozenset({"done", "unchanged", "undone", "cancelled", "incomplete"})
 def cancel(workspace: Workspace, identifier: str, *, host: str = "") -> dict[str, Any]:
     """Ask the host to undo the operation: {"host", "id", "outcome": "cancelling"}; `attach` follows the undoing.
     StateError when it is over already, or has committed."""
-    owner = whose(workspace, identifier, host=host)
+    owner = whose(workspace, identifier, host=host, command="cancel")
     with hosts_of(workspace).reach(owner) as runner:
         reply = runner.ask("cancel", {"id": identifier})
     outcome = str(reply.get("outcome") or "cancelling")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import Any
 
@@ -14,8 +15,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from launchpad.errors import HostError
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.handshakes import HANDSHAKES
-from launchpad.ssh.identity import Identity, Login
+from launchpad.ssh.identity import USUAL_FILES, Identity, Login
 from launchpad.ssh.problems import HostKey, HostKeyChanged, HostKeyUnknown, LoginRefused, cause_of
+
+# its threads print the tracebacks of what comes up here as exceptions: those who want them add a handler
+_PARAMIKO = logging.getLogger("paramiko")
+_PARAMIKO.addHandler(logging.NullHandler())
+_PARAMIKO.propagate = False
 
 KEEPALIVE_SECONDS = 15
 DEAD_SECONDS = 45
@@ -100,7 +106,7 @@ def _handshake(endpoint: Endpoint, identity: Identity, without: list[str]) -> fa
         except BaseException as error:
             dialled.close()
             connection.client.close()
-            _translate(error, endpoint, login)
+            _translate(error, endpoint, login, greeted=_was_greeted(connection))
             raise
         connection.transport.set_keepalive(KEEPALIVE_SECONDS)
         return connection
@@ -140,13 +146,21 @@ def _algorithms(kind: str) -> tuple[str, ...]:
     return ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if kind == "ssh-rsa" else (kind,)
 
 
-def _translate(error: BaseException, endpoint: Endpoint, login: Login) -> None:
+def _was_greeted(connection: fabric.Connection) -> bool:
+    """Whether what answered has said that it is an SSH server."""
+    transport = connection.client.get_transport()
+    return transport is not None and bool(transport.remote_version)
+
+
+def _translate(error: BaseException, endpoint: Endpoint, login: Login, *, greeted: bool) -> None:
     """Raise what the failure of a handshake means; return when the caller tells that by its own type."""
     match error:
         case _OtherKey() | IncompatiblePeer():
             return
         case AuthFailure() if not _was_dropped(error):
             raise _refused(endpoint, login) from error
+        case SSHException() | EOFError() | OSError() if not greeted:
+            raise _Dropped("it hung up, or is no SSH server") from error
         case SSHException() | EOFError() | OSError():
             raise _Dropped(cause_of(error)) from error
 
@@ -177,11 +191,20 @@ def _changed(endpoint: Endpoint, key: HostKey) -> HostKeyChanged:
 
 def _refused(endpoint: Endpoint, login: Login) -> LoginRefused:
     if not login.offered:
-        return LoginRefused(f"{endpoint.host}: there is no SSH key to offer to {endpoint}", hint="ssh-add")
+        message = (
+            f"{endpoint.host}: there is no SSH key to offer to {endpoint}: looked for {_looked_for(login.identity)}"
+        )
+        return LoginRefused(message, hint="launchpad key make; or name yours in LAUNCHPAD_SSH_KEY, or ssh-add it")
     return LoginRefused(
         f"{endpoint.host}: {endpoint} accepts none of {len(login.offered)} keys: {', '.join(login.offered)}",
         hint="ssh-add -l shows the keys of your agent; who may log in stands under operators: in the inventory",
     )
+
+
+def _looked_for(identity: Identity) -> str:
+    """Where keys were looked for, in vain."""
+    files = [str(identity.home / ".ssh" / name) for name in USUAL_FILES] if identity.home else []
+    return ", ".join([*files, "keys in the SSH agent" if identity.agent else "no agent's"])
 
 
 def _cannot_connect(endpoint: Endpoint) -> str:

@@ -175,10 +175,11 @@ def test_a_key_that_is_not_let_in_is_named(sshd: Sshd, tmp_path: Path) -> None:
         Connection(sshd.endpoint(), identity=Identity(key_files=(other,), agent=False)).open()
 
 
-def test_without_a_key_there_is_a_hint_how_to_have_one(sshd: Sshd) -> None:
+def test_without_a_key_it_says_where_it_looked_and_how_to_have_one(sshd: Sshd, tmp_path: Path) -> None:
     with pytest.raises(LoginRefused) as caught:
-        Connection(sshd.endpoint(), identity=Identity(agent=False)).open()
-    assert caught.value.hint == "ssh-add"
+        Connection(sshd.endpoint(), identity=Identity(agent=False, home=tmp_path)).open()
+    assert f"looked for {tmp_path}/.ssh/id_ed25519, {tmp_path}/.ssh/id_ecdsa, " in caught.value.message
+    assert caught.value.hint.startswith("launchpad key make;")
 
 
 def test_only_the_key_that_the_host_is_known_to_accept_is_offered(sshd: Sshd, tmp_path: Path) -> None:
