@@ -155,6 +155,7 @@ class LinuxSystem:
         }
         if kind == "sshd":
             Path("/run/sshd").mkdir(exist_ok=True)  # sshd insists on it, and only ssh.service makes it
+            text += "\nInclude /etc/ssh/sshd_config\n"  # together, as they will be read
         with tempfile.NamedTemporaryFile("w", prefix=f"launchpad-{kind}-") as file:
             file.write(text)
             file.flush()

@@ -75,13 +75,15 @@ def undo(before: Mapping[str, File], context: Context) -> None:
 
 
 def _make(step: ChangeAccess, host: ProvisionHost, found: reverts.Revert) -> None:
+    heard = False
     try:
         for path, content in step.files.items():
             host.write(path, content.encode(), mode=step.modes.get(path, 0o644))
         _hold(host)
+        heard = True
         reverts.bring_into_force(host)
     except Failed:
-        reverts.take_back(host, found.nonce)
+        reverts.take_back(host, found.nonce, tell=heard)
         raise
 
 

@@ -98,8 +98,10 @@ def confirm(host: ProvisionHost, nonce: str) -> None:
     host.system.act(timer(nonce), "stop")
 
 
-def take_back(host: ProvisionHost, nonce: str, *, booting: bool = False) -> State:
-    """Bring back what was there before, unless the change was confirmed; the state that it is in then."""
+def take_back(host: ProvisionHost, nonce: str, *, tell: bool = True, booting: bool = False) -> State:
+    """Bring back what was there before, unless the change was confirmed; the state that it is in then.
+
+    `tell` sshd and the firewall, unless they cannot have heard of the change; at a boot they have not started yet."""
     with _locked(host):
         found = load(host, nonce)
         if found is None or found.state in ("confirmed", "reverted"):
@@ -108,7 +110,7 @@ def take_back(host: ProvisionHost, nonce: str, *, booting: bool = False) -> Stat
             restore(host, path, record_from_json(File, item, "revert.files"))
         for path, target in found.links.items():
             host.link(path, target) if target else host.remove(path)
-        if found.kind == "access" and not booting:
+        if found.kind == "access" and tell and not booting:
             bring_into_force(host)
         _write(host, replace(found, state="reverted"))
     if not booting:
