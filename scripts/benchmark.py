@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -46,6 +47,7 @@ def main() -> int:
         parser.error(f"no part {min(unknown)}")
     seclusion.enter()
     figures = Figures(quiet=options.json)
+    figures.note(f"{os.cpu_count()} processors; {os.getloadavg()[0]:.1f} programs ran beside this at its start")
     folder = Path(tempfile.mkdtemp(prefix="launchpad-bench-"))
     folder.chmod(0o755)
     try:

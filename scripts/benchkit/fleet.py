@@ -50,6 +50,10 @@ def measure(figures: Figures, folder: Path) -> None:
     if not seclusion.is_secluded():
         figures.note("fleet: left out, because its user, its sudo and its runner need root")
         return
+    if not Path("/var/run/docker.sock").exists():
+        figures.note(
+            "fleet: there is no Docker here, so the runner finds nothing behind its questions to Docker and Caddy"
+        )
     with planted(folder) as farm:
         ports = {f"web-{number}": (s.port, s.fingerprint) for number, s in enumerate(farm.servers, start=1)}
         environment = os.environ | write_workspace(folder / "fleet", ports)
