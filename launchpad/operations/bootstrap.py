@@ -90,7 +90,7 @@ def _speak(
     def on_line(text: str) -> None:
         try:
             line = json.loads(text)
-            judge_line(line, host=str(bare.host.name))
+            judge_line(line, host=str(bare.host.name), verb=verb)
             if line["type"] == "event":
                 hear(line)
             elif line["type"] == "reply":

@@ -22,13 +22,17 @@ class Installed:
     version: str
     digest: str
     """The beginning of its archive's."""
-    settings_digest: str
 
 
 def look_at(runner: Runner) -> Installed:
-    """Ask the host about itself alone."""
-    own = runner.ask("observe", {"tenants": [], "probes": False})["host"]
-    return Installed(str(own["runner"]), str(own["digest"]), str(own["settings_digest"]))
+    """Which runner answers, whatever protocol it speaks."""
+    own = runner.ask("hello", {})
+    return Installed(str(own["runner"]), str(own.get("digest") or ""))
+
+
+def settings_digest(runner: Runner) -> str:
+    """The digest of the settings that the host has."""
+    return str(runner.ask("observe", {"tenants": [], "probes": False})["host"]["settings_digest"])
 
 
 def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, now: Installed) -> bool:

@@ -20,7 +20,7 @@ from launchpad.operations.confirming import answering
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.host_settings import SIGNER, host_settings
 from launchpad.operations.identifiers import new_identifier
-from launchpad.operations.install_runner import bring_runner_up_to_date, look_at
+from launchpad.operations.install_runner import bring_runner_up_to_date, look_at, settings_digest
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.reaching import hosts_of
 from launchpad.operations.trust import Offer, trust
@@ -136,12 +136,14 @@ def _installed(workspace: Workspace, host: Host, operation: dict[str, Any]) -> _
     """Bring the runner up to date, and ask it what is to do."""
     hosts = hosts_of(workspace)
     with hosts.reach(host) as runner:
-        now = look_at(runner)
-        newer = bring_runner_up_to_date(workspace, host, runner, now)
-        if not newer:
-            return _Found(_steps(runner, operation)["steps"], now.settings_digest)
+        if not bring_runner_up_to_date(workspace, host, runner, look_at(runner)):
+            return _found(runner, operation)
     with hosts.reach(host) as runner:
-        return _Found(_steps(runner, operation)["steps"], look_at(runner).settings_digest)
+        return _found(runner, operation)
+
+
+def _found(runner: Runner, operation: dict[str, Any]) -> _Found:
+    return _Found(_steps(runner, operation)["steps"], settings_digest(runner))
 
 
 def _planned(workspace: Workspace, host: Host, operation: dict[str, Any]) -> dict[str, Any]:

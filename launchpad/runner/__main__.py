@@ -17,7 +17,15 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from launchpad.runner.protocol import CHANGING_VERBS, OLDEST_PROTOCOL, PROTOCOL, Refused, Request, request_from_line
+from launchpad.runner.protocol import (
+    CHANGING_VERBS,
+    OLDEST_PROTOCOL,
+    PROTOCOL,
+    TIMELESS_VERBS,
+    Refused,
+    Request,
+    request_from_line,
+)
 
 MOST_REQUEST_BYTES = 16 * 1024 * 1024
 OPERATOR = re.compile(r"operator=([a-z0-9][a-z0-9-]{0,31})")
@@ -67,24 +75,26 @@ def serve(operator: str) -> int:
 
 
 def answers(request: Request, operator: str, host: Any) -> Iterator[dict[str, Any]]:
-    """The answers to a request, once its protocol is one that this runner serves."""
+    """The answers to a request, once its protocol is one that this runner serves; in that protocol."""
     from launchpad.runner.caller import Caller
 
     check_protocol(request)
     caller = Caller(operator, os.environ.get("SSH_CONNECTION", "").split(" ")[0])
     verb = getattr(import_module(f"launchpad.runner.verbs.{request.verb}"), request.verb)
+    spoken = min(request.protocol, PROTOCOL)
     for answer in verb(host, request.body, caller):
-        yield answer | {"protocol": PROTOCOL} if answer["type"] == "reply" else answer
+        yield answer | {"protocol": spoken} if answer["type"] == "reply" else answer
 
 
-def check_protocol(request: Request) -> None:
-    """A client that is one protocol older may read; any other difference is refused with what to update."""
-    if request.protocol > PROTOCOL and request.verb not in ("hello", "install"):
-        hint = "launchpad provision HOST, to upgrade the runner"
-        raise Refused(f"this runner speaks protocol {PROTOCOL}, not {request.protocol}", kind="protocol", hint=hint)
-    too_old = request.protocol < OLDEST_PROTOCOL - 1
-    if too_old or (request.protocol < OLDEST_PROTOCOL and request.verb in CHANGING_VERBS):
-        message = f"this Launchpad speaks protocol {request.protocol}; the host wants {OLDEST_PROTOCOL} or newer"
+def check_protocol(request: Request, *, oldest: int = OLDEST_PROTOCOL, newest: int = PROTOCOL) -> None:
+    """A client that is one protocol older than the oldest may read; a newer one may look who answers and install; any
+    other difference is refused with what to update."""
+    if request.protocol > newest and request.verb not in TIMELESS_VERBS:
+        message = f"this runner speaks protocol {newest}, not {request.protocol}"
+        raise Refused(message, kind="protocol", hint="launchpad provision HOST")
+    too_old = request.protocol < oldest - 1
+    if too_old or (request.protocol < oldest and request.verb in CHANGING_VERBS):
+        message = f"this Launchpad speaks protocol {request.protocol}; the host wants {oldest} or newer"
         raise Refused(message, kind="protocol", hint="update Launchpad")
 
 

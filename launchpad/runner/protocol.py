@@ -34,6 +34,9 @@ OLDEST_PROTOCOL = 1
 READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan"})
 CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install"})
 VERBS = READING_VERBS | CHANGING_VERBS
+TIMELESS_VERBS = frozenset({"hello", "install"})
+"""Understood between any two protocols: by them a newer client finds an older runner and brings it up to date. Their
+bodies never change, and their replies only gain keys."""
 
 OPERATION_KINDS = ("provision", "deploy", "stop", "start", "restart", "retire")
 
@@ -80,8 +83,6 @@ class Service:
     memory_mb: int
     cpus: float
     pids: int
-    needs_start: str = ""
-    """Reserved for an order of start; Compose's own depends_on says it today."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ class Connection:
             running.send(payload)
             try:
                 for line in _lines(running):
-                    judge_line(line, host=self.endpoint.host)
+                    judge_line(line, host=self.endpoint.host, verb=verb)
                     yield line
                     if line["type"] == "reply":
                         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from launchpad.operations.host_settings import SIGNER, host_settings
 from launchpad.operations.identifiers import new_identifier
-from launchpad.operations.install_runner import look_at
+from launchpad.operations.install_runner import settings_digest
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.settings import Settings
 from launchpad.ssh.archive import sign
@@ -48,7 +48,7 @@ def signed(workspace: Workspace, settings: Mapping[str, Any], *, replaces: str) 
 def submit(workspace: Workspace, settings: Mapping[str, Any], hear: Hear) -> dict[str, Any]:
     """Submit the settings, signed, over one connection; `hear` gets every event, the operation's id beside it."""
     with connection(workspace) as reached:
-        replaces = look_at(reached).settings_digest
+        replaces = settings_digest(reached)
         operation = {
             "kind": "provision",
             "settings": settings,
