@@ -59,9 +59,9 @@ def version_in(folder: str) -> Version | None:
         return None
 
 
-def unpack(archive: bytes) -> str:
+def unpack(archive: bytes, *, library: str = paths.LIBRARY) -> str:
     """The folder with the archive's runner, whole or not there at all; nothing points at it yet."""
-    folder = Path(folder_of(archive))
+    folder = Path(library, Path(folder_of(archive)).name)
     if folder.exists():
         return str(folder)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")

@@ -1,0 +1,93 @@
+"""What is to do, from what is: empty when nothing is, and each difference shown."""
+
+from __future__ import annotations
+
+from launchpad.runner.caller import Caller
+from launchpad.runner.provision.plan import differences, planned_provision
+from launchpad.runner.provision.steps import HOST_STEPS
+from launchpad.runner.steps import step_as_json, step_from_json, step_name
+from launchpad.runner.verbs.plan import plan
+from tests.memory.host import File
+from tests.memory.system import BareHost
+from tests.runner.provision.settings import IMAGE, key, settings
+from tests.runner.provision.test_kill_points import body, run
+
+
+def provisioned() -> BareHost:
+    host = BareHost(registry={IMAGE})
+    assert run(host, body(settings())) == "done"
+    host.calls.clear()
+    return host
+
+
+def steps_of(host: BareHost, **changes: object) -> list[str]:
+    return [step_name(type(step)) for step in planned_provision(host, settings(**changes))]
+
+
+def test_a_plan_changes_nothing() -> None:
+    host = BareHost(registry={IMAGE})
+    (reply,) = plan(host, {"operation": {"kind": "provision", "settings": settings()}}, Caller("alice"))
+    assert len(reply["body"]["steps"]) > 20
+    assert any("+PermitRootLogin no" in diff for diff in reply["body"]["diffs"])
+    assert host.calls == []
+
+
+def test_nothing_is_to_do_on_a_host_that_is_as_it_should_be() -> None:
+    assert steps_of(provisioned()) == []
+
+
+def test_each_change_by_hand_has_its_step() -> None:
+    host = provisioned()
+    host.files["/etc/docker/daemon.json"].data = b"{}"
+    assert steps_of(host) == ["put-files"]
+    host = provisioned()
+    host.files["/etc/sudoers.d/launchpad"].mode = 0o666
+    assert steps_of(host) == ["change-access"]
+    host = provisioned()
+    host.system.table = None
+    assert steps_of(host) == ["change-access"]
+    host = provisioned()
+    host.system.packages.remove("fail2ban")
+    host.system.active.discard("fail2ban.service")
+    assert steps_of(host) == ["install-packages", "enable-units"]
+    host = provisioned()
+    host.system.caddy = None
+    assert steps_of(host) == ["run-caddy"]
+    host = provisioned()
+    host.system.values["kernel.sysrq"] = "1"
+    assert steps_of(host) == ["set-kernel"]
+    host = provisioned()
+    host.folders["/srv/launchpad/caddy/run"] = (0o777, 0)
+    assert steps_of(host) == ["make-folders"]
+
+
+def test_another_operator_changes_who_gets_in_and_what_is_recorded() -> None:
+    host = provisioned()
+    two = [{"name": "alice", "keys": [key(1)]}, {"name": "bob", "keys": [key(2)]}]
+    assert steps_of(host, operators=two) == ["change-access", "record-settings"]
+    (diff,) = differences(host, planned_provision(host, settings(operators=two)))
+    added = [line for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++")]
+    assert len(added) == 1
+    assert "operator=bob" in added[0]
+
+
+def test_a_diff_says_what_comes_and_what_goes() -> None:
+    host = provisioned()
+    host.files["/etc/fail2ban/jail.d/launchpad.local"] = File(b"[sshd]\nenabled = false\n")
+    (diff,) = differences(host, planned_provision(host, settings()))
+    assert diff.startswith("--- /etc/fail2ban/jail.d/launchpad.local\n+++ /etc/fail2ban/jail.d/launchpad.local\n")
+    assert "-enabled = false\n" in diff
+    assert "+enabled = true\n" in diff
+
+
+def test_storage_only_grows() -> None:
+    host = provisioned()
+    assert steps_of(host, storage={"loop_mb": 8192, "device": ""})[0] == "make-storage"
+    assert "make-storage" not in steps_of(host, storage={"loop_mb": 1024, "device": ""})
+
+
+def test_every_step_comes_back_from_its_journal() -> None:
+    host = BareHost(registry={IMAGE})
+    steps = planned_provision(host, settings())
+    assert [step_from_json(step_as_json(step)) for step in steps] == steps
+    assert {type(step) for step in steps} == set(HOST_STEPS.values())
