@@ -92,8 +92,6 @@ def _judge_services(release: Release) -> None:
         between(service.memory_mb, f"{where}.memory_mb", least=6, most=1 << 30)
         between(service.cpus, f"{where}.cpus", least=0.01, most=1024)
         between(service.pids, f"{where}.pids", least=8, most=32768)
-        if service.needs_start:
-            raise Refused(f"{where}.needs_start: is reserved")
 
 
 def _judge_parts(parts: Iterable[str], where: str) -> None:

@@ -52,7 +52,6 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("services/0/cpus", float("inf"), "gateway.cpus"),
     ("services/0/pids", 7, "gateway.pids: must be from 8 to 32768, not 7"),
     ("services/0/pids", 1 << 22, "gateway.pids"),
-    ("services/0/needs_start", "db", "gateway.needs_start: is reserved"),
     ("web", "", "release.domains: an app with a web service"),
     ("domains", [], "release.domains: an app with a web service"),
     ("domains", domains(51), "release.domains: at most 50"),
