@@ -45,7 +45,7 @@ def described(path: str, command: Any) -> Iterator[str]:
         return
     arguments = [item for item in command.params if item.param_type_name == "argument"]
     options = [item for item in command.params if item.param_type_name == "option" and item.name not in EVERYWHERE]
-    words = " ".join(item.metavar or str(item.name).upper() for item in arguments)
+    words = " ".join(piece for item in arguments for piece in item.get_usage_pieces(None))
     yield from (
         f"#### `{path}{' ' + words if words else ''}`",
         "",

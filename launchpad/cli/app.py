@@ -70,11 +70,22 @@ def _add_shared_options(command: Any) -> None:
     command.rich_markup_mode = None  # one look for all help, and the quicker one
     subcommands = getattr(command, "commands", None)
     if subcommands is None:
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                _show_plainly(parameter)
         command.params.extend(typer.main.get_command(_shared).params)
         return
     command.no_args_is_help = True
     for subcommand in subcommands.values():
         _add_shared_options(subcommand)
+
+
+def _show_plainly(argument: Any) -> None:
+    """Show an argument in usage and help by what it stands for alone, without Typer's braces and names of types."""
+    name = f"{argument.metavar}{'' if argument.nargs == 1 else '...'}"
+    whole = argument.get_help_record
+    argument.get_usage_pieces = lambda ctx: [name if argument.required else f"[{name}]"]  # noqa: ARG005 (Click's signature)
+    argument.get_help_record = lambda ctx: (name, (whole(ctx) or ("", ""))[1])
 
 
 def _show_version(value: bool) -> None:

@@ -25,7 +25,8 @@ def init(
     git: Annotated[
         bool | None,
         typer.Option(
-            "--git/--no-git", help="Make it a Git repository; done anyway where git is installed and no repository is."
+            "--git/--no-git",
+            help="Make it a Git repository. It is made one anyway, unless it lies in one or there is no git.",
         ),
     ] = None,
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from launchpad.errors import LaunchpadError
 
 NARROWEST = 80
+LEAST_COLUMN = 8
 RED, GREEN, YELLOW, DIM, BOLD = "31", "32", "33", "2", "1"
 
 
@@ -25,6 +26,8 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     empty: str = ""
     """What to say instead when there are no rows."""
+    firm: tuple[str, ...] = ()
+    """Headings of columns that are never folded: what people copy."""
 
 
 class Output:
@@ -84,7 +87,8 @@ class Output:
         rows = [[safe(cell).replace("\n", " ") for cell in row] for row in table.rows]
         width = max(NARROWEST, shutil.get_terminal_size().columns) if self.stdout.isatty() else NARROWEST
         columns = zip(table.headings, *rows, strict=True)
-        widths = _fitted([max(map(len, column)) for column in columns], width)
+        firm = [heading in table.firm for heading in table.headings]
+        widths = _fitted([max(map(len, column)) for column in columns], width, firm)
         lines = [self.styled(line, BOLD) for line in _laid_out([heading.upper() for heading in table.headings], widths)]
         for row in rows:
             lines += _laid_out(row, widths)
@@ -121,11 +125,15 @@ def fields(pairs: Iterable[tuple[str, object]]) -> str:
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
 
 
-def _fitted(widths: list[int], total: int) -> list[int]:
-    """Column widths that sum to the total at most with two spaces between, taken from the widest."""
+def _fitted(widths: list[int], total: int, firm: Sequence[bool]) -> list[int]:
+    """Column widths that sum to the total at most with two spaces between, taken from the widest that may give way."""
     fitted = list(widths)
-    while sum(fitted) + 2 * (len(fitted) - 1) > total and max(fitted) > 8:
-        fitted[fitted.index(max(fitted))] -= 1
+    yielding = [index for index, is_firm in enumerate(firm) if not is_firm]
+    while yielding and sum(fitted) + 2 * (len(fitted) - 1) > total:
+        widest = max(yielding, key=fitted.__getitem__)
+        if fitted[widest] <= LEAST_COLUMN:
+            break
+        fitted[widest] -= 1
     return fitted
 
 

@@ -17,7 +17,7 @@ app = typer.Typer(help="Bring hosts to what the inventory says.")
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[TENANT|HOST]...", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
+    typer.Argument(metavar="TENANT|HOST", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
 ]
 
 
@@ -105,7 +105,7 @@ def describe(made: FleetPlan) -> str:
     if made.changes:
         lines.append(f"plan {made.digest}: {_count(len(made.changes), 'change')}")
     else:
-        lines.append("nothing to do")
+        lines.append("nothing to do on the hosts that answered" if made.unreachable else "nothing to do")
     return "\n".join(lines)
 
 

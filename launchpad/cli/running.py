@@ -104,7 +104,7 @@ def retire(
     carry_out(session, lambda on_event: retire(session.workspace, what, confirm=what.digest, on_event=on_event))
 
 
-@app.command("attach", epilog="Example: launchpad attach 0mhcq2k3a-7f3k9x2m1q")
+@app.command("attach", epilog="Example: launchpad attach 0mhcq2k3a-7f3k9")
 def attach(
     ctx: typer.Context,
     operation: Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, as history shows it.")],
@@ -117,7 +117,7 @@ def attach(
     carry_out(session, lambda on_event: attach(session.workspace, operation, host=host, on_event=on_event))
 
 
-@app.command("cancel", epilog="Example: launchpad cancel 0mhcq2k3a-7f3k9x2m1q")
+@app.command("cancel", epilog="Example: launchpad cancel 0mhcq2k3a-7f3k9")
 def cancel(
     ctx: typer.Context,
     operation: Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, as history shows it.")],

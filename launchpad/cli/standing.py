@@ -20,7 +20,7 @@ app = typer.Typer(help="How things stand.")
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)]
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[TENANT|HOST]...", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
+    typer.Argument(metavar="TENANT|HOST", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
 ]
 UNHEALTHY = 4
 
@@ -82,11 +82,14 @@ def _explain(session: Session, found: Status) -> None:
 @app.command("logs", epilog="Example: launchpad logs alice bob --since 10m -f")
 def logs(
     ctx: typer.Context,
-    tenants: Annotated[list[str], typer.Argument(metavar="TENANT...", autocompletion=complete.tenants)],
+    tenants: Annotated[list[str], typer.Argument(metavar="TENANT", autocompletion=complete.tenants)],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option(metavar="TIME", help="Such as 10m, 2h, 1d or 2026-11-22T14:00.")] = "",
     lines: Annotated[
-        int | None, typer.Option("--lines", "-n", min=0, help="The last so many of each; 200 when no --since is given.")
+        int | None,
+        typer.Option(
+            "--lines", "-n", min=0, metavar="NUMBER", help="The last so many of each; 200 when no --since is given."
+        ),
     ] = None,
 ) -> None:
     """Print what tenants' containers wrote; secrets that are known are shown as [secret]."""
@@ -117,7 +120,7 @@ def _log_line(line: LogLine, *, many: bool) -> str:
 def history(
     ctx: typer.Context,
     names: Names = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=500, metavar="NUMBER", help="At most so many, up to 500.")] = 20,
     steps: Annotated[bool, typer.Option("--steps", help="Each one's steps, too.")] = False,
 ) -> None:
     """Show what was done, by whom, from where and how it ended; read from the hosts' own journals, newest first."""
@@ -130,16 +133,18 @@ def history(
         session.output.result(None, "\n\n".join(map(_with_steps, found.entries)))
     else:
         headings = ("when", "host", "tenant", "what", "who", "outcome", "operation")
-        rows = tuple(_history_row(entry) for entry in found.entries)
-        session.output.result(found.as_json(), Table(headings, rows, "nothing was done yet"))
+        now = session.workspace.clock.now()
+        rows = tuple(_history_row(entry, now) for entry in found.entries)
+        empty = "" if found.unreachable else "nothing was done yet"
+        session.output.result(found.as_json(), Table(headings, rows, empty, firm=("when", "operation")))
     leave(session, found.unreachable)
 
 
-def _history_row(entry: Entry) -> tuple[str, ...]:
-    from launchpad.cli.wording import moment
+def _history_row(entry: Entry, now: float) -> tuple[str, ...]:
+    from launchpad.cli.wording import short_moment
 
     outcome = entry.outcome or "running"
-    return moment(entry.at)[:16], entry.host, entry.tenant, entry.kind, entry.who, outcome, entry.id
+    return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.kind, entry.who, outcome, entry.id
 
 
 def _with_steps(entry: Entry) -> str:

@@ -38,6 +38,12 @@ def moment(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
+def short_moment(at: float, *, now: float) -> str:
+    """The same in little room: `11-22 14:03`, or `2025-11-22` of another year."""
+    text = moment(at)
+    return text[5:16] if text[:4] == moment(now)[:4] else text[:10]
+
+
 def since(text: str, *, now: float) -> float:
     """`10m`, `2h` or `1d` ago, or a time such as `2026-11-22T14:00`, as seconds since 1970. Malformed if it is none."""
     if re.fullmatch(r"[0-9]{1,5}d", text):

@@ -171,12 +171,11 @@ class App(Model):
         return found
 
     def _how_to_pin(self, image: ImageReference | None, version: str) -> str:
-        file, pin = f"inventory/apps/{self.name}.yaml", f"launchpad app pin {self.name}:{version}"
         if image is None:
-            return f"write registry/repository:tag into {file}, then: {pin}"
+            return f"write registry/repository:tag into inventory/apps/{self.name}.yaml"
         if image.is_example:
-            return f"{image.registry} stands for your own: write that into {file}, then: {pin}"
-        return f"{pin} writes it into {file}"
+            return f"write your own registry into inventory/apps/{self.name}.yaml"
+        return f"launchpad app pin {self.name}:{version}"
 
     def limits(self, tier: Tier) -> dict[ServiceName, Limits]:
         """How the tier is split: each service's share, rounded down, never below the least that Docker takes."""

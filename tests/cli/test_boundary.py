@@ -65,7 +65,7 @@ def test_each_of_many_failures_is_said(monkeypatch: pytest.MonkeyPatch, capsys: 
     failures = {"web-1": HostError("web-1: away"), "web-2": StepFailed("web-2: no disk")}
     raising(monkeypatch, PartialError("2 of 3 hosts failed", failures=failures))
     assert boundary.run(["status"]) == 8
-    assert capsys.readouterr().err == "error: 2 of 3 hosts failed\n  web-1: web-1: away\n  web-2: web-2: no disk\n"
+    assert capsys.readouterr().err == "error: 2 of 3 hosts failed\n  web-1: away\n  web-2: no disk\n"
 
 
 def test_a_bug_is_one_line_and_a_file(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import time
 
 import pytest
 
-from launchpad.cli.wording import age, lasted, since
+from launchpad.cli.wording import age, lasted, short_moment, since
 from launchpad.fleet.malformed import Malformed
 
 NOW = 1_790_000_000.0
@@ -42,3 +43,9 @@ def test_since_a_date_is_in_this_machine_s_zone_unless_it_says_another() -> None
 def test_what_is_no_time_says_what_is(text: str) -> None:
     with pytest.raises(Malformed, match="bad time"):
         since(text, now=NOW)
+
+
+def test_a_short_moment_has_its_day_and_hour_and_of_another_year_its_date() -> None:
+    at = time.mktime((2026, 11, 22, 14, 3, 5, 0, 0, -1))
+    assert short_moment(at, now=at + 86_400) == "11-22 14:03"
+    assert short_moment(at, now=at + 86_400 * 60) == "2026-11-22"

@@ -59,7 +59,7 @@ def test_an_image_without_a_digest_is_listed_and_not_deployed(tmp_path: Path) ->
     with pytest.raises(InventoryError) as raised:
         openclaw.images("2026.9.6")
     assert raised.value.message == "no digest for image gateway of openclaw 2026.9.6"
-    assert raised.value.hint == "launchpad app pin openclaw:2026.9.6 writes it into inventory/apps/openclaw.yaml"
+    assert raised.value.hint == "launchpad app pin openclaw:2026.9.6"
 
 
 def test_extends_takes_the_rest_from_the_base(tmp_path: Path) -> None:

@@ -85,10 +85,10 @@ def _types(value: Any) -> set[type]:
     return {next(kind for kind in (bool, int, float, str, type(None), type(value)) if isinstance(value, kind))}
 
 
-def test_says_where_a_digest_has_to_be_written() -> None:
+def test_says_how_to_get_a_digest() -> None:
     with pytest.raises(InventoryError, match=r"no digest for image gateway of openclaw 2026\.9\.5") as refused:
         rendered("alice", fleet_of(alice(version="2026.9.5")))
-    assert "inventory/apps/openclaw.yaml" in refused.value.hint
+    assert refused.value.hint == "launchpad app pin openclaw:2026.9.5"
 
 
 def test_says_which_secret_is_missing() -> None:
