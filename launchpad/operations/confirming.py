@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from launchpad.errors import HostError, StateError
+from launchpad.errors import HostError, LaunchpadError
 from launchpad.events import ConfirmNeeded, Heard, OnEvent
 from launchpad.fleet.host import Host
 from launchpad.workspace import Hosts
@@ -36,7 +36,7 @@ def answering(hosts: Hosts, host: Host, on_event: OnEvent) -> OnEvent:
     def hear(heard: Heard) -> None:
         on_event(heard)
         if isinstance(heard.event, ConfirmNeeded):
-            with suppress(HostError, StateError):
+            with suppress(LaunchpadError):
                 confirm_change(hosts, host, heard.event.nonce, seconds=heard.event.seconds)
 
     return hear
