@@ -78,6 +78,9 @@ def judge_compose_text(text: str, release: Release) -> None:
         raise Refused(f"compose.yaml: must be JSON: {error}") from error
     _judge_strings(document, "compose.yaml", release)
     compose = fields(document, "compose.yaml", known=COMPOSE_KEYS)
+    project = f"lp-{release.tenant}-${{LAUNCHPAD_SIDE}}"
+    if compose.get("name", project) != project:  # the runner names the project itself, so Compose would not tell
+        raise Refused(f"compose.yaml.name: must be {project}")
     services = compose.get("services")
     if not isinstance(services, dict):
         raise Refused("compose.yaml.services: expected an object")

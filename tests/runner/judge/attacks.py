@@ -345,7 +345,7 @@ def _projects() -> Iterator[Attack]:
         ("compose",),
     )
     yield Attack("a service less", lambda f: f.compose["services"].clear(), "compose", ("compose",))
-    yield Attack("another project's name", _top("name", "lp-bob-a"), "compose.name", ("compose",))
+    yield Attack("another project's name", _top("name", "lp-bob-a"), ".name", TEXT_AND_COMPOSE)
     network = "compose.networks"
     for name, value in (
         ("the neighbour's network", {"default": {"name": "lp-bob", "external": True}}),
