@@ -6,12 +6,11 @@ import json
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labkit import Host
-from measurement import record
 
 from tests.lab.world import World
 
@@ -121,24 +120,3 @@ def outside(host: Host) -> Iterator[None]:
         listener.kill()
         listener.wait()
         host.exec(["sh", "-c", "ip link del out0; ip netns del outside"], check=False)
-
-
-@dataclass
-class Tally:
-    """Assertions by what they say, counted as evidence."""
-
-    figure: str
-    held: dict[str, bool] = field(default_factory=dict)
-
-    def __call__(self, what: str, fact: object, shown: object = "") -> None:
-        """AssertionError with what was found instead, when it is not so; either way it counts."""
-        assert what not in self.held, f"asserted twice: {what}"
-        self.held[what] = bool(fact)
-        assert fact, f"{what}: {shown}"
-
-    def finish(self, *, failed_tests: int) -> None:
-        """Print the table, and write it down as evidence; a test that broke off counts as one that does not hold."""
-        wrong = max(failed_tests, sum(not held for held in self.held.values()))
-        lines = [f"  {'holds' if held else 'FAILS'}  {what}" for what, held in self.held.items()]
-        print("\n".join([f"\n{self.figure}: {len(self.held)} assertions, {wrong} do not hold", *lines]))
-        record(self.figure, wrong, n=len(self.held))

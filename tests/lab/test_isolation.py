@@ -17,8 +17,9 @@ import yaml
 
 from launchpad.runner import slots
 from launchpad.runner.machine.traffic import PROBE_MARK
-from tests.lab.cells import INTERNAL, PUBLIC, Cell, Tally, ask_host, outside
+from tests.lab.cells import INTERNAL, PUBLIC, Cell, ask_host, outside
 from tests.lab.world import World
+from tests.tally import Tally, tallied
 
 TIER = {
     "memory": "192MiB",
@@ -36,9 +37,8 @@ NO_WAY = {"silent", "ENETUNREACH", "EHOSTUNREACH", "EACCES", "EPERM", "EADDRNOTA
 
 @pytest.fixture(scope="module")
 def holds(request: pytest.FixtureRequest) -> Iterator[Tally]:
-    tally, failed = Tally("isolation"), request.session.testsfailed
-    yield tally
-    tally.finish(failed_tests=request.session.testsfailed - failed)
+    with tallied("isolation", request) as tally:
+        yield tally
 
 
 @pytest.fixture(scope="module")
