@@ -35,9 +35,10 @@ class Proxy:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def settle(self) -> None:
-        """Return when nothing has come for two round trips."""
+        """Return when nothing has come for two round trips; what is sent next begins a round trip."""
         while (left := self._last + 4 * self.delay - time.monotonic()) > 0:
             time.sleep(left)
+        self._answered = True
 
     @property
     def port(self) -> int:
