@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,30 @@ def test_only_the_key_that_the_host_is_known_to_accept_is_offered(sshd: Sshd, tm
     with Connection(replace(sshd.endpoint(), accepted_keys=(accepted,)), identity=identity) as connection:
         connection.ask("hello", {})
     assert "Failed publickey" not in sshd.log.read_text()
+
+
+def test_an_agent_s_key_lets_in(sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    socket_path = tmp_path / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket_path], stdout=subprocess.DEVNULL)
+    try:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_path))
+        while not socket_path.exists():
+            assert agent.poll() is None
+            time.sleep(0.01)
+        subprocess.run(["ssh-add", "-q", sshd.key], check=True)
+        with Connection(sshd.endpoint(), identity=Identity()) as connection:
+            assert connection.ask("hello", {})
+    finally:
+        agent.terminate()
+        agent.wait(10)
+
+
+def test_a_key_with_a_passphrase_says_how_to_use_it(sshd: Sshd, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", locked], check=True)
+    with pytest.raises(HostError, match="has a passphrase") as caught:
+        Connection(sshd.endpoint(), identity=Identity(key_files=(locked,), agent=False)).open()
+    assert caught.value.hint == f"ssh-add {locked}"
 
 
 def test_a_key_file_that_is_none_is_named(sshd: Sshd, tmp_path: Path) -> None:
