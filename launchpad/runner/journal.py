@@ -3,6 +3,7 @@
 operations/<id>/operation.json   who asked for what, from where, when; the release's files inline
                 plan.json        the steps
                 journal.jsonl    the events, numbered from 1
+                runner           the folder of the runner that began it, and will finish it
                 cancel           there when somebody wants it undone
                 outcome.json     there when it is over
                 reserve          room for the journal's lines on a disk that runs full
@@ -15,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import launchpad
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
@@ -22,6 +24,8 @@ from launchpad.runner.protocol import Refused, canonical, digest_of
 from launchpad.runner.steps import step_as_json, step_from_json, step_name, title
 
 RESERVE = 256 * 1024
+OWN_FOLDER = str(launchpad.__file__).rsplit("/", 2)[0]
+"""Where this very runner lies; launchpad-operation@.service starts what an operation's file names."""
 IDENTIFIER = re.compile(r"[0-9a-z][0-9a-z-]{8,38}[0-9a-z]")
 
 
@@ -43,6 +47,7 @@ class Journal:
         self.host.folder(self.folder, mode=0o700)
         self.host.write(f"{self.folder}/reserve", b"\0" * RESERVE, mode=0o600)
         self.host.write(f"{self.folder}/plan.json", canonical([step_as_json(step) for step in plan]), mode=0o600)
+        self.host.write(f"{self.folder}/runner", f"{OWN_FOLDER}\n".encode(), mode=0o600)
         asked = {
             "id": self.identifier,
             "operation": operation,
