@@ -76,16 +76,24 @@ def _add_shared_options(command: Any) -> None:
         command.params.extend(typer.main.get_command(_shared).params)
         return
     command.no_args_is_help = True
+    command.format_commands = lambda ctx, formatter: _list_commands(command, formatter)  # noqa: ARG005 Click's
     for subcommand in subcommands.values():
         _add_shared_options(subcommand)
 
 
+def _list_commands(group: Any, formatter: Any) -> None:
+    """The commands of a group, each with the whole first sentence of its help."""
+    with formatter.section("Commands"):
+        rows = [(name, " ".join(item.help.split())) for name, item in group.commands.items()]
+        formatter.write_dl([(name, text.split(". ")[0].removesuffix(".") + ".") for name, text in rows])
+
+
 def _show_plainly(argument: Any) -> None:
     """Show an argument in usage and help by what it stands for alone, without Typer's braces and names of types."""
-    name = f"{argument.metavar}{'' if argument.nargs == 1 else '...'}"
+    name, more = argument.metavar, "" if argument.nargs == 1 else "..."
     whole = argument.get_help_record
-    argument.get_usage_pieces = lambda ctx: [name if argument.required else f"[{name}]"]  # noqa: ARG005 (Click's signature)
-    argument.get_help_record = lambda ctx: (name, (whole(ctx) or ("", ""))[1])
+    argument.get_usage_pieces = lambda ctx: [(name if argument.required else f"[{name}]") + more]  # noqa: ARG005 Click's
+    argument.get_help_record = lambda ctx: (name + more, (whole(ctx) or ("", ""))[1])
 
 
 def _show_version(value: bool) -> None:

@@ -9,6 +9,7 @@ import typer
 from launchpad.cli import complete
 from launchpad.cli.output import Table, fields
 from launchpad.cli.session import Session
+from launchpad.errors import PartialError
 from launchpad.fleet.app import App, AppVersion
 
 if TYPE_CHECKING:
@@ -57,13 +58,16 @@ def pin_images(
 
     Without arguments: every image that `launchpad check` says has none. What runs changes with the next deploy.
     """
-    from launchpad.cli.planning import leave
     from launchpad.operations.pin import WhatToPin, pin
 
     session = Session.of(ctx)
     pinned = pin(session.workspace, WhatToPin(apps=tuple(apps or ()), caddy=caddy, update=update))
     session.output.result(pinned.as_json(), _pinned_text(pinned))
-    leave(session, pinned.failures)
+    codes = {error.exit_code for error in pinned.failures.values()}
+    for error in pinned.failures.values() if not session.json else ():
+        session.output.error(error)
+    if codes:
+        raise typer.Exit(codes.pop() if len(codes) == 1 else PartialError.exit_code)
 
 
 def _pinned_text(pinned: Pinned) -> str:

@@ -53,15 +53,18 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-        raise _as_usage(error) from error
+        raise _as_usage(error, arguments) from error
     return code if isinstance(code, int) else 0
 
 
-def _as_usage(error: Exception) -> LaunchpadError:
+def _as_usage(error: Exception, arguments: Sequence[str]) -> LaunchpadError:
     """Typer's usage errors, whatever their class is in the installed version."""
+    from launchpad.cli.registry import entries
+
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "launchpad"
-    message: str = error.format_message()  # type: ignore[attr-defined]
+    named = next((f"launchpad {word}" for word in arguments if word in entries()), "launchpad")
+    path = context.command_path if context is not None else named
+    message: str = error.format_message().replace(": Value error, ", ": ")  # type: ignore[attr-defined]
     if context is not None and type(error).__name__ == "NoArgsIsHelpError":
         print(context.get_help(), file=sys.stderr)
         return UsageError(f"{path} needs a command", hint=f"{path} --help")

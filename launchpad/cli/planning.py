@@ -71,7 +71,8 @@ def apply(
     It never retires a tenant, never moves a version down, never moves a tenant to another host and never removes data.
     """
     from launchpad.cli.progress import telling
-    from launchpad.cli.running import confirm, errors_as_lines, interrupted_kindly
+    from launchpad.cli.prompts import confirm
+    from launchpad.cli.running import errors_as_lines, interrupted_kindly
     from launchpad.operations.apply import apply
     from launchpad.operations.plan_fleet import plan_fleet
 

@@ -9,12 +9,12 @@ from launchpad.errors import StateError
 from launchpad.fleet.secret import LONGEST_SECRET, Secret
 
 
-def confirm(session: Session, question: str, *, yes: bool) -> None:
+def confirm(session: Session, question: str, *, yes: bool, hint: str = "add --yes") -> None:
     """Return when the answer is yes, or was given as --yes; StateError when it is no, or nobody can be asked."""
     if yes:
         return
     if not session.interactive:
-        raise StateError(f"{question} Nobody is there to answer", hint="add --yes")
+        raise StateError(f"{question} Nobody is there to answer", hint=hint)
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise StateError("not confirmed, nothing was changed")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launchpad.cli import complete
-from launchpad.cli.boundary import UsageError
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -95,6 +94,7 @@ def retire(
     A tenant that is not in the inventory any more needs --host. The inventory is not touched; for that there is
     `launchpad tenant remove`.
     """
+    from launchpad.cli.prompts import confirm
     from launchpad.operations.retire import plan_retirement, retire
 
     session = Session.of(ctx)
@@ -148,15 +148,6 @@ def sentence(outcome: Outcome) -> str:
     text = SENTENCES.get(outcome.outcome, "{subject}: {kind}: {outcome}")
     fields = outcome.as_json() | {"seconds": lasted(outcome.seconds or 0.0)}
     return text.format(subject=outcome.tenant or outcome.host, **fields)
-
-
-def confirm(session: Session, question: str, *, yes: bool) -> None:
-    """Ask the person, unless --yes; typer.Abort on no, UsageError where there is nobody to ask."""
-    if yes:
-        return
-    if not session.interactive:
-        raise UsageError("there is nobody to ask here", hint="--yes")
-    typer.confirm(question, abort=True, err=True)
 
 
 @contextmanager

@@ -191,7 +191,7 @@ def trust(
     fingerprint: Annotated[str, typer.Option(metavar="SHA256:…", help="Accept this one without asking.")] = "",
 ) -> None:
     """Remember HOST's key after you have compared it with what your provider's console shows."""
-    from launchpad.cli.running import confirm
+    from launchpad.cli.prompts import confirm
     from launchpad.operations.trust import offered_key, trust
 
     session = Session.of(ctx)
@@ -199,6 +199,6 @@ def trust(
     if not offer.known:
         if not fingerprint:
             session.output.say(f"{host} ({offer.address}) offers {offer.key.kind} {offer.key.fingerprint}")
-            confirm(session, "Is that its key?", yes=False)
+            confirm(session, "Is that its key?", yes=False, hint=f"add --fingerprint {offer.key.fingerprint}")
         trust(session.workspace, offer, confirm=fingerprint or offer.key.fingerprint)
     session.output.result(offer.as_json(), f"{host}: {offer.key.fingerprint} is known")

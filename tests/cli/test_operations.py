@@ -144,7 +144,7 @@ def test_plan_shows_what_apply_does_after_a_yes(workspace: Workspace, sshd: Sshd
     assert f"plan {digest}: 1 change" in planned.out
 
     asked = launchpad(workspace, "apply")
-    assert asked.code == 2, "there is nobody to ask in a test"
+    assert asked.code == 4, "there is nobody to ask in a test"
     assert "submit" not in [request["verb"] for request in requests(sshd)]
     ran = launchpad(workspace, "apply", "--yes")
     assert (ran.code, ran.out) == (0, "1 change carried out\n")
@@ -159,7 +159,7 @@ def test_apply_takes_the_digest_of_a_plan_as_its_confirmation(workspace: Workspa
 
 
 def test_retire_does_not_happen_without_a_yes(workspace: Workspace, sshd: Sshd) -> None:
-    assert launchpad(workspace, "retire", "alice").code == 2
+    assert launchpad(workspace, "retire", "alice").code == 4
     assert requests(sshd) == []
     assert launchpad(workspace, "retire", "alice", "--yes", "--purge").code == 0
     assert requests(sshd)[0]["body"]["operation"]["purge"] is True
