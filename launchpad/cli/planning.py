@@ -80,7 +80,8 @@ def apply(
     with errors_as_lines(session), interrupted_kindly(session):
         if not confirmed:
             made = plan_fleet(session.workspace, names or ())
-            session.output.say(describe(made))
+            if made.changes or made.notes or made.unreachable:
+                session.output.say(describe(made))
             if made.changes:
                 confirm(session, f"Carry out {_count(len(made.changes), 'change')}?", yes=yes)
             confirmed = made.digest
