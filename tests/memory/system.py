@@ -155,7 +155,7 @@ class MemorySystem:
             if doing == "stop":
                 self.timers.pop(nonce, None)
             else:
-                self.timers.setdefault(nonce, self.host.clock + 35)
+                self.timers.setdefault(nonce, self.host.clock + reverts.SECONDS + 5)
         elif doing == "stop":
             self._stop(name)
         else:
