@@ -1,6 +1,6 @@
 """install: put a newer runner in place, once an allowed signer's signature of it was verified.
 
-The link is switched, and goes back by itself after 30 s unless a connection made after the switch says `hello` and
+The link is switched, and goes back by itself within 30 s unless a connection made after the switch says `hello` and
 `confirm`, both answered by the new runner. Operations that run are finished by the runner that began them.
 """
 
