@@ -122,6 +122,8 @@ def apply(step: TenantStep, context: Context) -> None:
                 network(step.tenant), bridge=bridge, subnet=subnet, gateway=gateway, internal=step.internal
             )
         case HoldTraffic():
+            if step.after:
+                host.wait(step.after)
             host.close_traffic(addresses(step))
         case OpenTraffic():
             host.open_traffic(addresses(step))

@@ -41,8 +41,10 @@ from launchpad.runner.steps import (
 
 SWAP_DRAIN_SECONDS, SWAP_QUIET_SECONDS = 5, 1
 """One writer: new requests wait meanwhile, so only the ones under way are given time, and the app drains itself too."""
+BESIDE_OVERLAP_SECONDS = 3
+"""Two run at once: Caddy checks a side once a second, and has to have found the new one before the old one closes."""
 BESIDE_DRAIN_SECONDS, BESIDE_QUIET_SECONDS = 30, 5
-"""Two run at once: nobody waits, so the old one may finish its long requests."""
+"""Nobody waits meanwhile, so the old one may finish its long requests."""
 KEPT_RELEASES = 5
 
 CELL_IGNORES = ("domains", "web", "probes", "actions", "start_seconds", "steady_seconds", "stop_seconds", "disk_mb")
@@ -168,7 +170,7 @@ def _replace(seen: Seen, release: Release, site: str | None, record: Mapping[str
     yield Commit()
     yield OpenTraffic(tenant=tenant, slot=slot, side=side)
     if old_runs and not swap:
-        yield HoldTraffic(tenant=tenant, slot=slot, side=old)
+        yield HoldTraffic(tenant=tenant, slot=slot, side=old, after=BESIDE_OVERLAP_SECONDS)
         yield Drain(tenant=tenant, slot=slot, side=old, seconds=BESIDE_DRAIN_SECONDS, quiet=BESIDE_QUIET_SECONDS)
     if old_there and old != side:
         yield RemoveSide(tenant=tenant, side=old, seconds=old_stop)

@@ -50,11 +50,13 @@ class MakeNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class HoldTraffic:
-    """New requests to the tenant wait at Caddy."""
+    """New requests to the tenant wait at Caddy, or go to the other side when that is open."""
 
     tenant: str
     slot: int
     side: Side
+    after: int = 0
+    """Seconds before that, in which Caddy finds the other side: its next check of it tells."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from tests.render.example import TEMPLATES, fleet_of, rendered
 from tests.render.tools import adapt, caddy_program
 
 HOST = "alice.example.com"
+SOON = int(0.2 * 1e9)
 
 
 def free_port() -> int:
@@ -41,7 +42,9 @@ class App(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
-        text = json.dumps({"path": self.path, "got": len(self.rfile.read(size)), "headers": dict(self.headers)})
+        got = len(self.rfile.read(size))
+        facts = {"path": self.path, "got": got, "headers": dict(self.headers), "caller": self.client_address[1]}
+        text = json.dumps(facts)
         self.send_response(200)
         self.send_header("Server", "leaky/1.0")
         self.send_header("Content-Length", str(len(text)))
@@ -78,7 +81,7 @@ class Site:
         (proxy,) = (item for item in _handlers(server["routes"]) if item["handler"] == "reverse_proxy")
         proxy["upstreams"] = [{"dial": f"127.0.0.1:{port}"} for port in self.app_ports]
         proxy["load_balancing"]["try_duration"] = int(try_seconds * 1e9)
-        proxy["health_checks"]["active"]["interval"] = int(0.2 * 1e9)
+        proxy["health_checks"]["active"]["interval"] = SOON
         return adapted
 
     @contextmanager
@@ -173,6 +176,28 @@ def test_a_request_waits_while_nobody_is_there_and_is_then_answered(site: Site, 
         asking.join(10)
     assert [answer.status for answer in answered] == [200]
     assert json.loads(answered[0].text)["got"] == 1000
+
+
+def test_every_request_has_a_connection_of_its_own(site: Site) -> None:
+    """A kept one would pass the gate of a side that is drained."""
+    with site.app():
+        callers = {json.loads(site.ask().text)["caller"] for _ in range(4)}
+    assert len(callers) == 4
+
+
+def test_a_side_that_refuses_is_left_for_the_other(tmp_path: Path) -> None:
+    """Within the time between two checks, which are too far apart here to tell."""
+    site = Site(tmp_path, try_seconds=10)
+    seldom = json.loads(site.configuration.read_text().replace(f'"interval": {SOON}', f'"interval": {60 * SOON}'))
+    site.configuration.write_text(json.dumps(seldom))
+    with site.app(side=1), ExitStack() as first:
+        first.enter_context(site.app())
+        with site.running():
+            assert site.ask().status == 200
+            first.close()
+            begun = time.monotonic()
+            assert [site.ask("/", method="POST", body=b"x").status for _ in range(4)] == [200] * 4
+            assert time.monotonic() - begun < 2
 
 
 def test_a_wait_without_end_is_a_503_that_says_when_to_come_back(tmp_path: Path) -> None:
