@@ -27,6 +27,8 @@ from typing import Any
 import yaml
 from labkit import Host, Lab
 
+from tests.lab.websocket import WebSocket
+
 PROJECT = Path(__file__).resolve().parents[2]
 SEED = "seed"
 LABEL = "provisioned"
@@ -163,18 +165,12 @@ class World:
         raise AssertionError(f"{self.domain(name)}{path}: {last}, not {status}, after {seconds} s")
 
     @contextmanager
-    def websocket(self, name: str, path: str = "/ws", *, timeout: float = 30) -> Iterator[Any]:
+    def websocket(self, name: str, path: str = "/ws", *, timeout: float = 30) -> Iterator[WebSocket]:
         """A WebSocket to the tenant through Caddy; OSError when it is not there in time."""
-        from websockets.sync.client import connect
-
-        with connect(
-            f"ws://{self.domain(name)}{path}",
-            sock=self.connect(name, timeout=timeout),
-            proxy=None,
-            open_timeout=timeout,
-            ping_interval=None,
-        ) as stream:
-            yield stream
+        stream = self.connect(name, timeout=timeout)
+        uri, origin = f"ws://{self.domain(name)}{path}", f"https://{self.domain(name)}"
+        with WebSocket(stream, uri, origin=origin, timeout=timeout) as opened:
+            yield opened
 
     def containers(self, name: str) -> dict[str, str]:
         """Each container of the tenant and when it was started, by Docker itself."""
