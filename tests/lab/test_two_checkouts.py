@@ -85,8 +85,9 @@ def test_a_checkout_that_is_behind_is_refused_until_it_has_pulled(pair: tuple[Wo
     applied = refused(second, "alice", lambda: second.launchpad("apply", "--yes", check=False))
     assert applied.code in (0, 4), applied  # a version never moves down by itself, so there may be nothing to apply
 
-    second.set_tenant("alice", tier="standard")
-    commit(second, "Alice gets more memory, decided without knowing of 1.1.0")
+    tiers = second.root / "inventory/tiers.yaml"
+    tiers.write_text(tiers.read_text().replace("128MiB", "160MiB"))
+    commit(second, "More memory for all, decided without knowing of 1.1.0")
     diverged = refused(second, "alice", lambda: second.launchpad("deploy", "alice", check=False))
     assert diverged.code == 4
     assert "git pull" in diverged.err
