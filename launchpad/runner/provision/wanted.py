@@ -32,6 +32,7 @@ OPERATORS = "launchpad"
 OPERATORS_HOME = "/var/lib/launchpad-operators"
 REMAP = "dockremap"
 CADDY_UID = slots.REMAP_BASE - 1
+OPERATORS_UID = slots.REMAP_BASE - 2
 """Just below the containers' range, where no tool ever picks one."""
 STORAGE_SOURCE = f"{paths.ETC}/storage"
 LOOP_FILE = f"{paths.STATE}/storage.btrfs"
@@ -64,6 +65,7 @@ UNIT_FILES = (
     f"{UNITS}/launchpad-storage.service",
     f"{UNITS}/launchpad-watch.service",
     f"{UNITS}/docker.service.d/launchpad.conf",
+    f"{UNITS}/user@{OPERATORS_UID}.service",
 )
 SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("operation", "revert", "storage"))
 SSHD = "/etc/ssh/sshd_config.d/00-launchpad.conf"
@@ -116,7 +118,7 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
     return [
         *steps,
         EnableUnits(units=("chrony.service", "fail2ban.service", "unattended-upgrades.service")),
-        AddUser(name=OPERATORS, home=OPERATORS_HOME, login_shell="/bin/sh"),
+        AddUser(name=OPERATORS, uid=OPERATORS_UID, home=OPERATORS_HOME, login_shell="/bin/sh"),
         PutFiles(
             name="write down who may sign",
             files={f"{paths.ETC}/allowed_signers": text.allowed_signers(settings.allowed_signers, NAMESPACES)},
