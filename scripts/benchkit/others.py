@@ -68,7 +68,7 @@ class Tools:
         """The files to be copied, and the job in each tool's language."""
         for number in range(FILES):
             (self.folder / f"file-{number}").write_text(f"{number}\n" * 400)
-        target = "/tmp/launchpad-bench-job"
+        target = f"{seclusion.HOME}/job"
         copies = [
             {"ansible.builtin.copy": {"src": f"{self.folder}/file-{n}", "dest": f"{target}/file-{n}"}}
             for n in range(FILES)

@@ -16,6 +16,7 @@ from pathlib import Path
 SECLUDED = "LAUNCHPAD_BENCH_SECLUDED"
 FOLDERS = ("/etc", "/usr/local", "/srv", "/var/lib", "/run")
 USER = "launchpad"
+HOME = "/srv/launchpad-operator"
 
 
 def enter() -> bool:
@@ -43,7 +44,7 @@ def lay_over() -> None:
         _run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={folder},upperdir={upper},workdir={work}", folder)
     if USER in {entry.pw_name for entry in pwd.getpwall()}:
         _run("userdel", USER)
-    _run("useradd", "--system", "--create-home", "--home-dir", "/srv/launchpad-operator", "--shell", "/bin/sh", USER)
+    _run("useradd", "--system", "--create-home", "--home-dir", HOME, "--shell", "/bin/sh", USER)
     _run("usermod", "--password", "*", USER)  # may not log in by password, and is not locked either
     rule = Path("/etc/sudoers.d/launchpad-bench")
     rule.write_text(f"{USER} ALL=(root) NOPASSWD: ALL\nDefaults:{USER} !syslog, !pam_session\n")
