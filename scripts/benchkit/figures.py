@@ -84,8 +84,8 @@ class Figures:
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
         promised = [figure for figure in self.all if figure.goal is not None]
-        end = f"{len(promised) - len(self.short)} of {len(promised)} goals hold"
-        return "\n".join([*lines, "", *self.notes, end])
+        end = [f"{len(promised) - len(self.short)} of {len(promised)} goals hold"] if promised else []
+        return "\n".join([*lines, "", *self.notes, *end])
 
 
 def timed(work: Callable[[], object]) -> float:
