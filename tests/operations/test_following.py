@@ -228,6 +228,16 @@ def test_what_a_deploy_replaces_is_named_only_when_it_is_known(workspace: Worksp
     assert [operation.get("replaces", "absent") for operation in operations] == ["absent", None, "0" * 12]
 
 
+def test_an_event_that_is_sent_again_is_told_once(workspace: Workspace, sshd: Sshd) -> None:
+    """A runner may begin at the first event again, whatever it was asked for."""
+    events = [{"type": "event", "number": number, "at": 1.0, "event": "committed"} for number in (1, 2, 1, 2, 3)]
+    end = replies({"id": "x", "outcome": "done", "message": "", "lines": []})["lines"]
+    behave(sshd, submit={"lines": [*events, *end]})
+    listener = Listener()
+    deploy(workspace, "alice", on_event=listener)
+    assert [event.number for event in listener.events] == [1, 2, 3]
+
+
 def test_steps_come_with_their_times(workspace: Workspace) -> None:
     listener = Listener()
     deploy(workspace, "alice", on_event=listener)
