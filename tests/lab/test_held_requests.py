@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.lab.visitors import HEADINGS, MIX, Asked, Visitors, row, visiting
-from tests.lab.world import World
+from tests.lab.world import World, write
 
 Measured = Callable[..., None]
 
@@ -60,11 +60,14 @@ def table(say: Callable[[str], None]) -> Iterator[list[tuple[str, ...]]]:
 @pytest.fixture(scope="module")
 def tenants(world: World) -> World:
     """alice, of whom one may run, and bob, of whom two may."""
+    # All who were held come at once, and beacon has a thread for each.
+    crowd = {"memory": "512MiB", "cpus": 1, "pids": 512, "disk": "256MiB"}
+    write(world.root / "inventory/tiers.yaml", crowd=crowd)
     path = world.root / "inventory/apps/beacon.yaml"
     beside = yaml.safe_load(path.read_text()) | {"strategy": "beside"}
     (path.parent / "beacon-beside.yaml").write_text(yaml.safe_dump(beside, sort_keys=False))
     for name, app in (("alice", "beacon"), ("bob", "beacon-beside")):
-        world.add_tenant(name, app=app, tier="standard")
+        world.add_tenant(name, app=app, tier="crowd")
         world.deploy(name)
         world.wait_for(name)
     return world
