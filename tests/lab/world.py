@@ -209,7 +209,7 @@ def provisioned(lab: Lab) -> tuple[str, Path]:
 
 
 def _provisioned(lab: Lab, key: str) -> tuple[str, Path]:
-    config = Path(lab.paths.cache) / "operators" / key
+    config = Path(lab.paths.cache) / "operators" / f"{LABEL}-{key}"
     if lab.has_snapshot(LABEL, key=key) and (config / "launchpad").is_dir():
         return key, config
     host = lab.up(SEED, fresh=True)
