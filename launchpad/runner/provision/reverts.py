@@ -22,7 +22,7 @@ from launchpad.runner.host import Busy, Failed
 from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
 from launchpad.runner.provision.system import ProvisionHost
 
-SECONDS = 24
+SECONDS = 20
 """How long a confirmation is waited for; the timer of the unit fires 5 s later, so that all is over within 30."""
 NONCE = re.compile(r"[0-9a-f]{16}")
 LOCK_SECONDS = 10
