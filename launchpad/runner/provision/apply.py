@@ -139,8 +139,6 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
         case PutFiles():
             _restore(host, before)
             _tell(step, host)
-        case SetKernel():
-            system.set_kernel({key: value for key, value in before["values"].items() if value is not None})
         case EnableUnits():
             for name, (enabled, active) in before["units"].items():
                 if not enabled and not active:

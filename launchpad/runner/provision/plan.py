@@ -27,6 +27,7 @@ from launchpad.runner.provision.system import Facts, ProvisionHost
 from launchpad.runner.provision.text import kernel_values, text
 from launchpad.runner.provision.wanted import SYSCTL, storage_source, wanted_steps
 
+HIGHER_IS_TIGHTER = ("kernel.kptr_restrict", "kernel.perf_event_paranoid", "kernel.yama.ptrace_scope")
 RANGES = ("/etc/subuid", "/etc/subgid")
 
 
@@ -93,7 +94,7 @@ def needed(step: HostStep, before: Mapping[str, Any]) -> bool:
         case PutFiles():
             return any(before["files"][path] != _file(content, step.mode) for path, content in step.files.items())
         case SetKernel():
-            return any(before["values"][key] not in (value, None) for key, value in step.values.items())
+            return any(not _holds(key, before["values"][key], value) for key, value in step.values.items())
         case EnableUnits():
             running = any(before["units"][name] != [True, True] for name in step.units)
             return running or any(not before["units"][name][0] for name in step.later)
@@ -110,6 +111,13 @@ def needed(step: HostStep, before: Mapping[str, Any]) -> bool:
             wanted = {path: _file(content, step.modes.get(path, 0o644)) for path, content in step.files.items()}
             return before["files"] != wanted or not before["firewall"]
     assert_never(step)
+
+
+def _holds(key: str, now: str | None, wanted: str) -> bool:
+    """Whether the kernel's value is the wanted one, or is tighter where a higher one is."""
+    if now in (wanted, None):
+        return True
+    return key in HIGHER_IS_TIGHTER and str(now).isdecimal() and int(str(now)) > int(wanted)
 
 
 def differences(host: ProvisionHost, steps: Sequence[HostStep]) -> list[str]:

@@ -91,3 +91,11 @@ def test_every_step_comes_back_from_its_journal() -> None:
     steps = planned_provision(host, settings())
     assert [step_from_json(step_as_json(step)) for step in steps] == steps
     assert {type(step) for step in steps} == set(HOST_STEPS.values())
+
+
+def test_a_kernel_value_that_is_tighter_already_is_left() -> None:
+    host = provisioned()
+    host.system.values["kernel.yama.ptrace_scope"] = "3"
+    assert steps_of(host) == []
+    host.system.values["kernel.yama.ptrace_scope"] = "0"
+    assert steps_of(host) == ["set-kernel"]
