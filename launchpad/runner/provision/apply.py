@@ -36,7 +36,7 @@ CADDY_PROJECT = "launchpad-caddy"
 CADDY_SECONDS = 30
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 COMPOSE = f"{paths.CADDY}/compose.yaml"
-NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage)
+NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage, SetKernel)
 
 Before = Mapping[str, Any]
 
@@ -131,7 +131,7 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
     host: ProvisionHost = context.host
     system = host.system
     match step:
-        case InstallPackages() | MakeFolders() | MakeStorage():
+        case InstallPackages() | MakeFolders() | MakeStorage() | SetKernel():
             return  # NEVER_UNDONE
         case AddUser():
             if before["user"] is None:

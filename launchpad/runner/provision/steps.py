@@ -70,8 +70,8 @@ class PutFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class SetKernel:
-    """Kernel values, now; the file that sets them at boot is another step's. Undo leaves them: some cannot go back until
-    the next boot, and none keeps anybody out."""
+    """Kernel values, now; the file that sets them at boot is another step's. Undo leaves them: some cannot go back
+    until the next boot, and none keeps anybody out."""
 
     values: Mapping[str, str]
 
