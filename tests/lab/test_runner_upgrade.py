@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from launchpad import __version__
-from launchpad.errors import HostError, StepFailed
+from launchpad.errors import HostError, StateError, StepFailed
 from launchpad.operations.confirming import confirm_change
 from launchpad.operations.host_settings import SIGNER
 from launchpad.operations.identifiers import new_identifier
@@ -122,7 +122,7 @@ def test_a_runner_that_answers_no_operator_goes_back_by_itself(
     print(f"\nthe broken runner was gone after {seconds:.1f} s")
     holds(f"a bad runner goes back within {GOES_BACK_SECONDS} s", seconds <= GOES_BACK_SECONDS, seconds)
     holds("status works again", world.launchpad("status").code == 0)
-    with pytest.raises(HostError):
+    with pytest.raises(StateError, match="taken back"):
         confirm_change(hosts_of(workspace), workspace.fleet.load().host("web-1"), str(switched["nonce"]), seconds=1)
     assert linked(world) == before, "a change that was taken back cannot be confirmed any more"
 
