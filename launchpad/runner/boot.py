@@ -39,6 +39,7 @@ def boot(host: Host) -> int:
     """DONE when every tenant that is to run was started; TRY_AGAIN while Docker is down or an operation is open."""
     try:
         host.close_traffic(())  # the gate stands before anything may be reached
+        engine.settle_all(host, only="host")  # a provision that was cut off may be what brings Docker
         host.containers()  # nothing can be started before Docker answers
         left = engine.settle_all(host)
     except Failed as failed:

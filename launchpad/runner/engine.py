@@ -50,10 +50,13 @@ def settle(host: Host, name: str) -> None:
             bring_to_end(host, journal)
 
 
-def settle_all(host: Host) -> list[str]:
-    """Bring every open operation to its end; the ids of those that could not be."""
+def settle_all(host: Host, *, only: str = "") -> list[str]:
+    """Bring every open operation (or those on one subject) to its end; the ids of those that could not be."""
     left = []
     for journal in list(open_journals(host)):
+        asked = journal.asked()
+        if only and (asked is None or subject(asked["operation"]) != only):
+            continue
         try:
             carry_out(host, journal.identifier)
         except (NotSettled, Busy, Failed):

@@ -49,6 +49,7 @@ def make_storage(wanted: Storage, progress: Progress) -> None:
         if not kind:
             progress(f"format {source}")
             succeed(["mkfs.btrfs", "--quiet", f"--label={LABEL}", "--features=squota", source], seconds=300)
+        run(["systemctl", "reset-failed", "launchpad-storage.service"])
         succeed(["systemctl", "restart", "launchpad-storage.service"], seconds=120)
     elif wanted.loop_mb > here.size_mb:
         progress(f"grow the storage to {wanted.loop_mb} MB")

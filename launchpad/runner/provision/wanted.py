@@ -64,7 +64,6 @@ UNIT_FILES = (
     f"{UNITS}/launchpad-revert@.timer",
     f"{UNITS}/launchpad-storage.service",
     f"{UNITS}/launchpad-watch.service",
-    f"{UNITS}/docker.service.d/launchpad.conf",
     f"{UNITS}/user@{OPERATORS_UID}.service",
 )
 SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("operation", "revert", "storage"))
@@ -96,6 +95,7 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         ),
         InstallPackages(packages=_packages(facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
+        _plain("have Docker wait for the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
         EnableUnits(units=("launchpad-storage.service", "docker.service")),
         MakeFolders(folders=(paths.TENANTS, paths.CADDY, paths.SITES), mode=0o755),
         MakeFolders(folders=(f"{paths.CADDY}/data", f"{paths.CADDY}/run"), mode=0o700, uid=CADDY_UID),
