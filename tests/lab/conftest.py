@@ -41,7 +41,7 @@ def world(
     lab: Lab, snapshot: tuple[str, Path], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     """A provisioned host of this module's own, and a workspace for it."""
-    name = "t-" + Path(str(request.path)).stem.removeprefix("test_").replace("_", "-")[:20]
+    name = f"t{os.getpid() % 1000}-" + Path(str(request.path)).stem.removeprefix("test_").replace("_", "-")[:20]
     host = lab.up(name, source=LABEL, keep_keys=True, fresh=True)
     host.settle()
     yield a_world(lab, host, tmp_path_factory.mktemp(name) / "workspace", config=snapshot[1])
