@@ -32,7 +32,8 @@ OPERATOR = re.compile(r"operator=([a-z0-9][a-z0-9-]{0,31})")
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the words say; the exit code is 0, or 1 when a request was refused or a unit has to be tried again."""
+    """Run what the words say; the exit code is 0, or 1 when a request was refused or a unit has to be tried again, or 2
+    when trying again will not help."""
     os.umask(0o077)
     match arguments:
         case [word] if found := OPERATOR.fullmatch(word):
@@ -104,7 +105,10 @@ def operation(identifier: str) -> int:
 
     try:
         engine.carry_out(machine(), identifier)
-    except (engine.NotSettled, Busy, Failed, Refused) as error:
+    except Refused as refused:
+        print(refused.message, file=sys.stderr)
+        return 2
+    except (engine.NotSettled, Busy, Failed) as error:
         print(engine.reason(error) if not isinstance(error, engine.NotSettled) else error, file=sys.stderr)
         return 1
     return 0
