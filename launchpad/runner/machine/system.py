@@ -43,13 +43,16 @@ class LinuxSystem:
         return tuple(name for name in names if name not in here)
 
     def install_packages(self, names: Sequence[str], progress: Progress) -> None:
-        # An apt that was killed leaves packages half configured; this costs nothing when none is.
-        succeed(["dpkg", "--force-confdef", "--configure", "--pending"], environment=_QUIET, seconds=_APT_SECONDS)
-        missing = self.missing_packages(names)
         progress("read the package lists")
-        succeed([*_APT, "update"], environment=_QUIET, seconds=_APT_SECONDS)
-        progress(f"install {len(missing)} packages and what they need")
-        succeed([*_APT, "install", *_APT_INSTALL, *names], environment=_QUIET, seconds=_APT_SECONDS)
+        _apt("update")
+        # An apt that was killed leaves packages half configured; this costs nothing when none is.
+        if run(["dpkg", "--force-confdef", "--configure", "--pending"], environment=_QUIET, seconds=_APT_SECONDS).code:
+            progress("repair an installation that was cut off")
+            if damaged := _damaged_packages():
+                _apt("install", "--reinstall", *_APT_INSTALL, *damaged)
+            _apt("install", "--fix-broken", *_APT_INSTALL)
+        progress(f"install {len(self.missing_packages(names))} packages and what they need")
+        _apt("install", *_APT_INSTALL, *names)
 
     def user(self, name: str) -> User | None:
         import pwd
@@ -201,6 +204,16 @@ class LinuxSystem:
         import launchpad
 
         return str(Path(str(launchpad.__file__)).parent.parent)
+
+
+def _apt(*words: str) -> None:
+    succeed([*_APT, *words], environment=_QUIET, seconds=_APT_SECONDS)
+
+
+def _damaged_packages() -> list[str]:
+    """Those whose files may not all be there: the power went while dpkg unpacked them."""
+    out = run(["dpkg-query", "--show", "--showformat=${db:Status-Eflag} ${Package}\n"]).out.decode(errors="replace")
+    return [name for flag, _, name in (line.partition(" ") for line in out.splitlines()) if flag == "reinstreq"]
 
 
 def _kernel_file(key: str) -> str:

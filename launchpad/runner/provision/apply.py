@@ -140,8 +140,8 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
             _restore(host, before)
             _tell(step, host)
         case EnableUnits():
-            for name, (enabled, active) in before["units"].items():
-                if not enabled and not active:
+            for name in step.units:  # those for later do nothing without work, and one of them may be running this
+                if before["units"][name] == [False, False]:
                     system.disable(name)
         case RunCaddy():
             _restore(host, before)
