@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from labkit import Lab
 
-from tests.lab.world import LABEL, PROJECT, World, a_world, provisioned
+from tests.lab.world import PROJECT, World, a_world, label, provisioned
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,7 +42,7 @@ def world(
 ) -> Iterator[World]:
     """A provisioned host of this module's own, and a workspace for it."""
     name = f"t{os.getpid() % 1000}-" + Path(str(request.path)).stem.removeprefix("test_").replace("_", "-")[:20]
-    host = lab.up(name, source=LABEL, keep_keys=True, fresh=True)
+    host = lab.up(name, source=label(snapshot[0]), keep_keys=True, fresh=True)
     host.settle()
     yield a_world(lab, host, tmp_path_factory.mktemp(name) / "workspace", config=snapshot[1])
     if not os.environ.get("LAUNCHPAD_KEEP"):

@@ -201,6 +201,18 @@ def key_of_the_code() -> str:
     return digest.hexdigest()[:16]
 
 
+def label(key: str) -> str:
+    """The snapshot's label, one for each state of the code: runs from two checkouts do not take it from one another."""
+    return f"{LABEL}-{key[:8]}"
+
+
+def forget_old_ones(lab: Lab) -> None:
+    """Snapshots that were made more than two days ago: no run of today uses them."""
+    for path in (Path(lab.paths.cache) / "snapshots").glob(f"{LABEL}-*"):
+        if time.time() - path.stat().st_mtime > 2 * 86400:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def provisioned(lab: Lab) -> tuple[str, Path]:
     """The key of a snapshot of a provisioned host, and the operator's configuration folder that belongs to it."""
     with (Path(lab.paths.cache) / "provisioned.lock").open("w") as lock:
@@ -209,8 +221,8 @@ def provisioned(lab: Lab) -> tuple[str, Path]:
 
 
 def _provisioned(lab: Lab, key: str) -> tuple[str, Path]:
-    config = Path(lab.paths.cache) / "operators" / f"{LABEL}-{key}"
-    if lab.has_snapshot(LABEL, key=key) and (config / "launchpad").is_dir():
+    config = Path(lab.paths.cache) / "operators" / label(key)
+    if lab.has_snapshot(label(key), key=key) and (config / "launchpad").is_dir():
         return key, config
     host = lab.up(SEED, fresh=True)
     world = a_world(lab, host, Path(lab.paths.cache) / "seed-workspace", fresh=True)
@@ -220,7 +232,8 @@ def _provisioned(lab: Lab, key: str) -> tuple[str, Path]:
             host.exec(["docker", "pull", "-q", image])
     shutil.rmtree(config, ignore_errors=True)
     shutil.copytree(world.root / ".config", config)
-    lab.snapshot(host, LABEL, key=key)
+    lab.snapshot(host, label(key), key=key)
+    forget_old_ones(lab)
     lab.down(SEED)
     return key, config
 
