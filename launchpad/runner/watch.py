@@ -28,6 +28,8 @@ PERMANENT_EXIT = 78
 MOST_PERMANENT = 2
 LOOK_SECONDS = 30.0
 """So often it looks without having heard anything: an event can be missed."""
+FULL_SHARE = 0.01
+"""With less of the disk free than this a death says nothing of the app: it may run again once there is room."""
 HELD_SECONDS = 2.0
 """An operation that holds a tenant is waited for by looking again."""
 BREAKER_LINES = 20
@@ -137,6 +139,8 @@ class Watcher:
             recent = [death for death in patient.deaths if death.at > now - WINDOW_SECONDS]
             patient.deaths = [*recent, Death(now, item.exit_code, item.oom_killed)]
         decision = decide(patient.deaths, now)
+        if isinstance(decision, Break) and self._disk_is_full():
+            decision = Restart(patient.deaths[-1].at + LOOK_SECONDS)
         if isinstance(decision, Restart) and decision.at > now:
             return decision.at - now
         try:
@@ -156,6 +160,10 @@ class Watcher:
         _say(f"{item.tenant}: {item.service} {decision.reason}; it stays down until somebody starts it")
         self._host.write(_breaker(item.tenant), json.dumps(self._report(item, patient, decision)).encode(), mode=0o600)
         del self._patients[item.tenant, item.service]
+
+    def _disk_is_full(self) -> bool:
+        total, free = self._host.disk()
+        return free < total * FULL_SHARE
 
     def _report(self, item: Container, patient: Patient, decision: Break) -> dict[str, Any]:
         """What status shows of a breaker that tripped."""

@@ -105,6 +105,20 @@ def test_a_crash_loop_ends_after_five_deaths_with_a_report() -> None:
     assert host.started == [WEB] * (MOST_DEATHS - 1), "it was started although the breaker had tripped"
 
 
+def test_what_dies_on_a_full_disk_runs_again_once_there_is_room() -> None:
+    host = deployed()
+    host.behaviours[host.boxes[WEB].image] = "crash"
+    host.disk_full = True
+    watcher = Watcher(host)
+    go_on(watcher, host, seconds=300)
+    assert MOST_DEATHS < len(host.started) < 300 / LOOK_SECONDS + MOST_DEATHS
+    host.disk_full = False
+    host.behaviours.clear()
+    go_on(watcher, host, seconds=LOOK_SECONDS + 1)
+    assert host.boxes[WEB].state == "running"
+    assert host.read(f"{paths.tenant('alice')}/breaker.json") is None
+
+
 def test_a_breaker_survives_the_watcher() -> None:
     host = deployed()
     host.write(f"{paths.tenant('alice')}/breaker.json", b"{}")

@@ -37,7 +37,7 @@ class MemoryView(MemoryHost):
         return "web-1"
 
     def disk(self) -> tuple[int, int]:
-        return 1000, 400
+        return 1000, 0 if self.disk_full else 400
 
     def docker_version(self) -> str:
         self._docker()
