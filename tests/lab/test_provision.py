@@ -129,3 +129,30 @@ def test_storage_grows_and_never_shrinks(bare: World) -> None:
     assert int(bare.host.exec(["stat", "-c", "%s", "/var/lib/launchpad/storage.btrfs"]).stdout) == 7 << 30
     size = bare.host.exec(["df", "--block-size=1G", "--output=size", "/srv/launchpad"]).stdout.split()[-1]
     assert int(size) == 7
+
+
+def test_a_power_cut_in_the_middle_of_the_first_provision(lab: Lab, tmp_path: Path) -> None:
+    """The host itself goes on at its next boot; nobody is there to confirm, so root still gets in; then it is done."""
+    host = lab.up("t-cut", fresh=True)
+    try:
+        world = a_world(lab, host, tmp_path / "workspace")
+        running = world.start("provision", "web-1", "--root-key", str(host.key_path))
+        wait_for(host, "cat /var/lib/launchpad/operations/*/journal.jsonl | grep -q 'packages and what they need'")
+        wait_for(host, "test -e /var/lib/dpkg/info/docker.io.list")  # in the middle of unpacking
+        host.power_off_hard()
+        running.kill()
+        running.communicate()
+        host.start()
+        wait_for(host, "ls /var/lib/launchpad/operations/*/outcome.json")
+        assert host.ssh("true").status == 0, "root is locked out of a host that is not provisioned"
+        assert provision(world)[0] == "done"
+        assert provision(world)[0] == "unchanged"
+    finally:
+        lab.down("t-cut")
+
+
+def wait_for(host: Host, script: str, *, seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while host.exec(["sh", "-c", script], check=False).status != 0:
+        assert time.monotonic() < end, f"not within {seconds} s: {script}"
+        time.sleep(0.2)
