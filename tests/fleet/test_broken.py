@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def lines_of(error: InventoryMistakes) -> list[str]:
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
-def test_says_each_mistake_where_it_is(broken: Broken, tmp_path: Path) -> None:
+def test_says_each_mistake_where_it_is(broken: Broken, tmp_path: Path, measured: Callable[..., None]) -> None:
     root = write(tmp_path, broken.files)
     before = digest_of_folder(root)
     with pytest.raises(InventoryMistakes) as raised:
@@ -32,6 +33,7 @@ def test_says_each_mistake_where_it_is(broken: Broken, tmp_path: Path) -> None:
     assert raised.value.exit_code == 3
     json.dumps(raised.value.as_dict())
     assert all(line.isprintable() for line in lines)
+    measured("broken-inventories", 0)
     assert digest_of_folder(root) == before
 
 
