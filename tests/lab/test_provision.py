@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,9 +24,9 @@ AGAIN_SECONDS = 4
 @pytest.fixture(scope="module")
 def bare(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A bare host, with a workspace that knows its address and its fingerprint, and nothing else of it."""
-    host = lab.up("t-bare", fresh=True)
+    host = lab.up(f"t{os.getpid() % 1000}-bare", fresh=True)
     yield a_world(lab, host, tmp_path_factory.mktemp("bare") / "workspace")
-    lab.down("t-bare")
+    lab.down(host.name)
 
 
 def footprint(host: Host) -> str:
@@ -133,7 +134,7 @@ def test_storage_grows_and_never_shrinks(bare: World) -> None:
 
 def test_a_power_cut_in_the_middle_of_the_first_provision(lab: Lab, tmp_path: Path) -> None:
     """The host itself goes on at its next boot; nobody is there to confirm, so root still gets in; then it is done."""
-    host = lab.up("t-cut", fresh=True)
+    host = lab.up(f"t{os.getpid() % 1000}-cut", fresh=True)
     try:
         world = a_world(lab, host, tmp_path / "workspace")
         running = world.start("provision", "web-1", "--root-key", str(host.key_path))
@@ -148,7 +149,7 @@ def test_a_power_cut_in_the_middle_of_the_first_provision(lab: Lab, tmp_path: Pa
         assert provision(world)[0] == "done"
         assert provision(world)[0] == "unchanged"
     finally:
-        lab.down("t-cut")
+        lab.down(host.name)
 
 
 def wait_for(host: Host, script: str, *, seconds: float = 240) -> None:
