@@ -28,8 +28,9 @@ PERMANENT_EXIT = 78
 MOST_PERMANENT = 2
 LOOK_SECONDS = 30.0
 """So often it looks without having heard anything: an event can be missed."""
-FULL_SHARE = 0.01
-"""With less of the disk free than this a death says nothing of the app: it may run again once there is room."""
+RESERVE_BYTES, RESERVE_SHARE = 64 << 20, 100
+"""How much of the tenants' storage is kept for the dead, at most, and at most one part in so many: nothing that keeps
+its state in SQLite starts without a byte of room, the release that an undo goes back to no more than any other."""
 HELD_SECONDS = 2.0
 """An operation that holds a tenant is waited for by looking again."""
 BREAKER_LINES = 20
@@ -115,6 +116,10 @@ class Watcher:
 
     def look(self) -> float:
         """See to every dead container whose tenant is to run; how many seconds until there is something to do again."""
+        try:
+            self._keep_reserve()
+        except Failed as failed:
+            _say(f"no room is kept for a full disk: {failed.message}")
         containers = self._host.containers()
         dead = [item for item in containers if item.state in ("exited", "dead")]
         waits = [self._try(item) for item in dead if is_tenant_name(item.tenant)]
@@ -154,6 +159,8 @@ class Watcher:
 
     def _carry_out(self, item: Container, patient: Patient, decision: Restart | Break) -> None:
         if isinstance(decision, Restart):
+            if self._disk_is_full():
+                self._host.remove(paths.RESERVE)
             _say(f"{item.tenant}: {item.service} died {_how(patient.deaths[-1])}; starting it again")
             self._host.start_container(item.name)
             return
@@ -162,8 +169,20 @@ class Watcher:
         del self._patients[item.tenant, item.service]
 
     def _disk_is_full(self) -> bool:
+        """A death says nothing of the app then: it may run again once there is room."""
+        reserve, free = self._reserve()
+        return free < 2 * reserve
+
+    def _reserve(self) -> tuple[int, int]:
+        """How many bytes are to be kept, and how many are free."""
         total, free = self._host.disk()
-        return free < total * FULL_SHARE
+        return min(RESERVE_BYTES, total // RESERVE_SHARE), free
+
+    def _keep_reserve(self) -> None:
+        """Keep it once there is plenty of room: what is given up for the dead is not taken from them at once."""
+        reserve, free = self._reserve()
+        if free > 4 * reserve and paths.RESERVE.rpartition("/")[2] not in self._host.names(paths.ROOT):
+            self._host.write(paths.RESERVE, bytes(reserve), mode=0o600)
 
     def _report(self, item: Container, patient: Patient, decision: Break) -> dict[str, Any]:
         """What status shows of a breaker that tripped."""

@@ -13,6 +13,7 @@ import pytest
 
 from launchpad.errors import HostError
 from launchpad.workspace import Workspace
+from tests.lab.disasters import SETTLE_SECONDS, open_operations, until
 from tests.lab.settings import connection, open_workspace, submit, wanted
 from tests.lab.stranger import strange_address
 from tests.lab.world import World
@@ -100,6 +101,7 @@ def test_a_change_that_locks_out_is_undone(
     after = world.host.read("/etc/launchpad/authorized_keys"), world.host.read("/etc/launchpad/firewall.nft")
     assert after == before
     world.host.exec(["sh", "-c", "rm -f /run/systemd/system/launchpad-operation@*.service; systemctl daemon-reload"])
+    until(lambda: not open_operations(world.host), "the host settles it by itself", seconds=SETTLE_SECONDS)
     assert world.launchpad("--json", "provision", "web-1").json["outcome"] in ("done", "unchanged")
 
 

@@ -142,9 +142,11 @@ def test_an_operation_is_finished_by_the_runner_that_began_it(world: World, work
     holds("a good runner answers at once", hello(workspace)["runner"] == NEWER)
     first = carried_out_by(world, unit)
     world.host.exec(["systemctl", "kill", "--signal=KILL", unit])
-    until(lambda: carried_out_by(world, unit) not in ("", first), "somebody goes on with it")
-    pid = carried_out_by(world, unit)
-    words = world.host.exec(["cat", f"/proc/{pid}/cmdline"]).stdout
+    # Which runner it is stands there once the unit's shell has become it.
+    until(
+        lambda: carried_out_by(world, unit)[0] != first[0] and "/start" in carried_out_by(world, unit)[1], "it goes on"
+    )
+    words = carried_out_by(world, unit)[1]
     holds("an operation is gone on with by the runner that began it", f"{old}/start" in words, words)
     assert deploying.wait(120) == 0, deploying.communicate()
     holds("and brought to its end", world.wait_for("alice", "/").json["version"] == "2.1.0")
@@ -165,10 +167,12 @@ def journal(world: World, identifier: str) -> str:
     return world.host.read(path) if world.host.exists(path) else ""
 
 
-def carried_out_by(world: World, unit: str) -> str:
-    """The process that carries the operation out; empty when there is none."""
-    said = world.host.exec(["systemctl", "show", "--property=MainPID", "--value", unit]).stdout.strip()
-    return "" if said == "0" else said
+def carried_out_by(world: World, unit: str) -> tuple[str, str]:
+    """The process that carries the operation out, and its words; both empty when there is none."""
+    pid = world.host.exec(["systemctl", "show", "--property=MainPID", "--value", unit]).stdout.strip()
+    if pid == "0":
+        return "", ""
+    return pid, world.host.exec(["cat", f"/proc/{pid}/cmdline"], check=False).stdout
 
 
 def until(true: Callable[[], bool], what: str, *, seconds: float = 60) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from launchpad.operations.host_settings import SIGNER
-from launchpad.operations.install_runner import look_at
+from launchpad.operations.install_runner import settings_digest
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.ssh.connection import Connection
@@ -243,7 +243,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_settings_that_nobody_signed_are_refused(thief: Thief, eves_key: Path, name: str, measured: Measured) -> None:
     settings = wanted(thief.workspace, **CHANGES[name])
     with Connection(thief.endpoint, identity=thief.identity) as reached:
-        replaces = look_at(reached).settings_digest
+        replaces = settings_digest(reached)
     message = canonical({"replaces": replaces, "settings": digest_of(canonical(settings))})
     real = signed(thief.workspace, wanted(thief.workspace), replaces=replaces)
     for how, signature in (

@@ -119,6 +119,26 @@ def test_what_dies_on_a_full_disk_runs_again_once_there_is_room() -> None:
     assert host.read(f"{paths.tenant('alice')}/breaker.json") is None
 
 
+def test_what_dies_on_a_full_disk_is_given_the_room_that_was_kept_for_it() -> None:
+    host = deployed()
+    watcher = Watcher(host)
+    watcher.look()
+    assert host.read(paths.RESERVE)
+    host.dies(WEB)
+    go_on(watcher, host, seconds=10)
+    assert host.read(paths.RESERVE), "given up although there was room"
+    host.disk_full = True
+    host.dies(WEB)
+    go_on(watcher, host, seconds=10)
+    assert host.boxes[WEB].state == "running"
+    assert host.read(paths.RESERVE) is None
+    watcher.look()
+    assert host.read(paths.RESERVE) is None, "taken again while the disk was full"
+    host.disk_full = False
+    watcher.look()
+    assert host.read(paths.RESERVE)
+
+
 def test_a_breaker_survives_the_watcher() -> None:
     host = deployed()
     host.write(f"{paths.tenant('alice')}/breaker.json", b"{}")
