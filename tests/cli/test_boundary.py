@@ -118,6 +118,7 @@ def test_a_reader_that_goes_away_is_no_error(terminal: Terminal, size: int) -> N
 
 def test_an_interrupt_at_the_terminal_ends_it(terminal: Terminal) -> None:
     program = "import os, signal, launchpad.cli.boundary as b; b._run = lambda a: os.kill(os.getpid(), signal.SIGINT); "
+    program += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a job in the background inherits none
     program += "raise SystemExit(b.run(['check']))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")

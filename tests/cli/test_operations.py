@@ -190,7 +190,13 @@ def test_logs_name_the_tenant_only_where_there_are_several(workspace: Workspace,
 
 def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: Sshd) -> None:
     step = {"step": "drain", "title": "let requests finish", "result": "done", "seconds": 0.5}
-    entry = {"id": "op-0000000001", "kind": "deploy", "tenant": "alice", "who": "bob", "from": "198.51.100.4"}
+    entry: dict[str, object] = {
+        "id": "op-0000000001",
+        "kind": "deploy",
+        "tenant": "alice",
+        "who": "bob",
+        "from": "198.51.100.4",
+    }
     entry |= {"at": 1790000000.0, "outcome": "done", "message": "", "seconds": 2.0, "steps": [step]}
     behave(sshd, history=replies({"operations": [entry]}))
     assert "alice" in launchpad(workspace, "history").out

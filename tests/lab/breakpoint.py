@@ -47,7 +47,7 @@ def stop_where_asked(code: CodeType, when: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
-monitoring = sys.monitoring
+monitoring = sys.monitoring  # type: ignore[attr-defined]  # the host's Python is 3.13
 monitoring.use_tool_id(monitoring.DEBUGGER_ID, "breakpoint")
 monitoring.register_callback(monitoring.DEBUGGER_ID, monitoring.events.PY_START, entered)
 monitoring.register_callback(monitoring.DEBUGGER_ID, monitoring.events.PY_RETURN, left)

@@ -247,6 +247,7 @@ def test_an_address_that_somebody_took_leaves_the_old_release_serving(stage: Sta
         assert done.code == STEP_FAILED
         assert "address" in done.err.lower()
         answer = stage.world.wait_for("alice", "/").json
+        assert isinstance(change, Change)
         assert (answer["version"], answer["marker"]) == (change.old, "alice was here")
         host.exec(["docker", "rm", "-f", "squatter"])
         stage.world.launchpad(*change.command)

@@ -21,10 +21,11 @@ from tests.lab.cells import INTERNAL, PUBLIC, Cell, ask_host, outside
 from tests.lab.world import World
 from tests.tally import Tally, tallied
 
+PIDS = 80
 TIER = {
     "memory": "192MiB",
     "cpus": 0.8,
-    "pids": 80,
+    "pids": PIDS,
     "disk": "128MiB",
     "tmp": "16MiB",
     "log": {"size": "2MiB", "files": 2},
@@ -187,7 +188,7 @@ def test_files_of_others_stay_closed_even_outside_the_container(neighbours: Worl
 def test_a_neighbour_cannot_be_reached(neighbours: World, alice: Cell, holds: Tally) -> None:
     own = str(slots.address(slot_of(neighbours, "alice"), 1, "a"))
     assert alice.ask("dial", [[own, STORE_PORT]]) == {f"{own} {STORE_PORT}": "reached"}, "the control: its own store"
-    sides = {"1.0.0": "a", "1.1.0": "b"}
+    sides: dict[str, slots.Side] = {"1.0.0": "a", "1.1.0": "b"}
     for version, side in sides.items():
         neighbours.deploy("bob", version=version)
         slot = slot_of(neighbours, "bob")
@@ -312,7 +313,7 @@ def test_a_fork_bomb_ends_at_the_tiers_limit(neighbours: World, alice: Cell, hol
     held = bomb.poll() is None
     neighbours.host.write("/srv/launchpad/tenants/alice/data/marker/stop", "")
     bomb.communicate(timeout=60)
-    holds("a fork bomb ends at its limit of processes", 10 <= started <= TIER["pids"], started)
+    holds("a fork bomb ends at its limit of processes", 10 <= started <= PIDS, started)
     holds("while it lasts the host lets the operator in", held and login.code == 0, (held, login))
     holds("and the neighbour is served", answer.status == 200 and seconds < 10, (answer.status, seconds))
     assert neighbours.containers("bob") == before

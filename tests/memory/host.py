@@ -187,7 +187,7 @@ class MemoryHost:
             return
         for table in (self.folders, self.links, self.volumes):
             for name in [name for name in table if name == path or name.startswith(below)]:
-                del table[name]  # type: ignore[attr-defined]
+                del table[name]
 
     def names(self, path: str) -> list[str]:
         below = f"{path}/"

@@ -30,7 +30,7 @@ def test_what_is_remembered_is_found_by_its_address_and_port(tmp_path: Path) -> 
 def test_ssh_keygen_finds_it_as_well(tmp_path: Path) -> None:
     known, key = KnownHosts(tmp_path / "known_hosts"), host_key(tmp_path)
     known.remember("203.0.113.7", 2222, key)
-    command = ["ssh-keygen", "-F", "[203.0.113.7]:2222", "-l", "-f", known.path]
+    command = ["ssh-keygen", "-F", "[203.0.113.7]:2222", "-l", "-f", str(known.path)]
     assert key.fingerprint in subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

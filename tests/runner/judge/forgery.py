@@ -19,7 +19,7 @@ class Forgery:
     release: dict[str, Any]
     compose: dict[str, Any]
     files: dict[str, str]
-    late: list[Callable[[], None]] = field(default_factory=list)
+    late: list[Callable[[], object]] = field(default_factory=list)
     """Done after the digests are put in order."""
 
     @classmethod

@@ -39,14 +39,14 @@ def guards(module: str) -> Iterator[Guard]:
     file = f"{JUDGE}/{module}.py"
     text = (ROOT / file).read_text()
     lines = text.splitlines(keepends=True)
-    found = [node for node in ast.walk(ast.parse(text)) if _is_guard(node)]
+    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and _is_guard(node)]
     for node in sorted(found, key=lambda node: node.lineno):
         indent = " " * node.col_offset
         kept = [*lines[: node.lineno - 1], f"{indent}pass\n", *lines[node.end_lineno :]]
         yield Guard(f"{file}:{node.lineno}", lines[node.lineno - 1].strip(), file, "".join(kept))
 
 
-def _is_guard(node: ast.AST) -> bool:
+def _is_guard(node: ast.stmt) -> bool:
     if isinstance(node, ast.If):
         return not node.orelse and len(node.body) == 1 and isinstance(node.body[0], ast.Raise)
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _refuses(node.value.func)
