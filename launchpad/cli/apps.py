@@ -110,9 +110,7 @@ def _text(app: App) -> str:
 
 
 def _version(app: App, version: AppVersion) -> str:
-    names = {service.image or name for name, service in app.services.items()}
-    pinned = all(name in version.images and version.images[name].pinned for name in names)  # type: ignore[index]
-    return f"{version.version}{'' if pinned else ' (no digest yet)'}{_colon(version.breaks)}"
+    return f"{version.version}{'' if app.pinned(version.version) else ' (no digest yet)'}{_colon(version.breaks)}"
 
 
 def _colon(text: str | None) -> str:

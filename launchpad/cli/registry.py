@@ -32,6 +32,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("host", "Add, show, list and remove hosts.", "hosts", group=True),
         Entry("secret", "Set, list, rotate and remove tenants' secrets.", "secrets", group=True),
         Entry("app", "Show what can be hosted, and pin its images.", "apps", group=True),
+        Entry("versions", "Show an app's versions, and who is to run which.", "versions"),
         Entry("tier", "Show what tenants can get.", "tiers", group=True),
     ),
     "Operations": (
@@ -40,6 +41,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("plan", "Show what apply would do.", "planning"),
         Entry("apply", "Bring hosts to what the inventory says.", "planning"),
         Entry("deploy", "Bring one tenant to what the inventory says.", "running"),
+        Entry("adopt", "Write the version that a tenant runs into the inventory.", "versions"),
         Entry("stop", "Stop a tenant.", "running"),
         Entry("start", "Start a stopped tenant.", "running"),
         Entry("restart", "Stop and start a tenant.", "running"),

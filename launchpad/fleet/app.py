@@ -170,6 +170,12 @@ class App(Model):
             found[name] = image
         return found
 
+    def pinned(self, version: str) -> bool:
+        """Whether every image of the version has a digest, so that it can be deployed."""
+        images = self.version(version).images
+        names = (service.image or ImageName(name) for name, service in self.services.items())
+        return all((image := images.get(name)) is not None and image.pinned for name in names)
+
     def _how_to_pin(self, image: ImageReference | None, version: str) -> str:
         if image is None:
             return f"write registry/repository:tag into inventory/apps/{self.name}.yaml"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from launchpad.errors import LaunchpadError
+from launchpad.errors import LaunchpadError, StateError
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
 from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.versions import names
 from launchpad.operations.reaching import hosts_of
 from launchpad.operations.scope import Scope
-from launchpad.plan import HostSeen, Wanted, host_from_reply
+from launchpad.plan import HostSeen, TenantSeen, Wanted, host_from_reply
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Runner, Workspace
 
@@ -37,6 +38,23 @@ def observe(
             return replace(seen, unsettled=unsettled(host, runner))
 
     return fanout(hosts, ask, threads=workspace.settings.parallel)
+
+
+def what_runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> TenantSeen:
+    """The tenant as its host has it, one exec; StateError when nothing of it is there, or another app;
+    HostError when the host does not answer."""
+    name, host = str(tenant.name), fleet.host(tenant.host)
+    with hosts_of(workspace).reach(host) as runner:
+        body = {"tenants": [name], "probes": False}
+        said = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=str(host.name))
+    has = said.tenants.get(name)
+    if has is None:
+        raise StateError(f"{name} is not on {host.name} yet", hint=f"launchpad deploy {name}")
+    if has.retired:
+        raise StateError(f"{name} was retired on {host.name}; its data is kept", hint=f"launchpad deploy {name}")
+    if has.app != tenant.app:
+        raise StateError(f"{name} is {has.app} on {host.name}, the inventory says {tenant.app}", hint="launchpad plan")
+    return has
 
 
 def wanted(
@@ -66,6 +84,7 @@ def _is_on(seen: Mapping[str, HostSeen | LaunchpadError], tenant: Tenant) -> boo
 
 def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool) -> Wanted:
     release, domains, problem = "", tuple(map(str, tenant.domains)), None
+    app = fleet.app(tenant.app)
     secrets: dict[str, int] = {}
     try:
         if render:
@@ -84,6 +103,7 @@ def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool)
         release=release,
         domains=domains,
         secrets=secrets,
-        versions=tuple(str(version.version) for version in fleet.app(tenant.app).versions),
+        versions=names(app),
+        follows=tuple(map(str, app.version(tenant.version).follows)),
         problem=problem,
     )

@@ -136,8 +136,13 @@ def _obstacle(want: Wanted, has: TenantSeen | None) -> Note | None:
     if has.app != want.app:
         return _note(want, f"is {has.app} here, the inventory says {want.app}", f"launchpad retire {tenant} first")
     if want.is_older_than(has.version):
-        hint = f"write version: {has.version} into the tenant's file"
-        return _note(want, f"is ahead of the inventory: {has.version} runs, {want.version} is written", hint)
+        text = f"is ahead of the inventory: {has.version} runs, {want.version} is written"
+        return _note(want, text, f"launchpad adopt {tenant}")
+    if has.was_rolled_back_from(want.version):
+        hint = f"launchpad adopt {tenant}, or launchpad upgrade {tenant} --to {want.version}"
+        return _note(want, f"was rolled back from {want.version}, which the inventory still says", hint)
+    if want.follows and has.version not in (want.version, *want.follows):
+        return _note(want, f"{want.version} cannot follow {has.version} in one step", f"launchpad versions {want.app}")
     if has.breaker and want.running and has.release == want.release:
         return _note(want, f"keeps dying: {has.breaker}", f"launchpad logs {tenant}, then launchpad restart {tenant}")
     return None

@@ -52,6 +52,12 @@ class TenantSeen:
     """Why the host gave up restarting it; empty when it has not."""
     operation: str
     """The id of the operation that goes on; empty when there is none."""
+    rolled_back_from: str = ""
+    """The version that the last rollback left; empty when something was deployed since, or the version stayed."""
+
+    def was_rolled_back_from(self, version: str) -> bool:
+        """Whether that version ran here last and was left by a rollback."""
+        return self.rolled_back_from == version != self.version
 
     @property
     def ready(self) -> bool:
@@ -134,6 +140,7 @@ def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:
         traffic_open=value.get("traffic") == "open",
         breaker=_breaker(value.get("breaker")),
         operation=_text((value.get("operation") or {}).get("id")),
+        rolled_back_from=_text(record.get("rolled_back_from")),
     )
 
 

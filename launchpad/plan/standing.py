@@ -124,7 +124,9 @@ def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
     elif has.retired:
         yield "still in the inventory"
     elif want.is_older_than(has.version):
-        yield f"ahead of the inventory, which says {want.version}"
+        yield f"ahead of the inventory, which says {want.version}: launchpad adopt {want.tenant}"
+    elif has.was_rolled_back_from(want.version):
+        yield f"rolled back from {want.version}, which the inventory still says: launchpad adopt {want.tenant}"
     elif want.release and want.release != has.release:
         yield "behind the inventory: " + "; ".join(differences(want, has))
     if has.running and not want.running:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from launchpad.errors import LaunchpadError
+from launchpad.fleet.versions import is_older
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +24,10 @@ class Wanted:
     secrets: Mapping[str, int] = field(default_factory=dict)
     versions: Sequence[str] = ()
     """The app's versions, the oldest first."""
+    follows: Sequence[str] = ()
+    """The versions that the wanted one may replace in one step; empty: any older one."""
     problem: LaunchpadError | None = None
 
     def is_older_than(self, version: str) -> bool:
-        """Whether the wanted version comes before that one: by the app's own order, else by the numbers in it."""
-        if self.version in self.versions and version in self.versions:
-            return self.versions.index(self.version) < self.versions.index(version)
-        return _numbers(self.version) < _numbers(version)
-
-
-def _numbers(version: str) -> list[tuple[int, int, str]]:
-    """`2026.10.2` → a key that sorts 10 after 9; a part that is no number comes before one that is."""
-    parts = version.replace("-", ".").replace("_", ".").split(".")
-    return [(1, int(part), "") if part.isascii() and part.isdigit() else (0, 0, part) for part in parts]
+        """Whether the wanted version comes before that one."""
+        return is_older(self.version, version, self.versions)

@@ -54,6 +54,8 @@ def test_each_difference_has_its_change_and_its_reason(
     [
         (want(version="1.0.0", release="a" * 12), has(), "ahead of the inventory: 1.1.0 runs, 1.0.0 is written"),
         (want(), has(version="9.9.9", release="a" * 12), "ahead of the inventory"),
+        (want(release="c" * 12), has(rolled_back_from="1.1.0", version="1.0.0"), "was rolled back from 1.1.0"),
+        (want(version="2.0.0", follows=("1.5.0",)), has(), "2.0.0 cannot follow 1.1.0 in one step"),
         (want(), has(retired=True), "was retired here; its data is kept"),
         (want(release="c" * 12), has(operation="op-1"), "an operation is going on"),
         (want(app="other"), has(release="a" * 12), "is echo here, the inventory says other"),
@@ -159,6 +161,11 @@ def test_versions_compare_by_their_numbers(older: str, newer: str) -> None:
     assert want(version=older).is_older_than(newer)
     assert not want(version=newer).is_older_than(older)
     assert not want(version=newer).is_older_than(newer)
+
+
+def test_what_was_rolled_back_once_may_be_changed_otherwise() -> None:
+    made = plan(want(version="1.0.0", release="c" * 12), has(rolled_back_from="1.1.0", version="1.0.0"))
+    assert [change.kind for change in made.changes] == ["deploy"]
 
 
 def test_the_app_s_own_order_of_versions_comes_first() -> None:

@@ -31,6 +31,14 @@ ALICE = frozenset({"alice"})
         (want(running=False), None, "stopped", ""),
         (want(release="c" * 12, version="2.0.0"), has(), "healthy", "behind the inventory: version 1.1.0 → 2.0.0"),
         (want(release="c" * 12, version="1.0.0"), has(), "healthy", "ahead of the inventory, which says 1.0.0"),
+        (want(release="c" * 12, version="1.0.0"), has(), "healthy", "launchpad adopt alice"),
+        (
+            want(release="c" * 12, version="2.0.0"),
+            has(rolled_back_from="2.0.0"),
+            "healthy",
+            "rolled back from 2.0.0, which the inventory still says: launchpad adopt alice",
+        ),
+        (want(), has(rolled_back_from="2.0.0"), "healthy", ""),
         (want(problem=InventoryError("no digest")), has(), "healthy", "cannot be rendered: no digest"),
     ],
 )

@@ -1,0 +1,66 @@
+"""launchpad versions, adopt: what versions there are, and making the inventory say which one runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.output import Table
+from launchpad.cli.session import Session
+
+app = typer.Typer(help="Versions of apps.")
+
+
+@app.command("versions", epilog="Example: launchpad versions openclaw")
+def versions(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="APP", help="The app's name.", autocompletion=complete.apps)],
+) -> None:
+    """Show APP's versions: which have digests, what each may follow and breaks, and who is to run it.
+
+    A version can be deployed once it is pinned: launchpad app pin. What runs is in launchpad status.
+    """
+    from launchpad.operations.versions import versions
+
+    session = Session.of(ctx)
+    found = versions(session.workspace, name)
+    rows = tuple(
+        (
+            item.version,
+            "yes" if item.pinned else "no",
+            " ".join(item.follows) or "any older",
+            " ".join(item.tenants),
+            ". ".join(text for text in (item.notes, item.breaks and f"Breaks: {item.breaks}") if text),
+        )
+        for item in found
+    )
+    headings = ("version", "pinned", "follows", "tenants", "notes")
+    session.output.result([item.as_json() for item in found], Table(headings, rows, firm=("version",)))
+
+
+@app.command("adopt", epilog="Example: launchpad adopt alice")
+def adopt(
+    ctx: typer.Context,
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)],
+) -> None:
+    """Write the version that TENANT runs into the inventory; nothing on its host changes.
+
+    For when `launchpad status` says `ahead of the inventory`: an upgrade or a rollback was done, and its line in
+    the inventory was lost, because the connection was, or somebody edited the file meanwhile.
+    """
+    from launchpad.operations.adopt import adopt
+
+    session = Session.of(ctx)
+    done = adopt(session.workspace, tenant)
+    file = f"inventory/tenants/{tenant}.yaml"
+    said = (
+        f"{file}: version {done.before} → {done.version}"
+        if done.changed
+        else f"{file}: version {done.version}, as runs"
+    )
+    session.output.result(done.as_json(), said)
+    if done.problem is not None:
+        hint = f" ({done.problem.hint})" if done.problem.hint else ""
+        session.output.warn(f"{done.problem.message}{hint}")
