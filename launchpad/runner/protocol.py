@@ -253,12 +253,15 @@ def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def _coerce(hint: Any, value: Any, where: str) -> Any:
-    import collections.abc
+@cache
+def _shape(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     import typing
 
-    origin = typing.get_origin(hint)
-    arguments = typing.get_args(hint)
+    return typing.get_origin(hint), typing.get_args(hint)
+
+
+def _coerce(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = _shape(hint)
     if origin is Literal:
         if not isinstance(value, str) or value not in arguments:
             raise Refused(f"{where}: expected one of {', '.join(arguments)}")
@@ -267,7 +270,7 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list):
             raise Refused(f"{where}: expected a list")
         return tuple(_coerce(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
-    if origin is collections.abc.Mapping:
+    if origin is Mapping:
         if not isinstance(value, dict):
             raise Refused(f"{where}: expected an object")
         return {key: _coerce(arguments[1], item, f"{where}.{key}") for key, item in value.items()}

@@ -7,8 +7,8 @@ The end is judged by what a visitor gets and by what lies on the host, never by 
 from __future__ import annotations
 
 import contextlib
+import pickle
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,11 +101,13 @@ def run(host: MemoryHost, body: Mapping[str, Any]) -> str:
 def prepared(scenario: Scenario) -> MemoryHost:
     """The host as it is before the scenario; made once, copied for each kill point."""
     if scenario.name not in PREPARED:
-        PREPARED[scenario.name] = prepare(scenario)
-    return deepcopy(PREPARED[scenario.name])
+        PREPARED[scenario.name] = pickle.dumps(prepare(scenario))
+    host: MemoryHost = pickle.loads(PREPARED[scenario.name])
+    return host
 
 
-PREPARED: dict[str, MemoryHost] = {}
+PREPARED: dict[str, bytes] = {}
+"""Pickled: copied so, a host costs a fifth of a deep copy."""
 
 
 def prepare(scenario: Scenario) -> MemoryHost:

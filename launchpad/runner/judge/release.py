@@ -205,9 +205,10 @@ def _judge_path(path: str, files: Mapping[str, str]) -> None:
 
 def _judge_content(content: str, digest: str, where: str) -> int:
     """The size in bytes of a file whose content is what the manifest says."""
-    if any("\ud800" <= character <= "\udfff" for character in content):
-        raise Refused(f"{where}: is not Unicode text")
-    data = content.encode()
+    try:
+        data = content.encode()
+    except UnicodeEncodeError as error:
+        raise Refused(f"{where}: is not Unicode text") from error
     if len(data) > MOST_FILE_BYTES:
         raise Refused(f"{where}: at most {MOST_FILE_BYTES} bytes")
     if digest_of(data) != digest:

@@ -119,6 +119,8 @@ def _judge_strings(value: object, where: str, release: Release, *, depth: int = 
 
 
 def _judge_variables(text: str, where: str, release: Release) -> None:
+    if "$" not in text:
+        return
     known = {"$$", *(f"${{{name}}}" for name in variables(release))}
     for variable in _DOLLAR.findall(text):
         if variable not in known:
