@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from launchpad.fleet.model import Model
+from launchpad.fleet.model import Finding, Model
 from launchpad.fleet.names import TierName
 from launchpad.fleet.quantities import Size
 from launchpad.fleet.references import Prose
+
+
+MOST_TMP_MB = 256
+"""What OpenClaw was seen to get along with."""
 
 
 class Log(Model):
@@ -30,8 +35,18 @@ class Tier(Model):
     cpus: Annotated[float, Field(gt=0, le=1024)]
     pids: Annotated[int, Field(ge=16, le=32768)] = 512
     disk: Size
-    tmp: Size = Size(256)
-    """The size of each service's /tmp, which counts as memory."""
+    tmp: Size | None = None
+    """The size of each service's /tmp, which counts as memory: a quarter of it when left out, at most 256 MiB."""
     log: Log = Log()
     price: Prose | None = None
     """For people, such as `29 EUR a month`; nothing is computed from it."""
+
+    @property
+    def tmp_mb(self) -> int:
+        """The size of each service's /tmp."""
+        return self.tmp.mb if self.tmp else max(1, min(MOST_TMP_MB, self.memory.mb // 4))
+
+    def findings(self) -> Iterator[Finding]:
+        """A full /tmp must leave memory for the program."""
+        if self.tmp and self.tmp.mb >= self.memory.mb:
+            yield Finding(("tmp",), f"/tmp of {self.tmp} would fill the memory of {self.memory}", "less than the memory")

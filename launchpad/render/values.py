@@ -49,7 +49,7 @@ def values_of(fleet: Fleet, tenant: Tenant) -> dict[str, Any]:
         "origins": tuple(f"https://{domain}" for domain in tenant.domains),
         "tier": {
             "memory_mb": tier.memory.mb,
-            "tmp_mb": tier.tmp.mb,
+            "tmp_mb": tier.tmp_mb,
             "log_mb": tier.log.size.mb,
             "log_files": tier.log.files,
         },

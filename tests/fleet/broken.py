@@ -105,6 +105,11 @@ BROKEN = (
     Broken(
         "unknown app", changed(ALICE, "app: openclaw", "app: openclow"), (f"{ALICE}:2: unknown app openclow; expected",)
     ),
+    Broken(
+        "a /tmp as large as the memory",
+        changed(TIERS, "disk: 1GiB", "disk: 1GiB\n  tmp: 256MiB"),
+        (f"{TIERS}:5: /tmp of 256MiB would fill the memory of 256MiB; expected less than the memory",),
+    ),
     Broken("unknown tier", changed(BOB, "tier: light", "tier: huge"), (f"{BOB}:4: unknown tier huge; expected",)),
     Broken(
         "unknown version",
