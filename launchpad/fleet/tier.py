@@ -12,7 +12,6 @@ from launchpad.fleet.names import TierName
 from launchpad.fleet.quantities import Size
 from launchpad.fleet.references import Prose
 
-
 MOST_TMP_MB = 256
 """What OpenClaw was seen to get along with."""
 
@@ -49,4 +48,6 @@ class Tier(Model):
     def findings(self) -> Iterator[Finding]:
         """A full /tmp must leave memory for the program."""
         if self.tmp and self.tmp.mb >= self.memory.mb:
-            yield Finding(("tmp",), f"/tmp of {self.tmp} would fill the memory of {self.memory}", "less than the memory")
+            yield Finding(
+                ("tmp",), f"/tmp of {self.tmp} would fill the memory of {self.memory}", "less than the memory"
+            )
