@@ -112,6 +112,22 @@ class Data(Protocol):
     def has_data(self, path: str) -> bool:
         """Whether the subvolume is there."""
 
+    def snapshot(self, data: str, to: str) -> None:
+        """A read-only snapshot of the subvolume: one instant over all its files, on disk when this returns, while
+        others write. One that is there already stays as it is. Failed when there is no data.
+
+        A subvolume that somebody made inside the data is another one, and comes as an empty folder."""
+
+    def restore(self, source: str, data: str, *, disk_mb: int) -> None:
+        """`data` becomes a writable copy of the snapshot, in one step and with its quota: whoever looks finds the old
+        data or the new, never none. What was there before is gone. Failed, and the data stays, without the snapshot."""
+
+    def clone(self, source: str, to: str, *, disk_mb: int) -> None:
+        """A writable copy of the snapshot with a quota of its own. One that is there already stays as it is."""
+
+    def room(self, path: str) -> int:
+        """How many bytes are free on the disk that the path's folder is on."""
+
     def seal(self, path: str, name: str, value: bytes) -> None:
         """Encrypt the value with systemd-creds under its name and write it to the path (0600, root)."""
 
@@ -167,6 +183,16 @@ class Traffic(Protocol):
         """Refuse new connections from the host to these addresses, but for the runner's own probes."""
 
     def open_addresses(self) -> frozenset[IPv4Address]: ...
+
+    def mute(self, addresses: Sequence[IPv4Address]) -> None:
+        """Let nothing pass between these addresses and whatever is outside of the tenants' own bridges, in either
+        direction, connections that exist included; what tries is refused at once, so that apps try again. Nobody is
+        muted after a boot. The host's own connections (Caddy, probes) are the gate's affair."""
+
+    def unmute(self, addresses: Sequence[IPv4Address]) -> None:
+        """Let it pass again."""
+
+    def muted_addresses(self) -> frozenset[IPv4Address]: ...
 
     def connections(self, addresses: Sequence[IPv4Address], *, quiet: float = inf) -> int:
         """How many established connections the host (Caddy) has to these addresses; without those that have brought

@@ -49,6 +49,20 @@ def data(name: str) -> str:
     return f"{tenant(name)}/data"
 
 
+def generations(name: str) -> str:
+    """Read-only snapshots of the data, each with its record beside it."""
+    return f"{tenant(name)}/generations"
+
+
+def generation(name: str, identifier: str) -> str:
+    return f"{generations(name)}/{identifier}"
+
+
+def generation_record(name: str, identifier: str) -> str:
+    """What the snapshot is of; it is written after the snapshot, so one without it is incomplete."""
+    return f"{generations(name)}/{identifier}.json"
+
+
 def vault(name: str) -> str:
     """Secrets at rest, each `<NAME>@<version>.cred`, encrypted with systemd-creds."""
     return f"{tenant(name)}/secrets"

@@ -24,12 +24,18 @@ EVERYTHING = CONTRACT | MACHINE
 FIRST_SLOT = 3001
 
 SERVER = f"""
-import http.server, time
+import http.server, socket, time
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/drip":
             for byte in b"HTTP/1.0 200 OK":
                 self.wfile.write(bytes([byte])); self.wfile.flush(); time.sleep(0.5)
+        if self.path.startswith("/reach/"):
+            begun = time.monotonic()
+            try:
+                socket.create_connection((self.path.split("/")[2], {PORT}), timeout=5).close()
+            except OSError:
+                self.send_response(502 if time.monotonic() - begun < 2 else 504); self.end_headers(); return
         self.send_response(200); self.end_headers(); self.wfile.write(b"hello")
 print("hello")
 http.server.ThreadingHTTPServer(("", {PORT}), Answer).serve_forever()

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from launchpad.runner.host import Busy
@@ -57,6 +59,63 @@ def machine_closing_the_gate_cuts_no_connection(host: Machine, world: World) -> 
         visitor.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert visitor.recv(64).startswith(b"HTTP/1.0 200"), "the connection was cut"
     eventually(host, lambda: host.connections([world.address()]) == 0, "the connection is gone")
+
+
+OUTSIDE, NEAR = "11.11.11.2", "11.11.11.1"
+"""An address beyond the host, and the host's own towards it."""
+
+
+TAKES = f"""
+import socket
+server = socket.create_server(("", {PORT}))
+print("listening", flush=True)
+while True: server.accept()[0].close()
+"""
+
+
+@contextmanager
+def somebody_outside() -> Iterator[None]:
+    """Somebody in the world, who takes connections."""
+    commands = (
+        "ip netns add outside",
+        "ip link add outside-near type veth peer name outside-far netns outside",
+        f"ip addr add {NEAR}/30 dev outside-near",
+        "ip link set outside-near up",
+        f"ip -n outside addr add {OUTSIDE}/30 dev outside-far",
+        "ip -n outside link set outside-far up",
+        f"ip -n outside route add default via {NEAR}",
+    )
+    script = (
+        f"import socket; s = socket.create_server(('', {PORT})); print(flush=True)\nwhile True: s.accept()[0].close()"
+    )
+    try:
+        for command in commands:
+            subprocess.run(command.split(), check=True, capture_output=True)
+        words = ["ip", "netns", "exec", "outside", sys.executable, "-c", TAKES]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as server:
+            assert server.stdout is not None and server.stdout.readline()
+            try:
+                yield
+            finally:
+                server.kill()
+    finally:
+        subprocess.run(["ip", "netns", "delete", "outside"], check=False, capture_output=True)
+
+
+def machine_a_muted_container_reaches_nobody_outside_and_is_told_at_once(host: Machine, world: World) -> None:
+    running(host, world)
+    bring_up(host, world, world.good, side="b")
+
+    def reached(address: object) -> int:
+        return host.get(world.address(), PORT, f"/reach/{address}", seconds=9)
+
+    with somebody_outside():
+        assert reached(OUTSIDE) == 200, "nobody outside can be reached at all"
+        host.mute([world.address()])
+        assert reached(OUTSIDE) == 502, "it reached somebody, or had to wait for the refusal"
+        eventually(host, lambda: reached(world.address("b")) == 200, "it reaches its own tenant's containers")
+        host.unmute([world.address()])
+        assert reached(OUTSIDE) == 200
 
 
 def machine_no_packet_to_an_address_without_its_bridge_leaves_the_host(host: Machine, world: World) -> None:

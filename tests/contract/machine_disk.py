@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import sqlite3
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -214,6 +217,128 @@ def machine_read_only_snapshots_are_removed_with_their_folder(host: Machine, wor
     subprocess.run(words, check=True, capture_output=True)
     host.remove(f"{world.root}/generations")
     assert host.names(world.root) == ["data"]
+
+
+def taken(host: Machine, world: World) -> tuple[str, str]:
+    """Data with 8 MB in it, and a snapshot of it."""
+    data, kept = f"{world.root}/data", f"{world.root}/generations/one"
+    host.make_data(data, volumes=["state"], disk_mb=32, uid=world.uid)
+    write_megabytes(Path(data, "state/file"), 8)
+    host.snapshot(data, kept)
+    return data, kept
+
+
+def machine_a_quota_holds_for_restored_data_and_for_a_clone(host: Machine, world: World) -> None:
+    data, kept = taken(host, world)
+    host.restore(kept, data, disk_mb=16)
+    assert 8 <= write_megabytes(Path(data, "state/more"), 48) <= 16
+    host.clone(kept, f"{world.root}/clone", disk_mb=16)
+    assert 8 <= write_megabytes(Path(world.root, "clone/state/more"), 48) <= 16
+
+
+def machine_a_snapshot_keeps_owners_and_modes(host: Machine, world: World) -> None:
+    data, kept = taken(host, world)
+    host.restore(kept, data, disk_mb=32)
+    for path in (Path(kept, "state"), Path(data, "state")):
+        assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (world.uid, 0o700)
+
+
+def machine_what_a_killed_restore_left_goes_with_the_next(host: Machine, world: World) -> None:
+    data, kept = taken(host, world)
+    subprocess.run(
+        ["btrfs", "subvolume", "snapshot", kept, f"{world.root}/.data.launchpad-partial"],
+        check=True,
+        capture_output=True,
+    )
+    host.restore(kept, data, disk_mb=32)
+    assert entries(world.root) == ["data", "generations"]
+
+
+def machine_restoring_leaves_no_quota_group_of_what_went(host: Machine, world: World) -> None:
+    data, kept = taken(host, world)
+    before = groups()
+    for _ in range(3):
+        host.restore(kept, data, disk_mb=32)
+    assert len([group for group in groups() - before if group.startswith("1/")]) == 1
+
+
+def machine_data_is_restored_while_somebody_still_has_it_open(host: Machine, world: World) -> None:
+    data, kept = taken(host, world)
+    with Path(data, "state/file").open("ab") as file:
+        host.restore(kept, data, disk_mb=32)
+        file.write(b"into what is gone")
+    assert Path(data, "state/file").stat().st_size == 8 * MEGABYTE
+
+
+def machine_data_is_restored_on_a_full_disk(host: Machine, world: World) -> None:
+    with small_btrfs(world) as folder:
+        host.make_data(f"{folder}/data", volumes=["state"], disk_mb=64, uid=world.uid)
+        Path(folder, "data/state/file").write_bytes(b"before")
+        host.snapshot(f"{folder}/data", f"{folder}/kept")
+        Path(folder, "data/state/file").write_bytes(b"after")
+        write_megabytes(Path(folder, "fill"), 256)
+        host.restore(f"{folder}/kept", f"{folder}/data", disk_mb=64)
+        assert Path(folder, "data/state/file").read_bytes() == b"before"
+
+
+@contextmanager
+def small_btrfs(world: World) -> Iterator[str]:
+    """A Btrfs of its own with simple quotas, soon full."""
+    folder, image = Path(paths.RUN, world.tenant, "btrfs"), Path(world.root, "disk")
+    folder.mkdir(parents=True)
+    image.parent.mkdir(parents=True, exist_ok=True)
+    with image.open("wb") as file:
+        file.truncate(200 * MEGABYTE)
+    words = ["mkfs.btrfs", "--quiet", str(image)], ["mount", "-o", "loop", str(image), str(folder)]
+    for argv in (*words, ["btrfs", "quota", "enable", "--simple", str(folder)]):
+        subprocess.run(argv, check=True, capture_output=True)
+    try:
+        yield str(folder)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def machine_every_snapshot_of_a_database_that_is_written_to_is_whole(host: Machine, world: World) -> None:
+    data = f"{world.root}/data"
+    host.make_data(data, volumes=["state"], disk_mb=32, uid=world.uid)
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, f"{data}/state/db.sqlite"], stdout=subprocess.PIPE)
+    try:
+        assert writer.stdout is not None and writer.stdout.readline(), "the writer never began"
+        for number in range(SNAPSHOTS):
+            host.snapshot(data, f"{world.root}/generations/{number}")
+    finally:
+        writer.kill()
+        writer.communicate()
+    counts = [rows(Path(world.root, f"generations/{number}/state"), world) for number in range(SNAPSHOTS)]
+    assert counts == sorted(counts) and counts[0] > 0, counts
+    assert counts[-1] > counts[0], "nobody wrote meanwhile"
+
+
+SNAPSHOTS = 20
+WRITER = """
+import itertools, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA journal_mode=WAL")
+database.execute("CREATE TABLE t (n INTEGER, filling TEXT)")
+for number in itertools.count():
+    database.execute("INSERT INTO t VALUES (?, ?)", (number, "x" * 2000))
+    if number == 5: print("begun", flush=True)
+"""
+
+
+def rows(folder: Path, world: World) -> int:
+    """How many rows the snapshot's database has; AssertionError when it is not whole. Reading a WAL takes writing."""
+    copy = Path(paths.RUN, world.tenant, "copy")
+    shutil.copytree(folder, copy)
+    try:
+        database = sqlite3.connect(copy / "db.sqlite")
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        count, last = database.execute("SELECT count(*), max(n) FROM t").fetchone()
+        database.close()
+        assert count == last + 1, "a write before another one is missing"
+        return int(count)
+    finally:
+        shutil.rmtree(copy)
 
 
 def machine_a_deep_tree_of_a_tenant_is_removed_with_its_data(host: Machine, world: World) -> None:

@@ -33,6 +33,31 @@ def contract_opening_and_closing_nothing_is_fine(host: Host, world: World) -> No
     assert world.address() in host.open_addresses()
 
 
+def contract_nobody_is_muted_until_it_is_asked(host: Host, world: World) -> None:
+    one, other = world.address("a"), world.address("b")
+    assert {one, other}.isdisjoint(host.muted_addresses())
+    host.mute([one, other])
+    host.mute([one])
+    assert {one, other} <= host.muted_addresses()
+    host.unmute([one])
+    host.unmute([one])
+    assert one not in host.muted_addresses()
+    assert other in host.muted_addresses(), "unmuting one address unmuted another"
+    host.unmute([other])
+    host.unmute([])
+
+
+def contract_muting_and_the_gate_leave_one_another_alone(host: Host, world: World) -> None:
+    host.open_traffic([world.address("a")])
+    host.mute([world.address("b")])
+    host.close_traffic([])
+    assert world.address("a") in host.open_addresses()
+    assert world.address("b") not in host.open_addresses()
+    assert world.address("a") not in host.muted_addresses()
+    assert world.address("b") in host.muted_addresses()
+    host.unmute([world.address("b")])
+
+
 def contract_a_probe_passes_a_closed_gate(host: Host, world: World) -> None:
     bring_up(host, world, world.good)
     assert world.address() not in host.open_addresses()

@@ -124,6 +124,7 @@ def clean(host: Host, world: World) -> None:
         host.down(world.project(side), 1)
     host.remove_network(world.network)
     host.close_traffic([slots.address(world.slot, 0, "a"), slots.address(world.slot, 0, "b")])
+    host.unmute([slots.address(world.slot, 0, "a"), slots.address(world.slot, 0, "b")])
     host.remove(paths.site(world.tenant))
     host.remove(world.root)
     host.remove(f"{paths.RUN}/{world.tenant}")

@@ -2,61 +2,32 @@
 
 It passes the same contract suite as the real machine. What it knows of an app stands in `behaviours`, by image:
 `good`, `slow` (ready after 5 s), `never` (never ready), `crash` (exits 1), `permanent` (exits 78).
+A tenant's data and what apps write there: `data.py`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import wraps
 from ipaddress import IPv4Address, IPv4Network
 from math import inf
-from typing import Any, TypeVar
+from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Busy, Container, Failed, Progress
+from tests.memory.data import PARTIAL, File, MemoryData
+from tests.memory.effects import Killed, effect
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+__all__ = ["File", "Killed", "MemoryHost", "effect"]
+
 READY_AFTER = {"good": 1.0, "slow": 5.0}
 
 
-class Killed(BaseException):
-    """The process died here. Nothing may catch it: there is nobody left."""
-
-
-def effect(method: Method) -> Method:
-    """A call that changes the host: it takes time, and the process may die just before, halfway, or just after it."""
-
-    @wraps(method)
-    def call(self: MemoryHost, *arguments: Any, **options: Any) -> Any:
-        self.clock += 0.01
-        self.calls.append(method.__name__)
-        self.disk_full = self.disk_full or len(self.calls) == self.fill_at
-        here = len(self.calls) == self.kill_at
-        if here and self.kill_mode == "before":
-            raise Killed(method.__name__)
-        self.halfway = here and self.kill_mode == "halfway"
-        try:
-            return method(self, *arguments, **options)
-        finally:
-            if here:
-                raise Killed(method.__name__)
-
-    return call  # type: ignore[return-value]
-
-
 @dataclass
-class File:
-    data: bytes
-    mode: int = 0o644
-    uid: int = 0
-
-
-@dataclass
-class MemoryHost:
+class MemoryHost(MemoryData):
     """One host. `kill_at` counts the changing calls from 1."""
 
     behaviours: dict[str, str] = field(default_factory=dict)
@@ -71,6 +42,8 @@ class MemoryHost:
     """The call from which on the disk is full."""
     spare: int = 0
     """Bytes that can still be written on a full disk: what was reserved and has been removed."""
+    free: int = 64 << 30
+    """Bytes free on any disk."""
     clock: float = 1_790_000_000.0
     boots: int = 1
     files: dict[str, File] = field(default_factory=dict)
@@ -83,6 +56,11 @@ class MemoryHost:
     addresses: dict[str, str] = field(default_factory=dict)
     """Which address each container asked for, also while it does not run."""
     opened: set[IPv4Address] = field(default_factory=set)
+    muted: set[IPv4Address] = field(default_factory=set)
+    schemas: dict[str, int] = field(default_factory=dict)
+    """By image: what its app brings its state up to."""
+    mounts: dict[str, str] = field(default_factory=dict)
+    """By container: the folder of its first volume."""
     sites: dict[str, bytes] = field(default_factory=dict)
     """What Caddy runs."""
     reloads: int = 0
@@ -108,6 +86,7 @@ class MemoryHost:
         self.files = {path: item for path, item in self.files.items() if not path.startswith("/run/")}
         self.folders = {path: item for path, item in self.folders.items() if not path.startswith("/run/")}
         self.opened.clear()
+        self.muted.clear()
         self.established.clear()
         self.boxes = {
             name: replace(item, state="exited", exit_code=255, address="") if item.state == "running" else item
@@ -163,6 +142,7 @@ class MemoryHost:
     def write(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0) -> None:
         if self.halfway:
             return  # the temporary file was written, the rename was not
+        self._be_writable(path)
         self._room(path, len(data))
         self._parents(path)
         self.files[path] = File(bytes(data), mode, uid)
@@ -192,7 +172,8 @@ class MemoryHost:
     def names(self, path: str) -> list[str]:
         below = f"{path}/"
         known = [*self.files, *self.folders, *self.links, *self.volumes]
-        return sorted({name[len(below) :].split("/")[0] for name in known if name.startswith(below)})
+        found = {name[len(below) :].split("/")[0] for name in known if name.startswith(below)}
+        return sorted(name for name in found if not name.endswith(PARTIAL))
 
     @effect
     def folder(self, path: str, *, mode: int = 0o755, uid: int = 0) -> None:
@@ -222,17 +203,6 @@ class MemoryHost:
         self.spare -= size
 
     # --- Data
-
-    @effect
-    def make_data(self, path: str, *, volumes: Sequence[str], disk_mb: int, uid: int) -> None:
-        self._room(path, 0)
-        known = self.volumes.setdefault(path, {"volumes": {}, "disk_mb": 0})
-        for name in volumes[: len(volumes) // 2] if self.halfway else volumes:
-            known["volumes"].setdefault(name, {"uid": uid, "files": {}})
-        known["disk_mb"] = disk_mb
-
-    def has_data(self, path: str) -> bool:
-        return path in self.volumes
 
     @effect
     def seal(self, path: str, name: str, value: bytes) -> None:
@@ -337,6 +307,10 @@ class MemoryHost:
             oom_killed=False,
             address=address,
         )
+        volumes = [mount["source"] for mount in settings.get("volumes", ()) if "/data/" in mount["source"]]
+        if volumes:
+            self.mounts[name] = volumes[0]
+        self._run_app(name)
 
     @effect
     def start(self, project: str) -> None:
@@ -348,6 +322,7 @@ class MemoryHost:
             if self.boxes[name].state != "running":
                 started, address = repr(self.clock), self.addresses[name]
                 self.boxes[name] = replace(self.boxes[name], state="running", started_at=started, address=address)
+                self._run_app(name)
 
     @effect
     def stop(self, project: str, seconds: int) -> None:
@@ -408,6 +383,19 @@ class MemoryHost:
 
     def open_addresses(self) -> frozenset[IPv4Address]:
         return frozenset(self.opened)
+
+    @effect
+    def mute(self, addresses: Sequence[IPv4Address]) -> None:
+        if not self.halfway:
+            self.muted |= set(addresses)
+
+    @effect
+    def unmute(self, addresses: Sequence[IPv4Address]) -> None:
+        if not self.halfway:
+            self.muted -= set(addresses)
+
+    def muted_addresses(self) -> frozenset[IPv4Address]:
+        return frozenset(self.muted)
 
     def connections(self, addresses: Sequence[IPv4Address], *, quiet: float = inf) -> int:
         return sum(self.established.get(address, 0) for address in addresses)

@@ -16,6 +16,7 @@ from launchpad.runner.machine.data import BtrfsData
 from launchpad.runner.machine.images import DockerImages
 from launchpad.runner.machine.locks import KernelLocks
 from launchpad.runner.machine.networks import DockerNetworks
+from launchpad.runner.machine.snapshots import BtrfsSnapshots
 from launchpad.runner.machine.traffic import HostTraffic
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class Machine(
     SystemClock,
     BtrfsData,
+    BtrfsSnapshots,
     DockerImages,
     DockerNetworks,
     ComposeProjects,

@@ -23,13 +23,13 @@ class BtrfsData(DiskFiles):
 
     def make_data(self, path: str, *, volumes: Sequence[str], disk_mb: int, uid: int) -> None:
         with walk.explained(path), walk.parent(path, make=True) as (folder, name):
-            if not _exists(folder, name):
+            if not exists(folder, name):
                 _create(folder, name, path)
             data = os.open(name, _FOLDER, dir_fd=folder)
             try:
                 if os.fstat(data).st_ino != btrfs.SUBVOLUME_INODE:
                     raise Failed(f"{path}: is a plain folder, not a Btrfs subvolume; nothing was changed")
-                _limit((folder, data), disk_mb * _MEGABYTE, path)
+                limit((folder, data), disk_mb * _MEGABYTE, path)
                 for volume in volumes:
                     _make_volume(data, volume, uid)
                 os.fsync(data)
@@ -56,7 +56,8 @@ class BtrfsData(DiskFiles):
         return _creds("decrypt", name, sealed)
 
 
-def _exists(folder: int, name: str) -> bool:
+def exists(folder: int, name: str) -> bool:
+    """Whether the open folder has something of that name."""
     with suppress(FileNotFoundError):
         os.lstat(name, dir_fd=folder)
         return True
@@ -72,7 +73,8 @@ def _create(folder: int, name: str, path: str) -> None:
         raise
 
 
-def _limit(places: tuple[int, int], size: int, path: str) -> None:
+def limit(places: tuple[int, int], size: int, path: str) -> None:
+    """`btrfs.limit` of (an open folder outside, the open subvolume), with a cause that a person can act on."""
     try:
         btrfs.limit(*places, size)
     except OSError as error:

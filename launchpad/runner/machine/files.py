@@ -13,7 +13,7 @@ from launchpad.runner.machine import btrfs, walk
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PARTIAL = ".launchpad-partial"
+PARTIAL = ".launchpad-partial"
 """The suffix of a file that is being written. One name a file, so that a kill leaves at most one behind."""
 
 
@@ -71,7 +71,7 @@ class DiskFiles:
         with walk.explained(path):
             try:
                 with walk.folder(path) as folder:
-                    return [name for name in _entries(folder) if not name.endswith(_PARTIAL)]
+                    return [name for name in _entries(folder) if not name.endswith(PARTIAL)]
             except FileNotFoundError:
                 return []
 
@@ -119,7 +119,7 @@ def _write_all(file: int, data: bytes) -> None:
 @contextmanager
 def _partial(folder: int, name: str) -> Iterator[str]:
     """The name to write under before the rename; nothing has it at the start, and nothing keeps it on a failure."""
-    partial = f".{name}{_PARTIAL}"
+    partial = f".{name}{PARTIAL}"
     _unlink(folder, partial)
     try:
         yield partial

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 from math import inf
 from typing import Any
@@ -17,26 +17,45 @@ from launchpad.runner.machine.http import Stream, request, status_of
 
 TABLE = "launchpad_gate"
 PROBE_MARK = 0x4C50
-_SET = "open"
-_CHAIN = "output"
+_OPEN, _MUTED = "open", "muted"
+_CHAIN, _FORWARD = "output", "forward"
 _IN_TABLE = {"family": "inet", "table": TABLE}
-_DESTINATION = {"payload": {"protocol": "ip", "field": "daddr"}}
+_SOURCE, _DESTINATION = ({"payload": {"protocol": "ip", "field": field}} for field in ("saddr", "daddr"))
 _FLAGS = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": ["fin", "syn", "rst", "ack"]}]}
 _TENANTS = {"prefix": {"addr": str(slots.NETWORK.network_address), "len": slots.NETWORK.prefixlen}}
 # Without its bridge a tenant's address would leave by the default route, and a request with it, to whoever is there.
-_STAYS = [
+_STAYS: list[dict[str, Any]] = [
     {"match": {"op": "==", "left": _DESTINATION, "right": _TENANTS}},
     {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "lo"}},
     {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "lp-*"}},
     {"reject": {"type": "icmpx", "expr": "host-unreachable"}},
 ]
 # Only the first packet of a connection is refused: what is established goes on when the gate closes.
-_WAITS = [
+_WAITS: list[dict[str, Any]] = [
     {"match": {"op": "==", "left": _DESTINATION, "right": _TENANTS}},
     {"match": {"op": "!=", "left": {"meta": {"key": "mark"}}, "right": PROBE_MARK}},
-    {"match": {"op": "!=", "left": _DESTINATION, "right": f"@{_SET}"}},
+    {"match": {"op": "!=", "left": _DESTINATION, "right": f"@{_OPEN}"}},
     {"match": {"op": "==", "left": _FLAGS, "right": "syn"}},
     {"reject": {"type": "tcp reset"}},
+]
+# Every packet of a muted one, of connections that exist too. What stays between the tenants' addresses passes here: the
+# firewall knows whose bridge is whose.
+_OUTWARD: list[dict[str, Any]] = [
+    {"match": {"op": "==", "left": _SOURCE, "right": f"@{_MUTED}"}},
+    {"match": {"op": "!=", "left": _DESTINATION, "right": _TENANTS}},
+]
+_MUTES: list[list[dict[str, Any]]] = [
+    [
+        *_OUTWARD,
+        {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}},
+        {"reject": {"type": "tcp reset"}},
+    ],
+    [*_OUTWARD, {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}],
+    [
+        {"match": {"op": "==", "left": _DESTINATION, "right": f"@{_MUTED}"}},
+        {"match": {"op": "!=", "left": _SOURCE, "right": _TENANTS}},
+        {"drop": None},
+    ],
 ]
 _SOCKETS = ("ss", "--tcp", "--numeric", "--info", "--oneline", "--no-header")
 _SILENT = re.compile(r"\blastrcv:(\d+)")
@@ -47,25 +66,29 @@ class HostTraffic:
     """The gate and the probes of Traffic."""
 
     def open_traffic(self, addresses: Sequence[IPv4Address]) -> None:
-        _change([*_gate(), *_elements("add", addresses)])
+        _change([*_gate(), *_elements("add", _OPEN, addresses)])
 
     def close_traffic(self, addresses: Sequence[IPv4Address]) -> None:
-        # An element can only be deleted when it is there: add it first, in the same transaction.
-        _change([*_gate(), *_elements("add", addresses), *_elements("delete", addresses)])
+        _change([*_gate(), *_without(_OPEN, addresses)])
 
     def open_addresses(self) -> frozenset[IPv4Address]:
         return self.gate()[1]
 
+    def mute(self, addresses: Sequence[IPv4Address]) -> None:
+        _change([*_gate(), *_elements("add", _MUTED, addresses)])
+
+    def unmute(self, addresses: Sequence[IPv4Address]) -> None:
+        _change([*_gate(), *_without(_MUTED, addresses)])
+
+    def muted_addresses(self) -> frozenset[IPv4Address]:
+        return _members(_listed(), _MUTED)
+
     def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
         """Whether the gate stands as the runner builds it, and the addresses that it lets pass."""
-        said = run(["nft", "--json", "list", "table", "inet", TABLE])
-        if said.code:
-            return False, frozenset()
-        objects = json.loads(said.out)["nftables"]
+        objects = _listed()
         rules = [item["rule"]["expr"] for item in objects if "rule" in item]
         hooks = [item["chain"].get("hook") for item in objects if "chain" in item]
-        passing = [name for item in objects if "set" in item for name in item["set"].get("elem", ())]
-        return rules == [_STAYS, _WAITS] and hooks == ["output"], frozenset(map(IPv4Address, passing))
+        return rules == [_STAYS, _WAITS, *_MUTES] and hooks == [_CHAIN, _FORWARD], _members(objects, _OPEN)
 
     def connections(self, addresses: Sequence[IPv4Address], *, quiet: float = inf) -> int:
         if not addresses:
@@ -94,20 +117,40 @@ class HostTraffic:
 
 def _gate() -> list[dict[str, Any]]:
     """The gate, built anew around the elements that it has."""
-    chain = {"name": _CHAIN, "type": "filter", "hook": "output", "prio": 0, "policy": "accept"}
+    sets = [{"add": {"set": {**_IN_TABLE, "name": name, "type": "ipv4_addr"}}} for name in (_OPEN, _MUTED)]
+    chains = [*_chain(_CHAIN, [_STAYS, _WAITS]), *_chain(_FORWARD, _MUTES)]
+    return [{"add": {"table": {"family": "inet", "name": TABLE}}}, *sets, *chains]
+
+
+def _chain(hook: str, rules: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The chain at the hook of its name, with just these rules."""
+    chain = {"name": hook, "type": "filter", "hook": hook, "prio": 0, "policy": "accept"}
     return [
-        {"add": {"table": {"family": "inet", "name": TABLE}}},
-        {"add": {"set": {**_IN_TABLE, "name": _SET, "type": "ipv4_addr"}}},
         {"add": {"chain": {**_IN_TABLE, **chain}}},
-        {"flush": {"chain": {**_IN_TABLE, "name": _CHAIN}}},
-        {"add": {"rule": {**_IN_TABLE, "chain": _CHAIN, "expr": _STAYS}}},
-        {"add": {"rule": {**_IN_TABLE, "chain": _CHAIN, "expr": _WAITS}}},
+        {"flush": {"chain": {**_IN_TABLE, "name": hook}}},
+        *({"add": {"rule": {**_IN_TABLE, "chain": hook, "expr": rule}}} for rule in rules),
     ]
 
 
-def _elements(verb: str, addresses: Iterable[IPv4Address]) -> list[dict[str, Any]]:
-    names = sorted({str(address) for address in addresses})
-    return [{verb: {"element": {**_IN_TABLE, "name": _SET, "elem": names}}}] if names else []
+def _elements(verb: str, name: str, addresses: Iterable[IPv4Address]) -> list[dict[str, Any]]:
+    elements = sorted({str(address) for address in addresses})
+    return [{verb: {"element": {**_IN_TABLE, "name": name, "elem": elements}}}] if elements else []
+
+
+def _without(name: str, addresses: Sequence[IPv4Address]) -> list[dict[str, Any]]:
+    """An element can only be deleted when it is there: add it first, in the same transaction."""
+    return [*_elements("add", name, addresses), *_elements("delete", name, addresses)]
+
+
+def _listed() -> list[dict[str, Any]]:
+    """The gate's objects as the kernel has them; none without a gate."""
+    said = run(["nft", "--json", "list", "table", "inet", TABLE])
+    return [] if said.code else list(json.loads(said.out)["nftables"])
+
+
+def _members(objects: Iterable[Mapping[str, Any]], name: str) -> frozenset[IPv4Address]:
+    sets = (item["set"] for item in objects if "set" in item)
+    return frozenset(IPv4Address(element) for item in sets if item["name"] == name for element in item.get("elem", ()))
 
 
 def _change(commands: list[dict[str, Any]]) -> None:

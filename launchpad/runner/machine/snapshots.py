@@ -1,0 +1,81 @@
+"""Generations of a tenant's data on Btrfs: taken in an instant, put back by one exchange of names."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from launchpad.runner.host import Failed
+from launchpad.runner.machine import btrfs, walk
+from launchpad.runner.machine.data import exists, limit
+from launchpad.runner.machine.files import PARTIAL, DiskFiles
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MEGABYTE = 1024 * 1024
+_EXCHANGE = 2
+"""linux/fs.h: RENAME_EXCHANGE."""
+
+
+class BtrfsSnapshots(DiskFiles):
+    """Snapshots, copies and their way back."""
+
+    def snapshot(self, data: str, to: str) -> None:
+        with walk.explained(data), walk.folder(data) as source:
+            _be_subvolume(source, data)
+            with walk.explained(to), walk.parent(to, make=True) as (folder, name):
+                if not exists(folder, name):
+                    btrfs.snapshot(source, folder, name, read_only=True)
+
+    def clone(self, source: str, to: str, *, disk_mb: int) -> None:
+        with walk.explained(to), walk.parent(to, make=True) as (folder, name):
+            if not exists(folder, name):
+                _copy(source, folder, name)
+            _limit(folder, name, disk_mb, to)
+            os.fsync(folder)
+
+    def restore(self, source: str, data: str, *, disk_mb: int) -> None:
+        above, _, name = data.rpartition("/")
+        beside = f".{name}{PARTIAL}"
+        self.remove(f"{above}/{beside}")  # a killed run's: a copy that was not in place yet, or what was there before
+        with walk.explained(data), walk.parent(data) as (folder, name):
+            _copy(source, folder, beside)
+            _limit(folder, beside, disk_mb, data)
+            if exists(folder, name):
+                _exchange(folder, beside, name)
+            else:
+                os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+        self.remove(f"{above}/{beside}")
+
+    def room(self, path: str) -> int:
+        with walk.explained(path):
+            found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
+
+def _copy(source: str, folder: int, name: str) -> None:
+    """A writable copy of the snapshot in the open folder."""
+    with walk.explained(source), walk.folder(source) as snapshot:
+        _be_subvolume(snapshot, source)
+        btrfs.snapshot(snapshot, folder, name, read_only=False)
+
+
+def _be_subvolume(folder: int, path: str) -> None:
+    if os.fstat(folder).st_ino != btrfs.SUBVOLUME_INODE:
+        raise Failed(f"{path}: is not a Btrfs subvolume; nothing was changed")
+
+
+def _limit(folder: int, name: str, disk_mb: int, path: str) -> None:
+    subvolume = os.open(name, _FOLDER, dir_fd=folder)
+    try:
+        limit((folder, subvolume), disk_mb * _MEGABYTE, path)
+    finally:
+        os.close(subvolume)
+
+
+def _exchange(folder: int, one: str, other: str) -> None:
+    """Two names of the open folder change places, in one step. OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(folder, os.fsencode(one), folder, os.fsencode(other), _EXCHANGE):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

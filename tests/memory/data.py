@@ -1,0 +1,141 @@
+"""Tenants' data on the host in memory: subvolumes, their snapshots, and the state that an app keeps in them.
+
+Whatever lies below a subvolume's path is its content. An app whose image has a schema brings its state up to it in
+place, and dies for good on a newer one, as OpenClaw does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from launchpad.runner.host import Container, Failed
+from tests.memory.effects import effect
+
+PARTIAL = ".launchpad-partial"
+STATE = "state.json"
+PERMANENT = 78
+
+
+@dataclass
+class File:
+    data: bytes
+    mode: int = 0o644
+    uid: int = 0
+
+
+class MemoryData:
+    """`Data` without secrets, and what apps do with it."""
+
+    files: dict[str, File]
+    folders: dict[str, tuple[int, int]]
+    links: dict[str, str]
+    volumes: dict[str, dict[str, Any]]
+    boxes: dict[str, Container]
+    schemas: dict[str, int]
+    mounts: dict[str, str]
+    disk_full: bool
+    halfway: bool
+    free: int
+
+    def _room(self, path: str, size: int) -> None:
+        raise NotImplementedError
+
+    @effect
+    def make_data(self, path: str, *, volumes: Sequence[str], disk_mb: int, uid: int) -> None:
+        self._room(path, 0)
+        known = self.volumes.setdefault(path, {"volumes": {}, "disk_mb": 0, "read_only": False})
+        for name in volumes[: len(volumes) // 2] if self.halfway else volumes:
+            known["volumes"].setdefault(name, {"uid": uid})
+        known["disk_mb"] = disk_mb
+
+    def has_data(self, path: str) -> bool:
+        return path in self.volumes
+
+    @effect
+    def snapshot(self, data: str, to: str) -> None:
+        if data not in self.volumes:
+            raise Failed(f"{data}: No such file or directory")
+        self._room(to, 0)
+        if to not in self.volumes and not self.halfway:
+            self._copy(data, to, read_only=True)
+
+    @effect
+    def restore(self, source: str, data: str, *, disk_mb: int) -> None:
+        above, _, name = data.rpartition("/")
+        beside = f"{above}/.{name}{PARTIAL}"
+        self._drop(beside)
+        if source not in self.volumes:
+            raise Failed(f"{source}: No such file or directory")
+        self._room(data, 0)
+        self._copy(source, beside, read_only=False)
+        if self.halfway:
+            return
+        self._drop(data)
+        self._copy(beside, data, read_only=False)
+        self.volumes[data]["disk_mb"] = disk_mb
+        self._drop(beside)
+
+    @effect
+    def clone(self, source: str, to: str, *, disk_mb: int) -> None:
+        if source not in self.volumes:
+            raise Failed(f"{source}: No such file or directory")
+        self._room(to, 0)
+        if self.halfway:
+            return
+        if to not in self.volumes:
+            self._copy(source, to, read_only=False)
+        self.volumes[to]["disk_mb"] = disk_mb
+
+    def room(self, path: str) -> int:
+        return 0 if self.disk_full else self.free
+
+    def _copy(self, source: str, to: str, *, read_only: bool) -> None:
+        self.volumes[to] = deepcopy(self.volumes[source]) | {"read_only": read_only}
+        table: dict[str, Any]
+        for table in (self.files, self.folders, self.links):
+            for path in [path for path in table if path.startswith(f"{source}/")]:
+                table[to + path.removeprefix(source)] = deepcopy(table[path])
+
+    def _drop(self, path: str) -> None:
+        table: dict[str, Any]
+        for table in (self.files, self.folders, self.links, self.volumes):
+            for name in [name for name in table if name == path or name.startswith(f"{path}/")]:
+                del table[name]
+
+    def _be_writable(self, path: str) -> None:
+        """Failed below a snapshot."""
+        if any(known["read_only"] and path.startswith(f"{place}/") for place, known in self.volumes.items()):
+            raise Failed(f"{path}: Read-only file system")
+
+    # --- apps
+
+    def state(self, folder: str) -> dict[str, Any]:
+        """What an app keeps in this volume's folder: {"schema", "log": [what was written, in order]}."""
+        item = self.files.get(f"{folder}/{STATE}")
+        found: dict[str, Any] = json.loads(item.data) if item else {"schema": 0, "log": []}
+        return found
+
+    def put_in(self, name: str, text: str) -> None:
+        """Have a container add a line to its state."""
+        folder = self.mounts[name]
+        state = self.state(folder)
+        state["log"].append(text)
+        self.files[f"{folder}/{STATE}"] = File(json.dumps(state).encode())
+
+    def _run_app(self, name: str) -> None:
+        """A container was started: its app opens its state."""
+        box = self.boxes[name]
+        schema, folder = self.schemas.get(box.image), self.mounts.get(name)
+        if schema is None or folder is None:
+            return
+        state = self.state(folder)
+        if state["schema"] > schema:
+            self.boxes[name] = replace(box, state="exited", exit_code=PERMANENT, address="")
+            return
+        state["schema"] = schema
+        self.files[f"{folder}/{STATE}"] = File(json.dumps(state).encode())
+        self.put_in(name, f"{box.release} started")
