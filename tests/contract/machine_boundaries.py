@@ -85,9 +85,6 @@ def somebody_outside() -> Iterator[None]:
         "ip -n outside link set outside-far up",
         f"ip -n outside route add default via {NEAR}",
     )
-    script = (
-        f"import socket; s = socket.create_server(('', {PORT})); print(flush=True)\nwhile True: s.accept()[0].close()"
-    )
     try:
         for command in commands:
             subprocess.run(command.split(), check=True, capture_output=True)
