@@ -92,8 +92,9 @@ class World:
         return result
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start the command line and come back at once; the caller ends it."""
-        argv = [sys.executable, "-m", "launchpad.cli", "-w", str(self.root), *words]
+        """Start the command line and come back at once; the caller ends it. It can be interrupted, also where the tests
+        run in the background, whose children are born deaf to that."""
+        argv = ["env", "--default-signal=INT", sys.executable, "-m", "launchpad.cli", "-w", str(self.root), *words]
         pipe = subprocess.PIPE
         return subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=self.environment
