@@ -58,8 +58,8 @@ class Hosts(Protocol):
 class Revision(Protocol):
     """Which state of the inventory this is."""
 
-    def now(self) -> Inventory:
-        """The revision of what is there now, and what it descends from."""
+    def now(self, tenant: str = "") -> Inventory:
+        """The revision of what is there now, for one tenant or for all, and what it descends from."""
 
 
 class SystemClock:
@@ -115,9 +115,9 @@ class Workspace:
             hosts=hosts,
         )
 
-    def revision(self) -> Inventory:
-        """The inventory's revision now, and what it descends from."""
-        return self.revisions.now()
+    def revision(self, tenant: str = "") -> Inventory:
+        """The inventory's revision now, for one tenant or for all, and what it descends from."""
+        return self.revisions.now(tenant)
 
     @property
     def state(self) -> Path:

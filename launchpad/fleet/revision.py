@@ -1,18 +1,22 @@
 """The revision of an inventory: which state of it a release came from, and which states that one descends from.
 
-A host refuses a deploy that does not descend from what runs there, so that an old checkout never undoes newer work.
+A host refuses a deploy that does not descend from what runs there, so that an old checkout never undoes newer work. A
+tenant's revision leaves the other tenants' files out: upgrades of two tenants, one after the other and then committed
+together, are each known to whoever pulls.
 """
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 from launchpad.errors import StateError
 from launchpad.fleet.files import STATE, replace_file, writing
-from launchpad.fleet.snapshot import INVENTORY, SETTINGS_FILE, Snapshot
+from launchpad.fleet.parse import TENANTS
+from launchpad.fleet.slots_file import SLOTS_FILE
+from launchpad.fleet.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot
 from launchpad.runner.protocol import Inventory
 
 TEMPLATES = "templates"
@@ -20,6 +24,7 @@ MOST_ANCESTORS = 500
 _GIT_SECONDS = 60
 _MOST_REMEMBERED = 100
 """In a list with commits, so that these always fit."""
+_MOST_LINES = 20_000
 _BASES = 20
 """Of how many commits it is tried whether the present content was deployed on top of them before it was committed."""
 
@@ -32,40 +37,60 @@ class Revisions:
         self._git = _Git(root, environment)
         self._file = root / STATE / "revisions"
 
-    def now(self) -> Inventory:
-        """The revision of the files as they are: a Git commit, with `+` and 8 digits of the content's digest when
-        something is not committed; without Git the content's digest. What no commit tells is remembered here, so that
-        it stays an ancestor."""
-        content = _content_digest(self.root)
+    def now(self, tenant: str = "") -> Inventory:
+        """The revision of the files as they are, of one tenant or of all: a Git commit, with `+` and 8 digits of the
+        content's digest when something is not committed; without Git the content's digest. What no commit tells is
+        remembered here, so that it stays an ancestor."""
+        counts = _counting(tenant)
+        content = _content_digest(self.root, counts)
         if not self._git.tracks(SETTINGS_FILE):
-            return Inventory(revision=content, ancestors=_unique(self._remember(content)))
+            return Inventory(revision=content, ancestors=_unique(self._remember(content, tenant)))
         commits = self._git.commits()
-        if self._git.is_dirty():
+        if any(counts(path) for path in self._git.changed()):
             now = f"{commits[0]}+{content[:8]}"
-            own = _descended(self._remember(now), commits)
+            own = _descended(self._remember(now, tenant), commits)
             return Inventory(revision=now, ancestors=_unique([now, *own, *commits]))
         # what is committed now may have been deployed before it was
         before = [f"{commit}+{content[:8]}" for commit in commits[:_BASES]]
-        own = _descended(self._read(), commits)
+        own = _descended(_of(tenant, self._read()), commits)
         return Inventory(revision=commits[0], ancestors=_unique([commits[0], *before, *own, *commits]))
 
-    def _remember(self, now: str) -> list[str]:
-        """What this checkout was at with `now` as the newest."""
+    def _remember(self, now: str, tenant: str) -> list[str]:
+        """What this checkout was at, as far as the tenant is concerned, with `now` as the newest."""
         with writing(self.root):
             lines = self._read()
-            if lines[:1] != [now]:
-                lines = list(_unique([now, *lines]))
+            if _of(tenant, lines)[:1] != [now]:
+                line = f"{now} {tenant}".rstrip()
+                lines = list(dict.fromkeys([line, *lines]))[:_MOST_LINES]
                 replace_file(self._file, "".join(f"{line}\n" for line in lines).encode())
-            return lines
+            return _of(tenant, lines)
 
     def _read(self) -> list[str]:
-        """What this checkout was at, newest first."""
+        """What this checkout was at, newest first: a revision a line, with the tenant that it is of behind it."""
         try:
-            return self._file.read_text(encoding="ascii").split()
+            return self._file.read_text(encoding="ascii").splitlines()
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
             raise StateError(f"{self._file}: cannot be read", hint=f"rm {self._file}") from error
+
+
+def _of(tenant: str, lines: Sequence[str]) -> list[str]:
+    """The revisions of the lines that are of the tenant, or of all tenants."""
+    words = [line.split() for line in lines]
+    return [word[0] for word in words if word and (word[1:] == [tenant] or len(word) == 1)]
+
+
+def _counting(tenant: str) -> Callable[[str], bool]:
+    """Whether a file, by its path from the workspace, is one that can change the tenant's release."""
+
+    def counts(name: str) -> bool:
+        path = PurePosixPath(name)
+        if not tenant:
+            return True
+        return name != SLOTS_FILE and (str(path.parent) not in (TENANTS, SECRETS) or path.name == f"{tenant}.yaml")
+
+    return counts
 
 
 def _descended(remembered: Sequence[str], commits: Sequence[str]) -> list[str]:
@@ -78,9 +103,11 @@ def _unique(revisions: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(revisions))[:MOST_ANCESTORS]
 
 
-def _content_digest(root: Path) -> str:
-    """Over the settings, the inventory and the workspace's own templates."""
-    total = hashlib.sha256(Snapshot.take(root).digest.encode())
+def _content_digest(root: Path, counts: Callable[[str], bool]) -> str:
+    """Over what counts of the settings and the inventory, and the workspace's own templates."""
+    snapshot = Snapshot.take(root)
+    others = {name: None for name in snapshot.files if not counts(name)}
+    total = hashlib.sha256(snapshot.with_changes(others).digest.encode())
     folder = root / TEMPLATES
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if path.is_file():
@@ -111,10 +138,12 @@ class _Git:
         """What is checked out and what it descends from, newest first."""
         return self._ask("rev-list", f"--max-count={MOST_ANCESTORS}", "HEAD").split()
 
-    def is_dirty(self) -> bool:
-        """Whether anything that makes a fleet differs from what is checked out."""
+    def changed(self) -> list[str]:
+        """What makes a fleet and differs from what is checked out, as paths from the workspace."""
         paths = (SETTINGS_FILE, INVENTORY, TEMPLATES)
-        return bool(self._ask("status", "--porcelain", "--untracked-files=all", "--", *paths))
+        said = self._ask("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", "--", *paths)
+        prefix = self._ask("rev-parse", "--show-prefix") if said else ""
+        return [entry[3:].removeprefix(prefix) for entry in said.split("\0") if entry]
 
     def _ask(self, *arguments: str) -> str:
         # a repository's file monitor is a program that Git would start
@@ -132,4 +161,4 @@ class _Git:
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
             raise StateError(f"{self.root}: git {arguments[0]} failed: {reason}", hint=f"git -C {self.root} status")
-        return done.stdout.strip()
+        return done.stdout.strip("\n")

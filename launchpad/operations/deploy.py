@@ -40,7 +40,7 @@ def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event:
         raise StateError(
             f"{name} is not to run: inventory/tenants/{name}.yaml says running: false", hint="write running: true"
         )
-    operation = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision())
+    operation = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision(name))
     how = how or How()
     if how.replaces != ANYTHING:
         operation["replaces"] = how.replaces

@@ -38,7 +38,7 @@ def tell_revision(workspace: Workspace, name: str, *, release: str) -> None:
     deploy that finds nothing to do. StateError when what runs came from an inventory that this one does not know."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
-    operation: dict[str, Any] = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision())
+    operation: dict[str, Any] = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision(name))
     if not tenant.running or release_from_json(operation["release"]).short != release:
         return
     submission = Submission(

@@ -22,8 +22,8 @@ ENVIRONMENT = {
 TENANT = "inventory/tenants/bob.yaml"
 
 
-def now(root: Path) -> Inventory:
-    return Revisions(root, environment=dict(os.environ)).now()
+def now(root: Path, tenant: str = "") -> Inventory:
+    return Revisions(root, environment=dict(os.environ)).now(tenant)
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -37,8 +37,8 @@ def commit(root: Path, message: str = "x") -> str:
     return git(root, "rev-parse", "HEAD")
 
 
-def edit(root: Path, text: str) -> None:
-    with (root / TENANT).open("a") as file:
+def edit(root: Path, text: str, name: str = TENANT) -> None:
+    with (root / name).open("a") as file:
         file.write(f"# {text}\n")
 
 
@@ -156,6 +156,65 @@ def test_what_was_deployed_before_it_was_committed_is_known_to_those_who_pull(re
     assert deployed not in now(clone).ancestors
     git(clone, "pull", "--quiet")
     assert deployed in now(clone).ancestors
+
+
+def test_two_tenants_changed_one_after_the_other_are_known_to_those_who_pull(repository: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    deployed = {}
+    for tenant in ("alice", "bob"):
+        edit(repository, "upgraded", f"inventory/tenants/{tenant}.yaml")
+        deployed[tenant] = now(repository, tenant).revision
+        assert deployed[tenant] not in now(clone, tenant).ancestors
+    commit(repository)
+    git(clone, "pull", "--quiet")
+    for tenant, revision in deployed.items():
+        assert revision in now(clone, tenant).ancestors
+        assert revision in now(repository, tenant).ancestors
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("inventory/tenants/alice.yaml", False),
+        ("inventory/secrets/alice.yaml", False),
+        ("inventory/slots.yaml", False),
+        ("inventory/tenants/bob.yaml", True),
+        ("inventory/secrets/bob.yaml", True),
+        ("inventory/apps/echo.yaml", True),
+        ("inventory/tiers.yaml", True),
+        ("launchpad.yaml", True),
+        ("templates/compose/echo/compose.yaml.j2", True),
+    ],
+)
+def test_a_tenant_s_revision_is_of_what_can_change_its_release(
+    repository: Path, plain: Path, name: str, counts: bool
+) -> None:
+    for root in (repository, plain):
+        before = now(root, "bob")
+        write(root, {name: "# changed"})
+        after = now(root, "bob")
+        assert (after.revision != before.revision) is counts
+        assert before.revision in after.ancestors
+
+
+def test_many_changes_of_others_do_not_make_a_tenant_s_own_forgotten(plain: Path) -> None:
+    first = now(plain, "bob").revision
+    (plain / ".launchpad/revisions").write_text(
+        "".join(f"{number:064x} alice\n" for number in range(600)) + f"{first} bob\n"
+    )
+    edit(plain, "x")
+    assert now(plain, "bob").ancestors[1:] == (first,)
+
+
+def test_a_workspace_below_the_repository_s_top_has_its_own_changes(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    root = write(tmp_path / "fleet")
+    (tmp_path / ".gitignore").write_text(".launchpad/\n")
+    commit(tmp_path)
+    edit(root, "x")
+    assert "+" in now(root, "bob").revision
+    assert "+" not in now(root, "alice").revision
 
 
 def test_another_branch_does_not_descend(repository: Path) -> None:

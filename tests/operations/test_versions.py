@@ -58,7 +58,7 @@ def test_adopt_writes_what_runs_and_tells_the_host_which_inventory_says_so(works
     (told,) = submitted(sshd)
     assert told["kind"] == "deploy"
     assert told["replaces"] == release_of(workspace, "1.1.0")
-    assert told["inventory"]["revision"] == workspace.revision().revision
+    assert told["inventory"]["revision"] == workspace.revision("alice").revision
     assert status(workspace, ["alice"]).tenants[0].remarks == ()
     assert not adopt(workspace, "alice").changed
 
