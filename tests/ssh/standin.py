@@ -86,7 +86,8 @@ def follow(body):
         refuse("state", f"there is no operation {body['id']}", "launchpad history")
     sent = body.get("after", 0)
     journal = folder / "journal.jsonl"
-    while True:
+    deadline = time.monotonic() + 90  # longer than its work can last: nobody is left to follow it then
+    while time.monotonic() < deadline:
         done = (folder / "outcome.json").exists()
         lines = journal.read_text().splitlines() if journal.exists() else []
         for line in lines[sent:]:
