@@ -8,25 +8,29 @@ together, are each known to whoever pulls.
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from launchpad.errors import StateError
 from launchpad.fleet.files import STATE, replace_file, writing
+from launchpad.fleet.git import Git, blob_id
 from launchpad.fleet.parse import TENANTS
 from launchpad.fleet.slots_file import SLOTS_FILE
-from launchpad.fleet.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot
+from launchpad.fleet.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot, is_read
 from launchpad.runner.protocol import Inventory
 
 TEMPLATES = "templates"
 MOST_ANCESTORS = 500
-_GIT_SECONDS = 60
 _MOST_REMEMBERED = 100
 """In a list with commits, so that these always fit."""
 _MOST_LINES = 20_000
-_BASES = 20
-"""Of how many commits it is tried whether the present content was deployed on top of them before it was committed."""
+_CONTENTS = 20
+"""So many contents of the past are known to have been deployed, perhaps, before they were committed …"""
+_BASES = 10
+"""… on top of one of so many commits before."""
+PATHS = (SETTINGS_FILE, INVENTORY, TEMPLATES)
+Counts = Callable[[str], bool]
+"""Whether a file counts, by its path from the workspace."""
 
 
 class Revisions:
@@ -34,26 +38,39 @@ class Revisions:
 
     def __init__(self, root: Path, *, environment: Mapping[str, str]) -> None:
         self.root = root
-        self._git = _Git(root, environment)
+        self._git = Git(root, environment)
         self._file = root / STATE / "revisions"
 
     def now(self, tenant: str = "") -> Inventory:
         """The revision of the files as they are, of one tenant or of all: a Git commit, with `+` and 8 digits of the
         content's digest when something is not committed; without Git the content's digest. What no commit tells is
-        remembered here, so that it stays an ancestor."""
+        remembered here, so that it stays an ancestor; what was deployed before it was committed is one for everybody
+        who has that commit."""
         counts = _counting(tenant)
-        content = _content_digest(self.root, counts)
+        content = _digest(_files(self.root), counts)
         if not self._git.tracks(SETTINGS_FILE):
             return Inventory(revision=content, ancestors=_unique(self._remember(content, tenant)))
-        commits = self._git.commits()
-        if any(counts(path) for path in self._git.changed()):
-            now = f"{commits[0]}+{content[:8]}"
-            own = _descended(self._remember(now, tenant), commits)
-            return Inventory(revision=now, ancestors=_unique([now, *own, *commits]))
-        # what is committed now may have been deployed before it was
-        before = [f"{commit}+{content[:8]}" for commit in commits[:_BASES]]
-        own = _descended(_of(tenant, self._read()), commits)
-        return Inventory(revision=commits[0], ancestors=_unique([commits[0], *before, *own, *commits]))
+        commits = self._git.commits(MOST_ANCESTORS)
+        now = commits[0]
+        if any(counts(path) for path in self._git.changed(PATHS)):
+            now = f"{now}+{content[:8]}"
+            remembered = self._remember(now, tenant)
+        else:
+            remembered = _of(tenant, self._read())
+        own = _descended(remembered, commits)
+        return Inventory(
+            revision=now, ancestors=_unique([now, *own, *self._committed_later(commits, counts), *commits])
+        )
+
+    def _committed_later(self, commits: Sequence[str], counts: Counts) -> list[str]:
+        """The revisions that contents had before they were committed, on top of one of the commits right below."""
+        place = {commit: index for index, commit in enumerate(commits)}
+        contents = self._git.contents(self._git.commits(_CONTENTS, paths=PATHS), PATHS)
+        found = []
+        for commit, files in contents.items():
+            index, digest = place.get(commit, len(commits)), _digest(files, counts)
+            found += [f"{base}+{digest[:8]}" for base in commits[index + 1 : index + 1 + _BASES]]
+        return found
 
     def _remember(self, now: str, tenant: str) -> list[str]:
         """What this checkout was at, as far as the tenant is concerned, with `now` as the newest."""
@@ -81,14 +98,14 @@ def _of(tenant: str, lines: Sequence[str]) -> list[str]:
     return [word[0] for word in words if word and (word[1:] == [tenant] or len(word) == 1)]
 
 
-def _counting(tenant: str) -> Callable[[str], bool]:
-    """Whether a file, by its path from the workspace, is one that can change the tenant's release."""
+def _counting(tenant: str) -> Counts:
+    """Whether a file is one that can change the tenant's release."""
 
     def counts(name: str) -> bool:
-        path = PurePosixPath(name)
-        if not tenant:
-            return True
-        return name != SLOTS_FILE and (str(path.parent) not in (TENANTS, SECRETS) or path.name == f"{tenant}.yaml")
+        if name.startswith(f"{INVENTORY}/") and not is_read(name):
+            return False
+        folder, _, file = name.rpartition("/")
+        return not tenant or (name != SLOTS_FILE and (folder not in (TENANTS, SECRETS) or file == f"{tenant}.yaml"))
 
     return counts
 
@@ -103,62 +120,20 @@ def _unique(revisions: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(revisions))[:MOST_ANCESTORS]
 
 
-def _content_digest(root: Path, counts: Callable[[str], bool]) -> str:
-    """Over what counts of the settings and the inventory, and the workspace's own templates."""
-    snapshot = Snapshot.take(root)
-    others = {name: None for name in snapshot.files if not counts(name)}
-    total = hashlib.sha256(snapshot.with_changes(others).digest.encode())
+def _files(root: Path) -> dict[str, str]:
+    """The settings, the inventory and the workspace's own templates, each by what Git would call its content."""
+    found = {name: blob_id(content) for name, content in Snapshot.take(root).files.items()}
     folder = root / TEMPLATES
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if path.is_file():
             try:
-                content = path.read_bytes()
+                found[path.relative_to(root).as_posix()] = blob_id(path.read_bytes())
             except OSError as error:
                 raise StateError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
-            total.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
-    return total.hexdigest()
+    return found
 
 
-class _Git:
-    """The few questions that a revision has for Git; nothing is changed."""
-
-    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
-        self.root = root
-        # Git's own variables would point it at another repository
-        self.environment = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
-        self.present = any((folder / ".git").exists() for folder in (root, *root.parents))
-
-    def tracks(self, file: str) -> bool:
-        """Whether the file is in Git's index; False where there is no Git and where nothing was committed."""
-        if not self.present or not self._ask("ls-files", "--", file):
-            return False
-        return bool(self._ask("rev-list", "--max-count=1", "--all"))
-
-    def commits(self) -> list[str]:
-        """What is checked out and what it descends from, newest first."""
-        return self._ask("rev-list", f"--max-count={MOST_ANCESTORS}", "HEAD").split()
-
-    def changed(self) -> list[str]:
-        """What makes a fleet and differs from what is checked out, as paths from the workspace."""
-        paths = (SETTINGS_FILE, INVENTORY, TEMPLATES)
-        said = self._ask("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", "--", *paths)
-        prefix = self._ask("rev-parse", "--show-prefix") if said else ""
-        return [entry[3:].removeprefix(prefix) for entry in said.split("\0") if entry]
-
-    def _ask(self, *arguments: str) -> str:
-        # a repository's file monitor is a program that Git would start
-        command = ["git", "-c", "core.fsmonitor=false", "-C", str(self.root), *arguments]
-        try:
-            done = subprocess.run(
-                command, env=self.environment, capture_output=True, text=True, check=False, timeout=60
-            )
-        except FileNotFoundError as error:
-            raise StateError(
-                f"{self.root} is in a Git repository, and git is not installed", hint="apt install git"
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise StateError(f"{self.root}: git does not answer", hint=f"git -C {self.root} status") from error
-        if done.returncode != 0:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
-            raise StateError(f"{self.root}: git {arguments[0]} failed: {reason}", hint=f"git -C {self.root} status")
-        return done.stdout.strip("\n")
+def _digest(files: Mapping[str, str], counts: Counts) -> str:
+    """64 hex digits over the files that count."""
+    lines = sorted(f"{name}\0{blob}\n" for name, blob in files.items() if counts(name))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

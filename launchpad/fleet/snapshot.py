@@ -59,6 +59,11 @@ class _Refused(Exception):
         self.expected = expected
 
 
+def is_read(name: str) -> bool:
+    """Whether a path below the inventory is one that a fleet is read from: not hidden, no editor's backup, no text."""
+    return not any(part.startswith(".") or part.endswith(("~", ".md", ".orig")) for part in name.split("/"))
+
+
 def _paths(root: Path, mistakes: list[Mistake]) -> Iterator[Path]:
     """The files to read: not hidden, no editor's backups."""
     settings = root / SETTINGS_FILE
@@ -82,7 +87,7 @@ def _paths(root: Path, mistakes: list[Mistake]) -> Iterator[Path]:
             if count > MOST_FILES:
                 mistakes.append(Mistake(Place(INVENTORY), "too many files", f"at most {MOST_FILES}"))
                 return
-            if path.name.startswith(".") or path.name.endswith(("~", ".md", ".orig")):
+            if not is_read(path.name):
                 continue
             if path.is_dir() and not path.is_symlink():
                 folders.append(path)

@@ -158,6 +158,38 @@ def test_what_was_deployed_before_it_was_committed_is_known_to_those_who_pull(re
     assert deployed in now(clone).ancestors
 
 
+def test_what_was_deployed_before_it_was_committed_stays_known_over_later_changes(
+    repository: Path, tmp_path: Path
+) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    edit(repository, "deployed, then committed")
+    deployed = now(repository, "bob").revision
+    commit(repository)
+    for number in range(5):
+        edit(repository, f"later {number}", "inventory/tiers.yaml")
+        commit(repository)
+    git(clone, "pull", "--quiet")
+    assert deployed in now(clone, "bob").ancestors
+    edit(clone, "and something that is not committed")
+    assert deployed in now(clone, "bob").ancestors
+
+
+def test_a_merge_knows_what_both_sides_deployed(repository: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    deployed = []
+    for root, tenant in ((repository, "alice"), (clone, "bob")):
+        edit(root, "deployed", f"inventory/tenants/{tenant}.yaml")
+        deployed.append((tenant, now(root, tenant).revision))
+        commit(root)
+    git(clone, "pull", "--quiet", "--no-rebase", "--no-edit")
+    edit(clone, "merged", "inventory/tiers.yaml")
+    commit(clone)
+    for tenant, revision in deployed:
+        assert revision in now(clone, tenant).ancestors
+
+
 def test_two_tenants_changed_one_after_the_other_are_known_to_those_who_pull(repository: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", str(repository), str(clone))

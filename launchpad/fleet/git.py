@@ -1,0 +1,137 @@
+"""The few questions that a workspace has for Git. Nothing is changed, and nothing in the repository is run."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from launchpad.errors import StateError
+
+SECONDS = 60
+
+
+def blob_id(content: bytes) -> str:
+    """What Git calls a file of this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+class Git:
+    """The repository that a folder lies in, if it does; StateError when git is missing or fails."""
+
+    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
+        self.root = root
+        # Git's own variables would point it at another repository
+        self.environment = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
+        self.present = any((folder / ".git").exists() for folder in (root, *root.parents))
+
+    def tracks(self, file: str) -> bool:
+        """Whether the file is in Git's index; False where there is no Git and where nothing was committed."""
+        if not self.present or not self._ask("ls-files", "--", file):
+            return False
+        return bool(self._ask("rev-list", "--max-count=1", "--all"))
+
+    def commits(self, most: int, *, paths: Sequence[str] = ()) -> list[str]:
+        """What is checked out and what it descends from, newest first; with paths, those that changed them."""
+        return self._ask("rev-list", f"--max-count={most}", "HEAD", "--", *paths).split()
+
+    def changed(self, paths: Sequence[str]) -> list[str]:
+        """The files below these paths that differ from what is checked out, by their paths from the folder."""
+        said = self._ask("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", "--", *paths)
+        prefix = self._ask("rev-parse", "--show-prefix") if said else ""
+        return [entry[3:].removeprefix(prefix) for entry in said.split("\0") if entry]
+
+    def contents(self, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Each commit's files below these paths, from the folder, with their blobs' ids; read by one process."""
+        with subprocess.Popen(
+            self._command("cat-file", "--batch"),
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            objects = _Objects(process.stdin, process.stdout)
+            return {commit: objects.below(commit, paths) for commit in commits}
+
+    def _ask(self, *arguments: str) -> str:
+        try:
+            done = subprocess.run(
+                self._command(*arguments),
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS,
+            )
+        except FileNotFoundError as error:
+            raise StateError(
+                f"{self.root} is in a Git repository, and git is not installed", hint="apt install git"
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise StateError(f"{self.root}: git does not answer", hint=f"git -C {self.root} status") from error
+        if done.returncode != 0:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+            raise StateError(f"{self.root}: git {arguments[0]} failed: {reason}", hint=f"git -C {self.root} status")
+        return done.stdout.strip("\n")
+
+    def _command(self, *arguments: str) -> list[str]:
+        # a repository's file monitor is a program that Git would start
+        return ["git", "-c", "core.fsmonitor=false", "-C", str(self.root), *arguments]
+
+
+class _Objects:
+    """Asks `git cat-file --batch` for one object after the other; a tree that two commits share is read once."""
+
+    def __init__(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+        self._trees: dict[str, dict[str, str]] = {}
+
+    def below(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
+        """The commit's files below the paths; a path that it has not has none."""
+        found: dict[str, str] = {}
+        for path in paths:
+            kind, name, content = self._read(f"{commit}:./{path}")
+            if kind == "blob":
+                found[path] = name
+            elif kind == "tree":
+                found |= {f"{path}/{inner}": blob for inner, blob in self._tree(name, content).items()}
+        return found
+
+    def _tree(self, name: str, content: bytes) -> dict[str, str]:
+        if name in self._trees:
+            return self._trees[name]
+        found: dict[str, str] = {}
+        for mode, entry, inner in _entries(content, len(name) // 2):
+            if mode == "40000":
+                below = self._trees.get(inner) or self._tree(inner, self._read(inner)[2])
+                found |= {f"{entry}/{path}": blob for path, blob in below.items()}
+            elif mode.startswith("100"):
+                found[entry] = inner
+        self._trees[name] = found
+        return found
+
+    def _read(self, name: str) -> tuple[str, str, bytes]:
+        """An object's kind, id and content; no kind when there is none of that name."""
+        self._stdin.write(name.encode() + b"\n")
+        self._stdin.flush()
+        head = self._stdout.readline().decode().split()
+        if len(head) != 3 or not head[2].isdigit():
+            return "", "", b""
+        content = self._stdout.read(int(head[2]) + 1)
+        return head[1], head[0], content[:-1]
+
+
+def _entries(tree: bytes, length: int) -> list[tuple[str, str, str]]:
+    """The mode, name and id of each entry of a tree; ids of that many bytes."""
+    found, at = [], 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, _, name = tree[at:end].decode(errors="replace").partition(" ")
+        at = end + 1 + length
+        found.append((mode, name, tree[end + 1 : at].hex()))
+    return found
