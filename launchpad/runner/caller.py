@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from launchpad.runner.record import Record
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(Record):
     """Who asks, as sshd and sudo know it; never as the request says."""
 
     operator: str

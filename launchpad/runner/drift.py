@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
 from launchpad.runner import paths, slots
 from launchpad.runner.host import Container, Host
 from launchpad.runner.protocol import canonical, digest_of
+from launchpad.runner.record import Record
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Record):
     """What is needed here of a release that lies on the host."""
 
     short: str
@@ -26,8 +25,7 @@ class Manifest:
     probes: Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
+class Found(Record):
     """A tenant as the host has it."""
 
     record: Mapping[str, Any]

@@ -18,14 +18,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
+
+from launchpad.runner.record import REQUIRED, Record
 
 try:  # hashlib loads OpenSSL, a tenth of all that `status` does on a host; the standard library's `random` avoids it so
     from _sha2 import sha256  # type: ignore[import-not-found]
 except ImportError:
-    from hashlib import sha256
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found]  # before Python 3.12
+    except ImportError:
+        from hashlib import sha256
 
 PROTOCOL = 1
 OLDEST_PROTOCOL = 1
@@ -44,7 +49,7 @@ ErrorKind = Literal["request", "state", "locked", "step", "protocol", "bug"]
 """request: malformed or judged unsafe; state: does not fit what is; locked: retry later; step: a step failed."""
 
 
-Record = TypeVar("Record")
+Some = TypeVar("Some", bound=Record)
 
 
 class Refused(Exception):
@@ -73,8 +78,7 @@ def digest_of(data: bytes) -> str:
 # --- the release -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Service:
+class Service(Record):
     """One container of a release. `name` is the Compose service; its index in the release gives its address."""
 
     name: str
@@ -85,8 +89,7 @@ class Service:
     pids: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Probe:
+class Probe(Record):
     """One question about health, asked by the runner from the host.
 
     kind `process`: every container runs and none restarted. kind `ready` / `provider` / `channel`: GET
@@ -100,8 +103,7 @@ class Probe:
     expect: int = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class Action:
+class Action(Record):
     """Something that an app offers to do inside its own container, e.g. openclaw's one-time browser link."""
 
     name: str
@@ -111,8 +113,7 @@ class Action:
     timeout_seconds: int = 60
 
 
-@dataclass(frozen=True, kw_only=True)
-class Release:
+class Release(Record):
     """What runs: image digests, rendered files, secret versions, and how to start and judge it. Immutable.
 
     `digest` is taken over the canonical JSON of everything here, and `files` has each file's own digest, so one
@@ -160,8 +161,7 @@ class Release:
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inventory:
+class Inventory(Record):
     """Where the operator's text came from. `revision` is a Git commit or a content digest; `ancestors` are the
     revisions that it descends from, newest first, at most 500, itself included."""
 
@@ -169,14 +169,13 @@ class Inventory:
     ancestors: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(Record):
     """One line from the operator."""
 
     protocol: int
     client: str
     verb: str
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = MappingProxyType({})
 
 
 def release_as_json(release: Release) -> dict[str, Any]:
@@ -207,20 +206,20 @@ def inventory_from_json(value: object) -> Inventory:
     return _build(Inventory, value, "inventory")
 
 
-def record_as_json(record: object) -> dict[str, Any]:
-    """Any record (a frozen dataclass of plain fields) as JSON."""
+def record_as_json(record: Record) -> dict[str, Any]:
+    """Any record (of plain fields) as JSON."""
     value: dict[str, Any] = _plain(record)
     return value
 
 
-def record_from_json(kind: type[Record], value: object, where: str) -> Record:
+def record_from_json(kind: type[Some], value: object, where: str) -> Some:
     """A record of this kind from JSON, closed and typed like a release; `where` begins what a refusal says."""
     return _build(kind, value, where)
 
 
 def _plain(value: Any) -> Any:
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Record):
+        return {name: _plain(item) for name, item in value.plain().items()}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -228,20 +227,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _build(kind: type[Record], value: object, where: str) -> Record:
-    """A dataclass from JSON by its annotations: closed, typed, with the path of what is wrong."""
+def _build(kind: type[Some], value: object, where: str) -> Some:
+    """A record from JSON by its annotations: closed, typed, with the path of what is wrong."""
     if not isinstance(value, dict):
         raise Refused(f"{where}: expected an object")
     hints = _hints(kind)  # type: ignore[arg-type]
-    fields: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    unknown = set(value) - set(fields)
+    unknown = set(value) - set(kind.FIELDS)
     if unknown:
         raise Refused(f"{where}: unknown key {min(unknown)!r}")
     arguments = {}
-    for name, item in fields.items():
+    for name, default in kind.FIELDS.items():
         if name in value:
             arguments[name] = _coerce(hints[name], value[name], f"{where}.{name}")
-        elif item.default is item.default_factory:  # both MISSING: the field is required
+        elif default is REQUIRED:
             raise Refused(f"{where}: missing key {name!r}")
     return kind(**arguments)
 
@@ -276,7 +274,7 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         return {key: _coerce(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is Any:
         return value
-    if hasattr(hint, "__dataclass_fields__"):
+    if isinstance(hint, type) and issubclass(hint, Record):
         return _build(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any, Protocol
+from typing import Any
 
-from launchpad.runner.host import Host
+from launchpad.runner.host import Host, Protocol
 
 
 @dataclass(frozen=True)

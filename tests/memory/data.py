@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from launchpad.runner.host import Container, Failed
@@ -134,7 +134,7 @@ class MemoryData:
             return
         state = self.state(folder)
         if state["schema"] > schema:
-            self.boxes[name] = replace(box, state="exited", exit_code=PERMANENT, address="")
+            self.boxes[name] = box.but(state="exited", exit_code=PERMANENT, address="")
             return
         state["schema"] = schema
         self.files[f"{folder}/{STATE}"] = File(json.dumps(state).encode())

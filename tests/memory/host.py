@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from math import inf
 from typing import Any
@@ -89,7 +89,7 @@ class MemoryHost(MemoryData):
         self.muted.clear()
         self.established.clear()
         self.boxes = {
-            name: replace(item, state="exited", exit_code=255, address="") if item.state == "running" else item
+            name: item.but(state="exited", exit_code=255, address="") if item.state == "running" else item
             for name, item in self.boxes.items()
         }
         self.sites = self._site_files()
@@ -103,7 +103,7 @@ class MemoryHost(MemoryData):
     def stop_by_hand(self, tenant: str) -> None:
         for name, item in self.boxes.items():
             if item.tenant == tenant:
-                self.boxes[name] = replace(item, state="exited", exit_code=137, address="")
+                self.boxes[name] = item.but(state="exited", exit_code=137, address="")
 
     def request(self, domain: str) -> str:
         """What a visitor gets: the release that answers, `held`, or `refused` without a site."""
@@ -321,7 +321,7 @@ class MemoryHost(MemoryData):
         for name in mine:
             if self.boxes[name].state != "running":
                 started, address = repr(self.clock), self.addresses[name]
-                self.boxes[name] = replace(self.boxes[name], state="running", started_at=started, address=address)
+                self.boxes[name] = self.boxes[name].but(state="running", started_at=started, address=address)
                 self._run_app(name)
 
     @effect
@@ -330,7 +330,7 @@ class MemoryHost(MemoryData):
         mine = self._boxes_of(project)
         for name in mine[: len(mine) // 2] if self.halfway else mine:
             if self.boxes[name].state == "running":
-                self.boxes[name] = replace(self.boxes[name], state="exited", address="")
+                self.boxes[name] = self.boxes[name].but(state="exited", address="")
 
     @effect
     def down(self, project: str, seconds: int) -> None:
@@ -358,7 +358,7 @@ class MemoryHost(MemoryData):
         for name, box in self.boxes.items():
             code = {"crash": 1, "permanent": 78}.get(self.behaviours.get(box.image, "good"), 0)
             if code and box.state == "running" and self.clock - float(box.started_at) > 0.5:
-                self.boxes[name] = replace(box, state="exited", exit_code=code, address="")
+                self.boxes[name] = box.but(state="exited", exit_code=code, address="")
 
     def _listening(self, address: IPv4Address) -> Container | None:
         self._let_crash()

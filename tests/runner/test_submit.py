@@ -155,12 +155,11 @@ def test_a_refused_release_leaves_nothing(host: MemoryHost) -> None:
     value, files = release()
     composed = json.loads(files["compose.yaml"])
     composed["services"]["web"]["user"] = "0:0"
-    from dataclasses import replace
 
     from launchpad.runner.protocol import digest_of
 
     files = files | {"compose.yaml": json.dumps(composed)}
-    value = replace(value, files={path: digest_of(text.encode()) for path, text in files.items()})
+    value = value.but(files={path: digest_of(text.encode()) for path, text in files.items()})
     with pytest.raises(Refused, match="user"):
         deploy(host, "operation-000001", (value, files))
     assert not host.names(paths.TENANTS)

@@ -94,7 +94,8 @@ def follow(body):
             say(json.loads(line))
             sent += 1
         if done:
-            return reply(json.loads((folder / "outcome.json").read_text()))
+            reply(json.loads((folder / "outcome.json").read_text()))
+            break
         time.sleep(0.005)
 
 

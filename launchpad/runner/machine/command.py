@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from launchpad.runner.host import Failed
+from launchpad.runner.record import Record
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -18,13 +18,15 @@ _LAST_WORDS = 3
 _LAST_LINES = 20
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(Record):
     """What a program that ran to its end said. Never shown as it is: it may be a secret."""
 
     code: int
-    out: bytes = field(repr=False)
-    err: bytes = field(repr=False)
+    out: bytes
+    err: bytes
+
+    def __repr__(self) -> str:
+        return f"Said(code={self.code})"
 
 
 def run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 from launchpad.runner.host import Failed
@@ -75,6 +74,8 @@ def _limit(folder: int, name: str, disk_mb: int, path: str) -> None:
 
 def _exchange(folder: int, one: str, other: str) -> None:
     """Two names of the open folder change places, in one step. OSError."""
+    import ctypes  # 2 ms that `status` need not pay
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(folder, os.fsencode(one), folder, os.fsencode(other), _EXCHANGE):
         code = ctypes.get_errno()

@@ -14,13 +14,14 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from launchpad.runner import paths
 from launchpad.runner.host import Busy, Failed
 from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
 from launchpad.runner.provision.system import ProvisionHost
+from launchpad.runner.record import Record
 
 SECONDS = 20
 """How long a confirmation is waited for; the timer of the unit fires 5 s later, so that all is over within 30."""
@@ -32,24 +33,22 @@ FIREWALL = f"{paths.ETC}/firewall.nft"
 State = Literal["armed", "waiting", "confirmed", "reverted"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class File:
+class File(Record):
     """A file as it was: absent when `text` is None."""
 
     text: str | None
     mode: int = 0o644
 
 
-@dataclass(frozen=True, kw_only=True)
-class Revert:
+class Revert(Record):
     """One change that waits to be confirmed, or waited."""
 
     nonce: str
     operation: str
     kind: Literal["access", "runner"]
-    files: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Any] = MappingProxyType({})
     """Path → File as JSON."""
-    links: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = MappingProxyType({})
     """Path → what it pointed at; empty: it was not there."""
     state: State = "armed"
     since: float = 0.0
@@ -79,7 +78,7 @@ def in_force(host: ProvisionHost, revert: Revert) -> Revert:
     with _locked(host):
         found = load(host, revert.nonce) or revert
         if found.state == "armed":
-            found = replace(found, state="waiting", since=host.system.uptime())
+            found = found.but(state="waiting", since=host.system.uptime())
             _write(host, found)
         return found
 
@@ -94,7 +93,7 @@ def confirm(host: ProvisionHost, nonce: str) -> None:
         if revert.state == "waiting":
             if connected is None or connected < revert.since:
                 raise Refused("this connection is older than the change, so it proves nothing", kind="state")
-            _write(host, replace(revert, state="confirmed"))
+            _write(host, revert.but(state="confirmed"))
     host.system.act(timer(nonce), "stop")
 
 
@@ -112,7 +111,7 @@ def take_back(host: ProvisionHost, nonce: str, *, tell: bool = True, booting: bo
             host.link(path, target) if target else host.remove(path)
         if found.kind == "access" and tell and not booting:
             bring_into_force(host)
-        _write(host, replace(found, state="reverted"))
+        _write(host, found.but(state="reverted"))
     if not booting:
         host.system.act(timer(nonce), "stop")
     return "reverted"

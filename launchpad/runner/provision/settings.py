@@ -10,11 +10,11 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from launchpad.runner import paths
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
+from launchpad.runner.record import Record
 from launchpad.runner.slots import is_tenant_name
 
 SETTINGS = f"{paths.ETC}/settings.json"
@@ -37,16 +37,14 @@ _DEVICE = re.compile(r"/dev/[A-Za-z0-9_.:-]+(?:/[A-Za-z0-9_.:-]+)*")
 _PEM = re.compile(r"(?:-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----\n?)+")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Person:
+class Person(Record):
     """Somebody, and the public keys that speak for them: `ssh-ed25519 AAAA… comment`, never with options."""
 
     name: str
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Caddy:
+class Caddy(Record):
     """The web server in front of the tenants."""
 
     image: str
@@ -57,31 +55,27 @@ class Caddy:
     """PEM of the authority that the ACME directory itself is signed by; empty for the world's own."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Storage:
+class Storage(Record):
     """What /srv/launchpad lies on: a file of so many MB on the root disk, or an empty block device."""
 
     loop_mb: int = 0
     device: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ssh:
+class Ssh(Record):
     port: int = 22
     root_login: bool = False
     """Whether root may still log in with a key. Off: only the operators' user, and people's own users, may."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Identity:
+class Identity(Record):
     """What the host is called, and whose it is."""
 
     host: str
     fleet: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class HostSettings:
+class HostSettings(Record):
     """All that is decided about a host by its operators; the rest is the runner's own."""
 
     identity: Identity
@@ -118,8 +112,7 @@ class Reading(Protocol):
     def read(self, path: str) -> bytes | None: ...
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(Record):
     """The settings that the host has now; serial 0 and None before the first provision."""
 
     serial: int

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from launchpad.runner.host import Host, Progress
+from launchpad.runner.host import Host, Progress, Protocol
 from launchpad.runner.provision.settings import Storage
+from launchpad.runner.record import Record
 
 Check = Literal["sshd", "sudoers", "firewall", "docker"]
 Doing = Literal["start", "stop", "restart", "reload"]
@@ -30,8 +31,7 @@ class Facts:
     """Of the kernel values that Launchpad sets, those that can be set here."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class User:
+class User(Record):
     """A system user without a password."""
 
     name: str

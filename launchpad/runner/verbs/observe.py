@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from launchpad.runner import paths, slots
 from launchpad.runner.drift import Found, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
 from launchpad.runner.protocol import PROTOCOL, digest_of
+from launchpad.runner.record import Record
 from launchpad.runner.verbs import only, reply
 from launchpad.runner.verbs.hello import digest
 
@@ -29,8 +29,7 @@ PROBE_SECONDS = 3.0
 """So long one probe may hold `status` up; all are asked at once."""
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(Record):
     """What all tenants share."""
 
     containers: Mapping[str, list[Container]]
@@ -116,7 +115,7 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
     )  # fmt: skip
     return {
         "record": record,
-        "containers": [asdict(item) for item in containers],
+        "containers": [item.plain() for item in containers],
         "probes": [],
         # What an operation changes between one look and the next is nobody's hand.
         "drift": [] if owner is not None or name in edge.held else _drift(host, found, edge),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ LINK = Action(name="open", service="web", argv=("beacon", "link"), timeout_secon
 def offering(*actions: Action) -> MemoryView:
     """A host where the tenant's release has these actions."""
     host = deployed()
-    made = replace(release(domains=("alice.example.com",))[0], actions=actions)
+    made = release(domains=("alice.example.com",))[0].but(actions=actions)
     apply.place(host, made, {})
     record = record_of(host) | {"release": made.short}
     apply.put_record(host, "alice", record)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,7 +103,7 @@ def test_following_goes_on_with_containers_that_come_later() -> None:
     deployed(host=host)
     lines = logs(host, {"tenant": "alice", "follow": True}, CALLER)
     assert next(lines)["text"] == "from the old one"
-    host.boxes["lp-alice-b-web-1"] = replace(host.boxes[WEB], name="lp-alice-b-web-1", side="b")
+    host.boxes["lp-alice-b-web-1"] = host.boxes[WEB].but(name="lp-alice-b-web-1", side="b")
     host.spoken["lp-alice-b-web-1"] = [LogLine(at(2), "from the new one")]
     host.wait(LOOK_SECONDS)
     assert next(lines)["text"] == "from the new one"

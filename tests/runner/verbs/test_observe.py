@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,11 +51,11 @@ WEB, STORE = "lp-alice-a-web-1", "lp-alice-a-store-1"
 
 
 def change_box(name: str, **change: Any) -> Callable[[MemoryView], object]:
-    return lambda host: host.boxes.update({name: replace(host.boxes[name], **change)})
+    return lambda host: host.boxes.update({name: host.boxes[name].but(**change)})
 
 
 def stray(host: MemoryView) -> None:
-    host.boxes["lp-alice-b-web-1"] = replace(host.boxes[WEB], name="lp-alice-b-web-1", side="b")
+    host.boxes["lp-alice-b-web-1"] = host.boxes[WEB].but(name="lp-alice-b-web-1", side="b")
 
 
 HANDS: dict[str, tuple[Callable[[MemoryView], object], str]] = {

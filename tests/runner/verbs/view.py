@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -76,15 +76,13 @@ class MemoryView(MemoryHost):
     def start_container(self, name: str) -> None:
         self._docker()
         self.started.append(name)
-        self.boxes[name] = replace(self.boxes[name], state="running", started_at=repr(self.clock))
+        self.boxes[name] = self.boxes[name].but(state="running", started_at=repr(self.clock))
 
     # --- what a test does to it
 
     def dies(self, name: str, *, exit_code: int = 1, oom_killed: bool = False) -> None:
         """The container ends by itself."""
-        self.boxes[name] = replace(
-            self.boxes[name], state="exited", exit_code=exit_code, oom_killed=oom_killed, address=""
-        )
+        self.boxes[name] = self.boxes[name].but(state="exited", exit_code=exit_code, oom_killed=oom_killed, address="")
 
 
 def deployed(*, tenant: str = "alice", slot: int = 7, host: MemoryView | None = None) -> MemoryView:
