@@ -1,8 +1,9 @@
 """What scripts/evidence does: run what measures a topic's figures, compare them with the goals, write the table.
 
 The goals stand in scripts/goals.toml. Whatever measures appends lines to the file that LAUNCHPAD_EVIDENCE names,
-{"figure", "value", "n", "detail"}, by `evidence.record` or tests' `measured` fixture. A figure that was measured
-several times counts by its worst value and by the sum of its n; one measured less often than the goal says falls short.
+{"figure", "value", "n", "detail", "commit"}, by `measurement.record` or tests' `measured` fixture. A figure that was
+measured several times counts by its worst value and by the sum of its n; one measured less often than the goal says
+falls short. Parts of it may be measured at commits that follow one another: the table says which.
 Exits 1 when a figure falls short.
 """
 
@@ -19,6 +20,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ class Row:
     n: int
     by: str
     verdict: str
+    commits: tuple[str, ...]
 
 
 def record(figure: str, value: float, *, n: int = 1, detail: str = "") -> None:
@@ -44,7 +47,15 @@ def record(figure: str, value: float, *, n: int = 1, detail: str = "") -> None:
     path = os.environ.get("LAUNCHPAD_EVIDENCE")
     if path:
         with Path(path).open("a") as file:
-            file.write(json.dumps({"figure": figure, "value": value, "n": n, "detail": detail}) + "\n")
+            line = {"figure": figure, "value": value, "n": n, "detail": detail, "commit": commit()}
+            file.write(json.dumps(line) + "\n")
+
+
+@cache
+def commit() -> str:
+    """What is checked out, with a + when there is more in the tree than that."""
+    dirty = git("status", "--porcelain", "--", ".", ":!docs/evidence.md")
+    return git("rev-parse", "HEAD")[:12] + ("+" if dirty else "")
 
 
 def goals() -> dict[str, Any]:
@@ -69,35 +80,35 @@ def row(name: str, goal: dict[str, Any], items: list[dict[str, Any]]) -> Row:
     )
     n = sum(item["n"] for item in items)
     if not items:
-        return Row(name, goal["text"], wanted, "not measured", 0, goal["by"], "falls short")
+        return Row(name, goal["text"], wanted, "not measured", 0, goal["by"], "falls short", ())
     values = [item["value"] for item in items]
     worst = min(values) if "least" in goal and "most" not in goal else max(values)
     inside = all(goal.get("least", value) <= value <= goal.get("most", value) for value in values)
     verdict = "falls short" if not inside or n < goal["n"] else "holds" if wanted else "printed"
     shown = f"{worst:g} {goal['unit']}".strip() if isinstance(worst, int) else f"{worst:.3g} {goal['unit']}".strip()
-    return Row(name, goal["text"], wanted, shown, n, goal["by"], verdict)
+    commits = tuple(dict.fromkeys(item["commit"] for item in items))
+    return Row(name, goal["text"], wanted, shown, n, goal["by"], verdict, commits)
 
 
 def document(topic: str, table: list[Row], seed: int) -> str:
     """The Markdown that is committed; the raw results' commit and machine stand in it."""
-    commit = git("rev-parse", "HEAD")
-    clean = (
-        "clean tree"
-        if not git("status", "--porcelain", "--", ".", ":!docs/evidence.md")
-        else "with uncommitted changes"
-    )
+    commits = sorted({name for item in table for name in item.commits})
+    clean = "with uncommitted changes (+)" if any(name.endswith("+") for name in commits) else "clean tree"
     when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     lines = [
         f"# Evidence: {topic}",
         "",
-        f"Measured on {when} at commit {commit[:12]} ({clean}), seed {seed}, on {platform.system()}",
+        f"Measured on {when} at {', '.join(commits)} ({clean}), seed {seed}, on {platform.system()}",
         f"{platform.release()}, {os.cpu_count()} CPUs, {memory_gb()} GB, Python {platform.python_version()}.",
         f"Made by `scripts/evidence {topic}`; the goals stand in `scripts/goals.toml`.",
         "",
-        "| figure | goal | measured | n | by | |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| figure | goal | measured | n | by | at commit | |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    lines += [f"| {r.text} | {r.goal} | {r.measured} | {r.n} | `{r.by}` | {r.verdict} |" for r in table]
+    lines += [
+        f"| {r.text} | {r.goal} | {r.measured} | {r.n} | `{r.by}` | {', '.join(r.commits)} | {r.verdict} |"
+        for r in table
+    ]
     return "\n".join([*lines, "", summary(table), ""])
 
 
