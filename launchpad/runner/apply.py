@@ -7,15 +7,15 @@ undo(step, before, context)      idempotent; back to what look saw
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Address
+import time
+from collections.abc import Mapping
 from typing import Any, assert_never
 
-from launchpad.runner import paths, slots
-from launchpad.runner.host import Container, Failed, Host
-from launchpad.runner.protocol import Release, release_as_json, release_from_json
+from launchpad.runner import generations, paths, slots
+from launchpad.runner.cell import network, place, project, put_record, side_of, start, stop_seconds
+from launchpad.runner.generations import Generation
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.protocol import release_from_json
 from launchpad.runner.steps import (
     AwaitProbes,
     ClearSecrets,
@@ -23,10 +23,13 @@ from launchpad.runner.steps import (
     Drain,
     DropSite,
     HoldTraffic,
+    KeepNew,
     MakeData,
     MakeNetwork,
+    Mute,
     OpenTraffic,
     PlaceRelease,
+    PruneGenerations,
     PruneReleases,
     PullImage,
     Purge,
@@ -34,36 +37,21 @@ from launchpad.runner.steps import (
     Record,
     RemoveNetwork,
     RemoveSide,
+    RestoreData,
+    Soak,
     StartSide,
     StopSide,
     Switch,
+    TakeGeneration,
     TenantStep,
+    Unmute,
 )
+from launchpad.runner.waiting import Context, addresses, await_probes, bring_back, drain, soak
 
-NEVER_UNDONE = (MakeData, PullImage, Drain, AwaitProbes, Commit)
-"""Steps before the commit that leave nothing to take back, or something that is kept on purpose."""
-POLL_SECONDS = 0.25
-PROBE_SECONDS = 5.0
+NEVER_UNDONE = (MakeData, PullImage, Drain, RestoreData, AwaitProbes, Unmute, Soak, Commit)
+"""Steps before the commit that leave nothing to take back, something that is kept on purpose, or something that an
+earlier step's undo takes back."""
 Before = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a step may use: the host, what was asked, and a way to say how it goes."""
-
-    host: Host
-    identifier: str
-    operation: Mapping[str, Any]
-    emit: Callable[..., None]
-    """`emit("step-progress", text=…)`: an event, on disk when it returns."""
-    cancelled: Callable[[], bool] = lambda: False
-
-    def say(self, text: str) -> None:
-        self.emit("step-progress", text=text)
-
-
-class Cancelled(Exception):
-    """Somebody asked for the operation to be undone while a step was waiting."""
 
 
 def look(step: TenantStep, context: Context) -> dict[str, Any]:
@@ -76,6 +64,10 @@ def look(step: TenantStep, context: Context) -> dict[str, Any]:
             return {"existed": host.has_network(network(step.tenant))}
         case HoldTraffic() | OpenTraffic():
             return {"open": not host.open_addresses().isdisjoint(addresses(step))}
+        case Mute():
+            return {"muted": not host.muted_addresses().isdisjoint(addresses(step))}
+        case KeepNew():
+            return {"at": host.now()}
         case StartSide():
             secrets = bool(host.names(paths.secrets(step.tenant, step.release)))
             return look_at_side(host, step) | {"secrets": secrets}
@@ -91,12 +83,17 @@ def look(step: TenantStep, context: Context) -> dict[str, Any]:
             MakeData()
             | PullImage()
             | Drain()
+            | TakeGeneration()
+            | RestoreData()
             | AwaitProbes()
+            | Unmute()
+            | Soak()
             | Commit()
             | RemoveSide()
             | ClearSecrets()
             | RemoveNetwork()
             | PruneReleases()
+            | PruneGenerations()
             | Purge()
         ):
             return {}
@@ -110,9 +107,7 @@ def apply(step: TenantStep, context: Context) -> None:
         case PlaceRelease():
             place(host, release_from_json(context.operation["release"]), context.operation["files"])
         case MakeData():
-            folder = paths.data(step.tenant)
-            host.folder(paths.tenant(step.tenant), mode=0o711)
-            host.make_data(folder, volumes=step.volumes, disk_mb=step.disk_mb, uid=slots.host_uid(step.slot))
+            make_data(host, step)
         case PullImage():
             host.pull(step.image, context.say)
         case MakeNetwork():
@@ -132,7 +127,20 @@ def apply(step: TenantStep, context: Context) -> None:
         case StopSide():
             host.stop(project(step.tenant, step.side), step.seconds)
         case StartSide():
-            start(host, step)
+            start(host, tenant=step.tenant, short=step.release, side=step.side)
+        case TakeGeneration():
+            generations.take(host, generation_of(step, context))
+        case RestoreData():
+            generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
+            make_data(host, step)
+        case Mute():
+            host.mute(addresses(step))
+        case Unmute():
+            host.unmute(addresses(step))
+        case KeepNew():
+            pass
+        case Soak():
+            soak(step, context)
         case AwaitProbes():
             await_probes(step, context)
         case Switch():
@@ -157,6 +165,9 @@ def apply(step: TenantStep, context: Context) -> None:
             for name in host.names(paths.releases(step.tenant)):
                 if name not in step.keep:
                     host.remove(paths.release(step.tenant, name))
+        case PruneGenerations():
+            for name in step.drop:
+                generations.drop(host, step.tenant, name)
         case Purge():
             host.remove(f"{paths.RUN}/{step.tenant}")
             host.remove(paths.tenant(step.tenant))
@@ -164,10 +175,16 @@ def apply(step: TenantStep, context: Context) -> None:
             assert_never(step)
 
 
-def undo(step: TenantStep, before: Before, context: Context) -> None:
-    """Bring back what `look` saw. Steps behind the commit are never undone."""
+def undo(step: TenantStep, before: Before, context: Context) -> str:
+    """Bring back what `look` saw. Steps behind the commit are never undone. Says what a person has to know of it."""
     host = context.host
     match step:
+        case TakeGeneration():
+            take_back_data(host, step)
+        case KeepNew():
+            return keep_new(step, before, context)
+        case Mute() if not before["muted"]:
+            unmute(host, step)
         case PlaceRelease() if not before["existed"]:
             host.remove(paths.release(step.tenant, step.release))
         case MakeNetwork() if not before["existed"]:
@@ -194,28 +211,10 @@ def undo(step: TenantStep, before: Before, context: Context) -> None:
                 host.write(paths.record(step.tenant), before["record"].encode(), mode=0o600)
         case _:
             pass
+    return ""
 
 
 # --- what the steps are made of ---------------------------------------------------------------------------------------
-
-
-def network(tenant: str) -> str:
-    """The name of the tenant's Docker network."""
-    return f"lp-{tenant}"
-
-
-def project(tenant: str, side: str) -> str:
-    """The name of the Compose project of one side of a tenant."""
-    return f"lp-{tenant}-{side}"
-
-
-def addresses(step: HoldTraffic | OpenTraffic | Drain) -> list[IPv4Address]:
-    """Every address of the side, used or not."""
-    return [slots.address(step.slot, index, step.side) for index in range(slots.MOST_SERVICES)]
-
-
-def side_of(host: Host, tenant: str, side: str) -> list[Container]:
-    return [item for item in host.containers(tenant) if item.side == side]
 
 
 def look_at_side(host: Host, step: StopSide | StartSide) -> dict[str, Any]:
@@ -234,143 +233,63 @@ def take_back(host: Host, step: StartSide, before: Before) -> None:
         host.remove(paths.secrets(step.tenant, step.release))
 
 
+def make_data(host: Host, step: MakeData | RestoreData) -> None:
+    host.folder(paths.tenant(step.tenant), mode=0o711)
+    uid = slots.host_uid(step.slot)
+    host.make_data(paths.data(step.tenant), volumes=step.volumes, disk_mb=step.disk_mb, uid=uid)
+
+
+def generation_of(step: TakeGeneration | KeepNew, context: Context) -> Generation:
+    """The generation that the step takes, taken now."""
+    return Generation(
+        id=step.generation,
+        tenant=step.tenant,
+        release=step.release,
+        version=step.version,
+        app=step.app,
+        at=context.host.now(),
+        why=step.why if isinstance(step, TakeGeneration) else "soak",
+        operation=context.identifier,
+        disk_mb=step.disk_mb,
+    )
+
+
+def take_back_data(host: Host, step: TakeGeneration) -> None:
+    """Undo a generation. Without its record nothing was done to the data since."""
+    if step.guards and host.read(paths.generation_record(step.tenant, step.generation)) is not None:
+        generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
+    generations.drop(host, step.tenant, step.generation)
+
+
+def keep_new(step: KeepNew, before: Before, context: Context) -> str:
+    """Stop the new release in good order and keep what it has written; how to get at it."""
+    host = context.host
+    host.stop(project(step.tenant, step.side), step.seconds)
+    generations.take(host, generation_of(step, context))
+    begun, ended = (utc(at) for at in (before["at"], host.now()))
+    return (
+        f"what came in from {begun} to {ended} is kept as generation {step.generation}: once {step.app} {step.version} "
+        f"runs again, `launchpad restore {step.tenant} --generation {step.generation}` brings it back"
+    )
+
+
+def unmute(host: Host, step: Mute) -> None:
+    """Undo a mute, once nothing is left that it keeps quiet."""
+    if any(item.state == "running" for item in side_of(host, step.tenant, step.side)):
+        raise Failed(f"{step.tenant}: side {step.side} still runs")
+    host.unmute(addresses(step))
+
+
+def utc(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+
+
 def text_or_none(data: bytes | None) -> str | None:
     return None if data is None else data.decode()
 
 
 def bytes_or_none(text: str | None) -> bytes | None:
     return None if text is None else text.encode()
-
-
-def place(host: Host, release: Release, files: Mapping[str, str]) -> None:
-    """The release's folder as the manifest says; `release.json` last, because it is what makes the folder whole."""
-    place_files(host, release, files)
-    folder = paths.release(release.tenant, release.short)
-    host.write(f"{folder}/release.json", json.dumps(release_as_json(release), indent=1).encode(), mode=0o644)
-
-
-def place_files(host: Host, release: Release, files: Mapping[str, str]) -> None:
-    """The files without the manifest. All are 0755: read-only mounts, some of them run, none with a secret in it."""
-    for path, text in sorted(files.items()):
-        host.write(f"{paths.release(release.tenant, release.short)}/{path}", text.encode(), mode=0o755)
-
-
-def read_release(host: Host, tenant: str, short: str) -> Release:
-    """A release that lies on the host. Failed when it is not there or is not what its folder's name says."""
-    data = host.read(f"{paths.release(tenant, short)}/release.json")
-    if data is None:
-        raise Failed(f"{tenant}: release {short} is not on the host")
-    release = release_from_json(json.loads(data))
-    if release.short != short:
-        raise Failed(f"{tenant}: release {short} was changed on the host (it is {release.short} now)")
-    return release
-
-
-def environment(release: Release, side: slots.Side) -> dict[str, str]:
-    """What Compose fills into a release's `${LAUNCHPAD_…}`: known only on the host, the same on every start."""
-    found = {
-        "LAUNCHPAD_RELEASE": release.short,
-        "LAUNCHPAD_SIDE": side,
-        "LAUNCHPAD_SECRETS": paths.secrets(release.tenant, release.short),
-    }
-    for index, service in enumerate(release.services):
-        key = "LAUNCHPAD_ADDRESS_" + service.name.upper().replace("-", "_")
-        found[key] = str(slots.address(release.slot, index, side))
-    return found
-
-
-def start(host: Host, step: StartSide) -> None:
-    release = read_release(host, step.tenant, step.release)
-    fill_secrets(host, release)
-    host.remove(f"{paths.tenant(step.tenant)}/breaker.json")
-    folder = paths.release(step.tenant, step.release)
-    host.up(folder, project(step.tenant, step.side), environment(release, step.side))
-
-
-def fill_secrets(host: Host, release: Release) -> None:
-    """The release's secrets as files on tmpfs that only the tenant's mapped uid can read."""
-    uid = slots.host_uid(release.slot)
-    folder = paths.secrets(release.tenant, release.short)
-    host.folder(f"{paths.RUN}/{release.tenant}", mode=0o711)
-    host.folder(folder, mode=0o500, uid=uid)
-    for name, version in sorted(release.secrets.items()):
-        value = host.unseal(sealed(release.tenant, name, version), sealed_as(release.tenant, name, version))
-        host.write(f"{folder}/{name}", value, mode=0o400, uid=uid)
-
-
-def sealed(tenant: str, name: str, version: int) -> str:
-    return f"{paths.vault(tenant)}/{name}@{version}.cred"
-
-
-def sealed_as(tenant: str, name: str, version: int) -> str:
-    """The name that a credential is bound to, so that one tenant's cannot be passed off as another's."""
-    return f"{tenant}.{name}.{version}"
-
-
-def stop_seconds(host: Host, tenant: str, short: str) -> int:
-    try:
-        return read_release(host, tenant, short).stop_seconds
-    except Failed:
-        return 10
-
-
-def drain(step: Drain, context: Context) -> None:
-    """Until nothing is under way to the side any more, or the time is over."""
-    end = context.host.now() + step.seconds
-    while (left := context.host.connections(addresses(step), quiet=step.quiet)) and context.host.now() < end:
-        check_cancelled(context)
-        context.host.wait(POLL_SECONDS)
-    if left:
-        context.say(f"{left} connections are still open after {step.seconds} s and will be cut")
-
-
-def await_probes(step: AwaitProbes, context: Context) -> None:
-    release = read_release(context.host, step.tenant, step.release)
-    host, begun = context.host, context.host.now()
-    held_since = 0.0
-    starts: tuple[tuple[str, str], ...] = ()
-    while True:
-        check_cancelled(context)
-        now = host.now()
-        wrong, running = deciding(host, release, step.side)
-        if wrong or running != starts or not held_since:
-            held_since, starts = (0.0 if wrong else now), running
-        elif now - held_since >= release.steady_seconds:
-            return
-        late = not held_since and now - begun >= release.start_seconds
-        if late or wrong.startswith("!"):
-            lines = host.log_lines(project(step.tenant, step.side), 20)
-            raise Failed(f"{release.app} {release.version}: {wrong.lstrip('!')}", lines=lines)
-        host.wait(POLL_SECONDS)
-
-
-def deciding(host: Host, release: Release, side: slots.Side) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What is wrong by the deciding probes ("" when they hold; "!" in front when waiting will not mend it), and each
-    service with the time it was started."""
-    mine = side_of(host, release.tenant, side)
-    starts = tuple(sorted((item.service, item.started_at) for item in mine))
-    for item in mine:
-        if item.state in ("exited", "dead"):
-            why = "killed for want of memory" if item.oom_killed else f"exited with {item.exit_code}"
-            return f"!{item.service} {why}", starts
-    missing = {item.name for item in release.services} - {item.service for item in mine if item.state == "running"}
-    if missing:
-        return f"{', '.join(sorted(missing))} not running", starts
-    for probe in release.probes:
-        if probe.kind != "ready":
-            continue
-        index = [item.name for item in release.services].index(probe.service)
-        where = slots.address(release.slot, index, side)
-        status = host.get(where, probe.port, probe.path, seconds=PROBE_SECONDS)
-        if status != probe.expect:
-            answer = f"answered {status}" if status else "did not answer"
-            return f"{probe.service} {answer} on {probe.path} (expected {probe.expect})", starts
-    return "", starts
-
-
-def check_cancelled(context: Context) -> None:
-    if context.cancelled():
-        raise Cancelled
 
 
 def put_site(host: Host, tenant: str, text: bytes | None) -> None:
@@ -392,21 +311,3 @@ def put_site(host: Host, tenant: str, text: bytes | None) -> None:
             elif old != text:
                 host.write(path, old, mode=0o644)
             raise
-
-
-def put_record(host: Host, tenant: str, record: Mapping[str, Any]) -> None:
-    host.write(paths.record(tenant), json.dumps(record, sort_keys=True, indent=1).encode(), mode=0o600)
-
-
-def bring_back(step: StopSide, short: str, context: Context) -> None:
-    """Start the side again as it was, and wait until it answers, so that traffic finds it ready. Its being slow, or
-    unhealthy as it may have been before, is said and does not stop the rest of the undoing."""
-    host = context.host
-    slot = read_release(host, step.tenant, short).slot
-    start(host, StartSide(tenant=step.tenant, slot=slot, release=short, side=step.side))
-    release = read_release(host, step.tenant, short)
-    end = host.now() + release.start_seconds
-    while (wrong := deciding(host, release, step.side)[0]) and not wrong.startswith("!") and host.now() < end:
-        host.wait(POLL_SECONDS)
-    if wrong:
-        context.say(f"the old release is back but not healthy: {wrong.lstrip('!')}")

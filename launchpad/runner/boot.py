@@ -1,18 +1,20 @@
-"""After a boot: settle what was open, put secrets in place, start the tenants, let their traffic in.
+"""After a boot: put secrets in place, start the tenants, let their traffic in, settle what was open.
 
 Nobody waits for a broken tenant: what does not start is told and left, and what is slow only delays the next a little.
+Nor does anybody wait for another one's open operation, which may go on watching a release for an hour.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from launchpad.runner import apply, engine, paths, plan, slots
+from launchpad.runner import cell, engine, paths, plan, slots
 from launchpad.runner.host import Busy, Failed, Host
+from launchpad.runner.journal import open_journals
 from launchpad.runner.protocol import Release
-from launchpad.runner.steps import StartSide
 
 STARTED = f"{paths.RUN}/booted.json"
 """The tenants that this boot is through with: the unit may run again, and must not start what was given up since."""
@@ -41,20 +43,29 @@ def boot(host: Host) -> int:
         host.close_traffic(())  # the gate stands before anything may be reached
         engine.settle_all(host, only="host")  # a provision that was cut off may be what brings Docker
         host.containers()  # nothing can be started before Docker answers
+        held = _held(host)
+        everybody = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name)]
+        failed_tenants = _start_all(host, [name for name in everybody if name not in held])
         left = engine.settle_all(host)
     except Failed as failed:
         _say(failed.message)
         return TRY_AGAIN
-    failed_tenants = _start_all(host)
+    failed_tenants += _start_all(host, [name for name in everybody if name in held])
     for name in left:
         _say(f"operation {name} could not be settled yet")
     return TRY_AGAIN if left else LOOK if failed_tenants else DONE
 
 
-def _start_all(host: Host) -> list[str]:
-    """Start every tenant that is to run and was not yet started in this boot; those that could not be."""
+def _held(host: Host) -> set[str]:
+    """The tenants with an operation that is not over: settling it starts what is to run."""
+    operations = ((journal.asked() or {}).get("operation", {}) for journal in open_journals(host))
+    return {operation["tenant"] for operation in operations if "tenant" in operation}
+
+
+def _start_all(host: Host, names: Sequence[str]) -> list[str]:
+    """Start every one of these that is to run and was not yet started in this boot; those that could not be."""
     started = _started(host)
-    waiting = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name) and name not in started]
+    waiting = [name for name in names if name not in started]
     starting: list[Starting] = []
     failed_tenants: list[str] = []
     last = 0.0
@@ -89,8 +100,8 @@ def _start(host: Host, name: str) -> Starting | None:
         if record is None or not record["running"] or record["retired"]:
             return None
         side = record["side"]
-        apply.start(host, StartSide(tenant=name, slot=record["slot"], release=record["started"], side=side))
-        return Starting(apply.read_release(host, name, record["release"]), side, host.now())
+        cell.start(host, tenant=name, short=record["started"], side=side)
+        return Starting(cell.read_release(host, name, record["release"]), side, host.now())
 
 
 def _let_in(host: Host, item: Starting) -> bool:
@@ -117,7 +128,7 @@ def _let_in(host: Host, item: Starting) -> bool:
 def _is_ready(host: Host, item: Starting) -> bool:
     """Whether the ready probes hold, or cannot any more because a container ended: then the watcher has it."""
     try:
-        mine = apply.side_of(host, item.release.tenant, item.side)
+        mine = cell.side_of(host, item.release.tenant, item.side)
     except Failed:
         return False
     if any(container.state in ("exited", "dead") for container in mine):

@@ -1,4 +1,4 @@
-"""Whether a release may run on this host, and what deploying it takes: the host's own judgement of a deploy."""
+"""Whether a release may run on this host, and what it takes: the host's own judgement of a deploy or an upgrade."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from launchpad.runner import paths
+from launchpad.runner import paths, upgrade
 from launchpad.runner import plan as plans
-from launchpad.runner.apply import environment, place_files, project, put_record, sealed, sealed_as
 from launchpad.runner.caller import Caller
+from launchpad.runner.cell import environment, place_files, project, put_record, sealed, sealed_as
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge import Neighbour, judge_compose, judge_release, judge_site
@@ -36,9 +36,14 @@ def planned_deploy(
     check_descent(seen.record, inventory)
     check_replaces(seen.record, operation)
     check_secrets(host, release, secrets)
-    site = files.get("site.caddy")
-    record = recorded(host, journal, release, inventory, caller) | {"before": before(seen.record, release)}
-    plan = plans.plan_deploy(seen, release, site=site, record=record)
+    change = plans.Change(
+        release=release,
+        site=files.get("site.caddy"),
+        record=recorded(host, journal, release, inventory.revision, caller) | {"before": before(seen.record, release)},
+        generation=journal.identifier,
+        **(upgrade.options(host, seen, release, operation) if operation["kind"] == "upgrade" else {}),
+    )
+    plan = plans.plan_change(seen, change)
     if not plan:
         if seen.record is not None and seen.record["revision"] != inventory.revision:
             put_record(host, release.tenant, dict(seen.record) | {"revision": inventory.revision})
@@ -132,7 +137,7 @@ def seal(host: Host, release: Release, name: str, value: Mapping[str, Any]) -> N
         host.seal(path, sealed_as(release.tenant, name, version), value["value"].encode())
 
 
-def recorded(host: Host, journal: Journal, release: Release, inventory: Inventory, caller: Caller) -> dict[str, Any]:
+def recorded(host: Host, journal: Journal, release: Release, revision: str, caller: Caller) -> dict[str, Any]:
     """The tenant's record as it will be; release, started and side follow from the plan."""
     return {
         "tenant": release.tenant,
@@ -143,13 +148,14 @@ def recorded(host: Host, journal: Journal, release: Release, inventory: Inventor
         "digest": release.digest,
         "running": True,
         "retired": False,
-        "revision": inventory.revision,
+        "revision": revision,
         "at": host.now(),
         "by": caller.operator,
         "operation": journal.identifier,
         "secrets": dict(release.secrets),
         "stop_seconds": release.stop_seconds,
         "disk_mb": release.disk_mb,
+        "rolled_back_from": "",
     }
 
 

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from launchpad.runner import apply as tenant_effects
-from launchpad.runner.apply import Cancelled, Context
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
 from launchpad.runner.protocol import Refused
-from launchpad.runner.steps import Commit, TenantStep, step_name, title
+from launchpad.runner.steps import GUARDS, ONCE, Commit, TenantStep, step_name, title
+from launchpad.runner.waiting import Cancelled, Context
 
 MOST_ATTEMPTS = 3
 """A process that died this often before the commit undoes at its next start."""
@@ -103,6 +103,8 @@ class Run:
         self.plan = plan
         self.index = 0
         self.begun = {item["index"]: item["before"] for item in past if item["event"] == "step-started"}
+        self.done = {item["index"] for item in past if item["event"] == "step-done"}
+        self.undone = {item["index"] for item in past if item["event"] == "step-undone"}
 
     def commit_index(self) -> int:
         """Where the plan commits; past its end for a plan that never does."""
@@ -142,6 +144,8 @@ class Run:
         if isinstance(step, Commit):
             self.journal.add("committed")
             return
+        if isinstance(step, ONCE) and self.index in self.done:
+            return  # what the new release has written since must stay
         if self.index not in self.begun:
             before = effects(step).look(step, self.context())
             self.journal.add("step-started", index=self.index, step=name, title=title(step), before=before)
@@ -163,23 +167,32 @@ class Run:
 
     def back(self, undoing: dict[str, Any]) -> None:
         """Undo every step that was begun, the last one first. One that cannot be undone now does not keep the others
-        from it, the old release's start least of all; NotSettled then, and the next try undoes them all again."""
+        from it, the old release's start least of all; NotSettled then, and the next try undoes them all again.
+
+        A guard of the data is otherwise: the old release is never started on the new one's data, so what cannot be
+        brought back now ends this try; and what was brought back once stays, because the old release has written to
+        it since."""
         failed = ""
         for index in sorted(self.begun, reverse=True):
             self.index, step = index, self.plan[index]
-            if isinstance(step, effects(step).NEVER_UNDONE):
+            guards = isinstance(step, GUARDS)
+            if isinstance(step, effects(step).NEVER_UNDONE) or (guards and index in self.undone):
                 continue
+            name = step_name(type(step))
             try:
-                effects(step).undo(step, self.begun[index], self.context())
+                note = effects(step).undo(step, self.begun[index], self.context())
             except Exception as error:
-                name = step_name(type(step))
                 self.journal.add("undo-failed", index=self.index, step=name, message=reason(error))
                 failed = failed or f"cannot undo {name} yet: {reason(error)}"
+                if guards:
+                    break
             else:
-                self.journal.add("step-undone", index=self.index, step=step_name(type(step)))
+                self.journal.add("step-undone", index=self.index, step=name, **({"note": note} if note else {}))
         if failed:
             raise NotSettled(failed)
-        self.journal.finish(undoing["outcome"], undoing["reason"], undoing["lines"])
+        notes = [item["note"] for item in self.journal.events() if item["event"] == "step-undone" and "note" in item]
+        message = "; ".join([undoing["reason"], *dict.fromkeys(notes)])
+        self.journal.finish(undoing["outcome"], message, undoing["lines"])
 
 
 def effects(step: Any) -> Any:

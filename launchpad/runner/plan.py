@@ -1,6 +1,12 @@
 """What is to do on this host: what should be against what is → steps. Deciding only; nothing here changes anything.
 
-`see` reads, the `plan_…` functions are pure. An empty plan means that nothing is to do.
+`see` reads, the `plan_…` functions are pure. An empty plan means that nothing is to do. Here are the plans that bring
+another release, or other data; `standing.py` has those of a tenant that stays as it was deployed.
+
+A *guarded* replacement is one that can alter data: the version changes, so the new release may migrate it in place.
+Its data is kept as a generation once the old release has stopped; until the commit nobody is let in and the new
+release is mute, so that undoing loses nothing. A soak comes before the commit too: from there on the new data is kept
+as a generation of its own before the old comes back.
 """
 
 from __future__ import annotations
@@ -11,10 +17,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from launchpad.runner import paths, slots
-from launchpad.runner.apply import network, read_release
+from launchpad.runner import generations, paths, slots
+from launchpad.runner.cell import network, read_release
+from launchpad.runner.generations import Generation
 from launchpad.runner.host import Container, Failed, Host
-from launchpad.runner.protocol import Refused, Release, digest_of, release_as_json
+from launchpad.runner.protocol import Release, digest_of, release_as_json
 from launchpad.runner.steps import (
     AwaitProbes,
     ClearSecrets,
@@ -22,21 +29,26 @@ from launchpad.runner.steps import (
     Drain,
     DropSite,
     HoldTraffic,
+    KeepNew,
     MakeData,
     MakeNetwork,
+    Mute,
     OpenTraffic,
     PlaceRelease,
+    PruneGenerations,
     PruneReleases,
     PullImage,
-    Purge,
     PutSite,
     Record,
-    RemoveNetwork,
     RemoveSide,
+    RestoreData,
+    Soak,
     StartSide,
     StopSide,
     Switch,
+    TakeGeneration,
     TenantStep,
+    Unmute,
 )
 
 SWAP_DRAIN_SECONDS, SWAP_QUIET_SECONDS = 5, 1
@@ -49,6 +61,38 @@ KEPT_RELEASES = 5
 
 CELL_IGNORES = ("domains", "web", "probes", "actions", "start_seconds", "steady_seconds", "stop_seconds", "disk_mb")
 """What of a release changes without touching its containers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What is to run instead, and how it is kept reversible."""
+
+    release: Release
+    site: str | None
+    """The release's site text."""
+    record: Mapping[str, Any]
+    """What will be recorded, but for release, started and side, which follow from the plan."""
+    generation: str
+    """The id of the generation that is kept of the present data, where the change may alter data."""
+    why: str = "upgrade"
+    data: str = ""
+    """The generation whose data the release is to have; empty for the present data."""
+    soak: int = 0
+    """For how many seconds it must serve before it is committed."""
+    without: tuple[str, ...] = ()
+    """The ready probes that do not decide, because they fail now already."""
+    replace: bool = False
+    """Whether new containers are wanted whatever is alike, with the data guarded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """What is to be kept of what was."""
+
+    drop: tuple[str, ...]
+    """The generations that go."""
+    releases: tuple[str, ...]
+    """The release folders that stay."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +112,15 @@ class Seen:
     images: frozenset[str]
     """Of the wanted release's images, those on the host."""
     open: frozenset[IPv4Address]
+    muted: frozenset[IPv4Address]
     folders: tuple[str, ...]
     """The releases on the host, any order."""
     secrets: frozenset[str]
     """The releases whose secrets lie on tmpfs."""
+    generations: tuple[Generation, ...]
+    """The newest first."""
+    incomplete: tuple[str, ...]
+    """Snapshots without a record."""
 
     @property
     def side(self) -> slots.Side:
@@ -111,8 +160,11 @@ def see(host: Host, tenant: str, wanted: Release | None = None) -> Seen:
         data=host.has_data(paths.data(tenant)),
         images=frozenset(image for image in images if host.has_image(image)),
         open=host.open_addresses(),
+        muted=host.muted_addresses(),
         folders=tuple(host.names(paths.releases(tenant))),
         secrets=frozenset(host.names(f"{paths.RUN}/{tenant}")),
+        generations=tuple(generations.kept(host, tenant)),
+        incomplete=tuple(generations.incomplete(host, tenant)),
     )
 
 
@@ -128,12 +180,11 @@ def is_intact(host: Host, release: Release) -> bool:
     return True
 
 
-def plan_deploy(seen: Seen, release: Release, *, site: str | None, record: Mapping[str, Any]) -> list[TenantStep]:
-    """The steps from what is to this release running. `record` is what will be recorded, but for release and side,
-    which follow from the plan; `site` is the release's site text."""
-    if seen.started is None or not seen.serving or not same_cell(seen.started, release):
-        return list(_replace(seen, release, site, record))
-    return list(_mend(seen, release, site, record))
+def plan_change(seen: Seen, change: Change) -> list[TenantStep]:
+    """The steps from what is to the change's release running."""
+    if change.replace or seen.started is None or not seen.serving or not same_cell(seen.started, change.release):
+        return list(_replace(seen, change))
+    return list(_mend(seen, change.release, change.site, change.record))
 
 
 def same_cell(old: Release, new: Release) -> bool:
@@ -147,35 +198,108 @@ def _cell(release: Release) -> dict[str, Any]:
     return {key: item for key, item in value.items() if key not in CELL_IGNORES} | {"files": files}
 
 
-def _replace(seen: Seen, release: Release, site: str | None, record: Mapping[str, Any]) -> Iterator[TenantStep]:
+def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     """New containers on the other side, and the old ones go."""
+    release = change.release
     tenant, slot, old = release.tenant, release.slot, seen.side
     old_there = [item for item in seen.containers if item.side == old]
     side: slots.Side = other(old) if old_there else "a"
     old_runs = any(item.state == "running" for item in old_there)
     swap = release.strategy == "swap" or not seen.serving
+    guarded = swap and may_alter_data(seen, change)
     old_stop = int(seen.record["stop_seconds"]) if seen.record else release.stop_seconds
     yield from _ground(seen, release)
     if old_runs and swap:
         yield HoldTraffic(tenant=tenant, slot=slot, side=old)
         yield Drain(tenant=tenant, slot=slot, side=old, seconds=SWAP_DRAIN_SECONDS, quiet=SWAP_QUIET_SECONDS)
         yield StopSide(tenant=tenant, side=old, seconds=old_stop)
+    if guarded:
+        yield from _keep_data(seen, change)
+        yield Mute(tenant=tenant, slot=slot, side=side)
     yield StartSide(tenant=tenant, slot=slot, release=release.short, side=side)
-    yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side)
+    yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side, without=change.without)
     if seen.current != f"releases/{release.short}":
         yield Switch(tenant=tenant, release=release.short)
-    yield from _site(seen, release, site)
-    final = dict(record) | {"release": release.short, "started": release.short, "side": side}
+    yield from _site(seen, release, change.site)
+    final = dict(change.record) | {"release": release.short, "started": release.short, "side": side}
     yield Record(tenant=tenant, record=final)
+    if change.soak:
+        yield from _soak(change, side, guarded=guarded)
     yield Commit()
     yield OpenTraffic(tenant=tenant, slot=slot, side=side)
+    if guarded:
+        yield Unmute(tenant=tenant, slot=slot, side=side)
     if old_runs and not swap:
         yield HoldTraffic(tenant=tenant, slot=slot, side=old, after=BESIDE_OVERLAP_SECONDS)
         yield Drain(tenant=tenant, slot=slot, side=old, seconds=BESIDE_DRAIN_SECONDS, quiet=BESIDE_QUIET_SECONDS)
     if old_there and old != side:
         yield RemoveSide(tenant=tenant, side=old, seconds=old_stop)
     yield ClearSecrets(tenant=tenant, keep=release.short)
-    yield from _prune(seen, final)
+    yield from _prune(seen, final, change.generation if guarded else "")
+
+
+def may_alter_data(seen: Seen, change: Change) -> bool:
+    """Whether there is data that the change's release may leave otherwise than the one before can read."""
+    if not seen.data or seen.record is None:
+        return False
+    known = seen.record["app"], seen.record["version"]
+    if change.replace or seen.started is None or known != (change.release.app, change.release.version):
+        return True
+    return _images(seen.started) != _images(change.release)
+
+
+def _images(release: Release) -> dict[str, str]:
+    return {service.name: service.image for service in release.services}
+
+
+def _keep_data(seen: Seen, change: Change) -> Iterator[TenantStep]:
+    """The present data becomes a generation; another one's takes its place when the change wants that."""
+    assert seen.record is not None
+    yield _generation(seen.record, change.generation, change.why, guards=True)
+    if change.data:
+        release = change.release
+        yield RestoreData(
+            tenant=release.tenant,
+            slot=release.slot,
+            generation=change.data,
+            volumes=release.volumes,
+            disk_mb=release.disk_mb,
+        )
+
+
+def _generation(record: Mapping[str, Any], identifier: str, why: str, *, guards: bool) -> TakeGeneration:
+    """A generation of the data of what the record says."""
+    return TakeGeneration(
+        tenant=record["tenant"],
+        generation=identifier,
+        why=why,
+        release=record["release"],
+        version=record["version"],
+        app=record["app"],
+        disk_mb=record["disk_mb"],
+        guards=guards,
+    )
+
+
+def _soak(change: Change, side: slots.Side, *, guarded: bool) -> Iterator[TenantStep]:
+    """Traffic and channels come in while the old release can still come back."""
+    release = change.release
+    tenant, slot = release.tenant, release.slot
+    if guarded:
+        yield KeepNew(
+            tenant=tenant,
+            side=side,
+            generation=f"{change.generation}-new",
+            release=release.short,
+            version=release.version,
+            app=release.app,
+            disk_mb=release.disk_mb,
+            seconds=release.stop_seconds,
+        )
+    yield OpenTraffic(tenant=tenant, slot=slot, side=side)
+    if guarded:
+        yield Unmute(tenant=tenant, slot=slot, side=side)
+    yield Soak(tenant=tenant, slot=slot, release=release.short, side=side, seconds=change.soak, without=change.without)
 
 
 def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, Any]) -> Iterator[TenantStep]:
@@ -184,7 +308,8 @@ def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, A
     tenant, slot, side = release.tenant, release.slot, seen.side
     started = seen.started.short
     final = dict(record) | {"release": release.short, "started": started, "side": side}
-    opened = set(seen.open) >= {slots.address(slot, index, side) for index in range(slots.MOST_SERVICES)}
+    mine = {slots.address(slot, index, side) for index in range(slots.MOST_SERVICES)}
+    opened = seen.open >= mine
     down = not runs(seen, seen.started, side)
     steps: list[TenantStep] = list(_ground(seen, release))
     if down:
@@ -200,6 +325,8 @@ def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, A
     behind: list[TenantStep] = []
     if not opened:
         behind.append(OpenTraffic(tenant=tenant, slot=slot, side=side))
+    if not seen.muted.isdisjoint(mine):
+        behind.append(Unmute(tenant=tenant, slot=slot, side=side))
     if any(item.side != side for item in seen.containers):
         behind.append(RemoveSide(tenant=tenant, side=other(side), seconds=release.stop_seconds))
     if seen.secrets - {started}:
@@ -233,12 +360,26 @@ def _site(seen: Seen, release: Release, site: str | None) -> list[TenantStep]:
     return [PutSite(tenant=release.tenant, release=release.short)] if seen.site != site else []
 
 
-def _prune(seen: Seen, final: Mapping[str, Any]) -> Iterator[TenantStep]:
-    """Once there are many release folders: keep the running ones and those before them."""
+def _prune(seen: Seen, final: Mapping[str, Any], taken: str) -> Iterator[TenantStep]:
+    """Drop the generations that the one just taken supersedes, and, once there are many, the release folders that
+    neither run, nor ran shortly before, nor have a generation."""
+    tenant = final["tenant"]
+    new = (_placeholder(seen.record, taken),) if taken and seen.record else ()
+    drop = generations.superseded((*new, *seen.generations)) if taken else ()
+    if gone := (*drop, *(name for name in seen.incomplete if taken)):
+        yield PruneGenerations(tenant=tenant, drop=gone)
     used = [final["release"], final["started"], *(seen.record or {}).get("before", [])]
-    keep = tuple(dict.fromkeys(used))[:KEPT_RELEASES]
+    named = [item.release for item in (*new, *seen.generations) if item.id not in drop]
+    keep = tuple(dict.fromkeys([*tuple(dict.fromkeys(used))[:KEPT_RELEASES], *named]))
     if set(seen.folders) - set(keep):
-        yield PruneReleases(tenant=final["tenant"], keep=keep)
+        yield PruneReleases(tenant=tenant, keep=keep)
+
+
+def _placeholder(record: Mapping[str, Any], identifier: str) -> Generation:
+    """The generation that the plan takes, as if it were there."""
+    step = _generation(record, identifier, "upgrade", guards=True)
+    own = {key: getattr(step, key) for key in ("tenant", "release", "version", "app", "why", "disk_mb")}
+    return Generation(id=identifier, at=0, operation=identifier, **own)
 
 
 def runs(seen: Seen, release: Release, side: str) -> bool:
@@ -253,85 +394,16 @@ def other(side: slots.Side) -> slots.Side:
     return "b" if side == "a" else "a"
 
 
-# --- stop, start, restart, retire -------------------------------------------------------------------------------------
+# --- data alone -------------------------------------------------------------------------------------------------------
 
 
-def plan_stop(seen: Seen, tenant: str) -> list[TenantStep]:
-    """Stop the tenant and keep it stopped, also over a reboot."""
-    record = deployed(seen, tenant)
-    running = any(item.state == "running" for item in seen.containers)
-    if not record["running"] and not running:
-        return []
-    return [*_halt(record), Record(tenant=tenant, record=dict(record) | {"running": False}), Commit()]
+def plan_snapshot(record: Mapping[str, Any], generation: str) -> list[TenantStep]:
+    """Keep the data as it is, while it runs, because a person asked for it."""
+    return [_generation(record, generation, "manual", guards=False), Commit()]
 
 
-def plan_start(seen: Seen, tenant: str) -> list[TenantStep]:
-    """Start the tenant as it was deployed."""
-    record = deployed(seen, tenant)
-    wanted = {slots.address(record["slot"], index, seen.side) for index in range(slots.MOST_SERVICES)}
-    if record["running"] and seen.started and runs(seen, seen.started, seen.side) and wanted <= seen.open:
-        return []
-    return [*_run(record), Record(tenant=tenant, record=dict(record) | {"running": True}), Commit(), _opened(record)]
-
-
-def plan_restart(seen: Seen, tenant: str) -> list[TenantStep]:
-    """Stop and start; requests wait at Caddy meanwhile."""
-    record = deployed(seen, tenant)
-    return [
-        *_halt(record),
-        *_run(record),
-        Record(tenant=tenant, record=dict(record) | {"running": True}),
-        Commit(),
-        _opened(record),
-    ]
-
-
-def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
-    """Take the tenant off the host. Its data, secrets and record stay until a purge; its domains are free at once."""
-    record = seen.record
-    if record is None:
-        if seen.data and purge:
-            return [Commit(), Purge(tenant=tenant)]
-        raise Refused(f"{tenant}: nothing of it is on this host", kind="state", hint="see `launchpad status`")
-    final = dict(record) | {"running": False, "retired": True, "domains": []}
-    before = [] if record["retired"] else [*_halt(record), Record(tenant=tenant, record=final)]
-    behind: list[TenantStep] = []
-    if seen.site is not None:
-        behind.append(DropSite(tenant=tenant))
-    for side in sorted({item.side for item in seen.containers}):
-        behind.append(RemoveSide(tenant=tenant, side="b" if side == "b" else "a", seconds=record["stop_seconds"]))
-    if seen.network:
-        behind.append(RemoveNetwork(tenant=tenant))
-    if seen.secrets:
-        behind.append(ClearSecrets(tenant=tenant))
-    if purge:
-        behind.append(Purge(tenant=tenant))
-    return [*before, Commit(), *behind] if before or behind else []
-
-
-def deployed(seen: Seen, tenant: str) -> Mapping[str, Any]:
-    """The record of a tenant that is deployed here; Refused otherwise."""
-    if seen.record is None or seen.record["retired"]:
-        raise Refused(f"{tenant} is not deployed on this host", kind="state", hint=f"launchpad deploy {tenant}")
-    return seen.record
-
-
-def _halt(record: Mapping[str, Any]) -> list[TenantStep]:
-    tenant, slot, side = record["tenant"], record["slot"], record["side"]
-    return [
-        HoldTraffic(tenant=tenant, slot=slot, side=side),
-        Drain(tenant=tenant, slot=slot, side=side, seconds=SWAP_DRAIN_SECONDS, quiet=SWAP_QUIET_SECONDS),
-        StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"]),
-    ]
-
-
-def _run(record: Mapping[str, Any]) -> list[TenantStep]:
-    tenant, slot, side = record["tenant"], record["slot"], record["side"]
-    return [
-        StartSide(tenant=tenant, slot=slot, release=record["started"], side=side),
-        AwaitProbes(tenant=tenant, slot=slot, release=record["release"], side=side),
-    ]
-
-
-def _opened(record: Mapping[str, Any]) -> TenantStep:
-    return OpenTraffic(tenant=record["tenant"], slot=record["slot"], side=record["side"])
+def plan_restore_stopped(seen: Seen, change: Change) -> list[TenantStep]:
+    """Bring a generation's data back to a tenant that does not run and is not started by it."""
+    assert seen.record is not None
+    steps = [*_keep_data(seen, change), Commit()]
+    return [*steps, *_prune(seen, seen.record, change.generation)]

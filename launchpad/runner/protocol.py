@@ -36,14 +36,16 @@ PROTOCOL = 1
 OLDEST_PROTOCOL = 1
 """The runner serves PROTOCOL and the one before it (none yet); an older client may read and not change."""
 
-READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan"})
+READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan", "generations"})
 CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install"})
 VERBS = READING_VERBS | CHANGING_VERBS
 TIMELESS_VERBS = frozenset({"hello", "install"})
 """Understood between any two protocols: by them a newer client finds an older runner and brings it up to date. Their
 bodies never change, and their replies only gain keys."""
 
-OPERATION_KINDS = ("provision", "deploy", "stop", "start", "restart", "retire")
+OPERATION_KINDS = (
+    "provision", "deploy", "stop", "start", "restart", "retire", "upgrade", "rollback", "restore", "snapshot",
+)  # fmt: skip
 
 ErrorKind = Literal["request", "state", "locked", "step", "protocol", "bug"]
 """request: malformed or judged unsafe; state: does not fit what is; locked: retry later; step: a step failed."""

@@ -94,6 +94,88 @@ class StartSide:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TakeGeneration:
+    """Keep the tenant's data as it is now. While it guards, undo brings the data back to just that, and takes the
+    generation away; else undo only takes it away."""
+
+    tenant: str
+    generation: str
+    why: str
+    release: str
+    """Whose data it is, with its version and app."""
+    version: str
+    app: str
+    disk_mb: int
+    guards: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreData:
+    """The data becomes that generation's again, with a folder for each volume. At most once an operation: what is
+    written to it afterwards stays. The TakeGeneration before it undoes it."""
+
+    tenant: str
+    slot: int
+    generation: str
+    volumes: tuple[str, ...]
+    disk_mb: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mute:
+    """The side's containers reach nobody outside and nobody reaches them, so that no message leaves or comes."""
+
+    tenant: str
+    slot: int
+    side: Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmute:
+    """The side's containers may reach the world. Undone by the Mute before it."""
+
+    tenant: str
+    slot: int
+    side: Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepNew:
+    """From here on the new release may write what nobody else knows. Undo stops it in good order and keeps its data as
+    a generation, before the older data comes back."""
+
+    tenant: str
+    side: Side
+    generation: str
+    release: str
+    version: str
+    app: str
+    disk_mb: int
+    seconds: int
+    """For its stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soak:
+    """Watch the release serve, for so many seconds, with unchanged container start times."""
+
+    tenant: str
+    slot: int
+    release: str
+    side: Side
+    seconds: int
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneGenerations:
+    """Remove generations that nothing needs. Only after the commit."""
+
+    tenant: str
+    drop: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AwaitProbes:
     """Wait until the deciding probes hold, and hold for `steady_seconds` with unchanged container start times."""
 
@@ -102,6 +184,8 @@ class AwaitProbes:
     release: str
     """Whose probes."""
     side: Side
+    without: tuple[str, ...] = ()
+    """Those that failed before the operation too, and do not count against the new release."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +276,13 @@ TenantStep = (
     PlaceRelease | MakeData | PullImage | MakeNetwork | HoldTraffic | Drain | StopSide | StartSide
     | AwaitProbes | Switch | PutSite | DropSite | Record | Commit | OpenTraffic | RemoveSide | ClearSecrets
     | RemoveNetwork | PruneReleases | Purge
+    | TakeGeneration | RestoreData | Mute | Unmute | KeepNew | Soak | PruneGenerations
 )  # fmt: skip
+
+GUARDS = (TakeGeneration, KeepNew)
+"""They guard data: undone at most once, and nothing before them is undone until they are."""
+ONCE = (RestoreData,)
+"""Carried out at most once, whatever dies."""
 
 
 def step_name(kind: type) -> str:
@@ -252,5 +342,19 @@ def title(step: Any) -> str:
             return f"remove side {step.side}"
         case Record():
             return "record what runs"
+        case TakeGeneration():
+            return f"keep its data as generation {step.generation}"
+        case RestoreData():
+            return f"bring back the data of generation {step.generation}"
+        case Mute():
+            return "keep its channels off"
+        case Unmute():
+            return "let its channels on"
+        case KeepNew():
+            return "mind what is written from here on"
+        case Soak():
+            return f"watch it serve for {step.seconds} s"
+        case PruneGenerations():
+            return f"drop {len(step.drop)} old generations"
         case _:
             return getattr(step, "title", "") or step_name(type(step)).replace("-", " ")

@@ -37,6 +37,7 @@ class MemoryData:
     boxes: dict[str, Container]
     schemas: dict[str, int]
     mounts: dict[str, str]
+    refusals: list[str]
     disk_full: bool
     halfway: bool
     free: int
@@ -135,6 +136,7 @@ class MemoryData:
         state = self.state(folder)
         if state["schema"] > schema:
             self.boxes[name] = box.but(state="exited", exit_code=PERMANENT, address="")
+            self.refusals.append(box.release)
             return
         state["schema"] = schema
         self.files[f"{folder}/{STATE}"] = File(json.dumps(state).encode())

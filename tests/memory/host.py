@@ -1,7 +1,8 @@
 """A whole host in memory, behind the runner's one seam: stateful, can fail, can be killed and rebooted at every call.
 
 It passes the same contract suite as the real machine. What it knows of an app stands in `behaviours`, by image:
-`good`, `slow` (ready after 5 s), `never` (never ready), `crash` (exits 1), `permanent` (exits 78).
+`good`, `slow` (ready after 5 s), `never` (never ready), `crash` (exits 1), `permanent` (exits 78),
+`dying` (good for 6 s, then exits 1), `flash` (the same after 2 s).
 A tenant's data and what apps write there: `data.py`.
 """
 
@@ -23,7 +24,9 @@ from tests.memory.effects import Killed, effect
 
 __all__ = ["File", "Killed", "MemoryHost", "effect"]
 
-READY_AFTER = {"good": 1.0, "slow": 5.0}
+READY_AFTER = {"good": 1.0, "slow": 5.0, "dying": 1.0, "flash": 1.0}
+DIES_AFTER = {"crash": (0.5, 1), "permanent": (0.5, 78), "dying": (6.0, 1), "flash": (2.0, 1)}
+"""Seconds, and with which exit status."""
 
 
 @dataclass
@@ -61,6 +64,13 @@ class MemoryHost(MemoryData):
     """By image: what its app brings its state up to."""
     mounts: dict[str, str] = field(default_factory=dict)
     """By container: the folder of its first volume."""
+    lively: str = ""
+    """The tenant whose app is written to whenever time passes: by visitors of <tenant>.example.com when they are let
+    in, and by its channel when it is not muted."""
+    told: list[str] = field(default_factory=list)
+    """Everything that the lively tenant's app was told and said yes to."""
+    refusals: list[str] = field(default_factory=list)
+    """The releases that found a state newer than theirs."""
     sites: dict[str, bytes] = field(default_factory=dict)
     """What Caddy runs."""
     reloads: int = 0
@@ -128,6 +138,21 @@ class MemoryHost(MemoryData):
 
     def wait(self, seconds: float) -> None:
         self.clock += seconds
+        if self.lively:
+            self._let_crash()
+            mine = [(name, box) for name, box in self.boxes.items() if box.tenant == self.lively]
+            for name, box in mine:
+                if box.image in self.schemas and box.state == "running" and self._ready(box):
+                    self._tell(name, box)
+
+    def _tell(self, name: str, box: Container) -> None:
+        """What comes in through the channel, and by a visitor."""
+        if IPv4Address(box.address) not in self.muted:
+            self.told.append(f"message {len(self.told)}")
+            self.put_in(name, self.told[-1])
+        if self.request(f"{box.tenant}.example.com") == box.release:
+            self.told.append(f"visit {len(self.told)}")
+            self.put_in(name, self.told[-1])
 
     def boot_id(self) -> str:
         return f"boot-{self.boots}"
@@ -356,8 +381,8 @@ class MemoryHost(MemoryData):
 
     def _let_crash(self) -> None:
         for name, box in self.boxes.items():
-            code = {"crash": 1, "permanent": 78}.get(self.behaviours.get(box.image, "good"), 0)
-            if code and box.state == "running" and self.clock - float(box.started_at) > 0.5:
+            after, code = DIES_AFTER.get(self.behaviours.get(box.image, "good"), (inf, 0))
+            if box.state == "running" and self.clock - float(box.started_at) > after:
                 self.boxes[name] = box.but(state="exited", exit_code=code, address="")
 
     def _listening(self, address: IPv4Address) -> Container | None:

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from launchpad.runner import apply, engine, paths
+from launchpad.runner import cell, engine, paths
 from launchpad.runner.boot import AT_ONCE, DONE, LOOK, STAGGER_SECONDS, TRY_AGAIN, boot
 from launchpad.runner.protocol import release_from_json
 from launchpad.runner.verbs.submit import submit
+from tests.memory.releases import deploy_body, release
 from tests.runner.verbs.view import CALLER, MemoryView, deployed, record_of
 
 
@@ -130,4 +131,27 @@ def test_a_tenant_that_an_operation_holds_is_left_to_it() -> None:
 
 
 def test_the_project_of_a_tenant_is_named_as_the_engine_names_it() -> None:
-    assert apply.project("alice", "a") == "lp-alice-a"
+    assert cell.project("alice", "a") == "lp-alice-a"
+
+
+def test_nobody_waits_for_the_operation_that_another_ones_release_is_watched_by() -> None:
+    host = rebooted("alice", "bob")
+    made = release(app="beacon:2")
+    host.registry |= {service.image for service in made[0].services}
+    body = deploy_body("operation-soak", made, kind="upgrade", soak=600, rehearse=False)
+    boot(host)
+    host.wait(5)
+    list(submit(host, body, CALLER))
+    host.reboot()
+    served: list[float] = []
+    wait = host.wait
+
+    def waiting(seconds: float) -> None:
+        wait(seconds)
+        if host.request(site("bob")) != "held":
+            served.append(host.now())
+
+    host.wait = waiting  # type: ignore[method-assign]
+    begun = host.now()
+    assert boot(host) == DONE
+    assert served[0] - begun < 60 < 600 <= host.now() - begun

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import engine, paths
+from launchpad.runner import engine, generations, paths
 from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.plan import read_record
-from launchpad.runner.protocol import Refused
+from launchpad.runner.protocol import Refused, Release, release_from_json
 from launchpad.runner.steps import STEPS, step_name
 from launchpad.runner.verbs.submit import submit
 from tests.memory.host import Killed, MemoryHost
@@ -30,12 +30,21 @@ CALLER = Caller("alice", "192.0.2.7")
 OLD = release()
 NEW = release(app="beacon:2")
 MOVED = release(domains=("alice.example.com", "alice.example.net"))
-BESIDE_OLD = release(strategy="beside")
-BESIDE_NEW = release(app="beacon:2", strategy="beside")
+BESIDE_OLD = release(app="lamp:1", strategy="beside")
+BESIDE_NEW = release(app="lamp:2", strategy="beside")
 CRASHING = release(app="beacon:3")
 NEVER_READY = release(app="beacon:4")
 GONE = release(app="beacon:5")
+FLASHING = release(app="beacon:7")
+"""Migrates its data, is ready, and dies before it has held."""
+DYING = release(app="beacon:6")
+"""Migrates its data, is ready, and dies in the soak."""
+SOAK_SECONDS = 12
 NEIGHBOUR = release("bob", slot=8, domains=("bob.example.com",))
+
+
+SNAPSHOT = "prepare-snapshot"
+"""The generation of the prepared data that a person asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class Scenario:
     stopped: bool = False
     ends: str = "new"
     """What a visitor gets at the end: the `new` release, the `old` one, `held`, or `refused`."""
+    new: Any = None
+    """The new release; None for the request's."""
 
 
 def simple(kind: str, **extra: Any) -> dict[str, Any]:
@@ -56,6 +67,14 @@ def simple(kind: str, **extra: Any) -> dict[str, Any]:
 
 def deploy(made: Any) -> dict[str, Any]:
     return deploy_body("operation-000001", made)
+
+
+def upgrade(made: Any, *, soak: int = 0) -> dict[str, Any]:
+    return deploy_body("operation-000001", made, kind="upgrade", soak=soak, rehearse=False)
+
+
+def rollback(made: Any, *, keep_data: bool = False, soak: int = 0) -> dict[str, Any]:
+    return simple("rollback", to=made[0].short, keep_data=keep_data, soak=soak)
 
 
 SCENARIOS = [
@@ -73,16 +92,36 @@ SCENARIOS = [
     Scenario("restart", simple("restart"), (OLD,), ends="old"),
     Scenario("retire", simple("retire"), (OLD,), ends="refused"),
     Scenario("purge", simple("retire", purge=True), (OLD,), ends="refused"),
+    Scenario("upgrade", upgrade(NEW), (OLD,)),
+    Scenario("upgrade that migrates and crashes", upgrade(FLASHING, soak=SOAK_SECONDS), (OLD,), ends="old"),
+    Scenario("upgrade with a soak", upgrade(NEW, soak=SOAK_SECONDS), (OLD,)),
+    Scenario("upgrade that dies in the soak", upgrade(DYING, soak=SOAK_SECONDS), (OLD,), ends="old"),
+    Scenario("rollback", rollback(OLD), (OLD, NEW), new=OLD),
+    Scenario("rollback with a soak", rollback(OLD, soak=SOAK_SECONDS), (OLD, NEW), new=OLD),
+    Scenario("rollback of a stopped one", rollback(OLD), (OLD, NEW), stopped=True, new=OLD),
+    Scenario("rollback on data that it cannot read", rollback(OLD, keep_data=True), (OLD, NEW), ends="old"),
+    Scenario("restore", simple("restore", generation=SNAPSHOT), (OLD,), ends="old"),
+    Scenario("restore while stopped", simple("restore", generation=SNAPSHOT), (OLD,), stopped=True, ends="held"),
+    Scenario("snapshot", simple("snapshot"), (OLD,), ends="old"),
 ]
 
 
 def a_host() -> MemoryHost:
     host = MemoryHost()
-    for made in (OLD, NEW, BESIDE_OLD, BESIDE_NEW, CRASHING, NEVER_READY, NEIGHBOUR):
+    for made in (OLD, NEW, BESIDE_OLD, BESIDE_NEW, CRASHING, NEVER_READY, FLASHING, DYING, NEIGHBOUR):
         host.registry |= {service.image for service in made[0].services}
-    for made, behaviour in ((CRASHING, "crash"), (NEVER_READY, "never")):
+    behaviours = (CRASHING, "crash"), (NEVER_READY, "never"), (FLASHING, "flash"), (DYING, "dying")
+    for made, behaviour in behaviours:
         host.behaviours |= {service.image: behaviour for service in made[0].services}
+    for made in (OLD, NEW, CRASHING, NEVER_READY, FLASHING, DYING):
+        host.schemas[made[0].services[0].image] = schema_of(made)
+    host.write(paths.RESERVE, bytes(1024))
     return host
+
+
+def schema_of(made: Any) -> int:
+    """The state's schema that a release brings its data up to."""
+    return int(made[0].version)
 
 
 def run(host: MemoryHost, body: Mapping[str, Any]) -> str:
@@ -114,9 +153,15 @@ def prepare(scenario: Scenario) -> MemoryHost:
     host = a_host()
     for index, made in enumerate((NEIGHBOUR, *scenario.first)):
         assert run(host, deploy_body(f"prepare-00000{index}", made)) == "done"
+    host.lively = "alice"
+    host.wait(30)
+    if scenario.first:
+        assert run(host, simple("snapshot") | {"id": SNAPSHOT}) == "done"
+        host.wait(30)
     if scenario.stopped:
         assert run(host, simple("stop") | {"id": "prepare-stop-1"}) == "done"
     host.calls.clear()
+    host.refusals.clear()
     host.clock += 60
     return host
 
@@ -146,16 +191,13 @@ def converge(host: MemoryHost, body: Mapping[str, Any]) -> None:
         run(host, again)
     except Refused as refused:
         assert body["operation"]["kind"] in ("retire", "start", "stop"), refused.message
+    host.wait(10)
     host.clock += 10
 
 
 def judge(host: MemoryHost, scenario: Scenario, neighbour: Any) -> None:
-    wanted = {"held": "held", "refused": "refused"}
-    if scenario.operation["operation"]["kind"] == "deploy" and scenario.ends == "new":
-        wanted["new"] = scenario.operation["operation"]["release"] and NEW_SHORT[scenario.name]
-    if scenario.first:
-        wanted["old"] = scenario.first[-1][0].short
-    assert host.request("alice.example.com") == wanted[scenario.ends]
+    assert host.request("alice.example.com") == answering(scenario)
+    judge_data(host, scenario)
     assert outside_view(host) == neighbour, "the neighbour was touched"
     assert not list(open_journals(host))
     assert not host.locks
@@ -175,12 +217,45 @@ def judge(host: MemoryHost, scenario: Scenario, neighbour: Any) -> None:
         assert host.has_data(paths.data("alice"))
 
 
-NEW_SHORT = {
-    "first deploy": NEW[0].short,
-    "swap": NEW[0].short,
-    "beside": BESIDE_NEW[0].short,
-    "deploy over a stopped one": NEW[0].short,
-}
+def answering(scenario: Scenario) -> str:
+    """What a visitor gets at the end: the short name of the release that answers, `held` or `refused`."""
+    match scenario.ends:
+        case "new":
+            made: Release = scenario.new[0] if scenario.new else new_release(scenario)
+            return made.short
+        case "old":
+            made = scenario.first[-1][0]
+            return made.short
+    return scenario.ends
+
+
+def new_release(scenario: Scenario) -> Release:
+    return release_from_json(scenario.operation["operation"]["release"])
+
+
+def judge_data(host: MemoryHost, scenario: Scenario) -> None:
+    """The data is the serving release's, whole; nothing that anybody was promised is lost, and nothing is left over."""
+    assert not host.muted, "somebody is still mute"
+    if not scenario.first or not host.has_data(paths.data("alice")):
+        return
+    folder = f"{paths.data('alice')}/state"
+    kept = {item.id: item for item in generations.kept(host, "alice")}
+    assert not generations.incomplete(host, "alice")
+    assert set(host.volumes) == {
+        paths.data("alice"), paths.data("bob"), *(paths.generation("alice", name) for name in kept)
+    }, "a subvolume is left over"  # fmt: skip
+    live = host.state(folder)
+    states = [live, *(host.state(f"{paths.generation('alice', name)}/state") for name in kept)]
+    found = {line for state in states for line in state["log"]}
+    assert set(host.told) <= found, f"lost: {sorted(set(host.told) - found)[:5]}"
+    serving = {made[0].short: made for made in (*scenario.first, scenario.new or OLD, NEW)}.get(answering(scenario))
+    if serving and serving[0].app != "lamp":
+        assert live["schema"] == schema_of(serving)
+    if scenario.ends == "old":
+        mine = {f"{made[0].short} started" for made in scenario.first}
+        assert {line for line in live["log"] if line.endswith("started")} <= mine, "the new release's data is left"
+    if not scenario.name.endswith("cannot read"):
+        assert not host.refusals, "a release was started on data that is newer than it"
 
 
 def outside_view(host: MemoryHost) -> dict[str, Any]:
@@ -272,7 +347,7 @@ RUNNING = [item for item in SCENARIOS if item.first and not item.stopped and ite
 @pytest.mark.parametrize("scenario", RUNNING, ids=lambda item: item.name)
 def test_a_release_serves_while_the_disk_is_full(scenario: Scenario) -> None:
     """A disk that runs full in the middle does not leave the tenant down until somebody comes."""
-    serving = {scenario.first[-1][0].short, NEW_SHORT.get(scenario.name, "")}
+    serving = {scenario.first[-1][0].short, answering(scenario)}
     for call in range(1, calls_of(scenario) + 1):
         host = prepared(scenario)
         host.fill_at = len(host.calls) + call
@@ -309,7 +384,7 @@ def test_killed_again_and_again_ends_in_the_old_release() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
 def test_cancelled_at_every_step(scenario: Scenario) -> None:
-    for step in range(0, 14):
+    for step in range(0, 24):
         host = prepared(scenario)
         before = outside_view(host)
         cancel_at(host, scenario, step)
@@ -346,4 +421,4 @@ def test_every_kind_of_step_is_met() -> None:
         met |= {step_name(type(step)) for step in Journal(host, "operation-000001").plan()}
         host = prepared(scenario)
         until_killed(host, scenario.operation, 5, "after")
-    assert set(STEPS) - met <= {"prune-releases"}, "a step that no scenario reaches"
+    assert set(STEPS) - met <= {"prune-releases", "prune-generations"}, "a step that no scenario reaches"

@@ -169,8 +169,8 @@ def test_verbs_and_forms_of_the_future_are_refused_with_what_to_update(holds: Ta
     body["operation"]["release"]["format"] = 2
     refused = refusal(MemoryView(), "submit", body)
     holds("a release of another form is refused", refused.hint == "launchpad provision HOST", refused.message)
-    refused = refusal(MemoryView(), "submit", body | {"operation": {"kind": "upgrade", "tenant": "alice"}})
-    holds("an unknown operation is refused", "upgrade" not in refused.message and refused.kind == "request")
+    refused = refusal(MemoryView(), "submit", body | {"operation": {"kind": "of-the-future", "tenant": "alice"}})
+    holds("an unknown operation is refused", "of-the-future" not in refused.message and refused.kind == "request")
     operation = {"kind": "provision", "settings": settings() | {"of-the-future": 1}}
     refused = refusal(BareHost(), "plan", {"operation": operation})
     holds("an unknown setting of a host is refused", "of-the-future" in refused.message, refused.message)
@@ -181,7 +181,7 @@ def test_verbs_and_forms_of_the_future_are_refused_with_what_to_update(holds: Ta
 
 def test_every_request_of_the_first_release_is_understood(holds: Tally) -> None:
     """In their order: deployed, changed, read, acted on, restarted, stopped, started, retired, provisioned."""
-    assert {item["verb"] for item in ASKED} == VERBS
+    assert {item["verb"] for item in ASKED} <= VERBS
     cell, bare = MemoryView(), BareHost(registry={IMAGE})
     cell.registry |= {service["image"] for service in ASKED[1]["body"]["operation"]["release"]["services"]}
     cell.answers["beacon", "link", "device-1"] = Output(0, "https://example.com/#token", "")

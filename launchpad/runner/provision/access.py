@@ -31,7 +31,7 @@ MUST_HOLD = {"passwordauthentication": "no", "kbdinteractiveauthentication": "no
 
 def change(step: ChangeAccess, context: Context) -> None:
     """Make the change and wait until it is confirmed. Failed, with everything taken back, when it is not."""
-    from launchpad.runner.apply import Cancelled
+    from launchpad.runner.waiting import Cancelled
 
     host: ProvisionHost = context.host
     found = reverts.of_operation(host, context.identifier)

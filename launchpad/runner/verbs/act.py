@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from launchpad.runner import apply
+from launchpad.runner import cell
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
 from launchpad.runner.plan import read_record
@@ -30,7 +30,7 @@ def act(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[s
     release, side = _running(host, tenant)
     action = _offered(release, given["action"] or "")
     argv = filled(action, given["arguments"] or [])
-    container = next((item for item in apply.side_of(host, tenant, side) if item.service == action.service), None)
+    container = next((item for item in cell.side_of(host, tenant, side) if item.service == action.service), None)
     if container is None or container.state != "running":
         raise Refused(f"{tenant}: {action.service} does not run", kind="state", hint=f"launchpad start {tenant}")
     try:
@@ -60,7 +60,7 @@ def _running(host: View, tenant: str) -> tuple[Release, str]:
     if record is None or record["retired"]:
         raise Refused(f"{tenant[:60]} is not deployed on this host", kind="state", hint="launchpad status")
     try:
-        return apply.read_release(host, tenant, record["release"]), record["side"]
+        return cell.read_release(host, tenant, record["release"]), record["side"]
     except Failed as failed:
         raise Refused(failed.message, kind="state", hint=f"launchpad deploy {tenant}") from failed
 

@@ -10,6 +10,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Refused, canonical, digest_of
+from launchpad.runner.steps import Record, TakeGeneration
 from launchpad.runner.verbs import only, reply
 
 MOST_SECONDS = 3600.0
@@ -31,7 +32,7 @@ def follow(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dic
     outcome = yield from _events(host, journal, given["after"] or 0, end)
     found = outcome or {"outcome": "running", "message": "", "lines": [], "seconds": host.now() - asked["at"]}
     told = {key: found[key] for key in ("outcome", "message", "lines", "seconds")}
-    yield reply({"id": journal.identifier, "release": _release(asked["operation"])} | told)
+    yield reply({"id": journal.identifier, "release": _release(journal, asked["operation"])} | told)
 
 
 def _events(
@@ -55,7 +56,13 @@ def _events(
         host.wait(POLL_SECONDS)
 
 
-def _release(operation: Mapping[str, Any]) -> str:
-    """The short name of the release that a deploy is about."""
+def _release(journal: Journal, operation: Mapping[str, Any]) -> str:
+    """The short name of the release that a deploy or an upgrade brings, or that a plan on the data names."""
     value = operation.get("release")
-    return digest_of(canonical(value)).removeprefix("sha256:")[:12] if value else ""
+    if value:
+        return digest_of(canonical(value)).removeprefix("sha256:")[:12]
+    if operation["kind"] not in ("rollback", "restore", "snapshot"):
+        return ""
+    plan = journal.plan()
+    recorded = (step.record["release"] for step in plan if isinstance(step, Record))
+    return str(next(recorded, "") or next((step.release for step in plan if isinstance(step, TakeGeneration)), ""))

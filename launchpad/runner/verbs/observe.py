@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
@@ -121,9 +122,20 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         "drift": [] if owner is not None or name in edge.held else _drift(host, found, edge),
         "traffic": "open" if side <= edge.passing else "closed",
         "breaker": _json(host, f"{paths.tenant(name)}/breaker.json"),
+        "generations": _generations(host, name),
         "operation": _operation(name, owner, waiting),
         "manifest": manifest,
     }
+
+
+def _generations(host: View, name: str) -> dict[str, Any]:
+    """How many there are, and when the newest was taken (null without one)."""
+    taken = []
+    for entry in host.names(paths.generations(name)):
+        with suppress(Failed):  # a damaged record hides no tenant
+            if entry.endswith(".json") and (record := _json(host, f"{paths.generations(name)}/{entry}")):
+                taken.append(record.get("at", 0.0))
+    return {"count": len(taken), "newest": max(taken, default=None)}
 
 
 def _drift(host: View, found: Found, edge: Edge) -> list[str]:

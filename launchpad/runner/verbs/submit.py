@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launchpad.runner import engine
+from launchpad.runner import engine, standing
 from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Failed, Host
@@ -30,8 +30,15 @@ KEYS = {
     "restart": {"kind", "tenant"},
     "retire": {"kind", "tenant", "purge"},
     "provision": {"kind", "settings", "signature"},
+    "upgrade": {"kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse"},
+    "rollback": {"kind", "tenant", "to", "keep_data", "soak", "replaces"},
+    "restore": {"kind", "tenant", "generation", "replaces"},
+    "snapshot": {"kind", "tenant"},
 }
 OPTIONAL = {"replaces", "purge", "signature"}
+TYPES = {"to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str}
+"""Of the values that are read here and not by a parser of their own."""
+MOST_SOAK_SECONDS = 3600
 
 
 def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
@@ -71,6 +78,11 @@ def parsed(operation: Any) -> Mapping[str, Any]:
         raise Refused(f"{operation['kind']}: missing key {min(missing)!r}")
     if "tenant" in known and not (isinstance(operation["tenant"], str) and is_tenant_name(operation["tenant"])):
         raise Refused(f"{operation['kind']}: not a tenant's name: {str(operation['tenant'])[:60]!r}")
+    for name, wanted in TYPES.items():
+        if name in operation and type(operation[name]) is not wanted:
+            raise Refused(f"{operation['kind']}: {name}: expected {wanted.__name__}")
+    if not 0 <= operation.get("soak", 0) <= MOST_SOAK_SECONDS:
+        raise Refused(f"{operation['kind']}: soak: expected 0 to {MOST_SOAK_SECONDS} seconds")
     return operation
 
 
@@ -111,10 +123,19 @@ def planned(
 ) -> tuple[list[Any], dict[str, Any]]:
     """The plan, and what the reply to an empty one says beside the outcome."""
     match operation["kind"]:
-        case "deploy":
+        case "deploy" | "upgrade":
             from launchpad.runner.deploy import planned_deploy
 
             return planned_deploy(host, journal, operation, secrets, caller)
+        case "rollback" | "restore" | "snapshot":
+            from launchpad.runner import rollback
+
+            match operation["kind"]:
+                case "rollback":
+                    return rollback.planned_rollback(host, journal, operation, caller)
+                case "restore":
+                    return rollback.planned_restore(host, journal, operation, caller)
+            return rollback.planned_snapshot(host, journal, operation)
         case "provision":
             from launchpad.runner.provision.plan import planned_provision
             from launchpad.runner.provision.trust import judge_trust
@@ -126,10 +147,10 @@ def planned(
     seen = plans.see(host, tenant)
     match operation["kind"]:
         case "stop":
-            return list(plans.plan_stop(seen, tenant)), {}
+            return list(standing.plan_stop(seen, tenant)), {}
         case "start":
-            return list(plans.plan_start(seen, tenant)), {}
+            return list(standing.plan_start(seen, tenant)), {}
         case "restart":
-            return list(plans.plan_restart(seen, tenant)), {}
+            return list(standing.plan_restart(seen, tenant)), {}
         case _:
-            return list(plans.plan_retire(seen, tenant, purge=bool(operation.get("purge")))), {}
+            return list(standing.plan_retire(seen, tenant, purge=bool(operation.get("purge")))), {}

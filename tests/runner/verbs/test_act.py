@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import apply, paths
+from launchpad.runner import cell, paths
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Action, Refused
 from launchpad.runner.verbs.act import act, filled
@@ -22,9 +22,9 @@ def offering(*actions: Action) -> MemoryView:
     """A host where the tenant's release has these actions."""
     host = deployed()
     made = release(domains=("alice.example.com",))[0].but(actions=actions)
-    apply.place(host, made, {})
+    cell.place(host, made, {})
     record = record_of(host) | {"release": made.short}
-    apply.put_record(host, "alice", record)
+    cell.put_record(host, "alice", record)
     return host
 
 

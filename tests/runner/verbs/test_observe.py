@@ -223,3 +223,11 @@ def test_an_operation_that_ends_while_the_host_is_read_leaves_no_drift_behind() 
     host.locks["tenant-alice"] = {"operation": "operation-2"}
     assert alice(host)["drift"] == []
     assert alice(host)["drift"] == ["container of web is missing"]
+
+
+def test_generations_are_counted_and_a_damaged_record_hides_nobody() -> None:
+    host = deployed()
+    assert alice(host)["generations"] == {"count": 0, "newest": None}
+    for name, text in (("one", b'{"at": 3.0}'), ("two", b'{"at": 7.0}'), ("torn", b"{")):
+        host.write(paths.generation_record("alice", name), text)
+    assert alice(host)["generations"] == {"count": 2, "newest": 7.0}

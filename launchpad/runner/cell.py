@@ -1,0 +1,102 @@
+"""A tenant's containers and what they are made of: its release on the host, its secrets in tmpfs, its two sides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner import paths, slots
+from launchpad.runner.host import Container, Failed, Host
+from launchpad.runner.protocol import Release, release_as_json, release_from_json
+
+
+def network(tenant: str) -> str:
+    """The name of the tenant's Docker network."""
+    return f"lp-{tenant}"
+
+
+def project(tenant: str, side: str) -> str:
+    """The name of the Compose project of one side of a tenant."""
+    return f"lp-{tenant}-{side}"
+
+
+def side_of(host: Host, tenant: str, side: str) -> list[Container]:
+    return [item for item in host.containers(tenant) if item.side == side]
+
+
+def place(host: Host, release: Release, files: Mapping[str, str]) -> None:
+    """The release's folder as the manifest says; `release.json` last, because it is what makes the folder whole."""
+    place_files(host, release, files)
+    folder = paths.release(release.tenant, release.short)
+    host.write(f"{folder}/release.json", json.dumps(release_as_json(release), indent=1).encode(), mode=0o644)
+
+
+def place_files(host: Host, release: Release, files: Mapping[str, str]) -> None:
+    """The files without the manifest. All are 0755: read-only mounts, some of them run, none with a secret in it."""
+    for path, text in sorted(files.items()):
+        host.write(f"{paths.release(release.tenant, release.short)}/{path}", text.encode(), mode=0o755)
+
+
+def read_release(host: Host, tenant: str, short: str) -> Release:
+    """A release that lies on the host. Failed when it is not there or is not what its folder's name says."""
+    data = host.read(f"{paths.release(tenant, short)}/release.json")
+    if data is None:
+        raise Failed(f"{tenant}: release {short} is not on the host")
+    release = release_from_json(json.loads(data))
+    if release.short != short:
+        raise Failed(f"{tenant}: release {short} was changed on the host (it is {release.short} now)")
+    return release
+
+
+def environment(release: Release, side: slots.Side) -> dict[str, str]:
+    """What Compose fills into a release's `${LAUNCHPAD_…}`: known only on the host, the same on every start."""
+    found = {
+        "LAUNCHPAD_RELEASE": release.short,
+        "LAUNCHPAD_SIDE": side,
+        "LAUNCHPAD_SECRETS": paths.secrets(release.tenant, release.short),
+    }
+    for index, service in enumerate(release.services):
+        key = "LAUNCHPAD_ADDRESS_" + service.name.upper().replace("-", "_")
+        found[key] = str(slots.address(release.slot, index, side))
+    return found
+
+
+def start(host: Host, *, tenant: str, short: str, side: slots.Side) -> None:
+    """Fill the release's secrets and start its containers on that side; a breaker that tripped is forgotten."""
+    release = read_release(host, tenant, short)
+    fill_secrets(host, release)
+    host.remove(f"{paths.tenant(tenant)}/breaker.json")
+    host.up(paths.release(tenant, short), project(tenant, side), environment(release, side))
+
+
+def fill_secrets(host: Host, release: Release) -> None:
+    """The release's secrets as files on tmpfs that only the tenant's mapped uid can read."""
+    uid = slots.host_uid(release.slot)
+    folder = paths.secrets(release.tenant, release.short)
+    host.folder(f"{paths.RUN}/{release.tenant}", mode=0o711)
+    host.folder(folder, mode=0o500, uid=uid)
+    for name, version in sorted(release.secrets.items()):
+        value = host.unseal(sealed(release.tenant, name, version), sealed_as(release.tenant, name, version))
+        host.write(f"{folder}/{name}", value, mode=0o400, uid=uid)
+
+
+def sealed(tenant: str, name: str, version: int) -> str:
+    return f"{paths.vault(tenant)}/{name}@{version}.cred"
+
+
+def sealed_as(tenant: str, name: str, version: int) -> str:
+    """The name that a credential is bound to, so that one tenant's cannot be passed off as another's."""
+    return f"{tenant}.{name}.{version}"
+
+
+def stop_seconds(host: Host, tenant: str, short: str) -> int:
+    try:
+        return read_release(host, tenant, short).stop_seconds
+    except Failed:
+        return 10
+
+
+def put_record(host: Host, tenant: str, record: Mapping[str, Any]) -> None:
+    """What should run, as boot, the watcher and status read it; whole or not at all."""
+    host.write(paths.record(tenant), json.dumps(record, sort_keys=True, indent=1).encode(), mode=0o600)

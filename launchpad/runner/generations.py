@@ -1,0 +1,103 @@
+"""Generations: a tenant's data at one instant, kept on its host as read-only snapshots with a record beside each.
+
+The record is written after the snapshot. A snapshot without one is what a process left that died in the middle: it
+counts as not taken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+
+from launchpad.runner import paths
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
+from launchpad.runner.record import Record
+
+MOST_KEPT = 5
+"""Of those that operations took: the newest. The ones that a person asked for stay."""
+OF_CHANGES = ("upgrade", "rollback", "restore", "soak")
+LEAVING = ("upgrade", "rollback", "restore")
+"""Taken when a release was stopped in good order: what a rollback goes back to."""
+
+
+class Generation(Record):
+    """What a snapshot is of. `release`, `version` and `app` are those that the data belongs to."""
+
+    id: str
+    tenant: str
+    release: str
+    version: str
+    app: str
+    at: float
+    why: str
+    """upgrade | rollback | restore | soak | manual | rehearsal | backup."""
+    operation: str
+    disk_mb: int
+
+
+def kept(host: Host, tenant: str) -> list[Generation]:
+    """The tenant's complete generations, the newest first."""
+    there = set(host.names(paths.generations(tenant)))
+    records = [read(host, tenant, name) for name in there if f"{name}.json" in there]
+    return sorted((item for item in records if item), key=lambda item: (item.at, item.id), reverse=True)
+
+
+def incomplete(host: Host, tenant: str) -> list[str]:
+    """The ids of snapshots without a record."""
+    there = set(host.names(paths.generations(tenant)))
+    return sorted(name for name in there if not name.endswith(".json") and f"{name}.json" not in there)
+
+
+def read(host: Host, tenant: str, identifier: str) -> Generation | None:
+    """One generation's record; None when there is none, or somebody damaged it."""
+    data = host.read(paths.generation_record(tenant, identifier))
+    try:
+        return record_from_json(Generation, json.loads(data), "generation") if data is not None else None
+    except (Refused, ValueError):
+        return None
+
+
+def take(host: Host, wanted: Generation) -> None:
+    """Take it of the tenant's data as it is now, unless it was taken. On a full disk the reserve is given up for it."""
+    path = paths.generation_record(wanted.tenant, wanted.id)
+    if host.read(path) is not None:
+        return
+    snapshot = paths.generation(wanted.tenant, wanted.id)
+    host.folder(paths.generations(wanted.tenant), mode=0o700)
+    host.remove(snapshot)
+    host.snapshot(paths.data(wanted.tenant), snapshot)
+    record = canonical(record_as_json(wanted))
+    try:
+        host.write(path, record, mode=0o600)
+    except Failed:
+        host.remove(paths.RESERVE)
+        host.write(path, record, mode=0o600)
+
+
+def put_back(host: Host, tenant: str, identifier: str, *, disk_mb: int) -> None:
+    """The tenant's data is that generation's again, in one step. On a full disk the reserve is given up for it."""
+    source, data = paths.generation(tenant, identifier), paths.data(tenant)
+    try:
+        host.restore(source, data, disk_mb=disk_mb)
+    except Failed:
+        host.remove(paths.RESERVE)
+        host.restore(source, data, disk_mb=disk_mb)
+
+
+def drop(host: Host, tenant: str, identifier: str) -> None:
+    """Remove it; the record first, so that half of it counts as nothing."""
+    host.remove(paths.generation_record(tenant, identifier))
+    host.remove(paths.generation(tenant, identifier))
+
+
+def superseded(generations: Sequence[Generation], *, needed: Collection[str] = ()) -> tuple[str, ...]:
+    """The ids of those (given newest first) that no rollback needs any more: what operations took, but for the newest
+    few and the needed ones."""
+    taken = [item for item in generations if item.why in OF_CHANGES]
+    return tuple(item.id for item in taken[MOST_KEPT:] if item.id not in needed)
+
+
+def left(generations: Sequence[Generation], release: str) -> Generation | None:
+    """The newest generation (of those given, newest first) of the data as that release left it."""
+    return next((item for item in generations if item.release == release and item.why in LEAVING), None)

@@ -1,0 +1,107 @@
+"""Plans of a tenant that stays as it was deployed: stop, start, restart, retire. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner import slots
+from launchpad.runner.plan import SWAP_DRAIN_SECONDS, SWAP_QUIET_SECONDS, Seen, runs
+from launchpad.runner.protocol import Refused
+from launchpad.runner.steps import (
+    AwaitProbes,
+    ClearSecrets,
+    Commit,
+    Drain,
+    DropSite,
+    HoldTraffic,
+    OpenTraffic,
+    Purge,
+    Record,
+    RemoveNetwork,
+    RemoveSide,
+    StartSide,
+    StopSide,
+    TenantStep,
+)
+
+
+def plan_stop(seen: Seen, tenant: str) -> list[TenantStep]:
+    """Stop the tenant and keep it stopped, also over a reboot."""
+    record = deployed(seen, tenant)
+    running = any(item.state == "running" for item in seen.containers)
+    if not record["running"] and not running:
+        return []
+    return [*_halt(record), Record(tenant=tenant, record=dict(record) | {"running": False}), Commit()]
+
+
+def plan_start(seen: Seen, tenant: str) -> list[TenantStep]:
+    """Start the tenant as it was deployed."""
+    record = deployed(seen, tenant)
+    wanted = {slots.address(record["slot"], index, seen.side) for index in range(slots.MOST_SERVICES)}
+    if record["running"] and seen.started and runs(seen, seen.started, seen.side) and wanted <= seen.open:
+        return []
+    return [*_run(record), Record(tenant=tenant, record=dict(record) | {"running": True}), Commit(), _opened(record)]
+
+
+def plan_restart(seen: Seen, tenant: str) -> list[TenantStep]:
+    """Stop and start; requests wait at Caddy meanwhile."""
+    record = deployed(seen, tenant)
+    return [
+        *_halt(record),
+        *_run(record),
+        Record(tenant=tenant, record=dict(record) | {"running": True}),
+        Commit(),
+        _opened(record),
+    ]
+
+
+def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
+    """Take the tenant off the host. Its data, secrets and record stay until a purge; its domains are free at once."""
+    record = seen.record
+    if record is None:
+        if seen.data and purge:
+            return [Commit(), Purge(tenant=tenant)]
+        raise Refused(f"{tenant}: nothing of it is on this host", kind="state", hint="see `launchpad status`")
+    final = dict(record) | {"running": False, "retired": True, "domains": []}
+    before = [] if record["retired"] else [*_halt(record), Record(tenant=tenant, record=final)]
+    behind: list[TenantStep] = []
+    if seen.site is not None:
+        behind.append(DropSite(tenant=tenant))
+    for side in sorted({item.side for item in seen.containers}):
+        behind.append(RemoveSide(tenant=tenant, side="b" if side == "b" else "a", seconds=record["stop_seconds"]))
+    if seen.network:
+        behind.append(RemoveNetwork(tenant=tenant))
+    if seen.secrets:
+        behind.append(ClearSecrets(tenant=tenant))
+    if purge:
+        behind.append(Purge(tenant=tenant))
+    return [*before, Commit(), *behind] if before or behind else []
+
+
+def deployed(seen: Seen, tenant: str) -> Mapping[str, Any]:
+    """The record of a tenant that is deployed here; Refused otherwise."""
+    if seen.record is None or seen.record["retired"]:
+        raise Refused(f"{tenant} is not deployed on this host", kind="state", hint=f"launchpad deploy {tenant}")
+    return seen.record
+
+
+def _halt(record: Mapping[str, Any]) -> list[TenantStep]:
+    tenant, slot, side = record["tenant"], record["slot"], record["side"]
+    return [
+        HoldTraffic(tenant=tenant, slot=slot, side=side),
+        Drain(tenant=tenant, slot=slot, side=side, seconds=SWAP_DRAIN_SECONDS, quiet=SWAP_QUIET_SECONDS),
+        StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"]),
+    ]
+
+
+def _run(record: Mapping[str, Any]) -> list[TenantStep]:
+    tenant, slot, side = record["tenant"], record["slot"], record["side"]
+    return [
+        StartSide(tenant=tenant, slot=slot, release=record["started"], side=side),
+        AwaitProbes(tenant=tenant, slot=slot, release=record["release"], side=side),
+    ]
+
+
+def _opened(record: Mapping[str, Any]) -> TenantStep:
+    return OpenTraffic(tenant=record["tenant"], slot=record["slot"], side=record["side"])

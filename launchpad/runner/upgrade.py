@@ -1,0 +1,61 @@
+"""What a host asks of an upgrade before it touches anything: something to upgrade, room, a baseline of the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.host import Host
+from launchpad.runner.plan import Seen, runs
+from launchpad.runner.protocol import Refused, Release
+from launchpad.runner.standing import deployed
+from launchpad.runner.waiting import ask, name_of, ready_probes
+
+MEGABYTE = 1 << 20
+DOCKER = "/var/lib/docker"
+ROOM_FOR_IMAGES = 2 << 30
+LEAST_ROOM, ROOM_SHARE = 512 << 20, 20
+"""Free bytes on the tenants' storage: so many, or one part in so many of the tenant's own disk, if that is more."""
+
+
+def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """What the upgrade's plan has beyond a deploy's; Refused, and nothing changed, when it cannot go well."""
+    record = deployed(seen, release.tenant)
+    if not record["running"]:
+        raise Refused(
+            f"{release.tenant}: is stopped, and an upgrade is judged by what serves",
+            kind="state",
+            hint=f"launchpad start {release.tenant}",
+        )
+    if operation["rehearse"]:
+        raise Refused(
+            "upgrade: this runner does not rehearse yet", kind="state", hint="launchpad upgrade --no-rehearsal"
+        )
+    check_room(host, seen, release)
+    return {"soak": operation["soak"], "without": failing_already(host, seen, release)}
+
+
+def check_room(host: Host, seen: Seen, release: Release) -> None:
+    """Refused when a disk would run full in the middle."""
+    least = max(LEAST_ROOM, release.disk_mb * MEGABYTE // ROOM_SHARE)
+    missing = {service.image for service in release.services} - seen.images
+    for path, wanted, what in ((paths.ROOT, least, "tenants' data"), (DOCKER, ROOM_FOR_IMAGES, "images")):
+        if path == DOCKER and not missing:
+            continue
+        if (free := host.room(path)) < wanted:
+            raise Refused(
+                f"{release.tenant}: {free // MEGABYTE} MB are free for {what}, an upgrade wants {wanted // MEGABYTE}",
+                kind="state",
+                hint=f"free some room under {path}",
+            )
+
+
+def failing_already(host: Host, seen: Seen, release: Release) -> tuple[str, ...]:
+    """The ready probes of what runs that do not hold now: they do not count against the new release. Of what does not
+    even run nothing follows."""
+    old = seen.started
+    if old is None or not runs(seen, old, seen.side):
+        return ()
+    failing = {name_of(probe) for probe in ready_probes(old) if ask(host, old, seen.side, probe)}
+    return tuple(name for probe in ready_probes(release) if (name := name_of(probe)) in failing)

@@ -1,0 +1,61 @@
+"""generations: what is kept of a tenant's data on this host, and which releases a rollback could go back to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import generations as kept
+from launchpad.runner import paths
+from launchpad.runner.caller import Caller
+from launchpad.runner.cell import read_release
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Refused, record_as_json
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only, reply
+
+
+def generations(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"generations": [their records, newest first, then {"id", "incomplete": true}], "releases": [what runs, then
+    the newest first: {"release", "version", "kept", "running", "generation": id or ""}]}.
+
+    body {"tenant"}. A release is kept when it ran shortly before what runs, or a generation is of it; the generation
+    is what a rollback to it would bring back."""
+    tenant = only(body, tenant=str)["tenant"] or ""
+    record = read_record(host, tenant) if is_tenant_name(tenant) else None
+    if record is None:
+        raise Refused(f"{tenant[:60]!r}: no such tenant on this host", kind="state", hint="launchpad status")
+    found = kept.kept(host, tenant)
+    half = [{"id": name, "incomplete": True} for name in kept.incomplete(host, tenant)]
+    releases = [_release(host, tenant, short, record, found) for short in host.names(paths.releases(tenant))]
+    ordered = sorted((item for item in releases if item), key=lambda item: _order(item, record, found))
+    yield reply({"generations": [*map(record_as_json, found), *half], "releases": ordered})
+
+
+def _release(
+    host: Host, tenant: str, short: str, record: Mapping[str, Any], found: list[kept.Generation]
+) -> dict[str, Any] | None:
+    """A release folder as the reply has it; None for one that is damaged."""
+    try:
+        release = read_release(host, tenant, short)
+    except (Failed, Refused, json.JSONDecodeError):
+        return None
+    left = kept.left(found, short)
+    return {
+        "release": short,
+        "version": release.version,
+        "kept": short in record.get("before", ()) or any(item.release == short for item in found),
+        "running": short == record["release"] and not record["retired"],
+        "generation": left.id if left else "",
+    }
+
+
+def _order(item: Mapping[str, Any], record: Mapping[str, Any], found: list[kept.Generation]) -> tuple[Any, ...]:
+    """What runs first, then by when it ran last, as far as that is known."""
+    earlier = list(record.get("before", ()))
+    short = item["release"]
+    last = max((generation.at for generation in found if generation.release == short), default=0.0)
+    place = earlier.index(short) if short in earlier else len(earlier)
+    return not item["running"], -last, place, short

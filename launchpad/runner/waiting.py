@@ -1,0 +1,179 @@
+"""What an operation waits for: requests under way, probes that hold, a release that proves itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any, Protocol
+
+from launchpad.runner import slots
+from launchpad.runner.cell import project, read_release, side_of, start
+from launchpad.runner.host import Container, Failed, Host
+from launchpad.runner.protocol import Probe, Release
+from launchpad.runner.steps import AwaitProbes, Drain, Soak, StopSide
+
+POLL_SECONDS = 0.25
+SOAK_POLL_SECONDS = 1.0
+PROBE_SECONDS = 5.0
+FLAP_SECONDS = 10.0
+"""So long a probe may fail within a soak and come back: one missed answer on a busy host takes nothing back."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step may use: the host, what was asked, and a way to say how it goes."""
+
+    host: Host
+    identifier: str
+    operation: Mapping[str, Any]
+    emit: Callable[..., None]
+    """`emit("step-progress", text=…)`: an event, on disk when it returns."""
+    cancelled: Callable[[], bool] = lambda: False
+
+    def say(self, text: str) -> None:
+        self.emit("step-progress", text=text)
+
+
+class Cancelled(Exception):
+    """Somebody asked for the operation to be undone while a step was waiting."""
+
+
+class OfSide(Protocol):
+    """A step on one side of a tenant."""
+
+    @property
+    def slot(self) -> int: ...
+    @property
+    def side(self) -> slots.Side: ...
+
+
+def addresses(step: OfSide) -> list[IPv4Address]:
+    """Every address of the side, used or not."""
+    return [slots.address(step.slot, index, step.side) for index in range(slots.MOST_SERVICES)]
+
+
+def drain(step: Drain, context: Context) -> None:
+    """Until nothing is under way to the side any more, or the time is over."""
+    end = context.host.now() + step.seconds
+    while (left := context.host.connections(addresses(step), quiet=step.quiet)) and context.host.now() < end:
+        check_cancelled(context)
+        context.host.wait(POLL_SECONDS)
+    if left:
+        context.say(f"{left} connections are still open after {step.seconds} s and will be cut")
+
+
+def await_probes(step: AwaitProbes, context: Context) -> None:
+    """Until the deciding probes have held for the steady seconds; Failed when they do not within the start seconds."""
+    release = read_release(context.host, step.tenant, step.release)
+    host, begun = context.host, context.host.now()
+    held_since = 0.0
+    starts: Starts = ()
+    for name in step.without:
+        context.say(f"{name} failed before too: it does not decide")
+    while True:
+        check_cancelled(context)
+        now = host.now()
+        wrong, running = deciding(host, release, step.side, step.without)
+        if wrong or running != starts or not held_since:
+            held_since, starts = (0.0 if wrong else now), running
+        elif now - held_since >= release.steady_seconds:
+            return
+        late = not held_since and now - begun >= release.start_seconds
+        if late or wrong.startswith("!"):
+            raise _failed(host, release, step.side, wrong.lstrip("!"))
+        host.wait(POLL_SECONDS)
+
+
+def soak(step: Soak, context: Context) -> None:
+    """Watch the release serve for so many seconds. Failed as soon as a container ended or was started again, or a
+    deciding probe has failed for longer than a flap takes."""
+    host, release = context.host, read_release(context.host, step.tenant, step.release)
+    end, well = host.now() + step.seconds, host.now()
+    starts: Starts = ()
+    while True:
+        check_cancelled(context)
+        wrong, running = deciding(host, release, step.side, step.without)
+        starts = starts or running
+        if running not in ((), starts):
+            wrong = "!a container was started again"
+        if not wrong:
+            well = host.now()
+        if wrong.startswith("!") or host.now() - well > FLAP_SECONDS:
+            raise _failed(host, release, step.side, f"{wrong.lstrip('!')}, while it was being watched")
+        if host.now() >= end and not wrong:
+            return
+        host.wait(SOAK_POLL_SECONDS)
+
+
+Starts = tuple[tuple[str, str], ...]
+"""Each service with the time it was started."""
+
+
+def deciding(host: Host, release: Release, side: slots.Side, without: Collection[str] = ()) -> tuple[str, Starts]:
+    """What is wrong by the deciding probes ("" when they hold; "!" in front when waiting will not mend it), and when
+    each service was started. The probes named in `without` are not asked."""
+    try:
+        mine = side_of(host, release.tenant, side)
+    except Failed as failed:
+        return failed.message, ()  # Docker itself is started again, and its containers live on meanwhile
+    starts = tuple(sorted((item.service, item.started_at) for item in mine))
+    wrong = _process(release, mine)
+    for probe in () if wrong else ready_probes(release):
+        if name_of(probe) not in without and (wrong := ask(host, release, side, probe)):
+            break
+    return wrong, starts
+
+
+def _process(release: Release, mine: list[Container]) -> str:
+    """What is wrong with the containers themselves, as `deciding` tells it."""
+    for item in mine:
+        if item.state in ("exited", "dead"):
+            why = "killed for want of memory" if item.oom_killed else f"exited with {item.exit_code}"
+            return f"!{item.service} {why}"
+    missing = {item.name for item in release.services} - {item.service for item in mine if item.state == "running"}
+    return f"{', '.join(sorted(missing))} not running" if missing else ""
+
+
+def ready_probes(release: Release) -> Iterator[Probe]:
+    """The probes that decide beside the containers' own state."""
+    return (probe for probe in release.probes if probe.kind == "ready")
+
+
+def name_of(probe: Probe) -> str:
+    """A ready probe, for people and for comparing one release's with another's."""
+    return f"{probe.service}:{probe.port}{probe.path}"
+
+
+def ask(host: Host, release: Release, side: slots.Side, probe: Probe) -> str:
+    """What is wrong by this ready probe; "" when it holds."""
+    index = [item.name for item in release.services].index(probe.service)
+    status = host.get(slots.address(release.slot, index, side), probe.port, probe.path, seconds=PROBE_SECONDS)
+    if status == probe.expect:
+        return ""
+    answer = f"answered {status}" if status else "did not answer"
+    return f"{probe.service} {answer} on {probe.path} (expected {probe.expect})"
+
+
+def _failed(host: Host, release: Release, side: slots.Side, wrong: str) -> Failed:
+    lines = host.log_lines(project(release.tenant, side), 20)
+    return Failed(f"{release.app} {release.version}: {wrong}", lines=lines)
+
+
+def check_cancelled(context: Context) -> None:
+    """Raise Cancelled when somebody asked for it."""
+    if context.cancelled():
+        raise Cancelled
+
+
+def bring_back(step: StopSide, short: str, context: Context) -> None:
+    """Start the side again as it was, and wait until it answers, so that traffic finds it ready. Its being slow, or
+    unhealthy as it may have been before, is said and does not stop the rest of the undoing."""
+    host = context.host
+    start(host, tenant=step.tenant, short=short, side=step.side)
+    release = read_release(host, step.tenant, short)
+    end = host.now() + release.start_seconds
+    while (wrong := deciding(host, release, step.side)[0]) and not wrong.startswith("!") and host.now() < end:
+        host.wait(POLL_SECONDS)
+    if wrong:
+        context.say(f"the old release is back but not healthy: {wrong.lstrip('!')}")

@@ -1,0 +1,88 @@
+"""Generations as they lie on the host: whole or not taken, and which of them nobody needs any more."""
+
+from __future__ import annotations
+
+from launchpad.runner import generations, paths
+from launchpad.runner.generations import MOST_KEPT, Generation
+from tests.memory.host import MemoryHost
+from tests.memory.living import STATE, a_host, log
+
+
+def generation(identifier: str, *, why: str = "upgrade", at: float = 1.0, release: str = "r1") -> Generation:
+    return Generation(
+        id=identifier, tenant="alice", release=release, version="1", app="beacon", at=at, why=why, operation="op",
+        disk_mb=64,
+    )  # fmt: skip
+
+
+def test_one_that_was_left_half_taken_is_taken_anew() -> None:
+    host = a_host(1)
+    host.snapshot(paths.data("alice"), paths.generation("alice", "one"))
+    host.wait(5)
+    assert generations.incomplete(host, "alice") == ["one"]
+    assert generations.kept(host, "alice") == []
+    generations.take(host, generation("one"))
+    assert generations.incomplete(host, "alice") == []
+    assert log(host, f"{paths.generation('alice', 'one')}/state") == log(host, STATE)
+
+
+def test_one_that_was_taken_stays_as_it_is() -> None:
+    host = a_host(1)
+    generations.take(host, generation("one"))
+    then = log(host)
+    host.wait(5)
+    generations.take(host, generation("one", at=9))
+    assert log(host, f"{paths.generation('alice', 'one')}/state") == then != log(host)
+    assert [item.at for item in generations.kept(host, "alice")] == [1.0]
+
+
+def test_a_damaged_record_counts_as_none_and_hides_no_other() -> None:
+    host = a_host(1)
+    for name in ("one", "two", "three"):
+        generations.take(host, generation(name))
+    host.files[paths.generation_record("alice", "one")].data = b"{torn"
+    host.files[paths.generation_record("alice", "two")].data = b'{"id": "two", "more": 1}'
+    assert [item.id for item in generations.kept(host, "alice")] == ["three"]
+
+
+def test_a_dropped_one_is_gone_and_half_of_that_counts_as_nothing() -> None:
+    host = a_host(1)
+    generations.take(host, generation("one"))
+    host.remove(paths.generation_record("alice", "one"))
+    assert generations.kept(host, "alice") == []
+    generations.drop(host, "alice", "one")
+    assert host.names(paths.generations("alice")) == []
+
+
+def test_the_reserve_is_given_up_for_a_record_on_a_full_disk() -> None:
+    host = a_host(1)
+    host.write(paths.RESERVE, bytes(4096))
+    host.disk_full = True
+    generations.take(host, generation("one"))
+    assert [item.id for item in generations.kept(host, "alice")] == ["one"]
+    assert host.read(paths.RESERVE) is None
+
+
+def test_the_oldest_of_operations_are_superseded_and_nothing_else() -> None:
+    manual = generation("manual", why="manual")
+    backup = generation("backup", why="backup")
+    taken = [generation(f"g{number}", why=why) for number, why in enumerate(["upgrade", "soak", "rollback"] * 3)]
+    assert generations.superseded([manual, *taken, backup]) == tuple(item.id for item in taken[MOST_KEPT:])
+    assert "g8" not in generations.superseded([*taken], needed={"g8"})
+
+
+def test_the_newest_one_that_a_release_left_is_what_a_rollback_takes() -> None:
+    found = [
+        generation("soak", why="soak"),
+        generation("manual", why="manual"),
+        generation("other", release="r2"),
+        generation("newer", why="rollback"),
+        generation("older"),
+    ]
+    left = generations.left(found, "r1")
+    assert left is not None and left.id == "newer"
+    assert generations.left(found, "r3") is None
+
+
+def test_a_tenant_without_any_has_none() -> None:
+    assert generations.kept(MemoryHost(), "alice") == []
