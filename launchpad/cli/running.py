@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from launchpad.operations.outcome import Outcome
 
 app = typer.Typer(help="Operations on tenants.")
+
+Ended = TypeVar("Ended", bound="Outcome")
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)]
 OperationId = Annotated[
@@ -114,7 +116,9 @@ def attach(
     from launchpad.operations.attach import attach
 
     session = Session.of(ctx)
-    carry_out(session, lambda on_event: attach(session.workspace, operation, host=host, on_event=on_event))
+    done = carry_out(session, lambda on_event: attach(session.workspace, operation, host=host, on_event=on_event))
+    if done.kind in ("upgrade", "rollback"):
+        session.output.say(f"launchpad adopt {done.tenant} writes its version into the inventory")
 
 
 @app.command("cancel", epilog="Example: launchpad cancel 0mhcq2k3a-7f3k9")
@@ -131,16 +135,6 @@ def cancel(
     session.output.result(asked, f"{asked['host']}: undoing {operation}; launchpad attach {operation} follows it")
 
 
-def carry_out(session: Session, work: Callable[[OnEvent], Outcome]) -> None:
-    """Tell the operation while it goes on, and then how it ended. Under --json every line is one JSON object."""
-    from launchpad.cli.progress import telling
-
-    with errors_as_lines(session), interrupted_kindly(session):
-        with telling(session.output) as on_event:
-            outcome = work(on_event)
-        session.output.item(outcome.as_json(), sentence(outcome))
-
-
 def sentence(outcome: Outcome) -> str:
     """How the operation ended, for people."""
     from launchpad.cli.wording import lasted
@@ -148,6 +142,17 @@ def sentence(outcome: Outcome) -> str:
     text = SENTENCES.get(outcome.outcome, "{subject}: {kind}: {outcome}")
     fields = outcome.as_json() | {"seconds": lasted(outcome.seconds or 0.0)}
     return text.format(subject=outcome.tenant or outcome.host, **fields)
+
+
+def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Callable[[Ended], str] = sentence) -> Ended:
+    """Tell the operation while it goes on, and then how it ended. Under --json every line is one JSON object."""
+    from launchpad.cli.progress import telling
+
+    with errors_as_lines(session), interrupted_kindly(session):
+        with telling(session.output) as on_event:
+            outcome = work(on_event)
+        session.output.item(outcome.as_json(), words(outcome))
+    return outcome
 
 
 @contextmanager

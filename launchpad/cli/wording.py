@@ -56,3 +56,13 @@ def since(text: str, *, now: float) -> float:
         return datetime.datetime.fromisoformat(text).timestamp()
     except ValueError as error:
         raise Malformed(f"bad time {text[:60]!r}", expected="10m, 2h, 1d or 2026-11-22T14:00") from error
+
+
+def soak(text: str) -> int:
+    """`60s`, `5m` or `0s`, which is none, as seconds. Malformed, which names the option, if it is no such time."""
+    if text in ("0", "0s"):
+        return 0
+    try:
+        return Duration.parse(text).seconds
+    except Malformed as error:
+        raise Malformed(f"--soak: {error.what}", expected="such as 5m, or 0s for none", hint="--soak 60s") from error

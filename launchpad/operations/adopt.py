@@ -41,7 +41,6 @@ def adopt(workspace: Workspace, name: str) -> Adopted:
     runs = what_runs(workspace, fleet, tenant)
     if runs.operation:
         raise StateError(f"{name}: an operation is going on", hint=f"launchpad attach {runs.operation}")
-    fleet.app(tenant.app).version(runs.version)
     write_version(workspace, tenant, runs.version)
     problem = None
     if not runs.drift:

@@ -1,27 +1,95 @@
-"""A tenant's version in the inventory: written once its host has committed to it, and told to the host."""
+"""A tenant's version in the inventory: written as soon as its host has committed to it, and told to the host."""
 
 from __future__ import annotations
 
+import dataclasses
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from launchpad.errors import StateError
-from launchpad.events import ignore
+from launchpad.errors import InventoryError, LaunchpadError, StateError
+from launchpad.events import Committed, Heard, OnEvent, ignore
 from launchpad.fleet.names import TenantName, VersionName
 from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.versions import names
 from launchpad.operations.deploy import deploy_operation
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.outcome import Outcome
 from launchpad.runner.protocol import release_from_json
 from launchpad.workspace import Workspace
 
 
+@dataclass(frozen=True, kw_only=True)
+class VersionOutcome(Outcome):
+    """How an operation ended that changes a tenant's version, and what became of its line in the inventory."""
+
+    version: str
+    """The one that runs now, and that the inventory is to say."""
+    written: bool
+    """Whether the inventory was changed; it was not when it said so already, and when there is a problem."""
+    problem: LaunchpadError | None = None
+    """Why it could not be written; the host goes on as it is, and `adopt` writes it later."""
+
+    def as_json(self) -> dict[str, Any]:
+        plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        problem = self.problem.as_dict() if self.problem else None
+        return plain | {"lines": list(self.lines), "problem": problem}
+
+
+def submit_version(
+    workspace: Workspace, tenant: Tenant, submission: Submission, *, version: str, on_event: OnEvent
+) -> VersionOutcome:
+    """Carry out an operation after which the tenant runs that version, and write it into the inventory as soon as the
+    host has committed. `tenant` is as the inventory had it; errors as of `submit`, and the edit's is no error."""
+    writing = _Writing(workspace, tenant, version)
+
+    def hear(heard: Heard) -> None:
+        on_event(heard)
+        if isinstance(heard.event, Committed):
+            writing.once()
+
+    outcome = submit(workspace, workspace.fleet.load().host(tenant.host), submission, on_event=hear)
+    writing.once()
+    if writing.problem is None:
+        with suppress(LaunchpadError):  # the next deploy tells it
+            tell_revision(workspace, str(tenant.name), release=outcome.release)
+    return writing.ended(outcome)
+
+
+class _Writing:
+    def __init__(self, workspace: Workspace, tenant: Tenant, version: str) -> None:
+        self._workspace = workspace
+        self._tenant = tenant
+        self._version = version
+        self._written: bool | None = None
+        self.problem: LaunchpadError | None = None
+
+    def once(self) -> None:
+        if self._written is not None:
+            return
+        try:
+            self._written = write_version(self._workspace, self._tenant, self._version)
+        except LaunchpadError as error:
+            self._written, self.problem = False, error
+
+    def ended(self, outcome: Outcome) -> VersionOutcome:
+        plain = {item.name: getattr(outcome, item.name) for item in dataclasses.fields(Outcome)}
+        written = bool(self._written)
+        return VersionOutcome(**plain, version=self._version, written=written, problem=self.problem)
+
+
 def write_version(workspace: Workspace, tenant: Tenant, version: str) -> bool:
     """Write the version into the tenant's file; whether that was to do. StateError when the file says another one than
-    `tenant` does: somebody changed it meanwhile, and is not overruled."""
+    `tenant` does: somebody changed it meanwhile, and is not overruled. InventoryError when the app does not list it."""
+    fleet = workspace.fleet.load()
+    app = fleet.app(tenant.app)
+    if fleet.tenant(tenant.name).version == version:
+        return False
+    if version not in names(app):
+        hint = f"list it in inventory/apps/{app.name}.yaml, then launchpad adopt {tenant.name}"
+        raise InventoryError(f"{app.name} has no version {version} in the inventory", hint=hint)
     try:
-        now = workspace.fleet.load().tenant(tenant.name).version
-        if now == version:
-            return False
         workspace.fleet.set_tenant_version(
             TenantName(tenant.name), VersionName(version), replaces=VersionName(tenant.version)
         )

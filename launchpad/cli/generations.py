@@ -1,0 +1,94 @@
+"""launchpad generations, snapshot, restore: a tenant's data at instants, kept on its host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli.output import Table
+from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.operations.generations import Generation
+
+app = typer.Typer(help="Generations of tenants' data.")
+
+WHY = {
+    "upgrade": "before an upgrade",
+    "rollback": "before a rollback",
+    "restore": "before a restore",
+    "soak": "left by a failed soak",
+    "manual": "asked for",
+    "rehearsal": "for a rehearsal",
+    "backup": "for a backup",
+}
+
+
+@app.command("generations", epilog="Example: launchpad generations alice")
+def generations(ctx: typer.Context, tenant: Tenant) -> None:
+    """Show what is kept of TENANT's data on its host, the newest first.
+
+    A generation is all of its files at one instant, taken while it runs; it takes room only for what changed since.
+    """
+    from launchpad.operations.generations import generations
+
+    session = Session.of(ctx)
+    past = generations(session.workspace, tenant)
+    now = session.workspace.clock.now()
+    rows = tuple(_row(item, now) for item in past.generations)
+    headings = ("generation", "taken", "version", "release", "why")
+    empty = f"nothing is kept of {tenant}'s data: launchpad snapshot {tenant}"
+    session.output.result(past.as_json(), Table(headings, rows, empty, firm=("generation", "taken")))
+
+
+def _row(item: Generation, now: float) -> tuple[str, ...]:
+    from launchpad.cli.wording import short_moment
+
+    if item.incomplete:
+        return item.id, "", "", "", "incomplete: its taking was cut off"
+    return item.id, short_moment(item.at, now=now), item.version, item.release, WHY.get(item.why, item.why)
+
+
+@app.command("snapshot", epilog="Example: launchpad snapshot alice")
+def snapshot(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
+    """Keep TENANT's data as it is at this instant, on its host, while it runs.
+
+    That is no backup: it is lost with the host.
+    """
+    from launchpad.operations.snapshot import snapshot
+
+    session = Session.of(ctx)
+    done = carry_out(
+        session, lambda on_event: snapshot(session.workspace, tenant, identifier=identifier, on_event=on_event)
+    )
+    session.output.say(f"launchpad restore {tenant} --generation {done.id} brings it back")
+
+
+@app.command("restore", epilog="Example: launchpad restore alice --generation 0mhcq2k3a-7f3k9")
+def restore(
+    ctx: typer.Context,
+    tenant: Tenant,
+    generation: Annotated[
+        str, typer.Option("--generation", metavar="ID", help="One that launchpad generations shows.")
+    ],
+    yes: Yes = False,
+    identifier: OperationId = "",
+) -> None:
+    """Put TENANT's data back to a generation; its release stays.
+
+    The present data is kept as a generation first. Data of another version comes back with `launchpad rollback`.
+    """
+    from launchpad.cli.prompts import confirm
+    from launchpad.cli.wording import moment
+    from launchpad.operations.confirmation import Confirmation
+    from launchpad.operations.restore import plan_restore, restore
+
+    session = Session.of(ctx)
+    with errors_as_lines(session):
+        what = plan_restore(session.workspace, tenant, generation=generation)
+        confirm(session, f"Put {tenant}'s data back to what it was at {moment(what.at)}?", yes=yes)
+    sure = Confirmation(digest=what.digest, identifier=identifier)
+    done = carry_out(session, lambda on_event: restore(session.workspace, what, confirm=sure, on_event=on_event))
+    session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")

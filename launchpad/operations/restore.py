@@ -1,0 +1,72 @@
+"""restore: a tenant's data goes back to a generation; its release stays."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.operations.confirmation import Confirmation, plan_digest
+from launchpad.operations.following import Submission, submit
+from launchpad.operations.generations import generations
+from launchpad.operations.outcome import Outcome
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restoration:
+    """Which data would be replaced by which."""
+
+    tenant: str
+    host: str
+    release: str
+    """What runs, and goes on running."""
+    version: str
+    generation: str
+    at: float
+    """When the generation was taken."""
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits; what a confirmation names."""
+        return plan_digest(self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def plan_restore(workspace: Workspace, name: str, *, generation: str) -> Restoration:
+    """What `restore` would do; StateError when there is no such generation, or another version's data is in it."""
+    past = generations(workspace, name)
+    wanted, runs = past.generation(generation), past.running
+    if wanted.version != runs.version:
+        raise StateError(
+            f"{name}: generation {generation} is data of {wanted.version}, and {runs.version} runs",
+            hint=f"launchpad rollback {name} --to {wanted.version} brings version and data back together",
+        )
+    return Restoration(
+        tenant=past.tenant,
+        host=past.host,
+        release=runs.release,
+        version=runs.version,
+        generation=wanted.id,
+        at=wanted.at,
+    )
+
+
+def restore(workspace: Workspace, what: Restoration, *, confirm: Confirmation, on_event: OnEvent = ignore) -> Outcome:
+    """Carry it out: the present data is kept as a generation of its own first, whose id is the operation's. StateError
+    unless the plan is the confirmed one; errors as of `submit`."""
+    confirm.of(what, command="restore")
+    submission = Submission(
+        identifier=confirm.id_for(workspace),
+        operation={
+            "kind": "restore",
+            "tenant": what.tenant,
+            "generation": what.generation,
+            "replaces": what.release,
+        },
+    )
+    return submit(workspace, workspace.fleet.load().host(what.host), submission, on_event=on_event)
