@@ -62,7 +62,11 @@ def soak(text: str) -> int:
     """`60s`, `5m` or `0s`, which is none, as seconds. Malformed, which names the option, if it is no such time."""
     if text in ("0", "0s"):
         return 0
+    expected = "such as 5m, at most 1h, or 0s for none"
     try:
-        return Duration.parse(text).seconds
+        seconds = Duration.parse(text).seconds
     except Malformed as error:
-        raise Malformed(f"--soak: {error.what}", expected="such as 5m, or 0s for none", hint="--soak 60s") from error
+        raise Malformed(f"--soak: {error.what}", expected=expected, hint="--soak 60s") from error
+    if seconds > HOUR:
+        raise Malformed(f"--soak: {text} is too long", expected=expected, hint="--soak 1h")
+    return seconds

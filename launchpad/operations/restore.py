@@ -10,7 +10,7 @@ from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.confirmation import Confirmation, plan_digest
 from launchpad.operations.following import Submission, submit
-from launchpad.operations.generations import generations
+from launchpad.operations.generations import Generation, Past, generations
 from launchpad.operations.outcome import Outcome
 from launchpad.workspace import Workspace
 
@@ -44,7 +44,7 @@ def plan_restore(workspace: Workspace, name: str, *, generation: str) -> Restora
     if wanted.version != runs.version:
         raise StateError(
             f"{name}: generation {generation} is data of {wanted.version}, and {runs.version} runs",
-            hint=f"launchpad rollback {name} --to {wanted.version} brings version and data back together",
+            hint=_way_to(past, wanted),
         )
     return Restoration(
         tenant=past.tenant,
@@ -70,3 +70,11 @@ def restore(workspace: Workspace, what: Restoration, *, confirm: Confirmation, o
         },
     )
     return submit(workspace, workspace.fleet.load().host(what.host), submission, on_event=on_event)
+
+
+def _way_to(past: Past, wanted: Generation) -> str:
+    """How its version and this data come together: by a rollback where one brings it, else once that version runs."""
+    for item in past.releases:
+        if item.generation == wanted.id and item.kept:
+            return f"launchpad rollback {past.tenant} --to {item.release}"
+    return f"bring {past.tenant} to {wanted.version} first: launchpad upgrade, or launchpad rollback"

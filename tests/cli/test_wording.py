@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from launchpad.cli.wording import age, lasted, short_moment, since
+from launchpad.cli.wording import age, lasted, short_moment, since, soak
 from launchpad.fleet.malformed import Malformed
 
 NOW = 1_790_000_000.0
@@ -49,3 +49,14 @@ def test_a_short_moment_has_its_day_and_hour_and_of_another_year_its_date() -> N
     at = time.mktime((2026, 11, 22, 14, 3, 5, 0, 0, -1))
     assert short_moment(at, now=at + 86_400) == "11-22 14:03"
     assert short_moment(at, now=at + 86_400 * 60) == "2026-11-22"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("5m", 300), ("1h", 3600), ("0s", 0), ("0", 0)])
+def test_how_long_to_soak(text: str, seconds: int) -> None:
+    assert soak(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["5x", "60", "", "2h", "-1s"])
+def test_what_is_no_time_to_soak_names_the_option(text: str) -> None:
+    with pytest.raises(Malformed, match=r"--soak: .*such as 5m, at most 1h"):
+        soak(text)

@@ -14,6 +14,7 @@ from launchpad.operations.snapshot import snapshot
 from launchpad.workspace import Workspace
 from tests.operations.past import (
     GENERATION,
+    NEW,
     OLD,
     TAKEN,
     ending,
@@ -72,10 +73,15 @@ def test_data_goes_back_once_it_is_confirmed_and_the_inventory_stays(workspace: 
 
 
 def test_data_of_another_version_comes_back_with_that_version_alone(workspace: Workspace, sshd: Sshd) -> None:
-    behave(sshd, generations=keeps((OLD, "2.0.0", ""), generations=(generation("1.1.0"),)))
-    with pytest.raises(StateError, match=r"is data of 1\.1\.0, and 2\.0\.0 runs") as caught:
+    left = generation("2.0.0", identifier=f"{GENERATION}-new", why="soak")
+    past = keeps((NEW, "1.2.0", ""), (OLD, "1.1.0", GENERATION), generations=(left, generation("1.1.0")))
+    behave(sshd, generations=past)
+    with pytest.raises(StateError, match=r"is data of 1\.1\.0, and 1\.2\.0 runs") as caught:
         plan_restore(workspace, "alice", generation=GENERATION)
-    assert caught.value.hint.startswith("launchpad rollback alice --to 1.1.0")
+    assert caught.value.hint == f"launchpad rollback alice --to {OLD}"
+    with pytest.raises(StateError, match=r"is data of 2\.0\.0, and 1\.2\.0 runs") as caught:
+        plan_restore(workspace, "alice", generation=f"{GENERATION}-new")
+    assert caught.value.hint.startswith("bring alice to 2.0.0 first")
 
 
 @pytest.mark.parametrize("identifier", ["nothing", "0mhcq2k3b-00000"])
