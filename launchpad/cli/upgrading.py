@@ -63,7 +63,7 @@ def upgrade(
         lambda on_event: upgrade(session.workspace, what, confirm=sure, on_event=on_event),
         words=lambda done: _ended(done, "upgraded", what.version_before),
     )
-    if what.empty and what.release != what.release_before:
+    if what.empty and what.also:
         session.output.say(f"it differs otherwise from the inventory: launchpad plan {tenant}")
     _say_written(session, done)
 
@@ -72,6 +72,7 @@ def _described(what: Upgrade) -> str:
     lines = [f"{what.tenant} on {what.host}: {what.app} {what.version_before} → {what.version}"]
     lines += [f"  {version} breaks: {text}" for version, text in what.breaks]
     lines += [f"  {version}: {text}" for version, text in what.notes]
+    lines += [f"  also, as the inventory says: {text}" for text in what.also]
     return "\n".join(lines if what.rehearse else [*lines, "  it is not rehearsed"])
 
 

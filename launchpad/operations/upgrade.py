@@ -15,9 +15,10 @@ from launchpad.fleet.versions import is_older, may_follow, names, next_on_the_wa
 from launchpad.operations.confirmation import Confirmation, plan_digest
 from launchpad.operations.deploy import deploy_operation, revealing
 from launchpad.operations.following import Submission
-from launchpad.operations.observing import what_runs
+from launchpad.operations.observing import wanted, what_runs
 from launchpad.operations.render import rendered
 from launchpad.operations.written_version import VersionOutcome, submit_version, write_version
+from launchpad.plan import TenantSeen, differences
 from launchpad.runner.protocol import release_from_json
 from launchpad.workspace import Workspace
 
@@ -50,6 +51,8 @@ class Upgrade:
     breaks: tuple[tuple[str, str], ...]
     """What stops working, by the version that it comes with, of all that are passed."""
     notes: tuple[tuple[str, str], ...]
+    also: tuple[str, ...]
+    """What else the inventory says that is not deployed yet, and comes with it."""
     soak_seconds: int
     rehearse: bool
 
@@ -65,7 +68,7 @@ class Upgrade:
 
     def as_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self)
-        return plain | {"breaks": dict(self.breaks), "notes": dict(self.notes)}
+        return plain | {"breaks": dict(self.breaks), "notes": dict(self.notes), "also": list(self.also)}
 
 
 def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
@@ -91,6 +94,7 @@ def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
         release=release,
         breaks=tuple((str(item.version), str(item.breaks)) for item in way if item.breaks),
         notes=tuple((str(item.version), str(item.notes)) for item in way if item.notes),
+        also=_not_deployed(workspace, fleet, tenant, runs),
         soak_seconds=target.soak_seconds,
         rehearse=target.rehearse,
     )
@@ -138,6 +142,14 @@ def _judge(app: App, name: str, before: str, version: str) -> None:
 
 def _release(workspace: Workspace, fleet: Fleet, tenant: Tenant, version: str) -> str:
     return rendered(workspace, fleet, _at(tenant, version)).release.short
+
+
+def _not_deployed(workspace: Workspace, fleet: Fleet, tenant: Tenant, runs: TenantSeen) -> tuple[str, ...]:
+    """What the inventory would change without another version; nothing where that cannot be told any more."""
+    if runs.version not in names(fleet.app(tenant.app)):
+        return ()
+    (want,) = wanted(workspace, fleet, [_at(tenant, runs.version)])
+    return () if want.problem or want.release == runs.release else tuple(differences(want, runs))
 
 
 def _operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, what: Upgrade) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from launchpad.plan.fleet_plan import Change, FleetPlan, Note, plan_changes
+from launchpad.plan.fleet_plan import Change, FleetPlan, Note, differences, plan_changes
 from launchpad.plan.observed import HostSeen, TenantSeen, host_from_reply
 from launchpad.plan.standing import Standing, standings
 from launchpad.plan.wanted import Wanted
@@ -15,6 +15,7 @@ __all__ = [
     "Standing",
     "TenantSeen",
     "Wanted",
+    "differences",
     "host_from_reply",
     "plan_changes",
     "standings",

@@ -74,7 +74,7 @@ inventory/tenants/alice.yaml says version: 2.0.0 now; commit it
 
 
 def test_an_upgrade_says_what_breaks_and_what_became_of_the_inventory(workspace: Workspace, sshd: Sshd) -> None:
-    behave(sshd, observe=runs("1.1.0"), submit=ending())
+    behave(sshd, observe=runs("1.1.0", release=release_at(workspace, "1.1.0")), submit=ending())
     asked = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0")
     assert (asked.code, getattr(asked.error, "hint", "")) == (4, "add --yes")
     assert str(asked.error) == "Upgrade alice from 1.1.0 to 2.0.0? Nobody is there to answer"
@@ -86,7 +86,9 @@ def test_an_upgrade_says_what_breaks_and_what_became_of_the_inventory(workspace:
 
 def test_an_upgrade_is_rehearsed_and_soaks_unless_one_says_otherwise(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=runs("1.0.0"), submit=ending())
-    assert "not rehearsed" not in launchpad(workspace, "upgrade", "alice", "--to", "1.1.0", "-y").err
+    said = launchpad(workspace, "upgrade", "alice", "--to", "1.1.0", "-y").err
+    assert "not rehearsed" not in said
+    assert f"  also, as the inventory says: release {OLD} → {release_at(workspace, '1.0.0')}\n" in said
     assert (submitted(sshd)[0]["soak"], submitted(sshd)[0]["rehearse"]) == (60, True)
 
 

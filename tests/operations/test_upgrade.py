@@ -145,6 +145,17 @@ def test_what_breaks_on_the_way_is_in_the_plan(workspace: Workspace, sshd: Sshd)
     assert planned(workspace, "1.1.0").notes == (("1.1.0", "faster"),)
 
 
+def test_what_else_comes_with_it_is_in_the_plan(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, observe=runs("1.0.0", release=release_at(workspace, "1.0.0")))
+    assert planned(workspace, "1.1.0").also == ()
+    path = workspace.root / "inventory/tenants/alice.yaml"
+    path.write_text(path.read_text().replace("alice.example.com", "alice.example.net"))
+    what = planned(workspace, "1.1.0")
+    assert what.also == ("domains alice.example.com → alice.example.net",)
+    behave(sshd, observe=runs("0.5.0"))
+    assert planned(workspace, "1.1.0").also == (), "what cannot be rendered any more is not compared"
+
+
 def test_just_the_confirmed_plan_is_carried_out(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=runs("1.0.0"), submit=ending())
     what = planned(workspace, "1.1.0")
