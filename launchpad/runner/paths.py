@@ -63,6 +63,11 @@ def generation_record(name: str, identifier: str) -> str:
     return f"{generations(name)}/{identifier}.json"
 
 
+def clone(name: str) -> str:
+    """A writable copy of the data for as long as a rehearsal lasts."""
+    return f"{tenant(name)}/clone"
+
+
 def vault(name: str) -> str:
     """Secrets at rest, each `<NAME>@<version>.cred`, encrypted with systemd-creds."""
     return f"{tenant(name)}/secrets"

@@ -18,6 +18,8 @@ FIRST_SLOT = 1
 LAST_SLOT = 4095
 MOST_SERVICES = 6
 NETWORK = IPv4Network("10.200.0.0/16")
+CLONES = IPv4Network("10.201.0.0/16")
+"""Where clones of tenants are rehearsed: each slot has the same /28 there, for services of one side."""
 FIRST_UID = 10_000
 """Inner uid of slot 0; below Docker's remapped range of 65,536."""
 REMAP_BASE = 1_000_000
@@ -62,3 +64,18 @@ def address(slot: int, service_index: int, side: Side = "a") -> IPv4Address:
     if not 0 <= service_index < MOST_SERVICES:
         raise ValueError(f"a tenant has at most {MOST_SERVICES} services")
     return subnet(slot).network_address + (2 if side == "a" else 8) + service_index
+
+
+def clone_bridge(slot: int) -> str:
+    """The name of the bridge of the tenant's clone."""
+    return f"lp-c{slot}"
+
+
+def clone_subnet(slot: int) -> IPv4Network:
+    """The /28 of the tenant's clone."""
+    return IPv4Network((int(CLONES.network_address) + slot * 16, 28))
+
+
+def clone_address(slot: int, service_index: int) -> IPv4Address:
+    """The fixed address of the clone's nth service (0 to 5, in the release's order)."""
+    return address(slot, service_index) - int(NETWORK.network_address) + int(CLONES.network_address)

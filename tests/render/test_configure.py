@@ -128,3 +128,19 @@ def test_openclaw_is_started_wherever_the_image_has_it(tmp_path: Path) -> None:
     assert said("devices", "list") == ["openclaw devices list"]
     (tmp_path / "bin/openclaw").unlink()
     assert said("devices", "list") == ["node /app/dist/index.js devices list"]
+
+
+def test_a_rehearsal_answers_nobody(tmp_path: Path) -> None:
+    """The program gets by which OpenClaw leaves channels and schedules off; a gateway that serves does not."""
+    (tmp_path / "openclaw").write_text("#!/bin/sh\nenv\n")
+    (tmp_path / "openclaw").chmod(0o755)
+
+    def given(**environment: str) -> set[str]:
+        path = f"{tmp_path}:/usr/bin:/bin"
+        program = ["sh", str(FOLDER / "openclaw.sh"), "health"]
+        done = subprocess.run(program, capture_output=True, text=True, env={"PATH": path, **environment}, check=True)
+        return {line for line in done.stdout.splitlines() if line.startswith("OPENCLAW_SKIP_")}
+
+    assert given() == set()
+    assert given(LAUNCHPAD_REHEARSAL="0") == set()
+    assert given(LAUNCHPAD_REHEARSAL="1") >= {"OPENCLAW_SKIP_CHANNELS=1", "OPENCLAW_SKIP_CRON=1"}
