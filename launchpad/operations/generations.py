@@ -81,17 +81,22 @@ def generations(workspace: Workspace, name: str) -> Past:
     host = fleet.host(tenant.host)
     with hosts_of(workspace).reach(host) as runner:
         reply = runner.ask("generations", {"tenant": str(tenant.name)})
+    return past_from_reply(reply, tenant=str(tenant.name), host=str(host.name))
+
+
+def past_from_reply(reply: Mapping[str, Any], *, tenant: str, host: str) -> Past:
+    """What a host keeps as its reply says; HostError when it cannot be understood."""
     try:
         return Past(
-            tenant=str(tenant.name),
-            host=str(host.name),
+            tenant=tenant,
+            host=host,
             generations=tuple(_generation(item) for item in reply["generations"]),
             releases=tuple(_release(item) for item in reply["releases"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise HostError(
-            f"{host.name}: its answer cannot be understood: {type(error).__name__} {error}",
-            hint=f"launchpad provision {host.name}",
+            f"{host}: its answer cannot be understood: {type(error).__name__} {error}",
+            hint=f"launchpad provision {host}",
         ) from error
 
 

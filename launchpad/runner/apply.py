@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from launchpad.runner import generations, paths, slots
+from launchpad.runner import generations, paths, rehearsal, slots
 from launchpad.runner.cell import network, place, project, put_record, side_of, start, stop_seconds
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
@@ -35,6 +35,7 @@ from launchpad.runner.steps import (
     Purge,
     PutSite,
     Record,
+    Rehearse,
     RemoveNetwork,
     RemoveSide,
     RestoreData,
@@ -83,6 +84,7 @@ def look(step: TenantStep, context: Context) -> dict[str, Any]:
             MakeData()
             | PullImage()
             | Drain()
+            | Rehearse()
             | TakeGeneration()
             | RestoreData()
             | AwaitProbes()
@@ -128,6 +130,8 @@ def apply(step: TenantStep, context: Context) -> None:
             host.stop(project(step.tenant, step.side), step.seconds)
         case StartSide():
             start(host, tenant=step.tenant, short=step.release, side=step.side)
+        case Rehearse():
+            rehearsal.rehearse(step, context)
         case TakeGeneration():
             generations.take(host, generation_of(step, context))
         case RestoreData():
@@ -179,6 +183,8 @@ def undo(step: TenantStep, before: Before, context: Context) -> str:
     """Bring back what `look` saw. Steps behind the commit are never undone. Says what a person has to know of it."""
     host = context.host
     match step:
+        case Rehearse():
+            rehearsal.clear(host, step)
         case TakeGeneration():
             take_back_data(host, step)
         case KeepNew():

@@ -68,6 +68,11 @@ def clone(name: str) -> str:
     return f"{tenant(name)}/clone"
 
 
+def rehearsal(name: str) -> str:
+    """The clone's Compose file for as long as a rehearsal lasts."""
+    return f"{tenant(name)}/rehearsal"
+
+
 def vault(name: str) -> str:
     """Secrets at rest, each `<NAME>@<version>.cred`, encrypted with systemd-creds."""
     return f"{tenant(name)}/secrets"

@@ -40,6 +40,7 @@ from launchpad.runner.steps import (
     PullImage,
     PutSite,
     Record,
+    Rehearse,
     RemoveSide,
     RestoreData,
     Soak,
@@ -81,6 +82,8 @@ class Change:
     """For how many seconds it must serve before it is committed."""
     without: tuple[str, ...] = ()
     """The ready probes that do not decide, because they fail now already."""
+    rehearse: bool = False
+    """Whether it is tried first on a clone of the data."""
     replace: bool = False
     """Whether new containers are wanted whatever is alike, with the data guarded."""
 
@@ -209,6 +212,8 @@ def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     guarded = swap and may_alter_data(seen, change)
     old_stop = int(seen.record["stop_seconds"]) if seen.record else release.stop_seconds
     yield from _ground(seen, release)
+    if change.rehearse and seen.data:
+        yield _rehearsal(seen, change)
     if old_runs and swap:
         yield HoldTraffic(tenant=tenant, slot=slot, side=old)
         yield Drain(tenant=tenant, slot=slot, side=old, seconds=SWAP_DRAIN_SECONDS, quiet=SWAP_QUIET_SECONDS)
@@ -250,6 +255,20 @@ def may_alter_data(seen: Seen, change: Change) -> bool:
 
 def _images(release: Release) -> dict[str, str]:
     return {service.name: service.image for service in release.services}
+
+
+def _rehearsal(seen: Seen, change: Change) -> Rehearse:
+    assert seen.record is not None
+    return Rehearse(
+        tenant=change.release.tenant,
+        release=change.release.short,
+        generation=f"{change.generation}-rehearsal",
+        before=seen.record["release"],
+        version=seen.record["version"],
+        app=seen.record["app"],
+        disk_mb=seen.record["disk_mb"],
+        without=change.without,
+    )
 
 
 def _keep_data(seen: Seen, change: Change) -> Iterator[TenantStep]:

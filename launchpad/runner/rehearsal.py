@@ -1,20 +1,28 @@
 """A rehearsal: the new release on a clone of the tenant's own data, with made-up secrets and no way out.
 
-Here is what the clone is, pure: Compose's own, judged reading of the release, changed in just the places that would
-touch the live tenant or the world. `Rehearse` (apply.py) carries it out.
+The clone is Compose's own, judged reading of the release, changed in just the places that would touch the live tenant
+or the world. Its containers are labelled as nobody's, so that nothing else takes them for the tenant's. Whatever
+happens, nothing of it is left: a rehearsal begins and ends by clearing it away, and so does its undo.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
+from os import urandom
 from typing import Any
 
-from launchpad.runner import paths, slots
+from launchpad.runner import cell, generations, paths, slots
+from launchpad.runner.generations import Generation
+from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, Release
+from launchpad.runner.steps import Rehearse
+from launchpad.runner.waiting import POLL_SECONDS, Context, Starts, check_cancelled, deciding
 
-SIDE = "clone"
+SIDE: slots.Clone = "clone"
 """What the clone's containers have for a side: none that ever serves."""
+STOP_SECONDS = 10
 MARK = "LAUNCHPAD_REHEARSAL"
 """In the clone's environment, `1`: an app's own wrapper leaves channels and schedules off by it."""
 PREFIX = "rehearsal-"
@@ -26,6 +34,96 @@ def project(tenant: str) -> str:
     return f"lp-{tenant}-{SIDE}"
 
 
+def stand_in(tenant: str) -> str:
+    """What the clone's containers have for a tenant: no tenant's name, for its underscore."""
+    return f"{tenant}_{SIDE}"
+
+
+def rehearse(step: Rehearse, context: Context) -> None:
+    """Start the release on a clone of the data, and see it become ready and stay so. Failed, with its last lines, when
+    it does not."""
+    host, release = context.host, cell.read_release(context.host, step.tenant, step.release)
+    clear(host, step)
+    generations.take(host, _generation(step, context))
+    host.clone(paths.generation(step.tenant, step.generation), paths.clone(step.tenant), disk_mb=release.disk_mb)
+    uid = slots.host_uid(release.slot)
+    host.make_data(paths.clone(step.tenant), volumes=release.volumes, disk_mb=release.disk_mb, uid=uid)
+    _make_secrets(host, release, uid)
+    _start(host, release)
+    _prove(step, context, release)
+    clear(host, step)
+    context.say(f"{release.app} {release.version} was ready on a clone of the data for {release.steady_seconds} s")
+
+
+def clear(host: Host, step: Rehearse) -> None:
+    """Take everything of a rehearsal away; the live tenant has nothing of it."""
+    host.down(project(step.tenant), STOP_SECONDS)
+    host.remove_network(project(step.tenant))
+    for path in (paths.rehearsal(step.tenant), paths.secrets(step.tenant, SIDE), paths.clone(step.tenant)):
+        host.remove(path)
+    generations.drop(host, step.tenant, step.generation)
+
+
+def _generation(step: Rehearse, context: Context) -> Generation:
+    return Generation(
+        id=step.generation,
+        tenant=step.tenant,
+        release=step.before,
+        version=step.version,
+        app=step.app,
+        at=context.host.now(),
+        why="rehearsal",
+        operation=context.identifier,
+        disk_mb=step.disk_mb,
+    )
+
+
+def _make_secrets(host: Host, release: Release, uid: int) -> None:
+    folder = paths.secrets(release.tenant, SIDE)
+    host.folder(f"{paths.RUN}/{release.tenant}", mode=0o711)
+    host.folder(folder, mode=0o500, uid=uid)
+    for name, value in made_up(release, lambda digits: urandom(digits // 2).hex()).items():
+        host.write(f"{folder}/{name}", value.encode(), mode=0o400, uid=uid)
+
+
+def _start(host: Host, release: Release) -> None:
+    """The clone's containers, in a network of their own that has no way out. What Compose makes of the release is
+    judged here too: its files may have been changed since."""
+    from launchpad.runner.judge import judge_compose  # late: most that is carried out rehearses nothing
+
+    tenant, slot = release.tenant, release.slot
+    folder = paths.release(tenant, release.short)
+    resolved = host.resolve(folder, cell.project(tenant, "a"), cell.environment(release, "a"))
+    try:
+        judge_compose(resolved, release, side="a")
+        clone = cloned(resolved, release)
+    except Refused as refused:
+        raise Failed(refused.message) from refused
+    subnet = slots.clone_subnet(slot)
+    host.make_network(project(tenant), bridge=slots.clone_bridge(slot), subnet=subnet, gateway=subnet[1], internal=True)
+    host.write(f"{paths.rehearsal(tenant)}/compose.yaml", json.dumps(clone).encode(), mode=0o600)
+    host.up(paths.rehearsal(tenant), project(tenant), {})
+
+
+def _prove(step: Rehearse, context: Context, release: Release) -> None:
+    """Until the deciding probes have held for the steady seconds on the clone, with unchanged containers."""
+    host, begun, held_since = context.host, context.host.now(), 0.0
+    clone = release.but(tenant=stand_in(step.tenant))
+    starts: Starts = ()
+    while True:
+        check_cancelled(context)
+        now = host.now()
+        wrong, running = deciding(host, clone, SIDE, step.without)
+        if wrong or running != starts or not held_since:
+            held_since, starts = (0.0 if wrong else now), running
+        elif now - held_since >= release.steady_seconds:
+            return
+        if wrong.startswith("!") or (not held_since and now - begun >= release.start_seconds):
+            lines = host.log_lines(project(step.tenant), 20)
+            raise Failed(f"in the rehearsal, {release.app} {release.version}: {wrong.lstrip('!')}", lines=lines)
+        host.wait(POLL_SECONDS)
+
+
 def cloned(resolved: Mapping[str, Any], release: Release) -> dict[str, Any]:
     """The clone's Compose file, of what Compose made of the release (either side, judged): another project, network
     and addresses; the clone's data for the tenant's; made-up secrets for the real ones. Refused if anything of the
@@ -34,13 +132,11 @@ def cloned(resolved: Mapping[str, Any], release: Release) -> dict[str, Any]:
     clone["name"] = project(release.tenant)
     clone["networks"]["default"]["name"] = project(release.tenant)
     for index, service in enumerate(release.services):
-        cell = clone["services"][service.name]
-        cell["labels"] = {**cell["labels"], "launchpad.side": SIDE}
-        cell["networks"] = {"default": {"ipv4_address": str(slots.clone_address(release.slot, index))}}
-        cell["environment"] = {**(cell.get("environment") or {}), MARK: "1"}
-        cell["volumes"] = [
-            {**mount, "source": _source(mount["source"], release)} for mount in cell.get("volumes") or ()
-        ]
+        own = clone["services"][service.name]
+        own["labels"] = {**own["labels"], "launchpad.tenant": stand_in(release.tenant), "launchpad.side": SIDE}
+        own["networks"] = {"default": {"ipv4_address": str(slots.address(release.slot, index, SIDE))}}
+        own["environment"] = {**(own.get("environment") or {}), MARK: "1"}
+        own["volumes"] = [{**mount, "source": _source(mount["source"], release)} for mount in own.get("volumes") or ()]
     return clone
 
 

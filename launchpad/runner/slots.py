@@ -13,6 +13,8 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 Side = Literal["a", "b"]
+Clone = Literal["clone"]
+"""In a side's place: a rehearsal's containers, which never serve."""
 
 FIRST_SLOT = 1
 LAST_SLOT = 4095
@@ -59,10 +61,12 @@ def gateway(slot: int) -> IPv4Address:
     return subnet(slot).network_address + 1
 
 
-def address(slot: int, service_index: int, side: Side = "a") -> IPv4Address:
-    """The fixed address of a tenant's nth service (0 to 5, in the release's order) on one side."""
+def address(slot: int, service_index: int, side: Side | Clone = "a") -> IPv4Address:
+    """The fixed address of a tenant's nth service (0 to 5, in the release's order) on one side, or in its clone."""
     if not 0 <= service_index < MOST_SERVICES:
         raise ValueError(f"a tenant has at most {MOST_SERVICES} services")
+    if side == "clone":
+        return clone_subnet(slot).network_address + 2 + service_index
     return subnet(slot).network_address + (2 if side == "a" else 8) + service_index
 
 
@@ -74,8 +78,3 @@ def clone_bridge(slot: int) -> str:
 def clone_subnet(slot: int) -> IPv4Network:
     """The /28 of the tenant's clone."""
     return IPv4Network((int(CLONES.network_address) + slot * 16, 28))
-
-
-def clone_address(slot: int, service_index: int) -> IPv4Address:
-    """The fixed address of the clone's nth service (0 to 5, in the release's order)."""
-    return address(slot, service_index) - int(NETWORK.network_address) + int(CLONES.network_address)

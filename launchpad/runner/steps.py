@@ -110,6 +110,22 @@ class TakeGeneration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rehearse:
+    """Try the release on a clone of the data that reaches nothing; the tenant itself serves on. Undo clears it away."""
+
+    tenant: str
+    release: str
+    generation: str
+    """What the clone is made of: of the data as `before`, of that version and app, serves with it."""
+    before: str
+    version: str
+    app: str
+    disk_mb: int
+    without: tuple[str, ...] = ()
+    """The ready probes that do not decide."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RestoreData:
     """The data becomes that generation's again, with a folder for each volume. At most once an operation: what is
     written to it afterwards stays. The TakeGeneration before it undoes it."""
@@ -276,7 +292,7 @@ TenantStep = (
     PlaceRelease | MakeData | PullImage | MakeNetwork | HoldTraffic | Drain | StopSide | StartSide
     | AwaitProbes | Switch | PutSite | DropSite | Record | Commit | OpenTraffic | RemoveSide | ClearSecrets
     | RemoveNetwork | PruneReleases | Purge
-    | TakeGeneration | RestoreData | Mute | Unmute | KeepNew | Soak | PruneGenerations
+    | Rehearse | TakeGeneration | RestoreData | Mute | Unmute | KeepNew | Soak | PruneGenerations
 )  # fmt: skip
 
 GUARDS = (TakeGeneration, KeepNew)
@@ -344,6 +360,8 @@ def title(step: Any) -> str:
             return "record what runs"
         case TakeGeneration():
             return f"keep its data as generation {step.generation}"
+        case Rehearse():
+            return "rehearse it on a clone of the data"
         case RestoreData():
             return f"bring back the data of generation {step.generation}"
         case Mute():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,12 +29,11 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
             kind="state",
             hint=f"launchpad start {release.tenant}",
         )
-    if operation["rehearse"]:
-        raise Refused(
-            "upgrade: this runner does not rehearse yet", kind="state", hint="launchpad upgrade --no-rehearsal"
-        )
     check_room(host, seen, release)
-    return {"soak": operation["soak"], "without": failing_already(host, seen, release)}
+    if operation["rehearse"]:
+        check_memory(host, release)
+    without = failing_already(host, seen, release)
+    return {"soak": operation["soak"], "rehearse": operation["rehearse"], "without": without}
 
 
 def check_room(host: Host, seen: Seen, release: Release) -> None:
@@ -49,6 +49,18 @@ def check_room(host: Host, seen: Seen, release: Release) -> None:
                 kind="state",
                 hint=f"free some room under {path}",
             )
+
+
+def check_memory(host: Host, release: Release) -> None:
+    """Refused when a clone would not find the memory that it may take: its neighbours would pay for the rehearsal."""
+    found = re.search(rb"^MemAvailable: +([0-9]+) kB$", host.read("/proc/meminfo") or b"", re.MULTILINE)
+    wanted = sum(service.memory_mb for service in release.services)
+    if found and int(found[1]) // 1024 < wanted:
+        raise Refused(
+            f"{release.tenant}: {int(found[1]) // 1024} MB of memory are free, and a rehearsal may take {wanted}",
+            kind="state",
+            hint="try again when less runs there, or add --no-rehearsal",
+        )
 
 
 def failing_already(host: Host, seen: Seen, release: Release) -> tuple[str, ...]:

@@ -110,7 +110,9 @@ Starts = tuple[tuple[str, str], ...]
 """Each service with the time it was started."""
 
 
-def deciding(host: Host, release: Release, side: slots.Side, without: Collection[str] = ()) -> tuple[str, Starts]:
+def deciding(
+    host: Host, release: Release, side: slots.Side | slots.Clone, without: Collection[str] = ()
+) -> tuple[str, Starts]:
     """What is wrong by the deciding probes ("" when they hold; "!" in front when waiting will not mend it), and when
     each service was started. The probes named in `without` are not asked."""
     try:
@@ -145,7 +147,7 @@ def name_of(probe: Probe) -> str:
     return f"{probe.service}:{probe.port}{probe.path}"
 
 
-def ask(host: Host, release: Release, side: slots.Side, probe: Probe) -> str:
+def ask(host: Host, release: Release, side: slots.Side | slots.Clone, probe: Probe) -> str:
     """What is wrong by this ready probe; "" when it holds."""
     index = [item.name for item in release.services].index(probe.service)
     status = host.get(slots.address(release.slot, index, side), probe.port, probe.path, seconds=PROBE_SECONDS)

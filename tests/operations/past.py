@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.operations.render import rendered
+from launchpad.runner.verbs.submit import parsed
 from launchpad.workspace import Workspace
 from tests.operations.places import observed, open_workspace, replies, requests, write_workspace
 from tests.ssh.sshd import Sshd
@@ -81,5 +82,6 @@ def file_of_alice(workspace: Workspace) -> str:
 
 
 def submitted(sshd: Sshd) -> list[dict[str, Any]]:
-    """The operations that the host was asked for, in order."""
-    return [request["body"]["operation"] for request in requests(sshd) if request["verb"] == "submit"]
+    """The operations that the host was asked for, in order, each as the runner itself would take it."""
+    asked = [request["body"]["operation"] for request in requests(sshd) if request["verb"] == "submit"]
+    return [dict(parsed(operation)) for operation in asked]

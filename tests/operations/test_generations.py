@@ -8,9 +8,11 @@ import pytest
 
 from launchpad.errors import HostError, StateError
 from launchpad.operations.confirmation import Confirmation
-from launchpad.operations.generations import generations
+from launchpad.operations.generations import generations, past_from_reply
 from launchpad.operations.restore import plan_restore, restore
 from launchpad.operations.snapshot import snapshot
+from launchpad.runner.caller import Caller
+from launchpad.runner.verbs.generations import generations as answer
 from launchpad.workspace import Workspace
 from tests.operations.past import (
     GENERATION,
@@ -25,6 +27,9 @@ from tests.operations.past import (
     workspace_with_a_past,
 )
 from tests.operations.places import behave, replies, requests
+from tests.runner.test_kill_points import NEW as NEW_RELEASE
+from tests.runner.test_kill_points import OLD as OLD_RELEASE
+from tests.runner.test_kill_points import Scenario, prepared, run, upgrade
 from tests.ssh.sshd import Sshd
 
 
@@ -45,6 +50,17 @@ def test_what_is_kept_is_told_as_the_host_tells_it(workspace: Workspace, sshd: S
     assert past.running.release == OLD
     assert past.as_json()["generations"][1]["at"] == TAKEN
     assert requests(sshd)[0]["body"] == {"tenant": "alice"}
+
+
+def test_a_runner_s_own_answer_is_understood() -> None:
+    scenario = Scenario("past", upgrade(NEW_RELEASE), (OLD_RELEASE,))
+    host = prepared(scenario)
+    assert run(host, scenario.operation) == "done"
+    (reply,) = answer(host, {"tenant": "alice"}, Caller("alice"))
+    past = past_from_reply(reply["body"], tenant="alice", host="web-1")
+    assert [(item.version, item.running) for item in past.releases] == [("2", True), ("1", False)]
+    assert past.generation(past.releases[1].generation).why == "upgrade"
+    assert {item.why for item in past.generations} == {"upgrade", "manual"}
 
 
 def test_an_answer_that_is_none_is_the_host_s_error(workspace: Workspace, sshd: Sshd) -> None:

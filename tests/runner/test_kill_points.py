@@ -69,8 +69,8 @@ def deploy(made: Any) -> dict[str, Any]:
     return deploy_body("operation-000001", made)
 
 
-def upgrade(made: Any, *, soak: int = 0) -> dict[str, Any]:
-    return deploy_body("operation-000001", made, kind="upgrade", soak=soak, rehearse=False)
+def upgrade(made: Any, *, soak: int = 0, rehearse: bool = False) -> dict[str, Any]:
+    return deploy_body("operation-000001", made, kind="upgrade", soak=soak, rehearse=rehearse)
 
 
 def rollback(made: Any, *, keep_data: bool = False, soak: int = 0) -> dict[str, Any]:
@@ -96,6 +96,8 @@ SCENARIOS = [
     Scenario("upgrade that migrates and crashes", upgrade(FLASHING, soak=SOAK_SECONDS), (OLD,), ends="old"),
     Scenario("upgrade with a soak", upgrade(NEW, soak=SOAK_SECONDS), (OLD,)),
     Scenario("upgrade that dies in the soak", upgrade(DYING, soak=SOAK_SECONDS), (OLD,), ends="old"),
+    Scenario("upgrade that is rehearsed", upgrade(NEW, rehearse=True), (OLD,)),
+    Scenario("upgrade that fails in its rehearsal", upgrade(FLASHING, rehearse=True), (OLD,), ends="old"),
     Scenario("rollback", rollback(OLD), (OLD, NEW), new=OLD),
     Scenario("rollback with a soak", rollback(OLD, soak=SOAK_SECONDS), (OLD, NEW), new=OLD),
     Scenario("rollback of a stopped one", rollback(OLD), (OLD, NEW), stopped=True, new=OLD),
@@ -201,6 +203,8 @@ def judge(host: MemoryHost, scenario: Scenario, neighbour: Any) -> None:
     assert outside_view(host) == neighbour, "the neighbour was touched"
     assert not list(open_journals(host))
     assert not host.locks
+    assert not [name for name in (*host.boxes, *host.networks) if "clone" in name], "a rehearsal is left over"
+    assert not host.names(paths.rehearsal("alice"))
     sides = {box.side for box in host.boxes.values() if box.tenant == "alice"}
     assert len(sides) <= 1, "containers of both sides are left"
     if scenario.ends in ("new", "old"):

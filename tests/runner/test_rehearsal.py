@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
 from launchpad.runner import paths, slots
+from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Refused, Release
-from launchpad.runner.rehearsal import MARK, SIDE, cloned, made_up, project
+from launchpad.runner.rehearsal import MARK, SIDE, cloned, made_up, project, stand_in
+from tests.memory.host import Killed, MemoryHost
 from tests.runner.judge.test_compose import recorded
+from tests.runner.test_kill_points import CRASHING, NEW, OLD, Scenario, prepared, run, upgrade
 
 TENANTS = ("alice", "bea")
+REHEARSED = Scenario("rehearsed", upgrade(NEW, rehearse=True), (OLD,))
+FAILING = Scenario("failing", upgrade(CRASHING, rehearse=True), (OLD,), ends="old")
 
 
 def differing(before: Any, after: Any, path: str = "") -> set[str]:
@@ -48,6 +54,7 @@ def test_nothing_of_the_live_tenant_s_is_left(tenant: str) -> None:
         assert live not in text
     for service in clone["services"].values():
         assert service["labels"]["launchpad.side"] == SIDE
+        assert not slots.is_tenant_name(service["labels"]["launchpad.tenant"])
         assert service["environment"][MARK] == "1"
     assert clone["name"] == clone["networks"]["default"]["name"] == project(tenant)
 
@@ -58,9 +65,10 @@ def test_everything_else_is_the_release_s_own(tenant: str) -> None:
     meant = {"/name", "/networks/default/name"}
     for index, service in enumerate(release.services):
         where = f"/services/{service.name}"
-        meant |= {f"{where}/labels/launchpad.side", f"{where}/networks/default/ipv4_address"}
+        meant |= {f"{where}/labels/launchpad.tenant", f"{where}/labels/launchpad.side"}
+        meant |= {f"{where}/networks/default/ipv4_address"}
         address = clone["services"][service.name]["networks"]["default"]["ipv4_address"]
-        assert address == str(slots.clone_address(release.slot, index))
+        assert address == str(slots.address(release.slot, index, "clone"))
     found = differing(resolved, clone)
     moved = {path for path in found if path.endswith("/source")}
     marks = {path for path in found if "/environment" in path}
@@ -90,6 +98,52 @@ def test_a_clone_s_addresses_are_nobody_else_s(slot: int) -> None:
     subnet = slots.clone_subnet(slot)
     assert subnet.subnet_of(slots.CLONES)
     assert not subnet.overlaps(slots.NETWORK)
-    assert slots.clone_address(slot, 0) == subnet.network_address + 2
-    assert all(slots.clone_address(slot, index) in subnet for index in range(6))
+    assert slots.address(slot, 0, "clone") == subnet.network_address + 2
+    assert all(slots.address(slot, index, "clone") in subnet for index in range(6))
     assert len(slots.clone_bridge(slot)) <= 15
+
+
+def in_the_middle() -> MemoryHost:
+    """A host on which the clone was just started."""
+    calls = prepared(REHEARSED)
+    run(calls, REHEARSED.operation)
+    host = prepared(REHEARSED)
+    host.kill_at, host.kill_mode = calls.calls.index("up") + 1, "after"
+    with pytest.raises(Killed):
+        run(host, REHEARSED.operation)
+    return host
+
+
+def test_the_tenant_serves_on_while_the_clone_runs_with_made_up_secrets_and_no_way_out() -> None:
+    before, host = prepared(REHEARSED), in_the_middle()
+    live = {name: box for name, box in host.boxes.items() if box.tenant == "alice"}
+    assert live == {name: box for name, box in before.boxes.items() if box.tenant == "alice"}
+    assert host.request("alice.example.com") == OLD[0].short
+    clones = [name for name, box in host.boxes.items() if box.tenant == stand_in("alice")]
+    assert len(clones) == len(NEW[0].services)
+    assert all(IPv4Address(host.addresses[name]) in slots.clone_subnet(OLD[0].slot) for name in clones)
+    assert host.networks[project("alice")][3] is True, "internal"
+    values = {path: host.read(path) for path in host.files if path.startswith(f"{paths.secrets('alice', SIDE)}/")}
+    assert [path.rpartition("/")[2] for path in values] == list(NEW[0].secrets)
+    assert all((value or b"").startswith(b"rehearsal-") for value in values.values())
+
+
+def test_a_release_that_fails_in_its_rehearsal_never_touches_the_tenant() -> None:
+    before, host = prepared(FAILING), prepared(FAILING)
+    assert run(host, FAILING.operation) == "undone"
+    assert host.boxes == before.boxes, "not even stopped"
+    assert "close_traffic" not in host.calls
+    message = (Journal(host, FAILING.operation["id"]).outcome() or {})["message"]
+    assert message.startswith("in the rehearsal, beacon 3: ")
+
+
+def test_a_clone_without_memory_for_it_is_refused_before_anything_happens() -> None:
+    host = prepared(REHEARSED)
+    host.write("/proc/meminfo", b"MemTotal: 4000000 kB\nMemAvailable:   65536 kB\n")
+    host.calls.clear()
+    with pytest.raises(Refused, match="64 MB of memory are free, and a rehearsal may take 128") as caught:
+        run(host, REHEARSED.operation)
+    assert "--no-rehearsal" in caught.value.hint
+    assert "up" not in host.calls
+    host.write("/proc/meminfo", b"MemAvailable:   262144 kB\n")
+    assert run(host, REHEARSED.operation) == "done"
