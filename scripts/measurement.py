@@ -1,9 +1,11 @@
-"""What scripts/evidence does: run what measures a topic's figures, compare them with the goals, write the table.
+"""What scripts/evidence does: run what measures a topic's figures, compare them with the goals, write the table
+(docs/evidence.md, and docs/evidence-TOPIC.md for a later topic).
 
 The goals stand in scripts/goals.toml. Whatever measures appends lines to the file that LAUNCHPAD_EVIDENCE names,
 {"figure", "value", "n", "detail", "commit"}, by `measurement.record` or tests' `measured` fixture. A figure that was
 measured several times counts by its worst value and by the sum of its n; one measured less often than the goal says
-falls short. Parts of it may be measured at commits that follow one another: the table says which.
+falls short; a figure of another topic is left out. Parts of it may be measured at commits that follow one another: the
+table says which.
 Exits 1 when a figure falls short.
 """
 
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
-DOCUMENT = PROJECT / "docs/evidence.md"
+FIRST_TOPIC = "foundation"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def record(figure: str, value: float, *, n: int = 1, detail: str = "") -> None:
 @cache
 def commit() -> str:
     """What is checked out, with a + when there is more in the tree than that."""
-    dirty = git("status", "--porcelain", "--", ".", ":!docs/evidence.md")
+    dirty = git("status", "--porcelain", "--", ".", ":!docs/evidence*.md")
     return git("rev-parse", "HEAD")[:12] + ("+" if dirty else "")
 
 
@@ -68,7 +70,7 @@ def rows(figures: dict[str, Any], raw: Iterable[dict[str, Any]]) -> list[Row]:
     measured: dict[str, list[dict[str, Any]]] = {}
     for item in raw:
         measured.setdefault(item["figure"], []).append(item)
-    unknown = set(measured) - set(figures)
+    unknown = set(measured) - {name for topic in goals().values() for name in topic["figures"]}
     if unknown:
         raise SystemExit(f"error: figures without a goal: {', '.join(sorted(unknown))}; add them to scripts/goals.toml")
     return [row(name, goal, measured.get(name, [])) for name, goal in figures.items()]
@@ -147,8 +149,9 @@ def main() -> int:
     print(f"raw results: {raw}")
     print(summary(table))
     if not options.only:
-        DOCUMENT.parent.mkdir(exist_ok=True)
-        DOCUMENT.write_text(document(options.topic, table, options.seed))
+        path = PROJECT / "docs" / ("evidence.md" if options.topic == FIRST_TOPIC else f"evidence-{options.topic}.md")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(document(options.topic, table, options.seed))
     return 1 if any(item.verdict == "falls short" for item in table) else 0
 
 

@@ -116,6 +116,65 @@ class Leave:
             self.world.get("carol")
 
 
+@dataclass
+class Forth:
+    """dave is upgraded, with a soak; what a process left half taken is there to be dropped."""
+
+    world: World
+    repeated: ClassVar[tuple[int, ...]] = (0,)
+    old: ClassVar[str] = "1.0.0"
+    new: ClassVar[str] = "1.1.0"
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return ("upgrade", "dave", "--to", self.new, "--soak", "3s", "--yes")
+
+    def prepare(self) -> None:
+        folder = f"{TENANTS}/dave"
+        if not self.world.host.exists(folder):
+            self.world.add_tenant("dave", version=self.old)
+            self.world.launchpad("deploy", "dave")
+        elif self._serves()[0] == self.new:
+            self.world.launchpad("rollback", "dave", "--to", self.old, "--yes")
+        self.world.wait_for("dave")
+        self.world.request("dave", "POST", "/marker", body=b"dave was here")
+        half = f"mkdir -p {folder}/generations && btrfs subvolume snapshot -r {folder}/data {folder}/generations/half"
+        self.world.host.exec(["sh", "-c", half])
+
+    def judge_left_alone(self) -> None:
+        assert self._serves() in ((self.old, "dave was here"), (self.new, "dave was here"))
+
+    def judge(self) -> None:
+        assert self._serves() == (self.new, "dave was here")
+        judge_running(self.world, "dave")
+
+    def _serves(self) -> tuple[str, str]:
+        answer = self.world.wait_for("dave", "/", seconds=SETTLE_SECONDS).json
+        return answer["version"], answer["marker"]
+
+
+@dataclass
+class Back(Forth):
+    """dave goes back to the version before, and to the data as that one left it."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return ("rollback", "dave", "--to", self.old, "--yes")
+
+    def prepare(self) -> None:
+        if not self.world.host.exists(f"{TENANTS}/dave") or self._serves()[0] == self.old:
+            super().prepare()
+            self.world.launchpad("upgrade", "dave", "--to", self.new, "--soak", "0s", "--yes", "--no-rehearsal")
+        self.world.request("dave", "POST", "/marker", body=b"dave moved on")
+
+    def judge_left_alone(self) -> None:
+        assert self._serves() in ((self.old, "dave was here"), (self.new, "dave moved on"))
+
+    def judge(self) -> None:
+        assert self._serves() == (self.old, "dave was here")
+        judge_running(self.world, "dave")
+
+
 def judge_running(world: World, tenant: str) -> None:
     """One side runs, whole and alone, with no secrets in tmpfs but its own, and the host has nothing left to do."""
     listed = ["docker", "ps", "-a", "--filter", f"label=launchpad.tenant={tenant}"]
@@ -129,4 +188,4 @@ def judge_running(world: World, tenant: str) -> None:
     assert not open_operations(world.host)
 
 
-Scenario = Change | First | Leave
+Scenario = Change | First | Leave | Forth

@@ -30,7 +30,7 @@ from tests.lab.disasters import (
     put_journals,
     until,
 )
-from tests.lab.scenarios import TENANTS, WITNESS, Change, First, Leave, Scenario
+from tests.lab.scenarios import TENANTS, WITNESS, Back, Change, First, Forth, Leave, Scenario
 from tests.lab.world import World, write
 
 LOCKED, STEP_FAILED = 5, 6
@@ -58,7 +58,7 @@ def stage(world: World) -> Iterator[Stage]:
     world.request("bob", "POST", "/marker", body=b"bob was here")
     world.host.exec(["sh", "-c", f"head -c 65536 /dev/urandom > {TENANTS}/bob/{WITNESS}"])
     found: dict[str, Scenario] = {}
-    for scenario in (Change(world), First(world), Leave(world)):
+    for scenario in (Change(world), First(world), Leave(world), Forth(world), Back(world)):
         scenario.prepare()
         done = world.launchpad("--json", *scenario.command).json
         plan = json.loads(world.host.read(f"/var/lib/launchpad/operations/{done['id']}/plan.json"))

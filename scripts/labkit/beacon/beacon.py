@@ -35,6 +35,11 @@ class Behaviour:
     schema: int = 1
     start_seconds: float = 0.0
     ready_seconds: float = float("inf")
+    flap_seconds: tuple[float, float] | None = None
+    """Not ready for the second of these, each time the first has gone by."""
+    exit_seconds: float = float("inf")
+    migration: str = ""
+    """How the migration to its schema goes wrong: crash, corrupt, hang, memory or disk."""
     banner: str = "a light on the shore"
 
 
@@ -47,6 +52,13 @@ BEHAVIOURS = {
     "1.5.0": Behaviour(ready_seconds=10.0),
     "2.0.0": Behaviour(schema=2),
     "2.1.0": Behaviour(schema=2, start_seconds=15.0),
+    "3.0.0": Behaviour(schema=3, migration="crash"),
+    "3.1.0": Behaviour(schema=3, migration="corrupt"),
+    "3.2.0": Behaviour(schema=3, migration="hang"),
+    "3.3.0": Behaviour(schema=3, migration="memory"),
+    "3.4.0": Behaviour(schema=3, migration="disk"),
+    "3.5.0": Behaviour(schema=3, exit_seconds=8.0),
+    "3.6.0": Behaviour(schema=3, flap_seconds=(7.0, 3.0)),
 }
 
 
@@ -77,7 +89,30 @@ def open_state(schema: int) -> None:
             "BEGIN; ALTER TABLE marker RENAME COLUMN text TO content;"
             "ALTER TABLE marker ADD COLUMN migrated INTEGER DEFAULT 1; PRAGMA user_version = 2; COMMIT;"
         )
+    if found < 3 <= schema:
+        database.execute("PRAGMA user_version = 3")
     database.close()
+
+
+def go_wrong(how: str) -> None:
+    """What some migrations do once the schema is the new one, before anything answers."""
+    match how:
+        case "crash":
+            leave("the migration failed halfway", 1)
+        case "corrupt":
+            for file in DATA.glob("beacon.sqlite*"):
+                file.write_bytes(os.urandom(8192))
+            leave("database disk image is malformed", 1)
+        case "hang":
+            threading.Event().wait()
+        case "memory":
+            kept = []
+            while True:
+                kept.append(os.urandom(1 << 24))
+        case "disk":
+            with (DATA / "temporary").open("wb") as file:
+                while True:
+                    file.write(os.urandom(1 << 20))
 
 
 class Server(ThreadingHTTPServer):
@@ -178,6 +213,10 @@ class Web(Handler):
 
     def ready(self) -> bool:
         age = time.time() - self.server.started
+        if self.behaviour.flap_seconds:
+            well, ill = self.behaviour.flap_seconds
+            if age % (well + ill) >= well:
+                return False
         return self.behaviour.start_seconds <= age < self.behaviour.ready_seconds and not self.server.draining.is_set()
 
     def facts(self) -> dict[str, object]:
@@ -327,6 +366,9 @@ def main(words: list[str]) -> None:
             if behaviour.exit_status is not None:
                 leave(f"{version} cannot start", behaviour.exit_status)
             open_state(behaviour.schema)
+            go_wrong(behaviour.migration)
+            if behaviour.exit_seconds < float("inf"):
+                threading.Timer(behaviour.exit_seconds, lambda: os._exit(1)).start()
             Web.version, Web.behaviour = version, behaviour
             print(f"beacon {version}: {behaviour.banner}", flush=True)
             Server(8080, Web).run()
