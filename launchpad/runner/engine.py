@@ -145,7 +145,7 @@ class Run:
             self.journal.add("committed")
             return
         if isinstance(step, ONCE) and self.index in self.done:
-            return  # what the new release has written since must stay
+            return  # what the new release has written since must stay, and nobody waits for a second rehearsal
         if self.index not in self.begun:
             before = effects(step).look(step, self.context())
             self.journal.add("step-started", index=self.index, step=name, title=title(step), before=before)

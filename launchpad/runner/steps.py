@@ -297,8 +297,8 @@ TenantStep = (
 
 GUARDS = (TakeGeneration, KeepNew)
 """They guard data: undone at most once, and nothing before them is undone until they are."""
-ONCE = (RestoreData,)
-"""Carried out at most once, whatever dies."""
+ONCE = (Rehearse, RestoreData)
+"""Carried out at most once, whatever dies: the tenant's data is another one behind them."""
 
 
 def step_name(kind: type) -> str:

@@ -12,7 +12,7 @@ from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.submit import submit
-from tests.memory.host import MemoryHost
+from tests.memory.host import Killed, MemoryHost
 from tests.memory.living import CALLER, STATE, a_host, log, reasons, run, serving, simple, upgrade, version
 from tests.memory.releases import deploy_body
 
@@ -202,3 +202,25 @@ def test_a_version_that_came_by_an_upgrade_is_recorded_as_a_deploys() -> None:
     assert record is not None
     assert (record["version"], record["before"]) == ("2", [version(1)[0].short])
     assert record["rolled_back_from"] == ""
+
+
+def test_what_was_rehearsed_is_not_rehearsed_again_by_the_process_that_goes_on() -> None:
+    host = a_host(1, 2)
+    body = upgrade("operation-000001", version(2), soak=20)
+    body["operation"]["rehearse"] = True
+    list(submit(host, body, CALLER))
+    append = host.append
+
+    def dying(path: str, data: bytes) -> None:
+        append(path, data)
+        if b'"step-started"' in data and b'"soak"' in data:
+            raise Killed
+
+    host.append = dying  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        engine.carry_out(host, "operation-000001")
+    host.died()
+    assert host.calls.count("clone") == 1
+    engine.carry_out(host, "operation-000001")
+    assert host.calls.count("clone") == 1
+    assert serving(host) == version(2)[0].short
