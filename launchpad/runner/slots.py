@@ -9,6 +9,7 @@ Two sides exist so that a new release can start beside the old one.
 from __future__ import annotations
 
 import re
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
@@ -51,6 +52,7 @@ def bridge(slot: int) -> str:
     return f"lp-{slot}"
 
 
+@cache
 def subnet(slot: int) -> IPv4Network:
     """The tenant's /28."""
     return IPv4Network((int(NETWORK.network_address) + slot * 16, 28))
@@ -61,6 +63,7 @@ def gateway(slot: int) -> IPv4Address:
     return subnet(slot).network_address + 1
 
 
+@cache
 def address(slot: int, service_index: int, side: Side | Clone = "a") -> IPv4Address:
     """The fixed address of a tenant's nth service (0 to 5, in the release's order) on one side, or in its clone."""
     if not 0 <= service_index < MOST_SERVICES:

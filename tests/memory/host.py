@@ -382,7 +382,7 @@ class MemoryHost(MemoryData):
     def _let_crash(self) -> None:
         for name, box in self.boxes.items():
             after, code = DIES_AFTER.get(self.behaviours.get(box.image, "good"), (inf, 0))
-            if box.state == "running" and self.clock - float(box.started_at) > after:
+            if after < inf and box.state == "running" and self.clock - float(box.started_at) > after:
                 self.boxes[name] = box.but(state="exited", exit_code=code, address="")
 
     def _listening(self, address: IPv4Address) -> Container | None:
