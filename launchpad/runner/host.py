@@ -177,6 +177,9 @@ class Containers(Protocol):
     def log_lines(self, project: str, lines: int) -> list[str]:
         """The last lines that the project's containers wrote."""
 
+    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
+        """Run the words inside the container as its own user. Failed, and killed, after the seconds."""
+
 
 class Traffic(Protocol):
     def open_traffic(self, addresses: Sequence[IPv4Address]) -> None:

@@ -23,6 +23,8 @@ from launchpad.runner.waiting import POLL_SECONDS, Context, Starts, check_cancel
 SIDE: slots.Clone = "clone"
 """What the clone's containers have for a side: none that ever serves."""
 STOP_SECONDS = 10
+VERIFY = "verify"
+"""The action by which an app says whether it finds its data sound: it ends with 0."""
 MARK = "LAUNCHPAD_REHEARSAL"
 """In the clone's environment, `1`: an app's own wrapper leaves channels and schedules off by it."""
 PREFIX = "rehearsal-"
@@ -51,6 +53,7 @@ def rehearse(step: Rehearse, context: Context) -> None:
     _make_secrets(host, release, uid)
     _start(host, release)
     _prove(step, context, release)
+    _verify(host, release)
     clear(host, step)
     context.say(f"{release.app} {release.version} was ready on a clone of the data for {release.steady_seconds} s")
 
@@ -122,6 +125,19 @@ def _prove(step: Rehearse, context: Context, release: Release) -> None:
             lines = host.log_lines(project(step.tenant), 20)
             raise Failed(f"in the rehearsal, {release.app} {release.version}: {wrong.lstrip('!')}", lines=lines)
         host.wait(POLL_SECONDS)
+
+
+def _verify(host: Host, release: Release) -> None:
+    """Run the app's own check of its data inside the clone, where it offers one under this name."""
+    check = next((action for action in release.actions if action.name == VERIFY), None)
+    if check is None:
+        return
+    clone = cell.side_of(host, stand_in(release.tenant), SIDE)
+    container = next((item.name for item in clone if item.service == check.service), "")
+    said = host.execute(container, check.argv, seconds=check.timeout_seconds)
+    if said.code:
+        lines = [*said.out.splitlines(), *said.err.splitlines()][-20:]
+        raise Failed(f"in the rehearsal, {release.app} {release.version}: {VERIFY} ended with {said.code}", lines=lines)
 
 
 def cloned(resolved: Mapping[str, Any], release: Release) -> dict[str, Any]:

@@ -6,7 +6,7 @@ that a verb uses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -24,15 +24,6 @@ class LogLine:
     text: str
     cut: bool = False
     """Whether the line went on, too long to be kept."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a command inside a container said."""
-
-    code: int
-    out: str
-    err: str
 
 
 class Facts(Protocol):
@@ -69,9 +60,6 @@ class Speech(Protocol):
     def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
         """The lines that a container wrote since then, only the last so many when `tail` is given, and those it goes
         on to write when following, until it ends or is removed. An absent container has none."""
-
-    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
-        """Run the words inside the container as its own user. Failed, and killed, after the seconds."""
 
 
 class Watching(Protocol):

@@ -2,7 +2,7 @@
 
 It passes the same contract suite as the real machine. What it knows of an app stands in `behaviours`, by image:
 `good`, `slow` (ready after 5 s), `never` (never ready), `crash` (exits 1), `permanent` (exits 78),
-`dying` (good for 6 s, then exits 1), `flash` (the same after 2 s).
+`dying` (good for 6 s, then exits 1), `flash` (the same after 2 s), `unsound` (good, and finds itself not well).
 A tenant's data and what apps write there: `data.py`.
 """
 
@@ -18,13 +18,13 @@ from math import inf
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.host import Busy, Container, Failed, Progress
+from launchpad.runner.host import Busy, Container, Failed, Output, Progress
 from tests.memory.data import PARTIAL, File, MemoryData
 from tests.memory.effects import Killed, effect
 
 __all__ = ["File", "Killed", "MemoryHost", "effect"]
 
-READY_AFTER = {"good": 1.0, "slow": 5.0, "dying": 1.0, "flash": 1.0}
+READY_AFTER = {"good": 1.0, "slow": 5.0, "dying": 1.0, "flash": 1.0, "unsound": 1.0}
 DIES_AFTER = {"crash": (0.5, 1), "permanent": (0.5, 78), "dying": (6.0, 1), "flash": (2.0, 1)}
 """Seconds, and with which exit status."""
 
@@ -371,6 +371,14 @@ class MemoryHost(MemoryData):
 
     def log_lines(self, project: str, lines: int) -> list[str]:
         return [f"{name}: says something" for name in self._boxes_of(project)][:lines]
+
+    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
+        self._docker()
+        box = self.boxes.get(container)
+        if box is None or box.state != "running":
+            raise Failed(f"{container}: is not running")
+        wrong = self.behaviours.get(box.image) == "unsound"
+        return Output(code=1, out="", err="a row is missing") if wrong else Output(code=0, out="sound", err="")
 
     def _boxes_of(self, project: str) -> list[str]:
         return [name for name in sorted(self.boxes) if name.rsplit("-", 2)[0] == project]

@@ -10,7 +10,7 @@ import pytest
 
 from launchpad.runner import paths, slots
 from launchpad.runner.journal import Journal
-from launchpad.runner.protocol import Refused, Release
+from launchpad.runner.protocol import Action, Refused, Release
 from launchpad.runner.rehearsal import MARK, SIDE, cloned, made_up, project, stand_in
 from tests.memory.host import Killed, MemoryHost
 from tests.runner.judge.test_compose import recorded
@@ -135,6 +135,20 @@ def test_a_release_that_fails_in_its_rehearsal_never_touches_the_tenant() -> Non
     assert "close_traffic" not in host.calls
     message = (Journal(host, FAILING.operation["id"]).outcome() or {})["message"]
     assert message.startswith("in the rehearsal, beacon 3: ")
+
+
+@pytest.mark.parametrize(("behaviour", "outcome"), [("good", "done"), ("unsound", "undone")])
+def test_an_app_that_can_says_whether_its_data_is_sound(behaviour: str, outcome: str) -> None:
+    made, files = NEW
+    checking = made.but(actions=(Action(name="verify", service="store", argv=("beacon", "check")),)), files
+    host = prepared(REHEARSED)
+    host.behaviours |= {service.image: behaviour for service in made.services}
+    body = upgrade(checking, rehearse=True)
+    assert run(host, body) == outcome
+    told = Journal(host, body["id"]).outcome() or {}
+    if outcome == "undone":
+        assert told["message"] == "in the rehearsal, beacon 2: verify ended with 1"
+        assert told["lines"] == ["a row is missing"]
 
 
 def test_a_clone_without_memory_for_it_is_refused_before_anything_happens() -> None:

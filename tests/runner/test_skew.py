@@ -27,6 +27,7 @@ from launchpad.operations.status import status
 from launchpad.plan.observed import host_from_reply
 from launchpad.runner import engine
 from launchpad.runner.__main__ import answers, check_protocol
+from launchpad.runner.host import Output
 from launchpad.runner.protocol import (
     PROTOCOL,
     READING_VERBS,
@@ -35,7 +36,6 @@ from launchpad.runner.protocol import (
     Request,
     request_from_line,
 )
-from launchpad.runner.view import Output
 from launchpad.workspace import Workspace
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release

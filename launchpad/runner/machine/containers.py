@@ -16,7 +16,7 @@ from launchpad.runner.machine.http import Stream, quote
 from launchpad.runner.machine.logs import DockerLogs, frames
 
 if TYPE_CHECKING:
-    from launchpad.runner.view import Output
+    from launchpad.runner.host import Output
 
 _MOST_OUTPUT = 256 * 1024
 _STANDARD_OUTPUT = 1
@@ -61,7 +61,7 @@ class DockerContainers(DockerLogs, DiskFiles):
             return answer.headers.get("server", "").partition(" ")[0].removeprefix("Docker/")
 
     def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
-        from launchpad.runner.view import Output
+        from launchpad.runner.host import Output
 
         wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}
         identity = quote(docker.call("POST", f"/containers/{quote(container)}/exec", wanted)["Id"])

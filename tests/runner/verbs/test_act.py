@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from launchpad.runner import cell, paths
-from launchpad.runner.host import Failed
+from launchpad.runner.host import Failed, Output
 from launchpad.runner.protocol import Action, Refused
 from launchpad.runner.verbs.act import act, filled
-from launchpad.runner.view import Output
 from tests.memory.releases import release
 from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of
 

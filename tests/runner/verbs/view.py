@@ -11,8 +11,8 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
-from launchpad.runner.host import Failed
-from launchpad.runner.view import LogLine, Output
+from launchpad.runner.host import Failed, Output
+from launchpad.runner.view import LogLine
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
 
