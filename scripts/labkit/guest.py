@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit import cgroups, loops
-from labkit.network import BRIDGE, address_of
+from labkit.network import BRIDGE, address_of, unplug
 from labkit.paths import Paths, read_json, write_json
 from labkit.processes import Process
 
@@ -126,6 +126,7 @@ class Guest:
         self.clean()
 
     def clean(self) -> None:
-        """Give back what a guest that has ended still holds: groups and loop devices."""
+        """Give back what a guest that has ended still holds: groups, its cable and loop devices."""
         cgroups.remove(self.label)
+        unplug(self.label)
         loops.detach(self.index)

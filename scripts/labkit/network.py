@@ -91,3 +91,10 @@ def heal(address: str) -> None:
 def is_cut(address: str) -> bool:
     """True while `cut` holds for this address."""
     return attempt(["nft", "get", "element", "bridge", TABLE, "cut", f"{{ {address} }}"]).status == 0
+
+
+def unplug(label: str) -> None:
+    """Take a guest's cable off the bridge. The kernel does that by itself, but a while after the guest's last process
+    has gone, and the next boot would find the name taken."""
+    if Path(f"/sys/class/net/vb-{label}").exists():
+        attempt(["ip", "link", "delete", f"vb-{label}"])
