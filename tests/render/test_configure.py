@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def test_openclaw_is_started_wherever_the_image_has_it(tmp_path: Path) -> None:
     folders = {"XDG_CACHE_HOME": "cache", "npm_config_cache": "cache/npm", "NODE_COMPILE_CACHE": "cache/node"}
     environment = {name: str(tmp_path / folder) for name, folder in folders.items()}
     environment |= {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "OPENCLAW_STATE_DIR": str(tmp_path)}
+    environment |= {"LAUNCHPAD_VERSION": "2026.9.6"}
 
     def said(*words: str) -> list[str]:
         program = ["sh", str(FOLDER / "openclaw.sh"), *words]
@@ -128,6 +130,68 @@ def test_openclaw_is_started_wherever_the_image_has_it(tmp_path: Path) -> None:
     assert said("devices", "list") == ["openclaw devices list"]
     (tmp_path / "bin/openclaw").unlink()
     assert said("devices", "list") == ["node /app/dist/index.js devices list"]
+
+
+GATEWAY = """#!/bin/sh
+echo "$*" >>"$OPENCLAW_STATE_DIR/asked"
+case "$1" in
+doctor) touch "$OPENCLAW_STATE_DIR/migrated" ;;
+gateway)
+    [ -e "$OPENCLAW_STATE_DIR/migrated" ] || exit 78
+    trap 'exit 3' TERM
+    touch "$OPENCLAW_STATE_DIR/up"
+    while true; do sleep 0.05; done
+    ;;
+esac
+"""
+"""Refuses its state until its doctor was there; at SIGTERM it drains, and exits with 3."""
+
+
+class Starts:
+    """The script over a gateway of this kind, on a state that stays."""
+
+    def __init__(self, folder: Path, gateway: str = GATEWAY) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        for name, text in {"openclaw": gateway, "node": "#!/bin/sh\n"}.items():
+            (folder / "bin" / name).write_text(text)
+            (folder / "bin" / name).chmod(0o755)
+        self.asked = folder / "asked"
+
+    def start(self, version: str) -> subprocess.Popen[bytes]:
+        names = ("OPENCLAW_STATE_DIR", "XDG_CACHE_HOME", "npm_config_cache", "NODE_COMPILE_CACHE")
+        environment = dict.fromkeys(names, str(self.folder)) | {"LAUNCHPAD_VERSION": version}
+        self.asked.write_text("")
+        (self.folder / "up").unlink(missing_ok=True)
+        program = ["sh", str(FOLDER / "openclaw.sh"), "gateway"]
+        return subprocess.Popen(program, env=environment | {"PATH": f"{self.folder}/bin:/usr/bin:/bin"})
+
+    def ended(self, started: subprocess.Popen[bytes]) -> int:
+        """The exit code at a SIGTERM, once the gateway is up."""
+        end = time.monotonic() + 20
+        while not (self.folder / "up").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        started.terminate()
+        return started.wait(20)
+
+
+def test_a_version_that_asks_for_its_doctor_gets_it_at_its_first_start(tmp_path: Path) -> None:
+    starts = Starts(tmp_path)
+    assert starts.ended(starts.start("2026.9.5")) == 3, "its own exit code, and its own time to drain"
+    assert starts.asked.read_text().splitlines() == ["gateway", "doctor --fix --non-interactive", "gateway"]
+    assert starts.ended(starts.start("2026.9.5")) == 3
+    assert starts.asked.read_text().splitlines() == ["gateway"], "no doctor where none is asked for"
+    assert starts.ended(starts.start("2026.9.6")) == 3
+    assert starts.asked.read_text().splitlines() == ["gateway"]
+
+
+def test_the_doctor_comes_once_for_a_version(tmp_path: Path) -> None:
+    """A state that it cannot mend, or a configuration that its owner broke later, is not doctored at every start."""
+    starts = Starts(tmp_path, GATEWAY.replace("touch", "true"))
+    assert starts.start("2026.9.5").wait(20) == 78
+    assert starts.asked.read_text().splitlines() == ["gateway", "doctor --fix --non-interactive", "gateway"]
+    assert starts.start("2026.9.5").wait(20) == 78
+    assert starts.asked.read_text().splitlines() == ["gateway"]
 
 
 def test_a_rehearsal_answers_nobody(tmp_path: Path) -> None:
