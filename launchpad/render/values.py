@@ -23,7 +23,8 @@ def values_of(fleet: Fleet, tenant: Tenant) -> dict[str, Any]:
     variables   the tenant's, with the app's defaults; one that has neither is undefined
     services    in order: name, image, memory_mb, cpus, pids, address
     uid, user   the tenant's uid inside its containers, and `uid:uid`
-    gateway     the address from which Caddy comes: the app's trusted proxy
+    gateway     the address from which Caddy comes
+    proxies     what the app may trust as its proxy: `gateway`, and from where its clone is asked in a rehearsal
     origins     https:// and each domain
     tier        memory_mb, tmp_mb, log_mb, log_files
     web         service, port, ready_path, ready_status, addresses (of both sides); none for an app without a site
@@ -46,6 +47,7 @@ def values_of(fleet: Fleet, tenant: Tenant) -> dict[str, Any]:
         "uid": uid,
         "user": f"{uid}:{uid}",
         "gateway": str(slots.gateway(tenant.slot)),
+        "proxies": (str(slots.gateway(tenant.slot)), str(slots.clone_gateway(tenant.slot))),
         "origins": tuple(f"https://{domain}" for domain in tenant.domains),
         "tier": {
             "memory_mb": tier.memory.mb,

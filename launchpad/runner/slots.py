@@ -81,3 +81,8 @@ def clone_bridge(slot: int) -> str:
 def clone_subnet(slot: int) -> IPv4Network:
     """The /28 of the tenant's clone."""
     return IPv4Network((int(CLONES.network_address) + slot * 16, 28))
+
+
+def clone_gateway(slot: int) -> IPv4Address:
+    """The host's address on that bridge."""
+    return clone_subnet(slot).network_address + 1
