@@ -52,7 +52,7 @@ def with_openclaw(state: Path) -> None:
 def test_a_new_customer_starts_with_everything(state: Path) -> None:
     assert run(state).returncode == 0
     found = json.loads(state.read_text())
-    assert found["gateway"]["trustedProxies"] == ["10.200.0.113"]
+    assert found["gateway"]["trustedProxies"] == ["10.200.0.113", "10.201.0.113"]
     assert found["gateway"]["controlUi"]["allowedOrigins"] == [
         "https://alice.example.com",
         "https://gateway.alice.example",
@@ -72,7 +72,7 @@ def test_the_operator_wins_and_the_rest_is_the_customers(state: Path) -> None:
         },
     )
     assert found["gateway"]["auth"] == {"mode": "token", "rateLimit": {}}
-    assert found["gateway"]["trustedProxies"] == ["10.200.0.113"]
+    assert found["gateway"]["trustedProxies"] == ["10.200.0.113", "10.201.0.113"]
     assert found["gateway"]["port"] == 1
     assert found["update"] == {"checkOnStart": False, "channel": "beta"}
     assert found["agents"]["defaults"] == {"model": "anthropic/claude-sonnet-4-5", "heartbeat": {"every": "30m"}}
