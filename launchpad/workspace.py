@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.files import STATE
+from launchpad.fleet.fleet import kit_recipients
 from launchpad.fleet.host import Host
 from launchpad.fleet.revision import TEMPLATES, Revisions
 from launchpad.fleet.secret_store import FolderSecrets, SecretStore
-from launchpad.fleet.snapshot import SETTINGS_FILE
+from launchpad.fleet.snapshot import SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.store import FleetStore, FolderStore
 from launchpad.runner.protocol import Inventory
 from launchpad.settings import Settings
@@ -84,6 +85,8 @@ class Workspace:
     fleet: FleetStore
     secrets: SecretStore
     revisions: Revision
+    target_secrets: SecretStore
+    """The credentials of targets, also readable with the emergency kit."""
     templates: tuple[Path, ...]
     """Folders to look for templates in: the workspace's own first, then the shipped ones."""
     clock: Clock
@@ -109,6 +112,12 @@ class Workspace:
             settings=settings,
             fleet=fleet,
             secrets=secrets,
+            target_secrets=FolderSecrets(
+                root,
+                recipients=lambda: kit_recipients(fleet.load().defaults),
+                identity=settings.identity,
+                folder=TARGET_SECRETS,
+            ),
             revisions=Revisions(root, environment=environment),
             templates=tuple(folder for folder in templates if folder.is_dir()),
             clock=SystemClock(),

@@ -7,7 +7,7 @@ import typer
 from launchpad.cli.output import GREEN, YELLOW
 from launchpad.cli.session import Session
 from launchpad.fleet.mistakes import InventoryMistakes
-from launchpad.fleet.readiness import readiness
+from launchpad.fleet.readiness import readiness, unprotected
 
 app = typer.Typer()
 
@@ -20,7 +20,7 @@ def check(ctx: typer.Context) -> None:
     """
     session = Session.of(ctx)
     workspace = session.workspace
-    mistakes = list(workspace.secrets.mistakes())
+    mistakes = [*workspace.secrets.mistakes(), *workspace.target_secrets.mistakes()]
     try:
         fleet = workspace.fleet.load()
     except InventoryMistakes as error:
@@ -33,10 +33,17 @@ def check(ctx: typer.Context) -> None:
         "tenants": len(fleet.tenants),
         "apps": len(fleet.apps),
         "tiers": len(fleet.tiers),
+        "targets": len(fleet.targets),
     }
     summary = ", ".join(f"{count} {noun if count != 1 else noun[:-1]}" for noun, count in counts.items())
     lines = [session.output.styled(f"no mistakes: {summary}", GREEN)]
     if notes:
         lines.append(session.output.styled("still to do before a deploy:", YELLOW))
         lines += [f"  {note.about}: {note.what}\n    {note.hint}" for note in notes]
-    session.output.result({"mistakes": [], "notes": [note.as_dict() for note in notes], **counts}, "\n".join(lines))
+    bare = unprotected(fleet)
+    if bare:
+        lines.append(session.output.styled("without backups, by their tiers:", YELLOW) + f" {', '.join(bare)}")
+    elif fleet.targets and fleet.defaults.recovery is None:
+        lines.append(session.output.styled("no emergency kit:", YELLOW) + " launchpad kit FILE makes one")
+    told = {"mistakes": [], "notes": [note.as_dict() for note in notes], "unprotected": bare}
+    session.output.result(told | counts, "\n".join(lines))

@@ -28,6 +28,11 @@ def tiers(ctx: Any, incomplete: str) -> list[str]:
     return _top_keys(ctx, "inventory/tiers.yaml", incomplete)
 
 
+def targets(ctx: Any, incomplete: str) -> list[str]:
+    """The targets' names."""
+    return _top_keys(ctx, "inventory/targets.yaml", incomplete)
+
+
 def apps(ctx: Any, incomplete: str) -> list[str]:
     """The apps' names, the shipped ones included."""
     shipped = Path(__file__).parents[1] / "templates" / "compose"

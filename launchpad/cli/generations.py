@@ -22,7 +22,7 @@ WHY = {
     "soak": "left by a failed soak",
     "manual": "asked for",
     "rehearsal": "for a rehearsal",
-    "backup": "for a backup",
+    "backup": "fetched from a backup",
 }
 
 
@@ -72,11 +72,14 @@ def restore(
     tenant: Tenant,
     generation: Annotated[
         str, typer.Option("--generation", metavar="ID", help="One that launchpad generations shows.")
-    ],
+    ] = "",
+    at: Annotated[
+        str, typer.Option(metavar="TIME|ID", help="Fetch a backup first: the newest until then, or the one of this id.")
+    ] = "",
     yes: Yes = False,
     identifier: OperationId = "",
 ) -> None:
-    """Put TENANT's data back to a generation; its release stays.
+    """Put TENANT's data back to a generation, or to a backup; its release stays.
 
     The present data is kept as a generation first. Data of another version comes back with `launchpad rollback`.
     """
@@ -86,6 +89,13 @@ def restore(
     from launchpad.operations.restore import plan_restore, restore
 
     session = Session.of(ctx)
+    if bool(generation) == bool(at):
+        raise typer.BadParameter("give --generation, or --at for a backup", ctx=ctx)
+    if at:
+        from launchpad.operations.backups import fetch
+
+        fetched = carry_out(session, lambda on_event: fetch(session.workspace, tenant, at=at, on_event=on_event))
+        generation = fetched.id
     with errors_as_lines(session):
         what = plan_restore(session.workspace, tenant, generation=generation)
         confirm(session, f"Put {tenant}'s data back to what it was at {moment(what.at)}?", yes=yes)

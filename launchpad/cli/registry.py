@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("app", "Show what can be hosted, and pin its images.", "apps", group=True),
         Entry("versions", "Show an app's versions, and who is to run which.", "versions"),
         Entry("tier", "Show what tenants can get.", "tiers", group=True),
+        Entry("target", "Show and try the places for backups.", "targets", group=True),
     ),
     "Operations": (
         Entry("provision", "Make a bare VPS a host, or bring one up to date.", "provisioning"),
@@ -52,6 +53,12 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("retire", "Take a tenant off its host.", "running"),
         Entry("attach", "Come back to a running operation.", "running"),
         Entry("cancel", "Have a running operation undone.", "running"),
+    ),
+    "Backups": (
+        Entry("backup", "Send tenants' data to the targets of their tiers.", "backing_up"),
+        Entry("backups", "List and verify tenants' backups.", "backups", group=True),
+        Entry("drill", "Prove tenants' newest backups by booting them.", "backing_up"),
+        Entry("kit", "Make the emergency kit, which opens every backup.", "backing_up"),
     ),
     "Observation": (
         Entry("status", "Show how tenants and hosts stand.", "standing"),

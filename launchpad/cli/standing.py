@@ -58,8 +58,10 @@ def _table(found: Status) -> Table:
     for item in found.tenants:
         version = item.version or item.wanted_version
         holding = f"{sum(bool(probe['ok']) for probe in item.probes)}/{len(item.probes)}" if item.probes else ""
-        rows.append((item.tenant, item.host, item.state, version, holding, age(item.age_seconds)))
-    return Table(("tenant", "host", "state", "version", "probes", "age"), tuple(rows), "no tenants")
+        ages = age(item.age_seconds), age(item.backup_age_seconds) or "none", age(item.proven_age_seconds) or "never"
+        rows.append((item.tenant, item.host, item.state, version, holding, *ages))
+    headings = ("tenant", "host", "state", "version", "probes", "age", "backup", "proven")
+    return Table(headings, tuple(rows), "no tenants")
 
 
 def _explain(session: Session, found: Status) -> None:

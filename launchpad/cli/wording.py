@@ -23,6 +23,18 @@ def lasted(seconds: float | None) -> str:
     return f"{seconds // MINUTE:.0f} min {seconds % MINUTE:.0f} s"
 
 
+def size(count: int | None) -> str:
+    """Bytes, in their largest unit: `12 B`, `3.4 MiB`."""
+    if count is None:
+        return ""
+    amount, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
+
+
 def age(seconds: float | None) -> str:
     """How long ago, in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`."""
     if seconds is None:

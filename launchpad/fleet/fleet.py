@@ -9,9 +9,10 @@ from launchpad.errors import InventoryError
 from launchpad.fleet.app import App
 from launchpad.fleet.host import Caddy, Host, Operator
 from launchpad.fleet.model import Model
-from launchpad.fleet.names import AppName, HostName, TenantName, TierName
+from launchpad.fleet.names import AppName, HostName, TargetName, TenantName, TierName
 from launchpad.fleet.nearest import nearest
 from launchpad.fleet.references import PublicKey, Recipient
+from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant, Value
 from launchpad.fleet.tier import Tier
 from launchpad.runner.slots import LAST_SLOT
@@ -28,7 +29,14 @@ class Defaults(Model):
     """Keys that may sign a new runner."""
     recipients: tuple[Recipient, ...] = ()
     """Who can read the secrets."""
+    recovery: Recipient | None = None
+    """Whose other half is in the emergency kit alone: the key of every backup is wrapped for it too."""
     caddy: Caddy = Caddy()
+
+
+def kit_recipients(defaults: Defaults) -> tuple[Recipient, ...]:
+    """Who can read what a restore takes: the operators, and whoever holds the emergency kit."""
+    return (*defaults.recipients, *((defaults.recovery,) if defaults.recovery else ()))
 
 
 class Fleet(Model):
@@ -38,6 +46,7 @@ class Fleet(Model):
     hosts: Mapping[HostName, Host] = {}
     apps: Mapping[AppName, App] = {}
     tiers: Mapping[TierName, Tier] = {}
+    targets: Mapping[TargetName, Target] = {}
     tenants: Mapping[TenantName, Tenant] = {}
     highest_slot: int = 0
     """The highest slot ever given, also to tenants that are gone."""
@@ -57,6 +66,15 @@ class Fleet(Model):
     def tier(self, name: str) -> Tier:
         """The tier; InventoryError with the nearest name when there is none."""
         return _find(self.tiers, name, "tier")
+
+    def target(self, name: str) -> Target:
+        """The target; InventoryError with the nearest name when there is none."""
+        return _find(self.targets, name, "target")
+
+    def backup_targets(self, tenant: Tenant) -> tuple[Target, ...]:
+        """Where the tenant's backups go; none when its tier has no backups."""
+        backup = self.tiers[tenant.tier].backup
+        return tuple(self.targets[name] for name in backup.targets) if backup else ()
 
     def tenants_of(self, host: str) -> tuple[Tenant, ...]:
         """The host's tenants, by name."""

@@ -28,6 +28,7 @@ class Trees:
 
     hosts: Mapping[str, Tree] | None
     tiers: Mapping[str, Tree] | None
+    targets: Mapping[str, Tree] | None
     apps: Mapping[str, Tree]
     tenants: Mapping[str, Tree]
 
@@ -36,6 +37,7 @@ def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
     """Every such mistake. `fleet` holds the records that are right by themselves; `gone`: slot → removed tenant."""
     return [
         *_unknown_names(trees),
+        *_unknown_targets(trees),
         *_unknown_versions(fleet, trees),
         *_two_owners(trees, gone),
         *_two_addresses(trees),
@@ -58,6 +60,25 @@ def _unknown_names(trees: Trees) -> Iterator[Mistake]:
             hint = f"did you mean {guess}?" if guess else _how_to_add(noun, named.value)
             expected = f"one of {', '.join(sorted(records))}" if records else f"a {noun} of the inventory"
             yield Mistake(named.place, f"unknown {noun} {named.value}", expected, hint)
+
+
+def _unknown_targets(trees: Trees) -> Iterator[Mistake]:
+    if trees.targets is None or trees.tiers is None:
+        return
+    for tree in trees.tiers.values():
+        named = (tree.get("backup") or Tree(tree.place, {})).get("targets")
+        for index, target in enumerate(named.items() if named else ()):
+            if not isinstance(target.value, str) or Name.pattern.fullmatch(target.value) is None:
+                continue  # no name at all: the model has said so
+            if target.value in [item.value for item in (named.items() if named else ())[:index]]:
+                yield Mistake(target.place, f"target {target.value} appears twice", "each target once")
+            elif target.value not in trees.targets:
+                guess = nearest(target.value, trees.targets)
+                expected = (
+                    f"one of {', '.join(sorted(trees.targets))}" if trees.targets else "a target of the inventory"
+                )
+                hint = f"did you mean {guess}?" if guess else "add it to inventory/targets.yaml"
+                yield Mistake(target.place, f"unknown target {target.value}", expected, hint)
 
 
 def _how_to_add(noun: str, name: str) -> str:

@@ -70,6 +70,13 @@ class TierName(Name):
     noun = "tier name"
 
 
+class TargetName(Name):
+    """A place for backups, by name."""
+
+    __slots__ = ()
+    noun = "target name"
+
+
 class ServiceName(Name):
     """A Compose service of an app."""
 

@@ -15,9 +15,10 @@ from launchpad.fleet.judge import Trees, judge
 from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.fleet.model import Model
-from launchpad.fleet.names import AppName, HostName, Name, TenantName, TierName
+from launchpad.fleet.names import AppName, HostName, Name, TargetName, TenantName, TierName
 from launchpad.fleet.slots_file import SLOTS_FILE, read_slots
-from launchpad.fleet.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot
+from launchpad.fleet.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, TARGET_SECRETS, Snapshot
+from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.tier import Tier
 from launchpad.fleet.tree import Tree, Unreadable, read_tree
@@ -25,6 +26,7 @@ from launchpad.fleet.validate import validate
 
 HOSTS_FILE = f"{INVENTORY}/hosts.yaml"
 TIERS_FILE = f"{INVENTORY}/tiers.yaml"
+TARGETS_FILE = f"{INVENTORY}/targets.yaml"
 APPS = f"{INVENTORY}/apps"
 TENANTS = f"{INVENTORY}/tenants"
 
@@ -48,21 +50,30 @@ class _Parser:
         self._refuse_strangers()
         defaults_tree = self._tree(SETTINGS_FILE)
         hosts_tree, tiers_tree = self._tree(HOSTS_FILE), self._tree(TIERS_FILE)
+        targets_tree = self._tree(TARGETS_FILE)
         trees = Trees(
             hosts=None if hosts_tree.value is None else hosts_tree.entries(),
             tiers=None if tiers_tree.value is None else tiers_tree.entries(),
+            targets=None if targets_tree.value is None else targets_tree.entries(),
             apps=self._app_trees(),
             tenants={name: self._tree(f"{TENANTS}/{name}.yaml") for name in self._stems(TENANTS)},
         )
         defaults = validate(Defaults, defaults_tree, self.mistakes) or Defaults()
         hosts = self._records(Host, HostName, hosts_tree.entries(), hosts_tree.keys)
         tiers = self._records(Tier, TierName, tiers_tree.entries(), tiers_tree.keys)
+        targets = self._records(Target, TargetName, targets_tree.entries(), targets_tree.keys)
         apps = self._records(App, AppName, trees.apps, _files(APPS, trees.apps))
         tenants = self._records(Tenant, TenantName, trees.tenants, _files(TENANTS, trees.tenants))
         slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
         hosts = {name: _completed(host, defaults) for name, host in hosts.items()}
         fleet = Fleet(
-            defaults=defaults, hosts=hosts, apps=apps, tiers=tiers, tenants=tenants, highest_slot=slots.highest
+            defaults=defaults,
+            hosts=hosts,
+            apps=apps,
+            tiers=tiers,
+            targets=targets,
+            tenants=tenants,
+            highest_slot=slots.highest,
         )
         self.mistakes += judge(fleet, trees, slots.gone)
         if self.mistakes:
@@ -122,11 +133,11 @@ class _Parser:
         """A file that nothing reads is most likely one that was meant to be read."""
         for name in self.snapshot.files:
             path = PurePosixPath(name)
-            known = name in {SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, SLOTS_FILE}
-            if known or (path.suffix == ".yaml" and str(path.parent) in {APPS, TENANTS, SECRETS}):
+            known = name in {SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, TARGETS_FILE, SLOTS_FILE}
+            if known or (path.suffix == ".yaml" and str(path.parent) in {APPS, TENANTS, SECRETS, TARGET_SECRETS}):
                 continue
             hint = f"rename it to {path.with_suffix('.yaml').name}" if path.suffix in {".yml", ".json"} else ""
-            expected = "hosts.yaml, tiers.yaml, apps/APP.yaml, tenants/TENANT.yaml"
+            expected = "hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml, tenants/TENANT.yaml"
             self.mistakes.append(Mistake(Place(name), "nothing reads this file", expected, hint))
 
 

@@ -28,6 +28,16 @@ def readiness(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]
     return [*_keys(fleet), *_hosts(fleet), *_images(fleet), *_secrets(fleet, secrets)]
 
 
+def protected(fleet: Fleet) -> list[str]:
+    """The tenants whose tier has backups."""
+    return [str(name) for name, tenant in sorted(fleet.tenants.items()) if fleet.backup_targets(tenant)]
+
+
+def unprotected(fleet: Fleet) -> list[str]:
+    """The tenants whose tier has no backups."""
+    return [str(name) for name, tenant in sorted(fleet.tenants.items()) if not fleet.backup_targets(tenant)]
+
+
 def _keys(fleet: Fleet) -> list[Note]:
     file = "launchpad.yaml"
     notes = []

@@ -172,6 +172,29 @@ class HttpsUrl(Text):
     expected = "a URL such as https://acme.example.com/directory"
 
 
+class TargetUrl(Text):
+    """Where backups go: a path on the host or where a server answers, as the target's kind wants it."""
+
+    __slots__ = ()
+    noun = "target URL"
+    pattern = re.compile(
+        rf"(?:(?:sftp|https?)://(?:[a-z_][a-z0-9_-]*@)?{_HOST_LABEL}(?:\.{_HOST_LABEL})*(?::[0-9]{{1,5}})?)?"
+        r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*"
+    )
+    longest = 400
+    expected = "/mnt/disk, sftp://user@host/path, https://host:8000/path; credentials are kept elsewhere"
+
+
+class HostKey(Text):
+    """A server's public host key: type and base64, as in /etc/ssh/ssh_host_ed25519_key.pub, without the comment."""
+
+    __slots__ = ()
+    noun = "host key"
+    pattern = re.compile(r"(?:ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]{40,2000}={0,2}")
+    longest = 2100
+    expected = "a line such as ssh-ed25519 AAAAC3…, as printed by ssh-keyscan, without the server's name"
+
+
 class Email(Text):
     """A mail address, plain."""
 

@@ -15,16 +15,24 @@ from launchpad.fleet.app import App
 from launchpad.fleet.files import replace_file
 from launchpad.fleet.fleet import Defaults
 from launchpad.fleet.host import Host
-from launchpad.fleet.names import HostName, ImageName, TierName, VersionName
+from launchpad.fleet.names import HostName, ImageName, TargetName, TierName, VersionName
 from launchpad.fleet.references import ImageReference
 from launchpad.fleet.snapshot import SCHEMAS
+from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.tier import Tier
 
-KINDS = ("launchpad", "host", "tier", "app", "tenant")
-"""Of launchpad.yaml, hosts.yaml, tiers.yaml, apps/APP.yaml and tenants/TENANT.yaml."""
+KINDS = ("launchpad", "host", "tier", "target", "app", "tenant")
+"""Of launchpad.yaml, hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml and tenants/TENANT.yaml."""
 
-_MODELS: dict[str, type[BaseModel]] = {"launchpad": Defaults, "host": Host, "tier": Tier, "app": App, "tenant": Tenant}
+_MODELS: dict[str, type[BaseModel]] = {
+    "launchpad": Defaults,
+    "host": Host,
+    "tier": Tier,
+    "target": Target,
+    "app": App,
+    "tenant": Tenant,
+}
 
 
 def schema(kind: str) -> dict[str, Any]:
@@ -38,6 +46,8 @@ def schema(kind: str) -> dict[str, Any]:
         record = _by_name(record, HostName.pattern.pattern)
     elif kind == "tier":
         record = _by_name(record, TierName.pattern.pattern)
+    elif kind == "target":
+        record = _by_name(record, TargetName.pattern.pattern)
     elif kind == "app":
         record = _extendable(record)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Launchpad: {kind}"}

@@ -10,7 +10,7 @@ from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.app import App
 from launchpad.fleet.files import replace_file, writing
 from launchpad.fleet.mistakes import InventoryMistakes, Mistake, Place
-from launchpad.fleet.names import SecretName, TenantName
+from launchpad.fleet.names import Name, SecretName
 from launchpad.fleet.references import Recipient
 from launchpad.fleet.sealed_file import Entry, read_entries, write_entries
 from launchpad.fleet.sealing import Identity, digest_of_recipients, seal
@@ -21,28 +21,28 @@ from launchpad.fleet.snapshot import SECRETS
 class SecretStore(Protocol):
     """What every keeper of secrets promises; a change happens whole or not at all."""
 
-    def versions(self, tenant: TenantName) -> dict[SecretName, int]:
-        """The version of each secret that the tenant has; needs no key."""
+    def versions(self, owner: Name) -> dict[SecretName, int]:
+        """The version of each secret that the owner, a tenant or a target, has; needs no key."""
 
-    def reveal(self, tenant: TenantName) -> dict[SecretName, tuple[int, Secret]]:
+    def reveal(self, owner: Name) -> dict[SecretName, tuple[int, Secret]]:
         """Each secret's version and value; StateError when this operator cannot read one."""
 
-    def set(self, tenant: TenantName, name: SecretName, value: Secret) -> int:
+    def set(self, owner: Name, name: SecretName, value: Secret) -> int:
         """Keep the value and return its version: a new one, unless the value is what it was."""
 
-    def remove(self, tenant: TenantName, name: SecretName) -> None:
+    def remove(self, owner: Name, name: SecretName) -> None:
         """Forget the value; StateError when there is none."""
 
-    def remove_tenant(self, tenant: TenantName) -> None:
-        """Forget all of the tenant's values."""
+    def remove_tenant(self, owner: Name) -> None:
+        """Forget all of the owner's values."""
 
-    def generate_missing(self, tenant: TenantName, app: App) -> dict[SecretName, int]:
+    def generate_missing(self, owner: Name, app: App) -> dict[SecretName, int]:
         """Make the tokens that the app wants generated and the tenant has not; the versions of those made."""
 
-    def stale(self, tenant: TenantName) -> tuple[SecretName, ...]:
+    def stale(self, owner: Name) -> tuple[SecretName, ...]:
         """The secrets that are sealed for others than the fleet's present recipients."""
 
-    def reseal(self, tenant: TenantName) -> tuple[SecretName, ...]:
+    def reseal(self, owner: Name) -> tuple[SecretName, ...]:
         """Seal the stale ones for the present recipients, their versions unchanged; the names of those sealed."""
 
     def mistakes(self) -> tuple[Mistake, ...]:
@@ -50,78 +50,81 @@ class SecretStore(Protocol):
 
 
 class FolderSecrets:
-    """The secrets in inventory/secrets/TENANT.yaml of a workspace."""
+    """The secrets in inventory/secrets/TENANT.yaml of a workspace, or another folder's of other owners."""
 
-    def __init__(self, root: Path, *, recipients: Callable[[], Iterable[Recipient]], identity: Path) -> None:
+    def __init__(
+        self, root: Path, *, recipients: Callable[[], Iterable[Recipient]], identity: Path, folder: str = SECRETS
+    ) -> None:
         self.root = root
+        self.folder = folder
         self._recipients = recipients
         self._identity = Identity(identity)
 
-    def versions(self, tenant: TenantName) -> dict[SecretName, int]:
-        return {name: entry.version for name, entry in self._read(tenant).items() if entry.value is not None}
+    def versions(self, owner: Name) -> dict[SecretName, int]:
+        return {name: entry.version for name, entry in self._read(owner).items() if entry.value is not None}
 
-    def reveal(self, tenant: TenantName) -> dict[SecretName, tuple[int, Secret]]:
+    def reveal(self, owner: Name) -> dict[SecretName, tuple[int, Secret]]:
         return {
-            name: (entry.version, self._identity.open(entry.value, what=f"{tenant}: {name}"))
-            for name, entry in self._read(tenant).items()
+            name: (entry.version, self._identity.open(entry.value, what=f"{owner}: {name}"))
+            for name, entry in self._read(owner).items()
             if entry.value is not None
         }
 
-    def set(self, tenant: TenantName, name: SecretName, value: Secret) -> int:
+    def set(self, owner: Name, name: SecretName, value: Secret) -> int:
         with writing(self.root):
-            entries = self._read(tenant)
+            entries = self._read(owner)
             before = entries.get(name)
             if before is not None and self._holds(before, value):
                 return before.version
             version = before.version + 1 if before else 1
-            self._write(tenant, {**entries, name: self._sealed(version, value)})
+            self._write(owner, {**entries, name: self._sealed(version, value)})
             return version
 
-    def remove(self, tenant: TenantName, name: SecretName) -> None:
+    def remove(self, owner: Name, name: SecretName) -> None:
         with writing(self.root):
-            entries = self._read(tenant)
+            entries = self._read(owner)
             before = entries.get(name)
             if before is None or before.value is None:
-                raise StateError(f"{tenant} has no secret {name}", hint=f"launchpad secret list {tenant}")
-            self._write(tenant, {**entries, name: before.removed()})
+                raise StateError(f"{owner} has no secret {name}", hint=f"launchpad secret list {owner}")
+            self._write(owner, {**entries, name: before.removed()})
 
-    def remove_tenant(self, tenant: TenantName) -> None:
+    def remove_tenant(self, owner: Name) -> None:
         with writing(self.root):
-            entries = self._read(tenant)
+            entries = self._read(owner)
             if entries:
-                self._write(tenant, {name: entry.removed() for name, entry in entries.items()})
+                self._write(owner, {name: entry.removed() for name, entry in entries.items()})
 
-    def generate_missing(self, tenant: TenantName, app: App) -> dict[SecretName, int]:
-        present = self.versions(tenant)
+    def generate_missing(self, owner: Name, app: App) -> dict[SecretName, int]:
+        present = self.versions(owner)
         return {
-            spec.name: self.set(tenant, spec.name, Secret.generated(spec.generate))
+            spec.name: self.set(owner, spec.name, Secret.generated(spec.generate))
             for spec in app.secrets
             if spec.generate is not None and spec.name not in present
         }
 
-    def stale(self, tenant: TenantName) -> tuple[SecretName, ...]:
+    def stale(self, owner: Name) -> tuple[SecretName, ...]:
         present = digest_of_recipients(self._recipients())
-        entries = self._read(tenant).items()
+        entries = self._read(owner).items()
         return tuple(name for name, entry in entries if entry.value is not None and entry.recipients != present)
 
-    def reseal(self, tenant: TenantName) -> tuple[SecretName, ...]:
+    def reseal(self, owner: Name) -> tuple[SecretName, ...]:
         with writing(self.root):
-            stale = self.stale(tenant)
-            entries = self._read(tenant)
+            stale = self.stale(owner)
+            entries = self._read(owner)
             for name in stale:
                 before = entries[name]
                 assert before.value is not None
-                value = self._identity.open(before.value, what=f"{tenant}: {name}")
+                value = self._identity.open(before.value, what=f"{owner}: {name}")
                 entries[name] = self._sealed(before.version, value)
             if stale:
-                self._write(tenant, entries)
+                self._write(owner, entries)
             return stale
 
     def mistakes(self) -> tuple[Mistake, ...]:
         found: list[Mistake] = []
-        for path in sorted((self.root / SECRETS).glob("*.yaml")):
+        for path in sorted((self.root / self.folder).glob("*.yaml")):
             try:
-                self._read(TenantName(path.stem))
+                self._read(Name(path.stem))
             except InventoryMistakes as error:
                 found += error.mistakes
             except InventoryError as error:
@@ -129,11 +132,11 @@ class FolderSecrets:
                 found.append(Mistake(place, error.message, hint=error.hint))
         return tuple(found)
 
-    def _path(self, tenant: TenantName) -> Path:
-        return self.root / SECRETS / f"{TenantName(tenant)}.yaml"
+    def _path(self, owner: Name) -> Path:
+        return self.root / self.folder / f"{Name(owner)}.yaml"
 
-    def _read(self, tenant: TenantName) -> dict[SecretName, Entry]:
-        path = self._path(tenant)
+    def _read(self, owner: Name) -> dict[SecretName, Entry]:
+        path = self._path(owner)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -142,8 +145,8 @@ class FolderSecrets:
             raise InventoryError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
         return read_entries(path.relative_to(self.root).as_posix(), content)
 
-    def _write(self, tenant: TenantName, entries: Mapping[SecretName, Entry]) -> None:
-        replace_file(self._path(tenant), write_entries(entries))
+    def _write(self, owner: Name, entries: Mapping[SecretName, Entry]) -> None:
+        replace_file(self._path(owner), write_entries(entries))
 
     def _sealed(self, version: int, value: Secret) -> Entry:
         recipients = tuple(self._recipients())

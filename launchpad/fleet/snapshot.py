@@ -12,6 +12,7 @@ from launchpad.fleet.mistakes import Mistake, Place
 SETTINGS_FILE = "launchpad.yaml"
 INVENTORY = "inventory"
 SECRETS = f"{INVENTORY}/secrets"
+TARGET_SECRETS = f"{SECRETS}/targets"
 SCHEMAS = f"{INVENTORY}/.schema"
 LARGEST_FILE = 1024 * 1024
 MOST_FILES = 20_000

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from launchpad.errors import StateError
-from launchpad.fleet.edit import new_text, with_entry, with_value, without_entry
+from launchpad.fleet.edit import new_text, with_entry, with_item, with_value, without_entry
 from launchpad.fleet.files import remove_file, replace_file, writing
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
@@ -16,8 +16,9 @@ from launchpad.fleet.images import ImageChange, image_at, with_image
 from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
 from launchpad.fleet.parse import HOSTS_FILE, TENANTS, parse
+from launchpad.fleet.references import Recipient
 from launchpad.fleet.slots_file import SLOTS_FILE, Slots, read_slots
-from launchpad.fleet.snapshot import Snapshot, schema_line
+from launchpad.fleet.snapshot import SETTINGS_FILE, Snapshot, schema_line
 from launchpad.fleet.tenant import Tenant, Value
 
 Changes = dict[str, bytes | None]
@@ -54,6 +55,9 @@ class FleetStore(Protocol):
 
     def set_images(self, changes: Sequence[ImageChange]) -> None:
         """Write other references of images, all or none; StateError when one is not `before` any more."""
+
+    def set_recovery(self, recipient: Recipient) -> None:
+        """Write down whom the emergency kit is; StateError when there is one already."""
 
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
         """Write a host down; `record` has the keys of its YAML."""
@@ -133,6 +137,15 @@ class FolderStore:
                     raise StateError(message, hint="try again")
                 edited[item.use.file] = with_image({**snapshot.files, **edited}, item.use, item.after)
             return dict(edited)
+
+        self._edit(change)
+
+    def set_recovery(self, recipient: Recipient) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if fleet.defaults.recovery is not None:
+                raise StateError(f"{SETTINGS_FILE} has a recovery already", hint="launchpad kit")
+            before = snapshot.files[SETTINGS_FILE]
+            return {SETTINGS_FILE: with_item(SETTINGS_FILE, before, path=["recovery"], value=str(recipient))}
 
         self._edit(change)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from launchpad.fleet.model import Finding, Model
-from launchpad.fleet.names import TierName
+from launchpad.fleet.names import TargetName, TierName
 from launchpad.fleet.quantities import Size
 from launchpad.fleet.references import Prose
 
@@ -24,6 +24,13 @@ class Log(Model):
     files: Annotated[int, Field(ge=1, le=20)] = 3
 
 
+class Backup(Model):
+    """Where the backups of a tier's tenants go."""
+
+    targets: Annotated[tuple[TargetName, ...], Field(min_length=1, max_length=8)]
+    """Each backup goes to all of them."""
+
+
 class Tier(Model):
     """Limits that hold: memory without swap, CPU, processes, disk."""
 
@@ -37,6 +44,8 @@ class Tier(Model):
     tmp: Size | None = None
     """The size of each service's /tmp, which counts as memory: a quarter of it when left out, at most 256 MiB."""
     log: Log = Log()
+    backup: Backup | None = None
+    """None: its tenants have no backups."""
     price: Prose | None = None
     """For people, such as `29 EUR a month`; nothing is computed from it."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StepFailed
+from launchpad.runner.protocol import BESIDE
 
 GOOD = frozenset({"done", "unchanged", "incomplete", "running"})
 """`incomplete`: what was asked for is so, and something small is left that the next operation does."""
@@ -68,4 +69,7 @@ def _failed(outcome: Outcome) -> LaunchpadError:
     if outcome.outcome == "cancelled":
         message = f"{subject}: {outcome.kind} was cancelled and undone"
         return OperationFailed(message, hint=f"launchpad history {subject}", outcome=outcome)
+    if outcome.kind in BESIDE:
+        message = f"{subject}: {outcome.kind} failed{reason}"
+        return OperationFailed(message, hint=f"launchpad backups list {subject}", outcome=outcome)
     return OperationFailed(f"{subject}: {outcome.kind} failed and was undone{reason}", hint=hint, outcome=outcome)

@@ -52,6 +52,10 @@ class TenantSeen:
     """Why the host gave up restarting it; empty when it has not."""
     operation: str
     """The id of the operation that goes on; empty when there is none."""
+    backed_up: float | None = None
+    """When its newest backup was frozen, by the host's clock."""
+    proven: float | None = None
+    """When a backup of it was last booted and found sound."""
     rolled_back_from: str = ""
     """The version that the last rollback left; empty when something was deployed since, or the version stayed."""
 
@@ -140,8 +144,14 @@ def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:
         traffic_open=value.get("traffic") == "open",
         breaker=_breaker(value.get("breaker")),
         operation=_text((value.get("operation") or {}).get("id")),
+        proven=_number((value.get("backup") or {}).get("proven")),
+        backed_up=_number((value.get("backup") or {}).get("at")),
         rolled_back_from=_text(record.get("rolled_back_from")),
     )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _probe(value: Mapping[str, Any]) -> ProbeSeen:

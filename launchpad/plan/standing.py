@@ -41,6 +41,10 @@ class Standing:
     release: str = ""
     age_seconds: float | None = None
     """Since it was deployed."""
+    backup_age_seconds: float | None = None
+    """Since the data was frozen of which there is the newest backup."""
+    proven_age_seconds: float | None = None
+    """Since a backup was last booted and found sound."""
     probes: tuple[dict[str, Any], ...] = ()
     drift: tuple[str, ...] = ()
     """What somebody changed on the host by hand."""
@@ -98,6 +102,8 @@ def _seen(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing
         version=has.version,
         release=has.release,
         age_seconds=max(0.0, said.clock - has.at),
+        proven_age_seconds=None if has.proven is None else max(0.0, said.clock - has.proven),
+        backup_age_seconds=None if has.backed_up is None else max(0.0, said.clock - has.backed_up),
         probes=tuple(dataclasses.asdict(probe) for probe in has.probes),
         drift=has.drift,
         remarks=(*([has.breaker] if has.breaker else ()), *(failing if has.running else ()), *remarks),

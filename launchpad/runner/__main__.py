@@ -2,6 +2,7 @@
 
 launchpad-runner operator=alice     one request, as the forced command of alice's key
 launchpad-runner operation ID       carry an operation out (launchpad-operation@.service)
+launchpad-runner inside             work on a tenant's files as its uid, in a sandbox that the runner starts
 launchpad-runner boot               after a boot: settle, fill secrets, start tenants (launchpad-boot.service)
 launchpad-runner watch              restart what dies, stop what dies too often (launchpad-watch.service)
 launchpad-runner revert NONCE|boot  take an unconfirmed change back (launchpad-revert@.service, -boot.service)
@@ -40,6 +41,8 @@ def main(arguments: list[str]) -> int:
             return serve(found[1])
         case ["operation", identifier]:
             return operation(identifier)
+        case ["inside"]:
+            return int(import_module("launchpad.runner.backups.inside").main())
         case ["boot"]:
             return int(import_module("launchpad.runner.boot").boot(machine()))
         case ["watch"]:

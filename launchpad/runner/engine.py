@@ -18,12 +18,13 @@ from typing import Any
 from launchpad.runner import apply as tenant_effects
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
-from launchpad.runner.protocol import Refused
+from launchpad.runner.protocol import BESIDE, Refused
 from launchpad.runner.steps import GUARDS, ONCE, Commit, TenantStep, step_name, title
 from launchpad.runner.waiting import Cancelled, Context
 
 MOST_ATTEMPTS = 3
-"""A process that died this often before the commit undoes at its next start."""
+"""A process that died this often before the commit undoes at its next start. One that works beside its tenant never
+goes on: a boot must not wait for it, and the next one is as good."""
 LOCK_SECONDS = 120
 
 
@@ -87,8 +88,9 @@ def bring_to_end(host: Host, journal: Journal) -> None:
         run.forward(run.commit_index())
     elif "undo-started" in names:
         run.back(next(item for item in past if item["event"] == "undo-started"))
-    elif attempt > MOST_ATTEMPTS:
-        run.back(journal.add("undo-started", outcome="undone", reason=f"it was killed {MOST_ATTEMPTS} times", lines=[]))
+    elif attempt > (most := 1 if operation["kind"] in BESIDE else MOST_ATTEMPTS):
+        why = f"it was killed {most} times" if most > 1 else "it was killed"
+        run.back(journal.add("undo-started", outcome="undone", reason=why, lines=[]))
     else:
         run.forward(0)
 
@@ -199,6 +201,11 @@ def effects(step: Any) -> Any:
     """The module that carries this kind of step out."""
     if isinstance(step, TenantStep):
         return tenant_effects
+    from launchpad.runner.backups import effects as backup_effects
+    from launchpad.runner.backups.steps import BackupStep
+
+    if isinstance(step, BackupStep):
+        return backup_effects
     from launchpad.runner.provision import apply as host_effects
 
     return host_effects

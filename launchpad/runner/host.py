@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Address, IPv4Network
 from math import inf
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from launchpad.runner.record import Record
@@ -217,6 +218,32 @@ class Traffic(Protocol):
         Does nothing when Caddy already runs just that."""
 
 
+class Confined(Record):
+    """Work on a tenant's files by a program that is nobody but the tenant's uid and has nothing else in sight."""
+
+    unit: str
+    """One at a time under a name."""
+    task: Mapping[str, Any]
+    """What `launchpad.runner.backups.inside` is told; secrets are in it."""
+    reads: Mapping[str, str] = MappingProxyType({})
+    """Place inside → folder of the host, read-only."""
+    writes: Mapping[str, str] = MappingProxyType({})
+    network: bool = False
+    seconds: int = 3600
+
+    def __repr__(self) -> str:
+        return f"Confined(unit={self.unit!r})"
+
+
+class Sandbox(Protocol):
+    def confined(self, work: Confined, progress: Progress) -> dict[str, Any]:
+        """The program's result. Failed when it says that it could not, or does not end within the seconds. Whatever
+        an earlier process left under the unit's name is ended first; what `progress` raises ends the program."""
+
+    def end_confined(self, unit: str) -> None:
+        """End the program, if it still runs: a runner that was killed may have left it."""
+
+
 class Operations(Protocol):
     def lock(self, name: str, owner: Mapping[str, Any], *, seconds: float = 0) -> AbstractContextManager[None]:
         """The kernel's lock of that name until the block or the process ends; Busy when another process has it for
@@ -226,5 +253,5 @@ class Operations(Protocol):
         """Start `launchpad-operation@<operation>.service`; it outlives this process and the connection."""
 
 
-class Host(Clock, Files, Data, Containers, Traffic, Operations, Protocol):
+class Host(Clock, Files, Data, Containers, Traffic, Sandbox, Operations, Protocol):
     """All of it."""

@@ -20,7 +20,7 @@ import launchpad
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
-from launchpad.runner.protocol import Refused, canonical, digest_of
+from launchpad.runner.protocol import BESIDE, Refused, canonical, digest_of
 from launchpad.runner.steps import step_as_json, step_from_json, step_name, title
 
 RESERVE = 256 * 1024
@@ -139,7 +139,9 @@ def open_journals(host: Host) -> Iterator[Journal]:
 
 
 def subject(operation: Mapping[str, Any]) -> str:
-    """What the operation holds while it goes on: `tenant-<name>`, or `host`."""
+    """What the operation holds while it goes on: `tenant-<name>`, `backup-<name>`, or `host`."""
+    if operation["kind"] in BESIDE:
+        return f"backup-{operation['tenant']}"
     return f"tenant-{operation['tenant']}" if "tenant" in operation else "host"
 
 

@@ -83,6 +83,26 @@ def secrets(name: str, short: str) -> str:
     return f"{RUN}/{name}/{short}"
 
 
+def backup(name: str) -> str:
+    """What the host keeps for the tenant's backups: keys, what was sent when."""
+    return f"{tenant(name)}/backup"
+
+
+def frozen(name: str) -> str:
+    """The data as it is being sent: a read-only snapshot, gone after the backup."""
+    return f"{backup(name)}/frozen"
+
+
+def checked(name: str) -> str:
+    """A writable copy of it, on which the databases are checked."""
+    return f"{backup(name)}/checked"
+
+
+def fetched(name: str) -> str:
+    """A backup while it comes back, before it is a generation."""
+    return f"{backup(name)}/fetched"
+
+
 def site(name: str) -> str:
     return f"{SITES}/{name}.caddy"
 

@@ -36,8 +36,8 @@ PROTOCOL = 1
 OLDEST_PROTOCOL = 1
 """The runner serves PROTOCOL and the one before it (none yet); an older client may read and not change."""
 
-READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan", "generations"})
-CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install"})
+READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan", "generations", "backups"})
+CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install", "target"})
 VERBS = READING_VERBS | CHANGING_VERBS
 TIMELESS_VERBS = frozenset({"hello", "install"})
 """Understood between any two protocols: by them a newer client finds an older runner and brings it up to date. Their
@@ -45,7 +45,10 @@ bodies never change, and their replies only gain keys."""
 
 OPERATION_KINDS = (
     "provision", "deploy", "stop", "start", "restart", "retire", "upgrade", "rollback", "restore", "snapshot",
+    "backup", "verify", "fetch", "drill",
 )  # fmt: skip
+BESIDE = frozenset({"backup", "verify", "fetch", "drill"})
+"""Operations that change nothing of their tenant: others go on meanwhile, an upgrade or its undo above all."""
 
 ErrorKind = Literal["request", "state", "locked", "step", "protocol", "bug"]
 """request: malformed or judged unsafe; state: does not fit what is; locked: retry later; step: a step failed."""

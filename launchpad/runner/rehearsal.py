@@ -44,10 +44,15 @@ def stand_in(tenant: str) -> str:
 def rehearse(step: Rehearse, context: Context) -> None:
     """Start the release on a clone of the data, and see it become ready and stay so. Failed, with its last lines, when
     it does not."""
+    clear(context.host, step)
+    generations.take(context.host, _generation(step, context))
+    on_clone(step, context, paths.generation(step.tenant, step.generation))
+
+
+def on_clone(step: Rehearse, context: Context, source: str) -> None:
+    """The same on a clone of any data; the clone is gone afterwards when it went well."""
     host, release = context.host, cell.read_release(context.host, step.tenant, step.release)
-    clear(host, step)
-    generations.take(host, _generation(step, context))
-    host.clone(paths.generation(step.tenant, step.generation), paths.clone(step.tenant), disk_mb=release.disk_mb)
+    host.clone(source, paths.clone(step.tenant), disk_mb=release.disk_mb)
     uid = slots.host_uid(release.slot)
     host.make_data(paths.clone(step.tenant), volumes=release.volumes, disk_mb=release.disk_mb, uid=uid)
     _make_secrets(host, release, uid)

@@ -320,9 +320,10 @@ def step_from_json(value: dict[str, Any]) -> Any:
     began it, so that cannot happen unless the journal was tampered with."""
     kind = STEPS.get(value["step"])
     if kind is None:
+        from launchpad.runner.backups.steps import BACKUP_STEPS
         from launchpad.runner.provision.steps import HOST_STEPS
 
-        kind = HOST_STEPS[value["step"]]
+        kind = (BACKUP_STEPS | HOST_STEPS)[value["step"]]
     arguments = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items() if key != "step"}
     return kind(**arguments)
 

@@ -229,7 +229,7 @@ def test_tables_fit_eighty_columns(terminal: Terminal) -> None:
 
 def test_check_counts_and_says_what_is_left(terminal: Terminal) -> None:
     printed = terminal.ok("check")
-    assert printed.out.startswith("no mistakes: 2 hosts, 2 tenants, 2 apps, 2 tiers\n")
+    assert printed.out.startswith("no mistakes: 2 hosts, 2 tenants, 2 apps, 2 tiers, 0 targets\n")
     assert "tenant bob: no ECHO_TOKEN\n    launchpad secret rotate bob ECHO_TOKEN\n" in printed.out
 
 
@@ -254,7 +254,7 @@ def test_check_says_mistakes_of_secrets_and_of_tenants_together(terminal: Termin
 
 def test_schema_prints_one_or_all_or_writes_them(terminal: Terminal) -> None:
     assert terminal.ok("schema", "tenant").json["title"] == "Launchpad: tenant"
-    assert set(terminal.ok("schema").json) == {"launchpad", "host", "tier", "app", "tenant"}
+    assert set(terminal.ok("schema").json) == {"launchpad", "host", "tier", "target", "app", "tenant"}
     assert "inventory/.schema/host.json" in terminal.ok("schema", "--write").out
     assert (terminal.root / "inventory/.schema/host.json").is_file()
     terminal.ok("check")

@@ -105,7 +105,16 @@ def test_status_is_a_table_of_eighty_columns(workspace: Workspace, sshd: Sshd) -
     behave(sshd, observe=replies(healthy(workspace, "alice")))
     ran = launchpad(workspace, "status")
     assert ran.code == 0
-    assert ran.out.splitlines()[0].split() == ["TENANT", "HOST", "STATE", "VERSION", "PROBES", "AGE"]
+    assert ran.out.splitlines()[0].split() == [
+        "TENANT",
+        "HOST",
+        "STATE",
+        "VERSION",
+        "PROBES",
+        "AGE",
+        "BACKUP",
+        "PROVEN",
+    ]
     assert "alice   web-1  healthy  1.0.0    1/1     16 min" in ran.out
     assert max(map(len, ran.out.splitlines())) <= 80
     assert launchpad(workspace, "status", "--json").json["tenants"][1]["state"] == "absent"

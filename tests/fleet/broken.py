@@ -12,6 +12,8 @@ BOB = "inventory/tenants/bob.yaml"
 HOSTS = "inventory/hosts.yaml"
 TIERS = "inventory/tiers.yaml"
 ECHO = "inventory/apps/echo.yaml"
+TARGETS = "inventory/targets.yaml"
+DISK = "disk: {kind: local, url: /mnt/disk}\n"
 CLAW = "inventory/apps/openclaw.yaml"
 SETTINGS = "launchpad.yaml"
 
@@ -385,5 +387,46 @@ BROKEN = (
         "slots.yaml by hand",
         {"inventory/slots.yaml": "2: zoe\n"},
         ("inventory/slots.yaml:1: not the file that launchpad",),
+    ),
+    # targets
+    Broken(
+        "a target that there is not",
+        {TARGETS: DISK, **changed(TIERS, "disk: 1GiB", "disk: 1GiB\n  backup: {targets: [disc]}")},
+        (f"{TIERS}:5: unknown target disc; expected one of disk (did you mean disk?)",),
+    ),
+    Broken(
+        "a target twice",
+        {TARGETS: DISK, **changed(TIERS, "disk: 1GiB", "disk: 1GiB\n  backup: {targets: [disk, disk]}")},
+        (f"{TIERS}:5: target disk appears twice; expected each target once",),
+    ),
+    Broken(
+        "a tier with no target",
+        {TARGETS: DISK, **changed(TIERS, "disk: 1GiB", "disk: 1GiB\n  backup: {targets: []}")},
+        (f"{TIERS}:5: ",),
+    ),
+    Broken(
+        "a target in Launchpad's own folder",
+        {TARGETS: "disk: {kind: local, url: /srv/launchpad/backups}\n"},
+        (f"{TARGETS}:1: /srv/launchpad/backups is not where a local target can be; expected a folder on the host",),
+    ),
+    Broken(
+        "a target that is no path at all",
+        {TARGETS: "disk: {kind: local, url: https://backup.example.com/x}\n"},
+        (f"{TARGETS}:1: https://backup.example.com/x is not where a local target can be",),
+    ),
+    Broken(
+        "a password in a target's URL",
+        {TARGETS: "off: {kind: rest, url: 'https://me:word@backup.example.com/'}\n"},
+        (f"{TARGETS}:1: bad target URL ",),
+    ),
+    Broken(
+        "an SFTP target whose server could be anybody",
+        {TARGETS: "off: {kind: sftp, url: sftp://me@backup.example.com/x}\n"},
+        (f"{TARGETS}:1: no host_keys; expected",),
+    ),
+    Broken(
+        "a folder on the host that promises to be append-only",
+        {TARGETS: "disk: {kind: local, url: /mnt/disk, append_only: true}\n"},
+        (f"{TARGETS}:1: a folder on the host itself cannot be append-only",),
     ),
 )

@@ -16,19 +16,27 @@ from launchpad.fleet.host import Host
 from launchpad.fleet.model import Model
 from launchpad.fleet.schema import KINDS, schema, write_schemas
 from launchpad.fleet.snapshot import SCHEMAS, schema_line
+from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.tier import Tier
 from launchpad.fleet.tree import read_tree
 from launchpad.workspace import SHIPPED_TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS: dict[str, type[Model]] = {"launchpad": Defaults, "host": Host, "tier": Tier, "app": App, "tenant": Tenant}
+MODELS: dict[str, type[Model]] = {
+    "launchpad": Defaults,
+    "host": Host,
+    "tier": Tier,
+    "target": Target,
+    "app": App,
+    "tenant": Tenant,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_has_the_model_s_fields_and_no_others(kind: str) -> None:
     found = schema(kind)
-    record = found["additionalProperties"] if kind in {"host", "tier"} else found
+    record = found["additionalProperties"] if kind in {"host", "tier", "target"} else found
     assert set(record["properties"]) - {"extends", "images"} == set(MODELS[kind].model_fields) - {"name"}
     assert record["additionalProperties"] is False
 

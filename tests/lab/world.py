@@ -54,6 +54,11 @@ class Done:
         """The last line of JSON."""
         return json.loads(self.out.strip().splitlines()[-1])
 
+    @property
+    def json_document(self) -> Any:
+        """All of it, as one document."""
+        return json.loads(self.out)
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -19,8 +19,9 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Busy, Container, Failed, Output, Progress
-from tests.memory.data import PARTIAL, File, MemoryData
+from tests.memory.data import PARTIAL, File
 from tests.memory.effects import Killed, effect
+from tests.memory.restic import MemoryRestic, Repository
 
 __all__ = ["File", "Killed", "MemoryHost", "effect"]
 
@@ -30,7 +31,7 @@ DIES_AFTER = {"crash": (0.5, 1), "permanent": (0.5, 78), "dying": (6.0, 1), "fla
 
 
 @dataclass
-class MemoryHost(MemoryData):
+class MemoryHost(MemoryRestic):
     """One host. `kill_at` counts the changing calls from 1."""
 
     behaviours: dict[str, str] = field(default_factory=dict)
@@ -79,6 +80,14 @@ class MemoryHost(MemoryData):
     begun: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     halfway: bool = False
+    repositories: dict[tuple[str, str], Repository] = field(default_factory=dict)
+    """By the target's URL and the tenant."""
+    silent: set[str] = field(default_factory=set)
+    """URLs of targets that do not answer."""
+    append_only: set[str] = field(default_factory=set)
+    """URLs of targets where nothing can be deleted."""
+    damaged_databases: list[str] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
 
     # --- what a test does to the host
 
@@ -95,6 +104,7 @@ class MemoryHost(MemoryData):
         self.clock += 20
         self.files = {path: item for path, item in self.files.items() if not path.startswith("/run/")}
         self.folders = {path: item for path, item in self.folders.items() if not path.startswith("/run/")}
+        self.running.clear()
         self.opened.clear()
         self.muted.clear()
         self.established.clear()

@@ -77,3 +77,12 @@ def test_strangers_are_shown_with_what_is_odd_about_them() -> None:
 
 def test_trouble_has_words_that_exist() -> None:
     assert set(STATES) > TROUBLE
+
+
+def test_the_age_of_the_newest_backup_is_told() -> None:
+    (found,) = standings([want()], host(has(backed_up=1000.0)), inventory=ALICE)
+    assert found.backup_age_seconds == 60.0
+    (bare,) = standings([want()], host(has()), inventory=ALICE)
+    assert bare.backup_age_seconds is None and bare.proven_age_seconds is None
+    (proven,) = standings([want()], host(has(proven=1030.0)), inventory=ALICE)
+    assert proven.proven_age_seconds == 30.0

@@ -16,6 +16,7 @@ from launchpad.runner.machine.data import BtrfsData
 from launchpad.runner.machine.images import DockerImages
 from launchpad.runner.machine.locks import KernelLocks
 from launchpad.runner.machine.networks import DockerNetworks
+from launchpad.runner.machine.sandbox import SystemdSandbox
 from launchpad.runner.machine.snapshots import BtrfsSnapshots
 from launchpad.runner.machine.traffic import HostTraffic
 
@@ -32,6 +33,7 @@ class Machine(
     ComposeProjects,
     DockerContainers,
     HostTraffic,
+    SystemdSandbox,
     CaddySites,
     KernelLocks,
 ):

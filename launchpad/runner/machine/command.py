@@ -13,7 +13,7 @@ ENVIRONMENT = {
     "HOME": "/nonexistent",
 }
 # When the runner is killed its programs go too: one that lives on would work against the next runner's settling.
-_WITH_THE_RUNNER = ("setpriv", "--pdeathsig=KILL", "--")
+WITH_THE_RUNNER = ("setpriv", "--pdeathsig=KILL", "--")
 _LAST_WORDS = 3
 _LAST_LINES = 20
 
@@ -39,7 +39,7 @@ def run(
 
     try:
         done = subprocess.run(
-            [*_WITH_THE_RUNNER, *argv],
+            [*WITH_THE_RUNNER, *argv],
             input=stdin,
             capture_output=True,
             env={**ENVIRONMENT, **(environment or {})},

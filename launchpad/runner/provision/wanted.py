@@ -50,6 +50,7 @@ PACKAGES = (
     "nftables",
     "openssh-server",
     "python3-systemd",
+    "restic",
     "sudo",
     "unattended-upgrades",
 )

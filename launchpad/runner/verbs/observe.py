@@ -17,7 +17,7 @@ import launchpad
 from launchpad.runner import paths, slots
 from launchpad.runner.drift import Found, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
-from launchpad.runner.protocol import PROTOCOL, digest_of
+from launchpad.runner.protocol import BESIDE, PROTOCOL, digest_of
 from launchpad.runner.record import Record
 from launchpad.runner.verbs import only, reply
 from launchpad.runner.verbs.hello import digest
@@ -124,6 +124,7 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         "breaker": _json(host, f"{paths.tenant(name)}/breaker.json"),
         "generations": _generations(host, name),
         "operation": _operation(name, owner, waiting),
+        "backup": {"at": _backed_up(host, name), "proven": _proven(host, name)},
         "manifest": manifest,
     }
 
@@ -154,8 +155,21 @@ def _operation(name: str, owner: Mapping[str, Any] | None, waiting: list[dict[st
             "who": owner.get("who", ""),
             "state": "running",
         }
-    mine = (item for item in waiting if item["tenant"] == name)
+    mine = (item for item in waiting if item["tenant"] == name and item["kind"] not in BESIDE)
     return next(({**item, "state": "waiting"} for item in mine), None)
+
+
+def _backed_up(host: View, name: str) -> float | None:
+    """When the data was frozen of which a target has the newest backup; None when none has any."""
+    folder = f"{paths.backup(name)}/targets"
+    states = [_json(host, f"{folder}/{file}") or {} for file in host.names(folder) if file.endswith(".json")]
+    return max((state["sent"]["at"] for state in states if state.get("sent")), default=None)
+
+
+def _proven(host: View, name: str) -> float | None:
+    """When a backup of it was last booted and found sound; None when none was."""
+    found = _json(host, f"{paths.backup(name)}/proven.json")
+    return found["proven"] if found else None
 
 
 def _open_operations(host: View) -> list[dict[str, Any]]:

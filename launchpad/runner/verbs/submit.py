@@ -29,13 +29,17 @@ KEYS = {
     "start": {"kind", "tenant"},
     "restart": {"kind", "tenant"},
     "retire": {"kind", "tenant", "purge"},
+    "backup": {"kind", "tenant", "targets", "wrap"},
+    "verify": {"kind", "tenant", "targets", "part"},
+    "fetch": {"kind", "tenant", "targets", "snapshot", "wrap"},
+    "drill": {"kind", "tenant", "targets", "snapshot", "wrap"},
     "provision": {"kind", "settings", "signature"},
     "upgrade": {"kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse"},
     "rollback": {"kind", "tenant", "to", "keep_data", "soak", "replaces"},
     "restore": {"kind", "tenant", "generation", "replaces"},
     "snapshot": {"kind", "tenant"},
 }
-OPTIONAL = {"replaces", "purge", "signature"}
+OPTIONAL = {"replaces", "purge", "signature", "wrap"}
 TYPES = {"to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str}
 """Of the values that are read here and not by a parser of their own."""
 MOST_SOAK_SECONDS = 3600
@@ -108,7 +112,7 @@ def accept(
     except Busy as busy:
         who, what = busy.owner.get("who", "somebody"), busy.owner.get("kind", "an operation")
         raise Refused(
-            f"{name.removeprefix('tenant-')}: {what} by {who} holds it",
+            f"{name.partition('-')[2] or name}: {what} by {who} holds it",
             kind="locked",
             hint=f"launchpad attach {busy.owner.get('operation', '')}".rstrip(),
         ) from busy
@@ -136,6 +140,10 @@ def planned(
                 case "restore":
                     return rollback.planned_restore(host, journal, operation, caller)
             return rollback.planned_snapshot(host, journal, operation)
+        case "backup" | "verify" | "fetch" | "drill":
+            from launchpad.runner.backups import plan as backups
+
+            return list(backups.PLANNERS[operation["kind"]](host, journal, operation, secrets)), {}
         case "provision":
             from launchpad.runner.provision.plan import planned_provision
             from launchpad.runner.provision.trust import judge_trust

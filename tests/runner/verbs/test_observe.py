@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from launchpad.runner import paths, slots
+from launchpad.runner.backups import keeping
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.observe import observe
 from tests.memory.releases import release
@@ -231,3 +233,22 @@ def test_generations_are_counted_and_a_damaged_record_hides_nobody() -> None:
     for name, text in (("one", b'{"at": 3.0}'), ("two", b'{"at": 7.0}'), ("torn", b"{")):
         host.write(paths.generation_record("alice", name), text)
     assert alice(host)["generations"] == {"count": 2, "newest": 7.0}
+
+
+def test_the_newest_backup_at_any_target_is_told() -> None:
+    host = deployed()
+    assert alice(host)["backup"] == {"at": None, "proven": None}
+    for target, at in (("disk", 1000.0), ("offsite", 2000.0)):
+        keeping.record(host, "alice", target, sent={"at": at, "operation": "backup-000001"})
+    keeping.record(host, "alice", "sftp", failed={"at": 3000.0, "message": "connection refused"})
+    host.write(keeping.proof("alice"), b'{"proven": 4000.0}')
+    assert alice(host)["backup"] == {"at": 2000.0, "proven": 4000.0}
+
+
+def test_a_backup_that_goes_on_changes_nothing_of_its_tenant() -> None:
+    host = deployed()
+    asked = {"id": "backup-000001", "operation": {"kind": "backup", "tenant": "alice"}, "who": "ann", "at": 1.0}
+    host.write(f"{paths.OPEN}/backup-000001", b"")
+    host.write(f"{paths.operation('backup-000001')}/operation.json", json.dumps(asked).encode())
+    assert alice(host)["operation"] is None
+    assert [item["kind"] for item in seen(host)["operations"]] == ["backup"]

@@ -1,0 +1,130 @@
+"""launchpad backup, kit: a tenant's data elsewhere, and what opens it when all else is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.errors import LaunchpadError
+    from launchpad.operations.backup import BackedUp
+
+app = typer.Typer(help="Backups.")
+
+
+@app.command("backup", epilog="Example: launchpad backup alice")
+def backup(
+    ctx: typer.Context,
+    tenants: Annotated[
+        list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
+) -> None:
+    """Send one instant of TENANT's data to every target of its tier, while it runs.
+
+    Its databases are checked first, and a damaged one is not sent. A target that is down is told and stops no other;
+    exit code 8 then, as when some of several tenants have no backup.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.cli.progress import telling
+    from launchpad.cli.running import errors_as_lines, interrupted_kindly
+    from launchpad.errors import LaunchpadError
+    from launchpad.fleet.readiness import unprotected
+    from launchpad.operations.backup import backup_all
+
+    session = Session.of(ctx)
+    if bool(tenants) == everyone:
+        raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
+    with errors_as_lines(session), interrupted_kindly(session):
+        with telling(session.output) as on_event:
+            found = backup_all(session.workspace, tenants or (), on_event=on_event)
+        for said in found.values():
+            if not isinstance(said, LaunchpadError):
+                session.output.item(said.as_json(), sentence(said))
+    if everyone and (bare := unprotected(session.workspace.fleet.load())):
+        session.output.warn(f"without backups, by their tiers: {', '.join(bare)}")
+    leave(session, {name: error for name, said in found.items() if (error := _failure(said)) is not None})
+
+
+def sentence(done: BackedUp) -> str:
+    """How the backup ended, for people."""
+    from launchpad.cli.wording import lasted, size
+
+    good = [f"{item.target} ({size(item.added)} new of {size(item.size)})" for item in done.targets if item.good]
+    return f"{done.outcome.tenant}: backed up in {lasted(done.outcome.seconds)} to {', '.join(good)}"
+
+
+def _failure(said: BackedUp | LaunchpadError) -> LaunchpadError | None:
+    """What is to be told of it: an error, or the targets that did not take it."""
+    from launchpad.errors import LaunchpadError, PartialError, StepFailed
+
+    if isinstance(said, LaunchpadError):
+        return said
+    bad = {item.target: StepFailed(f"{item.target}: {item.message}") for item in said.targets if not item.good}
+    if not bad:
+        return None
+    told = "; ".join(error.message for error in bad.values())
+    hint = f"launchpad target show {next(iter(bad))}"
+    return PartialError(f"{said.outcome.tenant}: not every target has it: {told}", hint=hint, failures=bad)
+
+
+@app.command("drill", epilog="Example: launchpad drill alice")
+def drill(
+    ctx: typer.Context,
+    tenants: Annotated[
+        list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
+    at: Annotated[
+        str, typer.Option(metavar="TIME|ID", help="The newest one until then, or this one; the newest when left out.")
+    ] = "",
+) -> None:
+    """Prove TENANT's newest backup: bring it back into a clone on its host, boot it, and destroy it.
+
+    The clone reaches nothing and has made-up secrets; what runs is not touched. `launchpad status` shows when a backup
+    was last proven.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.cli.progress import telling
+    from launchpad.cli.running import interrupted_kindly
+    from launchpad.cli.running import sentence as how_it_ended
+    from launchpad.errors import LaunchpadError
+    from launchpad.fleet.readiness import protected
+    from launchpad.operations.backups import drill
+
+    session = Session.of(ctx)
+    if bool(tenants) == everyone:
+        raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
+    failures: dict[str, LaunchpadError] = {}
+    for name in tenants or protected(session.workspace.fleet.load()):
+        try:
+            with interrupted_kindly(session), telling(session.output) as on_event:
+                done = drill(session.workspace, name, at=at, on_event=on_event)
+        except LaunchpadError as error:
+            failures[name] = error
+        else:
+            session.output.item(done.as_json(), how_it_ended(done))
+    leave(session, failures)
+
+
+@app.command("kit", epilog="Example: launchpad kit /media/stick/kit.txt")
+def kit(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; readable by you alone.")],
+) -> None:
+    """Make the emergency kit: an identity that opens every later backup, and how to restore without Launchpad.
+
+    The identity is in FILE and nowhere else; launchpad.yaml gets its public half.
+    """
+    from launchpad.operations.kit import kit
+
+    session = Session.of(ctx)
+    recipient = kit(session.workspace, file)
+    data = {"file": str(file), "recovery": str(recipient)}
+    session.output.result(data, f"{file} holds the recovery identity of {recipient}")
+    session.output.say("print it or lock it away, in two places, and remove the file; then commit launchpad.yaml")

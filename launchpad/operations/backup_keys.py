@@ -1,0 +1,102 @@
+"""What a host needs to reach a tenant's backups: the targets' credentials, and the repository's key the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import InventoryError, StateError
+from launchpad.fleet.fleet import Fleet, kit_recipients
+from launchpad.fleet.sealing import Identity, seal
+from launchpad.fleet.secret import Secret
+from launchpad.fleet.target import Target
+from launchpad.fleet.tenant import Tenant
+from launchpad.workspace import Runner, Workspace
+
+KEY = "REPOSITORY_KEY"
+KEY_LENGTH = 43
+"""Characters of a random key: 256 bits and a little."""
+LOOK_SECONDS = 360.0
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A tenant's repository key that its host does not have yet, and how it lies beside the repository."""
+
+    value: Secret
+    wrap: str
+    new: bool
+    """Whether it was made just now: no repository is there yet."""
+
+
+def targets_of(fleet: Fleet, tenant: Tenant) -> tuple[Target, ...]:
+    """Where the tenant's backups go; InventoryError when its tier has none."""
+    targets = fleet.backup_targets(tenant)
+    if not targets:
+        raise InventoryError(
+            f"{tenant.name}: its tier {tenant.tier} has no backups",
+            hint=f"write backup: {{targets: [TARGET]}} under {tenant.tier} in inventory/tiers.yaml",
+        )
+    return targets
+
+
+def as_sent(targets: Sequence[Target]) -> list[dict[str, Any]]:
+    """The targets as a host is told of them."""
+    return [
+        {
+            "name": str(item.name),
+            "kind": item.kind,
+            "url": str(item.url),
+            "host_keys": [str(key) for key in item.host_keys],
+        }
+        for item in targets
+    ]
+
+
+def credentials(workspace: Workspace, targets: Sequence[Target]) -> dict[str, dict[str, Any]]:
+    """{"TARGET.NAME": {"version", "value"}} in the clear; StateError for one that is missing."""
+    found: dict[str, dict[str, Any]] = {}
+    for target in targets:
+        if not target.credentials:
+            continue
+        kept = workspace.target_secrets.reveal(target.name)
+        missing = [name for name in target.credentials if name not in kept]
+        if missing and (kept or not target.optional):
+            raise StateError(
+                f"target {target.name}: no {missing[0]}",
+                hint=f"launchpad target credential {target.name} {missing[0]}",
+            )
+        for name, (version, value) in kept.items():
+            found[f"{target.name}.{name}"] = {"version": version, "value": value.reveal()}
+    return found
+
+
+def missing_key(workspace: Workspace, runner: Runner, tenant: Tenant, targets: Sequence[Target]) -> NewKey | None:
+    """None when the host has the tenant's key. Otherwise the one that lies, wrapped, beside an earlier repository of
+    the tenant; a new one when there is none. StateError when that cannot be told: two keys would be the end of one."""
+    name = str(tenant.name)
+    if runner.ask("backups", {"tenant": name})["key"]:
+        return None
+    body = {"tenant": name, "targets": as_sent(targets), "secrets": credentials(workspace, targets), "wraps": True}
+    found = runner.ask("backups", body, seconds=LOOK_SECONDS)
+    for target, problem in found["problems"].items():
+        raise StateError(
+            f"{name}: whether {target} holds earlier backups cannot be told: {problem}",
+            hint=f"launchpad target show {target}",
+        )
+    if found["wraps"]:
+        return NewKey(opened(workspace, name, found["wraps"]), found["wraps"][0], new=False)
+    value = Secret.generated(KEY_LENGTH)
+    return NewKey(value, seal(value, kit_recipients(workspace.fleet.load().defaults)), new=True)
+
+
+def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> Secret:
+    """The key in the first of the wrapped ones; StateError when this operator cannot open it."""
+    identity = Identity(workspace.settings.identity)
+    return identity.open(wraps[0], what=f"{tenant}: the wrapped key of its backups")
+
+
+def with_key(secrets: Mapping[str, Mapping[str, Any]], key: NewKey | None) -> dict[str, Mapping[str, Any]]:
+    """The secrets of a request, the key among them when it has to go along."""
+    return dict(secrets) | ({KEY: {"version": 1, "value": key.value.reveal()}} if key else {})

@@ -1,0 +1,264 @@
+"""Carry a backup's step out, and undo it. Nothing of the tenant that runs is touched by any of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, assert_never
+
+from launchpad.runner import paths, rehearsal, slots
+from launchpad.runner.backups import inside, keeping, work
+from launchpad.runner.backups.steps import (
+    BackupStep,
+    CheckDatabases,
+    DropFetched,
+    DropFrozen,
+    FetchBackup,
+    FreezeData,
+    JudgeVerify,
+    KeepFetched,
+    ProveBackup,
+    RecordBackup,
+    SendBackup,
+    VerifyBackup,
+)
+from launchpad.runner.backups.target import target_from_json
+from launchpad.runner.host import Confined, Failed, Host
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import canonical
+from launchpad.runner.steps import Rehearse
+from launchpad.runner.waiting import Context, check_cancelled
+
+NEVER_UNDONE = (RecordBackup, DropFrozen, DropFetched, JudgeVerify)
+FETCHED = "backup"
+"""Why a generation is there that came from a repository."""
+CHECK_SECONDS = 2 * 3600
+LOCK_SECONDS = 300
+"""How long an upgrade or another operation on the tenant is waited for: half of one is nothing to keep."""
+
+
+def look(step: BackupStep, context: Context) -> dict[str, Any]:
+    """Nothing of what was there before is changed."""
+    del step, context
+    return {}
+
+
+def apply(step: BackupStep, context: Context) -> None:
+    """Make it so. Failed says what could not be done and why."""
+    host = context.host
+    match step:
+        case FreezeData():
+            freeze(step, context)
+        case CheckDatabases():
+            check_databases(step, context)
+        case SendBackup():
+            send(step, context)
+        case RecordBackup():
+            judge(host, step, context.identifier, enough=1)
+        case DropFrozen():
+            host.remove(paths.frozen(step.tenant))
+        case VerifyBackup():
+            verify(step, context)
+        case JudgeVerify():
+            judge(host, step, context.identifier, enough=len(step.targets))
+        case FetchBackup():
+            fetch(step, context)
+        case KeepFetched():
+            keep_fetched(step, context)
+        case ProveBackup():
+            prove(step, context)
+        case DropFetched():
+            host.remove(paths.fetched(step.tenant))
+        case _:
+            assert_never(step)
+
+
+def undo(step: BackupStep, before: Mapping[str, Any], context: Context) -> None:
+    """End what may still run, and take away what is only for the backup."""
+    del before
+    host = context.host
+    match step:
+        case FreezeData():
+            host.remove(paths.frozen(step.tenant))
+        case CheckDatabases():
+            host.end_confined(work.unit(step.tenant))
+            host.remove(paths.checked(step.tenant))
+        case SendBackup() | VerifyBackup():
+            host.end_confined(work.unit(step.tenant))
+        case FetchBackup():
+            host.end_confined(work.unit(step.tenant))
+            host.remove(paths.fetched(step.tenant))
+        case ProveBackup():
+            with tenant_lock(step.tenant, context):
+                rehearsal.clear(host, clone_of(step, context))
+        case KeepFetched():
+            host.remove(paths.generation_record(step.tenant, step.record["id"]))
+            host.remove(paths.generation(step.tenant, step.record["id"]))
+        case _:
+            pass
+
+
+def freeze(step: FreezeData, context: Context) -> None:
+    host = context.host
+    host.end_confined(work.unit(step.tenant))
+    host.remove(paths.frozen(step.tenant))  # of a backup that died
+    host.folder(paths.backup(step.tenant), mode=0o700)
+    with tenant_lock(step.tenant, context):
+        host.snapshot(paths.data(step.tenant), paths.frozen(step.tenant))
+
+
+def tenant_lock(tenant: str, context: Context) -> AbstractContextManager[None]:
+    """While this lasts, nobody else works on the tenant; Busy when somebody does for longer than one may wait."""
+    host = context.host
+    kind = context.operation["kind"]
+    owner = {"operation": context.identifier, "who": kind, "kind": kind, "since": host.now()}
+    return host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS)
+
+
+def check_databases(step: CheckDatabases, context: Context) -> None:
+    """On a writable clone, because SQLite takes a write-ahead log in before it looks; the clone costs nothing."""
+    host, folder = context.host, paths.checked(step.tenant)
+    host.remove(folder)
+    host.clone(paths.frozen(step.tenant), folder, disk_mb=step.disk_mb)
+    task = {"do": "check", "uid": slots.host_uid(step.slot)}
+    asked = Confined(unit=work.unit(step.tenant), task=task, writes=work.volumes(host, folder), seconds=CHECK_SECONDS)
+    found = host.confined(asked, progress(context))
+    host.remove(folder)
+    for item in found["unchecked"]:
+        context.say(f"{item['path']} cannot be checked here: {item['said']}")
+    if found["damaged"]:
+        lines = [f"{item['path']}: {item['said']}" for item in found["damaged"]]
+        raise Failed(f"{found['damaged'][0]['path']} is a damaged database; nothing was sent", lines=lines)
+    context.say(f"{found['checked']} databases are sound")
+
+
+def send(step: SendBackup, context: Context) -> None:
+    host, tenant = context.host, step.tenant
+    target = target_from_json(step.target)
+    known = keeping.state(host, tenant, target.name)
+    begun = host.now()
+    try:
+        asked = work.with_repository(
+            host,
+            target,
+            tenant=tenant,
+            slot=step.slot,
+            do="send",
+            tags=tags(host, tenant, context.identifier),
+            wrap="" if known.get("wrapped") else keeping.wrap(host, tenant),
+            known="sent" in known,
+        )
+        reads = work.volumes(host, paths.frozen(tenant))
+        sent = host.confined(asked.but(reads=reads), progress(context))
+    except Failed as failed:
+        context.say(f"{target.name} did not take it: {failed.message}")
+        told = {"operation": context.identifier, "at": host.now(), "message": failed.message}
+        keeping.record(host, tenant, target.name, failed=told)
+        return
+    if sent["unreadable"]:
+        context.say(f"{sent['unreadable']} files could not be read as the tenant's own uid")
+    told = {"operation": context.identifier, "at": begun, "seconds": round(host.now() - begun, 3)} | sent
+    keeping.record(host, tenant, target.name, sent=told, failed=None, wrapped=True)
+
+
+def tags(host: Host, tenant: str, generation: str) -> list[str]:
+    """What a backup is of, for whoever fetches it: restic keeps it with the snapshot."""
+    record = read_record(host, tenant) or {}
+    told = [f"generation={generation}"]
+    told += [f"{name}={record[name]}" for name in ("app", "version", "release") if record.get(name)]
+    return told + [f"volume={name}" for name in host.names(paths.frozen(tenant))]
+
+
+def verify(step: VerifyBackup, context: Context) -> None:
+    host, tenant = context.host, step.tenant
+    target = target_from_json(step.target)
+    told = {"operation": context.identifier, "at": host.now(), "part": step.part}
+    try:
+        asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="verify", part=step.part)
+        host.confined(asked, progress(context))
+    except Failed as failed:
+        context.say(f"{target.name}: {failed.message}")
+        keeping.record(host, tenant, target.name, damaged=told | {"message": failed.message})
+        return
+    parts = keeping.state(host, tenant, target.name).get("parts", {})
+    keeping.record(host, tenant, target.name, parts=parts | {step.part: told["at"]}, verified=told, damaged=None)
+
+
+def fetch(step: FetchBackup, context: Context) -> None:
+    host, tenant, folder = context.host, step.tenant, paths.fetched(step.tenant)
+    target = target_from_json(step.target)
+    host.end_confined(work.unit(tenant))
+    host.remove(folder)
+    host.make_data(folder, volumes=step.volumes, disk_mb=step.disk_mb, uid=slots.host_uid(step.slot))
+    asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="fetch", snapshot=step.snapshot)
+    places = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in step.volumes}
+    found = host.confined(asked.but(writes={**asked.writes, **places}), progress(context))
+    context.say(f"{found['files']} files are back")
+
+
+def keep_fetched(step: KeepFetched, context: Context) -> None:
+    """The record is written last: a snapshot without one counts as nothing."""
+    host, tenant, identifier = context.host, step.tenant, step.record["id"]
+    host.folder(paths.generations(tenant), mode=0o700)
+    if host.has_data(paths.fetched(tenant)):
+        host.remove(paths.generation(tenant, identifier))
+        host.snapshot(paths.fetched(tenant), paths.generation(tenant, identifier))
+    host.write(paths.generation_record(tenant, identifier), canonical(step.record), mode=0o600)
+    host.remove(paths.fetched(tenant))
+    for name in earlier(host, tenant, than=identifier):
+        host.remove(paths.generation_record(tenant, name))
+        host.remove(paths.generation(tenant, name))
+
+
+def prove(step: ProveBackup, context: Context) -> None:
+    host, clone = context.host, clone_of(step, context)
+    with tenant_lock(step.tenant, context):
+        rehearsal.clear(host, clone)
+        rehearsal.on_clone(clone, context, paths.fetched(step.tenant))
+    proven = step.backup | {"proven": host.now(), "version": step.version, "operation": context.identifier}
+    host.write(keeping.proof(step.tenant), canonical(proven), mode=0o600)
+
+
+def clone_of(step: ProveBackup, context: Context) -> Rehearse:
+    """The rehearsal that proves it. Its own generation is none: the data is what was fetched."""
+    return Rehearse(
+        tenant=step.tenant,
+        release=step.release,
+        generation=f"{context.identifier}-drill",
+        before=step.release,
+        version=step.version,
+        app=step.app,
+        disk_mb=step.disk_mb,
+    )
+
+
+def earlier(host: Host, tenant: str, *, than: str) -> list[str]:
+    """The generations that were fetched before."""
+    names = [name.removesuffix(".json") for name in host.names(paths.generations(tenant)) if name.endswith(".json")]
+    records = {name: json.loads(host.read(paths.generation_record(tenant, name)) or b"{}") for name in names}
+    return [name for name, record in records.items() if name != than and record.get("why") == FETCHED]
+
+
+def judge(host: Host, step: RecordBackup | JudgeVerify, identifier: str, *, enough: int) -> None:
+    """Failed unless this operation succeeded at so many targets."""
+    good, bad = ("sent", "failed") if isinstance(step, RecordBackup) else ("verified", "damaged")
+    states = {name: keeping.state(host, step.tenant, name) for name in step.targets}
+    done = [name for name, item in states.items() if (item.get(good) or {}).get("operation") == identifier]
+    if len(done) >= enough:
+        return
+    lines = [f"{name}: {item[bad]['message']}" for name, item in states.items() if item.get(bad)]
+    raise Failed("; ".join(lines) or f"{step.tenant}: no target was reached", lines=lines)
+
+
+def progress(context: Context) -> Any:
+    """Tell how it goes, and end it when somebody cancels."""
+    said = [""]
+
+    def tell(text: str) -> None:
+        check_cancelled(context)
+        if text != said[0]:
+            said[0] = text
+            context.say(text)
+
+    return tell

@@ -1,0 +1,174 @@
+"""The program in the sandbox. It is started as root with hardly a capability, gives root up, and only then looks at
+anything of a tenant's.
+
+One line of JSON on standard input says what to do, with the secrets that it takes; lines of JSON come back:
+{"progress": text} and at the end {"result": {…}} or {"failed": text, "code": restic's exit status or 0}.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import struct
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from launchpad.runner.backups import databases, restic
+
+ROOT = "/srv/generation"
+"""Where the data lies in the sandbox, a folder a volume: always there, so that restic knows a file again."""
+
+TRIAL = "_launchpad-trial"
+"""No tenant has such a name."""
+
+Task = Mapping[str, Any]
+
+
+def main() -> int:
+    """Do what the line says; the exit status is 0 whenever an answer was given."""
+    task = json.loads(sys.stdin.buffer.readline())
+    become(task["uid"])
+    try:
+        if "repository" in task:
+            restic.reach(task["repository"])
+        answer: dict[str, Any] = {"result": TASKS[task["do"]](task)}
+    except restic.ResticFailed as error:
+        answer = {"failed": _without_secrets(error.message, task), "code": error.code}
+    except FileNotFoundError as error:
+        missing = f"{error.filename} is not on this host: launchpad provision HOST brings what backups take"
+        answer = {"failed": missing, "code": 0}
+    except OSError as error:
+        answer = {"failed": _without_secrets(str(error), task), "code": 0}
+    _say(answer)
+    return 0
+
+
+def become(uid: int) -> None:
+    """Be that uid and nobody else, with no way back."""
+    os.umask(0o077)
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    if os.getresuid() != (uid, uid, uid) or not _keep_nothing():
+        raise PermissionError(f"cannot become uid {uid}")
+
+
+def _keep_nothing() -> bool:
+    """No capability is left, nor one that a program might inherit: systemd leaves those of the bounding set there."""
+    header = struct.pack("=Ii", 0x20080522, 0)  # linux/capability.h: version 3, this process
+    return int(ctypes.CDLL(None, use_errno=True).capset(header, bytes(24))) == 0
+
+
+def check(task: Task) -> dict[str, Any]:
+    """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same]}."""
+    return databases.check(_root(task)).as_json()
+
+
+def send(task: Task) -> dict[str, Any]:
+    """Send the data to one repository. The first time it is made, the wrapped key first, so that there is no repository
+    whose key could be lost. With "known", one that is not there is a failure: a disk that is not mounted, or somebody's
+    hand. "wrap" is empty when it is known to lie there."""
+    tenant, given = task["tenant"], task["repository"]
+    where = restic.repository(given, tenant)
+    there = where.exists() if task["wrap"] or not task["known"] else True  # otherwise the sending itself will tell
+    if task["known"] and not there:
+        raise restic.ResticFailed("the repository was there and is gone", restic.NO_REPOSITORY)
+    if task["wrap"]:
+        restic.put_wrap(restic.repository(given, tenant, public=True), task["wrap"], tenant=tenant)
+    if not there:
+        where.run("init")
+    made = {"made": not there}
+    return restic.back_up(where, [_root(task)], tenant=tenant, tags=task["tags"], progress=_progress) | made
+
+
+def snapshots(task: Task) -> dict[str, Any]:
+    """{"snapshots": […]}, oldest first; none when there is no repository."""
+    where = restic.repository(task["repository"], task["tenant"])
+    return {"snapshots": restic.snapshots_of(where) if where.exists() else []}
+
+
+def wraps(task: Task) -> dict[str, Any]:
+    """{"wraps": [armoured age]}, the newest first."""
+    return {"wraps": restic.wraps(restic.repository(task["repository"], task["tenant"], public=True))}
+
+
+def verify(task: Task) -> dict[str, Any]:
+    """Check the repository's structure, and read the `part` (n/m) of its data; ResticFailed when there is damage."""
+    where = restic.repository(task["repository"], task["tenant"])
+    where.run("unlock")
+    where.run("check", "--retry-lock=2m", f"--read-data-subset={task['part']}")
+    return {"part": task["part"]}
+
+
+def fetch(task: Task) -> dict[str, Any]:
+    """Bring a backup's files back into the empty volumes; {"files", "bytes"}."""
+    where = restic.repository(task["repository"], task["tenant"])
+    root = _root(task)
+    said = where.run("restore", "--no-lock", f"--target={root}", f"{task['snapshot']}:{root}", on_message=_restored)
+    summary = next((item for item in said if item.get("message_type") == "summary"), {})
+    return {"files": summary.get("files_restored", 0), "bytes": summary.get("bytes_restored", 0)}
+
+
+def trial(task: Task) -> dict[str, Any]:
+    """Write to the target, then try to delete and to overwrite what was written, as a thief with the host's credentials
+    would: {"delete", "overwrite"}, each `refused`, `done` or `untried`. A repository of its own is used."""
+    given = task["repository"]
+    where = restic.repository(given, TRIAL, public=True)
+    if not where.exists():
+        where.run("init")
+    said = where.run("backup", "--stdin", "--stdin-filename=trial", "--host=launchpad", stdin=os.urandom(64))
+    made = next(item["snapshot_id"] for item in said if item.get("message_type") == "summary")
+    overwrite = "untried"
+    if given["kind"] == "rest":
+        from launchpad.runner.backups.thief import overwrites
+
+        done = overwrites(f"{given['url']}/{TRIAL}.key/snapshots/{made}", given["credentials"])
+        overwrite = "done" if done else "refused"
+    try:
+        where.run("forget", made)  # exits with 0 also when the server refuses
+        left = [item["id"] for item in restic.snapshots_of(where)]
+        delete = "refused" if made in left else "done"
+    except restic.ResticFailed:
+        delete = "untried"
+    return {"delete": delete, "overwrite": overwrite}
+
+
+def _root(task: Task) -> str:
+    """Where the data lies: elsewhere only without a sandbox, in tests."""
+    return str(task.get("root", ROOT))
+
+
+def _restored(status: dict[str, Any]) -> None:
+    _progress(f"{int(100 * float(status.get('percent_done', 0)))} % of {int(status.get('total_bytes', 0)) >> 20} MB")
+
+
+TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {
+    "check": check,
+    "send": send,
+    "snapshots": snapshots,
+    "wraps": wraps,
+    "verify": verify,
+    "fetch": fetch,
+    "trial": trial,
+}
+
+
+def _progress(text: str) -> None:
+    _say({"progress": text})
+
+
+def _say(value: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+def _without_secrets(text: str, task: Task) -> str:
+    """What a program said, without what it was told in confidence."""
+    given = task.get("repository", {})
+    for secret in (given.get("password", ""), *given.get("credentials", {}).values()):
+        if secret:
+            text = text.replace(secret, "[secret]")
+    return text

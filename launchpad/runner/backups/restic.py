@@ -1,0 +1,291 @@
+"""restic, driven from inside the sandbox: one command at a time, secrets in files of this sandbox alone.
+
+restic's exit codes tell what went wrong (since 0.17): 3 some files could not be read, 10 no repository there,
+11 locked, 12 another key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+UNREADABLE, NO_REPOSITORY, LOCKED, WRONG_KEY = 3, 10, 11, 12
+PUBLIC = "launchpad"
+"""The password of the repository with a wrapped key: what lies in it is sealed, and has to be found without a key."""
+KEY_FILE = "key.age"
+CACHE = "/srv/cache"
+"""Where what restic keeps of a remote repository lies in the sandbox, when it may keep it."""
+PORTS = {"http": 80, "https": 443, "sftp": 22}
+REACH_SECONDS = 15.0
+_RETRY_LOCK = "--retry-lock=2m"
+
+
+class ResticFailed(Exception):
+    """restic could not do it; `code` is its exit status."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One repository, as restic is told of it."""
+
+    folder: Path
+    """Of this sandbox alone, for the files below."""
+    location: str
+    password: str
+    options: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+    cache: str = ""
+
+    def run(
+        self,
+        *words: str,
+        stdin: bytes = b"",
+        cwd: str = "/",
+        on_message: Callable[[dict[str, Any]], None] = lambda _message: None,
+    ) -> list[dict[str, Any]]:
+        """The JSON that restic says but for its status, which goes to `on_message`; ResticFailed unless it exits with
+        0, or with 3 having said a summary."""
+        argv = ["restic", *self._global(), *words]
+        messages: list[dict[str, Any]] = []
+        errors = self.folder / "errors"
+        with errors.open("w+b") as said:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=self._environment(), cwd=cwd
+            )
+            assert process.stdin and process.stdout
+            process.stdin.write(stdin)
+            process.stdin.close()
+            for line in process.stdout:
+                for message in _parsed(line):
+                    on_message(message) if message.get("message_type") == "status" else messages.append(message)
+            code = process.wait()
+        told = errors.read_bytes()
+        messages += [message for line in told.splitlines() for message in _parsed(line)]
+        if code and not (code == UNREADABLE and any(item.get("message_type") == "summary" for item in messages)):
+            raise ResticFailed(_cause(messages, told, code), code)
+        return messages
+
+    def raw(self, *words: str) -> bytes:
+        """What restic writes that is no JSON; ResticFailed unless it exits with 0."""
+        done = subprocess.run(
+            ["restic", *self._global(), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=self._environment(),
+            cwd="/",
+            check=False,
+        )
+        if done.returncode:
+            errors = [message for line in done.stderr.splitlines() for message in _parsed(line)]
+            raise ResticFailed(_cause(errors, done.stderr, done.returncode), done.returncode)
+        return done.stdout
+
+    def exists(self) -> bool:
+        """Whether there is a repository and this is its key; ResticFailed when neither can be told."""
+        try:
+            self.run("cat", "config", "--no-lock")
+        except ResticFailed as error:
+            if error.code == NO_REPOSITORY:
+                return False
+            raise
+        return True
+
+    def _global(self) -> list[str]:
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        for name, text in (("location", self.location), ("password", self.password)):
+            file = self.folder / name
+            file.touch(mode=0o600)
+            file.write_text(text)
+        cache = f"--cache-dir={self.cache}" if self.cache else "--no-cache"
+        files = [f"--repository-file={self.folder}/location", f"--password-file={self.folder}/password"]
+        return ["--json", "--quiet", cache, *files, *self.options]
+
+    def _environment(self) -> dict[str, str]:
+        plain = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(_own()),
+            "TMPDIR": str(_own()),
+            "LC_ALL": "C.UTF-8",
+        }
+        return plain | dict(self.environment or {}) | {"RESTIC_PROGRESS_FPS": "1"}
+
+
+def repository(given: Mapping[str, Any], name: str, *, public: bool = False) -> Repository:
+    """The tenant's repository on a target, or the public one beside it that its wrapped key lies in.
+
+    given {"kind", "url", "password", "credentials": {NAME: value}, "host_keys": [line]}."""
+    name = f"{name}.key" if public else name
+    folder = _own() / name
+    credentials = given["credentials"]
+    options: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    match given["kind"]:
+        case "local":
+            location = f"{given['url']}/{name}"
+        case "rest":
+            location = f"rest:{_with_login(given['url'], credentials)}/{name}/"
+        case "s3":
+            location = f"s3:{given['url']}/{name}"
+            environment = {"AWS_SHARED_CREDENTIALS_FILE": _written("aws", _aws(credentials))}
+        case _:
+            server, _, path = given["url"].removeprefix("sftp://").partition("/")
+            location = f"sftp://{server}//{path}/{name}"
+            options = (f"--option=sftp.args={_ssh(given, server)}",)
+    password = PUBLIC if public else given["password"]
+    cache = CACHE if given["kind"] != "local" and Path(CACHE).is_dir() else ""
+    return Repository(folder, location, password, options, environment, cache)
+
+
+def reach(given: Mapping[str, Any]) -> None:
+    """ResticFailed at once when nobody answers at the target: restic itself would try for a quarter of an hour."""
+    if given["kind"] == "local":
+        return
+    place = urlsplit(given["url"])
+    host, port = place.hostname or "", place.port or PORTS[place.scheme]
+    try:
+        socket.create_connection((host, port), timeout=REACH_SECONDS).close()
+    except OSError as error:
+        raise ResticFailed(f"{host} port {port} cannot be reached: {error.strerror or error}", 1) from error
+
+
+def back_up(
+    to: Repository, paths: Sequence[str], *, tenant: str, tags: Sequence[str], progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Send the files; {"snapshot", "files", "bytes", "added", "unreadable"}."""
+
+    def tell(status: dict[str, Any]) -> None:
+        done = int(100 * float(status.get("percent_done", 0)))
+        progress(f"{done} % of {int(status.get('total_bytes', 0)) >> 20} MB")
+
+    about = [f"--host={tenant}", *(f"--tag={tag}" for tag in tags)]
+    words = ["backup", _RETRY_LOCK, "--group-by=host", *about, "--", *paths]
+    try:
+        said = to.run(*words, on_message=tell)
+    except ResticFailed as error:
+        if error.code != LOCKED:
+            raise
+        to.run("unlock")  # takes away only locks whose owners are gone
+        said = to.run(*words, on_message=tell)
+    summary = next(item for item in said if item.get("message_type") == "summary")
+    return {
+        "snapshot": summary["snapshot_id"],
+        "files": summary["total_files_processed"],
+        "bytes": summary["total_bytes_processed"],
+        "added": summary.get("data_added_packed", summary["data_added"]),
+        "unreadable": sum(item.get("message_type") == "error" for item in said),
+    }
+
+
+def put_wrap(to: Repository, wrap: str, *, tenant: str) -> None:
+    """Lay the wrapped key beside the repository, unless this very one lies there."""
+    if not to.exists():
+        to.run("init")
+    elif wrap in wraps(to):
+        return
+    words = ("backup", _RETRY_LOCK, "--stdin", f"--stdin-filename={KEY_FILE}", f"--host={tenant}")
+    to.run(*words, stdin=wrap.encode())
+
+
+def wraps(where: Repository) -> list[str]:
+    """Every wrapped key that lies beside the repository, the newest first; none when nothing is there."""
+    try:
+        snapshots = snapshots_of(where)
+    except ResticFailed as error:
+        if error.code == NO_REPOSITORY:
+            return []
+        raise
+    found = [where.raw("dump", "--no-lock", item["id"], f"/{KEY_FILE}").decode() for item in reversed(snapshots[-8:])]
+    return list(dict.fromkeys(found))
+
+
+def snapshots_of(where: Repository) -> list[dict[str, Any]]:
+    """Every backup in the repository, oldest first: [{"id", "time", "tags", "bytes", "files"}]."""
+    found = [
+        {
+            "id": item["id"],
+            "time": item["time"],
+            "tags": item.get("tags") or [],
+            "bytes": item.get("summary", {}).get("total_bytes_processed"),
+            "files": item.get("summary", {}).get("total_files_processed"),
+        }
+        for item in where.run("snapshots", "--no-lock")
+    ]
+    return sorted(found, key=lambda item: str(item["time"]))
+
+
+def _parsed(line: bytes) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return []
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
+
+
+def _cause(messages: Sequence[Mapping[str, Any]], said: bytes, code: int) -> str:
+    """The sentence that says why, from restic's last words."""
+    lines = said.decode(errors="replace").splitlines()
+    told = [
+        str(item.get("message") or item.get("error", {}).get("message", "")) for item in messages if _is_error(item)
+    ]
+    text = next((item for item in reversed(told) if item), "") or next((line for line in reversed(lines) if line), "")
+    text = text.removeprefix("Fatal: ").splitlines()[0] if text.strip() else f"exit status {code}"
+    return f"restic: {text[:300]}"
+
+
+def _is_error(item: Mapping[str, Any]) -> bool:
+    return item.get("message_type") in ("exit_error", "error")
+
+
+def _own() -> Path:
+    """The sandbox's own /tmp."""
+    return Path(tempfile.gettempdir())
+
+
+def _written(name: str, text: str) -> str:
+    path = _own() / name
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return str(path)
+
+
+def _with_login(url: str, credentials: Mapping[str, str]) -> str:
+    if not credentials:
+        return url
+    scheme, _, rest = url.partition("://")
+    user, password = quote(credentials["REST_USER"], safe=""), quote(credentials["REST_PASSWORD"], safe="")
+    return f"{scheme}://{user}:{password}@{rest}"
+
+
+def _aws(credentials: Mapping[str, str]) -> str:
+    key, secret = credentials["S3_KEY_ID"], credentials["S3_SECRET"]
+    return f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+
+
+def _ssh(given: Mapping[str, Any], server: str) -> str:
+    """ssh's own words, which restic splits at spaces: only this key, only this server."""
+    host, _, port = server.rpartition("@")[2].partition(":")
+    known = f"[{host}]:{port}" if port and port != "22" else host
+    hosts = _written("known_hosts", "".join(f"{known} {line}\n" for line in given["host_keys"]))
+    key = _written("ssh_key", given["credentials"]["SSH_KEY"].rstrip("\n") + "\n")
+    options = {
+        "UserKnownHostsFile": hosts,
+        "StrictHostKeyChecking": "yes",
+        "IdentitiesOnly": "yes",
+        "BatchMode": "yes",
+        "ServerAliveInterval": "30",
+    }
+    words = [f"-i {key}", "-F none", *(f"-o {name}={value}" for name, value in options.items())]
+    return " ".join(words)

@@ -1,0 +1,160 @@
+"""The steps of backing a tenant up: data, no behaviour. `effects.py` carries them out, `plan.py` chooses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.runner.steps import step_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeData:
+    """One instant of the data, for as long as the backup lasts. Undo removes it."""
+
+    tenant: str
+
+    @property
+    def title(self) -> str:
+        return "freeze the data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckDatabases:
+    """Every SQLite file in it is sound."""
+
+    tenant: str
+    slot: int
+    disk_mb: int
+
+    @property
+    def title(self) -> str:
+        return "check its databases"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendBackup:
+    """The frozen data in one target's repository. A target that does not take it is told, and stops no other."""
+
+    tenant: str
+    slot: int
+    target: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"send it to {self.target['name']}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordBackup:
+    """At least one target has it; otherwise there is no backup."""
+
+    tenant: str
+    targets: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return "record the backup"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropFrozen:
+    """The frozen data goes. Only after the commit."""
+
+    tenant: str
+
+    @property
+    def title(self) -> str:
+        return "let the frozen data go"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyBackup:
+    """One target's repository is whole, and the part of its data too; what is found is recorded and stops no other."""
+
+    tenant: str
+    slot: int
+    target: dict[str, Any]
+    part: str
+
+    @property
+    def title(self) -> str:
+        return f"read part {self.part} of {self.target['name']}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeVerify:
+    """No target's repository was found damaged, and each could be read."""
+
+    tenant: str
+    targets: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return "judge what was read"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchBackup:
+    """A backup's files in folders of their own. Undo removes them."""
+
+    tenant: str
+    slot: int
+    target: dict[str, Any]
+    snapshot: str
+    volumes: tuple[str, ...]
+    disk_mb: int
+
+    @property
+    def title(self) -> str:
+        return f"fetch backup {self.snapshot[:8]} from {self.target['name']}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepFetched:
+    """What was fetched is a generation, with the record of what it is of; an earlier fetched one goes."""
+
+    tenant: str
+    record: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"keep it as generation {self.record['id']}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProveBackup:
+    """What was fetched boots and is ready as the release that runs, on a clone that reaches nothing. Undo clears the
+    clone away."""
+
+    tenant: str
+    release: str
+    version: str
+    app: str
+    disk_mb: int
+    backup: dict[str, Any]
+    """{"target", "snapshot", "at"}: what is proven by it."""
+
+    @property
+    def title(self) -> str:
+        return f"boot it as {self.app} {self.version}, on a clone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropFetched:
+    """What was fetched goes. Only after the commit."""
+
+    tenant: str
+
+    @property
+    def title(self) -> str:
+        return "let what was fetched go"
+
+
+BackupStep = (
+    FreezeData | CheckDatabases | SendBackup | RecordBackup | DropFrozen | VerifyBackup | JudgeVerify
+    | FetchBackup | KeepFetched | ProveBackup | DropFetched
+)  # fmt: skip
+
+BACKUP_STEPS: dict[str, type] = {step_name(kind): kind for kind in BackupStep.__args__}
+"""Name → step, every kind there is."""

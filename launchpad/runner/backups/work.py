@@ -1,0 +1,69 @@
+"""What the sandbox is sent to do: which folders it sees, under which names, and for how long. Pure but for the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner import paths, slots
+from launchpad.runner.backups import inside, keeping, restic
+from launchpad.runner.backups.target import Target
+from launchpad.runner.host import Confined, Host
+
+LOCAL = "/srv/target"
+"""Where a local target's folders lie in the sandbox."""
+SEND_SECONDS = 24 * 3600
+LOOK_SECONDS = 300
+
+
+def unit(tenant: str, purpose: str = "backup") -> str:
+    """The name of the tenant's unit: what looks at repositories goes on beside what sends to them."""
+    return f"launchpad-{purpose}-{tenant}"
+
+
+def look(host: Host, target: Target, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
+    """Work that only looks at the repository, beside whatever else is done with it."""
+    asked = with_repository(host, target, tenant=tenant, slot=slot, do=do, **more)
+    return asked.but(unit=unit(tenant, f"look-{round(host.now() * 1000)}"), seconds=LOOK_SECONDS)
+
+
+def with_repository(host: Host, target: Target, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
+    """Work with the tenant's repository on the target, without any of its data. `credentials` are the target's when
+    they came with the request; otherwise the sealed ones are taken."""
+    repository = keeping.repository(host, tenant, target, more.pop("credentials", None))
+    writes = {}
+    if target.kind == "local":
+        uid = slots.host_uid(slot)
+        for name in (tenant, f"{tenant}.key"):
+            host.folder(f"{target.url}/{name}", mode=0o700, uid=uid)
+            writes[f"{LOCAL}/{name}"] = f"{target.url}/{name}"
+        repository["url"] = LOCAL
+    else:
+        host.folder(_cache(tenant), mode=0o700, uid=slots.host_uid(slot))
+        writes[restic.CACHE] = _cache(tenant)
+    task = {"do": do, "uid": slots.host_uid(slot), "tenant": tenant, "repository": repository} | more
+    return Confined(unit=unit(tenant), task=task, writes=writes, network=target.remote, seconds=SEND_SECONDS)
+
+
+def trial(host: Host, target: Target, credentials: Mapping[str, str]) -> Confined:
+    """Work with no tenant at all, by the uid of slot 0, which is nobody's: what can be done to the target."""
+    uid, writes = slots.host_uid(0), {}
+    repository: dict[str, Any] = target.as_json() | {"password": restic.PUBLIC, "credentials": dict(credentials)}
+    if target.kind == "local":
+        own = f"{inside.TRIAL}.key"
+        host.folder(f"{target.url}/{own}", mode=0o700, uid=uid)
+        writes[f"{LOCAL}/{own}"] = f"{target.url}/{own}"
+        repository["url"] = LOCAL
+    task = {"do": "trial", "uid": uid, "repository": repository}
+    return Confined(
+        unit=unit(target.name, "trial"), task=task, writes=writes, network=target.remote, seconds=LOOK_SECONDS
+    )
+
+
+def volumes(host: Host, folder: str) -> dict[str, str]:
+    """Where each volume of the data lies in the sandbox → on the host. The data's own folder is root's."""
+    return {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in host.names(folder)}
+
+
+def _cache(tenant: str) -> str:
+    return f"{paths.backup(tenant)}/cache"

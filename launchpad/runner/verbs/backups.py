@@ -1,0 +1,60 @@
+"""backups: what the host knows of a tenant's backups, and what the repositories themselves say. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner.backups import keeping, work
+from launchpad.runner.backups.plan import judged_secrets, known
+from launchpad.runner.backups.target import Target, targets_from_json
+from launchpad.runner.caller import Caller
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.protocol import Refused
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only, reply
+
+
+def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"key": whether the host has the repository's, "wrap": it as it is wrapped, "targets": {name: what was sent and
+    verified when}, "snapshots": {name: [backup, oldest first]}, "wraps": [wrapped key], "problems": {name: text}}.
+
+    body {"tenant", "targets": those whose repositories are asked, "secrets": their credentials,
+    "wraps": whether to look for wrapped keys there instead of for backups}."""
+    given = only(body, tenant=str, targets=list, secrets=dict, wraps=bool)
+    tenant = given["tenant"] or ""
+    if not is_tenant_name(tenant):
+        raise Refused(f"not a tenant's name: {tenant[:60]!r}")
+    record = known(host, tenant)
+    targets = targets_from_json(given["targets"]) if given["targets"] else []
+    credentials = judged_secrets(targets, given["secrets"] or {})
+    answer: dict[str, Any] = {
+        "key": keeping.has_key(host, tenant),
+        "wrap": keeping.wrap(host, tenant),
+        "targets": {name: keeping.state(host, tenant, name) for name in keeping.targets_of(host, tenant)},
+        "snapshots": {},
+        "wraps": [],
+        "problems": {},
+    }
+    for target in targets:
+        try:
+            found = _ask(host, target, record, credentials, do="wraps" if given["wraps"] else "snapshots")
+        except Failed as failed:
+            answer["problems"][target.name] = failed.message
+            continue
+        answer["wraps"] += found.get("wraps", [])
+        if not given["wraps"]:
+            answer["snapshots"][target.name] = found["snapshots"]
+    yield reply(answer)
+
+
+def _ask(
+    host: Host, target: Target, record: Mapping[str, Any], credentials: Mapping[str, Mapping[str, str]], *, do: str
+) -> dict[str, Any]:
+    own = dict(credentials.get(target.name, {}))
+    if keeping.KEY in credentials:
+        own[keeping.KEY] = credentials[keeping.KEY][""]
+    elif do == "snapshots" and not keeping.has_key(host, record["tenant"]):
+        raise Failed("the key of its backups is not on this host")
+    asked = work.look(host, target, tenant=record["tenant"], slot=record["slot"], do=do, credentials=own)
+    return host.confined(asked, lambda _text: None)

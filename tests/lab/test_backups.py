@@ -1,0 +1,324 @@
+"""Backups on a real host: to a folder, to SFTP and to restic's own append-only REST server, judged by restic itself."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from launchpad.fleet.sealing import Identity
+from launchpad.runner import slots
+from tests.lab.world import World
+
+PASSWORD = "the-password-that-hosts-have"
+DISK, REST, SFTP = "/srv/disk", "/var/lib/rest", "/var/lib/sftp"
+PLACES = {"disk": DISK, "rest": REST, "sftp": SFTP}
+"""Where each target's files lie on the host, as root sees them."""
+SSHD = """\
+Port 2222
+ListenAddress 127.0.0.1
+HostKey /etc/ssh/ssh_host_ed25519_key
+AuthorizedKeysFile /var/lib/sftp-keys
+PasswordAuthentication no
+UsePAM no
+StrictModes no
+Subsystem sftp internal-sftp
+ForceCommand internal-sftp
+AllowUsers backup
+PidFile none
+"""
+ALICE = "/srv/launchpad/tenants/alice"
+VOLUME = f"{ALICE}/data/marker"
+DIGESTS = f"cd {REST} && find alice alice.key -type f ! -path '*/locks/*' -exec sha256sum {{}} + | sort"
+THIEF = f"""cd {REST} && find alice alice.key -type f ! -path '*/locks/*' | sed -E 's|/data/../|/data/|' |
+while read -r name; do
+    for how in "-X DELETE" "-X POST --data-binary other"; do
+        curl -s -o /dev/null -w '%{{http_code}}\\n' -K /root/login $how "http://127.0.0.1:8000/$name"
+    done
+done | sort | uniq -c"""
+LOOK = """cat /proc/$1/status
+ls /proc/$1/root/srv/launchpad /proc/$1/root/var/lib/launchpad /proc/$1/root/run/launchpad 2>&1"""
+BROKEN = """import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("CREATE TABLE t (x)")
+connection.executemany("INSERT INTO t VALUES (?)", [("x" * 200,)] * 999)
+connection.commit()
+connection.close()
+with open(sys.argv[1], "r+b") as file:
+    file.seek(3 * 4096)
+    file.write(b"\\xff" * 4096)
+"""
+LARGEST = f"find {DISK}/alice/data -type f -printf '%s %p\\n' | sort -n | tail -1 | cut -d' ' -f2"
+FLIP = """import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(50)
+    byte = file.read(1)[0]
+    file.seek(50)
+    file.write(bytes([byte ^ 1]))
+"""
+
+
+@dataclass
+class Fleet:
+    """The host with alice on it, three targets, and root's view of the repositories."""
+
+    world: World
+    folder: Path
+
+    def backup(self, *words: str, check: bool = True) -> Any:
+        return self.world.launchpad("--json", "backup", *(words or ("alice",)), check=check).json
+
+    def key(self, target: str = "disk") -> str:
+        """alice's key, as whoever holds an operator's identity gets it: from beside the repository alone."""
+        words = [
+            "restic",
+            "-r",
+            f"{PLACES[target]}/alice.key",
+            "--password-file",
+            "/root/public",
+            "dump",
+            "latest",
+            "key.age",
+        ]
+        wrap = self.world.host.exec(words).stdout
+        return Identity(self.world.root / ".config/launchpad/identity").open(wrap, what="the key").reveal()
+
+    def restic(self, *words: str, target: str = "disk", check: bool = True) -> Any:
+        self.world.host.exec(["sh", "-c", "umask 077; cat > /root/key"], stdin=self.key(target))
+        own = ["restic", "-r", f"{PLACES[target]}/alice", "--password-file", "/root/key", "--no-cache"]
+        return self.world.host.exec([*own, *words], check=check, timeout=300)
+
+    def snapshots(self, target: str = "disk") -> list[dict[str, Any]]:
+        return list(json.loads(self.restic("snapshots", "--json", target=target).stdout))
+
+    def restored(self, snapshot: str, target: str = "disk") -> str:
+        """The folder into which root has restored a backup."""
+        self.world.host.exec(["rm", "-rf", "/root/restored"])
+        self.restic("restore", f"{snapshot}:/srv/generation", "--target", "/root/restored", target=target)
+        return "/root/restored"
+
+    def markers(self, folder: str) -> list[str]:
+        """The markers in beacon's database below the folder, by SQLite."""
+        code = (
+            "import glob, sqlite3, sys\n"
+            "for path in glob.glob(sys.argv[1] + '/*/beacon.sqlite'):\n"
+            "    connection = sqlite3.connect(path)\n"
+            "    assert connection.execute('PRAGMA integrity_check').fetchone() == ('ok',)\n"
+            "    print(*[row[0] for row in connection.execute('SELECT * FROM marker')])\n"
+        )
+        return self.world.host.exec(["python3", "-c", code, folder]).stdout.split()
+
+    def mark(self, text: str) -> None:
+        assert self.world.request("alice", "POST", "/marker", body=text.encode()).status in (200, 201, 204)
+
+
+@pytest.fixture(scope="module")
+def fleet(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    host = world.host
+    host.exec(["apt-get", "update", "-q"], timeout=300)
+    host.exec(["apt-get", "install", "-qy", "restic-rest-server", "apache2-utils"], timeout=300)
+    host.write("/root/public", "launchpad")
+    for place in PLACES.values():
+        host.exec(["mkdir", "-p", place])
+    host.exec(["sh", "-c", f"htpasswd -iB -c {REST}/.htpasswd hosts"], stdin=PASSWORD)
+    rest = ["restic-rest-server", "--path", REST, "--listen", "127.0.0.1:8000", "--append-only"]
+    host.exec(["systemd-run", "--quiet", "--unit=test-rest", *rest])
+    folder = tmp_path_factory.mktemp("backups")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
+    host.write("/var/lib/sftp-keys", (folder / "key.pub").read_text())
+    host.exec(["chown", "backup:backup", SFTP])
+    host.write("/root/sshd", SSHD)
+    host.exec(["usermod", "--shell", "/bin/sh", "backup"])
+    host.exec(["systemd-run", "--quiet", "--unit=test-sshd", "/usr/sbin/sshd", "-D", "-f", "/root/sshd"])
+    targets = {
+        "disk": {"kind": "local", "url": DISK},
+        "rest": {"kind": "rest", "url": "http://127.0.0.1:8000", "append_only": True},
+        "sftp": {"kind": "sftp", "url": f"sftp://backup@127.0.0.1:2222{SFTP}", "host_keys": [host.host_key]},
+    }
+    (world.root / "inventory/targets.yaml").write_text(yaml.safe_dump(targets))
+    tiers = yaml.safe_load((world.root / "inventory/tiers.yaml").read_text())
+    tiers["light"]["backup"] = {"targets": list(targets)}
+    (world.root / "inventory/tiers.yaml").write_text(yaml.safe_dump(tiers))
+    world.launchpad("target", "credential", "rest", "REST_USER", stdin="hosts")
+    world.launchpad("target", "credential", "rest", "REST_PASSWORD", stdin=PASSWORD)
+    world.launchpad("target", "credential", "sftp", "SSH_KEY", stdin=(folder / "key").read_text())
+    world.add_tenant("alice")
+    world.deploy("alice")
+    world.wait_for("alice")
+    yield Fleet(world, folder)
+
+
+def test_a_backup_reaches_a_folder_a_rest_server_and_sftp(fleet: Fleet) -> None:
+    fleet.mark("before-the-backup")
+    done = fleet.backup()
+    assert [(item["target"], item["good"]) for item in done["targets"]] == [
+        ("disk", True),
+        ("rest", True),
+        ("sftp", True),
+    ]
+    fleet.mark("after-the-backup")
+    for target in PLACES:
+        (snapshot,) = fleet.snapshots(target)
+        found = fleet.markers(fleet.restored(snapshot["id"], target))
+        assert "before-the-backup" in found and "after-the-backup" not in found, target
+
+
+def test_nothing_of_the_backup_is_left_on_the_host(fleet: Fleet) -> None:
+    shown = fleet.world.host.exec(["ls", f"{ALICE}/backup"]).stdout.split()
+    assert sorted(shown) == ["cache", "key.age", "key.cred", "targets"]
+    units = fleet.world.host.exec(
+        ["systemctl", "list-units", "--all", "--plain", "--no-legend", "launchpad-*-alice*"]
+    ).stdout
+    assert units.strip() == ""
+    assert fleet.world.host.exec(["ls", "/run/launchpad/sandbox"]).stdout == ""
+
+
+def test_no_secret_is_in_words_environments_or_journals(fleet: Fleet) -> None:
+    host, key = fleet.world.host, fleet.key()
+    fleet.backup()
+    journal = host.exec(["journalctl", "--no-pager", "-o", "cat"]).stdout
+    operations = host.exec(["sh", "-c", "cat /var/lib/launchpad/operations/*/*"]).stdout
+    for secret in (key, PASSWORD, "OPENSSH PRIVATE KEY"):
+        assert secret not in journal and secret not in operations
+
+
+def test_the_sandbox_is_the_tenants_uid_and_nothing_more(fleet: Fleet) -> None:
+    """Looked at from outside while restic works."""
+    host, seen = fleet.world.host, ""
+    host.exec(["sh", "-c", f"head -c 100M /dev/urandom > {VOLUME}/large; chown --reference={VOLUME} {VOLUME}/large"])
+    started = fleet.world.start("backup", "alice")
+    while not seen and started.poll() is None:
+        found = host.exec(["pgrep", "-x", "restic"], check=False).stdout.split()
+        seen = host.exec(["sh", "-c", LOOK, "sh", found[0]], check=False).stdout if found else ""
+    started.communicate(timeout=300)
+    host.exec(["rm", f"{VOLUME}/large"])
+    lines = dict(line.split(":", 1) for line in seen.splitlines() if ":\t" in line)
+    uid = str(slots.host_uid(1))
+    assert lines["Uid"].split() == [uid] * 4 and lines["Gid"].split() == [uid] * 4
+    assert {lines[name].strip("0 \t") for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {""}
+    assert lines["NoNewPrivs"].strip() == "1"
+    assert "tenants" not in seen and "operations" not in seen
+
+
+def test_a_link_that_a_tenant_planted_is_a_link_in_the_backup(fleet: Fleet) -> None:
+    host = fleet.world.host
+    host.exec(["ln", "-sf", "/etc/shadow", f"{VOLUME}/shadow"])
+    host.exec(["sh", "-c", f"echo secret > {VOLUME}/roots; chmod 600 {VOLUME}/roots"])
+    fleet.backup()
+    folder = fleet.restored(fleet.snapshots()[-1]["id"])
+    assert host.exec(["readlink", f"{folder}/marker/shadow"]).stdout.strip() == "/etc/shadow"
+    assert not host.exists(f"{folder}/marker/roots"), "somebody in the sandbox could read what only root may"
+    host.exec(["rm", f"{VOLUME}/shadow", f"{VOLUME}/roots"])
+
+
+def test_a_damaged_database_is_not_sent_and_is_named(fleet: Fleet) -> None:
+    host, before = fleet.world.host, len(fleet.snapshots())
+    host.exec(["python3", "-c", BROKEN, f"{VOLUME}/broken.db"])
+    host.exec(["chown", f"--reference={VOLUME}", f"{VOLUME}/broken.db"])
+    said = fleet.world.launchpad("backup", "alice", check=False)
+    host.exec(["rm", f"{VOLUME}/broken.db"])
+    assert said.code != 0 and "broken.db" in said.err
+    assert len(fleet.snapshots()) == before
+    assert not host.exists(f"{ALICE}/backup/frozen") and not host.exists(f"{ALICE}/backup/checked")
+
+
+def test_what_hosts_have_can_neither_delete_nor_overwrite(fleet: Fleet) -> None:
+    """By trying, with the very credentials of the host, on every file of the repository."""
+    host = fleet.world.host
+    before = host.exec(["sh", "-c", DIGESTS]).stdout
+    assert len(before.splitlines()) > 8
+    host.write("/root/login", f'user = "hosts:{PASSWORD}"\n')
+    answers = host.exec(["sh", "-c", THIEF], timeout=300).stdout.split()
+    assert set(answers[1::2]) <= {"403", "405"}, answers
+    assert host.exec(["sh", "-c", DIGESTS]).stdout == before
+
+
+def test_target_show_says_what_is_enforced(fleet: Fleet) -> None:
+    rest = fleet.world.launchpad("--json", "target", "show", "rest").json_document
+    assert (rest["append_only"], rest["delete"], rest["overwrite"]) == ("enforced", "refused", "refused")
+    for name in ("disk", "sftp"):
+        found = fleet.world.launchpad("--json", "target", "show", name).json_document
+        assert (found["append_only"], found["delete"]) == ("not enforced", "done")
+
+
+def test_a_target_that_is_down_stops_no_other(fleet: Fleet) -> None:
+    fleet.world.host.exec(["systemctl", "stop", "test-sshd"])
+    said = fleet.world.launchpad("backup", "alice", check=False)
+    fleet.world.host.exec(["systemctl", "reset-failed", "test-sshd"], check=False)
+    fleet.world.host.exec(["systemd-run", "--quiet", "--unit=test-sshd", "/usr/sbin/sshd", "-D", "-f", "/root/sshd"])
+    assert said.code == 8 and "sftp" in said.err
+    assert "disk" in said.out and "rest" in said.out
+
+
+def test_backups_are_listed_and_verified(fleet: Fleet) -> None:
+    found = fleet.world.launchpad("--json", "backups", "list", "alice").json_document
+    assert {item["target"] for item in found["backups"]} == set(PLACES) and found["problems"] == {}
+    fleet.world.launchpad("backups", "verify", "alice", "--part", "1/1", timeout=600)
+
+
+def test_a_flipped_byte_is_found_by_a_week_of_verifies(fleet: Fleet) -> None:
+    host, world = fleet.world.host, fleet.world
+    pack = host.exec(["sh", "-c", LARGEST]).stdout.strip()
+    host.exec(["chmod", "u+w", pack])
+    host.exec(["python3", "-c", FLIP, pack])
+    days = [f"{day}/7" for day in range(1, 8)]
+    said = [world.launchpad("backups", "verify", "alice", "--part", day, check=False, timeout=600) for day in days]
+    host.exec(["python3", "-c", FLIP, pack])
+    failed = [done for done in said if done.code]
+    assert len(failed) == 1 and "disk" in failed[0].err
+    world.launchpad("backups", "verify", "alice", "--part", "1/1", timeout=600)
+
+
+def test_kills_leave_nothing_unrestorable(fleet: Fleet) -> None:
+    """kill -9 at random times, of the runner or of restic; then every backup that is there comes back whole."""
+    host, dice = fleet.world.host, random.Random(20261122)
+    for round_ in range(8):
+        fleet.mark(f"round-{round_}")
+        started = fleet.world.start("backup", "alice")
+        time.sleep(dice.uniform(2, 9))
+        who = ["pkill", "-9", "-x", "restic"] if round_ % 2 else ["pkill", "-9", "-f", "start operation"]
+        host.exec(who, check=False)
+        started.communicate(timeout=300)
+    fleet.mark("after-the-kills")
+    fleet.backup()
+    for target in PLACES:
+        fleet.restic("check", "--read-data", "--no-lock", target=target)
+        for snapshot in fleet.snapshots(target):
+            fleet.markers(fleet.restored(snapshot["id"], target))
+        assert "after-the-kills" in fleet.markers(fleet.restored(fleet.snapshots(target)[-1]["id"], target))
+    assert not host.exists(f"{ALICE}/backup/frozen")
+
+
+def test_a_backup_is_proven_by_booting_it(fleet: Fleet) -> None:
+    before = fleet.world.containers("alice")
+    fleet.world.launchpad("drill", "alice", timeout=600)
+    assert fleet.world.containers("alice") == before
+    assert not fleet.world.host.exists(f"{ALICE}/clone") and not fleet.world.host.exists(f"{ALICE}/backup/fetched")
+    (seen,) = json.loads(fleet.world.launchpad("--json", "status", "alice").out)["tenants"]
+    assert seen["proven_age_seconds"] < 600 and seen["backup_age_seconds"] < 3600
+
+
+def test_the_data_goes_back_to_a_backup(fleet: Fleet) -> None:
+    fleet.mark("to-come-back")
+    fleet.backup()
+    newest = fleet.snapshots()[-1]["id"]
+    fleet.mark("to-go")
+    fleet.world.launchpad("restore", "alice", "--at", newest[:12], "--yes", timeout=600)
+    fleet.world.wait_for("alice")
+    assert fleet.world.get("alice", "/marker").body.decode() == "to-come-back"
+    assert fleet.world.launchpad("status", "alice", "--check").code == 0
+
+
+def test_a_host_that_lost_its_key_goes_on_with_the_old_one(fleet: Fleet) -> None:
+    before, key = len(fleet.snapshots()), fleet.key()
+    fleet.world.host.exec(["rm", "-rf", f"{ALICE}/backup"])
+    fleet.backup()
+    assert (len(fleet.snapshots()), fleet.key()) == (before + 1, key)

@@ -1,0 +1,114 @@
+"""restic in memory, behind the seam's sandbox: repositories by where they are, which know their key."""
+
+from __future__ import annotations
+
+import datetime
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from launchpad.runner.backups import inside, restic, work
+from launchpad.runner.host import Confined, Failed, Progress
+from tests.memory.data import File, MemoryData
+from tests.memory.effects import effect
+
+
+@dataclass
+class Repository:
+    """One tenant's repository on one target, and the wrapped keys beside it."""
+
+    password: str = ""
+    wraps: list[str] = field(default_factory=list)
+    snapshots: list[dict[str, Any]] = field(default_factory=list)
+    content: dict[str, dict[str, File]] = field(default_factory=dict)
+    """Snapshot → what is in it, by the path from the data's root."""
+    damaged: bool = False
+
+
+class MemoryRestic(MemoryData):
+    """`Sandbox`. `silent` has the URLs of targets that do not answer."""
+
+    repositories: dict[tuple[str, str], Repository]
+    silent: set[str]
+    append_only: set[str]
+    damaged_databases: list[str]
+    running: set[str]
+    """The units that go on: a runner was killed while they worked."""
+    clock: float
+
+    @effect
+    def confined(self, work: Confined, progress: Progress) -> dict[str, Any]:
+        self.running.discard(work.unit)
+        if self.halfway:
+            self.running.add(work.unit)
+            return {}
+        task = work.task
+        if task["do"] == "check":
+            damaged = [{"path": path, "said": "malformed"} for path in self.damaged_databases]
+            return {"checked": 1, "damaged": damaged, "unchecked": []}
+        return self._with_repository(work, task, progress)
+
+    @effect
+    def end_confined(self, unit: str) -> None:
+        self.running.discard(unit)
+
+    def _with_repository(self, asked: Confined, task: Any, progress: Progress) -> dict[str, Any]:
+        given, tenant = task["repository"], task.get("tenant", f"{inside.TRIAL}.key")
+        url = given["url"]
+        if given["kind"] == "local":
+            url = asked.writes[f"{work.LOCAL}/{tenant}"].rpartition("/")[0]
+        if url in self.silent or (given["kind"] != "local") != asked.network:
+            raise Failed("restic: connection refused")
+        if task["do"] == "trial":
+            said = "refused" if url in self.append_only else "done"
+            return {"delete": said, "overwrite": said if given["kind"] == "rest" else "untried"}
+        there = self.repositories.get((url, tenant))
+        if task["do"] == "wraps":
+            return {"wraps": list(there.wraps) if there else []}
+        if task["do"] == "send" and there is None:
+            if task["known"]:
+                raise Failed("the repository was there and is gone")
+            there = self.repositories[(url, tenant)] = Repository(password=given["password"])
+        if there is None:
+            return {"snapshots": []}
+        if there.password != given["password"]:
+            raise Failed("restic: wrong password or no key found")
+        match task["do"]:
+            case "send":
+                progress("100 % of 1 MB")
+                return self._send(there, asked, task)
+            case "snapshots":
+                return {"snapshots": deepcopy(there.snapshots)}
+            case "verify":
+                if there.damaged:
+                    raise Failed("restic: the repository contains damaged pack files")
+                return {"part": task["part"]}
+            case _:
+                return self._fetch(there, asked, task)
+
+    def _send(self, there: Repository, asked: Confined, task: Any) -> dict[str, Any]:
+        if task["wrap"] and task["wrap"] not in there.wraps:
+            there.wraps.insert(0, task["wrap"])
+        content = {}
+        for place, path in asked.reads.items():
+            for name, item in self.files.items():
+                if name.startswith(f"{path}/"):
+                    content[place.removeprefix(inside.ROOT) + name.removeprefix(path)] = deepcopy(item)
+        identifier = f"{len(there.snapshots) + 1:064x}"
+        there.content[identifier] = content
+        at = datetime.datetime.fromtimestamp(self.clock, datetime.UTC).isoformat()
+        tags = list(task["tags"])
+        there.snapshots.append({"id": identifier, "time": at, "tags": tags, "bytes": 8, "files": len(content)})
+        made = len(there.snapshots) == 1
+        return {"snapshot": identifier, "files": len(content), "bytes": 8, "added": 4, "unreadable": 0, "made": made}
+
+    def _fetch(self, there: Repository, asked: Confined, task: Any) -> dict[str, Any]:
+        found = there.content.get(task["snapshot"])
+        if found is None:
+            raise Failed(f"restic: no matching ID found for prefix {task['snapshot']!r}")
+        for place, path in asked.writes.items():
+            inner = place.removeprefix(inside.ROOT)
+            for name, item in found.items():
+                if place != restic.CACHE and name.startswith(f"{inner}/"):
+                    self.files[path + name.removeprefix(inner)] = deepcopy(item)
+        return {"files": len(found), "bytes": 8}

@@ -1,0 +1,192 @@
+"""The sandbox's program against restic itself: what it does with repositories, whoever else was there before."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PASSWORD, WRAP = "a-random-repository-key", "-----BEGIN AGE ENCRYPTED FILE-----\nwrapped\n"
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _restic() -> bool:
+    if shutil.which("restic") is None:
+        return False
+    said = subprocess.run(["restic", "version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"restic (\d+)\.(\d+)", said)
+    return found is not None and (int(found[1]), int(found[2])) >= (0, 17)
+
+
+pytestmark = pytest.mark.skipif(not _restic(), reason="needs restic 0.17 or newer")
+
+
+@dataclass
+class Sandbox:
+    """The program as it is started on a host, but for the walls around it."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "generation"
+
+    @property
+    def target(self) -> Path:
+        return self.folder / "target"
+
+    def run(self, do: str, *, uid: int | None = None, path: str = os.environ["PATH"], **more: Any) -> dict[str, Any]:
+        tmp = self.folder / f"tmp-{do}"
+        tmp.mkdir(exist_ok=True, mode=0o1777)
+        tmp.chmod(0o1777)
+        repository = {
+            "kind": "local",
+            "url": str(self.target),
+            "password": PASSWORD,
+            "credentials": {},
+            "host_keys": [],
+        }
+        task = {"do": do, "uid": os.getuid() if uid is None else uid, "tenant": "alice", "root": str(self.data)}
+        task |= {"repository": repository} | more
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys; from launchpad.runner.backups.inside import main; sys.exit(main())"],
+            input=json.dumps(task) + "\n",
+            capture_output=True,
+            text=True,
+            env={"PATH": path, "TMPDIR": str(tmp), "PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return answer
+
+    def send(self, generation: str = "g-1", **more: Any) -> dict[str, Any]:
+        given: dict[str, Any] = {"tags": [f"generation={generation}"], "wrap": WRAP, "known": False}
+        return self.run("send", **(given | more))
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    return made(tmp_path)
+
+
+def made(folder: Path) -> Sandbox:
+    sandbox = Sandbox(folder)
+    (sandbox.data / "state").mkdir(parents=True)
+    sandbox.target.mkdir()
+    (sandbox.data / "state/note").write_text("remember")
+    return sandbox
+
+
+def test_a_first_backup_makes_the_repository_and_lays_the_wrapped_key_beside_it(sandbox: Sandbox) -> None:
+    sent = sandbox.send()["result"]
+    assert sent["made"] and sent["files"] == 1 and sent["unreadable"] == 0
+    assert sandbox.run("wraps")["result"] == {"wraps": [WRAP]}
+    (found,) = sandbox.run("snapshots")["result"]["snapshots"]
+    assert found["id"] == sent["snapshot"] and found["tags"] == ["generation=g-1"]
+
+
+def test_a_second_backup_adds_to_the_first(sandbox: Sandbox) -> None:
+    first = sandbox.send()["result"]
+    (sandbox.data / "state/other").write_text("also")
+    second = sandbox.send("g-2", known=True)["result"]
+    assert not second["made"]
+    assert [item["id"] for item in sandbox.run("snapshots")["result"]["snapshots"]] == [
+        first["snapshot"],
+        second["snapshot"],
+    ]
+    assert sandbox.run("wraps")["result"] == {"wraps": [WRAP]}
+
+
+def test_what_was_sent_comes_back(sandbox: Sandbox) -> None:
+    sent = sandbox.send()["result"]
+    (sandbox.data / "state/note").unlink()
+    assert sandbox.run("fetch", snapshot=sent["snapshot"])["result"]["files"] >= 1
+    assert (sandbox.data / "state/note").read_text() == "remember"
+
+
+def test_a_repository_that_is_gone_is_not_made_anew_in_silence(sandbox: Sandbox) -> None:
+    sandbox.send()
+    shutil.rmtree(sandbox.target)
+    sandbox.target.mkdir()
+    answer = sandbox.send("g-2", known=True)
+    assert answer["code"] == 10
+    assert list(sandbox.target.iterdir()) == []
+
+
+def test_another_key_opens_nothing(sandbox: Sandbox) -> None:
+    sandbox.send()
+    other = {"kind": "local", "url": str(sandbox.target), "password": "another", "credentials": {}, "host_keys": []}
+    answer = sandbox.send("g-2", repository=other)
+    assert answer["code"] == 12
+    assert "another" not in answer["failed"]
+
+
+def test_a_server_that_does_not_answer_is_told_at_once(sandbox: Sandbox) -> None:
+    """restic by itself tries for a quarter of an hour."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    where = {"kind": "rest", "url": url, "password": PASSWORD, "credentials": {}, "host_keys": []}
+    begun = time.monotonic()
+    answer = sandbox.run("snapshots", repository=where)
+    assert answer["failed"] == f"127.0.0.1 port {port} cannot be reached: Connection refused"
+    assert time.monotonic() - begun < 10
+
+
+def test_a_host_that_was_provisioned_before_says_what_is_missing(sandbox: Sandbox) -> None:
+    assert "restic is not on this host: launchpad provision" in sandbox.run("snapshots", path="/nonexistent")["failed"]
+
+
+def test_what_can_be_deleted_is_told(sandbox: Sandbox) -> None:
+    assert sandbox.run("trial")["result"] == {"delete": "done", "overwrite": "untried"}
+
+
+def test_no_repository_has_no_backups_and_no_wrapped_keys(sandbox: Sandbox) -> None:
+    assert sandbox.run("snapshots")["result"] == {"snapshots": []}
+    assert sandbox.run("wraps")["result"] == {"wraps": []}
+
+
+def test_a_flipped_byte_is_found_by_the_parts_together(sandbox: Sandbox) -> None:
+    (sandbox.data / "state/large").write_bytes(os.urandom(3_000_000))
+    sandbox.send()
+    pack = max(
+        (sandbox.target / "alice/data").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0
+    )
+    content = bytearray(pack.read_bytes())
+    content[len(content) // 2] ^= 1
+    pack.chmod(0o600)
+    pack.write_bytes(content)
+    answers = [sandbox.run("verify", part=f"{n}/7") for n in range(1, 8)]
+    assert sum("failed" in answer for answer in answers) == 1
+
+
+def test_a_sound_repository_verifies(sandbox: Sandbox) -> None:
+    sandbox.send()
+    assert sandbox.run("verify", part="1/1") == {"result": {"part": "1/1"}}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_root_is_given_up_before_anything_is_opened() -> None:
+    """A file that only root may read is not in the backup: nobody in the sandbox was root any more."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folder lets nobody else in
+        sandbox = made(Path(folder))
+        for path in (sandbox.folder, *sandbox.folder.rglob("*")):
+            path.chmod(0o755)
+        (sandbox.data / "state/roots-own").write_text("secret")
+        (sandbox.data / "state/roots-own").chmod(0o600)
+        os.chown(sandbox.target, 1_010_007, 1_010_007)
+        sent = sandbox.send(uid=1_010_007)
+        assert sent["result"]["unreadable"] == 1
+        assert {path.stat().st_uid for path in sandbox.target.rglob("*")} == {1_010_007}
