@@ -13,6 +13,8 @@ from launchpad.runner.protocol import BESIDE
 GOOD = frozenset({"done", "unchanged", "incomplete", "running"})
 """`incomplete`: what was asked for is so, and something small is left that the next operation does."""
 
+OF_ANOTHER_RELEASE = frozenset({"upgrade", "rollback", "restore"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -66,6 +68,8 @@ def _failed(outcome: Outcome) -> LaunchpadError:
     subject = outcome.tenant or outcome.host
     reason = f": {outcome.message}" if outcome.message else ""
     hint = f"launchpad logs {outcome.tenant}" if outcome.tenant else f"launchpad history {outcome.host}"
+    if outcome.kind in OF_ANOTHER_RELEASE:  # the logs are the old one's again
+        hint = f"launchpad history {outcome.tenant} --steps"
     if outcome.outcome == "cancelled":
         message = f"{subject}: {outcome.kind} was cancelled and undone"
         return OperationFailed(message, hint=f"launchpad history {subject}", outcome=outcome)

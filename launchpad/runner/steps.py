@@ -374,6 +374,6 @@ def title(step: Any) -> str:
         case Soak():
             return f"watch it serve for {step.seconds} s"
         case PruneGenerations():
-            return f"drop {len(step.drop)} old generations"
+            return f"drop {len(step.drop)} old generation{'' if len(step.drop) == 1 else 's'}"
         case _:
             return getattr(step, "title", "") or step_name(type(step)).replace("-", " ")

@@ -75,8 +75,9 @@ def test_what_was_undone_leaves_the_inventory_as_it_was(workspace: Workspace, ss
     kept = "0mhcq2k3a-7f3k9-new keeps what came in"
     behave(sshd, observe=runs("1.0.0"), submit=ending("undone", committed=False, message=kept))
     before = file_of_alice(workspace)
-    with pytest.raises(OperationFailed, match="upgrade failed and was undone: 0mhcq2k3a"):
+    with pytest.raises(OperationFailed, match="upgrade failed and was undone: 0mhcq2k3a") as caught:
         carried_out(workspace, planned(workspace, "1.1.0"))
+    assert caught.value.hint == "launchpad history alice --steps"
     assert file_of_alice(workspace) == before
 
 
