@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,14 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab.world import World
+from launchpad.runner import slots
+from tests.lab.world import World, write
 
 NEVER_READY, CRASHES, READY_FOR_TEN_SECONDS, MIGRATES = "1.2.0", "1.3.0", "1.5.0", "2.0.0"
+TENANT = "/srv/launchpad/tenants/alice"
 
 
 @pytest.fixture(scope="module")
 def alice(world: World) -> World:
     """Alice on 1.0.0."""
+    write(world.root / "inventory/apps/beacon.yaml", timings={"start": "15s", "steady": "2s", "stop": "5s"})
     world.add_tenant("alice")
     world.deploy("alice")
     world.wait_for("alice")
@@ -50,6 +54,21 @@ def settled(world: World) -> None:
     assert (told["state"], told["drift"], told["remarks"]) == ("healthy", [], [])
     assert told["version"] == told["wanted_version"] == written(world)
     assert world.deploy("alice")["outcome"] == "unchanged"
+
+
+def asked(world: World, url: str) -> str:
+    """What the host itself gets there; empty when nobody answers."""
+    fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=20).read().decode())"
+    return world.host.exec(["python3", "-c", fetch, url], check=False).stdout.strip()
+
+
+def until(ask: Callable[[], str], *, seconds: float = 30) -> str:
+    """The first answer that is not empty."""
+    end = time.monotonic() + seconds
+    while not (found := ask()):
+        assert time.monotonic() < end, "no answer"
+        time.sleep(0.2)
+    return found
 
 
 @contextmanager
@@ -104,6 +123,30 @@ def test_what_does_not_become_ready_is_undone_with_its_data(alice: World, versio
         settled(alice)
 
 
+def test_a_clone_reaches_nothing_has_no_real_secret_and_leaves_nothing(alice: World) -> None:
+    mark(alice, "in the rehearsal")
+    before, secret = alice.containers("alice"), alice.get("alice", "/secret-hash").body
+    process = alice.start("--json", "upgrade", "alice", "--to", NEVER_READY, "--yes")
+    clone = str(slots.address(1, 0, "clone"))
+    try:
+        answer = until(lambda: asked(alice, f"http://{clone}:8080/"))
+        assert json.loads(answer)["marker"] == "in the rehearsal", "it has the tenant's own data"
+        assert asked(alice, f"http://{clone}:8080/secret-hash").encode() != secret
+        for where in ("http://registry.lab.test:5000", "http://1.1.1.1", f"http://{slots.address(1, 0, 'a')}:8080"):
+            assert not json.loads(asked(alice, f"http://{clone}:8080/fetch?url={where}"))["reachable"], where
+        mark(alice, "served meanwhile")
+        operation = json.loads(alice.launchpad("--json", "status", "alice").out)["tenants"][0]
+        assert operation["state"] == "changing"
+    finally:
+        process.communicate(timeout=120)
+    assert process.returncode == 6
+    assert serves(alice) == ("1.0.0", "served meanwhile")
+    assert alice.containers("alice") == before, "the tenant was never touched"
+    left = alice.host.exec(["sh", "-c", f"docker ps -a; docker network ls; ls {TENANT} /run/launchpad/alice"]).stdout
+    assert "clone" not in left
+    assert "rehearsal" not in left
+
+
 def test_what_fails_in_the_soak_is_undone_and_what_came_in_is_kept(alice: World) -> None:
     mark(alice, "before the soak")
 
@@ -123,7 +166,7 @@ def test_what_fails_in_the_soak_is_undone_and_what_came_in_is_kept(alice: World)
     (left,) = [item for item in kept(alice) if item["why"] == "soak"]
     assert left["version"] == READY_FOR_TEN_SECONDS
     assert left["id"] in done.err, "it is said where what came in between is"
-    data = f"/srv/launchpad/tenants/alice/generations/{left['id']}"
+    data = f"{TENANT}/generations/{left['id']}"
     assert (
         "in the soak"
         in alice.host.exec(["sh", "-c", f"strings -a {data}/marker/* 2>/dev/null || cat {data}/marker/*"]).stdout
