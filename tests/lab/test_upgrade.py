@@ -112,15 +112,17 @@ def test_version_and_data_go_forth_and_back_together(alice: World) -> None:
     alice.launchpad("rollback", "alice", "--yes")
 
 
-@pytest.mark.parametrize("version", [NEVER_READY, CRASHES])
-def test_what_does_not_become_ready_is_undone_with_its_data(alice: World, version: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "words"), [(NEVER_READY, ["--no-rehearsal"]), (CRASHES, ["--no-rehearsal"]), (CRASHES, [])]
+)
+def test_what_does_not_become_ready_is_undone_with_its_data(alice: World, version: str, words: list[str]) -> None:
     mark(alice, f"before {version}")
-    for words in ((), ("--no-rehearsal",)):
-        done = alice.launchpad("upgrade", "alice", "--to", version, "--yes", *words, check=False)
-        assert done.code == 6, done
-        assert "was undone" in done.err
-        assert serves(alice) == ("1.0.0", f"before {version}")
-        settled(alice)
+    done = alice.launchpad("upgrade", "alice", "--to", version, "--yes", *words, check=False)
+    assert done.code == 6, done
+    assert "was undone" in done.err
+    assert ("in the rehearsal" in done.err) is (words == [])
+    assert serves(alice) == ("1.0.0", f"before {version}")
+    settled(alice)
 
 
 def test_a_clone_reaches_nothing_has_no_real_secret_and_leaves_nothing(alice: World) -> None:
