@@ -80,6 +80,10 @@ def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
     version = str(app.version(target.version or app.versions[-1].version).version)
     release = _release(workspace, fleet, tenant, version)
     runs = what_runs(workspace, fleet, tenant)
+    if runs.generations is None:
+        raise StateError(
+            f"{tenant.host}: its runner knows no upgrades yet", hint=f"launchpad provision {tenant.host}, then again"
+        )
     if not runs.running:
         raise StateError(f"{name} is stopped; an upgrade is of what runs", hint=f"launchpad start {name}")
     _judge(app, name, runs.version, version)

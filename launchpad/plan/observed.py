@@ -56,6 +56,8 @@ class TenantSeen:
     """When its newest backup was frozen, by the host's clock."""
     proven: float | None = None
     """When a backup of it was last booted and found sound."""
+    generations: int | None = None
+    """How many are kept of its data; None where the runner knows of none yet."""
     rolled_back_from: str = ""
     """The version that the last rollback left; empty when something was deployed since, or the version stayed."""
 
@@ -146,12 +148,17 @@ def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:
         operation=_text((value.get("operation") or {}).get("id")),
         proven=_number((value.get("backup") or {}).get("proven")),
         backed_up=_number((value.get("backup") or {}).get("at")),
+        generations=_count(value.get("generations")),
         rolled_back_from=_text(record.get("rolled_back_from")),
     )
 
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _count(value: Mapping[str, Any] | None) -> int | None:
+    return None if value is None else int(value["count"])
 
 
 def _probe(value: Mapping[str, Any]) -> ProbeSeen:

@@ -160,6 +160,7 @@ def _tenant(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         "traffic": "open",
         "breaker": None,
         "operation": None,
+        "generations": {"count": 0, "newest": None},
     }
     beside = {key: value for key, value in given.items() if key != "record"}
     return healthy | beside | {"record": record | given.get("record", {})}

@@ -138,6 +138,15 @@ def test_only_what_runs_is_upgraded(workspace: Workspace, sshd: Sshd) -> None:
         assert caught.value.hint == hint
 
 
+def test_a_runner_of_before_is_to_be_brought_up_to_date_first(workspace: Workspace, sshd: Sshd) -> None:
+    said = observed({"alice": {}})
+    del said["tenants"]["alice"]["generations"]
+    behave(sshd, observe=replies(said))
+    with pytest.raises(StateError, match="web-1: its runner knows no upgrades yet") as caught:
+        planned(workspace, "1.1.0")
+    assert caught.value.hint == "launchpad provision web-1, then again"
+
+
 def test_what_breaks_on_the_way_is_in_the_plan(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=runs("1.1.0"))
     what = planned(workspace, "2.0.0")
