@@ -121,3 +121,20 @@ def test_without_git_a_copy_that_is_behind_is_refused_too(world: World, tmp_path
     copy.set_tenant("bob", tier="standard")
     assert copy.deploy("bob")["outcome"] == "done", "it goes on from there"
     assert refused(world, "bob", lambda: world.launchpad("deploy", "bob", check=False)).code == 4
+
+
+def test_a_copy_without_the_edit_of_an_upgrade_does_not_move_the_version_down(world: World, tmp_path: Path) -> None:
+    shutil.rmtree(world.root / ".git", ignore_errors=True)
+    world.add_tenant("carol")
+    world.deploy("carol")
+    world.wait_for("carol")
+    copy = replace(world, root=tmp_path / "without-the-edit")
+    shutil.copytree(world.root, copy.root)
+
+    world.launchpad("upgrade", "carol", "--to", "1.1.0", "--yes", "--soak", "0s", "--no-rehearsal")
+    stale = refused(copy, "carol", lambda: copy.launchpad("deploy", "carol", check=False))
+    assert stale.code == 4, stale
+    assert "does not descend" in stale.err
+
+    assert "version 1.0.0 → 1.1.0" in copy.launchpad("adopt", "carol").out
+    assert json.loads(copy.launchpad("status", "carol", "--json").out)["tenants"][0]["remarks"] == []
