@@ -22,9 +22,10 @@ STATE = "/srv/launchpad/tenants/dora/data/state"
 
 
 def cron_jobs(world: World) -> set[str]:
-    """The names of OpenClaw's scheduled jobs, by its own command line inside the container."""
+    """The names of our scheduled jobs (OpenClaw adds some of its own), by its own command line inside the container."""
     shown = inside(world, "cron", "list", "--json")
-    return {job["name"] for job in json.loads(shown[shown.index("{") :])["jobs"]}
+    names = {job["name"] for job in json.loads(shown[shown.index("{") :])["jobs"]}
+    return {name for name in names if name.startswith("in-the-")}
 
 
 def inside(world: World, *words: str) -> str:
