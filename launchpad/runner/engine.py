@@ -88,9 +88,10 @@ def bring_to_end(host: Host, journal: Journal) -> None:
         run.forward(run.commit_index())
     elif "undo-started" in names:
         run.back(next(item for item in past if item["event"] == "undo-started"))
-    elif attempt > (most := 1 if operation["kind"] in BESIDE else MOST_ATTEMPTS):
-        why = f"it was killed {most} times" if most > 1 else "it was killed"
-        run.back(journal.add("undo-started", outcome="undone", reason=why, lines=[]))
+    elif attempt > 1 and operation["kind"] in BESIDE:
+        run.back(journal.add("undo-started", outcome="undone", reason="it was killed", lines=[]))
+    elif attempt > MOST_ATTEMPTS:
+        run.back(journal.add("undo-started", outcome="undone", reason=f"it was killed {MOST_ATTEMPTS} times", lines=[]))
     else:
         run.forward(0)
 

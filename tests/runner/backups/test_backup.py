@@ -241,6 +241,27 @@ def test_a_part_is_one_of_many(host: MemoryHost, part: str) -> None:
         run(host, verify("verify-000001", part))
 
 
+def test_a_backup_that_is_killed_is_not_gone_on_with(host: MemoryHost) -> None:
+    """A boot settles what is open before it starts tenants, and must not wait for a day's sending."""
+    host.kill_at = len(host.calls) + len(calls_until(host, "confined"))
+    with contextlib.suppress(Killed):
+        run(host, body())
+    host.reboot()
+    host.calls.clear()
+    assert boot(host) == 0
+    assert "confined" not in host.calls
+    outcome = Journal(host, "backup-000001").outcome()
+    assert outcome is not None and (outcome["outcome"], outcome["message"]) == ("undone", "it was killed")
+
+
+def calls_until(host: MemoryHost, name: str) -> list[str]:
+    """The calls of a backup up to the first of that name."""
+    copy = deepcopy(host)
+    copy.calls.clear()
+    run(copy, body())
+    return copy.calls[: copy.calls.index(name) + 1]
+
+
 # --- coming back
 
 
