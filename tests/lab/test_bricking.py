@@ -19,6 +19,7 @@ from labkit import Host
 from launchpad.runner import slots
 from launchpad.runner.plan import other
 from tests.lab.disasters import (
+    JOURNALS,
     SETTLE_SECONDS,
     Breakpoint,
     disk_full,
@@ -153,8 +154,8 @@ def judge_bad_version(marked: World, bad: Bad, marker: str) -> None:
 
 def undo_seconds(world: World) -> float:
     """How long the newest operation took from deciding to undo to the old version's being back."""
-    newest = world.launchpad("--json", "history", "alice").json["operations"][0]["id"]
-    lines = world.host.read(f"/var/lib/launchpad/operations/{newest}/journal.jsonl").splitlines()
+    newest = world.host.exec(["sh", "-c", f"ls -td {JOURNALS}/*/ | head -1"]).stdout.strip()
+    lines = world.host.exec(["cat", f"{newest}/journal.jsonl"]).stdout.splitlines()
     at = {event["event"]: event["at"] for event in map(json.loads, filter(None, lines))}
     return float(at["operation-finished"] - at["undo-started"])
 
