@@ -157,6 +157,9 @@ class Forth:
 class Back(Forth):
     """dave goes back to the version before, and to the data as that one left it."""
 
+    repeated: ClassVar[tuple[int, ...]] = (0, 4)
+    """4: that version is what runs."""
+
     @property
     def command(self) -> tuple[str, ...]:
         return ("rollback", "dave", "--to", self.old, "--yes")
