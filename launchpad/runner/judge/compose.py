@@ -76,6 +76,8 @@ def _judge_service(value: object, where: str, context: _Context) -> None:
     _judge_environment(service.get("environment") or {}, f"{where}.environment", context)
     _judge_program(service, where)
     _judge_depends_on(service.get("depends_on", {}), f"{where}.depends_on", context)
+    if "hostname" in service:
+        same(service["hostname"], context.release.tenant, f"{where}.hostname")
     if "healthcheck" in service:
         _judge_healthcheck(service["healthcheck"], f"{where}.healthcheck")
     _judge_tmpfs(service.get("tmpfs", []), f"{where}.tmpfs")

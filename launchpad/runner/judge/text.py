@@ -25,6 +25,7 @@ SERVICE_KEYS = frozenset(
         "depends_on",
         "entrypoint",
         "environment",
+        "hostname",
         "healthcheck",
         "image",
         "init",

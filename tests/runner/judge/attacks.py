@@ -117,6 +117,7 @@ SERVICE_VALUES: dict[str, tuple[str, Any]] = {
     "restarts by Docker": ("restart", "always"),
     "a stop that never comes": ("stop_grace_period", "24h"),
     "another image": ("image", "ghcr.io/openclaw/openclaw@sha256:" + "f" * 64),
+    "another tenant's name as its host's": ("hostname", "bob"),
     "an image by its tag": ("image", "ghcr.io/openclaw/openclaw:latest"),
     "logs to another machine": ("logging", {"driver": "syslog", "options": {"syslog-address": "tcp://203.0.113.1:1"}}),
     "logs with options": ("logging", {"driver": "local", "options": {"max-size": "10m", "max-file": "3", "env": "X"}}),
