@@ -118,6 +118,8 @@ def docker_down(host: Host) -> Iterator[None]:
     try:
         yield
     finally:
+        # Starts that systemd counts against Docker when they come so often.
+        host.exec(["systemctl", "reset-failed", "docker.service", "docker.socket"])
         host.exec(["systemctl", "start", "docker.service", "docker.socket"])
 
 
