@@ -6,16 +6,17 @@ from typing import Annotated
 
 import typer
 
+from launchpad.cli import complete
 from launchpad.cli.output import Table
 from launchpad.cli.session import Session
 from launchpad.cli.tenants import TenantArgument
 
-app = typer.Typer(help="List and verify tenants' backups.")
+app = typer.Typer(help="List, fetch, verify and thin out tenants' backups.")
 
 
 @app.callback()
 def backups() -> None:
-    """List and verify tenants' backups."""
+    """List, fetch, verify and thin out tenants' backups."""
 
 
 @app.command("list", epilog="Example: launchpad backups list alice")
@@ -56,6 +57,37 @@ def fetch_backup(
 
     session = Session.of(ctx)
     carry_out(session, lambda on_event: fetch(session.workspace, tenant, at=at, on_event=on_event))
+
+
+@app.command("forget", epilog="Example: launchpad backups forget --all")
+def forget_backups(
+    ctx: typer.Context,
+    tenants: Annotated[
+        list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
+) -> None:
+    """Delete the backups of TENANT that its tier's `keep` does not keep.
+
+    Runs restic here, with the PRUNE_ credentials of each remote target, which no host has. Folders on hosts are left
+    alone.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.errors import LaunchpadError
+    from launchpad.fleet.readiness import protected
+    from launchpad.operations.forget import as_json, forget
+
+    session = Session.of(ctx)
+    if bool(tenants) == everyone:
+        raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
+    failures: dict[str, LaunchpadError] = {}
+    for name in tenants or protected(session.workspace.fleet.load()):
+        found = forget(session.workspace, name)
+        good = {target: said for target, said in found.items() if not isinstance(said, LaunchpadError)}
+        failures |= {f"{name} at {target}": said for target, said in found.items() if isinstance(said, LaunchpadError)}
+        told = [f"{target}: {len(said.removed)} deleted, {said.left} left" for target, said in good.items()]
+        session.output.item({"tenant": name, "targets": as_json(found)}, f"{name}: {'; '.join(told) or 'nothing done'}")
+    leave(session, failures)
 
 
 @app.command("verify", epilog="Example: launchpad backups verify alice")

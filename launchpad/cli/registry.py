@@ -56,7 +56,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "Backups": (
         Entry("backup", "Send tenants' data to the targets of their tiers.", "backing_up"),
-        Entry("backups", "List and verify tenants' backups.", "backups", group=True),
+        Entry("backups", "List, fetch, verify and thin out tenants' backups.", "backups", group=True),
         Entry("drill", "Prove tenants' newest backups by booting them.", "backing_up"),
         Entry("kit", "Make the emergency kit, which opens every backup.", "backing_up"),
     ),

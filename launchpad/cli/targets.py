@@ -83,13 +83,15 @@ def set_credential(
 ) -> None:
     """Seal a credential from standard input, or typed unseen, into inventory/secrets/targets/TARGET.yaml.
 
-    It is what hosts get: give it the right to add, and none to delete.
+    It is what hosts get: give it the right to add, and none to delete. What begins with PRUNE_ no host ever gets: with
+    it, `launchpad backups forget` deletes.
     """
     session = Session.of(ctx)
     target = session.workspace.fleet.load().target(name)
-    meant = next((item for item in target.credentials if item == credential), None)
+    taken = (*target.credentials, *target.prune_credentials)
+    meant = next((item for item in taken if item == credential), None)
     if meant is None:
-        expected = f"one of {', '.join(target.credentials)}" if target.credentials else "none at all"
+        expected = f"one of {', '.join(taken)}" if taken else "none at all"
         raise InventoryError(f"a {target.kind} target takes no {credential}; expected {expected}")
     version = session.workspace.target_secrets.set(target.name, meant, read_secret(meant))
     data = {"target": target.name, "name": meant, "version": version}

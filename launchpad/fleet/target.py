@@ -38,11 +38,15 @@ class Target(Model):
     """What its keeper promises: what the hosts hold can add, and neither delete nor overwrite. `target show` tries."""
     host_keys: tuple[HostKey, ...] = ()
     """Of an SFTP server, and at least one there."""
+    prune_url: TargetUrl | None = None
+    """Where operators delete, when that is not where hosts add: a second REST server on the same files, say."""
 
     def findings(self) -> Iterator[Finding]:
         pattern, expected = URLS[self.kind]
         if pattern.fullmatch(self.url) is None:
             yield Finding(("url",), f"{self.url} is not where a {self.kind} target can be", expected)
+        if self.prune_url is not None and (self.kind == "local" or pattern.fullmatch(self.prune_url) is None):
+            yield Finding(("prune_url",), f"{self.prune_url} is not where a {self.kind} target can be", expected)
         if self.kind == "sftp" and not self.host_keys:
             yield Finding((), "no host_keys", "the server's, as ssh-keyscan prints them")
         if self.kind != "sftp" and self.host_keys:
@@ -54,6 +58,11 @@ class Target(Model):
     def credentials(self) -> tuple[SecretName, ...]:
         """The names of what it takes."""
         return CREDENTIALS[self.kind]
+
+    @property
+    def prune_credentials(self) -> tuple[SecretName, ...]:
+        """The names of what operators delete with; no host ever gets them."""
+        return tuple(SecretName(f"PRUNE_{name}") for name in self.credentials)
 
     @property
     def optional(self) -> bool:

@@ -24,11 +24,30 @@ class Log(Model):
     files: Annotated[int, Field(ge=1, le=20)] = 3
 
 
+Count = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class Keep(Model):
+    """Which backups `launchpad backups forget` keeps; each counts by itself, and what any of them keeps stays."""
+
+    last: Count = 3
+    """So many of the newest."""
+    daily: Count = 14
+    """The last one of so many days that have any."""
+    weekly: Count = 8
+    monthly: Count = 12
+
+    def findings(self) -> Iterator[Finding]:
+        if not self.last:
+            yield Finding(("last",), "the newest backup would not be kept for certain", "last: 1 or more")
+
+
 class Backup(Model):
-    """Where the backups of a tier's tenants go."""
+    """Where the backups of a tier's tenants go, and how long they stay."""
 
     targets: Annotated[tuple[TargetName, ...], Field(min_length=1, max_length=8)]
     """Each backup goes to all of them."""
+    keep: Keep = Keep()
 
 
 class Tier(Model):

@@ -8,6 +8,7 @@ from typing import Any
 
 from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.fleet import Fleet, kit_recipients
+from launchpad.fleet.names import SecretName
 from launchpad.fleet.sealing import Identity, seal
 from launchpad.fleet.secret import Secret
 from launchpad.fleet.target import Target
@@ -60,15 +61,19 @@ def credentials(workspace: Workspace, targets: Sequence[Target]) -> dict[str, di
     for target in targets:
         if not target.credentials:
             continue
-        kept = workspace.target_secrets.reveal(target.name)
-        missing = [name for name in target.credentials if name not in kept]
-        if missing and (kept or not target.optional):
-            raise StateError(
-                f"target {target.name}: no {missing[0]}",
-                hint=f"launchpad target credential {target.name} {missing[0]}",
-            )
-        for name, (version, value) in kept.items():
+        for name, (version, value) in revealed(workspace, target, target.credentials).items():
             found[f"{target.name}.{name}"] = {"version": version, "value": value.reveal()}
+    return found
+
+
+def revealed(workspace: Workspace, target: Target, names: Sequence[SecretName]) -> dict[SecretName, tuple[int, Secret]]:
+    """Those of the target's credentials; StateError for one that is missing, unless it may do without any."""
+    kept = workspace.target_secrets.reveal(target.name)
+    found = {name: kept[name] for name in names if name in kept}
+    missing = [name for name in names if name not in kept]
+    if missing and (found or not target.optional):
+        hint = f"launchpad target credential {target.name} {missing[0]}"
+        raise StateError(f"target {target.name}: no {missing[0]}", hint=hint)
     return found
 
 

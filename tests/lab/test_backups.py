@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +23,8 @@ from launchpad.runner import slots
 from tests.lab.world import World
 
 ROUNDS = 5
-PASSWORD = "the-password-that-hosts-have"
+PASSWORD, PRUNER = "the-password-that-hosts-have", "the-password-of-operators"
+LISTEN = ("--listen", "127.0.0.1:8001")
 DISK, REST, SFTP = "/srv/disk", "/var/lib/rest", "/var/lib/sftp"
 PLACES = {"disk": DISK, "rest": REST, "sftp": SFTP}
 """Where each target's files lie on the host, as root sees them."""
@@ -350,6 +353,42 @@ def test_the_data_goes_back_to_a_backup(fleet: Fleet) -> None:
     fleet.world.wait_for("alice")
     assert fleet.world.get("alice", "/marker").body.decode() == "to-come-back"
     assert fleet.world.launchpad("status", "alice", "--check").code == 0
+
+
+def test_operators_thin_out_what_hosts_cannot(fleet: Fleet) -> None:
+    """From this machine, with the host's network for its own: there the servers listen on loopback alone."""
+    host, world = fleet.world.host, fleet.world
+    for _ in range(3):
+        fleet.backup()
+    before = {target: [item["id"] for item in fleet.snapshots(target)] for target in PLACES}
+    host.exec(["htpasswd", "-iB", f"{REST}/.htpasswd", "pruner"], stdin=PRUNER)
+    host.exec(["systemd-run", "--quiet", "--unit=test-prune", "restic-rest-server", "--path", REST, *LISTEN])
+    targets = yaml.safe_load((world.root / "inventory/targets.yaml").read_text())
+    targets["rest"]["prune_url"] = "http://127.0.0.1:8001"
+    (world.root / "inventory/targets.yaml").write_text(yaml.safe_dump(targets))
+    tiers = yaml.safe_load((world.root / "inventory/tiers.yaml").read_text())
+    tiers["light"]["backup"]["keep"] = {"last": 2, "daily": 1, "weekly": 0, "monthly": 0}
+    (world.root / "inventory/tiers.yaml").write_text(yaml.safe_dump(tiers))
+    for name, value in (("REST_USER", "pruner"), ("REST_PASSWORD", PRUNER)):
+        world.launchpad("target", "credential", "rest", f"PRUNE_{name}", stdin=value)
+    world.launchpad("target", "credential", "sftp", "PRUNE_SSH_KEY", stdin=(fleet.folder / "key").read_text())
+    leader = next(word.partition("=")[2] for word in host._enter() if word.startswith("--target="))
+    words = ["nsenter", "--net", f"--target={leader}", sys.executable, "-m", "launchpad.cli", "-w", str(world.root)]
+    path = f"{os.environ['PATH']}:{host.root}/usr/bin"
+    done = subprocess.run(
+        [*words, "--json", "backups", "forget", "alice"],
+        env=world.environment | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for target in ("rest", "sftp"):
+        assert [item["id"] for item in fleet.snapshots(target)] == before[target][-2:], target
+        fleet.restic("check", "--read-data", "--no-lock", target=target)
+    assert [item["id"] for item in fleet.snapshots("disk")] == before["disk"]
+    assert world.launchpad("--json", "target", "show", "rest").json_document["append_only"] == "enforced"
+    assert fleet.backup()["targets"]
 
 
 def test_a_host_that_lost_its_key_goes_on_with_the_old_one(fleet: Fleet) -> None:

@@ -8,6 +8,7 @@ One line of JSON on standard input says what to do, with the secrets that it tak
 from __future__ import annotations
 
 import ctypes
+import datetime
 import json
 import os
 import struct
@@ -20,6 +21,7 @@ from launchpad.runner.backups import databases, restic
 ROOT = "/srv/generation"
 """Where the data lies in the sandbox, a folder a volume: always there, so that restic knows a file again."""
 
+TOMORROW = datetime.timedelta(days=1)
 TRIAL = "_launchpad-trial"
 """No tenant has such a name."""
 
@@ -136,6 +138,26 @@ def trial(task: Task) -> dict[str, Any]:
     return {"delete": delete, "overwrite": overwrite}
 
 
+def forget(task: Task) -> dict[str, Any]:
+    """Delete the backups that none of the `keep` rules keeps, and what only they needed: {"removed": [id], "left"}.
+
+    ResticFailed when the target refuses, and when a backup is dated in the future, by which whoever has the host's
+    credentials could push the real ones out."""
+    where = restic.repository(task["repository"], task["tenant"])
+    now = datetime.datetime.fromtimestamp(task["now"], datetime.UTC)
+    for item in restic.snapshots_of(where):
+        if datetime.datetime.fromisoformat(item["time"]) > now + TOMORROW:
+            raise restic.ResticFailed(f"backup {item['id'][:8]} is dated {item['time'][:10]}; nothing was deleted", 1)
+    rules = [f"--keep-{name}={count}" for name, count in task["keep"].items() if count]
+    where.run("unlock")
+    said = where.run("forget", "--retry-lock=10m", "--group-by=host", "--prune", *rules)
+    meant = [item["id"] for group in said for item in group.get("remove") or ()]
+    left = [item["id"] for item in restic.snapshots_of(where)]
+    if refused := set(meant) & set(left):
+        raise restic.ResticFailed(f"the target does not let {len(refused)} backups be deleted", 1)
+    return {"removed": meant, "left": len(left)}
+
+
 def _root(task: Task) -> str:
     """Where the data lies: elsewhere only without a sandbox, in tests."""
     return str(task.get("root", ROOT))
@@ -153,6 +175,7 @@ TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "verify": verify,
     "fetch": fetch,
     "trial": trial,
+    "forget": forget,
 }
 
 

@@ -149,6 +149,41 @@ def test_a_host_that_was_provisioned_before_says_what_is_missing(sandbox: Sandbo
     assert "restic is not on this host: launchpad provision" in sandbox.run("snapshots", path="/nonexistent")["failed"]
 
 
+def test_what_no_rule_keeps_is_deleted_and_the_rest_is_whole(sandbox: Sandbox) -> None:
+    first = sandbox.send()["result"]["snapshot"]
+    second = sandbox.send("g-2", known=True, wrap="")["result"]["snapshot"]
+    said = sandbox.run("forget", keep={"last": 1, "daily": 0}, now=time.time())["result"]
+    assert said == {"removed": [first], "left": 1}
+    assert sandbox.run("verify", part="1/1") == {"result": {"part": "1/1"}}
+    assert sandbox.run("fetch", snapshot=second)["result"]["files"] >= 1
+
+
+def test_nothing_is_deleted_when_a_backup_is_dated_in_the_future(sandbox: Sandbox) -> None:
+    """By such ones whoever broke into a host could have the real ones pushed out."""
+    sandbox.send()
+    forged = sandbox.send("g-2", known=True, wrap="")["result"]["snapshot"]
+    yesterday = time.time() - 2 * 86_400
+    answer = sandbox.run("forget", keep={"last": 1}, now=yesterday)
+    assert "nothing was deleted" in answer["failed"]
+    assert len(sandbox.run("snapshots")["result"]["snapshots"]) == 2 and forged
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_a_target_that_refuses_to_delete_is_told() -> None:
+    """restic itself exits with 0 then."""
+    with tempfile.TemporaryDirectory() as folder:
+        sandbox = made(Path(folder))
+        for path in (sandbox.folder, *sandbox.folder.rglob("*")):
+            path.chmod(0o755)
+        os.chown(sandbox.target, 1_010_007, 1_010_007)
+        sandbox.send(uid=1_010_007)
+        sandbox.send("g-2", known=True, wrap="", uid=1_010_007)
+        (sandbox.target / "alice/snapshots").chmod(0o500)
+        answer = sandbox.run("forget", keep={"last": 1}, now=time.time(), uid=1_010_007)
+        assert "failed" in answer
+        assert len(sandbox.run("snapshots", uid=1_010_007)["result"]["snapshots"]) == 2
+
+
 def test_what_can_be_deleted_is_told(sandbox: Sandbox) -> None:
     assert sandbox.run("trial")["result"] == {"delete": "done", "overwrite": "untried"}
 
