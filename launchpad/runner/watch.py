@@ -43,6 +43,8 @@ class Death:
     at: float
     exit_code: int
     out_of_memory: bool
+    disk_full: bool = False
+    """Whether there was no room just then: it says nothing of the app, which may run again once there is."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,17 @@ class Break:
 
 def decide(deaths: Sequence[Death], now: float) -> Restart | Break:
     """What to do after the last of these deaths: again after 1, 2, 4, 8 s, and not at all after the fifth within ten
-    minutes, or the second that the app calls permanent."""
+    minutes, or the second that the app calls permanent; one on a full disk does not count for that."""
     recent = [death for death in deaths if death.at > now - WINDOW_SECONDS]
-    permanent = sum(death.exit_code == PERMANENT_EXIT for death in recent)
+    counted = [death for death in recent if not death.disk_full]
+    permanent = sum(death.exit_code == PERMANENT_EXIT for death in counted)
     if permanent >= MOST_PERMANENT:
         return Break(f"exited with {PERMANENT_EXIT} {permanent} times: its configuration or its state is wrong")
-    if len(recent) >= MOST_DEATHS:
+    if len(counted) >= MOST_DEATHS:
         minutes = f"{WINDOW_SECONDS / 60:.0f} minutes"
-        return Break(f"died {len(recent)} times within {minutes}, the last time {_how(recent[-1])}")
+        return Break(f"died {len(counted)} times within {minutes}, the last time {_how(counted[-1])}")
     last = recent[-1].at if recent else now
-    return Restart(last + 2.0 ** max(len(recent) - 1, 0))
+    return Restart(last + min(2.0 ** max(len(recent) - 1, 0), LOOK_SECONDS))
 
 
 def _how(death: Death) -> str:
@@ -113,10 +116,13 @@ class Watcher:
     def __init__(self, host: View) -> None:
         self._host = host
         self._patients: dict[tuple[str, str], Patient] = {}
+        self._was_full = self._full = False
+        """Whether the disk was at the last look, and is at this one: room may have come between a death and a look."""
 
     def look(self) -> float:
         """See to every dead container whose tenant is to run; how many seconds until there is something to do again."""
         try:
+            self._was_full, self._full = self._full, self._disk_is_full()
             self._keep_reserve()
         except Failed as failed:
             _say(f"no room is kept for a full disk: {failed.message}")
@@ -142,10 +148,9 @@ class Watcher:
         if patient.started_at != item.started_at:
             patient.started_at = item.started_at
             recent = [death for death in patient.deaths if death.at > now - WINDOW_SECONDS]
-            patient.deaths = [*recent, Death(now, item.exit_code, item.oom_killed)]
+            full = self._was_full or self._full
+            patient.deaths = [*recent, Death(now, item.exit_code, item.oom_killed, disk_full=full)]
         decision = decide(patient.deaths, now)
-        if isinstance(decision, Break) and self._disk_is_full():
-            decision = Restart(patient.deaths[-1].at + LOOK_SECONDS)
         if isinstance(decision, Restart) and decision.at > now:
             return decision.at - now
         try:
@@ -159,7 +164,7 @@ class Watcher:
 
     def _carry_out(self, item: Container, patient: Patient, decision: Restart | Break) -> None:
         if isinstance(decision, Restart):
-            if self._disk_is_full():
+            if self._full:
                 self._host.remove(paths.RESERVE)
             _say(f"{item.tenant}: {item.service} died {_how(patient.deaths[-1])}; starting it again")
             self._host.start_container(item.name)
@@ -169,7 +174,7 @@ class Watcher:
         del self._patients[item.tenant, item.service]
 
     def _disk_is_full(self) -> bool:
-        """A death says nothing of the app then: it may run again once there is room."""
+        """Whether there is less than the reserve twice over."""
         reserve, free = self._reserve()
         return free < 2 * reserve
 

@@ -119,6 +119,20 @@ def test_what_dies_on_a_full_disk_runs_again_once_there_is_room() -> None:
     assert host.read(f"{paths.tenant('alice')}/breaker.json") is None
 
 
+def test_deaths_on_a_full_disk_do_not_count_once_there_is_room() -> None:
+    host = deployed()
+    host.behaviours[host.boxes[WEB].image] = "crash"
+    host.disk_full = True
+    watcher = Watcher(host)
+    while len(host.started) < MOST_DEATHS:
+        host.clock += watcher.look()
+    host.disk_full = False  # the container that was started last died of it, and nobody has looked since
+    host.behaviours.clear()
+    go_on(watcher, host, seconds=3 * LOOK_SECONDS)
+    assert host.boxes[WEB].state == "running"
+    assert host.read(f"{paths.tenant('alice')}/breaker.json") is None
+
+
 def test_what_dies_on_a_full_disk_is_given_the_room_that_was_kept_for_it() -> None:
     host = deployed()
     watcher = Watcher(host)
