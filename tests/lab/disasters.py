@@ -20,6 +20,8 @@ UNIT = "/etc/systemd/system/launchpad-operation@.service.d/breakpoint.conf"
 JOURNALS = "/var/lib/launchpad/operations"
 STORAGE = "/srv/launchpad"
 OUTAGE_SECONDS = 6
+CLIENT_SECONDS = 30
+"""What a visitor's browser waits for an answer; a disk that runs full stalls everybody's writes for some of them."""
 REACH_SECONDS = 90
 SETTLE_SECONDS = 150
 
@@ -227,7 +229,7 @@ class Neighbour:
         comes or goes, may find its connection closed with nothing said (golang/go#75591): it is sent again, once."""
         for again in (False, True):
             try:
-                answer = self.world.get(self.name, "/marker", timeout=10)
+                answer = self.world.get(self.name, "/marker", timeout=CLIENT_SECONDS)
                 return "" if answer.status == 200 else f"{answer.status} {answer.body[:60]!r}"
             except http.client.RemoteDisconnected as error:
                 if again:
