@@ -79,7 +79,7 @@ def deploy(thief: Thief, forgery: Forgery, **more: Any) -> dict[str, Any]:
 def deploy_body(thief: Thief, forgery: Forgery) -> dict[str, Any]:
     """The forged release with all that belongs to a deploy."""
     release, files = forgery.finished()
-    revision = thief.workspace.revision()
+    revision = thief.workspace.revision("alice")
     operation = {
         "kind": "deploy",
         "tenant": release["tenant"],
