@@ -33,7 +33,7 @@ from launchpad.runner.__main__ import main
 code = main(sys.argv[1:])
 sys.stdout.flush()
 sys.stderr.flush()
-os._exit(code)  # taking the interpreter apart is a fifth of all that a request costs
+os._exit(code)  # taking the interpreter apart took 8 of 48 ms of a request
 """
 _MAIN = """import sys
 
