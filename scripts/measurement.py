@@ -5,7 +5,8 @@ The goals stand in scripts/goals.toml. Whatever measures appends lines to the fi
 {"figure", "value", "n", "detail", "commit"}, by `measurement.record` or tests' `measured` fixture. A figure that was
 measured several times counts by its worst value and by the sum of its n; one measured less often than the goal says
 falls short; a figure of another topic is left out. Parts of it may be measured at commits that follow one another: the
-table says which.
+table says which. What says more than one number, `measurement.tabulate` adds to a table of its own, {"table", "row",
+"commit"}, whose title stands under the topic's `tables`.
 Exits 1 when a figure falls short.
 """
 
@@ -46,11 +47,18 @@ class Row:
 
 def record(figure: str, value: float, *, n: int = 1, detail: str = "") -> None:
     """Add a measurement to the running evidence; nothing happens when none is being taken."""
-    path = os.environ.get("LAUNCHPAD_EVIDENCE")
-    if path:
+    _append({"figure": figure, "value": value, "n": n, "detail": detail})
+
+
+def tabulate(table: str, row: dict[str, str]) -> None:
+    """Add a row, column → text, to one of the topic's own tables; nothing happens when no evidence is being taken."""
+    _append({"table": table, "row": row})
+
+
+def _append(line: dict[str, Any]) -> None:
+    if path := os.environ.get("LAUNCHPAD_EVIDENCE"):
         with Path(path).open("a") as file:
-            line = {"figure": figure, "value": value, "n": n, "detail": detail, "commit": commit()}
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(line | {"commit": commit()}) + "\n")
 
 
 @cache
@@ -69,7 +77,8 @@ def rows(figures: dict[str, Any], raw: Iterable[dict[str, Any]]) -> list[Row]:
     """The table: every figure that has a goal, measured or not."""
     measured: dict[str, list[dict[str, Any]]] = {}
     for item in raw:
-        measured.setdefault(item["figure"], []).append(item)
+        if "figure" in item:
+            measured.setdefault(item["figure"], []).append(item)
     unknown = set(measured) - {name for topic in goals().values() for name in topic["figures"]}
     if unknown:
         raise SystemExit(f"error: figures without a goal: {', '.join(sorted(unknown))}; add them to scripts/goals.toml")
@@ -92,7 +101,26 @@ def row(name: str, goal: dict[str, Any], items: list[dict[str, Any]]) -> Row:
     return Row(name, goal["text"], wanted, shown, n, goal["by"], verdict, commits)
 
 
-def document(topic: str, table: list[Row], seed: int) -> str:
+def tables(titles: dict[str, str], raw: Iterable[dict[str, Any]]) -> list[str]:
+    """The topic's own tables as Markdown, each row with the commit that it was measured at."""
+    found: dict[str, list[dict[str, str]]] = {name: [] for name in titles}
+    for item in raw:
+        if item.get("table") in found:
+            found[item["table"]].append(item["row"] | {"at commit": item["commit"]})
+    lines: list[str] = []
+    for name, items in found.items():
+        if items:
+            columns = list(dict.fromkeys(column for item in items for column in item))
+            lines += ["", f"## {titles[name]}", "", _line(columns), _line(["---"] * len(columns))]
+            lines += [_line([item.get(column, "") for column in columns]) for item in items]
+    return lines
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def document(topic: str, table: list[Row], seed: int, more: Iterable[str] = ()) -> str:
     """The Markdown that is committed; the raw results' commit and machine stand in it."""
     commits = sorted({name for item in table for name in item.commits})
     clean = "with uncommitted changes (+)" if any(name.endswith("+") for name in commits) else "clean tree"
@@ -111,7 +139,7 @@ def document(topic: str, table: list[Row], seed: int) -> str:
         f"| {r.text} | {r.goal} | {r.measured} | {r.n} | `{r.by}` | {', '.join(r.commits)} | {r.verdict} |"
         for r in table
     ]
-    return "\n".join([*lines, "", summary(table), ""])
+    return "\n".join([*lines, "", summary(table), *more, ""])
 
 
 def summary(table: list[Row]) -> str:
@@ -143,15 +171,17 @@ def main() -> int:
             if options.only in command:
                 print(f"evidence: {command}", flush=True)
                 subprocess.run(["bash", "-c", command], cwd=PROJECT, env=environment, check=False)
-    table = rows(topic["figures"], [json.loads(line) for line in raw.read_text().splitlines()])
+    results = [json.loads(line) for line in raw.read_text().splitlines()]
+    table, more = rows(topic["figures"], results), tables(topic.get("tables", {}), results)
     for item in table:
         print(f"{item.verdict:<11}  {item.measured:>20}  {item.goal:<14}  n={item.n:<5} {item.text}")
+    print("\n".join(more))
     print(f"raw results: {raw}")
     print(summary(table))
     if not options.only:
         path = PROJECT / "docs" / ("evidence.md" if options.topic == FIRST_TOPIC else f"evidence-{options.topic}.md")
         path.parent.mkdir(exist_ok=True)
-        path.write_text(document(options.topic, table, options.seed))
+        path.write_text(document(options.topic, table, options.seed, more))
     return 1 if any(item.verdict == "falls short" for item in table) else 0
 
 
