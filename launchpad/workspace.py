@@ -6,7 +6,7 @@ Nothing here is global: a process may hold several workspaces, and threads may s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,11 @@ class Clock(Protocol):
 class Runner(Protocol):
     """The runner of one host, as it is reached."""
 
-    def exchange(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Iterator[dict[str, Any]]:
-        """The lines that answer one request, as they come, the reply last; an error line is raised."""
+    def exchange(
+        self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None, incoming: Iterable[bytes] = ()
+    ) -> Iterator[dict[str, Any]]:
+        """The lines that answer one request, as they come, the reply last; an error line is raised. `incoming` goes
+        behind the request."""
 
     def ask(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60) -> dict[str, Any]:
         """The body of the reply to one request."""

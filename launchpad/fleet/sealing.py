@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import pyrage  # type: ignore[import-untyped]
 
@@ -37,6 +38,16 @@ class Identity:
             return Secret(pyrage.decrypt(sealed.encode(), [key]).decode())
         except pyrage.DecryptError as error:
             hint = "one who can read it adds your recipient (launchpad key show) and runs: launchpad secret reseal"
+            raise StateError(f"{what} is not sealed for you, or was damaged", hint=hint) from error
+
+    def open_stream(self, source: BinaryIO, sink: BinaryIO, *, what: str) -> None:
+        """Read a sealed stream and write it in the clear, in pieces; StateError, which names `what`, when it is sealed
+        for others or was damaged. What was written before that is not to be trusted to be all."""
+        key = self._key()
+        try:
+            pyrage.decrypt_io(source, sink, [key])
+        except pyrage.DecryptError as error:
+            hint = "one whose recipient is in launchpad.yaml provisions the host, or sends it"
             raise StateError(f"{what} is not sealed for you, or was damaged", hint=hint) from error
 
     def _key(self) -> pyrage.x25519.Identity:

@@ -38,6 +38,7 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         },
         "storage": _storage(host),
         "ssh": {"port": host.port, "root_login": False},
+        "recipients": sorted(map(str, fleet.defaults.recipients)),
     }
 
 

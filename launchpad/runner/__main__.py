@@ -14,7 +14,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -60,7 +60,7 @@ def serve(operator: str) -> int:
         line = sys.stdin.buffer.readline(MOST_REQUEST_BYTES + 1)
         if len(line) > MOST_REQUEST_BYTES:
             raise Refused(f"the request is over {MOST_REQUEST_BYTES} bytes")
-        for answer in answers(request_from_line(line), operator, machine()):
+        for answer in answers(request_from_line(line), operator, machine(), incoming=following_lines()):
             say(answer)
     except Refused as refused:
         say(refused.as_line())
@@ -78,12 +78,22 @@ def serve(operator: str) -> int:
     return 0
 
 
-def answers(request: Request, operator: str, host: Any) -> Iterator[dict[str, Any]]:
+def following_lines() -> Iterator[bytes]:
+    """What comes behind the request, line by line, up to the end of the input. Refused for a line that is too long."""
+    from launchpad.runner.caller import MOST_LINE
+
+    while line := sys.stdin.buffer.readline(MOST_LINE + 1):
+        if len(line) > MOST_LINE:
+            raise Refused(f"a line of more than {MOST_LINE} bytes")
+        yield line
+
+
+def answers(request: Request, operator: str, host: Any, *, incoming: Iterable[bytes] = ()) -> Iterator[dict[str, Any]]:
     """The answers to a request, once its protocol is one that this runner serves; in that protocol."""
     from launchpad.runner.caller import Caller
 
     check_protocol(request)
-    caller = Caller(operator, os.environ.get("SSH_CONNECTION", "").split(" ")[0])
+    caller = Caller(operator, os.environ.get("SSH_CONNECTION", "").split(" ")[0], incoming)
     verb = getattr(import_module(f"launchpad.runner.verbs.{request.verb}"), request.verb)
     spoken = min(request.protocol, PROTOCOL)
     for answer in verb(host, request.body, caller):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from launchpad.runner.record import Record
 
 
@@ -10,3 +12,8 @@ class Caller(Record):
 
     operator: str
     source: str = ""
+    incoming: Iterable[bytes] = ()
+    """The lines that follow the request, for the verb that takes some; each of at most MOST_LINE bytes."""
+
+
+MOST_LINE = 1024 * 1024

@@ -7,7 +7,7 @@ that fails raises `Failed` with a cause that a person can read; nothing else cro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Address, IPv4Network
 from math import inf
@@ -236,6 +236,13 @@ class Confined(Record):
 
 
 class Sandbox(Protocol):
+    def streamed(
+        self, work: Confined, incoming: Iterable[bytes] = ()
+    ) -> Generator[dict[str, Any], None, dict[str, Any]]:
+        """The program's lines ({"progress"} and {"data"}) as they come, while it runs; what it returns is its result.
+        It gets `incoming` on its standard input behind its task, and says nothing before the end of that. Failed as of
+        `confined`; what `incoming` raises ends the program, and so does letting go of the generator."""
+
     def confined(self, work: Confined, progress: Progress) -> dict[str, Any]:
         """The program's result. Failed when it says that it could not, or does not end within the seconds. Whatever
         an earlier process left under the unit's name is ended first; what `progress` raises ends the program."""

@@ -103,6 +103,11 @@ def fetched(name: str) -> str:
     return f"{backup(name)}/fetched"
 
 
+def received(name: str) -> str:
+    """Data while it comes from elsewhere, before it is a generation."""
+    return f"{tenant(name)}/received"
+
+
 def site(name: str) -> str:
     return f"{SITES}/{name}.caddy"
 

@@ -10,6 +10,9 @@ and any number of JSON lines come back, events first, one reply or one error las
     {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {...}}
     {"type": "error", "error": "state", "message": "...", "hint": "..."}
 
+What a tenant's data is carried in are lines too: {"type": "data", "data": base64} from the host (`send`), and
+{"data": base64} behind the request (`receive`), the last one {"end": {"bytes", "digest"}}.
+
 The parsers here are closed: an unknown key, a missing one or a wrong type is refused, so that a field that one side
 does not know never passes in silence.
 """
@@ -36,8 +39,8 @@ PROTOCOL = 1
 OLDEST_PROTOCOL = 1
 """The runner serves PROTOCOL and the one before it (none yet); an older client may read and not change."""
 
-READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan", "generations", "backups"})
-CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install", "target"})
+READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send"})
+CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install", "target", "receive"})
 VERBS = READING_VERBS | CHANGING_VERBS
 TIMELESS_VERBS = frozenset({"hello", "install"})
 """Understood between any two protocols: by them a newer client finds an older runner and brings it up to date. Their

@@ -7,7 +7,7 @@ import json
 import shlex
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -66,9 +66,16 @@ class Connection:
         connection.close()
 
     def exchange(
-        self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None, command: str = FORCED_COMMAND
+        self,
+        verb: str,
+        body: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        command: str = FORCED_COMMAND,
+        incoming: Iterable[bytes] = (),
     ) -> Iterator[dict[str, Any]]:
-        """The runner's lines for one request, as they come: events, log lines, and the reply last.
+        """The runner's lines for one request, as they come: events, log lines, and the reply last. `incoming` is sent
+        behind the request, as fast as the host takes it.
 
         One exec on the connection. `seconds` is for all of it; None waits for as long as the host is alive. An error
         line is raised as the error that it stands for. ConnectionLost: the request may have been received.
@@ -76,7 +83,7 @@ class Connection:
         request = {"protocol": PROTOCOL, "client": __version__, "verb": verb, "body": body}
         payload = json.dumps(request, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
         with self._execution(command, seconds) as running:
-            running.send(payload)
+            running.send(payload, incoming)
             try:
                 for line in _lines(running):
                     judge_line(line, host=self.endpoint.host, verb=verb)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from types import TracebackType
 
 from paramiko import Channel, SSHException, Transport
@@ -52,16 +53,24 @@ class Execution:
     ) -> None:
         self._channel.close()
 
-    def send(self, data: bytes) -> None:
-        """All of it and the end of input. A host that has heard enough and closed early is no failure: it says why."""
+    def send(self, data: bytes, more: Iterable[bytes] = ()) -> None:
+        """All of it, what `more` gives behind it, and the end of input. A host that has heard enough and closed early
+        is no failure: it says why. What `more` raises comes up, and the host hears no end."""
+        for piece in chain((data,), more):
+            if not self._gives(lambda piece=piece: self._channel.sendall(piece)):  # type: ignore[misc]
+                return
+        self._gives(self._channel.shutdown_write)
+
+    def _gives(self, act: Callable[[], object]) -> bool:
+        """Whether the host still listened."""
         self._channel.settimeout(self._left())
         try:
-            self._channel.sendall(data)
-            self._channel.shutdown_write()
+            act()
         except TimeoutError as error:
             raise ConnectionLost(f"{self.host}: the host did not take the request in time") from error
         except (OSError, EOFError):
-            return
+            return False
+        return True
 
     def pieces(self) -> Iterator[bytes]:
         """Standard output as it comes, until its end. What comes on standard error meanwhile is taken in, at least

@@ -7,12 +7,12 @@ from types import ModuleType
 from typing import Any
 
 from launchpad.runner.host import Host
-from tests.contract import containers, data, files, operations, traffic
+from tests.contract import carrying, containers, data, files, operations, traffic
 from tests.contract.world import World
 
 Question = Callable[[Any, World], None]
 
-CONTRACT_MODULES = (files, data, containers, traffic, operations)
+CONTRACT_MODULES = (files, data, carrying, containers, traffic, operations)
 
 
 def questions(modules: tuple[ModuleType, ...], prefix: str) -> dict[str, Question]:

@@ -108,6 +108,11 @@ def submit(**operation: Any) -> tuple[str, dict[str, Any]]:
     return "submit", {"id": "stolen-key-operation", "operation": operation, "follow": False}
 
 
+def receiving(**changes: Any) -> dict[str, Any]:
+    body = {"tenant": "alice", "slot": 7, "generation": "stolen-key-data", "app": "beacon", "version": "1.0.0"}
+    return body | {"volumes": ["state"], "disk_mb": 64} | changes
+
+
 STOP = {"kind": "stop", "tenant": "alice"}
 REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "an operation of no kind": submit(kind="shell", tenant="alice"),
@@ -136,6 +141,17 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "an action as root": ("act", {"tenant": "alice", "action": "check", "arguments": [], "user": "root"}),
     "an action in a tenant that climbs": ("act", {"tenant": "../bob", "action": "check", "arguments": []}),
     "a plan of an operation that climbs": ("plan", {"operation": {"kind": "stop", "tenant": "../bob"}}),
+    "data of a tenant that climbs": ("send", {"tenant": "../bob", "generation": "generation-1"}),
+    "data of no generation": ("send", {"tenant": "alice", "generation": "../data"}),
+    "data for another recipient": ("send", {"tenant": "alice", "generation": "x", "recipients": ["age1eve"]}),
+    "data in the clear": ("send", {"tenant": "alice", "generation": "x", "recipients": []}),
+    "data into a tenant that climbs": ("receive", receiving(tenant="../bob")),
+    "data into another's slot": ("receive", receiving(slot=9)),
+    "data into a place that climbs": ("receive", receiving(generation="../../../../etc/cron.d")),
+    "data into a volume that climbs": ("receive", receiving(volumes=["../../bob/data/state"])),
+    "data onto a base that climbs": ("receive", receiving(base="../../../bob/data/")),
+    "more data than there is disk": ("receive", receiving(disk_mb=1 << 23)),
+    "data that never comes": ("receive", receiving()),
     "an install of nothing": ("install", {"archive": "", "signature": "", "signer": ""}),
 }  # fmt: skip
 

@@ -7,9 +7,11 @@ place, and dies for good on a newer one, as OpenClaw does.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from launchpad.runner.host import Container, Failed
@@ -106,6 +108,39 @@ class MemoryData:
         for table in (self.files, self.folders, self.links, self.volumes):
             for name in [name for name in table if name == path or name.startswith(f"{path}/")]:
                 del table[name]
+
+    def put_out(self, path: str, folder: Path) -> None:
+        """Lay what is below the path out on disk."""
+        folder.mkdir(parents=True)
+        for name in self.folders:
+            if name.startswith(f"{path}/"):
+                Path(folder, name[len(path) + 1 :]).mkdir(parents=True, exist_ok=True)
+        for name, item in self.files.items():
+            if name.startswith(f"{path}/"):
+                file = Path(folder, name[len(path) + 1 :])
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(item.data)
+                file.chmod(item.mode)
+        for name, target in self.links.items():
+            if name.startswith(f"{path}/"):
+                Path(folder, name[len(path) + 1 :]).symlink_to(target)
+        for entry in (folder, *folder.rglob("*")):
+            os.utime(entry, (0, 0), follow_symlinks=False)
+
+    def put_in_place(self, folder: Path, path: str, uid: int) -> None:
+        """What is below the path is what lies on disk now."""
+        table: dict[str, Any]
+        for table in (self.files, self.folders, self.links):
+            for name in [name for name in table if name.startswith(f"{path}/")]:
+                del table[name]
+        for item in sorted(folder.rglob("*")):
+            name = f"{path}/{item.relative_to(folder)}"
+            if item.is_symlink():
+                self.links[name] = str(item.readlink())
+            elif item.is_dir():
+                self.folders[name] = (item.stat().st_mode & 0o777, uid)
+            else:
+                self.files[name] = File(item.read_bytes(), item.stat().st_mode & 0o777, uid)
 
     def _be_writable(self, path: str) -> None:
         """Failed below a snapshot."""

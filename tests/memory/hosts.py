@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -30,10 +30,12 @@ class MemoryRunner:
     digest: str
     asked: list[str]
 
-    def exchange(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Iterator[dict[str, Any]]:
+    def exchange(
+        self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None, incoming: Iterable[bytes] = ()
+    ) -> Iterator[dict[str, Any]]:
         self.asked.append(verb)
         try:
-            yield from self._answers(verb, body)
+            yield from self._answers(verb, body, incoming)
         except Refused as refused:
             raise error_from_line(refused.as_line(), host=self.name) from refused
         except Failed as failed:
@@ -42,7 +44,7 @@ class MemoryRunner:
     def ask(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60) -> dict[str, Any]:
         return dict([line["body"] for line in self.exchange(verb, body) if line["type"] == "reply"][-1])
 
-    def _answers(self, verb: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _answers(self, verb: str, body: Mapping[str, Any], incoming: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         if verb == "hello":
             yield {"type": "reply", "body": {"runner": __version__, "digest": self.digest}}
         elif verb == "observe":
@@ -50,7 +52,9 @@ class MemoryRunner:
         elif verb == "submit":
             yield from self._submit(body)
         else:
-            yield from getattr(import_module(f"launchpad.runner.verbs.{verb}"), verb)(self.host, body, Caller("alice"))
+            yield from getattr(import_module(f"launchpad.runner.verbs.{verb}"), verb)(
+                self.host, body, Caller("alice", incoming=incoming)
+            )
 
     def _submit(self, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Carry the operation out in this very process, then tell it all."""

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+from collections.abc import Generator, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyrage  # type: ignore[import-untyped]
+
 from launchpad.runner.backups import inside, restic, work
+from launchpad.runner.carrying import packing, unpacking
 from launchpad.runner.host import Confined, Failed, Progress
+from launchpad.runner.protocol import digest_of
 from tests.memory.data import File, MemoryData
 from tests.memory.effects import effect
 
@@ -47,6 +56,36 @@ class MemoryRestic(MemoryData):
             damaged = [{"path": path, "said": "malformed"} for path in self.damaged_databases]
             return {"checked": 1, "damaged": damaged, "unchecked": []}
         return self._with_repository(work, task, progress)
+
+    def streamed(
+        self, work: Confined, incoming: Iterable[bytes] = ()
+    ) -> Generator[dict[str, Any], None, dict[str, Any]]:
+        """The real packing and unpacking, on a copy of the volumes on disk; age is pyrage."""
+        heard = b"".join(incoming)
+        places = {place.removeprefix("/srv/"): path for place, path in {**work.reads, **work.writes}.items()}
+        said: list[dict[str, Any]] = []
+        with TemporaryDirectory() as folder:
+            for place, path in places.items():
+                self.put_out(path, Path(folder, place))
+            roots = {"root": f"{folder}/generation", "base_root": f"{folder}/base"}
+            task: dict[str, Any] = {**work.task, **roots}
+            try:
+                if task["do"] == "pack":
+                    result = packing.pack(task | {"recipients": []}, said.append)
+                    if task["recipients"]:
+                        said, result["pieces"] = _encrypted(said, task["recipients"])
+                else:
+                    result = unpacking.unpack(task, BytesIO(heard))
+            except unpacking.BadArchive as error:
+                raise Failed(str(error)) from error
+            self._take_in({path: Path(folder, place) for place, path in places.items()}, work.task["uid"])
+        yield from said
+        return result
+
+    @effect
+    def _take_in(self, places: Mapping[str, Path], uid: int) -> None:
+        for path, folder in places.items():
+            self.put_in_place(folder, path, uid)
 
     @effect
     def end_confined(self, unit: str) -> None:
@@ -112,3 +151,9 @@ class MemoryRestic(MemoryData):
                 if place != restic.CACHE and name.startswith(f"{inner}/"):
                     self.files[path + name.removeprefix(inner)] = deepcopy(item)
         return {"files": len(found), "bytes": 8}
+
+
+def _encrypted(said: list[dict[str, Any]], recipients: list[str]) -> tuple[list[dict[str, Any]], str]:
+    keys = [pyrage.x25519.Recipient.from_str(item) for item in recipients]
+    sealed = pyrage.encrypt(b"".join(base64.b64decode(item["data"]) for item in said), keys)
+    return [{"data": base64.b64encode(sealed).decode()}], digest_of(sealed)

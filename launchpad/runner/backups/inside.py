@@ -1,8 +1,9 @@
 """The program in the sandbox. It is started as root with hardly a capability, gives root up, and only then looks at
 anything of a tenant's.
 
-One line of JSON on standard input says what to do, with the secrets that it takes; lines of JSON come back:
-{"progress": text} and at the end {"result": {…}} or {"failed": text, "code": restic's exit status or 0}.
+One line of JSON on standard input says what to do, with the secrets that it takes, and an archive may follow it; lines
+of JSON come back: {"progress": text}, {"data": base64} of what is sent away, and at the end {"result": {…}} or
+{"failed": text, "code": restic's exit status or 0}.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from launchpad.runner.backups import databases, restic
+from launchpad.runner.carrying import packing, unpacking
+from launchpad.runner.carrying.unpacking import BadArchive
 
 ROOT = "/srv/generation"
 """Where the data lies in the sandbox, a folder a volume: always there, so that restic knows a file again."""
@@ -38,8 +41,10 @@ def main() -> int:
         answer: dict[str, Any] = {"result": TASKS[task["do"]](task)}
     except restic.ResticFailed as error:
         answer = {"failed": _without_secrets(error.message, task), "code": error.code}
+    except BadArchive as error:
+        answer = {"failed": str(error), "code": 0}
     except FileNotFoundError as error:
-        missing = f"{error.filename} is not on this host: launchpad provision HOST brings what backups take"
+        missing = f"{error.filename} is not on this host: launchpad provision HOST brings what is wanted"
         answer = {"failed": missing, "code": 0}
     except OSError as error:
         answer = {"failed": _without_secrets(str(error), task), "code": 0}
@@ -158,6 +163,16 @@ def forget(task: Task) -> dict[str, Any]:
     return {"removed": meant, "left": len(left)}
 
 
+def pack(task: Task) -> dict[str, Any]:
+    """Send the data, or what differs from an earlier generation, as the lines' data; see `packing.pack`."""
+    return packing.pack(task, _say)
+
+
+def unpack(task: Task) -> dict[str, Any]:
+    """Take the archive that follows the task into the volumes; see `unpacking.unpack`."""
+    return unpacking.unpack(task, sys.stdin.buffer)
+
+
 def _root(task: Task) -> str:
     """Where the data lies: elsewhere only without a sandbox, in tests."""
     return str(task.get("root", ROOT))
@@ -176,6 +191,8 @@ TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "fetch": fetch,
     "trial": trial,
     "forget": forget,
+    "pack": pack,
+    "unpack": unpack,
 }
 
 

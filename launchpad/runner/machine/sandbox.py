@@ -7,8 +7,8 @@ opens anything (a uid without an entry in /etc/passwd cannot be a unit's User=).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 from launchpad.runner import paths
@@ -64,11 +64,22 @@ class SystemdSandbox(DiskFiles):
     """Sandbox, by systemd-run."""
 
     def confined(self, work: Confined, progress: Progress) -> dict[str, Any]:
+        with closing(self.streamed(work)) as lines:
+            while True:
+                try:
+                    item = next(lines)
+                except StopIteration as end:
+                    return dict(end.value)
+                progress(str(item.get("progress", "")))
+
+    def streamed(
+        self, work: Confined, incoming: Iterable[bytes] = ()
+    ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         self.end_confined(work.unit)
         passwd = f"{paths.RUN}/sandbox/{work.unit}.passwd"
         self.write(passwd, _passwd(work.task["uid"]).encode(), mode=0o644)  # ssh wants an entry for who it is
         try:
-            return _result(work, [*WITH_THE_RUNNER, *words(work, passwd)], progress)
+            return (yield from _lines(work, [*WITH_THE_RUNNER, *words(work, passwd)], incoming))
         finally:
             self.end_confined(work.unit)
             self.remove(passwd)
@@ -104,7 +115,9 @@ def words(work: Confined, passwd: str) -> list[str]:
     ]
 
 
-def _result(work: Confined, argv: list[str], progress: Progress) -> dict[str, Any]:
+def _lines(
+    work: Confined, argv: list[str], incoming: Iterable[bytes]
+) -> Generator[dict[str, Any], None, dict[str, Any]]:
     import subprocess  # 5 ms that hello need not pay
 
     pipe = subprocess.PIPE
@@ -112,13 +125,16 @@ def _result(work: Confined, argv: list[str], progress: Progress) -> dict[str, An
         process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=ENVIRONMENT)
     except OSError as error:
         raise Failed(f"cannot run systemd-run: {error.strerror}") from error
+    answer: dict[str, Any] = {}
     with process:
         assert process.stdin and process.stdout and process.stderr
         try:
-            with suppress(BrokenPipeError):
-                process.stdin.write(json.dumps(work.task).encode() + b"\n")
-                process.stdin.close()
-            answer = _answer(process.stdout, progress)
+            _give(process.stdin, work.task, incoming)
+            for item in _messages(process.stdout):
+                if "progress" in item or "data" in item:
+                    yield item
+                else:
+                    answer = item
             errors = process.stderr.read().decode(errors="replace").splitlines()
         except BaseException:
             process.kill()
@@ -131,15 +147,15 @@ def _result(work: Confined, argv: list[str], progress: Progress) -> dict[str, An
     raise Failed(f"the sandbox of {work.unit} {why}", lines=errors[-_LAST_LINES:])
 
 
-def _answer(lines: Any, progress: Progress) -> dict[str, Any]:
-    """The program's last word; what it says before goes to `progress`."""
-    answer: dict[str, Any] = {}
-    for item in _messages(lines):
-        if "progress" in item:
-            progress(str(item["progress"]))
-        else:
-            answer = item
-    return answer
+def _give(stdin: Any, task: Mapping[str, Any], incoming: Iterable[bytes]) -> None:
+    """The task, and what follows it. A program that has heard enough ends, and says why."""
+    with suppress(BrokenPipeError):
+        stdin.write(json.dumps(task).encode() + b"\n")
+        for piece in incoming:
+            stdin.write(piece)
+        stdin.flush()
+    with suppress(BrokenPipeError):
+        stdin.close()
 
 
 def _messages(lines: Any) -> Iterator[dict[str, Any]]:

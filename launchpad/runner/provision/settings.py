@@ -23,6 +23,7 @@ MOST_LOOP_MB = 64 * 1024 * 1024
 LEAST_RSA_BITS = 3072
 
 MOST_CADDYFILE = 64 * 1024
+MOST_RECIPIENTS = 64
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _KEY = re.compile(
@@ -33,6 +34,7 @@ _IMAGE = re.compile(
     r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64}"
 )
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _DEVICE = re.compile(r"/dev/[A-Za-z0-9_.:-]+(?:/[A-Za-z0-9_.:-]+)*")
 _PEM = re.compile(r"(?:-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----\n?)+")
 
@@ -86,6 +88,8 @@ class HostSettings(Record):
     caddy: Caddy
     storage: Storage
     ssh: Ssh = Ssh()
+    recipients: tuple[str, ...] = ()
+    """The age recipients for whom tenants' data is encrypted before it leaves; without any it does not leave."""
     format: Literal["1"] = "1"
 
     @property
@@ -153,6 +157,11 @@ def _judge(settings: HostSettings) -> None:
     if settings.caddy.acme_root and _PEM.fullmatch(settings.caddy.acme_root) is None:
         raise Refused("settings.caddy.acme_root: not certificates in PEM form")
     _judge_storage(settings.storage)
+    if len(settings.recipients) > MOST_RECIPIENTS:
+        raise Refused(f"settings.recipients: more than {MOST_RECIPIENTS}")
+    for index, recipient in enumerate(settings.recipients):
+        if _RECIPIENT.fullmatch(recipient) is None:
+            raise Refused(f"settings.recipients[{index}]: not an age recipient: {recipient[:70]!r}")
     if not 1 <= settings.ssh.port <= 65535 or settings.ssh.port in (80, 443):
         raise Refused(f"settings.ssh.port: {settings.ssh.port} is not a free port", hint="22 is the usual one")
 

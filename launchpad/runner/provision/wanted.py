@@ -39,6 +39,7 @@ LOOP_FILE = f"{paths.STATE}/storage.btrfs"
 NAMESPACES = ("launchpad-runner", "launchpad-runner-downgrade", "launchpad-settings")
 
 PACKAGES = (
+    "age",
     "btrfs-progs",
     "ca-certificates",
     "chrony",

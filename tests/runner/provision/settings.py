@@ -34,4 +34,5 @@ def settings(**changes: Any) -> dict[str, Any]:
         "caddy": {"image": IMAGE, "caddyfile": CADDYFILE, "acme_root": ""},
         "storage": {"loop_mb": 4096, "device": ""},
         "ssh": {"port": 22, "root_login": False},
+        "recipients": [],
     } | changes

@@ -1,0 +1,178 @@
+"""receive: data from elsewhere becomes a generation of a tenant, which may not be on this host yet.
+
+It comes as a tar behind the request, and is unpacked by the tenant's own uid into a subvolume with its quota. The
+record is written last: whatever dies before that counts as nothing, and the next one begins anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+from launchpad.runner import generations, paths, slots
+from launchpad.runner.backups import inside, work
+from launchpad.runner.caller import Caller
+from launchpad.runner.deploy import neighbours
+from launchpad.runner.generations import Generation
+from launchpad.runner.host import Busy, Confined, Failed, Host
+from launchpad.runner.journal import IDENTIFIER
+from launchpad.runner.judge import names
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
+from launchpad.runner.record import Record
+from launchpad.runner.verbs import reply
+
+RECEIVED = "received"
+"""Why such a generation is there."""
+SECONDS = 24 * 3600
+MOST_VOLUMES = 16
+MOST_DISK_MB = 16 * 1024 * 1024
+_SHORT = re.compile(r"[0-9a-f]{12}")
+
+
+class Receiving(Record):
+    """Whose data comes, and what it is of."""
+
+    tenant: str
+    slot: int
+    generation: str
+    """The id that it gets."""
+    app: str
+    version: str
+    volumes: tuple[str, ...]
+    disk_mb: int
+    """The quota that bounds it."""
+    release: str = ""
+    """The release that the data belongs to, where there is one."""
+    base: str = ""
+    """The generation, on this host, of which only the differences come."""
+
+
+def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"generation": its record, "files", "bytes", "outcome": done, or unchanged when it was there}.
+
+    The body is a Receiving; behind it come lines of {"data": base64} and, last, {"end": {"bytes", "digest"}}."""
+    wanted = record_from_json(Receiving, body, "receive")
+    judge(host, wanted)
+    owner = {"who": caller.operator, "kind": "receive", "operation": wanted.generation, "since": host.now()}
+    try:
+        with host.lock(f"receive-{wanted.tenant}", owner):
+            known = generations.read(host, wanted.tenant, wanted.generation)
+            if known is not None:
+                yield reply({"generation": record_as_json(known), "files": 0, "bytes": 0, "outcome": "unchanged"})
+                return
+            found = _taken(host, wanted, caller)
+    except Busy as busy:
+        message = f"{wanted.tenant}: {busy.owner.get('who', 'somebody')} is bringing data already"
+        raise Refused(message, kind="locked") from busy
+    except Failed as failed:
+        raise Refused(f"{wanted.tenant}: {failed.message}", kind="step") from failed
+    yield reply(found | {"outcome": "done"})
+
+
+def judge(host: Host, wanted: Receiving) -> None:
+    """Refused unless every word of it is one, the slot is the tenant's or nobody's, and the disk has room."""
+    for name, value, good in (
+        ("tenant", wanted.tenant, slots.is_tenant_name(wanted.tenant)),
+        ("generation", wanted.generation, bool(IDENTIFIER.fullmatch(wanted.generation))),
+        ("base", wanted.base, not wanted.base or bool(IDENTIFIER.fullmatch(wanted.base))),
+        ("release", wanted.release, not wanted.release or bool(_SHORT.fullmatch(wanted.release))),
+        ("app", wanted.app, names.is_part(wanted.app)),
+        ("version", wanted.version, bool(names.VERSION.fullmatch(wanted.version))),
+        ("slot", wanted.slot, slots.FIRST_SLOT <= wanted.slot <= slots.LAST_SLOT),
+        ("disk_mb", wanted.disk_mb, 0 < wanted.disk_mb <= MOST_DISK_MB),
+        ("volumes", wanted.volumes, 0 < len(set(wanted.volumes)) == len(wanted.volumes) <= MOST_VOLUMES),
+        *(("volumes", item, names.is_part(item)) for item in wanted.volumes),
+    ):
+        if not good:
+            raise Refused(f"receive.{name}: not one: {str(value)[:60]!r}")
+    for name, neighbour in neighbours(host).items():
+        if (name == wanted.tenant) != (neighbour.slot == wanted.slot):
+            raise Refused(f"{wanted.tenant}: slot {neighbour.slot} is {name}'s on this host", kind="state")
+    if wanted.base and generations.read(host, wanted.tenant, wanted.base) is None:
+        raise Refused(f"{wanted.tenant}: there is no generation {wanted.base} here to add to", kind="state")
+    room = host.room(paths.ROOT) >> 20
+    if wanted.disk_mb > room:
+        message = f"{wanted.tenant}: its data may take {wanted.disk_mb} MB, and {room} MB are free"
+        raise Refused(message, kind="state", hint="make room, or take another host")
+
+
+def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
+    tenant, folder = wanted.tenant, paths.received(wanted.tenant)
+    fresh = read_record(host, tenant) is None and not host.names(paths.tenant(tenant))
+    uid, unit = slots.host_uid(wanted.slot), work.unit(tenant, "receive")
+    host.end_confined(unit)
+    host.remove(folder)  # of one that died
+    host.folder(paths.tenant(tenant), mode=0o711)
+    try:
+        if wanted.base:
+            host.clone(paths.generation(tenant, wanted.base), folder, disk_mb=wanted.disk_mb)
+        host.make_data(folder, volumes=wanted.volumes, disk_mb=wanted.disk_mb, uid=uid)
+        task = {"do": "unpack", "uid": uid, "volumes": list(wanted.volumes)}
+        writes = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in wanted.volumes}
+        unpacked = _unpacked(host, Confined(unit=unit, task=task, writes=writes, seconds=SECONDS), caller.incoming)
+        record = _record(host, wanted)
+        _keep(host, record)
+    except Exception:
+        host.remove(paths.tenant(tenant) if fresh else folder)
+        raise
+    host.remove(folder)
+    return {"generation": record_as_json(record)} | unpacked
+
+
+def _unpacked(host: Host, asked: Confined, incoming: Iterable[bytes]) -> dict[str, Any]:
+    lines = host.streamed(asked, pieces(incoming))
+    while True:
+        try:
+            next(lines)
+        except StopIteration as end:
+            return {"files": int(end.value["files"]), "bytes": int(end.value["bytes"])}
+
+
+def pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """What the lines carry. Refused at the first that is malformed, and when the end line is missing or says that
+    something else was sent."""
+    digest, size = sha256(), 0
+    for line in lines:
+        try:
+            item = json.loads(line)
+            data = base64.b64decode(item["data"], validate=True) if set(item) == {"data"} else None
+            end = item["end"] if set(item) == {"end"} else None
+        except (ValueError, TypeError, binascii.Error) as error:
+            raise Refused("receive: a line that is neither data nor the end") from error
+        if data is not None:
+            digest.update(data)
+            size += len(data)
+            yield data
+        elif end == {"bytes": size, "digest": f"sha256:{digest.hexdigest()}"}:
+            return
+        else:
+            raise Refused("receive: what came is not what was sent", hint="the same command again")
+    raise Refused("receive: it broke off in the middle; nothing of it counts", hint="the same command again")
+
+
+def _record(host: Host, wanted: Receiving) -> Generation:
+    return Generation(
+        id=wanted.generation,
+        tenant=wanted.tenant,
+        release=wanted.release,
+        version=wanted.version,
+        app=wanted.app,
+        at=host.now(),
+        why=RECEIVED,
+        operation=wanted.generation,
+        disk_mb=wanted.disk_mb,
+    )
+
+
+def _keep(host: Host, record: Generation) -> None:
+    tenant = record.tenant
+    host.folder(paths.generations(tenant), mode=0o700)
+    host.remove(paths.generation(tenant, record.id))  # without its record it counts as nothing
+    host.snapshot(paths.received(tenant), paths.generation(tenant, record.id))
+    host.write(paths.generation_record(tenant, record.id), canonical(record_as_json(record)), mode=0o600)

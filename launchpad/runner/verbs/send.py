@@ -1,0 +1,75 @@
+"""send: a generation's files leave the host, encrypted for the recipients in the host's signed settings.
+
+Whoever has an operator's SSH key alone gets nothing that he can read: the recipients are no part of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import generations, paths, slots
+from launchpad.runner.backups import work
+from launchpad.runner.caller import Caller
+from launchpad.runner.carrying import packing
+from launchpad.runner.host import Confined, Failed, Host
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Refused, record_as_json
+from launchpad.runner.provision.settings import stored_settings
+from launchpad.runner.verbs import only, reply
+
+SECONDS = 24 * 3600
+NO_RECIPIENTS = "launchpad provision HOST, with recipients in launchpad.yaml (launchpad key show prints yours)"
+
+
+def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"type": "data", "data": base64} lines, which together are one age file with a tar in it; then {"generation": its
+    record, "slot", "volumes", "files", "bytes", "digest" of the tar, "pieces" (digest of the age file), "gone",
+    "passed_over", "unread", "unreadable"}.
+
+    body {"tenant", "generation", "base"}; with `base`, an earlier generation, only what differs from it."""
+    given = only(body, tenant=str, generation=str, base=str)
+    settings = stored_settings(host).settings
+    if settings is None or not settings.recipients:
+        message = "this host knows nobody for whom data could be encrypted, so none leaves it"
+        raise Refused(message, kind="state", hint=NO_RECIPIENTS)
+    wanted = found(host, given["tenant"] or "", given["generation"] or "")
+    tenant = wanted.tenant
+    slot = (read_record(host, tenant) or {}).get("slot")
+    if slot is None:
+        raise Refused(f"{tenant}: its slot is not known here, so its files cannot be read", kind="state")
+    task: dict[str, Any] = {"do": "pack", "uid": slots.host_uid(slot), "recipients": list(settings.recipients)}
+    reads = work.volumes(host, paths.generation(tenant, wanted.id))
+    volumes = [place.rpartition("/")[2] for place in reads]
+    if given["base"]:
+        base = found(host, tenant, given["base"])
+        task |= {"base": base.id, "base_at": base.at}
+        for name in host.names(paths.generation(tenant, base.id)):
+            reads[f"{packing.BASE}/{name}"] = f"{paths.generation(tenant, base.id)}/{name}"
+    unit = work.unit(tenant, f"send-{round(host.now() * 1000)}")
+    try:
+        sent = yield from _pieces(host, Confined(unit=unit, task=task, reads=reads, seconds=SECONDS))
+    except Failed as failed:
+        raise Refused(f"{tenant}: {failed.message}", kind="step") from failed
+    yield reply({"generation": record_as_json(wanted), "slot": slot, "volumes": volumes} | sent)
+
+
+def found(host: Host, tenant: str, identifier: str) -> generations.Generation:
+    """The tenant's generation of that id; Refused when there is none."""
+    known = generations.kept(host, tenant) if slots.is_tenant_name(tenant) else []
+    for item in known:
+        if item.id == identifier:
+            return item
+    hint = f"launchpad generations {tenant}" if known else "launchpad status"
+    raise Refused(f"{tenant[:60]}: there is no generation {identifier[:60]!r} here", kind="state", hint=hint)
+
+
+def _pieces(host: Host, asked: Confined) -> Any:
+    lines = host.streamed(asked)
+    while True:
+        try:
+            item = next(lines)
+        except StopIteration as end:
+            return end.value
+        if "data" in item:
+            yield {"type": "data", "data": item["data"]}
