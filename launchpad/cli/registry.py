@@ -51,6 +51,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("start", "Start a stopped tenant.", "running"),
         Entry("restart", "Stop and start a tenant.", "running"),
         Entry("retire", "Take a tenant off its host.", "running"),
+        Entry("prune", "Remove what nothing on a host needs any more.", "pruning"),
         Entry("attach", "Come back to a running operation.", "running"),
         Entry("cancel", "Have a running operation undone.", "running"),
     ),

@@ -70,8 +70,12 @@ def environment(release: Release, side: slots.Side) -> dict[str, str]:
 
 
 def start(host: Host, *, tenant: str, short: str, side: slots.Side) -> None:
-    """Fill the release's secrets and start its containers on that side; a breaker that tripped is forgotten."""
+    """Fill the release's secrets and start its containers on that side; a breaker that tripped is forgotten. An image
+    that went since it was pulled (a prune, a hand) is fetched again."""
     release = read_release(host, tenant, short)
+    for image in sorted({service.image for service in release.services}):
+        if not host.has_image(image):
+            host.pull(image, lambda _: None)
     fill_secrets(host, release)
     host.remove(f"{paths.tenant(tenant)}/breaker.json")
     host.up(paths.release(tenant, short), project(tenant, side), environment(release, side))

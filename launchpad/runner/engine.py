@@ -207,6 +207,12 @@ def effects(step: Any) -> Any:
 
     if isinstance(step, BackupStep):
         return backup_effects
+    from launchpad.runner.pruning.steps import PruneStep
+
+    if isinstance(step, PruneStep):
+        from launchpad.runner.pruning import effects as prune_effects
+
+        return prune_effects
     from launchpad.runner.provision import apply as host_effects
 
     return host_effects

@@ -133,6 +133,9 @@ class Data(Protocol):
     def room(self, path: str) -> int:
         """How many bytes are free on the disk that the path's folder is on."""
 
+    def reclaim(self, path: str, *, seconds: float) -> None:
+        """Wait, at most so long, until the room of what was removed from that file system is free."""
+
     def seal(self, path: str, name: str, value: bytes) -> None:
         """Encrypt the value with systemd-creds under its name and write it to the path (0600, root)."""
 
@@ -149,6 +152,14 @@ class Containers(Protocol):
 
     def pull(self, image: str, progress: Progress) -> None:
         """Fetch the image by its digest; nothing to do when it is there."""
+
+    def images(self) -> dict[str, int]:
+        """Every image that is named by a digest, as `repository@sha256:…`, with its bytes on disk; layers that several
+        share are counted for each."""
+
+    def remove_image(self, image: str) -> bool:
+        """Remove the image of that name, with the layers that nothing else has; whether it is gone. It stays while a
+        container has it, and its layers while another name has them."""
 
     def make_network(
         self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address, internal: bool = False

@@ -12,7 +12,7 @@ as a generation of its own before the old comes back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
@@ -384,14 +384,20 @@ def _prune(seen: Seen, final: Mapping[str, Any], taken: str) -> Iterator[TenantS
     neither run, nor ran shortly before, nor have a generation."""
     tenant = final["tenant"]
     new = (_placeholder(seen.record, taken),) if taken and seen.record else ()
-    drop = generations.superseded((*new, *seen.generations)) if taken else ()
-    if gone := (*drop, *(name for name in seen.incomplete if taken)):
+    keep = keeping(final, (*new, *seen.generations), drops=bool(taken))
+    if gone := (*keep.drop, *(name for name in seen.incomplete if taken)):
         yield PruneGenerations(tenant=tenant, drop=gone)
-    used = [final["release"], final["started"], *(seen.record or {}).get("before", [])]
-    named = [item.release for item in (*new, *seen.generations) if item.id not in drop]
-    keep = tuple(dict.fromkeys([*tuple(dict.fromkeys(used))[:KEPT_RELEASES], *named]))
-    if set(seen.folders) - set(keep):
-        yield PruneReleases(tenant=tenant, keep=keep)
+    if set(seen.folders) - set(keep.releases):
+        yield PruneReleases(tenant=tenant, keep=keep.releases)
+
+
+def keeping(record: Mapping[str, Any], kept: Sequence[Generation], *, drops: bool = True) -> Keeping:
+    """What stays of a tenant with that record and these generations (newest first): what runs, the releases that ran
+    shortly before, those of the generations that stay."""
+    drop = generations.superseded(kept) if drops else ()
+    used = dict.fromkeys([record["release"], record["started"], *record.get("before", ())])
+    named = [item.release for item in kept if item.id not in drop]
+    return Keeping(drop=drop, releases=tuple(dict.fromkeys([*tuple(used)[:KEPT_RELEASES], *named])))
 
 
 def _placeholder(record: Mapping[str, Any], identifier: str) -> Generation:

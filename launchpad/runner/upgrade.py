@@ -14,7 +14,6 @@ from launchpad.runner.standing import deployed
 from launchpad.runner.waiting import ask, name_of, ready_probes
 
 MEGABYTE = 1 << 20
-DOCKER = "/var/lib/docker"
 ROOM_FOR_IMAGES = 2 << 30
 LEAST_ROOM, ROOM_SHARE = 512 << 20, 20
 """Free bytes on the tenants' storage: so many, or one part in so many of the tenant's own disk, if that is more."""
@@ -40,8 +39,8 @@ def check_room(host: Host, seen: Seen, release: Release) -> None:
     """Refused when a disk would run full in the middle."""
     least = max(LEAST_ROOM, release.disk_mb * MEGABYTE // ROOM_SHARE)
     missing = {service.image for service in release.services} - seen.images
-    for path, wanted, what in ((paths.ROOT, least, "tenants' data"), (DOCKER, ROOM_FOR_IMAGES, "images")):
-        if path == DOCKER and not missing:
+    for path, wanted, what in ((paths.ROOT, least, "tenants' data"), (paths.DOCKER, ROOM_FOR_IMAGES, "images")):
+        if path == paths.DOCKER and not missing:
             continue
         if (free := host.room(path)) < wanted:
             raise Refused(

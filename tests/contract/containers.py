@@ -28,6 +28,25 @@ def contract_an_image_that_no_registry_has_is_a_failure(host: Host, world: World
     assert not host.has_image(world.missing_image)
 
 
+def contract_an_image_is_listed_by_its_digest_until_it_is_removed(host: Host, world: World) -> None:
+    host.pull(world.good.image, lambda _: None)
+    (name,) = (item for item in host.images() if item.endswith(world.good.image.partition("@")[2]))
+    assert host.images()[name] > 0
+    host.remove_image(name)
+    assert name not in host.images()
+    assert not host.has_image(name)
+    host.remove_image(name)
+    host.pull(world.good.image, lambda _: None)
+    assert name in host.images()
+
+
+def contract_an_image_that_a_container_has_is_not_removed(host: Host, world: World) -> None:
+    bring_up(host, world, world.good)
+    host.stop(world.project(), 1)
+    assert not host.remove_image(world.good.image)
+    assert host.has_image(world.good.image)
+
+
 def contract_a_network_is_made_once_and_removed_once(host: Host, world: World) -> None:
     assert not host.has_network(world.network)
     make_network(host, world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from launchpad.runner import paths
 from launchpad.runner.host import Host
 from tests.contract.world import World, failure
 
@@ -159,3 +160,11 @@ def contract_there_is_no_clone_of_no_snapshot(host: Host, world: World) -> None:
 
 def contract_a_disk_has_room(host: Host, world: World) -> None:
     assert host.room("/") > 0
+
+
+def contract_room_that_was_freed_is_waited_for(host: Host, world: World) -> None:
+    data, kept = some_data(host, world)
+    host.snapshot(data, kept)
+    host.remove(kept)
+    host.reclaim(paths.ROOT, seconds=30)
+    assert host.has_data(data)

@@ -96,6 +96,9 @@ class MemoryData:
     def room(self, path: str) -> int:
         return 0 if self.disk_full else self.free
 
+    def reclaim(self, path: str, *, seconds: float) -> None:
+        """The room is free at once."""
+
     def _copy(self, source: str, to: str, *, read_only: bool) -> None:
         self.volumes[to] = deepcopy(self.volumes[source]) | {"read_only": read_only}
         table: dict[str, Any]

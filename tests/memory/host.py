@@ -54,7 +54,8 @@ class MemoryHost(MemoryRestic):
     folders: dict[str, tuple[int, int]] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     volumes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    images: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=set)
+    """The images that are on the host."""
     networks: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     boxes: dict[str, Container] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
@@ -270,18 +271,30 @@ class MemoryHost(MemoryRestic):
         return resolved
 
     def has_image(self, image: str) -> bool:
-        return image in self.images
+        return image in self.stored
 
     @effect
     def pull(self, image: str, progress: Progress) -> None:
         self._docker()
-        if image in self.images or self.halfway:
+        if image in self.stored or self.halfway:
             return
         self._room("/var/lib/docker", 1)
         if image not in self.registry:
             raise Failed(f"{image}: not found in the registry")
         progress("pulled 1 of 1 layers")
-        self.images.add(image)
+        self.stored.add(image)
+
+    def images(self) -> dict[str, int]:
+        self._docker()
+        return dict.fromkeys(sorted(self.stored), 50 << 20)
+
+    @effect
+    def remove_image(self, image: str) -> bool:
+        self._docker()
+        if image in {box.image for box in self.boxes.values()} or self.halfway:
+            return False
+        self.stored.discard(image)
+        return True
 
     @effect
     def make_network(
@@ -311,7 +324,7 @@ class MemoryHost(MemoryRestic):
             network = resolved["networks"]["default"]["name"]
             if network not in self.networks:
                 raise Failed(f"network {network} declared as external, but could not be found")
-            if settings["image"] not in self.images:
+            if settings["image"] not in self.stored:
                 raise Failed(f"{settings['image']}: No such image")
             self._up_one(f"{project}-{service}-1", service, settings)
             if self.halfway:

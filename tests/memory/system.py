@@ -326,7 +326,7 @@ class BareHost(MemoryHost):
                 return
             raise Failed("Docker does not answer")
         image = found()
-        if image is not None and image[1] not in self.images:
+        if image is not None and image[1] not in self.stored:
             raise Failed(f"{image[1]}: No such image")
         self.system.caddy = image[1] if image else None
 

@@ -30,6 +30,14 @@ class DockerImages:
         if not self.has_image(image):
             raise Failed(f"cannot pull {image}: Docker ended without it")
 
+    def images(self) -> dict[str, int]:
+        found = docker.call("GET", "/images/json?digests=1")
+        return {name: item["Size"] for item in found for name in item.get("RepoDigests") or () if "<none>" not in name}
+
+    def remove_image(self, image: str) -> bool:
+        docker.call("DELETE", f"/images/{quote(image)}", fine=(404, 409), seconds=_SILENCE_SECONDS)
+        return not self.has_image(image)
+
 
 def _follow(answer: Answer, image: str, progress: Progress) -> None:
     if answer.status != 200:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from launchpad.runner.host import Failed
 from launchpad.runner.machine import btrfs, walk
+from launchpad.runner.machine.command import run
 from launchpad.runner.machine.data import exists, limit
 from launchpad.runner.machine.files import PARTIAL, DiskFiles
 
@@ -50,6 +52,10 @@ class BtrfsSnapshots(DiskFiles):
         with walk.explained(path):
             found = os.statvfs(path)
         return found.f_bavail * found.f_frsize
+
+    def reclaim(self, path: str, *, seconds: float) -> None:
+        with suppress(Failed):
+            run(["btrfs", "subvolume", "sync", "--", path], seconds=seconds)
 
 
 def _copy(source: str, folder: int, name: str) -> None:

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 3.0
 """So long one probe may hold `status` up; all are asked at once."""
 
+SHORT_SHARE = 10
+"""Tenants' data is short of room when less than one part in so many is free."""
+SHORT_OF_IMAGES = 2 << 30
+"""Bytes: less is too little for the next version of an app."""
+
 
 class Edge(Record):
     """What all tenants share."""
@@ -71,6 +76,10 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
 
 def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
     total, free = _or(problems, host.disk, (0, 0))
+    if total and free < total // SHORT_SHARE:
+        problems.append(f"only {free >> 20} of {total >> 20} MB are free for tenants' data: launchpad prune")
+    if (room := _or(problems, lambda: host.room(paths.DOCKER), SHORT_OF_IMAGES)) < SHORT_OF_IMAGES:
+        problems.append(f"only {room >> 20} MB are free for images: launchpad prune")
     settings = host.read(f"{paths.ETC}/settings.json")
     return {
         "name": host.name(),

@@ -1,10 +1,11 @@
-"""plan: what a provision would do to this host, with the differences, without doing it."""
+"""plan: what a provision or a prune would do to this host, without doing it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
 from launchpad.runner.journal import outline
@@ -14,11 +15,17 @@ from launchpad.runner.verbs.submit import parsed
 
 
 def plan(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"steps": [{"step", "title"}], "diffs": [text]}; nothing is placed, sealed or journaled. A tenant's plan is not
-    made here: the operator's side compares the inventory with what observe says."""
+    """{"steps": [{"step", "title"}], "diffs": [text], "free": {path: bytes}}; nothing is placed, sealed or journaled.
+    A tenant's plan is not made here: the operator's side compares the inventory with what observe says."""
     operation = parsed(only(body, operation=dict)["operation"])
+    if operation["kind"] == "prune":
+        from launchpad.runner.pruning.plan import planned_prune
+
+        free = {path: host.room(path) for path in (paths.ROOT, paths.DOCKER)}
+        yield {"type": "reply", "body": {"steps": outline(planned_prune(host)), "diffs": [], "free": free}}
+        return
     if operation["kind"] != "provision":
-        raise Refused("plan: only a provision is planned on the host")
+        raise Refused("plan: only a provision and a prune are planned on the host")
     from launchpad.runner.provision.plan import differences, planned_provision
 
     machine: Any = host  # a provision wants the machine's system too

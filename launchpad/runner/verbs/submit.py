@@ -38,6 +38,7 @@ KEYS = {
     "rollback": {"kind", "tenant", "to", "keep_data", "soak", "replaces"},
     "restore": {"kind", "tenant", "generation", "replaces"},
     "snapshot": {"kind", "tenant"},
+    "prune": {"kind"},
 }
 OPTIONAL = {"replaces", "purge", "signature", "wrap"}
 TYPES = {"to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str}
@@ -151,6 +152,10 @@ def planned(
             machine: Any = host  # a provision wants the machine's system too
             judge_trust(machine, operation)
             return list(planned_provision(machine, operation["settings"])), {}
+        case "prune":
+            from launchpad.runner.pruning.plan import planned_prune
+
+            return list(planned_prune(host)), {}
     tenant = operation["tenant"]
     seen = plans.see(host, tenant)
     match operation["kind"]:

@@ -47,6 +47,18 @@ def test_the_host_says_who_it_is() -> None:
     assert found["problems"] == []
 
 
+def test_a_disk_that_is_short_is_a_problem_with_what_to_type() -> None:
+    host = deployed()
+    host.free = 100 << 20
+    assert seen(host)["host"]["problems"] == ["only 100 MB are free for images: launchpad prune"]
+    host.disk_full = True
+    said = seen(host)["host"]["problems"]
+    assert said == [
+        "only 0 of 0 MB are free for tenants' data: launchpad prune",
+        "only 0 MB are free for images: launchpad prune",
+    ]
+
+
 SHORT = release(domains=("alice.example.com",))[0].short
 FOLDER = paths.release("alice", SHORT)
 WEB, STORE = "lp-alice-a-web-1", "lp-alice-a-store-1"

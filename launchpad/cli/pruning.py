@@ -1,0 +1,76 @@
+"""launchpad prune: what nothing on a host needs any more goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.operations.prune import Pruned, PrunePlan
+
+app = typer.Typer(help="Housekeeping.")
+
+
+@app.command("prune", epilog="Example: launchpad prune web-1 --dry-run")
+def prune(
+    ctx: typer.Context,
+    hosts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="HOST", autocompletion=complete.hosts, show_default=False, help="Else every host."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and remove nothing.")] = False,
+) -> None:
+    """Remove what nothing on HOST needs any more: images, old generations and releases, rests, old journals.
+
+    What runs and what a rollback can bring back stays, with its images; so does an image that somebody else put there.
+    Journals stay for 90 days, and the newest 1,000 of a host always.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.cli.progress import telling
+    from launchpad.cli.running import errors_as_lines, interrupted_kindly
+    from launchpad.errors import LaunchpadError
+    from launchpad.operations.prune import plan_prune, prune
+
+    session = Session.of(ctx)
+    failures: dict[str, LaunchpadError] = {}
+    with errors_as_lines(session), interrupted_kindly(session):
+        if dry_run:
+            for host, made in plan_prune(session.workspace, hosts or ()).items():
+                if isinstance(made, LaunchpadError):
+                    failures[host] = made
+                else:
+                    session.output.item(made.as_json(), described(made))
+        else:
+            with telling(session.output) as on_event:
+                found = prune(session.workspace, hosts or (), on_event=on_event)
+            for host, said in found.items():
+                if isinstance(said, LaunchpadError):
+                    failures[host] = said
+                else:
+                    session.output.item(said.as_json(), sentence(said))
+    leave(session, failures)
+
+
+def described(made: PrunePlan) -> str:
+    """What would go, for people."""
+    from launchpad.cli.wording import size
+
+    free = f"{size(made.free_for_images)} are free for images, {size(made.free_for_data)} for tenants' data"
+    if not made.steps:
+        return f"{made.host}: everything there is needed; {free}"
+    return "\n".join([f"{made.host}: would", *(f"  {step}" for step in made.steps), f"{made.host}: {free}"])
+
+
+def sentence(done: Pruned) -> str:
+    """How it ended, for people."""
+    from launchpad.cli.wording import lasted, size
+
+    if done.outcome.outcome == "unchanged":
+        return f"{done.outcome.host}: everything there is needed"
+    more = f"{size(done.images)} more are free for images, {size(done.data)} more for tenants' data"
+    rest = f"; {done.outcome.message}" if done.outcome.message else ""
+    return f"{done.outcome.host}: pruned in {lasted(done.outcome.seconds)}: {more}{rest}"

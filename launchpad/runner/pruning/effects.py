@@ -1,0 +1,94 @@
+"""Carry a prune's step out. Each looks again at what is needed, under the locks of whoever may need it; what is busy by
+then is left for the next prune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, assert_never
+
+from launchpad.runner import generations, paths, rehearsal
+from launchpad.runner.host import Busy, Host
+from launchpad.runner.journal import Journal
+from launchpad.runner.protocol import canonical
+from launchpad.runner.pruning import needed
+from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, PruneStep, RemoveImage
+from launchpad.runner.waiting import Context
+
+NEVER_UNDONE = (RemoveImage, ClearUp, ForgetOperations)
+SETTLE_SECONDS = 60
+"""Btrfs frees the room of a removed snapshot a while later; so long that is waited for."""
+
+
+def look(step: PruneStep, context: Context) -> dict[str, Any]:
+    """Nothing is undone."""
+    del step, context
+    return {}
+
+
+def apply(step: PruneStep, context: Context) -> None:
+    """Make it so, as far as it is still wanted."""
+    match step:
+        case RemoveImage():
+            remove_image(step, context)
+        case ClearUp():
+            clear_up(step, context)
+        case ForgetOperations():
+            forget(step, context.host)
+        case _:
+            assert_never(step)
+
+
+def undo(step: PruneStep, before: Mapping[str, Any], context: Context) -> None:
+    """Nothing is undone."""
+    del step, before, context
+
+
+def remove_image(step: RemoveImage, context: Context) -> None:
+    if needed.is_needed(context.host, step.image) or not context.host.remove_image(step.image):
+        context.say("it is needed after all")
+
+
+def clear_up(step: ClearUp, context: Context) -> None:
+    """Under the tenant's locks, and only what is surplus now as it was when the plan was made."""
+    host, tenant = context.host, step.tenant
+    owner = {"operation": context.identifier, "who": "prune", "since": host.now(), "kind": "prune"}
+    with ExitStack() as locks:
+        try:
+            for name in (f"tenant-{tenant}", f"backup-{tenant}"):
+                locks.enter_context(host.lock(name, owner))
+        except Busy:
+            context.say(f"{tenant} is busy: left for the next prune")
+            return
+        if tenant in needed.busy_tenants(host):
+            context.say(f"{tenant} is busy: left for the next prune")
+            return
+        take_away(step, host)
+
+
+def take_away(step: ClearUp, host: Host) -> None:
+    tenant, now = step.tenant, needed.surplus(host, step.tenant)
+    if step.rehearsal or set(step.rests) & set(now.rests):
+        host.down(rehearsal.project(tenant), rehearsal.STOP_SECONDS)
+        host.remove_network(rehearsal.project(tenant))
+    for path in step.rests:
+        if path in now.rests:
+            host.remove(path)
+    for name in step.generations:
+        if name in now.generations:
+            generations.drop(host, tenant, name)
+    for name in step.releases:
+        if name in now.releases:
+            host.remove(paths.release(tenant, name))
+    host.reclaim(paths.ROOT, seconds=SETTLE_SECONDS)
+
+
+def forget(step: ForgetOperations, host: Host) -> None:
+    """What they pulled is written down first: it stays Launchpad's to remove."""
+    old = set(needed.old_operations(host))
+    gone = [Journal(host, name) for name in step.operations if name in old]
+    pulled = needed.pulled_digests(host)
+    there = {image.partition("@")[2] for image in host.images()}
+    host.write(paths.PULLED, canonical(sorted(pulled & there)), mode=0o600)
+    for journal in gone:
+        host.remove(journal.folder)

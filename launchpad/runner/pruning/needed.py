@@ -1,0 +1,150 @@
+"""What something on this host still needs, and what nothing does; read from the host alone, whoever asks.
+
+An image is Launchpad's to remove when an operation of this host pulled it. One that was on the host before, or that
+somebody else put there, is left alone. It is needed while a release folder of a tenant that is deployed names it (so by
+what runs, and by whatever a rollback can bring back), Caddy's own Compose file does, an operation that is not over
+does, or a container has it. A retired tenant cannot be rolled back, so its images go; its data does not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.runner import generations, paths, rehearsal
+from launchpad.runner.host import Host
+from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
+from launchpad.runner.plan import keeping, read_record
+from launchpad.runner.slots import is_tenant_name
+
+KEPT_OPERATIONS, KEPT_DAYS = 1000, 90
+"""The newest journals of a host stay, and those of the last days; of the others history forgets."""
+DIGEST = re.compile(rb"@(sha256:[0-9a-f]{64})")
+PULLS = ("pull-image", "run-caddy")
+"""The steps that bring an image."""
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """What a tenant has that nothing needs."""
+
+    generations: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+    rests: tuple[str, ...] = ()
+    rehearsal: bool = False
+
+
+def tenants(host: Host) -> list[str]:
+    return [name for name in host.names(paths.TENANTS) if is_tenant_name(name)]
+
+
+def busy_tenants(host: Host) -> set[str]:
+    """The tenants with an operation that is not over, beside them or on them."""
+    return {asked["operation"].get("tenant", "") for journal in open_journals(host) if (asked := journal.asked())}
+
+
+def needed_digests(host: Host, *, without: Collection[str] = ()) -> set[str]:
+    """The digest of every image that something needs; `without` these release folders, which are about to go."""
+    found = {_digest(item.image.encode()) for item in host.containers()}
+    files = [f"{paths.CADDY}/compose.yaml"]
+    for journal in open_journals(host):
+        if (journal.asked() or {}).get("operation", {}).get("kind") == "prune":
+            continue  # it names what nothing needs
+        files += [f"{journal.folder}/operation.json", f"{journal.folder}/plan.json"]
+    for tenant in tenants(host):
+        record = read_record(host, tenant)
+        if record is None or not record["retired"]:
+            folders = {paths.release(tenant, short) for short in host.names(paths.releases(tenant))}
+            files += [f"{path}/{name}" for path in folders - {*without} for name in ("release.json", "compose.yaml")]
+    for path in files:
+        found.update(item.decode() for item in DIGEST.findall(host.read(path) or b""))
+    return found
+
+
+def is_needed(host: Host, image: str) -> bool:
+    return _digest(image.encode()) in needed_digests(host)
+
+
+def unneeded_images(host: Host, *, without: Collection[str] = ()) -> dict[str, int]:
+    """The images that operations pulled and nothing needs, each with its bytes; `without` as above."""
+    mine, needed = pulled_digests(host), needed_digests(host, without=without)
+    there = {image: (size, _digest(image.encode())) for image, size in host.images().items()}
+    return {image: size for image, (size, digest) in sorted(there.items()) if digest in mine and digest not in needed}
+
+
+def pulled_digests(host: Host) -> set[str]:
+    """The digest of every image that an operation of this host pulled, forgotten operations too."""
+    found = set(json.loads(host.read(paths.PULLED) or b"[]"))
+    for identifier in operations(host):
+        found |= pulled_by(Journal(host, identifier))
+    return found
+
+
+def pulled_by(journal: Journal) -> set[str]:
+    """The digests of the images whose pull this operation began."""
+    plan = journal.host.read(f"{journal.folder}/plan.json") or b"[]"
+    if not any(name.encode() in plan for name in PULLS):
+        return set()
+    begun = {item["index"] for item in journal.events() if item["event"] == "step-started" and item["step"] in PULLS}
+    return {_digest(step["image"].encode()) for index, step in enumerate(json.loads(plan)) if index in begun} - {""}
+
+
+def old_operations(host: Host) -> list[str]:
+    """The operations that are over and beyond what is kept, the oldest first."""
+    past = sorted(_over(host), reverse=True)[KEPT_OPERATIONS:]
+    return [identifier for at, identifier in reversed(past) if at < host.now() - KEPT_DAYS * 86400]
+
+
+def _over(host: Host) -> Iterator[tuple[float, str]]:
+    for identifier in operations(host):
+        outcome = Journal(host, identifier).outcome()
+        if outcome is not None:
+            yield outcome["at"], identifier
+
+
+def operations(host: Host) -> list[str]:
+    return [name for name in host.names(paths.OPERATIONS) if IDENTIFIER.fullmatch(name)]
+
+
+def surplus(host: Host, tenant: str) -> Surplus:
+    """What the tenant has that nothing needs; the caller sees to it that no operation of it is open."""
+    record = read_record(host, tenant)
+    deployed = record is not None and not record["retired"]
+    rests = tuple(path for path in _only_under_way(tenant) if _is_there(host, path))
+    return Surplus(
+        *(_beyond_policy(host, record) if record is not None and deployed else (_abandoned(host, tenant), ())),
+        rests=rests,
+        rehearsal=host.has_network(rehearsal.project(tenant)),
+    )
+
+
+def _beyond_policy(host: Host, record: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    tenant = record["tenant"]
+    kept = generations.kept(host, tenant)
+    keep = keeping(record, kept)
+    gone = tuple(name for name in host.names(paths.releases(tenant)) if name not in keep.releases)
+    return (*keep.drop, *_abandoned(host, tenant)), gone
+
+
+def _abandoned(host: Host, tenant: str) -> tuple[str, ...]:
+    """Snapshots without a record, and those of rehearsals that are over."""
+    rehearsed = [item.id for item in generations.kept(host, tenant) if item.why == "rehearsal"]
+    return (*rehearsed, *generations.incomplete(host, tenant))
+
+
+def _only_under_way(tenant: str) -> tuple[str, ...]:
+    own = (paths.clone(tenant), paths.rehearsal(tenant), paths.secrets(tenant, rehearsal.SIDE))
+    return (*own, paths.frozen(tenant), paths.checked(tenant), paths.fetched(tenant))
+
+
+def _is_there(host: Host, path: str) -> bool:
+    above, _, name = path.rpartition("/")
+    return name in host.names(above)
+
+
+def _digest(image: bytes) -> str:
+    found = DIGEST.search(image)
+    return found[1].decode() if found else ""

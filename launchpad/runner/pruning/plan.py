@@ -1,0 +1,36 @@
+"""Which steps a prune of this host takes now. Deciding only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from launchpad.runner import paths
+from launchpad.runner.host import Host
+from launchpad.runner.pruning import needed
+from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, PruneStep, RemoveImage
+from launchpad.runner.steps import Commit
+
+
+def planned_prune(host: Host) -> list[PruneStep | Commit]:
+    """The steps; empty when everything here is needed. Releases go first: images go with them."""
+    steps = list(_steps(host))
+    return [Commit(), *steps] if steps else []
+
+
+def _steps(host: Host) -> Iterator[PruneStep]:
+    busy, leaving = needed.busy_tenants(host), set()
+    for tenant in needed.tenants(host):
+        found = needed.surplus(host, tenant)
+        if tenant not in busy and found != needed.Surplus():
+            leaving |= {paths.release(tenant, short) for short in found.releases}
+            yield ClearUp(
+                tenant=tenant,
+                generations=found.generations,
+                releases=found.releases,
+                rests=found.rests,
+                rehearsal=found.rehearsal,
+            )
+    for image, size in needed.unneeded_images(host, without=leaving).items():
+        yield RemoveImage(image=image, size=size)
+    if old := needed.old_operations(host):
+        yield ForgetOperations(operations=tuple(old))

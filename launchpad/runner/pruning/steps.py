@@ -1,0 +1,63 @@
+"""The steps of a prune: data, no behaviour. `effects.py` carries them out, `plan.py` chooses them.
+
+None is undone. Each looks again before it removes anything: what is needed by then stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from launchpad.runner.steps import step_name
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveImage:
+    """One image that an operation pulled and nothing needs any more."""
+
+    image: str
+    size: int
+    """Bytes, with the layers that it shares with others."""
+
+    @property
+    def title(self) -> str:
+        name, _, digest = self.image.rpartition("/")[2].partition("@sha256:")
+        return f"remove image {name.partition(':')[0]} {digest[:12]} ({self.size // MEGABYTE} MB)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClearUp:
+    """What is left of a tenant's earlier operations; nothing while one of them is open."""
+
+    tenant: str
+    generations: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+    rests: tuple[str, ...] = ()
+    """Folders that only an operation under way has."""
+    rehearsal: bool = False
+    """Whether a clone was left that may still have containers or a network."""
+
+    @property
+    def title(self) -> str:
+        counted = ((self.generations, "generation"), (self.releases, "release"), (self.rests, "rest"))
+        parts = [f"{len(names)} {word}{'' if len(names) == 1 else 's'}" for names, word in counted if names]
+        return f"clear up after {self.tenant}: {', '.join(parts) or 'a rehearsal'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetOperations:
+    """The journals of operations that are long over."""
+
+    operations: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        number = len(self.operations)
+        return f"forget {number} old operation{'' if number == 1 else 's'}"
+
+
+PruneStep = RemoveImage | ClearUp | ForgetOperations
+
+PRUNE_STEPS: dict[str, type] = {step_name(kind): kind for kind in PruneStep.__args__}
+"""Name → step, every kind there is."""
