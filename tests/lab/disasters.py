@@ -24,6 +24,8 @@ CLIENT_SECONDS = 30
 """What a visitor's browser waits for an answer; a disk that runs full stalls everybody's writes for some of them."""
 REACH_SECONDS = 90
 SETTLE_SECONDS = 150
+SIGBUS = str(128 + 7)
+"""The exit status of a container whose process died of it."""
 
 
 def until(true: Callable[[], object], what: str, *, seconds: float) -> None:
@@ -176,10 +178,14 @@ class Neighbour:
     _over: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self, *, starved: bool = False) -> Iterator[None]:
         """Asked for as long as the block lasts; AssertionError at its end for any answer but the right one, another
-        start of its containers, or another byte among its data."""
-        before = self.state()
+        start of its containers, or another byte among its data.
+
+        Where the disk runs full its containers may have died of that themselves, and been started again: on Btrfs the
+        kernel ends (SIGBUS) whoever writes to a file that it has mapped, as SQLite has its WAL's index, when there is
+        no room for a copy of the page. Nobody may have ended them, and nobody who asks may see it."""
+        before, since = self.state(), self._now()
         self.failures, self.asked = [], 0
         self._over.clear()
         asking = threading.Thread(target=self._ask)
@@ -191,27 +197,46 @@ class Neighbour:
             asking.join()
         assert not self.failures, f"{len(self.failures)} of {self.asked} requests to {self.name}: {self.failures[:3]}"
         assert self.asked
+        if starved:
+            running = [key for key in before if key.startswith("/")]
+            until(lambda: self.world.containers(self.name).keys() >= set(running), "it runs again", seconds=60)
+            dead = self._starved_since(since)
+            before = {key: value for key, value in before.items() if key not in dead}
+            self._compare(before, {key: value for key, value in self.state().items() if key not in dead})
+            return
         self._compare(before, self.state())
 
     @contextlib.contextmanager
     def rebooted(self) -> Iterator[None]:
         """As `watched`, over a reboot: it is started again, and is back within the time."""
-        before = self.state() | {"containers": ""}
+        before = self.state()
         yield
         self.world.wait_for(self.name, "/marker", seconds=120)
-        self._compare(before, self.state() | {"containers": ""})
+        after = self.state()
+        started = {key: start for key, start in before.items() if key.startswith("/") and key in after}
+        self._compare(before, after | started)
 
     def state(self) -> dict[str, str]:
-        """Its containers' starts, a digest of each of its files but what the app writes at every visit, and what it
-        remembers."""
+        """Its containers' starts by their names, "/…", a digest of each of its files, "./…", but what the app writes at
+        every visit, and what it remembers."""
         folder = f"{STORAGE}/tenants/{self.name}"
         words = f"cd {folder} && find . -type f ! -name '*.sqlite-*' ! -name store.sqlite | xargs sha256sum"
         files = (line.split() for line in self.world.host.exec(["sh", "-c", words]).stdout.splitlines())
         seen = {name: digest for digest, name in files}
-        return seen | {
-            "containers": str(self.world.containers(self.name)),
-            "marker": self.world.get(self.name, "/marker").body.decode(),
-        }
+        marker = self.world.get(self.name, "/marker").body.decode()
+        return seen | self.world.containers(self.name) | {"marker": marker}
+
+    def _starved_since(self, since: str) -> set[str]:
+        """Its containers that the kernel ended with SIGBUS, and nobody else, as Docker's own events have it."""
+        words = ["docker", "events", "--since", since, "--until", self._now()]
+        words += ["--filter", f"label=launchpad.tenant={self.name}", "--filter", "event=die", "--filter", "event=kill"]
+        words += ["--format", "{{.Action}} /{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"]
+        events = [line.split() for line in self.world.host.exec(words).stdout.splitlines()]
+        killed = {name for action, name, *_ in events if action == "kill"}
+        return {name for action, name, code in events if (action, code) == ("die", SIGBUS)} - killed
+
+    def _now(self) -> str:
+        return self.world.host.exec(["date", "+%s.%N"]).stdout.strip()
 
     def _compare(self, before: dict[str, str], after: dict[str, str]) -> None:
         changed = {key: (before.get(key), after.get(key)) for key in {*before, *after}}

@@ -98,7 +98,7 @@ def strike(stage: Stage, kind: str, fault: str) -> None:
     scenario.prepare()
     world.wait_for("bob", "/marker")
     neighbour = stage.neighbour
-    with neighbour.rebooted() if disaster.restarts else neighbour.watched():
+    with neighbour.rebooted() if disaster.restarts else neighbour.watched(starved=disaster.fills):
         stage.breakpoint.ask(kind, disaster.when)
         operator = world.start("--json", *scenario.command)
         try:
