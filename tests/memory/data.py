@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class MemoryData:
         table: dict[str, Any]
         for table in (self.files, self.folders, self.links):
             for path in [path for path in table if path.startswith(f"{source}/")]:
-                table[to + path.removeprefix(source)] = deepcopy(table[path])
+                table[to + path.removeprefix(source)] = copy(table[path])
 
     def _drop(self, path: str) -> None:
         table: dict[str, Any]

@@ -13,17 +13,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
+from itertools import chain
 from math import inf
 from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Busy, Container, Failed, Output, Progress
 from tests.memory.data import PARTIAL, File
-from tests.memory.effects import Killed, effect
+from tests.memory.effects import Killed, Moment, effect, moments
 from tests.memory.restic import MemoryRestic, Repository
 
-__all__ = ["File", "Killed", "MemoryHost", "effect"]
+__all__ = ["File", "Killed", "MemoryHost", "effect", "moments"]
 
 READY_AFTER = {"good": 1.0, "slow": 5.0, "dying": 1.0, "flash": 1.0, "unsound": 1.0}
 DIES_AFTER = {"crash": (0.5, 1), "permanent": (0.5, 78), "dying": (6.0, 1), "flash": (2.0, 1)}
@@ -79,7 +81,9 @@ class MemoryHost(MemoryRestic):
     established: dict[IPv4Address, int] = field(default_factory=dict)
     locks: dict[str, dict[str, Any]] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list, compare=False)
+    moments: list[Moment] | None = field(default=None, compare=False)
+    """What `effects.moments` gathers."""
     halfway: bool = False
     repositories: dict[tuple[str, str], Repository] = field(default_factory=dict)
     """By the target's URL and the tenant."""
@@ -129,16 +133,14 @@ class MemoryHost(MemoryRestic):
     def request(self, domain: str) -> str:
         """What a visitor gets: the release that answers, `held`, or `refused` without a site."""
         for text in self.sites.values():
-            site = text.decode()
-            if re.search(rf"(?m)^{re.escape(domain)}[ ,]", site):
-                return self._upstream(site)
+            if is_site_of(domain, text):
+                return self._upstream(text)
         return "refused"
 
-    def _upstream(self, site: str) -> str:
-        for dial in re.findall(r"(\d+\.\d+\.\d+\.\d+):\d+", site):
-            address = IPv4Address(dial)
-            box = self._listening(address)
-            if address in self.opened and box is not None and self._ready(box):
+    def _upstream(self, site: bytes) -> str:
+        for address in dialled(site):
+            box = self._listening(address) if address in self.opened else None
+            if box is not None and self._ready(box):
                 return box.release
         return "held"
 
@@ -207,8 +209,8 @@ class MemoryHost(MemoryRestic):
 
     def names(self, path: str) -> list[str]:
         below = f"{path}/"
-        known = [*self.files, *self.folders, *self.links, *self.volumes]
-        found = {name[len(below) :].split("/")[0] for name in known if name.startswith(below)}
+        known = chain(self.files, self.folders, self.links, self.volumes)
+        found = {name[len(below) :].partition("/")[0] for name in known if name.startswith(below)}
         return sorted(name for name in found if not name.endswith(PARTIAL))
 
     @effect
@@ -418,8 +420,8 @@ class MemoryHost(MemoryRestic):
 
     def _listening(self, address: IPv4Address) -> Container | None:
         self._let_crash()
-        found = [box for box in self.boxes.values() if box.address == str(address) and box.state == "running"]
-        return found[0] if found else None
+        asked = str(address)
+        return next((box for box in self.boxes.values() if box.address == asked and box.state == "running"), None)
 
     def _ready(self, box: Container) -> bool:
         behaviour = self.behaviours.get(box.image, "good")
@@ -507,3 +509,13 @@ class MemoryHost(MemoryRestic):
     def begin(self, operation: str) -> None:
         if not self.halfway:
             self.begun.append(operation)
+
+
+@cache
+def is_site_of(domain: str, site: bytes) -> bool:
+    return re.search(rf"(?m)^{re.escape(domain)}[ ,]", site.decode()) is not None
+
+
+@cache
+def dialled(site: bytes) -> tuple[IPv4Address, ...]:
+    return tuple(IPv4Address(dial) for dial in re.findall(r"(\d+\.\d+\.\d+\.\d+):\d+", site.decode()))

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Failed, Progress
@@ -19,10 +18,8 @@ from launchpad.runner.provision.caddyfile import NOBODY
 from launchpad.runner.provision.settings import Storage
 from launchpad.runner.provision.system import Check, Doing, Facts, Owned, Stored, Unit, User
 from launchpad.runner.provision.wanted import FIREWALL, KEYS, SSHD, SUDOERS, storage_source
-from tests.memory.host import File, Killed, MemoryHost
-from tests.memory.host import effect as host_effect
+from tests.memory.host import File, MemoryHost, effect
 
-Method = TypeVar("Method", bound=Callable[..., Any])
 RUNNER = "/usr/local/lib/launchpad/runner-0123456789abcdef"
 FIREWALL_UNIT = "launchpad-firewall.service"
 BARE_FILES = {"/etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\n", "/etc/subuid": "", "/etc/subgid": ""}
@@ -53,29 +50,9 @@ ADAPTED = {
 }
 
 
-def effect(method: Method) -> Method:
-    """As the host's own: the process may die just before, halfway, or just after."""
-
-    @wraps(method)
-    def call(self: MemorySystem, *arguments: Any, **options: Any) -> Any:
-        host = self.host
-        host.clock += 0.01
-        host.calls.append(method.__name__)
-        here = len(host.calls) == host.kill_at
-        if here and host.kill_mode == "before":
-            raise Killed(method.__name__)
-        host.halfway = here and host.kill_mode == "halfway"
-        result = method(self, *arguments, **options)
-        if here:
-            raise Killed(method.__name__)
-        return result
-
-    return call  # type: ignore[return-value]
-
-
 @dataclass
 class MemorySystem:
-    host: BareHost
+    host: BareHost = field(compare=False)
     packages: set[str] = field(default_factory=lambda: {"openssh-server", "sudo", "ca-certificates"})
     archive_down: bool = False
     users: dict[str, User] = field(default_factory=dict)
@@ -319,7 +296,7 @@ class BareHost(MemoryHost):
             return
         self._caddy_effect("down", lambda: None)
 
-    @host_effect
+    @effect
     def _caddy_effect(self, name: str, found: Callable[[], re.Match[str] | None]) -> None:
         if "docker.service" not in self.system.active:
             if name == "down":

@@ -1,6 +1,8 @@
 """Every step at every kill point: an operation that dies anywhere ends as if it had not, and touches nobody else.
 
-The kill points are the changing calls at the runner's seam, counted in a first, undisturbed run; none is listed here.
+The kill points are the changing calls at the runner's seam, met in an undisturbed run; none is listed here. That run is
+made once: at each call the host is kept as a process that died there would have left it, and where two leave the same,
+one is judged.
 The end is judged by what a visitor gets and by what lies on the host, never by what the runner says of itself.
 """
 
@@ -23,6 +25,7 @@ from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from launchpad.runner.steps import STEPS, step_name
 from launchpad.runner.verbs.submit import submit
+from tests.memory.effects import MODES, Moment, moments
 from tests.memory.host import Killed, MemoryHost
 from tests.memory.releases import deploy_body, release
 
@@ -168,18 +171,15 @@ def prepare(scenario: Scenario) -> MemoryHost:
     return host
 
 
-def until_killed(host: MemoryHost, body: Mapping[str, Any], call: int, mode: str) -> bool:
-    """Run and die at that call; False when the run was over before it."""
-    host.kill_at, host.kill_mode = len(host.calls) + call, mode
-    try:
-        run(host, body)
-    except Killed:
-        host.died()
-        return True
-    except Refused:
-        pass
-    host.kill_at = 0
-    return False
+def killed(scenario: Scenario, mode: str) -> list[Moment]:
+    """Every moment of the scenario's run at which its process may die so."""
+    if scenario.name not in KILLED:
+        host = prepared(scenario)
+        KILLED[scenario.name] = moments(host, lambda: run(host, scenario.operation))
+    return [moment for moment in KILLED[scenario.name] if moment.mode == mode]
+
+
+KILLED: dict[str, list[Moment]] = {}
 
 
 def converge(host: MemoryHost, body: Mapping[str, Any]) -> None:
@@ -295,45 +295,40 @@ def test_undisturbed(scenario: Scenario) -> None:
     judge(host, scenario, before)
 
 
-@pytest.mark.parametrize("mode", ["before", "halfway", "after"])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
 def test_killed_at_every_call(scenario: Scenario, mode: str, measured: Callable[..., None]) -> None:
-    calls = calls_of(scenario)
-    for call in range(1, calls + 1):
-        host = prepared(scenario)
-        before = outside_view(host)
-        assert until_killed(host, scenario.operation, call, mode), f"call {call} was never reached"
-        converge(host, scenario.operation)
-        judge(host, scenario, before)
-    measured("kill-points", 0, n=calls)
+    neighbour = outside_view(prepared(scenario))
+    for moment in (points := killed(scenario, mode)):
+        if not moment.known:
+            host = moment.host()
+            converge(host, scenario.operation)
+            judge(host, scenario, neighbour)
+    assert sorted(moment.call for moment in points) == list(range(1, calls_of(scenario) + 1))
+    measured("kill-points", 0, n=len(points))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
 def test_rebooted_at_every_call(scenario: Scenario, measured: Callable[..., None]) -> None:
-    calls = calls_of(scenario)
-    for call in range(1, calls + 1):
-        host = prepared(scenario)
-        assert until_killed(host, scenario.operation, call, "after")
+    for moment in (points := killed(scenario, "after")):
+        host = moment.host()
         host.reboot()
         boot(host)
         host.clock += 30
-        assert host.request("bob.example.com") == NEIGHBOUR[0].short, f"call {call}: the neighbour did not come back"
+        assert host.request("bob.example.com") == NEIGHBOUR[0].short, f"{moment}: the neighbour did not come back"
         before = outside_view(host)
         converge(host, scenario.operation)
         judge(host, scenario, before)
-    measured("kill-points", 0, n=calls)
+    measured("kill-points", 0, n=len(points))
 
 
 @pytest.mark.parametrize("fault", ["docker_down", "disk_full", "caddy_down"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
 def test_fault_from_every_call_on(scenario: Scenario, fault: str, measured: Callable[..., None]) -> None:
     """The machine fails from some call on, the runner tries and gives up; once mended, it converges."""
-    calls = calls_of(scenario)
-    for call in range(1, calls + 1):
-        host = prepared(scenario)
-        before = outside_view(host)
-        if not until_killed(host, scenario.operation, call, "after"):
-            continue
+    neighbour = outside_view(prepared(scenario))
+    for moment in (points := killed(scenario, "after")):
+        host = moment.host()
         setattr(host, fault, True)
         for journal in list(open_journals(host)):
             with contextlib.suppress(engine.NotSettled, Failed):
@@ -341,8 +336,8 @@ def test_fault_from_every_call_on(scenario: Scenario, fault: str, measured: Call
             host.died()
         host.mend()
         converge(host, scenario.operation)
-        judge(host, scenario, before)
-    measured("kill-points", 0, n=calls)
+        judge(host, scenario, neighbour)
+    measured("kill-points", 0, n=len(points))
 
 
 RUNNING = [item for item in SCENARIOS if item.first and not item.stopped and item.ends in ("new", "old")]
@@ -371,7 +366,7 @@ def test_killed_again_and_again_ends_in_the_old_release() -> None:
     scenario = SCENARIOS[1]
     host = prepared(scenario)
     before = outside_view(host)
-    until_killed(host, scenario.operation, 30, "after")
+    host = killed(scenario, "after")[29].host()
     for _ in range(6):
         host.kill_at, host.kill_mode = len(host.calls) + 4, "before"
         try:
@@ -388,7 +383,9 @@ def test_killed_again_and_again_ends_in_the_old_release() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
 def test_cancelled_at_every_step(scenario: Scenario) -> None:
-    for step in range(0, 24):
+    undisturbed = prepared(scenario)
+    run(undisturbed, scenario.operation)
+    for step in range(len(Journal(undisturbed, "operation-000001").plan()) + 1):
         host = prepared(scenario)
         before = outside_view(host)
         cancel_at(host, scenario, step)
@@ -423,6 +420,4 @@ def test_every_kind_of_step_is_met() -> None:
         host = prepared(scenario)
         run(host, scenario.operation)
         met |= {step_name(type(step)) for step in Journal(host, "operation-000001").plan()}
-        host = prepared(scenario)
-        until_killed(host, scenario.operation, 5, "after")
     assert set(STEPS) - met <= {"prune-releases", "prune-generations"}, "a step that no scenario reaches"

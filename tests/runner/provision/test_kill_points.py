@@ -1,14 +1,15 @@
 """Every step of a provision at every kill point: it converges, and at no point is everybody locked out.
 
-The kill points are the changing calls at the runner's two seams, counted in a first, undisturbed run. Who gets in is
-judged by what the running sshd and firewall have read, never by what the runner says.
+The kill points are the changing calls at the runner's two seams, met in an undisturbed run; where processes that die at
+two of them leave the same, one is judged. Who gets in is judged by what the running sshd and firewall have read, never
+by what the runner says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -21,7 +22,7 @@ from launchpad.runner.provision.plan import planned_provision
 from launchpad.runner.provision.steps import HOST_STEPS
 from launchpad.runner.steps import step_name
 from launchpad.runner.verbs.submit import submit
-from tests.memory.host import Killed
+from tests.memory.effects import MODES, Moment, moments
 from tests.memory.system import BareHost
 from tests.runner.provision.settings import IMAGE, key, settings
 
@@ -33,7 +34,7 @@ REVERT_SECONDS = 40
 @dataclass(frozen=True)
 class Scenario:
     name: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(hash=False)
     bare: bool = False
     archive_down: bool = False
     listens: bool = True
@@ -83,16 +84,13 @@ def prepared(scenario: Scenario) -> BareHost:
     return host
 
 
-def killed(scenario: Scenario, call: int, mode: str) -> BareHost | None:
-    """The host after its runner died at that call; None when the run was over before."""
+@cache
+def killed(scenario: Scenario) -> list[Moment]:
+    """Every moment of the scenario's run at which its process may die."""
     host = prepared(scenario)
-    host.kill_at, host.kill_mode = call, mode
-    try:
-        run(host, body(scenario.settings))
-    except Killed:
-        host.died()
-        return host
-    return None
+    found = moments(host, lambda: run(host, body(scenario.settings)))
+    assert len(found) == len(MODES) * len(host.calls) > 30
+    return found
 
 
 def somebody_gets_in(host: BareHost) -> bool:
@@ -129,47 +127,41 @@ def test_again_changes_nothing(scenario: Scenario) -> None:
     assert host.calls == []
 
 
-@pytest.mark.parametrize(
-    ("scenario", "mode"),
-    [
-        *((scenario, "after") for scenario in SCENARIOS),
-        *((scenario, mode) for scenario in SCENARIOS[:3] for mode in ("before", "halfway")),
-    ],
-    ids=lambda item: getattr(item, "name", item),
-)
+@pytest.mark.parametrize("mode", MODES)
+@names
 def test_killed_at_every_call(scenario: Scenario, mode: str) -> None:
-    calls = 0
-    while (host := killed(scenario, calls + 1, mode)) is not None:
-        calls += 1
-        left_alone = deepcopy(host)
+    for moment in killed(scenario):
+        if moment.mode != mode or moment.known:
+            continue
+        host, left_alone = moment.host(), moment.host()
         left_alone.operator_listens = False
         left_alone.pass_time(REVERT_SECONDS)
-        assert somebody_gets_in(left_alone), f"call {calls}: locked out when nobody goes on"
+        assert somebody_gets_in(left_alone), f"{moment}: locked out when nobody goes on"
         for journal in list(open_journals(host)):
             engine.carry_out(host, journal.identifier)
-        host.begun.clear()
-        host.pass_time(REVERT_SECONDS)
-        assert somebody_gets_in(host), f"call {calls}: locked out"
-        outcome = run(host, body(scenario.settings, "operation-000002"))
-        assert outcome in (scenario.ends, "unchanged"), f"call {calls}"
-        judge(host, scenario, "done" if outcome == "unchanged" else outcome)
-    assert calls > 10
+        goes_on(host, scenario, moment)
 
 
 @names
 def test_rebooted_at_every_call(scenario: Scenario) -> None:
-    calls = 0
-    while (host := killed(scenario, calls + 1, "after")) is not None:
-        calls += 1
+    for moment in killed(scenario):
+        if moment.mode != "after":
+            continue
+        host = moment.host()
         host.reboot()
-        assert somebody_gets_in(host), f"call {calls}: locked out by the reboot"
+        assert somebody_gets_in(host), f"{moment}: locked out by the reboot"
         engine.settle_all(host)
-        host.begun.clear()
-        host.pass_time(REVERT_SECONDS)
-        assert somebody_gets_in(host), f"call {calls}: locked out"
-        outcome = run(host, body(scenario.settings, "operation-000002"))
-        assert outcome in (scenario.ends, "unchanged"), f"call {calls}"
-        judge(host, scenario, "done" if outcome == "unchanged" else outcome)
+        goes_on(host, scenario, moment)
+
+
+def goes_on(host: BareHost, scenario: Scenario, moment: Moment) -> None:
+    """What was open is settled; the operator types the same command again."""
+    host.begun.clear()
+    host.pass_time(REVERT_SECONDS)
+    assert somebody_gets_in(host), f"{moment}: locked out"
+    outcome = run(host, body(scenario.settings, "operation-000002"))
+    assert outcome in (scenario.ends, "unchanged"), f"{moment}"
+    judge(host, scenario, "done" if outcome == "unchanged" else outcome)
 
 
 def test_every_kind_of_step_is_in_a_provision() -> None:
