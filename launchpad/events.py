@@ -134,6 +134,45 @@ class ConnectionCut(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WaveStarted(Event):
+    """On this side: a rollout goes on with a wave, or takes it back."""
+
+    ring: str
+    tenants: int
+    """How many of it are left to do."""
+    hosts: int
+    back: str = ""
+    """`back` when it is taken back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberEnded(Event):
+    """On this side: what became of one tenant of a wave."""
+
+    ring: str
+    outcome: str
+    message: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveSoaking(Event):
+    """On this side: a wave is done, and is watched for so long before it is judged."""
+
+    ring: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveJudged(Event):
+    """On this side: a wave's verdict."""
+
+    ring: str
+    verdict: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Heard:
     """An event and where it comes from."""
 
@@ -164,6 +203,10 @@ NAMES: Mapping[str, type[Event]] = {
     "undo-failed": UndoFailed,
     "operation-finished": OperationFinished,
     "connection-cut": ConnectionCut,
+    "wave-started": WaveStarted,
+    "member-ended": MemberEnded,
+    "wave-soaking": WaveSoaking,
+    "wave-judged": WaveJudged,
 }
 _OF = {kind: name for name, kind in NAMES.items()}
 _RENAMED = {"source": "from"}

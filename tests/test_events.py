@@ -30,6 +30,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "operation-finished": {"outcome": "done", "message": "", "seconds": 2.0},
     "confirm-needed": {"index": 0, "nonce": "n-1", "seconds": 60.0},
     "connection-cut": {"reason": "reset"},
+    "wave-started": {"ring": "canary", "tenants": 2, "hosts": 1, "back": ""},
+    "member-ended": {"ring": "canary", "outcome": "changed", "message": "", "seconds": 2.0},
+    "wave-soaking": {"ring": "canary", "seconds": 60.0},
+    "wave-judged": {"ring": "canary", "verdict": "fail", "reason": "1 of 2 failed"},
 }
 
 

@@ -12,6 +12,7 @@ from launchpad.fleet.model import Model
 from launchpad.fleet.names import AppName, HostName, TargetName, TenantName, TierName
 from launchpad.fleet.nearest import nearest
 from launchpad.fleet.references import PublicKey, Recipient
+from launchpad.fleet.rollout import Rollout
 from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant, Value
 from launchpad.fleet.tier import Tier
@@ -32,6 +33,8 @@ class Defaults(Model):
     recovery: Recipient | None = None
     """Whose other half is in the emergency kit alone: the key of every backup is wrapped for it too."""
     caddy: Caddy = Caddy()
+    rollout: Rollout = Rollout()
+    """How `launchpad rollout` brings a new version to an app's tenants."""
 
 
 def kit_recipients(defaults: Defaults) -> tuple[Recipient, ...]:

@@ -16,6 +16,7 @@ from launchpad.fleet.mistakes import Mistake, Place
 from launchpad.fleet.names import PAST_NAMES, Name
 from launchpad.fleet.nearest import nearest
 from launchpad.fleet.quantities import Size
+from launchpad.fleet.rollout import ALL, RingName
 from launchpad.fleet.tier import Tier
 from launchpad.fleet.tree import Tree
 
@@ -31,6 +32,8 @@ class Trees:
     targets: Mapping[str, Tree] | None
     apps: Mapping[str, Tree]
     tenants: Mapping[str, Tree]
+    rings: tuple[str, ...] | None
+    """Those that tenants may name."""
 
 
 def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
@@ -39,6 +42,7 @@ def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
         *_unknown_names(trees),
         *_unknown_targets(trees),
         *_unknown_versions(fleet, trees),
+        *_unknown_rings(trees),
         *_two_owners(trees, gone),
         *_two_addresses(trees),
         *_variables(fleet, trees),
@@ -96,6 +100,19 @@ def _unknown_versions(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
             hint = f"did you mean {guess}?" if (guess := nearest(version.value, known)) else ""
             what = f"{app.name} has no version {version.value}"
             yield Mistake(version.place, what, f"one of {', '.join(known)}", hint)
+
+
+def _unknown_rings(trees: Trees) -> Iterator[Mistake]:
+    for tree in trees.tenants.values():
+        named = tree.get("ring")
+        if trees.rings is None or named is None or not isinstance(named.value, str) or named.value in trees.rings:
+            continue
+        if named.value == ALL or RingName.pattern.fullmatch(named.value) is None:
+            continue  # no name of a ring: the model has said so
+        guess = nearest(named.value, trees.rings)
+        hint = f"did you mean {guess}?" if guess else "write it under rollout: rings: in launchpad.yaml"
+        expected = f"one of {', '.join(trees.rings)}" if trees.rings else "a ring of launchpad.yaml"
+        yield Mistake(named.place, f"unknown ring {named.value}", expected, hint)
 
 
 def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:

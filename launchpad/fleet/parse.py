@@ -51,14 +51,16 @@ class _Parser:
         defaults_tree = self._tree(SETTINGS_FILE)
         hosts_tree, tiers_tree = self._tree(HOSTS_FILE), self._tree(TIERS_FILE)
         targets_tree = self._tree(TARGETS_FILE)
+        settings = validate(Defaults, defaults_tree, self.mistakes)
         trees = Trees(
             hosts=None if hosts_tree.value is None else hosts_tree.entries(),
             tiers=None if tiers_tree.value is None else tiers_tree.entries(),
             targets=None if targets_tree.value is None else targets_tree.entries(),
             apps=self._app_trees(),
             tenants={name: self._tree(f"{TENANTS}/{name}.yaml") for name in self._stems(TENANTS)},
+            rings=settings.rollout.names if settings else None,
         )
-        defaults = validate(Defaults, defaults_tree, self.mistakes) or Defaults()
+        defaults = settings or Defaults()
         hosts = self._records(Host, HostName, hosts_tree.entries(), hosts_tree.keys)
         tiers = self._records(Tier, TierName, tiers_tree.entries(), tiers_tree.keys)
         targets = self._records(Target, TargetName, targets_tree.entries(), targets_tree.keys)

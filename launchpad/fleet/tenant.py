@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from launchpad.fleet.model import Finding, Model
 from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VariableName, VersionName
 from launchpad.fleet.references import Prose
+from launchpad.fleet.rollout import RingName
 from launchpad.runner.slots import FIRST_SLOT, LAST_SLOT
 
 
@@ -40,6 +41,8 @@ class Tenant(Model):
     running: bool = True
     variables: Mapping[VariableName, Value] = {}
     """As written; `Fleet.variables(tenant)` adds the app's defaults."""
+    ring: RingName | None = None
+    """The ring of a rollout that takes it, one of those in launchpad.yaml; else chance decides."""
     note: Prose | None = None
 
     def findings(self) -> Iterator[Finding]:

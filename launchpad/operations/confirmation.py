@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from launchpad.errors import StateError
+from launchpad.operations.following import UNTIL_ITS_END, Patience
 from launchpad.operations.identifiers import new_identifier
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.workspace import Workspace
@@ -27,6 +28,8 @@ class Confirmation:
 
     digest: str
     identifier: str = ""
+    patience: Patience = UNTIL_ITS_END
+    """For how long the operation is followed."""
 
     def of(self, what: Planned, *, command: str) -> None:
         """Return when it is this plan's; StateError when it is not. `command` is the one that plans."""

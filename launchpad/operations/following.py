@@ -20,13 +20,29 @@ from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.outcome import Outcome, outcome_from_reply
 from launchpad.operations.reaching import hosts_of
 from launchpad.ssh.problems import ConnectionLost
-from launchpad.workspace import Hosts, Workspace
+from launchpad.workspace import Clock, Hosts, Workspace
 
 COME_BACK_SECONDS = 600
 """For so long an operation is come back to: a host that reboots, a laptop that sleeps."""
+LEAST_SECONDS = 1.0
 
+Asked = tuple[str, dict[str, Any]]
+"""A verb and its body."""
 Secrets = Callable[[], Mapping[str, Mapping[str, Any]]]
 """Gives {NAME: {"version", "value"}} in the clear; called only when they are about to be sent, and not kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """For how long an operation is followed."""
+
+    silent: float = COME_BACK_SECONDS
+    """Seconds for which a host that went silent is come back to."""
+    within: float | None = None
+    """Seconds after which the outcome is `running`, and the operation goes on; None: until it is over."""
+
+
+UNTIL_ITS_END = Patience()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +53,7 @@ class Submission:
     operation: Mapping[str, Any]
     secrets: Secrets = dict
     follow: bool = True
-    come_back_seconds: float = COME_BACK_SECONDS
+    patience: Patience = UNTIL_ITS_END
 
     @property
     def kind(self) -> str:
@@ -52,7 +68,7 @@ class Submission:
             "id": self.identifier,
             "operation": self.operation,
             "secrets": self.secrets(),
-            "follow": self.follow,
+            "follow": self.follow and self.patience.within is None,
         }
 
 
@@ -62,9 +78,10 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
     OperationFailed when it was undone; LockedError, StateError, StepFailed when the host refused it; HostError when the
     host cannot be reached, or not again: the operation may go on then, and its id attaches to it.
     """
-    following = _Following(hosts_of(workspace), host, submission.identifier, on_event)
+    following = _Following(hosts_of(workspace), host, submission.identifier, on_event, clock=workspace.clock)
     following.tenant = submission.tenant
-    reply = following.to_the_end(lambda: ("submit", submission.body()), seconds=submission.come_back_seconds)
+    patience = submission.patience if submission.follow else Patience(silent=submission.patience.silent)
+    reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
     return outcome_from_reply(reply, host=str(host.name), tenant=submission.tenant, kind=submission.kind)
 
 
@@ -81,15 +98,19 @@ def submit_for_tenant(
     return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
 
 
-def follow(workspace: Workspace, host: Host, identifier: str, *, on_event: OnEvent) -> Outcome:
+def follow(
+    workspace: Workspace, host: Host, identifier: str, *, on_event: OnEvent, patience: Patience = UNTIL_ITS_END
+) -> Outcome:
     """Follow an operation that was submitted before, from its first event to its end; errors as of `submit`."""
-    following = _Following(hosts_of(workspace), host, identifier, on_event)
-    reply = following.to_the_end(lambda: ("follow", {"id": identifier, "after": 0}), seconds=COME_BACK_SECONDS)
+    following = _Following(hosts_of(workspace), host, identifier, on_event, clock=workspace.clock)
+    reply = following.to_the_end(following.again, patience=patience)
     return outcome_from_reply(reply, host=str(host.name), tenant=following.tenant, kind=following.kind)
 
 
 class _Following:
-    def __init__(self, hosts: Hosts, host: Host, identifier: str, on_event: OnEvent) -> None:
+    def __init__(self, hosts: Hosts, host: Host, identifier: str, on_event: OnEvent, *, clock: Clock) -> None:
+        self._clock = clock
+        self._end: float | None = None
         self._hosts = hosts
         self._host = host
         self._identifier = identifier
@@ -99,9 +120,11 @@ class _Following:
         self.tenant = ""
         self.kind = "operation"
 
-    def to_the_end(self, first: Callable[[], tuple[str, dict[str, Any]]], *, seconds: float) -> dict[str, Any]:
+    def to_the_end(self, first: Callable[[], Asked], *, patience: Patience) -> dict[str, Any]:
+        if patience.within is not None:
+            self._end = self._clock.monotonic() + patience.within
         attempts = Retrying(
-            stop=stop_after_delay(seconds),
+            stop=stop_after_delay(patience.silent),
             wait=wait_random_exponential(multiplier=0.25, max=10),
             retry=retry_if_exception(self._may_come_back),
             before_sleep=self._tell_cut,
@@ -109,17 +132,28 @@ class _Following:
         )
         try:
             reply: dict[str, Any] = attempts(self._once, first)
-            while reply.get("outcome") == "running" and reply.get("id") == self._identifier and self._last:
-                reply = attempts(self._once, first)  # the host lets a follower go after an hour
+            while reply.get("outcome") == "running" and reply.get("id") == self._identifier and self._goes_on():
+                reply = attempts(self._once, self.again)  # the host lets a follower go after an hour
         except HostError as error:
             if self._may_come_back(error):
                 error.hint = f"the operation may go on: launchpad attach {self._identifier} --host {self._host.name}"
             raise
         return reply
 
-    def _once(self, first: Callable[[], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    def again(self) -> Asked:
+        """Ask for what has not been heard yet."""
+        body: dict[str, Any] = {"id": self._identifier, "after": self._last}
+        if self._end is not None:
+            body["seconds"] = max(LEAST_SECONDS, self._end - self._clock.monotonic())
+        return "follow", body
+
+    def _goes_on(self) -> bool:
+        """Whether somebody who hears that it goes on follows it further."""
+        return bool(self._last) if self._end is None else self._clock.monotonic() < self._end
+
+    def _once(self, first: Callable[[], Asked]) -> dict[str, Any]:
         with self._hosts.reach(self._host) as runner:
-            verb, body = ("follow", {"id": self._identifier, "after": self._last}) if self._last else first()
+            verb, body = self.again() if self._last else first()
             for line in runner.exchange(verb, body):
                 if line["type"] == "reply":
                     return dict(line["body"])

@@ -95,7 +95,7 @@ def rollback(
         "soak": what.soak_seconds,
         "replaces": what.release_before,
     }
-    submission = Submission(identifier=confirm.id_for(workspace), operation=operation)
+    submission = Submission(identifier=confirm.id_for(workspace), operation=operation, patience=confirm.patience)
     tenant = workspace.fleet.load().tenant(what.tenant)
     return submit_version(workspace, tenant, submission, version=what.version, on_event=on_event)
 

@@ -124,7 +124,10 @@ def upgrade(
             f"{what.tenant}: the inventory was changed since this was planned", hint=f"launchpad upgrade {what.tenant}"
         )
     submission = Submission(
-        identifier=confirm.id_for(workspace), operation=operation, secrets=revealing(workspace, tenant)
+        identifier=confirm.id_for(workspace),
+        operation=operation,
+        secrets=revealing(workspace, tenant),
+        patience=confirm.patience,
     )
     return submit_version(workspace, tenant, submission, version=what.version, on_event=on_event)
 

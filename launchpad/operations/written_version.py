@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,18 @@ def submit_version(
 ) -> VersionOutcome:
     """Carry out an operation after which the tenant runs that version, and write it into the inventory as soon as the
     host has committed. `tenant` is as the inventory had it; errors as of `submit`, and the edit's is no error."""
+    host = workspace.fleet.load().host(tenant.host)
+    return written_at_commit(
+        workspace, tenant, version=version, carry_out=lambda hear: submit(workspace, host, submission, on_event=hear),
+        on_event=on_event,
+    )  # fmt: skip
+
+
+def written_at_commit(
+    workspace: Workspace, tenant: Tenant, *, version: str, carry_out: Callable[[OnEvent], Outcome], on_event: OnEvent
+) -> VersionOutcome:
+    """The same of an operation that `carry_out` submits or comes back to. Nothing is written of one that still goes on
+    when it is let go before its commit."""
     writing = _Writing(workspace, tenant, version)
 
     def hear(heard: Heard) -> None:
@@ -49,7 +62,9 @@ def submit_version(
         if isinstance(heard.event, Committed):
             writing.once()
 
-    outcome = submit(workspace, workspace.fleet.load().host(tenant.host), submission, on_event=hear)
+    outcome = carry_out(hear)
+    if outcome.outcome == "running":
+        return writing.ended(outcome)
     writing.once()
     if writing.problem is None:
         with suppress(LaunchpadError):  # the next deploy tells it

@@ -39,8 +39,10 @@ PROTOCOL = 1
 OLDEST_PROTOCOL = 1
 """The runner serves PROTOCOL and the one before it (none yet); an older client may read and not change."""
 
-READING_VERBS = frozenset({"hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send"})
-CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install", "target", "receive"})
+READING_VERBS = frozenset(
+    {"hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts"}
+)
+CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install", "target", "receive", "rollout"})
 VERBS = READING_VERBS | CHANGING_VERBS
 TIMELESS_VERBS = frozenset({"hello", "install"})
 """Understood between any two protocols: by them a newer client finds an older runner and brings it up to date. Their
@@ -164,6 +166,63 @@ class Release(Record):
     def short(self) -> str:
         """The first 12 hex digits: the release's folder and what people see."""
         return self.digest.removeprefix("sha256:")[:12]
+
+
+# --- the rollout -----------------------------------------------------------------------------------------------------
+
+
+class Member(Record):
+    """A tenant of a rollout, where it was and what it ran when the rollout was decided."""
+
+    tenant: str
+    host: str
+    version: str
+    proves: bool = True
+    """Whether its going well says anything: not where its probes failed before already."""
+
+
+class Wave(Record):
+    """The tenants that change together, those of one ring."""
+
+    ring: str
+    soak: int
+    """Seconds for which they must go well before the next wave begins."""
+    budget: int
+    """So many may fail."""
+    members: tuple[Member, ...]
+
+
+class Rollout(Record):
+    """A new version for an app's tenants, wave by wave. Immutable, and on every host in it before the first begins.
+
+    How far it has come is not in it: that is read from the operations, whose ids follow from its own."""
+
+    id: str
+    app: str
+    version: str
+    waves: tuple[Wave, ...]
+    tenant_soak: int
+    """Seconds for which each tenant is watched before its upgrade is committed."""
+    rehearse: bool
+    timeout: int
+    """Seconds that one tenant's upgrade may take."""
+    patience: int
+    """Seconds for which a host that went silent is waited for."""
+    revision: str
+    """The inventory's, when it was decided."""
+    format: int = 1
+
+
+class Intent(Record):
+    """What is to become of a rollout, as its operators said last: the highest serial that any of its hosts has."""
+
+    serial: int
+    what: Literal["go", "halt", "over", "undo", "undone"]
+    passed: tuple[int, ...] = ()
+    """The waves that passed, by their place: a host that falls silent later takes nothing of that back."""
+    accepted: tuple[int, ...] = ()
+    """The waves behind which it goes on whatever their verdict is."""
+    reason: str = ""
 
 
 # --- requests --------------------------------------------------------------------------------------------------------

@@ -38,8 +38,8 @@ BROKEN = (
         "unknown key in a tenant",
         changed(ALICE, "domains:", "domans:"),
         (
-            f"{ALICE}:6: unknown key domans; expected one of app, domains, host, note, running, slot, tier, variables, "
-            "version (did you mean domains?)",
+            f"{ALICE}:6: unknown key domans; expected one of app, domains, host, note, ring, running, slot, tier, "
+            "variables, version (did you mean domains?)",
             f"{ALICE}:1: no domain; expected at least one: openclaw is reached over HTTPS",
         ),
     ),
@@ -47,6 +47,36 @@ BROKEN = (
         "unknown nested key in a host",
         changed(HOSTS, "    memory: 4GiB", "    memory: 4GiB\n    ram: 4GiB"),
         (f"{HOSTS}:12: unknown key resources.ram; expected one of cpu_overcommit, cpus, disk, memory, reserve",),
+    ),
+    Broken(
+        "rings that cannot be followed",
+        {SETTINGS: "rollout:\n  rings: [canary, 50%, 10%, canary, 100%]\n  soak: 5\n"},
+        (
+            f"{SETTINGS}:2: bad ring '100%'; expected a name such as canary, a share such as 10%, or all (write all)",
+            f"{SETTINGS}:3: 5 has no unit; expected text such as 15s",
+        ),
+    ),
+    Broken(
+        "rings out of order",
+        {SETTINGS: "rollout:\n  rings:\n    - canary\n    - 50%\n    - {ring: 10%, soak: 1m}\n    - canary\n"},
+        (
+            f"{SETTINGS}:5: ring 10% comes after a larger share; expected shares that grow",
+            f"{SETTINGS}:6: ring canary appears twice; expected each ring once",
+            f"{SETTINGS}:2: no ring takes the rest of the tenants; expected one ring that is all",
+        ),
+    ),
+    Broken(
+        "a share behind all, and a tenant's soak that is too long",
+        {SETTINGS: "rollout: {rings: [all, 10%], tenant_soak: 2h}\n"},
+        (
+            f"{SETTINGS}:1: ring 10% comes after all, which leaves it nobody; expected shares before all",
+            f"{SETTINGS}:1: a tenant_soak of 2h; expected at most 1h",
+        ),
+    ),
+    Broken(
+        "a ring that there is not",
+        {ALICE: RIGHT[ALICE] + "ring: canry\n"},
+        (f"{ALICE}:10: unknown ring canry; expected one of canary (did you mean canary?)",),
     ),
     Broken("unknown key in launchpad.yaml", {SETTINGS: "operater: []\n"}, (f"{SETTINGS}:1: unknown key operater",)),
     Broken(

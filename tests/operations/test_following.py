@@ -14,7 +14,7 @@ from launchpad.events import ConnectionCut, Event, Heard, OperationFinished, Ste
 from launchpad.operations.attach import attach
 from launchpad.operations.cancel import cancel
 from launchpad.operations.deploy import How, deploy
-from launchpad.operations.following import Submission, submit
+from launchpad.operations.following import Patience, Submission, submit
 from launchpad.operations.outcome import OperationFailed
 from launchpad.operations.restart import restart
 from launchpad.ssh.problems import ConnectionLost
@@ -117,7 +117,8 @@ def test_a_host_that_is_gone_for_good_leaves_the_command_to_come_back_with(sshd:
     with Proxy(sshd.port) as proxy:
         workspace, listener = over(proxy, sshd, tmp_path), Listener()
         operation = {"kind": "restart", "tenant": "alice"}
-        submission = Submission(identifier="op-0000000001", operation=operation, come_back_seconds=0.1)
+        patience = Patience(silent=0.1)
+        submission = Submission(identifier="op-0000000001", operation=operation, patience=patience)
         errors: list[HostError] = []
 
         def work() -> None:

@@ -1,0 +1,160 @@
+"""What a host knows of the rollouts that it is in: each one's record, which never changes, and its operators' intent.
+
+rollouts/<id>.json          {"rollout": the record, "who", "from", "at": who put it here, and when}
+         <id>.intent.json   {"intent": the intent, "who", "at"}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.caller import Caller
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.journal import IDENTIFIER, Journal
+from launchpad.runner.protocol import (
+    Intent,
+    Refused,
+    Rollout,
+    canonical,
+    record_as_json,
+    record_from_json,
+)
+from launchpad.runner.slots import is_tenant_name
+
+LONGEST_ID = 24
+"""Its operations' ids are the rollout's with 16 characters more."""
+MOST_KEPT = 50
+MOST_WAVES, MOST_MEMBERS, MOST_SECONDS = 20, 10_000, 30 * 86_400
+VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+RING = re.compile(r"[a-z0-9][a-z0-9-]{0,31}%?")
+REVISION = re.compile(r"[0-9a-z+]{0,100}")
+REASON = re.compile(r"[^\x00-\x1f\x7f]{0,400}")
+
+
+def parsed(value: Any) -> Rollout:
+    """The record, with nothing in it that is not what it should be. Refused otherwise."""
+    found = record_from_json(Rollout, value, "rollout")
+    members = [member for wave in found.waves for member in wave.members]
+    times = [found.tenant_soak, found.timeout, found.patience, *(wave.soak for wave in found.waves)]
+    right = (
+        ("id", len(found.id) <= LONGEST_ID and IDENTIFIER.fullmatch(found.id)),
+        ("app", is_tenant_name(found.app)),
+        ("version", VERSION.fullmatch(found.version)),
+        ("revision", REVISION.fullmatch(found.revision)),
+        ("waves", 0 < len(found.waves) <= MOST_WAVES and all(wave.members for wave in found.waves)),
+        ("ring", all(RING.fullmatch(wave.ring) for wave in found.waves)),
+        ("budget", all(0 <= wave.budget <= MOST_MEMBERS for wave in found.waves)),
+        ("a time", all(0 <= seconds <= MOST_SECONDS for seconds in times)),
+        ("members", 0 < len(members) <= MOST_MEMBERS),
+        ("a tenant", all(is_tenant_name(member.tenant) for member in members)),
+        ("a tenant twice", len({member.tenant for member in members}) == len(members)),
+        ("a host", all(is_tenant_name(member.host) for member in members)),
+        ("a version", all(VERSION.fullmatch(member.version) for member in members)),
+        ("format", found.format == 1),
+    )
+    for what, is_so in right:
+        if not is_so:
+            raise Refused(f"rollout: {what} is not right")
+    return found
+
+
+def put(host: Host, value: Any, caller: Caller) -> None:
+    """Have the record on disk. Refused when there is another one of that id: what was agreed upon never changes."""
+    record = record_as_json(parsed(value))
+    path = f"{paths.ROLLOUTS}/{record['id']}.json"
+    known = _json(host, path)
+    if known is not None and known["rollout"] != record:
+        raise Refused(
+            f"rollout {record['id']} is another one", kind="state", hint="leave --id out: a new one is chosen"
+        )
+    if known is None:
+        _forget(host)
+        origin = {"who": caller.operator, "from": caller.source, "at": host.now()}
+        host.write(path, canonical({"rollout": record} | origin), mode=0o600)
+
+
+def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
+    """Write the intent down. Refused when somebody has said something else meanwhile, by the serial: whoever asks has
+    seen an older one."""
+    given = record_from_json(Intent, value, "intent")
+    if given.serial < 1 or len(given.accepted + given.passed) > 2 * MOST_WAVES or not REASON.fullmatch(given.reason):
+        raise Refused("intent: not right")
+    if host.read(f"{paths.ROLLOUTS}/{checked(identifier)}.json") is None:
+        raise Refused(f"there is no rollout {identifier} on this host", kind="state", hint="launchpad rollouts")
+    known = intent(host, identifier)
+    plain = record_as_json(given)
+    if known is not None and known["intent"] == plain:
+        return
+    if known is not None and known["intent"]["serial"] >= given.serial:
+        raise Refused(
+            f"rollout {identifier}: {known['who']} said {known['intent']['what']} meanwhile",
+            kind="state",
+            hint="launchpad rollouts",
+        )
+    said = {"intent": plain, "who": caller.operator, "at": host.now()}
+    host.write(f"{paths.ROLLOUTS}/{identifier}.intent.json", canonical(said), mode=0o600)
+
+
+def intent(host: Host, identifier: str) -> dict[str, Any] | None:
+    """What was said last of it here; None when nothing was."""
+    return _json(host, f"{paths.ROLLOUTS}/{checked(identifier)}.intent.json")
+
+
+def records(host: Host) -> Iterator[dict[str, Any]]:
+    """Every record on this host, as it was put there."""
+    for name in _identifiers(host):
+        found = _json(host, f"{paths.ROLLOUTS}/{name}.json")
+        if found is not None:
+            yield found
+
+
+def operations(host: Host, identifier: str) -> Iterator[dict[str, Any]]:
+    """What was begun here for the rollout, in the order of its beginning."""
+    found = []
+    for name in host.names(paths.OPERATIONS):
+        if not name.startswith(f"{identifier}-") or IDENTIFIER.fullmatch(name) is None:
+            continue
+        journal = Journal(host, name)
+        asked = journal.asked()
+        if asked is not None:
+            found.append(_operation(journal, asked))
+    yield from sorted(found, key=lambda item: (item["at"], item["id"]))
+
+
+def checked(identifier: str) -> str:
+    """The id, when it can be one."""
+    if len(identifier) > LONGEST_ID or IDENTIFIER.fullmatch(identifier) is None:
+        raise Refused(f"not a rollout's id: {identifier[:60]!r}")
+    return identifier
+
+
+def _operation(journal: Journal, asked: Mapping[str, Any]) -> dict[str, Any]:
+    outcome = journal.outcome() or {"outcome": None, "message": "", "seconds": None}
+    told = {key: outcome[key] for key in ("outcome", "message", "seconds")}
+    operation = asked["operation"]
+    own = {"id": asked["id"], "kind": operation["kind"], "tenant": operation.get("tenant", ""), "at": asked["at"]}
+    return own | {"who": asked["who"]} | told
+
+
+def _identifiers(host: Host) -> list[str]:
+    names = [name.removesuffix(".json") for name in host.names(paths.ROLLOUTS) if name.endswith(".json")]
+    return sorted(name for name in names if IDENTIFIER.fullmatch(name))
+
+
+def _forget(host: Host) -> None:
+    """Make room for another: the oldest go, by their ids, which begin with the time."""
+    for name in _identifiers(host)[: -(MOST_KEPT - 1)]:
+        for ending in (".json", ".intent.json"):
+            host.remove(f"{paths.ROLLOUTS}/{name}{ending}")
+
+
+def _json(host: Host, path: str) -> dict[str, Any] | None:
+    data = host.read(path)
+    try:
+        return None if data is None else dict(json.loads(data))
+    except (ValueError, TypeError) as error:
+        raise Failed(f"{path} cannot be read: {error}") from error

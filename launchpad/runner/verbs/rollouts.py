@@ -1,0 +1,24 @@
+"""rollouts: the rollouts that this host is in, and what was begun here for one of them. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import rollouts as kept
+from launchpad.runner.caller import Caller
+from launchpad.runner.host import Host
+from launchpad.runner.verbs import only, reply
+
+
+def rollouts(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"rollouts": [{"rollout", "who", "from", "at", "intent": {"intent", "who", "at"} or null}], "operations": [those
+    of the one that was asked for: {"id", "kind", "tenant", "who", "at", "outcome" (null: goes on), "message",
+    "seconds"}], "clock"}.
+
+    body {"id": of one rollout; all when left out}."""
+    wanted = only(body, id=str)["id"]
+    found = [item for item in kept.records(host) if wanted in (None, item["rollout"]["id"])]
+    told = [item | {"intent": kept.intent(host, item["rollout"]["id"])} for item in found]
+    begun = list(kept.operations(host, kept.checked(wanted))) if wanted else []
+    yield reply({"rollouts": told, "operations": begun, "clock": host.now()})
