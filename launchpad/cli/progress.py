@@ -14,6 +14,7 @@ from launchpad.events import (
     ConnectionCut,
     Event,
     Heard,
+    MemberEnded,
     OnEvent,
     OperationResumed,
     OperationStarted,
@@ -24,6 +25,9 @@ from launchpad.events import (
     StepUndone,
     UndoFailed,
     UndoStarted,
+    WaveJudged,
+    WaveSoaking,
+    WaveStarted,
 )
 
 if TYPE_CHECKING:
@@ -39,22 +43,23 @@ class Teller(Protocol):
 
 
 @contextmanager
-def telling(output: Output) -> Iterator[OnEvent]:
-    """An `on_event` for the operations in the block."""
+def telling(output: Output, *, brief: bool = False) -> Iterator[OnEvent]:
+    """An `on_event` for the operations in the block; brief: of each operation only what went wrong."""
     if output.json:
         yield lambda heard: output.item(heard.as_json(), "")
     elif output.stderr.isatty():
-        with _on_terminal(output) as teller:
+        with _on_terminal(output, brief=brief) as teller:
             yield teller.hear
     else:
-        yield Lines(output).hear
+        yield Lines(output, brief=brief).hear
 
 
 class Lines:
     """One line for each step that is over, and for whatever else a person would want to know."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, brief: bool = False) -> None:
         self._output = output
+        self._brief = brief
         self._guard = threading.Lock()
         self._titles: dict[tuple[str, int], str] = {}
 
@@ -70,6 +75,10 @@ class Lines:
 
     def _lines(self, heard: Heard, event: Event) -> Iterator[tuple[str, str, str]]:
         match event:
+            case StepDone() | StepProgress() | StepUndone() if self._brief:
+                return
+            case WaveStarted() | MemberEnded() | WaveSoaking() | WaveJudged():
+                yield _of_rollout(event)
             case StepDone():
                 yield DONE, GREEN, f"{self._title(heard, event)}  {lasted(event.seconds)}"
             case StepFailedEvent():
@@ -92,11 +101,33 @@ class Lines:
         return self._titles.get((heard.operation, event.index), str(event.step))
 
 
+MARKS = {"changed": (DONE, GREEN), "undone": (UNDONE, YELLOW), "left": (NOTE, DIM), "pass": (DONE, GREEN)}
+"""By what became of a tenant, or of a wave; all else is a failure."""
+
+
+def _of_rollout(event: WaveStarted | MemberEnded | WaveSoaking | WaveJudged) -> tuple[str, str, str]:
+    """A line of a rollout itself: its mark, its colour, its words."""
+    match event:
+        case WaveStarted():
+            tenants = f"{event.tenants} tenant{'' if event.tenants == 1 else 's'}"
+            hosts = f"{event.hosts} host{'' if event.hosts == 1 else 's'}"
+            return NOTE, DIM, f"ring {event.ring}: {event.back or 'now'}, {tenants} on {hosts}"
+        case WaveSoaking():
+            return NOTE, DIM, f"ring {event.ring}: watched for {lasted(event.seconds)}"
+        case WaveJudged():
+            mark, style = MARKS.get(event.verdict, (FAILED, RED))
+            return mark, style, f"ring {event.ring}: {event.verdict}{f': {event.reason}' if event.reason else ''}"
+        case MemberEnded():
+            mark, style = MARKS.get(event.outcome, (FAILED, RED))
+            time = f" in {lasted(event.seconds)}" if event.seconds else ""
+            return mark, style, f"{event.outcome}{time}{f': {event.message}' if event.message else ''}"
+
+
 class Spinners(Lines):
     """The same lines, and below them what each operation is at now."""
 
-    def __init__(self, output: Output, live: Live) -> None:
-        super().__init__(output)
+    def __init__(self, output: Output, live: Live, *, brief: bool = False) -> None:
+        super().__init__(output, brief=brief)
         self._live = live
         self._now: dict[str, Any] = {}
 
@@ -126,6 +157,8 @@ class Spinners(Lines):
                     doing = "undoing"
                 case ConnectionCut():
                     doing = "connecting"
+                case WaveSoaking():
+                    doing = f"ring {heard.event.ring} is watched for {lasted(heard.event.seconds)}"
                 case StepDone() | StepFailedEvent() | StepUndone() | UndoFailed() | OperationResumed():
                     return
                 case _:
@@ -138,11 +171,11 @@ class Spinners(Lines):
 
 def subject(heard: Heard) -> str:
     """What the operation is on."""
-    return heard.tenant or heard.host
+    return heard.tenant or heard.host or "rollout"
 
 
 @contextmanager
-def _on_terminal(output: Output) -> Iterator[Spinners]:
+def _on_terminal(output: Output, *, brief: bool) -> Iterator[Spinners]:
     from rich.console import Console
     from rich.live import Live
 
@@ -150,4 +183,4 @@ def _on_terminal(output: Output) -> Iterator[Spinners]:
         file=output.stderr, highlight=False, markup=False, no_color=not output.styled("x", DIM, sys.stderr)
     )
     with Live(console=console, transient=True, refresh_per_second=8) as live:
-        yield Spinners(output, live)
+        yield Spinners(output, live, brief=brief)

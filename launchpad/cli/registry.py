@@ -44,6 +44,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("deploy", "Bring one tenant to what the inventory says.", "running"),
         Entry("upgrade", "Bring a tenant to a newer version, data and all.", "upgrading"),
         Entry("rollback", "Bring a tenant back to what ran before, data and all.", "upgrading"),
+        Entry("rollout", "Bring an app's tenants to a newer version, ring after ring.", "rollout"),
+        Entry("rollouts", "List the rollouts that the hosts know of.", "rollout"),
         Entry("adopt", "Write the version that a tenant runs into the inventory.", "versions"),
         Entry("snapshot", "Keep a tenant's data as it is now.", "generations"),
         Entry("restore", "Put a tenant's data back to what was kept.", "generations"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -21,6 +22,7 @@ from launchpad.fleet.mistakes import Mistake, Place
 LARGEST_FILE = 256 * 1024
 MOST_NODES = 20_000
 DEEPEST = 16
+MOST_REMEMBERED = 4096
 
 Scalar = str | int | float | bool | None
 
@@ -81,8 +83,11 @@ class Unreadable(Exception):
         self.mistakes = mistakes
 
 
+@lru_cache(maxsize=MOST_REMEMBERED)
 def read_tree(file: str, content: bytes) -> Tree:
-    """The tree of a file's bytes; an empty file is an empty mapping. Raises Unreadable with the mistakes it sees."""
+    """The tree of a file's bytes; an empty file is an empty mapping. Raises Unreadable with the mistakes it sees.
+
+    Remembered: a rollout edits one tenant's file after another, and reads the whole inventory each time."""
     text = _decode(file, content)
     try:
         node = YAML(typ="safe", pure=True).compose(text)

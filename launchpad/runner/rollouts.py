@@ -104,9 +104,9 @@ def intent(host: Host, identifier: str) -> dict[str, Any] | None:
     return _json(host, f"{paths.ROLLOUTS}/{checked(identifier)}.intent.json")
 
 
-def records(host: Host) -> Iterator[dict[str, Any]]:
-    """Every record on this host, as it was put there."""
-    for name in _identifiers(host):
+def records(host: Host, wanted: str = "") -> Iterator[dict[str, Any]]:
+    """Every record on this host as it was put there, or the one of that id."""
+    for name in [checked(wanted)] if wanted else _identifiers(host):
         found = _json(host, f"{paths.ROLLOUTS}/{name}.json")
         if found is not None:
             yield found

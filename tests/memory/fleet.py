@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -38,7 +39,8 @@ VERSIONS = "".join(
     f"  - {{version: {version}, images: {{web: 'registry.example.com/echo:{version}@sha256:{digest}'}}}}\n"
     for version, digest in IMAGES.items()
 )
-SITE = '{{ tenant.domains }} {\n\treverse_proxy {{ web.addresses }}\n}\n'
+PROBES = "probes: [{kind: process}, {kind: ready, service: web, port: 8080, path: /startupz}]\n"
+SITE = "{{ tenant.domains }} {\n\treverse_proxy {{ web.addresses }}\n}\n"
 
 
 @dataclass
@@ -79,11 +81,11 @@ class FleetRunner:
 
     def exchange(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Iterator[dict[str, Any]]:
         self.asked.append((self.name, verb))
-        body = json.loads(json.dumps(body))
+        plain: dict[str, Any] = json.loads(json.dumps(body))
         if self.host.dead:
             raise HostError(f"{self.name}: the connection broke")
         try:
-            yield from self._answers(verb, body)
+            yield from self._answers(verb, plain)
         except Refused as refused:
             raise error_from_line(refused.as_line(), host=self.name) from refused
         except Failed as failed:
@@ -133,19 +135,17 @@ class FleetHosts:
 
 @dataclass
 class FleetClock:
-    """All clocks go with one another."""
+    """As late as the latest of the hosts."""
 
     hosts: dict[str, FleetHost]
-    time: float = 1_790_000_000.0
 
     def now(self) -> float:
-        return self.time
+        return max(host.clock for host in self.hosts.values())
 
     def monotonic(self) -> float:
-        return self.time
+        return self.now()
 
     def sleep(self, seconds: float) -> None:
-        self.time += seconds
         for host in self.hosts.values():
             host.wait(seconds)
 
@@ -191,32 +191,45 @@ class MemoryFleet:
         return found
 
 
+def git(root: Path, *words: str) -> None:
+    who = ["-c", "user.name=ann", "-c", "user.email=ann@example.com"]
+    subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True)
+
+
+def commit(root: Path) -> None:
+    """Whatever was changed, as an operator's commit."""
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "--allow-empty", "-m", "What was changed")
+
+
 def memory_fleet(folder: Path, tenants: Mapping[str, str], *, settings: str = "") -> MemoryFleet:
     """Hosts with these tenants (name → host) deployed on 1.0.0; `settings` is YAML more for launchpad.yaml. A tenant's
     name that begins with `canary` is in that ring."""
     names = sorted(set(tenants.values()))
     root = write_workspace(folder / "fleet", dict.fromkeys(names, 22), tenants)
-    for number, name in enumerate(names, start=1):
-        path = root / "inventory/hosts.yaml"
+    path = root / "inventory/hosts.yaml"
+    for number, _ in enumerate(names, start=1):
         path.write_text(path.read_text().replace('"127.0.0.1"', f'"192.0.2.{number}"', 1))
-        del name
     for slot, (name, host) in enumerate(tenants.items(), start=1):
         more = {"ring": "canary"} if name.startswith("canary") else {}
         (root / f"inventory/tenants/{name}.yaml").write_text(tenant_yaml(slot, host, name, **more))
     app = APP[: APP.index("versions:")].replace("strategy: beside", "strategy: swap")
     timings = "timings: {start: 20s, steady: 2s, stop: 5s}\n"
-    (root / "inventory/apps/echo.yaml").write_text(f"{app}volumes: [state]\n{timings}versions:\n{VERSIONS}")
+    (root / "inventory/apps/echo.yaml").write_text(f"{app}volumes: [state]\n{PROBES}{timings}versions:\n{VERSIONS}")
     (root / "templates/caddy").mkdir(parents=True)
     (root / "templates/caddy/site.caddy.j2").write_text(SITE)
     with (root / "launchpad.yaml").open("a") as file:
         file.write(settings)
     made = MemoryFleet(root, {name: FleetHost() for name in names})
     images = {f"registry.example.com/echo:{version}@sha256:{digest}" for version, digest in IMAGES.items()}
-    for host in made.hosts.values():
-        host.registry |= images
+    for found in made.hosts.values():
+        found.registry |= images
     workspace = made.workspace()
     for name in tenants:
         workspace.secrets.set(TenantName(name), SecretName("ECHO_TOKEN"), Secret("a-token-of-a-tenant"))
+    git(root, "init", "--quiet")
+    commit(root)
+    workspace = made.workspace()
     for name in tenants:
         assert deploy(workspace, name).outcome == "done"
     return made

@@ -17,8 +17,8 @@ def rollouts(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[d
     "seconds"}], "clock"}.
 
     body {"id": of one rollout; all when left out}."""
-    wanted = only(body, id=str)["id"]
-    found = [item for item in kept.records(host) if wanted in (None, item["rollout"]["id"])]
+    wanted = only(body, id=str)["id"] or ""
+    found = kept.records(host, wanted)
     told = [item | {"intent": kept.intent(host, item["rollout"]["id"])} for item in found]
-    begun = list(kept.operations(host, kept.checked(wanted))) if wanted else []
+    begun = list(kept.operations(host, wanted)) if wanted else []
     yield reply({"rollouts": told, "operations": begun, "clock": host.now()})

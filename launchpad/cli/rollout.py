@@ -1,0 +1,295 @@
+"""launchpad rollout, rollouts: a new version for an app's tenants, ring after ring; going on with it, undoing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.output import Table
+from launchpad.cli.running import Yes, errors_as_lines
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.events import OnEvent
+    from launchpad.operations.rollout import RolloutPlan
+    from launchpad.operations.rollouts import Known, Progress
+    from launchpad.runner.protocol import Wave
+
+app = typer.Typer(help="Rollouts.")
+
+SHOWN_NAMES = 6
+FAILED = 8
+HALTED = 4
+
+
+@app.command("rollout", epilog="Example: launchpad rollout openclaw --to 2026.9.6")
+def rollout(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="APP", help="The app's name.", autocompletion=complete.apps)],
+    to: Annotated[str, typer.Option("--to", metavar="VERSION", help="Begin one, to this version.")] = "",
+    latest: Annotated[bool, typer.Option("--latest", help="Begin one, to the app's newest version.")] = False,
+    no_rehearsal: Annotated[
+        bool, typer.Option("--no-rehearsal", help="Do not try it first on clones of the tenants' data.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show who would be in which ring, and no more.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest one, whoever began it.")] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="With --resume: behind the ring that it halted at, too.")
+    ] = False,
+    halt: Annotated[bool, typer.Option("--halt", help="Have it begin nothing more.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take every tenant back that it changed, data and all.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show how each of its tenants stands.")] = False,
+    yes: Yes = False,
+    identifier: Annotated[str, typer.Option("--id", metavar="ID", help="Of the rollout; else the newest.")] = "",
+) -> None:
+    """Bring every tenant of APP to a newer version, ring after ring: canaries, 1 %, 10 %, 50 %, all.
+
+    launchpad.yaml says the rings, how long each must go well, and how many of its tenants may fail. A ring that failed,
+    or of which too little can be told, halts the rollout; the rest stays as it is.
+
+    Its record is on every host in it before anything begins: when this machine dies, anybody goes on with --resume.
+    """
+    from launchpad.cli.boundary import UsageError
+
+    asked = [bool(to), latest, resume, halt, undo, status]
+    if sum(asked) != 1:
+        hint = f"launchpad rollout {name} --to VERSION"
+        raise UsageError("rollout takes one of --to, --latest, --resume, --halt, --undo, --status", hint=hint)
+    if accept and not resume:
+        raise UsageError("--accept goes with --resume", hint=f"launchpad rollout {name} --resume --accept")
+    session = Session.of(ctx)
+    with errors_as_lines(session):
+        if to or latest:
+            _begin(session, name, to, identifier=identifier, rehearse=not no_rehearsal, yes=yes, dry_run=dry_run)
+        elif resume:
+            _resume(session, name, identifier, accept=accept, yes=yes)
+        elif halt:
+            _halt(session, name, identifier)
+        elif undo:
+            _undo(session, name, identifier, yes=yes)
+        else:
+            _status(session, name, identifier)
+
+
+@app.command("rollouts", epilog="Example: launchpad rollouts openclaw")
+def rollouts(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="APP", help="Of this one.", autocompletion=complete.apps)] = "",
+) -> None:
+    """List the rollouts that the fleet's hosts know of, the newest first: who began which, and how far it is."""
+    from launchpad.cli.planning import leave
+    from launchpad.cli.wording import short_moment
+    from launchpad.operations.rollouts import rollouts
+
+    session = Session.of(ctx)
+    found = rollouts(session.workspace, name)
+    now = session.workspace.clock.now()
+    rows = tuple(
+        (
+            item.rollout.id,
+            short_moment(item.at, now=now),
+            item.rollout.app,
+            item.rollout.version,
+            str(item.tenants),
+            item.who,
+            item.stands,
+        )
+        for item in found.rollouts
+    )
+    headings = ("rollout", "when", "app", "to", "tenants", "who", "stands")
+    session.output.result(found.as_json(), Table(headings, rows, "no rollout yet", firm=("rollout", "when")))
+    leave(session, found.silent)
+
+
+def _begin(
+    session: Session, name: str, version: str, *, identifier: str, rehearse: bool, yes: bool, dry_run: bool
+) -> None:
+    from launchpad.cli.prompts import confirm
+    from launchpad.operations.confirmation import Confirmation
+    from launchpad.operations.rollout import Wanted, plan_rollout, rollout
+
+    wanted = Wanted(version=version, rehearse=rehearse, identifier=identifier)
+    what = plan_rollout(session.workspace, name, wanted)
+    _show(session, what)
+    if dry_run or what.empty:
+        if session.json:
+            session.output.document(what.as_json())
+        return
+    count = sum(len(wave.members) for wave in what.rollout.waves)
+    confirm(session, f"Roll {name} {what.rollout.version} out to {_tenants(count)}?", yes=yes)
+    sure = Confirmation(digest=what.digest)
+    _carry_out(session, name, lambda hear: rollout(session.workspace, what, confirm=sure, on_event=hear))
+
+
+def _resume(session: Session, name: str, identifier: str, *, accept: bool, yes: bool) -> None:
+    from launchpad.cli.prompts import confirm
+    from launchpad.operations.rollouts import find, look
+    from launchpad.operations.waves import go_on, stuck_at
+
+    known = find(session.workspace, name, identifier)
+    session.output.say(_sentence(known))
+    if accept:
+        progress = look(session.workspace, known.rollout)
+        for index in stuck_at(progress):
+            item = progress.judgements[index]
+            confirm(session, f"Go on behind ring {item.ring}, {item.verdict}: {item.reason}?", yes=yes)
+    _carry_out(session, name, lambda hear: go_on(session.workspace, known.rollout, accept=accept, on_event=hear))
+
+
+def _halt(session: Session, name: str, identifier: str) -> None:
+    from launchpad.operations.rollouts import find, halt
+
+    known = halt(session.workspace, find(session.workspace, name, identifier))
+    text = f"rollout {known.rollout.id} begins nothing more; launchpad rollout {name} --resume goes on"
+    session.output.result(known.as_json(), text)
+
+
+def _undo(session: Session, name: str, identifier: str, *, yes: bool) -> None:
+    from launchpad.cli.prompts import confirm
+    from launchpad.operations.rollouts import find, look
+    from launchpad.operations.take_back import take_back
+    from launchpad.plan.rollout import to_take_back
+
+    known = find(session.workspace, name, identifier)
+    progress = look(session.workspace, known.rollout)
+    count = sum(len(members) for _, members in to_take_back(known.rollout, progress.states))
+    session.output.say(_sentence(known))
+    confirm(session, f"Take {_tenants(count)} back to what ran before, with the data of then?", yes=yes)
+    _carry_out(session, name, lambda hear: take_back(session.workspace, known.rollout, on_event=hear), back=True)
+
+
+def _status(session: Session, name: str, identifier: str) -> None:
+    from launchpad.cli.planning import leave
+    from launchpad.operations.rollouts import find, look
+
+    known = find(session.workspace, name, identifier)
+    progress = look(session.workspace, known.rollout)
+    session.output.say(_sentence(known))
+    session.output.result(progress.as_json(), _report(progress))
+    if not session.json:
+        _explain(session, progress)
+    leave(session, progress.silent)
+
+
+def _carry_out(session: Session, name: str, work: Callable[[OnEvent], Progress], *, back: bool = False) -> None:
+    """Tell it while it goes on, and then what became of each tenant; the exit code says whether all went well."""
+    from launchpad.cli.progress import telling
+
+    with _interrupted(session, name), telling(session.output, brief=True) as on_event:
+        progress = work(on_event)
+    if session.json:
+        session.output.item(progress.as_json(), "")
+    else:
+        session.output.result(None, _report(progress))
+        _explain(session, progress)
+    for tenant, error in progress.unwritten.items():
+        session.output.warn(f"inventory/tenants/{tenant}.yaml is as it was: {error.message} ({error.hint})")
+    if changed := progress.having("undone" if back else "changed"):
+        session.output.say(f"commit the inventory: it says what {_tenants(len(changed))} run now")
+    _say_next(session, name, progress)
+    wrong = progress.having("changed", "running", "unknown") if back else progress.having("failed", "unknown")
+    if wrong:
+        raise typer.Exit(FAILED)
+    if progress.intent is not None and progress.intent.what == "halt":
+        raise typer.Exit(HALTED)
+
+
+def _say_next(session: Session, name: str, progress: Progress) -> None:
+    intent = progress.intent
+    if intent is None or intent.what not in ("halt", "undo"):
+        return
+    if intent.what == "undo":
+        session.output.warn(f"not all of it is taken back: launchpad rollout {name} --undo goes on")
+        return
+    session.output.warn(f"it is halted: {intent.reason}")
+    session.output.say(f"launchpad rollout {name} --resume           once that is mended")
+    session.output.say(f"launchpad rollout {name} --resume --accept  to go on all the same")
+    session.output.say(f"launchpad rollout {name} --undo             to take back what it changed")
+
+
+@contextmanager
+def _interrupted(session: Session, name: str) -> Iterator[None]:
+    """Ctrl-C leaves; what is under way goes on, and nothing more begins."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        session.output.say(f"the upgrades under way go on: launchpad rollout {name} --resume comes back to them")
+        raise
+
+
+def _show(session: Session, what: RolloutPlan) -> None:
+    """Who is in which ring, and who is left out; nothing under --json."""
+    from launchpad.cli.wording import lasted
+
+    rows = tuple(
+        (
+            wave.ring,
+            str(len(wave.members)),
+            str(len({member.host for member in wave.members})),
+            lasted(wave.soak),
+            str(wave.budget),
+            _names(wave),
+        )
+        for wave in what.rollout.waves
+    )
+    lines = [f"{what.rollout.app} → {what.rollout.version}"]
+    lines += [f"  {version} breaks: {text}" for version, text in what.breaks]
+    lines += [f"  {version}: {text}" for version, text in what.notes]
+    session.output.say("\n".join(lines if what.rollout.rehearse else [*lines, "  it is not rehearsed"]))
+    if not session.json:
+        headings = ("ring", "tenants", "hosts", "soak", "may fail", "who")
+        session.output.result(None, Table(headings, rows, "nothing to do"))
+    for item in what.left_out:
+        hint = f" ({item.hint})" if item.hint else ""
+        session.output.say(f"left out: {item.tenant} on {item.host}: {item.reason}{hint}")
+
+
+def _names(wave: Wave) -> str:
+    names = [member.tenant for member in wave.members]
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _report(progress: Progress) -> Table:
+    from launchpad.cli.wording import lasted
+
+    before = {member.tenant: member.version for wave in progress.rollout.waves for member in wave.members}
+    rows = tuple(
+        (item.tenant, item.host, item.ring, item.outcome, _versions(item, before[item.tenant]), lasted(item.seconds))
+        for item in progress.states.values()
+    )
+    return Table(("tenant", "host", "ring", "outcome", "version", "time"), rows)
+
+
+def _versions(item: Any, before: str) -> str:
+    return f"{before} → {item.version}" if item.version and item.version != before else item.version or before
+
+
+def _explain(session: Session, progress: Progress) -> None:
+    """What is to be said of single tenants, and how many stand how."""
+    for item in progress.having("failed", "unknown", "left", "changed"):
+        if item.message:
+            hint = f" ({item.hint})" if item.hint else ""
+            session.output.say(f"{item.tenant}: {item.message}{hint}")
+    counts: dict[str, int] = {}
+    for item in progress.states.values():
+        counts[item.outcome] = counts.get(item.outcome, 0) + 1
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    session.output.say(f"{progress.rollout.app} {progress.rollout.version}: {told}")
+
+
+def _sentence(known: Known) -> str:
+    from launchpad.cli.wording import moment
+
+    what = known.rollout
+    reason = f": {known.intent.reason}" if known.intent and known.intent.reason else ""
+    began = f"begun by {known.who} at {moment(known.at)}"
+    return f"rollout {what.id}: {what.app} {what.version}, {_tenants(known.tenants)}, {began}, {known.stands}{reason}"
+
+
+def _tenants(count: int | Sequence[Any]) -> str:
+    return f"{count} tenant{'' if count == 1 else 's'}"
