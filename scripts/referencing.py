@@ -10,6 +10,7 @@ from typing import Any
 from launchpad import errors, settings
 from launchpad.cli.app import load
 from launchpad.cli.registry import SECTIONS
+from launchpad.fleet.quantities import Duration, Size
 from launchpad.fleet.schema import KINDS, schema
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/reference.md"
@@ -70,7 +71,8 @@ def keys(made: dict[str, Any], definitions: dict[str, Any], above: str = "") -> 
         return
     for name, item in made.get("properties", {}).items():
         inner = resolved(item, definitions)
-        default = f"; {item['default']!r} when left out" if item.get("default") not in (None, [], {}, "") else ""
+        left_out = written(item.get("default"))
+        default = f"; {left_out} when left out" if left_out else ""
         meaning = " ".join((item.get("description") or inner.get("description") or "").split())
         yield f"- `{above}{name}`{default}{': ' + meaning if meaning else ''}"
         listed = resolved(inner.get("items", {}), definitions)
@@ -78,6 +80,15 @@ def keys(made: dict[str, Any], definitions: dict[str, Any], above: str = "") -> 
             yield from keys(inner, definitions, f"{above}{name}.")
         elif listed.get("properties"):
             yield from keys(listed, definitions, f"{above}{name}[].")
+
+
+def written(default: Any) -> str:
+    """A default as people write it; nothing for one that is a whole structure, whose keys have their own."""
+    if isinstance(default, dict) and set(default) == {"seconds"}:
+        return str(Duration(default["seconds"]))
+    if isinstance(default, dict) and set(default) == {"mb"}:
+        return str(Size(default["mb"]))
+    return "" if default in (None, "") or isinstance(default, dict | list) else repr(default)
 
 
 def resolved(item: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from launchpad.operations.confirmation import Confirmation, plan_digest
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.observing import observe
 from launchpad.operations.render import rendered
-from launchpad.operations.rollouts import UNFINISHED, Progress, prepare, rollouts
+from launchpad.operations.rollouts import UNFINISHED, Progress, rollouts
 from launchpad.operations.scope import Scope
 from launchpad.operations.waves import go_on
 from launchpad.plan import HostSeen, TenantSeen
@@ -120,7 +120,6 @@ def rollout(workspace: Workspace, what: RolloutPlan, *, confirm: Confirmation, o
     confirm.of(what, command="rollout")
     if what.empty:
         raise StateError(f"{what.rollout.app}: there is nothing to roll out", hint=f"launchpad versions {what.tenant}")
-    prepare(workspace, what.rollout)
     return go_on(workspace, what.rollout, on_event=on_event)
 
 
