@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -79,7 +79,9 @@ class FleetRunner:
     operator: str
     asked: list[tuple[str, str]]
 
-    def exchange(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Iterator[dict[str, Any]]:
+    def exchange(
+        self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None, incoming: Iterable[bytes] = ()
+    ) -> Iterator[dict[str, Any]]:
         self.asked.append((self.name, verb))
         plain: dict[str, Any] = json.loads(json.dumps(body))
         if self.host.dead:
