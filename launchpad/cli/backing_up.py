@@ -24,11 +24,15 @@ def backup(
         list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
+    own: Annotated[
+        bool, typer.Option("--workspace", help="The workspace itself, from this machine, with restic here.")
+    ] = False,
 ) -> None:
     """Send one instant of TENANT's data to every target of its tier, while it runs.
 
     Its databases are checked first, and a damaged one is not sent. A target that is down is told and stops no other;
-    exit code 8 then, as when some of several tenants have no backup.
+    exit code 8 then, as when some of several tenants have no backup. With --workspace: inventory, templates, settings,
+    sealed secrets and Git history, sealed as a whole, to every target but folders on hosts; the emergency kit opens it.
     """
     from launchpad.cli.planning import leave
     from launchpad.cli.progress import telling
@@ -38,8 +42,11 @@ def backup(
     from launchpad.operations.backup import backup_all
 
     session = Session.of(ctx)
-    if bool(tenants) == everyone:
-        raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
+    if bool(tenants) + everyone + own != 1:
+        raise typer.BadParameter("name tenants, or give --all, or --workspace", ctx=ctx)
+    if own:
+        _workspace(session)
+        return
     with errors_as_lines(session), interrupted_kindly(session):
         with telling(session.output) as on_event:
             found = backup_all(session.workspace, tenants or (), on_event=on_event)
@@ -49,6 +56,22 @@ def backup(
     if everyone and (bare := unprotected(session.workspace.fleet.load())):
         session.output.warn(f"without backups, by their tiers: {', '.join(bare)}")
     leave(session, {name: error for name, said in found.items() if (error := _failure(said)) is not None})
+
+
+def _workspace(session: Session) -> None:
+    from launchpad.cli.planning import leave
+    from launchpad.cli.progress import working
+    from launchpad.cli.wording import size
+    from launchpad.errors import LaunchpadError
+    from launchpad.operations.backup_workspace import as_json, back_up_workspace
+    from launchpad.operations.repositories import How
+
+    with working(session.output, "the workspace") as progress:
+        how = How(progress=progress)
+        found = back_up_workspace(session.workspace, environment=session.environment, how=how)
+    good = [f"{said.target} ({size(said.bytes)})" for said in found.values() if not isinstance(said, LaunchpadError)]
+    session.output.result({"targets": as_json(found)}, f"the workspace: backed up to {', '.join(good)}" if good else "")
+    leave(session, {name: said for name, said in found.items() if isinstance(said, LaunchpadError)})
 
 
 def sentence(done: BackedUp) -> str:
@@ -119,7 +142,8 @@ def kit(
 ) -> None:
     """Make the emergency kit: an identity that opens every later backup, and how to restore without Launchpad.
 
-    The identity is in FILE and nowhere else; launchpad.yaml gets its public half.
+    The identity is in FILE and nowhere else; launchpad.yaml gets its public half. FILE also says what hosts reach the
+    targets with, so set the targets' credentials first.
     """
     from launchpad.operations.kit import kit
 
@@ -128,3 +152,5 @@ def kit(
     data = {"file": str(file), "recovery": str(recipient)}
     session.output.result(data, f"{file} holds the recovery identity of {recipient}")
     session.output.say("print it or lock it away, in two places, and remove the file; then commit launchpad.yaml")
+    session.output.say("next: launchpad backup --workspace")
+    session.output.say("keys of backups that there are: launchpad backups rewrap --all")

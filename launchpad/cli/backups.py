@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from launchpad.cli import complete
 from launchpad.cli.output import Table
 from launchpad.cli.session import Session
-from launchpad.cli.tenants import TenantArgument
+from launchpad.cli.tenants import TenantArgument, YesOption
+
+if TYPE_CHECKING:
+    from launchpad.errors import LaunchpadError
+    from launchpad.operations.forget import Forgotten
 
 app = typer.Typer(help="List, fetch, verify and thin out tenants' backups.")
 
@@ -24,7 +30,6 @@ def list_backups(ctx: typer.Context, tenant: TenantArgument) -> None:
     """List TENANT's backups as its repositories have them, the newest first."""
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import moment, size
-    from launchpad.errors import LaunchpadError, StepFailed
     from launchpad.operations.backups import backups
 
     session = Session.of(ctx)
@@ -36,11 +41,7 @@ def list_backups(ctx: typer.Context, tenant: TenantArgument) -> None:
     empty = "" if found.problems else f"no backups: launchpad backup {tenant}"
     headings = ("backup", "frozen at", "target", "size", "files")
     session.output.result(found.as_json(), Table(headings, rows, empty, firm=("backup", "frozen at")))
-    problems: dict[str, LaunchpadError] = {
-        target: StepFailed(f"{target}: {problem}", hint=f"launchpad target show {target}")
-        for target, problem in found.problems.items()
-    }
-    leave(session, problems)
+    leave(session, _silent(found.problems))
 
 
 @app.command("fetch", epilog="Example: launchpad backups fetch alice --at 2026-11-22T14:00")
@@ -59,34 +60,187 @@ def fetch_backup(
     carry_out(session, lambda on_event: fetch(session.workspace, tenant, at=at, on_event=on_event))
 
 
+@app.command("show", epilog="Example: launchpad backups show alice 1f2e3d4c")
+def show_backup(
+    ctx: typer.Context,
+    tenant: TenantArgument,
+    backup: Annotated[str, typer.Argument(metavar="ID", help="As launchpad backups list shows it.")],
+) -> None:
+    """Show what one of TENANT's backups is: its version and size, which targets have it, and whether it was proven.
+
+    Exit code 8 when some targets do not say.
+    """
+    from launchpad.cli.output import fields
+    from launchpad.cli.planning import leave
+    from launchpad.cli.wording import moment, size
+    from launchpad.operations.backups import show
+
+    session = Session.of(ctx)
+    found = show(session.workspace, tenant, backup)
+    first = found.copies[0]
+    new = "" if first.new_files is None else f"{first.new_files} new, {size(first.added)} as stored"
+    text = fields(
+        [
+            ("tenant", found.tenant),
+            ("frozen at", moment(first.at)),
+            ("app", f"{first.app} {first.version}".strip()),
+            ("release", first.release),
+            ("operation", first.operation),
+            ("size", size(first.size)),
+            ("files", first.files),
+            ("since the last", new),
+            ("proven", "no, or another was since" if found.proven is None else moment(found.proven)),
+            *((f"at {item.target}", item.id[:8]) for item in found.copies),
+            *((f"at {item}", "not there") for item in found.absent),
+        ]
+    )
+    session.output.result(found.as_json(), text)
+    leave(session, _silent(found.unknown))
+
+
+def _silent(problems: Mapping[str, str]) -> dict[str, LaunchpadError]:
+    from launchpad.errors import StepFailed
+
+    return {
+        target: StepFailed(f"{target}: {problem}", hint=f"launchpad target show {target}")
+        for target, problem in problems.items()
+    }
+
+
+@app.command("download", epilog="Example: launchpad backups download alice --to alice.tar")
+def download_backup(
+    ctx: typer.Context,
+    tenant: TenantArgument,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE|FOLDER", help="New; an archive when its name ends with .tar.")
+    ],
+    at: Annotated[
+        str, typer.Option(metavar="TIME|ID", help="The newest one until then, or this one; the newest when left out.")
+    ] = "",
+) -> None:
+    """Write one of TENANT's backups to this machine: a folder a volume, readable by you alone.
+
+    Runs restic here, and asks no host. What lies in a folder on a host alone comes by `launchpad backups fetch`.
+    """
+    from launchpad.cli.progress import working
+    from launchpad.cli.wording import moment, size
+    from launchpad.operations.download import download
+    from launchpad.operations.repositories import How
+
+    session = Session.of(ctx)
+    with working(session.output, tenant) as progress:
+        done = download(session.workspace, tenant, to=to, at=at, how=How(progress=progress))
+    frozen, much = moment(done.backup.at), size(done.bytes)
+    session.output.result(
+        done.as_json(), f"{done.to} has {tenant}'s data of {frozen}, {much}, from {done.backup.target}"
+    )
+
+
 @app.command("forget", epilog="Example: launchpad backups forget --all")
 def forget_backups(
     ctx: typer.Context,
     tenants: Annotated[
         list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
     ] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Every tenant whose tier has backups, and the workspace's own.")
+    ] = False,
 ) -> None:
     """Delete the backups of TENANT that its tier's `keep` does not keep.
 
-    Runs restic here, with the PRUNE_ credentials of each remote target, which no host has. Folders on hosts are left
-    alone.
+    Runs restic here, with the PRUNE_ credentials of each remote target, which no host has. A folder on a host is
+    thinned out there, as the tenant; the newest backup and the one that was proven last stay.
     """
     from launchpad.cli.planning import leave
+    from launchpad.cli.progress import working
+    from launchpad.fleet.readiness import protected
+    from launchpad.operations.backup_workspace import forget_workspace
+    from launchpad.operations.forget import forget
+    from launchpad.operations.repositories import How
+
+    session = Session.of(ctx)
+    if bool(tenants) == everyone:
+        raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
+    failures: dict[str, LaunchpadError] = {}
+    fleet = session.workspace.fleet.load()
+    with working(session.output, "backups") as progress:
+        how = How(progress=progress)
+        for name in tenants or protected(fleet):
+            failures |= _told(session, name, forget(session.workspace, name, how=how))
+        if everyone and any(target.kind != "local" for target in fleet.targets.values()):
+            failures |= _told(session, "the workspace", forget_workspace(session.workspace, how=how))
+    leave(session, failures)
+
+
+def _told(session: Session, name: str, found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, LaunchpadError]:
+    """Say what was deleted; what is left to be told of failures."""
+    from launchpad.errors import LaunchpadError
+    from launchpad.operations.forget import as_json
+
+    good = {target: said for target, said in found.items() if not isinstance(said, LaunchpadError)}
+    told = [f"{target}: {len(said.removed)} deleted, {said.left} left" for target, said in good.items()]
+    session.output.item({"tenant": name, "targets": as_json(found)}, f"{name}: {'; '.join(told) or 'nothing done'}")
+    return {f"{name} at {target}": said for target, said in found.items() if isinstance(said, LaunchpadError)}
+
+
+@app.command("erase", epilog="Example: launchpad backups erase alice --target offsite")
+def erase_backups(
+    ctx: typer.Context,
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="One that is not in the inventory any more.")],
+    target: Annotated[str, typer.Option("--target", metavar="TARGET", autocompletion=complete.targets)],
+    yes: YesOption = False,
+) -> None:
+    """Delete EVERY backup of TENANT at a target, and the wrapped keys beside them, for ever.
+
+    Runs restic here, with the target's PRUNE_ credentials. For a tenant that was retired and removed.
+    """
+    from launchpad.cli.progress import working
+    from launchpad.cli.prompts import confirm
+    from launchpad.operations.forget import erase
+    from launchpad.operations.repositories import How
+
+    session = Session.of(ctx)
+    meant = session.workspace.fleet.load().target(target)
+    confirm(session, f"Delete EVERY backup of {tenant} at {target}, for ever?", yes=yes)
+    with working(session.output, tenant) as progress:
+        done = erase(session.workspace, tenant, meant, how=How(progress=progress))
+    data = {"tenant": tenant, "target": target, "removed": list(done.removed)}
+    session.output.result(data, f"{tenant}: {len(done.removed)} backups deleted at {target}, and the keys to them")
+
+
+@app.command("rewrap", epilog="Example: launchpad backups rewrap --all")
+def rewrap_backups(
+    ctx: typer.Context,
+    tenants: Annotated[
+        list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
+) -> None:
+    """Wrap the key of TENANT's backups anew, for the recipients and the recovery identity of launchpad.yaml.
+
+    For when these changed: `launchpad status` says whose keys are wrapped for earlier ones. Needs an identity that
+    opens the present wrap. Earlier wraps stay beside the repositories, and who could open them still can.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.cli.progress import telling
+    from launchpad.cli.running import interrupted_kindly, sentence
     from launchpad.errors import LaunchpadError
     from launchpad.fleet.readiness import protected
-    from launchpad.operations.forget import as_json, forget
+    from launchpad.operations.rewrap import rewrap
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:
         raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
     failures: dict[str, LaunchpadError] = {}
     for name in tenants or protected(session.workspace.fleet.load()):
-        found = forget(session.workspace, name)
-        good = {target: said for target, said in found.items() if not isinstance(said, LaunchpadError)}
-        failures |= {f"{name} at {target}": said for target, said in found.items() if isinstance(said, LaunchpadError)}
-        told = [f"{target}: {len(said.removed)} deleted, {said.left} left" for target, said in good.items()]
-        session.output.item({"tenant": name, "targets": as_json(found)}, f"{name}: {'; '.join(told) or 'nothing done'}")
+        try:
+            with interrupted_kindly(session), telling(session.output) as on_event:
+                done = rewrap(session.workspace, name, on_event=on_event)
+        except LaunchpadError as error:
+            failures[name] = error
+        else:
+            session.output.item(done.outcome.as_json() | {"behind": list(done.behind)}, sentence(done.outcome))
+            failures |= _silent(dict.fromkeys(done.behind, f"gets {name}'s new wrap with the next backup"))
     leave(session, failures)
 
 

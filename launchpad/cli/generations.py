@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from launchpad.cli import complete
 from launchpad.cli.output import Table
 from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines
 from launchpad.cli.session import Session
@@ -76,12 +77,19 @@ def restore(
     at: Annotated[
         str, typer.Option(metavar="TIME|ID", help="Fetch a backup first: the newest until then, or the one of this id.")
     ] = "",
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="OTHER", autocompletion=complete.tenants, help="Put TENANT's backup into OTHER's place."
+        ),
+    ] = "",
     yes: Yes = False,
     identifier: OperationId = "",
 ) -> None:
     """Put TENANT's data back to a generation, or to a backup; its release stays.
 
-    The present data is kept as a generation first. Data of another version comes back with `launchpad rollback`.
+    The present data is kept as a generation first. Data of another version comes back with `launchpad rollback`. With
+    --to a backup of TENANT, the newest unless --at names one, becomes the data of OTHER, of the same app and version.
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import moment
@@ -89,12 +97,20 @@ def restore(
     from launchpad.operations.restore import plan_restore, restore
 
     session = Session.of(ctx)
-    if bool(generation) == bool(at):
-        raise typer.BadParameter("give --generation, or --at for a backup", ctx=ctx)
-    if at:
+    if bool(generation) == bool(at or to):
+        raise typer.BadParameter("give --generation, or --at for a backup, or --to", ctx=ctx)
+    source = ""
+    if to:
+        source, tenant = tenant, to
+        with errors_as_lines(session):
+            confirm(session, _warning(source, tenant), yes=yes)
+        yes = True
+    if not generation:
         from launchpad.operations.backups import fetch
 
-        fetched = carry_out(session, lambda on_event: fetch(session.workspace, tenant, at=at, on_event=on_event))
+        fetched = carry_out(
+            session, lambda on_event: fetch(session.workspace, tenant, at=at, source=source, on_event=on_event)
+        )
         generation = fetched.id
     with errors_as_lines(session):
         what = plan_restore(session.workspace, tenant, generation=generation)
@@ -102,3 +118,10 @@ def restore(
     sure = Confirmation(digest=what.digest, identifier=identifier)
     done = carry_out(session, lambda on_event: restore(session.workspace, what, confirm=sure, on_event=on_event))
     session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")
+
+
+def _warning(source: str, tenant: str) -> str:
+    return (
+        f"{tenant} gets all that is in {source}'s data, such as tokens, sessions and messages of {source}'s own, and "
+        f"{tenant}'s own data goes into a generation. Put it there?"
+    )

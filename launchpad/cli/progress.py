@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +52,20 @@ def telling(output: Output, *, brief: bool = False) -> Iterator[OnEvent]:
             yield teller.hear
     else:
         yield Lines(output, brief=brief).hear
+
+
+@contextmanager
+def working(output: Output, what: str) -> Iterator[Callable[[str], None]]:
+    """Takes how the work on this machine goes on: shown in place on a terminal, and not at all elsewhere."""
+    if output.json or not output.stderr.isatty():
+        yield lambda _text: None
+        return
+    from rich.console import Console
+
+    plain = not output.styled("x", DIM, sys.stderr)
+    console = Console(file=output.stderr, highlight=False, markup=False, no_color=plain)
+    with console.status(safe(what)) as shown:
+        yield lambda text: shown.update(safe(f"{what}: {text}"))
 
 
 class Lines:

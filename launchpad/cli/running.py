@@ -97,13 +97,16 @@ def retire(
     `launchpad tenant remove`.
     """
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.retire import plan_retirement, retire
+    from launchpad.operations.retire import plan_retirement, retained, retire
 
     session = Session.of(ctx)
     what = plan_retirement(session.workspace, tenant, host=host, purge=purge)
     loss = "and ALL OF ITS DATA, for ever" if purge else "and keep its data"
     confirm(session, f"Take {tenant} off {what.host} {loss}?", yes=yes)
     carry_out(session, lambda on_event: retire(session.workspace, what, confirm=what.digest, on_event=on_event))
+    for item in retained(session.workspace, what) if purge else ():
+        text = f"{item.target}: backups at {item.where} can be read until somebody deletes them ({item.delete})"
+        session.output.item({"retained": vars(item) | {"until": None}}, text)
 
 
 @app.command("attach", epilog="Example: launchpad attach 0mhcq2k3a-7f3k9")

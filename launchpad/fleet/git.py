@@ -57,6 +57,19 @@ class Git:
             objects = _Objects(process.stdin, process.stdout)
             return {commit: objects.below(commit, paths) for commit in commits}
 
+    def bundle(self) -> bytes:
+        """Everything that was ever committed, as `git clone` reads it."""
+        done = subprocess.run(
+            self._command("bundle", "create", "--quiet", "-", "HEAD", "--all"),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StateError(f"{self.root}: git bundle failed", hint=f"git -C {self.root} bundle create /tmp/x --all")
+        return done.stdout
+
     def _ask(self, *arguments: str) -> str:
         try:
             done = subprocess.run(

@@ -72,6 +72,11 @@ def new_identity() -> tuple[str, Recipient]:
 
 def seal(value: Secret, recipients: Iterable[Recipient]) -> str:
     """The value, armored, for these recipients; InventoryError when there are none or one is mistyped."""
+    return seal_bytes(value.reveal().encode(), recipients)
+
+
+def seal_bytes(content: bytes, recipients: Iterable[Recipient]) -> str:
+    """The content, armored, for these recipients; errors as of `seal`."""
     try:
         keys = [pyrage.x25519.Recipient.from_str(str(recipient)) for recipient in sorted(set(recipients))]
     except pyrage.RecipientError as error:
@@ -82,7 +87,7 @@ def seal(value: Secret, recipients: Iterable[Recipient]) -> str:
             "launchpad.yaml: no recipients, so nobody could read the secret",
             hint="launchpad key show prints yours; write it under recipients:",
         )
-    return str(pyrage.encrypt(value.reveal().encode(), keys, armored=True).decode())
+    return str(pyrage.encrypt(content, keys, armored=True).decode())
 
 
 def digest_of_recipients(recipients: Iterable[Recipient]) -> str:

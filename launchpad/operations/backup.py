@@ -60,7 +60,7 @@ def backup(workspace: Workspace, name: str, *, identifier: str = "", on_event: O
         key = missing_key(workspace, runner, tenant, targets)
     operation: dict[str, Any] = {"kind": "backup", "tenant": str(tenant.name), "targets": as_sent(targets)}
     if key is not None:
-        operation["wrap"] = key.wrap
+        operation |= key.as_sent()
     submission = Submission(
         identifier=identifier or new_identifier(workspace.clock.now()),
         operation=operation,

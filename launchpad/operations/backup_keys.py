@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.fleet import Fleet, kit_recipients
 from launchpad.fleet.names import SecretName
-from launchpad.fleet.sealing import Identity, seal
+from launchpad.fleet.sealing import Identity, digest_of_recipients, seal
 from launchpad.fleet.secret import Secret
 from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
@@ -29,6 +30,12 @@ class NewKey:
     wrap: str
     new: bool
     """Whether it was made just now: no repository is there yet."""
+    recipients: str = ""
+    """A digest of whom it is wrapped for; empty where that is unknown."""
+
+    def as_sent(self) -> dict[str, str]:
+        """What goes along with an operation beside the secret itself."""
+        return {"wrap": self.wrap} | ({"recipients": self.recipients} if self.recipients else {})
 
 
 def targets_of(fleet: Fleet, tenant: Tenant) -> tuple[Target, ...]:
@@ -77,29 +84,42 @@ def revealed(workspace: Workspace, target: Target, names: Sequence[SecretName]) 
     return found
 
 
-def missing_key(workspace: Workspace, runner: Runner, tenant: Tenant, targets: Sequence[Target]) -> NewKey | None:
+def missing_key(
+    workspace: Workspace, runner: Runner, tenant: Tenant, targets: Sequence[Target], *, source: str = ""
+) -> NewKey | None:
     """None when the host has the tenant's key. Otherwise the one that lies, wrapped, beside an earlier repository of
-    the tenant; a new one when there is none. StateError when that cannot be told: two keys would be the end of one."""
-    name = str(tenant.name)
-    if runner.ask("backups", {"tenant": name})["key"]:
+    the tenant, or of `source`; a new one when there is none. StateError when that cannot be told: two keys would be the
+    end of one."""
+    name = source or str(tenant.name)
+    if not source and runner.ask("backups", {"tenant": name})["key"]:
         return None
-    body = {"tenant": name, "targets": as_sent(targets), "secrets": credentials(workspace, targets), "wraps": True}
+    body = {"tenant": str(tenant.name), "targets": as_sent(targets), "wraps": True}
+    body |= {"secrets": credentials(workspace, targets)} | ({"source": source} if source else {})
     found = runner.ask("backups", body, seconds=LOOK_SECONDS)
+    if found["wraps"]:
+        return opened(workspace, name, found["wraps"])
     for target, problem in found["problems"].items():
         raise StateError(
             f"{name}: whether {target} holds earlier backups cannot be told: {problem}",
             hint=f"launchpad target show {target}",
         )
-    if found["wraps"]:
-        return NewKey(opened(workspace, name, found["wraps"]), found["wraps"][0], new=False)
-    value = Secret.generated(KEY_LENGTH)
-    return NewKey(value, seal(value, kit_recipients(workspace.fleet.load().defaults)), new=True)
+    return wrapped(workspace, Secret.generated(KEY_LENGTH), new=True)
 
 
-def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> Secret:
-    """The key in the first of the wrapped ones; StateError when this operator cannot open it."""
+def wrapped(workspace: Workspace, key: Secret, *, new: bool = False) -> NewKey:
+    """The key, wrapped for the recipients and the recovery identity that launchpad.yaml names now."""
+    recipients = kit_recipients(workspace.fleet.load().defaults)
+    return NewKey(key, seal(key, recipients), new=new, recipients=digest_of_recipients(recipients))
+
+
+def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> NewKey:
+    """The key in the newest of the wrapped ones (given newest first) that this operator can open; StateError when there
+    is none: somebody else's may lie in front of ours."""
     identity = Identity(workspace.settings.identity)
-    return identity.open(wraps[0], what=f"{tenant}: the wrapped key of its backups")
+    for wrap in wraps[:-1]:
+        with suppress(StateError):
+            return NewKey(identity.open(wrap, what="it"), wrap, new=False)
+    return NewKey(identity.open(wraps[-1], what=f"{tenant}: the wrapped key of its backups"), wraps[-1], new=False)
 
 
 def with_key(secrets: Mapping[str, Mapping[str, Any]], key: NewKey | None) -> dict[str, Mapping[str, Any]]:

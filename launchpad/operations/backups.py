@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.names import TenantName
+from launchpad.fleet.target import Target
+from launchpad.fleet.tenant import Tenant
 from launchpad.operations.backup_keys import (
     LOOK_SECONDS,
     NewKey,
@@ -40,6 +44,13 @@ class Backup:
     size: int | None
     files: int | None
     operation: str
+    """The backup's, the same at every target."""
+    app: str = ""
+    version: str = ""
+    release: str = ""
+    added: int | None = None
+    """Bytes that were new to the repository, as they are stored."""
+    new_files: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +63,8 @@ class Backups:
     problems: Mapping[str, str]
     """Target → why its repository says nothing."""
     states: Mapping[str, Mapping[str, Any]]
+    proven: Mapping[str, Any] | None = None
+    """Which backup was booted last, and when: {"target", "snapshot", "at", "proven", "version", …}."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,21 +75,78 @@ class Backups:
         }
 
 
-def backups(workspace: Workspace, name: str, *, key: NewKey | None = None) -> Backups:
-    """Ask every target's repository, through the tenant's host, which has the key unless it is given."""
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One backup: one instant of the data, as it lies at each target that has it."""
+
+    tenant: str
+    copies: tuple[Backup, ...]
+    """One a target."""
+    absent: tuple[str, ...]
+    """Targets of the tier that do not have it."""
+    unknown: Mapping[str, str]
+    """Targets that do not say, and why."""
+    proven: float | None
+    """When it was booted and found sound, in seconds since 1970; None when it was not, or another was since."""
+
+    def as_json(self) -> dict[str, Any]:
+        copies = [vars(item) for item in self.copies]
+        told = {"absent": list(self.absent), "unknown": dict(self.unknown), "proven": self.proven}
+        return {"tenant": self.tenant, "copies": copies} | told
+
+
+def show(workspace: Workspace, name: str, identifier: str) -> Shown:
+    """What a backup is; `identifier` is its id at a target (the first 8 digits do) or its operation's. StateError when
+    there is none of it."""
+    found = backups(workspace, name)
+    fitting = [item for item in found.backups if identifier == item.operation or item.id.startswith(identifier)]
+    if len({item.operation or item.id for item in fitting}) != 1:
+        what = f"more than one backup {identifier}" if fitting else f"no backup {identifier}{_problems(found)}"
+        raise StateError(f"{name}: there is {what}", hint=f"launchpad backups list {name}")
+    whole = fitting[0].operation
+    copies = tuple(item for item in found.backups if item in fitting or (whole and item.operation == whole))
+    fleet = workspace.fleet.load()
+    rest = [str(item.name) for item in targets_of(fleet, fleet.tenant(name))]
+    has = {item.target for item in copies} | set(found.problems)
+    proof = found.proven or {}
+    mine = proof.get("snapshot") in {item.id for item in copies} or (whole and proof.get("generation") == whole)
+    return Shown(
+        tenant=found.tenant,
+        copies=copies,
+        absent=tuple(item for item in rest if item not in has),
+        unknown=found.problems,
+        proven=float(proof["proven"]) if mine else None,
+    )
+
+
+def backups(workspace: Workspace, name: str) -> Backups:
+    """Ask every target's repository, through the tenant's host, which has the key."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
-    targets = targets_of(fleet, tenant)
+    return _asked(workspace, tenant, targets_of(fleet, tenant))
+
+
+def _asked(
+    workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, key: NewKey | None = None, source: str = ""
+) -> Backups:
+    """Through the tenant's host: its own backups, or with `source` another tenant's."""
+    fleet = workspace.fleet.load()
     body = {
         "tenant": str(tenant.name),
         "targets": as_sent(targets),
         "secrets": with_key(credentials(workspace, targets), key),
-    }
+    } | ({"source": source} if source else {})
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
         said = runner.ask("backups", body, seconds=LOOK_SECONDS * len(targets))
-    found = [_backup(target, item) for target, items in said["snapshots"].items() for item in items]
+    found = [backup_from(target, item) for target, items in said["snapshots"].items() for item in items]
     ordered = tuple(sorted(found, key=lambda item: item.at, reverse=True))
-    return Backups(tenant=str(tenant.name), backups=ordered, problems=said["problems"], states=said["targets"])
+    return Backups(
+        tenant=source or str(tenant.name),
+        backups=ordered,
+        problems=said["problems"],
+        states=said["targets"],
+        proven=said.get("proven"),
+    )
 
 
 def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent = ignore) -> Outcome:
@@ -98,11 +168,12 @@ def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent
     return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
 
 
-def fetch(workspace: Workspace, name: str, *, at: str = "", on_event: OnEvent = ignore) -> Outcome:
+def fetch(workspace: Workspace, name: str, *, at: str = "", source: str = "", on_event: OnEvent = ignore) -> Outcome:
     """Bring a backup back to the tenant's host as a generation, whose id is the outcome's; its live data stays as it
-    is. `at` is a backup's id (the first 8 digits do) or a time: the newest one until then, or of all when empty.
-    StateError when there is none."""
-    return _bring(workspace, name, at=at, kind="fetch", on_event=on_event)
+    is. `at` is a backup's id (the first 8 digits do) or a time: the newest one until then, or of all when empty. With
+    `source` it is another tenant's backup, of the same app and version, from a target over the network. StateError
+    when there is none."""
+    return _bring(workspace, name, at=at, source=source, kind="fetch", on_event=on_event)
 
 
 def drill(workspace: Workspace, name: str, *, at: str = "", on_event: OnEvent = ignore) -> Outcome:
@@ -111,36 +182,59 @@ def drill(workspace: Workspace, name: str, *, at: str = "", on_event: OnEvent = 
     return _bring(workspace, name, at=at, kind="drill", on_event=on_event)
 
 
-def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnEvent) -> Outcome:
+def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnEvent, source: str = "") -> Outcome:
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     host = fleet.host(tenant.host)
+    targets = _targets(fleet, tenant, source)
     with hosts_of(workspace).reach(host) as runner:
-        key = missing_key(workspace, runner, tenant, targets_of(fleet, tenant))
+        key = missing_key(workspace, runner, tenant, targets, source=source)
     if key is not None and key.new:
-        raise StateError(f"{name}: no target has a backup of it", hint=f"launchpad backup {name}")
-    chosen = _chosen(backups(workspace, name, key=key), at)
-    target = fleet.target(chosen.target)
-    operation = {"kind": kind, "tenant": str(tenant.name), "targets": as_sent([target]), "snapshot": chosen.id}
+        raise StateError(f"{source or name}: no target has a backup of it", hint=f"launchpad backup {source or name}")
+    wanted = chosen(_asked(workspace, tenant, targets, key=key, source=source), at)
+    target = fleet.target(wanted.target)
+    operation: dict[str, Any] = {"kind": kind, "tenant": str(tenant.name), "targets": as_sent([target])}
+    operation |= {"snapshot": wanted.id} | ({"source": source} if source else key.as_sent() if key else {})
     submission = Submission(
         identifier=new_identifier(workspace.clock.now()),
-        operation=operation | ({"wrap": key.wrap} if key else {}),
+        operation=operation,
         secrets=lambda: with_key(credentials(workspace, [target]), key),
     )
     return submit(workspace, host, submission, on_event=on_event)
 
 
-def _chosen(found: Backups, at: str) -> Backup:
+def _targets(fleet: Fleet, tenant: Tenant, source: str) -> tuple[Target, ...]:
+    """Where to look: with `source` at its own targets, or the tenant's when the inventory has it no more, but for
+    folders on hosts, where its own uid alone reads it."""
+    if not source:
+        return targets_of(fleet, tenant)
+    if source == tenant.name:
+        raise StateError(f"{source} is that very tenant", hint=f"launchpad restore {source} --at ID")
+    targets = targets_of(fleet, fleet.tenants.get(TenantName(source), tenant))
+    remote = tuple(target for target in targets if target.kind != "local")
+    if not remote:
+        raise StateError(
+            f"{source}: its backups lie in a folder on a host, where its own uid alone reads them",
+            hint="give its tier a target over the network, and back it up there",
+        )
+    return remote
+
+
+def chosen(found: Backups, at: str) -> Backup:
+    """The backup of that id, or the newest until that time, or of all; StateError when there is none."""
     if re.fullmatch(r"[0-9a-f]{8,64}", at):
         fitting = [item for item in found.backups if item.id.startswith(at)]
     else:
         until = moment(at) if at else float("inf")
         fitting = [item for item in found.backups if item.at <= until]
     if not fitting:
-        problems = "".join(f"; {target} says: {problem}" for target, problem in found.problems.items())
         hint = f"launchpad backups list {found.tenant}"
-        raise StateError(f"{found.tenant}: there is no backup {at or 'yet'}{problems}", hint=hint)
+        raise StateError(f"{found.tenant}: there is no backup {at or 'yet'}{_problems(found)}", hint=hint)
     return fitting[0]
+
+
+def _problems(found: Backups) -> str:
+    return "".join(f"; {target} says: {problem}" for target, problem in found.problems.items())
 
 
 def moment(text: str) -> float:
@@ -156,8 +250,19 @@ def todays_part(now: float) -> str:
     return f"{datetime.datetime.fromtimestamp(now, datetime.UTC).isoweekday()}/{PARTS}"
 
 
-def _backup(target: str, item: Mapping[str, Any]) -> Backup:
-    tags = [str(tag) for tag in item["tags"]]
-    operation = next((tag.partition("=")[2] for tag in tags if tag.startswith("generation=")), "")
-    at = datetime.datetime.fromisoformat(item["time"]).timestamp()
-    return Backup(target=target, id=item["id"], at=at, size=item["bytes"], files=item["files"], operation=operation)
+def backup_from(target: str, item: Mapping[str, Any]) -> Backup:
+    """The backup as a repository tells of it."""
+    tags = dict(str(tag).partition("=")[::2] for tag in item["tags"])
+    return Backup(
+        target=target,
+        id=item["id"],
+        at=datetime.datetime.fromisoformat(item["time"]).timestamp(),
+        size=item["bytes"],
+        files=item["files"],
+        operation=tags.get("generation", ""),
+        app=tags.get("app", ""),
+        version=tags.get("version", ""),
+        release=tags.get("release", ""),
+        added=item.get("added"),
+        new_files=item.get("new_files"),
+    )

@@ -1,25 +1,23 @@
-"""forget: thin a tenant's backups out, from the operator's machine and with credentials that no host has."""
+"""forget: thin a tenant's backups out: from the operator's machine with credentials that no host has, and a folder of a
+host on that host."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from launchpad.errors import LaunchpadError, ServiceError, StateError
+from launchpad.errors import LaunchpadError, StateError
+from launchpad.events import ignore
 from launchpad.fleet.target import Target
+from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.tier import Keep
-from launchpad.operations.backup_keys import as_sent, opened, revealed, targets_of
+from launchpad.operations.backup_keys import as_sent, targets_of
+from launchpad.operations.following import Submission, submit
+from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.reaching import hosts_of
+from launchpad.operations.repositories import HERE, How, ask, task, with_key
 from launchpad.workspace import Workspace
-
-Work = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Does what the sandbox's program is told, and gives its answer: {"result"} or {"failed", "code"}."""
-FORGET_SECONDS = 6 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,67 +30,53 @@ class Forgotten:
     left: int
 
 
-def here(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Run the sandbox's own program on this machine, with a folder of its own; it needs restic. Secrets go in by
-    standard input alone."""
-    words = [sys.executable, "-m", "launchpad.runner", "inside"]
-    with tempfile.TemporaryDirectory(prefix="launchpad-") as folder:
-        try:
-            done = subprocess.run(
-                words,
-                input=json.dumps({**task, "uid": os.getuid()}).encode() + b"\n",
-                capture_output=True,
-                env={**os.environ, "TMPDIR": folder},
-                timeout=FORGET_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ServiceError(f"restic did not end within {FORGET_SECONDS // 3600} h") from error
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
-        raise ServiceError("what drives restic here broke off", hint="restic version")
-    answer: dict[str, Any] = json.loads(lines[-1])
-    return answer
-
-
-def forget(workspace: Workspace, name: str, *, work: Work = here) -> dict[str, Forgotten | LaunchpadError]:
-    """Delete what the tier's `keep` does not keep, at each remote target; what went wrong at one stops no other.
-
-    A folder on the host is left alone: what is there only the host itself could delete."""
+def forget(workspace: Workspace, name: str, *, how: How = HERE) -> dict[str, Forgotten | LaunchpadError]:
+    """Delete what the tier's `keep` does not keep, at each target; what went wrong at one stops no other."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
-    targets = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
+    targets = targets_of(fleet, tenant)
     backup = fleet.tiers[tenant.tier].backup
     assert backup is not None
     found: dict[str, Forgotten | LaunchpadError] = {}
     for target in targets:
+        thin = _on_host if target.kind == "local" else _from_here
         try:
-            found[str(target.name)] = _at(workspace, target, str(tenant.name), keep=backup.keep, work=work)
+            found[str(target.name)] = thin(workspace, target, tenant, keep=backup.keep, how=how)
         except LaunchpadError as error:
             found[str(target.name)] = error
     return found
 
 
-def _at(workspace: Workspace, target: Target, tenant: str, *, keep: Keep, work: Work) -> Forgotten:
-    own = revealed(workspace, target, target.prune_credentials)
-    credentials = {str(name).removeprefix("PRUNE_"): value.reveal() for name, (_, value) in own.items()}
-    (sent,) = as_sent([target])
-    repository = sent | {"url": str(target.prune_url or target.url), "password": "", "credentials": credentials}
-    task = {"tenant": tenant, "repository": repository, "now": workspace.clock.now(), "keep": keep.model_dump()}
-    wraps = _asked(target, work, task | {"do": "wraps"})["wraps"]
-    if not wraps:
-        raise StateError(f"{target.name}: there is no backup of {tenant}", hint=f"launchpad backup {tenant}")
-    key = opened(workspace, tenant, wraps).reveal()
-    done = _asked(target, work, task | {"do": "forget", "repository": repository | {"password": key}})
+def erase(workspace: Workspace, name: str, target: Target, *, how: How = HERE) -> Forgotten:
+    """Delete every backup of a tenant that is no more, and the wrapped keys beside them. StateError while the inventory
+    has it, and for a folder on a host, which is root's there to remove."""
+    if name in workspace.fleet.load().tenants:
+        raise StateError(f"{name} is in the inventory still", hint=f"launchpad tenant remove {name}")
+    if target.kind == "local":
+        hint = f"there, as root: rm -r {target.url}/{name} {target.url}/{name}.key"
+        raise StateError(f"{target.name} is a folder on a host, which is erased by hand", hint=hint)
+    told = with_key(workspace, target, task(workspace, target, name, deletes=True), how)
+    done = ask(target, told | {"do": "erase"}, how)
+    return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=0)
+
+
+def _from_here(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep, how: How) -> Forgotten:
+    told = with_key(workspace, target, task(workspace, target, str(tenant.name), deletes=True), how)
+    rules = {"do": "forget", "now": workspace.clock.now(), "keep": keep.model_dump()}
+    done = ask(target, told | rules, how)
     return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=int(done["left"]))
 
 
-def _asked(target: Target, work: Work, task: Mapping[str, Any]) -> dict[str, Any]:
-    answer = work(task)
-    if "failed" in answer:
-        raise ServiceError(f"{target.name}: {answer['failed']}", hint=f"launchpad target show {target.name}")
-    result: dict[str, Any] = answer["result"]
-    return result
+def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep, how: How) -> Forgotten:
+    """Only the host reads its folders, as the tenant's own uid."""
+    host, name = workspace.fleet.load().host(tenant.host), str(tenant.name)
+    operation = {"kind": "forget", "tenant": name, "targets": as_sent([target]), "keep": keep.model_dump()}
+    submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=operation)
+    how.progress(f"{target.name}, on {host.name}")
+    submit(workspace, host, submission, on_event=ignore)
+    with hosts_of(workspace).reach(host) as runner:
+        done = runner.ask("backups", {"tenant": name})["targets"][str(target.name)]["thinned"]
+    return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=int(done["left"]))
 
 
 def as_json(found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, Any]:

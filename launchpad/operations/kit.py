@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from launchpad.errors import StateError
@@ -10,34 +11,50 @@ from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.references import Recipient
 from launchpad.fleet.sealing import new_identity
 from launchpad.fleet.target import Target
+from launchpad.operations.backup_workspace import NAME
 from launchpad.workspace import Workspace
 
+VARIABLES = {
+    "REST_USER": "RESTIC_REST_USERNAME",
+    "REST_PASSWORD": "RESTIC_REST_PASSWORD",
+    "S3_KEY_ID": "AWS_ACCESS_KEY_ID",
+    "S3_SECRET": "AWS_SECRET_ACCESS_KEY",
+}
+"""A credential's name → what restic reads it from."""
 PAGE = """\
 LAUNCHPAD EMERGENCY KIT
 
-Whoever has this page can read every backup of this fleet that was begun since it was made. Print it or put it on two
-sticks, lock it away in two places, and remove this file.
+Whoever has this page can read every backup of this fleet that was begun since it was made, and the workspace with every
+secret in it. Print it or put it on two sticks, lock it away in two places, and remove this file.
 
 The recovery identity ({recipient}):
 
 {identity}
 
-To restore a tenant's data without Launchpad you need any Linux machine with `age` and `restic` 0.17 or newer, and
-credentials of one of the places below. They are sealed for this identity too, in inventory/secrets/targets/ of the
-workspace: `age -d -i identity.txt` opens each value.
+You need any Linux machine with `age` and `restic` 0.17 or newer, and one of the places below.
 
 1. Save the line that begins with AGE-SECRET-KEY as identity.txt.
-2. The tenant's key lies beside its backups, in a small repository with the public password `launchpad`:
+2. The workspace (inventory, templates, settings, sealed secrets), as `launchpad backup --workspace` sent it:
      export RESTIC_PASSWORD=launchpad
+     restic -r WORKSPACE dump latest workspace.tar.gz.age | age -d -i identity.txt | tar xz
+   It is ./workspace. If there is a history.bundle, `git clone history.bundle fleet` brings what was committed; copy
+   what is in ./workspace over it. With Launchpad and LAUNCHPAD_IDENTITY=identity.txt all goes on from here; the steps
+   below are for doing without.
+3. A tenant's key lies beside its backups, in a small repository with the public password `launchpad`:
      restic -r REPOSITORY.key dump latest key.age | age -d -i identity.txt > key
-3. The backups:
+   If that does not open, somebody laid another beside it: restic -r REPOSITORY.key snapshots has the earlier ones.
+4. The backups:
      unset RESTIC_PASSWORD
      restic -r REPOSITORY --password-file key snapshots
      restic -r REPOSITORY --password-file key restore latest:/srv/generation --target ./data
    ./data then has one folder for each volume of the app, with the files as they were.
 
-REPOSITORY is, for a tenant called TENANT:
+REPOSITORY is, for a tenant called TENANT, and WORKSPACE the same with {workspace} in the place of TENANT:
 {places}
+
+What hosts were given for these places when this page was made (newer values are in the workspace, in
+inventory/secrets/targets/, sealed for this identity too):
+{credentials}
 """
 
 
@@ -53,7 +70,13 @@ def kit(workspace: Workspace, file: Path) -> Recipient:
     if file.exists() or file.is_symlink():
         raise StateError(f"{file} is there already", hint="name another file")
     content, recipient = new_identity()
-    page = PAGE.format(recipient=recipient, identity=content.strip().splitlines()[-1], places=places(fleet))
+    page = PAGE.format(
+        recipient=recipient,
+        identity=content.strip().splitlines()[-1],
+        places=places(fleet),
+        workspace=NAME,
+        credentials=credentials(workspace, fleet),
+    )
     replace_file(file, page.encode(), mode=0o600)
     try:
         workspace.fleet.set_recovery(recipient)
@@ -61,6 +84,25 @@ def kit(workspace: Workspace, file: Path) -> Recipient:
         remove_file(file)
         raise
     return recipient
+
+
+def credentials(workspace: Workspace, fleet: Fleet) -> str:
+    """What a shell is told for each place; the words that say so where nothing is known."""
+    lines: list[str] = []
+    for _, target in sorted(fleet.targets.items()):
+        if target.kind == "local":
+            continue
+        given = {name: value.reveal() for name, (_, value) in workspace.target_secrets.reveal(target.name).items()}
+        known = {str(name): given[name] for name in target.credentials if name in given}
+        if target.kind == "sftp" and known:
+            lines += [f"  {target.name}: save these lines as ssh_key (chmod 600); restic -o sftp.args='-i ssh_key' ..."]
+            lines += known["SSH_KEY"].strip().splitlines()
+        elif known:
+            words = " ".join(f"{VARIABLES[name]}={shlex.quote(value)}" for name, value in known.items())
+            lines.append(f"  {target.name}: export {words}")
+        else:
+            lines.append(f"  {target.name}: none were set")
+    return "\n".join(lines) or "  (none)"
 
 
 def places(fleet: Fleet) -> str:

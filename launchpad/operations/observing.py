@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.fleet import Fleet, kit_recipients
 from launchpad.fleet.host import Host
+from launchpad.fleet.sealing import digest_of_recipients
 from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.versions import names
 from launchpad.operations.reaching import hosts_of
@@ -106,4 +107,5 @@ def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool)
         versions=names(app),
         follows=tuple(map(str, app.version(tenant.version).follows)),
         problem=problem,
+        wrapped_for=digest_of_recipients(kit_recipients(fleet.defaults)) if fleet.backup_targets(tenant) else "",
     )

@@ -9,11 +9,24 @@ from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.names import TenantName
+from launchpad.fleet.target import Target
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.outcome import Outcome
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retained:
+    """Backups that a purge leaves. Whoever opens the key beside them can read them until somebody deletes them: what a
+    tier keeps it keeps by the newest, and no newer one comes."""
+
+    target: str
+    where: str
+    """The target's URL with the tenant's folder."""
+    delete: str
+    """What to type to end it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +66,23 @@ def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: On
         operation={"kind": "retire", "tenant": what.tenant, "purge": what.purge},
     )
     return submit(workspace, workspace.fleet.load().host(what.host), submission, on_event=on_event)
+
+
+def retained(workspace: Workspace, what: Retirement) -> list[Retained]:
+    """Where backups of a purged tenant may lie on: at each target of its tier, or every one when the inventory does not
+    have it any more."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenants.get(TenantName(what.tenant))
+    targets = fleet.backup_targets(tenant) if tenant else tuple(item for _, item in sorted(fleet.targets.items()))
+    return [
+        Retained(target=str(item.name), where=f"{item.url}/{what.tenant}", delete=_end(item, what)) for item in targets
+    ]
+
+
+def _end(target: Target, what: Retirement) -> str:
+    if target.kind == "local":
+        return f"on {what.host}, as root: rm -r {target.url}/{what.tenant} {target.url}/{what.tenant}.key"
+    return f"launchpad backups erase {what.tenant} --target {target.name}"
 
 
 def _home(fleet: Fleet, name: str) -> str:

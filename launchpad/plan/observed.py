@@ -56,6 +56,9 @@ class TenantSeen:
     """When its newest backup was frozen, by the host's clock."""
     proven: float | None = None
     """When a backup of it was last booted and found sound."""
+    wrapped_for: str | None = None
+    """A digest of those whom the key of its backups is wrapped for, empty where the host does not know; None when it
+    has no key."""
     generations: int | None = None
     """How many are kept of its data; None where the runner knows of none yet."""
     rolled_back_from: str = ""
@@ -147,6 +150,7 @@ def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:
         breaker=_breaker(value.get("breaker")),
         operation=_text((value.get("operation") or {}).get("id")),
         proven=_number((value.get("backup") or {}).get("proven")),
+        wrapped_for=(value.get("backup") or {}).get("wrapped_for"),
         backed_up=_number((value.get("backup") or {}).get("at")),
         generations=_count(value.get("generations")),
         rolled_back_from=_text(record.get("rolled_back_from")),

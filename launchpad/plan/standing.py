@@ -135,6 +135,8 @@ def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
         yield f"rolled back from {want.version}, which the inventory still says: launchpad adopt {want.tenant}"
     elif want.release and want.release != has.release:
         yield "behind the inventory: " + "; ".join(differences(want, has))
+    if want.wrapped_for and has.wrapped_for is not None and has.wrapped_for != want.wrapped_for:
+        yield f"the key of its backups is wrapped for earlier recipients: launchpad backups rewrap {want.tenant}"
     if has.running and not want.running:
         yield "the inventory says running: false"
     if not has.running and not has.retired and want.running:

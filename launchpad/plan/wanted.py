@@ -27,6 +27,8 @@ class Wanted:
     follows: Sequence[str] = ()
     """The versions that the wanted one may replace in one step; empty: any older one."""
     problem: LaunchpadError | None = None
+    wrapped_for: str = ""
+    """A digest of those whom the key of its backups should be wrapped for; empty when it has no backups."""
 
     def is_older_than(self, version: str) -> bool:
         """Whether the wanted version comes before that one."""

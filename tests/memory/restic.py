@@ -32,6 +32,8 @@ class Repository:
     content: dict[str, dict[str, File]] = field(default_factory=dict)
     """Snapshot → what is in it, by the path from the data's root."""
     damaged: bool = False
+    locked: bool = False
+    """By a sending that was killed."""
 
 
 class MemoryRestic(MemoryData):
@@ -50,6 +52,9 @@ class MemoryRestic(MemoryData):
         self.running.discard(work.unit)
         if self.halfway:
             self.running.add(work.unit)
+            there = self.repositories.get((url_of(work), work.task.get("tenant", "")))
+            if work.task["do"] == "send" and there is not None:
+                there.locked = True
             return {}
         task = work.task
         if task["do"] == "check":
@@ -93,9 +98,7 @@ class MemoryRestic(MemoryData):
 
     def _with_repository(self, asked: Confined, task: Any, progress: Progress) -> dict[str, Any]:
         given, tenant = task["repository"], task.get("tenant", f"{inside.TRIAL}.key")
-        url = given["url"]
-        if given["kind"] == "local":
-            url = asked.writes[f"{work.LOCAL}/{tenant}"].rpartition("/")[0]
+        url = url_of(asked)
         if url in self.silent or (given["kind"] != "local") != asked.network:
             raise Failed("restic: connection refused")
         if task["do"] == "trial":
@@ -108,6 +111,9 @@ class MemoryRestic(MemoryData):
             if task["known"]:
                 raise Failed("the repository was there and is gone")
             there = self.repositories[(url, tenant)] = Repository(password=given["password"])
+        if task["do"] == "wrap" and there is not None:
+            there.wraps.insert(0, task["wrap"])
+            return {}
         if there is None:
             return {"snapshots": []}
         if there.password != given["password"]:
@@ -118,6 +124,8 @@ class MemoryRestic(MemoryData):
                 return self._send(there, asked, task)
             case "snapshots":
                 return {"snapshots": deepcopy(there.snapshots)}
+            case "forget":
+                return forgotten(there, task)
             case "verify":
                 if there.damaged:
                     raise Failed("restic: the repository contains damaged pack files")
@@ -126,6 +134,8 @@ class MemoryRestic(MemoryData):
                 return self._fetch(there, asked, task)
 
     def _send(self, there: Repository, asked: Confined, task: Any) -> dict[str, Any]:
+        if task["cut"]:
+            there.locked = False
         if task["wrap"] and task["wrap"] not in there.wraps:
             there.wraps.insert(0, task["wrap"])
         content = {}
@@ -157,3 +167,22 @@ def _encrypted(said: list[dict[str, Any]], recipients: list[str]) -> tuple[list[
     keys = [pyrage.x25519.Recipient.from_str(item) for item in recipients]
     sealed = pyrage.encrypt(b"".join(base64.b64decode(item["data"]) for item in said), keys)
     return [{"data": base64.b64encode(sealed).decode()}], digest_of(sealed)
+
+
+def url_of(asked: Confined) -> str:
+    """Where the target is, for the host and not inside; empty for work without one."""
+    given = asked.task.get("repository", {"kind": "", "url": ""})
+    tenant = asked.task.get("tenant", f"{inside.TRIAL}.key")
+    inner = f"{work.LOCAL}/{tenant}"
+    return asked.writes[inner].rpartition("/")[0] if given["kind"] == "local" else str(given["url"])
+
+
+def forgotten(there: Repository, task: Any) -> dict[str, Any]:
+    """What restic does by `last` alone."""
+    now = datetime.datetime.fromtimestamp(task["now"], datetime.UTC) + inside.TOMORROW
+    if any(datetime.datetime.fromisoformat(item["time"]) > now for item in there.snapshots):
+        raise Failed("a backup is dated in the future; nothing was deleted")
+    spare = f"generation={task.get('spare')}"
+    gone = [item for item in there.snapshots[: -task["keep"]["last"]] if spare not in item["tags"]]
+    there.snapshots[:] = [item for item in there.snapshots if item not in gone]
+    return {"removed": [item["id"] for item in gone], "left": len(there.snapshots)}

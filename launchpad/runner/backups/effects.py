@@ -18,9 +18,12 @@ from launchpad.runner.backups.steps import (
     FreezeData,
     JudgeVerify,
     KeepFetched,
+    KeepWrap,
+    LayWrap,
     ProveBackup,
     RecordBackup,
     SendBackup,
+    ThinBackups,
     VerifyBackup,
 )
 from launchpad.runner.backups.target import target_from_json
@@ -39,9 +42,11 @@ LOCK_SECONDS = 300
 
 
 def look(step: BackupStep, context: Context) -> dict[str, Any]:
-    """Nothing of what was there before is changed."""
-    del step, context
-    return {}
+    """What undo will need: nothing of what was there before is changed, but for how the key is wrapped."""
+    if not isinstance(step, KeepWrap):
+        return {}
+    recipients = (context.host.read(keeping.wrapped_for(step.tenant)) or b"").decode()
+    return {"wrap": keeping.wrap(context.host, step.tenant), "recipients": recipients}
 
 
 def apply(step: BackupStep, context: Context) -> None:
@@ -70,13 +75,20 @@ def apply(step: BackupStep, context: Context) -> None:
             prove(step, context)
         case DropFetched():
             host.remove(paths.fetched(step.tenant))
+        case ThinBackups():
+            thin(step, context)
+        case KeepWrap():
+            keeping.keep_wrap(host, step.tenant, wrapped=step.wrap, recipients=step.recipients)
+            for name in keeping.targets_of(host, step.tenant):
+                keeping.record(host, step.tenant, name, wrapped=False)
+        case LayWrap():
+            lay_wrap(step, context)
         case _:
             assert_never(step)
 
 
 def undo(step: BackupStep, before: Mapping[str, Any], context: Context) -> None:
     """End what may still run, and take away what is only for the backup."""
-    del before
     host = context.host
     match step:
         case FreezeData():
@@ -84,11 +96,14 @@ def undo(step: BackupStep, before: Mapping[str, Any], context: Context) -> None:
         case CheckDatabases():
             host.end_confined(work.unit(step.tenant))
             host.remove(paths.checked(step.tenant))
-        case SendBackup() | VerifyBackup():
+        case SendBackup() | VerifyBackup() | ThinBackups() | LayWrap():
             host.end_confined(work.unit(step.tenant))
         case FetchBackup():
             host.end_confined(work.unit(step.tenant))
             host.remove(paths.fetched(step.tenant))
+            keeping.drop_source(host, step.tenant)
+        case KeepWrap() if before["wrap"]:
+            keeping.keep_wrap(host, step.tenant, wrapped=before["wrap"], recipients=before["recipients"])
         case ProveBackup():
             with tenant_lock(step.tenant, context):
                 rehearsal.clear(host, clone_of(step, context))
@@ -138,6 +153,7 @@ def send(step: SendBackup, context: Context) -> None:
     target = target_from_json(step.target)
     known = keeping.state(host, tenant, target.name)
     begun = host.now()
+    keeping.record(host, tenant, target.name, sending=True)
     try:
         asked = work.with_repository(
             host,
@@ -145,6 +161,7 @@ def send(step: SendBackup, context: Context) -> None:
             tenant=tenant,
             slot=step.slot,
             do="send",
+            cut=bool(known.get("sending")),
             tags=tags(host, tenant, context.identifier),
             wrap="" if known.get("wrapped") else keeping.wrap(host, tenant),
             known="sent" in known,
@@ -154,12 +171,12 @@ def send(step: SendBackup, context: Context) -> None:
     except Failed as failed:
         context.say(f"{target.name} did not take it: {failed.message}")
         told = {"operation": context.identifier, "at": host.now(), "message": failed.message}
-        keeping.record(host, tenant, target.name, failed=told)
+        keeping.record(host, tenant, target.name, failed=told, sending=False)
         return
     if sent["unreadable"]:
         context.say(f"{sent['unreadable']} files could not be read as the tenant's own uid")
     told = {"operation": context.identifier, "at": begun, "seconds": round(host.now() - begun, 3)} | sent
-    keeping.record(host, tenant, target.name, sent=told, failed=None, wrapped=True)
+    keeping.record(host, tenant, target.name, sent=told, failed=None, wrapped=True, sending=False)
 
 
 def tags(host: Host, tenant: str, generation: str) -> list[str]:
@@ -191,7 +208,8 @@ def fetch(step: FetchBackup, context: Context) -> None:
     host.end_confined(work.unit(tenant))
     host.remove(folder)
     host.make_data(folder, volumes=step.volumes, disk_mb=step.disk_mb, uid=slots.host_uid(step.slot))
-    asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="fetch", snapshot=step.snapshot)
+    own = {"source": step.source, "credentials": keeping.source(host, tenant, step.source)} if step.source else {}
+    asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="fetch", snapshot=step.snapshot, **own)
     places = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in step.volumes}
     found = host.confined(asked.but(writes={**asked.writes, **places}), progress(context))
     context.say(f"{found['files']} files are back")
@@ -206,9 +224,34 @@ def keep_fetched(step: KeepFetched, context: Context) -> None:
         host.snapshot(paths.fetched(tenant), paths.generation(tenant, identifier))
     host.write(paths.generation_record(tenant, identifier), canonical(step.record), mode=0o600)
     host.remove(paths.fetched(tenant))
+    keeping.drop_source(host, tenant)
     for name in earlier(host, tenant, than=identifier):
         host.remove(paths.generation_record(tenant, name))
         host.remove(paths.generation(tenant, name))
+
+
+def thin(step: ThinBackups, context: Context) -> None:
+    """By the tenant's own uid and key, in the sandbox: nobody else reads the folder."""
+    host, tenant, target = context.host, step.tenant, target_from_json(step.target)
+    more: dict[str, Any] = {"keep": step.keep, "now": host.now(), "spare": step.spare}
+    asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="forget", **more)
+    done = host.confined(asked, progress(context))
+    told = {"operation": context.identifier, "at": host.now(), "removed": done["removed"], "left": done["left"]}
+    keeping.record(host, tenant, target.name, thinned=told)
+    context.say(f"{len(done['removed'])} deleted, {done['left']} left")
+
+
+def lay_wrap(step: LayWrap, context: Context) -> None:
+    host, tenant, target = context.host, step.tenant, target_from_json(step.target)
+    asked = work.with_repository(
+        host, target, tenant=tenant, slot=step.slot, do="wrap", wrap=keeping.wrap(host, tenant)
+    )
+    try:
+        host.confined(asked, progress(context))
+    except Failed as failed:
+        context.say(f"{target.name} did not take it, and gets it with the next backup: {failed.message}")
+    else:
+        keeping.record(host, tenant, target.name, wrapped=True)
 
 
 def prove(step: ProveBackup, context: Context) -> None:

@@ -24,6 +24,7 @@ from launchpad.runner.carrying.unpacking import BadArchive
 ROOT = "/srv/generation"
 """Where the data lies in the sandbox, a folder a volume: always there, so that restic knows a file again."""
 
+RETRY_LOCK = "--retry-lock=2m"
 TOMORROW = datetime.timedelta(days=1)
 TRIAL = "_launchpad-trial"
 """No tenant has such a name."""
@@ -77,7 +78,8 @@ def check(task: Task) -> dict[str, Any]:
 def send(task: Task) -> dict[str, Any]:
     """Send the data to one repository. The first time it is made, the wrapped key first, so that there is no repository
     whose key could be lost. With "known", one that is not there is a failure: a disk that is not mounted, or somebody's
-    hand. "wrap" is empty when it is known to lie there."""
+    hand. "wrap" is empty when it is known to lie there. With "cut", an earlier sending was cut off, and its lock goes
+    first: others would wait for it."""
     tenant, given = task["tenant"], task["repository"]
     where = restic.repository(given, tenant)
     there = where.exists() if task["wrap"] or not task["known"] else True  # otherwise the sending itself will tell
@@ -87,8 +89,16 @@ def send(task: Task) -> dict[str, Any]:
         restic.put_wrap(restic.repository(given, tenant, public=True), task["wrap"], tenant=tenant)
     if not there:
         where.run("init")
+    elif task.get("cut"):
+        restic.unlock(where)
     made = {"made": not there}
-    return restic.back_up(where, [_root(task)], tenant=tenant, tags=task["tags"], progress=_progress) | made
+    try:
+        sent = restic.back_up(where, [_root(task)], tenant=tenant, tags=task["tags"], progress=_progress)
+    except restic.ResticFailed as error:
+        if error.code < 0:  # somebody killed it
+            restic.unlock(where)
+        raise
+    return sent | made
 
 
 def snapshots(task: Task) -> dict[str, Any]:
@@ -105,8 +115,8 @@ def wraps(task: Task) -> dict[str, Any]:
 def verify(task: Task) -> dict[str, Any]:
     """Check the repository's structure, and read the `part` (n/m) of its data; ResticFailed when there is damage."""
     where = restic.repository(task["repository"], task["tenant"])
-    where.run("unlock")
-    where.run("check", "--retry-lock=2m", f"--read-data-subset={task['part']}")
+    restic.unlock(where)
+    where.run("check", RETRY_LOCK, f"--read-data-subset={task['part']}")
     return {"part": task["part"]}
 
 
@@ -145,6 +155,7 @@ def trial(task: Task) -> dict[str, Any]:
 
 def forget(task: Task) -> dict[str, Any]:
     """Delete the backups that none of the `keep` rules keeps, and what only they needed: {"removed": [id], "left"}.
+    That of the generation `spare` stays.
 
     ResticFailed when the target refuses, and when a backup is dated in the future, by which whoever has the host's
     credentials could push the real ones out."""
@@ -154,8 +165,10 @@ def forget(task: Task) -> dict[str, Any]:
         if datetime.datetime.fromisoformat(item["time"]) > now + TOMORROW:
             raise restic.ResticFailed(f"backup {item['id'][:8]} is dated {item['time'][:10]}; nothing was deleted", 1)
     rules = [f"--keep-{name}={count}" for name, count in task["keep"].items() if count]
-    where.run("unlock")
-    said = where.run("forget", "--retry-lock=10m", "--group-by=host", "--prune", *rules)
+    if task.get("spare"):
+        rules.append(f"--keep-tag=generation={task['spare']}")
+    restic.unlock(where)
+    said = where.run("forget", RETRY_LOCK, "--group-by=host", "--prune", *rules)
     meant = [item["id"] for group in said for item in group.get("remove") or ()]
     left = [item["id"] for item in restic.snapshots_of(where)]
     if refused := set(meant) & set(left):
@@ -173,6 +186,55 @@ def unpack(task: Task) -> dict[str, Any]:
     return unpacking.unpack(task, sys.stdin.buffer)
 
 
+def wrap(task: Task) -> dict[str, Any]:
+    """Lay the wrapped key beside the repository, as the newest one; {}."""
+    where = restic.repository(task["repository"], task["tenant"], public=True)
+    restic.put_wrap(where, task["wrap"], tenant=task["tenant"])
+    return {}
+
+
+def erase(task: Task) -> dict[str, Any]:
+    """Delete every backup of the tenant, and then its wrapped keys: {"removed": [id]}. ResticFailed when the target
+    refuses; a repository that is not there is fine."""
+    given, tenant = task["repository"], task["tenant"]
+    removed: list[str] = []
+    for where in (restic.repository(given, tenant), restic.repository(given, tenant, public=True)):
+        if not where.exists():
+            continue
+        restic.unlock(where)
+        meant = [item["id"] for item in restic.snapshots_of(where)]
+        if meant:
+            where.run("forget", RETRY_LOCK, "--prune", *meant)
+        if left := restic.snapshots_of(where):
+            raise restic.ResticFailed(f"the target does not let {len(left)} backups be deleted", 1)
+        removed = removed or meant
+    return {"removed": removed}
+
+
+def download(task: Task) -> dict[str, Any]:
+    """A backup's files in the new folder `to`, or with `archive` in the new file `to` as a tar; {"bytes"}."""
+    where, to = restic.repository(task["repository"], task["tenant"]), task["to"]
+    place = f"{task['snapshot']}:{ROOT}"
+    if not task["archive"]:
+        said = where.run("restore", "--no-lock", f"--target={to}", place, on_message=_restored)
+        summary = next((item for item in said if item.get("message_type") == "summary"), {})
+        return {"bytes": summary.get("total_bytes", 0)}
+    with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+        where.pour("dump", "--no-lock", "--archive=tar", place, "/", into=file, on_bytes=_poured)
+        file.flush()
+        os.fsync(file.fileno())
+        return {"bytes": file.tell()}
+
+
+def put(task: Task) -> dict[str, Any]:
+    """Add one text to the repository that is named `tenant`, made when it is not there; {}."""
+    where = restic.repository(task["repository"], task["tenant"])
+    if not where.exists():
+        where.run("init")
+    restic.put_file(where, task["text"], file=task["file"], host=task["tenant"])
+    return {}
+
+
 def _root(task: Task) -> str:
     """Where the data lies: elsewhere only without a sandbox, in tests."""
     return str(task.get("root", ROOT))
@@ -180,6 +242,11 @@ def _root(task: Task) -> str:
 
 def _restored(status: dict[str, Any]) -> None:
     _progress(f"{int(100 * float(status.get('percent_done', 0)))} % of {int(status.get('total_bytes', 0)) >> 20} MB")
+
+
+def _poured(total: int) -> None:
+    if total >> 20 and not (total >> 20) % 16:
+        _progress(f"{total >> 20} MB")
 
 
 TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {
@@ -193,6 +260,10 @@ TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "forget": forget,
     "pack": pack,
     "unpack": unpack,
+    "wrap": wrap,
+    "erase": erase,
+    "download": download,
+    "put": put,
 }
 
 

@@ -3,6 +3,8 @@ and for each target what was sent and verified when.
 
 tenants/<tenant>/backup/key.cred                the repository's key
                         key.age                 the same, wrapped for the operators and the recovery identity
+                        key.for                 a digest of whom it is wrapped for; not there when that is unknown
+                        source.cred             while another tenant's backup comes: its key and target's credentials
                         targets/<name>.cred     the target's credentials
                         targets/<name>.json     what was sent and verified
                         proven.json             which backup was booted last
@@ -11,6 +13,7 @@ tenants/<tenant>/backup/key.cred                the repository's key
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +26,7 @@ KEY = "REPOSITORY_KEY"
 """The name that the key travels under in a request's secrets."""
 MOST_WRAP = 64 * 1024
 ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
+DIGEST = re.compile(r"[0-9a-f]{16}")
 
 
 def has_key(host: Host, tenant: str) -> bool:
@@ -35,15 +39,52 @@ def wrap(host: Host, tenant: str) -> str:
     return (host.read(_wrap(tenant)) or b"").decode()
 
 
-def keep_key(host: Host, tenant: str, *, key: str, wrapped: str) -> None:
+def keep_key(host: Host, tenant: str, *, key: str, wrapped: str, recipients: str) -> None:
     """Seal the tenant's key. Refused when the host has one already: what was sent with it could not be read again."""
     if has_key(host, tenant):
         raise Refused(f"{tenant}: its backups have a key already, and it is not replaced", kind="state")
+    judge_wrap(tenant, wrapped, recipients)
+    host.folder(paths.backup(tenant), mode=0o700)
+    keep_wrap(host, tenant, wrapped=wrapped, recipients=recipients)
+    host.seal(_key(tenant), f"{tenant}.backup-key", key.encode())
+
+
+def judge_wrap(tenant: str, wrapped: str, recipients: str) -> None:
+    """Refused unless it is a wrapped key and `recipients` a digest of whom it is for, or empty where nobody knows."""
     if not wrapped.startswith(ARMOR) or len(wrapped) > MOST_WRAP:
         raise Refused(f"{tenant}: its key is not wrapped")
-    host.folder(paths.backup(tenant), mode=0o700)
+    if recipients and DIGEST.fullmatch(recipients) is None:
+        raise Refused(f"{tenant}: not a digest of recipients: {recipients[:40]!r}")
+
+
+def keep_wrap(host: Host, tenant: str, *, wrapped: str, recipients: str) -> None:
+    """The key is wrapped so from now on."""
+    host.remove(wrapped_for(tenant))  # first, so that no wrap passes for a newer one
     host.write(_wrap(tenant), wrapped.encode(), mode=0o600)
-    host.seal(_key(tenant), f"{tenant}.backup-key", key.encode())
+    if recipients:
+        host.write(wrapped_for(tenant), recipients.encode(), mode=0o600)
+
+
+def wrapped_for(tenant: str) -> str:
+    """The file that says whom the key is wrapped for."""
+    return f"{paths.backup(tenant)}/key.for"
+
+
+def keep_source(host: Host, tenant: str, source: str, secrets: Mapping[str, str]) -> None:
+    """Seal what another tenant's backup is read with, until it is here: its target's credentials, its key under KEY."""
+    host.folder(paths.backup(tenant), mode=0o700)
+    host.seal(_source(tenant), f"{tenant}.source-{source}", json.dumps(secrets).encode())
+
+
+def source(host: Host, tenant: str, name: str) -> dict[str, str]:
+    """What `keep_source` sealed."""
+    found: dict[str, str] = json.loads(host.unseal(_source(tenant), f"{tenant}.source-{name}"))
+    return found
+
+
+def drop_source(host: Host, tenant: str) -> None:
+    """It is wanted no more."""
+    host.remove(_source(tenant))
 
 
 def keep_credentials(host: Host, tenant: str, target: Target, credentials: Mapping[str, str]) -> None:
@@ -81,7 +122,8 @@ def record(host: Host, tenant: str, target: str, **news: Any) -> None:
 
 
 def proof(tenant: str) -> str:
-    """Which backup was booted last, and when: {"target", "snapshot", "at", "proven", "version", "operation"}."""
+    """Which backup was booted last, and when: {"target", "snapshot", "at", "generation", "proven",
+    "version", "operation"}."""
     return f"{paths.backup(tenant)}/proven.json"
 
 
@@ -89,6 +131,10 @@ def targets_of(host: Host, tenant: str) -> list[str]:
     """The targets that anything is known of."""
     names = host.names(f"{paths.backup(tenant)}/targets")
     return [name.removesuffix(".json") for name in names if name.endswith(".json")]
+
+
+def _source(tenant: str) -> str:
+    return f"{paths.backup(tenant)}/source.cred"
 
 
 def _key(tenant: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,9 +19,12 @@ from launchpad.runner.backups.steps import (
     FreezeData,
     JudgeVerify,
     KeepFetched,
+    KeepWrap,
+    LayWrap,
     ProveBackup,
     RecordBackup,
     SendBackup,
+    ThinBackups,
     VerifyBackup,
 )
 from launchpad.runner.backups.target import CREDENTIALS, Target, judge_credentials, targets_from_json
@@ -36,6 +40,8 @@ from launchpad.runner.upgrade import check_memory
 SPARE = 512 << 20
 """Bytes that stay free on the host when a backup comes back."""
 SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
+RULES = frozenset({"last", "daily", "weekly", "monthly"})
+MOST_KEPT = 10_000
 PART = re.compile(r"([1-9][0-9]?)/([1-9][0-9]?)")
 
 
@@ -81,9 +87,21 @@ def planned_verify(
 def planned_fetch(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[BackupStep | Commit]:
-    """Bring a backup back as a generation. The repository is asked what there is; Refused when it has not this one."""
+    """Bring a backup back as a generation, with `source` another tenant's. The repository is asked what there is;
+    Refused when it has not this one, and for another's unless it is of the very version that runs."""
     record = known(host, operation["tenant"])
     fetching, about = found(host, record, operation, secrets)
+    if fetching.source and (about["app"], about["version"]) != (record["app"], record["version"]):
+        raise Refused(
+            f"backup {fetching.snapshot[:8]} of {fetching.source} is of {about['app']} {about['version']}, and "
+            f"{fetching.tenant} is {record['app']} {record['version']}",
+            kind="state",
+            hint=f"launchpad backups list {fetching.source}",
+        )
+    if fetching.source:
+        given = judged_secrets(targets_from_json(operation["targets"]), secrets)
+        own = sources_secrets(record, fetching.target["name"], given, fetching.source)
+        keeping.keep_source(host, fetching.tenant, fetching.source, own)
     generation = {"id": journal.identifier, "tenant": fetching.tenant, "operation": journal.identifier, "why": "backup"}
     generation |= {name: about[name] for name in ("release", "version", "app", "at")} | {"disk_mb": fetching.disk_mb}
     return iter([fetching, KeepFetched(tenant=fetching.tenant, record=generation), Commit()])
@@ -110,26 +128,82 @@ def planned_drill(
         version=version,
         app=record["app"],
         disk_mb=record["disk_mb"],
-        backup={"target": fetching.target["name"], "snapshot": fetching.snapshot, "at": about["at"]},
+        backup={
+            "target": fetching.target["name"],
+            "snapshot": fetching.snapshot,
+            "at": about["at"],
+            "generation": about["generation"],
+        },
     )
     return iter([fetching, proving, Commit(), DropFetched(tenant=tenant)])
+
+
+def planned_forget(
+    host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
+) -> Iterator[BackupStep | Commit]:
+    """Thin out what lies in folders of this host. Refused for any other target: what a host has of those can only add,
+    or should. The newest stays, by the policy, and the one that was proven last."""
+    tenant = operation["tenant"]
+    targets = targets_from_json(operation["targets"])
+    judged_secrets(targets, secrets)
+    record = known(host, tenant)
+    if elsewhere := [target.name for target in targets if target.remote]:
+        raise Refused(f"forget: {elsewhere[0]} is no folder of this host", hint="launchpad backups forget TENANT")
+    keep_ = operation["keep"]
+    if not (isinstance(keep_, dict) and set(keep_) <= RULES and all(is_count(item) for item in keep_.values())):
+        raise Refused(f"forget: keep: expected counts for some of {', '.join(sorted(RULES))}")
+    if not keep_.get("last"):
+        raise Refused("forget: the newest backup would not be kept for certain", hint="last: 1 or more")
+    if not keeping.has_key(host, tenant):
+        raise Refused(f"{tenant}: its backups have no key on this host yet", kind="state", hint="launchpad backup")
+    spare = str((json.loads(host.read(keeping.proof(tenant)) or b"{}")).get("generation", ""))
+    slot = record["slot"]
+    steps = [ThinBackups(tenant=tenant, slot=slot, target=item.as_json(), keep=keep_, spare=spare) for item in targets]
+    return iter([*steps, Commit()])
+
+
+def planned_rewrap(
+    host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
+) -> Iterator[BackupStep | Commit]:
+    """Have the key wrapped for others. The key itself stays, so Refused when it is not here."""
+    tenant, wrap, recipients = operation["tenant"], str(operation["wrap"]), str(operation["recipients"])
+    targets = targets_from_json(operation["targets"])
+    given = judged_secrets(targets, secrets)
+    record = known(host, tenant)
+    keeping.judge_wrap(tenant, wrap, recipients)
+    if given.pop(keeping.KEY, None):
+        raise Refused("rewrap: the key itself is not replaced")
+    keep(host, tenant, targets, given, operation)
+    laying = [LayWrap(tenant=tenant, slot=record["slot"], target=target.as_json()) for target in targets]
+    return iter([KeepWrap(tenant=tenant, wrap=wrap, recipients=recipients), *laying, Commit()])
+
+
+def is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MOST_KEPT
 
 
 def found(
     host: Host, record: Mapping[str, Any], operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> tuple[FetchBackup, dict[str, Any]]:
-    """How to fetch the backup that is asked for, and what it is of: {"release", "version", "app", "at"}."""
+    """How to fetch the backup that is asked for, and what it is of: {"release", "version", "app", "generation",
+    "at"}."""
     tenant, snapshot = record["tenant"], str(operation["snapshot"])
+    source = str(operation.get("source", ""))
     targets = targets_from_json(operation["targets"])
-    keep(host, tenant, targets, judged_secrets(targets, secrets), operation)
+    given = judged_secrets(targets, secrets)
     if len(targets) != 1 or SNAPSHOT.fullmatch(snapshot) is None:
         raise Refused("one target and a backup's id are wanted", hint=f"launchpad backups list {tenant}")
-    asked = work.look(host, targets[0], tenant=tenant, slot=record["slot"], do="snapshots")
+    own: dict[str, Any] = {}
+    if source:
+        own = {"source": source, "credentials": sources_secrets(record, targets[0].name, given, source)}
+    else:
+        keep(host, tenant, targets, given, operation)
+    asked = work.look(host, targets[0], tenant=tenant, slot=record["slot"], do="snapshots", **own)
     fitting = [item for item in host.confined(asked, lambda _: None)["snapshots"] if item["id"].startswith(snapshot)]
     if len(fitting) != 1:
         number = "more than one backup" if fitting else "no backup"
-        message = f"{tenant}: {targets[0].name} has {number} {snapshot}"
-        raise Refused(message, kind="state", hint=f"launchpad backups list {tenant}")
+        message = f"{tenant}: {targets[0].name} has {number} {snapshot}{f' of {source}' if source else ''}"
+        raise Refused(message, kind="state", hint=f"launchpad backups list {source or tenant}")
     if int(fitting[0]["bytes"] or 0) + SPARE > host.room(paths.ROOT):
         message = f"{tenant}: backup {snapshot} is larger than what is free here"
         raise Refused(message, kind="state", hint="launchpad status")
@@ -142,9 +216,20 @@ def found(
         snapshot=fitting[0]["id"],
         volumes=tuple(value for name, value in told if name == "volume" and is_tenant_name(value)),
         disk_mb=record["disk_mb"],
+        source=source,
     )
-    of = {name: str(about.get(name, "")) for name in ("release", "version", "app")}
+    of = {name: str(about.get(name, "")) for name in ("release", "version", "app", "generation")}
     return fetching, of | {"at": moment(fitting[0]["time"])}
+
+
+def sources_secrets(
+    record: Mapping[str, Any], target: str, given: Mapping[str, Mapping[str, str]], source: str
+) -> dict[str, str]:
+    """What the other tenant's backup is read with. Refused without its key."""
+    key = given.get(keeping.KEY, {}).get("", "")
+    if not is_tenant_name(source) or source == record["tenant"] or not key:
+        raise Refused("another tenant's name and the key of its backups are wanted")
+    return {**given.get(target, {}), keeping.KEY: key}
 
 
 def moment(text: str) -> float:
@@ -161,7 +246,9 @@ def keep(
         hint = f"launchpad backup {tenant}"
         raise Refused(f"{tenant}: its backups have no key on this host yet", kind="state", hint=hint)
     if key:
-        keeping.keep_key(host, tenant, key=key, wrapped=str(operation.get("wrap") or ""))
+        wrapped, recipients = str(operation.get("wrap") or ""), str(operation.get("recipients") or "")
+        keeping.keep_key(host, tenant, key=key, wrapped=wrapped, recipients=recipients)
+    keeping.drop_source(host, tenant)  # of a fetch that died before it began
     for target in targets:
         keeping.keep_credentials(host, tenant, target, given.get(target.name, {}))
 
@@ -201,5 +288,12 @@ def judged_secrets(targets: list[Target], secrets: Mapping[str, Any]) -> dict[st
     return found
 
 
-PLANNERS = {"backup": planned_backup, "verify": planned_verify, "fetch": planned_fetch, "drill": planned_drill}
+PLANNERS = {
+    "backup": planned_backup,
+    "verify": planned_verify,
+    "fetch": planned_fetch,
+    "drill": planned_drill,
+    "forget": planned_forget,
+    "rewrap": planned_rewrap,
+}
 """By the kind of operation."""

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
 UNREADABLE, NO_REPOSITORY, LOCKED, WRONG_KEY = 3, 10, 11, 12
@@ -77,6 +77,25 @@ class Repository:
         if code and not (code == UNREADABLE and any(item.get("message_type") == "summary" for item in messages)):
             raise ResticFailed(_cause(messages, told, code), code)
         return messages
+
+    def pour(self, *words: str, into: BinaryIO, on_bytes: Callable[[int], None]) -> None:
+        """Write what restic writes into the file, telling how many bytes there are by now; ResticFailed unless it exits
+        with 0."""
+        errors = self.folder / "errors"
+        argv = ["restic", *self._global(), *words]
+        with errors.open("w+b") as said:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=self._environment(), cwd="/"
+            )
+            assert process.stdout
+            total = 0
+            while piece := process.stdout.read(1 << 20):
+                total += into.write(piece)
+                on_bytes(total)
+            code = process.wait()
+        if code:
+            told = errors.read_bytes()
+            raise ResticFailed(_cause([item for line in told.splitlines() for item in _parsed(line)], told, code), code)
 
     def raw(self, *words: str) -> bytes:
         """What restic writes that is no JSON; ResticFailed unless it exits with 0."""
@@ -177,7 +196,7 @@ def back_up(
     except ResticFailed as error:
         if error.code != LOCKED:
             raise
-        to.run("unlock")  # takes away only locks whose owners are gone
+        unlock(to)
         said = to.run(*words, on_message=tell)
     summary = next(item for item in said if item.get("message_type") == "summary")
     return {
@@ -189,14 +208,24 @@ def back_up(
     }
 
 
+def unlock(where: Repository) -> None:
+    """Take away the locks whose owners are gone: processes of this machine, and what was renewed for half an hour by
+    nobody."""
+    where.run("unlock")
+
+
 def put_wrap(to: Repository, wrap: str, *, tenant: str) -> None:
-    """Lay the wrapped key beside the repository, unless this very one lies there."""
+    """Lay the wrapped key beside the repository, unless this very one is the newest there."""
     if not to.exists():
         to.run("init")
-    elif wrap in wraps(to):
+    elif wraps(to)[:1] == [wrap]:
         return
-    words = ("backup", _RETRY_LOCK, "--stdin", f"--stdin-filename={KEY_FILE}", f"--host={tenant}")
-    to.run(*words, stdin=wrap.encode())
+    put_file(to, wrap, file=KEY_FILE, host=tenant)
+
+
+def put_file(to: Repository, text: str, *, file: str, host: str) -> None:
+    """Add one file to the repository, which is there."""
+    to.run("backup", _RETRY_LOCK, "--stdin", f"--stdin-filename={file}", f"--host={host}", stdin=text.encode())
 
 
 def wraps(where: Repository) -> list[str]:
@@ -212,7 +241,8 @@ def wraps(where: Repository) -> list[str]:
 
 
 def snapshots_of(where: Repository) -> list[dict[str, Any]]:
-    """Every backup in the repository, oldest first: [{"id", "time", "tags", "bytes", "files"}]."""
+    """Every backup in the repository, oldest first: [{"id", "time", "tags", "bytes", "files", "new_files",
+    "added"}]; numbers are None in those that an old restic made."""
     found = [
         {
             "id": item["id"],
@@ -220,6 +250,8 @@ def snapshots_of(where: Repository) -> list[dict[str, Any]]:
             "tags": item.get("tags") or [],
             "bytes": item.get("summary", {}).get("total_bytes_processed"),
             "files": item.get("summary", {}).get("total_files_processed"),
+            "new_files": item.get("summary", {}).get("files_new"),
+            "added": item.get("summary", {}).get("data_added_packed"),
         }
         for item in where.run("snapshots", "--no-lock")
     ]
@@ -241,8 +273,8 @@ def _cause(messages: Sequence[Mapping[str, Any]], said: bytes, code: int) -> str
         str(item.get("message") or item.get("error", {}).get("message", "")) for item in messages if _is_error(item)
     ]
     text = next((item for item in reversed(told) if item), "") or next((line for line in reversed(lines) if line), "")
-    text = text.removeprefix("Fatal: ").splitlines()[0] if text.strip() else f"exit status {code}"
-    return f"restic: {text[:300]}"
+    sentences = text.removeprefix("Fatal: ").splitlines()[: 2 if code == LOCKED else 1]  # then also since when
+    return f"restic: {'; '.join(sentences)[:300] or f'exit status {code}'}"
 
 
 def _is_error(item: Mapping[str, Any]) -> bool:

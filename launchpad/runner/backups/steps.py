@@ -104,6 +104,8 @@ class FetchBackup:
     snapshot: str
     volumes: tuple[str, ...]
     disk_mb: int
+    source: str = ""
+    """Whose backup it is, when it is another tenant's."""
 
     @property
     def title(self) -> str:
@@ -133,7 +135,7 @@ class ProveBackup:
     app: str
     disk_mb: int
     backup: dict[str, Any]
-    """{"target", "snapshot", "at"}: what is proven by it."""
+    """{"target", "snapshot", "at", "generation"}: what is proven by it."""
 
     @property
     def title(self) -> str:
@@ -151,9 +153,52 @@ class DropFetched:
         return "let what was fetched go"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ThinBackups:
+    """A folder of this host has no more backups than the policy keeps. What is deleted stays deleted."""
+
+    tenant: str
+    slot: int
+    target: dict[str, Any]
+    keep: dict[str, int]
+    spare: str
+    """The generation whose backup was proven last; empty when none was."""
+
+    @property
+    def title(self) -> str:
+        return f"thin out what lies at {self.target['name']}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepWrap:
+    """The repository's key is wrapped so, for these recipients. Undo puts the earlier wrap back."""
+
+    tenant: str
+    wrap: str
+    recipients: str
+
+    @property
+    def title(self) -> str:
+        return "keep the key as it is wrapped now"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayWrap:
+    """The wrapped key is the newest that lies beside one target's repository. A target that does not take it is told,
+    stops no other, and gets it with the next backup."""
+
+    tenant: str
+    slot: int
+    target: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"lay it beside the backups at {self.target['name']}"
+
+
 BackupStep = (
     FreezeData | CheckDatabases | SendBackup | RecordBackup | DropFrozen | VerifyBackup | JudgeVerify
-    | FetchBackup | KeepFetched | ProveBackup | DropFetched
+    | FetchBackup | KeepFetched | ProveBackup | DropFetched | ThinBackups | KeepWrap | LayWrap
 )  # fmt: skip
 
 BACKUP_STEPS: dict[str, type] = {step_name(kind): kind for kind in BackupStep.__args__}

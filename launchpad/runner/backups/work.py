@@ -9,6 +9,7 @@ from launchpad.runner import paths, slots
 from launchpad.runner.backups import inside, keeping, restic
 from launchpad.runner.backups.target import Target
 from launchpad.runner.host import Confined, Host
+from launchpad.runner.protocol import Refused
 
 LOCAL = "/srv/target"
 """Where a local target's folders lie in the sandbox."""
@@ -29,8 +30,13 @@ def look(host: Host, target: Target, *, tenant: str, slot: int, do: str, **more:
 
 def with_repository(host: Host, target: Target, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
     """Work with the tenant's repository on the target, without any of its data. `credentials` are the target's when
-    they came with the request; otherwise the sealed ones are taken."""
-    repository = keeping.repository(host, tenant, target, more.pop("credentials", None))
+    they came with the request; otherwise the sealed ones are taken. With `source` it is another tenant's repository,
+    and the key is among the credentials or not wanted."""
+    given, source = more.pop("credentials", None), more.pop("source", "")
+    if source:
+        task = {"do": do, "uid": slots.host_uid(slot), "tenant": source} | more
+        return _with_anothers(target, tenant, task, given or {})
+    repository = keeping.repository(host, tenant, target, given)
     writes = {}
     if target.kind == "local":
         uid = slots.host_uid(slot)
@@ -43,6 +49,18 @@ def with_repository(host: Host, target: Target, *, tenant: str, slot: int, do: s
         writes[restic.CACHE] = _cache(tenant)
     task = {"do": do, "uid": slots.host_uid(slot), "tenant": tenant, "repository": repository} | more
     return Confined(unit=unit(tenant), task=task, writes=writes, network=target.remote, seconds=SEND_SECONDS)
+
+
+def _with_anothers(target: Target, tenant: str, task: Mapping[str, Any], given: Mapping[str, str]) -> Confined:
+    """The tenant's own uid reads what is another's, and leaves nothing of it in a cache."""
+    if target.kind == "local":
+        message = f"{target.name} is a folder on a host, where each tenant's backups are for its own uid alone"
+        raise Refused(message, kind="state", hint=f"launchpad backups fetch {task['tenant']}")
+    credentials = {name: value for name, value in given.items() if name != keeping.KEY}
+    repository = target.as_json() | {"password": given.get(keeping.KEY, ""), "credentials": credentials}
+    return Confined(
+        unit=unit(tenant), task={**task, "repository": repository}, network=target.remote, seconds=SEND_SECONDS
+    )
 
 
 def trial(host: Host, target: Target, credentials: Mapping[str, str]) -> Confined:

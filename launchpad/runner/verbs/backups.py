@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,28 +18,35 @@ from launchpad.runner.verbs import only, reply
 
 def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"key": whether the host has the repository's, "wrap": it as it is wrapped, "targets": {name: what was sent and
-    verified when}, "snapshots": {name: [backup, oldest first]}, "wraps": [wrapped key], "problems": {name: text}}.
+    verified when}, "proven": which backup was booted last, "snapshots": {name: [backup, oldest first]},
+    "wraps": [wrapped key], "problems": {name: text}}.
 
     body {"tenant", "targets": those whose repositories are asked, "secrets": their credentials,
-    "wraps": whether to look for wrapped keys there instead of for backups}."""
-    given = only(body, tenant=str, targets=list, secrets=dict, wraps=bool)
+    "wraps": whether to look for wrapped keys there instead of for backups, "source": whose backups or wrapped keys,
+    when not the tenant's own: its key has to be among the secrets then}."""
+    given = only(body, tenant=str, targets=list, secrets=dict, wraps=bool, source=str)
     tenant = given["tenant"] or ""
     if not is_tenant_name(tenant):
         raise Refused(f"not a tenant's name: {tenant[:60]!r}")
     record = known(host, tenant)
+    source = given["source"] or ""
+    if source and not is_tenant_name(source):
+        raise Refused(f"not a tenant's name: {source[:60]!r}")
     targets = targets_from_json(given["targets"]) if given["targets"] else []
     credentials = judged_secrets(targets, given["secrets"] or {})
     answer: dict[str, Any] = {
         "key": keeping.has_key(host, tenant),
         "wrap": keeping.wrap(host, tenant),
         "targets": {name: keeping.state(host, tenant, name) for name in keeping.targets_of(host, tenant)},
+        "proven": json.loads(host.read(keeping.proof(tenant)) or b"null"),
         "snapshots": {},
         "wraps": [],
         "problems": {},
     }
+    do = "wraps" if given["wraps"] else "snapshots"
     for target in targets:
         try:
-            found = _ask(host, target, record, credentials, do="wraps" if given["wraps"] else "snapshots")
+            found = _ask(host, target, record | {"source": source}, credentials, do=do)
         except Failed as failed:
             answer["problems"][target.name] = failed.message
             continue
@@ -54,7 +62,8 @@ def _ask(
     own = dict(credentials.get(target.name, {}))
     if keeping.KEY in credentials:
         own[keeping.KEY] = credentials[keeping.KEY][""]
-    elif do == "snapshots" and not keeping.has_key(host, record["tenant"]):
+    elif do == "snapshots" and (record["source"] or not keeping.has_key(host, record["tenant"])):
         raise Failed("the key of its backups is not on this host")
-    asked = work.look(host, target, tenant=record["tenant"], slot=record["slot"], do=do, credentials=own)
+    whose = {"tenant": record["tenant"], "slot": record["slot"], "source": record["source"]}
+    asked = work.look(host, target, **whose, do=do, credentials=own)
     return host.confined(asked, lambda _text: None)

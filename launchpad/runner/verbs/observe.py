@@ -133,7 +133,11 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         "breaker": _json(host, f"{paths.tenant(name)}/breaker.json"),
         "generations": _generations(host, name),
         "operation": _operation(name, owner, waiting),
-        "backup": {"at": _backed_up(host, name), "proven": _proven(host, name)},
+        "backup": {
+            "at": _backed_up(host, name),
+            "proven": _proven(host, name),
+            "wrapped_for": _wrapped_for(host, name),
+        },
         "manifest": manifest,
     }
 
@@ -179,6 +183,13 @@ def _proven(host: View, name: str) -> float | None:
     """When a backup of it was last booted and found sound; None when none was."""
     found = _json(host, f"{paths.backup(name)}/proven.json")
     return found["proven"] if found else None
+
+
+def _wrapped_for(host: View, name: str) -> str | None:
+    """A digest of whom the key of its backups is wrapped for, empty where nobody wrote it down; None without a key."""
+    if host.read(f"{paths.backup(name)}/key.age") is None:
+        return None
+    return (host.read(f"{paths.backup(name)}/key.for") or b"").decode()
 
 
 def _open_operations(host: View) -> list[dict[str, Any]]:

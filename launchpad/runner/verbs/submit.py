@@ -29,10 +29,12 @@ KEYS = {
     "start": {"kind", "tenant"},
     "restart": {"kind", "tenant"},
     "retire": {"kind", "tenant", "purge"},
-    "backup": {"kind", "tenant", "targets", "wrap"},
+    "backup": {"kind", "tenant", "targets", "wrap", "recipients"},
     "verify": {"kind", "tenant", "targets", "part"},
-    "fetch": {"kind", "tenant", "targets", "snapshot", "wrap"},
-    "drill": {"kind", "tenant", "targets", "snapshot", "wrap"},
+    "fetch": {"kind", "tenant", "targets", "snapshot", "wrap", "recipients", "source"},
+    "drill": {"kind", "tenant", "targets", "snapshot", "wrap", "recipients"},
+    "forget": {"kind", "tenant", "targets", "keep"},
+    "rewrap": {"kind", "tenant", "targets", "wrap", "recipients"},
     "provision": {"kind", "settings", "signature"},
     "upgrade": {"kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse"},
     "rollback": {"kind", "tenant", "to", "keep_data", "soak", "replaces"},
@@ -40,8 +42,8 @@ KEYS = {
     "snapshot": {"kind", "tenant"},
     "prune": {"kind"},
 }
-OPTIONAL = {"replaces", "purge", "signature", "wrap"}
-TYPES = {"to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str}
+OPTIONAL = {"replaces", "purge", "signature", "wrap", "recipients", "source"}
+TYPES = {"to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str}
 """Of the values that are read here and not by a parser of their own."""
 MOST_SOAK_SECONDS = 3600
 
@@ -141,7 +143,7 @@ def planned(
                 case "restore":
                     return rollback.planned_restore(host, journal, operation, caller)
             return rollback.planned_snapshot(host, journal, operation)
-        case "backup" | "verify" | "fetch" | "drill":
+        case "backup" | "verify" | "fetch" | "drill" | "forget" | "rewrap":
             from launchpad.runner.backups import plan as backups
 
             return list(backups.PLANNERS[operation["kind"]](host, journal, operation, secrets)), {}

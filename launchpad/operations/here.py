@@ -1,0 +1,85 @@
+"""here: the sandbox's own program on this machine, for what no host may do. It needs restic."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from launchpad.errors import ServiceError, StateError
+
+Progress = Callable[[str], None]
+Work = Callable[[Mapping[str, Any], Progress], dict[str, Any]]
+"""Does what the program is told, tells how it goes on, and gives its answer: {"result"} or {"failed", "code"}."""
+SECONDS = 6 * 3600
+LOCKED = 11
+"""restic's exit status when somebody else's lock did not go within two minutes."""
+
+
+def here(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Run it with a folder of its own, away from the terminal, so that neither restic nor ssh can ask there. Secrets go
+    in by standard input alone. What it started ends with it, also when it takes too long or Ctrl-C is pressed."""
+    if shutil.which("restic") is None:
+        raise StateError("restic is not on this machine", hint="install restic 0.17 or newer")
+    words = [sys.executable, "-m", "launchpad.runner", "inside"]
+    with (
+        tempfile.TemporaryDirectory(prefix="launchpad-") as folder,
+        subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": folder},
+            start_new_session=True,
+        ) as process,
+    ):
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            _end(process)
+
+        timer = threading.Timer(SECONDS, give_up)
+        timer.start()
+        try:
+            answer = _answer(process, task, progress)
+        finally:
+            timer.cancel()
+            _end(process)
+    if late.is_set():
+        raise ServiceError(f"restic did not end within {SECONDS // 3600} h")
+    if not answer:
+        raise ServiceError("what drives restic here broke off", hint="restic version")
+    return answer
+
+
+def _answer(process: subprocess.Popen[bytes], task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """The program's last word; what it says before goes to `progress`."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    answer: dict[str, Any] = {}
+    with suppress(BrokenPipeError):
+        process.stdin.write(json.dumps({**task, "uid": os.getuid()}).encode() + b"\n")
+        process.stdin.close()
+    for line in process.stdout:
+        with suppress(ValueError):
+            said = json.loads(line)
+            if "progress" in said:
+                progress(str(said["progress"]))
+            else:
+                answer = said
+    return answer
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End it and all that it started; restic gives its lock back when it is asked to end."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)

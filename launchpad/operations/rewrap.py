@@ -1,0 +1,48 @@
+"""rewrap: have the key of a tenant's backups wrapped for those whom launchpad.yaml names now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.operations.backup_keys import as_sent, credentials, opened, targets_of, wrapped
+from launchpad.operations.following import Submission, submit
+from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.outcome import Outcome
+from launchpad.operations.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewrapped:
+    """The key is wrapped anew on the host, and beside the repositories but for those that did not take it."""
+
+    outcome: Outcome
+    behind: tuple[str, ...]
+    """Targets that get it with the next backup."""
+
+
+def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Rewrapped:
+    """Open the key with this operator's identity and wrap it anew: on the host, and as the newest wrap beside each
+    repository; earlier ones stay where nobody may delete. StateError when the host has no key, or it cannot be opened
+    with this identity."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    targets, host = targets_of(fleet, tenant), fleet.host(tenant.host)
+    with hosts_of(workspace).reach(host) as runner:
+        wrap = runner.ask("backups", {"tenant": str(tenant.name)})["wrap"]
+    if not wrap:
+        raise StateError(f"{name}: its backups have no key on {host.name} yet", hint=f"launchpad backup {name}")
+    key = wrapped(workspace, opened(workspace, str(tenant.name), [wrap]).value)
+    operation = {"kind": "rewrap", "tenant": str(tenant.name), "targets": as_sent(targets)} | key.as_sent()
+    submission = Submission(
+        identifier=new_identifier(workspace.clock.now()),
+        operation=operation,
+        secrets=lambda: credentials(workspace, targets),
+    )
+    outcome = submit(workspace, host, submission, on_event=on_event)
+    with hosts_of(workspace).reach(host) as runner:
+        states = runner.ask("backups", {"tenant": str(tenant.name)})["targets"]
+    behind = tuple(str(item.name) for item in targets if not states.get(str(item.name), {}).get("wrapped"))
+    return Rewrapped(outcome=outcome, behind=behind)
