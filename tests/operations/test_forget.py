@@ -1,4 +1,5 @@
-"""Thinning out: by credentials that no host has, at each remote target, with the key from beside the repository."""
+"""Thinning out: by credentials that no host has, at each remote target, with the key from beside the repository; and a
+folder of a host by that host."""
 
 from __future__ import annotations
 
@@ -12,9 +13,12 @@ from launchpad.fleet.names import SecretName, TargetName
 from launchpad.fleet.secret import Secret
 from launchpad.operations.backup import backup
 from launchpad.operations.backup_keys import credentials
-from launchpad.operations.forget import Forgotten, Work, forget
+from launchpad.operations.forget import Forgotten, erase, forget
+from launchpad.operations.here import Progress
+from launchpad.operations.repositories import How
 from launchpad.workspace import Workspace
 from tests.memory.host import MemoryHost
+from tests.memory.restic import forgotten
 from tests.operations.test_backup import DISK, OFFSITE, PASSWORD, host, workspace
 
 __all__ = ["host", "workspace"]
@@ -23,10 +27,10 @@ OFFSITE_URL = OFFSITE[0]
 PRUNER = {"REST_USER": "pruner", "REST_PASSWORD": "the-password-of-operators"}
 
 
-def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> Work:
+def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> How:
     """Does with the repositories in memory what restic would do, for the pruner alone."""
 
-    def work(task: Mapping[str, Any]) -> dict[str, Any]:
+    def work(task: Mapping[str, Any], _progress: Progress) -> dict[str, Any]:
         asked.append(task)
         given = task["repository"]
         there = host.repositories.get((given["url"], task["tenant"]))
@@ -35,11 +39,12 @@ def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> Work:
         if task["do"] == "wraps":
             return {"result": {"wraps": there.wraps if there else []}}
         assert there is not None and given["password"] == there.password
-        gone = there.snapshots[: -task["keep"]["last"]]
-        there.snapshots[:] = there.snapshots[-task["keep"]["last"] :]
-        return {"result": {"removed": [item["id"] for item in gone], "left": len(there.snapshots)}}
+        if task["do"] == "erase":
+            del host.repositories[given["url"], task["tenant"]]
+            return {"result": {"removed": [item["id"] for item in there.snapshots]}}
+        return {"result": forgotten(there, task)}
 
-    return work
+    return How(work=work)
 
 
 @pytest.fixture
@@ -53,14 +58,41 @@ def backed_up(workspace: Workspace, host: MemoryHost) -> Workspace:
 
 def test_what_the_tier_does_not_keep_goes(backed_up: Workspace, host: MemoryHost) -> None:
     asked: list[Mapping[str, Any]] = []
-    found = forget(backed_up, "alice", work=served(host, asked))
-    assert found == {"offsite": Forgotten(target="offsite", removed=(f"{1:064x}", f"{2:064x}"), left=3)}
+    found = forget(backed_up, "alice", how=served(host, asked))
+    assert found["offsite"] == Forgotten(target="offsite", removed=(f"{1:064x}", f"{2:064x}"), left=3)
     assert asked[-1]["keep"] == {"last": 3, "daily": 14, "weekly": 8, "monthly": 12}
 
 
-def test_a_folder_on_the_host_is_left_alone(backed_up: Workspace, host: MemoryHost) -> None:
-    forget(backed_up, "alice", work=served(host, []))
-    assert len(host.repositories[DISK].snapshots) == 5
+def test_a_folder_on_the_host_is_thinned_out_there(backed_up: Workspace, host: MemoryHost) -> None:
+    asked: list[Mapping[str, Any]] = []
+    found = forget(backed_up, "alice", how=served(host, asked))
+    assert found["disk"] == Forgotten(target="disk", removed=(f"{1:064x}", f"{2:064x}"), left=3)
+    assert len(host.repositories[DISK].snapshots) == 3
+    assert {task["repository"]["name"] for task in asked} == {"offsite"}
+
+
+def test_what_the_host_refuses_stops_no_other_target(backed_up: Workspace, host: MemoryHost) -> None:
+    host.repositories[DISK].snapshots[-1]["time"] = "2099-01-01T00:00:00+00:00"
+    found = forget(backed_up, "alice", how=served(host, []))
+    assert isinstance(found["offsite"], Forgotten) and not isinstance(found["disk"], Forgotten)
+    assert "dated in the future" in found["disk"].message
+
+
+def test_a_lock_that_does_not_go_says_what_to_do(backed_up: Workspace) -> None:
+    locked = {"failed": "restic: repository is already locked by PID 7 on web-1", "code": 11}
+    said = forget(backed_up, "alice", how=How(work=lambda _task, _progress: locked))["offsite"]
+    assert not isinstance(said, Forgotten) and "PID 7 on web-1" in said.message and "half an hour" in said.hint
+
+
+def test_only_a_tenant_that_is_no_more_is_erased(backed_up: Workspace, host: MemoryHost) -> None:
+    target = backed_up.fleet.load().target("offsite")
+    with pytest.raises(StateError, match="alice is in the inventory still"):
+        erase(backed_up, "alice", target, how=served(host, []))
+    (backed_up.root / "inventory/tenants/alice.yaml").unlink()
+    assert len(erase(backed_up, "alice", target, how=served(host, [])).removed) == 5
+    assert OFFSITE not in host.repositories
+    with pytest.raises(StateError, match="folder on a host"):
+        erase(backed_up, "alice", backed_up.fleet.load().target("disk"), how=served(host, []))
 
 
 def test_no_host_gets_what_deletes(backed_up: Workspace) -> None:
@@ -73,13 +105,13 @@ def test_operators_may_delete_elsewhere_than_hosts_add(backed_up: Workspace, hos
     file.write_text(file.read_text().replace("append_only: true", "prune_url: 'https://inside.example.com'"))
     host.repositories["https://inside.example.com", "alice"] = host.repositories[OFFSITE]
     asked: list[Mapping[str, Any]] = []
-    forget(backed_up, "alice", work=served(host, asked))
+    forget(backed_up, "alice", how=served(host, asked))
     assert {task["repository"]["url"] for task in asked} == {"https://inside.example.com"}
 
 
 def test_a_credential_that_is_missing_is_named(backed_up: Workspace, host: MemoryHost) -> None:
     backed_up.target_secrets.remove(TargetName("offsite"), SecretName("PRUNE_REST_PASSWORD"))
-    said = forget(backed_up, "alice", work=served(host, []))["offsite"]
+    said = forget(backed_up, "alice", how=served(host, []))["offsite"]
     assert isinstance(said, StateError)
     assert said.hint == "launchpad target credential offsite PRUNE_REST_PASSWORD"
     assert len(host.repositories[OFFSITE].snapshots) == 5
@@ -87,7 +119,7 @@ def test_a_credential_that_is_missing_is_named(backed_up: Workspace, host: Memor
 
 def test_what_the_target_says_is_told(backed_up: Workspace, host: MemoryHost) -> None:
     backed_up.target_secrets.set(TargetName("offsite"), SecretName("PRUNE_REST_USER"), Secret("nobody"))
-    said = forget(backed_up, "alice", work=served(host, []))["offsite"]
+    said = forget(backed_up, "alice", how=served(host, []))["offsite"]
     assert not isinstance(said, Forgotten) and "offsite: 401 Unauthorized" in said.message
 
 

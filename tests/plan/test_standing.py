@@ -39,6 +39,10 @@ ALICE = frozenset({"alice"})
             "rolled back from 2.0.0, which the inventory still says: launchpad adopt alice",
         ),
         (want(), has(rolled_back_from="2.0.0"), "healthy", ""),
+        (want(wrapped_for="new"), has(wrapped_for="new"), "healthy", ""),
+        (want(wrapped_for="new"), has(wrapped_for="old"), "healthy", "launchpad backups rewrap alice"),
+        (want(wrapped_for="new"), has(wrapped_for=""), "healthy", "launchpad backups rewrap alice"),
+        (want(wrapped_for="new"), has(), "healthy", ""),
         (want(problem=InventoryError("no digest")), has(), "healthy", "cannot be rendered: no digest"),
     ],
 )

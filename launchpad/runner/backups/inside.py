@@ -214,7 +214,7 @@ def erase(task: Task) -> dict[str, Any]:
 def download(task: Task) -> dict[str, Any]:
     """A backup's files in the new folder `to`, or with `archive` in the new file `to` as a tar; {"bytes"}."""
     where, to = restic.repository(task["repository"], task["tenant"]), task["to"]
-    place = f"{task['snapshot']}:{ROOT}"
+    place = f"{task['snapshot']}:{_root(task)}"
     if not task["archive"]:
         said = where.run("restore", "--no-lock", f"--target={to}", place, on_message=_restored)
         summary = next((item for item in said if item.get("message_type") == "summary"), {})

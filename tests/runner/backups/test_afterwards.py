@@ -116,10 +116,10 @@ def test_a_backup_of_the_future_keeps_all_of_them(backed_up: MemoryHost) -> None
 
 @MODES
 def test_thinning_out_that_dies_anywhere_keeps_what_matters(backed_up: MemoryHost, mode: str) -> None:
-    for where, host in killed_anywhere(backed_up, forget(), mode):
-        assert {"backup-000001", "backup-000004"} <= set(generations_at(host, AT_DISK)), where
-        assert run(host, forget("forget-000002"))["outcome"] == "done", where
-        assert generations_at(host, AT_DISK) == ["backup-000001", "backup-000004"], where
+    for where, then in killed_anywhere(backed_up, forget(), mode):
+        assert {"backup-000001", "backup-000004"} <= set(generations_at(then, AT_DISK)), where
+        assert run(then, forget("forget-000002"))["outcome"] == "done", where
+        assert generations_at(then, AT_DISK) == ["backup-000001", "backup-000004"], where
 
 
 def rewrap(identifier: str = "rewrap-000001", **change: Any) -> dict[str, Any]:
@@ -165,11 +165,11 @@ def test_a_new_wrap_brings_no_new_key(backed_up: MemoryHost) -> None:
 
 @MODES
 def test_a_rewrap_that_dies_anywhere_leaves_one_wrap_or_the_other(backed_up: MemoryHost, mode: str) -> None:
-    for where, host in killed_anywhere(backed_up, rewrap(), mode):
-        assert (asked_of(host)["wrap"], wrapped_for(host)) in ((WRAP, ""), (OTHER_WRAP, OTHERS)), where
-        assert WRAP in host.repositories[AT_DISK].wraps, where
-        assert run(host, rewrap("rewrap-000002"))["outcome"] == "done", where
-        assert host.repositories[AT_DISK].wraps[0] == host.repositories[AT_OFFSITE].wraps[0] == OTHER_WRAP, where
+    for where, then in killed_anywhere(backed_up, rewrap(), mode):
+        assert (asked_of(then)["wrap"], wrapped_for(then)) in ((WRAP, ""), (OTHER_WRAP, OTHERS)), where
+        assert WRAP in then.repositories[AT_DISK].wraps, where
+        assert run(then, rewrap("rewrap-000002"))["outcome"] == "done", where
+        assert then.repositories[AT_DISK].wraps[0] == then.repositories[AT_OFFSITE].wraps[0] == OTHER_WRAP, where
 
 
 # --- one tenant's backup for another
@@ -238,14 +238,14 @@ def test_a_folder_on_a_host_is_its_own_tenants_alone(beside_bob: MemoryHost) -> 
 
 @MODES
 def test_a_fetch_from_another_that_dies_anywhere_leaves_no_key_of_its(beside_bob: MemoryHost, mode: str) -> None:
-    for where, host in killed_anywhere(beside_bob, fetch_bobs(), mode):
-        complete = host.read(paths.generation_record("alice", "fetch-0000001")) is not None
-        assert (note_of(host, "fetch-0000001") == b"of bob") == complete, where
-        assert not host.has_data(paths.fetched("alice")), where
-        if "source.cred" in host.names(paths.backup("alice")):  # it died before there was an operation
+    for where, then in killed_anywhere(beside_bob, fetch_bobs(), mode):
+        complete = then.read(paths.generation_record("alice", "fetch-0000001")) is not None
+        assert (note_of(then, "fetch-0000001") == b"of bob") == complete, where
+        assert not then.has_data(paths.fetched("alice")), where
+        if "source.cred" in then.names(paths.backup("alice")):  # it died before there was an operation
             assert not complete, where
-            run(host, later("backup-000005"))
-        assert "source.cred" not in host.names(paths.backup("alice")), where
+            run(then, later("backup-000005"))
+        assert "source.cred" not in then.names(paths.backup("alice")), where
 
 
 # --- what a killed sending leaves
@@ -253,6 +253,6 @@ def test_a_fetch_from_another_that_dies_anywhere_leaves_no_key_of_its(beside_bob
 
 def test_the_lock_of_a_killed_sending_goes_with_the_next_backup(backed_up: MemoryHost) -> None:
     """Else whoever thins out from elsewhere would wait for it."""
-    for where, host in killed_anywhere(backed_up, later("backup-000005"), "halfway"):
-        assert run(host, later("backup-000006"))["outcome"] == "done", where
-        assert not any(there.locked for there in host.repositories.values()), where
+    for where, then in killed_anywhere(backed_up, later("backup-000005"), "halfway"):
+        assert run(then, later("backup-000006"))["outcome"] == "done", where
+        assert not any(there.locked for there in then.repositories.values()), where

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from dataclasses import dataclass
@@ -225,3 +226,62 @@ def test_root_is_given_up_before_anything_is_opened() -> None:
         sent = sandbox.send(uid=1_010_007)
         assert sent["result"]["unreadable"] == 1
         assert {path.stat().st_uid for path in sandbox.target.rglob("*")} == {1_010_007}
+
+
+def test_the_proven_backup_stays_whatever_the_rules_say(sandbox: Sandbox) -> None:
+    proven = sandbox.send()["result"]["snapshot"]
+    sandbox.send("g-2", known=True, wrap="")
+    newest = sandbox.send("g-3", known=True, wrap="")["result"]["snapshot"]
+    said = sandbox.run("forget", keep={"last": 1, "daily": 0}, spare="g-1", now=time.time())["result"]
+    assert said["left"] == 2
+    assert [item["id"] for item in sandbox.run("snapshots")["result"]["snapshots"]] == [proven, newest]
+
+
+def test_a_wrap_that_is_laid_again_is_the_newest(sandbox: Sandbox) -> None:
+    sandbox.send()
+    for wrap in ("another\n", "another\n", WRAP):
+        assert sandbox.run("wrap", wrap=wrap) == {"result": {}}
+    assert sandbox.run("wraps")["result"] == {"wraps": [WRAP, "another\n"]}
+
+
+def test_a_backup_comes_as_a_folder_or_an_archive_for_one_reader(sandbox: Sandbox) -> None:
+    sent = sandbox.send()["result"]["snapshot"]
+    folder, archive = sandbox.folder / "out", sandbox.folder / "out.tar"
+    assert sandbox.run("download", snapshot=sent, to=str(folder), archive=False)["result"]["bytes"] == 8
+    assert (folder / "state/note").read_text() == "remember"
+    sandbox.run("download", snapshot=sent, to=str(archive), archive=True)
+    with tarfile.open(archive) as tar:
+        assert "state/note" in [name.lstrip("/") for name in tar.getnames()]
+    assert archive.stat().st_mode & 0o777 == 0o600
+    assert "failed" in sandbox.run("download", snapshot=sent, to=str(archive), archive=True), "written over"
+
+
+def test_what_is_erased_has_neither_backups_nor_keys(sandbox: Sandbox) -> None:
+    first = sandbox.send()["result"]["snapshot"]
+    assert sandbox.run("erase") == {"result": {"removed": [first]}}
+    assert sandbox.run("snapshots")["result"] == {"snapshots": []}
+    assert sandbox.run("wraps")["result"] == {"wraps": []}
+    assert sandbox.run("erase") == {"result": {"removed": []}}
+
+
+def test_a_text_is_added_to_a_repository_of_its_own(sandbox: Sandbox) -> None:
+    for text in ("one", "two"):
+        assert sandbox.run("put", text=text, file="workspace.age") == {"result": {}}
+    assert len(sandbox.run("snapshots")["result"]["snapshots"]) == 2
+
+
+def test_a_restic_that_was_killed_leaves_no_lock(sandbox: Sandbox) -> None:
+    """Another machine would wait for it until it is half an hour old."""
+    sandbox.send()
+    ours = sandbox.folder / "bin"
+    ours.mkdir()
+    script = f'case "$*" in *" backup "*) {shutil.which("restic")} "$@" & sleep 1; kill -9 $!; wait $!; kill -9 $$;; esac\n'
+    (ours / "restic").write_text(f'#!/bin/sh\n{script}exec {shutil.which("restic")} "$@"\n')
+    (ours / "restic").chmod(0o755)
+    with (sandbox.data / "state/large").open("wb") as file:
+        file.truncate(20 << 30)
+    answer = sandbox.send("g-2", known=True, wrap="", path=f"{ours}:{os.environ['PATH']}")
+    assert "failed" in answer
+    assert list((sandbox.target / "alice/locks").iterdir()) == []
+    (sandbox.data / "state/large").unlink()
+    assert "result" in sandbox.send("g-3", known=True, wrap="", cut=True)

@@ -249,12 +249,15 @@ def test_generations_are_counted_and_a_damaged_record_hides_nobody() -> None:
 
 def test_the_newest_backup_at_any_target_is_told() -> None:
     host = deployed()
-    assert alice(host)["backup"] == {"at": None, "proven": None}
+    assert alice(host)["backup"] == {"at": None, "proven": None, "wrapped_for": None}
     for target, at in (("disk", 1000.0), ("offsite", 2000.0)):
         keeping.record(host, "alice", target, sent={"at": at, "operation": "backup-000001"})
     keeping.record(host, "alice", "sftp", failed={"at": 3000.0, "message": "connection refused"})
     host.write(keeping.proof("alice"), b'{"proven": 4000.0}')
-    assert alice(host)["backup"] == {"at": 2000.0, "proven": 4000.0}
+    keeping.keep_wrap(host, "alice", wrapped=f"{keeping.ARMOR}\n", recipients="")
+    assert alice(host)["backup"] == {"at": 2000.0, "proven": 4000.0, "wrapped_for": ""}
+    keeping.keep_wrap(host, "alice", wrapped=f"{keeping.ARMOR}\n", recipients="0123456789abcdef")
+    assert alice(host)["backup"]["wrapped_for"] == "0123456789abcdef"
 
 
 def test_a_backup_that_goes_on_changes_nothing_of_its_tenant() -> None:

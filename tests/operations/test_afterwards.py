@@ -1,0 +1,284 @@
+"""What operators do with backups that there are: look at one, bring it here or to another tenant, wrap its key anew."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyrage  # type: ignore[import-untyped]
+import pytest
+
+from launchpad.errors import InventoryError, ServiceError, StateError
+from launchpad.fleet.secret import Secret
+from launchpad.operations.backup import backup
+from launchpad.operations.backup_keys import opened, wrapped
+from launchpad.operations.backup_workspace import FILE, NAME, Saved, back_up_workspace
+from launchpad.operations.backups import drill, fetch, show
+from launchpad.operations.confirmation import Confirmation
+from launchpad.operations.download import download
+from launchpad.operations.here import Progress
+from launchpad.operations.kit import kit
+from launchpad.operations.observing import wanted
+from launchpad.operations.repositories import How
+from launchpad.operations.restore import plan_restore, restore
+from launchpad.operations.retire import plan_retirement, retained
+from launchpad.operations.rewrap import rewrap
+from launchpad.runner import paths
+from launchpad.runner.backups import keeping
+from launchpad.workspace import Workspace
+from tests.memory.data import File
+from tests.memory.host import MemoryHost
+from tests.memory.restic import Repository
+from tests.operations.test_backup import DISK, OFFSITE, PASSWORD, host, workspace
+
+__all__ = ["host", "workspace"]
+
+HOSTS = {"REST_USER": "hosts", "REST_PASSWORD": PASSWORD}
+
+
+def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> How:
+    """Does here with the repositories in memory what restic would do."""
+
+    def work(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+        asked.append(task)
+        given = task["repository"]
+        there = host.repositories.get((given["url"], task["tenant"]))
+        if given["credentials"] != HOSTS or given["url"] in host.silent:
+            return {"failed": "401 Unauthorized", "code": 1}
+        match task["do"]:
+            case "wraps":
+                return {"result": {"wraps": there.wraps if there else []}}
+            case "snapshots":
+                return {"result": {"snapshots": there.snapshots if there else []}}
+            case "put":
+                return {"result": {}}
+        assert there is not None and given["password"] == there.password
+        progress("100 % of 1 MB")
+        content = {name: item.data for name, item in there.content[task["snapshot"]].items()}
+        return {"result": {"bytes": written(Path(task["to"]), content, archive=task["archive"])}}
+
+    return How(work=work)
+
+
+def written(to: Path, content: Mapping[str, bytes], *, archive: bool) -> int:
+    if archive:
+        with tarfile.open(to, "w") as tar:
+            for name, data in content.items():
+                about = tarfile.TarInfo(name.lstrip("/"))
+                about.size = len(data)
+                tar.addfile(about, io.BytesIO(data))
+    else:
+        for name, data in content.items():
+            path = to / name.lstrip("/")
+            path.parent.mkdir(parents=True)
+            path.write_bytes(data)
+    return sum(map(len, content.values()))
+
+
+# --- show
+
+
+def test_a_backup_is_shown_with_every_target_that_has_it(workspace: Workspace, host: MemoryHost) -> None:
+    done = backup(workspace, "alice")
+    drill(workspace, "alice")
+    host.clock += 3600
+    host.silent.add("https://backup.example.com")
+    second = backup(workspace, "alice")
+    host.silent.clear()
+    found = show(workspace, "alice", done.outcome.id)
+    assert {item.target for item in found.copies} == {"disk", "offsite"} and found.proven is not None
+    assert (found.copies[0].app, found.copies[0].version) == ("beacon", "1")
+    later = show(workspace, "alice", second.targets[0].snapshot)
+    assert (later.absent, later.proven) == (("offsite",), None)
+
+
+def test_a_backup_that_is_not_there_is_not_shown(workspace: Workspace, host: MemoryHost) -> None:
+    backup(workspace, "alice")
+    host.silent.add("https://backup.example.com")
+    with pytest.raises(StateError, match="there is no backup ffffffff; offsite says: restic: connection refused"):
+        show(workspace, "alice", "ffffffff")
+
+
+# --- download
+
+
+def test_a_backup_comes_here_past_the_host(workspace: Workspace, host: MemoryHost, tmp_path: Path) -> None:
+    backup(workspace, "alice")
+    asked: list[Mapping[str, Any]] = []
+    done = download(workspace, "alice", to=tmp_path / "data", how=served(host, asked))
+    assert (tmp_path / "data/state/note").read_bytes() == b"remember" and done.backup.target == "offsite"
+    assert {task["repository"]["name"] for task in asked} == {"offsite"}
+    download(workspace, "alice", to=tmp_path / "data.tar", how=served(host, []))
+    with tarfile.open(tmp_path / "data.tar") as tar:
+        assert "state/note" in tar.getnames()
+    assert sorted(os.listdir(tmp_path)) == ["data", "data.tar", "fleet", "identity"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("name", ["data", "data.tar"])
+def test_nothing_is_written_over(workspace: Workspace, host: MemoryHost, tmp_path: Path, name: str) -> None:
+    backup(workspace, "alice")
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(StateError, match="is there already"):
+        download(workspace, "alice", to=tmp_path / name, how=served(host, []))
+    (tmp_path / name).unlink()
+
+    def late(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+        answer = served(host, []).work(task, progress)
+        if task["do"] == "download":
+            (tmp_path / name).write_text("mine")
+        return answer
+
+    with pytest.raises(StateError, match="is there by now"):
+        download(workspace, "alice", to=tmp_path / name, how=How(work=late))
+    assert (tmp_path / name).read_text() == "mine"
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+def test_half_a_download_is_none(workspace: Workspace, host: MemoryHost, tmp_path: Path) -> None:
+    backup(workspace, "alice")
+
+    def breaks(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+        answer = served(host, []).work(task, progress)
+        return {"failed": "cut", "code": 1} if task["do"] == "download" else answer
+
+    with pytest.raises(ServiceError, match="offsite: cut"):
+        download(workspace, "alice", to=tmp_path / "data", how=How(work=breaks))
+    assert sorted(os.listdir(tmp_path)) == ["fleet", "identity"]  # noqa: PTH208
+
+
+def test_what_only_a_host_reads_is_not_downloaded(workspace: Workspace, tmp_path: Path) -> None:
+    tiers = workspace.root / "inventory/tiers.yaml"
+    tiers.write_text(tiers.read_text().replace("[disk, offsite]", "[disk]"))
+    with pytest.raises(StateError, match="in a folder on web-1 alone") as caught:
+        download(workspace, "alice", to=tmp_path / "data")
+    assert caught.value.hint == "launchpad backups fetch alice"
+
+
+# --- one tenant's for another
+
+
+@pytest.fixture
+def carl(workspace: Workspace, host: MemoryHost) -> Repository:
+    """The backup of carl, whom the inventory has no more."""
+    key = wrapped(workspace, Secret("the-key-of-carl"))
+    tags = ["generation=backup-of-carl", "app=beacon", "version=1", "release=abc", "volume=state"]
+    snapshot = {"id": f"{7:064x}", "time": "2026-11-20T00:00:00+00:00", "tags": tags, "bytes": 8, "files": 1}
+    there = Repository(password="the-key-of-carl", wraps=[key.wrap], snapshots=[snapshot])
+    there.content[f"{7:064x}"] = {"/state/note": File(b"of carl", uid=9)}
+    host.repositories[OFFSITE[0], "carl"] = there
+    return there
+
+
+def test_another_tenants_data_takes_the_place_and_the_old_is_kept(
+    workspace: Workspace, host: MemoryHost, carl: Repository
+) -> None:
+    fetched = fetch(workspace, "alice", source="carl")
+    assert host.files[f"{paths.data('alice')}/state/note"].data == b"remember", "nothing is replaced by a fetch"
+    what = plan_restore(workspace, "alice", generation=fetched.id)
+    done = restore(workspace, what, confirm=Confirmation(digest=what.digest))
+    assert host.files[f"{paths.data('alice')}/state/note"].data == b"of carl"
+    assert host.files[f"{paths.generation('alice', done.id)}/state/note"].data == b"remember"
+    assert backup(workspace, "alice").complete, "alice's own key was touched"
+
+
+def test_a_tenant_is_no_other(workspace: Workspace) -> None:
+    with pytest.raises(StateError, match="alice is that very tenant"):
+        fetch(workspace, "alice", source="alice")
+
+
+def test_a_tenant_without_backups_brings_none(workspace: Workspace) -> None:
+    with pytest.raises(InventoryError, match="bob: its tier bare has no backups"):
+        fetch(workspace, "alice", source="bob")
+    with pytest.raises(StateError, match="dora: no target has a backup of it"):
+        fetch(workspace, "alice", source="dora")
+
+
+# --- keys
+
+
+def test_a_wrap_of_somebody_elses_in_front_does_not_hide_ours(workspace: Workspace) -> None:
+    ours = wrapped(workspace, Secret("ours"))
+    theirs = pyrage.encrypt(b"theirs", [pyrage.x25519.Identity.generate().to_public()], armored=True).decode()
+    assert opened(workspace, "alice", [theirs, ours.wrap]).value.reveal() == "ours"
+    with pytest.raises(StateError, match="is not sealed for you"):
+        opened(workspace, "alice", [theirs])
+
+
+def test_a_key_is_wrapped_for_whoever_launchpad_yaml_names_now(workspace: Workspace, host: MemoryHost) -> None:
+    backup(workspace, "alice")
+    assert wrapped_for(host) == wanted_for(workspace)
+    kit(workspace, workspace.root.parent / "kit.txt")
+    assert wrapped_for(host) != wanted_for(workspace)
+    key = host.repositories[DISK].password
+    assert rewrap(workspace, "alice").behind == ()
+    assert wrapped_for(host) == wanted_for(workspace)
+    line = next(item for item in (workspace.root.parent / "kit.txt").read_text().splitlines() if "SECRET-KEY-" in item)
+    recovery = pyrage.x25519.Identity.from_str(line.strip())
+    for place in (DISK, OFFSITE):
+        assert pyrage.decrypt(host.repositories[place].wraps[0].encode(), [recovery]).decode() == key
+
+
+def wrapped_for(host: MemoryHost) -> str:
+    return host.files[keeping.wrapped_for("alice")].data.decode()
+
+
+def wanted_for(workspace: Workspace) -> str:
+    """What status compares it with."""
+    fleet = workspace.fleet.load()
+    (alice,) = wanted(workspace, fleet, [fleet.tenant("alice")], on={})
+    return alice.wrapped_for
+
+
+def test_a_target_that_did_not_take_the_wrap_is_named(workspace: Workspace, host: MemoryHost) -> None:
+    backup(workspace, "alice")
+    host.silent.add(OFFSITE[0])
+    assert rewrap(workspace, "alice").behind == ("offsite",)
+
+
+def test_without_a_backup_there_is_nothing_to_wrap(workspace: Workspace) -> None:
+    with pytest.raises(StateError, match="have no key on web-1 yet"):
+        rewrap(workspace, "alice")
+
+
+# --- the workspace itself
+
+
+def test_the_kit_alone_opens_the_workspace(workspace: Workspace, host: MemoryHost) -> None:
+    page = workspace.root.parent / "kit.txt"
+    with pytest.raises(StateError, match="no emergency kit"):
+        back_up_workspace(workspace, environment={}, how=served(host, []))
+    kit(workspace, page)
+    asked: list[Mapping[str, Any]] = []
+    (saved,) = back_up_workspace(workspace, environment={}, how=served(host, asked)).values()
+    assert isinstance(saved, Saved) and saved.target == "offsite"
+    (task,) = asked
+    assert (task["tenant"], task["file"], task["repository"]["password"]) == (NAME, FILE, "launchpad")
+    line = next(item for item in page.read_text().splitlines() if item.startswith("AGE-SECRET-KEY-"))
+    content = pyrage.decrypt(task["text"].encode(), [pyrage.x25519.Identity.from_str(line)])
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        names = tar.getnames()
+    assert {"workspace/launchpad.yaml", "workspace/inventory/secrets/targets/offsite.yaml"} <= set(names)
+    assert json.dumps(task).count(PASSWORD) == 1, "the credential stands elsewhere than where it is used"
+
+
+def test_the_kit_says_what_reaches_the_places(workspace: Workspace) -> None:
+    page = workspace.root.parent / "kit.txt"
+    kit(workspace, page)
+    assert f"export RESTIC_REST_USERNAME=hosts RESTIC_REST_PASSWORD={PASSWORD}" in page.read_text()
+    assert f"with {NAME} in the place of TENANT" in page.read_text()
+
+
+# --- what a purge leaves
+
+
+def test_a_purge_says_where_backups_lie_on(workspace: Workspace) -> None:
+    found = retained(workspace, plan_retirement(workspace, "alice", purge=True))
+    assert [(item.target, item.delete) for item in found] == [
+        ("disk", "on web-1, as root: rm -r /mnt/disk/alice /mnt/disk/alice.key"),
+        ("offsite", "launchpad backups erase alice --target offsite"),
+    ]
