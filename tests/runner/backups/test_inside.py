@@ -275,7 +275,9 @@ def test_a_restic_that_was_killed_leaves_no_lock(sandbox: Sandbox) -> None:
     sandbox.send()
     ours = sandbox.folder / "bin"
     ours.mkdir()
-    script = f'case "$*" in *" backup "*) {shutil.which("restic")} "$@" & sleep 1; kill -9 $!; wait $!; kill -9 $$;; esac\n'
+    script = (
+        f'case "$*" in *" backup "*) {shutil.which("restic")} "$@" & sleep 1; kill -9 $!; wait $!; kill -9 $$;; esac\n'
+    )
     (ours / "restic").write_text(f'#!/bin/sh\n{script}exec {shutil.which("restic")} "$@"\n')
     (ours / "restic").chmod(0o755)
     with (sandbox.data / "state/large").open("wb") as file:
