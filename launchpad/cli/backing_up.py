@@ -25,13 +25,13 @@ def backup(
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
     own: Annotated[
-        bool, typer.Option("--workspace", help="The workspace itself, from this machine, with restic here.")
+        bool, typer.Option("--this-workspace", help="The workspace itself, from this machine, with restic here.")
     ] = False,
 ) -> None:
     """Send one instant of TENANT's data to every target of its tier, while it runs.
 
     Its databases are checked first, and a damaged one is not sent. A target that is down is told and stops no other;
-    exit code 8 then, as when some of several tenants have no backup. With --workspace: inventory, templates, settings,
+    exit code 8 then, as when some of several tenants have no backup. With --this-workspace: inventory, templates, settings,
     sealed secrets and Git history, sealed as a whole, to every target but folders on hosts; the emergency kit opens it.
     """
     from launchpad.cli.planning import leave
@@ -43,7 +43,7 @@ def backup(
 
     session = Session.of(ctx)
     if bool(tenants) + everyone + own != 1:
-        raise typer.BadParameter("name tenants, or give --all, or --workspace", ctx=ctx)
+        raise typer.BadParameter("name tenants, or give --all, or --this-workspace", ctx=ctx)
     if own:
         _workspace(session)
         return
@@ -152,5 +152,5 @@ def kit(
     data = {"file": str(file), "recovery": str(recipient)}
     session.output.result(data, f"{file} holds the recovery identity of {recipient}")
     session.output.say("print it or lock it away, in two places, and remove the file; then commit launchpad.yaml")
-    session.output.say("next: launchpad backup --workspace")
+    session.output.say("next: launchpad backup --this-workspace")
     session.output.say("keys of backups that there are: launchpad backups rewrap --all")

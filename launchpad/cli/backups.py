@@ -187,7 +187,9 @@ def _told(session: Session, name: str, found: Mapping[str, Forgotten | Launchpad
 def erase_backups(
     ctx: typer.Context,
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="One that is not in the inventory any more.")],
-    target: Annotated[str, typer.Option("--target", metavar="TARGET", autocompletion=complete.targets)],
+    target: Annotated[
+        str, typer.Option("--target", metavar="TARGET", autocompletion=complete.targets, help="Where; not a folder.")
+    ],
     yes: YesOption = False,
 ) -> None:
     """Delete EVERY backup of TENANT at a target, and the wrapped keys beside them, for ever.

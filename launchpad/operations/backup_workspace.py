@@ -1,4 +1,4 @@
-"""backup --workspace: what operators wrote, sealed as a whole, to every target that is reached over the network.
+"""backup --this-workspace: what operators wrote, sealed as a whole, to every target that is reached over the network.
 
 It takes no key: what is sent is sealed with age for the operators and the recovery identity, and lies in a repository
 whose password is known to all, under a name that no tenant can have.

@@ -34,7 +34,7 @@ The recovery identity ({recipient}):
 You need any Linux machine with `age` and `restic` 0.17 or newer, and one of the places below.
 
 1. Save the line that begins with AGE-SECRET-KEY as identity.txt.
-2. The workspace (inventory, templates, settings, sealed secrets), as `launchpad backup --workspace` sent it:
+2. The workspace (inventory, templates, settings, sealed secrets), as `launchpad backup --this-workspace` sent it:
      export RESTIC_PASSWORD=launchpad
      restic -r WORKSPACE dump latest workspace.tar.gz.age | age -d -i identity.txt | tar xz
    It is ./workspace. If there is a history.bundle, `git clone history.bundle fleet` brings what was committed; copy

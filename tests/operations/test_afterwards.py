@@ -204,7 +204,7 @@ def test_a_tenant_without_backups_brings_none(workspace: Workspace) -> None:
 def test_a_wrap_of_somebody_elses_in_front_does_not_hide_ours(workspace: Workspace) -> None:
     ours = wrapped(workspace, Secret("ours"))
     theirs = pyrage.encrypt(b"theirs", [pyrage.x25519.Identity.generate().to_public()], armored=True).decode()
-    assert opened(workspace, "alice", [theirs, ours.wrap]).value.reveal() == "ours"
+    assert opened(workspace, "alice", [theirs, ours.wrap, theirs]).value.reveal() == "ours"
     with pytest.raises(StateError, match="is not sealed for you"):
         opened(workspace, "alice", [theirs])
 

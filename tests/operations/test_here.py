@@ -32,10 +32,10 @@ def test_without_restic_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_nothing_can_ask_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ssh, started by restic, would open /dev/tty."""
-    put(tmp_path, f"(: < /dev/tty) 2> {tmp_path}/said || echo none > {tmp_path}/said; exit 10", monkeypatch)
+    """ssh, started by restic, would open its session's terminal."""
+    put(tmp_path, f"cut -d' ' -f6 /proc/$$/stat > {tmp_path}/session; exit 10", monkeypatch)
     assert here(TASK, print) == {"result": {"snapshots": []}}
-    assert (tmp_path / "said").read_text() == "none\n"
+    assert int((tmp_path / "session").read_text()) != os.getsid(0)
 
 
 def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
