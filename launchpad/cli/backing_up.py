@@ -31,8 +31,10 @@ def backup(
     """Send one instant of TENANT's data to every target of its tier, while it runs.
 
     Its databases are checked first, and a damaged one is not sent. A target that is down is told and stops no other;
-    exit code 8 then, as when some of several tenants have no backup. With --this-workspace: inventory, templates, settings,
-    sealed secrets and Git history, sealed as a whole, to every target but folders on hosts; the emergency kit opens it.
+    exit code 8 then, as when some of several tenants have no backup.
+
+    With --this-workspace: inventory, templates, settings, sealed secrets and Git history, sealed as a whole, to every
+    target but folders on hosts. The emergency kit opens it.
     """
     from launchpad.cli.planning import leave
     from launchpad.cli.progress import telling

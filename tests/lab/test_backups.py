@@ -328,7 +328,7 @@ def test_a_flipped_byte_is_found_by_a_week_of_verifies(fleet: Fleet) -> None:
 
 
 def test_kills_leave_nothing_unrestorable(fleet: Fleet) -> None:
-    """kill -9 at random times, of the runner or of restic; then all that is there is whole, and the newest comes back."""
+    """kill -9 at random times, of the runner or of restic; then all is whole, and the newest comes back."""
     host, dice = fleet.world.host, random.Random(20261122)
     for round_ in range(4):
         fleet.mark(f"round-{round_}")
