@@ -70,8 +70,8 @@ def _start_all(host: Host, names: Sequence[str]) -> list[str]:
     failed_tenants: list[str] = []
     last = 0.0
     while waiting or starting:
-        if waiting and (len(starting) < AT_ONCE or host.now() - last >= STAGGER_SECONDS):
-            name, last = waiting.pop(0), host.now()
+        if waiting and (len(starting) < AT_ONCE or host.elapsed() - last >= STAGGER_SECONDS):
+            name, last = waiting.pop(0), host.elapsed()
             try:
                 if begun := _start(host, name):
                     starting.append(begun)
@@ -101,13 +101,13 @@ def _start(host: Host, name: str) -> Starting | None:
             return None
         side = record["side"]
         cell.start(host, tenant=name, short=record["started"], side=side)
-        return Starting(cell.read_release(host, name, record["release"]), side, host.now())
+        return Starting(cell.read_release(host, name, record["release"]), side, host.elapsed())
 
 
 def _let_in(host: Host, item: Starting) -> bool:
     """Open the tenant's gate once it is ready, or was given its time: it was proven when it was deployed, and a gate
     that stays closed with nobody near helps no visitor. Whether there is nothing left to wait for."""
-    late = host.now() - item.since >= item.release.start_seconds
+    late = host.elapsed() - item.since >= item.release.start_seconds
     if not late and not _is_ready(host, item):
         return False
     tenant, slot = item.release.tenant, item.release.slot

@@ -142,7 +142,7 @@ class Run:
         self.journal.finish("done")
 
     def step(self, step: Any) -> None:
-        begun = self.host.now()
+        begun = self.host.elapsed()
         name = step_name(type(step))
         if isinstance(step, Commit):
             self.journal.add("committed")
@@ -154,7 +154,7 @@ class Run:
             self.journal.add("step-started", index=self.index, step=name, title=title(step), before=before)
             self.begun[self.index] = before
         effects(step).apply(step, self.context())
-        self.journal.add("step-done", index=self.index, step=name, seconds=round(self.host.now() - begun, 3))
+        self.journal.add("step-done", index=self.index, step=name, seconds=round(self.host.elapsed() - begun, 3))
 
     def fail(self, error: Exception) -> None:
         message, lines = reason(error), list(getattr(error, "lines", ()))

@@ -34,13 +34,15 @@ class Generation(Record):
     """upgrade | rollback | restore | soak | manual | rehearsal | backup."""
     operation: str
     disk_mb: int
+    number: int = 0
+    """Above that of every one which was there before: what is newer is told by it, for a clock can be set back."""
 
 
 def kept(host: Host, tenant: str) -> list[Generation]:
     """The tenant's complete generations, the newest first."""
     there = set(host.names(paths.generations(tenant)))
     records = [read(host, tenant, name) for name in there if f"{name}.json" in there]
-    return sorted((item for item in records if item), key=lambda item: (item.at, item.id), reverse=True)
+    return sorted((item for item in records if item), key=lambda item: (item.number, item.at, item.id), reverse=True)
 
 
 def incomplete(host: Host, tenant: str) -> list[str]:
@@ -67,7 +69,8 @@ def take(host: Host, wanted: Generation) -> None:
     host.folder(paths.generations(wanted.tenant), mode=0o700)
     host.remove(snapshot)
     host.snapshot(paths.data(wanted.tenant), snapshot)
-    record = canonical(record_as_json(wanted))
+    number = 1 + max((item.number for item in kept(host, wanted.tenant)), default=0)
+    record = canonical(record_as_json(wanted.but(number=number)))
     try:
         host.write(path, record, mode=0o600)
     except Failed:

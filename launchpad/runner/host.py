@@ -72,7 +72,10 @@ class Output(Record):
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Seconds since the epoch, by a clock that may be wrong and may be set at any time: for dates."""
+
+    def elapsed(self) -> float:
+        """Seconds of a clock that nobody sets, for how long something takes; to another process they mean nothing."""
 
     def wait(self, seconds: float) -> None:
         """Let time pass, for polling something that can only be polled."""

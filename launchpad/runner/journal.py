@@ -104,7 +104,7 @@ class Journal:
     def finish(self, outcome: str, message: str = "", lines: Sequence[str] = ()) -> None:
         """Close the operation. The event comes first: a follower that sees the outcome has seen every event."""
         asked = self.asked() or {}
-        seconds = round(self.host.now() - asked.get("at", self.host.now()), 3)
+        seconds = round(max(0.0, self.host.now() - asked.get("at", self.host.now())), 3)
         if not any(item["event"] == "operation-finished" for item in self.events()):
             self.add("operation-finished", outcome=outcome, message=message, seconds=seconds)
         final = {"outcome": outcome, "message": message, "lines": list(lines), "seconds": seconds}

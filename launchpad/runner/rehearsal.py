@@ -115,12 +115,12 @@ def _start(host: Host, release: Release) -> None:
 
 def _prove(step: Rehearse, context: Context, release: Release) -> None:
     """Until the deciding probes have held for the steady seconds on the clone, with unchanged containers."""
-    host, begun, held_since = context.host, context.host.now(), 0.0
+    host, begun, held_since = context.host, context.host.elapsed(), 0.0
     clone = release.but(tenant=stand_in(step.tenant))
     starts: Starts = ()
     while True:
         check_cancelled(context)
-        now = host.now()
+        now = host.elapsed()
         wrong, running = deciding(host, clone, SIDE, step.without)
         if wrong or running != starts or not held_since:
             held_since, starts = (0.0 if wrong else now), running

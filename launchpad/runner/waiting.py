@@ -55,8 +55,8 @@ def addresses(step: OfSide) -> list[IPv4Address]:
 
 def drain(step: Drain, context: Context) -> None:
     """Until nothing is under way to the side any more, or the time is over."""
-    end = context.host.now() + step.seconds
-    while (left := context.host.connections(addresses(step), quiet=step.quiet)) and context.host.now() < end:
+    end = context.host.elapsed() + step.seconds
+    while (left := context.host.connections(addresses(step), quiet=step.quiet)) and context.host.elapsed() < end:
         check_cancelled(context)
         context.host.wait(POLL_SECONDS)
     if left:
@@ -66,14 +66,14 @@ def drain(step: Drain, context: Context) -> None:
 def await_probes(step: AwaitProbes, context: Context) -> None:
     """Until the deciding probes have held for the steady seconds; Failed when they do not within the start seconds."""
     release = read_release(context.host, step.tenant, step.release)
-    host, begun = context.host, context.host.now()
+    host, begun = context.host, context.host.elapsed()
     held_since = 0.0
     starts: Starts = ()
     for name in step.without:
         context.say(f"{name} failed before too: it does not decide")
     while True:
         check_cancelled(context)
-        now = host.now()
+        now = host.elapsed()
         wrong, running = deciding(host, release, step.side, step.without)
         if wrong or running != starts or not held_since:
             held_since, starts = (0.0 if wrong else now), running
@@ -89,7 +89,7 @@ def soak(step: Soak, context: Context) -> None:
     """Watch the release serve for so many seconds. Failed as soon as a container ended or was started again, or a
     deciding probe has failed for longer than a flap takes."""
     host, release = context.host, read_release(context.host, step.tenant, step.release)
-    end, well = host.now() + step.seconds, host.now()
+    end, well = host.elapsed() + step.seconds, host.elapsed()
     starts: Starts = ()
     while True:
         check_cancelled(context)
@@ -98,10 +98,10 @@ def soak(step: Soak, context: Context) -> None:
         if running not in ((), starts):
             wrong = "!a container was started again"
         if not wrong:
-            well = host.now()
-        if wrong.startswith("!") or host.now() - well > FLAP_SECONDS:
+            well = host.elapsed()
+        if wrong.startswith("!") or host.elapsed() - well > FLAP_SECONDS:
             raise _failed(host, release, step.side, f"{wrong.lstrip('!')}, while it was being watched")
-        if host.now() >= end and not wrong:
+        if host.elapsed() >= end and not wrong:
             return
         host.wait(SOAK_POLL_SECONDS)
 
@@ -174,8 +174,8 @@ def bring_back(step: StopSide, short: str, context: Context) -> None:
     host = context.host
     start(host, tenant=step.tenant, short=short, side=step.side)
     release = read_release(host, step.tenant, short)
-    end = host.now() + release.start_seconds
-    while (wrong := deciding(host, release, step.side)[0]) and not wrong.startswith("!") and host.now() < end:
+    end = host.elapsed() + release.start_seconds
+    while (wrong := deciding(host, release, step.side)[0]) and not wrong.startswith("!") and host.elapsed() < end:
         host.wait(POLL_SECONDS)
     if wrong:
         context.say(f"the old release is back but not healthy: {wrong.lstrip('!')}")

@@ -144,7 +144,7 @@ class Watcher:
         if not self._is_meant_to_run(item):
             return LOOK_SECONDS
         patient = self._patients.setdefault((item.tenant, item.service), Patient())
-        now = self._host.now()
+        now = self._host.elapsed()
         if patient.started_at != item.started_at:
             patient.started_at = item.started_at
             recent = [death for death in patient.deaths if death.at > now - WINDOW_SECONDS]
@@ -154,7 +154,9 @@ class Watcher:
         if isinstance(decision, Restart) and decision.at > now:
             return decision.at - now
         try:
-            with self._host.lock(f"tenant-{item.tenant}", {"who": "watch", "kind": "restart", "since": now}):
+            with self._host.lock(
+                f"tenant-{item.tenant}", {"who": "watch", "kind": "restart", "since": self._host.now()}
+            ):
                 # Whoever held the lock may have changed what should run.
                 if self._is_meant_to_run(item) and not self._has_open_operation(item.tenant):
                     self._carry_out(item, patient, decision)

@@ -63,6 +63,7 @@ def effect(method: Method) -> Method:
         host = getattr(self, "host", self)
         host.calls.append(method.__name__)
         host.disk_full = host.disk_full or len(host.calls) == host.fill_at
+        host.skew += host.jump if len(host.calls) == host.jump_at else 0
         mode = host.kill_mode if len(host.calls) == host.kill_at else ""
         if mode == "before":
             raise Killed(method.__name__)

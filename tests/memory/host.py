@@ -51,6 +51,11 @@ class MemoryHost(MemoryRestic):
     free: int = 64 << 30
     """Bytes free on any disk."""
     clock: float = 1_790_000_000.0
+    skew: float = 0.0
+    """How wrong the date is: somebody set it, or a battery is empty."""
+    jump_at: int = 0
+    """The call before which the date is set by `jump` seconds."""
+    jump: float = 0.0
     boots: int = 1
     files: dict[str, File] = field(default_factory=dict)
     folders: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -147,6 +152,9 @@ class MemoryHost(MemoryRestic):
     # --- Clock
 
     def now(self) -> float:
+        return self.clock + self.skew
+
+    def elapsed(self) -> float:
         return self.clock
 
     def wait(self, seconds: float) -> None:

@@ -36,6 +36,13 @@ def test_one_that_was_taken_stays_as_it_is() -> None:
     assert [item.at for item in generations.kept(host, "alice")] == [1.0]
 
 
+def test_what_was_taken_last_is_the_newest_whatever_the_clock_says() -> None:
+    host = a_host(1)
+    for name, at in (("one", 5.0), ("two", 9.0), ("three", 1.0)):
+        generations.take(host, generation(name, at=at))
+    assert [item.id for item in generations.kept(host, "alice")] == ["three", "two", "one"]
+
+
 def test_a_damaged_record_counts_as_none_and_hides_no_other() -> None:
     host = a_host(1)
     for name in ("one", "two", "three"):

@@ -9,6 +9,7 @@ The end is judged by what a visitor gets and by what lies on the host, never by 
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -338,6 +339,31 @@ def test_fault_from_every_call_on(scenario: Scenario, fault: str, measured: Call
         converge(host, scenario.operation)
         judge(host, scenario, neighbour)
     measured("kill-points", 0, n=len(points))
+
+
+def clocks() -> list[Any]:
+    """Each scenario with the clock set back and forth when evidence is taken; else by turns."""
+    both = os.environ.get("LAUNCHPAD_EVIDENCE")
+    chosen = ((item, (-30, 30) if both else (-30, 30)[n % 2 :][:1]) for n, item in enumerate(SCENARIOS))
+    return [pytest.param(item, days, id=f"{item.name}{days:+}") for item, some in chosen for days in some]
+
+
+@pytest.mark.parametrize(("scenario", "days"), clocks())
+def test_the_clock_is_set_at_every_call(scenario: Scenario, days: int, measured: Callable[..., None]) -> None:
+    """Nothing is waited for longer or shorter by it, and it ends as ever."""
+    host = prepared(scenario)
+    begun = host.elapsed()
+    run(host, scenario.operation)
+    calls, took = len(host.calls), host.elapsed() - begun
+    for call in range(1, calls + 1):
+        host = prepared(scenario)
+        before, begun = outside_view(host), host.elapsed()
+        host.jump_at, host.jump = call, days * 86400.0
+        run(host, scenario.operation)
+        assert host.elapsed() - begun == pytest.approx(took), f"call {call}"
+        host.clock += 10
+        judge(host, scenario, before)
+    measured("kill-points", 0, n=calls)
 
 
 RUNNING = [item for item in SCENARIOS if item.first and not item.stopped and item.ends in ("new", "old")]

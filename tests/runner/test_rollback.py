@@ -38,6 +38,16 @@ def test_back_to_the_release_before_with_its_data() -> None:
     assert log(host, f"{paths.generation('alice', kept.id)}/state")[: len(left)] == left
 
 
+def test_a_clock_that_was_set_back_brings_no_older_data_back() -> None:
+    host = upgraded(1, 2)
+    run(host, rollback("operation-000001"))
+    host.wait(5)
+    left, host.skew = log(host), -30 * 86400
+    assert run(host, upgrade("operation-000002", version(2)))["outcome"] == "done"
+    assert run(host, rollback("operation-000003"))["outcome"] == "done"
+    assert log(host)[: len(left)] == left
+
+
 def test_twice_back_goes_further_back() -> None:
     host = upgraded(1, 2, 3)
     run(host, rollback("operation-000001"))

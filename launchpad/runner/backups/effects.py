@@ -152,7 +152,7 @@ def send(step: SendBackup, context: Context) -> None:
     host, tenant = context.host, step.tenant
     target = target_from_json(step.target)
     known = keeping.state(host, tenant, target.name)
-    begun = host.now()
+    begun, since = host.now(), host.elapsed()
     keeping.record(host, tenant, target.name, sending=True)
     try:
         asked = work.with_repository(
@@ -175,7 +175,7 @@ def send(step: SendBackup, context: Context) -> None:
         return
     if sent["unreadable"]:
         context.say(f"{sent['unreadable']} files could not be read as the tenant's own uid")
-    told = {"operation": context.identifier, "at": begun, "seconds": round(host.now() - begun, 3)} | sent
+    told = {"operation": context.identifier, "at": begun, "seconds": round(host.elapsed() - since, 3)} | sent
     keeping.record(host, tenant, target.name, sent=told, failed=None, wrapped=True, sending=False)
 
 

@@ -13,6 +13,9 @@ class SystemClock:
     def now(self) -> float:
         return time.time()
 
+    def elapsed(self) -> float:
+        return time.monotonic()
+
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
 

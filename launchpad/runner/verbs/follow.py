@@ -28,7 +28,7 @@ def follow(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dic
     asked = journal.asked()
     if asked is None:
         raise Refused(f"there is no operation {journal.identifier}", kind="state", hint="launchpad history")
-    end = host.now() + min(given["seconds"] or MOST_SECONDS, MOST_SECONDS)
+    end = host.elapsed() + min(given["seconds"] or MOST_SECONDS, MOST_SECONDS)
     outcome = yield from _events(host, journal, given["after"] or 0, end)
     found = outcome or {"outcome": "running", "message": "", "lines": [], "seconds": host.now() - asked["at"]}
     told = {key: found[key] for key in ("outcome", "message", "lines", "seconds")}
@@ -39,20 +39,20 @@ def _events(
     host: Host, journal: Journal, last: int, end: float
 ) -> Generator[dict[str, Any], None, dict[str, Any] | None]:
     """The events as they come; what it returns is the outcome, None when the time was over first."""
-    seen, spoken = -1, host.now()
+    seen, spoken = -1, host.elapsed()
     while True:
         # The outcome is looked at first: it is written after the last event.
         outcome = journal.outcome()
         written = len(host.read(f"{paths.operation(journal.identifier)}/journal.jsonl") or b"")
         for event in journal.events(last) if written != seen else ():
-            last, spoken = event["number"], host.now()
+            last, spoken = event["number"], host.elapsed()
             yield {"type": "event"} | event
         seen = written
-        if outcome is not None or host.now() >= end:
+        if outcome is not None or host.elapsed() >= end:
             return outcome
-        if host.now() - spoken >= ALIVE_SECONDS:
-            spoken = host.now()
-            yield {"type": "alive", "at": spoken}
+        if host.elapsed() - spoken >= ALIVE_SECONDS:
+            spoken = host.elapsed()
+            yield {"type": "alive", "at": host.now()}
         host.wait(POLL_SECONDS)
 
 

@@ -56,6 +56,6 @@ def _order(item: Mapping[str, Any], record: Mapping[str, Any], found: list[kept.
     """What runs first, then by when it ran last, as far as that is known."""
     earlier = list(record.get("before", ()))
     short = item["release"]
-    last = max((generation.at for generation in found if generation.release == short), default=0.0)
+    newest = next((index for index, item in enumerate(found) if item.release == short), len(found))
     place = earlier.index(short) if short in earlier else len(earlier)
-    return not item["running"], -last, place, short
+    return not item["running"], newest, place, short

@@ -124,20 +124,20 @@ def _follow(host: View, query: Query) -> Iterator[dict[str, Any]]:
     lines: queue.Queue[tuple[Container, LogLine]] = queue.Queue(MOST_WAITING)
     listeners: dict[str, _Listener] = {}
     redactions: dict[str, Redaction] = {}
-    looked, spoken = 0.0, host.now()
+    looked, spoken = -LOOK_SECONDS, host.elapsed()
     while True:
-        if host.now() - looked >= LOOK_SECONDS:
+        if host.elapsed() - looked >= LOOK_SECONDS:
             redactions = {name: known_secrets(host, name) for name in query.tenants}
             _look(host, query, lines, listeners)
-            looked = host.now()
+            looked = host.elapsed()
         try:
             item, line = lines.get(timeout=LOOK_SECONDS / 4)
         except queue.Empty:
-            if host.now() - spoken >= ALIVE_SECONDS:
-                spoken = host.now()
-                yield {"type": "alive", "at": spoken}
+            if host.elapsed() - spoken >= ALIVE_SECONDS:
+                spoken = host.elapsed()
+                yield {"type": "alive", "at": host.now()}
             continue
-        spoken = host.now()
+        spoken = host.elapsed()
         yield told(item, line, redactions[item.tenant])
 
 

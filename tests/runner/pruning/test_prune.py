@@ -13,7 +13,7 @@ import pytest
 from launchpad.runner import engine, generations, paths, rehearsal, slots
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal, open_journals
-from launchpad.runner.protocol import Refused
+from launchpad.runner.protocol import Refused, canonical, record_as_json
 from launchpad.runner.pruning import needed
 from launchpad.runner.pruning.plan import planned_prune
 from launchpad.runner.pruning.steps import PRUNE_STEPS, RemoveImage
@@ -53,7 +53,9 @@ def _lived_in() -> bytes:
     host.stored |= {SOMEBODYS, CADDYS}
     host.write(f"{paths.CADDY}/compose.yaml", f"image: {CADDYS}".encode())
     for number in range(3):  # beyond policy, as an operation leaves it that could not prune
-        generations.take(host, generation(f"stray-{number}", at=number + 1.0))
+        stray = generation(f"stray-{number}", at=number + 1.0)
+        generations.take(host, stray)
+        host.write(paths.generation_record("alice", stray.id), canonical(record_as_json(stray)))  # it was long ago
     host.snapshot(paths.data("alice"), paths.generation("alice", "torn"))
     host.clone(paths.generation("alice", "stray-0"), paths.clone("alice"), disk_mb=64)
     subnet = slots.clone_subnet(7)

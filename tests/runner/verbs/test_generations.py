@@ -28,7 +28,7 @@ def test_what_is_kept_is_told_newest_first() -> None:
     told = asked(host)["generations"]
     assert [item["id"] for item in told] == ["operation-000002", "operation-000001", "half"]
     assert told[2] == {"id": "half", "incomplete": True}
-    assert set(told[0]) == {"id", "tenant", "release", "version", "app", "at", "why", "operation", "disk_mb"}
+    assert set(told[0]) == {"id", "tenant", "release", "version", "app", "at", "why", "operation", "disk_mb", "number"}
 
 
 def test_releases_are_told_with_the_data_that_a_rollback_brings() -> None:
