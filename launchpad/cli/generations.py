@@ -24,6 +24,8 @@ WHY = {
     "manual": "asked for",
     "rehearsal": "for a rehearsal",
     "backup": "fetched from a backup",
+    "import": "before an import",
+    "received": "brought here",
 }
 
 

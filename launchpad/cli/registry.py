@@ -47,6 +47,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("rollout", "Bring an app's tenants to a newer version, ring after ring.", "rollout"),
         Entry("rollouts", "List the rollouts that the hosts know of.", "rollout"),
         Entry("adopt", "Write the version that a tenant runs into the inventory.", "versions"),
+        Entry("import", "Make somebody's own installation a tenant.", "importing"),
+        Entry("export", "Write a tenant's data as its app's own archive.", "importing"),
         Entry("snapshot", "Keep a tenant's data as it is now.", "generations"),
         Entry("restore", "Put a tenant's data back to what was kept.", "generations"),
         Entry("stop", "Stop a tenant.", "running"),

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.host import Port
+from launchpad.fleet.layout import Exports, Imports, volumes_of
 from launchpad.fleet.model import Finding, Model, Path
 from launchpad.fleet.names import (
     ActionName,
@@ -145,6 +146,10 @@ class App(Model):
     actions: tuple[Action, ...] = ()
     timings: Timings = Timings()
     files: tuple[TemplateFile, ...] = ()
+    imports: Imports | None = None
+    """None: nothing can be imported into it."""
+    exports: Exports | None = None
+    """None: it has no format of its own to export to."""
     versions: Annotated[tuple[AppVersion, ...], Field(min_length=1)]
     """Newest last."""
 
@@ -201,6 +206,8 @@ class App(Model):
         yield from self._unknown_services()
         yield from self._shares_above_one()
         yield from self._unknown_images()
+        yield from self._unknown_volumes()
+        yield from self._unknown_secrets()
         yield from _repeated([(("secrets", i, "name"), spec.name) for i, spec in enumerate(self.secrets)], "secret")
         yield from _repeated([(("volumes", i), name) for i, name in enumerate(self.volumes)], "volume")
         yield from _repeated([(("actions", i, "name"), action.name) for i, action in enumerate(self.actions)], "action")
@@ -214,6 +221,18 @@ class App(Model):
         for path, name in named:
             if name is not None and name not in self.services:
                 yield Finding(path, f"unknown service {name}", f"one of {', '.join(self.services)}")
+
+    def _unknown_volumes(self) -> Iterator[Finding]:
+        for path, volume in volumes_of(self.imports, self.exports):
+            if volume not in self.volumes:
+                yield Finding(path, f"unknown volume {volume}", f"one of {', '.join(self.volumes) or 'none'}")
+
+    def _unknown_secrets(self) -> Iterator[Finding]:
+        known = [spec.name for spec in self.secrets]
+        for index, item in enumerate(self.imports.secrets if self.imports else ()):
+            if item.secret not in known:
+                path = ("imports", "secrets", index, "secret")
+                yield Finding(path, f"unknown secret {item.secret}", f"one of {', '.join(known) or 'none'}")
 
     def _shares_above_one(self) -> Iterator[Finding]:
         for resource in ("memory", "cpus", "pids"):

@@ -90,6 +90,15 @@ def seal_bytes(content: bytes, recipients: Iterable[Recipient]) -> str:
     return str(pyrage.encrypt(content, keys, armored=True).decode())
 
 
+def seal_stream(source: BinaryIO, sink: BinaryIO, recipients: Iterable[Recipient]) -> None:
+    """Read a stream to its end and write it, binary, for these recipients; InventoryError when one is mistyped."""
+    try:
+        keys = [pyrage.x25519.Recipient.from_str(str(recipient)) for recipient in sorted(set(recipients))]
+    except pyrage.RecipientError as error:
+        raise InventoryError("one of the recipients is mistyped", hint="launchpad key show prints yours") from error
+    pyrage.encrypt_io(source, sink, keys)
+
+
 def digest_of_recipients(recipients: Iterable[Recipient]) -> str:
     """16 hex digits that name a set of recipients."""
     return hashlib.sha256("\n".join(sorted(set(recipients))).encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ from launchpad.runner.protocol import BESIDE
 GOOD = frozenset({"done", "unchanged", "incomplete", "running"})
 """`incomplete`: what was asked for is so, and something small is left that the next operation does."""
 
-OF_ANOTHER_RELEASE = frozenset({"upgrade", "rollback", "restore"})
+OF_ANOTHER_RELEASE = frozenset({"upgrade", "rollback", "restore", "import", "rehearse"})
 
 
 @dataclass(frozen=True, kw_only=True)

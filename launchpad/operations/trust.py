@@ -34,7 +34,7 @@ class Offer:
 
 def offered_key(workspace: Workspace, name: str) -> Offer:
     """Ask the host for its key; nothing is sent that it could use. HostError when it cannot be reached."""
-    hosts = _over_ssh(workspace)
+    hosts = over_ssh(workspace)
     endpoint = hosts.endpoint(workspace.fleet.load().host(name))
     unpinned = endpoint.trusting_only()
     try:
@@ -60,12 +60,13 @@ def trust(workspace: Workspace, offer: Offer, *, confirm: str) -> None:
             f"{offer.host}: the inventory says {', '.join(map(str, written))}, the host offers {confirm}",
             hint="correct fingerprints: in inventory/hosts.yaml",
         )
-    known = _over_ssh(workspace).known
+    known = over_ssh(workspace).known
     known.forget(offer.address, offer.port)
     known.remember(offer.address, offer.port, offer.key)
 
 
-def _over_ssh(workspace: Workspace) -> SshHosts:
+def over_ssh(workspace: Workspace) -> SshHosts:
+    """The way to hosts, where that is SSH; StateError otherwise."""
     if not isinstance(workspace.hosts, SshHosts):
         raise StateError("this workspace does not reach its hosts over SSH")
     return workspace.hosts

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from launchpad.runner import paths, upgrade
+from launchpad.runner import importing, paths, upgrade
 from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
 from launchpad.runner.cell import environment, place_files, project, put_record, sealed, sealed_as
@@ -41,9 +41,9 @@ def planned_deploy(
         site=files.get("site.caddy"),
         record=recorded(host, journal, release, inventory.revision, caller) | {"before": before(seen.record, release)},
         generation=journal.identifier,
-        **(upgrade.options(host, seen, release, operation) if operation["kind"] == "upgrade" else {}),
+        **options(host, seen, release, journal, operation),
     )
-    plan = plans.plan_change(seen, change)
+    plan = plans.plan_rehearsal(seen, change) if operation["kind"] == "rehearse" else plans.plan_change(seen, change)
     if not plan:
         if seen.record is not None and seen.record["revision"] != inventory.revision:
             put_record(host, release.tenant, dict(seen.record) | {"revision": inventory.revision})
@@ -54,6 +54,18 @@ def planned_deploy(
         if name in secrets:
             seal(host, release, name, secrets[name])
     return plan, {"release": release.short}
+
+
+def options(
+    host: Host, seen: plans.Seen, release: Release, journal: Journal, operation: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the plan has beyond a deploy's."""
+    match operation["kind"]:
+        case "upgrade":
+            return upgrade.options(host, seen, release, operation)
+        case "import" | "rehearse":
+            return importing.options(host, seen, release, journal.identifier, operation)
+    return {}
 
 
 def judge_resolved(host: Host, release: Release, files: Mapping[str, str]) -> None:

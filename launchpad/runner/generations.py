@@ -16,8 +16,8 @@ from launchpad.runner.record import Record
 
 MOST_KEPT = 5
 """Of those that operations took: the newest. The ones that a person asked for stay."""
-OF_CHANGES = ("upgrade", "rollback", "restore", "soak")
-LEAVING = ("upgrade", "rollback", "restore")
+OF_CHANGES = ("upgrade", "rollback", "restore", "import", "soak")
+LEAVING = ("upgrade", "rollback", "restore", "import")
 """Taken when a release was stopped in good order: what a rollback goes back to."""
 
 
@@ -31,7 +31,7 @@ class Generation(Record):
     app: str
     at: float
     why: str
-    """upgrade | rollback | restore | soak | manual | rehearsal | backup."""
+    """upgrade | rollback | restore | import | soak | manual | rehearsal | backup | received."""
     operation: str
     disk_mb: int
     number: int = 0

@@ -86,6 +86,8 @@ class Change:
     """Whether it is tried first on a clone of the data."""
     replace: bool = False
     """Whether new containers are wanted whatever is alike, with the data guarded."""
+    drop: tuple[str, ...] = ()
+    """The generations that nothing needs once it is committed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +214,7 @@ def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     guarded = swap and may_alter_data(seen, change)
     old_stop = int(seen.record["stop_seconds"]) if seen.record else release.stop_seconds
     yield from _ground(seen, release)
-    if change.rehearse and seen.data:
+    if change.rehearse and (seen.data or change.data):
         yield _rehearsal(seen, change)
     if old_runs and swap:
         yield HoldTraffic(tenant=tenant, slot=slot, side=old)
@@ -240,11 +242,13 @@ def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     if old_there and old != side:
         yield RemoveSide(tenant=tenant, side=old, seconds=old_stop)
     yield ClearSecrets(tenant=tenant, keep=release.short)
-    yield from _prune(seen, final, change.generation if guarded else "")
+    yield from _prune(seen, final, change.generation if guarded else "", also=change.drop)
 
 
 def may_alter_data(seen: Seen, change: Change) -> bool:
     """Whether there is data that the change's release may leave otherwise than the one before can read."""
+    if change.data:
+        return True
     if not seen.data or seen.record is None:
         return False
     known = seen.record["app"], seen.record["version"]
@@ -257,24 +261,35 @@ def _images(release: Release) -> dict[str, str]:
     return {service.name: service.image for service in release.services}
 
 
+def plan_rehearsal(seen: Seen, change: Change) -> list[TenantStep]:
+    """Try the change's release on a clone of the data, and no more."""
+    steps = [item for item in _ground(seen, change.release) if isinstance(item, PlaceRelease | PullImage)]
+    return [*steps, _rehearsal(seen, change), Commit()]
+
+
 def _rehearsal(seen: Seen, change: Change) -> Rehearse:
-    assert seen.record is not None
+    record = _record_before(seen, change)
     return Rehearse(
         tenant=change.release.tenant,
         release=change.release.short,
         generation=f"{change.generation}-rehearsal",
-        before=seen.record["release"],
-        version=seen.record["version"],
-        app=seen.record["app"],
-        disk_mb=seen.record["disk_mb"],
+        before=record["release"],
+        version=record["version"],
+        app=record["app"],
+        disk_mb=record["disk_mb"],
         without=change.without,
+        data=change.data,
     )
+
+
+def _record_before(seen: Seen, change: Change) -> Mapping[str, Any]:
+    """Whose the present data is: of what runs, or, where nothing ever ran, the empty data of what comes."""
+    return seen.record or dict(change.record) | {"release": change.release.short}
 
 
 def _keep_data(seen: Seen, change: Change) -> Iterator[TenantStep]:
     """The present data becomes a generation; another one's takes its place when the change wants that."""
-    assert seen.record is not None
-    yield _generation(seen.record, change.generation, change.why, guards=True)
+    yield _generation(_record_before(seen, change), change.generation, change.why, guards=True)
     if change.data:
         release = change.release
         yield RestoreData(
@@ -379,13 +394,13 @@ def _site(seen: Seen, release: Release, site: str | None) -> list[TenantStep]:
     return [PutSite(tenant=release.tenant, release=release.short)] if seen.site != site else []
 
 
-def _prune(seen: Seen, final: Mapping[str, Any], taken: str) -> Iterator[TenantStep]:
+def _prune(seen: Seen, final: Mapping[str, Any], taken: str, *, also: tuple[str, ...] = ()) -> Iterator[TenantStep]:
     """Drop the generations that the one just taken supersedes, and, once there are many, the release folders that
     neither run, nor ran shortly before, nor have a generation."""
     tenant = final["tenant"]
     new = (_placeholder(seen.record, taken),) if taken and seen.record else ()
     keep = keeping(final, (*new, *seen.generations), drops=bool(taken))
-    if gone := (*keep.drop, *(name for name in seen.incomplete if taken)):
+    if gone := (*keep.drop, *also, *(name for name in seen.incomplete if taken)):
         yield PruneGenerations(tenant=tenant, drop=gone)
     if set(seen.folders) - set(keep.releases):
         yield PruneReleases(tenant=tenant, keep=keep.releases)

@@ -50,7 +50,7 @@ bodies never change, and their replies only gain keys."""
 
 OPERATION_KINDS = (
     "provision", "deploy", "stop", "start", "restart", "retire", "upgrade", "rollback", "restore", "snapshot",
-    "backup", "verify", "fetch", "drill", "prune", "forget", "rewrap",
+    "backup", "verify", "fetch", "drill", "prune", "forget", "rewrap", "import", "rehearse",
 )  # fmt: skip
 BESIDE = frozenset({"backup", "verify", "fetch", "drill", "forget", "rewrap"})
 """Operations that change nothing of their tenant: others go on meanwhile, an upgrade or its undo above all."""

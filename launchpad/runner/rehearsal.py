@@ -45,8 +45,9 @@ def rehearse(step: Rehearse, context: Context) -> None:
     """Start the release on a clone of the data, and see it become ready and stay so. Failed, with its last lines, when
     it does not."""
     clear(context.host, step)
-    generations.take(context.host, _generation(step, context))
-    on_clone(step, context, paths.generation(step.tenant, step.generation))
+    if not step.data:
+        generations.take(context.host, _generation(step, context))
+    on_clone(step, context, paths.generation(step.tenant, step.data or step.generation))
 
 
 def on_clone(step: Rehearse, context: Context, source: str) -> None:

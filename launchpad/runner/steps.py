@@ -123,6 +123,8 @@ class Rehearse:
     disk_mb: int
     without: tuple[str, ...] = ()
     """The ready probes that do not decide."""
+    data: str = ""
+    """The generation that the clone is made of instead, which is there already and stays."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,6 +129,15 @@ class Connection:
                 raise ConnectionLost(f"{self.endpoint.host}: the connection broke while a script ran")
             return Output(code, out.decode(errors="replace"), running.stderr())
 
+    def run(self, script: str, take: Callable[[bytes], object], *, seconds: float) -> Output:
+        """Run a shell script as whoever is logged in, and hand over what it writes as it comes; its exit code is -1
+        when the connection broke. For a machine that is none of Launchpad's. `out` stays empty."""
+        with self._execution(f"sh -c {shlex.quote(script)}", seconds) as running:
+            running.send(b"")
+            for piece in running.pieces():
+                take(piece)
+            return Output(running.exit_code(), "", running.stderr())
+
     @contextlib.contextmanager
     def _execution(self, command: str, seconds: float | None) -> Iterator[Execution]:
         with self._channels:

@@ -47,7 +47,7 @@ class MemoryRunner:
     def _answers(self, verb: str, body: Mapping[str, Any], incoming: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         if verb == "hello":
             yield {"type": "reply", "body": {"runner": __version__, "digest": self.digest}}
-        elif verb == "observe":
+        elif verb == "observe" and self.digest:
             yield {"type": "reply", "body": {"host": {"settings_digest": stored_settings(self.host).digest}}}
         elif verb == "submit":
             yield from self._submit(body)

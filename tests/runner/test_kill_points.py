@@ -23,7 +23,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.plan import read_record
-from launchpad.runner.protocol import Refused, Release, release_from_json
+from launchpad.runner.protocol import Refused, Release, canonical, release_from_json
 from launchpad.runner.steps import STEPS, step_name
 from launchpad.runner.verbs.submit import submit
 from tests.memory.effects import MODES, Moment, moments
@@ -47,6 +47,8 @@ SOAK_SECONDS = 12
 NEIGHBOUR = release("bob", slot=8, domains=("bob.example.com",))
 
 
+RECEIVED = "prepare-received"
+"""Data from elsewhere that was brought to the host, as a generation of alice's."""
 SNAPSHOT = "prepare-snapshot"
 """The generation of the prepared data that a person asked for."""
 
@@ -63,6 +65,8 @@ class Scenario:
     """What a visitor gets at the end: the `new` release, the `old` one, `held`, or `refused`."""
     new: Any = None
     """The new release; None for the request's."""
+    received: bool = False
+    """Whether data from elsewhere lies on the host."""
 
 
 def simple(kind: str, **extra: Any) -> dict[str, Any]:
@@ -79,6 +83,14 @@ def upgrade(made: Any, *, soak: int = 0, rehearse: bool = False) -> dict[str, An
 
 def rollback(made: Any, *, keep_data: bool = False, soak: int = 0) -> dict[str, Any]:
     return simple("rollback", to=made[0].short, keep_data=keep_data, soak=soak)
+
+
+def bring_in(made: Any, *, soak: int = 0, rehearse: bool = True) -> dict[str, Any]:
+    return deploy_body("operation-000001", made, kind="import", generation=RECEIVED, soak=soak, rehearse=rehearse)
+
+
+def rehearsal(made: Any) -> dict[str, Any]:
+    return deploy_body("operation-000001", made, kind="rehearse", generation=RECEIVED)
 
 
 SCENARIOS = [
@@ -109,6 +121,12 @@ SCENARIOS = [
     Scenario("restore", simple("restore", generation=SNAPSHOT), (OLD,), ends="old"),
     Scenario("restore while stopped", simple("restore", generation=SNAPSHOT), (OLD,), stopped=True, ends="held"),
     Scenario("snapshot", simple("snapshot"), (OLD,), ends="old"),
+    Scenario("import", bring_in(NEW), received=True),
+    Scenario("import that fails in its rehearsal", bring_in(FLASHING), ends="refused", received=True),
+    Scenario("import over what runs", bring_in(NEW, rehearse=False), (OLD,), received=True),
+    Scenario("import that crashes", bring_in(CRASHING, rehearse=False), (OLD,), ends="old", received=True),
+    Scenario("import that dies in the soak", bring_in(DYING, soak=SOAK_SECONDS), (OLD,), ends="old", received=True),
+    Scenario("rehearsal alone", rehearsal(NEW), (OLD,), ends="old", received=True),
 ]
 
 
@@ -164,12 +182,25 @@ def prepare(scenario: Scenario) -> MemoryHost:
     if scenario.first:
         assert run(host, simple("snapshot") | {"id": SNAPSHOT}) == "done"
         host.wait(30)
+    if scenario.received:
+        receive(host)
     if scenario.stopped:
         assert run(host, simple("stop") | {"id": "prepare-stop-1"}) == "done"
     host.calls.clear()
     host.refusals.clear()
     host.clock += 60
     return host
+
+
+def receive(host: MemoryHost) -> None:
+    """Data that another release of the app has left elsewhere becomes a generation of alice's."""
+    folder, made = "/srv/elsewhere", OLD[0]
+    host.make_data(folder, volumes=made.volumes, disk_mb=made.disk_mb, uid=1)
+    host.snapshot(folder, paths.generation("alice", RECEIVED))
+    host.remove(folder)
+    record = {"id": RECEIVED, "tenant": "alice", "release": "", "version": made.version, "app": made.app}
+    record |= {"at": host.now(), "why": "received", "operation": RECEIVED, "disk_mb": made.disk_mb}
+    host.write(paths.generation_record("alice", RECEIVED), canonical(record), mode=0o600)
 
 
 def killed(scenario: Scenario, mode: str) -> list[Moment]:

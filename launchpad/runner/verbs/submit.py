@@ -39,6 +39,8 @@ KEYS = {
     "upgrade": {"kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse"},
     "rollback": {"kind", "tenant", "to", "keep_data", "soak", "replaces"},
     "restore": {"kind", "tenant", "generation", "replaces"},
+    "import": {"kind", "tenant", "release", "files", "inventory", "replaces", "generation", "soak", "rehearse"},
+    "rehearse": {"kind", "tenant", "release", "files", "inventory", "generation"},
     "snapshot": {"kind", "tenant"},
     "prune": {"kind"},
 }
@@ -130,7 +132,7 @@ def planned(
 ) -> tuple[list[Any], dict[str, Any]]:
     """The plan, and what the reply to an empty one says beside the outcome."""
     match operation["kind"]:
-        case "deploy" | "upgrade":
+        case "deploy" | "upgrade" | "import" | "rehearse":
             from launchpad.runner.deploy import planned_deploy
 
             return planned_deploy(host, journal, operation, secrets, caller)

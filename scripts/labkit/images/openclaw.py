@@ -15,6 +15,7 @@ _NODE = "24.21.0"
 _NPM = "11"
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _MODULES = Path("usr/local/lib/node_modules")
+NSPAWN = {"SYSTEMD_NSPAWN_LOCK": "0", "SYSTEMD_SECCOMP": "0"}
 
 
 def recipe(paths: Paths, version: str) -> ImageRecipe:
@@ -63,6 +64,18 @@ def _fill_node(root: Path) -> None:
         (root / "usr/local/bin" / command).symlink_to(f"../lib/node_modules/npm/bin/{script.name}")
 
 
+def inside(root: Path, *options: str) -> list[str]:
+    """The words before a command that runs inside a root, so that what npm builds fits it; the network and its trust
+    are this machine's."""
+    return [
+        *("systemd-nspawn", "-q", f"--directory={root}", "--register=no", "--keep-unit", "--as-pid2", "--pipe"),
+        *("--resolv-conf=bind-host", "--timezone=off", f"--bind-ro={_AUTHORITIES}:/run/authorities.pem"),
+        *("--setenv=npm_config_cafile=/run/authorities.pem", "--setenv=NODE_EXTRA_CA_CERTS=/run/authorities.pem"),
+        *("--setenv=npm_config_cache=/tmp/npm", "--setenv=npm_config_update_notifier=false"),
+        *options,
+    ]
+
+
 def _unpack_package(downloads: Path, name: str, target: Path) -> None:
     target.mkdir(parents=True)
     package = next(downloads.glob(f"{name}-[0-9]*.tgz"))
@@ -75,17 +88,10 @@ def _fill_app(root: Path, version: str, below: tuple[LayerRecipe, ...], layers: 
     work.mkdir()
     for layer in below:
         unpack(build_layer(layer, layers), work)
-    # Inside the image's own Debian, so that what npm builds fits it; the network and its trust are this machine's.
     run(
-        [
-            *("systemd-nspawn", "-q", f"--directory={work}", "--register=no", "--keep-unit", "--as-pid2", "--pipe"),
-            *("--resolv-conf=bind-host", "--timezone=off", f"--bind-ro={_AUTHORITIES}:/run/authorities.pem"),
-            *("--setenv=npm_config_cafile=/run/authorities.pem", "--setenv=NODE_EXTRA_CA_CERTS=/run/authorities.pem"),
-            *("--setenv=npm_config_cache=/tmp/npm", "--setenv=npm_config_update_notifier=false"),
-            *("npm", "install", "--global", "--no-audit", "--no-fund", f"openclaw@{version}"),
-        ],
+        [*inside(work), "npm", "install", "--global", "--no-audit", "--no-fund", f"openclaw@{version}"],
         timeout=1200,
-        env={"SYSTEMD_NSPAWN_LOCK": "0", "SYSTEMD_SECCOMP": "0"},
+        env=NSPAWN,
     )
     (root / _MODULES).mkdir(parents=True)
     (root / "usr/local/bin").mkdir()

@@ -1,0 +1,29 @@
+"""Whether SQLite databases are sound, before they become somebody's only copy."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+HEADER = b"SQLite format 3\x00"
+BESIDE = ("-wal", "-journal")
+"""What belongs to the database of that name, and counts: a write-ahead log, or what a crash left to be undone."""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def problem(path: Path) -> str:
+    """What SQLite finds wrong with the file, which it may write to; empty when it is sound, or cannot be judged here
+    because it wants an extension."""
+    try:
+        connection = sqlite3.connect(path, timeout=5)
+        try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
+            rows = connection.execute("PRAGMA integrity_check(5)").fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        damaged = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+        return str(error) if damaged else ""
+    said = "; ".join(str(row[0]) for row in rows)
+    return "" if said == "ok" else said[:200]

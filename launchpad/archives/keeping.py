@@ -1,0 +1,99 @@
+"""Secrets in the files of a self-hosted app: found where the app says that it keeps them, and taken out of there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from launchpad.archives.texts import parsed, replaced, values_at, written
+from launchpad.errors import InventoryError
+from launchpad.fleet.app import App
+from launchpad.fleet.layout import KeptSecret
+from launchpad.fleet.names import SecretName
+from launchpad.fleet.secret import Secret
+
+_LINE = re.compile(rb"(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*(.*?)[ \t]*", re.DOTALL)
+REFERENCE = re.compile(r"\$\{[A-Z0-9_]+\}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A secret in a file of the tenant's volumes. Its value shows nowhere."""
+
+    name: SecretName
+    file: str
+    value: Secret
+
+
+@dataclass
+class Finder:
+    """What was found so far, over all files. One value for each name: another one stays where it is."""
+
+    app: App
+    found: dict[SecretName, Found] = field(default_factory=dict)
+    others: list[tuple[SecretName, str]] = field(default_factory=list)
+    """What has another value than the first of its name, and where."""
+
+    def wants(self, path: str) -> bool:
+        """Whether the file is one in which the app keeps secrets."""
+        imports = self.app.imports
+        if imports is None:
+            return False
+        return any(item.file.matches(path) for item in imports.secrets) or self._is_environment(path)
+
+    def looked_through(self, path: str, text: bytes, *, take: bool) -> bytes:
+        """The text of the file, without the secrets when they are taken; ArchiveRefused when it cannot be read."""
+        if self._is_environment(path):
+            return b"".join(self._lines(path, text, take=take))
+        assert self.app.imports is not None
+        document = parsed(text, where=path)
+        changed = False
+        for item in self.app.imports.secrets:
+            if item.file.matches(path):
+                for owner in self._objects(document, item, path):
+                    if take:
+                        replaced(owner, item.key.parts[-1], item.instead)
+                        changed = True
+        return written(document) if changed else text
+
+    def _is_environment(self, path: str) -> bool:
+        imports = self.app.imports
+        return imports is not None and any(pattern.matches(path) for pattern in imports.environment)
+
+    def _objects(self, document: Any, item: KeptSecret, path: str) -> Iterator[dict[str, Any]]:
+        """The objects that have the secret under the item's key."""
+        for owner, value in list(values_at(document, item.key)):
+            fits = all(owner.get(name) == wanted for name, wanted in item.where.items())
+            if fits and isinstance(value, str) and self._note(item.secret, path, value):
+                yield owner
+
+    def _lines(self, path: str, text: bytes, *, take: bool) -> Iterator[bytes]:
+        known = {str(spec.name): spec.name for spec in self.app.secrets}
+        for line in text.splitlines(keepends=True):
+            match = _LINE.fullmatch(line.rstrip(b"\r\n"))
+            name = known.get(match[1].decode()) if match else None
+            value = _unquoted(match[2]) if match else ""
+            if not (name and value and self._note(name, path, value) and take):
+                yield line
+
+    def _note(self, name: SecretName, path: str, value: str) -> bool:
+        """Whether the value is a secret of that name, and the one that counts."""
+        if not value or REFERENCE.fullmatch(value):
+            return False
+        try:
+            secret = Secret(value)
+        except InventoryError:
+            return False
+        first = self.found.setdefault(name, Found(name, path, secret))
+        if first.value == secret:
+            return True
+        self.others.append((name, path))
+        return False
+
+
+def _unquoted(text: bytes) -> str:
+    if len(text) > 1 and text[:1] == text[-1:] and text[:1] in (b'"', b"'"):
+        text = text[1:-1]
+    return text.decode(errors="replace")

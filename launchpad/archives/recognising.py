@@ -1,0 +1,122 @@
+"""Whose archive it is: the layout that an app declares, where in the archive it begins, and which version it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from launchpad.archives.judging import Content
+from launchpad.archives.opening import ArchiveRefused
+from launchpad.archives.texts import parsed, values_at
+from launchpad.fleet.app import App
+from launchpad.fleet.layout import Imports, Layout
+from launchpad.fleet.names import VersionName
+
+MOST_SHOWN = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognised:
+    """A layout, found in an archive."""
+
+    layout: Layout
+    home: str
+    """The folder of the archive that stands for the home; empty for its top."""
+    stripped: str = ""
+    """The place whose content lies there without its own folder, when only that was packed: `.openclaw`."""
+    version: str = ""
+    """As the marker says; empty when it does not."""
+
+    def place_of(self, name: str) -> str | None:
+        """Where the entry goes, as volume/path; None for one that does not come along."""
+        below = _below(name, self.home)
+        if below is None:
+            return None
+        if self.stripped:
+            below = f"{self.stripped}/{below}" if below else self.stripped
+        fitting = [place for place in self.layout.places if below == place or below.startswith(f"{place}/")]
+        if not fitting:
+            return None
+        longest = max(fitting, key=len)
+        return self.layout.places[longest] + below.removeprefix(longest)
+
+
+def is_marker(app: App, name: str) -> bool:
+    """Whether an entry of that name may be what an archive of the app's is known by."""
+    imports = app.imports
+    return imports is not None and any(_ends(name, item.marker.rpartition("/")[2]) for item in imports.layouts)
+
+
+def recognise(content: Content, app: App, *, archive: str) -> Recognised:
+    """What the archive is. ArchiveRefused, with what is in it and what was expected, when it is none of the app's, or
+    two of them."""
+    imports = app.imports
+    if imports is None:
+        raise ArchiveRefused(f"{app.name} cannot be imported into", hint=f"imports: in inventory/apps/{app.name}.yaml")
+    files = [entry.name for entry in content.files]
+    for layout, stripped, marker in _ways(imports):
+        homes = [name[: -len(marker)].rstrip("/") for name in files if _ends(name, marker)]
+        if homes:
+            home = _the_one(homes, marker, archive)
+            version = _version(content, layout, f"{home}/{marker}".lstrip("/"), archive)
+            return Recognised(layout=layout, home=home, stripped=stripped, version=version)
+    raise ArchiveRefused(
+        f"{archive}: it is nothing of {app.name}'s: it has {_shown(content.entries)}; expected {_expected(imports)}",
+        hint=_how_to_pack(imports),
+    )
+
+
+def _ways(imports: Imports) -> Iterable[tuple[Layout, str, str]]:
+    """How a layout's marker may be found: below its home, or, where one folder alone was packed, at its top."""
+    for layout in imports.layouts:
+        yield layout, "", layout.marker
+    for layout in imports.layouts:
+        for place in layout.places:
+            if layout.marker.startswith(f"{place}/"):
+                yield layout, place, layout.marker.removeprefix(f"{place}/")
+
+
+def _the_one(homes: Collection[str], marker: str, archive: str) -> str:
+    """The outermost; what lies below it is its own backup. Two beside one another are two of them."""
+    first = min(homes, key=lambda home: (home.count("/") if home else -1, home))
+    others = [home for home in homes if home != first and _below(home, first) is None]
+    if others:
+        names = " and ".join(f"{home or '.'}/{marker}" for home in (first, min(others)))
+        raise ArchiveRefused(f"{archive}: there are two of them in it: {names}", hint="pack the one that is meant")
+    return first
+
+
+def _version(content: Content, layout: Layout, path: str, archive: str) -> str:
+    if layout.version is None:
+        return ""
+    found = values_at(parsed(content.texts.get(path, b""), where=f"{archive}: {path}"), layout.version)
+    version = next((str(value) for _, value in found if isinstance(value, str)), "")
+    return version if VersionName.pattern.fullmatch(version) and len(version) <= VersionName.longest else ""
+
+
+def _below(name: str, folder: str) -> str | None:
+    """The rest of the name below the folder; None when it is not there."""
+    if not folder:
+        return name
+    if name == folder:
+        return ""
+    return name.removeprefix(f"{folder}/") if name.startswith(f"{folder}/") else None
+
+
+def _ends(name: str, marker: str) -> bool:
+    return name == marker or name.endswith(f"/{marker}")
+
+
+def _shown(names: Iterable[str]) -> str:
+    top = sorted({"/".join(name.split("/")[:2]) for name in names})
+    more = f" and {len(top) - MOST_SHOWN} more" if len(top) > MOST_SHOWN else ""
+    return ", ".join(name[:60] for name in top[:MOST_SHOWN]) + more
+
+
+def _expected(imports: Imports) -> str:
+    return " or ".join(f"{item.marker} ({item.name})" for item in imports.layouts)
+
+
+def _how_to_pack(imports: Imports) -> str:
+    folders = [place for place in imports.layouts[0].places if "/" not in place]
+    return f"tar -czf state.tgz -C ~ {' '.join(folders)}"

@@ -1,0 +1,246 @@
+"""launchpad import, export: somebody's own installation becomes a tenant, and a tenant an installation of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.operations.export import Exported
+    from launchpad.operations.import_tenant import Checked, Import, ImportOutcome
+    from launchpad.operations.self_hosted import Login
+
+app = typer.Typer(help="Into the fleet and out of it.")
+
+MOST_SHOWN = 6
+
+
+@app.command("import", epilog="Example: launchpad import alice --from bob@203.0.113.9: --stop-with 'pkill openclaw'")
+def import_(
+    ctx: typer.Context,
+    tenant: Tenant,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="ARCHIVE|USER@HOST:PATH", help="A tar of the files, or the home where they lie."
+        ),
+    ],
+    take_secrets: Annotated[
+        bool, typer.Option("--take-secrets", help="Seal the secrets in its files into the inventory instead.")
+    ] = False,
+    stop_with: Annotated[
+        str, typer.Option("--stop-with", metavar="COMMAND", help="What stops the old one, run over the same login.")
+    ] = "",
+    stopped: Annotated[bool, typer.Option("--stopped", help="The old one is stopped already.")] = False,
+    no_rehearsal: Annotated[
+        bool, typer.Option("--no-rehearsal", help="Do not try it first on a clone of what came.")
+    ] = False,
+    soak: Annotated[
+        str, typer.Option(metavar="TIME", help="How long it must go well with customers on it; 0s: not at all.")
+    ] = "0s",
+    port: Annotated[int, typer.Option(metavar="PORT", help="Where the old one's host answers SSH.")] = 22,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="The key that logs in there; else your own.")
+    ] = None,
+    fingerprint: Annotated[
+        str, typer.Option("--fingerprint", metavar="SHA256:…", help="Accept this host key without asking.")
+    ] = "",
+    yes: Yes = False,
+    identifier: OperationId = "",
+) -> None:
+    """Make somebody's own installation the data of TENANT, which is in the inventory and may run already.
+
+    What comes is judged here and brought to the host; the tenant's release is rehearsed on a clone of it, and then
+    started on it. If it does not come up, everything is as it was. The tenant's present data is kept as a generation.
+
+    From another machine, the files are copied and rehearsed while the old one runs. Then it has to stop: by
+    --stop-with, by hand when you are asked, or before (--stopped); what it wrote meanwhile is copied, and the tenant
+    starts on it. Nothing else is changed there.
+    """
+    from launchpad.cli.prompts import confirm
+    from launchpad.cli.wording import lasted
+    from launchpad.cli.wording import soak as read_soak
+    from launchpad.operations.confirmation import Confirmation
+    from launchpad.operations.import_tenant import HowToImport, checked, import_tenant
+
+    session = Session.of(ctx)
+    how = HowToImport(take_secrets=take_secrets, rehearse=not no_rehearsal, soak_seconds=read_soak(soak))
+    with errors_as_lines(session):
+        where = _where(session, source, port=port, key=key, fingerprint=fingerprint)
+        _judge_options(session, where, stop_with=stop_with, stopped=stopped)
+        with checked(session.workspace, tenant, where, how, tell=session.output.say) as found:
+            what = found.what
+            session.output.say(_described(what))
+            _say_secrets(session, what)
+            confirm(session, _question(what), yes=yes)
+            sure = Confirmation(digest=what.digest, identifier=identifier)
+            stop = _stopping(session, found, command=stop_with, stopped=stopped)
+            done = carry_out(
+                session,
+                lambda on_event: import_tenant(
+                    session.workspace, found, confirm=sure, stop=stop, tell=session.output.say, on_event=on_event
+                ),
+                words=_ended,
+            )
+    for name in done.sealed:
+        session.output.say(f"{name} is sealed in inventory/secrets/{tenant}.yaml now; commit it")
+    if done.silent_seconds is not None:
+        session.output.say(f"it was silent for {lasted(done.silent_seconds)}, from the stop to the first open door")
+    if what.replaces:
+        session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")
+
+
+def _where(session: Session, source: str, *, port: int, key: Path | None, fingerprint: str) -> Path | Login:
+    from launchpad.cli.provisioning import confirmed
+    from launchpad.errors import StateError
+    from launchpad.operations.self_hosted import login_of
+
+    login = login_of(source, port=port, key=key, confirm_key=lambda offer: confirmed(session, offer, fingerprint))
+    if login is not None:
+        return login
+    path = Path(source).expanduser()
+    if path.is_dir():
+        raise StateError(f"{source} is a folder; expected an archive", hint=f"tar -czf state.tgz -C {source} .")
+    if not path.is_file():
+        raise StateError(f"{source}: there is no such file", hint="an archive, or USER@HOST:PATH")
+    return path
+
+
+def _judge_options(session: Session, where: Path | Login, *, stop_with: str, stopped: bool) -> None:
+    from launchpad.cli.boundary import UsageError
+
+    if stop_with and stopped:
+        raise UsageError("give --stop-with or --stopped, not both", hint="launchpad import --help")
+    if not isinstance(where, Path) and not (stop_with or stopped or session.interactive):
+        raise UsageError("nobody is there to say that the old one is stopped", hint="add --stop-with, or --stopped")
+    if isinstance(where, Path) and (stop_with or stopped):
+        raise UsageError("an archive has nothing to stop", hint="--stop-with is for USER@HOST:PATH")
+
+
+def _stopping(session: Session, found: Checked, *, command: str, stopped: bool) -> Callable[[], float] | None:
+    """What stops the old one, and says when that was, by the monotonic clock; None for an archive."""
+    import time
+
+    from launchpad.cli.prompts import confirm
+    from launchpad.operations import self_hosted
+
+    login = found.login
+    if login is None:
+        return None
+
+    def stop() -> float:
+        if command:
+            session.output.say(f"stopping it: {command}")
+            return self_hosted.stop(session.workspace, login, command)
+        if not stopped:
+            session.output.say(f"all is ready: stop the old one on {login.address} now")
+            confirm(session, "Is it stopped?", yes=False, hint="add --stop-with COMMAND, or --stopped")
+        return time.monotonic()
+
+    return stop
+
+
+def _described(what: Import) -> str:
+    from launchpad.cli.wording import size
+
+    version = f" {what.source_version}" if what.source_version else ""
+    databases = f", {what.databases} sound database{'' if what.databases == 1 else 's'}" if what.databases else ""
+    lines = [f"{what.source} is {what.layout}{version}: {what.files} files, {size(what.bytes)}{databases}"]
+    if what.left_out:
+        lines.append(f"  left out: {what.left_out} files that are of no use elsewhere")
+    if what.links:
+        lines.append(f"  left out: {_few(what.links)}, which {'is a link' if len(what.links) == 1 else 'are links'}")
+    if what.elsewhere:
+        lines.append(f"  left out: {what.elsewhere} files that are nothing of {what.app}'s")
+    if what.rewritten:
+        lines.append(f"  its old paths become the new ones in {_few(what.rewritten)}")
+    if not what.rehearse:
+        lines.append("  it is not rehearsed")
+    return "\n".join(lines)
+
+
+def _say_secrets(session: Session, what: Import) -> None:
+    for name, file in what.secrets:
+        if what.take_secrets:
+            session.output.say(f"  {name} leaves {file} and is sealed in the inventory")
+        else:
+            session.output.warn(f"{name} stands in {file} in plain; --take-secrets seals it in the inventory instead")
+    for name, file in what.other_secrets:
+        session.output.warn(f"{file} has another {name}, which stays where it is")
+
+
+def _question(what: Import) -> str:
+    if what.replaces:
+        return f"Replace {what.tenant}'s data by it? The present data is kept as a generation."
+    return f"Start {what.tenant} on it as {what.app} {what.version}?"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(names[:MOST_SHOWN]) + more
+
+
+def _ended(done: ImportOutcome) -> str:
+    from launchpad.cli.wording import lasted
+
+    return f"{done.tenant}: imported in {lasted(done.seconds or 0.0)}"
+
+
+@app.command("export", epilog="Example: launchpad export alice --to alice.tgz")
+def export(
+    ctx: typer.Context,
+    tenant: Tenant,
+    generation: Annotated[
+        str, typer.Option("--generation", metavar="ID", help="One that launchpad generations shows; else of now.")
+    ] = "",
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="TENANT-GENERATION.tgz here when left out.")
+    ] = None,
+    encrypt_for: Annotated[
+        list[str] | None, typer.Option("--encrypt-for", metavar="age1…", help="Who alone can read it, once for each.")
+    ] = None,
+    no_secrets: Annotated[
+        bool, typer.Option("--no-secrets", help="Leave the tenant's secrets out; the app asks for them then.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write TENANT's data to an archive in its app's own form: unpacked in a home, a plain install starts on it.
+
+    It is of one instant, taken while the tenant runs. It holds credentials in plain, unless it is encrypted.
+    """
+    from launchpad.fleet.references import Recipient
+    from launchpad.operations.export import HowToExport, export
+
+    session = Session.of(ctx)
+    recipients = tuple(Recipient(text) for text in encrypt_for or ())
+    ending = ".tgz.age" if recipients else ".tgz"
+    file = to or Path(f"{tenant}-{generation or _now(session)}{ending}")
+    how = HowToExport(to=file, generation=generation, force=force, encrypt_for=recipients, secrets=not no_secrets)
+    with errors_as_lines(session):
+        from launchpad.cli.progress import telling
+
+        with telling(session.output) as on_event:
+            done = export(session.workspace, tenant, how, on_event=on_event)
+    session.output.item(done.as_json(), _exported(done))
+    if not done.encrypted:
+        session.output.warn(f"{file} holds credentials in plain; --encrypt-for age1… writes it for one reader")
+
+
+def _now(session: Session) -> str:
+    import time
+
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(session.workspace.clock.now()))
+
+
+def _exported(done: Exported) -> str:
+    from launchpad.cli.wording import size
+
+    secrets = f", with {', '.join(done.secrets)}" if done.secrets else ""
+    data = f"{done.files} files, {size(done.bytes)}, of {done.app} {done.version}{secrets}"
+    return f"{done.tenant}: {done.file} has {data}"

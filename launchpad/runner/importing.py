@@ -1,0 +1,44 @@
+"""What a host asks of an import before it touches anything: the data that came, and room to try it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner.host import Host
+from launchpad.runner.plan import Seen
+from launchpad.runner.protocol import Refused, Release
+from launchpad.runner.upgrade import check_memory, check_room
+
+RECEIVED = "received"
+"""Why a generation is there that came from elsewhere."""
+
+
+def options(host: Host, seen: Seen, release: Release, identifier: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """What the plan has beyond a deploy's; Refused, and nothing changed, when it cannot go well.
+
+    The newest of what was received stays, so that the tenant can go back to it; the present data is kept too, unless
+    the tenant has none: it would be an empty folder's."""
+    tenant, wanted = release.tenant, operation["generation"]
+    found = next((item for item in seen.generations if item.id == wanted), None)
+    if found is None:
+        hint = f"launchpad import {tenant} --from ARCHIVE"
+        raise Refused(f"{tenant}: there is no generation {wanted[:60]}", kind="state", hint=hint)
+    if found.app != release.app:
+        raise Refused(f"{tenant}: generation {wanted} is of {found.app}, not of {release.app}", kind="state")
+    if release.strategy != "swap" and seen.serving:
+        hint = f"launchpad stop {tenant}, then again"
+        raise Refused(f"{tenant}: {release.app} lets two run at once, so its data cannot be replaced", hint=hint)
+    check_room(host, seen, release)
+    rehearse = operation["kind"] == "rehearse" or operation["rehearse"]
+    if rehearse:
+        check_memory(host, release)
+    earlier = tuple(item.id for item in seen.generations if item.why == RECEIVED and item.id != wanted)
+    return {
+        "why": "import",
+        "data": wanted,
+        "replace": True,
+        "rehearse": rehearse,
+        "soak": operation.get("soak", 0),
+        "drop": earlier if seen.data else (*earlier, identifier),
+    }
