@@ -83,9 +83,7 @@ def import_(
             stop = _stopping(session, found, command=stop_with, stopped=stopped)
             done = carry_out(
                 session,
-                lambda on_event: import_tenant(
-                    session.workspace, found, confirm=sure, stop=stop, tell=session.output.say, on_event=on_event
-                ),
+                lambda on_event: import_tenant(session.workspace, found, confirm=sure, stop=stop, on_event=on_event),
                 words=_ended,
             )
     for name in done.sealed:

@@ -23,7 +23,7 @@ from launchpad.archives.judging import judge
 from launchpad.archives.keeping import Finder
 from launchpad.archives.opening import ArchiveRefused, opened
 from launchpad.archives.recognising import Recognised, is_marker, recognise
-from launchpad.errors import LaunchpadError, StateError
+from launchpad.errors import LaunchpadError, LockedError, StateError
 from launchpad.events import Heard, OnEvent, StepDone, ignore
 from launchpad.fleet.app import App
 from launchpad.fleet.fleet import Fleet
@@ -125,11 +125,11 @@ class Checked:
     what: Import
     tar: Path
     """What the host gets, in a private folder."""
-    carried: Carried
     found: Mapping[SecretName, Secret] = field(repr=False)
     login: Login | None
     fleet: Fleet
     folder: Path
+    tell: Tell
 
 
 @contextmanager
@@ -221,7 +221,7 @@ def _checked(workspace: Workspace, fleet: Fleet, tenant: Tenant, app: App, readi
     )
     found = {item.name: item.value for item in finder.found.values()}
     login = reading.source if isinstance(reading.source, Login) else None
-    return Checked(what, tar, carried, found, login, fleet, reading.folder)
+    return Checked(what, tar, found, login, fleet, reading.folder, reading.tell)
 
 
 def import_tenant(
@@ -230,7 +230,6 @@ def import_tenant(
     *,
     confirm: Confirmation,
     stop: Callable[[], float] | None = None,
-    tell: Tell = lambda _: None,
     on_event: OnEvent = ignore,
 ) -> ImportOutcome:
     """Carry it out. From another machine: what was copied is brought and rehearsed while the old one runs; `stop` then
@@ -242,8 +241,8 @@ def import_tenant(
         raise StateError(f"{what.source}: nobody says how the old one is stopped", hint="--stop-with COMMAND")
     tenant = checked.fleet.tenant(what.tenant)
     identifier = confirm.id_for(workspace)
-    with _sealed(workspace, tenant, checked) as sealed:
-        generation = _brought(workspace, checked, checked.tar, identifier, tell)
+    with _sealed(workspace, tenant, checked) as seals:
+        generation = _brought(workspace, checked, checked.tar, identifier)
         begun: float | None = None
         if checked.login is not None:
             assert stop is not None
@@ -252,13 +251,15 @@ def import_tenant(
             begun = stop()
         with _told_that_it_is_stopped(checked.login):
             if begun is not None:
-                last = _last_copy(workspace, checked, tell)
-                generation = _brought(workspace, checked, last, new_identifier(workspace.clock.now()), tell)
+                last = _last_copy(workspace, checked)
+                generation = _brought(workspace, checked, last, new_identifier(workspace.clock.now()))
             opened = _Opened(on_event)
-            outcome = _submit(workspace, checked, _cut_over(workspace, checked, generation), identifier, opened)
+            operation = _cut_over(workspace, checked, generation)
+            seals.in_use = True
+            outcome = _submit(workspace, checked, operation, identifier, opened)
     silent = opened.at - begun if begun is not None and opened.at is not None else None
     plain = {item.name: getattr(outcome, item.name) for item in dataclasses.fields(Outcome)}
-    return ImportOutcome(**plain, silent_seconds=silent, sealed=tuple(map(str, sealed)))
+    return ImportOutcome(**plain, silent_seconds=silent, sealed=tuple(map(str, seals.changed)))
 
 
 def _digest(path: Path) -> str:
@@ -321,22 +322,31 @@ def _runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> str:
     return has.release
 
 
+@dataclass
+class _Seals:
+    changed: list[SecretName] = field(default_factory=list)
+    in_use: bool = False
+    """Whether a host was asked to run with them: it may, whatever becomes of this process."""
+
+
 @contextmanager
-def _sealed(workspace: Workspace, tenant: Tenant, checked: Checked) -> Iterator[list[SecretName]]:
-    """The secrets that were found are the tenant's in the inventory; put back when the block fails."""
+def _sealed(workspace: Workspace, tenant: Tenant, checked: Checked) -> Iterator[_Seals]:
+    """The secrets that were found are the tenant's in the inventory; put back when the block fails, unless a host may
+    be going on with them."""
+    seals = _Seals()
     if not checked.what.take_secrets:
-        yield []
+        yield seals
         return
     before = {name: value for name, (_, value) in workspace.secrets.reveal(tenant.name).items()}
-    changed: list[SecretName] = []
     try:
         for name, value in checked.found.items():
             if before.get(name) != value:
                 workspace.secrets.set(tenant.name, name, value)
-                changed.append(name)
-        yield changed
-    except BaseException:
-        for name in changed:
+                seals.changed.append(name)
+        yield seals
+    except BaseException as error:
+        refused = isinstance(error, LockedError) or (isinstance(error, LaunchpadError) and not error.retry)
+        for name in seals.changed if refused or not seals.in_use else ():
             if name in before:
                 workspace.secrets.set(tenant.name, name, before[name])
             else:
@@ -344,7 +354,7 @@ def _sealed(workspace: Workspace, tenant: Tenant, checked: Checked) -> Iterator[
         raise
 
 
-def _brought(workspace: Workspace, checked: Checked, tar: Path, identifier: str, tell: Tell) -> str:
+def _brought(workspace: Workspace, checked: Checked, tar: Path, identifier: str) -> str:
     """The id of the generation that the host has of it now."""
     what, fleet = checked.what, checked.fleet
     tenant, app = fleet.tenant(what.tenant), fleet.app(what.app)
@@ -357,7 +367,7 @@ def _brought(workspace: Workspace, checked: Checked, tar: Path, identifier: str,
         volumes=tuple(map(str, app.volumes)),
         disk_mb=fleet.tiers[tenant.tier].disk.mb,
     )
-    tell(f"bringing {tar.stat().st_size >> 10} KiB to {what.host}")
+    checked.tell(f"bringing {tar.stat().st_size >> 10} KiB to {what.host}")
     bring(workspace, fleet.host(tenant.host), bringing, pieces_of(tar))
     return bringing.generation
 
@@ -369,13 +379,13 @@ def pieces_of(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _last_copy(workspace: Workspace, checked: Checked, tell: Tell) -> Path:
+def _last_copy(workspace: Workspace, checked: Checked) -> Path:
     """The tar of what the old one has left, now that it is stopped. StateError when it keeps secrets now that it did
     not keep before: the release does not have them."""
     what, fleet = checked.what, checked.fleet
     assert checked.login is not None
     how = HowToImport(take_secrets=what.take_secrets)
-    reading = _Reading(checked.login, checked.folder, how, tell, count=1)
+    reading = _Reading(checked.login, checked.folder, how, checked.tell, count=1)
     _, finder, tar, _ = reading.read(workspace, fleet, fleet.tenant(what.tenant))
     if what.take_secrets and {name: item.value for name, item in finder.found.items()} != checked.found:
         raise StateError(f"{what.source}: its secrets changed since the first copy", hint="the same command again")

@@ -60,7 +60,7 @@ def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
     """Take the tenant off the host. Its data, secrets and record stay until a purge; its domains are free at once."""
     record = seen.record
     if record is None:
-        if seen.data and purge:
+        if purge and (seen.data or seen.generations):  # an import's, that did not come to its end
             return [Commit(), Purge(tenant=tenant)]
         raise Refused(f"{tenant}: nothing of it is on this host", kind="state", hint="see `launchpad status`")
     final = dict(record) | {"running": False, "retired": True, "domains": []}

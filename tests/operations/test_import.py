@@ -19,6 +19,7 @@ from launchpad.operations.deploy import deploy
 from launchpad.operations.export import Exported, HowToExport, export
 from launchpad.operations.import_tenant import HowToImport, ImportOutcome, checked, import_tenant
 from launchpad.operations.outcome import OperationFailed
+from launchpad.operations.retire import plan_retirement, retire
 from launchpad.operations.self_hosted import login_of
 from launchpad.runner import generations, paths
 from launchpad.runner.journal import Journal
@@ -175,6 +176,31 @@ def test_what_is_undone_leaves_the_inventory_s_secrets_as_they_were(
     _, value = workspace.secrets.reveal(TenantName("alice"))[SecretName("ECHO_TOKEN")]
     assert value.reveal() == TOKEN
     assert not host.boxes and read_record(host, "alice") is None
+
+
+def test_what_may_go_on_keeps_the_secrets_that_it_goes_on_with(workspace: Workspace, archive: Path) -> None:
+    """Whoever leaves while the host works must not take from the inventory what the host commits to."""
+
+    def leave(_heard: Heard) -> None:
+        raise KeyboardInterrupt
+
+    with checked(workspace, "alice", archive, HowToImport(take_secrets=True)) as found:
+        sure = Confirmation(digest=found.what.digest)
+        with pytest.raises(KeyboardInterrupt):
+            import_tenant(workspace, found, confirm=sure, on_event=leave)
+    _, value = workspace.secrets.reveal(TenantName("alice"))[SecretName("ECHO_TOKEN")]
+    assert value.reveal() == OLD_TOKEN
+
+
+def test_what_came_and_never_ran_can_be_purged(workspace: Workspace, host: MemoryView, archive: Path) -> None:
+    (image,) = {item for item in host.registry if "1.0.0" in item}
+    host.behaviours[image] = "crash"
+    with pytest.raises(OperationFailed):
+        imported(workspace, archive)
+    assert generations.kept(host, "alice")
+    what = plan_retirement(workspace, "alice", purge=True)
+    assert retire(workspace, what, confirm=what.digest).outcome == "done"
+    assert not host.names(paths.TENANTS)
 
 
 @pytest.mark.parametrize(
