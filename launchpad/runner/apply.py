@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, rehearsal, slots
@@ -110,6 +111,7 @@ def apply(step: TenantStep, context: Context) -> None:
             place(host, release_from_json(context.operation["release"]), context.operation["files"])
         case MakeData():
             make_data(host, step)
+            generations.allow(host, step.tenant, disk_mb=step.disk_mb)
         case PullImage():
             host.pull(step.image, context.say)
         case MakeNetwork():
@@ -134,6 +136,7 @@ def apply(step: TenantStep, context: Context) -> None:
             rehearsal.rehearse(step, context)
         case TakeGeneration():
             generations.take(host, generation_of(step, context))
+            generations.allow(host, step.tenant, disk_mb=step.quota_mb or step.disk_mb)
         case RestoreData():
             generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
             make_data(host, step)
@@ -172,6 +175,8 @@ def apply(step: TenantStep, context: Context) -> None:
         case PruneGenerations():
             for name in step.drop:
                 generations.drop(host, step.tenant, name)
+            if step.disk_mb:
+                generations.allow(host, step.tenant, disk_mb=step.disk_mb)
         case Purge():
             host.remove(f"{paths.RUN}/{step.tenant}")
             host.remove(paths.tenant(step.tenant))
@@ -265,6 +270,8 @@ def take_back_data(host: Host, step: TakeGeneration) -> None:
     if step.guards and host.read(paths.generation_record(step.tenant, step.generation)) is not None:
         generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
     generations.drop(host, step.tenant, step.generation)
+    with suppress(Failed):  # nobody's data waits for that
+        generations.allow(host, step.tenant, disk_mb=step.disk_mb)
 
 
 def keep_new(step: KeepNew, before: Before, context: Context) -> str:

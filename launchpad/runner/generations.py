@@ -17,6 +17,9 @@ from launchpad.runner.record import Record
 MOST_KEPT = 5
 """Of those that operations took: the newest. The ones that a person asked for stay."""
 OF_CHANGES = ("upgrade", "rollback", "restore", "import", "soak")
+MEGABYTE = 1 << 20
+LEAST_ROOM = 512 << 20
+"""Bytes that stay free where tenants' data lies."""
 LEAVING = ("upgrade", "rollback", "restore", "import")
 """Taken when a release was stopped in good order: what a rollback goes back to."""
 
@@ -92,6 +95,25 @@ def drop(host: Host, tenant: str, identifier: str) -> None:
     """Remove it; the record first, so that half of it counts as nothing."""
     host.remove(paths.generation_record(tenant, identifier))
     host.remove(paths.generation(tenant, identifier))
+
+
+def allow(host: Host, tenant: str, *, disk_mb: int) -> None:
+    """Set the quota of the live data: the tenant's own, and beside it what snapshots may come to hold of what it wrote.
+
+    Btrfs counts what was written towards the data that it was written through, for as long as anything has it. So
+    data that is overwritten while a generation has it counts twice, and a migration that rewrites more than half of
+    its disk would hit the quota. The snapshots that there are can hold at most all that counts now, and at most the
+    tenant's own disk each. It is bounded by the host's free room, and goes with the snapshots.
+    """
+    data = paths.data(tenant)
+    if not host.has_data(data):
+        return
+    snapshots = [name for name in host.names(paths.generations(tenant)) if not name.endswith(".json")]
+    count = len(snapshots) + host.has_data(paths.frozen(tenant))
+    own, used = disk_mb * MEGABYTE, host.usage(data)
+    may_come = min(used, count * own, max(0, host.room(paths.ROOT) - LEAST_ROOM))
+    has_already = min(used - own, max(count, 1) * own)  # what snapshots had that are just going
+    host.set_quota(data, disk_mb + -(-max(may_come, has_already, 0) // MEGABYTE))
 
 
 def superseded(generations: Sequence[Generation], *, needed: Collection[str] = ()) -> tuple[str, ...]:

@@ -120,6 +120,13 @@ class Data(Protocol):
     def has_data(self, path: str) -> bool:
         """Whether the subvolume is there."""
 
+    def usage(self, path: str) -> int:
+        """How many bytes count towards the quota of the data: what was written to it and is still kept, by it or by a
+        snapshot of it. Restored data begins at none."""
+
+    def set_quota(self, path: str, disk_mb: int) -> None:
+        """Let the data that is there count so much at most. What it has beyond that stays."""
+
     def snapshot(self, data: str, to: str) -> None:
         """A read-only snapshot of the subvolume: one instant over all its files, on disk when this returns, while
         others write. One that is there already stays as it is. Failed when there is no data.

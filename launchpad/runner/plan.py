@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -289,7 +289,8 @@ def _record_before(seen: Seen, change: Change) -> Mapping[str, Any]:
 
 def _keep_data(seen: Seen, change: Change) -> Iterator[TenantStep]:
     """The present data becomes a generation; another one's takes its place when the change wants that."""
-    yield _generation(_record_before(seen, change), change.generation, change.why, guards=True)
+    taking = _generation(_record_before(seen, change), change.generation, change.why, guards=True)
+    yield replace(taking, quota_mb=change.release.disk_mb)
     if change.data:
         release = change.release
         yield RestoreData(
@@ -401,7 +402,7 @@ def _prune(seen: Seen, final: Mapping[str, Any], taken: str, *, also: tuple[str,
     new = (_placeholder(seen.record, taken),) if taken and seen.record else ()
     keep = keeping(final, (*new, *seen.generations), drops=bool(taken))
     if gone := (*keep.drop, *also, *(name for name in seen.incomplete if taken)):
-        yield PruneGenerations(tenant=tenant, drop=gone)
+        yield PruneGenerations(tenant=tenant, drop=gone, disk_mb=final["disk_mb"])
     if set(seen.folders) - set(keep.releases):
         yield PruneReleases(tenant=tenant, keep=keep.releases)
 

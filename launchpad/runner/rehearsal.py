@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from os import urandom
 from typing import Any
 
@@ -47,6 +48,7 @@ def rehearse(step: Rehearse, context: Context) -> None:
     clear(context.host, step)
     if not step.data:
         generations.take(context.host, _generation(step, context))
+        generations.allow(context.host, step.tenant, disk_mb=step.disk_mb)
     on_clone(step, context, paths.generation(step.tenant, step.data or step.generation))
 
 
@@ -71,6 +73,8 @@ def clear(host: Host, step: Rehearse) -> None:
     for path in (paths.rehearsal(step.tenant), paths.secrets(step.tenant, SIDE), paths.clone(step.tenant)):
         host.remove(path)
     generations.drop(host, step.tenant, step.generation)
+    with suppress(Failed):
+        generations.allow(host, step.tenant, disk_mb=step.disk_mb)
 
 
 def _generation(step: Rehearse, context: Context) -> Generation:

@@ -107,6 +107,8 @@ class TakeGeneration:
     app: str
     disk_mb: int
     guards: bool = False
+    quota_mb: int = 0
+    """The tenant's own quota from then on; the one that it has when left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +193,8 @@ class PruneGenerations:
 
     tenant: str
     drop: tuple[str, ...]
+    disk_mb: int = 0
+    """The tenant's own quota, of which less is held by generations then."""
 
 
 @dataclass(frozen=True, kw_only=True)

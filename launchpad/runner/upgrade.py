@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.generations import LEAST_ROOM, MEGABYTE
 from launchpad.runner.host import Host
 from launchpad.runner.plan import Seen, runs
 from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.standing import deployed
 from launchpad.runner.waiting import ask, name_of, ready_probes
 
-MEGABYTE = 1 << 20
 ROOM_FOR_IMAGES = 2 << 30
-LEAST_ROOM, ROOM_SHARE = 512 << 20, 20
-"""Free bytes on the tenants' storage: so many, or one part in so many of the tenant's own disk, if that is more."""
+ROOM_SHARE = 20
+"""At least one part in so many of the tenant's own disk is to be free."""
 
 
 def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,8 +36,9 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
 
 
 def check_room(host: Host, seen: Seen, release: Release) -> None:
-    """Refused when a disk would run full in the middle."""
-    least = max(LEAST_ROOM, release.disk_mb * MEGABYTE // ROOM_SHARE)
+    """Refused when a disk would run full in the middle, also of a version that writes all its data anew."""
+    rewritten = host.usage(paths.data(release.tenant)) if seen.data else 0
+    least = LEAST_ROOM + max(release.disk_mb * MEGABYTE // ROOM_SHARE, min(rewritten, release.disk_mb * MEGABYTE))
     missing = {service.image for service in release.services} - seen.images
     for path, wanted, what in ((paths.ROOT, least, "tenants' data"), (paths.DOCKER, ROOM_FOR_IMAGES, "images")):
         if path == paths.DOCKER and not missing:

@@ -168,3 +168,23 @@ def contract_room_that_was_freed_is_waited_for(host: Host, world: World) -> None
     host.remove(kept)
     host.reclaim(paths.ROOT, seconds=30)
     assert host.has_data(data)
+
+
+# --- quotas
+
+
+def contract_what_is_written_counts_while_a_snapshot_has_it(host: Host, world: World) -> None:
+    data, kept = some_data(host, world, bytes(2 << 20))
+    before = host.usage(data)
+    assert before >= 2 << 20
+    host.snapshot(data, kept)
+    host.write(f"{data}/state/other", bytes(1 << 20))
+    assert host.usage(data) >= before + (1 << 20)
+
+
+def contract_a_quota_is_set_on_data_that_is_there_alone(host: Host, world: World) -> None:
+    data, _ = some_data(host, world)
+    host.set_quota(data, 64)
+    host.set_quota(data, 16)
+    failure(lambda: host.set_quota(f"{world.root}/none", 64))
+    failure(lambda: host.usage(f"{world.root}/none"))

@@ -43,6 +43,8 @@ class MemoryData:
     disk_full: bool
     halfway: bool
     free: int
+    charged: dict[str, int]
+    """By data: bytes that count beside its files."""
 
     def _room(self, path: str, size: int) -> None:
         raise NotImplementedError
@@ -57,6 +59,18 @@ class MemoryData:
 
     def has_data(self, path: str) -> bool:
         return path in self.volumes
+
+    def usage(self, path: str) -> int:
+        if path not in self.volumes:
+            raise Failed(f"{path}: No such file or directory")
+        own = sum(len(item.data) for name, item in self.files.items() if name.startswith(f"{path}/"))
+        return own + self.charged.get(path, 0)
+
+    @effect
+    def set_quota(self, path: str, disk_mb: int) -> None:
+        if path not in self.volumes:
+            raise Failed(f"{path}: No such file or directory")
+        self.volumes[path]["disk_mb"] = disk_mb
 
     @effect
     def snapshot(self, data: str, to: str) -> None:

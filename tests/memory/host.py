@@ -50,6 +50,7 @@ class MemoryHost(MemoryRestic):
     """Bytes that can still be written on a full disk: what was reserved and has been removed."""
     free: int = 64 << 30
     """Bytes free on any disk."""
+    charged: dict[str, int] = field(default_factory=dict)
     clock: float = 1_790_000_000.0
     skew: float = 0.0
     """How wrong the date is: somebody set it, or a battery is empty."""

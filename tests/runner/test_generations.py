@@ -5,7 +5,7 @@ from __future__ import annotations
 from launchpad.runner import generations, paths
 from launchpad.runner.generations import MOST_KEPT, Generation
 from tests.memory.host import MemoryHost
-from tests.memory.living import STATE, a_host, log
+from tests.memory.living import STATE, a_host, log, run, upgrade, version
 
 
 def generation(identifier: str, *, why: str = "upgrade", at: float = 1.0, release: str = "r1") -> Generation:
@@ -93,3 +93,57 @@ def test_the_newest_one_that_a_release_left_is_what_a_rollback_takes() -> None:
 
 def test_a_tenant_without_any_has_none() -> None:
     assert generations.kept(MemoryHost(), "alice") == []
+
+
+MEGABYTE = 1 << 20
+
+
+def quota(host: MemoryHost) -> int:
+    return int(host.volumes[paths.data("alice")]["disk_mb"])
+
+
+def test_what_generations_hold_does_not_count_towards_the_tenants_own_disk() -> None:
+    host = a_host(1)
+    host.charged[paths.data("alice")] = 60 * MEGABYTE
+    generations.allow(host, "alice", disk_mb=64)
+    assert quota(host) == 64, "nothing is held yet"
+    generations.take(host, generation("one"))
+    generations.allow(host, "alice", disk_mb=64)
+    assert quota(host) == 64 + 61, "all of it may be overwritten while the generation has it"
+    host.charged[paths.data("alice")] = 120 * MEGABYTE
+    generations.take(host, generation("two"))
+    generations.allow(host, "alice", disk_mb=64)
+    assert quota(host) == 64 + 121, "and again"
+    generations.drop(host, "alice", "one")
+    generations.drop(host, "alice", "two")
+    host.charged[paths.data("alice")] = 60 * MEGABYTE
+    generations.allow(host, "alice", disk_mb=64)
+    assert quota(host) == 64
+
+
+def test_a_tenant_gains_at_most_its_own_disk_for_each_generation() -> None:
+    host = a_host(1)
+    generations.take(host, generation("one"))
+    host.charged[paths.data("alice")] = 1000 * MEGABYTE
+    generations.allow(host, "alice", disk_mb=64)
+    assert quota(host) == 128
+
+
+def test_no_more_is_allowed_than_the_host_has_room_for() -> None:
+    host = a_host(1)
+    host.charged[paths.data("alice")] = 60 * MEGABYTE
+    generations.take(host, generation("one"))
+    host.free = generations.LEAST_ROOM + 10 * MEGABYTE
+    generations.allow(host, "alice", disk_mb=64)
+    assert quota(host) == 74
+    host.free = 0
+    host.charged[paths.data("alice")] = 80 * MEGABYTE
+    generations.allow(host, "alice", disk_mb=64)
+    assert quota(host) == 64 + 17, "what is there already stays"
+
+
+def test_an_upgrade_leaves_a_quota_with_what_its_generation_holds() -> None:
+    host = a_host(1, 2)
+    host.charged[paths.data("alice")] = 50 * MEGABYTE
+    run(host, upgrade("operation-000001", version(2)))
+    assert quota(host) == 64 + 51

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, assert_never
 
-from launchpad.runner import paths, rehearsal, slots
+from launchpad.runner import generations, paths, rehearsal, slots
 from launchpad.runner.backups import inside, keeping, work
 from launchpad.runner.backups.steps import (
     BackupStep,
@@ -62,7 +62,7 @@ def apply(step: BackupStep, context: Context) -> None:
         case RecordBackup():
             judge(host, step, context.identifier, enough=1)
         case DropFrozen():
-            host.remove(paths.frozen(step.tenant))
+            thaw(host, step.tenant)
         case VerifyBackup():
             verify(step, context)
         case JudgeVerify():
@@ -92,7 +92,7 @@ def undo(step: BackupStep, before: Mapping[str, Any], context: Context) -> None:
     host = context.host
     match step:
         case FreezeData():
-            host.remove(paths.frozen(step.tenant))
+            thaw(host, step.tenant)
         case CheckDatabases():
             host.end_confined(work.unit(step.tenant))
             host.remove(paths.checked(step.tenant))
@@ -121,6 +121,20 @@ def freeze(step: FreezeData, context: Context) -> None:
     host.folder(paths.backup(step.tenant), mode=0o700)
     with tenant_lock(step.tenant, context):
         host.snapshot(paths.data(step.tenant), paths.frozen(step.tenant))
+        allow(host, step.tenant)
+
+
+def thaw(host: Host, tenant: str) -> None:
+    host.remove(paths.frozen(tenant))
+    with suppress(Failed):
+        allow(host, tenant)
+
+
+def allow(host: Host, tenant: str) -> None:
+    """What is overwritten while it is frozen counts towards nobody's own disk."""
+    record = read_record(host, tenant)
+    if record is not None:
+        generations.allow(host, tenant, disk_mb=record["disk_mb"])
 
 
 def tenant_lock(tenant: str, context: Context) -> AbstractContextManager[None]:

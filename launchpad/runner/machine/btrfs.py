@@ -23,12 +23,16 @@ _CREATE = 0x5000940E
 _SNAPSHOT = 0x50009417
 _DESTROY = 0x5000940F
 _INO_LOOKUP = 0xD0009412
+_SYNC = 0x9408
+_SEARCH = 0xD0009411
 _QGROUP_ASSIGN = 0x40189429
 _QGROUP_CREATE = 0x4010942A
 _QGROUP_LIMIT = 0x8030942B
 _READ_ONLY = 1 << 1
 _LIMIT_REFERENCED = 1
 _LEVEL_ONE = 1 << 48
+_QUOTA_TREE, _QGROUP_INFO = 8, 242
+_EVERY = (1 << 64) - 1
 _LONGEST_NAME = 255
 
 
@@ -55,6 +59,19 @@ def limit(folder: int, subvolume: int, size: int) -> None:
     with suppress(FileExistsError):
         fcntl.ioctl(folder, _QGROUP_ASSIGN, struct.pack("=QQQ", 1, member, group))
     fcntl.ioctl(folder, _QGROUP_LIMIT, struct.pack("=QQQQQQ", group, _LIMIT_REFERENCED, size, 0, 0, 0))
+
+
+def charged(subvolume: int) -> int:
+    """How many bytes count towards the limit of the open subvolume: all that was written through it and something
+    still has, a snapshot of it too. 0 when it has no limit. OSError."""
+    fcntl.ioctl(subvolume, _SYNC)  # the numbers on disk are those of the last commit
+    group = _LEVEL_ONE | identity(subvolume)
+    bounds = (_QUOTA_TREE, 0, 0, group, group, 0, _EVERY, _QGROUP_INFO, _QGROUP_INFO, 1)
+    found = bytearray(struct.pack("=7Q3I4x32x3992x", *bounds))
+    fcntl.ioctl(subvolume, _SEARCH, found)
+    items = struct.unpack_from("=I", found, 64)[0]
+    # Behind the key (104 bytes) and the item's header (32): generation, referenced bytes, ….
+    return int(struct.unpack_from("<Q", found, 104 + 32 + 8)[0]) if items else 0
 
 
 def identity(subvolume: int) -> int:

@@ -45,6 +45,14 @@ class BtrfsData(DiskFiles):
             except FileNotFoundError:
                 return False
 
+    def usage(self, path: str) -> int:
+        with walk.explained(path), walk.folder(path) as data:
+            return btrfs.charged(data)
+
+    def set_quota(self, path: str, disk_mb: int) -> None:
+        with walk.explained(path), walk.parent(path) as (folder, _), walk.folder(path) as data:
+            limit((folder, data), disk_mb * _MEGABYTE, path)
+
     def seal(self, path: str, name: str, value: bytes) -> None:
         sealed = _creds("encrypt", name, value)
         self.write(path, sealed, mode=0o600)

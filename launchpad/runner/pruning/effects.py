@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from launchpad.runner import generations, paths, rehearsal
 from launchpad.runner.host import Busy, Host
 from launchpad.runner.journal import Journal
+from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import canonical
 from launchpad.runner.pruning import needed
 from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, PruneStep, RemoveImage
@@ -81,6 +82,8 @@ def take_away(step: ClearUp, host: Host) -> None:
         if name in now.releases:
             host.remove(paths.release(tenant, name))
     host.reclaim(paths.ROOT, seconds=SETTLE_SECONDS)
+    if record := read_record(host, tenant):
+        generations.allow(host, tenant, disk_mb=record["disk_mb"])
 
 
 def forget(step: ForgetOperations, host: Host) -> None:
