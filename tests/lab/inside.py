@@ -45,6 +45,9 @@ X86_64 = {
     "unshare-user": (272, NEW_USER),
     "chroot": (161, ctypes.c_char_p(b"/")),
     "setuid-0": (105, 0),
+    "make-a-subvolume": (16, -1, 0x5000940E, NOWHERE),
+    "make-a-subvolume-2": (16, -1, 0x50009418, NOWHERE),
+    "make-a-snapshot": (16, -1, 0x50009417, NOWHERE),
     "mknod": (133, ctypes.c_char_p(b"/tmp/inside-device"), stat.S_IFBLK | 0o600, os.makedev(7, 0)),
 }
 

@@ -1,7 +1,8 @@
 """Btrfs, by the kernel's own calls: subvolumes and simple quotas, without a program to start or a path to trust.
 
-A tenant may make subvolumes inside its own, each with a quota group of its own. So the limit sits on a group one
-level above (1/<id>): simple quotas put a nested subvolume into the groups of the one that it was made in.
+A tenant cannot make subvolumes inside its own (see `contained` among provisioning's files), unless its container began
+before the host knew that: each has a quota group of its own. So the limit sits on a group one level above (1/<id>):
+simple quotas put a nested subvolume into the groups of the one that it was made in.
 """
 
 from __future__ import annotations

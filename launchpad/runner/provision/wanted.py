@@ -68,7 +68,7 @@ UNIT_FILES = (
     f"{UNITS}/launchpad-watch.service",
     f"{UNITS}/user@{OPERATORS_UID}.service",
 )
-SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("operation", "revert", "storage"))
+SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("contained", "operation", "revert", "storage"))
 SSHD = "/etc/ssh/sshd_config.d/00-launchpad.conf"
 SUDOERS = "/etc/sudoers.d/launchpad"
 KEYS = f"{paths.ETC}/authorized_keys"
@@ -98,6 +98,12 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         InstallPackages(packages=_packages(facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
         _plain("have Docker wait for the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
+        _plain(
+            "keep containers from making subvolumes",
+            f"{UNITS}/containerd.service.d/launchpad.conf",
+            reload_units=True,
+            restart=("containerd.service",),
+        ),
         EnableUnits(units=("launchpad-storage.service", "docker.service")),
         MakeFolders(folders=(paths.TENANTS, paths.CADDY, paths.SITES), mode=0o755),
         MakeFolders(folders=(f"{paths.CADDY}/data", f"{paths.CADDY}/run"), mode=0o700, uid=CADDY_UID),
