@@ -36,6 +36,7 @@ def planned_deploy(
     check_descent(seen.record, inventory)
     check_replaces(seen.record, operation)
     check_secrets(host, release, secrets)
+    upgrade.check_images(host, seen, release)
     change = plans.Change(
         release=release,
         site=files.get("site.caddy"),

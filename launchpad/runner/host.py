@@ -62,6 +62,17 @@ class Container(Record):
     """The container's IPv4 address on the tenant's network; empty when it does not run."""
 
 
+class Announced(Record):
+    """What a registry says of an image before it is pulled."""
+
+    size: int
+    """Bytes of the layers that this host would fetch, as they travel."""
+    architectures: tuple[str, ...]
+    """Those that it is made for, in Docker's words; none where it does not say."""
+    fits: bool
+    """Whether this host's is among them, or none is named."""
+
+
 class Output(Record):
     """What a command said."""
 
@@ -162,6 +173,9 @@ class Containers(Protocol):
 
     def pull(self, image: str, progress: Progress) -> None:
         """Fetch the image by its digest; nothing to do when it is there."""
+
+    def announced(self, image: str) -> Announced | None:
+        """What the image's registry says of it now; None when it does not answer soon, or does not have it."""
 
     def images(self) -> dict[str, int]:
         """Every image that is named by a digest, as `repository@sha256:…`, with its bytes on disk; layers that several

@@ -15,6 +15,10 @@ from launchpad.runner.standing import deployed
 from launchpad.runner.waiting import ask, name_of, ready_probes
 
 ROOM_FOR_IMAGES = 2 << 30
+"""Bytes, where a registry does not tell how large an image is."""
+UNPACKED = 4
+"""So many times its size in the registry an image takes while it is pulled: its layers travel compressed, and for a
+moment both forms lie there."""
 ROOM_SHARE = 20
 """At least one part in so many of the tenant's own disk is to be free."""
 
@@ -39,16 +43,32 @@ def check_room(host: Host, seen: Seen, release: Release) -> None:
     """Refused when a disk would run full in the middle, also of a version that writes all its data anew."""
     rewritten = host.usage(paths.data(release.tenant)) if seen.data else 0
     least = LEAST_ROOM + max(release.disk_mb * MEGABYTE // ROOM_SHARE, min(rewritten, release.disk_mb * MEGABYTE))
-    missing = {service.image for service in release.services} - seen.images
-    for path, wanted, what in ((paths.ROOT, least, "tenants' data"), (paths.DOCKER, ROOM_FOR_IMAGES, "images")):
-        if path == paths.DOCKER and not missing:
-            continue
-        if (free := host.room(path)) < wanted:
+    if (free := host.room(paths.ROOT)) < least:
+        message = f"{free // MEGABYTE} MB are free for tenants' data, an upgrade wants {least // MEGABYTE}"
+        raise Refused(f"{release.tenant}: {message}", kind="state", hint="launchpad prune")
+
+
+def check_images(host: Host, seen: Seen, release: Release) -> None:
+    """Refused when an image that is to be pulled is made for other machines, or would fill the disk. What a registry
+    does not tell is taken for large, and whether it is there the pull itself will show."""
+    missing = sorted({service.image for service in release.services} - seen.images)
+    if not missing:
+        return
+    said = {image: host.announced(image) for image in missing}
+    for image, item in said.items():
+        if item is not None and not item.fits:
+            name, made_for = image.partition("@")[0].rpartition("/")[2], ", ".join(item.architectures)
             raise Refused(
-                f"{release.tenant}: {free // MEGABYTE} MB are free for {what}, an upgrade wants {wanted // MEGABYTE}",
+                f"{release.tenant}: image {name} is made for {made_for}, and this host is another machine",
                 kind="state",
-                hint=f"free some room under {path}",
+                hint=f"pin one that is made for it: launchpad app pin {release.app}:{release.version} --update",
             )
+    sizes = [None if item is None else item.size for item in said.values()]
+    known = [size for size in sizes if size is not None]
+    wanted = LEAST_ROOM + UNPACKED * sum(known) if len(known) == len(sizes) else ROOM_FOR_IMAGES
+    if (free := host.room(paths.DOCKER)) < wanted:
+        message = f"{free // MEGABYTE} MB are free for images, {release.app} {release.version} wants"
+        raise Refused(f"{release.tenant}: {message} {wanted // MEGABYTE}", kind="state", hint="launchpad prune")
 
 
 def check_memory(host: Host, release: Release) -> None:

@@ -28,6 +28,12 @@ def contract_an_image_that_no_registry_has_is_a_failure(host: Host, world: World
     assert not host.has_image(world.missing_image)
 
 
+def contract_a_registry_tells_of_an_image_before_it_is_pulled(host: Host, world: World) -> None:
+    said = host.announced(world.good.image)
+    assert said is not None and said.fits and said.size > 0
+    assert host.announced(world.missing_image) is None
+
+
 def contract_an_image_is_listed_by_its_digest_until_it_is_removed(host: Host, world: World) -> None:
     host.pull(world.good.image, lambda _: None)
     (name,) = (item for item in host.images() if item.endswith(world.good.image.partition("@")[2]))

@@ -20,7 +20,7 @@ from math import inf
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.host import Busy, Container, Failed, Output, Progress
+from launchpad.runner.host import Announced, Busy, Container, Failed, Output, Progress
 from tests.memory.data import PARTIAL, File
 from tests.memory.effects import Killed, Moment, effect, moments
 from tests.memory.restic import MemoryRestic, Repository
@@ -39,6 +39,10 @@ class MemoryHost(MemoryRestic):
     behaviours: dict[str, str] = field(default_factory=dict)
     registry: set[str] = field(default_factory=set)
     """Images that can be pulled."""
+    foreign: set[str] = field(default_factory=set)
+    """Those of them that are made for another architecture."""
+    image_size: int = 20 << 20
+    """Bytes of each in the registry."""
     kill_at: int = 0
     kill_mode: str = "after"
     docker_down: bool = False
@@ -294,6 +298,13 @@ class MemoryHost(MemoryRestic):
             raise Failed(f"{image}: not found in the registry")
         progress("pulled 1 of 1 layers")
         self.stored.add(image)
+
+    def announced(self, image: str) -> Announced | None:
+        if image not in self.registry:
+            return None
+        if image in self.foreign:
+            return Announced(size=0, architectures=("arm64",), fits=False)
+        return Announced(size=self.image_size, architectures=("amd64",), fits=True)
 
     def images(self) -> dict[str, int]:
         self._docker()

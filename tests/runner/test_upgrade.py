@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from launchpad.runner import engine, generations, paths, slots
+from launchpad.runner.generations import LEAST_ROOM, MEGABYTE
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
+from launchpad.runner.upgrade import ROOM_FOR_IMAGES, UNPACKED
 from launchpad.runner.verbs.submit import submit
 from tests.memory.host import Killed, MemoryHost
 from tests.memory.living import CALLER, STATE, a_host, log, reasons, run, serving, simple, upgrade, version
@@ -224,3 +226,61 @@ def test_what_was_rehearsed_is_not_rehearsed_again_by_the_process_that_goes_on()
     engine.carry_out(host, "operation-000001")
     assert host.calls.count("clone") == 1
     assert serving(host) == version(2)[0].short
+
+
+# --- room and architecture, before anything is touched
+
+
+def refusal(host: MemoryHost, kind: str = "deploy") -> str:
+    """Why the host says no to version 2; AssertionError when it does not, or has changed anything."""
+    body = deploy_body("operation-000001", version(2))
+    if kind == "upgrade":
+        body = upgrade("operation-000001", version(2))
+    host.calls.clear()
+    with pytest.raises(Refused) as refused:
+        run(host, body)
+    assert host.calls == [], "something was touched"
+    return f"{refused.value.message}; {refused.value.hint}"
+
+
+@pytest.mark.parametrize("kind", ["deploy", "upgrade"])
+def test_an_image_for_other_machines_is_refused_before_it_is_pulled(kind: str) -> None:
+    host = a_host(1, 2)
+    host.foreign |= {version(2)[0].services[0].image}
+    assert "image beacon:2-web is made for arm64" in refusal(host, kind)
+
+
+@pytest.mark.parametrize("kind", ["deploy", "upgrade"])
+def test_an_image_that_would_fill_the_disk_is_refused(kind: str) -> None:
+    host = a_host(1, 2)
+    host.image_size = 300 * MEGABYTE
+    wanted = LEAST_ROOM + 2 * UNPACKED * host.image_size
+    host.free = wanted - 1
+    said = refusal(host, kind)
+    assert f"beacon 2 wants {wanted // MEGABYTE}; launchpad prune" in said and "for images" in said
+    host.free = wanted
+    assert run(host, deploy_body("operation-000002", version(2)))["outcome"] == "done"
+
+
+def test_an_image_that_nobody_tells_the_size_of_is_taken_for_large() -> None:
+    host = a_host(1, 2)
+    host.registry.clear()
+    host.free = ROOM_FOR_IMAGES - 1
+    assert "for images" in refusal(host)
+
+
+def test_images_that_are_there_want_no_room() -> None:
+    host = a_host(1, 2)
+    host.stored |= {service.image for service in version(2)[0].services}
+    host.free = LEAST_ROOM
+    assert run(host, deploy_body("operation-000001", version(2)))["outcome"] == "done"
+
+
+def test_there_is_room_for_a_version_that_writes_all_its_data_anew() -> None:
+    host = a_host(1, 2)
+    host.charged[paths.data("alice")] = 50 * MEGABYTE
+    host.free = LEAST_ROOM + 49 * MEGABYTE
+    host.stored |= {service.image for service in version(2)[0].services}
+    assert "for tenants' data" in refusal(host, "upgrade")
+    host.free = LEAST_ROOM + 51 * MEGABYTE
+    assert run(host, upgrade("operation-000001", version(2)))["outcome"] == "done"

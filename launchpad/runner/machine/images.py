@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
-from launchpad.runner.host import Failed, Progress
+from launchpad.runner.host import Announced, Failed, Progress
 from launchpad.runner.machine import docker
+from launchpad.runner.machine.command import succeed
 from launchpad.runner.machine.http import Answer, quote
 
 _SILENCE_SECONDS = 300
 _TELL_EVERY_SECONDS = 2.0
 _MEGABYTE = 1_000_000
+_ASK_SECONDS = 30
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class DockerImages:
@@ -30,6 +34,13 @@ class DockerImages:
         if not self.has_image(image):
             raise Failed(f"cannot pull {image}: Docker ended without it")
 
+    def announced(self, image: str) -> Announced | None:
+        try:
+            said = json.loads(succeed(["docker", "manifest", "inspect", "--verbose", image], seconds=_ASK_SECONDS))
+        except (Failed, ValueError):
+            return None
+        return _announced(said if isinstance(said, list) else [said], os.uname().machine)
+
     def images(self) -> dict[str, int]:
         found = docker.call("GET", "/images/json?digests=1")
         return {name: item["Size"] for item in found for name in item.get("RepoDigests") or () if "<none>" not in name}
@@ -37,6 +48,17 @@ class DockerImages:
     def remove_image(self, image: str) -> bool:
         docker.call("DELETE", f"/images/{quote(image)}", fine=(404, 409), seconds=_SILENCE_SECONDS)
         return not self.has_image(image)
+
+
+def _announced(said: list[dict[str, Any]], machine: str) -> Announced:
+    """Of an image for several architectures the part for this one counts."""
+    parts = {item["Descriptor"].get("platform", {}).get("architecture", ""): item for item in said}
+    wanted = _ARCHITECTURES.get(machine, machine)
+    mine = parts.get(wanted) or parts.get("")
+    manifest = (mine.get("OCIManifest") or mine.get("SchemaV2Manifest") or {}) if mine else {}
+    size = sum(int(layer["size"]) for layer in manifest.get("layers") or ())
+    known = tuple(sorted(name for name in parts if name not in ("", "unknown")))
+    return Announced(size=size, architectures=known, fits=mine is not None or not known)
 
 
 def _follow(answer: Answer, image: str, progress: Progress) -> None:
