@@ -46,6 +46,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("rollback", "Bring a tenant back to what ran before, data and all.", "upgrading"),
         Entry("rollout", "Bring an app's tenants to a newer version, ring after ring.", "rollout"),
         Entry("rollouts", "List the rollouts that the hosts know of.", "rollout"),
+        Entry("move", "Bring a tenant to another host, data and all.", "moving"),
         Entry("adopt", "Write the version that a tenant runs into the inventory.", "versions"),
         Entry("import", "Make somebody's own installation a tenant.", "importing"),
         Entry("export", "Write a tenant's data as its app's own archive.", "importing"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from launchpad.events import OnEvent
     from launchpad.operations.outcome import Outcome
 
+    class Told(Protocol):
+        """How something ended, that can be told."""
+
+        def as_json(self) -> dict[str, Any]: ...
+
+
 app = typer.Typer(help="Operations on tenants.")
 
-Ended = TypeVar("Ended", bound="Outcome")
+Ended = TypeVar("Ended", bound="Told")
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)]
 OperationId = Annotated[
@@ -147,7 +153,7 @@ def sentence(outcome: Outcome) -> str:
     return text.format(subject=outcome.tenant or outcome.host, **fields)
 
 
-def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Callable[[Ended], str] = sentence) -> Ended:
+def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Callable[[Any], str] = sentence) -> Ended:
     """Tell the operation while it goes on, and then how it ended. Under --json every line is one JSON object."""
     from launchpad.cli.progress import telling
 

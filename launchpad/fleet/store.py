@@ -53,6 +53,9 @@ class FleetStore(Protocol):
     def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
         """Write another version; StateError when the tenant's is not `replaces` any more."""
 
+    def set_tenant_host(self, name: TenantName, host: HostName, *, replaces: HostName) -> Tenant:
+        """Write another host; StateError when the tenant's is not `replaces` any more."""
+
     def set_images(self, changes: Sequence[ImageChange]) -> None:
         """Write other references of images, all or none; StateError when one is not `before` any more."""
 
@@ -114,16 +117,23 @@ class FolderStore:
         return gone[0]
 
     def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
+        return self._set(name, "version", version, replaces=replaces)
+
+    def set_tenant_host(self, name: TenantName, host: HostName, *, replaces: HostName) -> Tenant:
+        return self._set(name, "host", host, replaces=replaces)
+
+    def _set(self, name: TenantName, key: str, value: str, *, replaces: str) -> Tenant:
+        """Write another value of the tenant's key, by compare and swap."""
         file = f"{TENANTS}/{name}.yaml"
 
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
-            current = fleet.tenant(name).version
+            current = str(getattr(fleet.tenant(name), key))
             if current != replaces:
-                message = f"{file} says version {current}, not {replaces}: it was changed meanwhile"
+                message = f"{file} says {key} {current}, not {replaces}: it was changed meanwhile"
                 raise StateError(message, hint=f"launchpad tenant show {name}")
-            if current == version:
+            if current == value:
                 return {}
-            return {file: with_value(file, snapshot.files[file], key="version", value=version)}
+            return {file: with_value(file, snapshot.files[file], key=key, value=value)}
 
         return self._edit(change).tenants[name]
 

@@ -92,9 +92,26 @@ def leaving(workspace: Workspace, tenant: str, host: Host, *, generation: str, b
 
     StateError when the host knows no recipients, has no such generation, or seals for others than this operator;
     HostError when the connection breaks. An error in the middle is raised where the pieces are taken."""
-    archive = Archive(f"{tenant}: generation {generation}")
     body = {"tenant": tenant, "generation": generation} | ({"base": base} if base else {})
-    worker = threading.Thread(target=_carry, args=(workspace, host, body, archive), daemon=True)
+    with _opened(workspace, host, ("send", body), Archive(f"{tenant}: generation {generation}")) as archive:
+        yield archive
+
+
+def certificates(workspace: Workspace, tenant: str, host: Host) -> str:
+    """The certificates that the host it left has for the tenant's domains, as `arrive` takes them; empty when there are
+    none. Errors as of `leaving`."""
+    with _opened(
+        workspace, host, ("certificates", {"tenant": tenant}), Archive(f"{tenant}: its certificates")
+    ) as archive:
+        bundle = b"".join(archive).decode()
+    return bundle if archive.told["domains"] else ""
+
+
+@contextmanager
+def _opened(
+    workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]], archive: Archive
+) -> Iterator[Archive]:
+    worker = threading.Thread(target=_carry, args=(workspace, host, asked, archive), daemon=True)
     worker.start()
     try:
         yield archive
@@ -137,11 +154,11 @@ def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def _carry(workspace: Workspace, host: Host, body: Mapping[str, Any], archive: Archive) -> None:
+def _carry(workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]], archive: Archive) -> None:
     """Fetch and open it, in a thread of its own: what opens it reads and writes by itself."""
     try:
         with hosts_of(workspace).reach(host) as runner:
-            source: Any = _Source(runner.exchange("send", body))
+            source: Any = _Source(runner.exchange(*asked))
             try:
                 source.begin()  # a refusal is told as such, before anything is opened
                 sink: Any = _Sink(archive)

@@ -61,6 +61,8 @@ class TenantSeen:
     has no key."""
     generations: int | None = None
     """How many are kept of its data; None where the runner knows of none yet."""
+    gone: str = ""
+    """The host that it left for; empty when it did not."""
     rolled_back_from: str = ""
     """The version that the last rollback left; empty when something was deployed since, or the version stayed."""
 
@@ -153,6 +155,7 @@ def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:
         wrapped_for=(value.get("backup") or {}).get("wrapped_for"),
         backed_up=_number((value.get("backup") or {}).get("at")),
         generations=_count(value.get("generations")),
+        gone=_text(value.get("gone")),
         rolled_back_from=_text(record.get("rolled_back_from")),
     )
 

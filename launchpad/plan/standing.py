@@ -19,6 +19,7 @@ STATES: Mapping[str, str] = {
     "broken": "died so often that the host gave up restarting it",
     "changing": "an operation is going on",
     "stopped": "was stopped",
+    "moved": "went to another host; its data is kept, and its requests are passed on",
     "retired": "was taken off the host; its data is kept",
     "absent": "is in the inventory and not on the host",
     "unreachable": "its host does not answer",
@@ -86,6 +87,8 @@ def _wanted(want: Wanted, said: HostSeen | LaunchpadError) -> Standing:
 def _others(said: HostSeen, inventory: frozenset[str]) -> Iterator[Standing]:
     for name, has in said.tenants.items():
         remark = "the inventory has it on another host" if name in inventory else "not in the inventory"
+        if has.gone and name in inventory:
+            remark = f"it left for {has.gone}; when its names lead there: launchpad move {name} --finish"
         yield _seen(said, has, () if has.retired and name not in inventory else (remark,))
 
 
@@ -115,6 +118,8 @@ def _state(has: TenantSeen) -> str:
         return "changing"
     if has.retired:
         return "retired"
+    if has.gone:
+        return "moved"
     if not has.running:
         return "stopped"
     if has.breaker:
@@ -125,6 +130,9 @@ def _state(has: TenantSeen) -> str:
 
 
 def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
+    if has.gone:
+        yield f"it left for {has.gone}: git pull"
+        return
     if want.problem is not None:
         yield f"cannot be rendered: {want.problem.message}"
     elif has.retired:

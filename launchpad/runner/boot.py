@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from launchpad.runner import cell, engine, paths, plan, slots
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import open_journals
+from launchpad.runner.moving import tombstone
 from launchpad.runner.protocol import Release
 
 STARTED = f"{paths.RUN}/booted.json"
@@ -97,7 +98,7 @@ def _start(host: Host, name: str) -> Starting | None:
     """Start the tenant as its record says; None when it is not to run."""
     with host.lock(f"tenant-{name}", {"who": "boot", "kind": "boot", "since": host.now()}):
         record = plan.read_record(host, name)
-        if record is None or not record["running"] or record["retired"]:
+        if record is None or not record["running"] or record["retired"] or not tombstone.may_run(host, record):
             return None
         side = record["side"]
         cell.start(host, tenant=name, short=record["started"], side=side)

@@ -169,7 +169,12 @@ def recorded(host: Host, journal: Journal, release: Release, revision: str, call
         "stop_seconds": release.stop_seconds,
         "disk_mb": release.disk_mb,
         "rolled_back_from": "",
-    }
+    } | place_of(plans.read_record(host, release.tenant))
+
+
+def place_of(record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What of a record says how the tenant came here: whatever is deployed keeps it."""
+    return {key: record[key] for key in ("epoch", "came_from") if record is not None and key in record}
 
 
 def before(record: Mapping[str, Any] | None, release: Release) -> list[str]:

@@ -204,6 +204,7 @@ def effects(step: Any) -> Any:
         return tenant_effects
     from launchpad.runner.backups import effects as backup_effects
     from launchpad.runner.backups.steps import BackupStep
+    from launchpad.runner.moving.steps import MoveStep
 
     if isinstance(step, BackupStep):
         return backup_effects
@@ -213,6 +214,10 @@ def effects(step: Any) -> Any:
         from launchpad.runner.pruning import effects as prune_effects
 
         return prune_effects
+    if isinstance(step, MoveStep):
+        from launchpad.runner.moving import effects as move_effects
+
+        return move_effects
     from launchpad.runner.provision import apply as host_effects
 
     return host_effects

@@ -23,6 +23,7 @@ PULLED = f"{STATE}/pulled.json"
 """The digests of the images that operations pulled whose journals are gone."""
 DOCKER = "/var/lib/docker"
 """Where images lie."""
+DEPARTED = f"{STATE}/departed"
 RUN = "/run/launchpad"
 LOCKS = f"{RUN}/locks"
 
@@ -107,6 +108,16 @@ def checked(name: str) -> str:
 def fetched(name: str) -> str:
     """A backup while it comes back, before it is a generation."""
     return f"{backup(name)}/fetched"
+
+
+def adopted(name: str) -> str:
+    """Which operation took over the data that came."""
+    return f"{tenant(name)}/adopted"
+
+
+def tombstone(name: str) -> str:
+    """Where the tenant went; outside of its folder, because it outlives a purge."""
+    return f"{DEPARTED}/{name}.json"
 
 
 def received(name: str) -> str:

@@ -227,7 +227,7 @@ def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side, without=change.without)
     if seen.current != f"releases/{release.short}":
         yield Switch(tenant=tenant, release=release.short)
-    yield from _site(seen, release, change.site)
+    yield from site_steps(seen, release, change.site)
     final = dict(change.record) | {"release": release.short, "started": release.short, "side": side}
     yield Record(tenant=tenant, record=final)
     if change.soak:
@@ -354,7 +354,7 @@ def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, A
         ]
     if seen.current != f"releases/{release.short}":
         steps.append(Switch(tenant=tenant, release=release.short))
-    steps += _site(seen, release, site)
+    steps += site_steps(seen, release, site)
     if any(seen.record.get(key) != final[key] for key in ("release", "domains", "running", "stop_seconds")):
         steps.append(Record(tenant=tenant, record=final))
     behind: list[TenantStep] = []
@@ -389,7 +389,8 @@ def _new_volumes(seen: Seen, release: Release) -> bool:
     return seen.started is None or not set(release.volumes) <= set(seen.started.volumes)
 
 
-def _site(seen: Seen, release: Release, site: str | None) -> list[TenantStep]:
+def site_steps(seen: Seen, release: Release, site: str | None) -> list[TenantStep]:
+    """What brings Caddy to this text of the release's site."""
     if site is None:
         return [DropSite(tenant=release.tenant)] if seen.site is not None else []
     return [PutSite(tenant=release.tenant, release=release.short)] if seen.site != site else []

@@ -40,8 +40,11 @@ OLDEST_PROTOCOL = 1
 """The runner serves PROTOCOL and the one before it (none yet); an older client may read and not change."""
 
 READING_VERBS = frozenset(
-    {"hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts"}
-)
+    {
+        "hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts",
+        "whereabouts", "certificates",
+    }
+)  # fmt: skip
 CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install", "target", "receive", "rollout"})
 VERBS = READING_VERBS | CHANGING_VERBS
 TIMELESS_VERBS = frozenset({"hello", "install"})
@@ -51,6 +54,7 @@ bodies never change, and their replies only gain keys."""
 OPERATION_KINDS = (
     "provision", "deploy", "stop", "start", "restart", "retire", "upgrade", "rollback", "restore", "snapshot",
     "backup", "verify", "fetch", "drill", "prune", "forget", "rewrap", "import", "rehearse",
+    "prepare", "depart", "arrive", "forward", "decline",
 )  # fmt: skip
 BESIDE = frozenset({"backup", "verify", "fetch", "drill", "forget", "rewrap"})
 """Operations that change nothing of their tenant: others go on meanwhile, an upgrade or its undo above all."""

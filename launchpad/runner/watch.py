@@ -16,6 +16,7 @@ from launchpad.runner import paths
 from launchpad.runner.engine import reason
 from launchpad.runner.host import Busy, Container, Failed
 from launchpad.runner.journal import open_journals, subject
+from launchpad.runner.moving.tombstone import may_run
 from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.view import View
@@ -206,7 +207,7 @@ class Watcher:
     def _is_meant_to_run(self, item: Container) -> bool:
         """Whether the tenant's record wants just this container to run, and no breaker keeps it down."""
         record = read_record(self._host, item.tenant)
-        if record is None or not record["running"] or record["retired"]:
+        if record is None or not record["running"] or record["retired"] or not may_run(self._host, record):
             return False
         wanted = item.side == record["side"] and item.release == record["started"]
         return wanted and self._host.read(_breaker(item.tenant)) is None

@@ -18,9 +18,10 @@ sys.path.insert(0, str(Path("/usr/local/sbin/launchpad-runner").resolve().parent
 
 from launchpad.runner import apply, engine  # noqa: E402
 from launchpad.runner.__main__ import main  # noqa: E402
+from launchpad.runner.moving import effects as moving  # noqa: E402
 from launchpad.runner.steps import Commit, step_name  # noqa: E402
 
-EFFECT, STEP = apply.apply.__code__, engine.Run.step.__code__
+EFFECTS, STEP = (apply.apply.__code__, moving.apply.__code__), engine.Run.step.__code__
 
 
 def entered(code: CodeType, _offset: int) -> None:
@@ -51,7 +52,7 @@ monitoring = sys.monitoring  # type: ignore[attr-defined]  # the host's Python i
 monitoring.use_tool_id(monitoring.DEBUGGER_ID, "breakpoint")
 monitoring.register_callback(monitoring.DEBUGGER_ID, monitoring.events.PY_START, entered)
 monitoring.register_callback(monitoring.DEBUGGER_ID, monitoring.events.PY_RETURN, left)
-for watched in (EFFECT, STEP):
+for watched in (*EFFECTS, STEP):
     both = monitoring.events.PY_START | monitoring.events.PY_RETURN
     monitoring.set_local_events(monitoring.DEBUGGER_ID, watched, both)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zipfile
 
 import pytest
 
+from launchpad.ssh.archive import runner_archive
 from tests.contract.driver import EVERYTHING
 from tests.lab.world import PROJECT, World
 
 SHIPPED = ("launchpad/__init__.py", "launchpad/runner", "tests/__init__.py", "tests/contract")
-FOLDER = "/root/contract"
+FOLDER = "/opt/contract"
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,11 @@ def shipment() -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in SHIPPED:
             archive.add(PROJECT / name, name, filter=lambda item: None if "__pycache__" in item.name else item)
+        start = tarfile.TarInfo("start")
+        with zipfile.ZipFile(io.BytesIO(runner_archive().data)) as packed:
+            data = packed.read("start")
+        start.size, start.mode = len(data), 0o755
+        archive.addfile(start, io.BytesIO(data))
     return buffer.getvalue()
 
 

@@ -75,8 +75,9 @@ class MemoryRestic(MemoryData):
             roots = {"root": f"{folder}/generation", "base_root": f"{folder}/base"}
             task: dict[str, Any] = {**work.task, **roots}
             try:
-                if task["do"] == "pack":
-                    result = packing.pack(task | {"recipients": []}, said.append)
+                if task["do"] in ("pack", "encrypt"):
+                    send = packing.pack if task["do"] == "pack" else packing.encrypt
+                    result = send(task | {"recipients": []}, said.append)
                     if task["recipients"]:
                         said, result["pieces"] = _encrypted(said, task["recipients"])
                 else:

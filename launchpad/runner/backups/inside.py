@@ -181,6 +181,11 @@ def pack(task: Task) -> dict[str, Any]:
     return packing.pack(task, _say)
 
 
+def encrypt(task: Task) -> dict[str, Any]:
+    """Send a text that came with the task, encrypted; see `packing.encrypt`."""
+    return packing.encrypt(task, _say)
+
+
 def unpack(task: Task) -> dict[str, Any]:
     """Take the archive that follows the task into the volumes; see `unpacking.unpack`."""
     return unpacking.unpack(task, sys.stdin.buffer)
@@ -264,6 +269,7 @@ TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "erase": erase,
     "download": download,
     "put": put,
+    "encrypt": encrypt,
 }
 
 

@@ -52,6 +52,16 @@ def pack(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
     return packed.told() | {"digest": f"sha256:{clear.digest.hexdigest()}", "pieces": f"sha256:{said.hexdigest()}"}
 
 
+def encrypt(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
+    """Say the task's text, encrypted for the recipients; {"pieces"}."""
+    said = _Said(say)
+    with _encrypted(task["recipients"], said) as out:
+        out.write(task["text"].encode())
+        out.flush()
+    said.flush()
+    return {"pieces": f"sha256:{said.hexdigest()}"}
+
+
 class _Packed:
     """One go through the generation."""
 

@@ -17,7 +17,8 @@ import launchpad
 from launchpad.runner import paths, slots
 from launchpad.runner.drift import Found, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
-from launchpad.runner.protocol import BESIDE, PROTOCOL, digest_of
+from launchpad.runner.moving.tombstone import in_force
+from launchpad.runner.protocol import BESIDE, PROTOCOL, Refused, digest_of
 from launchpad.runner.record import Record
 from launchpad.runner.verbs import only, reply
 from launchpad.runner.verbs.hello import digest
@@ -128,8 +129,9 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         "containers": [item.plain() for item in containers],
         "probes": [],
         # What an operation changes between one look and the next is nobody's hand.
-        "drift": [] if owner is not None or name in edge.held else _drift(host, found, edge),
+        "drift": [] if owner is not None or name in edge.held or _gone(host, record) else _drift(host, found, edge),
         "traffic": "open" if side <= edge.passing else "closed",
+        "gone": _gone(host, record),
         "breaker": _json(host, f"{paths.tenant(name)}/breaker.json"),
         "generations": _generations(host, name),
         "operation": _operation(name, owner, waiting),
@@ -140,6 +142,15 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         },
         "manifest": manifest,
     }
+
+
+def _gone(host: View, record: Mapping[str, Any]) -> str:
+    """The host that the tenant left for; empty when it did not."""
+    try:
+        found = in_force(host, record, tenant=record["tenant"], slot=record["slot"])
+    except Refused as refused:
+        return refused.message
+    return found.to if found else ""
 
 
 def _generations(host: View, name: str) -> dict[str, Any]:

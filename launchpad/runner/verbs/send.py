@@ -5,7 +5,7 @@ Whoever has an operator's SSH key alone gets nothing that he can read: the recip
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from launchpad.runner import generations, paths, slots
@@ -29,16 +29,13 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
 
     body {"tenant", "generation", "base"}; with `base`, an earlier generation, only what differs from it."""
     given = only(body, tenant=str, generation=str, base=str)
-    settings = stored_settings(host).settings
-    if settings is None or not settings.recipients:
-        message = "this host knows nobody for whom data could be encrypted, so none leaves it"
-        raise Refused(message, kind="state", hint=NO_RECIPIENTS)
+    sealed_for = recipients(host)
     wanted = found(host, given["tenant"] or "", given["generation"] or "")
     tenant = wanted.tenant
     slot = (read_record(host, tenant) or {}).get("slot")
     if slot is None:
         raise Refused(f"{tenant}: its slot is not known here, so its files cannot be read", kind="state")
-    task: dict[str, Any] = {"do": "pack", "uid": slots.host_uid(slot), "recipients": list(settings.recipients)}
+    task: dict[str, Any] = {"do": "pack", "uid": slots.host_uid(slot), "recipients": sealed_for}
     reads = work.volumes(host, paths.generation(tenant, wanted.id))
     volumes = [place.rpartition("/")[2] for place in reads]
     if given["base"]:
@@ -48,7 +45,7 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
             reads[f"{packing.BASE}/{name}"] = f"{paths.generation(tenant, base.id)}/{name}"
     unit = work.unit(tenant, f"send-{round(host.now() * 1000)}")
     try:
-        sent = yield from _pieces(host, Confined(unit=unit, task=task, reads=reads, seconds=SECONDS))
+        sent = yield from passed_on(host, Confined(unit=unit, task=task, reads=reads, seconds=SECONDS))
     except Failed as failed:
         raise Refused(f"{tenant}: {failed.message}", kind="step") from failed
     yield reply({"generation": record_as_json(wanted), "slot": slot, "volumes": volumes} | sent)
@@ -64,12 +61,22 @@ def found(host: Host, tenant: str, identifier: str) -> generations.Generation:
     raise Refused(f"{tenant[:60]}: there is no generation {identifier[:60]!r} here", kind="state", hint=hint)
 
 
-def _pieces(host: Host, asked: Confined) -> Any:
+def recipients(host: Host) -> list[str]:
+    """For whom data is encrypted that leaves. Refused when there is nobody."""
+    settings = stored_settings(host).settings
+    if settings is None or not settings.recipients:
+        message = "this host knows nobody for whom data could be encrypted, so none leaves it"
+        raise Refused(message, kind="state", hint=NO_RECIPIENTS)
+    return list(settings.recipients)
+
+
+def passed_on(host: Host, asked: Confined) -> Generator[dict[str, Any], None, dict[str, Any]]:
+    """The program's data as lines of an answer; what it returns is its result."""
     lines = host.streamed(asked)
     while True:
         try:
             item = next(lines)
         except StopIteration as end:
-            return end.value
+            return dict(end.value)
         if "data" in item:
             yield {"type": "data", "data": item["data"]}

@@ -43,10 +43,20 @@ KEYS = {
     "rehearse": {"kind", "tenant", "release", "files", "inventory", "generation"},
     "snapshot": {"kind", "tenant"},
     "prune": {"kind"},
+    "prepare": {"kind", "tenant", "release", "files", "inventory"},
+    "depart": {"kind", "tenant", "to", "address", "above", "replaces"},
+    "arrive": {"kind", "tenant", "release", "files", "inventory", "receipt", "from"},
+    "forward": {"kind", "tenant", "epoch"},
+    "decline": {"kind", "tenant", "receipt", "to", "address"},
 }
 OPTIONAL = {"replaces", "purge", "signature", "wrap", "recipients", "source"}
-TYPES = {"to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str}
+TYPES = {
+    "to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str,
+    "address": str, "above": int, "epoch": int, "from": str,
+}  # fmt: skip
 """Of the values that are read here and not by a parser of their own."""
+OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision"})
+"""What may still be asked of a host that the tenant left."""
 MOST_SOAK_SECONDS = 3600
 
 
@@ -131,6 +141,8 @@ def planned(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
 ) -> tuple[list[Any], dict[str, Any]]:
     """The plan, and what the reply to an empty one says beside the outcome."""
+    if "tenant" in operation and operation["kind"] not in OF_WHO_LEFT:
+        refuse_who_left(host, operation)
     match operation["kind"]:
         case "deploy" | "upgrade" | "import" | "rehearse":
             from launchpad.runner.deploy import planned_deploy
@@ -149,6 +161,8 @@ def planned(
             from launchpad.runner.backups import plan as backups
 
             return list(backups.PLANNERS[operation["kind"]](host, journal, operation, secrets)), {}
+        case "prepare" | "depart" | "arrive" | "forward" | "decline":
+            return planned_move(host, journal, operation, secrets, caller)
         case "provision":
             from launchpad.runner.provision.plan import planned_provision
             from launchpad.runner.provision.trust import judge_trust
@@ -171,3 +185,34 @@ def planned(
             return list(standing.plan_restart(seen, tenant)), {}
         case _:
             return list(standing.plan_retire(seen, tenant, purge=bool(operation.get("purge")))), {}
+
+
+def planned_move(
+    host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
+) -> tuple[list[Any], dict[str, Any]]:
+    """One of the operations that a move is made of."""
+    from launchpad.runner.moving import plan as moving
+
+    match operation["kind"]:
+        case "prepare":
+            return moving.planned_prepare(host, operation)
+        case "depart":
+            return moving.planned_depart(host, journal, operation, caller)
+        case "arrive":
+            return moving.planned_arrive(host, journal, operation, secrets, caller)
+        case "forward":
+            return moving.planned_forward(host, operation)
+        case _:
+            return moving.planned_decline(host, journal, operation, caller)
+
+
+def refuse_who_left(host: Host, operation: Mapping[str, Any]) -> None:
+    """Refused when the tenant is another host's now."""
+    from launchpad.runner.moving import tombstone
+
+    tenant = operation["tenant"]
+    record = plans.read_record(host, tenant)
+    release = operation.get("release")
+    slot = release.get("slot") if isinstance(release, dict) else (record or {}).get("slot")
+    if isinstance(slot, int):
+        tombstone.refuse_if_gone(host, record, tenant=tenant, slot=slot, kind=operation["kind"])

@@ -1,0 +1,157 @@
+"""launchpad move: a tenant goes to another host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.running import Tenant, Yes, carry_out, errors_as_lines
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.operations.move import Moved
+
+app = typer.Typer(help="Moves of tenants.")
+
+Destination = Annotated[
+    str, typer.Option("--to", metavar="HOST", autocompletion=complete.hosts, help="The host that it goes to.")
+]
+
+
+@app.command("move", epilog="Example: launchpad move alice --to web-2")
+def move(
+    ctx: typer.Context,
+    tenant: Tenant,
+    to: Destination = "",
+    wait: Annotated[
+        str, typer.Option(metavar="TIME", help="How long to wait for its names to lead there; 0s: not at all.")
+    ] = "0s",
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Its names lead there: have the old host let go of it.")
+    ] = False,
+    back: Annotated[
+        bool, typer.Option("--back", help="It left, and cannot start on HOST: bring it back where it was.")
+    ] = False,
+    fence: Annotated[
+        str,
+        typer.Option(
+            metavar="PROOF", help="Its host is off for good, which PROOF says how you know: its newest backup starts."
+        ),
+    ] = "",
+    yes: Yes = False,
+) -> None:
+    """Bring TENANT to another host: its data, its certificates and all, and never on both at once.
+
+    Most of the data goes over while it serves; then it stands still for the rest, requests wait, and the old host
+    passes them on to the new one until its names lead there. What is interrupted goes on when the same command is typed
+    again, by anybody. Its data stays on the old host, too, until `launchpad retire TENANT --host HOST --purge`."""
+    from launchpad.cli.boundary import UsageError
+
+    if sum((finish, back, bool(fence))) > 1 or bool(to) == finish:
+        raise UsageError("move takes --to HOST, with --back or --fence where wanted, or --finish alone")
+    session = Session.of(ctx)
+    if finish:
+        _finish(session, tenant, yes=yes)
+    elif back:
+        _back(session, tenant, to, yes=yes)
+    elif fence:
+        _fence(session, tenant, to, proof=fence, yes=yes)
+    else:
+        _move(session, tenant, to, wait=wait, yes=yes)
+
+
+def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> None:
+    from launchpad.cli.prompts import confirm
+    from launchpad.cli.wording import soak as read_time
+    from launchpad.operations.confirmation import Confirmation
+    from launchpad.operations.move import move, plan_move
+
+    seconds = read_time(wait)
+    with errors_as_lines(session):
+        what = plan_move(session.workspace, tenant, to=to)
+        confirm(
+            session, f"Move {tenant} from {what.source} to {what.destination}? It stands still for a while.", yes=yes
+        )
+    sure = Confirmation(digest=what.digest)
+    done = carry_out(
+        session,
+        lambda on_event: move(session.workspace, what, confirm=sure, tell=session.output.say, on_event=on_event),
+        words=_ended,
+    )
+    _say_more(session, done, seconds)
+
+
+def _ended(done: Moved) -> str:
+    if done.outcome == "unchanged":
+        return f"{done.tenant} is on {done.destination}"
+    silent = "" if done.silent_seconds is None else f"; requests waited for {done.silent_seconds:.1f} s"
+    return f"{done.tenant}: moved from {done.source} to {done.destination}{silent}"
+
+
+def _say_more(session: Session, done: Moved, seconds: int) -> None:
+    """What is left for a person: the inventory to commit, the names, what went wrong beside it."""
+    from launchpad.operations.dns import Resolver
+    from launchpad.operations.finish_move import await_names, records
+
+    say = session.output.say
+    for problem in done.problems:
+        session.output.warn(problem)
+    if done.written:
+        say(f"inventory/tenants/{done.tenant}.yaml says host: {done.destination} now; commit it")
+    for record in records(done.domains, done.address):
+        say(f"wanted: {record}")
+    left = await_names(session.workspace, done.domains, done.address, dns=Resolver(), seconds=seconds)
+    then = f"launchpad move {done.tenant} --finish"
+    if not left:
+        say(f"its names lead there: {then} has {done.source} let go of it")
+    elif done.domains:
+        say(f"until {', '.join(left)} leads there, {done.source} passes requests on; then: {then}")
+
+
+def _back(session: Session, tenant: str, to: str, *, yes: bool) -> None:
+    from launchpad.cli.prompts import confirm
+    from launchpad.operations.confirmation import Confirmation
+    from launchpad.operations.move import move_back, plan_move
+
+    with errors_as_lines(session):
+        what = plan_move(session.workspace, tenant, to=to)
+        confirm(session, f"Bring {tenant} back to {what.source}, so that {what.destination} never starts it?", yes=yes)
+    sure = Confirmation(digest=what.digest)
+    carry_out(
+        session,
+        lambda on_event: move_back(session.workspace, what, confirm=sure, on_event=on_event),
+        words=lambda done: f"{tenant}: is back on {done.host}",
+    )
+
+
+def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
+    from launchpad.cli.prompts import confirm
+    from launchpad.operations.confirmation import Confirmation
+    from launchpad.operations.fence_move import fence
+    from launchpad.operations.move import plan_move
+
+    with errors_as_lines(session):
+        what = plan_move(session.workspace, tenant, to=to)
+        question = f"Start {tenant}'s newest backup on {to}? {what.source} is told nothing: were it on, or came back,"
+        confirm(session, f"{question} it would run {tenant} too.", yes=yes)
+    sure = Confirmation(digest=what.digest)
+    carry_out(
+        session,
+        lambda on_event: fence(session.workspace, what, proof=proof, confirm=sure, on_event=on_event),
+        words=lambda done: f"{tenant}: its newest backup runs on {done.host}",
+    )
+    session.output.warn(f"should {what.source} ever come back: launchpad retire {tenant} --host {what.source}, at once")
+
+
+def _finish(session: Session, tenant: str, *, yes: bool) -> None:
+    from launchpad.operations.dns import Resolver
+    from launchpad.operations.finish_move import finish_move
+
+    done = carry_out(
+        session,
+        lambda on_event: finish_move(session.workspace, tenant, dns=Resolver(), sure=yes, on_event=on_event),
+        words=lambda done: f"{tenant}: {done.host} has let go of it",
+    )
+    session.output.say(f"its data is still there: launchpad retire {tenant} --host {done.host} --purge removes it")

@@ -1,0 +1,91 @@
+"""A tenant whose host is gone for good: its newest backup runs on another one, with an epoch that the old one never
+had.
+
+What cannot be promised: the old host was told nothing. Should it come back, it starts the tenant as before. So somebody
+has to have seen its power off, and has to retire the tenant there before the host may be reached again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launchpad.errors import HostError, StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.operations.backup_keys import targets_of
+from launchpad.operations.backups import fetch
+from launchpad.operations.confirmation import Confirmation
+from launchpad.operations.deploy import deploy_operation, revealing
+from launchpad.operations.following import Submission, submit
+from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.move import Move, write_host
+from launchpad.operations.outcome import Outcome
+from launchpad.operations.restore import plan_restore, restore
+from launchpad.operations.start import start
+from launchpad.operations.whereabouts import whereabouts
+from launchpad.workspace import Workspace
+
+LONGEST_PROOF = 200
+
+
+def fence(
+    workspace: Workspace, what: Move, *, proof: str, confirm: Confirmation, on_event: OnEvent = ignore
+) -> Outcome:
+    """Start the tenant's newest backup on the destination; `proof` says how it is known that the source is off, and is
+    kept in the journal there. StateError when the source answers, InventoryError when the tenant has no backups. Goes
+    on where an earlier one was cut."""
+    confirm.of(what, command="move")
+    fleet = workspace.fleet.load()
+    tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)
+    if not proof.strip() or len(proof) > LONGEST_PROOF or not proof.isprintable():
+        raise StateError(f"{what.tenant}: --fence wants a line that says how {what.source} is known to be off")
+    targets_of(fleet, tenant)
+    _be_gone(workspace, what, on_event=on_event)
+    there = whereabouts(workspace, destination, tenant, on_event=on_event)
+    if not there.has_it:
+        receipt: dict[str, Any] = {
+            "tenant": str(tenant.name),
+            "slot": tenant.slot,
+            # A counted epoch would have to be known from the host that is gone; the time is above every one of them.
+            "epoch": max(there.known + 1, int(workspace.clock.now())),
+            "to": what.destination,
+            "address": str(destination.address),
+            "generation": "",
+            "app": str(tenant.app),
+            "version": str(tenant.version),
+            "release": "",
+            "at": workspace.clock.now(),
+            "operation": "",
+            "by": str(workspace.settings.operator),
+            "running": False,
+            "fenced": True,
+            "proof": proof,
+        }
+        placed = tenant.model_copy(update={"host": destination.name})
+        made = deploy_operation(workspace, fleet, placed, inventory=workspace.revision(what.tenant))
+        operation = made | {"kind": "arrive", "receipt": receipt, "from": what.source}
+        submission = Submission(
+            identifier=new_identifier(workspace.clock.now()),
+            operation=operation,
+            secrets=revealing(workspace, tenant),
+        )
+        submit(workspace, destination, submission, on_event=on_event)
+    write_host(workspace, what.tenant, what.destination, what.source)
+    if not (whereabouts(workspace, destination, tenant, on_event=on_event).record or {}).get("running"):
+        brought = fetch(workspace, what.tenant, on_event=on_event)
+        restoration = plan_restore(workspace, what.tenant, generation=brought.id)
+        restore(workspace, restoration, confirm=Confirmation(digest=restoration.digest), on_event=on_event)
+    return start(workspace, what.tenant, on_event=on_event)
+
+
+def _be_gone(workspace: Workspace, what: Move, *, on_event: OnEvent) -> None:
+    fleet = workspace.fleet.load()
+    if what.source == what.destination:
+        return
+    try:
+        whereabouts(workspace, fleet.host(what.source), fleet.tenant(what.tenant), on_event=on_event)
+    except HostError:
+        return
+    raise StateError(
+        f"{what.source} answers: it is not gone",
+        hint=f"launchpad move {what.tenant} --to {what.destination} moves it, with what is newest",
+    )

@@ -1,0 +1,77 @@
+"""The end of a move: its names lead to the new host, and the old one lets go of what it still has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.operations.dns import Dns
+from launchpad.operations.following import Submission, submit
+from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.outcome import Outcome
+from launchpad.operations.whereabouts import whereabouts
+from launchpad.workspace import Workspace
+
+POLL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A DNS record that is to be."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name}. {'AAAA' if ':' in self.address else 'A'} {self.address}"
+
+
+def records(domains: tuple[str, ...], address: str) -> tuple[Record, ...]:
+    """What the tenant's names are to say."""
+    return tuple(Record(name=name, address=address) for name in domains)
+
+
+def await_names(
+    workspace: Workspace, domains: tuple[str, ...], address: str, *, dns: Dns, seconds: float
+) -> tuple[str, ...]:
+    """Have the names lead there, or wait until a person had them do so, at most so many seconds; those that do not."""
+    dns.point(domains, address)
+    end = workspace.clock.monotonic() + seconds
+    while (left := elsewhere(domains, address, dns=dns)) and workspace.clock.monotonic() < end:
+        workspace.clock.sleep(POLL_SECONDS)
+    return left
+
+
+def elsewhere(domains: tuple[str, ...], address: str, *, dns: Dns) -> tuple[str, ...]:
+    """The names that do not lead there, and nowhere else."""
+    return tuple(name for name in domains if dns.leads_to(name) != {address})
+
+
+def finish_move(
+    workspace: Workspace, name: str, *, dns: Dns, sure: bool = False, on_event: OnEvent = ignore
+) -> Outcome:
+    """Take the tenant's remains off the host that it came from, which passes its requests on no more; its data stays
+    there until `retire --purge`. StateError while a name of it leads elsewhere than to its host, unless `sure`."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    host = fleet.host(tenant.host)
+    here = whereabouts(workspace, host, tenant, on_event=on_event)
+    source = str((here.record or {}).get("came_from") or "")
+    if not here.has_it or source not in fleet.hosts:
+        raise StateError(f"{name}: no move to {host.name} is to be finished", hint=f"launchpad status {name}")
+    names = tuple(map(str, tenant.domains))
+    if not sure and (left := elsewhere(names, str(host.address), dns=dns)):
+        raise StateError(
+            f"{', '.join(left)} does not lead to {host.name} ({host.address}) alone yet",
+            hint="wait until its records are everywhere; --yes finishes all the same",
+        )
+    there = whereabouts(workspace, fleet.host(source), tenant, on_event=on_event)
+    if there.record is None or there.record["retired"]:
+        return Outcome(host=source, tenant=name, id="", kind="retire", outcome="unchanged")
+    if not there.left_for(str(host.name)):
+        raise StateError(f"{name} did not leave {source} for {host.name}", hint=f"launchpad status {name}")
+    operation: dict[str, Any] = {"kind": "retire", "tenant": name, "purge": False}
+    submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=operation)
+    return submit(workspace, fleet.host(source), submission, on_event=on_event)

@@ -1,0 +1,82 @@
+"""Carry a move's step out, and undo it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from launchpad.runner import generations, paths, slots
+from launchpad.runner.apply import bytes_or_none, put_site, text_or_none
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.moving import certificates
+from launchpad.runner.moving.forward import forward
+from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward
+from launchpad.runner.protocol import canonical
+from launchpad.runner.waiting import Context
+
+NEVER_UNDONE = (PlaceCertificates, DropReceived)
+
+
+def look(step: MoveStep, context: Context) -> dict[str, Any]:
+    """What undo will need."""
+    host = context.host
+    match step:
+        case Entomb():
+            return {"tombstone": text_or_none(host.read(paths.tombstone(step.tenant)))}
+        case PutForward():
+            return {"site": text_or_none(host.read(paths.site(step.tenant)))}
+        case AdoptData() | PlaceCertificates() | DropReceived():
+            return {}
+    assert_never(step)
+
+
+def apply(step: MoveStep, context: Context) -> None:
+    """Make it so. Failed says what could not be done and why."""
+    host = context.host
+    match step:
+        case Entomb():
+            host.folder(paths.DEPARTED, mode=0o700)
+            host.write(paths.tombstone(step.tenant), canonical(step.tombstone), mode=0o600)
+        case AdoptData():
+            adopt(host, step, context.identifier)
+        case PlaceCertificates():
+            certificates.place(host, step.tenant, step.domains)
+        case PutForward():
+            put_site(host, step.tenant, forward(host, step.domains, step.address).encode())
+        case DropReceived():
+            for name in step.drop:
+                generations.drop(host, step.tenant, name)
+            host.remove(paths.received(step.tenant))
+        case _:
+            assert_never(step)
+
+
+def undo(step: MoveStep, before: Mapping[str, Any], context: Context) -> None:
+    """Bring back what `look` saw."""
+    host = context.host
+    match step:
+        case Entomb():
+            if before["tombstone"] is None:
+                host.remove(paths.tombstone(step.tenant))
+            else:
+                host.write(paths.tombstone(step.tenant), before["tombstone"].encode(), mode=0o600)
+        case AdoptData():
+            host.remove(paths.data(step.tenant))
+            host.remove(paths.adopted(step.tenant))
+        case PutForward():
+            put_site(host, step.tenant, bytes_or_none(before["site"]))
+        case _:
+            pass
+
+
+def adopt(host: Host, step: AdoptData, identifier: str) -> None:
+    """A file beside the data says which operation took it over, once it has: it is not taken over twice, because the
+    app may have written to it since."""
+    if host.read(paths.adopted(step.tenant)) != identifier.encode():
+        if host.has_data(paths.data(step.tenant)) and host.read(paths.record(step.tenant)) is not None:
+            raise Failed(f"{step.tenant}: has data here already")
+        generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
+        host.write(paths.adopted(step.tenant), identifier.encode(), mode=0o600)
+    host.folder(paths.tenant(step.tenant), mode=0o711)
+    uid = slots.host_uid(step.slot)
+    host.make_data(paths.data(step.tenant), volumes=step.volumes, disk_mb=step.disk_mb, uid=uid)

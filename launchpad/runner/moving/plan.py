@@ -1,0 +1,383 @@
+"""What a move takes on this host: to get ready for a tenant, to let it go, to take it in, to pass its requests on.
+
+Judged here, and refused before anything changes; the plans themselves are pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from launchpad.runner import generations, paths, slots
+from launchpad.runner import plan as plans
+from launchpad.runner.caller import Caller
+from launchpad.runner.deploy import (
+    check_replaces,
+    check_secrets,
+    judge_resolved,
+    neighbours,
+    recorded,
+    seal,
+)
+from launchpad.runner.host import Host
+from launchpad.runner.journal import Journal
+from launchpad.runner.judge import judge_release
+from launchpad.runner.moving import certificates, tombstone
+from launchpad.runner.moving.forward import forward
+from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward
+from launchpad.runner.moving.tombstone import Tombstone
+from launchpad.runner.protocol import (
+    Refused,
+    Release,
+    inventory_from_json,
+    record_as_json,
+    record_from_json,
+    release_from_json,
+)
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.steps import (
+    AwaitProbes,
+    ClearSecrets,
+    Commit,
+    Drain,
+    HoldTraffic,
+    MakeData,
+    MakeNetwork,
+    Mute,
+    OpenTraffic,
+    PlaceRelease,
+    PullImage,
+    Record,
+    RemoveSide,
+    RestoreData,
+    StartSide,
+    StopSide,
+    Switch,
+    TakeGeneration,
+    TenantStep,
+    Unmute,
+)
+from launchpad.runner.upgrade import check_memory
+
+WHY = "move"
+LATEST_EPOCH = 1 << 53
+"""The time in seconds, which fences, is well below."""
+SPARE_MB = 512
+_HOST = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
+Steps = list[TenantStep | MoveStep]
+Planned = tuple[list[Any], dict[str, Any]]
+
+
+def planned_prepare(host: Host, operation: Mapping[str, Any]) -> Planned:
+    """Whether the tenant could run here, and its images; nothing of it is on the host before it arrives."""
+    release, _ = _judged(host, operation)
+    seen = plans.see(host, release.tenant, release)
+    if seen.serving:
+        raise Refused(f"{release.tenant} runs here already", kind="state", hint="launchpad status")
+    check_memory(host, release)
+    room = host.room(paths.ROOT) >> 20
+    if release.disk_mb + SPARE_MB > room:
+        message = f"{release.tenant}: its data may take {release.disk_mb} MB, and {room} MB are free"
+        raise Refused(message, kind="state", hint="make room, or take another host")
+    missing = {service.image for service in release.services} - seen.images
+    steps = [PullImage(image=image) for image in sorted(missing)]
+    return [*steps, Commit()] if steps else [], {"release": release.short}
+
+
+# --- where it was -----------------------------------------------------------------------------------------------------
+
+
+def planned_depart(host: Host, journal: Journal, operation: Mapping[str, Any], caller: Caller) -> Planned:
+    """Stop it, keep its data as it is then, and write the tombstone. Nothing is to do when it left for there
+    already."""
+    tenant, to, address = operation["tenant"], operation["to"], operation["address"]
+    seen = plans.see(host, tenant)
+    record = seen.record
+    if record is None or record["retired"]:
+        raise Refused(f"{tenant} is not deployed on this host", kind="state", hint="launchpad status")
+    _judge_place(to, address)
+    gone = tombstone.in_force(host, record, tenant=tenant, slot=record["slot"])
+    if gone is not None:
+        if gone.to != to:
+            message = f"{tenant} left this host for {gone.to} already"
+            raise Refused(message, kind="state", hint=f"launchpad move {tenant} --to {gone.to}, or --back")
+        return [], {"release": record["release"]}
+    check_replaces(record, operation)
+    if not seen.data:
+        raise Refused(f"{tenant}: has no data here", kind="state")
+    known = tombstone.known_epoch(host, record, tenant=tenant, slot=record["slot"])
+    epoch = max(known, _epoch(operation["above"])) + 1
+    stone = Tombstone(
+        tenant=tenant,
+        slot=record["slot"],
+        epoch=epoch,
+        to=to,
+        address=str(ip_address(address)),
+        generation=journal.identifier,
+        app=record["app"],
+        version=record["version"],
+        release=record["release"],
+        at=host.now(),
+        operation=journal.identifier,
+        by=caller.operator,
+        running=bool(record["running"]),
+    )
+    return list(plan_depart(seen, stone)), {"release": record["release"]}
+
+
+def plan_depart(seen: plans.Seen, stone: Tombstone) -> Steps:
+    """Pure. The tombstone stands directly before the commit: whatever is undone takes it away first."""
+    record, tenant = seen.record, stone.tenant
+    assert record is not None
+    slot, side = record["slot"], seen.side
+    steps: Steps = [HoldTraffic(tenant=tenant, slot=slot, side=side)]
+    if any(item.state in ("running", "restarting") for item in seen.containers):
+        steps += [
+            Drain(
+                tenant=tenant,
+                slot=slot,
+                side=side,
+                seconds=plans.SWAP_DRAIN_SECONDS,
+                quiet=plans.SWAP_QUIET_SECONDS,
+            ),
+            StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"]),
+        ]
+    return [
+        *steps,
+        TakeGeneration(
+            tenant=tenant,
+            generation=stone.generation,
+            why=WHY,
+            release=record["release"],
+            version=record["version"],
+            app=record["app"],
+            disk_mb=record["disk_mb"],
+        ),
+        Record(tenant=tenant, record=dict(record) | {"running": False}),
+        Entomb(tenant=tenant, tombstone=record_as_json(stone)),
+        Commit(),
+        ClearSecrets(tenant=tenant),
+    ]
+
+
+def planned_forward(host: Host, operation: Mapping[str, Any]) -> Planned:
+    """Pass its requests on to the host that its tombstone names: no other name, no other place."""
+    tenant = operation["tenant"]
+    record = plans.read_record(host, tenant)
+    stone = None
+    if record is not None and not record["retired"]:
+        stone = tombstone.in_force(host, record, tenant=tenant, slot=record["slot"])
+    if record is None or stone is None or stone.epoch != operation["epoch"]:
+        raise Refused(f"{tenant} did not leave this host with epoch {operation['epoch']}", kind="state")
+    domains = tuple(record["domains"])
+    site = host.read(paths.site(tenant))
+    if site is None or site.decode(errors="replace") == forward(host, domains, stone.address):
+        return [], {}
+    return [PutForward(tenant=tenant, domains=domains, address=stone.address), Commit()], {}
+
+
+# --- where it will be -------------------------------------------------------------------------------------------------
+
+
+def planned_arrive(
+    host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
+) -> Planned:
+    """Take the tenant in, with the receipt of the host that it left."""
+    release, files = _judged(host, operation)
+    tenant = release.tenant
+    receipt = receipt_from_json(operation["receipt"], release)
+    seen = plans.see(host, tenant, release)
+    if tombstone.epoch_of(seen.record) == receipt.epoch and seen.record and seen.record["slot"] == release.slot:
+        return [], {"release": seen.record["release"]}
+    known = tombstone.known_epoch(host, seen.record, tenant=tenant, slot=release.slot)
+    if receipt.epoch <= known:
+        raise Refused(
+            f"{tenant}: the receipt is of epoch {receipt.epoch}, and this host knows of {known}",
+            kind="state",
+            hint=f"launchpad move {tenant} --to HOST",
+        )
+    adopted = _judge_data(seen, receipt, release)
+    given = dict(secrets)
+    bundle = given.pop(certificates.CARRIED_AS, None)
+    certified = certificates.judged(str((bundle or {}).get("value", "")), release.domains) if bundle else {}
+    check_secrets(host, release, given)
+    inventory = inventory_from_json(operation["inventory"])
+    record = recorded(host, journal, release, inventory.revision, caller) | {
+        "epoch": receipt.epoch,
+        "came_from": operation["from"],
+        "before": [],
+        "running": receipt.running,
+    }
+    site = files.get("site.caddy")
+    if not seen.intact:
+        judge_resolved(host, release, files)
+    for name in release.secrets:
+        if name in given:
+            seal(host, release, name, given[name])
+    if certified:
+        certificates.keep(host, tenant, certified)
+    return list(plan_arrive(seen, release, record, site=site, adopted=adopted, identifier=journal.identifier)), {
+        "release": release.short
+    }
+
+
+def plan_arrive(
+    seen: plans.Seen,
+    release: Release,
+    record: Mapping[str, Any],
+    *,
+    site: str | None,
+    adopted: str,
+    identifier: str,
+) -> Iterator[TenantStep | MoveStep]:
+    """Pure. Until the commit nobody is let in and nothing gets out, so that undoing loses nothing."""
+    tenant, slot = release.tenant, release.slot
+    old_there = [item for item in seen.containers if item.side == seen.side]
+    side: slots.Side = plans.other(seen.side) if old_there else "a"
+    if not seen.intact:
+        yield PlaceRelease(tenant=tenant, release=release.short)
+    yield from _data(seen, release, adopted=adopted, identifier=identifier)
+    if not seen.network:
+        yield MakeNetwork(tenant=tenant, slot=slot, internal=release.egress == "none")
+    for image in sorted({service.image for service in release.services} - seen.images):
+        yield PullImage(image=image)
+    yield PlaceCertificates(tenant=tenant, domains=release.domains)
+    if record["running"]:
+        yield Mute(tenant=tenant, slot=slot, side=side)
+        yield StartSide(tenant=tenant, slot=slot, release=release.short, side=side)
+        yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side)
+    if seen.current != f"releases/{release.short}":
+        yield Switch(tenant=tenant, release=release.short)
+    yield from plans.site_steps(seen, release, site)
+    yield Record(
+        tenant=tenant,
+        record=dict(record) | {"release": release.short, "started": release.short, "side": side},
+    )
+    yield Commit()
+    if record["running"]:
+        yield OpenTraffic(tenant=tenant, slot=slot, side=side)
+        yield Unmute(tenant=tenant, slot=slot, side=side)
+    if old_there:
+        yield RemoveSide(tenant=tenant, side=seen.side, seconds=release.stop_seconds)
+    yield ClearSecrets(tenant=tenant, keep=release.short if record["running"] else "")
+    old = tuple(item.id for item in seen.generations if item.why == "received" and item.id != adopted)
+    yield DropReceived(tenant=tenant, drop=old)
+
+
+def _data(seen: plans.Seen, release: Release, *, adopted: str, identifier: str) -> Iterator[TenantStep | MoveStep]:
+    tenant, slot, volumes, disk_mb = release.tenant, release.slot, release.volumes, release.disk_mb
+    if adopted and seen.data and seen.record is not None:
+        old = seen.record
+        yield TakeGeneration(
+            tenant=tenant,
+            generation=identifier,
+            why=WHY,
+            release=old["release"],
+            version=old["version"],
+            app=old["app"],
+            disk_mb=old["disk_mb"],
+            guards=True,
+        )
+        yield RestoreData(tenant=tenant, slot=slot, generation=adopted, volumes=volumes, disk_mb=disk_mb)
+    elif adopted:
+        yield AdoptData(tenant=tenant, slot=slot, generation=adopted, volumes=volumes, disk_mb=disk_mb)
+    else:
+        yield MakeData(tenant=tenant, slot=slot, volumes=volumes, disk_mb=disk_mb)
+
+
+def planned_decline(host: Host, journal: Journal, operation: Mapping[str, Any], caller: Caller) -> Planned:
+    """Say that the tenant will never start here with that receipt: a tombstone of an epoch above it, whose content
+    brings the tenant back to where it was. Refused when it has started."""
+    tenant, to, address = operation["tenant"], operation["to"], operation["address"]
+    _judge_place(to, address)
+    receipt = receipt_from_json(operation["receipt"], None)
+    if receipt.tenant != tenant:
+        raise Refused(f"decline: the receipt is {receipt.tenant}'s")
+    record = plans.read_record(host, tenant)
+    known = tombstone.known_epoch(host, record, tenant=tenant, slot=receipt.slot)
+    if known == receipt.epoch + 1 and tombstone.epoch_of(record) < receipt.epoch:
+        return [], {}
+    if known >= receipt.epoch:
+        raise Refused(
+            f"{tenant} has arrived here, or this host knows of epoch {known}",
+            kind="state",
+            hint=f"launchpad move {tenant} --to {to} moves it, data and all",
+        )
+    stone = receipt.but(
+        epoch=receipt.epoch + 1,
+        to=to,
+        address=str(ip_address(address)),
+        generation="",
+        at=host.now(),
+        operation=journal.identifier,
+        by=caller.operator,
+        fenced=False,
+    )
+    drop = tuple(item.id for item in generations.kept(host, tenant) if item.why == "received")
+    entomb = Entomb(tenant=tenant, tombstone=record_as_json(stone))
+    return [entomb, Commit(), DropReceived(tenant=tenant, drop=drop)], {}
+
+
+def receipt_from_json(value: object, release: Release | None) -> Tombstone:
+    """The receipt in a request; Refused when it is none, or another tenant's or version's than the release."""
+    receipt = record_from_json(Tombstone, value, "receipt")
+    _epoch(receipt.epoch)
+    _judge_place(receipt.to, receipt.address)
+    if not is_tenant_name(receipt.tenant) or not slots.FIRST_SLOT <= receipt.slot <= slots.LAST_SLOT:
+        raise Refused("receipt: no tenant's")
+    if release is None:
+        return receipt
+    if (receipt.tenant, receipt.slot) != (release.tenant, release.slot):
+        raise Refused(f"receipt: it is of {receipt.tenant} in slot {receipt.slot}")
+    if not receipt.fenced and (receipt.app, receipt.version) != (release.app, release.version):
+        raise Refused(
+            f"{release.tenant}: it left as {receipt.app} {receipt.version}, and {release.version} is to arrive",
+            kind="state",
+            hint=f"write version: {receipt.version} into its file, or launchpad move {release.tenant} --back",
+        )
+    return receipt
+
+
+def _judge_data(seen: plans.Seen, receipt: Tombstone, release: Release) -> str:
+    """The generation that is to be its data; empty for the data that is here. Refused when it has not come."""
+    if receipt.fenced:
+        return ""
+    if not receipt.generation:
+        if not seen.data or seen.record is None:
+            raise Refused(f"{release.tenant}: the receipt brings no data, and there is none here", kind="state")
+        return ""
+    found = next((item for item in seen.generations if item.id == receipt.generation), None)
+    if found is None or (found.app, found.version) != (receipt.app, receipt.version):
+        raise Refused(
+            f"{release.tenant}: generation {receipt.generation} has not come here yet",
+            kind="state",
+            hint=f"launchpad move {release.tenant} --to HOST",
+        )
+    return found.id
+
+
+def _judged(host: Host, operation: Mapping[str, Any]) -> tuple[Release, dict[str, str]]:
+    release = release_from_json(operation["release"])
+    files = dict(operation["files"])
+    if release.tenant != operation["tenant"]:
+        raise Refused(f"{operation['kind']}: the release is {release.tenant}'s, not {operation['tenant']}'s")
+    judge_release(release, files, neighbours=neighbours(host))
+    return release, files
+
+
+def _judge_place(to: str, address: str) -> None:
+    if len(to) > 63 or _HOST.fullmatch(to) is None:
+        raise Refused(f"not a host's name: {to[:60]!r}")
+    try:
+        ip_address(address)
+    except ValueError as error:
+        raise Refused(f"not an IP address: {address[:60]!r}") from error
+
+
+def _epoch(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < LATEST_EPOCH:
+        raise Refused(f"not an epoch: {str(value)[:30]!r}")
+    return value

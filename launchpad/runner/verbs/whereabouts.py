@@ -1,0 +1,68 @@
+"""whereabouts: what this host knows of where a tenant is, for whoever moves it.
+
+A tombstone is a receipt, so it is told only when no operation can take it away any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import generations, paths
+from launchpad.runner.caller import Caller
+from launchpad.runner.host import Busy, Host
+from launchpad.runner.journal import open_journals, subject
+from launchpad.runner.moving import tombstone
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Refused, record_as_json
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only, reply
+
+LOCK_SECONDS = 5
+
+
+def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"operation": the id of what goes on with it, or ""; "record" or null; "tombstone" that is in force, or null;
+    "known": the highest epoch heard of; "generations": [their records, newest first]; "volumes" of its data;
+    "forwards": whether its requests are passed on; "clock"}. With an operation the rest is null.
+
+    body {"tenant", "slot"}."""
+    given = only(body, tenant=str, slot=int)
+    tenant, slot = given["tenant"] or "", given["slot"] or 0
+    if not is_tenant_name(tenant):
+        raise Refused(f"not a tenant's name: {tenant[:60]!r}")
+    owner = {"who": caller.operator, "kind": "look", "operation": "", "since": host.now()}
+    try:
+        with host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS):
+            going = _open(host, tenant)
+            yield reply({"operation": going} if going else _known(host, tenant, slot))
+    except Busy as busy:
+        going = str(busy.owner.get("operation") or "")
+        if not going:
+            raise Refused(f"{tenant}: {busy.owner.get('who', 'somebody')} holds it", kind="locked") from busy
+        yield reply({"operation": going})
+
+
+def _open(host: Host, tenant: str) -> str:
+    """The operation on it that is not over."""
+    for journal in open_journals(host):
+        asked = journal.asked()
+        if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":
+            return journal.identifier
+    return ""
+
+
+def _known(host: Host, tenant: str, slot: int) -> dict[str, Any]:
+    record = read_record(host, tenant)
+    stone = tombstone.in_force(host, record, tenant=tenant, slot=slot)
+    site = host.read(paths.site(tenant)) or b""
+    return {
+        "operation": "",
+        "record": record,
+        "tombstone": record_as_json(stone) if stone else None,
+        "known": tombstone.known_epoch(host, record, tenant=tenant, slot=slot),
+        "generations": [record_as_json(item) for item in generations.kept(host, tenant)],
+        "volumes": host.names(paths.data(tenant)),
+        "clock": host.now(),
+        "forwards": b"reverse_proxy https://" in site,
+    }

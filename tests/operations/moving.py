@@ -1,0 +1,176 @@
+"""Two hosts in memory, a workspace, and alice on the first of them: what a move's tests begin with."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from launchpad.errors import HostError
+from launchpad.fleet.names import SecretName, TenantName
+from launchpad.fleet.secret import Secret
+from launchpad.operations.confirmation import Confirmation
+from launchpad.operations.deploy import deploy
+from launchpad.operations.move import Moved, move, plan_move
+from launchpad.runner import paths
+from launchpad.runner.boot import boot
+from launchpad.runner.moving.certificates import FOLDER
+from launchpad.runner.provision.settings import SETTINGS, settings_from_json, stored_text
+from launchpad.settings import Settings
+from launchpad.workspace import Workspace
+from tests.memory.data import File
+from tests.memory.host import MemoryHost
+from tests.memory.hosts import MemoryHosts
+from tests.operations.places import environment_of, tenant_yaml, write_workspace
+from tests.runner.provision.settings import settings
+
+IMAGE = f"registry.example.com/note:1.0.0@sha256:{'4' * 64}"
+APP = f"""
+template: note
+strategy: swap
+services: {{web: {{}}}}
+volumes: [state]
+web: {{service: web, port: 8080}}
+probes: [{{kind: ready, service: web, port: 8080, path: /startupz}}]
+secrets: [{{name: NOTE_TOKEN, required: true}}]
+versions: [{{version: 1.0.0, images: {{web: '{IMAGE}'}}}}]
+"""
+COMPOSE = 'services:\n  web:\n    command: [note]\n    volumes: [ {{ volume("state", at="/data") }} ]\n'
+SITE = "{{ tenant.domains }} {\n\treverse_proxy {{ web.addresses }}\n}\n"
+NOTE = b"remember the milk"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+KEY = "-----BEGIN EC PRIVATE KEY-----\nQUJD\n-----END EC PRIVATE KEY-----\n"
+DOMAIN = "alice.example.com"
+
+
+@dataclass
+class Hosts(MemoryHosts):
+    """Hosts that may be off, and an operator who may die at any of his requests."""
+
+    off: set[str] = field(default_factory=set)
+    dies_at: int = 0
+    """The request, counted from 1, at which the operator's machine dies; 0 for none."""
+    requests: int = 0
+
+    def reach(self, host: Any) -> Any:
+        self.requests += 1
+        if self.requests == self.dies_at:
+            raise OperatorDied
+        if str(host.name) in self.off:
+            raise HostError(f"{host.name}: cannot connect", hint="ping it")
+        return super().reach(host)
+
+
+class Composing(MemoryHost):
+    """Understands rendered text as far as Compose does."""
+
+    def resolve(self, folder: str, project: str, environment: Mapping[str, str]) -> dict[str, Any]:
+        resolved = super().resolve(folder, project, environment)
+        for service in resolved["services"].values():
+            for key in ("mem_limit", "memswap_limit"):
+                service[key] = str(int(service[key].removesuffix("m")) << 20)
+        return resolved
+
+    def adapt(self, caddyfile: str) -> dict[str, Any]:
+        return super().adapt(caddyfile.replace('"', ""))
+
+    def _site_files(self) -> dict[str, bytes]:
+        return {path: data.replace(b'"', b"") for path, data in super()._site_files().items()}
+
+
+class OperatorDied(BaseException):
+    """His machine is gone; hosts go on."""
+
+
+@dataclass
+class Place:
+    """The two hosts and the operator's workspace."""
+
+    workspace: Workspace
+    hosts: Hosts
+
+    @property
+    def here(self) -> MemoryHost:
+        found: Any = self.hosts.hosts["web-1"]
+        return found
+
+    @property
+    def there(self) -> MemoryHost:
+        found: Any = self.hosts.hosts["web-2"]
+        return found
+
+    @property
+    def both(self) -> tuple[MemoryHost, MemoryHost]:
+        return self.here, self.there
+
+    @property
+    def file(self) -> Path:
+        return self.workspace.root / "inventory/tenants/alice.yaml"
+
+    def move(self, to: str = "web-2") -> Moved:
+        what = plan_move(self.workspace, "alice", to=to)
+        return move(self.workspace, what, confirm=Confirmation(digest=what.digest))
+
+    def writers(self) -> int:
+        """On how many hosts a container of alice's runs."""
+        return sum(
+            any(box.tenant == "alice" and box.state == "running" for box in host.boxes.values()) for host in self.both
+        )
+
+    def reboot(self) -> None:
+        """Both hosts at once."""
+        for host in self.both:
+            host.reboot()
+            boot(host)
+
+    def saved(self) -> bytes:
+        return pickle.dumps((self.hosts.hosts, self.file.read_bytes()))
+
+    def restore(self, saved: bytes) -> None:
+        """Everything as it was then."""
+        hosts, content = pickle.loads(saved)
+        self.hosts.hosts.clear()
+        self.hosts.hosts.update(hosts)
+        self.hosts.requests = self.hosts.dies_at = 0
+        self.hosts.off.clear()
+        self.file.write_bytes(content)
+
+
+def a_place(root: Path) -> Place:
+    """alice runs on web-1, with a note in her data and a certificate in Caddy's."""
+    root = write_workspace(root, {"web-1": 22, "web-2": 23}, {})
+    for path, text in {
+        "inventory/apps/note.yaml": APP,
+        "templates/compose/note/compose.yaml.j2": COMPOSE,
+        "templates/caddy/site.caddy.j2": SITE,
+        "inventory/tenants/alice.yaml": tenant_yaml(1, "web-1", "alice", app="note"),
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    environment = environment_of(root)
+    hosts: Any = {name: Composing(registry={IMAGE}, schemas={IMAGE: 1}) for name in ("web-1", "web-2")}
+    way = Hosts(hosts, digest="")
+    opened = Settings.of(environment, home=root.parent)
+    workspace = Workspace.open(root, settings=opened, environment=environment, hosts=way)
+    workspace.secrets.set(TenantName("alice"), SecretName("NOTE_TOKEN"), Secret("the token"))
+    recipients = list(map(str, workspace.fleet.load().defaults.recipients))
+    for host in hosts.values():
+        host.files[SETTINGS] = File(stored_text(settings_from_json(settings(recipients=recipients)), 1).encode())
+    place = Place(workspace, way)
+    deploy(workspace, "alice")
+    place.here.files[f"{paths.data('alice')}/state/note"] = File(NOTE)
+    put_certificate(place.here)
+    return place
+
+
+def put_certificate(host: MemoryHost) -> None:
+    folder = f"{FOLDER}/acme.example.com-directory/{DOMAIN}"
+    parts = {"crt": CERTIFICATE, "key": KEY, "json": f'{{"sans":["{DOMAIN}"]}}'}
+    for part, text in parts.items():
+        host.write(f"{folder}/{DOMAIN}.{part}", text.encode(), mode=0o600)
+
+
+def certificate_of(host: MemoryHost) -> bytes | None:
+    return host.read(f"{FOLDER}/acme.example.com-directory/{DOMAIN}/{DOMAIN}.crt")

@@ -1,0 +1,243 @@
+"""A move between two hosts in memory: what goes over, who may run when, and what a cut leaves.
+
+The end is judged by which containers run and what lies on the hosts, never by what is said of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from launchpad.errors import HostError, LaunchpadError, StateError
+from launchpad.operations.confirmation import Confirmation
+from launchpad.operations.deploy import deploy
+from launchpad.operations.finish_move import finish_move
+from launchpad.operations.move import move_back, plan_move
+from launchpad.operations.outcome import OperationFailed
+from launchpad.operations.retire import plan_retirement, retire
+from launchpad.runner import engine, paths
+from launchpad.runner.boot import boot
+from launchpad.runner.caller import Caller
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs.submit import submit
+from tests.memory.effects import Killed
+from tests.operations.moving import CERTIFICATE, NOTE, OperatorDied, Place, a_place, certificate_of
+
+EVIDENCE = bool(os.environ.get("LAUNCHPAD_EVIDENCE"))
+STRIDE = 13
+"""Of the calls at which a host may die: every so many in the quick tests, all of them for the evidence."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, bytes]:
+    place = a_place(tmp_path_factory.mktemp("moving") / "fleet")
+    return place, place.saved()
+
+
+@pytest.fixture
+def place(made: tuple[Place, bytes]) -> Place:
+    made[0].restore(made[1])
+    return made[0]
+
+
+def judge_moved(place: Place) -> None:
+    """alice is on web-2 with all that she had, and nowhere else."""
+    assert place.writers() == 1
+    assert {box.state for box in place.there.boxes.values()} == {"running"}
+    assert place.there.files[f"{paths.data('alice')}/state/note"].data == NOTE
+    assert place.there.request("alice.example.com") == (read_record(place.there, "alice") or {})["release"]
+    assert not place.there.muted
+    assert certificate_of(place.there) == CERTIFICATE.encode()
+    assert "web-2" in place.file.read_text()
+    assert b"reverse_proxy https://127.0.0.1:443" in place.here.sites[paths.site("alice")]
+    assert place.here.files[f"{paths.data('alice')}/state/note"].data == NOTE, "the old data is not kept"
+    assert not [path for path in place.there.files if "CADDY_CERTIFICATES" in path]
+    assert not place.there.has_data(paths.received("alice"))
+
+
+def test_everything_goes_over_and_the_old_host_passes_requests_on(place: Place) -> None:
+    moved = place.move()
+    assert moved.outcome == "done" and moved.written and not moved.problems
+    judge_moved(place)
+    place.reboot()
+    judge_moved(place)
+
+
+def test_the_same_again_changes_nothing(place: Place) -> None:
+    place.move()
+    before = [(len(host.calls), dict(host.boxes)) for host in place.both]
+    assert place.move().outcome == "unchanged"
+    assert [dict(host.boxes) for host in place.both] == [boxes for _, boxes in before]
+    judge_moved(place)
+
+
+def test_there_and_back_again(place: Place) -> None:
+    place.move()
+    place.there.files[f"{paths.data('alice')}/state/note"].data = b"newer"
+    place.move("web-1")
+    assert place.writers() == 1
+    assert place.here.files[f"{paths.data('alice')}/state/note"].data == b"newer"
+    assert place.here.request("alice.example.com") == (read_record(place.here, "alice") or {})["release"]
+    assert "web-1" in place.file.read_text()
+    place.reboot()
+    assert place.writers() == 1
+    deploy(place.workspace, "alice")
+    assert (read_record(place.here, "alice") or {})["epoch"] == 3, "a deploy forgot the epoch"
+    place.reboot()
+    assert place.writers() == 1
+
+
+def test_who_left_is_not_started_by_anybody(place: Place) -> None:
+    old = place.file.read_bytes()
+    place.move()
+    place.file.write_bytes(old)  # a checkout of before
+    with pytest.raises(StateError, match="alice left this host for web-2"):
+        deploy(place.workspace, "alice")
+    for kind in ("start", "restart", "snapshot"):
+        operation = {"kind": kind, "tenant": "alice"}
+        with pytest.raises(Refused, match="alice left this host for web-2"):
+            list(submit(place.here, {"id": f"a-{kind}-000001", "operation": operation, "follow": False}, Caller("ann")))
+    assert place.writers() == 1
+
+
+def test_finishing_leaves_the_data_and_a_purge_leaves_the_tombstone(place: Place) -> None:
+    old = place.file.read_bytes()
+    place.move()
+
+    class Leads:
+        def point(self, names: object, address: str) -> bool:
+            return False
+
+        def leads_to(self, name: str) -> frozenset[str]:
+            return frozenset({"192.0.2.1"})
+
+    with pytest.raises(StateError, match=r"alice\.example\.com does not lead to web-2"):
+        finish_move(place.workspace, "alice", dns=Leads())
+    finish_move(place.workspace, "alice", dns=Leads(), sure=True)
+    assert paths.site("alice") not in place.here.sites
+    assert place.here.has_data(paths.data("alice"))
+    what = plan_retirement(place.workspace, "alice", host="web-1", purge=True)
+    retire(place.workspace, what, confirm=what.digest)
+    assert not place.here.has_data(paths.data("alice"))
+    place.file.write_bytes(old)
+    with pytest.raises(StateError, match="alice left this host for web-2"):
+        deploy(place.workspace, "alice")
+
+
+def test_a_destination_that_cannot_start_it_gives_it_back(place: Place) -> None:
+    place.there.behaviours = dict.fromkeys(place.there.registry, "crash")
+    with pytest.raises(OperationFailed):
+        place.move()
+    assert place.writers() == 0
+    assert not place.there.has_data(paths.data("alice"))
+    what = plan_move(place.workspace, "alice", to="web-2")
+    move_back(place.workspace, what, confirm=Confirmation(digest=what.digest))
+    assert place.writers() == 1
+    assert place.here.request("alice.example.com") == (read_record(place.here, "alice") or {})["release"]
+    assert place.here.files[f"{paths.data('alice')}/state/note"].data == NOTE
+    place.reboot()
+    assert place.writers() == 1
+    place.there.behaviours = {}
+    place.move()
+    judge_moved(place)
+
+
+def test_who_has_arrived_is_not_called_back(place: Place) -> None:
+    place.move()
+    what = plan_move(place.workspace, "alice", to="web-2")
+    with pytest.raises(StateError, match="has arrived on web-2"):
+        move_back(place.workspace, what, confirm=Confirmation(digest=what.digest))
+    judge_moved(place)
+
+
+def test_a_source_that_is_off_after_the_arrival_is_told_and_catches_up(place: Place) -> None:
+    place.move()
+    hosts = place.hosts
+    hosts.off.add("web-1")
+    again = place.move()
+    assert again.problems and "web-1 does not pass its requests on yet" in again.problems[0]
+
+
+# --- cut anywhere -----------------------------------------------------------------------------------------------------
+
+
+def settled(place: Place, *, reboot: bool) -> None:
+    """What hosts do by themselves after a cut, and who runs meanwhile."""
+    for host in place.both:
+        host.died()
+    assert place.writers() <= 1
+    if reboot:
+        place.reboot()
+    for host in place.both:
+        engine.settle_all(host)
+        host.begun.clear()
+        host.clock += 10
+    assert place.writers() <= 1
+
+
+def converge(place: Place) -> None:
+    place.hosts.dies_at = 0
+    for _ in range(2):
+        try:
+            place.move()
+        except OperationFailed:
+            continue  # a host undid it after the third death, or what was asked before
+        break
+    judge_moved(place)
+    for host in place.both:
+        host.reboot()
+        boot(host)
+    assert place.writers() == 1
+
+
+def calls_of(place: Place, name: str) -> int:
+    host = place.hosts.hosts[name]
+    begun = len(host.calls)
+    place.move()
+    return len(host.calls) - begun
+
+
+@pytest.mark.parametrize("reboot", [False, True], ids=["killed", "rebooted"])
+@pytest.mark.parametrize("name", ["web-1", "web-2"])
+def test_killed_at_every_call(
+    made: tuple[Place, bytes], name: str, reboot: bool, measured: Callable[..., None]
+) -> None:
+    place, saved = made
+    place.restore(saved)
+    calls = calls_of(place, name)
+    mode, cells = "after" if reboot else "halfway", 0
+    for call in range(1, calls + 1, 1 if EVIDENCE else STRIDE):
+        place.restore(saved)
+        host = place.hosts.hosts[name]
+        host.kill_at, host.kill_mode = len(host.calls) + call, mode
+        with pytest.raises((Killed, LaunchpadError)):
+            place.move()
+        settled(place, reboot=reboot)
+        converge(place)
+        cells += 1
+    measured("moves-in-memory-wrong", 0, n=cells)
+
+
+def test_the_operator_dies_at_every_request(made: tuple[Place, bytes], measured: Callable[..., None]) -> None:
+    place, saved = made
+    place.restore(saved)
+    place.move()
+    requests = place.hosts.requests
+    for request in range(1, requests + 1):
+        place.restore(saved)
+        place.hosts.dies_at = request
+        with pytest.raises((OperatorDied, LaunchpadError)):
+            place.move()
+        assert place.writers() <= 1
+        converge(place)
+    measured("moves-in-memory-wrong", 0, n=requests)
+
+
+def test_a_host_that_is_off_is_waited_for(place: Place) -> None:
+    place.hosts.off.add("web-2")
+    with pytest.raises(HostError):
+        place.move()
+    assert place.writers() == 1 and "web-1" in place.file.read_text()
