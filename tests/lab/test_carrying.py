@@ -12,9 +12,9 @@ from tests.lab.settings import open_workspace
 from tests.lab.world import World
 
 MAKE = """
-cd /srv/launchpad/tenants/alice/data/state
+cd /srv/launchpad/tenants/alice/data/marker
 mkdir -p deep/er closed 'with spaces ünd'
-head -c 200000000 /dev/urandom > deep/large
+head -c 60000000 /dev/urandom > deep/large
 head -c 5 /dev/urandom > 'with spaces ünd/f'
 ln -s /etc/shadow link
 mkfifo pipe
@@ -51,8 +51,8 @@ def test_a_generation_is_the_same_when_it_is_brought_back(alice: World) -> None:
         generation="carried-0000001",
         app="beacon",
         version="1.0.0",
-        volumes=("state",),
-        disk_mb=512,
+        volumes=("marker", "store"),
+        disk_mb=256,
     )
     with leaving(workspace, "alice", host, generation=kept) as archive:
         came = bring(workspace, host, what, archive)
@@ -68,7 +68,7 @@ def test_a_generation_is_the_same_when_it_is_brought_back(alice: World) -> None:
 
 
 def seen(world: World, path: str) -> str:
-    folder = f"/srv/launchpad/tenants/{path}/state"
+    folder = f"/srv/launchpad/tenants/{path}/marker"
     return world.host.exec(["sh", "-euc", f"cd {folder}; {SEEN}"], timeout=120).stdout
 
 

@@ -113,6 +113,8 @@ def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
     name = f"{world.host.name}-new"
     new = lab.up(name, source=label(snapshot[0]), keep_keys=True, fresh=True)
     new.settle()
+    # The snapshot is of a host that is called web-1 already.
+    new.exec(["sed", "-i", 's/"host":"web-1"/"host":"web-2"/', "/etc/launchpad/settings.json"])
     hosts = world.root / "inventory/hosts.yaml"
     known = yaml.safe_load(hosts.read_text())
     second = {"address": new.address, "fingerprints": [new.fingerprint]}

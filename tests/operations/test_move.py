@@ -84,7 +84,8 @@ def test_there_and_back_again(place: Place) -> None:
     assert "web-1" in place.file.read_text()
     place.reboot()
     assert place.writers() == 1
-    deploy(place.workspace, "alice")
+    place.file.write_text(place.file.read_text().replace('"alice.example.com"', '"alice.example.com", "a.example.com"'))
+    assert deploy(place.workspace, "alice").outcome == "done"
     assert (read_record(place.here, "alice") or {})["epoch"] == 3, "a deploy forgot the epoch"
     place.reboot()
     assert place.writers() == 1

@@ -190,9 +190,9 @@ def planned_arrive(
     tenant = release.tenant
     receipt = receipt_from_json(operation["receipt"], release)
     seen = plans.see(host, tenant, release)
-    if tombstone.epoch_of(seen.record) == receipt.epoch and seen.record and seen.record["slot"] == release.slot:
-        return [], {"release": seen.record["release"]}
     known = tombstone.known_epoch(host, seen.record, tenant=tenant, slot=release.slot)
+    if seen.record is not None and tombstone.epoch_of(seen.record) == known == receipt.epoch:
+        return [], {"release": seen.record["release"]}
     if receipt.epoch <= known:
         raise Refused(
             f"{tenant}: the receipt is of epoch {receipt.epoch}, and this host knows of {known}",

@@ -30,6 +30,8 @@ from launchpad.runner.verbs import reply
 RECEIVED = "received"
 """Why such a generation is there."""
 SECONDS = 24 * 3600
+LOCK_SECONDS = 300
+"""How long an operation on the tenant is waited for."""
 MOST_VOLUMES = 16
 MOST_DISK_MB = 16 * 1024 * 1024
 _SHORT = re.compile(r"[0-9a-f]{12}")
@@ -68,7 +70,8 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
                 return
             found = _taken(host, wanted, caller)
     except Busy as busy:
-        message = f"{wanted.tenant}: {busy.owner.get('who', 'somebody')} is bringing data already"
+        who, what = busy.owner.get("who", "somebody"), busy.owner.get("kind", "an operation")
+        message = f"{wanted.tenant}: {what} by {who} holds it"
         raise Refused(message, kind="locked") from busy
     except Failed as failed:
         raise Refused(f"{wanted.tenant}: {failed.message}", kind="step") from failed
@@ -117,7 +120,7 @@ def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
         writes = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in wanted.volumes}
         unpacked = _unpacked(host, Confined(unit=unit, task=task, writes=writes, seconds=SECONDS), caller.incoming)
         record = _record(host, wanted)
-        _keep(host, record)
+        _keep(host, record, caller)
     except Exception:
         host.remove(paths.tenant(tenant) if fresh else folder)
         raise
@@ -170,9 +173,12 @@ def _record(host: Host, wanted: Receiving) -> Generation:
     )
 
 
-def _keep(host: Host, record: Generation) -> None:
+def _keep(host: Host, record: Generation, caller: Caller) -> None:
+    """With the tenant's lock in hand: a prune would take a snapshot without a record for what a killed one left."""
     tenant = record.tenant
-    host.folder(paths.generations(tenant), mode=0o700)
-    host.remove(paths.generation(tenant, record.id))  # without its record it counts as nothing
-    host.snapshot(paths.received(tenant), paths.generation(tenant, record.id))
-    host.write(paths.generation_record(tenant, record.id), canonical(record_as_json(record)), mode=0o600)
+    owner = {"who": caller.operator, "kind": "receive", "operation": "", "since": host.now()}
+    with host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS):
+        host.folder(paths.generations(tenant), mode=0o700)
+        host.remove(paths.generation(tenant, record.id))
+        host.snapshot(paths.received(tenant), paths.generation(tenant, record.id))
+        host.write(paths.generation_record(tenant, record.id), canonical(record_as_json(record)), mode=0o600)
