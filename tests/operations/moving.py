@@ -74,7 +74,8 @@ class Composing(MemoryHost):
         return resolved
 
     def adapt(self, caddyfile: str) -> dict[str, Any]:
-        return super().adapt(caddyfile.replace('"', ""))
+        names, brace, rest = caddyfile.partition(" {")
+        return super().adapt((names.replace('" "', ", ") + brace + rest).replace('"', ""))
 
     def _site_files(self) -> dict[str, bytes]:
         return {path: data.replace(b'"', b"") for path, data in super()._site_files().items()}
