@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import subprocess
@@ -68,6 +69,8 @@ def opened(path: Path, *, most_bytes: int) -> Iterator[tarfile.TarFile]:
             f"{path.name}: it is not {EXPECTED}, or it was cut short: {error}", hint=f"tar -tf {path}"
         ) from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise ArchiveRefused(f"{path}: cannot be read: {error.strerror or error}", hint=f"ls -l {path}") from error
 
 

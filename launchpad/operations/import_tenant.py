@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.archives.carrying import Carried, Source, carry
+from launchpad.archives.differing import difference
 from launchpad.archives.judging import judge
 from launchpad.archives.keeping import Finder
 from launchpad.archives.opening import ArchiveRefused, opened
@@ -142,7 +144,12 @@ def checked(
     tenant = fleet.tenant(name)
     app = _importable(fleet, tenant)
     with tempfile.TemporaryDirectory(prefix="launchpad-import-") as folder:
-        yield _checked(workspace, fleet, tenant, app, _Reading(source, Path(folder), how, tell))
+        reading = _Reading(source, Path(folder), how, tell)
+        try:
+            found = _checked(workspace, fleet, tenant, app, reading)
+        except OSError as error:
+            raise _no_room(folder, error) from error
+        yield found
 
 
 @dataclass
@@ -170,6 +177,9 @@ class _Reading:
         scratch.mkdir()
         with _private(tar_path).open("wb") as out:
             carried = carry(source, app, finder, out=out, scratch=scratch, take=self.how.take_secrets)
+        shutil.rmtree(scratch)
+        if path.parent == self.folder:
+            path.unlink()
         return source, finder, tar_path, carried
 
     def _path(self, workspace: Workspace, app: App, most: int) -> tuple[Path, str, tuple[str, ...]]:
@@ -252,7 +262,7 @@ def import_tenant(
         with _told_that_it_is_stopped(checked.login):
             if begun is not None:
                 last = _last_copy(workspace, checked)
-                generation = _brought(workspace, checked, last, new_identifier(workspace.clock.now()))
+                generation = _brought(workspace, checked, last, new_identifier(workspace.clock.now()), base=generation)
             opened = _Opened(on_event)
             operation = _cut_over(workspace, checked, generation)
             seals.in_use = True
@@ -260,6 +270,11 @@ def import_tenant(
     silent = opened.at - begun if begun is not None and opened.at is not None else None
     plain = {item.name: getattr(outcome, item.name) for item in dataclasses.fields(Outcome)}
     return ImportOutcome(**plain, silent_seconds=silent, sealed=tuple(map(str, seals.changed)))
+
+
+def _no_room(folder: str, error: OSError) -> StateError:
+    hint = "TMPDIR=FOLDER before the command takes another one, which wants three times the room of what comes"
+    return StateError(f"{folder}: cannot be written: {error.strerror or error}", hint=hint)
 
 
 def _digest(path: Path) -> str:
@@ -354,8 +369,8 @@ def _sealed(workspace: Workspace, tenant: Tenant, checked: Checked) -> Iterator[
         raise
 
 
-def _brought(workspace: Workspace, checked: Checked, tar: Path, identifier: str) -> str:
-    """The id of the generation that the host has of it now."""
+def _brought(workspace: Workspace, checked: Checked, tar: Path, identifier: str, *, base: str = "") -> str:
+    """The id of the generation that the host has of it now; with `base` the tar is of what differs from that one."""
     what, fleet = checked.what, checked.fleet
     tenant, app = fleet.tenant(what.tenant), fleet.app(what.app)
     bringing = Bringing(
@@ -366,6 +381,7 @@ def _brought(workspace: Workspace, checked: Checked, tar: Path, identifier: str)
         version=what.version,
         volumes=tuple(map(str, app.volumes)),
         disk_mb=fleet.tiers[tenant.tier].disk.mb,
+        base=base,
     )
     checked.tell(f"bringing {tar.stat().st_size >> 10} KiB to {what.host}")
     bring(workspace, fleet.host(tenant.host), bringing, pieces_of(tar))
@@ -380,16 +396,22 @@ def pieces_of(path: Path) -> Iterator[bytes]:
 
 
 def _last_copy(workspace: Workspace, checked: Checked) -> Path:
-    """The tar of what the old one has left, now that it is stopped. StateError when it keeps secrets now that it did
-    not keep before: the release does not have them."""
+    """The tar of what the old one wrote since the first copy, now that it is stopped. StateError when it keeps secrets
+    now that it did not keep before: the release does not have them."""
     what, fleet = checked.what, checked.fleet
     assert checked.login is not None
     how = HowToImport(take_secrets=what.take_secrets)
     reading = _Reading(checked.login, checked.folder, how, checked.tell, count=1)
-    _, finder, tar, _ = reading.read(workspace, fleet, fleet.tenant(what.tenant))
+    try:
+        _, finder, tar, _ = reading.read(workspace, fleet, fleet.tenant(what.tenant))
+    except OSError as error:
+        raise _no_room(str(checked.folder), error) from error
     if what.take_secrets and {name: item.value for name, item in finder.found.items()} != checked.found:
         raise StateError(f"{what.source}: its secrets changed since the first copy", hint="the same command again")
-    return tar
+    differing = _private(checked.folder / "differing.tar")
+    with differing.open("wb") as out:
+        difference(checked.tar, tar, out=out)
+    return differing
 
 
 def _operation(workspace: Workspace, checked: Checked, kind: str, generation: str) -> dict[str, Any]:

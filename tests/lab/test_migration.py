@@ -72,7 +72,7 @@ def start(host: Host) -> None:
     path = "--setenv=PATH=/usr/local/bin:/usr/bin:/bin"
     host.exec([*unit, path, f"--working-directory={HOME}", "clawdbot", "gateway"])
     answers = ["node", "-e", GREET % 18789]
-    until(lambda: host.exec(answers, check=False).status == 0, "bob's gateway", seconds=240)
+    until(lambda: host.exec(answers, check=False).status == 0, "bob's gateway", seconds=480)
 
 
 def until(true: Callable[[], bool], what: str, *, seconds: float) -> None:
@@ -135,7 +135,8 @@ def test_a_clawdbot_becomes_a_tenant_goes_up_two_versions_and_back_two(
     first, second, third = VERSIONS
     images = {image.version: image.reference for name in VERSIONS for image in lab.images(f"openclaw:{name}")}
     pinned = {version: {"gateway": reference} for version, reference in images.items()}
-    write(world.root / "inventory/apps/openclaw.yaml", images=pinned)
+    patient = {"start": "10m", "steady": "15s", "stop": "330s"}  # beside other tests
+    write(world.root / "inventory/apps/openclaw.yaml", images=pinned, timings=patient)
     world.add_tenant("dora", app="openclaw", version=first, tier="standard")
     world.host.exec(["docker", "pull", "-q", images[first]], timeout=600)
     before = past.files()
@@ -143,7 +144,7 @@ def test_a_clawdbot_becomes_a_tenant_goes_up_two_versions_and_back_two(
         *("--json", "import", "dora", "--from", f"root@{past.host.address}:{HOME}", "--yes", "--take-secrets"),
         *("--key", str(past.host.key_path), "--fingerprint", past.host.fingerprint),
         *("--stop-with", "systemctl stop clawdbot"),
-        timeout=1200,
+        timeout=2400,
     )
     assert done.json["outcome"] == "done", done
     world.wait_for("dora", seconds=60)
@@ -192,7 +193,7 @@ def test_a_plain_gateway_starts_on_what_is_exported(
     )
     ready = ["docker", "exec", "plain", "node", "-e", (GREET % 19999).replace("19999/", "19999/startupz")]
     try:
-        until(lambda: host.exec(ready, check=False).status == 0, "a plain gateway", seconds=240)
+        until(lambda: host.exec(ready, check=False).status == 0, "a plain gateway", seconds=480)
         listed = host.exec(["sh", "-c", "cd /root/plain/.openclaw/workspace && ls *.marker"]).stdout
         judge(seen(lambda *words: plainly(host, *words), listed), past, "in-the-first")
     except AssertionError as error:

@@ -79,14 +79,14 @@ def test_up_two_versions_and_back_two(world: World, measured: Callable[..., None
 
 
 def upgrade(world: World, version: str) -> None:
-    done = world.launchpad("--json", "upgrade", "dora", "--to", version, "--soak", "20s", "--yes", timeout=900)
+    done = world.launchpad("--json", "upgrade", "dora", "--to", version, "--soak", "20s", "--yes", timeout=2400)
     assert done.json["outcome"] == "done", done
-    world.wait_for("dora", seconds=120)
+    world.wait_for("dora", seconds=300)
     assert version in inside(world, "--version")
 
 
 def rollback(world: World, version: str) -> None:
-    done = world.launchpad("--json", "rollback", "dora", "--to", version, "--yes", timeout=900)
+    done = world.launchpad("--json", "rollback", "dora", "--to", version, "--yes", timeout=2400)
     assert done.json["outcome"] == "done", done
-    world.wait_for("dora", seconds=120)
+    world.wait_for("dora", seconds=300)
     assert version in inside(world, "--version")
