@@ -25,6 +25,7 @@ DATA = Path(os.environ.get("BEACON_DATA", "/data"))
 STORE = os.environ.get("BEACON_STORE_URL", "http://store:8081")
 DRAIN_SECONDS = 5.0
 PERMANENT = 78
+SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Behaviour:
     exit_seconds: float = float("inf")
     migration: str = ""
     """How the migration to its schema goes wrong: crash, corrupt, hang, memory or disk."""
+    plugins: bool = False
+    """Refuses for good a plugin in its volume that wants a newer version."""
+    keyed: bool = False
+    """Wants a key that it knows to be one: its token has to be long enough."""
     banner: str = "a light on the shore"
 
 
@@ -59,6 +64,8 @@ BEHAVIOURS = {
     "3.4.0": Behaviour(schema=3, migration="disk"),
     "3.5.0": Behaviour(schema=3, exit_seconds=8.0),
     "3.6.0": Behaviour(schema=3, flap_seconds=(7.0, 3.0)),
+    "3.7.0": Behaviour(schema=3, plugins=True),
+    "3.8.0": Behaviour(schema=3, keyed=True),
 }
 
 
@@ -113,6 +120,14 @@ def go_wrong(how: str) -> None:
             with (DATA / "temporary").open("wb") as file:
                 while True:
                     file.write(os.urandom(1 << 20))
+
+
+def judge_plugins(version: str) -> None:
+    """A plugin is a file that names the version it wants at least; one that wants a newer one is not loaded."""
+    for plugin in DATA.glob("*.plugin"):
+        wanted = plugin.read_text().strip()
+        if [*map(int, wanted.split("."))] > [*map(int, version.split("."))]:
+            leave(f"{plugin.name} wants {wanted}, and this is {version}", PERMANENT)
 
 
 class Server(ThreadingHTTPServer):
@@ -367,6 +382,10 @@ def main(words: list[str]) -> None:
                 leave(f"{version} cannot start", behaviour.exit_status)
             open_state(behaviour.schema)
             go_wrong(behaviour.migration)
+            if behaviour.plugins:
+                judge_plugins(version)
+            if behaviour.keyed and len(os.environ.get("BEACON_TOKEN", "")) < SHORTEST_KEY:
+                leave("the key is wrong", 1)
             if behaviour.exit_seconds < float("inf"):
                 threading.Timer(behaviour.exit_seconds, lambda: os._exit(1)).start()
             Web.version, Web.behaviour = version, behaviour

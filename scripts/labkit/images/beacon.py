@@ -10,7 +10,7 @@ from labkit.paths import write_text
 
 VERSIONS = (
     *("1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "2.0.0", "2.1.0"),
-    *("3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0"),
+    *("3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0", "3.7.0", "3.8.0"),
 )
 _RECIPE = "beacon 1"
 _PACKAGES = "base-files,busybox,dash,libpython3-stdlib,python3-minimal"
