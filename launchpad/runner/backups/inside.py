@@ -113,10 +113,15 @@ def wraps(task: Task) -> dict[str, Any]:
 
 
 def verify(task: Task) -> dict[str, Any]:
-    """Check the repository's structure, and read the `part` (n/m) of its data; ResticFailed when there is damage."""
-    where = restic.repository(task["repository"], task["tenant"])
+    """Check the repository's structure, and read the `part` (n/m) of its data, and all of the small one beside it, in
+    which its key lies; ResticFailed when there is damage."""
+    given, tenant = task["repository"], task["tenant"]
+    where = restic.repository(given, tenant)
     restic.unlock(where)
     where.run("check", RETRY_LOCK, f"--read-data-subset={task['part']}")
+    beside = restic.repository(given, tenant, public=True)
+    restic.unlock(beside)
+    beside.run("check", RETRY_LOCK, "--read-data")
     return {"part": task["part"]}
 
 

@@ -197,15 +197,24 @@ def test_no_repository_has_no_backups_and_no_wrapped_keys(sandbox: Sandbox) -> N
 def test_a_flipped_byte_is_found_by_the_parts_together(sandbox: Sandbox) -> None:
     (sandbox.data / "state/large").write_bytes(os.urandom(3_000_000))
     sandbox.send()
-    pack = max(
-        (sandbox.target / "alice/data").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0
-    )
+    flip(sandbox.target / "alice/data")
+    answers = [sandbox.run("verify", part=f"{n}/7") for n in range(1, 8)]
+    assert sum("failed" in answer for answer in answers) == 1
+
+
+def test_a_flipped_byte_beside_the_repository_is_found_every_day(sandbox: Sandbox) -> None:
+    sandbox.send()
+    flip(sandbox.target / "alice.key/data")
+    assert "failed" in sandbox.run("verify", part="3/7")
+
+
+def flip(folder: Path) -> None:
+    """Flip a bit in the middle of the folder's largest file."""
+    pack = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     content = bytearray(pack.read_bytes())
     content[len(content) // 2] ^= 1
     pack.chmod(0o600)
     pack.write_bytes(content)
-    answers = [sandbox.run("verify", part=f"{n}/7") for n in range(1, 8)]
-    assert sum("failed" in answer for answer in answers) == 1
 
 
 def test_a_sound_repository_verifies(sandbox: Sandbox) -> None:
