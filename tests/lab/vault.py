@@ -171,7 +171,7 @@ class Vault:
         operation = {key: value for key, value in self._asked[kind].items() if key != "wrap"} | changes
         identifier = f"vault-{next(iter(self._numbers)):06}"
         body = {"id": identifier, "operation": operation, "follow": False}
-        request = json.dumps({"protocol": PROTOCOL, "verb": "submit", "body": body})
+        request = json.dumps({"protocol": PROTOCOL, "client": "vault", "verb": "submit", "body": body})
         self.world.host.exec([RUNNER, "operator=vault"], stdin=request + "\n")
         return identifier
 
