@@ -105,6 +105,11 @@ def test_how_long_it_takes_and_who_is_sent_away(
 
 @EVIDENCE
 def test_the_same_of_openclaw(tenants: World, table: list[dict[str, str]], measured: Measured) -> None:
+    found = [image for name in (CLAW_OLD, CLAW_NEW) for image in tenants.lab.images(f"openclaw:{name}")]
+    write(
+        tenants.root / "inventory/apps/openclaw.yaml",
+        images={image.version: {"gateway": image.reference} for image in found},
+    )
     tenants.add_tenant("carol", app="openclaw", version=CLAW_OLD, tier="standard")
     tenants.deploy("carol")
     tenants.wait_for("carol", "/healthz")
