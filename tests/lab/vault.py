@@ -28,6 +28,7 @@ DATA = f"{ALICE}/data/marker"
 RUNNER = "/usr/local/sbin/launchpad-runner"
 REST = "/var/lib/rest"
 PASSWORD, PRUNER = "the-password-that-hosts-have", "the-password-of-operators"
+CREDENTIALS = {"vault.REST_USER": "hosts", "vault.REST_PASSWORD": PASSWORD}
 URL, PRUNE_URL = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 SETTLE_SECONDS = 300
 PROGRAMS = "/root/vault"
@@ -171,6 +172,8 @@ class Vault:
         operation = {key: value for key, value in self._asked[kind].items() if key != "wrap"} | changes
         identifier = f"vault-{next(iter(self._numbers)):06}"
         body = {"id": identifier, "operation": operation, "follow": False}
+        if "targets" in operation:  # what is asked without them is done without them from then on
+            body["secrets"] = {name: {"version": "1", "value": value} for name, value in CREDENTIALS.items()}
         request = json.dumps({"protocol": PROTOCOL, "client": "vault", "verb": "submit", "body": body})
         self.world.host.exec([RUNNER, "operator=vault"], stdin=request + "\n")
         return identifier

@@ -37,6 +37,10 @@ class Witness:
     """By version: what its data can be when it was taken back to what it was before a newer one."""
     _written: int = 0
 
+    def left(self, version: str) -> set[str]:
+        """What the data of that version can say, as it was when another one followed it."""
+        return self._left[version]
+
     def look(self) -> bool:
         """Whether anybody answered; what they said is judged."""
         try:
