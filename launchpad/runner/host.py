@@ -104,6 +104,10 @@ class Files(Protocol):
 
         Missing parents are made (0755, root)."""
 
+    def set_aside(self, path: str, size: int) -> None:
+        """Take so many bytes of the disk, and where names and the like have room of their own (Btrfs), of that too, so
+        that removing the file gives both."""
+
     def append(self, path: str, data: bytes) -> None:
         """Add to the end, on disk when this returns; a torn last write is possible, a torn earlier one is not."""
 
@@ -146,7 +150,8 @@ class Data(Protocol):
 
     def restore(self, source: str, data: str, *, disk_mb: int) -> None:
         """`data` becomes a writable copy of the snapshot, in one step and with its quota: whoever looks finds the old
-        data or the new, never none. What was there before is gone. Failed, and the data stays, without the snapshot."""
+        data or the new, never none (but for a moment, where the disk has no room left to exchange two names). What was
+        there before is gone. Failed, and the data stays, without the snapshot."""
 
     def clone(self, source: str, to: str, *, disk_mb: int) -> None:
         """A writable copy of the snapshot with a quota of its own. One that is there already stays as it is."""

@@ -190,7 +190,7 @@ class Watcher:
         """Keep it once there is plenty of room: what is given up for the dead is not taken from them at once."""
         reserve, free = self._reserve()
         if free > 4 * reserve and paths.RESERVE.rpartition("/")[2] not in self._host.names(paths.ROOT):
-            self._host.write(paths.RESERVE, bytes(reserve), mode=0o600)
+            self._host.set_aside(paths.RESERVE, reserve)
 
     def _report(self, item: Container, patient: Patient, decision: Break) -> dict[str, Any]:
         """What status shows of a breaker that tripped."""

@@ -87,3 +87,13 @@ def contract_removing_a_link_leaves_what_it_points_at(host: Host, world: World) 
     host.remove(f"{world.root}/current")
     assert host.target(f"{world.root}/current") is None
     assert host.read(f"{world.root}/releases/one/file") == b"here"
+
+
+def contract_what_is_set_aside_is_there_until_it_is_removed(host: Host, world: World) -> None:
+    path = f"{world.root}/reserve"
+    host.set_aside(path, 1 << 20)
+    assert len(host.read(path) or b"") == 1 << 20
+    host.set_aside(path, 1 << 16)
+    assert len(host.read(path) or b"") == 1 << 16
+    host.remove(path)
+    assert host.names(world.root) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import sqlite3
@@ -279,6 +280,35 @@ def machine_data_is_restored_on_a_full_disk(host: Machine, world: World) -> None
         write_megabytes(Path(folder, "fill"), 256)
         host.restore(f"{folder}/kept", f"{folder}/data", disk_mb=64)
         assert Path(folder, "data/state/file").read_bytes() == b"before"
+
+
+def machine_data_is_restored_where_btrfs_has_no_room_for_another_name(host: Machine, world: World) -> None:
+    with small_btrfs(world) as folder:
+        host.make_data(f"{folder}/data", volumes=["state"], disk_mb=64, uid=world.uid)
+        Path(folder, "data/state/file").write_bytes(b"before")
+        host.snapshot(f"{folder}/data", f"{folder}/kept")
+        Path(folder, "data/state/file").write_bytes(b"after")
+        host.set_aside(f"{folder}/reserve", 16 * MEGABYTE)
+        write_megabytes(Path(folder, "fill"), 256)
+        fill_metadata(Path(folder, "many"))
+        assert host.room(folder) == 0, "an upgrade would be begun"
+        failure(lambda: host.restore(f"{folder}/kept", f"{folder}/data", disk_mb=64))
+        host.remove(f"{folder}/reserve")
+        host.restore(f"{folder}/kept", f"{folder}/data", disk_mb=64)
+        assert Path(folder, "data/state/file").read_bytes() == b"before"
+
+
+def fill_metadata(folder: Path) -> None:
+    """Files without content but with as many attributes as fit, until Btrfs takes no more."""
+    folder.mkdir()
+    for number in itertools.count():
+        try:
+            file = folder / str(number)
+            file.touch()
+            os.setxattr(file, "user.filling", os.urandom(15_000))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+            return
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 It passes the same contract suite as the real machine. What it knows of an app stands in `behaviours`, by image:
 `good`, `slow` (ready after 5 s), `never` (never ready), `crash` (exits 1), `permanent` (exits 78),
-`dying` (good for 6 s, then exits 1), `flash` (the same after 2 s), `unsound` (good, and finds itself not well).
+`dying` (good for 6 s, then exits 1), `flash` (the same after 2 s), `unsound` (good, and finds itself not well),
+`forgetful` (good, and loses some of its state when it migrates).
 A tenant's data and what apps write there: `data.py`.
 """
 
@@ -27,7 +28,7 @@ from tests.memory.restic import MemoryRestic, Repository
 
 __all__ = ["File", "Killed", "MemoryHost", "effect", "moments"]
 
-READY_AFTER = {"good": 1.0, "slow": 5.0, "dying": 1.0, "flash": 1.0, "unsound": 1.0}
+READY_AFTER = {"good": 1.0, "slow": 5.0, "dying": 1.0, "flash": 1.0, "unsound": 1.0, "forgetful": 1.0}
 DIES_AFTER = {"crash": (0.5, 1), "permanent": (0.5, 78), "dying": (6.0, 1), "flash": (2.0, 1)}
 """Seconds, and with which exit status."""
 
@@ -197,6 +198,13 @@ class MemoryHost(MemoryRestic):
         self._room(path, len(data))
         self._parents(path)
         self.files[path] = File(bytes(data), mode, uid)
+
+    @effect
+    def set_aside(self, path: str, size: int) -> None:
+        if not self.halfway:
+            self._room(path, size)
+            self._parents(path)
+            self.files[path] = File(bytes(size), 0o600)
 
     @effect
     def append(self, path: str, data: bytes) -> None:
@@ -377,7 +385,9 @@ class MemoryHost(MemoryRestic):
             oom_killed=False,
             address=address,
         )
-        volumes = [mount["source"] for mount in settings.get("volumes", ()) if "/data/" in mount["source"]]
+        volumes = [
+            mount["source"] for mount in settings.get("volumes", ()) if re.search("/(data|clone)/", mount["source"])
+        ]
         if volumes:
             self.mounts[name] = volumes[0]
         self._run_app(name)

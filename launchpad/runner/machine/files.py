@@ -13,6 +13,9 @@ from launchpad.runner.machine import btrfs, walk
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NAMES, _ATTRIBUTE = 8 << 20, 15_000
+"""Beside its bytes, a file that is set aside has so much of attributes (at most half its size), a leaf of Btrfs's tree
+each. To exchange two names, Btrfs wants some 4 MB of room for its tree."""
 PARTIAL = ".launchpad-partial"
 """The suffix of a file that is being written. One name a file, so that a kill leaves at most one behind."""
 
@@ -43,6 +46,20 @@ class DiskFiles:
                 os.close(file)
             os.rename(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
+
+    def set_aside(self, path: str, size: int) -> None:
+        self.write(path, bytes(size), mode=0o600)
+        with walk.explained(path), walk.parent(path) as (folder, name):
+            file = os.open(name, _READ, dir_fd=folder)
+            try:
+                with suppress(
+                    OSError
+                ):  # a file system without attributes of that size has no room of its own for names
+                    for number in range(min(_NAMES, size // 2) // _ATTRIBUTE):
+                        os.setxattr(file, f"user.room.{number}", os.urandom(_ATTRIBUTE))
+                os.fsync(file)
+            finally:
+                os.close(file)
 
     def append(self, path: str, data: bytes) -> None:
         with walk.explained(path), walk.parent(path, make=True) as (folder, name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 
@@ -36,17 +37,19 @@ class BtrfsSnapshots(DiskFiles):
 
     def restore(self, source: str, data: str, *, disk_mb: int) -> None:
         above, _, name = data.rpartition("/")
-        beside = f".{name}{PARTIAL}"
+        beside, aside = f".{name}{PARTIAL}", f".{name}-before{PARTIAL}"
         self.remove(f"{above}/{beside}")  # a killed run's: a copy that was not in place yet, or what was there before
         with walk.explained(data), walk.parent(data) as (folder, name):
             _copy(source, folder, beside)
             _limit(folder, beside, disk_mb, data)
             if exists(folder, name):
-                _exchange(folder, beside, name)
+                self.remove(f"{above}/{aside}")
+                _take_its_place(folder, beside, name, aside)
             else:
                 os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
         self.remove(f"{above}/{beside}")
+        self.remove(f"{above}/{aside}")
 
     def room(self, path: str) -> int:
         with walk.explained(path):
@@ -76,6 +79,18 @@ def _limit(folder: int, name: str, disk_mb: int, path: str) -> None:
         limit((folder, subvolume), disk_mb * _MEGABYTE, path)
     finally:
         os.close(subvolume)
+
+
+def _take_its_place(folder: int, beside: str, name: str, aside: str) -> None:
+    """In one step. Where Btrfs has no room left for that, which wants more than two, in two: a run that dies between
+    them leaves nothing under the name, and the next puts it there. OSError."""
+    try:
+        _exchange(folder, beside, name)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def _exchange(folder: int, one: str, other: str) -> None:
