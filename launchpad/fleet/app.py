@@ -18,6 +18,7 @@ from launchpad.fleet.names import (
     ImageName,
     SecretName,
     ServiceName,
+    TableName,
     VariableName,
     VersionName,
     VolumeName,
@@ -144,6 +145,9 @@ class App(Model):
     egress: Literal["open", "none"] = "open"
     probes: tuple[Probe, ...] = (Probe(kind="process"),)
     actions: tuple[Action, ...] = ()
+    may_shrink: tuple[TableName, ...] = ()
+    """Tables of its SQLite databases that may lose rows in an upgrade, such as caches; shell patterns. Any other that
+    does fails the rehearsal."""
     timings: Timings = Timings()
     files: tuple[TemplateFile, ...] = ()
     imports: Imports | None = None

@@ -137,6 +137,16 @@ class VersionName(Text):
     expected = "up to 64 letters, digits, dots, hyphens and underscores"
 
 
+class TableName(Text):
+    """A table in an app's database, or several as a shell pattern."""
+
+    __slots__ = ()
+    noun = "table name"
+    pattern = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9_*?.-]*")
+    longest = 64
+    expected = "letters, digits and _ . -, with * and ? for any"
+
+
 class SecretName(Text):
     """A secret's name; it becomes an environment variable inside the container, so names that steer a shell or a
     loader are refused."""

@@ -161,7 +161,9 @@ def _not_deployed(workspace: Workspace, fleet: Fleet, tenant: Tenant, runs: Tena
 
 def _operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, what: Upgrade) -> dict[str, Any]:
     deploy = deploy_operation(workspace, fleet, _at(tenant, what.version), inventory=workspace.revision(what.tenant))
+    tables = [str(name) for name in fleet.app(tenant.app).may_shrink]
     return deploy | {
+        **({"may_shrink": tables} if tables else {}),  # an older runner knows nothing of it
         "kind": "upgrade",
         "replaces": what.release_before,
         "soak": what.soak_seconds,

@@ -84,6 +84,8 @@ class Change:
     """The ready probes that do not decide, because they fail now already."""
     rehearse: bool = False
     """Whether it is tried first on a clone of the data."""
+    may_shrink: tuple[str, ...] = ()
+    """The tables that may have fewer rows after a rehearsal, as shell patterns."""
     replace: bool = False
     """Whether new containers are wanted whatever is alike, with the data guarded."""
     drop: tuple[str, ...] = ()
@@ -279,6 +281,7 @@ def _rehearsal(seen: Seen, change: Change) -> Rehearse:
         disk_mb=record["disk_mb"],
         without=change.without,
         data=change.data,
+        may_shrink=change.may_shrink,
     )
 
 

@@ -18,6 +18,7 @@ from launchpad.runner import cell, generations, paths, slots
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, Release
+from launchpad.runner.rows import Rows, count, lost, tables, told, unit
 from launchpad.runner.steps import Rehearse
 from launchpad.runner.waiting import POLL_SECONDS, Context, Starts, check_cancelled, deciding
 
@@ -49,25 +50,30 @@ def rehearse(step: Rehearse, context: Context) -> None:
     if not step.data:
         generations.take(context.host, _generation(step, context))
         generations.allow(context.host, step.tenant, disk_mb=step.disk_mb)
-    on_clone(step, context, paths.generation(step.tenant, step.data or step.generation))
+    on_clone(step, context, paths.generation(step.tenant, step.data or step.generation), rows=not step.data)
 
 
-def on_clone(step: Rehearse, context: Context, source: str) -> None:
-    """The same on a clone of any data; the clone is gone afterwards when it went well."""
+def on_clone(step: Rehearse, context: Context, source: str, *, rows: bool = False) -> None:
+    """The same on a clone of any data; the clone is gone afterwards when it went well. With `rows`, no table of its
+    databases may lose any."""
     host, release = context.host, cell.read_release(context.host, step.tenant, step.release)
     host.clone(source, paths.clone(step.tenant), disk_mb=release.disk_mb)
     uid = slots.host_uid(release.slot)
     host.make_data(paths.clone(step.tenant), volumes=release.volumes, disk_mb=release.disk_mb, uid=uid)
     _make_secrets(host, release, uid)
+    before = count(context, tenant=step.tenant, slot=release.slot, folder=paths.clone(step.tenant)) if rows else {}
     _start(host, release)
     _prove(step, context, release)
     _verify(host, release)
+    if before:
+        _compare(step, context, release, before)
     clear(host, step)
     context.say(f"{release.app} {release.version} was ready on a clone of the data for {release.steady_seconds} s")
 
 
 def clear(host: Host, step: Rehearse) -> None:
     """Take everything of a rehearsal away; the live tenant has nothing of it."""
+    host.end_confined(unit(step.tenant))
     host.down(project(step.tenant), STOP_SECONDS)
     host.remove_network(project(step.tenant))
     for path in (paths.rehearsal(step.tenant), paths.secrets(step.tenant, SIDE), paths.clone(step.tenant)):
@@ -148,6 +154,19 @@ def _verify(host: Host, release: Release) -> None:
     if said.code:
         lines = [*said.out.splitlines(), *said.err.splitlines()][-20:]
         raise Failed(f"in the rehearsal, {release.app} {release.version}: {VERIFY} ended with {said.code}", lines=lines)
+
+
+def _compare(step: Rehearse, context: Context, release: Release, before: Rows) -> None:
+    """Failed when a table has fewer rows than before. The clone is stopped first, so that all is on disk."""
+    context.host.stop(project(step.tenant), STOP_SECONDS)
+    after = count(context, tenant=step.tenant, slot=release.slot, folder=paths.clone(step.tenant))
+    gone = list(lost(before, after, may_shrink=step.may_shrink))
+    if gone:
+        more = f", and {len(gone) - 1} more tables" if gone[1:] else ""
+        message = f"in the rehearsal, {release.app} {release.version} lost data: {gone[0]}{more}"
+        raise Failed(message, lines=told(gone))
+    number = tables(before)
+    context.say(f"no row is lost, of {number} table{'' if number == 1 else 's'}")
 
 
 def cloned(resolved: Mapping[str, Any], release: Release) -> dict[str, Any]:

@@ -127,6 +127,8 @@ class Rehearse:
     """The ready probes that do not decide."""
     data: str = ""
     """The generation that the clone is made of instead, which is there already and stays."""
+    may_shrink: tuple[str, ...] = ()
+    """The tables that may have fewer rows afterwards, as shell patterns."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,8 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
     if operation["rehearse"]:
         check_memory(host, release)
     without = failing_already(host, seen, release)
-    return {"soak": operation["soak"], "rehearse": operation["rehearse"], "without": without}
+    kept = {"soak": operation["soak"], "rehearse": operation["rehearse"], "without": without}
+    return kept | {"may_shrink": tuple(map(str, operation.get("may_shrink", ())))}
 
 
 def check_room(host: Host, seen: Seen, release: Release) -> None:

@@ -38,6 +38,7 @@ class MemoryData:
     volumes: dict[str, dict[str, Any]]
     boxes: dict[str, Container]
     schemas: dict[str, int]
+    behaviours: dict[str, str]
     mounts: dict[str, str]
     refusals: list[str]
     disk_full: bool
@@ -190,6 +191,8 @@ class MemoryData:
             self.boxes[name] = box.but(state="exited", exit_code=PERMANENT, address="")
             self.refusals.append(box.release)
             return
+        if self.behaviours.get(box.image) == "forgetful" and state["schema"] < schema:
+            state["log"] = state["log"][1:-1]
         state["schema"] = schema
         self.files[f"{folder}/{STATE}"] = File(json.dumps(state).encode())
         self.put_in(name, f"{box.release} started")

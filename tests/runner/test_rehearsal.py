@@ -161,3 +161,25 @@ def test_a_clone_without_memory_for_it_is_refused_before_anything_happens() -> N
     assert "up" not in host.calls
     host.write("/proc/meminfo", b"MemAvailable:   262144 kB\n")
     assert run(host, REHEARSED.operation) == "done"
+
+
+@pytest.mark.parametrize(
+    ("may_shrink", "outcome"), [((), "undone"), (("sessions", "l*g"), "done"), (("other",), "undone")]
+)
+def test_a_migration_that_loses_rows_is_found_out(may_shrink: tuple[str, ...], outcome: str) -> None:
+    host = prepared(REHEARSED)
+    host.behaviours |= {service.image: "forgetful" for service in NEW[0].services}
+    body = upgrade(NEW, rehearse=True)
+    body["operation"] |= {"may_shrink": list(may_shrink)} if may_shrink else {}
+    assert run(host, body) == outcome
+    if outcome == "undone":
+        told = Journal(host, body["id"]).outcome() or {}
+        assert told["message"].startswith("in the rehearsal, beacon 2 lost data: state/db: table log had ")
+
+
+def test_what_was_compared_is_said() -> None:
+    host = prepared(REHEARSED)
+    assert run(host, REHEARSED.operation) == "done"
+    said = [event.get("text") for event in Journal(host, REHEARSED.operation["id"]).events()]
+    assert "no row is lost, of 1 table" in said
+    assert not host.running, "the sandbox was left"

@@ -75,6 +75,11 @@ def check(task: Task) -> dict[str, Any]:
     return databases.check(_root(task)).as_json()
 
 
+def count(task: Task) -> dict[str, Any]:
+    """{"rows": {path: {table: rows, or -1}}, "left": how many tables could not be counted}."""
+    return databases.count(_root(task), seconds=float(task["seconds"]))
+
+
 def send(task: Task) -> dict[str, Any]:
     """Send the data to one repository. The first time it is made, the wrapped key first, so that there is no repository
     whose key could be lost. With "known", one that is not there is a failure: a disk that is not mounted, or somebody's
@@ -261,6 +266,7 @@ def _poured(total: int) -> None:
 
 TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "check": check,
+    "count": count,
     "send": send,
     "snapshots": snapshots,
     "wraps": wraps,

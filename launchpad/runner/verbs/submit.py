@@ -36,7 +36,7 @@ KEYS = {
     "forget": {"kind", "tenant", "targets", "keep"},
     "rewrap": {"kind", "tenant", "targets", "wrap", "recipients"},
     "provision": {"kind", "settings", "signature"},
-    "upgrade": {"kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse"},
+    "upgrade": {"kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse", "may_shrink"},
     "rollback": {"kind", "tenant", "to", "keep_data", "soak", "replaces"},
     "restore": {"kind", "tenant", "generation", "replaces"},
     "import": {"kind", "tenant", "release", "files", "inventory", "replaces", "generation", "soak", "rehearse"},
@@ -49,10 +49,10 @@ KEYS = {
     "forward": {"kind", "tenant", "epoch"},
     "decline": {"kind", "tenant", "receipt", "to", "address"},
 }
-OPTIONAL = {"replaces", "purge", "signature", "wrap", "recipients", "source"}
+OPTIONAL = {"may_shrink", "replaces", "purge", "signature", "wrap", "recipients", "source"}
 TYPES = {
     "to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str,
-    "address": str, "above": int, "epoch": int, "from": str,
+    "address": str, "above": int, "epoch": int, "from": str, "may_shrink": list,
 }  # fmt: skip
 """Of the values that are read here and not by a parser of their own."""
 OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision"})

@@ -1,0 +1,64 @@
+"""How many rows each table of a tenant's SQLite databases has, before and after a rehearsal: whoever answers `ready`
+rarely notices data that a migration lost.
+
+Counted by the sandbox, as the tenant's uid, and only on a clone. Rows that become more, new tables and new databases
+are fine. What could not be counted on either side is not compared, and told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from launchpad.runner import slots
+from launchpad.runner.host import Confined
+from launchpad.runner.waiting import Context
+
+Rows = Mapping[str, Mapping[str, int]]
+"""Database (its path from the data's root) → table → rows."""
+COUNT_SECONDS = 60
+"""Of each side; tables that are not through by then are not compared."""
+GRACE_SECONDS = 60
+MOST_TOLD = 20
+
+
+def unit(tenant: str) -> str:
+    """The name of the sandbox's unit."""
+    return f"launchpad-rows-{tenant}"
+
+
+def count(context: Context, *, tenant: str, slot: int, folder: str) -> dict[str, dict[str, int]]:
+    """The rows of every table below the folder, a clone that nothing runs on. Failed when the sandbox does not end."""
+    from launchpad.runner.backups import work  # late: most that is carried out counts nothing
+
+    task = {"do": "count", "uid": slots.host_uid(slot), "seconds": COUNT_SECONDS}
+    volumes = work.volumes(context.host, folder)
+    asked = Confined(unit=unit(tenant), task=task, writes=volumes, seconds=COUNT_SECONDS + GRACE_SECONDS)
+    found = context.host.confined(asked, lambda _: None)
+    if found["left"]:
+        context.say(f"{found['left']} tables could not be counted and are not compared")
+    counted: dict[str, dict[str, int]] = found["rows"]
+    return counted
+
+
+def lost(before: Rows, after: Rows, *, may_shrink: Sequence[str]) -> Iterator[str]:
+    """Each table that has fewer rows than it had, or is gone, in words; but for those that may shrink, by shell
+    patterns. A count of -1 is one that could not be made; under "" it stands for a whole database."""
+    for path, counted in sorted(before.items()):
+        found = after.get(path, {})
+        for table, had in sorted(counted.items()):
+            has = found.get(table, found.get(""))
+            if -1 in (had, has) or (has or 0) >= had or any(fnmatchcase(table, pattern) for pattern in may_shrink):
+                continue
+            yield f"{path}: table {table} had {had} rows and {'is gone' if has is None else f'has {has}'}"
+
+
+def told(lines: Sequence[str]) -> list[str]:
+    """The first of them, and how many more there are."""
+    more = len(lines) - MOST_TOLD
+    return [*lines[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
+
+
+def tables(rows: Rows) -> int:
+    """How many tables were counted."""
+    return sum(number >= 0 for found in rows.values() for number in found.values())

@@ -1,0 +1,75 @@
+"""What counts as lost rows, and how SQLite's tables are counted."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from launchpad.runner.backups import databases
+from launchpad.runner.rows import MOST_TOLD, lost, tables, told
+
+BEFORE = {"state/a.db": {"sessions": 12, "cache": 5, "empty": 0}, "state/b.db": {"": -1}}
+
+
+def said(after: dict[str, dict[str, int]], *may_shrink: str) -> list[str]:
+    return list(lost(BEFORE, after, may_shrink=may_shrink))
+
+
+def test_more_rows_new_tables_and_new_databases_are_fine() -> None:
+    grown = {"state/a.db": {"sessions": 13, "cache": 5, "empty": 0, "new": 1}, "state/c.db": {"new": 1}}
+    assert said(grown) == []
+
+
+def test_fewer_rows_and_tables_that_are_gone_are_not() -> None:
+    assert said({"state/a.db": {"sessions": 11}}) == [
+        "state/a.db: table cache had 5 rows and is gone",
+        "state/a.db: table sessions had 12 rows and has 11",
+    ]
+    assert len(said({})) == 2, "a database that is gone"
+
+
+def test_what_the_app_says_may_shrink_does_not_count() -> None:
+    assert said({"state/a.db": {"sessions": 12}}, "c*") == []
+    assert len(said({"state/a.db": {}}, "c*")) == 1
+
+
+def test_what_could_not_be_counted_is_not_compared() -> None:
+    assert said({"state/a.db": {"sessions": -1, "cache": 5}}) == []
+    assert said({"state/a.db": {"": -1}}) == []
+    assert tables(BEFORE) == 3
+
+
+def test_a_long_list_is_cut() -> None:
+    assert told(["x"] * (MOST_TOLD + 2)) == [*["x"] * MOST_TOLD, "and 2 more"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "state").mkdir()
+    connection = sqlite3.connect(tmp_path / "state/app.sqlite")
+    connection.execute('CREATE TABLE "odd ""name" (n)')
+    connection.executemany('INSERT INTO "odd ""name" VALUES (?)', [(number,) for number in range(3)])
+    connection.execute("CREATE TABLE counted (n INTEGER PRIMARY KEY AUTOINCREMENT)")
+    connection.execute("CREATE VIRTUAL TABLE found USING fts5(text)")
+    connection.execute("INSERT INTO found VALUES ('a text')")
+    connection.commit()
+    connection.close()
+    (tmp_path / "state/torn.db").write_bytes(databases.HEADER + b"noise" * 100)
+    (tmp_path / "state/note.txt").write_text("no database")
+    return tmp_path
+
+
+def test_ordinary_tables_are_counted(root: Path) -> None:
+    found = databases.count(str(root), seconds=30)
+    assert found == {
+        "rows": {"state/app.sqlite": {'odd "name': 3, "counted": 0}, "state/torn.db": {"": -1}},
+        "left": 1,
+    }
+
+
+def test_what_is_not_counted_in_time_is_left(root: Path) -> None:
+    found = databases.count(str(root), seconds=-1)
+    assert found["rows"]["state/app.sqlite"]["counted"] == -1
+    assert found["left"] == 3
