@@ -108,6 +108,9 @@ def submit(**operation: Any) -> tuple[str, dict[str, Any]]:
     return "submit", {"id": "stolen-key-operation", "operation": operation, "follow": False}
 
 
+LEAVE = {"kind": "depart", "tenant": "alice", "to": "web-2", "address": "192.0.2.66", "above": 0, "replaces": "x"}
+
+
 def receiving(**changes: Any) -> dict[str, Any]:
     body = {"tenant": "alice", "slot": 7, "generation": "stolen-key-data", "app": "beacon", "version": "1.0.0"}
     return body | {"volumes": ["state"], "disk_mb": 64} | changes
@@ -152,6 +155,18 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "data onto a base that climbs": ("receive", receiving(base="../../../bob/data/")),
     "more data than there is disk": ("receive", receiving(disk_mb=1 << 23)),
     "data that never comes": ("receive", receiving()),
+    "certificates of who did not leave": ("certificates", {"tenant": "alice"}),
+    "certificates of a tenant that climbs": ("certificates", {"tenant": "../bob"}),
+    "the whereabouts of a tenant that climbs": ("whereabouts", {"tenant": "../bob", "slot": 9}),
+    "a departure to a host that climbs": submit(**LEAVE | {"to": "../../etc"}),
+    "a departure to an address that is a name": submit(**LEAVE | {"address": "evil.example.com"}),
+    "requests of who did not leave, passed on": submit(kind="forward", tenant="alice", epoch=2),
+    "requests passed on to an address of the thief's": submit(
+        kind="forward", tenant="alice", epoch=2, address="192.0.2.66"
+    ),
+    "a refusal of a receipt that is none": submit(
+        kind="decline", tenant="alice", receipt={"tenant": "alice"}, to="web-2", address="192.0.2.66"
+    ),
     "an install of nothing": ("install", {"archive": "", "signature": "", "signer": ""}),
 }  # fmt: skip
 

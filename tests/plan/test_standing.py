@@ -27,6 +27,7 @@ ALICE = frozenset({"alice"})
         (want(running=False), has(running=False), "stopped", ""),
         (want(running=False), has(), "healthy", "the inventory says running: false"),
         (want(), has(retired=True, running=False), "retired", "still in the inventory"),
+        (want(), has(gone="web-2", running=False), "moved", "it left for web-2: git pull"),
         (want(), None, "absent", ""),
         (want(running=False), None, "stopped", ""),
         (want(release="c" * 12, version="2.0.0"), has(), "healthy", "behind the inventory: version 1.1.0 → 2.0.0"),
@@ -77,6 +78,12 @@ def test_strangers_are_shown_with_what_is_odd_about_them() -> None:
     assert found["mallory"].remarks == ("not in the inventory",)
     assert found["alice"].remarks == ("the inventory has it on another host",)
     assert found["gone"].remarks == ()
+
+
+def test_who_moved_on_is_no_trouble_where_it_was() -> None:
+    (found,) = standings([], host(has(gone="web-2", running=False, traffic_open=False)), inventory=ALICE)
+    assert (found.state, found.good) == ("moved", True)
+    assert found.remarks == ("it left for web-2; when its names lead there: launchpad move alice --finish",)
 
 
 def test_trouble_has_words_that_exist() -> None:
