@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 
 from launchpad.fleet.sealing import Identity
-from launchpad.runner import slots
 from launchpad.runner.protocol import PROTOCOL
+from tests.lab.cells import Cell
 from tests.lab.disasters import JOURNALS, open_operations, until
 from tests.lab.world import World
 
@@ -33,13 +33,11 @@ URL, PRUNE_URL = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 SETTLE_SECONDS = 300
 PROGRAMS = "/root/vault"
 WRITER = """\
-# Writes the next number into one database, and then into the other, without end.
-import os, sqlite3, sys, time
-folder, uid = sys.argv[1], int(sys.argv[2])
-os.setgid(uid), os.setuid(uid)
+# In the app's own container: writes the next number into one database, and then into the other, without end.
+import sqlite3, time
 databases = []
 for name in ("one.sqlite", "two.sqlite"):
-    database = sqlite3.connect(f"{folder}/{name}", isolation_level=None, timeout=60)
+    database = sqlite3.connect(f"/data/{name}", isolation_level=None, timeout=60)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA wal_autocheckpoint=40")
     database.execute("CREATE TABLE IF NOT EXISTS entry (number INTEGER PRIMARY KEY, body TEXT)")
@@ -128,7 +126,7 @@ class Vault:
         host.exec(["systemd-run", "-q", "--unit=vault-rest", *server, *only_add])
         host.exec(["systemd-run", "-q", "--unit=vault-prune", *server, *all_of_it])
         host.write("/root/public", "launchpad")
-        for name, text in (("writer", WRITER), ("judge", JUDGE), ("flip", FLIP), ("restore", RESTORE)):
+        for name, text in (("judge", JUDGE), ("flip", FLIP), ("restore", RESTORE)):
             host.write(f"{PROGRAMS}/{name}", text)
         target = {"kind": "rest", "url": URL, "append_only": True}
         (world.root / "inventory/targets.yaml").write_text(yaml.safe_dump({"vault": target}))
@@ -141,8 +139,9 @@ class Vault:
         world.deploy("alice")
         world.wait_for("alice")
         vault = cls(world)
-        uid = str(slots.host_uid(1))
-        host.exec(["systemd-run", "-q", "--unit=vault-writer", "python3", f"{PROGRAMS}/writer", DATA, uid])
+        inside = ["docker", "exec", "--detach", Cell.of(world, "alice").container]
+        host.exec([*inside, "python3", "-c", WRITER])
+        until(lambda: host.exists(f"{DATA}/two.sqlite"), "the writer writes", seconds=SETTLE_SECONDS)
         world.launchpad("backup", "alice")
         host.exec(["sh", "-c", "umask 077; cat > /root/key"], stdin=vault.key)
         return vault
