@@ -48,6 +48,7 @@ class MemoryHost(MemoryRestic):
     kill_mode: str = "after"
     docker_down: bool = False
     caddy_down: bool = False
+    registry_down: bool = False
     disk_full: bool = False
     fill_at: int = 0
     """The call from which on the disk is full."""
@@ -134,7 +135,7 @@ class MemoryHost(MemoryRestic):
         """Whatever failed works again; a Caddy that was down has started anew, and so read its files."""
         if self.caddy_down:
             self.sites = self._site_files()
-        self.docker_down = self.disk_full = self.caddy_down = False
+        self.docker_down = self.disk_full = self.caddy_down = self.registry_down = False
 
     def stop_by_hand(self, tenant: str) -> None:
         for name, item in self.boxes.items():
@@ -302,6 +303,8 @@ class MemoryHost(MemoryRestic):
         if image in self.stored or self.halfway:
             return
         self._room("/var/lib/docker", 1)
+        if self.registry_down:
+            raise Failed(f"{image}: the registry does not answer")
         if image not in self.registry:
             raise Failed(f"{image}: not found in the registry")
         progress("pulled 1 of 1 layers")

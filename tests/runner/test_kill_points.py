@@ -354,7 +354,12 @@ def test_rebooted_at_every_call(scenario: Scenario, measured: Callable[..., None
     measured("kill-points", 0, n=len(points))
 
 
-@pytest.mark.parametrize("fault", ["docker_down", "disk_full", "caddy_down"])
+FAULTS = ["docker_down", "disk_full", "caddy_down"]
+if os.environ.get("LAUNCHPAD_EVIDENCE"):
+    FAULTS.append("registry_down")  # one kind of step asks it
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
 def test_fault_from_every_call_on(scenario: Scenario, fault: str, measured: Callable[..., None]) -> None:
     """The machine fails from some call on, the runner tries and gives up; once mended, it converges."""
