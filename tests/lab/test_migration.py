@@ -21,10 +21,13 @@ from tests.lab.test_openclaw import STATE, VERSIONS, inside, upgrade
 from tests.lab.test_openclaw import rollback as roll_back
 from tests.lab.world import World, write
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("LAUNCHPAD_EVIDENCE"),
-    reason="Clawdbot's way through OpenClaw's versions takes half an hour: scripts/evidence",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not os.environ.get("LAUNCHPAD_EVIDENCE"),
+        reason="Clawdbot's way through OpenClaw's versions takes half an hour: scripts/evidence",
+    ),
+    pytest.mark.timeout(7200),
+]
 HOME = "/home/bob"
 TOKENS = ("the-gateway-token-of-bobs-clawdbot", "123456:the-token-of-bobs-bot", "sk-ant-api03-bobs-key-that-is-none")
 FILES = f"cd {HOME} && find .clawdbot clawd -printf '%p %m %T@\\n' -type f -exec sha256sum {{}} + | sort"
@@ -59,11 +62,13 @@ def past(lab: Lab, world: World) -> Iterator[Past]:
     host.exec(["useradd", "--create-home", "--shell=/bin/bash", "bob"])
     host.exec(["tar", "-xzf", "-", "-C", HOME, "--no-same-owner"], stdin=clawdbot.state(lab.paths).read_bytes())
     host.exec(["chown", "-R", "bob:bob", HOME])
-    start(host)
-    found = Past(host)
-    found.read()
-    yield found
-    lab.down(host.name)
+    try:
+        start(host)
+        found = Past(host)
+        found.read()
+        yield found
+    finally:
+        lab.down(host.name)
 
 
 def start(host: Host) -> None:
@@ -72,7 +77,7 @@ def start(host: Host) -> None:
     path = "--setenv=PATH=/usr/local/bin:/usr/bin:/bin"
     host.exec([*unit, path, f"--working-directory={HOME}", "clawdbot", "gateway"])
     answers = ["node", "-e", GREET % 18789]
-    until(lambda: host.exec(answers, check=False).status == 0, "bob's gateway", seconds=480)
+    until(lambda: host.exec(answers, check=False).status == 0, "bob's gateway", seconds=1800)
 
 
 def until(true: Callable[[], bool], what: str, *, seconds: float) -> None:
@@ -193,7 +198,7 @@ def test_a_plain_gateway_starts_on_what_is_exported(
     )
     ready = ["docker", "exec", "plain", "node", "-e", (GREET % 19999).replace("19999/", "19999/startupz")]
     try:
-        until(lambda: host.exec(ready, check=False).status == 0, "a plain gateway", seconds=480)
+        until(lambda: host.exec(ready, check=False).status == 0, "a plain gateway", seconds=1800)
         listed = host.exec(["sh", "-c", "cd /root/plain/.openclaw/workspace && ls *.marker"]).stdout
         judge(seen(lambda *words: plainly(host, *words), listed), past, "in-the-first")
     except AssertionError as error:
