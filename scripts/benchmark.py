@@ -1,5 +1,6 @@
 """What scripts/bench does: measure, in one run on this machine, and print a table.
 
+    backup      sending a backup, beside plain restic under the same limits (a lab host)
     connect     a connection and `true`: bare paramiko, and Launchpad's own way
     push        a changed release, pushed and activated on an open connection, at 0, 25 and 50 ms round trips
     noop        `launchpad deploy` when nothing changed: connections and execs
@@ -22,11 +23,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchkit import fleet, links, others, seclusion, startup
+from benchkit import backups, fleet, links, others, seclusion, startup
 from benchkit.figures import Figures
 from measurement import record
 
 PARTS: dict[str, Callable[[Figures, Path], None]] = {
+    "backup": backups.measure,
     "connect": links.connect,
     "push": links.push,
     "noop": links.noop,

@@ -6,11 +6,10 @@ import json
 import os
 import random
 import sqlite3
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from launchpad.fleet.sealing import Identity
 from launchpad.runner import slots
 from tests.lab.world import World
 
-ROUNDS = 5
 PASSWORD, PRUNER = "the-password-that-hosts-have", "the-password-of-operators"
 LISTEN = ("--listen", "127.0.0.1:8001")
 DISK, REST, SFTP = "/srv/disk", "/var/lib/rest", "/var/lib/sftp"
@@ -259,36 +257,6 @@ def test_what_hosts_have_can_neither_delete_nor_overwrite(fleet: Fleet) -> None:
     assert set(answers[1::2]) <= {"403", "405"} and tried == 2 * len(before.splitlines()), answers
     assert host.exec(["sh", "-c", DIGESTS]).stdout == before
     record("append-only-broken", 0, n=tried)
-
-
-def test_it_is_about_as_quick_as_plain_restic(fleet: Fleet, say: Callable[[str], None]) -> None:
-    """The same new data each round, to a folder on the same disk; what is measured is the sending."""
-    host, world = fleet.world.host, fleet.world
-    tiers = yaml.safe_load((world.root / "inventory/tiers.yaml").read_text())
-    tiers["standard"]["backup"] = {"targets": ["disk"]}
-    (world.root / "inventory/tiers.yaml").write_text(yaml.safe_dump(tiers))
-    world.add_tenant("carl", tier="standard")
-    world.deploy("carl")
-    world.wait_for("carl")
-    data, plain = "/srv/launchpad/tenants/carl/data/marker", "/srv/plain"
-    own = ["restic", "-r", plain, "--password-file", "/root/public", "--no-cache", "--quiet"]
-    host.exec([*own, "init"])
-    world.launchpad("backup", "carl")
-    took: dict[str, list[float]] = {"plain": [], "launchpad": []}
-    for _ in range(ROUNDS):
-        host.exec(
-            ["sh", "-c", f"head -c 300M /dev/urandom > {data}/large; chown --reference={data} {data}/large; sync"]
-        )
-        begun = time.monotonic()
-        host.exec([*own, "backup", data], timeout=300)
-        took["plain"].append(time.monotonic() - begun)
-        world.launchpad("backup", "carl", timeout=300)
-        state = json.loads(host.read("/srv/launchpad/tenants/carl/backup/targets/disk.json"))
-        took["launchpad"].append(state["sent"]["seconds"])
-    slower = 100 * (statistics.median(took["launchpad"]) / statistics.median(took["plain"]) - 1)
-    say(f"sending 300 MB of new data, s: {took}; {slower:+.0f} %")
-    record("backup-slower", slower, n=ROUNDS)
-    world.launchpad("retire", "carl", "--purge", "--yes")
 
 
 def test_target_show_says_what_is_enforced(fleet: Fleet) -> None:

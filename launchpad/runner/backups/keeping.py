@@ -103,7 +103,7 @@ def repository(host: Host, tenant: str, target: Target, given: Mapping[str, str]
     if not key and has_key(host, tenant):
         key = host.unseal(_key(tenant), f"{tenant}.backup-key").decode()
     sealed = _credentials(tenant, target.name)
-    if given is None and host.read(sealed) is not None:
+    if given is None and target.remote and host.read(sealed) is not None:
         own = json.loads(host.unseal(sealed, _sealed_as(tenant, target.name)))
     return target.as_json() | {"password": key, "credentials": own}
 

@@ -49,7 +49,8 @@ _PROPERTIES = {
     "KeyringMode": "private",
     "UMask": "0077",
     "LimitCORE": "0",
-    # The tenants go first.
+}
+LIMITS = {
     "MemoryMax": "1G",
     "TasksMax": "256",
     "CPUWeight": "20",
@@ -57,6 +58,7 @@ _PROPERTIES = {
     "Nice": "10",
     "OOMScoreAdjust": "500",
 }
+"""The tenants go first."""
 _LAST_LINES = 10
 
 
@@ -85,6 +87,8 @@ class SystemdSandbox(DiskFiles):
             self.remove(passwd)
 
     def end_confined(self, unit: str) -> None:
+        if self.read(f"/run/systemd/transient/{unit}.service") is None:
+            return  # systemd has it no more; asking would take a tenth of a second each time
         run(["systemctl", "stop", "--quiet", f"{unit}.service"], seconds=60)
         run(["systemctl", "reset-failed", "--quiet", f"{unit}.service"])
 
@@ -93,7 +97,7 @@ def words(work: Confined, passwd: str) -> list[str]:
     """The words that start the program in its sandbox. No secret is among them."""
     from launchpad.runner.journal import OWN_FOLDER
 
-    properties = [f"{name}={value}" for name, value in _PROPERTIES.items()]
+    properties = [f"{name}={value}" for name, value in (_PROPERTIES | LIMITS).items()]
     properties += [f"InaccessiblePaths=-{path}" for path in _HIDDEN]
     properties += ["TemporaryFileSystem=/srv:mode=0755", f"BindReadOnlyPaths={passwd}:/etc/passwd"]
     properties += [f"BindReadOnlyPaths={path}:{place}" for place, path in work.reads.items()]
