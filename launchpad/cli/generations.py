@@ -105,6 +105,7 @@ def restore(
     if to:
         source, tenant = tenant, to
         with errors_as_lines(session):
+            session.workspace.fleet.load().tenant(tenant)
             confirm(session, _warning(source, tenant), yes=yes)
         yes = True
     if not generation:
@@ -124,6 +125,6 @@ def restore(
 
 def _warning(source: str, tenant: str) -> str:
     return (
-        f"{tenant} gets all that is in {source}'s data, such as tokens, sessions and messages of {source}'s own, and "
-        f"{tenant}'s own data goes into a generation. Put it there?"
+        f"{tenant} gets all that is in {source}'s data, {source}'s tokens, sessions and messages too; what {tenant} has "
+        f"now is kept as a generation. Go on?"
     )
