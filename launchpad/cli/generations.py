@@ -125,6 +125,6 @@ def restore(
 
 def _warning(source: str, tenant: str) -> str:
     return (
-        f"{tenant} gets all that is in {source}'s data, {source}'s tokens, sessions and messages too; what {tenant} has "
-        f"now is kept as a generation. Go on?"
+        f"{tenant} gets all that is in {source}'s data, {source}'s tokens, sessions and messages too; "
+        f"what {tenant} has now is kept as a generation. Go on?"
     )
