@@ -22,6 +22,7 @@ from launchpad.plan.rollout import BACK, FORTH, WENT_WELL, MemberState, Operatio
 from launchpad.runner.protocol import Intent, Member, Rollout
 from launchpad.workspace import Workspace
 
+ROOM_POLL_SECONDS = 2
 UNDO_SECONDS = 600
 """So long an operation that was cancelled is waited for."""
 
@@ -33,6 +34,8 @@ class Wards:
     workspace: Workspace
     rollout: Rollout
     on_event: OnEvent
+    serial: int = 0
+    """Of the intent that this operator said: what a host heard before that says nothing any more."""
 
     @property
     def patience(self) -> Patience:
@@ -82,6 +85,7 @@ def _forth(wards: Wards, member: Member, state: MemberState) -> MemberState:
         tenant = _tenant(wards, member)
         if tenant is None:
             return _with(state, "left", f"is not on {member.host} in the inventory any more", "")
+        _wait_for_room(wards, member)
         rollout = wards.rollout
         target = Target(version=rollout.version, soak_seconds=rollout.tenant_soak, rehearse=rollout.rehearse)
         what = plan_upgrade(wards.workspace, member.tenant, target)
@@ -125,16 +129,29 @@ def _back(wards: Wards, member: Member, state: MemberState) -> MemberState:
 
 
 def _begun(wards: Wards, member: Member, way: str, *, unless: str = "") -> Operation | None:
-    """The newest operation of the tenant that goes that way. Halted when the host was told something else than
-    `unless`, which is what this operator is about."""
-    fleet = wards.workspace.fleet.load()
-    with hosts_of(wards.workspace).reach(fleet.host(member.host)) as runner:
-        told = runner.ask("rollouts", {"id": wards.rollout.id})
-    intent = intent_of(told)
-    if unless and intent is not None and intent.what != unless:
+    """The newest operation of the tenant that goes that way. Halted when the host was told something else meanwhile
+    than `unless`, which is what this operator is about."""
+    told = _told_of(wards, member)
+    intent = intent_of(told, host=member.host)
+    if unless and intent is not None and intent.what != unless and intent.serial > wards.serial:
         raise Halted(intent)
     mine = [item for item in operations_of(told) if item.tenant == member.tenant]
     return next((item for item in reversed(mine) if way_of(wards.rollout.id, item.id) == way), None)
+
+
+def _wait_for_room(wards: Wards, member: Member) -> None:
+    """Until no other upgrade is under way on the host: each of them takes memory for itself, and for a clone. One that
+    does not end is not waited for without end."""
+    clock = wards.workspace.clock
+    end = clock.monotonic() + wards.rollout.timeout
+    while _told_of(wards, member).get("changing") and clock.monotonic() < end:
+        clock.sleep(ROOM_POLL_SECONDS)
+
+
+def _told_of(wards: Wards, member: Member) -> dict[str, Any]:
+    fleet = wards.workspace.fleet.load()
+    with hosts_of(wards.workspace).reach(fleet.host(member.host)) as runner:
+        return runner.ask("rollouts", {"id": wards.rollout.id})
 
 
 def _come_back(wards: Wards, member: Member, begun: Operation, *, version: str) -> Outcome:

@@ -17,7 +17,7 @@ from launchpad.operations.confirmation import Confirmation, plan_digest
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.observing import observe
 from launchpad.operations.render import rendered
-from launchpad.operations.rollouts import UNFINISHED, Progress, rollouts
+from launchpad.operations.rollouts import UNFINISHED, Found, Progress, rollouts
 from launchpad.operations.scope import Scope
 from launchpad.operations.waves import go_on
 from launchpad.plan import HostSeen, TenantSeen
@@ -88,8 +88,9 @@ def plan_rollout(workspace: Workspace, name: str, wanted: Wanted) -> RolloutPlan
     app = fleet.app(name)
     version = str(app.version(wanted.version or app.versions[-1].version).version)
     tenants = [tenant for _, tenant in sorted(fleet.tenants.items()) if tenant.app == app.name]
-    _refuse_another(workspace, name, wanted.identifier)
-    seen = observe(workspace, _scope(fleet, tenants), probes=True)
+    others = rollouts(workspace, name)
+    _refuse_another(others, name, wanted.identifier)
+    seen = {**observe(workspace, _scope(fleet, tenants), probes=True), **others.silent}
     settings = fleet.defaults.rollout
     told = [_candidate(workspace, fleet, tenant, version, seen[str(tenant.host)]) for tenant in tenants]
     candidates = [item for item in told if isinstance(item, Candidate)]
@@ -123,8 +124,8 @@ def rollout(workspace: Workspace, what: RolloutPlan, *, confirm: Confirmation, o
     return go_on(workspace, what.rollout, on_event=on_event)
 
 
-def _refuse_another(workspace: Workspace, name: str, identifier: str) -> None:
-    for known in rollouts(workspace, name).rollouts:
+def _refuse_another(found: Found, name: str, identifier: str) -> None:
+    for known in found.rollouts:
         what = known.intent.what if known.intent else ""
         if what in UNFINISHED and known.rollout.id != identifier:
             verb = "--undo" if what == "undo" else "--resume"

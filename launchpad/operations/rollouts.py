@@ -101,15 +101,14 @@ def rollouts(workspace: Workspace, app: str = "") -> Found:
     if app:
         fleet.app(app)
 
-    def ask(name: str) -> list[dict[str, Any]]:
+    def ask(name: str) -> list[Known]:
         with hosts_of(workspace).reach(fleet.host(name)) as runner:
-            return list(runner.ask("rollouts", {}).get("rollouts") or ())
+            return [_known(item, host=name) for item in runner.ask("rollouts", {}).get("rollouts") or ()]
 
     said = fanout([str(name) for name in fleet.hosts], ask, threads=workspace.settings.parallel)
     merged: dict[str, Known] = {}
     for told in successes(said).values():
-        for item in told:
-            known = _known(item)
+        for known in told:
             if app in ("", known.rollout.app):
                 merged[known.rollout.id] = _newer(merged.get(known.rollout.id), known)
     newest = sorted(merged.values(), key=lambda item: (item.at, item.rollout.id), reverse=True)
@@ -146,7 +145,7 @@ def look(workspace: Workspace, rollout: Rollout) -> Progress:
             told = runner.ask("rollouts", {"id": rollout.id})
             body = {"tenants": members[name], "probes": True}
             seen = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=name)
-        return HostSaid(seen=seen, operations=operations_of(told), intent=intent_of(told))
+        return HostSaid(seen=seen, operations=operations_of(told), intent=intent_of(told, host=name))
 
     said = fanout(members, ask, threads=workspace.settings.parallel)
     return Progress(
@@ -223,24 +222,20 @@ def operations_of(told: Mapping[str, Any]) -> tuple[Operation, ...]:
     )
 
 
-def intent_of(told: Mapping[str, Any]) -> Intent | None:
+def intent_of(told: Mapping[str, Any], *, host: str) -> Intent | None:
     """What a host was told last of the rollout that it was asked about, by its reply."""
     for item in told.get("rollouts") or ():
-        return _intent(item)
+        return _known(item, host=host).intent
     return None
 
 
-def _known(item: Mapping[str, Any]) -> Known:
+def _known(item: Mapping[str, Any], *, host: str) -> Known:
     try:
-        record = record_from_json(Rollout, item["rollout"], "rollout")
-        return Known(rollout=record, who=str(item["who"]), at=float(item["at"]), intent=_intent(item))
+        record, said = record_from_json(Rollout, item["rollout"], "rollout"), item.get("intent")
+        intent = record_from_json(Intent, said["intent"], "intent") if said else None
+        return Known(rollout=record, who=str(item["who"]), at=float(item["at"]), intent=intent)
     except (Refused, KeyError, TypeError, ValueError) as error:
-        raise HostError("a host has a rollout that cannot be understood", hint="update Launchpad") from error
-
-
-def _intent(item: Mapping[str, Any]) -> Intent | None:
-    said = item.get("intent")
-    return record_from_json(Intent, said["intent"], "intent") if said else None
+        raise HostError(f"{host}: has a rollout that cannot be understood", hint="update Launchpad") from error
 
 
 def _newer(one: Known | None, other: Known) -> Known:

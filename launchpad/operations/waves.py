@@ -91,7 +91,7 @@ class _Waves:
     unwritten: dict[str, LaunchpadError] = field(default_factory=dict)
 
     def run(self) -> Progress:
-        wards = Wards(self.workspace, self.rollout, self.on_event)
+        wards = Wards(self.workspace, self.rollout, self.on_event, serial=self.intent.serial)
         progress = self.look()
         for index, wave in enumerate(self.rollout.waves):
             stop = Stop(wave, progress.states, unlimited=index in self.intent.accepted)

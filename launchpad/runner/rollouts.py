@@ -14,7 +14,7 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
-from launchpad.runner.journal import IDENTIFIER, Journal
+from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
 from launchpad.runner.protocol import (
     Intent,
     Refused,
@@ -123,6 +123,15 @@ def operations(host: Host, identifier: str) -> Iterator[dict[str, Any]]:
         if asked is not None:
             found.append(_operation(journal, asked))
     yield from sorted(found, key=lambda item: (item["at"], item["id"]))
+
+
+def changing(host: Host) -> list[str]:
+    """Every operation under way that brings a tenant to another version, whoever asked for it."""
+    return [journal.identifier for journal in open_journals(host) if _kind(journal) in ("upgrade", "rollback")]
+
+
+def _kind(journal: Journal) -> str:
+    return str((journal.asked() or {"operation": {"kind": ""}})["operation"]["kind"])
 
 
 def checked(identifier: str) -> str:

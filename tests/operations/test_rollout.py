@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,22 @@ import pytest
 import yaml
 
 from launchpad.errors import PartialError, StateError
-from launchpad.events import Committed, Heard, MemberEnded, WaveJudged, WaveStarted, ignore
+from launchpad.events import Committed, Heard, MemberEnded, OperationStarted, WaveJudged, WaveStarted, ignore
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.following import Patience
-from launchpad.operations.members import Wards
+from launchpad.operations.members import Halted, Wards, forth
 from launchpad.operations.rollout import RolloutPlan, Wanted, plan_rollout, rollout
 from launchpad.operations.rollouts import Progress, find, halt, look, prepare, rollouts, say
 from launchpad.operations.take_back import take_back
 from launchpad.operations.upgrade import Target, plan_upgrade, upgrade
 from launchpad.operations.waves import Stop, carried, go_on
 from launchpad.plan.rollout import FORTH, MemberState, operation_id
+from launchpad.runner import engine
+from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Intent, Member
 from launchpad.workspace import Workspace
 from tests.memory.effects import Killed
-from tests.memory.fleet import MemoryFleet, commit, git, memory_fleet
+from tests.memory.fleet import FleetClock, MemoryFleet, commit, git, memory_fleet
 
 OLD, NEW = "1.0.0", "1.1.0"
 TENANTS = {"canary-1": "web-1", "canary-2": "web-2", "anna": "web-1", "bert": "web-2", "carl": "web-3"}
@@ -110,6 +112,41 @@ def test_hosts_work_side_by_side_and_on_one_tenant_at_a_time(fleet: MemoryFleet)
     stop = Stop(rollout.waves[0], states)
     ended = carried(Wards(workspace, rollout, ignore), members, states, change=change, stop=stop)
     assert set(ended) == {member.tenant for member in members}
+
+
+def test_another_upgrade_on_the_host_is_let_end_first(fleet: MemoryFleet) -> None:
+    workspace = fleet.workspace()
+    what = planned(workspace)
+    fleet.hosts["web-1"].stuck.add("anna")
+    upgrade_one(workspace, "anna", "2.0.0", identifier="0mhcq2k3a-somebody-s")
+    stuck = Journal(fleet.hosts["web-1"], "0mhcq2k3a-somebody-s")
+
+    def hear(heard: Heard) -> None:
+        if isinstance(heard.event, OperationStarted) and heard.host == "web-1":
+            assert stuck.outcome() is not None
+
+    @dataclass
+    class Ending(FleetClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            fleet.hosts["web-1"].stuck.clear()
+            engine.settle_all(fleet.hosts["web-1"])
+
+    done = rolled_out(replace(workspace, clock=Ending(fleet.hosts)), what, hear)
+    assert outcomes(done)["canary-1"] == "changed"
+
+
+def test_what_a_host_heard_before_counts_no_more(fleet: MemoryFleet) -> None:
+    """One that was away while the others were told to go on."""
+    workspace = fleet.workspace()
+    what = planned(workspace)
+    prepare(workspace, what.rollout)
+    say(workspace, what.rollout, Intent(serial=1, what="halt"))
+    member, states = what.rollout.waves[0].members[0], look(workspace, what.rollout).states
+    with pytest.raises(Halted):
+        forth(Wards(workspace, what.rollout, ignore), member, states[member.tenant])
+    done = forth(Wards(workspace, what.rollout, ignore, serial=2), member, states[member.tenant])
+    assert done.outcome == "changed"
 
 
 def test_a_canary_that_fails_halts_and_the_rest_is_untouched(fleet: MemoryFleet) -> None:

@@ -14,11 +14,11 @@ from launchpad.runner.verbs import only, reply
 def rollouts(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"rollouts": [{"rollout", "who", "from", "at", "intent": {"intent", "who", "at"} or null}], "operations": [those
     of the one that was asked for: {"id", "kind", "tenant", "who", "at", "outcome" (null: goes on), "message",
-    "seconds"}], "clock"}.
+    "seconds"}], "changing": [the ids of what changes a tenant's version here now]}.
 
     body {"id": of one rollout; all when left out}."""
     wanted = only(body, id=str)["id"] or ""
     found = kept.records(host, wanted)
     told = [item | {"intent": kept.intent(host, item["rollout"]["id"])} for item in found]
     begun = list(kept.operations(host, wanted)) if wanted else []
-    yield reply({"rollouts": told, "operations": begun, "clock": host.now()})
+    yield reply({"rollouts": told, "operations": begun, "changing": kept.changing(host)})
