@@ -46,7 +46,7 @@ def rollout(
     yes: Yes = False,
     identifier: Annotated[str, typer.Option("--id", metavar="ID", help="Of the rollout; else the newest.")] = "",
 ) -> None:
-    """Bring every tenant of APP to a newer version, ring after ring: canaries, 1 %, 10 %, 50 %, all.
+    """Bring every tenant of APP to a newer version, ring after ring: canaries, 1%, 10%, 50%, all.
 
     launchpad.yaml says the rings, how long each must go well, and how many of its tenants may fail. A ring that failed,
     or of which too little can be told, halts the rollout; the rest stays as it is.

@@ -102,12 +102,17 @@ class _Waves:
             if stop.halted is not None:
                 return progress
             verdict, progress = self.judged(wards, wave, progress)
-            tell(wards, WaveJudged(ring=wave.ring, verdict=verdict.verdict, reason=verdict.reason))
+            tell(wards, self.told(index, verdict))
             if _blocks(self.intent, index, verdict):
                 return self.say(progress, "halt", reason=f"ring {wave.ring}: {verdict.verdict}: {verdict.reason}")
             if verdict.verdict == "pass" and index not in self.intent.passed:
                 progress = self.say(progress, "go", passed=index)
         return self.say(progress, "over")
+
+    def told(self, index: int, verdict: Judgement) -> WaveJudged:
+        passed_over = verdict.verdict != "pass" and not _blocks(self.intent, index, verdict)
+        reason = f"{verdict.reason}; it goes on all the same" if passed_over else verdict.reason
+        return WaveJudged(ring=verdict.ring, verdict=verdict.verdict, reason=reason)
 
     def todo(self, wave: Wave, progress: Progress) -> list[Member]:
         """The members that are left to do, and that this operator has not tried."""
