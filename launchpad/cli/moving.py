@@ -68,7 +68,7 @@ def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> No
     from launchpad.operations.confirmation import Confirmation
     from launchpad.operations.move import move, plan_move
 
-    seconds = read_time(wait)
+    seconds = read_time(wait, option="--wait")
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
         confirm(

@@ -70,7 +70,7 @@ def since(text: str, *, now: float) -> float:
         raise Malformed(f"bad time {text[:60]!r}", expected="10m, 2h, 1d or 2026-11-22T14:00") from error
 
 
-def soak(text: str) -> int:
+def soak(text: str, *, option: str = "--soak") -> int:
     """`60s`, `5m` or `0s`, which is none, as seconds. Malformed, which names the option, if it is no such time."""
     if text in ("0", "0s"):
         return 0
@@ -78,7 +78,7 @@ def soak(text: str) -> int:
     try:
         seconds = Duration.parse(text).seconds
     except Malformed as error:
-        raise Malformed(f"--soak: {error.what}", expected=expected, hint="--soak 60s") from error
+        raise Malformed(f"{option}: {error.what}", expected=expected, hint=f"{option} 60s") from error
     if seconds > HOUR:
-        raise Malformed(f"--soak: {text} is too long", expected=expected, hint="--soak 1h")
+        raise Malformed(f"{option}: {text} is too long", expected=expected, hint=f"{option} 1h")
     return seconds

@@ -2,7 +2,8 @@
 
 What was done is read from the two hosts, not remembered here: the same command goes on from wherever an earlier one was
 cut, whoever types it. Up to the source's tombstone nothing has happened that anybody would notice; from there on the
-way leads to the destination, or back once the destination has written down that it will never take the tenant in."""
+way leads to the destination, or back once the destination has written down that it will never take the tenant in.
+"""
 
 from __future__ import annotations
 
@@ -140,6 +141,8 @@ class _Moving:
     on_event: OnEvent
     held_at: float | None = None
     open_at: float | None = None
+    stands_still: bool = False
+    """Whether it is on neither host."""
     arriving: bool = False
     """Whether what the destination commits next is the arrival."""
     carried: int = 0
@@ -151,6 +154,16 @@ class _Moving:
         return str(self.tenant.name)
 
     def run(self) -> Moved:
+        try:
+            return self._run()
+        except LaunchpadError as error:
+            if self.stands_still:
+                again = f"launchpad move {self.name} --to {self.destination.name}"
+                told = f"{self.name} stands still: {again} goes on from here, and with --back it is called off"
+                error.hint = f"{told} ({error.hint})" if error.hint else told
+            raise
+
+    def _run(self) -> Moved:
         there = self.look(self.destination)
         if there.has_it:
             outcome = "unchanged"
@@ -220,12 +233,14 @@ class _Moving:
                 hint=f"launchpad move {self.name} --to {self.destination.name} --back",
             )
         self._judge_version(here)
+        self.stands_still = True
         if here.tombstone["generation"] not in there.ids:
             base = next((str(item["id"]) for item in here.generations if item["id"] in there.ids), "")
             self.carried = self._carry(here, str(here.tombstone["generation"]), base)
         certified = self._certificates()
         self.arriving = True
         self._arrive(self.destination, self.source, here.tombstone, certified=certified)
+        self.stands_still = False
 
     def _judge_only_one(self) -> None:
         """Refuse to go on where an operator's hand brought the tenant to both hosts."""

@@ -130,8 +130,9 @@ def test_finishing_leaves_the_data_and_a_purge_leaves_the_tombstone(place: Place
 
 def test_a_destination_that_cannot_start_it_gives_it_back(place: Place) -> None:
     place.there.behaviours = dict.fromkeys(place.there.registry, "crash")
-    with pytest.raises(OperationFailed):
+    with pytest.raises(OperationFailed) as failed:
         place.move()
+    assert "alice stands still: launchpad move alice --to web-2 goes on from here" in failed.value.hint
     assert place.writers() == 0
     assert not place.there.has_data(paths.data("alice"))
     what = plan_move(place.workspace, "alice", to="web-2")

@@ -1,7 +1,8 @@
 """The site of a tenant that left: every request is passed on to its new host, over TLS that its own name proves.
 
 The text is made here, of a tombstone's address and of domains that were judged when they were deployed; nothing in it
-is an operator's."""
+is an operator's.
+"""
 
 from __future__ import annotations
 

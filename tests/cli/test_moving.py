@@ -1,0 +1,78 @@
+"""launchpad move, from the words typed to the lines printed, between two hosts in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_operations import launchpad
+from tests.operations.moving import Place, a_place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return a_place(tmp_path / "fleet")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--back",),
+        ("--to", "web-2", "--finish"),
+        ("--to", "web-2", "--back", "--fence", "gone"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(place: Place, words: tuple[str, ...]) -> None:
+    assert launchpad(place.workspace, "move", "alice", *words).code == 2
+
+
+def test_nobody_is_moved_who_was_not_asked_about(place: Place) -> None:
+    ran = launchpad(place.workspace, "move", "alice", "--to", "web-2")
+    assert ran.code == 4 and "Move alice from web-1 to web-2?" in str(ran.error)
+    assert "web-1" in place.file.read_text()
+
+
+def test_a_move_says_where_it_is_and_what_is_left_to_do(place: Place) -> None:
+    ran = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
+    assert ran.code == 0, ran.error
+    assert ran.out.startswith("alice: moved from web-1 to web-2; requests waited for ")
+    said = ran.err
+    assert "carrying its data from web-1 to web-2" in said
+    assert "inventory/tenants/alice.yaml says host: web-2 now; commit it" in said
+    assert "wanted: alice.example.com. A 127.0.0.1" in said
+    assert "web-1 passes requests on; then: launchpad move alice --finish" in said
+    assert "the token" not in ran.out + said
+
+
+def test_under_json_the_last_line_is_how_it_ended(place: Place) -> None:
+    lines = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes", "--json").lines
+    last = lines[-1]
+    assert (last["outcome"], last["source"], last["destination"], last["written"]) == ("done", "web-1", "web-2", True)
+    assert last["problems"] == [] and last["domains"] == ["alice.example.com"]
+
+
+def test_a_failed_arrival_says_how_it_goes_on(place: Place) -> None:
+    place.there.behaviours = dict.fromkeys(place.there.registry, "crash")
+    ran = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
+    assert ran.code == 6
+    assert "launchpad move alice --to web-2 goes on from here, and with --back it is called off" in str(
+        getattr(ran.error, "hint", "")
+    )
+    back = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--back", "--yes")
+    assert back.code == 0 and back.out == "alice: is back on web-1\n"
+
+
+def test_finishing_says_what_is_left_of_it(place: Place) -> None:
+    launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
+    ran = launchpad(place.workspace, "move", "alice", "--finish")
+    assert ran.code == 4 and "--yes finishes all the same" in str(getattr(ran.error, "hint", ""))
+    ran = launchpad(place.workspace, "move", "alice", "--finish", "--yes")
+    assert ran.out == "alice: web-1 has let go of it\n"
+    assert "launchpad retire alice --host web-1 --purge removes it" in ran.err
+
+
+def test_a_time_that_is_none_is_named_by_its_option(place: Place) -> None:
+    ran = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--wait", "soon")
+    assert "--wait" in str(ran.error)
