@@ -136,9 +136,10 @@ def test_a_move_under_visitors(pair: Pair, measured: Callable[..., None], say: C
     world = pair.world
     pair.add("alice")
     serial = pair.certificate(pair.old, "alice")
-    script = f"head -c 30000000 /dev/urandom > {TENANT.format('alice')}/data/marker/large"
-    world.host.exec(["sh", "-c", script + f" && chown --reference={TENANT.format('alice')}/data/marker $_"])
-    large = f"sha256sum < {TENANT.format('alice')}/data/marker/large"
+    folder = f"{TENANT.format('alice')}/data/marker"
+    script = f"head -c 30000000 /dev/urandom > {folder}/large && chown --reference={folder} {folder}/large"
+    world.host.exec(["sh", "-c", script])
+    large = f"sha256sum < {folder}/large"
     with visiting(world, "alice") as visitors, pair.counting("alice") as counts:
         time.sleep(2)
         moved = pair.move("alice")
@@ -190,7 +191,9 @@ def test_the_old_host_remembers_over_a_reboot_and_lets_go_in_the_end(pair: Pair)
 
 DEPART = ("hold-traffic", "stop-side", "take-generation", "record", "entomb", "commit", "clear-secrets")
 BEHIND = ("put-forward",)
-CELLS = [(step, when) for step in (*DEPART, *BEHIND) for when in ("begun", "applied")]
+DECIDING = ("entomb", "commit")
+"""What happens between their beginning and their end decides whose the tenant is."""
+CELLS = [(step, "begun") for step in (*DEPART, *BEHIND)] + [(step, "applied") for step in DECIDING]
 FAULTS = ("rebooted", "dead for a while")
 QUICK = [("entomb", "applied", "rebooted")]
 
