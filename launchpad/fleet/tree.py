@@ -22,7 +22,8 @@ from launchpad.fleet.mistakes import Mistake, Place
 LARGEST_FILE = 256 * 1024
 MOST_NODES = 20_000
 DEEPEST = 16
-MOST_REMEMBERED = 4096
+SMALL_FILE, MOST_REMEMBERED = 2048, 4096
+"""Bytes, as a tenant's file has them at most, and how many of such."""
 
 Scalar = str | int | float | bool | None
 
@@ -83,11 +84,20 @@ class Unreadable(Exception):
         self.mistakes = mistakes
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
 def read_tree(file: str, content: bytes) -> Tree:
     """The tree of a file's bytes; an empty file is an empty mapping. Raises Unreadable with the mistakes it sees.
 
-    Remembered: a rollout edits one tenant's file after another, and reads the whole inventory each time."""
+    Small ones are remembered: a rollout edits one tenant's file after another, and reads the whole inventory each
+    time."""
+    return _remembered(file, content) if len(content) <= SMALL_FILE else _read(file, content)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _remembered(file: str, content: bytes) -> Tree:
+    return _read(file, content)
+
+
+def _read(file: str, content: bytes) -> Tree:
     text = _decode(file, content)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
