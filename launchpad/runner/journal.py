@@ -39,6 +39,9 @@ class Journal:
         self.identifier = identifier
         self.folder = paths.operation(identifier)
         self._last = 0
+        self._events: list[dict[str, Any]] = []
+        self._parsed = 0
+        """How many bytes of the file's whole lines are in `_events`."""
 
     # --- what was asked
 
@@ -70,16 +73,13 @@ class Journal:
     # --- what happened
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:
-        """The events with a number above `after`."""
-        found = []
-        for line in (self.host.read(f"{self.folder}/journal.jsonl") or b"").split(b"\n"):
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue  # a write that was torn when the machine died; everything before it is whole
-            if isinstance(event, dict) and event.get("number", 0) > after:
-                found.append(event)
-        return found
+        """The events with a number above `after`. What was read once is not parsed again: lines are only ever added."""
+        data = self.host.read(f"{self.folder}/journal.jsonl") or b""
+        whole = data.rfind(b"\n") + 1
+        if whole > self._parsed:
+            self._events += _parsed(data[self._parsed : whole])
+            self._parsed = whole
+        return [event for event in (*self._events, *_parsed(data[whole:])) if event["number"] > after]
 
     def add(self, event: str, **fields: Any) -> dict[str, Any]:
         """Record an event; on disk when this returns."""
@@ -123,6 +123,19 @@ class Journal:
     def _json(self, name: str) -> Any:
         data = self.host.read(f"{self.folder}/{name}")
         return None if data is None else json.loads(data)
+
+
+def _parsed(lines: bytes) -> list[dict[str, Any]]:
+    """The events on these lines, but for a write that was torn when the machine died; everything before it is whole."""
+    found = []
+    for line in lines.split(b"\n"):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("number"), int):
+            found.append(event)
+    return found
 
 
 def open_journals(host: Host) -> Iterator[Journal]:
