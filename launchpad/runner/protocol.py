@@ -79,9 +79,12 @@ class Refused(Exception):
         return {"type": "error", "error": self.kind, "message": self.message, "hint": self.hint}
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical(value: object) -> bytes:
     """The one JSON form that digests are taken of: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def digest_of(data: bytes) -> str:

@@ -29,6 +29,13 @@ class File:
     uid: int = 0
 
 
+class Zeros(bytes):
+    """So many zero bytes, pickled as their number: the room that an operation keeps is most of a host's bytes."""
+
+    def __reduce__(self) -> tuple[type[Zeros], tuple[int]]:
+        return Zeros, (len(self),)
+
+
 class MemoryData:
     """`Data` without secrets, and what apps do with it."""
 
@@ -42,6 +49,7 @@ class MemoryData:
     mounts: dict[str, str]
     refusals: list[str]
     disk_full: bool
+    struck: bool
     halfway: bool
     free: int
     charged: dict[str, int]
@@ -109,6 +117,7 @@ class MemoryData:
         self.volumes[to]["disk_mb"] = disk_mb
 
     def room(self, path: str) -> int:
+        self.struck = self.struck or self.disk_full
         return 0 if self.disk_full else self.free
 
     def reclaim(self, path: str, *, seconds: float) -> None:

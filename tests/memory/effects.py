@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ class Moment:
     known: bool
     """Whether it leaves what it also leaves at another moment, which is not `known`."""
     left: bytes
+    """Nothing of one that is known."""
 
     def host(self) -> Any:
         """The host as the process left it; another one each time."""
@@ -48,8 +49,7 @@ def moments(host: Any, run: Callable[[], object]) -> list[Moment]:
     host.moments = []
     try:
         run()
-        found: list[Moment] = host.moments
-        return found
+        return [replace(moment, left=b"") if moment.known else moment for moment in host.moments]
     finally:
         host.moments = None
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Announced, Busy, Container, Failed, Output, Progress
-from tests.memory.data import PARTIAL, File
+from tests.memory.data import PARTIAL, File, Zeros
 from tests.memory.effects import Killed, Moment, effect, moments
 from tests.memory.restic import MemoryRestic, Repository
 
@@ -52,6 +52,8 @@ class MemoryHost(MemoryRestic):
     disk_full: bool = False
     fill_at: int = 0
     """The call from which on the disk is full."""
+    struck: bool = False
+    """Whether anything failed, or was seen otherwise, because of one of these: whatever asks for one says so here."""
     spare: int = 0
     """Bytes that can still be written on a full disk: what was reserved and has been removed."""
     free: int = 64 << 30
@@ -134,7 +136,8 @@ class MemoryHost(MemoryRestic):
     def mend(self) -> None:
         """Whatever failed works again; a Caddy that was down has started anew, and so read its files."""
         if self.caddy_down:
-            self.sites = self._site_files()
+            before, self.sites = self.sites, self._site_files()
+            self.struck = self.struck or self.sites != before
         self.docker_down = self.disk_full = self.caddy_down = self.registry_down = False
 
     def stop_by_hand(self, tenant: str) -> None:
@@ -198,7 +201,7 @@ class MemoryHost(MemoryRestic):
         self._be_writable(path)
         self._room(path, len(data))
         self._parents(path)
-        self.files[path] = File(bytes(data), mode, uid)
+        self.files[path] = File(Zeros(len(data)) if data.count(0) == len(data) else bytes(data), mode, uid)
 
     @effect
     def set_aside(self, path: str, size: int) -> None:
@@ -258,6 +261,7 @@ class MemoryHost(MemoryRestic):
     def _room(self, path: str, size: int) -> None:
         if not self.disk_full or path.startswith("/run/"):
             return
+        self.struck = True
         if self.spare < size:
             raise Failed(f"{path}: No space left on device")
         self.spare -= size
@@ -304,6 +308,7 @@ class MemoryHost(MemoryRestic):
             return
         self._room("/var/lib/docker", 1)
         if self.registry_down:
+            self.struck = True
             raise Failed(f"{image}: the registry does not answer")
         if image not in self.registry:
             raise Failed(f"{image}: not found in the registry")
@@ -443,12 +448,16 @@ class MemoryHost(MemoryRestic):
 
     def _docker(self) -> None:
         if self.docker_down:
+            self.struck = True
             raise Failed("Docker does not answer")
 
     def _let_crash(self) -> None:
         for name, box in self.boxes.items():
-            after, code = DIES_AFTER.get(self.behaviours.get(box.image, "good"), (inf, 0))
-            if after < inf and box.state == "running" and self.clock - float(box.started_at) > after:
+            death = DIES_AFTER.get(self.behaviours.get(box.image, "good"))
+            if death is None or box.state != "running":
+                continue
+            after, code = death
+            if self.clock - float(box.started_at) > after:
                 self.boxes[name] = box.but(state="exited", exit_code=code, address="")
 
     def _listening(self, address: IPv4Address) -> Container | None:
@@ -521,6 +530,7 @@ class MemoryHost(MemoryRestic):
 
     def _caddy(self) -> None:
         if self.caddy_down:
+            self.struck = True
             raise Failed("Caddy does not answer")
 
     def _site_files(self) -> dict[str, bytes]:
