@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -37,7 +38,7 @@ def add_host(
         str, typer.Option(metavar="ADDRESS", help="Where it answers SSH: an IP address or a host name.")
     ],
     memory: Annotated[str, typer.Option(metavar="SIZE", help="All that it has, such as 8GiB.")],
-    cpus: Annotated[float, typer.Option(metavar="NUMBER", help="How many it has.")],
+    cpus: Annotated[str, typer.Option(metavar="NUMBER", help="How many it has.")],
     disk: Annotated[str, typer.Option(metavar="SIZE", help="What of its disk tenants may get, such as 80GiB.")],
     port: Annotated[int, typer.Option(metavar="PORT", help="Where it answers SSH.")] = 22,
     fingerprint: Annotated[
@@ -51,9 +52,8 @@ def add_host(
         record["port"] = port
     if fingerprint:
         record["fingerprints"] = [_read("--fingerprint", Fingerprint, text) for text in fingerprint]
-    whole = int(cpus) if cpus == int(cpus) else cpus
     sizes = {"memory": _read("--memory", Size.parse, memory), "disk": _read("--disk", Size.parse, disk)}
-    record["resources"] = {"memory": sizes["memory"], "cpus": whole, "disk": sizes["disk"]}
+    record["resources"] = {"memory": sizes["memory"], "cpus": _read("--cpus", _number, cpus), "disk": sizes["disk"]}
     host = session.workspace.fleet.add_host(HostName(name), record)
     session.output.result(host.model_dump(mode="json"), f"host {host.name} is in inventory/hosts.yaml")
     session.output.say(f"next: launchpad provision {host.name}")
@@ -114,6 +114,12 @@ def _read(option: str, kind: Callable[[str], Read], text: str) -> Read:
         return kind(text)
     except Malformed as error:
         raise InventoryError(f"{option}: {error.message}", hint=error.hint) from error
+
+
+def _number(text: str) -> int | float:
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) is None:
+        raise Malformed(f"bad number {text!r}", expected="a number such as 2 or 2.5")
+    return float(text) if "." in text else int(text)
 
 
 def _row(fleet: Fleet, host: Host) -> tuple[str, ...]:

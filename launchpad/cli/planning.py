@@ -107,7 +107,7 @@ def describe(made: FleetPlan) -> str:
     if made.changes:
         lines.append(f"plan {made.digest}: {_count(len(made.changes), 'change')}")
     else:
-        lines.append("nothing to do on the hosts that answered" if made.unreachable else "nothing to do")
+        lines.append("nothing to do on any other host" if made.unreachable else "nothing to do")
     return "\n".join(lines)
 
 

@@ -162,6 +162,14 @@ def test_a_tenant_comes_and_goes(terminal: Terminal) -> None:
             3,
             "bad size",
         ),
+        *(
+            (
+                tuple(f"host add web-3 --address 203.0.113.9 --memory 8GiB --cpus {cpus} --disk 9GiB".split()),
+                3,
+                "--cpus",
+            )
+            for cpus in ("inf", "nan", "-1", "x")
+        ),
         (("app", "show", "openclow"), 3, "did you mean openclaw?"),
         (("secret", "set", "alice", "ANTHROPIC_KEY"), 3, "did you mean ANTHROPIC_API_KEY?"),
         (("secret", "set", "bob", "API_KEY"), 3, "the secret is empty"),
