@@ -44,8 +44,8 @@ def move(
 ) -> None:
     """Bring TENANT to another host: its data, its certificates and all, and never on both at once.
 
-    Most of the data goes over while it serves; then it stands still for the rest, requests wait, and the old host
-    passes them on to the new one until its names lead there. What is interrupted goes on when the same command is typed
+    Most of the data goes over while it serves; then it stands still for the rest, and from then on the old host passes
+    requests on to the new one until its names lead there. What is interrupted goes on when the same command is typed
     again, by anybody. Its data stays on the old host, too, until `launchpad retire TENANT --host HOST --purge`."""
     from launchpad.cli.boundary import UsageError
 
@@ -86,7 +86,7 @@ def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> No
 def _ended(done: Moved) -> str:
     if done.outcome == "unchanged":
         return f"{done.tenant} is on {done.destination}"
-    silent = "" if done.silent_seconds is None else f"; requests waited for {done.silent_seconds:.1f} s"
+    silent = "" if done.silent_seconds is None else f"; it stood still for {done.silent_seconds:.1f} s"
     return f"{done.tenant}: moved from {done.source} to {done.destination}{silent}"
 
 

@@ -37,7 +37,7 @@ def test_nobody_is_moved_who_was_not_asked_about(place: Place) -> None:
 def test_a_move_says_where_it_is_and_what_is_left_to_do(place: Place) -> None:
     ran = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
     assert ran.code == 0, ran.error
-    assert ran.out.startswith("alice: moved from web-1 to web-2; requests waited for ")
+    assert ran.out.startswith("alice: moved from web-1 to web-2; it stood still for ")
     said = ran.err
     assert "carrying its data from web-1 to web-2" in said
     assert "inventory/tenants/alice.yaml says host: web-2 now; commit it" in said

@@ -28,8 +28,8 @@ from tests.lab.world import Answer, World, label, write
 
 TENANT = "/srv/launchpad/tenants/{}"
 MOVE_SECONDS = 300
-SILENT_SECONDS = 28.0
-"""So long a request is held at the old host before it is told to come back."""
+SILENT_SECONDS = 60.0
+"""To stop, to carry what changed, and to start: on a host that is busy with other things too."""
 
 
 @dataclass
@@ -174,8 +174,8 @@ def test_the_old_host_remembers_over_a_reboot_and_lets_go_in_the_end(pair: Pair)
         assert time.monotonic() < end, "the old host passes nothing on after a reboot"
         time.sleep(0.5)
     assert pair.running_on("alice") == [pair.new.name]
-    said = world.launchpad("status", check=False).out
-    assert "moved" in said and "launchpad move alice --finish" in said, said
+    said = world.launchpad("--json", "status", check=False).out
+    assert '"moved"' in said and "launchpad move alice --finish" in said, said
     refused = world.launchpad("move", "alice", "--finish", check=False)
     assert refused.code == 4 and "does not lead to web-2" in refused.err
     world.launchpad("move", "alice", "--finish", "--yes")
