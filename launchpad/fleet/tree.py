@@ -22,8 +22,8 @@ from launchpad.fleet.mistakes import Mistake, Place
 LARGEST_FILE = 256 * 1024
 MOST_NODES = 20_000
 DEEPEST = 16
-SMALL_FILE, MOST_REMEMBERED = 2048, 4096
-"""Bytes, as a tenant's file has them at most, and how many of such."""
+SMALL_FILE, SMALL_REMEMBERED, LARGE_REMEMBERED = 2048, 4096, 16
+"""Bytes, as a tenant's file has them at most, and how many of such, and of larger ones: apps, hosts."""
 
 Scalar = str | int | float | bool | None
 
@@ -87,14 +87,9 @@ class Unreadable(Exception):
 def read_tree(file: str, content: bytes) -> Tree:
     """The tree of a file's bytes; an empty file is an empty mapping. Raises Unreadable with the mistakes it sees.
 
-    Small ones are remembered: a rollout edits one tenant's file after another, and reads the whole inventory each
-    time."""
-    return _remembered(file, content) if len(content) <= SMALL_FILE else _read(file, content)
-
-
-@lru_cache(maxsize=MOST_REMEMBERED)
-def _remembered(file: str, content: bytes) -> Tree:
-    return _read(file, content)
+    Remembered: a rollout edits one tenant's file after another, and reads the whole inventory each time; the largest
+    of it, the apps that Launchpad ships, are the same each time."""
+    return _small(file, content) if len(content) <= SMALL_FILE else _large(file, content)
 
 
 def _read(file: str, content: bytes) -> Tree:
@@ -119,6 +114,10 @@ def _read(file: str, content: bytes) -> Tree:
     if tree.value is None:
         return Tree(tree.place, {})
     return tree
+
+
+_small = lru_cache(maxsize=SMALL_REMEMBERED)(_read)
+_large = lru_cache(maxsize=LARGE_REMEMBERED)(_read)
 
 
 def _decode(file: str, content: bytes) -> str:
