@@ -221,15 +221,21 @@ def forget_old_ones(lab: Lab) -> None:
 
 def provisioned(lab: Lab) -> tuple[str, Path]:
     """The key of a snapshot of a provisioned host, and the operator's configuration folder that belongs to it."""
-    with (Path(lab.paths.cache) / "provisioned.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of the tests at once make it once
-        return _provisioned(lab, key_of_the_code())
-
-
-def _provisioned(lab: Lab, key: str) -> tuple[str, Path]:
+    key = key_of_the_code()
     config = Path(lab.paths.cache) / "operators" / label(key)
-    if lab.has_snapshot(label(key), key=key) and (config / "launchpad").is_dir():
-        return key, config
+    if not _is_provisioned(lab, key, config):  # asked before the lock: another checkout's may take minutes
+        with (Path(lab.paths.cache) / "provisioned.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of the tests at once make it once
+            if not _is_provisioned(lab, key, config):
+                _provision(lab, key, config)
+    return key, config
+
+
+def _is_provisioned(lab: Lab, key: str, config: Path) -> bool:
+    return lab.has_snapshot(label(key), key=key) and (config / "launchpad").is_dir()
+
+
+def _provision(lab: Lab, key: str, config: Path) -> None:
     host = lab.up(SEED, fresh=True)
     world = a_world(lab, host, Path(lab.paths.cache) / "seed-workspace", fresh=True)
     world.launchpad("provision", "web-1", "--root-key", str(host.key_path), timeout=600)
@@ -241,7 +247,6 @@ def _provisioned(lab: Lab, key: str) -> tuple[str, Path]:
     lab.snapshot(host, label(key), key=key)
     forget_old_ones(lab)
     lab.down(SEED)
-    return key, config
 
 
 def a_world(lab: Lab, host: Host, root: Path, *, fresh: bool = False, config: Path | None = None) -> World:
