@@ -174,8 +174,14 @@ class Vault:
         if "targets" in operation:  # what is asked without them is done without them from then on
             body["secrets"] = {name: {"version": "1", "value": value} for name, value in CREDENTIALS.items()}
         request = json.dumps({"protocol": PROTOCOL, "client": "vault", "verb": "submit", "body": body})
-        self.world.host.exec([RUNNER, "operator=vault"], stdin=request + "\n")
+        until(lambda: self._accepted(request), f"{identifier} is accepted", seconds=SETTLE_SECONDS)
         return identifier
+
+    def _accepted(self, request: str) -> bool:
+        """Ask; False while the process of the one before, which is over, still holds its lock."""
+        said = self.world.host.exec([RUNNER, "operator=vault"], stdin=request + "\n", check=False)
+        assert said.status == 0 or '"locked"' in said.stdout, said
+        return said.status == 0
 
     def outcome(self, identifier: str) -> str:
         """How the operation ended, waited for."""
