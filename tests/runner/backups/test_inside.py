@@ -48,6 +48,17 @@ class Sandbox:
         return self.folder / "target"
 
     def run(self, do: str, *, uid: int | None = None, path: str = os.environ["PATH"], **more: Any) -> dict[str, Any]:
+        """What it answers in the end."""
+        process = self.start(do, uid=uid, path=path, **more)
+        out, errors = process.communicate()
+        assert process.returncode == 0, errors
+        answer: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return answer
+
+    def start(
+        self, do: str, *, uid: int | None = None, path: str = os.environ["PATH"], **more: Any
+    ) -> subprocess.Popen[str]:
+        """Begin it, in a process group of its own."""
         tmp = self.folder / f"tmp-{do}"
         tmp.mkdir(exist_ok=True, mode=0o1777)
         tmp.chmod(0o1777)
@@ -60,17 +71,20 @@ class Sandbox:
         }
         task = {"do": do, "uid": os.getuid() if uid is None else uid, "tenant": "alice", "root": str(self.data)}
         task |= {"repository": repository} | more
-        done = subprocess.run(
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
             [sys.executable, "-c", "import sys; from launchpad.runner.backups.inside import main; sys.exit(main())"],
-            input=json.dumps(task) + "\n",
-            capture_output=True,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
             text=True,
             env={"PATH": path, "TMPDIR": str(tmp), "PYTHONPATH": str(ROOT)},
-            check=False,
+            start_new_session=True,
         )
-        assert done.returncode == 0, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return answer
+        assert process.stdin
+        process.stdin.write(json.dumps(task) + "\n")
+        process.stdin.flush()
+        return process
 
     def send(self, generation: str = "g-1", **more: Any) -> dict[str, Any]:
         given: dict[str, Any] = {"tags": [f"generation={generation}"], "wrap": WRAP, "known": False}
