@@ -30,10 +30,13 @@ def exported(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def old_one(lab: Lab, world: World, exported: Path) -> Iterator[Host]:
     """A machine that is none of the fleet's, with the archive unpacked in root's home."""
-    host = lab.up(f"{world.host.name[:20]}-old", fresh=True)
-    host.exec(["tar", "-xzf", "-", "-C", "/root"], stdin=exported.read_bytes())
-    yield host
-    lab.down(host.name)
+    name = f"{world.host.name[:20]}-old"
+    try:
+        host = lab.up(name, fresh=True)
+        host.exec(["tar", "-xzf", "-", "-C", "/root"], stdin=exported.read_bytes())
+        yield host
+    finally:
+        lab.down(name)
 
 
 def mark(world: World, name: str, text: str) -> None:

@@ -57,18 +57,20 @@ class Past:
 @pytest.fixture(scope="module")
 def past(lab: Lab, world: World) -> Iterator[Past]:
     """Bob's machine, on which his Clawdbot runs and has had a life."""
-    host = lab.up(f"{world.host.name[:20]}-bob", fresh=True)
-    clawdbot.install(lab.paths, host.root)
-    host.exec(["useradd", "--create-home", "--shell=/bin/bash", "bob"])
-    host.exec(["tar", "-xzf", "-", "-C", HOME, "--no-same-owner"], stdin=clawdbot.state(lab.paths).read_bytes())
-    host.exec(["chown", "-R", "bob:bob", HOME])
+    name = f"{world.host.name[:20]}-bob"
     try:
+        host = lab.up(name, fresh=True)
+        clawdbot.install(lab.paths, host.root)
+        host.exec(["useradd", "--create-home", "--shell=/bin/bash", "bob"])
+        home = clawdbot.state(lab.paths).read_bytes()
+        host.exec(["tar", "-xzf", "-", "-C", HOME, "--no-same-owner"], stdin=home)
+        host.exec(["chown", "-R", "bob:bob", HOME])
         start(host)
         found = Past(host)
         found.read()
         yield found
     finally:
-        lab.down(host.name)
+        lab.down(name)
 
 
 def start(host: Host) -> None:
