@@ -97,6 +97,8 @@ class Seen:
     devices: frozenset[str]
     jobs: frozenset[str]
     markers: frozenset[str]
+    has_key: bool
+    """Whether it knows of bob's key to a provider's models: versions keep that in places of their own."""
 
 
 def seen(ask: Callable[..., str], markers: str) -> Seen:
@@ -111,6 +113,7 @@ def seen(ask: Callable[..., str], markers: str) -> Seen:
             item["name"] for item in asked("cron", "list")["jobs"] if item["name"].startswith(("in-", "from-"))
         ),
         markers=frozenset(name.removesuffix(".marker") for name in markers.split()),
+        has_key="anthropic:default" in ask("models", "status", "--json"),
     )
 
 
@@ -123,6 +126,7 @@ def judge(found: Seen, past: Past, *phases: str) -> None:
     """Bob's session and device are there, and his marker and job with those of the phases, no more and no less."""
     assert past.session in found.sessions, f"bob's session {past.session} is not among {set(found.sessions)}"
     assert past.device in found.devices, f"bob's device {past.device[:12]} is not among the paired ones"
+    assert found.has_key, "bob's key to a provider is gone"
     assert found.jobs == found.markers == {"from-clawdbot", *phases}, found
 
 
@@ -137,7 +141,7 @@ def test_a_clawdbot_becomes_a_tenant_goes_up_two_versions_and_back_two(
 ) -> None:
     def look(*phases: str) -> None:
         judge(of_dora(world), past, *phases)
-        measured("imported-wrong", 0, n=4)
+        measured("imported-wrong", 0, n=5)
 
     first, second, third = VERSIONS
     images = {image.version: image.reference for name in VERSIONS for image in lab.images(f"openclaw:{name}")}
@@ -209,7 +213,7 @@ def test_a_plain_gateway_starts_on_what_is_exported(
         ) from error
     finally:
         host.exec(["docker", "rm", "--force", "plain"], check=False)
-    measured("exported-wrong", 0, n=4)
+    measured("exported-wrong", 0, n=5)
 
 
 def plainly(host: Host, *words: str) -> str:
