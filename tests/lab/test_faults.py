@@ -15,13 +15,16 @@ from dataclasses import dataclass
 
 import pytest
 import yaml
+from labkit import Host
 
 from launchpad.runner import slots
 from launchpad.runner.plan import other
 from launchpad.runner.steps import STEPS
 from tests.lab.disasters import (
     FAULTS,
+    JOURNALS,
     SETTLE_SECONDS,
+    STORAGE,
     Breakpoint,
     Neighbour,
     disk_full,
@@ -206,7 +209,11 @@ def test_a_release_serves_while_the_disk_stays_full(stage: Stage) -> None:
     try:
         with disk_full(host):
             host.exec(["kill", "-CONT", process])
-            answer = stage.world.wait_for("alice", "/marker", seconds=SETTLE_SECONDS)
+            try:
+                answer = stage.world.wait_for("alice", "/marker", seconds=SETTLE_SECONDS)
+            except AssertionError as error:
+                error.add_note(state(host))
+                raise
             assert answer.body == b"alice was here"
         until(lambda: not open_operations(host), "the host settles it by itself", seconds=SETTLE_SECONDS)
     finally:
@@ -214,6 +221,19 @@ def test_a_release_serves_while_the_disk_stays_full(stage: Stage) -> None:
         operator.communicate()
     stage.world.launchpad(*change.command)
     change.judge()
+
+
+def state(host: Host) -> str:
+    """Of a host that does not come round: its disks, what runs, and what the watcher and the operations said."""
+    commands = (
+        ["df", "-B1", STORAGE, JOURNALS],
+        ["ls", "-la", STORAGE],
+        ["docker", "ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.Status}}"],
+        ["sh", "-c", "for name in $(docker ps -aq --filter name=lp-alice); do docker logs --tail 20 $name; done 2>&1"],
+        ["journalctl", "--no-pager", "--lines=80", "--unit=launchpad-*"],
+        ["ls", "/var/lib/launchpad/open"],
+    )
+    return "\n".join(host.exec(list(command), check=False).stdout for command in commands)
 
 
 def test_an_image_that_nobody_has_leaves_everything_as_it_is(stage: Stage) -> None:

@@ -1,7 +1,8 @@
 """What a change of the version means to the people outside: how long it takes, who waits, who is sent away; and how
 long a generation takes that there is much of.
 
-A mix of GET, POST and WebSockets at ten a second, with a client's patience of 30 s, goes on during each change.
+A mix of GET, POST and WebSockets at ten a second goes on during each change; a client waits 30 s, and as long as the
+app itself takes.
 """
 
 from __future__ import annotations
