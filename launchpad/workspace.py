@@ -18,7 +18,7 @@ from launchpad.fleet.fleet import kit_recipients
 from launchpad.fleet.host import Host
 from launchpad.fleet.revision import TEMPLATES, Revisions
 from launchpad.fleet.secret_store import FolderSecrets, SecretStore
-from launchpad.fleet.snapshot import SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.snapshot import DNS_SECRETS, SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.store import FleetStore, FolderStore
 from launchpad.runner.protocol import Inventory
 from launchpad.settings import Settings
@@ -90,6 +90,8 @@ class Workspace:
     revisions: Revision
     target_secrets: SecretStore
     """The credentials of targets, also readable with the emergency kit."""
+    dns_secrets: SecretStore
+    """The credential of who keeps the names' records."""
     templates: tuple[Path, ...]
     """Folders to look for templates in: the workspace's own first, then the shipped ones."""
     clock: Clock
@@ -120,6 +122,12 @@ class Workspace:
                 recipients=lambda: kit_recipients(fleet.load().defaults),
                 identity=settings.identity,
                 folder=TARGET_SECRETS,
+            ),
+            dns_secrets=FolderSecrets(
+                root,
+                recipients=lambda: fleet.load().defaults.recipients,
+                identity=settings.identity,
+                folder=DNS_SECRETS,
             ),
             revisions=Revisions(root, environment=environment),
             templates=tuple(folder for folder in templates if folder.is_dir()),

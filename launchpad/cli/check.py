@@ -20,7 +20,7 @@ def check(ctx: typer.Context) -> None:
     """
     session = Session.of(ctx)
     workspace = session.workspace
-    mistakes = [*workspace.secrets.mistakes(), *workspace.target_secrets.mistakes()]
+    mistakes = [*workspace.secrets.mistakes(), *workspace.target_secrets.mistakes(), *workspace.dns_secrets.mistakes()]
     try:
         fleet = workspace.fleet.load()
     except InventoryMistakes as error:

@@ -9,6 +9,7 @@ import typer
 from launchpad.cli import complete
 from launchpad.cli.running import Tenant, Yes, carry_out, errors_as_lines
 from launchpad.cli.session import Session
+from launchpad.errors import LaunchpadError
 
 if TYPE_CHECKING:
     from launchpad.operations.move import Moved
@@ -93,21 +94,34 @@ def _ended(done: Moved) -> str:
 def _say_more(session: Session, done: Moved, seconds: int) -> None:
     """What is left for a person: the inventory to commit, the names, what went wrong beside it."""
     from launchpad.operations.dns import Resolver
-    from launchpad.operations.finish_move import await_names, records
+    from launchpad.operations.finish_move import await_names
+    from launchpad.operations.point import records
 
     say = session.output.say
     for problem in done.problems:
         session.output.warn(problem)
     if done.written:
         say(f"inventory/tenants/{done.tenant}.yaml says host: {done.destination} now; commit it")
+    written = _point(session, done)
     for record in records(done.domains, done.address):
-        say(f"wanted: {record}")
+        say(f"{'written' if written else 'wanted'}: {record}")
     left = await_names(session.workspace, done.domains, done.address, dns=Resolver(), seconds=seconds)
     then = f"launchpad move {done.tenant} --finish"
     if not left:
         say(f"its names lead there: {then} has {done.source} let go of it")
     elif done.domains:
         say(f"until {', '.join(left)} leads there, {done.source} passes requests on; then: {then}")
+
+
+def _point(session: Session, done: Moved) -> bool:
+    """Have the names' keeper write the records; the move stands, whatever it says."""
+    from launchpad.operations.dns import dns_of
+
+    try:
+        return dns_of(session.workspace).point(done.domains, done.address)
+    except LaunchpadError as error:
+        session.output.warn(f"{error.message}; {error.hint}; then: launchpad dns point {done.tenant}")
+        return False
 
 
 def _back(session: Session, tenant: str, to: str, *, yes: bool) -> None:

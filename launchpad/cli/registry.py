@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("app", "Show what can be hosted, and pin its images.", "apps", group=True),
         Entry("versions", "Show an app's versions, and who is to run which.", "versions"),
         Entry("tier", "Show what tenants can get.", "tiers", group=True),
+        Entry("dns", "Show where tenants' names lead, and have them lead to their hosts.", "dns", group=True),
         Entry("target", "Show and try the places for backups.", "targets", group=True),
     ),
     "Operations": (

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.app import App
+from launchpad.fleet.dns import DnsProvider
 from launchpad.fleet.host import Caddy, Host, Operator
 from launchpad.fleet.model import Model
 from launchpad.fleet.names import AppName, HostName, TargetName, TenantName, TierName
@@ -33,6 +34,8 @@ class Defaults(Model):
     recovery: Recipient | None = None
     """Whose other half is in the emergency kit alone: the key of every backup is wrapped for it too."""
     caddy: Caddy = Caddy()
+    dns: DnsProvider | None = None
+    """Who keeps the records of tenants' names. Without one, what they are to say is printed for a person."""
     rollout: Rollout = Rollout()
     """How `launchpad rollout` brings a new version to an app's tenants."""
 

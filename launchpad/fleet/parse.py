@@ -17,7 +17,7 @@ from launchpad.fleet.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.fleet.model import Model
 from launchpad.fleet.names import AppName, HostName, Name, TargetName, TenantName, TierName
 from launchpad.fleet.slots_file import SLOTS_FILE, read_slots
-from launchpad.fleet.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, TARGET_SECRETS, Snapshot
+from launchpad.fleet.snapshot import DNS_SECRETS, INVENTORY, SECRETS, SETTINGS_FILE, TARGET_SECRETS, Snapshot
 from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.tier import Tier
@@ -29,6 +29,8 @@ TIERS_FILE = f"{INVENTORY}/tiers.yaml"
 TARGETS_FILE = f"{INVENTORY}/targets.yaml"
 APPS = f"{INVENTORY}/apps"
 TENANTS = f"{INVENTORY}/tenants"
+READ = frozenset({APPS, TENANTS, SECRETS, TARGET_SECRETS, DNS_SECRETS})
+"""The folders whose .yaml files something reads."""
 
 Named = TypeVar("Named", bound=Name)
 Record = TypeVar("Record", bound=Model)
@@ -136,7 +138,7 @@ class _Parser:
         for name in self.snapshot.files:
             path = PurePosixPath(name)
             known = name in {SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, TARGETS_FILE, SLOTS_FILE}
-            if known or (path.suffix == ".yaml" and str(path.parent) in {APPS, TENANTS, SECRETS, TARGET_SECRETS}):
+            if known or (path.suffix == ".yaml" and str(path.parent) in READ):
                 continue
             hint = f"rename it to {path.with_suffix('.yaml').name}" if path.suffix in {".yml", ".json"} else ""
             expected = "hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml, tenants/TENANT.yaml"

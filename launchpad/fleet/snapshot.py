@@ -13,6 +13,7 @@ SETTINGS_FILE = "launchpad.yaml"
 INVENTORY = "inventory"
 SECRETS = f"{INVENTORY}/secrets"
 TARGET_SECRETS = f"{SECRETS}/targets"
+DNS_SECRETS = f"{SECRETS}/dns"
 SCHEMAS = f"{INVENTORY}/.schema"
 LARGEST_FILE = 1024 * 1024
 MOST_FILES = 20_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import StateError
@@ -11,42 +10,21 @@ from launchpad.operations.dns import Dns
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.outcome import Outcome
+from launchpad.operations.point import elsewhere
 from launchpad.operations.whereabouts import whereabouts
 from launchpad.workspace import Workspace
 
 POLL_SECONDS = 5.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """A DNS record that is to be."""
-
-    name: str
-    address: str
-
-    def __str__(self) -> str:
-        return f"{self.name}. {'AAAA' if ':' in self.address else 'A'} {self.address}"
-
-
-def records(domains: tuple[str, ...], address: str) -> tuple[Record, ...]:
-    """What the tenant's names are to say."""
-    return tuple(Record(name=name, address=address) for name in domains)
-
-
 def await_names(
     workspace: Workspace, domains: tuple[str, ...], address: str, *, dns: Dns, seconds: float
 ) -> tuple[str, ...]:
-    """Have the names lead there, or wait until a person had them do so, at most so many seconds; those that do not."""
-    dns.point(domains, address)
+    """Wait until the names lead there, at most so many seconds; those that do not."""
     end = workspace.clock.monotonic() + seconds
     while (left := elsewhere(domains, address, dns=dns)) and workspace.clock.monotonic() < end:
         workspace.clock.sleep(POLL_SECONDS)
     return left
-
-
-def elsewhere(domains: tuple[str, ...], address: str, *, dns: Dns) -> tuple[str, ...]:
-    """The names that do not lead there, and nowhere else."""
-    return tuple(name for name in domains if dns.leads_to(name) != {address})
 
 
 def finish_move(
