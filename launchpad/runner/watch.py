@@ -46,6 +46,8 @@ class Death:
     out_of_memory: bool
     disk_full: bool = False
     """Whether there was no room just then: it says nothing of the app, which may run again once there is."""
+    operated: bool = False
+    """Whether an operation on the tenant was open just then: that stops what it replaces, and no app died of itself."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,11 @@ class Break:
 
 def decide(deaths: Sequence[Death], now: float) -> Restart | Break:
     """What to do after the last of these deaths: again after 1, 2, 4, 8 s, and not at all after the fifth within ten
-    minutes, or the second that the app calls permanent; one on a full disk does not count for that."""
+    minutes, or the second that the app calls permanent; one on a full disk does not count for that, and one in an
+    operation counts for nothing."""
     recent = [death for death in deaths if death.at > now - WINDOW_SECONDS]
-    counted = [death for death in recent if not death.disk_full]
+    own = [death for death in recent if not death.operated]
+    counted = [death for death in own if not death.disk_full]
     permanent = sum(death.exit_code == PERMANENT_EXIT for death in counted)
     if permanent >= MOST_PERMANENT:
         return Break(f"exited with {PERMANENT_EXIT} {permanent} times: its configuration or its state is wrong")
@@ -74,7 +78,7 @@ def decide(deaths: Sequence[Death], now: float) -> Restart | Break:
         minutes = f"{WINDOW_SECONDS / 60:.0f} minutes"
         return Break(f"died {len(counted)} times within {minutes}, the last time {_how(counted[-1])}")
     last = recent[-1].at if recent else now
-    return Restart(last + min(2.0 ** max(len(recent) - 1, 0), LOOK_SECONDS))
+    return Restart(last + min(2.0 ** max(len(own) - 1, 0), LOOK_SECONDS))
 
 
 def _how(death: Death) -> str:
@@ -149,8 +153,9 @@ class Watcher:
         if patient.started_at != item.started_at:
             patient.started_at = item.started_at
             recent = [death for death in patient.deaths if death.at > now - WINDOW_SECONDS]
-            full = self._was_full or self._full
-            patient.deaths = [*recent, Death(now, item.exit_code, item.oom_killed, disk_full=full)]
+            full, operated = self._was_full or self._full, self._has_open_operation(item.tenant)
+            death = Death(now, item.exit_code, item.oom_killed, disk_full=full, operated=operated)
+            patient.deaths = [*recent, death]
         decision = decide(patient.deaths, now)
         if isinstance(decision, Restart) and decision.at > now:
             return decision.at - now
@@ -213,7 +218,8 @@ class Watcher:
         return wanted and self._host.read(_breaker(item.tenant)) is None
 
     def _has_open_operation(self, tenant: str) -> bool:
-        """Whether a runner that died left an operation on the tenant: what settles it starts and stops containers."""
+        """Whether an operation on the tenant goes on, or was left by a runner that died: it, or what settles it,
+        starts and stops containers."""
         for journal in open_journals(self._host):
             asked = journal.asked()
             if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":

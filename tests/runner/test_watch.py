@@ -21,7 +21,7 @@ from launchpad.runner.watch import (
     decide,
     watch,
 )
-from tests.runner.verbs.view import CALLER, MemoryView, deployed, record_of, reopened
+from tests.runner.verbs.view import CALLER, MemoryView, closed, deployed, record_of, reopened
 
 WEB = "lp-alice-a-web-1"
 
@@ -209,6 +209,34 @@ def test_a_tenant_with_an_operation_that_a_dead_runner_left_is_left_to_who_settl
     host.dies(WEB)
     go_on(Watcher(host), host)
     assert host.started == []
+
+
+def test_what_operations_stop_is_no_death_of_the_app() -> None:
+    host = deployed()
+    watcher = Watcher(host)
+    for number in range(MOST_DEATHS + 1):
+        reopened(host)
+        host.dies(WEB)
+        watcher.look()
+        closed(host)
+        host.start_container(WEB)
+        watcher.look()
+        assert host.boxes[WEB].state == "running", number
+    host.started.clear()
+    host.dies(WEB)
+    go_on(watcher, host, seconds=3)
+    assert host.started == [WEB], "the app died once, and the breaker tripped or it was waited for"
+
+
+def test_what_an_operation_left_stopped_is_started_when_it_is_over() -> None:
+    host = deployed()
+    watcher = Watcher(host)
+    reopened(host)
+    host.dies(WEB)
+    watcher.look()
+    closed(host)
+    go_on(watcher, host, seconds=3)
+    assert host.started == [WEB]
 
 
 def test_containers_of_the_side_that_does_not_serve_or_of_another_release_are_left_alone() -> None:

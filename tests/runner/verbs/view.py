@@ -118,3 +118,10 @@ def reopened(host: MemoryView, tenant: str = "alice") -> None:
     identifier = f"operation-of-{tenant}"
     host.remove(f"{paths.operation(identifier)}/outcome.json")
     host.write(f"{paths.OPEN}/{identifier}", b"")
+
+
+def closed(host: MemoryView, tenant: str = "alice") -> None:
+    """What `reopened` opened is over."""
+    identifier = f"operation-of-{tenant}"
+    host.write(f"{paths.operation(identifier)}/outcome.json", json.dumps({"outcome": "done"}).encode())
+    host.remove(f"{paths.OPEN}/{identifier}")
