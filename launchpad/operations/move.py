@@ -31,6 +31,8 @@ from launchpad.workspace import Workspace
 FRESH_SECONDS = 600.0
 """A copy that is so old is brought up to date before the tenant stops."""
 CERTIFICATES = "CADDY_CERTIFICATES"
+KEEPS_OUT = ("put-forward", "hold-traffic")
+"""The steps after which the source lets no new request in."""
 
 Tell = Callable[[str], None]
 """Takes a line about what goes on between the hosts' own operations."""
@@ -204,8 +206,10 @@ class _Moving:
         here = self.look(self.source)
         if here.has_it:
             self._judge_version(here)
-            self.submit(self.destination, self._deploy_operation(self.destination, "prepare"))
-            here, there = self._first_copy(here, there)
+            self._prepare()
+            self._first_copy(here, there)
+            there = self.look(self.destination)
+            ahead = {"ahead": True} if there.waits and here.waits is not None else {}
             self.submit(
                 self.source,
                 {
@@ -214,7 +218,8 @@ class _Moving:
                     "address": str(self.destination.address),
                     "above": there.known,
                     "replaces": (here.record or {})["release"],
-                },
+                }
+                | ahead,
             )
             here = self.look(self.source)
         if here.tombstone is None:
@@ -237,7 +242,7 @@ class _Moving:
         if here.tombstone["generation"] not in there.ids:
             base = next((str(item["id"]) for item in here.generations if item["id"] in there.ids), "")
             self.carried = self._carry(here, str(here.tombstone["generation"]), base)
-        certified = self._certificates()
+        certified = "" if there.waits else self._certificates()
         self.arriving = True
         self._arrive(self.destination, self.source, here.tombstone, certified=certified)
         self.stands_still = False
@@ -262,14 +267,22 @@ class _Moving:
                 hint=f"launchpad upgrade {self.name}, or launchpad adopt {self.name}; then move it",
             )
 
-    def _first_copy(self, here: Whereabouts, there: Whereabouts) -> tuple[Whereabouts, Whereabouts]:
+    def _prepare(self) -> None:
+        """Have the destination ready, with its certificates and its site, where requests then wait for it. Without the
+        certificates it is so only when it arrives."""
+        certified = ""
+        with suppress(LaunchpadError):  # they are asked for again
+            certified = certificates(self.workspace, self.name, self.source)
+        operation = self._deploy_operation(self.destination, "prepare")
+        self.submit(self.destination, operation, secrets=lambda: _secret(certified))
+
+    def _first_copy(self, here: Whereabouts, there: Whereabouts) -> None:
         """Most of the data, while it serves; a recent copy that is there already will do."""
         common = [item for item in here.generations if item["id"] in there.ids]
         if common and here.clock - float(common[0]["at"]) < FRESH_SECONDS:
-            return here, there
+            return
         taken = self.submit(self.source, {"kind": "snapshot"})
         self._carry(self.look(self.source), taken.id, str(common[0]["id"]) if common else "")
-        return self.look(self.source), self.look(self.destination)
 
     def _carry(self, here: Whereabouts, generation: str, base: str) -> int:
         """Bring one generation over, or what differs from one that is there; how many bytes of files that were."""
@@ -309,8 +322,7 @@ class _Moving:
     def _arrive(self, at: Host, source: Host, receipt: Any, *, certified: str) -> Outcome:
         operation = self._deploy_operation(at, "arrive") | {"receipt": dict(receipt), "from": str(source.name)}
         reveal = revealing(self.workspace, self.tenant)
-        more: dict[str, Any] = {CERTIFICATES: {"version": 1, "value": certified}} if certified else {}
-        return self.submit(at, operation, secrets=lambda: {**reveal(), **more})
+        return self.submit(at, operation, secrets=lambda: {**reveal(), **_secret(certified)})
 
     def _deploy_operation(self, at: Host, kind: str) -> dict[str, Any]:
         """The tenant's release as that host is to have it."""
@@ -374,12 +386,17 @@ class _Moving:
         """Pass it on; note when requests stopped and went on, and write the inventory as soon as it is true."""
         self.on_event(heard)
         now, at, event = self.workspace.clock.monotonic(), heard.host, heard.event
-        if isinstance(event, StepStarted) and event.step == "hold-traffic" and at == self.source.name:
+        if isinstance(event, StepStarted) and event.step in KEEPS_OUT and at == self.source.name and not self.arriving:
             self.held_at = self.held_at or now
         if isinstance(event, StepDone) and event.step == "open-traffic" and at == self.destination.name:
             self.open_at = now
         if isinstance(event, Committed) and self.arriving:
             self._write()
+
+
+def _secret(certified: str) -> dict[str, Any]:
+    """Certificates, as they travel: beside a request's secrets, and like them in no journal."""
+    return {CERTIFICATES: {"version": 1, "value": certified}} if certified else {}
 
 
 def write_host(workspace: Workspace, name: str, to: str, replaces: str) -> bool:

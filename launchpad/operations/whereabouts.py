@@ -34,6 +34,8 @@ class Whereabouts:
     volumes: tuple[str, ...]
     forwards: bool
     """Whether its requests are passed on to another host."""
+    waits: bool | None
+    """Whether its requests would wait there for it to arrive; None where the runner is older and keeps none waiting."""
     clock: float
 
     @property
@@ -65,6 +67,7 @@ def whereabouts(workspace: Workspace, host: Host, tenant: Tenant, *, on_event: O
                 generations=tuple(said["generations"]),
                 volumes=tuple(said["volumes"]),
                 forwards=bool(said["forwards"]),
+                waits=said.get("waits"),
                 clock=float(said["clock"]),
             )
         with suppress(OperationFailed):

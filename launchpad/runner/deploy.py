@@ -9,11 +9,11 @@ from typing import Any
 from launchpad.runner import importing, paths, upgrade
 from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
-from launchpad.runner.cell import environment, place_files, project, put_record, sealed, sealed_as
+from launchpad.runner.cell import environment, place_files, project, put_record, read_release, sealed, sealed_as
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge import Neighbour, judge_compose, judge_release, judge_site
-from launchpad.runner.protocol import Inventory, Refused, Release, inventory_from_json, release_from_json
+from launchpad.runner.protocol import Inventory, Refused, Release, digest_of, inventory_from_json, release_from_json
 from launchpad.runner.slots import is_tenant_name
 
 SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -91,12 +91,33 @@ def judge_resolved(host: Host, release: Release, files: Mapping[str, str]) -> No
 
 
 def neighbours(host: Host) -> dict[str, Any]:
-    """Every tenant of the host with its slot and domains; a retired one keeps its slot."""
+    """Every tenant of the host with its slot and domains; a retired one keeps its slot. One for whose arrival requests
+    wait has them too."""
     found = {}
     for name in host.names(paths.TENANTS):
-        if is_tenant_name(name) and (record := plans.read_record(host, name)) is not None:
+        if not is_tenant_name(name):
+            continue
+        record = plans.read_record(host, name)
+        if record is not None and not record["retired"]:
             found[name] = Neighbour(slot=record["slot"], domains=tuple(record["domains"]))
+        elif release := awaited(host, name):
+            found[name] = Neighbour(slot=release.slot, domains=release.domains, awaited=True)
+        elif record is not None:
+            found[name] = Neighbour(slot=record["slot"], domains=())
     return found
+
+
+def awaited(host: Host, tenant: str) -> Release | None:
+    """The release whose site stands here before the tenant does; None without one."""
+    site = host.read(paths.site(tenant))
+    for short in host.names(paths.releases(tenant)) if site is not None else ():
+        try:
+            release = read_release(host, tenant, short)
+        except Failed:
+            continue
+        if release.files.get("site.caddy") == digest_of(site or b""):
+            return release
+    return None
 
 
 def check_descent(record: Mapping[str, Any] | None, inventory: Inventory) -> None:

@@ -59,9 +59,12 @@ def plan_restart(seen: Seen, tenant: str) -> list[TenantStep]:
 def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
     """Take the tenant off the host. Its data, secrets and record stay until a purge; its domains are free at once."""
     record = seen.record
-    if record is None:
-        if purge and (seen.data or seen.generations):  # an import's, that did not come to its end
-            return [Commit(), Purge(tenant=tenant)]
+    if record is None:  # what an import or a move left that did not come to its end
+        site: list[TenantStep] = [DropSite(tenant=tenant)] if seen.site is not None else []
+        if purge and (site or seen.data or seen.generations or seen.folders):
+            return [Commit(), *site, Purge(tenant=tenant)]
+        if site:
+            return [Commit(), *site]
         raise Refused(f"{tenant}: nothing of it is on this host", kind="state", hint="see `launchpad status`")
     final = dict(record) | {"running": False, "retired": True, "domains": []}
     before = [] if record["retired"] else [*_halt(record), Record(tenant=tenant, record=final)]

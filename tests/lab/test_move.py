@@ -28,8 +28,8 @@ from tests.lab.world import Answer, World, label, write
 
 TENANT = "/srv/launchpad/tenants/{}"
 MOVE_SECONDS = 300
-SILENT_SECONDS = 60.0
-"""To stop, to carry what changed, and to start: on a host that is busy with other things too."""
+SILENT_SECONDS = 28.0
+"""To stop, to carry what changed, and to start: a request waits no longer."""
 
 
 @dataclass
@@ -148,10 +148,12 @@ def test_a_move_under_visitors(pair: Pair, measured: Callable[..., None], say: C
     say(json.dumps(moved))
     assert max(counts) == 1 and pair.running_on("alice") == [pair.new.name]
     assert moved["outcome"] == "done" and moved["written"] and not moved["problems"]
-    assert moved["silent_seconds"] < SILENT_SECONDS
+    lost = [visit for visit in visitors.failures if (visit.asked.kind, visit.outcome) != ("WebSocket", "cut")]
     measured("moves-wrong", 0, n=1, detail="undisturbed")
     measured("move-silent-seconds", moved["silent_seconds"], n=1)
-    assert not visitors.of("wrong"), visitors.of("wrong")[:3]
+    measured("move-requests-lost", len(lost), n=len(visitors.visits))
+    assert moved["silent_seconds"] < SILENT_SECONDS
+    assert not lost, lost[:3]
     assert not visitors.repeated()
     assert visitors.standing.back, "no WebSocket came back"
     for host in (pair.old, pair.new):
@@ -189,11 +191,12 @@ def test_the_old_host_remembers_over_a_reboot_and_lets_go_in_the_end(pair: Pair)
     world.set_tenant("alice", host="web-2")
 
 
-DEPART = ("hold-traffic", "stop-side", "take-generation", "record", "entomb", "commit", "clear-secrets")
-BEHIND = ("put-forward",)
+DEPART = (
+    "put-forward", "hold-traffic", "stop-side", "take-generation", "record", "entomb", "commit", "clear-secrets",
+)  # fmt: skip
 DECIDING = ("entomb", "commit")
 """What happens between their beginning and their end decides whose the tenant is."""
-CELLS = [(step, "begun") for step in (*DEPART, *BEHIND)] + [(step, "applied") for step in DECIDING]
+CELLS = [(step, "begun") for step in DEPART] + [(step, "applied") for step in DECIDING]
 FAULTS = ("rebooted", "dead for a while")
 QUICK = [("entomb", "applied", "rebooted")]
 

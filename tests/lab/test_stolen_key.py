@@ -155,7 +155,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "data onto a base that climbs": ("receive", receiving(base="../../../bob/data/")),
     "more data than there is disk": ("receive", receiving(disk_mb=1 << 23)),
     "data that never comes": ("receive", receiving()),
-    "certificates of who did not leave": ("certificates", {"tenant": "alice"}),
+    "certificates of who is not here": ("certificates", {"tenant": "nobody"}),
     "certificates of a tenant that climbs": ("certificates", {"tenant": "../bob"}),
     "the whereabouts of a tenant that climbs": ("whereabouts", {"tenant": "../bob", "slot": 9}),
     "a departure to a host that climbs": submit(**LEAVE | {"to": "../../etc"}),

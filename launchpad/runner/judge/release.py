@@ -33,6 +33,8 @@ class Neighbour:
 
     slot: int
     domains: tuple[str, ...]
+    awaited: bool = False
+    """Whether only its site is here: a move's that did not come to its end, perhaps."""
 
 
 def judge_release(release: Release, files: Mapping[str, str], *, neighbours: Mapping[str, Neighbour]) -> None:
@@ -76,10 +78,16 @@ def _judge_neighbours(release: Release, neighbours: Mapping[str, Neighbour]) -> 
                 hint=f"put `slot: {neighbour.slot}` back into the tenant's file",
             )
         if tenant != release.tenant and neighbour.slot == release.slot:
-            raise Refused(f"release.slot: {release.slot} belongs to {tenant} on this host", kind="state")
+            message = f"release.slot: {release.slot} belongs to {tenant} on this host"
+            raise Refused(message, kind="state", hint=_let_go(tenant, neighbour))
         taken = set(release.domains) & set(neighbour.domains)
         if tenant != release.tenant and taken:
-            raise Refused(f"release.domains: {min(taken)} belongs to {tenant} on this host", kind="state")
+            message = f"release.domains: {min(taken)} belongs to {tenant} on this host"
+            raise Refused(message, kind="state", hint=_let_go(tenant, neighbour))
+
+
+def _let_go(tenant: str, neighbour: Neighbour) -> str:
+    return f"it is awaited there: launchpad retire {tenant} --host HOST ends that" if neighbour.awaited else ""
 
 
 def _judge_services(release: Release) -> None:

@@ -6,6 +6,7 @@ the authority, which takes seconds and counts against its limits.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,49 @@ def _is_about(text: str, domain: str) -> bool:
     return isinstance(value, dict) and value.get("sans") == [domain]
 
 
+def wanting(host: Host, bundle: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Those of the bundle that Caddy lacks here, or has of an earlier issue."""
+    return {domain: parts for domain, parts in bundle.items() if _is_wanted(host, domain, parts)}
+
+
+def _is_wanted(host: Host, domain: str, parts: Mapping[str, str]) -> bool:
+    path = f"{FOLDER}/{parts['authority']}/{domain}/{domain}"
+    if host.read(f"{path}.json") is None:
+        return True
+    return issued(parts["crt"]) > issued((host.read(f"{path}.crt") or b"").decode(errors="replace"))
+
+
+def issued(text: str) -> str:
+    """When the validity of the first certificate of these begins, as YYYYMMDDHHMMSSZ; empty when that cannot be
+    read."""
+    try:
+        der = base64.b64decode(text.partition("-----BEGIN CERTIFICATE-----")[2].partition("-----END")[0])
+        _, certificate, _ = _element(der, 0)
+        _, at, _ = _element(der, certificate)
+        tag, _, end = _element(der, at)
+        at = end if tag == _VERSION else at
+        for _ in ("serial number", "signature", "issuer"):
+            _, _, at = _element(der, at)
+        _, validity, _ = _element(der, at)
+        tag, at, end = _element(der, validity)
+        moment = der[at:end].decode("ascii")
+    except (ValueError, IndexError):
+        return ""
+    return moment if tag == _LONG_TIME else f"{'19' if moment[:2] >= '50' else '20'}{moment}"
+
+
+_VERSION, _LONG_TIME = 0xA0, 0x18
+
+
+def _element(der: bytes, at: int) -> tuple[int, int, int]:
+    """Its tag, where its content begins and where that ends."""
+    tag, size, at = der[at], der[at + 1], at + 2
+    if size & 0x80:
+        length = size & 0x7F
+        size, at = int.from_bytes(der[at : at + length], "big"), at + length
+    return tag, at, at + size
+
+
 def keep(host: Host, tenant: str, bundle: Mapping[str, Any]) -> None:
     """Seal what came until it is placed."""
     host.folder(paths.vault(tenant), mode=0o700)
@@ -76,17 +120,15 @@ def keep(host: Host, tenant: str, bundle: Mapping[str, Any]) -> None:
 
 
 def place(host: Host, tenant: str, domains: Sequence[str]) -> None:
-    """Put those of the sealed ones where Caddy looks that it has none of; then there is nothing sealed any more."""
+    """Put those of the sealed ones where Caddy looks that it lacks; then there is nothing sealed any more."""
     if host.read(_sealed(tenant)) is None:
         return
     try:
         bundle = judged(host.unseal(_sealed(tenant), _sealed_as(tenant)).decode(), domains)
     except Refused as refused:
         raise Failed(refused.message) from refused
-    for domain, parts in bundle.items():
+    for domain, parts in wanting(host, bundle).items():
         folder = f"{FOLDER}/{parts['authority']}/{domain}"
-        if host.read(f"{folder}/{domain}.json") is not None:
-            continue
         for path in (FOLDER, f"{FOLDER}/{parts['authority']}", folder):
             host.folder(path, mode=0o700, uid=CADDY_UID)
         for part in PARTS:

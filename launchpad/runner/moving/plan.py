@@ -42,6 +42,7 @@ from launchpad.runner.steps import (
     ClearSecrets,
     Commit,
     Drain,
+    DropSite,
     HoldTraffic,
     MakeData,
     MakeNetwork,
@@ -71,9 +72,9 @@ Steps = list[TenantStep | MoveStep]
 Planned = tuple[list[Any], dict[str, Any]]
 
 
-def planned_prepare(host: Host, operation: Mapping[str, Any]) -> Planned:
-    """Whether the tenant could run here, and its images; nothing of it is on the host before it arrives."""
-    release, _ = _judged(host, operation)
+def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[str, Any]) -> Planned:
+    """Whether the tenant could run here; its images, its certificates, and its site: whoever comes before it waits."""
+    release, files = _judged(host, operation)
     seen = plans.see(host, release.tenant, release)
     if seen.serving:
         raise Refused(f"{release.tenant} runs here already", kind="state", hint="launchpad status")
@@ -82,9 +83,39 @@ def planned_prepare(host: Host, operation: Mapping[str, Any]) -> Planned:
     if release.disk_mb + SPARE_MB > room:
         message = f"{release.tenant}: its data may take {release.disk_mb} MB, and {room} MB are free"
         raise Refused(message, kind="state", hint="make room, or take another host")
-    missing = {service.image for service in release.services} - seen.images
-    steps = [PullImage(image=image) for image in sorted(missing)]
-    return [*steps, Commit()] if steps else [], {"release": release.short}
+    certified, others = _certified(release, secrets)
+    if others:
+        raise Refused(f"prepare: secret {min(others)[:64]!r} is not wanted before it arrives")
+    site = files.get("site.caddy")
+    if not _may_wait(host, seen, release, certified):
+        site = seen.site
+    elif site is not None and not seen.intact:
+        judge_resolved(host, release, files)
+    if wanting := certificates.wanting(host, certified):
+        certificates.keep(host, release.tenant, wanting)
+    return list(plan_prepare(seen, release, site, certified=bool(wanting))), {"release": release.short}
+
+
+def _may_wait(host: Host, seen: plans.Seen, release: Release, certified: Mapping[str, Any]) -> bool:
+    """Whether its requests may wait here: with a certificate for each name, without which nobody gets so far, and
+    where the host does not pass them on to where it is."""
+    known = certified.keys() | certificates.found(host, release.domains).keys()
+    return known >= set(release.domains) and (seen.record is None or bool(seen.record["retired"]))
+
+
+def plan_prepare(seen: plans.Seen, release: Release, site: str | None, *, certified: bool) -> Steps:
+    """Pure. The site comes last, once nothing else can fail: Caddy is loaded once for it, and not when it arrives."""
+    tenant = release.tenant
+    steps: Steps = [PullImage(image=image) for image in sorted({item.image for item in release.services} - seen.images)]
+    if certified:
+        steps.append(PlaceCertificates(tenant=tenant, domains=release.domains))
+    if site is not None and site != seen.site:
+        if not seen.intact:
+            steps.append(PlaceRelease(tenant=tenant, release=release.short))
+        # The gate refuses at once what is for nobody; without it a request would be sent to the default route.
+        steps.append(HoldTraffic(tenant=tenant, slot=release.slot, side="a"))
+        steps += plans.site_steps(seen, release, site)
+    return [*steps, Commit()] if steps else []
 
 
 # --- where it was -----------------------------------------------------------------------------------------------------
@@ -125,15 +156,19 @@ def planned_depart(host: Host, journal: Journal, operation: Mapping[str, Any], c
         by=caller.operator,
         running=bool(record["running"]),
     )
-    return list(plan_depart(seen, stone)), {"release": record["release"]}
+    return list(plan_depart(seen, stone, ahead=operation.get("ahead", False))), {"release": record["release"]}
 
 
-def plan_depart(seen: plans.Seen, stone: Tombstone) -> Steps:
-    """Pure. The tombstone stands directly before the commit: whatever is undone takes it away first."""
+def plan_depart(seen: plans.Seen, stone: Tombstone, *, ahead: bool = False) -> Steps:
+    """Pure. The tombstone stands directly before the commit: whatever is undone takes it away first. With `ahead` new
+    requests are passed on from the beginning, because they wait where it goes."""
     record, tenant = seen.record, stone.tenant
     assert record is not None
     slot, side = record["slot"], seen.side
-    steps: Steps = [HoldTraffic(tenant=tenant, slot=slot, side=side)]
+    steps: Steps = []
+    if ahead and seen.site is not None and record["domains"]:
+        steps.append(PutForward(tenant=tenant, domains=tuple(record["domains"]), address=stone.address))
+    steps.append(HoldTraffic(tenant=tenant, slot=slot, side=side))
     if any(item.state in ("running", "restarting") for item in seen.containers):
         steps += [
             Drain(
@@ -200,9 +235,7 @@ def planned_arrive(
             hint=f"launchpad move {tenant} --to HOST",
         )
     adopted = _judge_data(seen, receipt, release)
-    given = dict(secrets)
-    bundle = given.pop(certificates.CARRIED_AS, None)
-    certified = certificates.judged(str((bundle or {}).get("value", "")), release.domains) if bundle else {}
+    certified, given = _certified(release, secrets)
     check_secrets(host, release, given)
     inventory = inventory_from_json(operation["inventory"])
     record = recorded(host, journal, release, inventory.revision, caller) | {
@@ -233,7 +266,8 @@ def plan_arrive(
     adopted: str,
     identifier: str,
 ) -> Iterator[TenantStep | MoveStep]:
-    """Pure. Until the commit nobody is let in and nothing gets out, so that undoing loses nothing."""
+    """Pure. Until the commit nobody is let in and nothing gets out, so that undoing loses nothing. Whoever comes
+    meanwhile waits at its site."""
     tenant, slot = release.tenant, release.slot
     old_there = [item for item in seen.containers if item.side == seen.side]
     side: slots.Side = plans.other(seen.side) if old_there else "a"
@@ -245,13 +279,13 @@ def plan_arrive(
     for image in sorted({service.image for service in release.services} - seen.images):
         yield PullImage(image=image)
     yield PlaceCertificates(tenant=tenant, domains=release.domains)
+    yield from plans.site_steps(seen, release, site)
     if record["running"]:
         yield Mute(tenant=tenant, slot=slot, side=side)
         yield StartSide(tenant=tenant, slot=slot, release=release.short, side=side)
         yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side)
     if seen.current != f"releases/{release.short}":
         yield Switch(tenant=tenant, release=release.short)
-    yield from plans.site_steps(seen, release, site)
     yield Record(
         tenant=tenant,
         record=dict(record) | {"release": release.short, "started": release.short, "side": side},
@@ -318,7 +352,10 @@ def planned_decline(host: Host, journal: Journal, operation: Mapping[str, Any], 
     )
     drop = tuple(item.id for item in generations.kept(host, tenant) if item.why == "received")
     entomb = Entomb(tenant=tenant, tombstone=record_as_json(stone))
-    return [entomb, Commit(), DropReceived(tenant=tenant, drop=drop)], {}
+    behind: Steps = [DropReceived(tenant=tenant, drop=drop)]
+    if (record is None or record["retired"]) and host.read(paths.site(tenant)) is not None:
+        behind.insert(0, DropSite(tenant=tenant))  # nobody is to wait here any more
+    return [entomb, Commit(), *behind], {}
 
 
 def receipt_from_json(value: object, release: Release | None) -> Tombstone:
@@ -357,6 +394,16 @@ def _judge_data(seen: plans.Seen, receipt: Tombstone, release: Release) -> str:
             hint=f"launchpad move {release.tenant} --to HOST",
         )
     return found.id
+
+
+def _certified(release: Release, secrets: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The certificates that came with a request, and its other secrets. Refused when they are none of its domains'."""
+    others = dict(secrets)
+    bundle = others.pop(certificates.CARRIED_AS, None)
+    if not bundle:
+        return {}, others
+    value = bundle.get("value", "") if isinstance(bundle, dict) else ""
+    return certificates.judged(str(value), release.domains), others
 
 
 def _judged(host: Host, operation: Mapping[str, Any]) -> tuple[Release, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""certificates: those that Caddy has for a tenant that left, sealed for the recipients in the signed settings."""
+"""certificates: those that Caddy has for a tenant, sealed for the recipients in the signed settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from launchpad.runner.backups import work
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.moving import certificates as kept
-from launchpad.runner.moving import tombstone
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs import only, reply
@@ -23,11 +22,11 @@ SECONDS = 60
 def certificates(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"type": "data"} lines, which together are one age file with a JSON bundle in it; then {"domains", "pieces"}.
 
-    body {"tenant"}. Refused unless the tenant left this host: nobody else needs them elsewhere."""
+    body {"tenant"}. Refused unless the tenant is on this host, or left it: then Caddy needs no others of it here."""
     tenant = only(body, tenant=str)["tenant"] or ""
     record = read_record(host, tenant) if slots.is_tenant_name(tenant) else None
-    if record is None or tombstone.in_force(host, record, tenant=tenant, slot=record["slot"]) is None:
-        raise Refused(f"{tenant[:60]} did not leave this host", kind="state", hint="launchpad status")
+    if record is None or record["retired"]:
+        raise Refused(f"{tenant[:60]} is not deployed on this host", kind="state", hint="launchpad status")
     sealed_for = recipients(host)
     bundle = kept.found(host, record["domains"])
     task = {"do": "encrypt", "uid": slots.host_uid(0), "recipients": sealed_for, "text": json.dumps(bundle)}

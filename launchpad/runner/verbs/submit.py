@@ -44,15 +44,15 @@ KEYS = {
     "snapshot": {"kind", "tenant"},
     "prune": {"kind"},
     "prepare": {"kind", "tenant", "release", "files", "inventory"},
-    "depart": {"kind", "tenant", "to", "address", "above", "replaces"},
+    "depart": {"kind", "tenant", "to", "address", "above", "replaces", "ahead"},
     "arrive": {"kind", "tenant", "release", "files", "inventory", "receipt", "from"},
     "forward": {"kind", "tenant", "epoch"},
     "decline": {"kind", "tenant", "receipt", "to", "address"},
 }
-OPTIONAL = {"may_shrink", "replaces", "purge", "signature", "wrap", "recipients", "source"}
+OPTIONAL = {"may_shrink", "replaces", "purge", "signature", "wrap", "recipients", "source", "ahead"}
 TYPES = {
     "to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str,
-    "address": str, "above": int, "epoch": int, "from": str, "may_shrink": list,
+    "address": str, "above": int, "epoch": int, "from": str, "may_shrink": list, "ahead": bool,
 }  # fmt: skip
 """Of the values that are read here and not by a parser of their own."""
 OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision"})
@@ -195,7 +195,7 @@ def planned_move(
 
     match operation["kind"]:
         case "prepare":
-            return moving.planned_prepare(host, operation)
+            return moving.planned_prepare(host, operation, secrets)
         case "depart":
             return moving.planned_depart(host, journal, operation, caller)
         case "arrive":

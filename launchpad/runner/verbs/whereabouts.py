@@ -24,7 +24,8 @@ LOCK_SECONDS = 5
 def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
     """{"operation": the id of what goes on with it, or ""; "record" or null; "tombstone" that is in force, or null;
     "known": the highest epoch heard of; "generations": [their records, newest first]; "volumes" of its data;
-    "forwards": whether its requests are passed on; "clock"}. With an operation the rest is null.
+    "forwards": whether its requests are passed on; "waits": whether they would wait here for it to arrive; "clock"}.
+    With an operation the rest is null.
 
     body {"tenant", "slot"}."""
     given = only(body, tenant=str, slot=int)
@@ -56,6 +57,7 @@ def _known(host: Host, tenant: str, slot: int) -> dict[str, Any]:
     record = read_record(host, tenant)
     stone = tombstone.in_force(host, record, tenant=tenant, slot=slot)
     site = host.read(paths.site(tenant)) or b""
+    forwards = b"reverse_proxy https://" in site
     return {
         "operation": "",
         "record": record,
@@ -64,5 +66,6 @@ def _known(host: Host, tenant: str, slot: int) -> dict[str, Any]:
         "generations": [record_as_json(item) for item in generations.kept(host, tenant)],
         "volumes": host.names(paths.data(tenant)),
         "clock": host.now(),
-        "forwards": b"reverse_proxy https://" in site,
+        "forwards": forwards,
+        "waits": bool(site) and not forwards and (record is None or record["retired"]),
     }
