@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from launchpad.operations.move import Moved, move, plan_move
 from launchpad.runner import paths
 from launchpad.runner.boot import boot
 from launchpad.runner.moving.certificates import FOLDER
+from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.settings import SETTINGS, settings_from_json, stored_text
 from launchpad.settings import Settings
 from launchpad.workspace import Workspace
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
-from tests.memory.hosts import MemoryHosts
+from tests.memory.hosts import MemoryHosts, MemoryRunner
 from tests.operations.places import environment_of, tenant_yaml, write_workspace
 from tests.runner.provision.settings import settings
 
@@ -53,6 +55,8 @@ class Hosts(MemoryHosts):
     dies_at: int = 0
     """The request, counted from 1, at which the operator's machine dies; 0 for none."""
     requests: int = 0
+    older: set[str] = field(default_factory=set)
+    """Those whose runner knows of nothing that waits ahead."""
 
     def reach(self, host: Any) -> Any:
         self.requests += 1
@@ -60,7 +64,24 @@ class Hosts(MemoryHosts):
             raise OperatorDied
         if str(host.name) in self.off:
             raise HostError(f"{host.name}: cannot connect", hint="ping it")
-        return super().reach(host)
+        return self._reach_older(host) if str(host.name) in self.older else super().reach(host)
+
+    @contextmanager
+    def _reach_older(self, host: Any) -> Iterator[MemoryRunner]:
+        with super().reach(host) as runner:
+            yield OlderRunner(**vars(runner))
+
+
+class OlderRunner(MemoryRunner):
+    """A runner of before requests waited where a tenant goes."""
+
+    def _answers(self, verb: str, body: Mapping[str, Any], incoming: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        if "ahead" in body.get("operation", {}):
+            raise Refused("depart: unknown key 'ahead'")
+        for line in super()._answers(verb, body, incoming):
+            if verb == "whereabouts":
+                del line["body"]["waits"]
+            yield line
 
 
 class Composing(MemoryHost):
@@ -120,6 +141,17 @@ class Place:
             any(box.tenant == "alice" and box.state == "running" for box in host.boxes.values()) for host in self.both
         )
 
+    def visit(self, name: str = "web-1") -> str:
+        """What a visitor gets whom alice's name leads to this host: the release that answers, `held`, or `refused`,
+        also by a host that he is passed on to without end or without a certificate."""
+        for at in (name, *(other for other in self.hosts.hosts if other != name)):
+            found: Any = self.hosts.hosts[at]
+            if at != name and certificate_of(found) is None:
+                return "refused"
+            if b"reverse_proxy https://" not in found.sites.get(paths.site("alice"), b""):
+                return str(found.request(DOMAIN))
+        return "refused"
+
     def reboot(self) -> None:
         """Both hosts at once."""
         for host in self.both:
@@ -136,6 +168,7 @@ class Place:
         self.hosts.hosts.update(hosts)
         self.hosts.requests = self.hosts.dies_at = 0
         self.hosts.off.clear()
+        self.hosts.older.clear()
         self.file.write_bytes(content)
 
 

@@ -11,15 +11,17 @@ from collections.abc import Callable
 import pytest
 
 from launchpad.errors import HostError, LaunchpadError, StateError
+from launchpad.events import Committed, Heard, StepDone, StepStarted
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.deploy import deploy
 from launchpad.operations.finish_move import finish_move
-from launchpad.operations.move import move_back, plan_move
+from launchpad.operations.move import move, move_back, plan_move
 from launchpad.operations.outcome import OperationFailed
 from launchpad.operations.retire import plan_retirement, retire
 from launchpad.runner import engine, paths
 from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
+from launchpad.runner.moving.certificates import FOLDER
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.submit import submit
@@ -51,6 +53,7 @@ def judge_moved(place: Place) -> None:
     assert place.there.request("alice.example.com") == (read_record(place.there, "alice") or {})["release"]
     assert not place.there.muted
     assert certificate_of(place.there) == CERTIFICATE.encode()
+    assert place.visit() == place.visit("web-2")
     assert "web-2" in place.file.read_text()
     assert b"reverse_proxy https://127.0.0.1:443" in place.here.sites[paths.site("alice")]
     assert place.here.files[f"{paths.data('alice')}/state/note"].data == NOTE, "the old data is not kept"
@@ -63,6 +66,54 @@ def test_everything_goes_over_and_the_old_host_passes_requests_on(place: Place) 
     assert moved.outcome == "done" and moved.written and not moved.problems
     judge_moved(place)
     place.reboot()
+    judge_moved(place)
+
+
+def test_whoever_comes_meanwhile_waits_where_it_goes(place: Place) -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def hear(heard: Heard) -> None:
+        if isinstance(heard.event, StepStarted | StepDone):
+            told.append((heard.host, type(heard.event).__name__, heard.event.step))
+
+    what = plan_move(place.workspace, "alice", to="web-2")
+    move(place.workspace, what, confirm=Confirmation(digest=what.digest), on_event=hear)
+    order = [
+        ("web-2", "StepDone", "place-certificates"),
+        ("web-2", "StepDone", "put-site"),
+        ("web-1", "StepDone", "put-forward"),
+        ("web-1", "StepStarted", "hold-traffic"),
+        ("web-2", "StepStarted", "start-side"),
+    ]
+    assert sorted(map(told.index, order)) == list(map(told.index, order))
+    assert [step for _, _, step in told].count("put-site") == 2, "a site is put once"
+    assert [step for _, _, step in told].count("put-forward") == 2, "requests are passed on once"
+
+
+def test_a_move_loads_each_caddy_once(place: Place) -> None:
+    before = [host.reloads for host in place.both]
+    place.move()
+    assert [host.reloads for host in place.both] == [count + 1 for count in before]
+
+
+def test_who_has_no_certificate_yet_is_passed_on_once_it_has_arrived(place: Place) -> None:
+    for path in [path for path in place.here.files if path.startswith(FOLDER)]:
+        del place.here.files[path]
+    told: list[str] = []
+
+    def hear(heard: Heard) -> None:
+        if isinstance(heard.event, Committed | StepStarted):
+            told.append(f"{heard.host} {getattr(heard.event, 'step', 'committed')}")
+
+    what = plan_move(place.workspace, "alice", to="web-2")
+    assert move(place.workspace, what, confirm=Confirmation(digest=what.digest), on_event=hear).outcome == "done"
+    assert told.index("web-2 put-site") > told.index("web-1 entomb")
+    assert told.index("web-1 put-forward") > told.index("web-2 open-traffic")
+
+
+def test_an_older_runner_is_not_asked_to_pass_on_ahead(place: Place) -> None:
+    place.hosts.older.add("web-1")
+    assert place.move().outcome == "done"
     judge_moved(place)
 
 
@@ -142,6 +193,7 @@ def test_a_destination_that_cannot_start_it_gives_it_back(place: Place) -> None:
     assert place.here.files[f"{paths.data('alice')}/state/note"].data == NOTE
     place.reboot()
     assert place.writers() == 1
+    assert paths.site("alice") not in place.there.sites, "requests still wait where it will never start"
     place.there.behaviours = {}
     place.move()
     judge_moved(place)
@@ -171,6 +223,7 @@ def settled(place: Place, *, reboot: bool) -> None:
     for host in place.both:
         host.died()
     assert place.writers() <= 1
+    assert place.visit() != "refused"
     if reboot:
         place.reboot()
     for host in place.both:
@@ -178,6 +231,7 @@ def settled(place: Place, *, reboot: bool) -> None:
         host.begun.clear()
         host.clock += 10
     assert place.writers() <= 1
+    assert place.visit() != "refused"
 
 
 def converge(place: Place) -> None:
@@ -234,8 +288,27 @@ def test_the_operator_dies_at_every_request(made: tuple[Place, bytes], measured:
         with pytest.raises((OperatorDied, LaunchpadError)):
             place.move()
         assert place.writers() <= 1
+        assert place.visit() != "refused"
         converge(place)
     measured("moves-in-memory-wrong", 0, n=requests)
+
+
+def test_the_way_back_to_a_host_that_passes_requests_on_has_no_end_where_they_circle(place: Place) -> None:
+    """Its names may lead to either host, whichever request the operator dies at."""
+    place.move()
+    moved = place.saved()
+    place.hosts.requests = 0
+    place.move("web-1")
+    for request in range(1, place.hosts.requests + 1):
+        place.restore(moved)
+        place.hosts.dies_at = request
+        with pytest.raises((OperatorDied, LaunchpadError)):
+            place.move("web-1")
+        assert place.visit("web-1") != "refused" and place.visit("web-2") != "refused"
+        place.hosts.dies_at = 0
+        place.move("web-1")
+        assert place.writers() == 1
+        assert place.visit("web-1") == place.visit("web-2") == (read_record(place.here, "alice") or {})["release"]
 
 
 def test_a_host_that_is_off_is_waited_for(place: Place) -> None:

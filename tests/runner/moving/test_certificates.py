@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from launchpad.runner.moving import certificates
 from launchpad.runner.protocol import Refused
@@ -55,6 +60,45 @@ def test_they_are_sealed_until_they_lie_where_caddy_looks() -> None:
         assert (item.data.decode(), item.mode, item.uid) == (GOOD[part], 0o600, CADDY_UID)
     assert not [path for path in host.files if path.endswith(".cred")]
     certificates.place(host, "alice", [DOMAIN])
+
+
+def certificate(since: datetime) -> str:
+    """One of the domain that is valid from then on, and its issuer's behind it."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1 << 100)
+        .not_valid_before(since)
+        .not_valid_after(since + timedelta(days=90))
+        .sign(key, SHA256())
+    )
+    return made.public_bytes(Encoding.PEM).decode() + CERTIFICATE
+
+
+@pytest.mark.parametrize(
+    ("year", "text"), [(1999, "19990203040506Z"), (2026, "20260203040506Z"), (2051, "20510203040506Z")]
+)
+def test_when_one_was_issued_is_read_from_itself(year: int, text: str) -> None:
+    assert certificates.issued(certificate(datetime(year, 2, 3, 4, 5, 6, tzinfo=UTC))) == text
+
+
+@pytest.mark.parametrize("text", ["", "x", CERTIFICATE, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"])
+def test_of_what_is_none_nothing_is_read(text: str) -> None:
+    assert certificates.issued(text) == ""
+
+
+@pytest.mark.parametrize(("came", "stays"), [(2026, False), (2024, True), (2025, True)])
+def test_the_one_that_was_issued_last_stays(came: int, stays: bool) -> None:
+    host = MemoryHost()
+    old, new = (certificate(datetime(year, 1, 1, tzinfo=UTC)) for year in (2025, came))
+    for crt in (old, new):
+        certificates.keep(host, "alice", {DOMAIN: GOOD | {"crt": crt}})
+        certificates.place(host, "alice", [DOMAIN])
+    found = host.read(f"{certificates.FOLDER}/{GOOD['authority']}/{DOMAIN}/{DOMAIN}.crt")
+    assert found == (old if stays else new).encode()
 
 
 def test_one_that_caddy_has_stays() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from launchpad.runner import paths
+from launchpad.runner import engine, paths
 from launchpad.runner.boot import boot
 from launchpad.runner.moving.plan import plan_arrive, plan_depart
 from launchpad.runner.moving.steps import Entomb
@@ -184,9 +185,31 @@ def test_a_departure_that_is_undone_leaves_no_tombstone() -> None:
     assert host.read(paths.tombstone("alice")) is None and running(host)
 
 
-def run_again(host: MemoryHost) -> None:
-    from launchpad.runner import engine
+def test_a_departure_that_is_undone_lets_visitors_in_again() -> None:
+    """Whichever call it dies at before it is committed, and somebody cancels it then."""
+    undone = 0
+    for call in range(1, 200):
+        host = with_alice()
+        site, begun = host.sites[paths.site("alice")], len(host.calls)
+        host.kill_at = begun + call
+        with suppress(Killed):
+            run(host, asked("depart-000001", DEPART | {"ahead": True}))
+            assert undone, "it was never killed once requests were passed on"
+            return
+        host.died()
+        passed_on = host.sites[paths.site("alice")] != site
+        host.write(f"{paths.operation('depart-000001')}/cancel", b"{}")
+        engine.settle_all(host)
+        if host.read(paths.tombstone("alice")) is not None:
+            assert b"reverse_proxy https://192.0.2.2:443" in host.sites[paths.site("alice")]
+            continue
+        undone += passed_on
+        assert host.sites[paths.site("alice")] == site and running(host)
+        assert host.request("alice.example.com") == MADE[0].short
+    raise AssertionError("it never ended")
 
+
+def run_again(host: MemoryHost) -> None:
     for identifier in list(host.begun):
         engine.carry_out(host, identifier)
 
@@ -200,7 +223,10 @@ def test_the_tombstone_stands_directly_before_the_commit() -> None:
     plan = plan_depart(seen, Tombstone(**receipt))
     commit = next(index for index, step in enumerate(plan) if isinstance(step, Commit))
     assert isinstance(plan[commit - 1], Entomb)
-    assert [type(step).__name__ for step in plan[:4]] == ["HoldTraffic", "Drain", "StopSide", "TakeGeneration"]
+    names = ["HoldTraffic", "Drain", "StopSide", "TakeGeneration"]
+    assert [type(step).__name__ for step in plan[:4]] == names
+    ahead = plan_depart(seen, Tombstone(**receipt), ahead=True)
+    assert [type(step).__name__ for step in ahead] == ["PutForward", *(type(step).__name__ for step in plan)]
     assert host
 
 
@@ -212,3 +238,4 @@ def test_nobody_is_let_in_or_out_before_an_arrival_is_committed() -> None:
     assert names.index("Mute") < names.index("StartSide") < names.index("Commit")
     assert names.index("Commit") < names.index("OpenTraffic") < names.index("Unmute")
     assert names.index("AdoptData") < names.index("StartSide")
+    assert names.index("PlaceCertificates") < names.index("PutSite") < names.index("StartSide")
