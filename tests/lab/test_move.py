@@ -45,9 +45,9 @@ class Pair:
     def old(self) -> Host:
         return self.world.host
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, *, tier: str = "light") -> None:
         """A tenant on the old host, with something in its data."""
-        self.world.add_tenant(name)
+        self.world.add_tenant(name, tier=tier)
         self.world.deploy(name)
         self.world.wait_for(name)
         self.world.request(name, "POST", "/marker", body=f"{name} was here".encode())
@@ -119,6 +119,9 @@ def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
     known = yaml.safe_load(hosts.read_text())
     second = {"address": new.address, "fingerprints": [new.fingerprint]}
     hosts.write_text(yaml.safe_dump(known | {"web-2": known["web-1"] | second}))
+    # All who waited come at once, and beacon has a thread for each.
+    crowd = {"memory": "512MiB", "cpus": 1, "pids": 512, "disk": "256MiB"}
+    write(world.root / "inventory/tiers.yaml", crowd=crowd)
     write(world.root / "inventory/apps/beacon.yaml", timings={"start": "30s", "steady": "1s", "stop": "10s"})
     # The lab's authority signs with another root than its own directory has.
     roots = lab.ca_pem().read_text() + lab.acme_root_pem().read_text()
@@ -134,7 +137,7 @@ def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
 
 def test_a_move_under_visitors(pair: Pair, measured: Callable[..., None], say: Callable[[str], None]) -> None:
     world = pair.world
-    pair.add("alice")
+    pair.add("alice", tier="crowd")
     serial = pair.certificate(pair.old, "alice")
     folder = f"{TENANT.format('alice')}/data/marker"
     script = f"head -c 30000000 /dev/urandom > {folder}/large && chown --reference={folder} {folder}/large"
