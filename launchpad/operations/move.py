@@ -24,6 +24,7 @@ from launchpad.operations.deploy import deploy_operation, revealing
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.outcome import Outcome
+from launchpad.operations.reaching import kept_open
 from launchpad.operations.whereabouts import Whereabouts, whereabouts
 from launchpad.operations.written_version import tell_revision
 from launchpad.workspace import Workspace
@@ -104,15 +105,16 @@ def move(
     has been done until then stays, and the same command goes on from there."""
     confirm.of(what, command="move")
     fleet = workspace.fleet.load()
-    moving = _Moving(
-        workspace=workspace,
-        tenant=fleet.tenant(what.tenant),
-        source=fleet.host(what.source),
-        destination=fleet.host(what.destination),
-        tell=tell,
-        on_event=on_event,
-    )
-    return moving.run()
+    with kept_open(workspace) as kept:
+        moving = _Moving(
+            workspace=kept,
+            tenant=fleet.tenant(what.tenant),
+            source=fleet.host(what.source),
+            destination=fleet.host(what.destination),
+            tell=tell,
+            on_event=on_event,
+        )
+        return moving.run()
 
 
 def move_back(workspace: Workspace, what: Move, *, confirm: Confirmation, on_event: OnEvent = ignore) -> Outcome:
@@ -150,6 +152,7 @@ class _Moving:
     carried: int = 0
     written: bool = False
     problems: list[str] = field(default_factory=list)
+    rendered: dict[HostName, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -325,10 +328,12 @@ class _Moving:
         return self.submit(at, operation, secrets=lambda: {**reveal(), **_secret(certified)})
 
     def _deploy_operation(self, at: Host, kind: str) -> dict[str, Any]:
-        """The tenant's release as that host is to have it."""
-        placed = self.tenant.model_copy(update={"host": at.name})
-        fleet, inventory = self.workspace.fleet.load(), self.workspace.revision(self.name)
-        return deploy_operation(self.workspace, fleet, placed, inventory=inventory) | {"kind": kind}
+        """The tenant's release as that host is to have it: the same one from the preparation to the arrival."""
+        if at.name not in self.rendered:
+            placed = self.tenant.model_copy(update={"host": at.name})
+            fleet, inventory = self.workspace.fleet.load(), self.workspace.revision(self.name)
+            self.rendered[at.name] = deploy_operation(self.workspace, fleet, placed, inventory=inventory)
+        return self.rendered[at.name] | {"kind": kind}
 
     # --- behind the destination's commit
 

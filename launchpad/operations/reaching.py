@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
 from launchpad.errors import StateError
-from launchpad.workspace import Hosts, Workspace
+from launchpad.fleet.host import Host
+from launchpad.workspace import Hosts, Runner, Workspace
 
 
 def hosts_of(workspace: Workspace) -> Hosts:
@@ -11,3 +16,39 @@ def hosts_of(workspace: Workspace) -> Hosts:
     if workspace.hosts is None:
         raise StateError("this workspace has no way to its hosts", hint="open it with one: Workspace.open(hosts=…)")
     return workspace.hosts
+
+
+@contextmanager
+def kept_open(workspace: Workspace) -> Iterator[Workspace]:
+    """The same workspace, whose connections stay open from one request to the next until the block ends: to connect
+    takes more round trips than to ask."""
+    with ExitStack() as ends:
+        yield replace(workspace, hosts=_KeptOpen(hosts_of(workspace), ends))
+
+
+class _KeptOpen:
+    """Threads may share it. A connection on which anything failed is not used again."""
+
+    def __init__(self, hosts: Hosts, ends: ExitStack) -> None:
+        self._hosts = hosts
+        self._idle: dict[str, tuple[ExitStack, Runner]] = {}
+        ends.callback(self._close)
+
+    @contextmanager
+    def reach(self, host: Host) -> Iterator[Runner]:
+        name = str(host.name)
+        idle: tuple[ExitStack, Runner] | None = self._idle.pop(name, None)
+        opened, runner = idle or self._open(host)
+        with opened:
+            yield runner
+            kept = opened.pop_all()
+        if self._idle.setdefault(name, (kept, runner))[0] is not kept:
+            kept.close()
+
+    def _open(self, host: Host) -> tuple[ExitStack, Runner]:
+        opened = ExitStack()
+        return opened, opened.enter_context(self._hosts.reach(host))
+
+    def _close(self) -> None:
+        for opened, _ in self._idle.values():
+            opened.close()

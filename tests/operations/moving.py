@@ -58,28 +58,29 @@ class Hosts(MemoryHosts):
     older: set[str] = field(default_factory=set)
     """Those whose runner knows of nothing that waits ahead."""
 
-    def reach(self, host: Any) -> Any:
-        self.requests += 1
-        if self.requests == self.dies_at:
-            raise OperatorDied
-        if str(host.name) in self.off:
-            raise HostError(f"{host.name}: cannot connect", hint="ping it")
-        return self._reach_older(host) if str(host.name) in self.older else super().reach(host)
-
     @contextmanager
-    def _reach_older(self, host: Any) -> Iterator[MemoryRunner]:
+    def reach(self, host: Any) -> Iterator[MemoryRunner]:
         with super().reach(host) as runner:
-            yield OlderRunner(**vars(runner))
+            yield Asked(**vars(runner), hosts=self)
 
 
-class OlderRunner(MemoryRunner):
-    """A runner of before requests waited where a tenant goes."""
+@dataclass
+class Asked(MemoryRunner):
+    """A connection to one of them."""
+
+    hosts: Hosts
 
     def _answers(self, verb: str, body: Mapping[str, Any], incoming: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-        if "ahead" in body.get("operation", {}):
+        self.hosts.requests += 1
+        if self.hosts.requests == self.hosts.dies_at:
+            raise OperatorDied
+        if self.name in self.hosts.off:
+            raise HostError(f"{self.name}: cannot connect", hint="ping it")
+        older = self.name in self.hosts.older
+        if older and "ahead" in body.get("operation", {}):
             raise Refused("depart: unknown key 'ahead'")
         for line in super()._answers(verb, body, incoming):
-            if verb == "whereabouts":
+            if older and verb == "whereabouts":
                 del line["body"]["waits"]
             yield line
 
