@@ -32,6 +32,11 @@ _SITE = """\
 {trust}			versions 1.1
 		}}
 	}}
+	handle_errors 502 503 504 {{
+		header Retry-After 5
+		header Cache-Control no-store
+		respond "Not ready. Try again in a few seconds." 503
+	}}
 }}
 """
 _TRUST = f"\t\t\ttls_trust_pool file {ACME_ROOT}\n"

@@ -50,6 +50,7 @@ from launchpad.runner.steps import (
     OpenTraffic,
     PlaceRelease,
     PullImage,
+    PutSite,
     Record,
     RemoveSide,
     RestoreData,
@@ -88,7 +89,7 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
         raise Refused(f"prepare: secret {min(others)[:64]!r} is not wanted before it arrives")
     site = files.get("site.caddy")
     if not _may_wait(host, seen, release, certified):
-        site = seen.site
+        site = None
     elif site is not None and not seen.intact:
         judge_resolved(host, release, files)
     if wanting := certificates.wanting(host, certified):
@@ -104,17 +105,20 @@ def _may_wait(host: Host, seen: plans.Seen, release: Release, certified: Mapping
 
 
 def plan_prepare(seen: plans.Seen, release: Release, site: str | None, *, certified: bool) -> Steps:
-    """Pure. The site comes last, once nothing else can fail: Caddy is loaded once for it, and not when it arrives."""
+    """Pure. Without a site nobody is to wait. It comes last, once nothing else can fail: Caddy is loaded once for it,
+    and not when it arrives."""
     tenant = release.tenant
     steps: Steps = [PullImage(image=image) for image in sorted({item.image for item in release.services} - seen.images)]
     if certified:
         steps.append(PlaceCertificates(tenant=tenant, domains=release.domains))
-    if site is not None and site != seen.site:
+    if site is not None and (site != seen.site or certified):
         if not seen.intact:
             steps.append(PlaceRelease(tenant=tenant, release=release.short))
         # The gate refuses at once what is for nobody; without it a request would be sent to the default route.
         steps.append(HoldTraffic(tenant=tenant, slot=release.slot, side="a"))
-        steps += plans.site_steps(seen, release, site)
+        if seen.site is not None:  # of an earlier try: Caddy would keep the certificate that it read then
+            steps.append(DropSite(tenant=tenant))
+        steps.append(PutSite(tenant=tenant, release=release.short))
     return [*steps, Commit()] if steps else []
 
 

@@ -24,6 +24,7 @@ def test_only_its_names_are_passed_on_and_only_to_who_proves_them(
         host.write(ACME_ROOT, b"a certificate")
     (server,) = adapt(forward(host, DOMAINS, address))["apps"]["http"]["servers"].values()
     assert server["listen"] == [":443"]
+    assert "'Retry-After': ['5']" in str(server["errors"]), "who finds neither host is not told to come back"
     assert sorted(route["match"][0]["host"][0] for route in server["routes"]) == sorted(DOMAINS)
     for route in server["routes"]:
         (domain,) = route["match"][0]["host"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,14 +15,15 @@ from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
 from tests.operations.moving import CERTIFICATE, KEY
 from tests.runner.moving.hosts import CALLER, MADE, a_host, arriving, asked, departed, look, put_generation, run
+from tests.runner.moving.test_certificates import certificate
 from tests.runner.verbs.view import MemoryView
 
 DOMAIN = "alice.example.com"
 SITE = paths.site("alice")
 
 
-def bundle(*domains: str) -> dict[str, Any]:
-    parts = {"authority": "acme.example.com-directory", "crt": CERTIFICATE, "key": KEY}
+def bundle(*domains: str, crt: str = CERTIFICATE) -> dict[str, Any]:
+    parts = {"authority": "acme.example.com-directory", "crt": crt, "key": KEY}
     value = {domain: parts | {"json": json.dumps({"sans": [domain]})} for domain in domains}
     return {"CADDY_CERTIFICATES": {"version": 1, "value": json.dumps(value)}}
 
@@ -51,6 +53,15 @@ def test_the_same_again_changes_nothing() -> None:
     before, reloads = dict(host.files), host.reloads
     assert run(host, preparing("prepare-000002")) == "unchanged"
     assert {path: before.get(path) for path in host.files} == host.files and host.reloads == reloads
+
+
+def test_a_newer_certificate_that_comes_with_the_next_try_is_read() -> None:
+    """Caddy keeps what it has read for as long as it has the site."""
+    host = prepared()
+    reloads = host.reloads
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    assert run(host, preparing("prepare-000002", secrets=bundle(DOMAIN, crt=certificate(since)))) == "done"
+    assert host.reloads == reloads + 2 and host.request(DOMAIN) == "held"
 
 
 @pytest.mark.parametrize("secrets", [{}, bundle()], ids=["none come", "an empty bundle comes"])
