@@ -7,7 +7,7 @@ import typer
 from launchpad.cli.output import GREEN, YELLOW
 from launchpad.cli.session import Session
 from launchpad.fleet.mistakes import InventoryMistakes
-from launchpad.fleet.readiness import readiness, unprotected
+from launchpad.fleet.readiness import crowded, readiness, unprotected
 
 app = typer.Typer()
 
@@ -40,10 +40,17 @@ def check(ctx: typer.Context) -> None:
     if notes:
         lines.append(session.output.styled("still to do before a deploy:", YELLOW))
         lines += [f"  {note.about}: {note.what}\n    {note.hint}" for note in notes]
+    short = crowded(fleet)
+    if short:
+        lines.append(
+            session.output.styled("upgrades may find no memory for a rehearsal, and are refused then:", YELLOW)
+        )
+        lines += [f"  {note.about}: {note.what}\n    {note.hint}" for note in short]
     bare = unprotected(fleet)
     if bare:
         lines.append(session.output.styled("without backups, by their tiers:", YELLOW) + f" {', '.join(bare)}")
     elif fleet.targets and fleet.defaults.recovery is None:
         lines.append(session.output.styled("no emergency kit:", YELLOW) + " launchpad kit FILE makes one")
     told = {"mistakes": [], "notes": [note.as_dict() for note in notes], "unprotected": bare}
+    told["crowded"] = [note.as_dict() for note in short]
     session.output.result(told | counts, "\n".join(lines))

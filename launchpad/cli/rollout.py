@@ -239,6 +239,9 @@ def _show(session: Session, what: RolloutPlan) -> None:
     lines = [f"{what.rollout.app} → {what.rollout.version}"]
     lines += [f"  {version} breaks: {text}" for version, text in what.breaks]
     lines += [f"  {version}: {text}" for version, text in what.notes]
+    for host, drill in what.short:
+        then = f"its tenants are rehearsed on {drill}" if drill else "without a drill_host its upgrades are refused"
+        lines.append(f"  {host} has too little memory for a clone now: {then}")
     session.output.say("\n".join(lines if what.rollout.rehearse else [*lines, "  it is not rehearsed"]))
     if not session.json:
         headings = ("ring", "tenants", "hosts", "soak", "may fail", "who")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from launchpad.cli import complete
 from launchpad.cli.output import Table
 from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines
 from launchpad.cli.session import Session
@@ -31,12 +32,17 @@ def upgrade(
     no_rehearsal: Annotated[
         bool, typer.Option("--no-rehearsal", help="Do not try it first on a clone of the tenant's data.")
     ] = False,
+    rehearse_on: Annotated[
+        str,
+        typer.Option("--rehearse-on", metavar="HOST", autocompletion=complete.hosts, help="Try it on that host first."),
+    ] = "",
     yes: Yes = False,
     identifier: OperationId = "",
 ) -> None:
     """Bring TENANT to a newer version: image, configuration, secrets and data together, or not at all.
 
-    It is rehearsed first on a clone of the tenant's own data, which reaches nothing outside. Then requests wait while
+    It is rehearsed first on a clone of the tenant's own data, which reaches nothing outside: on its own host, or, where
+    that has no memory for a clone, on the drill_host that the inventory names. Then requests wait while
     the versions change. If the new one does not become ready, or fails in the soak, the old one serves again, on the
     data of before; what was written in the soak is kept aside, as a generation. A message that was sent stays sent.
 
@@ -50,8 +56,10 @@ def upgrade(
 
     if bool(to) == latest:
         raise UsageError("upgrade takes either --to VERSION or --latest", hint="launchpad versions APP")
+    if no_rehearsal and rehearse_on:
+        raise UsageError("--no-rehearsal and --rehearse-on exclude each other", hint=f"launchpad upgrade {tenant}")
     session = Session.of(ctx)
-    target = Target(version=to, soak_seconds=read_soak(soak), rehearse=not no_rehearsal)
+    target = Target(version=to, soak_seconds=read_soak(soak), rehearse=not no_rehearsal, rehearse_on=rehearse_on)
     with errors_as_lines(session):
         what = plan_upgrade(session.workspace, tenant, target)
         if not what.empty:
@@ -73,7 +81,21 @@ def _described(what: Upgrade) -> str:
     lines += [f"  {version} breaks: {text}" for version, text in what.breaks]
     lines += [f"  {version}: {text}" for version, text in what.notes]
     lines += [f"  also, as the inventory says: {text}" for text in what.also]
-    return "\n".join(lines if what.rehearse else [*lines, "  it is not rehearsed"])
+    return "\n".join([*lines, *_rehearsed(what)])
+
+
+def _rehearsed(what: Upgrade) -> list[str]:
+    place = what.rehearsal
+    if place is None:
+        return ["  it is not rehearsed"]
+    if not place.elsewhere:
+        return []
+    oldest = f"{place.data_at_most_seconds // 3600} hours"
+    return [
+        f"  it is rehearsed on {place.host} ({place.reason}):",
+        "  a copy of its data goes there through this machine, and is taken away again; it is made when",
+        f"  this begins, and the upgrade follows within {oldest} or is refused",
+    ]
 
 
 @app.command("rollback", epilog="Example: launchpad rollback alice --to 2026.9.5")

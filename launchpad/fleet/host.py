@@ -103,6 +103,8 @@ class Host(Model):
     caddy: Caddy = Caddy()
     storage: Storage | None = None
     """From a loaded Fleet never None: a loop file of the size of resources.disk unless written otherwise."""
+    drill_host: HostName | None = None
+    """Another host of the fleet, on which upgrades are rehearsed when this one has no memory free for a clone."""
     labels: Mapping[HostName, Prose] = {}
 
     def findings(self) -> Iterator[Finding]:
@@ -113,6 +115,8 @@ class Host(Model):
                 f"the loop file of {loop} is smaller than resources.disk",
                 f"{self.resources.disk} or more",
             )
+        if self.drill_host == self.name:
+            yield Finding(("drill_host",), f"host {self.name} is its own drill host", "another host of the fleet")
         names = [operator.name for operator in self.operators]
         for index, name in enumerate(names):
             if name in names[:index]:

@@ -40,6 +40,7 @@ def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
     """Every such mistake. `fleet` holds the records that are right by themselves; `gone`: slot → removed tenant."""
     return [
         *_unknown_names(trees),
+        *_unknown_drill_hosts(trees),
         *_unknown_targets(trees),
         *_unknown_versions(fleet, trees),
         *_unknown_rings(trees),
@@ -64,6 +65,20 @@ def _unknown_names(trees: Trees) -> Iterator[Mistake]:
             hint = f"did you mean {guess}?" if guess else _how_to_add(noun, named.value)
             expected = f"one of {', '.join(sorted(records))}" if records else f"a {noun} of the inventory"
             yield Mistake(named.place, f"unknown {noun} {named.value}", expected, hint)
+
+
+def _unknown_drill_hosts(trees: Trees) -> Iterator[Mistake]:
+    for name, tree in (trees.hosts or {}).items():
+        named = tree.get("drill_host")
+        if named is None or not isinstance(named.value, str) or named.value in (trees.hosts or {}):
+            continue
+        if Name.pattern.fullmatch(named.value) is None:
+            continue  # no name at all: the model has said so
+        others = sorted({*(trees.hosts or {})} - {name})
+        guess = nearest(named.value, others)
+        hint = f"did you mean {guess}?" if guess else _how_to_add("host", named.value)
+        expected = f"one of {', '.join(others)}" if others else "another host of the fleet"
+        yield Mistake(named.place, f"unknown drill_host {named.value}", expected, hint)
 
 
 def _unknown_targets(trees: Trees) -> Iterator[Mistake]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.host import Host
 from launchpad.fleet.names import SecretName, TenantName
+from launchpad.fleet.quantities import Size
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,26 @@ def protected(fleet: Fleet) -> list[str]:
 def unprotected(fleet: Fleet) -> list[str]:
     """The tenants whose tier has no backups."""
     return [str(name) for name, tenant in sorted(fleet.tenants.items()) if not fleet.backup_targets(tenant)]
+
+
+def crowded(fleet: Fleet) -> list[Note]:
+    """The hosts that do not keep the memory of one clone free, of the largest tenant that is rehearsed there. No
+    mistake: tenants rarely take all that they are promised, and an upgrade that finds no memory is refused, not done
+    without a rehearsal."""
+    return [note for name in sorted(fleet.hosts) for note in _crowded(fleet, fleet.hosts[name])]
+
+
+def _crowded(fleet: Fleet, host: Host) -> Iterator[Note]:
+    promised = sum(fleet.tiers[tenant.tier].memory.mb for tenant in fleet.tenants_of(host.name))
+    free = host.resources.memory_for_tenants_mb - promised
+    sending = [name for name in sorted(fleet.hosts) if fleet.hosts[name].drill_host == host.name]
+    for name in ([] if host.drill_host else [str(host.name)]) + [str(name) for name in sending]:
+        clone = max((fleet.tiers[tenant.tier].memory.mb for tenant in fleet.tenants_of(name)), default=0)
+        if clone > free:
+            whose = "its" if name == host.name else f"{name}'s"
+            what = f"keeps {Size(max(free, 0))} of memory, and a clone of {whose} largest tenant may take {Size(clone)}"
+            hint = f"a drill_host with room for {name}, in inventory/hosts.yaml, or --rehearse-on HOST at an upgrade"
+            yield Note(f"host {host.name}", what, hint)
 
 
 def _keys(fleet: Fleet) -> list[Note]:

@@ -51,9 +51,12 @@ class Bringing:
     release: str = ""
     base: str = ""
     """A generation that is there, of which only the differences come."""
+    awaited_by: str = ""
+    """The operation there that waits for it and takes it away again; empty for what is to stay."""
 
     def body(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"volumes": list(self.volumes)}
+        plain = dataclasses.asdict(self) | {"volumes": list(self.volumes)}
+        return plain if self.awaited_by else {key: item for key, item in plain.items() if key != "awaited_by"}
 
 
 @dataclass

@@ -65,6 +65,13 @@ def deploy_operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, inve
     }
 
 
+def may_shrink_of(fleet: Fleet, tenant: Tenant) -> dict[str, Any]:
+    """What a rehearsal is told of the tables that may lose rows; nothing where there are none, for an older runner
+    knows nothing of it."""
+    tables = [str(name) for name in fleet.app(tenant.app).may_shrink]
+    return {"may_shrink": tables} if tables else {}
+
+
 def revealing(workspace: Workspace, tenant: Tenant) -> Secrets:
     """Opens the tenant's secrets each time when a request with them is about to be sent."""
 

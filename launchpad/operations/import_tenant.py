@@ -36,7 +36,7 @@ from launchpad.fleet.versions import is_older, names
 from launchpad.operations import self_hosted
 from launchpad.operations.carrying import Bringing, bring
 from launchpad.operations.confirmation import Confirmation, plan_digest
-from launchpad.operations.deploy import deploy_operation, revealing
+from launchpad.operations.deploy import deploy_operation, may_shrink_of, revealing
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.observing import observe
@@ -417,7 +417,7 @@ def _last_copy(workspace: Workspace, checked: Checked) -> Path:
 def _operation(workspace: Workspace, checked: Checked, kind: str, generation: str) -> dict[str, Any]:
     tenant = checked.fleet.tenant(checked.what.tenant)
     deploy = deploy_operation(workspace, checked.fleet, tenant, inventory=workspace.revision(str(tenant.name)))
-    return deploy | {"kind": kind, "generation": generation}
+    return deploy | may_shrink_of(checked.fleet, tenant) | {"kind": kind, "generation": generation}
 
 
 def _cut_over(workspace: Workspace, checked: Checked, generation: str) -> dict[str, Any]:

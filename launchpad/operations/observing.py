@@ -44,9 +44,14 @@ def observe(
 def what_runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> TenantSeen:
     """The tenant as its host has it, one exec; StateError when nothing of it is there, or another app;
     HostError when the host does not answer."""
+    return seen_on(workspace, fleet, tenant)[1]
+
+
+def seen_on(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, probes: bool = False) -> tuple[HostSeen, TenantSeen]:
+    """The same, and the host itself; with `probes` the tenant is asked how it is."""
     name, host = str(tenant.name), fleet.host(tenant.host)
     with hosts_of(workspace).reach(host) as runner:
-        body = {"tenants": [name], "probes": False}
+        body = {"tenants": [name], "probes": probes}
         said = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=str(host.name))
     has = said.tenants.get(name)
     if has is None:
@@ -55,7 +60,7 @@ def what_runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> TenantSeen:
         raise StateError(f"{name} was retired on {host.name}; its data is kept", hint=f"launchpad deploy {name}")
     if has.app != tenant.app:
         raise StateError(f"{name} is {has.app} on {host.name}, the inventory says {tenant.app}", hint="launchpad plan")
-    return has
+    return said, has
 
 
 def wanted(

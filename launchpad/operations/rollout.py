@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,9 @@ class RolloutPlan:
     breaks: tuple[tuple[str, str], ...]
     """What stops working, by the version that it comes with, of all that any of the tenants passes."""
     notes: tuple[tuple[str, str], ...]
+    short: tuple[tuple[str, str], ...] = ()
+    """Hosts with too little memory now for a clone of one of these tenants, each with its drill host; empty where none
+    is named: an upgrade there is refused unless there is memory by then."""
 
     @property
     def tenant(self) -> str:
@@ -78,6 +81,7 @@ class RolloutPlan:
             "left_out": [dataclasses.asdict(item) for item in self.left_out],
             "breaks": dict(self.breaks),
             "notes": dict(self.notes),
+            "short": dict(self.short),
         }
 
 
@@ -112,6 +116,7 @@ def plan_rollout(workspace: Workspace, name: str, wanted: Wanted) -> RolloutPlan
         left_out=tuple(item for item in told if isinstance(item, LeftOut)),
         breaks=tuple((str(item.version), str(item.breaks)) for item in way if item.breaks),
         notes=tuple((str(item.version), str(item.notes)) for item in way if item.notes),
+        short=_short(fleet, candidates, seen) if wanted.rehearse else (),
     )
 
 
@@ -181,6 +186,18 @@ def _reasons(
         rendered(workspace, fleet, tenant.model_copy(update={"version": type(tenant.version)(version)}))
     except LaunchpadError as error:
         yield f"cannot be rendered: {error.message}", error.hint
+
+
+def _short(
+    fleet: Fleet, candidates: list[Candidate], seen: Mapping[str, HostSeen | LaunchpadError]
+) -> tuple[tuple[str, str], ...]:
+    wanted: dict[str, int] = {}
+    for item in candidates:
+        memory = fleet.tiers[fleet.tenant(item.tenant).tier].memory.mb
+        wanted[item.host] = max(memory, wanted.get(item.host, 0))
+    free = {name: said.memory_free_mb for name, said in seen.items() if isinstance(said, HostSeen)}
+    lacking = [name for name, memory in wanted.items() if (has := free.get(name)) is not None and has < memory]
+    return tuple((name, str(fleet.host(name).drill_host or "")) for name in sorted(lacking))
 
 
 def _passed(app: App, before: set[str], version: str) -> list[Any]:

@@ -13,9 +13,10 @@ from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.versions import is_older, may_follow, names, next_on_the_way, passed
 from launchpad.operations.confirmation import Confirmation, plan_digest
-from launchpad.operations.deploy import deploy_operation, revealing
+from launchpad.operations.deploy import deploy_operation, may_shrink_of, revealing
+from launchpad.operations.elsewhere import Place, let_go_of_unless_well, place_for, rehearse_elsewhere
 from launchpad.operations.following import Submission
-from launchpad.operations.observing import wanted, what_runs
+from launchpad.operations.observing import seen_on, wanted
 from launchpad.operations.render import rendered
 from launchpad.operations.written_version import VersionOutcome, submit_version, write_version
 from launchpad.plan import TenantSeen, differences
@@ -35,6 +36,8 @@ class Target:
     """How long it must go well with customers on it, before the old release and the way back at once are given up."""
     rehearse: bool = True
     """Whether it is tried first on a clone of the tenant's own data."""
+    rehearse_on: str = ""
+    """The host on which; where the inventory says when empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,8 @@ class Upgrade:
     """What else the inventory says that is not deployed yet, and comes with it."""
     soak_seconds: int
     rehearse: bool
+    rehearsal: Place | None = None
+    """Where it is rehearsed; None where it is not."""
 
     @property
     def digest(self) -> str:
@@ -68,7 +73,8 @@ class Upgrade:
 
     def as_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self)
-        return plain | {"breaks": dict(self.breaks), "notes": dict(self.notes), "also": list(self.also)}
+        plain |= {"breaks": dict(self.breaks), "notes": dict(self.notes), "also": list(self.also)}
+        return plain | {"rehearsal": self.rehearsal.as_json() if self.rehearsal else None}
 
 
 def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
@@ -78,8 +84,8 @@ def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
     tenant = fleet.tenant(name)
     app = fleet.app(tenant.app)
     version = str(app.version(target.version or app.versions[-1].version).version)
-    release = _release(workspace, fleet, tenant, version)
-    runs = what_runs(workspace, fleet, tenant)
+    release = rendered(workspace, fleet, _at(tenant, version)).release
+    host, runs = seen_on(workspace, fleet, tenant)
     if runs.generations is None:
         raise StateError(
             f"{tenant.host}: its runner knows no upgrades yet", hint=f"launchpad provision {tenant.host}, then again"
@@ -95,12 +101,13 @@ def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
         version_before=runs.version,
         version=version,
         release_before=runs.release,
-        release=release,
+        release=release.short,
         breaks=tuple((str(item.version), str(item.breaks)) for item in way if item.breaks),
         notes=tuple((str(item.version), str(item.notes)) for item in way if item.notes),
         also=_not_deployed(workspace, fleet, tenant, runs),
         soak_seconds=target.soak_seconds,
         rehearse=target.rehearse,
+        rehearsal=place_for(fleet, tenant, release, host, asked=target.rehearse_on) if target.rehearse else None,
     )
 
 
@@ -123,6 +130,19 @@ def upgrade(
         raise StateError(
             f"{what.tenant}: the inventory was changed since this was planned", hint=f"launchpad upgrade {what.tenant}"
         )
+    place = what.rehearsal
+    if place is None or not place.elsewhere:
+        return _submitted(workspace, tenant, what, operation, confirm=confirm, on_event=on_event)
+    generation = rehearse_elsewhere(workspace, operation, on=place.host, patience=confirm.patience, on_event=on_event)
+    operation |= {"rehearse": False, "rehearsed": {"host": place.host, "generation": generation}}
+    with let_go_of_unless_well(workspace, tenant):
+        return _submitted(workspace, tenant, what, operation, confirm=confirm, on_event=on_event)
+
+
+def _submitted(
+    workspace: Workspace, tenant: Tenant, what: Upgrade, operation: dict[str, Any], *, confirm: Confirmation,
+    on_event: OnEvent,
+) -> VersionOutcome:  # fmt: skip
     submission = Submission(
         identifier=confirm.id_for(workspace),
         operation=operation,
@@ -147,10 +167,6 @@ def _judge(app: App, name: str, before: str, version: str) -> None:
         raise StateError(f"{name}: {version} cannot follow {before} in one step", hint=way)
 
 
-def _release(workspace: Workspace, fleet: Fleet, tenant: Tenant, version: str) -> str:
-    return rendered(workspace, fleet, _at(tenant, version)).release.short
-
-
 def _not_deployed(workspace: Workspace, fleet: Fleet, tenant: Tenant, runs: TenantSeen) -> tuple[str, ...]:
     """What the inventory would change without another version; nothing where that cannot be told any more."""
     if runs.version not in names(fleet.app(tenant.app)):
@@ -161,9 +177,9 @@ def _not_deployed(workspace: Workspace, fleet: Fleet, tenant: Tenant, runs: Tena
 
 def _operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, what: Upgrade) -> dict[str, Any]:
     deploy = deploy_operation(workspace, fleet, _at(tenant, what.version), inventory=workspace.revision(what.tenant))
-    tables = [str(name) for name in fleet.app(tenant.app).may_shrink]
-    return deploy | {
-        **({"may_shrink": tables} if tables else {}),  # an older runner knows nothing of it
+    return {
+        **deploy,
+        **may_shrink_of(fleet, tenant),
         "kind": "upgrade",
         "replaces": what.release_before,
         "soak": what.soak_seconds,

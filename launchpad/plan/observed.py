@@ -21,6 +21,8 @@ class ProbeSeen:
     service: str
     ok: bool
     detail: str
+    name: str = ""
+    """service:port/path, as rehearsals know it; empty for one without, and where an older runner does not say."""
 
     @property
     def decides(self) -> bool:
@@ -93,6 +95,10 @@ class HostSeen:
     disk_total: int
     disk_free: int
     tenants: Mapping[str, TenantSeen]
+    knows_memory: bool = False
+    """Whether its runner tells how much memory is free, and so can rehearse other hosts' tenants."""
+    memory_free_mb: int | None = None
+    """What a clone could take without pushing anybody out; None where it is not known."""
     unsettled: tuple[str, ...] = ()
     """What a provision would change, by title; empty also when that was not asked."""
 
@@ -114,6 +120,8 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             problems=tuple(_problems(own)),
             disk_total=int(disk.get("total") or 0),
             disk_free=int(disk.get("free") or 0),
+            knows_memory="memory" in own,
+            memory_free_mb=(own.get("memory") or {}).get("free_mb"),
             tenants={
                 str(name): _tenant(str(name), value) for name, value in body["tenants"].items() if value.get("record")
             },
@@ -174,6 +182,7 @@ def _probe(value: Mapping[str, Any]) -> ProbeSeen:
         service=_text(value.get("service")),
         ok=bool(value["ok"]),
         detail=_text(value.get("detail")) or _text(value.get("status")),
+        name=_text(value.get("name")),
     )
 
 

@@ -18,13 +18,13 @@ from typing import Any
 from launchpad.runner import apply as tenant_effects
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
-from launchpad.runner.protocol import BESIDE, Refused
+from launchpad.runner.protocol import NEVER_RESUMED, Refused
 from launchpad.runner.steps import GUARDS, ONCE, Commit, TenantStep, step_name, title
 from launchpad.runner.waiting import Cancelled, Context
 
 MOST_ATTEMPTS = 3
-"""A process that died this often before the commit undoes at its next start. One that works beside its tenant never
-goes on: a boot must not wait for it, and the next one is as good."""
+"""A process that died this often before the commit undoes at its next start. One that works beside its tenant, or for
+another host's, never goes on: a boot must not wait for it, and the next one is as good."""
 LOCK_SECONDS = 120
 
 
@@ -88,7 +88,7 @@ def bring_to_end(host: Host, journal: Journal) -> None:
         run.forward(run.commit_index())
     elif "undo-started" in names:
         run.back(next(item for item in past if item["event"] == "undo-started"))
-    elif attempt > 1 and operation["kind"] in BESIDE:
+    elif attempt > 1 and operation["kind"] in NEVER_RESUMED:
         run.back(journal.add("undo-started", outcome="undone", reason="it was killed", lines=[]))
     elif attempt > MOST_ATTEMPTS:
         run.back(journal.add("undo-started", outcome="undone", reason=f"it was killed {MOST_ATTEMPTS} times", lines=[]))
@@ -204,10 +204,15 @@ def effects(step: Any) -> Any:
         return tenant_effects
     from launchpad.runner.backups import effects as backup_effects
     from launchpad.runner.backups.steps import BackupStep
+    from launchpad.runner.guests.steps import GuestStep
     from launchpad.runner.moving.steps import MoveStep
 
     if isinstance(step, BackupStep):
         return backup_effects
+    if isinstance(step, GuestStep):
+        from launchpad.runner.guests import effects as guest_effects
+
+        return guest_effects
     from launchpad.runner.pruning.steps import PruneStep
 
     if isinstance(step, PruneStep):

@@ -20,6 +20,8 @@ OF_CHANGES = ("upgrade", "rollback", "restore", "import", "soak")
 MEGABYTE = 1 << 20
 LEAST_ROOM = 512 << 20
 """Bytes that stay free where tenants' data lies."""
+REHEARSAL = "rehearsal"
+"""Why one is there that only a rehearsal wants, here or on another host."""
 LEAVING = ("upgrade", "rollback", "restore", "import")
 """Taken when a release was stopped in good order: what a rollback goes back to."""
 

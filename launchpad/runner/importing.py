@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner.host import Host
+from launchpad.runner.memory import check_memory
 from launchpad.runner.plan import Seen
 from launchpad.runner.protocol import Refused, Release
-from launchpad.runner.upgrade import check_memory, check_room
+from launchpad.runner.upgrade import check_room
 
 RECEIVED = "received"
 """Why a generation is there that came from elsewhere."""
@@ -32,7 +33,7 @@ def options(host: Host, seen: Seen, release: Release, identifier: str, operation
     check_room(host, seen, release)
     rehearse = operation["kind"] == "rehearse" or operation["rehearse"]
     if rehearse:
-        check_memory(host, release)
+        check_memory(host, release, hint="try again when less runs there, or add --no-rehearsal")
     earlier = tuple(item.id for item in seen.generations if item.why == RECEIVED and item.id != wanted)
     return {
         "why": "import",
@@ -40,5 +41,6 @@ def options(host: Host, seen: Seen, release: Release, identifier: str, operation
         "replace": True,
         "rehearse": rehearse,
         "soak": operation.get("soak", 0),
+        "may_shrink": tuple(map(str, operation.get("may_shrink", ()))),
         "drop": earlier if seen.data else (*earlier, identifier),
     }

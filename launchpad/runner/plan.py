@@ -447,6 +447,17 @@ def plan_snapshot(record: Mapping[str, Any], generation: str) -> list[TenantStep
     return [_generation(record, generation, "manual", guards=False), Commit()]
 
 
+def plan_rehearsed(seen: Seen, generation: str, *, take: bool) -> list[TenantStep]:
+    """Keep the data as it is for a rehearsal on another host, and nothing of those before it."""
+    assert seen.record is not None
+    tenant, disk_mb = seen.record["tenant"], seen.record["disk_mb"]
+    old = tuple(item.id for item in seen.generations if item.why == generations.REHEARSAL)
+    steps: list[TenantStep] = [Commit(), *([PruneGenerations(tenant=tenant, drop=old, disk_mb=disk_mb)] if old else [])]
+    if take:
+        return [_generation(seen.record, generation, generations.REHEARSAL, guards=False), *steps]
+    return steps if old else []
+
+
 def plan_restore_stopped(seen: Seen, change: Change) -> list[TenantStep]:
     """Bring a generation's data back to a tenant that does not run and is not started by it."""
     assert seen.record is not None

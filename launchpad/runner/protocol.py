@@ -54,10 +54,13 @@ bodies never change, and their replies only gain keys."""
 OPERATION_KINDS = (
     "provision", "deploy", "stop", "start", "restart", "retire", "upgrade", "rollback", "restore", "snapshot",
     "backup", "verify", "fetch", "drill", "prune", "forget", "rewrap", "import", "rehearse",
-    "prepare", "depart", "arrive", "forward", "decline",
+    "prepare", "depart", "arrive", "forward", "decline", "rehearse-here",
 )  # fmt: skip
 BESIDE = frozenset({"backup", "verify", "fetch", "drill", "forget", "rewrap"})
 """Operations that change nothing of their tenant: others go on meanwhile, an upgrade or its undo above all."""
+NEVER_RESUMED = BESIDE | {"rehearse-here"}
+MOST_REHEARSED_AGE = 6 * 3600
+"""Seconds: so old the data may be on which another host has rehearsed an upgrade when that begins."""
 
 ErrorKind = Literal["request", "state", "locked", "step", "protocol", "bug"]
 """request: malformed or judged unsafe; state: does not fit what is; locked: retry later; step: a step failed."""

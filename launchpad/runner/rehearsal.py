@@ -50,7 +50,7 @@ def rehearse(step: Rehearse, context: Context) -> None:
     if not step.data:
         generations.take(context.host, _generation(step, context))
         generations.allow(context.host, step.tenant, disk_mb=step.disk_mb)
-    on_clone(step, context, paths.generation(step.tenant, step.data or step.generation), rows=not step.data)
+    on_clone(step, context, paths.generation(step.tenant, step.data or step.generation), rows=True)
 
 
 def on_clone(step: Rehearse, context: Context, source: str, *, rows: bool = False) -> None:
@@ -91,7 +91,7 @@ def _generation(step: Rehearse, context: Context) -> Generation:
         version=step.version,
         app=step.app,
         at=context.host.now(),
-        why="rehearsal",
+        why=generations.REHEARSAL,
         operation=context.identifier,
         disk_mb=step.disk_mb,
     )

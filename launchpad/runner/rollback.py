@@ -91,12 +91,18 @@ def planned_restore(host: Host, journal: Journal, operation: Mapping[str, Any], 
 
 
 def planned_snapshot(host: Host, journal: Journal, operation: Mapping[str, Any]) -> Planned:
-    """The data as it is now, kept until somebody drops it."""
-    seen = plans.see(host, operation["tenant"])
+    """The data as it is now, kept until somebody drops it; or, for a rehearsal on another host, until that is over."""
+    seen, wanted = plans.see(host, operation["tenant"]), operation.get("rehearsal", "")
     record = deployed(seen, operation["tenant"])
+    if wanted not in ("", "take", "drop"):
+        raise Refused(f"snapshot: rehearsal: expected take or drop, not {wanted[:20]!r}")
     if not seen.data:
         raise Refused(f"{operation['tenant']}: has no data", kind="state")
-    return plans.plan_snapshot(record, journal.identifier), {"release": record["release"]}
+    if wanted:
+        plan = plans.plan_rehearsed(seen, journal.identifier, take=wanted == "take")
+    else:
+        plan = plans.plan_snapshot(record, journal.identifier)
+    return plan, {"release": record["release"]}
 
 
 def found_release(host: Host, record: Mapping[str, Any], short: str) -> Release:

@@ -329,11 +329,12 @@ def step_from_json(value: dict[str, Any]) -> Any:
     kind = STEPS.get(value["step"])
     if kind is None:
         from launchpad.runner.backups.steps import BACKUP_STEPS
+        from launchpad.runner.guests.steps import GUEST_STEPS
         from launchpad.runner.moving.steps import MOVE_STEPS
         from launchpad.runner.provision.steps import HOST_STEPS
         from launchpad.runner.pruning.steps import PRUNE_STEPS
 
-        kind = (BACKUP_STEPS | HOST_STEPS | MOVE_STEPS | PRUNE_STEPS)[value["step"]]
+        kind = (BACKUP_STEPS | GUEST_STEPS | HOST_STEPS | MOVE_STEPS | PRUNE_STEPS)[value["step"]]
     arguments = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items() if key != "step"}
     return kind(**arguments)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.generations import LEAST_ROOM, MEGABYTE
+from launchpad.runner.generations import LEAST_ROOM, MEGABYTE, REHEARSAL
 from launchpad.runner.host import Host
+from launchpad.runner.memory import check_memory
 from launchpad.runner.plan import Seen, runs
-from launchpad.runner.protocol import Refused, Release
+from launchpad.runner.protocol import MOST_REHEARSED_AGE, Refused, Release
 from launchpad.runner.standing import deployed
 from launchpad.runner.waiting import ask, name_of, ready_probes
 
@@ -21,6 +21,9 @@ UNPACKED = 4
 moment both forms lie there."""
 ROOM_SHARE = 20
 """At least one part in so many of the tenant's own disk is to be free."""
+SHORT = (
+    "name another host as this one's drill_host in inventory/hosts.yaml, or add --rehearse-on HOST or --no-rehearsal"
+)
 
 
 def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,10 +37,28 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
         )
     check_room(host, seen, release)
     if operation["rehearse"]:
-        check_memory(host, release)
+        check_memory(host, release, hint=SHORT)
     without = failing_already(host, seen, release)
     kept = {"soak": operation["soak"], "rehearse": operation["rehearse"], "without": without}
+    kept["drop"] = tuple(item.id for item in seen.generations if item.why == REHEARSAL)
+    if "rehearsed" in operation:
+        check_rehearsed(host, seen, operation)
     return kept | {"may_shrink": tuple(map(str, operation.get("may_shrink", ())))}
+
+
+def check_rehearsed(host: Host, seen: Seen, operation: Mapping[str, Any]) -> None:
+    """Refused unless the data on which another host has rehearsed it is of what runs here now, and not old."""
+    said, tenant = operation["rehearsed"], operation["tenant"]
+    if set(said) != {"host", "generation"} or operation["rehearse"]:
+        raise Refused("upgrade: rehearsed: expected the host and the generation, and no other rehearsal")
+    found = next((item for item in seen.generations if item.id == said["generation"]), None)
+    release = (seen.record or {}).get("release")
+    if found is None or found.why != REHEARSAL or found.release != release:
+        message = f"{tenant}: what was rehearsed elsewhere is not the data of release {release}, which runs"
+        raise Refused(message, kind="state", hint=f"launchpad upgrade {tenant}")
+    if host.now() - found.at > MOST_REHEARSED_AGE:
+        message = f"{tenant}: it was rehearsed on data that is {round((host.now() - found.at) / 3600)} hours old"
+        raise Refused(message, kind="state", hint=f"launchpad upgrade {tenant}")
 
 
 def check_room(host: Host, seen: Seen, release: Release) -> None:
@@ -70,18 +91,6 @@ def check_images(host: Host, seen: Seen, release: Release) -> None:
     if (free := host.room(paths.DOCKER)) < wanted:
         message = f"{free // MEGABYTE} MB are free for images, {release.app} {release.version} wants"
         raise Refused(f"{release.tenant}: {message} {wanted // MEGABYTE}", kind="state", hint="launchpad prune")
-
-
-def check_memory(host: Host, release: Release) -> None:
-    """Refused when a clone would not find the memory that it may take: its neighbours would pay for the rehearsal."""
-    found = re.search(rb"^MemAvailable: +([0-9]+) kB$", host.read("/proc/meminfo") or b"", re.MULTILINE)
-    wanted = sum(service.memory_mb for service in release.services)
-    if found and int(found[1]) // 1024 < wanted:
-        raise Refused(
-            f"{release.tenant}: {int(found[1]) // 1024} MB of memory are free, and a rehearsal may take {wanted}",
-            kind="state",
-            hint="try again when less runs there, or add --no-rehearsal",
-        )
 
 
 def failing_already(host: Host, seen: Seen, release: Release) -> tuple[str, ...]:

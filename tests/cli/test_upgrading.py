@@ -92,6 +92,34 @@ def test_an_upgrade_is_rehearsed_and_soaks_unless_one_says_otherwise(workspace: 
     assert (submitted(sshd)[0]["soak"], submitted(sshd)[0]["rehearse"]) == (60, True)
 
 
+ELSEWHERE = """\
+  it is rehearsed on web-2 (web-1 has too little memory free for a clone, which may take 128 MB):
+  a copy of its data goes there through this machine, and is taken away again; it is made when
+  this begins, and the upgrade follows within 6 hours or is refused
+"""
+
+
+def test_an_upgrade_says_on_which_other_host_it_is_rehearsed_before_it_asks(workspace: Workspace, sshd: Sshd) -> None:
+    path = workspace.root / "inventory/hosts.yaml"
+    web_1 = path.read_text()
+    path.write_text(
+        web_1.replace("{", '{"drill_host": "web-2", ', 1)
+        + web_1.replace("web-1", "web-2").replace("127.0.0.1", "127.0.0.2")
+    )
+    said = runs("1.1.0", release=release_at(workspace, "1.1.0"))
+    said["lines"][0]["body"]["host"]["memory"] = {"free_mb": 64}
+    behave(sshd, observe=said)
+    asked = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0")
+    assert ELSEWHERE in asked.err and submitted(sshd) == []
+    del said["lines"][0]["body"]["host"]["memory"]
+    behave(sshd, observe=said)
+    asked = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0", "--rehearse-on", "web-2")
+    assert str(asked.error) == "web-1: its runner knows no rehearsal on another host yet"
+    assert getattr(asked.error, "hint", "") == "launchpad provision web-1, then again"
+    both = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0", "--rehearse-on", "web-2", "--no-rehearsal")
+    assert both.code == 2 and "exclude each other" in str(both.error)
+
+
 def test_what_runs_already_is_said_and_what_differs_otherwise(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=runs("1.0.0", release=release_at(workspace, "1.0.0")))
     ran = launchpad(workspace, "upgrade", "alice", "--to", "1.0.0")

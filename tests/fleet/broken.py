@@ -49,6 +49,16 @@ BROKEN = (
         (f"{HOSTS}:12: unknown key resources.ram; expected one of cpu_overcommit, cpus, disk, memory, reserve",),
     ),
     Broken(
+        "a drill host that there is not",
+        changed(HOSTS, "  address: 203.0.113.8", "  address: 203.0.113.8\n  drill_host: web-3"),
+        (f"{HOSTS}:10: unknown drill_host web-3; expected one of web-1 (did you mean web-1?)",),
+    ),
+    Broken(
+        "a host that is its own drill host",
+        changed(HOSTS, "  address: 203.0.113.8", "  address: 203.0.113.8\n  drill_host: web-2"),
+        (f"{HOSTS}:10: host web-2 is its own drill host; expected another host of the fleet",),
+    ),
+    Broken(
         "rings that cannot be followed",
         {SETTINGS: "rollout:\n  rings: [canary, 50%, 10%, canary, 100%]\n  soak: 5\n"},
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.readiness import readiness
+from launchpad.fleet.readiness import crowded, readiness
 from tests.fleet.inventory import DIGEST, store, write
 
 BOB_HAS = {TenantName("bob"): {SecretName("ECHO_TOKEN")}, TenantName("alice"): {SecretName("OPENCLAW_GATEWAY_TOKEN")}}
@@ -57,3 +57,21 @@ web-1:
     assert [operator.name for operator in host.operators] == ["ann"]
     assert host.storage is not None
     assert str(host.storage.loop) == "60GiB"
+
+
+def test_a_host_that_keeps_no_clone_s_memory_free_is_said_unless_another_one_does(tmp_path: Path) -> None:
+    def said(*hosts: str) -> list[tuple[str, str]]:
+        text = ""
+        for number, host in enumerate(hosts, start=1):
+            memory, _, more = host.partition(" ")
+            own = f"resources: {{memory: {memory}, cpus: 4, disk: 60GiB}}"
+            text += f"web-{number}:\n  address: 203.0.113.{number}\n  {own}\n  {more}\n"
+        fleet = store(write(tmp_path / "-".join(hosts), {"inventory/hosts.yaml": text})).load()
+        return [(note.about, note.what) for note in crowded(fleet)]
+
+    assert said("8GiB", "8GiB") == []
+    short = "keeps 256MiB of memory, and a clone of its largest tenant may take 2GiB"
+    assert said("3GiB", "8GiB") == [("host web-1", short)]
+    assert said("3GiB drill_host: web-2", "8GiB") == []
+    also_short = "keeps 512MiB of memory, and a clone of web-1's largest tenant may take 2GiB"
+    assert said("3GiB drill_host: web-2", "1GiB") == [("host web-2", also_short)]

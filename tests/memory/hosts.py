@@ -51,22 +51,27 @@ class MemoryRunner:
             yield {"type": "reply", "body": {"host": {"settings_digest": stored_settings(self.host).digest}}}
         elif verb == "submit":
             yield from self._submit(body)
+        elif verb == "follow":
+            yield from self._follow(body)
         else:
             yield from getattr(import_module(f"launchpad.runner.verbs.{verb}"), verb)(
                 self.host, body, Caller("alice", incoming=incoming)
             )
 
     def _submit(self, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Carry the operation out in this very process, then tell it all."""
+        """Carry the operation out in this very process, then tell it all; one that is not followed, once it is."""
         from launchpad.runner.verbs.submit import submit
 
         (reply,) = submit(self.host, dict(body) | {"follow": False}, Caller("alice"))
-        if reply["body"]["outcome"] == "unchanged":
+        if reply["body"]["outcome"] == "unchanged" or not body["follow"]:
             yield reply
             return
+        yield from self._follow(body)
+
+    def _follow(self, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         engine.carry_out(self.host, body["id"])
         journal = Journal(self.host, body["id"])
-        for event in journal.events():
+        for event in journal.events(after=int(body.get("after", 0))):
             yield {"type": "event"} | event
         yield {"type": "reply", "body": {"id": body["id"]} | (journal.outcome() or {})}
 

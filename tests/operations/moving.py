@@ -173,8 +173,8 @@ class Place:
         self.file.write_bytes(content)
 
 
-def a_place(root: Path) -> Place:
-    """alice runs on web-1, with a note in her data and a certificate in Caddy's."""
+def a_place(root: Path, *, host: type[MemoryHost] = Composing) -> Place:
+    """alice runs on web-1, with a note in her data and a certificate in Caddy's. `host` is what kind both are."""
     root = write_workspace(root, {"web-1": 22, "web-2": 23}, {})
     for path, text in {
         "inventory/apps/note.yaml": APP,
@@ -185,14 +185,14 @@ def a_place(root: Path) -> Place:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     environment = environment_of(root)
-    hosts: Any = {name: Composing(registry={IMAGE}, schemas={IMAGE: 1}) for name in ("web-1", "web-2")}
+    hosts: Any = {name: host(registry={IMAGE}, schemas={IMAGE: 1}) for name in ("web-1", "web-2")}
     way = Hosts(hosts, digest="")
     opened = Settings.of(environment, home=root.parent)
     workspace = Workspace.open(root, settings=opened, environment=environment, hosts=way)
     workspace.secrets.set(TenantName("alice"), SecretName("NOTE_TOKEN"), Secret("the token"))
     recipients = list(map(str, workspace.fleet.load().defaults.recipients))
-    for host in hosts.values():
-        host.files[SETTINGS] = File(stored_text(settings_from_json(settings(recipients=recipients)), 1).encode())
+    for made in hosts.values():
+        made.files[SETTINGS] = File(stored_text(settings_from_json(settings(recipients=recipients)), 1).encode())
     place = Place(workspace, way)
     deploy(workspace, "alice")
     place.here.files[f"{paths.data('alice')}/state/note"] = File(NOTE)

@@ -31,11 +31,11 @@ from launchpad.runner.backups.target import CREDENTIALS, Target, judge_credentia
 from launchpad.runner.cell import read_release
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
+from launchpad.runner.memory import check_memory
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.steps import Commit
-from launchpad.runner.upgrade import check_memory
 
 SPARE = 512 << 20
 """Bytes that stay free on the host when a backup comes back."""
@@ -121,7 +121,7 @@ def planned_drill(
             kind="state",
             hint=f"launchpad backup {tenant}; launchpad drill {tenant}",
         )
-    check_memory(host, read_release(host, tenant, record["release"]))
+    check_memory(host, read_release(host, tenant, record["release"]), hint="try again when less runs there")
     proving = ProveBackup(
         tenant=tenant,
         release=record["release"],

@@ -24,6 +24,7 @@ from launchpad.runner.deploy import (
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge import judge_release
+from launchpad.runner.memory import check_memory
 from launchpad.runner.moving import certificates, tombstone
 from launchpad.runner.moving.forward import forward
 from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward
@@ -61,7 +62,6 @@ from launchpad.runner.steps import (
     TenantStep,
     Unmute,
 )
-from launchpad.runner.upgrade import check_memory
 
 WHY = "move"
 LATEST_EPOCH = 1 << 53
@@ -79,7 +79,7 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
     seen = plans.see(host, release.tenant, release)
     if seen.serving:
         raise Refused(f"{release.tenant} runs here already", kind="state", hint="launchpad status")
-    check_memory(host, release)
+    check_memory(host, release, hint="make room, or take another host")
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
         message = f"{release.tenant}: its data may take {release.disk_mb} MB, and {room} MB are free"

@@ -17,6 +17,7 @@ import launchpad
 from launchpad.runner import paths, slots
 from launchpad.runner.drift import Found, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
+from launchpad.runner.memory import available_mb
 from launchpad.runner.moving.tombstone import in_force
 from launchpad.runner.protocol import BESIDE, PROTOCOL, Refused, digest_of
 from launchpad.runner.record import Record
@@ -94,6 +95,7 @@ def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
         "caddy": {"state": "down" if edge.served is None else "running", "reloads": host.reload_count()},
         "reverts": _reverts(host),
         "disk": {"total": total, "free": free},
+        "memory": {"free_mb": available_mb(host)},
         "problems": problems,
     }
 
@@ -246,6 +248,7 @@ def _ask(host: View, tenants: Mapping[str, dict[str, Any]]) -> None:
             if probe["kind"] == "process":
                 answer |= _process(manifest, found)
             else:
+                answer["name"] = f"{probe['service']}:{probe['port']}{probe['path']}"
                 where = slots.address(record["slot"], manifest.services.index(probe["service"]), record["side"])
                 asked.append(threading.Thread(target=_get, args=(host, where, probe, answer)))
     for thread in asked:

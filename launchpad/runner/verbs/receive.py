@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +20,7 @@ from launchpad.runner.backups import inside, work
 from launchpad.runner.caller import Caller
 from launchpad.runner.deploy import neighbours
 from launchpad.runner.generations import Generation
+from launchpad.runner.guests.plan import refuse_unawaited
 from launchpad.runner.host import Busy, Confined, Failed, Host
 from launchpad.runner.journal import IDENTIFIER
 from launchpad.runner.judge import names
@@ -32,6 +34,8 @@ RECEIVED = "received"
 SECONDS = 24 * 3600
 LOCK_SECONDS = 300
 """How long an operation on the tenant is waited for."""
+LOOK_SECONDS = 10
+"""How long for whoever waits for it, who has a look whether it comes."""
 MOST_VOLUMES = 16
 MOST_DISK_MB = 16 * 1024 * 1024
 _SHORT = re.compile(r"[0-9a-f]{12}")
@@ -53,6 +57,8 @@ class Receiving(Record):
     """The release that the data belongs to, where there is one."""
     base: str = ""
     """The generation, on this host, of which only the differences come."""
+    awaited_by: str = ""
+    """The operation, on this host, that waits for it and takes it away again; empty for what is to stay."""
 
 
 def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
@@ -63,7 +69,9 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
     judge(host, wanted)
     owner = {"who": caller.operator, "kind": "receive", "operation": wanted.generation, "since": host.now()}
     try:
-        with host.lock(f"receive-{wanted.tenant}", owner):
+        with host.lock(f"receive-{wanted.tenant}", owner, seconds=LOOK_SECONDS if wanted.awaited_by else 0):
+            if wanted.awaited_by:
+                refuse_unawaited(host, wanted.awaited_by, tenant=wanted.tenant, generation=wanted.generation)
             known = generations.read(host, wanted.tenant, wanted.generation)
             if known is not None:
                 yield reply({"generation": record_as_json(known), "files": 0, "bytes": 0, "outcome": "unchanged"})
@@ -85,6 +93,7 @@ def judge(host: Host, wanted: Receiving) -> None:
         ("generation", wanted.generation, bool(IDENTIFIER.fullmatch(wanted.generation))),
         ("base", wanted.base, not wanted.base or bool(IDENTIFIER.fullmatch(wanted.base))),
         ("release", wanted.release, not wanted.release or bool(_SHORT.fullmatch(wanted.release))),
+        ("awaited_by", wanted.awaited_by, not wanted.awaited_by or bool(IDENTIFIER.fullmatch(wanted.awaited_by))),
         ("app", wanted.app, names.is_part(wanted.app)),
         ("version", wanted.version, bool(names.VERSION.fullmatch(wanted.version))),
         ("slot", wanted.slot, slots.FIRST_SLOT <= wanted.slot <= slots.LAST_SLOT),
@@ -120,7 +129,7 @@ def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
         writes = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in wanted.volumes}
         unpacked = _unpacked(host, Confined(unit=unit, task=task, writes=writes, seconds=SECONDS), caller.incoming)
         record = _record(host, wanted)
-        _keep(host, record, caller)
+        _keep(host, record, caller, awaited_by=wanted.awaited_by)
     except Exception:
         host.remove(paths.tenant(tenant) if fresh else folder)
         raise
@@ -173,11 +182,14 @@ def _record(host: Host, wanted: Receiving) -> Generation:
     )
 
 
-def _keep(host: Host, record: Generation, caller: Caller) -> None:
-    """With the tenant's lock in hand: a prune would take a snapshot without a record for what a killed one left."""
+def _keep(host: Host, record: Generation, caller: Caller, *, awaited_by: str) -> None:
+    """With the tenant's lock in hand: a prune would take a snapshot without a record for what a killed one left. An
+    operation that waits for it has that lock."""
     tenant = record.tenant
     owner = {"who": caller.operator, "kind": "receive", "operation": "", "since": host.now()}
-    with host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS):
+    if awaited_by:
+        refuse_unawaited(host, awaited_by, tenant=tenant, generation=record.id)
+    with nullcontext() if awaited_by else host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS):
         host.folder(paths.generations(tenant), mode=0o700)
         host.remove(paths.generation(tenant, record.id))
         host.snapshot(paths.received(tenant), paths.generation(tenant, record.id))

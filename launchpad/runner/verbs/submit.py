@@ -8,6 +8,7 @@ brought to its end first, so that the plan is made from what really is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from launchpad.runner import engine, standing
@@ -36,28 +37,40 @@ KEYS = {
     "forget": {"kind", "tenant", "targets", "keep"},
     "rewrap": {"kind", "tenant", "targets", "wrap", "recipients"},
     "provision": {"kind", "settings", "signature"},
-    "upgrade": {"kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse", "may_shrink"},
+    "upgrade": {
+        "kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse", "rehearsed", "may_shrink",
+    },
     "rollback": {"kind", "tenant", "to", "keep_data", "soak", "replaces"},
     "restore": {"kind", "tenant", "generation", "replaces"},
-    "import": {"kind", "tenant", "release", "files", "inventory", "replaces", "generation", "soak", "rehearse"},
-    "rehearse": {"kind", "tenant", "release", "files", "inventory", "generation"},
-    "snapshot": {"kind", "tenant"},
+    "import": {
+        "kind", "tenant", "release", "files", "inventory", "replaces", "generation", "soak", "rehearse", "may_shrink",
+    },
+    "rehearse": {"kind", "tenant", "release", "files", "inventory", "generation", "may_shrink"},
+    "rehearse-here": {"kind", "tenant", "release", "files", "generation", "without", "may_shrink"},
+    "snapshot": {"kind", "tenant", "rehearsal"},
     "prune": {"kind"},
     "prepare": {"kind", "tenant", "release", "files", "inventory"},
     "depart": {"kind", "tenant", "to", "address", "above", "replaces", "ahead"},
     "arrive": {"kind", "tenant", "release", "files", "inventory", "receipt", "from"},
     "forward": {"kind", "tenant", "epoch"},
     "decline": {"kind", "tenant", "receipt", "to", "address"},
-}
-OPTIONAL = {"may_shrink", "replaces", "purge", "signature", "wrap", "recipients", "source", "ahead"}
+}  # fmt: skip
+OPTIONAL = {
+    "may_shrink", "rehearsed", "rehearsal", "replaces", "purge", "signature", "wrap", "recipients", "source", "ahead",
+}  # fmt: skip
 TYPES = {
     "to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str,
-    "address": str, "above": int, "epoch": int, "from": str, "may_shrink": list, "ahead": bool,
+    "address": str, "above": int, "epoch": int, "from": str, "may_shrink": list,
+    "rehearsed": dict, "rehearsal": str, "without": list, "ahead": bool,
 }  # fmt: skip
 """Of the values that are read here and not by a parser of their own."""
-OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision"})
+OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision", "rehearse-here"})
 """What may still be asked of a host that the tenant left."""
 MOST_SOAK_SECONDS = 3600
+CLONING = frozenset({"upgrade", "import", "rehearse", "rehearse-here"})
+ROOM, ROOM_SECONDS = "room", 120
+"""The lock under which one of these at a time judges whether the host has room for it, until its operation is on disk
+and counts: two that begin at the same instant never take the same memory. Taken after the tenant's."""
 
 
 def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
@@ -114,20 +127,22 @@ def accept(
     try:
         with host.lock(name, owner):
             engine.settle(host, name)
-            plan, final = planned(host, journal, operation, secrets, caller)
-            if not plan:
-                return {
-                    "id": journal.identifier,
-                    "outcome": "unchanged",
-                    "message": "nothing is to do",
-                    "lines": [],
-                } | final
-            journal.create(operation, caller, plan)
-            return None
+            with host.lock(ROOM, owner, seconds=ROOM_SECONDS) if operation["kind"] in CLONING else nullcontext():
+                plan, final = planned(host, journal, operation, secrets, caller)
+                if not plan:
+                    return {
+                        "id": journal.identifier,
+                        "outcome": "unchanged",
+                        "message": "nothing is to do",
+                        "lines": [],
+                    } | final
+                journal.create(operation, caller, plan)
+                return None
     except Busy as busy:
         who, what = busy.owner.get("who", "somebody"), busy.owner.get("kind", "an operation")
+        held = "room on this host" if busy.name == ROOM else name.partition("-")[2] or name
         raise Refused(
-            f"{name.partition('-')[2] or name}: {what} by {who} holds it",
+            f"{held}: {what} by {who} holds it",
             kind="locked",
             hint=f"launchpad attach {busy.owner.get('operation', '')}".rstrip(),
         ) from busy
@@ -170,6 +185,10 @@ def planned(
             machine: Any = host  # a provision wants the machine's system too
             judge_trust(machine, operation)
             return list(planned_provision(machine, operation["settings"])), {}
+        case "rehearse-here":
+            from launchpad.runner.guests.plan import planned_guest
+
+            return planned_guest(host, operation)
         case "prune":
             from launchpad.runner.pruning.plan import planned_prune
 

@@ -1,0 +1,86 @@
+"""Whether another host's tenant may be rehearsed here: judged before anything of it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner import plan as plans
+from launchpad.runner.deploy import neighbours
+from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
+from launchpad.runner.host import Host
+from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
+from launchpad.runner.judge import judge_release
+from launchpad.runner.memory import check_memory
+from launchpad.runner.protocol import Refused, Release, release_from_json
+from launchpad.runner.steps import Commit, PlaceRelease, PullImage, Rehearse, TenantStep
+from launchpad.runner.upgrade import check_images
+
+KIND = "rehearse-here"
+SPARE_MB = 512
+ELSEWHERE = "--rehearse-on another host, or --no-rehearsal"
+UNDOING = frozenset({"undo-started", "committed"})
+
+
+def planned_guest(host: Host, operation: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Refused when the release must not run here, the tenant has something here that is to stay, or there is no room.
+    No secret comes with it, and none is asked for: the clone has made-up ones."""
+    release, files = release_from_json(operation["release"]), dict(operation["files"])
+    tenant, generation, without = release.tenant, operation["generation"], operation["without"]
+    if tenant != operation["tenant"]:
+        raise Refused(f"{KIND}: the release is {tenant}'s, not {operation['tenant']}'s")
+    if IDENTIFIER.fullmatch(generation) is None or not all(isinstance(item, str) for item in without):
+        raise Refused(f"{KIND}: not a generation's id, or not the names of probes")
+    judge_release(release, files, neighbours=neighbours(host))
+    seen = plans.see(host, tenant, release)
+    if seen.record is not None or seen.generations or seen.site is not None:
+        message = f"{tenant} has data or a site of its own on this host, and a rehearsal takes away everything of it"
+        raise Refused(message, kind="state", hint=f"launchpad retire {tenant} --host HOST --purge, or {ELSEWHERE}")
+    check_images(host, seen, release)
+    room = host.room(paths.ROOT) >> 20
+    if release.disk_mb + SPARE_MB > room:
+        message = f"{tenant}: a copy of its data may take {release.disk_mb} MB, and {room} MB are free"
+        raise Refused(message, kind="state", hint=ELSEWHERE)
+    check_memory(host, release, hint=ELSEWHERE)
+    return plan_guest(seen, release, operation), {}
+
+
+def plan_guest(seen: plans.Seen, release: Release, operation: Mapping[str, Any]) -> list[TenantStep | GuestStep]:
+    """Pure."""
+    tenant = release.tenant
+    missing = sorted({service.image for service in release.services} - seen.images)
+    return [
+        AwaitData(tenant=tenant, generation=operation["generation"]),
+        PlaceRelease(tenant=tenant, release=release.short),
+        *(PullImage(image=image) for image in missing),
+        Rehearse(
+            tenant=tenant,
+            release=release.short,
+            generation=f"{operation['generation']}-none",
+            before=release.short,
+            version=release.version,
+            app=release.app,
+            disk_mb=release.disk_mb,
+            without=tuple(operation["without"]),
+            data=operation["generation"],
+            may_shrink=tuple(map(str, operation.get("may_shrink", ()))),
+        ),
+        SendAway(tenant=tenant),
+        Commit(),
+    ]
+
+
+def refuse_unawaited(host: Host, identifier: str, *, tenant: str, generation: str) -> None:
+    """Refused unless that operation waits for just this: what comes to nobody would stay."""
+    for journal in open_journals(host):
+        if journal.identifier == identifier and _waits(journal, tenant, generation):
+            return
+    raise Refused(f"{tenant}: nobody here waits for it any more", kind="state", hint="the same command again")
+
+
+def _waits(journal: Journal, tenant: str, generation: str) -> bool:
+    operation = (journal.asked() or {}).get("operation", {})
+    wanted = {"kind": KIND, "tenant": tenant, "generation": generation}
+    over = any(item["event"] in UNDOING for item in journal.events())
+    return not over and wanted == {key: operation.get(key) for key in wanted}
