@@ -98,7 +98,7 @@ def _paths(root: Path, mistakes: list[Mistake]) -> Iterator[Path]:
 
 
 def _content(path: Path, root: Path) -> bytes:
-    if not path.resolve().is_relative_to(root.resolve()):
+    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):  # folders are followed by _paths
         raise _Refused("a link that leads out of the workspace", "a file of the workspace's own")
     if not path.is_file():
         raise _Refused("not a file", "a plain file")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -40,7 +41,7 @@ def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) ->
     text = templates.render(found, "compose.yaml", values)
     path = templates.path(found)
     try:
-        document = YAML(typ="safe", pure=True).load(text)
+        document = _document(text)
     except YAMLError as error:
         raise InventoryError(
             f"{path}: does not render to YAML: {_place(error)}",
@@ -50,6 +51,12 @@ def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) ->
         raise InventoryError(f"{path}: must be a mapping, with services:", hint=f"see {templates.path(CELL + '.j2')}")
     plain: dict[str, Any] = _plain(document, str(path), "")
     return plain
+
+
+@lru_cache(maxsize=256)
+def _document(text: str) -> object:
+    """Whoever plans a rollout renders each tenant several times."""
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def _place(error: YAMLError) -> str:

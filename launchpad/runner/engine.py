@@ -85,7 +85,7 @@ def bring_to_end(host: Host, journal: Journal) -> None:
         journal.add("operation-resumed", attempt=attempt)
     run = Run(host, journal, plan, past)
     if "committed" in names:
-        run.forward(run.commit_index())
+        run.forward(run.commit)
     elif "undo-started" in names:
         run.back(next(item for item in past if item["event"] == "undo-started"))
     elif attempt > 1 and operation["kind"] in NEVER_RESUMED:
@@ -104,14 +104,12 @@ class Run:
         self.journal = journal
         self.operation = (journal.asked() or {})["operation"]
         self.plan = plan
+        self.commit = next((index for index, step in enumerate(plan) if isinstance(step, Commit)), len(plan))
+        """Where the plan commits; past its end for a plan that never does."""
         self.index = 0
         self.begun = {item["index"]: item["before"] for item in past if item["event"] == "step-started"}
         self.done = {item["index"] for item in past if item["event"] == "step-done"}
         self.undone = {item["index"] for item in past if item["event"] == "step-undone"}
-
-    def commit_index(self) -> int:
-        """Where the plan commits; past its end for a plan that never does."""
-        return next((index for index, step in enumerate(self.plan) if isinstance(step, Commit)), len(self.plan))
 
     def context(self) -> Context:
         def emit(event: str, **fields: Any) -> None:
@@ -120,10 +118,9 @@ class Run:
         return Context(self.host, self.journal.identifier, self.operation, emit, self.cancelled)
 
     def cancelled(self) -> bool:
-        return self.index < self.commit_index() and self.journal.cancel_asked()
+        return self.index < self.commit and self.journal.cancel_asked()
 
     def forward(self, first: int) -> None:
-        commit = self.commit_index()
         for index in range(first, len(self.plan)):
             self.index = index
             try:
@@ -134,7 +131,7 @@ class Run:
                 self.back(self.journal.add("undo-started", outcome="cancelled", reason="cancelled", lines=[]))
                 return
             except Exception as error:
-                if index > commit:
+                if index > self.commit:
                     self.leave(error)
                     return
                 self.fail(error)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import launchpad
@@ -38,6 +39,7 @@ class Journal:
         self.host = host
         self.identifier = identifier
         self.folder = paths.operation(identifier)
+        self._asked: dict[str, Any] | None = None
         self._last = 0
         self._events: list[dict[str, Any]] = []
         self._parsed = 0
@@ -63,12 +65,14 @@ class Journal:
         self.host.write(f"{self.folder}/operation.json", canonical(asked), mode=0o600)
 
     def asked(self) -> dict[str, Any] | None:
-        """operation.json; None when there is no such operation."""
-        found: dict[str, Any] | None = self._json("operation.json")
-        return found
+        """operation.json; None when there is no such operation. Read once: it never changes."""
+        if self._asked is None:
+            self._asked = self._json("operation.json")
+        return self._asked
 
     def plan(self) -> list[Any]:
-        return [step_from_json(item) for item in self._json("plan.json") or ()]
+        data = self.host.read(f"{self.folder}/plan.json")
+        return [] if data is None else list(_steps(data))
 
     # --- what happened
 
@@ -125,12 +129,17 @@ class Journal:
         return None if data is None else json.loads(data)
 
 
+@lru_cache(maxsize=16)
+def _steps(plan: bytes) -> tuple[Any, ...]:
+    return tuple(step_from_json(item) for item in json.loads(plan))
+
+
 def _parsed(lines: bytes) -> list[dict[str, Any]]:
     """The events on these lines, but for a write that was torn when the machine died; everything before it is whole."""
     found = []
-    for line in lines.split(b"\n"):
+    for line in filter(None, lines.split(b"\n")):
         try:
-            event = json.loads(line)
+            event = json.loads(line.decode())
         except ValueError:
             continue
         if isinstance(event, dict) and isinstance(event.get("number"), int):

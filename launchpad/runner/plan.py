@@ -21,7 +21,7 @@ from launchpad.runner import generations, paths, slots
 from launchpad.runner.cell import network, read_release
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Container, Failed, Host
-from launchpad.runner.protocol import Release, digest_of, release_as_json
+from launchpad.runner.protocol import Release, digest_of
 from launchpad.runner.steps import (
     AwaitProbes,
     ClearSecrets,
@@ -200,9 +200,8 @@ def same_cell(old: Release, new: Release) -> bool:
 
 
 def _cell(release: Release) -> dict[str, Any]:
-    value = release_as_json(release)
     files = {path: digest for path, digest in release.files.items() if path != "site.caddy"}
-    return {key: item for key, item in value.items() if key not in CELL_IGNORES} | {"files": files}
+    return {key: item for key, item in release.plain().items() if key not in CELL_IGNORES} | {"files": files}
 
 
 def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:

@@ -295,6 +295,8 @@ def record_from_json(kind: type[Some], value: object, where: str) -> Some:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int)):
+        return value
     if isinstance(value, Record):
         return {name: _plain(item) for name, item in value.plain().items()}
     if isinstance(value, Mapping):
@@ -336,6 +338,8 @@ def _shape(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:
+    if type(value) is hint:
+        return value
     origin, arguments = _shape(hint)
     if origin is Literal:
         if not isinstance(value, str) or value not in arguments:

@@ -32,6 +32,9 @@ class Record:
         cls.FIELDS = {name: cls.__dict__.get(name, REQUIRED) for name in cls.__annotations__}
 
     def __init__(self, *values: Any, **named: Any) -> None:
+        if not values and named.keys() == self.FIELDS.keys():
+            self.__dict__.update(named)
+            return
         kind = type(self).__name__
         if len(values) > len(self.FIELDS):
             raise TypeError(f"{kind}: more than its {len(self.FIELDS)} fields")

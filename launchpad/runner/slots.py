@@ -78,6 +78,7 @@ def clone_bridge(slot: int) -> str:
     return f"lp-c{slot}"
 
 
+@cache
 def clone_subnet(slot: int) -> IPv4Network:
     """The /28 of the tenant's clone."""
     return IPv4Network((int(CLONES.network_address) + slot * 16, 28))

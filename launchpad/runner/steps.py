@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from launchpad.runner.slots import Side
@@ -311,7 +312,12 @@ ONCE = (Rehearse, RestoreData)
 
 def step_name(kind: type) -> str:
     """`PlaceRelease` → `place-release`: the step's name in journals, events and on the screen."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
+    return _hyphenated(kind.__name__)
+
+
+@cache
+def _hyphenated(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
 STEPS: dict[str, type] = {step_name(kind): kind for kind in TenantStep.__args__}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,19 @@ class File:
 class Zeros(bytes):
     """So many zero bytes, pickled as their number: the room that an operation keeps is most of a host's bytes."""
 
-    def __reduce__(self) -> tuple[type[Zeros], tuple[int]]:
-        return Zeros, (len(self),)
+    def __reduce__(self) -> tuple[Callable[[int], Zeros], tuple[int]]:
+        return zeros, (len(self),)
+
+
+@cache
+def zeros(size: int) -> Zeros:
+    """One object for each number of them."""
+    return Zeros(size)
+
+
+def kept(data: bytes) -> bytes:
+    """The bytes as a file keeps them."""
+    return zeros(len(data)) if data and not data[0] and data == zeros(len(data)) else bytes(data)
 
 
 class MemoryData:
@@ -182,11 +194,11 @@ class MemoryData:
         found: dict[str, Any] = json.loads(item.data) if item else {"schema": 0, "log": []}
         return found
 
-    def put_in(self, name: str, text: str) -> None:
-        """Have a container add a line to its state."""
+    def put_in(self, name: str, *lines: str) -> None:
+        """Have a container add these lines to its state."""
         folder = self.mounts[name]
         state = self.state(folder)
-        state["log"].append(text)
+        state["log"] += lines
         self.files[f"{folder}/{STATE}"] = File(json.dumps(state).encode())
 
     def _run_app(self, name: str) -> None:

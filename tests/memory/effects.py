@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import cache, wraps
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar
 
 from launchpad.runner.host import Failed
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 MODES = ("before", "halfway", "after")
+
+
+@cache
+def _address(number: int) -> IPv4Address:
+    return IPv4Address(number)
+
+
+@cache
+def _network(number: int, prefix: int) -> IPv4Network:
+    return IPv4Network((number, prefix))
+
+
+copyreg.pickle(IPv4Address, lambda address: (_address, (int(address),)))  # else by its text, which is parsed each time
+copyreg.pickle(IPv4Network, lambda network: (_network, (int(network.network_address), network.prefixlen)))
 
 
 class Killed(BaseException):

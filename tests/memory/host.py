@@ -22,7 +22,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Announced, Busy, Container, Failed, Output, Progress
-from tests.memory.data import PARTIAL, File, Zeros
+from tests.memory.data import PARTIAL, File, kept, zeros
 from tests.memory.effects import Killed, Moment, effect, moments
 from tests.memory.restic import MemoryRestic, Repository
 
@@ -178,12 +178,13 @@ class MemoryHost(MemoryRestic):
 
     def _tell(self, name: str, box: Container) -> None:
         """What comes in through the channel, and by a visitor."""
+        known = len(self.told)
         if IPv4Address(box.address) not in self.muted:
             self.told.append(f"message {len(self.told)}")
-            self.put_in(name, self.told[-1])
         if self.request(f"{box.tenant}.example.com") == box.release:
             self.told.append(f"visit {len(self.told)}")
-            self.put_in(name, self.told[-1])
+        if self.told[known:]:
+            self.put_in(name, *self.told[known:])
 
     def boot_id(self) -> str:
         return f"boot-{self.boots}"
@@ -201,14 +202,14 @@ class MemoryHost(MemoryRestic):
         self._be_writable(path)
         self._room(path, len(data))
         self._parents(path)
-        self.files[path] = File(Zeros(len(data)) if data.count(0) == len(data) else bytes(data), mode, uid)
+        self.files[path] = File(kept(data), mode, uid)
 
     @effect
     def set_aside(self, path: str, size: int) -> None:
         if not self.halfway:
             self._room(path, size)
             self._parents(path)
-            self.files[path] = File(bytes(size), 0o600)
+            self.files[path] = File(zeros(size), 0o600)
 
     @effect
     def append(self, path: str, data: bytes) -> None:
@@ -220,13 +221,14 @@ class MemoryHost(MemoryRestic):
     @effect
     def remove(self, path: str) -> None:
         below = f"{path}/"
-        gone = [name for name in self.files if name == path or name.startswith(below)]
+        is_file = path in self.files
+        gone = [path] if is_file else [name for name in self.files if name.startswith(below)]
         if self.halfway:
             gone = gone[: len(gone) // 2]
         for name in gone:
             freed = self.files.pop(name).data
             self.spare += len(freed) if self.disk_full else 0
-        if self.halfway:
+        if self.halfway or is_file:
             return
         for table in (self.folders, self.links, self.volumes):
             for name in [name for name in table if name == path or name.startswith(below)]:
@@ -462,7 +464,7 @@ class MemoryHost(MemoryRestic):
 
     def _listening(self, address: IPv4Address) -> Container | None:
         self._let_crash()
-        asked = str(address)
+        asked = _text(address)
         return next((box for box in self.boxes.values() if box.address == asked and box.state == "running"), None)
 
     def _ready(self, box: Container) -> bool:
@@ -552,6 +554,9 @@ class MemoryHost(MemoryRestic):
     def begin(self, operation: str) -> None:
         if not self.halfway:
             self.begun.append(operation)
+
+
+_text = cache(str)
 
 
 @cache

@@ -13,6 +13,7 @@ import os
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -257,16 +258,18 @@ def answering(scenario: Scenario) -> str:
     """What a visitor gets at the end: the short name of the release that answers, `held` or `refused`."""
     match scenario.ends:
         case "new":
-            made: Release = scenario.new[0] if scenario.new else new_release(scenario)
-            return made.short
+            return short_of_new(scenario.name)
         case "old":
             made = scenario.first[-1][0]
             return made.short
     return scenario.ends
 
 
-def new_release(scenario: Scenario) -> Release:
-    return release_from_json(scenario.operation["operation"]["release"])
+@cache
+def short_of_new(name: str) -> str:
+    scenario = next(item for item in SCENARIOS if item.name == name)
+    made: Release = scenario.new[0] if scenario.new else release_from_json(scenario.operation["operation"]["release"])
+    return made.short
 
 
 def judge_data(host: MemoryHost, scenario: Scenario) -> None:
