@@ -44,7 +44,8 @@ class Moment:
     mode: str
     name: str
     known: bool
-    """Whether it leaves what it also leaves at another moment, which is not `known`."""
+    """Whether it leaves what it also leaves at another moment, which is not `known`; of those after a call, at another
+    one after a call. A call that changes nothing leaves the same but for the 10 ms that it takes."""
     left: bytes
     """Nothing of one that is known."""
 
@@ -105,6 +106,9 @@ class _Half:
     name: str
     host: Any
     known: bool
+    """Whether it left all as it was before."""
+    idle: bool
+    """Whether nothing has changed since the call before."""
 
 
 def _before(part: Any, method: Callable[[Any], object]) -> _Half:
@@ -112,22 +116,23 @@ def _before(part: Any, method: Callable[[Any], object]) -> _Half:
     host = getattr(part, "host", part)
     call, name, left = len(host.calls), host.calls[-1], _freeze(host)
     last = host.moments[-1].left if host.moments else b""
-    host.moments.append(Moment(call, "before", name, left == last, left))
+    idle = left == last
+    host.moments.append(Moment(call, "before", name, idle, left))
     half = pickle.loads(left)
     half.halfway = True
     with contextlib.suppress(Failed):
         method(half if part is host else half.system)
     assert len(host.calls) == call, f"{name}: made by half it goes on to change more"
     half.halfway = False
-    return _Half(call, name, half, half == host)
+    return _Half(call, name, half, half == host, idle)
 
 
 def _after(host: Any, half: _Half) -> None:
     """Note the moments halfway through the call and after it."""
     half.host.clock = host.clock
-    known = half.known or half.host == host
-    host.moments.append(Moment(half.call, "halfway", half.name, known, _freeze(half.host)))
-    host.moments.append(Moment(half.call, "after", half.name, False, _freeze(host)))
+    same = half.host == host
+    host.moments.append(Moment(half.call, "halfway", half.name, half.known or same, _freeze(half.host)))
+    host.moments.append(Moment(half.call, "after", half.name, half.known and same and half.idle, _freeze(host)))
 
 
 def _freeze(host: Any) -> bytes:
