@@ -5,134 +5,23 @@ Who runs it is asked of both Dockers the whole time; what a visitor gets is aske
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import socket
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import yaml
-from labkit import Host, Lab
 
-from tests.lab.disasters import Breakpoint, reboot
+from tests.lab.disasters import reboot
+from tests.lab.pair import MOVE_SECONDS, Pair, command
 from tests.lab.visitors import row, visiting
-from tests.lab.world import Answer, World, label, write
 
 TENANT = "/srv/launchpad/tenants/{}"
-MOVE_SECONDS = 300
 SILENT_SECONDS = 28.0
 """To stop, to carry what changed, and to start: a request waits no longer."""
-
-
-@dataclass
-class Pair:
-    """The old host, in whose workspace it all happens, and the new one."""
-
-    world: World
-    new: Host
-    old_at: Breakpoint
-    seen: list[int] = field(default_factory=list)
-
-    @property
-    def old(self) -> Host:
-        return self.world.host
-
-    def add(self, name: str, *, tier: str = "light") -> None:
-        """A tenant on the old host, with something in its data."""
-        self.world.add_tenant(name, tier=tier)
-        self.world.deploy(name)
-        self.world.wait_for(name)
-        self.world.request(name, "POST", "/marker", body=f"{name} was here".encode())
-
-    def get_from(self, host: Host, name: str, path: str = "/") -> Answer:
-        """What a visitor gets whose resolver says that the name is this host."""
-        connection = http.client.HTTPConnection(self.world.domain(name))
-        with self.tls(host, name) as stream:
-            connection.sock = stream
-            connection.request("GET", path, headers={"Connection": "close"})
-            response = connection.getresponse()
-            return Answer(response.status, response.read(), dict(response.getheaders()))
-
-    def tls(self, host: Host, name: str) -> Any:
-        plain = socket.create_connection((host.address, 443), timeout=30)
-        return self.world.trust.wrap_socket(plain, server_hostname=self.world.domain(name))
-
-    def certificate(self, host: Host, name: str) -> str:
-        with self.tls(host, name) as stream:
-            return str(stream.getpeercert()["serialNumber"])
-
-    def running_on(self, name: str) -> list[str]:
-        """The hosts on which a container of the tenant's runs, by Docker."""
-        words = ["docker", "ps", "-q", "--filter", f"label=launchpad.tenant={name}"]
-        found = []
-        for host in (self.old, self.new):
-            with suppress(Exception):  # one that is off runs nothing
-                if host.exec(words, timeout=10).stdout.strip():
-                    found.append(host.name)
-        return found
-
-    @contextmanager
-    def counting(self, name: str) -> Iterator[list[int]]:
-        """On how many hosts it ran, again and again until the block ends."""
-        over, counts = threading.Event(), [0]
-
-        def count() -> None:
-            while not over.is_set():
-                counts.append(len(self.running_on(name)))
-                over.wait(0.2)
-
-        thread = threading.Thread(target=count)
-        thread.start()
-        try:
-            yield counts
-        finally:
-            over.set()
-            thread.join()
-
-    def move(self, name: str) -> Any:
-        return self.world.launchpad(*command(name), timeout=MOVE_SECONDS).json
-
-    def start(self, name: str) -> subprocess.Popen[str]:
-        return self.world.start(*command(name))
-
-
-def command(name: str) -> tuple[str, ...]:
-    return ("--json", "move", name, "--to", "web-2", "--yes")
-
-
-@pytest.fixture(scope="module")
-def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
-    name = f"{world.host.name}-new"
-    new = lab.up(name, source=label(snapshot[0]), keep_keys=True, fresh=True)
-    new.settle()
-    # The snapshot is of a host that is called web-1 already.
-    new.exec(["sed", "-i", 's/"host":"web-1"/"host":"web-2"/', "/etc/launchpad/settings.json"])
-    hosts = world.root / "inventory/hosts.yaml"
-    known = yaml.safe_load(hosts.read_text())
-    second = {"address": new.address, "fingerprints": [new.fingerprint]}
-    hosts.write_text(yaml.safe_dump(known | {"web-2": known["web-1"] | second}))
-    # All who waited come at once, and beacon has a thread for each.
-    crowd = {"memory": "512MiB", "cpus": 1, "pids": 512, "disk": "256MiB"}
-    write(world.root / "inventory/tiers.yaml", crowd=crowd)
-    write(world.root / "inventory/apps/beacon.yaml", timings={"start": "30s", "steady": "1s", "stop": "10s"})
-    # The lab's authority signs with another root than its own directory has.
-    roots = lab.ca_pem().read_text() + lab.acme_root_pem().read_text()
-    (world.root / "acme-root.pem").write_text(roots)
-    for host in ("web-1", "web-2"):
-        world.launchpad("provision", host, timeout=600)
-    old_at = Breakpoint(world.host)
-    old_at.install()
-    yield Pair(world, new, old_at)
-    if not os.environ.get("LAUNCHPAD_KEEP"):
-        lab.down(name)
 
 
 def test_a_move_under_visitors(pair: Pair, measured: Callable[..., None], say: Callable[[str], None]) -> None:
