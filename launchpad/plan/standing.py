@@ -17,6 +17,7 @@ STATES: Mapping[str, str] = {
     "warning": "runs and serves; a provider or a channel does not answer",
     "unhealthy": "is meant to run, and a deciding probe does not hold",
     "broken": "died so often that the host gave up restarting it",
+    "doubled": "runs here too, while the inventory has it on another host: its data goes two ways",
     "changing": "an operation is going on",
     "stopped": "was stopped",
     "moved": "went to another host; its data is kept, and its requests are passed on",
@@ -26,7 +27,7 @@ STATES: Mapping[str, str] = {
 }
 """Every word there is for how a tenant stands."""
 
-TROUBLE = frozenset({"unhealthy", "broken", "absent", "unreachable"})
+TROUBLE = frozenset({"unhealthy", "broken", "doubled", "absent", "unreachable"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,21 @@ def standings(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[str]
     for host, said in seen.items():
         if isinstance(said, HostSeen):
             found += (item for item in _others(said, inventory) if (host, item.tenant) not in known)
+    at = {want.tenant: want.host for want in wanted}
+    running = {(host, name) for host, said in seen.items() for name in _running(said)}
+    doubled = {(host, name) for host, name in running if at.get(name, host) != host and (at[name], name) in running}
+    found = [_doubled(item, at[item.tenant]) if (item.host, item.tenant) in doubled else item for item in found]
     return sorted(found, key=lambda item: (item.host, item.tenant))
+
+
+def _running(said: HostSeen | LaunchpadError) -> Iterator[str]:
+    if isinstance(said, HostSeen):
+        yield from (name for name, has in said.tenants.items() if has.running and not has.gone and not has.retired)
+
+
+def _doubled(found: Standing, elsewhere: str) -> Standing:
+    ends = f"it runs on {elsewhere} too: launchpad retire {found.tenant} --host {found.host} ends it here"
+    return dataclasses.replace(found, state="doubled", remarks=(*found.remarks[:-1], ends))
 
 
 def _wanted(want: Wanted, said: HostSeen | LaunchpadError) -> Standing:
@@ -144,7 +159,8 @@ def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
     elif want.release and want.release != has.release:
         yield "behind the inventory: " + "; ".join(differences(want, has))
     if want.wrapped_for and has.wrapped_for is not None and has.wrapped_for != want.wrapped_for:
-        yield f"the key of its backups is wrapped for earlier recipients: launchpad backups rewrap {want.tenant}"
+        whom = "for earlier recipients" if has.wrapped_for else "and the host does not know for whom"
+        yield f"the key of its backups is wrapped {whom}: launchpad backups rewrap {want.tenant}"
     if has.running and not want.running:
         yield "the inventory says running: false"
     if not has.running and not has.retired and want.running:

@@ -18,6 +18,8 @@ from tests.lab.pair import Pair
 PASSWORD, PRUNER = "the-password-that-hosts-have", "the-password-of-operators"
 REST = "/var/lib/rest"
 PORTS = {"hosts": 8000, "pruner": 8001}
+DATA = "/srv/launchpad/tenants/alice/data/marker/beacon.sqlite"
+MARKER = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT * FROM marker').fetchone()[0])"
 GONE = ("--fence", "power seen off at the rack")
 
 
@@ -84,7 +86,9 @@ def test_her_newest_backup_runs_where_the_old_host_is_gone(vault: Vault) -> None
     assert world.launchpad("move", "alice", "--to", "web-2", "--yes", check=False).code == 6
     world.launchpad(*fenced)
     assert pair.running_on("alice") == [pair.new.name]
-    assert pair.get_from(pair.new, "alice", "/marker").body == b"alice was here"
+    # Her names lead to the old host still, so that the authority gives web-2 no certificate: her database is asked.
+    assert pair.new.exec(["python3", "-c", MARKER, DATA]).stdout.strip() == "alice was here"
+    assert pair.new.exec(["docker", "ps", "--filter", "health=unhealthy", "-q"]).stdout == ""
     assert yaml.safe_load((world.root / "inventory/tenants/alice.yaml").read_text())["host"] == "web-2"
     before = len(vault.files("alice/snapshots"))
     world.launchpad("backup", "alice")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from launchpad.errors import HostError, InventoryError
@@ -78,6 +80,14 @@ def test_strangers_are_shown_with_what_is_odd_about_them() -> None:
     assert found["mallory"].remarks == ("not in the inventory",)
     assert found["alice"].remarks == ("the inventory has it on another host",)
     assert found["gone"].remarks == ()
+
+
+def test_who_runs_on_two_hosts_is_trouble_on_the_one_that_is_not_meant() -> None:
+    seen = host(has("alice")) | {"web-2": dataclasses.replace(host(has("alice"))["web-1"], host="web-2")}
+    found = {item.host: item for item in standings([want(host="web-2")], seen, inventory=ALICE)}
+    assert (found["web-1"].state, found["web-1"].good) == ("doubled", False)
+    assert found["web-1"].remarks == ("it runs on web-2 too: launchpad retire alice --host web-1 ends it here",)
+    assert (found["web-2"].state, found["web-2"].good) == ("healthy", True)
 
 
 def test_who_moved_on_is_no_trouble_where_it_was() -> None:
