@@ -63,6 +63,10 @@ class Witness:
         except OSError:
             return
         if answer.status == 200:
+            by = answer.headers["Beacon-Version"]
+            if by != self.version:  # it waited while one version took the other's place
+                self._left[self.version] = {self.newest[self.version], *self._may_be} - {text}
+                self.version, self.newest[by] = by, text
             self._may_be = {text}
 
     def _judge(self, version: str, marker: str) -> None:

@@ -159,6 +159,7 @@ class Handler(BaseHTTPRequestHandler):
     """What both services share: counting, JSON answers, bodies."""
 
     protocol_version = "HTTP/1.1"
+    version = ""
     server: Server
 
     def do_GET(self) -> None:
@@ -185,6 +186,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "text/plain" if isinstance(value, str) else "application/json")
         self.send_header("Content-Length", str(len(content)))
+        self.send_header("Beacon-Version", self.version)
         if self.server.draining.is_set():
             self.close_connection = True
             self.send_header("Connection", "close")
@@ -199,7 +201,6 @@ class Handler(BaseHTTPRequestHandler):
 class Web(Handler):
     """The public service."""
 
-    version = ""
     behaviour = Behaviour()
 
     def answer(self, path: str, query: dict[str, str]) -> None:
@@ -393,6 +394,7 @@ def main(words: list[str]) -> None:
             Server(8080, Web).run()
         case ["store"]:
             connect("store.sqlite").execute("CREATE TABLE IF NOT EXISTS pair (key TEXT PRIMARY KEY, value)")
+            Store.version = version
             print(f"beacon store {version}", flush=True)
             Server(8081, Store).run()
         case ["probe", address]:
