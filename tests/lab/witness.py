@@ -64,7 +64,7 @@ class Witness:
             return
         if answer.status == 200:
             by = answer.headers["Beacon-Version"]
-            if by != self.version:  # it waited while one version took the other's place
+            if self.looks and by != self.version:  # it waited while one version took the other's place
                 self._left[self.version] = {self.newest[self.version], *self._may_be} - {text}
                 self.version, self.newest[by] = by, text
             self._may_be = {text}
