@@ -171,16 +171,17 @@ class Run:
 
         A guard of the data is otherwise: the old release is never started on the new one's data, so what cannot be
         brought back now ends this try; and what was brought back once stays, because the old release has written to
-        it since."""
+        it since. What is expected from outside is undone also when it never was begun: it may have come."""
         failed = ""
-        for index in sorted(self.begun, reverse=True):
+        begun = {index: {} for index, step in enumerate(self.plan) if getattr(step, "expected", False)} | self.begun
+        for index in sorted(begun, reverse=True):
             self.index, step = index, self.plan[index]
             guards = isinstance(step, GUARDS)
             if isinstance(step, effects(step).NEVER_UNDONE) or (guards and index in self.undone):
                 continue
             name = step_name(type(step))
             try:
-                note = effects(step).undo(step, self.begun[index], self.context())
+                note = effects(step).undo(step, begun[index], self.context())
             except Exception as error:
                 self.journal.add("undo-failed", index=self.index, step=name, message=reason(error))
                 failed = failed or f"cannot undo {name} yet: {reason(error)}"

@@ -463,6 +463,24 @@ def test_a_boot_does_not_go_on_with_another_host_s_rehearsal(place: Place) -> No
     assert not place.there.names(paths.tenant("bob"))
 
 
+@pytest.mark.parametrize("how", ["cancelled", "killed"])
+def test_data_that_came_before_anybody_looked_goes_as_well(place: Place, how: str) -> None:
+    list(submit(place.there, a_guest(place, "operation-guest1"), Caller("bob")))
+    folder = paths.generation("bob", "generation-of-it")
+    place.there.make_data(folder, volumes=["state"], disk_mb=64, uid=1)
+    place.there.write(f"{folder}.json", b"{}", mode=0o600)
+    if how == "cancelled":
+        Journal(place.there, "operation-guest1").ask_cancel(Caller("bob"))
+    else:
+        place.there.kill_at, place.there.kill_mode = len(place.there.calls) + 1, "after"
+        with pytest.raises(Killed):
+            engine.carry_out(place.there, "operation-guest1")
+        place.there.died()
+    engine.carry_out(place.there, "operation-guest1")
+    assert Journal(place.there, "operation-guest1").outcome()
+    assert not place.there.names(paths.tenant("bob")) and not place.there.has_data(folder)
+
+
 def test_nothing_is_written_into_the_inventory_by_the_other_host_s_commit(place: Place) -> None:
     place.here.behaviours[image(NEW)] = "crash"  # here alone
     commits: list[str] = []

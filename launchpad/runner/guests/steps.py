@@ -15,6 +15,8 @@ class AwaitData:
     tenant: str
     generation: str
     title: ClassVar[str] = "wait for a copy of the data"
+    expected: ClassVar[bool] = True
+    """The data may be here before this is begun, so this is undone even when it never was."""
 
 
 @dataclass(frozen=True, kw_only=True)
