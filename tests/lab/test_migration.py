@@ -17,8 +17,6 @@ from typing import Any
 import pytest
 from labkit import Host, Lab, clawdbot
 
-from tests.lab.test_openclaw import STATE, VERSIONS, inside, upgrade
-from tests.lab.test_openclaw import rollback as roll_back
 from tests.lab.world import World, write
 
 pytestmark = [
@@ -28,6 +26,8 @@ pytestmark = [
     ),
     pytest.mark.timeout(7200),
 ]
+VERSIONS = ("2026.7.35", "2026.9.5", "2026.9.6")
+STATE = "/srv/launchpad/tenants/dora/data/state"
 HOME = "/home/bob"
 TOKENS = ("the-gateway-token-of-bobs-clawdbot", "123456:the-token-of-bobs-bot", "sk-ant-api03-bobs-key-that-is-none")
 FILES = f"cd {HOME} && find .clawdbot clawd -printf '%p %m %T@\\n' -type f -exec sha256sum {{}} + | sort"
@@ -219,3 +219,24 @@ def test_a_plain_gateway_starts_on_what_is_exported(
 def plainly(host: Host, *words: str) -> str:
     """What its command line says in the plain container."""
     return host.exec(["docker", "exec", "plain", "openclaw", *words], timeout=120).stdout
+
+
+def inside(world: World, *words: str) -> str:
+    """What OpenClaw's own command line says in dora's container."""
+    found = world.host.exec(["docker", "ps", "-q", "--filter", "label=launchpad.tenant=dora"]).stdout.split()[0]
+    entry = ["/bin/sh", "/launchpad/entrypoint.sh", "/bin/sh", "/launchpad/openclaw.sh"]
+    return world.host.exec(["docker", "exec", found, *entry, *words], timeout=120).stdout
+
+
+def upgrade(world: World, version: str) -> None:
+    done = world.launchpad("--json", "upgrade", "dora", "--to", version, "--soak", "20s", "--yes", timeout=2400)
+    assert done.json["outcome"] == "done", done
+    world.wait_for("dora", seconds=300)
+    assert version in inside(world, "--version")
+
+
+def roll_back(world: World, version: str) -> None:
+    done = world.launchpad("--json", "rollback", "dora", "--to", version, "--yes", timeout=2400)
+    assert done.json["outcome"] == "done", done
+    world.wait_for("dora", seconds=300)
+    assert version in inside(world, "--version")
