@@ -56,6 +56,9 @@ class FleetStore(Protocol):
     def set_tenant_host(self, name: TenantName, host: HostName, *, replaces: HostName) -> Tenant:
         """Write another host; StateError when the tenant's is not `replaces` any more."""
 
+    def judge_tenant_host(self, name: TenantName, host: HostName) -> None:
+        """Write nothing; InventoryMistakes when the inventory would be wrong with the tenant on that host."""
+
     def set_images(self, changes: Sequence[ImageChange]) -> None:
         """Write other references of images, all or none; StateError when one is not `before` any more."""
 
@@ -121,6 +124,15 @@ class FolderStore:
 
     def set_tenant_host(self, name: TenantName, host: HostName, *, replaces: HostName) -> Tenant:
         return self._set(name, "host", host, replaces=replaces)
+
+    def judge_tenant_host(self, name: TenantName, host: HostName) -> None:
+        file, before = f"{TENANTS}/{name}.yaml", Snapshot.take(self.root)
+        changes = {file: with_value(file, before.files[file], key="host", value=host)}
+        try:
+            parse(before.with_changes(changes), shipped_apps(self._templates))
+        except InventoryMistakes as error:
+            hint = f"nothing was changed: {name} cannot be on {host}"
+            raise InventoryMistakes(error.mistakes, hint=hint) from error
 
     def _set(self, name: TenantName, key: str, value: str, *, replaces: str) -> Tenant:
         """Write another value of the tenant's key, by compare and swap."""

@@ -209,6 +209,7 @@ class _Moving:
         here = self.look(self.source)
         if here.has_it:
             self._judge_version(here)
+            self.workspace.fleet.judge_tenant_host(self.tenant.name, self.destination.name)
             self._prepare()
             self._first_copy(here, there)
             there = self.look(self.destination)

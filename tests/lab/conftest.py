@@ -66,7 +66,8 @@ def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
     hosts.write_text(yaml.safe_dump(known | {"web-2": known["web-1"] | second}))
     # All who waited come at once, and beacon has a thread for each.
     crowd = {"memory": "512MiB", "cpus": 1, "pids": 512, "disk": "256MiB"}
-    write(world.root / "inventory/tiers.yaml", crowd=crowd)
+    small = {"memory": "128MiB", "cpus": 0.5, "pids": 64, "disk": "128MiB"}
+    write(world.root / "inventory/tiers.yaml", crowd=crowd, small=small)
     write(world.root / "inventory/apps/beacon.yaml", timings={"start": "30s", "steady": "1s", "stop": "10s"})
     # The lab's authority signs with another root than its own directory has.
     roots = lab.ca_pem().read_text() + lab.acme_root_pem().read_text()

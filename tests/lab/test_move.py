@@ -105,7 +105,7 @@ def test_the_old_host_dies_at_a_step(
 ) -> None:
     """Whoever moves it types the command again; at the end it runs on just one host, and never did on two."""
     name = f"t-{step}-{when}-{fault[:4]}"[:30].rstrip("-")
-    pair.add(name)
+    pair.add(name, tier="small")
     wrong = 1
     try:
         with pair.counting(name) as counts:

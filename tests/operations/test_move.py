@@ -12,6 +12,7 @@ import pytest
 
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import Committed, Heard, StepDone, StepStarted
+from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.deploy import deploy
 from launchpad.operations.finish_move import finish_move
@@ -197,6 +198,19 @@ def test_a_destination_that_cannot_start_it_gives_it_back(place: Place) -> None:
     place.there.behaviours = {}
     place.move()
     judge_moved(place)
+
+
+def test_a_host_whose_promises_leave_no_room_is_not_moved_to(place: Place) -> None:
+    old, hosts = place.file.read_bytes(), place.workspace.root / "inventory/hosts.yaml"
+    first, second = hosts.read_text().split("web-2", 1)
+    hosts.write_text(f"{first}web-2{second.replace('60GiB', '25GiB')}")
+    tier = place.workspace.root / "inventory/tiers.yaml"
+    tier.write_text(tier.read_text().replace("disk: 1GiB", "disk: 26GiB"))
+    with pytest.raises(InventoryMistakes, match="web-2: disk is promised 26GiB") as caught:
+        place.move()
+    assert caught.value.hint == "nothing was changed: alice cannot be on web-2"
+    assert place.file.read_bytes() == old
+    assert place.writers() == 1 and not place.there.sites
 
 
 def test_who_has_arrived_is_not_called_back(place: Place) -> None:
