@@ -118,7 +118,7 @@ class FleetOfHosts:
 def rollout(world: World, *words: str, code: int) -> Any:
     """One run of it, which ends with that code; how everything stands then."""
     done = world.launchpad("--json", "rollout", "beacon", *words, check=False, timeout=1500)
-    assert done.code == code, done
+    assert done.code == code, f"{done}\n{world.launchpad('rollout', 'beacon', '--status', check=False).out}"
     return done.json if "--status" not in words else done.json_document
 
 
