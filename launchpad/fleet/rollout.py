@@ -92,7 +92,7 @@ class Rollout(Model):
     timeout: Duration = Duration(1800)
     """How long one tenant's upgrade may take; then it is undone."""
     patience: Duration = Duration(180)
-    """How long a host that went silent in the middle is waited for."""
+    """How long a host that went silent in the middle is waited for, and who is not well behind an upgrade."""
 
     def findings(self) -> Iterator[Finding]:
         reaches = [item.ring for item in self.rings]

@@ -21,7 +21,8 @@ from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
 FLAP_SECONDS = 10
-"""A tenant that is not well when its wave is judged is looked at once more, after so long."""
+"""A tenant that was upgraded and is not well when its wave is judged is looked at again, each time after so long, for
+as long as the rollout's patience: its host may only just have come back."""
 OPEN = ("waiting", "running")
 Change = Callable[[Wards, Member, MemberState], MemberState]
 
@@ -32,6 +33,9 @@ def go_on(workspace: Workspace, rollout: Rollout, *, accept: bool = False, on_ev
     With `accept` it goes on behind the wave that it halted at. StateError when that failed and nobody accepts it, when
     the rollout is being undone, or when another operator wants something else of it meanwhile."""
     progress = look(workspace, rollout)
+    if not accept and any(progress.judgements[index].verdict == "fail" for index in stuck_at(progress)):
+        every = [member.tenant for wave in rollout.waves for member in wave.members]
+        progress = patient(workspace, progress, every, again=lambda: look(workspace, rollout))
     intent = _agreed(progress, accept=accept)
     if intent is None:
         return progress
@@ -61,6 +65,15 @@ def _agreed(progress: Progress, *, accept: bool) -> Intent | None:
                 hint=f"launchpad rollout {rollout.app} --resume --accept goes on all the same, --undo takes it back",
             )
     return following(intent, "go")
+
+
+def patient(workspace: Workspace, progress: Progress, names: list[str], *, again: Callable[[], Progress]) -> Progress:
+    """How it stands once none of the tenants is unwell behind an upgrade that went well, or patience is over."""
+    end = workspace.clock.monotonic() + max(progress.rollout.patience, FLAP_SECONDS)
+    while any(progress.states[name].ailing for name in names) and workspace.clock.monotonic() < end:
+        workspace.clock.sleep(FLAP_SECONDS)
+        progress = again()
+    return progress
 
 
 def stuck_at(progress: Progress) -> list[int]:
@@ -129,9 +142,8 @@ class _Waves:
             self.workspace.clock.sleep(left)
             progress = self.look()
             verdict = judgement(wave, progress.states)
-        if verdict.verdict == "fail" and any(progress.states[member.tenant].ailing for member in wave.members):
-            self.workspace.clock.sleep(FLAP_SECONDS)
-            progress = self.look()
+        if verdict.verdict == "fail":
+            progress = patient(self.workspace, progress, [member.tenant for member in wave.members], again=self.look)
             verdict = judgement(wave, progress.states)
         return verdict, progress
 

@@ -58,7 +58,7 @@ services:
 """
 RINGS = [{"ring": "canary", "budget": 1}, "1%", "10%", "50%", "all"]
 """So that both of the bad canaries are tried; the second one that fails is one too many."""
-ROLLOUT = {"rings": RINGS, "soak": "3s", "tenant_soak": "3s", "patience": "10s", "timeout": "5m"}
+ROLLOUT = {"rings": RINGS, "soak": "3s", "tenant_soak": "3s", "patience": "40s", "timeout": "5m"}
 Measured = Callable[..., None]
 
 

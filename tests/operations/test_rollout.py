@@ -204,6 +204,28 @@ def test_one_that_is_not_well_any_more_at_the_end_of_the_soak_fails_its_ring(fle
     assert versions(fleet) == every(OLD)
 
 
+def test_one_whose_host_has_only_just_come_back_is_waited_for(fleet: MemoryFleet) -> None:
+    workspace, slept = fleet.workspace(), []
+    file = workspace.root / "launchpad.yaml"
+    file.write_text(file.read_text().replace("patience: 1s", "patience: 60s"))
+
+    def hear(heard: Heard) -> None:
+        if isinstance(heard.event, MemberEnded) and heard.tenant == "canary-2":
+            fleet.hosts["web-2"].sick.add(("canary-2", NEW))
+
+    class Booting(FleetClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            slept.append(seconds)
+            if len(slept) == 3:
+                fleet.hosts["web-2"].sick.clear()
+
+    done = rolled_out(workspace, on_event=hear)
+    assert done.intent is not None and "canary: fail" in done.intent.reason
+    go_on(replace(workspace, clock=Booting(fleet.hosts)), done.rollout)
+    assert versions(fleet) == every(NEW)
+
+
 def test_one_that_was_not_well_before_proves_nothing_and_the_verdict_is_asked_for(fleet: MemoryFleet) -> None:
     host = fleet.hosts["web-1"]
     host.sick |= {("canary-1", OLD)}
