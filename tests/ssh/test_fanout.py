@@ -33,7 +33,7 @@ def test_a_dead_host_holds_up_no_other_one_and_has_its_own_error(sshd: Sshd) -> 
 
 def test_many_logins_at_once_do_not_trip_the_limit_of_sshd(tmp_path: Path) -> None:
     """Beyond 10 that are not logged in yet, sshd drops a third of the new ones; beyond 16 here, all of them: on a busy
-    machine it hears of a login a while after the client, and 24 at once are too many all the same."""
+    machine it hears of a login a while after the client, and 48 at once are too many all the same."""
     server = Sshd(tmp_path / "sshd", options=("MaxStartups 16:100:17",))
     server.start()
     try:
@@ -42,7 +42,7 @@ def test_many_logins_at_once_do_not_trip_the_limit_of_sshd(tmp_path: Path) -> No
             with Connection(replace(server.endpoint(), attempts=1), identity=server.identity) as connection:
                 return len(connection.ask("hello", {}))
 
-        results = fanout([f"login-{number}" for number in range(24)], hello, threads=24)
+        results = fanout([f"login-{number}" for number in range(48)], hello, threads=48)
     finally:
         server.stop()
     assert failures(results) == {}
