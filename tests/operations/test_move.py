@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -200,7 +201,8 @@ def test_a_destination_that_cannot_start_it_gives_it_back(place: Place) -> None:
     judge_moved(place)
 
 
-def test_a_host_whose_promises_leave_no_room_is_not_moved_to(place: Place) -> None:
+def test_a_host_whose_promises_leave_no_room_is_not_moved_to(tmp_path: Path) -> None:
+    place = a_place(tmp_path / "fleet")
     old, hosts = place.file.read_bytes(), place.workspace.root / "inventory/hosts.yaml"
     first, second = hosts.read_text().split("web-2", 1)
     hosts.write_text(f"{first}web-2{second.replace('60GiB', '25GiB')}")
