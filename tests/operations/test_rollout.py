@@ -97,12 +97,15 @@ def test_hosts_work_side_by_side_and_on_one_tenant_at_a_time(fleet: MemoryFleet)
     members = [member for wave in rollout.waves for member in wave.members if member.host != "web-3"]
     assert sorted(member.host for member in members) == ["web-1", "web-1", "web-2", "web-2"]
     busy: set[str] = set()
-    together = threading.Barrier(2)
+    together, second = threading.Barrier(2), threading.Event()
 
     def change(wards: Wards, member: Member, state: MemberState) -> MemberState:
+        if member.host in busy:
+            second.set()
         assert member.host not in busy
         busy.add(member.host)
         together.wait(timeout=10)
+        second.wait(timeout=0.3)  # a second one on a host has this long to begin
         together.wait(timeout=10)
         busy.remove(member.host)
         together.wait(timeout=10)
