@@ -151,7 +151,7 @@ def test_the_tenant_s_secrets_stay_at_home_and_the_clone_has_no_way_out(place: P
         secrets = f"{paths.secrets('alice', SIDE)}/"
         seen.append((dict(place.there.networks), {k: v.data for k, v in place.there.files.items() if secrets in k}))
 
-    place.there.up = started  # type: ignore[method-assign]
+    place.there.up = started  # type: ignore[method-assign]  # to look in at the moment of the start; taken away below
     try:
         upgraded(place)
     finally:
