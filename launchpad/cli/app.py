@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +56,7 @@ class LazyGroup(typer.core.TyperGroup):
                 formatter.write_dl([(entry.name.ljust(width), entry.help) for entry in section])
 
 
+@cache
 def load(entry: Entry) -> Any:
     """The command behind an entry, with the options that every command takes."""
     module = importlib.import_module(f"launchpad.cli.{entry.module}")

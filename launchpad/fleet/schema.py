@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,14 @@ def write_schemas(root: Path) -> list[Path]:
     files = []
     for kind in KINDS:
         path = root / SCHEMAS / f"{kind}.json"
-        replace_file(path, (json.dumps(schema(kind), indent=2, ensure_ascii=False) + "\n").encode())
+        replace_file(path, _text(kind))
         files.append(path)
     return files
+
+
+@cache
+def _text(kind: str) -> bytes:
+    return (json.dumps(schema(kind), indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _without_name(record: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.workspace import Workspace
-from tests.cli.test_operations import launchpad, sshd
+from tests.cli.test_operations import launchpad
 from tests.operations.past import (
     GENERATION,
     NEW,
@@ -25,8 +25,6 @@ from tests.operations.past import (
 )
 from tests.operations.places import behave
 from tests.ssh.sshd import Sshd
-
-__all__ = ["sshd"]
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from launchpad.workspace import Workspace
 from tests.cli.terminal import Terminal
-from tests.cli.test_operations import launchpad, sshd, workspace
+from tests.cli.test_operations import launchpad, workspace
 from tests.operations.places import behave, observed, replies
 from tests.ssh.sshd import Sshd
 
-__all__ = ["sshd", "workspace"]
+__all__ = ["workspace"]
 
 TABLE = """\
 VERSION    PINNED  FOLLOWS             TENANTS  NOTES

@@ -237,16 +237,6 @@ UPGRADE = {"lines": [OLDER | {"hint": "launchpad provision HOST"}], "exit": 1}
 
 
 @pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    server = Sshd(tmp_path / "sshd")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
 def workspace(tmp_path: Path, sshd: Sshd) -> Workspace:
     root = write_workspace(tmp_path / "fleet", {"web-1": sshd}, {"alice": "web-1"})
     key = root.parent / ".config/launchpad/signing_ed25519"
