@@ -6,7 +6,6 @@ The end is judged by what lies and runs on the hosts, never by what is said of i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -36,14 +35,13 @@ from launchpad.runner.rehearsal import SIDE
 from launchpad.runner.verbs.receive import receive
 from launchpad.runner.verbs.submit import submit
 from tests.memory.data import File
-from tests.memory.effects import Killed
+from tests.memory.effects import EVIDENCE, Killed, turn
 from tests.memory.host import MemoryHost
 from tests.memory.releases import release
 from tests.operations.moving import Composing, OperatorDied, Place, a_place
 from tests.runner.verbs.view import MemoryView
 
-EVIDENCE = bool(os.environ.get("LAUNCHPAD_EVIDENCE"))
-STRIDE = 7
+STRIDE = 9
 OLD, NEW = "1.0.0", "1.1.0"
 IMAGES = {OLD: "4" * 64, NEW: "5" * 64}
 MEMINFO = "/proc/meminfo"
@@ -422,7 +420,7 @@ def test_killed_at_every_call(
     begun = len(place.hosts.hosts[name].calls)
     upgraded(place)
     calls, cells = len(place.hosts.hosts[name].calls) - begun, 0
-    for call in range(1, calls + 1, 1 if EVIDENCE else STRIDE):
+    for call in turn(range(1, calls + 1), 0, STRIDE):
         for mode in ("halfway", "after") if EVIDENCE else ("after" if reboot else "halfway",):
             place.restore(saved)
             host = place.hosts.hosts[name]

@@ -5,7 +5,6 @@ The end is judged by which containers run and what lies on the hosts, never by w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,10 +26,9 @@ from launchpad.runner.moving.certificates import FOLDER
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.submit import submit
-from tests.memory.effects import Killed
+from tests.memory.effects import Killed, turn
 from tests.operations.moving import CERTIFICATE, NOTE, OperatorDied, Place, a_place, certificate_of
 
-EVIDENCE = bool(os.environ.get("LAUNCHPAD_EVIDENCE"))
 STRIDE = 13
 """Of the calls at which a host may die: every so many in the quick tests, all of them for the evidence."""
 
@@ -281,7 +279,7 @@ def test_killed_at_every_call(
     place.restore(saved)
     calls = calls_of(place, name)
     mode, cells = "after" if reboot else "halfway", 0
-    for call in range(1, calls + 1, 1 if EVIDENCE else STRIDE):
+    for call in turn(range(1, calls + 1), 0, STRIDE):
         place.restore(saved)
         host = place.hosts.hosts[name]
         host.kill_at, host.kill_mode = len(host.calls) + call, mode

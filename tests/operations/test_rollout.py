@@ -441,7 +441,7 @@ def counting(number: int) -> Callable[[Heard], None]:
     return hear
 
 
-@pytest.mark.parametrize("share", [number / 6 for number in range(6)])
+@pytest.mark.parametrize("share", [number / 5 for number in range(5)])
 def test_whoever_resumes_after_a_kill_ends_where_the_first_would_have(
     fleet: MemoryFleet, tmp_path: Path, share: float
 ) -> None:

@@ -10,12 +10,11 @@ The end is judged by what a visitor gets and by what lies on the host, never by 
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -28,12 +27,9 @@ from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, Release, canonical, release_from_json
 from launchpad.runner.steps import STEPS, step_name
 from launchpad.runner.verbs.submit import submit
-from tests.memory.effects import MODES, Moment, moments
+from tests.memory.effects import EVIDENCE, MODES, Moment, moments, turn
 from tests.memory.host import Killed, MemoryHost
 from tests.memory.releases import deploy_body, release
-
-Point = TypeVar("Point")
-EVIDENCE = "LAUNCHPAD_EVIDENCE" in os.environ
 
 CALLER = Caller("alice", "192.0.2.7")
 OLD = release()
@@ -350,11 +346,6 @@ def test_killed_at_every_call(scenario: Scenario, mode: str, measured: Callable[
 FAULTS = ["reboot", "docker_down", "disk_full", "caddy_down"]
 if EVIDENCE:
     FAULTS.append("registry_down")  # one kind of step asks it
-
-
-def turn(points: Sequence[Point], number: int, of: int) -> Sequence[Point]:
-    """Those of the points whose turn it is: one in so many, from that number on. All of them when evidence is taken."""
-    return points if EVIDENCE else points[number::of]
 
 
 def struck(scenario: Scenario, fault: str) -> Sequence[Moment]:

@@ -20,7 +20,7 @@ from launchpad.runner.pruning.steps import PRUNE_STEPS, RemoveImage
 from launchpad.runner.steps import step_name
 from launchpad.runner.verbs.plan import plan
 from launchpad.runner.verbs.submit import submit
-from tests.memory.effects import Killed
+from tests.memory.effects import Killed, turn
 from tests.memory.host import MemoryHost
 from tests.memory.living import CALLER, a_host, rollback, run, serving, simple, upgrade, version
 from tests.memory.releases import deploy_body, image, release
@@ -150,10 +150,10 @@ def test_killed_at_every_call(mode: str) -> None:
 
 
 @pytest.mark.parametrize("fault", ["docker_down", "disk_full"])
-def test_a_fault_from_every_call_on(fault: str) -> None:
+def test_a_fault_from_any_call_on(fault: str) -> None:
     whole: MemoryHost = pickle.loads(_lived_in())
     prune(whole)
-    for call in range(1, len(whole.calls) + 1):
+    for call in turn(range(1, len(whole.calls) + 1), 0 if fault == "disk_full" else 1, 2):
         host: MemoryHost = pickle.loads(_lived_in())
         host.kill_at = call
         with pytest.raises(Killed):
