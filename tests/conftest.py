@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from tests.ssh.sshd import Sshd
 
 SERVERS = {"sshd", "machine", "site", "hanging_up"}
-"""The fixtures that start a server: who asks for one is marked `server`."""
+"""The fixtures that start a server: who asks for one is marked `programs`."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before what is not wanted is left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
-            item.add_marker("server")
+            item.add_marker("programs")
 
 
 def pytest_collection_finish() -> None:

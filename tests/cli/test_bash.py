@@ -37,6 +37,7 @@ TYPED = {
 BASH = shutil.which("bash")
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(BASH is None, reason="there is no bash here")
 def test_names_are_completed(terminal: Terminal, tmp_path: Path) -> None:
     tools = tmp_path / "bin"

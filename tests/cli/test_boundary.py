@@ -107,6 +107,7 @@ def test_no_text_of_an_error_steers_the_terminal(
     assert capsys.readouterr().err == "error: host says \\x1b]0;title\\x07\\x1b[2Jhello\\r\n  second line\n"
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("size", [1, 2000])
 def test_a_reader_that_goes_away_is_no_error(terminal: Terminal, size: int) -> None:
     command = f"'{sys.executable}' -c 'from launchpad.cli import main; main()' schema | head -c {size} >/dev/null"
@@ -129,6 +130,7 @@ def test_no_colour_off_a_terminal(terminal: Terminal) -> None:
     assert all("\x1b" not in one.out + one.err for one in printed)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("variables", "options", "coloured"),
     [({}, (), True), ({"NO_COLOR": "1"}, (), False), ({}, ("--no-color",), False), ({"TERM": "dumb"}, (), False)],

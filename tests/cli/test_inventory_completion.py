@@ -52,6 +52,7 @@ def test_a_broken_inventory_still_completes(terminal: Terminal) -> None:
     assert complete.hosts(Context(), "") == []
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [("launchpad ten", "tenant"), ("launchpad tenant show al", "alice"), ("launchpad host remove ", "web-2")],

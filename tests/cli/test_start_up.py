@@ -47,6 +47,7 @@ def test_nothing_heavy_is_imported(arguments: tuple[str, ...]) -> None:
     assert sorted(modules & commands) == []
 
 
+@pytest.mark.programs
 def test_help_is_quick() -> None:
     """Of the processor's time, which others on a busy machine do not add to; with byte code, as installed programs
     have it. The first run makes the byte code."""

@@ -229,7 +229,7 @@ def memory_fleet(folder: Path, tenants: Mapping[str, str], *, settings: str = ""
     workspace = made.workspace()
     for name in tenants:
         workspace.secrets.set(TenantName(name), SecretName("ECHO_TOKEN"), Secret("a-token-of-a-tenant"))
-    git(root, "init", "--quiet")
+    git(root, "init", "--quiet", "--template=")
     commit(root)
     workspace = made.workspace()
     for name in tenants:

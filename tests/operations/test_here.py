@@ -38,6 +38,7 @@ def test_nothing_can_ask_on_the_terminal(tmp_path: Path, monkeypatch: pytest.Mon
     assert int((tmp_path / "session").read_text()) != os.getsid(0)
 
 
+@pytest.mark.programs
 def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 600", monkeypatch)
     monkeypatch.setattr(module, "SECONDS", 2)

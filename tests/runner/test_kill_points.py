@@ -396,7 +396,7 @@ def test_the_clock_is_set_at_any_call(scenario: Scenario, days: int, measured: C
     begun = host.elapsed()
     run(host, scenario.operation)
     calls, took = range(1, len(host.calls) + 1), host.elapsed() - begun
-    for call in (points := turn(calls, 0 if days < 0 else 4, 8)):
+    for call in (points := turn(calls, 0 if days < 0 else 6, 12)):
         host = prepared(scenario)
         before, begun = outside_view(host), host.elapsed()
         host.jump_at, host.jump = call, days * 86400.0
@@ -414,7 +414,7 @@ RUNNING = [item for item in SCENARIOS if item.first and not item.stopped and ite
 def test_a_release_serves_while_the_disk_is_full(scenario: Scenario) -> None:
     """A disk that runs full in the middle does not leave the tenant down until somebody comes."""
     serving = {scenario.first[-1][0].short, answering(scenario)}
-    for call in turn(range(1, calls_of(scenario) + 1), 1, 3):
+    for call in turn(range(1, calls_of(scenario) + 1), 1, 4):
         host = prepared(scenario)
         host.fill_at = len(host.calls) + call
         with contextlib.suppress(Refused):

@@ -157,7 +157,7 @@ def test_a_changed_host_key_is_refused_before_the_login(sshd: Sshd) -> None:
     assert "Accepted" not in sshd.log.read_text()
 
 
-@pytest.mark.server
+@pytest.mark.programs
 def test_any_of_the_host_s_key_types_may_be_the_pinned_one(tmp_path: Path) -> None:
     server = Sshd(tmp_path / "sshd", host_keys=("rsa", "ecdsa", "ed25519"))
     server.start()

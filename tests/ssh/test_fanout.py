@@ -31,7 +31,7 @@ def test_a_dead_host_holds_up_no_other_one_and_has_its_own_error(sshd: Sshd) -> 
     assert "Connection refused" in results["web-2"].message
 
 
-@pytest.mark.server
+@pytest.mark.programs
 def test_many_logins_at_once_do_not_trip_the_limit_of_sshd(tmp_path: Path) -> None:
     """Beyond 10 that are not logged in yet, sshd drops a third of the new ones; beyond 16 here, all of them: on a busy
     machine it hears of a login a while after the client, and 48 at once are too many all the same."""
