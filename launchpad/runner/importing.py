@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from launchpad.runner.capacity import check_clone
 from launchpad.runner.host import Host
-from launchpad.runner.memory import check_memory
 from launchpad.runner.plan import Seen
 from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.upgrade import check_room
@@ -33,7 +33,7 @@ def options(host: Host, seen: Seen, release: Release, identifier: str, operation
     check_room(host, seen, release)
     rehearse = operation["kind"] == "rehearse" or operation["rehearse"]
     if rehearse:
-        check_memory(host, release, hint="try again when less runs there, or add --no-rehearsal")
+        check_clone(host, release, hint="try again when less runs there, or add --no-rehearsal")
     earlier = tuple(item.id for item in seen.generations if item.why == RECEIVED and item.id != wanted)
     return {
         "why": "import",

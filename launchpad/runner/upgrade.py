@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.capacity import check_clone
 from launchpad.runner.generations import LEAST_ROOM, MEGABYTE, REHEARSAL
 from launchpad.runner.host import Host
-from launchpad.runner.memory import check_memory
 from launchpad.runner.plan import Seen, runs
 from launchpad.runner.protocol import MOST_REHEARSED_AGE, Refused, Release
 from launchpad.runner.standing import deployed
@@ -37,7 +37,7 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
         )
     check_room(host, seen, release)
     if operation["rehearse"]:
-        check_memory(host, release, hint=SHORT)
+        check_clone(host, release, hint=SHORT)
     without = failing_already(host, seen, release)
     kept = {"soak": operation["soak"], "rehearse": operation["rehearse"], "without": without}
     kept["drop"] = tuple(item.id for item in seen.generations if item.why == REHEARSAL)

@@ -1,4 +1,4 @@
-"""Two upgrades that begin on one host at the same instant never take the same memory for their clones."""
+"""Two upgrades on one host, whoever begins them, never take the same memory or CPUs for their clones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from launchpad.runner import engine
-from launchpad.runner.protocol import Refused
+from launchpad.runner.capacity import CPUS_ONLINE, check_clone, cpus
+from launchpad.runner.protocol import Refused, release_from_json
 from launchpad.runner.verbs.submit import ROOM, submit
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
@@ -46,6 +47,45 @@ def test_memory_that_an_upgrade_under_way_may_take_is_not_given_to_another() -> 
     assert refused.value.kind == "locked", "whoever waits for it does not try again"
     engine.carry_out(host, "operation-alice")
     assert run(host, rehearsed("operation-bob-1", **BOB))["outcome"] == "done"
+
+
+def with_cpus(online: str) -> MemoryHost:
+    """The same host with memory for all, and these CPUs; each clone of alice's and bob's may take one."""
+    host = two_tenants()
+    host.files[MEMINFO] = File(b"MemAvailable: 8000000 kB\n")
+    host.files[CPUS_ONLINE] = File(f"{online}\n".encode())
+    return host
+
+
+def test_cpus_that_an_upgrade_under_way_may_take_are_not_given_to_another() -> None:
+    host = with_cpus("0")
+    list(submit(host, rehearsed("operation-alice"), CALLER))
+    said = r"bob: a rehearsal may take 1 of 1 CPUs, and 1 are for alice \(operation-alice\)"
+    with pytest.raises(Refused, match=said) as refused:
+        list(submit(host, rehearsed("operation-bob-1", **BOB), CALLER))
+    assert refused.value.kind == "locked", "whoever waits for it does not try again"
+    engine.carry_out(host, "operation-alice")
+    assert run(host, rehearsed("operation-bob-1", **BOB))["outcome"] == "done"
+
+
+def test_two_clones_run_where_there_are_cpus_for_two() -> None:
+    host = with_cpus("0-1")
+    list(submit(host, rehearsed("operation-alice"), CALLER))
+    assert run(host, rehearsed("operation-bob-1", **BOB))["outcome"] == "done"
+
+
+def test_a_clone_alone_may_want_more_cpus_than_there_are() -> None:
+    made = rehearsed("operation-alice")["operation"]["release"]
+    services = [item | {"cpus": 2.0} for item in made["services"]]
+    check_clone(with_cpus("0"), release_from_json(made | {"services": services}), hint="")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"), [("0", 1), ("0-3", 4), ("0-1,4,6-7\n", 5), ("", None), ("all of them", None)]
+)
+def test_cpus_are_counted_as_the_kernel_lists_them(said: str, found: int | None) -> None:
+    assert cpus(MemoryHost(files={CPUS_ONLINE: File(said.encode())})) == found
+    assert cpus(MemoryHost()) is None
 
 
 def test_what_needs_no_clone_begins_all_the_same() -> None:

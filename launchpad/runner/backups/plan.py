@@ -28,10 +28,10 @@ from launchpad.runner.backups.steps import (
     VerifyBackup,
 )
 from launchpad.runner.backups.target import CREDENTIALS, Target, judge_credentials, targets_from_json
+from launchpad.runner.capacity import check_clone
 from launchpad.runner.cell import read_release
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
-from launchpad.runner.memory import check_memory
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
@@ -121,7 +121,7 @@ def planned_drill(
             kind="state",
             hint=f"launchpad backup {tenant}; launchpad drill {tenant}",
         )
-    check_memory(host, read_release(host, tenant, record["release"]), hint="try again when less runs there")
+    check_clone(host, read_release(host, tenant, record["release"]), hint="try again when less runs there")
     proving = ProveBackup(
         tenant=tenant,
         release=record["release"],

@@ -7,12 +7,12 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner import plan as plans
+from launchpad.runner.capacity import check_clone
 from launchpad.runner.deploy import neighbours
 from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
 from launchpad.runner.host import Host
 from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
 from launchpad.runner.judge import judge_release
-from launchpad.runner.memory import check_memory
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from launchpad.runner.steps import Commit, PlaceRelease, PullImage, Rehearse, TenantStep
 from launchpad.runner.upgrade import check_images
@@ -42,7 +42,7 @@ def planned_guest(host: Host, operation: Mapping[str, Any]) -> tuple[list[Any], 
     if release.disk_mb + SPARE_MB > room:
         message = f"{tenant}: a copy of its data may take {release.disk_mb} MB, and {room} MB are free"
         raise Refused(message, kind="state", hint=ELSEWHERE)
-    check_memory(host, release, hint=ELSEWHERE)
+    check_clone(host, release, hint=ELSEWHERE)
     return plan_guest(seen, release, operation), {}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from launchpad.runner import generations, paths, slots
 from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
+from launchpad.runner.capacity import check_memory
 from launchpad.runner.deploy import (
     check_replaces,
     check_secrets,
@@ -24,7 +25,6 @@ from launchpad.runner.deploy import (
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge import judge_release
-from launchpad.runner.memory import check_memory
 from launchpad.runner.moving import certificates, tombstone
 from launchpad.runner.moving.forward import forward
 from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward

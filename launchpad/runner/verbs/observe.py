@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import launchpad
 from launchpad.runner import paths, slots
+from launchpad.runner.capacity import available_mb
 from launchpad.runner.drift import Found, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
-from launchpad.runner.memory import available_mb
 from launchpad.runner.moving.tombstone import in_force
 from launchpad.runner.protocol import BESIDE, PROTOCOL, Refused, digest_of
 from launchpad.runner.record import Record
