@@ -1,4 +1,5 @@
-"""Backups on a real host: to a folder, to SFTP and to restic's own append-only REST server, judged by restic itself."""
+"""Backups on a real host: to a folder, to SFTP, to S3 and to restic's own append-only REST server, judged by restic
+itself."""
 
 from __future__ import annotations
 
@@ -21,11 +22,12 @@ from measurement import record
 from launchpad.fleet.sealing import Identity
 from launchpad.runner import slots
 from tests.lab.world import World
+from tests.runner.backups.s3 import BUCKET, KEY_ID, SECRET, s3_server
 
 PASSWORD, PRUNER = "the-password-that-hosts-have", "the-password-of-operators"
 LISTEN = ("--listen", "127.0.0.1:8001")
-DISK, REST, SFTP = "/srv/disk", "/var/lib/rest", "/var/lib/sftp"
-PLACES = {"disk": DISK, "rest": REST, "sftp": SFTP}
+DISK, REST, SFTP, S3 = "/srv/disk", "/var/lib/rest", "/var/lib/sftp", "/var/lib/s3"
+PLACES = {"cloud": f"{S3}/{BUCKET}", "disk": DISK, "rest": REST, "sftp": SFTP}
 """Where each target's files lie on the host, as root sees them."""
 SSHD = """\
 Port 2222
@@ -73,7 +75,7 @@ with open(sys.argv[1], "r+b") as file:
 
 @dataclass
 class Fleet:
-    """The host with alice on it, three targets, and root's view of the repositories."""
+    """The host with alice on it, four targets, and root's view of the repositories."""
 
     world: World
     folder: Path
@@ -125,8 +127,7 @@ class Fleet:
         """launchpad on this machine with the host's network for its own, because there the servers listen on loopback
         alone, and the host's restic."""
         host, world = self.world.host, self.world
-        leader = next(word.partition("=")[2] for word in host._enter() if word.startswith("--target="))
-        own = ["nsenter", "--net", f"--target={leader}", sys.executable, "-m", "launchpad.cli", "-w", str(world.root)]
+        own = [*in_network_of(host), sys.executable, "-m", "launchpad.cli", "-w", str(world.root)]
         environment = world.environment | {"PATH": f"{os.environ['PATH']}:{host.root}/usr/bin"}
         done = subprocess.run([*own, *words], env=environment, capture_output=True, text=True, check=False, timeout=400)
         assert done.returncode == 0 or not check, done.stdout + done.stderr
@@ -134,6 +135,11 @@ class Fleet:
 
     def mark(self, text: str) -> None:
         assert self.world.request("alice", "POST", "/marker", body=text.encode()).status in (200, 201, 204)
+
+
+def in_network_of(host: Any) -> list[str]:
+    """The words that start a program of this machine with the host's network for its own."""
+    return ["nsenter", "--net", *(word for word in host._enter() if word.startswith("--target="))]
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +161,7 @@ def fleet(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
     host.exec(["usermod", "--shell", "/bin/sh", "backup"])
     host.exec(["systemd-run", "--quiet", "--unit=test-sshd", "/usr/sbin/sshd", "-D", "-f", "/root/sshd"])
     targets = {
+        "cloud": {"kind": "s3", "url": f"http://127.0.0.1:9000/{BUCKET}"},
         "disk": {"kind": "local", "url": DISK},
         "rest": {"kind": "rest", "url": "http://127.0.0.1:8000", "append_only": True},
         "sftp": {"kind": "sftp", "url": f"sftp://backup@127.0.0.1:2222{SFTP}", "host_keys": [host.host_key]},
@@ -166,16 +173,20 @@ def fleet(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
     world.launchpad("target", "credential", "rest", "REST_USER", stdin="hosts")
     world.launchpad("target", "credential", "rest", "REST_PASSWORD", stdin=PASSWORD)
     world.launchpad("target", "credential", "sftp", "SSH_KEY", stdin=(folder / "key").read_text())
+    world.launchpad("target", "credential", "cloud", "S3_KEY_ID", stdin=KEY_ID)
+    world.launchpad("target", "credential", "cloud", "S3_SECRET", stdin=SECRET)
     world.add_tenant("alice")
     world.deploy("alice")
     world.wait_for("alice")
-    yield Fleet(world, folder)
+    with s3_server(Path(f"{host.root}{S3}"), 9000, within=in_network_of(host)):
+        yield Fleet(world, folder)
 
 
-def test_a_backup_reaches_a_folder_a_rest_server_and_sftp(fleet: Fleet) -> None:
+def test_a_backup_reaches_s3_a_folder_a_rest_server_and_sftp(fleet: Fleet) -> None:
     fleet.mark("before-the-backup")
     done = fleet.backup()
     assert [(item["target"], item["good"]) for item in done["targets"]] == [
+        ("cloud", True),
         ("disk", True),
         ("rest", True),
         ("sftp", True),
@@ -202,7 +213,7 @@ def test_no_secret_is_in_words_environments_or_journals(fleet: Fleet) -> None:
     fleet.backup()
     journal = host.exec(["journalctl", "--no-pager", "-o", "cat"]).stdout
     operations = host.exec(["sh", "-c", "cat /var/lib/launchpad/operations/*/*"]).stdout
-    for secret in (key, PASSWORD, "OPENSSH PRIVATE KEY"):
+    for secret in (key, PASSWORD, SECRET, "OPENSSH PRIVATE KEY"):
         assert secret not in journal and secret not in operations
 
 
@@ -262,9 +273,20 @@ def test_what_hosts_have_can_neither_delete_nor_overwrite(fleet: Fleet) -> None:
 def test_target_show_says_what_is_enforced(fleet: Fleet) -> None:
     rest = fleet.world.launchpad("--json", "target", "show", "rest").json_document
     assert (rest["append_only"], rest["delete"], rest["overwrite"]) == ("enforced", "refused", "refused")
-    for name in ("disk", "sftp"):
+    for name, overwrite in (("cloud", "done"), ("disk", "untried"), ("sftp", "untried")):
         found = fleet.world.launchpad("--json", "target", "show", name).json_document
-        assert (found["append_only"], found["delete"]) == ("not enforced", "done")
+        assert (found["append_only"], found["delete"], found["overwrite"]) == ("not enforced", "done", overwrite)
+
+
+def test_what_s3_does_not_take_is_told_at_once_and_stops_no_other(fleet: Fleet) -> None:
+    """restic by itself tries a wrong secret for a quarter of an hour."""
+    world, begun = fleet.world, time.monotonic()
+    world.launchpad("target", "credential", "cloud", "S3_SECRET", stdin="another")
+    said = world.launchpad("backup", "alice", check=False)
+    world.launchpad("target", "credential", "cloud", "S3_SECRET", stdin=SECRET)
+    assert said.code == 8 and "cloud" in said.err and "does not take this S3_SECRET" in said.err
+    assert "disk" in said.out and "rest" in said.out
+    assert time.monotonic() - begun < 120
 
 
 def test_a_target_that_is_down_stops_no_other(fleet: Fleet) -> None:
@@ -356,6 +378,8 @@ def test_operators_thin_out_what_hosts_cannot(fleet: Fleet) -> None:
     (world.root / "inventory/tiers.yaml").write_text(yaml.safe_dump(tiers))
     for name, value in (("REST_USER", "pruner"), ("REST_PASSWORD", PRUNER)):
         world.launchpad("target", "credential", "rest", f"PRUNE_{name}", stdin=value)
+    for name, value in (("S3_KEY_ID", KEY_ID), ("S3_SECRET", SECRET)):
+        world.launchpad("target", "credential", "cloud", f"PRUNE_{name}", stdin=value)
     world.launchpad("target", "credential", "sftp", "PRUNE_SSH_KEY", stdin=(fleet.folder / "key").read_text())
     begun = time.monotonic()
     fleet.here("backups", "forget", "alice")
@@ -390,19 +414,27 @@ def test_the_kit_alone_brings_the_workspace_and_the_data_back(fleet: Fleet) -> N
     world.launchpad("backups", "rewrap", "alice")
     assert "rewrap" not in world.launchpad("status", "alice").err
     fleet.here("backup", "--this-workspace")
-    text = page.read_text()
-    host.write("/root/rescue/identity.txt", next(line for line in text.splitlines() if "AGE-SECRET-KEY-" in line))
-    reaching = next(line for line in text.splitlines() if "rest: export " in line).partition("rest: ")[2]
-    place = next(line for line in text.splitlines() if "rest: rest:" in line).partition("rest: ")[2]
-    steps = [line.strip() for line in text.splitlines() if line.startswith("     ")]
-    script = "\n".join(["set -eux; cd /root/rescue", reaching, *steps])
-    script = script.replace("restic -r WORKSPACE", f"restic -r {place.replace('TENANT', '_launchpad-workspace')}")
-    script = script.replace("REPOSITORY.key", f"{place.rstrip('/')}.key/").replace("REPOSITORY", place)
     host.exec(["apt-get", "install", "-qy", "age"], timeout=300)
+    for target in ("rest", "cloud"):
+        folder = f"/root/rescue-{target}"
+        rescue(host, page.read_text(), target, folder)
+        assert "to-come-back" in fleet.markers(f"{folder}/data"), target
+        assert host.read(f"{folder}/workspace/launchpad.yaml") == (world.root / "launchpad.yaml").read_text()
+        assert host.exists(f"{folder}/workspace/inventory/secrets/targets/sftp.yaml")
+
+
+def rescue(host: Any, page: str, target: str, folder: str) -> None:
+    """What the page says, done by somebody who has it and that target."""
+    lines = page.splitlines()
+    host.write(f"{folder}/identity.txt", next(line for line in lines if "AGE-SECRET-KEY-" in line))
+    about = [line.partition(f"  {target}: ")[2] for line in lines if line.startswith(f"  {target}: ")]
+    reaching = next(line for line in about if line.startswith("export "))
+    place = next(line for line in about if line != reaching)
+    script = "\n".join([f"set -eux; cd {folder}", reaching, *(line.strip() for line in lines if line[:5] == " " * 5)])
+    script = script.replace("restic -r WORKSPACE", f"restic -r {place.replace('TENANT', '_launchpad-workspace')}")
+    beside = place.replace("TENANT", "TENANT.key")
+    script = script.replace("REPOSITORY.key", beside).replace("REPOSITORY", place)
     host.exec(["bash", "-c", script.replace("TENANT", "alice")], timeout=300)
-    assert "to-come-back" in fleet.markers("/root/rescue/data")
-    assert host.read("/root/rescue/workspace/launchpad.yaml") == (world.root / "launchpad.yaml").read_text()
-    assert host.exists("/root/rescue/workspace/inventory/secrets/targets/sftp.yaml")
 
 
 def test_one_tenants_backup_becomes_anothers_data(fleet: Fleet) -> None:

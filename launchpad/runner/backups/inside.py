@@ -150,9 +150,14 @@ def trial(task: Task) -> dict[str, Any]:
     made = next(item["snapshot_id"] for item in said if item.get("message_type") == "summary")
     overwrite = "untried"
     if given["kind"] == "rest":
-        from launchpad.runner.backups.thief import overwrites
+        from launchpad.runner.backups import thief
 
-        done = overwrites(f"{given['url']}/{TRIAL}.key/snapshots/{made}", given["credentials"])
+        done = thief.overwrites(f"{given['url']}/{TRIAL}.key/snapshots/{made}", given["credentials"])
+        overwrite = "done" if done else "refused"
+    elif given["kind"] == "s3":
+        from launchpad.runner.backups import s3
+
+        done = s3.overwrites(f"{given['url']}/{TRIAL}.key/trial", given["credentials"])
         overwrite = "done" if done else "refused"
     try:
         where.run("forget", made)  # exits with 0 also when the server refuses

@@ -169,7 +169,8 @@ def repository(given: Mapping[str, Any], name: str, *, public: bool = False) -> 
 
 
 def reach(given: Mapping[str, Any]) -> None:
-    """ResticFailed at once when nobody answers at the target: restic itself would try for a quarter of an hour."""
+    """ResticFailed at once when nobody answers at the target, or S3 does not take the credentials: restic itself would
+    try for a quarter of an hour."""
     if given["kind"] == "local":
         return
     place = urlsplit(given["url"])
@@ -178,6 +179,11 @@ def reach(given: Mapping[str, Any]) -> None:
         socket.create_connection((host, port), timeout=REACH_SECONDS).close()
     except OSError as error:
         raise ResticFailed(f"{host} port {port} cannot be reached: {error.strerror or error}", 1) from error
+    if given["kind"] == "s3":
+        from launchpad.runner.backups.s3 import refusal
+
+        if reason := refusal(given["url"], given["credentials"]):
+            raise ResticFailed(reason, 1)
 
 
 def back_up(

@@ -30,7 +30,8 @@ def _restic() -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= (0, 17)
 
 
-pytestmark = pytest.mark.skipif(not _restic(), reason="needs restic 0.17 or newer")
+needs_restic = pytest.mark.skipif(not _restic(), reason="needs restic 0.17 or newer")
+pytestmark = needs_restic
 
 
 @dataclass

@@ -1,0 +1,106 @@
+"""A few signed words to an S3 server: whether it takes the credentials, and what somebody who has them could do.
+
+restic itself tries for a quarter of an hour with a secret that is wrong. Signatures are AWS's version 4, as its
+documentation of the S3 API has them; paths hold the bucket (path style), as in a target's URL.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+SECONDS = 30
+ANYWHERE = "us-east-1"
+"""The region of whoever has none."""
+REFUSALS = {
+    "InvalidAccessKeyId": "does not know this S3_KEY_ID",
+    "SignatureDoesNotMatch": "does not take this S3_SECRET",
+    "NoSuchBucket": "has no such bucket: make it first",
+}
+"""What is said of a request, by S3's codes, that restic would go on trying after, or make a bucket after."""
+
+
+def refusal(url: str, credentials: Mapping[str, str]) -> str:
+    """Why nothing can be stored below the bucket's URL, as far as one question tells; empty when nothing speaks
+    against it."""
+    endpoint = urlsplit(url)
+    bucket = endpoint.path.strip("/").partition("/")[0]
+    question = "list-type=2&max-keys=1"
+    answer = ask("GET", f"{endpoint.scheme}://{endpoint.netloc}/{bucket}", credentials, query=question)
+    reason = REFUSALS.get(_word("Code", answer.body), "")
+    return f"{endpoint.netloc} {reason}" if reason else ""
+
+
+def overwrites(url: str, credentials: Mapping[str, str]) -> bool:
+    """Whether an object can be written over for good: by what is there afterwards, not by what is answered. Where the
+    bucket keeps versions, by whether the first one can be taken away. The object is one of its own, and gone afterwards
+    if it can be."""
+    version = ask("PUT", url, credentials, data=b"first").version
+    ask("PUT", url, credentials, data=b"other")
+    found = ask("GET", url, credentials).body
+    ask("DELETE", url, credentials)
+    if version:
+        ask("DELETE", url, credentials, query=f"versionId={quote(version, safe='')}")
+        kept = ask("GET", url, credentials, query=f"versionId={quote(version, safe='')}").body
+        return found == b"other" and kept != b"first"
+    return found == b"other"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server answers to one request."""
+
+    status: int
+    body: bytes
+    version: str = ""
+    """Of the object, where the bucket keeps them."""
+
+
+def ask(method: str, url: str, credentials: Mapping[str, str], *, query: str = "", data: bytes = b"") -> Answer:
+    """The answer to one signed request, made again where the server says that its region is another one."""
+    answer = _asked(method, url, credentials, query=query, data=data, region=ANYWHERE)
+    region = _word("Region", answer.body) if answer.status >= 300 else ""
+    return _asked(method, url, credentials, query=query, data=data, region=region) if region else answer
+
+
+def _asked(method: str, url: str, credentials: Mapping[str, str], *, query: str, data: bytes, region: str) -> Answer:
+    place, now = urlsplit(url), datetime.datetime.now(datetime.UTC)
+    digest = hashlib.sha256(data).hexdigest()
+    headers = {"host": place.netloc, "x-amz-content-sha256": digest, "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ")}
+    path = quote(place.path)
+    names = ";".join(headers)
+    lines = [method, path, query, *(f"{name}:{value}" for name, value in headers.items()), "", names, digest]
+    signature, scope = _signature("\n".join(lines), credentials["S3_SECRET"], headers["x-amz-date"], region)
+    signed = f"Credential={credentials['S3_KEY_ID']}/{scope},SignedHeaders={names},Signature={signature}"
+    headers["authorization"] = f"AWS4-HMAC-SHA256 {signed}"
+    target = f"{place.scheme}://{place.netloc}{path}" + (f"?{query}" if query else "")
+    request = urllib.request.Request(target, data=data or None, headers=headers, method=method)  # noqa: S310 judged
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as reply:  # noqa: S310
+            return Answer(reply.status, bytes(reply.read()), reply.headers.get("x-amz-version-id") or "")
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.read())
+
+
+def _signature(canonical: str, secret: str, at: str, region: str) -> tuple[str, str]:
+    """The signature of a canonical request, and the scope that it holds in."""
+    scope = f"{at[:8]}/{region}/s3/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = f"AWS4{secret}".encode()
+    for word in (*scope.split("/"), text):
+        key = hmac.digest(key, word.encode(), "sha256")
+    return key.hex(), scope
+
+
+def _word(name: str, said: bytes) -> str:
+    """The text of the answer's element of that name; empty where it has none."""
+    found = re.search(rf"<{name}>([^<]{{1,100}})</{name}>", said[:10_000].decode(errors="replace"))
+    return found[1] if found else ""
