@@ -27,7 +27,9 @@ from typing import Any
 from launchpad.errors import HostError, StepFailed
 from launchpad.fleet.host import Host
 from launchpad.fleet.sealing import Identity
+from launchpad.fleet.tenant import Tenant
 from launchpad.operations.reaching import hosts_of
+from launchpad.operations.whereabouts import Whereabouts
 from launchpad.workspace import Workspace
 
 PIECE = 96 * 1024
@@ -53,6 +55,26 @@ class Bringing:
     """A generation that is there, of which only the differences come."""
     awaited_by: str = ""
     """The operation there that waits for it and takes it away again; empty for what is to stay."""
+
+    @classmethod
+    def of(
+        cls, tenant: Tenant, here: Whereabouts, generation: str, *, disk_mb: int, base: str = "", awaited_by: str = ""
+    ) -> Bringing:
+        """A generation that is `here`, of the release that is deployed there; `disk_mb` is what it may take where it
+        goes, if that is more than at home."""
+        record = here.record or {}
+        return cls(
+            tenant=str(tenant.name),
+            slot=tenant.slot,
+            generation=generation,
+            app=str(record["app"]),
+            version=str(record["version"]),
+            volumes=here.volumes,
+            disk_mb=max(int(record["disk_mb"]), disk_mb),
+            release=str(record["release"]),
+            base=base,
+            awaited_by=awaited_by,
+        )
 
     def body(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self) | {"volumes": list(self.volumes)}

@@ -160,18 +160,7 @@ class _Trying:
             clock.sleep(ROOM_POLL_SECONDS)
 
     def carry(self, here: Whereabouts, guest: str, generation: str, disk_mb: int) -> None:
-        record = here.record or {}
-        what = Bringing(
-            tenant=self.name,
-            slot=self.tenant.slot,
-            generation=generation,
-            app=str(record["app"]),
-            version=str(record["version"]),
-            volumes=here.volumes,
-            disk_mb=max(int(record["disk_mb"]), disk_mb),
-            release=str(record["release"]),
-            awaited_by=guest,
-        )
+        what = Bringing.of(self.tenant, here, generation, disk_mb=disk_mb, awaited_by=guest)
         self.tell(guest, f"carrying a copy of its data from {self.home.name} to {self.there.name}")
         with (
             leaving(self.workspace, self.name, self.home, generation=generation) as archive,

@@ -290,19 +290,8 @@ class _Moving:
 
     def _carry(self, here: Whereabouts, generation: str, base: str) -> int:
         """Bring one generation over, or what differs from one that is there; how many bytes of files that were."""
-        record = here.record or {}
-        operation = self._deploy_operation(self.destination, "deploy")
-        what = Bringing(
-            tenant=self.name,
-            slot=self.tenant.slot,
-            generation=generation,
-            app=str(record["app"]),
-            version=str(record["version"]),
-            volumes=here.volumes,
-            disk_mb=max(int(record["disk_mb"]), int(operation["release"]["disk_mb"])),
-            release=str(record["release"]),
-            base=base,
-        )
+        release = self._deploy_operation(self.destination, "deploy")["release"]
+        what = Bringing.of(self.tenant, here, generation, disk_mb=int(release["disk_mb"]), base=base)
         self.tell(f"carrying its data from {self.source.name} to {self.destination.name}")
         with leaving(self.workspace, self.name, self.source, generation=generation, base=base) as archive:
             came = bring(self.workspace, self.destination, what, archive)

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from labkit import Lab
 
 from tests.lab.disasters import Breakpoint
-from tests.lab.pair import Pair
+from tests.lab.pair import Pair, second_host
 from tests.lab.world import PROJECT, World, a_world, label, provisioned, write
 
 
@@ -55,15 +54,6 @@ def world(
 @pytest.fixture(scope="module")
 def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
     """The module's host as web-1, and a second one as web-2."""
-    name = f"{world.host.name}-new"
-    new = lab.up(name, source=label(snapshot[0]), keep_keys=True, fresh=True)
-    new.settle()
-    # The snapshot is of a host that is called web-1 already.
-    new.exec(["sed", "-i", 's/"host":"web-1"/"host":"web-2"/', "/etc/launchpad/settings.json"])
-    hosts = world.root / "inventory/hosts.yaml"
-    known = yaml.safe_load(hosts.read_text())
-    second = {"address": new.address, "fingerprints": [new.fingerprint]}
-    hosts.write_text(yaml.safe_dump(known | {"web-2": known["web-1"] | second}))
     # All who waited come at once, and beacon has a thread for each.
     crowd = {"memory": "512MiB", "cpus": 1, "pids": 512, "disk": "256MiB"}
     small = {"memory": "128MiB", "cpus": 0.5, "pids": 64, "disk": "128MiB"}
@@ -72,13 +62,12 @@ def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
     # The lab's authority signs with another root than its own directory has.
     roots = lab.ca_pem().read_text() + lab.acme_root_pem().read_text()
     (world.root / "acme-root.pem").write_text(roots)
-    for host in ("web-1", "web-2"):
-        world.launchpad("provision", host, timeout=600)
-    old_at = Breakpoint(world.host)
-    old_at.install()
-    yield Pair(world, new, old_at)
-    if not os.environ.get("LAUNCHPAD_KEEP"):
-        lab.down(name)
+    with second_host(lab, snapshot, world, "new") as new:
+        for host in ("web-1", "web-2"):
+            world.launchpad("provision", host, timeout=600)
+        old_at = Breakpoint(world.host)
+        old_at.install()
+        yield Pair(world, new, old_at)
 
 
 @pytest.fixture(scope="session")

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from labkit import Host
+import yaml
+from labkit import Host, Lab
 
 from tests.lab.disasters import Breakpoint
-from tests.lab.world import Answer, World
+from tests.lab.world import Answer, World, label
 
 MOVE_SECONDS = 300
+
+
+@contextmanager
+def second_host(lab: Lab, snapshot: tuple[str, Path], world: World, role: str) -> Iterator[Host]:
+    """Another host of the same snapshot, which the inventory calls web-2; `provision` makes it so."""
+    name = f"{world.host.name}-{role}"
+    host = lab.up(name, source=label(snapshot[0]), keep_keys=True, fresh=True)
+    host.settle()
+    # The snapshot is of a host that is called web-1 already.
+    host.exec(["sed", "-i", 's/"host":"web-1"/"host":"web-2"/', "/etc/launchpad/settings.json"])
+    hosts = world.root / "inventory/hosts.yaml"
+    known = yaml.safe_load(hosts.read_text())
+    second = {"address": host.address, "fingerprints": [host.fingerprint]}
+    hosts.write_text(yaml.safe_dump(known | {"web-2": known["web-1"] | second}))
+    yield host
+    if not os.environ.get("LAUNCHPAD_KEEP"):
+        lab.down(name)
 
 
 @dataclass

@@ -6,7 +6,6 @@ What stays is asked of that host's own disk, Docker and network, never of Launch
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +17,9 @@ import yaml
 from labkit import Host, Lab
 
 from tests.lab.disasters import Breakpoint, reboot, until
+from tests.lab.pair import second_host
 from tests.lab.test_upgrade import CRASHES, MIGRATES, mark, serves, written
-from tests.lab.world import Done, World, label, write
+from tests.lab.world import Done, World, write
 
 LEFT = r"""
 find /srv/launchpad/tenants /run/launchpad -mindepth 1 -path /run/launchpad/locks -prune -o -name '*alice*' -print
@@ -60,26 +60,19 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
-    name = f"{world.host.name}-drill"
-    drill = lab.up(name, source=label(snapshot[0]), keep_keys=True, fresh=True)
-    drill.settle()
-    drill.exec(["sed", "-i", 's/"host":"web-1"/"host":"web-2"/', "/etc/launchpad/settings.json"])
-    hosts = world.root / "inventory/hosts.yaml"
-    known = yaml.safe_load(hosts.read_text())
-    second = {"address": drill.address, "fingerprints": [drill.fingerprint]}
-    first = known["web-1"] | {"drill_host": "web-2"}
-    hosts.write_text(yaml.safe_dump({**known, "web-1": first, "web-2": known["web-1"] | second}))
     write(world.root / "inventory/apps/beacon.yaml", timings={"start": "15s", "steady": "2s", "stop": "5s"})
-    for host in ("web-1", "web-2"):
-        world.launchpad("provision", host, timeout=600)
-    world.add_tenant("alice")
-    world.deploy("alice")
-    world.wait_for("alice")
-    there = Breakpoint(drill)
-    there.install()
-    yield Pair(world, drill, there)
-    if not os.environ.get("LAUNCHPAD_KEEP"):
-        lab.down(name)
+    with second_host(lab, snapshot, world, "drill") as drill:
+        hosts = world.root / "inventory/hosts.yaml"
+        known = yaml.safe_load(hosts.read_text())
+        hosts.write_text(yaml.safe_dump(known | {"web-1": known["web-1"] | {"drill_host": "web-2"}}))
+        for host in ("web-1", "web-2"):
+            world.launchpad("provision", host, timeout=600)
+        world.add_tenant("alice")
+        world.deploy("alice")
+        world.wait_for("alice")
+        there = Breakpoint(drill)
+        there.install()
+        yield Pair(world, drill, there)
 
 
 def test_what_fails_on_the_drill_host_is_refused_and_she_never_noticed(

@@ -202,6 +202,7 @@ def test_with_memory_it_is_rehearsed_at_home_unless_asked_otherwise(place: Place
     assert planned(place).rehearsal == Where(host="web-1", elsewhere=False)
     asked = planned(place, rehearse_on="web-2").rehearsal
     assert asked is not None and (asked.host, asked.reason) == ("web-2", "as asked for")
+    assert planned(place, rehearse_on="web-1").rehearsal == Where(host="web-1", elsewhere=False)
     assert planned(place, rehearse=False).rehearsal is None
     with pytest.raises(InventoryError, match="no host web-9"):
         planned(place, rehearse_on="web-9")
