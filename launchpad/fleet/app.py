@@ -163,7 +163,8 @@ class App(Model):
             if version.version == name:
                 return version
         known = ", ".join(version.version for version in self.versions)
-        raise InventoryError(f"{self.name} has no version {name}; expected one of {known}")
+        hint = f"launchpad versions {self.name}"
+        raise InventoryError(f"{self.name} has no version {name}; expected one of {known}", hint=hint)
 
     def images(self, version: str) -> dict[ServiceName, ImageReference]:
         """Each service's image, pinned by digest; InventoryError saying where to write the ones that are missing."""

@@ -78,10 +78,13 @@ class Upgrade:
 
 
 def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
-    """What `upgrade` would do; the host is asked what runs. InventoryError for a version that the app does not list or
-    that is not pinned; StateError for one that is older than what runs or cannot follow it, and where nothing runs."""
+    """What `upgrade` would do; the host is asked what runs. InventoryError for a host to rehearse on that there is not,
+    and for a version that the app does not list or that is not pinned; StateError for one that is older than what runs
+    or cannot follow it, and where nothing runs."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
+    if target.rehearse_on:
+        fleet.host(target.rehearse_on)
     app = fleet.app(tenant.app)
     version = str(app.version(target.version or app.versions[-1].version).version)
     release = rendered(workspace, fleet, _at(tenant, version)).release
