@@ -13,6 +13,7 @@ trusting the journal's `step-done` there would be wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from launchpad.runner import apply as tenant_effects
@@ -198,26 +199,31 @@ class Run:
 
 def effects(step: Any) -> Any:
     """The module that carries this kind of step out."""
-    if isinstance(step, TenantStep):
+    return _effects(type(step))  # type: ignore[arg-type]  # a class can be hashed, whatever its instances are
+
+
+@cache
+def _effects(kind: type) -> Any:
+    if issubclass(kind, TenantStep):
         return tenant_effects
     from launchpad.runner.backups import effects as backup_effects
     from launchpad.runner.backups.steps import BackupStep
     from launchpad.runner.guests.steps import GuestStep
     from launchpad.runner.moving.steps import MoveStep
 
-    if isinstance(step, BackupStep):
+    if issubclass(kind, BackupStep):
         return backup_effects
-    if isinstance(step, GuestStep):
+    if issubclass(kind, GuestStep):
         from launchpad.runner.guests import effects as guest_effects
 
         return guest_effects
     from launchpad.runner.pruning.steps import PruneStep
 
-    if isinstance(step, PruneStep):
+    if issubclass(kind, PruneStep):
         from launchpad.runner.pruning import effects as prune_effects
 
         return prune_effects
-    if isinstance(step, MoveStep):
+    if issubclass(kind, MoveStep):
         from launchpad.runner.moving import effects as move_effects
 
         return move_effects

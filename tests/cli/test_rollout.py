@@ -10,6 +10,8 @@ import pytest
 from tests.cli.test_operations import launchpad
 from tests.memory.fleet import MemoryFleet, memory_fleet
 
+pytestmark = pytest.mark.programs  # Git, whose checkouts are an operator's each
+
 TENANTS = {"canary-1": "web-1", "alice": "web-1", "bob": "web-2"}
 SETTINGS = "rollout: {rings: [canary, 50%, all], soak: 90s, tenant_soak: 5s, patience: 1s}\n"
 OLD, NEW = "1.0.0", "1.1.0"

@@ -41,7 +41,7 @@ from tests.memory.releases import release
 from tests.operations.moving import Composing, OperatorDied, Place, a_place
 from tests.runner.verbs.view import MemoryView
 
-STRIDE = 9
+STRIDE = 13
 OLD, NEW = "1.0.0", "1.1.0"
 IMAGES = {OLD: "4" * 64, NEW: "5" * 64}
 MEMINFO = "/proc/meminfo"

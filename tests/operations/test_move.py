@@ -29,7 +29,7 @@ from launchpad.runner.verbs.submit import submit
 from tests.memory.effects import Killed, turn
 from tests.operations.moving import CERTIFICATE, NOTE, OperatorDied, Place, a_place, certificate_of
 
-STRIDE = 13
+STRIDE = 17
 """Of the calls at which a host may die: every so many in the quick tests, all of them for the evidence."""
 
 

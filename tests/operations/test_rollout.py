@@ -29,6 +29,8 @@ from launchpad.workspace import Workspace
 from tests.memory.effects import Killed
 from tests.memory.fleet import FleetClock, MemoryFleet, commit, git, memory_fleet
 
+pytestmark = pytest.mark.programs  # Git, whose checkouts are an operator's each
+
 OLD, NEW = "1.0.0", "1.1.0"
 TENANTS = {"canary-1": "web-1", "canary-2": "web-2", "anna": "web-1", "bert": "web-2", "carl": "web-3"}
 SETTINGS = "rollout: {rings: [canary, 50%, all], soak: 5s, tenant_soak: 5s, patience: 1s, timeout: 60s}\n"
@@ -441,7 +443,7 @@ def counting(number: int) -> Callable[[Heard], None]:
     return hear
 
 
-@pytest.mark.parametrize("share", [number / 5 for number in range(5)])
+@pytest.mark.parametrize("share", [number / 4 for number in range(4)])
 def test_whoever_resumes_after_a_kill_ends_where_the_first_would_have(
     fleet: MemoryFleet, tmp_path: Path, share: float
 ) -> None:
