@@ -44,13 +44,14 @@ class Target(Model):
     def findings(self) -> Iterator[Finding]:
         pattern, expected = URLS[self.kind]
         if pattern.fullmatch(self.url) is None:
-            yield Finding(("url",), f"{self.url} is not where a {self.kind} target can be", expected)
+            yield Finding(("url",), f"{self.url} is not where a target of kind {self.kind} can be", expected)
         if self.prune_url is not None and (self.kind == "local" or pattern.fullmatch(self.prune_url) is None):
-            yield Finding(("prune_url",), f"{self.prune_url} is not where a {self.kind} target can be", expected)
+            what = f"{self.prune_url} is not where a target of kind {self.kind} can be"
+            yield Finding(("prune_url",), what, expected)
         if self.kind == "sftp" and not self.host_keys:
             yield Finding((), "no host_keys", "the server's, as ssh-keyscan prints them")
         if self.kind != "sftp" and self.host_keys:
-            yield Finding(("host_keys",), f"host_keys of a {self.kind} target", "none")
+            yield Finding(("host_keys",), f"host_keys of a target of kind {self.kind}", "none")
         if self.kind == "local" and self.append_only:
             yield Finding(("append_only",), "a folder on the host itself cannot be append-only", "append_only: false")
 

@@ -447,12 +447,12 @@ BROKEN = (
     Broken(
         "a target in Launchpad's own folder",
         {TARGETS: "disk: {kind: local, url: /srv/launchpad/backups}\n"},
-        (f"{TARGETS}:1: /srv/launchpad/backups is not where a local target can be; expected a folder on the host",),
+        (f"{TARGETS}:1: /srv/launchpad/backups is not where a target of kind local can be",),
     ),
     Broken(
         "a target that is no path at all",
         {TARGETS: "disk: {kind: local, url: https://backup.example.com/x}\n"},
-        (f"{TARGETS}:1: https://backup.example.com/x is not where a local target can be",),
+        (f"{TARGETS}:1: https://backup.example.com/x is not where a target of kind local can be",),
     ),
     Broken(
         "a password in a target's URL",

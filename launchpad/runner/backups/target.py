@@ -64,7 +64,7 @@ def target_from_json(value: object) -> Target:
     if not is_tenant_name(target.name):
         raise Refused(f"target: not a name: {target.name[:60]!r}")
     if len(target.url) > 400 or URLS[target.kind].fullmatch(target.url) is None:
-        raise Refused(f"target {target.name}: not the URL of a {target.kind} target: {target.url[:60]!r}")
+        raise Refused(f"target {target.name}: not the URL of a target of kind {target.kind}: {target.url[:60]!r}")
     if target.kind == "sftp" and not target.host_keys:
         raise Refused(f"target {target.name}: no host key of the server")
     if any(HOST_KEY.fullmatch(line) is None for line in target.host_keys):
@@ -76,7 +76,7 @@ def judge_credentials(target: Target, given: Mapping[str, str]) -> None:
     """Refused unless these are just the credentials that the kind takes (a REST server may want none)."""
     known = CREDENTIALS[target.kind]
     if unknown := set(given) - set(known):
-        raise Refused(f"target {target.name}: a {target.kind} target takes no {min(unknown)[:60]}")
+        raise Refused(f"target {target.name}: a target of kind {target.kind} takes no {min(unknown)[:60]}")
     missing = set(known) - set(given)
     if missing and not (target.kind == "rest" and not given):
         raise Refused(
