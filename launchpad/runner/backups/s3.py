@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import hmac
+import http.client
 import re
 import urllib.error
 import urllib.request
@@ -61,13 +62,16 @@ class Answer:
     body: bytes
     version: str = ""
     """Of the object, where the bucket keeps them."""
+    region: str = ""
+    """Where the bucket is, if the server says so while it refuses."""
 
 
 def ask(method: str, url: str, credentials: Mapping[str, str], *, query: str = "", data: bytes = b"") -> Answer:
     """The answer to one signed request, made again where the server says that its region is another one."""
     answer = _asked(method, url, credentials, query=query, data=data, region=ANYWHERE)
-    region = _word("Region", answer.body) if answer.status >= 300 else ""
-    return _asked(method, url, credentials, query=query, data=data, region=region) if region else answer
+    if not answer.region:
+        return answer
+    return _asked(method, url, credentials, query=query, data=data, region=answer.region)
 
 
 def _asked(method: str, url: str, credentials: Mapping[str, str], *, query: str, data: bytes, region: str) -> Answer:
@@ -87,7 +91,11 @@ def _asked(method: str, url: str, credentials: Mapping[str, str], *, query: str,
             return Answer(reply.status, bytes(reply.read()), reply.headers.get("x-amz-version-id") or "")
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.read())
+            said = error.read()
+        region = _word("Region", said) or error.headers.get("x-amz-bucket-region") or ""
+        return Answer(error.code, said, region=region)
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(f"{place.netloc} does not speak HTTP as S3 does") from error
 
 
 def _signature(canonical: str, secret: str, at: str, region: str) -> tuple[str, str]:

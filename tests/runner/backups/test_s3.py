@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +99,14 @@ def test_what_s3_refuses_is_told_at_once(cloud: Cloud, other: dict[str, Any], sa
     assert answer["failed"] == f"127.0.0.1:{cloud.port} {said}"
     assert time.monotonic() - begun < 30
     assert not (cloud.folder / "store/another").exists()
+
+
+def test_who_is_no_s3_server_is_told_apart(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"SSH-2.0-hello\r\n"), daemon=True).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(OSError, match=f"{address} does not speak HTTP as S3 does"):
+            s3.ask("GET", f"http://{address}/{BUCKET}", CREDENTIALS)
 
 
 def test_nobody_overwrites_what_the_server_refuses(cloud: Cloud) -> None:
