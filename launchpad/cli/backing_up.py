@@ -36,7 +36,7 @@ def backup(
     With --this-workspace: inventory, templates, settings, sealed secrets and Git history, sealed as a whole, to every
     target but folders on hosts. The emergency kit opens it.
     """
-    from launchpad.cli.planning import leave
+    from launchpad.cli.planning import leave_lines
     from launchpad.cli.progress import telling
     from launchpad.cli.running import errors_as_lines, interrupted_kindly
     from launchpad.errors import LaunchpadError
@@ -57,7 +57,7 @@ def backup(
                 session.output.item(said.as_json(), sentence(said))
     if everyone and (bare := unprotected(session.workspace.fleet.load())):
         session.output.warn(f"without backups, by their tiers: {', '.join(bare)}")
-    leave(session, {name: error for name, said in found.items() if (error := _failure(said)) is not None})
+    leave_lines(session, {name: error for name, said in found.items() if (error := _failure(said)) is not None})
 
 
 def _workspace(session: Session) -> None:
@@ -114,7 +114,7 @@ def drill(
     The clone reaches nothing and has made-up secrets; what runs is not touched. `launchpad status` shows when a backup
     was last proven.
     """
-    from launchpad.cli.planning import leave
+    from launchpad.cli.planning import leave_lines
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly
     from launchpad.cli.running import sentence as how_it_ended
@@ -134,7 +134,7 @@ def drill(
             failures[name] = error
         else:
             session.output.item(done.as_json(), how_it_ended(done))
-    leave(session, failures)
+    leave_lines(session, failures)
 
 
 @app.command("kit", epilog="Example: launchpad kit /media/stick/kit.txt")

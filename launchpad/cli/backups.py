@@ -151,7 +151,7 @@ def forget_backups(
     Runs restic here, with the PRUNE_ credentials of each remote target, which no host has. A folder on a host is
     thinned out there, as the tenant; the newest backup and the one that was proven last stay.
     """
-    from launchpad.cli.planning import leave
+    from launchpad.cli.planning import leave_lines
     from launchpad.cli.progress import working
     from launchpad.fleet.readiness import protected
     from launchpad.operations.backup_workspace import forget_workspace
@@ -169,7 +169,7 @@ def forget_backups(
             failures |= _told(session, name, forget(session.workspace, name, how=how))
         if everyone and any(target.kind != "local" for target in fleet.targets.values()):
             failures |= _told(session, "the workspace", forget_workspace(session.workspace, how=how))
-    leave(session, failures)
+    leave_lines(session, failures)
 
 
 def _told(session: Session, name: str, found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, LaunchpadError]:
@@ -223,7 +223,7 @@ def rewrap_backups(
     For when these changed: `launchpad status` says whose keys are wrapped for earlier ones. Needs an identity that
     opens the present wrap. Earlier wraps stay beside the repositories, and who could open them still can.
     """
-    from launchpad.cli.planning import leave
+    from launchpad.cli.planning import leave_lines
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly, sentence
     from launchpad.errors import LaunchpadError
@@ -243,7 +243,7 @@ def rewrap_backups(
         else:
             session.output.item(done.outcome.as_json() | {"behind": list(done.behind)}, sentence(done.outcome))
             failures |= _silent(dict.fromkeys(done.behind, f"gets {name}'s new wrap with the next backup"))
-    leave(session, failures)
+    leave_lines(session, failures)
 
 
 @app.command("verify", epilog="Example: launchpad backups verify alice")

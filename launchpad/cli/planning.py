@@ -122,5 +122,13 @@ def leave(session: Session, failed: Any) -> None:
     raise typer.Exit(codes.pop() if len(failures) == 1 else 8)
 
 
+def leave_lines(session: Session, failed: Any) -> None:
+    """The same of a command that prints a line for each of several: under --json what failed has one too."""
+    if session.json:
+        for name, error in dict(failed).items():
+            session.output.item({"name": name, "error": error.as_dict()}, "")
+    leave(session, failed)
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -29,7 +29,7 @@ def prune(
     What runs and what a rollback can bring back stays, with its images; so does an image that somebody else put there.
     Journals stay for 90 days, and the newest 1,000 of a host always.
     """
-    from launchpad.cli.planning import leave
+    from launchpad.cli.planning import leave_lines
     from launchpad.cli.progress import telling
     from launchpad.cli.running import errors_as_lines, interrupted_kindly
     from launchpad.errors import LaunchpadError
@@ -52,7 +52,7 @@ def prune(
                     failures[host] = said
                 else:
                     session.output.item(said.as_json(), sentence(said))
-    leave(session, failures)
+    leave_lines(session, failures)
 
 
 def described(made: PrunePlan) -> str:

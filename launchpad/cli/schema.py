@@ -15,12 +15,12 @@ app = typer.Typer()
 def print_schema(
     ctx: typer.Context,
     kind: Annotated[
-        Literal["launchpad", "host", "tier", "app", "tenant"] | None,
+        Literal["launchpad", "host", "tier", "target", "app", "tenant"] | None,
         typer.Argument(metavar="KIND", help="All when left out."),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write them all into inventory/.schema instead.")] = False,
 ) -> None:
-    """Print the JSON Schema of launchpad.yaml, hosts.yaml, tiers.yaml, an app's or a tenant's file.
+    """Print the JSON Schema of launchpad.yaml, hosts.yaml, tiers.yaml, targets.yaml, an app's or a tenant's file.
 
     The files that launchpad writes name theirs in the first line, where editors look for it.
     """

@@ -107,6 +107,15 @@ def test_no_text_of_an_error_steers_the_terminal(
     assert capsys.readouterr().err == "error: host says \\x1b]0;title\\x07\\x1b[2Jhello\\r\n  second line\n"
 
 
+@pytest.mark.parametrize("words", [("drill", "nobody"), ("backup", "nobody"), ("backups", "rewrap", "nobody")])
+def test_under_json_what_failed_of_several_has_a_line_too(terminal: Terminal, words: tuple[str, ...]) -> None:
+    printed = terminal(*words, "--json")
+    assert printed.code == 3
+    assert [json.loads(line)["error"]["message"] for line in printed.out.splitlines()] == [
+        "no tenant nobody in the inventory"
+    ]
+
+
 @pytest.mark.programs
 @pytest.mark.parametrize("size", [1, 2000])
 def test_a_reader_that_goes_away_is_no_error(terminal: Terminal, size: int) -> None:
