@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -147,6 +148,25 @@ def test_a_clone_reaches_nothing_has_no_real_secret_and_leaves_nothing(alice: Wo
     left = alice.host.exec(["sh", "-c", f"docker ps -a; docker network ls; ls {TENANT} /run/launchpad/alice"]).stdout
     assert "clone" not in left
     assert "rehearsal" not in left
+
+
+def test_a_second_rehearsal_by_hand_is_told_whose_the_cpus_are(alice: World) -> None:
+    """bob may take every CPU that there is, and alice's clone has some of them just now."""
+    wide = {"memory": "128MiB", "cpus": os.cpu_count(), "pids": 64, "disk": "128MiB"}
+    write(alice.root / "inventory/tiers.yaml", wide=wide)
+    alice.add_tenant("bob", tier="wide")
+    alice.deploy("bob")
+    alice.wait_for("bob")
+    process = alice.start("--json", "upgrade", "alice", "--to", NEVER_READY, "--yes")
+    try:
+        until(lambda: asked(alice, f"http://{slots.address(1, 0, 'clone')}:8080/"))
+        said = alice.launchpad("upgrade", "bob", "--to", MIGRATES, "--yes", check=False)
+    finally:
+        process.communicate(timeout=120)
+    assert said.code == 5 and "CPUs" in said.err and "are for alice (" in said.err, said.err
+    assert alice.wait_for("bob", "/").json["version"] == "1.0.0"
+    alice.launchpad("upgrade", "bob", "--to", MIGRATES, "--yes", "--soak", "2s", timeout=300)
+    assert alice.wait_for("bob", "/").json["version"] == MIGRATES
 
 
 def test_what_fails_in_the_soak_is_undone_and_what_came_in_is_kept(alice: World) -> None:
