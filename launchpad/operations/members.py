@@ -80,13 +80,13 @@ def _told(state: MemberState, work: Callable[[], MemberState]) -> MemberState:
 
 
 def _forth(wards: Wards, member: Member, state: MemberState) -> MemberState:
-    begun = _begun(wards, member, FORTH, unless="go")
-    if begun is None:
+    clock, rollout = wards.workspace.clock, wards.rollout
+    end = clock.monotonic() + rollout.timeout
+    while (begun := _begun(wards, member, FORTH, unless="go")) is None:
         tenant = _tenant(wards, member)
         if tenant is None:
             return _with(state, "left", f"is not on {member.host} in the inventory any more", "")
-        _wait_for_room(wards, member)
-        rollout = wards.rollout
+        _wait_for_room(wards, member, end)
         target = Target(version=rollout.version, soak_seconds=rollout.tenant_soak, rehearse=rollout.rehearse)
         what = plan_upgrade(wards.workspace, member.tenant, target)
         if what.empty:
@@ -96,13 +96,16 @@ def _forth(wards: Wards, member: Member, state: MemberState) -> MemberState:
         )
         try:
             done: Outcome = upgrade(wards.workspace, what, confirm=sure, on_event=wards.on_event)
-        except (StateError, LockedError):
+        except (StateError, LockedError) as error:
             begun = _begun(wards, member, FORTH)  # another operator was quicker
-            if begun is None:
+            if begun is not None:
+                break
+            if isinstance(error, StateError) or clock.monotonic() >= end:
                 raise
-    if begun is not None:
-        done = _come_back(wards, member, begun, version=wards.rollout.version)
-    return _settled(wards, member, state, done, "changed")
+            clock.sleep(ROOM_POLL_SECONDS)  # somebody has the tenant, or what the host has for clones
+        else:
+            return _settled(wards, member, state, done, "changed")
+    return _settled(wards, member, state, _come_back(wards, member, begun, version=rollout.version), "changed")
 
 
 def _back(wards: Wards, member: Member, state: MemberState) -> MemberState:
@@ -139,11 +142,10 @@ def _begun(wards: Wards, member: Member, way: str, *, unless: str = "") -> Opera
     return next((item for item in reversed(mine) if way_of(wards.rollout.id, item.id) == way), None)
 
 
-def _wait_for_room(wards: Wards, member: Member) -> None:
+def _wait_for_room(wards: Wards, member: Member, end: float) -> None:
     """Until no other upgrade is under way on the host: each of them takes memory for itself, and for a clone. One that
-    does not end is not waited for without end."""
+    does not end is waited for until `end`."""
     clock = wards.workspace.clock
-    end = clock.monotonic() + wards.rollout.timeout
     while _told_of(wards, member).get("changing") and clock.monotonic() < end:
         clock.sleep(ROOM_POLL_SECONDS)
 

@@ -19,7 +19,7 @@ OUTCOMES: Mapping[str, str] = {
     "running": "its upgrade goes on",
     "changed": "runs the new version, and goes well",
     "failed": "was tried and is as before, or does not go well",
-    "unknown": "its host does not answer",
+    "unknown": "its host does not answer, or something else has it and does not end",
     "left": "is none of this rollout's any more",
     "undone": "was taken back",
 }
@@ -250,7 +250,9 @@ def judgement(wave: Wave, known: Mapping[str, MemberState]) -> Judgement:
     nothing can be told, it might be more than the budget allows. Else pass."""
     mine = [known[member.tenant] for member in wave.members]
     failed = [item for item in mine if item.outcome == "failed"]
-    silent = [item for item in mine if item.outcome == "unknown"]
+    unknown = [item for item in mine if item.outcome == "unknown"]
+    silent = [item for item in unknown if item.silent]
+    held = [item for item in unknown if not item.silent]
     blind = [item for item in mine if item.outcome == "changed" and not item.proves]
     count, allowed = len(mine), f"{wave.budget} may" if wave.budget else "none may"
     verdict: Verdict = "pass"
@@ -258,11 +260,12 @@ def judgement(wave: Wave, known: Mapping[str, MemberState]) -> Judgement:
         verdict = "fail"
     elif any(item.outcome in ("waiting", "running") for item in mine):
         verdict = "open"
-    elif len(failed) + len(silent) + len(blind) > wave.budget:
+    elif len(failed) + len(unknown) + len(blind) > wave.budget:
         verdict = "inconclusive"
     told = [
         *([f"{len(failed)} of {count} failed"] if failed else ()),
         *([f"{len(silent)} of {count} on hosts that do not answer"] if silent else ()),
+        *([f"{len(held)} of {count} held by something else"] if held else ()),
         *([f"{len(blind)} of {count} did not go well before either"] if blind else ()),
     ]
     reason = f"{', '.join(told)}; {allowed} fail" if told else ""

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from launchpad.runner.host import Host
     from launchpad.runner.view import View
 
-CLONING = ("rehearse", "prove-backup")
+CLONES = ("rehearse", "prove-backup")
 """The steps that run a clone."""
 CPUS_ONLINE = "/sys/devices/system/cpu/online"
 LATER = "the same command again, later"
+ROUNDING = 1e-6
+"""Of a CPU: shares in hundredths do not add up exactly."""
 
 
 def available_mb(host: View | Host) -> int | None:
@@ -44,7 +46,7 @@ def check_clone(host: Host, release: Release, *, hint: str) -> None:
     there, wanted = cpus(host), sum(service.cpus for service in release.services)
     others = {name: sum(float(item["cpus"]) for item in services) for name, services in _clones(host)}
     taken = sum(others.values())
-    if there is not None and taken and taken + wanted > there:
+    if there is not None and taken and taken + wanted > there + ROUNDING:
         message = f"{release.tenant}: a rehearsal may take {wanted:g} of {there} CPUs, and {taken:g} are for "
         raise Refused(message + ", ".join(others), kind="locked", hint=LATER)
 
@@ -74,7 +76,7 @@ def _clones(host: Host) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
         steps = json.loads(host.read(f"{journal.folder}/plan.json") or b"[]")
         over = {item["index"] for item in journal.events() if item["event"] == "step-done"}
         for index, step in enumerate(steps):
-            if step["step"] in CLONING and index not in over:
+            if step["step"] in CLONES and index not in over:
                 yield f"{step['tenant']} ({journal.identifier})", _services(host, operation, step)
 
 

@@ -197,7 +197,8 @@ def _refused(endpoint: Endpoint, login: Login) -> LoginRefused:
         return LoginRefused(message, hint="launchpad key make; or name yours in LAUNCHPAD_SSH_KEY, or ssh-add it")
     return LoginRefused(
         f"{endpoint.host}: {endpoint} accepts none of {len(login.offered)} keys: {', '.join(login.offered)}",
-        hint="ssh-add -l shows the keys of your agent; who may log in stands under operators: in the inventory",
+        hint="ssh-add -l shows the keys of your agent; who may log in stands under operators: in the inventory; "
+        f"launchpad provision {endpoint.host}, if that was never done",
     )
 
 

@@ -21,6 +21,7 @@ from launchpad.runner.moving.certificates import FOLDER
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.settings import SETTINGS, settings_from_json, stored_text
 from launchpad.settings import Settings
+from launchpad.ssh.problems import LoginRefused
 from launchpad.workspace import Workspace
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
@@ -52,6 +53,8 @@ class Hosts(MemoryHosts):
     """Hosts that may be off, and an operator who may die at any of his requests."""
 
     off: set[str] = field(default_factory=set)
+    bare: set[str] = field(default_factory=set)
+    """Those that let no operator in yet."""
     dies_at: int = 0
     """The request, counted from 1, at which the operator's machine dies; 0 for none."""
     requests: int = 0
@@ -76,6 +79,8 @@ class Asked(MemoryRunner):
             raise OperatorDied
         if self.name in self.hosts.off:
             raise HostError(f"{self.name}: cannot connect", hint="ping it")
+        if self.name in self.hosts.bare:
+            raise LoginRefused(f"{self.name}: accepts none of 1 keys", hint=f"launchpad provision {self.name}")
         older = self.name in self.hosts.older
         if older and "ahead" in body.get("operation", {}):
             raise Refused("depart: unknown key 'ahead'")
@@ -169,6 +174,7 @@ class Place:
         self.hosts.hosts.update(hosts)
         self.hosts.requests = self.hosts.dies_at = 0
         self.hosts.off.clear()
+        self.hosts.bare.clear()
         self.hosts.older.clear()
         self.file.write_bytes(content)
 

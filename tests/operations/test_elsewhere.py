@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from launchpad.operations.outcome import OperationFailed
 from launchpad.operations.rollout import Wanted, plan_rollout, rollout
 from launchpad.operations.upgrade import Target, Upgrade, _operation, plan_upgrade, upgrade
 from launchpad.operations.written_version import VersionOutcome
+from launchpad.plan.rollout import MemberState
 from launchpad.runner import engine, generations, paths
 from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
+from launchpad.runner.capacity import CPUS_ONLINE
 from launchpad.runner.guests.plan import KIND
 from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.plan import read_record
@@ -34,6 +37,7 @@ from launchpad.runner.protocol import Refused, release_as_json
 from launchpad.runner.rehearsal import SIDE
 from launchpad.runner.verbs.receive import receive
 from launchpad.runner.verbs.submit import submit
+from launchpad.workspace import Clock
 from tests.memory.data import File
 from tests.memory.effects import EVIDENCE, Killed, turn
 from tests.memory.host import MemoryHost
@@ -204,10 +208,18 @@ def test_with_memory_it_is_rehearsed_at_home_unless_asked_otherwise(place: Place
     assert asked is not None and (asked.host, asked.reason) == ("web-2", "as asked for")
     assert planned(place, rehearse_on="web-1").rehearsal == Where(host="web-1", elsewhere=False)
     assert planned(place, rehearse=False).rehearsal is None
-    with pytest.raises(InventoryError, match="no host web-9"):
-        planned(place, rehearse_on="web-9")
     assert upgraded(place, rehearse_on="web-2").outcome == "done"
     nothing_stays(place)
+
+
+def test_a_host_to_rehearse_on_that_there_is_not_is_told_before_a_host_is_asked(place: Place) -> None:
+    """Even where another mistake is in the command too."""
+    requests = place.hosts.requests
+    for version in (NEW, "9.9.9"):
+        with pytest.raises(InventoryError, match="no host web-9") as refused:
+            plan_upgrade(place.workspace, "alice", Target(version=version, rehearse_on="web-9"))
+        assert refused.value.hint
+    assert place.hosts.requests == requests
 
 
 def test_without_a_drill_host_it_is_refused_and_says_what_to_do(place: Place) -> None:
@@ -223,12 +235,13 @@ def test_without_a_drill_host_it_is_refused_and_says_what_to_do(place: Place) ->
     assert serves(place) == OLD
 
 
-@pytest.mark.parametrize("what", ["memory", "disk", "off", "data", "site"])
+@pytest.mark.parametrize("what", ["memory", "disk", "off", "bare", "data", "site"])
 def test_a_drill_host_that_cannot_take_it_says_so_before_anything_is_carried(place: Place, what: str) -> None:
     words = {
         "memory": "64 MB of memory",
         "disk": "MB are free",
         "off": "cannot connect",
+        "bare": "accepts none of 1 keys",
         "data": "data or a site of its own",
     }
     if what == "memory":
@@ -237,6 +250,8 @@ def test_a_drill_host_that_cannot_take_it_says_so_before_anything_is_carried(pla
         place.there.free = 100 << 20
     elif what == "off":
         place.hosts.off.add("web-2")
+    elif what == "bare":  # it was never provisioned
+        place.hosts.bare.add("web-2")
     elif what == "site":  # a move there was cut off
         place.there.write(paths.site("alice"), b"alice.example.com {\n}\n")
     else:
@@ -244,12 +259,32 @@ def test_a_drill_host_that_cannot_take_it_says_so_before_anything_is_carried(pla
     with pytest.raises(
         StateError, match=f"alice cannot be rehearsed: web-2: .*{words.get(what, 'of its own')}"
     ) as refused:
-        upgraded(place)
+        upgraded(place, rehearse_on="web-2")
     assert "--no-rehearsal" in refused.value.hint
-    assert serves(place) == OLD and generations.kept(place.here, "alice") == []
+    assert what != "bare" or "launchpad provision web-2" in refused.value.hint
+    assert serves(place) == OLD and OLD in place.file.read_text() and generations.kept(place.here, "alice") == []
     assert "receive" not in place.hosts.asked[-8:]
     if what == "data":
         assert place.there.read(paths.record("alice")) is not None, "somebody's own was taken away"
+
+
+@dataclass
+class Passing:
+    """A clock whose waiting takes no time, and is what something else happens in."""
+
+    clock: Clock
+    meanwhile: Callable[[], object]
+    slept: float = 0.0
+
+    def now(self) -> float:
+        return self.clock.now() + self.slept
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic() + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.meanwhile()
 
 
 def test_others_that_rehearse_there_are_waited_for(place: Place) -> None:
@@ -257,22 +292,12 @@ def test_others_that_rehearse_there_are_waited_for(place: Place) -> None:
     other = a_guest(place, "operation-other1")
     list(submit(place.there, other, Caller("bob")))
     heard: list[str] = []
-    clock = place.workspace.clock
 
-    class Passing:
-        """Whose waiting is what the other one's operation ends in."""
+    def ends() -> None:
+        heard.append("slept")
+        engine.carry_out(place.there, "operation-other1")
 
-        def now(self) -> float:
-            return clock.now()
-
-        def monotonic(self) -> float:
-            return clock.monotonic()
-
-        def sleep(self, seconds: float) -> None:
-            heard.append("slept")
-            engine.carry_out(place.there, "operation-other1")
-
-    waiting = replace(place.workspace, clock=Passing())
+    waiting = replace(place.workspace, clock=Passing(place.workspace.clock, ends))
     what = plan_upgrade(waiting, "alice", Target(version=NEW, soak_seconds=0))
     with suppress(OperationFailed):
         upgrade(waiting, what, confirm=Confirmation(digest=what.digest), on_event=lambda item: tell(item, heard))
@@ -297,9 +322,10 @@ def test_one_that_does_not_end_there_is_not_waited_for_without_end(place: Place)
 
 def a_guest(place: Place, identifier: str, tenant: str = "bob") -> dict[str, Any]:
     """The request that begins a rehearsal of another host's tenant."""
-    made, files = release(tenant, slot=9)
+    made, files = release(tenant, slot=9, domains=(f"{tenant}.example.com",))
     operation = {"kind": KIND, "tenant": tenant, "release": release_as_json(made), "files": files, "without": []}
-    place.there.registry |= {service.image for service in made.services}
+    for host in place.both:
+        host.registry |= {service.image for service in made.services}
     return {"id": identifier, "operation": operation | {"generation": "generation-of-it"}, "follow": False}
 
 
@@ -323,6 +349,33 @@ def test_a_rollout_goes_the_same_way_and_says_so_before(place: Place, named: boo
         assert (state.outcome, serves(place)) == ("failed", OLD)
         assert "64 MB of memory are free" in state.message and "drill_host" in state.hint
     nothing_stays(place)
+
+
+def rolled_out_beside_a_clone(place: Place, meanwhile: Callable[[], object]) -> MemberState:
+    """How alice ends in a rollout, when another tenant's clone has the one CPU of her host."""
+    memory(place.here, 4000)
+    place.here.files[CPUS_ONLINE] = File(b"0\n")
+    list(submit(place.here, a_guest(place, "operation-other1"), Caller("bob")))
+    waiting = replace(place.workspace, clock=Passing(place.workspace.clock, meanwhile))
+    what = plan_rollout(waiting, "note", Wanted(version=NEW))
+    return rollout(waiting, what, confirm=Confirmation(digest=what.digest)).states["alice"]
+
+
+def test_a_rollout_waits_for_a_clone_that_has_the_cpus(place: Place) -> None:
+    state = rolled_out_beside_a_clone(place, lambda: engine.carry_out(place.here, "operation-other1"))
+    assert (state.outcome, serves(place)) == ("changed", NEW), state
+
+
+def test_a_rollout_does_not_wait_without_end_for_a_clone(place: Place) -> None:
+    turns = count(1)
+
+    def meanwhile() -> None:
+        assert next(turns) < 10_000, "it waits for ever"
+
+    state = rolled_out_beside_a_clone(place, meanwhile)
+    assert (state.outcome, state.silent, serves(place)) == ("unknown", False, OLD)
+    assert "of 1 CPUs, and 1 are for bob (operation-other1)" in state.message
+    assert state.hint == "the same command again, later"
 
 
 def test_a_rollout_whose_rehearsal_elsewhere_fails_counts_it_as_failed(place: Place) -> None:

@@ -74,6 +74,16 @@ def test_two_clones_run_where_there_are_cpus_for_two() -> None:
     assert run(host, rehearsed("operation-bob-1", **BOB))["outcome"] == "done"
 
 
+def test_shares_of_cpus_that_fill_them_are_let_in() -> None:
+    """alice's take one; these make it three, and a little more in binary."""
+    host = with_cpus("0-2")
+    list(submit(host, rehearsed("operation-alice"), CALLER))
+    made = rehearsed("operation-bob-1", **BOB)["operation"]["release"]
+    services = [made["services"][0] | {"cpus": share} for share in (0.66, 1.12, 0.22)]
+    assert 1 + sum(item["cpus"] for item in services) > 3
+    check_clone(host, release_from_json(made | {"services": services}), hint="")
+
+
 def test_a_clone_alone_may_want_more_cpus_than_there_are() -> None:
     made = rehearsed("operation-alice")["operation"]["release"]
     services = [item | {"cpus": 2.0} for item in made["services"]]
