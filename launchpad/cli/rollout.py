@@ -61,6 +61,9 @@ def rollout(
         raise UsageError("rollout takes one of --to, --latest, --resume, --halt, --undo, --status", hint=hint)
     if accept and not resume:
         raise UsageError("--accept goes with --resume", hint=f"launchpad rollout {name} --resume --accept")
+    if (dry_run or no_rehearsal) and not (to or latest):
+        option = "--dry-run" if dry_run else "--no-rehearsal"
+        raise UsageError(f"{option} goes with --to or --latest", hint=f"launchpad rollout {name} --to VERSION {option}")
     session = Session.of(ctx)
     with errors_as_lines(session):
         if to or latest:

@@ -103,4 +103,17 @@ def test_a_halt_is_said_to_all(fleet: MemoryFleet) -> None:
 @pytest.mark.parametrize("words", [(), ("--resume", "--undo"), ("--to", NEW, "--accept")])
 def test_one_thing_at_a_time(fleet: MemoryFleet, words: tuple[str, ...]) -> None:
     ran = launchpad(fleet.workspace(), "rollout", "echo", *words)
-    assert ran.code == 2 or "takes one of" in str(ran.error) or "goes with" in str(ran.error)
+    assert ran.code == 2 and ("takes one of" in str(ran.error) or "goes with" in str(ran.error))
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--no-rehearsal"])
+@pytest.mark.parametrize("verb", ["--resume", "--halt", "--undo", "--status"])
+def test_what_is_only_of_a_beginning_is_refused_elsewhere(fleet: MemoryFleet, verb: str, option: str) -> None:
+    workspace = fleet.workspace()
+    fleet.hosts["web-1"].sick.add(("canary-1", NEW))
+    launchpad(workspace, *TO, "--yes")
+    ran = launchpad(workspace, "rollout", "echo", verb, option, "--yes")
+    assert (ran.code, f"{option} goes with --to or --latest" in str(ran.error)) == (2, True)
+    assert [fleet.runs(name) for name in TENANTS] == [OLD] * 3
+    stands = json.loads(launchpad(workspace, "--json", "rollouts").out)["rollouts"][0]["stands"]
+    assert stands == "halted"
