@@ -28,6 +28,8 @@ STATES: Mapping[str, str] = {
 """Every word there is for how a tenant stands."""
 
 TROUBLE = frozenset({"unhealthy", "broken", "doubled", "absent", "unreachable"})
+STILL = frozenset({"stopped", "moved", "retired"})
+"""Trouble where the inventory says that it runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class Standing:
     state: str
     wanted_version: str = ""
     wanted_release: str = ""
+    wanted_running: bool = False
+    """Whether the inventory says that it runs here."""
     version: str = ""
     release: str = ""
     age_seconds: float | None = None
@@ -56,7 +60,8 @@ class Standing:
     @property
     def good(self) -> bool:
         """Whether nobody has to look: it is as it should be, and nobody changed it by hand."""
-        return self.state not in TROUBLE and not self.drift
+        trouble = TROUBLE | STILL if self.wanted_running else TROUBLE
+        return self.state not in trouble and not self.drift
 
     def as_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self) | {"good": self.good}
@@ -96,7 +101,9 @@ def _wanted(want: Wanted, said: HostSeen | LaunchpadError) -> Standing:
         found = Standing(tenant=want.tenant, host=want.host, state="absent" if want.running else "stopped")
     else:
         found = _seen(said, has, tuple(_differing(want, has)))
-    return dataclasses.replace(found, wanted_version=want.version, wanted_release=want.release)
+    return dataclasses.replace(
+        found, wanted_version=want.version, wanted_release=want.release, wanted_running=want.running
+    )
 
 
 def _others(said: HostSeen, inventory: frozenset[str]) -> Iterator[Standing]:
@@ -146,7 +153,8 @@ def _state(has: TenantSeen) -> str:
 
 def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
     if has.gone:
-        yield f"it left for {has.gone}: git pull"
+        ends = f"launchpad move {want.tenant} --to {has.gone}"
+        yield f"it left for {has.gone}: git pull, or, where its move was cut off: {ends}"
         return
     if want.problem is not None:
         yield f"cannot be rendered: {want.problem.message}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from launchpad.errors import HostError, InventoryError
 from launchpad.plan import standings
 from launchpad.plan.observed import TenantSeen
-from launchpad.plan.standing import STATES, TROUBLE
+from launchpad.plan.standing import STATES, STILL, TROUBLE
 from launchpad.plan.wanted import Wanted
 from tests.plan.seen import has, host, probe, want
 
@@ -96,8 +97,24 @@ def test_who_moved_on_is_no_trouble_where_it_was() -> None:
     assert found.remarks == ("it left for web-2; when its names lead there: launchpad move alice --finish",)
 
 
+@pytest.mark.parametrize("still", [{}, {"gone": "web-2"}, {"retired": True}], ids=["stopped", "moved", "retired"])
+def test_who_stands_still_is_trouble_where_the_inventory_says_that_it_runs(still: dict[str, Any]) -> None:
+    seen = host(has(running=False, **still))
+    (found,) = standings([want()], seen, inventory=ALICE)
+    assert (found.state in STILL, found.good) == (True, False)
+    (found,) = standings([want(running=False)], seen, inventory=ALICE)
+    assert found.good
+
+
+def test_who_left_is_told_how_to_go_on() -> None:
+    (found,) = standings([want()], host(has(gone="web-2", running=False)), inventory=ALICE)
+    assert found.remarks == (
+        "it left for web-2: git pull, or, where its move was cut off: launchpad move alice --to web-2",
+    )
+
+
 def test_trouble_has_words_that_exist() -> None:
-    assert set(STATES) > TROUBLE
+    assert set(STATES) > TROUBLE | STILL
 
 
 def test_the_age_of_the_newest_backup_is_told() -> None:
