@@ -27,8 +27,8 @@ def move(
     tenant: Tenant,
     to: Destination = "",
     wait: Annotated[
-        str, typer.Option(metavar="TIME", help="How long to wait for its names to lead there; 0s: not at all.")
-    ] = "0s",
+        str, typer.Option(metavar="TIME", help="How long to wait for its names to lead there; else not at all.")
+    ] = "",
     finish: Annotated[
         bool, typer.Option("--finish", help="Its names lead there: have the old host let go of it.")
     ] = False,
@@ -41,6 +41,9 @@ def move(
             metavar="PROOF", help="Its host is off for good, which PROOF says how you know: its newest backup starts."
         ),
     ] = "",
+    despite_dns: Annotated[
+        bool, typer.Option("--despite-dns", help="With --finish: though its names do not all lead there.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Bring TENANT to another host: its data, its certificates and all, and never on both at once.
@@ -52,9 +55,15 @@ def move(
 
     if sum((finish, back, bool(fence))) > 1 or bool(to) == finish:
         raise UsageError("move takes --to HOST, with --back or --fence where wanted, or --finish alone")
+    if wait and (finish or back or fence):
+        raise UsageError(
+            "--wait goes with --to HOST alone, before its names lead there", hint=f"launchpad dns show {tenant}"
+        )
+    if despite_dns and not finish:
+        raise UsageError("--despite-dns goes with --finish", hint=f"launchpad move {tenant} --finish --despite-dns")
     session = Session.of(ctx)
     if finish:
-        _finish(session, tenant, yes=yes)
+        _finish(session, tenant, despite_dns=despite_dns)
     elif back:
         _back(session, tenant, to, yes=yes)
     elif fence:
@@ -69,7 +78,7 @@ def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> No
     from launchpad.operations.confirmation import Confirmation
     from launchpad.operations.move import move, plan_move
 
-    seconds = read_time(wait, option="--wait")
+    seconds = read_time(wait or "0s", option="--wait")
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
         confirm(
@@ -159,13 +168,15 @@ def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> 
     session.output.warn(f"should {what.source} ever come back: launchpad retire {tenant} --host {what.source}, at once")
 
 
-def _finish(session: Session, tenant: str, *, yes: bool) -> None:
+def _finish(session: Session, tenant: str, *, despite_dns: bool) -> None:
     from launchpad.operations.dns import Resolver
     from launchpad.operations.finish_move import finish_move
 
     done = carry_out(
         session,
-        lambda on_event: finish_move(session.workspace, tenant, dns=Resolver(), sure=yes, on_event=on_event),
+        lambda on_event: finish_move(
+            session.workspace, tenant, dns=Resolver(), despite_dns=despite_dns, on_event=on_event
+        ),
         words=lambda done: f"{tenant}: {done.host} has let go of it",
     )
     session.output.say(f"its data is still there: launchpad retire {tenant} --host {done.host} --purge removes it")

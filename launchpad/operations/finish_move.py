@@ -28,10 +28,10 @@ def await_names(
 
 
 def finish_move(
-    workspace: Workspace, name: str, *, dns: Dns, sure: bool = False, on_event: OnEvent = ignore
+    workspace: Workspace, name: str, *, dns: Dns, despite_dns: bool = False, on_event: OnEvent = ignore
 ) -> Outcome:
     """Take the tenant's remains off the host that it came from, which passes its requests on no more; its data stays
-    there until `retire --purge`. StateError while a name of it leads elsewhere than to its host, unless `sure`."""
+    there until `retire --purge`. StateError while a name of it leads elsewhere than to its host, unless `despite_dns`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     host = fleet.host(tenant.host)
@@ -40,10 +40,10 @@ def finish_move(
     if not here.has_it or source not in fleet.hosts:
         raise StateError(f"{name}: no move to {host.name} is to be finished", hint=f"launchpad status {name}")
     names = tuple(map(str, tenant.domains))
-    if not sure and (left := elsewhere(names, str(host.address), dns=dns)):
+    if not despite_dns and (left := elsewhere(names, str(host.address), dns=dns)):
         raise StateError(
             f"{', '.join(left)} does not lead to {host.name} ({host.address}) alone yet",
-            hint="wait until its records are everywhere; --yes finishes all the same",
+            hint=f"launchpad dns show {name}, until its records are everywhere; --despite-dns finishes all the same",
         )
     there = whereabouts(workspace, fleet.host(source), tenant, on_event=on_event)
     if there.record is None or there.record["retired"]:

@@ -22,6 +22,10 @@ def place(tmp_path: Path) -> Place:
         ("--back",),
         ("--to", "web-2", "--finish"),
         ("--to", "web-2", "--back", "--fence", "gone"),
+        ("--finish", "--wait", "15m"),
+        ("--to", "web-2", "--back", "--wait", "0s"),
+        ("--to", "web-2", "--fence", "gone", "--wait", "15m"),
+        ("--to", "web-2", "--despite-dns"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(place: Place, words: tuple[str, ...]) -> None:
@@ -66,9 +70,11 @@ def test_a_failed_arrival_says_how_it_goes_on(place: Place) -> None:
 
 def test_finishing_says_what_is_left_of_it(place: Place) -> None:
     launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
-    ran = launchpad(place.workspace, "move", "alice", "--finish")
-    assert ran.code == 4 and "--yes finishes all the same" in str(getattr(ran.error, "hint", ""))
-    ran = launchpad(place.workspace, "move", "alice", "--finish", "--yes")
+    for words in ([], ["--yes"]):
+        ran = launchpad(place.workspace, "move", "alice", "--finish", *words)
+        assert ran.code == 4 and "--despite-dns finishes all the same" in str(getattr(ran.error, "hint", ""))
+        assert "alice" in str(place.here.sites), "who says --yes has only not to be asked"
+    ran = launchpad(place.workspace, "move", "alice", "--finish", "--despite-dns")
     assert ran.out == "alice: web-1 has let go of it\n"
     assert "launchpad retire alice --host web-1 --purge removes it" in ran.err
 

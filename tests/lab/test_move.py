@@ -70,9 +70,9 @@ def test_the_old_host_remembers_over_a_reboot_and_lets_go_in_the_end(pair: Pair)
     assert pair.running_on("alice") == [pair.new.name]
     said = world.launchpad("--json", "status", check=False).out
     assert '"moved"' in said and "launchpad move alice --finish" in said, said
-    refused = world.launchpad("move", "alice", "--finish", check=False)
+    refused = world.launchpad("move", "alice", "--finish", "--yes", check=False)
     assert refused.code == 4 and "does not lead to web-2" in refused.err
-    world.launchpad("move", "alice", "--finish", "--yes")
+    world.launchpad("move", "alice", "--finish", "--despite-dns")
     assert not pair.old.exists("/srv/launchpad/caddy/sites/alice.caddy")
     assert pair.old.exists(f"{TENANT.format('alice')}/data/marker/large"), "its data is not kept"
     world.launchpad("retire", "alice", "--host", "web-1", "--purge", "--yes")

@@ -168,7 +168,7 @@ def test_finishing_leaves_the_data_and_a_purge_leaves_the_tombstone(place: Place
 
     with pytest.raises(StateError, match=r"alice\.example\.com does not lead to web-2"):
         finish_move(place.workspace, "alice", dns=Leads())
-    finish_move(place.workspace, "alice", dns=Leads(), sure=True)
+    finish_move(place.workspace, "alice", dns=Leads(), despite_dns=True)
     assert paths.site("alice") not in place.here.sites
     assert place.here.has_data(paths.data("alice"))
     what = plan_retirement(place.workspace, "alice", host="web-1", purge=True)
