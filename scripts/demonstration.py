@@ -78,9 +78,6 @@ def make_workspace(demo: Demo) -> str:
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    for name in TENANTS:
-        demo.launchpad("tenant", "remove", name, "--yes", quiet=True)
-    demo.launchpad("host", "remove", "web-1", "--yes", quiet=True)
     tiers = demo.workspace / "inventory/tiers.yaml"
     tiers.write_text(tiers.read_text() + "\ndemo:\n  memory: 2GiB\n  cpus: 2\n  pids: 512\n  disk: 2GiB\n")
     words = ["host", "add", demo.host, "--address", demo.address, "--memory", "6GiB", "--cpus", "2", "--disk", "6GiB"]

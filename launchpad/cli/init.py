@@ -29,8 +29,11 @@ def init(
             help="Make it a Git repository. It is made one anyway, unless it lies in one or there is no git.",
         ),
     ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="With an example fleet in it: a host, two tenants, an app of one's own.")
+    ] = False,
 ) -> None:
-    """Make a workspace: an example fleet of two tenants on one host, which you then make yours.
+    """Make a workspace: what holds for the fleet, and tiers. Hosts and tenants come by host add and tenant add.
 
     Makes this operator's keys too, in ~/.config/launchpad, where they are missing. Never overwrites anything.
     """
@@ -40,7 +43,7 @@ def init(
     keys = session.keys
     made_keys = keys.make_missing(comment=str(session.settings.operator))
     owner = Owner(session.settings.operator, keys.ssh_public, keys.signing_public, keys.recipient)
-    files = scaffold(root, owner)
+    files = scaffold(root, owner, example=example)
     generated = _generate_secrets(session, root)
     repository = _make_repository(root, wanted=git)
     data = {
@@ -53,15 +56,23 @@ def init(
     session.output.result(data, f"made a workspace in {root}")
     for path in made_keys:
         session.output.say(f"made the key {path}")
-    session.output.say(_next_steps(folder, elsewhere=root != Path.cwd(), repository=repository))
+    session.output.say(_next_steps(folder, elsewhere=root != Path.cwd(), repository=repository, example=example))
 
 
-def _next_steps(folder: Path, *, elsewhere: bool, repository: bool) -> str:
+def _next_steps(folder: Path, *, elsewhere: bool, repository: bool, example: bool) -> str:
     """What to type, up to the first tenant that answers."""
     steps = [f"cd {folder}"] if elsewhere else []
+    if example:
+        steps += [
+            "write your VPS's address and size into inventory/hosts.yaml",
+            "write a domain that points there into inventory/tenants/alice.yaml",
+        ]
+    else:
+        steps += [
+            "launchpad host add web-1 --address … --memory 4GiB --cpus 2 --disk 30GiB",
+            "launchpad tenant add alice --tier standard --domain alice.example.com",
+        ]
     steps += [
-        "write your VPS's address and size into inventory/hosts.yaml",
-        "write a domain that points there into inventory/tenants/alice.yaml",
         "launchpad app pin",
         "launchpad check",
         "launchpad provision web-1 --root-key ~/.ssh/id_ed25519",

@@ -1,4 +1,4 @@
-"""A new workspace: the example fleet with its owner's keys in it, which passes every check as it stands."""
+"""A new workspace with its owner's keys in it, which passes every check as it stands."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from launchpad.fleet.schema import write_schemas
 from launchpad.fleet.snapshot import INVENTORY, SCHEMAS, SETTINGS_FILE, schema_line
 
 EXAMPLE = Path(__file__).parents[1] / INVENTORY
+TIERS = EXAMPLE / "tiers.yaml"
 
 _SETTINGS = """\
 # What holds for the whole fleet. `launchpad check` says every mistake in this folder.
@@ -61,13 +62,14 @@ def refuse_existing(root: Path) -> None:
             raise StateError(f"{root / there} exists already", hint="launchpad init another-folder")
 
 
-def scaffold(root: Path, owner: Owner) -> tuple[Path, ...]:
-    """Write a workspace into a folder, which is made when missing; the files. StateError, and nothing written, when
+def scaffold(root: Path, owner: Owner, *, example: bool = False) -> tuple[Path, ...]:
+    """Write a workspace into a folder, which is made when missing; the files. With `example` it has the example fleet,
+    else its tiers alone. StateError, and nothing written, when
     there is already something of a workspace in it. A .gitignore that is there stays as it is."""
     refuse_existing(root)
     made: list[Path] = []
     try:
-        for name, content in _contents(owner).items():
+        for name, content in _contents(owner, example=example).items():
             if name != ".gitignore" or not (root / name).exists():
                 replace_file(root / name, content)
                 made.append(root / name)
@@ -79,11 +81,11 @@ def scaffold(root: Path, owner: Owner) -> tuple[Path, ...]:
     return tuple(made)
 
 
-def _contents(owner: Owner) -> dict[str, bytes]:
+def _contents(owner: Owner, *, example: bool) -> dict[str, bytes]:
     """Every file; launchpad.yaml last, since with it the folder is a workspace."""
     contents = {
         f"{INVENTORY}/{path.relative_to(EXAMPLE).as_posix()}": path.read_bytes()
-        for path in sorted(EXAMPLE.rglob("*.yaml"))
+        for path in (sorted(EXAMPLE.rglob("*.yaml")) if example else [TIERS])
     }
     settings = schema_line("launchpad") + _SETTINGS.format(
         operator=owner.operator,

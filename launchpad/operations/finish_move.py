@@ -31,7 +31,7 @@ def finish_move(
     workspace: Workspace, name: str, *, dns: Dns, despite_dns: bool = False, on_event: OnEvent = ignore
 ) -> Outcome:
     """Take the tenant's remains off the host that it came from, which passes its requests on no more; its data stays
-    there until `retire --purge`. StateError while a name of it leads elsewhere than to its host, unless `despite_dns`."""
+    there until `retire --purge`. StateError while a name leads elsewhere than to its host, unless `despite_dns`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     host = fleet.host(tenant.host)

@@ -13,7 +13,7 @@ from tests.fleet.inventory import digest_of_folder, write
 
 
 def test_init_makes_a_workspace_that_works(empty: Terminal) -> None:
-    printed = empty.ok("init", "fleet", "--git", "--json")
+    printed = empty.ok("init", "fleet", "--git", "--example", "--json")
     assert "launchpad.yaml" in printed.json["files"]
     assert (empty.root / "fleet/.git").is_dir()
     checked = empty.ok("check", "-w", "fleet", "--json").json
@@ -24,16 +24,19 @@ def test_init_makes_a_workspace_that_works(empty: Terminal) -> None:
     assert known == {"ssh_key": True, "signing_key": True, "recipient": True}
 
 
-def test_init_says_what_to_type_next(empty: Terminal) -> None:
-    printed = empty.ok("init", "fleet")
+@pytest.mark.parametrize(
+    ("words", "second"), [((), "launchpad host add web-1 "), (("--example",), "write your VPS's address")]
+)
+def test_init_says_what_to_type_next(empty: Terminal, words: tuple[str, ...], second: str) -> None:
+    printed = empty.ok("init", "fleet", *words)
     assert printed.out == f"made a workspace in {empty.root}/fleet\n"
-    assert "\nnext:\n  1. cd fleet\n  2. write your VPS's address" in printed.err
+    assert f"\nnext:\n  1. cd fleet\n  2. {second}" in printed.err
     assert ". launchpad deploy alice\n" in printed.err
     assert max(map(len, printed.err.splitlines())) <= 80
 
 
 def test_init_leaves_only_digests_to_do(empty: Terminal) -> None:
-    made = empty.ok("init", "fleet", "--json")
+    made = empty.ok("init", "fleet", "--example", "--json")
     assert made.json["generated"] == {"alice": ["OPENCLAW_GATEWAY_TOKEN"], "bob": ["BEACON_TOKEN"]}
     notes = empty.ok("check", "-w", "fleet", "--json").json["notes"]
     assert notes

@@ -32,7 +32,7 @@ def owner(keys: Keys) -> Owner:
 
 
 def test_it_is_right_and_has_its_owner_s_keys(tmp_path: Path, owner: Owner) -> None:
-    files = scaffold(tmp_path / "new", owner)
+    files = scaffold(tmp_path / "new", owner, example=True)
     fleet = store(tmp_path / "new").load()
     assert len(fleet.tenants) == 2
     assert len({tenant.app for tenant in fleet.tenants.values()}) == 2
@@ -41,6 +41,13 @@ def test_it_is_right_and_has_its_owner_s_keys(tmp_path: Path, owner: Owner) -> N
     assert fleet.defaults.signers == (owner.signing_key,)
     assert fleet.defaults.recipients == (owner.recipient,)
     assert sorted(files) == sorted(path for path in (tmp_path / "new").rglob("*") if path.is_file())
+
+
+def test_nobody_is_in_it_who_was_not_asked_for(tmp_path: Path, owner: Owner) -> None:
+    files = scaffold(tmp_path, owner)
+    fleet = store(tmp_path).load()
+    assert (fleet.hosts, fleet.tenants, sorted(fleet.tiers)) == ({}, {}, ["light", "standard"])
+    assert [path.name for path in files if path.suffix == ".yaml"] == ["tiers.yaml", "launchpad.yaml"]
 
 
 def test_git_does_not_see_what_is_this_checkout_s_own(tmp_path: Path, owner: Owner) -> None:

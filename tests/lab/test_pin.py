@@ -39,7 +39,7 @@ def images(lab: Lab) -> dict[str, str]:
 
 @pytest.fixture
 def root(tmp_path: Path, images: dict[str, str]) -> Path:
-    launchpad(tmp_path, {}, "init", str(tmp_path / "fleet"))
+    launchpad(tmp_path, {}, "init", str(tmp_path / "fleet"), "--example")
     root = tmp_path / "fleet"
     settings = root / "launchpad.yaml"
     caddy = images["caddy"].partition("@")[0]

@@ -260,7 +260,7 @@ def a_world(lab: Lab, host: Host, root: Path, *, fresh: bool = False, config: Pa
     if config:
         shutil.copytree(config, root / ".config")
     subprocess.run(
-        [sys.executable, "-m", "launchpad.cli", "init", str(root)],
+        [sys.executable, "-m", "launchpad.cli", "init", str(root), "--example"],
         env=world.environment,
         check=True,
         capture_output=True,

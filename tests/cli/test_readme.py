@@ -1,0 +1,52 @@
+"""What README shows a newcomer can be typed as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import Terminal
+
+README = Path(__file__).parents[2] / "README.md"
+ELSEWHERE = ("launchpad app pin", "launchpad provision")
+"""What asks a registry or a host."""
+
+
+def day() -> list[str]:
+    """The lines of "A day with Launchpad", each as it is typed."""
+    section = README.read_text().partition("## A day with Launchpad\n")[2].partition("\n## ")[0]
+    return [line.strip() for line in section.splitlines() if line.startswith("    ")]
+
+
+@pytest.mark.programs
+def test_the_walk_works_literally_up_to_what_a_host_does(tmp_path: Path) -> None:
+    lines = day()
+    deploys = next(number for number, line in enumerate(lines) if line.startswith("launchpad deploy"))
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "launchpad").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m launchpad.cli "$@"\n')
+    (tools / "launchpad").chmod(0o755)
+    typed = [line for line in lines[:deploys] if not line.startswith(ELSEWHERE)]
+    assert len(typed) >= 4
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAUNCHPAD", "XDG", "GIT"))}
+    environment = kept | {"HOME": str(tmp_path), "PATH": f"{tools}:{os.environ['PATH']}"}
+    script = "\n".join(["set -e", *typed, "launchpad check --json >~/checked"])
+    done = subprocess.run(
+        ["bash", "-c", script], input="a-key", env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    checked = json.loads((tmp_path / "checked").read_text())
+    assert (checked["hosts"], checked["tenants"]) == (1, 1)
+    assert {note["hint"].rpartition(" pin")[0] for note in checked["notes"]} == {"launchpad app"}, checked["notes"]
+
+
+@pytest.mark.parametrize("line", [line for line in day() if "init" not in line])
+def test_every_line_is_a_command_with_the_options_that_it_takes(empty: Terminal, line: str) -> None:
+    for command in " ".join(shlex.split(line, comments=True)).split(" && "):
+        assert empty(*command.split()[1:], "--help").code == 0, command
