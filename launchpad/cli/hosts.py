@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +11,7 @@ from launchpad.cli import complete
 from launchpad.cli.output import Table, fields
 from launchpad.cli.prompts import confirm
 from launchpad.cli.session import Session
-from launchpad.errors import InventoryError
+from launchpad.cli.wording import read
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
 from launchpad.fleet.malformed import Malformed
@@ -22,7 +21,6 @@ from launchpad.fleet.references import Address, Fingerprint
 
 app = typer.Typer(help="Add, show, list and remove hosts.")
 
-Read = TypeVar("Read")
 HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="The host's name.", autocompletion=complete.hosts)]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -47,13 +45,13 @@ def add_host(
 ) -> None:
     """Write a host down. Changes the inventory only: launchpad provision makes it ready."""
     session = Session.of(ctx)
-    record: dict[str, Any] = {"address": _read("--address", Address, address)}
+    record: dict[str, Any] = {"address": read("--address", Address, address)}
     if port != 22:
         record["port"] = port
     if fingerprint:
-        record["fingerprints"] = [_read("--fingerprint", Fingerprint, text) for text in fingerprint]
-    sizes = {"memory": _read("--memory", Size.parse, memory), "disk": _read("--disk", Size.parse, disk)}
-    record["resources"] = {"memory": sizes["memory"], "cpus": _read("--cpus", _number, cpus), "disk": sizes["disk"]}
+        record["fingerprints"] = [read("--fingerprint", Fingerprint, text) for text in fingerprint]
+    sizes = {"memory": read("--memory", Size.parse, memory), "disk": read("--disk", Size.parse, disk)}
+    record["resources"] = {"memory": sizes["memory"], "cpus": read("--cpus", _number, cpus), "disk": sizes["disk"]}
     host = session.workspace.fleet.add_host(HostName(name), record)
     session.output.result(host.model_dump(mode="json"), f"host {host.name} is in inventory/hosts.yaml")
     session.output.say(f"next: launchpad provision {host.name}")
@@ -106,14 +104,6 @@ def remove_host(ctx: typer.Context, name: HostArgument, yes: YesOption = False) 
     confirm(session, f"Take host {host.name} ({host.address}) out of the inventory?", yes=yes)
     session.workspace.fleet.remove_host(host.name)
     session.output.result({"removed": host.name}, f"host {host.name} is out of the inventory")
-
-
-def _read(option: str, kind: Callable[[str], Read], text: str) -> Read:
-    """The option's value; InventoryError, which names the option, when it is not right."""
-    try:
-        return kind(text)
-    except Malformed as error:
-        raise InventoryError(f"{option}: {error.message}", hint=error.hint) from error
 
 
 def _number(text: str) -> int | float:

@@ -112,11 +112,12 @@ def _where(session: Session, source: str, *, port: int, key: Path | None, finger
 
 def _judge_options(session: Session, where: Path | Login, *, stop_with: str, stopped: bool) -> None:
     from launchpad.cli.boundary import UsageError
+    from launchpad.errors import StateError
 
     if stop_with and stopped:
         raise UsageError("give --stop-with or --stopped, not both", hint="launchpad import --help")
     if not isinstance(where, Path) and not (stop_with or stopped or session.interactive):
-        raise UsageError("nobody is there to say that the old one is stopped", hint="add --stop-with, or --stopped")
+        raise StateError("nobody is there to say that the old one is stopped", hint="add --stop-with, or --stopped")
     if isinstance(where, Path) and (stop_with or stopped):
         raise UsageError("an archive has nothing to stop", hint="--stop-with is for USER@HOST:PATH")
 
@@ -212,11 +213,12 @@ def export(
 
     It is of one instant, taken while the tenant runs. It holds credentials in plain, unless it is encrypted.
     """
+    from launchpad.cli.wording import read
     from launchpad.fleet.references import Recipient
     from launchpad.operations.export import HowToExport, export
 
     session = Session.of(ctx)
-    recipients = tuple(Recipient(text) for text in encrypt_for or ())
+    recipients = tuple(read("--encrypt-for", Recipient, text) for text in encrypt_for or ())
     ending = ".tgz.age" if recipients else ".tgz"
     file = to or Path(f"{tenant}-{generation or _now(session)}{ending}")
     how = HowToExport(to=file, generation=generation, force=force, encrypt_for=recipients, secrets=not no_secrets)

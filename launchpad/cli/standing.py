@@ -101,7 +101,8 @@ def logs(
     from launchpad.operations.logs import Query, logs
 
     session = Session.of(ctx)
-    begin = wording.since(since, now=session.workspace.clock.now()) if since else None
+    now = session.workspace.clock.now()
+    begin = wording.read("--since", lambda text: wording.since(text, now=now), since) if since else None
     most = 200 if lines is None and not since else lines
     guard = threading.Lock()
     many = len(set(tenants)) > 1

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from launchpad.cli import complete
+from launchpad.cli.boundary import UsageError
 from launchpad.cli.output import Table, fields
 from launchpad.cli.prompts import confirm
 from launchpad.cli.session import Session
+from launchpad.cli.wording import read
 from launchpad.errors import InventoryError
 from launchpad.fleet.app import App
 from launchpad.fleet.fleet import Fleet
@@ -19,6 +21,8 @@ from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, Tie
 from launchpad.fleet.nearest import nearest
 from launchpad.fleet.store import NewTenant
 from launchpad.fleet.tenant import Tenant, Value
+
+_FIRST = {"host": "launchpad host add NAME --address …", "tier": "write one into inventory/tiers.yaml"}
 
 app = typer.Typer(help="Add, show, list and remove tenants.")
 
@@ -150,12 +154,11 @@ def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = Fal
 
 def _only(records: Iterable[str], noun: str) -> str:
     names = sorted(records)
+    if not names:
+        raise InventoryError(f"there is no {noun} in the inventory", hint=_FIRST[noun])
     if len(names) == 1:
         return names[0]
-    choices = f"one of {', '.join(names)}" if names else f"a {noun} in the inventory"
-    raise InventoryError(
-        f"which {noun}? expected {choices}", hint=f"add --{noun} {names[0] if names else noun.upper()}"
-    )
+    raise UsageError(f"which {noun}? expected one of {', '.join(names)}", hint=f"add --{noun} {names[0]}")
 
 
 def _variables(app: App, written: list[str]) -> dict[str, Value]:
@@ -164,15 +167,12 @@ def _variables(app: App, written: list[str]) -> dict[str, Value]:
     for text in written:
         name, equals, value = text.partition("=")
         if not equals:
-            raise InventoryError(f"--set {text!r} has no value", hint=f"add --set {name}=VALUE")
+            raise Malformed(f"--set {text!r} has no value", hint=f"add --set {name}=VALUE")
         if name not in known:
             guess = nearest(name, known)
             hint = f"did you mean {guess}?" if guess else f"launchpad app show {app.name}"
             raise InventoryError(f"{app.name} takes no variable {name}", hint=hint)
-        try:
-            found[name] = known[name].read(value)
-        except Malformed as error:
-            raise InventoryError(f"--set {name}: {error.message}", hint=error.hint) from error
+        found[name] = read(f"--set {name}", known[name].read, value)
     return found
 
 

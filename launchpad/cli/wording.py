@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.quantities import Duration
 
+Read = TypeVar("Read")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -54,6 +57,14 @@ def short_moment(at: float, *, now: float) -> str:
     """The same in little room: `11-22 14:03`, or `2025-11-22` of another year."""
     text = moment(at)
     return text[5:16] if text[:4] == moment(now)[:4] else text[:10]
+
+
+def read(option: str, kind: Callable[[str], Read], text: str) -> Read:
+    """The option's value; Malformed, which names the option, when it is not right."""
+    try:
+        return kind(text)
+    except Malformed as error:
+        raise Malformed(f"{option}: {error.what}", expected=error.expected, hint=error.hint) from error
 
 
 def since(text: str, *, now: float) -> float:

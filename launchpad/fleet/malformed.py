@@ -18,7 +18,12 @@ def quoted(text: str) -> str:
 
 
 class Malformed(InventoryError):
-    """A text was refused: `what` is wrong with it, what was `expected`, and a hint with what to type."""
+    """A text was refused: `what` is wrong with it, what was `expected`, and a hint with what to type.
+
+    One that nobody caught was typed: those that read files make mistakes of it, with file and line.
+    """
+
+    exit_code = 2
 
     def __init__(self, what: str, *, expected: str = "", hint: str = "") -> None:
         super().__init__(f"{what}; expected {expected}" if expected else what, hint=hint)

@@ -123,9 +123,9 @@ def test_a_tenant_comes_and_goes(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("tenant", "add", "Carol"), 3, "write carol"),
+        (("tenant", "add", "Carol"), 2, "write carol"),
         (("tenant", "add", "carol", "--tier", "light", "--host", "web-9"), 3, "no host web-9"),
-        (("tenant", "add", "carol", "--host", "web-1"), 3, "which tier? expected one of light, standard"),
+        (("tenant", "add", "carol", "--host", "web-1"), 2, "which tier? expected one of light, standard"),
         (("tenant", "add", "carol", "--tier", "light", "--app", "moltbot"), 3, "no app moltbot"),
         (
             ("tenant", "add", "c", "--tier", "light", "--host", "web-1", "--app", "echo", "--set", "x=1"),
@@ -134,17 +134,17 @@ def test_a_tenant_comes_and_goes(terminal: Terminal) -> None:
         ),
         (
             ("tenant", "add", "c", "--tier", "light", "--host", "web-1", "--app", "echo", "--set", "count"),
-            3,
+            2,
             "has no value",
         ),
         (
             ("tenant", "add", "c", "--tier", "light", "--host", "web-1", "--app", "echo", "--set", "count=x"),
-            3,
+            2,
             "whole number",
         ),
         (
             ("tenant", "add", "$(reboot)", "--tier", "light", "--host", "web-1", "--domain", "a.example.com"),
-            3,
+            2,
             "bad tenant name",
         ),
         (("tenant", "show", "alcie"), 3, "did you mean alice?"),
@@ -157,25 +157,25 @@ def test_a_tenant_comes_and_goes(terminal: Terminal) -> None:
         ),
         (
             ("host", "add", "web-3", "--address", "a b", "--memory", "8GiB", "--cpus", "2", "--disk", "9GiB"),
-            3,
+            2,
             "bad address",
         ),
         (
             ("host", "add", "web-3", "--address", "203.0.113.9", "--memory", "8", "--cpus", "2", "--disk", "9GiB"),
-            3,
+            2,
             "bad size",
         ),
         *(
             (
                 tuple(f"host add web-3 --address 203.0.113.9 --memory 8GiB --cpus {cpus} --disk 9GiB".split()),
-                3,
+                2,
                 "--cpus",
             )
             for cpus in ("inf", "nan", "-1", "x")
         ),
         (("app", "show", "openclow"), 3, "did you mean openclaw?"),
         (("secret", "set", "alice", "ANTHROPIC_KEY"), 3, "did you mean ANTHROPIC_API_KEY?"),
-        (("secret", "set", "bob", "API_KEY"), 3, "the secret is empty"),
+        (("secret", "set", "bob", "API_KEY"), 2, "the secret is empty"),
         (("secret", "rotate", "bob", "API_KEY"), 3, "is not generated"),
         (("secret", "remove", "bob", "API_KEY", "--yes"), 3, "bob has no secret API_KEY"),
         (("schema", "tenants"), 2, "tenants"),
@@ -190,7 +190,7 @@ def test_what_is_refused_changes_nothing(terminal: Terminal, arguments: tuple[st
     printed = terminal(*arguments)
     assert printed.code == code
     assert said in printed.err
-    assert "hint: " in printed.err or code == 3
+    assert "hint: " in printed.err or "expected" in printed.err or code == 3
     assert printed.out == ""
     assert digest_of_folder(terminal.root) == before
     as_json = terminal(*arguments, "--json")

@@ -182,7 +182,7 @@ def test_logs_name_the_tenant_only_where_there_are_several(workspace: Workspace,
     assert one.error is None
     assert one.out == "2026-11-22 10:00:01 web | hello \\x1b[31m\n", "nothing steers the terminal"
     assert "alice web | hello" in launchpad(workspace, "logs", "alice", "bob").out
-    assert launchpad(workspace, "logs", "alice", "--since", "soon").code == 3
+    assert launchpad(workspace, "logs", "alice", "--since", "soon").code == 2
     assert requests(sshd)[0]["body"]["lines"] is None
 
 
@@ -242,3 +242,25 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     command = load(entry)
     assert command.help
     assert command.epilog.startswith(f"Example: launchpad {name}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("logs", "alice", "--since", "foo"),
+        ("upgrade", "alice", "--to", "1.1.0", "--soak", "foo"),
+        ("move", "alice", "--to", "web-2", "--wait", "foo"),
+        ("export", "alice", "--encrypt-for", "foo"),
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_is_none_of_its_option_is_a_usage_error(workspace: Workspace, words: tuple[str, ...]) -> None:
+    ran = launchpad(workspace, *words)
+    assert ran.code == 2 and str(ran.error).startswith(f"{words[-2]}: bad ")
+    assert launchpad(workspace, *words, "--json").code == 2
+
+
+def test_with_nobody_to_answer_a_question_every_command_leaves_alike(workspace: Workspace) -> None:
+    for words in (("retire", "alice"), ("import", "alice", "--from", "bob@127.0.0.1:")):
+        ran = launchpad(workspace, *words)
+        assert ran.code == 4 and "obody is there" in str(ran.error), ran
