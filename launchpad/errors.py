@@ -9,8 +9,8 @@
     ├── ServiceError          7     yes   a cloud, a registry or a billing service
     └── PartialError          8     no    some of many failed; each one's own error
 
-What was typed and makes no sense exits 2: usage, or a value that its option does not take. Ctrl-C exits 130; where whoever
-read the output went away it is 141. Anything else is a bug and exits 1. Nobody matches error text.
+What was typed and makes no sense exits 2: usage, or a value that its option does not take. Ctrl-C exits 130, and where
+whoever read the output went away it is 141. Anything else is a bug and exits 1. Nobody matches error text.
 """
 
 from __future__ import annotations
