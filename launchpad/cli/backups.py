@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -145,14 +145,26 @@ def forget_backups(
     everyone: Annotated[
         bool, typer.Option("--all", help="Every tenant whose tier has backups, and the workspace's own.")
     ] = False,
+    odd: Annotated[
+        Literal["keep", "delete"] | None,
+        typer.Option(
+            "--out-of-order",
+            help="What to do with new backups that are dated before those that were there: delete them, or keep and "
+            "believe them.",
+        ),
+    ] = None,
+    yes: YesOption = False,
 ) -> None:
     """Delete the backups of TENANT that its tier's `keep` does not keep.
 
-    Runs restic here, with the PRUNE_ credentials of each remote target, which no host has. A folder on a host is
-    thinned out there, as the tenant; the newest backup and the one that was proven last stay.
+    Runs restic here, with the PRUNE_ credentials of each remote target, which no host has. The first look at a
+    repository from this workspace deletes nothing; after it, new backups that are dated back are refused, by which
+    whoever broke into a host could push the real ones out. A folder on a host is thinned out there, as the tenant.
+    The newest backup and the one that was proven last stay.
     """
     from launchpad.cli.planning import leave_lines
     from launchpad.cli.progress import working
+    from launchpad.cli.prompts import confirm
     from launchpad.fleet.readiness import protected
     from launchpad.operations.backup_workspace import forget_workspace
     from launchpad.operations.forget import forget
@@ -163,12 +175,14 @@ def forget_backups(
         raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
     failures: dict[str, LaunchpadError] = {}
     fleet = session.workspace.fleet.load()
+    if odd == "delete":
+        confirm(session, "Delete new backups that are dated before those that were there?", yes=yes)
     with working(session.output, "backups") as progress:
         how = How(progress=progress)
         for name in tenants or protected(fleet):
-            failures |= _told(session, name, forget(session.workspace, name, how=how))
+            failures |= _told(session, name, forget(session.workspace, name, odd=odd or "", how=how))
         if everyone and any(target.kind != "local" for target in fleet.targets.values()):
-            failures |= _told(session, "the workspace", forget_workspace(session.workspace, how=how))
+            failures |= _told(session, "the workspace", forget_workspace(session.workspace, odd=odd or "", how=how))
     leave_lines(session, failures)
 
 
@@ -178,9 +192,15 @@ def _told(session: Session, name: str, found: Mapping[str, Forgotten | Launchpad
     from launchpad.operations.forget import as_json
 
     good = {target: said for target, said in found.items() if not isinstance(said, LaunchpadError)}
-    told = [f"{target}: {len(said.removed)} deleted, {said.left} left" for target, said in good.items()]
+    told = [f"{target}: {_sentence(said)}" for target, said in good.items()]
     session.output.item({"tenant": name, "targets": as_json(found)}, f"{name}: {'; '.join(told) or 'nothing done'}")
     return {f"{name} at {target}": said for target, said in found.items() if isinstance(said, LaunchpadError)}
+
+
+def _sentence(said: Forgotten) -> str:
+    if said.waiting:
+        return f"{said.left} seen for the first time from here, of which the next run deletes {len(said.waiting)}"
+    return f"{len(said.removed)} deleted, {said.left} left"
 
 
 @app.command("erase", epilog="Example: launchpad backups erase alice --target offsite")

@@ -22,7 +22,7 @@ from launchpad.fleet.sealing import seal_bytes
 from launchpad.fleet.snapshot import SETTINGS_FILE, Snapshot
 from launchpad.fleet.target import Target
 from launchpad.fleet.tier import Keep
-from launchpad.operations.forget import Forgotten
+from launchpad.operations.forget import Forgotten, Odd, thin
 from launchpad.operations.repositories import HERE, How, ask, task, with_password
 from launchpad.runner.backups.restic import PUBLIC
 from launchpad.workspace import Workspace
@@ -31,8 +31,8 @@ NAME = "_launchpad-workspace"
 FILE = "workspace.tar.gz.age"
 HISTORY = "history.bundle"
 FOLDER = "workspace"
-OWN = ("known_hosts", "revisions")
-"""Of this checkout's own: the hosts' keys, and what was deployed from it."""
+OWN = ("known_hosts", "revisions", "seen")
+"""Of this checkout's own: the hosts' keys, what was deployed from it, and what was seen in the repositories."""
 MOST_BYTES = 256 << 20
 
 
@@ -70,7 +70,7 @@ def back_up_workspace(
     return found
 
 
-def forget_workspace(workspace: Workspace, *, how: How = HERE) -> dict[str, Forgotten | LaunchpadError]:
+def forget_workspace(workspace: Workspace, *, odd: Odd = "", how: How = HERE) -> dict[str, Forgotten | LaunchpadError]:
     """Thin its backups out everywhere, as a tier does that says nothing of it; none where none are."""
     found: dict[str, Forgotten | LaunchpadError] = {}
     for target in remote(workspace):
@@ -78,13 +78,11 @@ def forget_workspace(workspace: Workspace, *, how: How = HERE) -> dict[str, Forg
             told = with_password(task(workspace, target, NAME, deletes=True), PUBLIC)
             if not ask(target, told | {"do": "snapshots"}, how)["snapshots"]:
                 continue
-            rules = {"do": "forget", "now": workspace.clock.now(), "keep": Keep().model_dump()}
-            done = ask(target, told | rules, how)
+            done = thin(workspace, target, told, keep=Keep(), odd=odd, how=how)
         except LaunchpadError as error:
             found[str(target.name)] = error
         else:
-            removed = tuple(done["removed"])
-            found[str(target.name)] = Forgotten(target=str(target.name), removed=removed, left=int(done["left"]))
+            found[str(target.name)] = done
     return found
 
 
@@ -127,8 +125,10 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
         if path.is_file() and not path.is_symlink():
             yield path.relative_to(root).as_posix(), path.read_bytes()
     for name in OWN:
-        if (path := root / STATE / name).is_file():
-            yield f"{STATE}/{name}", path.read_bytes()
+        top = root / STATE / name
+        for path in (top, *sorted(top.rglob("*"))):
+            if path.is_file():
+                yield path.relative_to(root).as_posix(), path.read_bytes()
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -3,11 +3,13 @@ host on that host."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from launchpad.errors import LaunchpadError, StateError
+from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import ignore
 from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
@@ -17,6 +19,7 @@ from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.reaching import hosts_of
 from launchpad.operations.repositories import HERE, How, ask, task, with_key
+from launchpad.operations.seen import drop, recall, remember
 from launchpad.workspace import Workspace
 
 
@@ -28,22 +31,36 @@ class Forgotten:
     removed: tuple[str, ...]
     """The backups' ids."""
     left: int
+    waiting: tuple[str, ...] = ()
+    """What the next run deletes: it was the first look at this repository from here."""
 
 
-def forget(workspace: Workspace, name: str, *, how: How = HERE) -> dict[str, Forgotten | LaunchpadError]:
-    """Delete what the tier's `keep` does not keep, at each target; what went wrong at one stops no other."""
+Odd = Literal["", "keep", "delete"]
+"""What to do with backups out of order, new ones that are dated before those that were seen already: refuse, or believe
+them, because somebody copied them there or a clock was wrong, or delete them."""
+
+
+def forget(workspace: Workspace, name: str, *, odd: Odd = "", how: How = HERE) -> dict[str, Forgotten | LaunchpadError]:
+    """Delete what the tier's `keep` does not keep, at each target, but for the backup that was proven last; what went
+    wrong at one stops no other. The first look at a repository from this workspace deletes nothing."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets = targets_of(fleet, tenant)
     backup = fleet.tiers[tenant.tier].backup
     assert backup is not None
+    spare = _proven(workspace, tenant) if any(target.kind != "local" for target in targets) else ""
     found: dict[str, Forgotten | LaunchpadError] = {}
     for target in targets:
-        thin = _on_host if target.kind == "local" else _from_here
         try:
-            found[str(target.name)] = thin(workspace, target, tenant, keep=backup.keep, how=how)
+            if target.kind == "local":
+                done = _on_host(workspace, target, tenant, keep=backup.keep, how=how)
+            else:
+                told = with_key(workspace, target, task(workspace, target, name, deletes=True), how)
+                done = thin(workspace, target, told, keep=backup.keep, spare=spare, odd=odd, how=how)
         except LaunchpadError as error:
             found[str(target.name)] = error
+        else:
+            found[str(target.name)] = done
     return found
 
 
@@ -57,14 +74,52 @@ def erase(workspace: Workspace, name: str, target: Target, *, how: How = HERE) -
         raise StateError(f"{target.name} is a folder on a host, which is erased by hand", hint=hint)
     told = with_key(workspace, target, task(workspace, target, name, deletes=True), how)
     done = ask(target, told | {"do": "erase"}, how)
+    drop(workspace, target, name)
     return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=0)
 
 
-def _from_here(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep, how: How) -> Forgotten:
-    told = with_key(workspace, target, task(workspace, target, str(tenant.name), deletes=True), how)
-    rules = {"do": "forget", "now": workspace.clock.now(), "keep": keep.model_dump()}
-    done = ask(target, told | rules, how)
-    return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=int(done["left"]))
+def thin(
+    workspace: Workspace,
+    target: Target,
+    told: Mapping[str, Any],
+    *,
+    keep: Keep,
+    spare: str = "",
+    odd: Odd = "",
+    how: How = HERE,
+) -> Forgotten:
+    """Thin out the repository that `told` names from here, all but the backup of the generation `spare`. StateError
+    when there are backups out of order, and nothing says what with them."""
+    name = str(told["tenant"])
+    before = recall(workspace, target, name)
+    rules = {"do": "forget", "now": workspace.clock.now(), "keep": keep.model_dump(), "spare": spare, "odd": odd}
+    done = ask(target, {**told, **rules, **({"before": before} if before else {"dry": True})}, how)
+    if suspects := done["odd"]:
+        raise StateError(
+            f"{target.name}: {len(suspects)} new backup{'s' if len(suspects) > 1 else ''} of {name} "
+            f"({', '.join(item[:8] for item in suspects[:3])}{', …' if len(suspects) > 3 else ''}) "
+            f"dated before {_day(before)}, which was there already; nothing was deleted",
+            hint="somebody may be pushing the real ones out: look at the host. Then "
+            f"launchpad backups forget {name} --out-of-order delete, or keep when you know why",
+        )
+    remember(workspace, target, name, done["seen"])
+    removed, left = tuple(done["removed"]), int(done["left"])
+    if before is None:
+        return Forgotten(target=str(target.name), removed=(), left=left + len(removed), waiting=removed)
+    return Forgotten(target=str(target.name), removed=removed, left=left)
+
+
+def _day(before: Mapping[str, Any] | None) -> str:
+    newest = before["newest"] if before else 0
+    return f"{datetime.datetime.fromtimestamp(newest, datetime.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _proven(workspace: Workspace, tenant: Tenant) -> str:
+    """The generation of the backup that was proven last, as its host says; empty when it does not say."""
+    with suppress(HostError), hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
+        proof = runner.ask("backups", {"tenant": str(tenant.name)})["proven"] or {}
+        return str(proof.get("generation", ""))
+    return ""
 
 
 def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep, how: How) -> Forgotten:
@@ -82,6 +137,9 @@ def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep
 def as_json(found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, Any]:
     """Target → what was deleted there, or the error."""
     return {
-        target: said.as_dict() if isinstance(said, LaunchpadError) else asdict(said) | {"removed": list(said.removed)}
-        for target, said in found.items()
+        target: said.as_dict() if isinstance(said, LaunchpadError) else _plain(said) for target, said in found.items()
     }
+
+
+def _plain(said: Forgotten) -> dict[str, Any]:
+    return asdict(said) | {"removed": list(said.removed), "waiting": list(said.waiting)}

@@ -381,6 +381,7 @@ def test_operators_thin_out_what_hosts_cannot(fleet: Fleet) -> None:
     for name, value in (("S3_KEY_ID", KEY_ID), ("S3_SECRET", SECRET)):
         world.launchpad("target", "credential", "cloud", f"PRUNE_{name}", stdin=value)
     world.launchpad("target", "credential", "sftp", "PRUNE_SSH_KEY", stdin=(fleet.folder / "key").read_text())
+    assert "seen for the first time from here" in fleet.here("backups", "forget", "alice").stdout
     begun = time.monotonic()
     fleet.here("backups", "forget", "alice")
     assert time.monotonic() - begun < 110, "it waited for a lock"
@@ -392,6 +393,20 @@ def test_operators_thin_out_what_hosts_cannot(fleet: Fleet) -> None:
     assert f"generation={proven}" in str(fleet.snapshots("disk")), "the proven one went"
     assert world.launchpad("--json", "target", "show", "rest").json_document["append_only"] == "enforced"
     assert fleet.backup()["targets"]
+
+
+def test_who_dates_backups_back_has_none_deleted(fleet: Fleet) -> None:
+    """With what the host has: the target's credentials and the repository's key, and restic, which takes any date."""
+    fleet.here("backups", "forget", "alice")
+    real = {item["id"] for item in fleet.snapshots("rest")}
+    for day in ("2026-01-05", "2026-01-06"):
+        said = ["--time", f"{day} 23:59:00", "--host", "alice", "--group-by", "host", "--stdin"]
+        fleet.restic("backup", *said, target="rest")
+    done = fleet.here("backups", "forget", "alice", check=False)
+    assert done.returncode == 4 and "rest: 2 new backups of alice" in done.stderr, done.stderr
+    assert real < {item["id"] for item in fleet.snapshots("rest")}
+    fleet.here("backups", "forget", "alice", "--out-of-order", "delete", "--yes")
+    assert {item["id"] for item in fleet.snapshots("rest")} == real
 
 
 def test_a_backup_is_shown_and_comes_here_past_the_host(fleet: Fleet) -> None:

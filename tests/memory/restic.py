@@ -14,7 +14,7 @@ from typing import Any
 
 import pyrage  # type: ignore[import-untyped]
 
-from launchpad.runner.backups import inside, restic, work
+from launchpad.runner.backups import inside, order, restic, work
 from launchpad.runner.carrying import packing, unpacking
 from launchpad.runner.host import Confined, Failed, Progress
 from launchpad.runner.protocol import digest_of
@@ -182,11 +182,20 @@ def url_of(asked: Confined) -> str:
 
 
 def forgotten(there: Repository, task: Any) -> dict[str, Any]:
-    """What restic does by `last` alone."""
-    now = datetime.datetime.fromtimestamp(task["now"], datetime.UTC) + inside.TOMORROW
-    if any(datetime.datetime.fromisoformat(item["time"]) > now for item in there.snapshots):
+    """What restic does by `last` alone, and the sandbox's program with it."""
+    if any(order.moment(item) > task["now"] + order.AHEAD for item in there.snapshots):
         raise Failed("a backup is dated in the future; nothing was deleted")
+    before = task.get("before")
+    odd = order.out_of_order(before, there.snapshots) if before and task["odd"] != "keep" else []
+    if odd and task["odd"] != "delete":
+        return {"removed": [], "left": len(there.snapshots), "seen": before, "odd": odd}
+    there.snapshots[:] = [item for item in there.snapshots if item["id"] not in odd]
     spare = f"generation={task.get('spare')}"
-    gone = [item for item in there.snapshots[: -task["keep"]["last"]] if spare not in item["tags"]]
-    there.snapshots[:] = [item for item in there.snapshots if item not in gone]
-    return {"removed": [item["id"] for item in gone], "left": len(there.snapshots)}
+    newest = sorted(there.snapshots, key=order.moment)[: -task["keep"]["last"]]
+    gone = [item["id"] for item in newest if spare not in item["tags"]]
+    left = [item for item in there.snapshots if item["id"] not in gone]
+    told = {"removed": odd + gone, "left": len(left), "odd": [], "seen": order.seen(left)}
+    if task.get("dry"):
+        return told | {"seen": order.seen(there.snapshots)}
+    there.snapshots[:] = left
+    return told

@@ -28,6 +28,7 @@ from launchpad.operations.repositories import How
 from launchpad.operations.restore import plan_restore, restore
 from launchpad.operations.retire import plan_retirement, retained
 from launchpad.operations.rewrap import rewrap
+from launchpad.operations.seen import remember
 from launchpad.runner import paths
 from launchpad.runner.backups import keeping
 from launchpad.workspace import Workspace
@@ -253,6 +254,7 @@ def test_the_kit_alone_opens_the_workspace(workspace: Workspace, host: MemoryHos
     with pytest.raises(StateError, match="no emergency kit"):
         back_up_workspace(workspace, environment={}, how=served(host, []))
     kit(workspace, page)
+    remember(workspace, workspace.fleet.load().target("offsite"), "alice", {"newest": 1.0, "ids": ["a"]})
     asked: list[Mapping[str, Any]] = []
     (saved,) = back_up_workspace(workspace, environment={}, how=served(host, asked)).values()
     assert isinstance(saved, Saved) and saved.target == "offsite"
@@ -263,6 +265,7 @@ def test_the_kit_alone_opens_the_workspace(workspace: Workspace, host: MemoryHos
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         names = tar.getnames()
     assert {"workspace/launchpad.yaml", "workspace/inventory/secrets/targets/offsite.yaml"} <= set(names)
+    assert "workspace/.launchpad/seen/offsite/alice.json" in names, "the next machine would not know what was there"
     assert json.dumps(task).count(PASSWORD) == 1, "the credential stands elsewhere than where it is used"
 
 

@@ -3,12 +3,13 @@ folder of a host by that host."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from launchpad.errors import InventoryError, StateError
+from launchpad.errors import HostError, InventoryError, StateError
 from launchpad.fleet.names import SecretName, TargetName
 from launchpad.fleet.secret import Secret
 from launchpad.operations.backup import backup
@@ -16,8 +17,10 @@ from launchpad.operations.backup_keys import credentials
 from launchpad.operations.forget import Forgotten, erase, forget
 from launchpad.operations.here import Progress
 from launchpad.operations.repositories import How
+from launchpad.runner.backups import keeping
 from launchpad.workspace import Workspace
 from tests.memory.host import MemoryHost
+from tests.memory.hosts import MemoryHosts
 from tests.memory.restic import forgotten
 from tests.operations.test_backup import DISK, OFFSITE, PASSWORD, host, workspace
 
@@ -56,11 +59,73 @@ def backed_up(workspace: Workspace, host: MemoryHost) -> Workspace:
     return workspace
 
 
+def test_the_first_look_from_here_deletes_nothing(backed_up: Workspace, host: MemoryHost) -> None:
+    """Whom to believe is not known before: somebody may have dated backups back already."""
+    waiting = (f"{1:064x}", f"{2:064x}")
+    found = forget(backed_up, "alice", how=served(host, []))
+    assert found["offsite"] == Forgotten(target="offsite", removed=(), left=5, waiting=waiting)
+    assert len(host.repositories[OFFSITE].snapshots) == 5
+
+
 def test_what_the_tier_does_not_keep_goes(backed_up: Workspace, host: MemoryHost) -> None:
     asked: list[Mapping[str, Any]] = []
+    forget(backed_up, "alice", how=served(host, []))
     found = forget(backed_up, "alice", how=served(host, asked))
     assert found["offsite"] == Forgotten(target="offsite", removed=(f"{1:064x}", f"{2:064x}"), left=3)
     assert asked[-1]["keep"] == {"last": 3, "daily": 14, "weekly": 8, "monthly": 12}
+
+
+def dated_back(host: MemoryHost) -> list[str]:
+    """Somebody adds three, with dates before those of what is there."""
+    there = host.repositories[OFFSITE].snapshots
+    made = [{"id": f"{0xBAD + n:064x}", "time": f"2020-01-0{n}T00:00:00+00:00", "tags": []} for n in (1, 2, 3)]
+    there += made
+    return [str(item["id"]) for item in made]
+
+
+def test_backups_that_are_dated_back_stop_it(backed_up: Workspace, host: MemoryHost) -> None:
+    forget(backed_up, "alice", how=served(host, []))
+    dated_back(host)
+    for _ in range(2):
+        said = forget(backed_up, "alice", how=served(host, []))["offsite"]
+        assert isinstance(said, StateError) and "offsite: 3 new backups of alice (00000000" in said.message
+        assert "--out-of-order delete" in said.hint
+    assert len(host.repositories[OFFSITE].snapshots) == 8
+
+
+def test_operators_say_what_with_those_that_are_dated_back(backed_up: Workspace, host: MemoryHost) -> None:
+    forget(backed_up, "alice", how=served(host, []))
+    bad = dated_back(host)
+    said = forget(backed_up, "alice", odd="delete", how=served(host, []))["offsite"]
+    assert isinstance(said, Forgotten) and set(bad) < set(said.removed) and said.left == 3
+    bad = dated_back(host)
+    said = forget(backed_up, "alice", odd="keep", how=served(host, []))["offsite"]
+    assert isinstance(said, Forgotten) and set(said.removed) == set(bad), "the rules do not keep what is so old"
+
+
+def test_the_proven_one_stays_wherever_it_lies(backed_up: Workspace, host: MemoryHost) -> None:
+    first = host.repositories[OFFSITE].snapshots[0]
+    proof = {"generation": first["tags"][0].partition("=")[2], "proven": 1.0}
+    host.write(keeping.proof("alice"), json.dumps(proof).encode(), mode=0o600)
+    for _ in range(2):
+        forget(backed_up, "alice", how=served(host, []))
+    assert host.repositories[OFFSITE].snapshots[0] == first and len(host.repositories[OFFSITE].snapshots) == 4
+
+
+def test_a_host_that_is_gone_stops_no_thinning_elsewhere(backed_up: Workspace, host: MemoryHost) -> None:
+    forget(backed_up, "alice", how=served(host, []))
+    assert isinstance(backed_up.hosts, MemoryHosts)
+    backed_up.hosts.failures += [HostError("web-1: timed out")] * 9
+    found = forget(backed_up, "alice", how=served(host, []))
+    assert found["offsite"] == Forgotten(target="offsite", removed=(f"{1:064x}", f"{2:064x}"), left=3)
+    assert isinstance(found["disk"], HostError)
+
+
+def test_what_was_seen_that_cannot_be_read_is_told(backed_up: Workspace, host: MemoryHost) -> None:
+    forget(backed_up, "alice", how=served(host, []))
+    (backed_up.state / "seen/offsite/alice.json").write_text("{")
+    said = forget(backed_up, "alice", how=served(host, []))["offsite"]
+    assert isinstance(said, StateError) and said.hint.startswith("rm ")
 
 
 def test_a_folder_on_the_host_is_thinned_out_there(backed_up: Workspace, host: MemoryHost) -> None:

@@ -9,7 +9,6 @@ of JSON come back: {"progress": text}, {"data": base64} of what is sent away, an
 from __future__ import annotations
 
 import ctypes
-import datetime
 import json
 import os
 import struct
@@ -17,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from launchpad.runner.backups import databases, restic
+from launchpad.runner.backups import databases, order, restic
 from launchpad.runner.carrying import packing, unpacking
 from launchpad.runner.carrying.unpacking import BadArchive
 
@@ -25,7 +24,6 @@ ROOT = "/srv/generation"
 """Where the data lies in the sandbox, a folder a volume: always there, so that restic knows a file again."""
 
 RETRY_LOCK = "--retry-lock=2m"
-TOMORROW = datetime.timedelta(days=1)
 TRIAL = "_launchpad-trial"
 """No tenant has such a name."""
 
@@ -169,26 +167,55 @@ def trial(task: Task) -> dict[str, Any]:
 
 
 def forget(task: Task) -> dict[str, Any]:
-    """Delete the backups that none of the `keep` rules keeps, and what only they needed: {"removed": [id], "left"}.
-    That of the generation `spare` stays.
+    """Delete the backups that none of the `keep` rules keeps, and what only they needed: {"removed": [id], "left",
+    "seen": what to remember, see `order`, "odd": [id]}. That of the generation `spare` stays. With `dry` it is told
+    what would be removed, and nothing is.
+
+    With `before`, what was remembered the last time, nothing is deleted when there are backups out of order, which are
+    told as "odd", unless `odd` says what with them: "keep" believes their dates, "delete" deletes them first.
 
     ResticFailed when the target refuses, and when a backup is dated in the future, by which whoever has the host's
-    credentials could push the real ones out."""
+    credentials could push the real ones out, too."""
     where = restic.repository(task["repository"], task["tenant"])
-    now = datetime.datetime.fromtimestamp(task["now"], datetime.UTC)
-    for item in restic.snapshots_of(where):
-        if datetime.datetime.fromisoformat(item["time"]) > now + TOMORROW:
-            raise restic.ResticFailed(f"backup {item['id'][:8]} is dated {item['time'][:10]}; nothing was deleted", 1)
+    restic.unlock(where)
+    kept, gone = _sorted(where, task)
+    before, todo = task.get("before"), task.get("odd", "")
+    odd = order.out_of_order(before, kept + gone) if before and todo != "keep" else []
+    removed: list[str] = []
+    if odd and todo == "delete":
+        removed = _removed(where, odd)
+        odd = []
+        kept, gone = _sorted(where, task)
+    if odd:
+        return {"removed": [], "left": len(kept) + len(gone), "seen": before, "odd": odd}
+    meant = [str(item["id"]) for item in gone]
+    if task.get("dry"):
+        return {"removed": meant, "left": len(kept), "seen": order.seen(kept + gone), "odd": []}
+    removed += _removed(where, meant)
+    return {"removed": removed, "left": len(kept), "seen": order.seen(kept), "odd": []}
+
+
+def _sorted(where: restic.Repository, task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the rules keep and what they do not, by restic's own word for it. What is deleted is named by its id, so
+    that a backup which comes after this look pushes nothing out."""
     rules = [f"--keep-{name}={count}" for name, count in task["keep"].items() if count]
     if task.get("spare"):
         rules.append(f"--keep-tag=generation={task['spare']}")
-    restic.unlock(where)
-    said = where.run("forget", RETRY_LOCK, "--group-by=host", "--prune", *rules)
-    meant = [item["id"] for group in said for item in group.get("remove") or ()]
-    left = [item["id"] for item in restic.snapshots_of(where)]
-    if refused := set(meant) & set(left):
+    groups = where.run("forget", RETRY_LOCK, "--group-by=host", "--dry-run", *rules)
+    kept, gone = ([item for group in groups for item in group.get(name) or ()] for name in ("keep", "remove"))
+    for item in kept + gone:
+        if order.moment(item) > task["now"] + order.AHEAD:
+            raise restic.ResticFailed(f"backup {item['id'][:8]} is dated {item['time'][:16]}; nothing was deleted", 1)
+    return kept, gone
+
+
+def _removed(where: restic.Repository, meant: list[str]) -> list[str]:
+    """These, deleted."""
+    if meant:
+        where.run("forget", RETRY_LOCK, "--prune", *meant)
+    if refused := set(meant) & {item["id"] for item in restic.snapshots_of(where)}:
         raise restic.ResticFailed(f"the target does not let {len(refused)} backups be deleted", 1)
-    return {"removed": meant, "left": len(left)}
+    return meant
 
 
 def pack(task: Task) -> dict[str, Any]:

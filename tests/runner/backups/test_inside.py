@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -169,7 +170,7 @@ def test_what_no_rule_keeps_is_deleted_and_the_rest_is_whole(sandbox: Sandbox) -
     first = sandbox.send()["result"]["snapshot"]
     second = sandbox.send("g-2", known=True, wrap="")["result"]["snapshot"]
     said = sandbox.run("forget", keep={"last": 1, "daily": 0}, now=time.time())["result"]
-    assert said == {"removed": [first], "left": 1}
+    assert (said["removed"], said["left"], said["seen"]["ids"]) == ([first], 1, [second])
     assert sandbox.run("verify", part="1/1") == {"result": {"part": "1/1"}}
     assert sandbox.run("fetch", snapshot=second)["result"]["files"] >= 1
 
@@ -182,6 +183,73 @@ def test_nothing_is_deleted_when_a_backup_is_dated_in_the_future(sandbox: Sandbo
     answer = sandbox.run("forget", keep={"last": 1}, now=yesterday)
     assert "nothing was deleted" in answer["failed"]
     assert len(sandbox.run("snapshots")["result"]["snapshots"]) == 2 and forged
+
+
+KEEP = {"last": 3, "daily": 14, "weekly": 8, "monthly": 12}
+NOW = datetime.datetime(2026, 11, 26, 12, tzinfo=datetime.UTC)
+
+
+def dated(sandbox: Sandbox, *times: datetime.datetime) -> list[str]:
+    """What somebody adds who has the target's credentials and the repository's key, with any date: the ids."""
+    for at in times:
+        words = ["--time", at.strftime("%Y-%m-%d %H:%M:%S"), "--host=alice", "--group-by=host", str(sandbox.data)]
+        restic(sandbox, "backup", *words)
+    return [item["id"] for item in json.loads(restic(sandbox, "snapshots"))][-len(times) :]
+
+
+def restic(sandbox: Sandbox, *words: str) -> str:
+    environment = {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": PASSWORD, "TZ": "UTC"}
+    argv = ["restic", "-r", str(sandbox.target / "alice"), "--no-cache", "--json", *words]
+    return subprocess.run(argv, env=environment, text=True, capture_output=True, check=True).stdout
+
+
+@pytest.fixture
+def pushed(sandbox: Sandbox) -> tuple[Sandbox, dict[str, Any], set[str], set[str]]:
+    """Ten days' backups that operators have seen, and then a thief's, which the rules would rather keep: what was
+    seen, the real ones and the thief's."""
+    restic(sandbox, "init")
+    days = [NOW - datetime.timedelta(days=day) for day in range(10, 0, -1)]
+    real = set(dated(sandbox, *days))
+    seen = sandbox.run("forget", keep=KEEP, now=NOW.timestamp())["result"]["seen"]
+    assert set(seen["ids"]) == real
+    dated(sandbox, *(day.replace(hour=23, minute=59) for day in days[:-1]), NOW, NOW, NOW)
+    return sandbox, seen, real, ids(sandbox) - real
+
+
+def ids(sandbox: Sandbox) -> set[str]:
+    return {item["id"] for item in sandbox.run("snapshots")["result"]["snapshots"]}
+
+
+def test_backups_dated_back_push_nothing_out(pushed: tuple[Sandbox, dict[str, Any], set[str], set[str]]) -> None:
+    sandbox, seen, real, forged = pushed
+    said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), before=seen)["result"]
+    assert said["removed"] == [] and len(said["odd"]) == 9 and set(said["odd"]) < forged
+    assert ids(sandbox) == real | forged
+    assert said["seen"] == seen, "they would be known the next time"
+
+
+def test_backups_dated_back_are_deleted_when_operators_say_so(
+    pushed: tuple[Sandbox, dict[str, Any], set[str], set[str]],
+) -> None:
+    sandbox, seen, real, forged = pushed
+    said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), before=seen, odd="delete")["result"]
+    assert set(said["removed"]) < forged and len(said["removed"]) == 9
+    assert real <= ids(sandbox)
+
+
+def test_backups_dated_back_are_believed_when_operators_say_so(
+    pushed: tuple[Sandbox, dict[str, Any], set[str], set[str]],
+) -> None:
+    sandbox, seen, real, _ = pushed
+    said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), before=seen, odd="keep")["result"]
+    assert len(set(said["removed"]) & real) == 8
+    assert set(said["seen"]["ids"]) == ids(sandbox)
+
+
+def test_a_look_deletes_nothing(pushed: tuple[Sandbox, dict[str, Any], set[str], set[str]]) -> None:
+    sandbox, _, real, forged = pushed
+    said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), dry=True)["result"]
+    assert len(said["removed"]) == 8 and set(said["seen"]["ids"]) == real | forged == ids(sandbox)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")

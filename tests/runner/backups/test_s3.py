@@ -63,7 +63,7 @@ def test_all_that_is_done_with_a_target_is_done_with_s3(cloud: Cloud) -> None:
     assert cloud.run("fetch", snapshot=second["snapshot"], **cloud.given())["result"]["files"] >= 1
     assert (cloud.data / "state/note").read_text() == "remember"
     said = cloud.run("forget", keep={"last": 1}, now=time.time(), **cloud.given())["result"]
-    assert said == {"removed": [first["snapshot"]], "left": 1}
+    assert (said["removed"], said["left"]) == ([first["snapshot"]], 1)
     assert cloud.run("erase", **cloud.given()) == {"result": {"removed": [second["snapshot"]]}}
     assert cloud.run("wraps", **cloud.given())["result"] == {"wraps": []}
 
