@@ -36,11 +36,10 @@ def backup(
     With --this-workspace: inventory, templates, settings, sealed secrets and Git history, sealed as a whole, to every
     target but folders on hosts. The emergency kit opens it.
     """
-    from launchpad.cli.planning import leave_lines
+    from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
     from launchpad.cli.running import errors_as_lines, interrupted_kindly
     from launchpad.errors import LaunchpadError
-    from launchpad.fleet.readiness import unprotected
     from launchpad.operations.backup import backup_all
 
     session = Session.of(ctx)
@@ -55,8 +54,8 @@ def backup(
         for said in found.values():
             if not isinstance(said, LaunchpadError):
                 session.output.item(said.as_json(), sentence(said))
-    if everyone and (bare := unprotected(session.workspace.fleet.load())):
-        session.output.warn(f"without backups, by their tiers: {', '.join(bare)}")
+    if everyone:
+        warn_unprotected(session)
     leave_lines(session, {name: error for name, said in found.items() if (error := _failure(said)) is not None})
 
 
@@ -93,9 +92,8 @@ def _failure(said: BackedUp | LaunchpadError) -> LaunchpadError | None:
     bad = {item.target: StepFailed(f"{item.target}: {item.message}") for item in said.targets if not item.good}
     if not bad:
         return None
-    told = "; ".join(error.message for error in bad.values())
     hint = f"launchpad target show {next(iter(bad))}"
-    return PartialError(f"{said.outcome.tenant}: not every target has it: {told}", hint=hint, failures=bad)
+    return PartialError(f"{said.outcome.tenant}: not every target has it", hint=hint, failures=bad)
 
 
 @app.command("drill", epilog="Example: launchpad drill alice")
@@ -114,7 +112,7 @@ def drill(
     The clone reaches nothing and has made-up secrets; what runs is not touched. `launchpad status` shows when a backup
     was last proven.
     """
-    from launchpad.cli.planning import leave_lines
+    from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly
     from launchpad.cli.running import sentence as how_it_ended
@@ -134,6 +132,8 @@ def drill(
             failures[name] = error
         else:
             session.output.item(done.as_json(), how_it_ended(done))
+    if everyone:
+        warn_unprotected(session)
     leave_lines(session, failures)
 
 

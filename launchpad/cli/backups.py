@@ -162,7 +162,7 @@ def forget_backups(
     whoever broke into a host could push the real ones out. A folder on a host is thinned out there, as the tenant.
     The newest backup and the one that was proven last stay.
     """
-    from launchpad.cli.planning import leave_lines
+    from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import working
     from launchpad.cli.prompts import confirm
     from launchpad.fleet.readiness import protected
@@ -183,6 +183,8 @@ def forget_backups(
             failures |= _told(session, name, forget(session.workspace, name, odd=odd or "", how=how))
         if everyone and any(target.kind != "local" for target in fleet.targets.values()):
             failures |= _told(session, "the workspace", forget_workspace(session.workspace, odd=odd or "", how=how))
+    if everyone:
+        warn_unprotected(session)
     leave_lines(session, failures)
 
 
@@ -243,7 +245,7 @@ def rewrap_backups(
     For when these changed: `launchpad status` says whose keys are wrapped for earlier ones. Needs an identity that
     opens the present wrap. Earlier wraps stay beside the repositories, and who could open them still can.
     """
-    from launchpad.cli.planning import leave_lines
+    from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly, sentence
     from launchpad.errors import LaunchpadError
@@ -263,6 +265,8 @@ def rewrap_backups(
         else:
             session.output.item(done.outcome.as_json() | {"behind": list(done.behind)}, sentence(done.outcome))
             failures |= _silent(dict.fromkeys(done.behind, f"gets {name}'s new wrap with the next backup"))
+    if everyone:
+        warn_unprotected(session)
     leave_lines(session, failures)
 
 

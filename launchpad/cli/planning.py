@@ -88,7 +88,8 @@ def apply(
         with telling(session.output) as on_event:
             applied = apply(session.workspace, names or (), confirm=confirmed, on_event=on_event)
         done = len(applied.results) - sum(name in applied.results for name in applied.failures)
-        text = f"{_count(done, 'change')} carried out" if applied.results else "nothing to do"
+        nothing = "nothing was done" if applied.plan.unreachable else "nothing to do"
+        text = f"{_count(done, 'change')} carried out" if applied.results else nothing
         session.output.item(applied.as_json(), text)
     leave(session, applied.failures)
 
@@ -106,28 +107,45 @@ def describe(made: FleetPlan) -> str:
         lines.append(f"{host}  nothing planned: {error.message.removeprefix(f'{host}: ')}")
     if made.changes:
         lines.append(f"plan {made.digest}: {_count(len(made.changes), 'change')}")
-    else:
-        lines.append("nothing to do on any other host" if made.unreachable else "nothing to do")
+    elif not made.unreachable:
+        lines.append("nothing to do")
+    elif made.answered:
+        lines.append("nothing to do on any other host")
     return "\n".join(lines)
 
 
 def leave(session: Session, failed: Any) -> None:
-    """Say what failed and leave with its exit code: the one error's, or that of several (8)."""
+    """Say who did not answer, beside what the others said, and leave with the exit code: the one error's, or that of
+    several (8)."""
     failures: dict[str, LaunchpadError] = dict(failed)
-    if not failures:
-        return
     for error in failures.values():
         session.output.warn(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
-    codes = {error.exit_code for error in failures.values()}
-    raise typer.Exit(codes.pop() if len(failures) == 1 else 8)
+    _leave(failures)
 
 
 def leave_lines(session: Session, failed: Any) -> None:
-    """The same of a command that prints a line for each of several: under --json what failed has one too."""
-    if session.json:
-        for name, error in dict(failed).items():
+    """The same of a command that prints a line for each of several, for those of which it failed."""
+    failures: dict[str, LaunchpadError] = dict(failed)
+    for name, error in failures.items():
+        if session.json:
             session.output.item({"name": name, "error": error.as_dict()}, "")
-    leave(session, failed)
+        else:
+            session.output.error(error)
+    _leave(failures)
+
+
+def _leave(failures: dict[str, LaunchpadError]) -> None:
+    if failures:
+        codes = {error.exit_code for error in failures.values()}
+        raise typer.Exit(codes.pop() if len(failures) == 1 else 8)
+
+
+def warn_unprotected(session: Session) -> None:
+    """Say of which tenants there are no backups, where all were meant."""
+    from launchpad.fleet.readiness import unprotected
+
+    if bare := unprotected(session.workspace.fleet.load()):
+        session.output.warn(f"without backups, by their tiers: {', '.join(bare)}")
 
 
 def _count(number: int, noun: str) -> str:

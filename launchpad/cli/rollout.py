@@ -111,6 +111,7 @@ def rollouts(
 def _begin(
     session: Session, name: str, version: str, *, identifier: str, rehearse: bool, yes: bool, dry_run: bool
 ) -> None:
+    from launchpad.cli.planning import leave
     from launchpad.cli.prompts import confirm
     from launchpad.operations.confirmation import Confirmation
     from launchpad.operations.rollout import Wanted, plan_rollout, rollout
@@ -121,6 +122,7 @@ def _begin(
     if dry_run or what.empty:
         if session.json:
             session.output.document(what.as_json())
+        leave(session, what.silent)
         return
     count = sum(len(wave.members) for wave in what.rollout.waves)
     confirm(session, f"Roll {name} {what.rollout.version} out to {_tenants(count)}?", yes=yes)
@@ -248,7 +250,7 @@ def _show(session: Session, what: RolloutPlan) -> None:
     session.output.say("\n".join(lines if what.rollout.rehearse else [*lines, "  it is not rehearsed"]))
     if not session.json:
         headings = ("ring", "tenants", "hosts", "soak", "may fail", "who")
-        session.output.result(None, Table(headings, rows, "nothing to do"))
+        session.output.result(None, Table(headings, rows, "" if what.silent else "nothing to do"))
     for item in what.left_out:
         hint = f" ({item.hint})" if item.hint else ""
         session.output.say(f"left out: {item.tenant} on {item.host}: {item.reason}{hint}")

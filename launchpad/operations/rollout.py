@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
@@ -60,6 +60,8 @@ class RolloutPlan:
     short: tuple[tuple[str, str], ...] = ()
     """Hosts with too little memory now for a clone of one of these tenants, each with its drill host; empty where none
     is named: an upgrade there is refused unless there is memory by then."""
+    silent: Mapping[str, LaunchpadError] = field(default_factory=dict)
+    """Hosts of the app's tenants that did not answer."""
 
     @property
     def tenant(self) -> str:
@@ -96,6 +98,7 @@ def plan_rollout(workspace: Workspace, name: str, wanted: Wanted) -> RolloutPlan
     _refuse_another(others, name, wanted.identifier)
     seen = {**observe(workspace, _scope(fleet, tenants), probes=True), **others.silent}
     settings = fleet.defaults.rollout
+    homes = sorted({str(tenant.host) for tenant in tenants})
     told = [_candidate(workspace, fleet, tenant, version, seen[str(tenant.host)]) for tenant in tenants]
     candidates = [item for item in told if isinstance(item, Candidate)]
     identifier = wanted.identifier or new_identifier(workspace.clock.now())
@@ -117,6 +120,7 @@ def plan_rollout(workspace: Workspace, name: str, wanted: Wanted) -> RolloutPlan
         breaks=tuple((str(item.version), str(item.breaks)) for item in way if item.breaks),
         notes=tuple((str(item.version), str(item.notes)) for item in way if item.notes),
         short=_short(fleet, candidates, seen) if wanted.rehearse else (),
+        silent={host: said for host in homes if isinstance(said := seen[host], LaunchpadError)},
     )
 
 

@@ -58,6 +58,8 @@ class FleetPlan:
     notes: tuple[Note, ...]
     unreachable: Mapping[str, LaunchpadError]
     """Hosts that said nothing; nothing is planned for them."""
+    answered: int = 0
+    """How many hosts said something."""
 
     @property
     def digest(self) -> str:
@@ -83,6 +85,7 @@ def plan_changes(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[s
         changes=tuple(item for item in found if isinstance(item, Change)),
         notes=tuple(item for item in found if isinstance(item, Note)),
         unreachable={host: said for host, said in seen.items() if isinstance(said, LaunchpadError)},
+        answered=sum(isinstance(said, HostSeen) for said in seen.values()),
     )
 
 

@@ -158,3 +158,19 @@ def test_colour_on_a_terminal(
     os.close(parent)
     assert b"alice" in printed
     assert (b"\x1b[" in printed) is coloured
+
+
+@pytest.mark.parametrize("words", ["backup", "drill", "backups forget", "backups rewrap"])
+def test_what_was_asked_for_by_name_and_cannot_be_done_is_an_error(terminal: Terminal, words: str) -> None:
+    printed = terminal(*words.split(), "alice")
+    assert printed.code == 3
+    assert printed.err.splitlines() == [
+        "error: alice: its tier standard has no backups",
+        "hint: write backup: {targets: [TARGET]} under standard in inventory/tiers.yaml",
+    ]
+
+
+@pytest.mark.parametrize("words", ["backup", "drill", "backups forget", "backups rewrap"])
+def test_all_says_whom_it_is_nothing_for(terminal: Terminal, words: str) -> None:
+    printed = terminal(*words.split(), "--all")
+    assert (printed.code, printed.err) == (0, "warning: without backups, by their tiers: alice, bob\n")

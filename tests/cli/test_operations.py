@@ -148,6 +148,18 @@ def test_plan_shows_what_apply_does_after_a_yes(workspace: Workspace, sshd: Sshd
     assert (ran.code, ran.out) == (0, "1 change carried out\n")
 
 
+def test_a_host_that_does_not_answer_has_not_nothing_to_do(tmp_path: Path, sshd: Sshd) -> None:
+    root = write(tmp_path / "x", {"web-1": sshd, "web-2": free_port()}, {"alice": "web-1", "carol": "web-2"})
+    workspace = open_workspace(root, sshd)
+    behave(sshd, observe=replies(healthy(workspace, "alice")))
+    planned = launchpad(workspace, "plan")
+    assert (planned.code, planned.out.splitlines()[-1]) == (6, "nothing to do on any other host")
+    alone = launchpad(workspace, "plan", "web-2")
+    assert (alone.code, "nothing to do" in alone.out) == (6, False)
+    ran = launchpad(workspace, "apply", "web-2")
+    assert (ran.code, ran.out, "nothing to do" in ran.err) == (6, "nothing was done\n", False)
+
+
 def test_apply_takes_the_digest_of_a_plan_as_its_confirmation(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=replies(healthy(workspace, "bob")))
     digest = launchpad(workspace, "plan", "--json").json["digest"]

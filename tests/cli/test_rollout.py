@@ -48,6 +48,19 @@ def test_a_plan_says_who_is_in_which_ring_and_nothing_begins_without_a_yes(fleet
     assert [item["tenant"] for item in plan["left_out"]] == ["bob"]
 
 
+def test_a_host_that_does_not_answer_is_no_plan_that_is_done(fleet: MemoryFleet) -> None:
+    workspace = fleet.workspace()
+    fleet.hosts["web-1"].dead = True
+    shown = launchpad(workspace, *TO, "--dry-run")
+    assert (shown.code, "warning: web-1: cannot connect" in shown.err) == (6, True)
+    assert shown.out.splitlines()[1].split()[-1] == "bob"
+    assert launchpad(workspace, "--json", *TO, "--dry-run").code == 6
+    fleet.hosts["web-2"].dead = True
+    for words in ((*TO, "--dry-run"), (*TO, "--yes")):
+        shown = launchpad(workspace, *words)
+        assert (shown.code, shown.out) == (8, "")
+
+
 def test_all_goes_well(fleet: MemoryFleet) -> None:
     workspace = fleet.workspace()
     done = launchpad(workspace, *TO, "--yes")
