@@ -37,15 +37,10 @@ def history(workspace: Workspace, names: Sequence[str] = (), *, limit: int = MOS
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     hosts = {str(host.name): host for host in scope.hosts}
-    tenants = {str(tenant.name) for tenant in scope.tenants}
 
     def ask(name: str) -> list[Entry]:
-        entries = read_journal(workspace, hosts[name], limit=limit, tenant=_only_tenant(name))
-        return [entry for entry in entries if name in scope.whole_hosts or entry.tenant in tenants]
-
-    def _only_tenant(host: str) -> str | None:
-        of_host = [str(tenant.name) for tenant in scope.tenants if tenant.host == host]
-        return of_host[0] if host not in scope.whole_hosts and len(of_host) == 1 else None
+        named = [str(tenant.name) for tenant in scope.tenants if tenant.host == name]
+        return read_journal(workspace, hosts[name], limit=limit, tenants=() if name in scope.whole_hosts else named)
 
     results = fanout(hosts, ask, threads=workspace.settings.parallel)
     found = [entry for result in results.values() if not isinstance(result, LaunchpadError) for entry in result]
@@ -56,10 +51,12 @@ def history(workspace: Workspace, names: Sequence[str] = (), *, limit: int = MOS
 
 
 def read_journal(
-    workspace: Workspace, host: Host, *, limit: int = MOST, tenant: str | None = None, identifier: str | None = None
+    workspace: Workspace, host: Host, *, limit: int = MOST, tenants: Sequence[str] = (), identifier: str | None = None
 ) -> list[Entry]:
-    """The newest operations of one host, or the one with that id."""
-    body = {"tenant": tenant, "id": identifier, "limit": limit}
+    """The newest operations of one host, or of each of these tenants there, or the one with that id."""
+    found: list[Entry] = []
     with hosts_of(workspace).reach(host) as runner:
-        reply = runner.ask("history", body)
-    return [entry_from_json(entry, host=str(host.name)) for entry in reply.get("operations") or ()]
+        for tenant in tenants or (None,):
+            reply = runner.ask("history", {"tenant": tenant, "id": identifier, "limit": limit})
+            found += [entry_from_json(entry, host=str(host.name)) for entry in reply.get("operations") or ()]
+    return found

@@ -13,9 +13,11 @@ from launchpad.operations.apply import apply
 from launchpad.operations.history import history
 from launchpad.operations.plan_fleet import plan_fleet
 from launchpad.operations.render import render
+from launchpad.operations.restart import restart
 from launchpad.operations.retire import Retirement, plan_retirement, retire
 from launchpad.operations.status import status
 from launchpad.workspace import Workspace
+from tests.memory.fleet import memory_fleet
 from tests.operations.places import behave, observed, open_workspace, replies, requests, write_workspace
 from tests.ssh.sshd import Sshd, free_port
 
@@ -114,14 +116,24 @@ def test_a_tenant_that_left_the_inventory_is_retired_where_one_says(workspace: W
     assert plan_retirement(workspace, "zoe", host="web-1", purge=True).host == "web-1"
 
 
-def test_history_is_merged_newest_first_and_only_of_what_was_named(two: Workspace, sshd: Sshd) -> None:
+def test_history_is_merged_newest_first(two: Workspace, sshd: Sshd) -> None:
     entries = [
         {"id": f"op-{number}", "kind": "deploy", "tenant": tenant, "who": "alice", "at": number, "outcome": "done"}
         for number, tenant in enumerate(["alice", "bob", "alice"])
     ]
     behave(sshd, history=replies({"operations": entries}))
-    found = history(two, ["alice"])
-    assert [entry.id for entry in found.entries] == ["op-2", "op-0"]
     everything = history(two)
     assert [entry.id for entry in everything.entries] == ["op-2", "op-1", "op-0"]
     assert isinstance(everything.unreachable["web-2"], LaunchpadError)
+
+
+@pytest.mark.programs
+def test_history_of_some_tenants_has_their_newest_however_much_was_done_to_others(tmp_path: Path) -> None:
+    workspace = memory_fleet(tmp_path, {"alice": "web-1", "bob": "web-1", "carol": "web-1"}).workspace()
+    for _ in range(3):
+        restart(workspace, "carol")
+    found = history(workspace, ["alice", "bob"], limit=2)
+    assert sorted((entry.tenant, entry.kind) for entry in found.entries) == [("alice", "deploy"), ("bob", "deploy")]
+    (newest,) = history(workspace, ["alice", "carol"], limit=1).entries
+    assert (newest.tenant, newest.kind) == ("carol", "restart")
+    assert [entry.tenant for entry in history(workspace, ["web-1"], limit=3).entries] == ["carol"] * 3
