@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from launchpad.errors import InventoryError, StateError
+from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.fleet.fleet import Fleet, kit_recipients
 from launchpad.fleet.names import SecretName
 from launchpad.fleet.sealing import Identity, digest_of_recipients, seal
@@ -88,16 +88,17 @@ def missing_key(
     workspace: Workspace, runner: Runner, tenant: Tenant, targets: Sequence[Target], *, source: str = ""
 ) -> NewKey | None:
     """None when the host has the tenant's key. Otherwise the one that lies, wrapped, beside an earlier repository of
-    the tenant, or of `source`; a new one when there is none. StateError when that cannot be told: two keys would be the
-    end of one."""
+    the tenant, or of `source`, and opens it; a new one when there is none. StateError when that cannot be told: two
+    keys would be the end of one."""
     name = source or str(tenant.name)
     if not source and runner.ask("backups", {"tenant": name})["key"]:
         return None
-    body = {"tenant": str(tenant.name), "targets": as_sent(targets), "wraps": True}
-    body |= {"secrets": credentials(workspace, targets)} | ({"source": source} if source else {})
-    found = runner.ask("backups", body, seconds=LOOK_SECONDS)
+    body = {"tenant": str(tenant.name), "targets": as_sent(targets), "secrets": credentials(workspace, targets)}
+    body |= {"source": source} if source else {}
+    found = runner.ask("backups", body | {"wraps": True}, seconds=LOOK_SECONDS)
     if found["wraps"]:
-        return opened(workspace, name, found["wraps"])
+        keys = opened(workspace, name, found["wraps"])
+        return keys[0] if len(keys) == 1 else _right(runner, name, body, keys)
     for target, problem in found["problems"].items():
         raise StateError(
             f"{name}: whether {target} holds earlier backups cannot be told: {problem}",
@@ -106,20 +107,40 @@ def missing_key(
     return wrapped(workspace, Secret.generated(KEY_LENGTH), new=True)
 
 
+def _right(runner: Runner, name: str, body: Mapping[str, Any], keys: Sequence[NewKey]) -> NewKey:
+    """Of several that could be opened the one that a repository with backups is opened by."""
+    opens: dict[str, NewKey] = {}
+    for key in keys:
+        told = dict(body) | {"secrets": with_key(body["secrets"], key)}
+        found = runner.ask("backups", told, seconds=LOOK_SECONDS * len(body["targets"]))["snapshots"]
+        opens |= {target: key for target, snapshots in found.items() if snapshots}
+    if len(right := {key.value.reveal(): key for key in opens.values()}) == 1:
+        return next(iter(right.values()))
+    where = ", ".join(sorted(opens)) or "no target's repository"
+    raise StateError(
+        f"{name}: {len(keys)} keys lie beside its backups, and {len(right) or 'none'} of them opened {where}",
+        hint="one may be made up by who broke into a host: take the targets that you do not trust out of the tier",
+    )
+
+
 def wrapped(workspace: Workspace, key: Secret, *, new: bool = False) -> NewKey:
     """The key, wrapped for the recipients and the recovery identity that launchpad.yaml names now."""
     recipients = kit_recipients(workspace.fleet.load().defaults)
     return NewKey(key, seal(key, recipients), new=new, recipients=digest_of_recipients(recipients))
 
 
-def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> NewKey:
-    """The key in the newest of the wrapped ones (given newest first) that this operator can open; StateError when there
-    is none: somebody else's may lie in front of ours."""
+def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> list[NewKey]:
+    """The different keys in the wrapped ones (given newest first) that this operator can open, the newest first:
+    whoever could write there may have laid some of them. StateError when there is none."""
     identity = Identity(workspace.settings.identity)
-    for wrap in wraps[:-1]:
-        with suppress(StateError):
-            return NewKey(identity.open(wrap, what="it"), wrap, new=False)
-    return NewKey(identity.open(wraps[-1], what=f"{tenant}: the wrapped key of its backups"), wraps[-1], new=False)
+    found: dict[str, NewKey] = {}
+    for wrap in wraps:
+        with suppress(LaunchpadError, ValueError):  # what somebody lays there may be anything
+            value = identity.open(wrap, what="it")
+            found.setdefault(value.reveal(), NewKey(value, wrap, new=False))
+    if not found:
+        identity.open(wraps[0], what=f"{tenant}: the wrapped key of its backups")  # and says why it cannot
+    return list(found.values())
 
 
 def with_key(secrets: Mapping[str, Mapping[str, Any]], key: NewKey | None) -> dict[str, Mapping[str, Any]]:

@@ -20,8 +20,8 @@ Progress = Callable[[str], None]
 Work = Callable[[Mapping[str, Any], Progress], dict[str, Any]]
 """Does what the program is told, tells how it goes on, and gives its answer: {"result"} or {"failed", "code"}."""
 SECONDS = 6 * 3600
-LOCKED = 11
-"""restic's exit status when somebody else's lock did not go within two minutes."""
+LOCKED, WRONG_KEY = 11, 12
+"""restic's exit status when a lock did not go within two minutes, and when the key opens nothing there."""
 
 
 def here(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from launchpad.errors import ServiceError, StateError
 from launchpad.fleet.target import Target
 from launchpad.operations.backup_keys import as_sent, opened, revealed
-from launchpad.operations.here import LOCKED, Progress, Work, here
+from launchpad.operations.here import LOCKED, WRONG_KEY, Progress, Work, here
 from launchpad.workspace import Workspace
 
 
@@ -44,13 +44,17 @@ def task(workspace: Workspace, target: Target, name: str, *, deletes: bool = Fal
 
 
 def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how: How) -> dict[str, Any]:
-    """The same with the key that lies, wrapped, beside the repository; StateError when there is none."""
+    """The same with the key that lies, wrapped, beside the repository, and opens it; StateError when there is none."""
     name = told["tenant"]
     wraps = ask(target, {**told, "do": "wraps"}, how)["wraps"]
     if not wraps:
         message = f"{target.name}: there is no backup of {name}"
         raise StateError(message, hint=f"launchpad target show {target.name}")
-    return with_password(told, opened(workspace, name, wraps).value.reveal())
+    ways = [with_password(told, key.value.reveal()) for key in opened(workspace, name, wraps)]
+    for way in ways[:-1]:
+        if how.work({**way, "do": "snapshots"}, how.progress).get("code") != WRONG_KEY:
+            return way
+    return ways[-1]
 
 
 def with_password(told: Mapping[str, Any], password: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Re
         wrap = runner.ask("backups", {"tenant": str(tenant.name)})["wrap"]
     if not wrap:
         raise StateError(f"{name}: its backups have no key on {host.name} yet", hint=f"launchpad backup {name}")
-    key = wrapped(workspace, opened(workspace, str(tenant.name), [wrap]).value)
+    key = wrapped(workspace, opened(workspace, str(tenant.name), [wrap])[0].value)
     operation = {"kind": "rewrap", "tenant": str(tenant.name), "targets": as_sent(targets)} | key.as_sent()
     submission = Submission(
         identifier=new_identifier(workspace.clock.now()),

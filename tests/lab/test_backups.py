@@ -19,7 +19,9 @@ import pytest
 import yaml
 from measurement import record
 
-from launchpad.fleet.sealing import Identity
+from launchpad.fleet.references import Recipient
+from launchpad.fleet.sealing import Identity, seal
+from launchpad.fleet.secret import Secret
 from launchpad.runner import slots
 from tests.lab.world import World
 from tests.runner.backups.s3 import BUCKET, KEY_ID, SECRET, s3_server
@@ -97,6 +99,13 @@ class Fleet:
         ]
         wrap = self.world.host.exec(words).stdout
         return Identity(self.world.root / ".config/launchpad/identity").open(wrap, what="the key").reveal()
+
+    def lay_made_up_key(self, target: str) -> None:
+        """What whoever has the target's credentials can do: the recipients are no secret."""
+        recipients = yaml.safe_load((self.world.root / "launchpad.yaml").read_text())["recipients"]
+        wrap = seal(Secret("a-key-that-opens-nothing-at-all"), [Recipient(item) for item in recipients])
+        words = ["restic", "-r", f"{PLACES[target]}/alice.key", "--password-file", "/root/public", "backup", "--stdin"]
+        self.world.host.exec([*words, "--stdin-filename", "key.age", "--host", "alice"], stdin=wrap)
 
     def restic(self, *words: str, target: str = "disk", check: bool = True) -> Any:
         self.world.host.exec(["sh", "-c", "umask 077; cat > /root/key"], stdin=self.key(target))
@@ -482,6 +491,7 @@ def test_what_a_new_host_takes_to_have_the_data_again(fleet: Fleet) -> None:
     world.deploy("alice")
     world.wait_for("alice")
     newest = fleet.snapshots("sftp")[-1]["id"]
+    fleet.lay_made_up_key("rest")
     world.launchpad("restore", "alice", "--at", newest, "--yes", timeout=600)
     world.wait_for("alice")
     assert world.get("alice", "/marker").body.decode() == "to-come-back"

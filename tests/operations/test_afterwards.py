@@ -14,6 +14,7 @@ import pyrage  # type: ignore[import-untyped]
 import pytest
 
 from launchpad.errors import InventoryError, ServiceError, StateError
+from launchpad.fleet.fleet import kit_recipients
 from launchpad.fleet.secret import Secret
 from launchpad.operations.backup import backup
 from launchpad.operations.backup_keys import opened, wrapped
@@ -55,6 +56,8 @@ def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> How:
             case "wraps":
                 return {"result": {"wraps": there.wraps if there else []}}
             case "snapshots":
+                if there and there.password != given["password"]:
+                    return {"failed": "restic: wrong password or no key found", "code": 12}
                 return {"result": {"snapshots": there.snapshots if there else []}}
             case "put":
                 return {"result": {}}
@@ -205,9 +208,50 @@ def test_a_tenant_without_backups_brings_none(workspace: Workspace) -> None:
 def test_a_wrap_of_somebody_elses_in_front_does_not_hide_ours(workspace: Workspace) -> None:
     ours = wrapped(workspace, Secret("ours"))
     theirs = pyrage.encrypt(b"theirs", [pyrage.x25519.Identity.generate().to_public()], armored=True).decode()
-    assert opened(workspace, "alice", [theirs, ours.wrap, theirs]).value.reveal() == "ours"
+    recipients = kit_recipients(workspace.fleet.load().defaults)
+    empty = pyrage.encrypt(b"", [pyrage.x25519.Recipient.from_str(str(key)) for key in recipients], armored=True)
+    odd = [theirs, "", "no age at all", empty.decode()]
+    (key,) = opened(workspace, "alice", [*odd, ours.wrap, ours.wrap, theirs])
+    assert key.value.reveal() == "ours"
     with pytest.raises(StateError, match="is not sealed for you"):
         opened(workspace, "alice", [theirs])
+
+
+def made_up(workspace: Workspace) -> list[str]:
+    """Wraps of somebody who has the host's credentials: the recipients are no secret."""
+    return [wrapped(workspace, Secret(f"made-up-{number}")).wrap for number in range(12)]
+
+
+def test_keys_that_were_made_up_are_not_taken_for_the_right_one(workspace: Workspace, host: MemoryHost) -> None:
+    """On a new host, which has no key: of all that open, the one by which the backups are read."""
+    backup(workspace, "alice")
+    host.repositories[OFFSITE].wraps[:0] = made_up(workspace)
+    host.repositories[DISK].wraps[:0] = made_up(workspace)
+    for name in [item for item in host.files if item.startswith(f"{paths.tenant('alice')}/backup/")]:
+        del host.files[name]
+    fetched = fetch(workspace, "alice")
+    assert host.files[f"{paths.generation('alice', fetched.id)}/state/note"].data == b"remember"
+    assert backup(workspace, "alice").complete
+
+
+def test_two_keys_that_both_open_something_are_told(workspace: Workspace, host: MemoryHost) -> None:
+    backup(workspace, "alice")
+    key = wrapped(workspace, Secret("made-up"))
+    there = host.repositories[DISK]
+    host.repositories[DISK] = Repository(password="made-up", wraps=[key.wrap], snapshots=there.snapshots)
+    for name in [item for item in host.files if item.startswith(f"{paths.tenant('alice')}/backup/")]:
+        del host.files[name]
+    with pytest.raises(StateError, match="2 keys lie beside its backups, and 2 of them opened disk, offsite"):
+        fetch(workspace, "alice")
+
+
+def test_keys_that_were_made_up_do_not_keep_operators_from_reading(workspace: Workspace, host: MemoryHost) -> None:
+    backup(workspace, "alice")
+    asked: list[Mapping[str, Any]] = []
+    there = host.repositories[OFFSITE]
+    there.wraps[:0] = made_up(workspace)
+    download(workspace, "alice", to=workspace.root.parent / "here", how=served(host, asked))
+    assert asked[-1]["repository"]["password"] == there.password
 
 
 def test_a_key_is_wrapped_for_whoever_launchpad_yaml_names_now(workspace: Workspace, host: MemoryHost) -> None:

@@ -224,7 +224,7 @@ def put_wrap(to: Repository, wrap: str, *, tenant: str) -> None:
     """Lay the wrapped key beside the repository, unless this very one is the newest there."""
     if not to.exists():
         to.run("init")
-    elif wraps(to)[:1] == [wrap]:
+    elif wraps(to, most=1) == [wrap]:
         return
     put_file(to, wrap, file=KEY_FILE, host=tenant)
 
@@ -234,16 +234,17 @@ def put_file(to: Repository, text: str, *, file: str, host: str) -> None:
     to.run("backup", _RETRY_LOCK, "--stdin", f"--stdin-filename={file}", f"--host={host}", stdin=text.encode())
 
 
-def wraps(where: Repository) -> list[str]:
-    """Every wrapped key that lies beside the repository, the newest first; none when nothing is there."""
+def wraps(where: Repository, *, most: int = 0) -> list[str]:
+    """The wrapped keys that lie beside the repository, the newest first, `most` of them or all: behind how many others
+    the right one lies is up to whoever could write there. None when nothing is there."""
     try:
         snapshots = snapshots_of(where)
     except ResticFailed as error:
         if error.code == NO_REPOSITORY:
             return []
         raise
-    found = [where.raw("dump", "--no-lock", item["id"], f"/{KEY_FILE}").decode() for item in reversed(snapshots[-8:])]
-    return list(dict.fromkeys(found))
+    found = (where.raw("dump", "--no-lock", item["id"], f"/{KEY_FILE}") for item in reversed(snapshots[-most:]))
+    return list(dict.fromkeys(text.decode(errors="replace") for text in found))
 
 
 def snapshots_of(where: Repository) -> list[dict[str, Any]]:

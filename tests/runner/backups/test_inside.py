@@ -336,6 +336,13 @@ def test_a_wrap_that_is_laid_again_is_the_newest(sandbox: Sandbox) -> None:
     assert sandbox.run("wraps")["result"] == {"wraps": [WRAP, "another\n"]}
 
 
+def test_no_number_of_other_wraps_hides_one(sandbox: Sandbox) -> None:
+    sandbox.send()
+    for number in range(9):
+        sandbox.run("wrap", wrap=f"made-up-{number}\n")
+    assert sandbox.run("wraps")["result"]["wraps"][-1] == WRAP
+
+
 def test_a_backup_comes_as_a_folder_or_an_archive_for_one_reader(sandbox: Sandbox) -> None:
     sent = sandbox.send()["result"]["snapshot"]
     folder, archive = sandbox.folder / "out", sandbox.folder / "out.tar"
