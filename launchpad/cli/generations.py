@@ -96,7 +96,7 @@ def restore(
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import moment
     from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.restore import plan_restore, restore
+    from launchpad.operations.restore import judge_backup, plan_restore, restore
 
     session = Session.of(ctx)
     if bool(generation) == bool(at or to):
@@ -104,17 +104,18 @@ def restore(
     source = ""
     if to:
         source, tenant = tenant, to
-        with errors_as_lines(session):
-            session.workspace.fleet.load().tenant(tenant)
-            confirm(session, _warning(source, tenant), yes=yes)
-        yes = True
     if not generation:
-        from launchpad.operations.backups import fetch
+        from launchpad.operations.backups import choose, fetch
 
+        with errors_as_lines(session):
+            chosen = choose(session.workspace, tenant, at=at, source=source)
+            judge_backup(session.workspace, tenant, chosen)
+            question = f"Put {tenant}'s data back to what it was at {moment(chosen.at)}?"
+            confirm(session, _warning(source, tenant) if source else question, yes=yes)
         fetched = carry_out(
-            session, lambda on_event: fetch(session.workspace, tenant, at=at, source=source, on_event=on_event)
+            session, lambda on_event: fetch(session.workspace, tenant, at=chosen.id, source=source, on_event=on_event)
         )
-        generation = fetched.id
+        generation, yes = fetched.id, True
     with errors_as_lines(session):
         what = plan_restore(session.workspace, tenant, generation=generation)
         confirm(session, f"Put {tenant}'s data back to what it was at {moment(what.at)}?", yes=yes)

@@ -168,6 +168,13 @@ def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent
     return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
 
 
+def choose(workspace: Workspace, name: str, *, at: str = "", source: str = "") -> Backup:
+    """The backup that `fetch` would bring; nothing is brought. StateError when there is none."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    return _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)[0]
+
+
 def fetch(workspace: Workspace, name: str, *, at: str = "", source: str = "", on_event: OnEvent = ignore) -> Outcome:
     """Bring a backup back to the tenant's host as a generation, whose id is the outcome's; its live data stays as it
     is. `at` is a backup's id (the first 8 digits do) or a time: the newest one until then, or of all when empty. With
@@ -186,12 +193,7 @@ def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnE
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     host = fleet.host(tenant.host)
-    targets = _targets(fleet, tenant, source)
-    with hosts_of(workspace).reach(host) as runner:
-        key = missing_key(workspace, runner, tenant, targets, source=source)
-    if key is not None and key.new:
-        raise StateError(f"{source or name}: no target has a backup of it", hint=f"launchpad backup {source or name}")
-    wanted = chosen(_asked(workspace, tenant, targets, key=key, source=source), at)
+    wanted, key = _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)
     target = fleet.target(wanted.target)
     operation: dict[str, Any] = {"kind": kind, "tenant": str(tenant.name), "targets": as_sent([target])}
     operation |= {"snapshot": wanted.id} | ({"source": source} if source else key.as_sent() if key else {})
@@ -201,6 +203,18 @@ def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnE
         secrets=lambda: with_key(credentials(workspace, [target]), key),
     )
     return submit(workspace, host, submission, on_event=on_event)
+
+
+def _choice(
+    workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, at: str, source: str
+) -> tuple[Backup, NewKey | None]:
+    """The backup that is meant, and the key to it where the host lacks it."""
+    with hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
+        key = missing_key(workspace, runner, tenant, targets, source=source)
+    if key is not None and key.new:
+        whose = source or tenant.name
+        raise StateError(f"{whose}: no target has a backup of it", hint=f"launchpad backup {whose}")
+    return chosen(_asked(workspace, tenant, targets, key=key, source=source), at), key
 
 
 def _targets(fleet: Fleet, tenant: Tenant, source: str) -> tuple[Target, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
+from launchpad.operations.backups import Backup
 from launchpad.operations.confirmation import Confirmation, plan_digest
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.generations import Generation, Past, generations
@@ -56,6 +57,17 @@ def plan_restore(workspace: Workspace, name: str, *, generation: str) -> Restora
     )
 
 
+def judge_backup(workspace: Workspace, name: str, backup: Backup) -> None:
+    """StateError when the backup could not be put in the place of the tenant's data, since another version runs: told
+    before it is brought."""
+    runs = generations(workspace, name).running
+    if backup.version and backup.version != runs.version:
+        raise StateError(
+            f"{name}: backup {backup.id[:8]} is data of {backup.version}, and {runs.version} runs",
+            hint=_first(name, backup.version),
+        )
+
+
 def restore(workspace: Workspace, what: Restoration, *, confirm: Confirmation, on_event: OnEvent = ignore) -> Outcome:
     """Carry it out: the present data is kept as a generation of its own first, whose id is the operation's. StateError
     unless the plan is the confirmed one; errors as of `submit`."""
@@ -77,4 +89,8 @@ def _way_to(past: Past, wanted: Generation) -> str:
     for item in past.releases:
         if item.generation == wanted.id and item.kept:
             return f"launchpad rollback {past.tenant} --to {item.release}"
-    return f"bring {past.tenant} to {wanted.version} first: launchpad upgrade, or launchpad rollback"
+    return _first(past.tenant, wanted.version)
+
+
+def _first(name: str, version: str) -> str:
+    return f"bring {name} to {version} first: launchpad upgrade, or launchpad rollback"
