@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,9 @@ from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
+    from launchpad.events import OnEvent
     from launchpad.operations.backup import BackedUp
+    from launchpad.operations.outcome import Outcome
 
 app = typer.Typer(help="Backups.")
 
@@ -112,13 +115,22 @@ def drill(
     The clone reaches nothing and has made-up secrets; what runs is not touched. `launchpad status` shows when a backup
     was last proven.
     """
+    from launchpad.operations.backups import drill
+
+    workspace = Session.of(ctx).workspace
+    each(ctx, tenants, lambda name, on_event: drill(workspace, name, at=at, on_event=on_event), everyone=everyone)
+
+
+def each(
+    ctx: typer.Context, tenants: list[str] | None, work: Callable[[str, OnEvent], Outcome], *, everyone: bool
+) -> None:
+    """Do it to these tenants, or to all whose tier has backups, one after the other; who fails stops no other."""
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly
     from launchpad.cli.running import sentence as how_it_ended
     from launchpad.errors import LaunchpadError
     from launchpad.fleet.readiness import protected
-    from launchpad.operations.backups import drill
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:
@@ -127,7 +139,7 @@ def drill(
     for name in tenants or protected(session.workspace.fleet.load()):
         try:
             with interrupted_kindly(session), telling(session.output) as on_event:
-                done = drill(session.workspace, name, at=at, on_event=on_event)
+                done = work(name, on_event)
         except LaunchpadError as error:
             failures[name] = error
         else:

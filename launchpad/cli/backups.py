@@ -270,10 +270,13 @@ def rewrap_backups(
     leave_lines(session, failures)
 
 
-@app.command("verify", epilog="Example: launchpad backups verify alice")
+@app.command("verify", epilog="Example: launchpad backups verify --all")
 def verify_backups(
     ctx: typer.Context,
-    tenant: TenantArgument,
+    tenants: Annotated[
+        list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
     part: Annotated[
         str, typer.Option(metavar="N/M", help="The part to read, such as 1/1 for all; today's of seven when left out.")
     ] = "",
@@ -282,8 +285,8 @@ def verify_backups(
 
     Run it once a day, and every byte is read within a week. Damage is an error.
     """
-    from launchpad.cli.running import carry_out
+    from launchpad.cli.backing_up import each
     from launchpad.operations.backups import verify
 
-    session = Session.of(ctx)
-    carry_out(session, lambda on_event: verify(session.workspace, tenant, part=part, on_event=on_event))
+    workspace = Session.of(ctx).workspace
+    each(ctx, tenants, lambda name, on_event: verify(workspace, name, part=part, on_event=on_event), everyone=everyone)

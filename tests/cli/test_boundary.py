@@ -160,7 +160,7 @@ def test_colour_on_a_terminal(
     assert (b"\x1b[" in printed) is coloured
 
 
-@pytest.mark.parametrize("words", ["backup", "drill", "backups forget", "backups rewrap"])
+@pytest.mark.parametrize("words", ["backup", "drill", "backups forget", "backups rewrap", "backups verify"])
 def test_what_was_asked_for_by_name_and_cannot_be_done_is_an_error(terminal: Terminal, words: str) -> None:
     printed = terminal(*words.split(), "alice")
     assert printed.code == 3
@@ -170,7 +170,7 @@ def test_what_was_asked_for_by_name_and_cannot_be_done_is_an_error(terminal: Ter
     ]
 
 
-@pytest.mark.parametrize("words", ["backup", "drill", "backups forget", "backups rewrap"])
+@pytest.mark.parametrize("words", ["backup", "drill", "backups forget", "backups rewrap", "backups verify"])
 def test_all_says_whom_it_is_nothing_for(terminal: Terminal, words: str) -> None:
     printed = terminal(*words.split(), "--all")
     assert (printed.code, printed.err) == (0, "warning: without backups, by their tiers: alice, bob\n")
