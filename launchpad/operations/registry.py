@@ -31,6 +31,7 @@ MANIFESTS = (
 """What a tag may name: an image for many machines, or for one."""
 LARGEST_ANSWER = 4 * 1024 * 1024
 DOCKER_HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1"})
 _PARAMETER = re.compile(r'([a-z_]+)="([^"]*)"', re.IGNORECASE)
 
@@ -147,9 +148,9 @@ class Registries:
             with error:
                 answer = Answer(error.code, _lower(error.headers), b"")
         except urllib.error.URLError as error:
-            raise _unanswered(error.reason, image, url) from error
+            raise unanswered(error.reason, image, url) from error
         except (http.client.HTTPException, OSError) as error:
-            raise _unanswered(error, image, url) from error
+            raise unanswered(error, image, url) from error
         if answer.status == 429 or answer.status >= 500:
             raise _Passing(f"{_host(url)} answers {answer.status}")
         if len(answer.body) > LARGEST_ANSWER:
@@ -204,16 +205,20 @@ def _lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _unanswered(reason: object, image: ImageReference, url: str) -> Exception:
+def unanswered(reason: object, image: ImageReference, url: str) -> Exception:
     """What it means that nothing came back: of a wrong name or certificate the next try tells nothing new."""
     if isinstance(reason, ssl.SSLCertVerificationError):
         return RegistryRefused(
             f"{_subject(image)}: the certificate of {_host(url)} is not trusted: {reason.verify_message}",
             hint="for a registry with a certificate authority of your own: SSL_CERT_FILE=ca.pem",
         )
-    if isinstance(reason, socket.gaierror) and reason.errno != socket.EAI_AGAIN:
+    if isinstance(reason, socket.gaierror):
+        name = urllib.parse.urlsplit(url).hostname
+        if reason.errno not in NO_SUCH_NAME:
+            return _Passing(f"this machine cannot look {name} up now: {reason.strerror}")
         return RegistryRefused(
-            f"{_subject(image)}: there is no host {_host(url)}", hint="correct the registry's name in the inventory"
+            f"{_subject(image)}: there is no host {name}, says this machine's DNS",
+            hint=f"is the registry's name in the inventory right? getent hosts {name} asks again",
         )
     if isinstance(reason, TimeoutError):
         return _Passing(f"{_host(url)} does not answer")

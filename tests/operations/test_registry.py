@@ -10,7 +10,7 @@ import pytest
 
 from launchpad.errors import LaunchpadError, ServiceError
 from launchpad.fleet.references import ImageReference
-from launchpad.operations.registry import Registries, RegistryRefused
+from launchpad.operations.registry import Registries, RegistryRefused, unanswered
 from tests.operations.registry_server import TOKEN, Registry, make_certificate, serving
 
 QUICK = Registries(pause=0.001, seconds=5)
@@ -104,6 +104,23 @@ def test_a_registry_that_is_not_there_is_told_of(registry: Registry) -> None:
     with pytest.raises(ServiceError, match="Connection refused") as raised:
         QUICK.digest(nowhere)
     assert raised.value.retry
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "final"),
+    [
+        (socket.EAI_AGAIN, "this machine cannot look ghcr.io up now: Temporary failure", False),
+        (socket.EAI_FAIL, "this machine cannot look ghcr.io up now: ", False),
+        (socket.EAI_NONAME, "ghcr.io/a/b:1: there is no host ghcr.io, says this machine's DNS", True),
+    ],
+)
+def test_a_name_that_cannot_be_looked_up_now_is_not_one_that_does_not_exist(
+    number: int, said: str, final: bool
+) -> None:
+    reason = socket.gaierror(number, {socket.EAI_AGAIN: "Temporary failure in name resolution"}.get(number, "No"))
+    error = unanswered(reason, ImageReference("ghcr.io/a/b:1"), "https://ghcr.io/v2/a/b/manifests/1")
+    assert said in str(error)
+    assert isinstance(error, RegistryRefused) == final, "only what does not exist need not be tried again"
 
 
 def test_a_silent_registry_is_not_waited_for_forever() -> None:
