@@ -57,13 +57,18 @@ class Text(str):
                 f"{cls.noun} of {len(text)} characters is too long", expected=f"at most {cls.longest} characters"
             )
         if cls.pattern.fullmatch(text) is None:
-            raise Malformed(f"bad {cls.noun} {quoted(text)}", expected=cls.expected, hint=cls.suggest(text))
+            raise Malformed(f"bad {cls.noun} {quoted(cls.shown(text))}", expected=cls.expected, hint=cls.suggest(text))
         cls.judge(text)
         return super().__new__(cls, text)
 
     @classmethod
     def judge(cls, text: str) -> None:
         """Refuse what the pattern cannot tell; raises Malformed."""
+
+    @classmethod
+    def shown(cls, text: str) -> str:
+        """What an error may show of the refused text."""
+        return text
 
     @classmethod
     def suggest(cls, text: str) -> str:  # noqa: ARG003 (for those that override it)

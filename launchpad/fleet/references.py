@@ -184,6 +184,11 @@ class TargetUrl(Text):
     longest = 400
     expected = "/mnt/disk, sftp://user@host/path, https://host:8000/path; credentials are kept elsewhere"
 
+    @classmethod
+    def shown(cls, text: str) -> str:
+        """Without what may be a credential: whatever stands before an @, or behind a ? or #."""
+        return re.sub(r"[?#].*", "?…", re.sub(r"^([a-z0-9]*://)?.*@", r"\1…@", text, flags=re.DOTALL), flags=re.DOTALL)
+
 
 class HostKey(Text):
     """A server's public host key: type and base64, as in /etc/ssh/ssh_host_ed25519_key.pub, without the comment."""

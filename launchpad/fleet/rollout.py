@@ -71,7 +71,9 @@ class Ring(Model):
 
 
 def _ring(value: object) -> object:
-    return {"ring": value} if isinstance(value, str) else value
+    """By its reach alone; a number is no ring, but `Reach` says how a share is written."""
+    bare = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    return {"ring": str(value)} if bare else value
 
 
 AnyRing = Annotated[Ring, BeforeValidator(_ring, json_schema_input_type=str | Ring)]

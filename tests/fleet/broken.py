@@ -67,6 +67,11 @@ BROKEN = (
         ),
     ),
     Broken(
+        "a ring that is a number",
+        {SETTINGS: "rollout:\n  rings: [10, all]\n"},
+        (f"{SETTINGS}:2: bad ring '10'; expected a name such as canary, a share such as 10%, or all (write 10%)",),
+    ),
+    Broken(
         "rings out of order",
         {SETTINGS: "rollout:\n  rings:\n    - canary\n    - 50%\n    - {ring: 10%, soak: 1m}\n    - canary\n"},
         (
@@ -457,7 +462,7 @@ BROKEN = (
     Broken(
         "a password in a target's URL",
         {TARGETS: "off: {kind: rest, url: 'https://me:word@backup.example.com/'}\n"},
-        (f"{TARGETS}:1: bad target URL ",),
+        (f"{TARGETS}:1: bad target URL 'https://…@backup.example.com/'; expected ",),
     ),
     Broken(
         "an SFTP target whose server could be anybody",

@@ -25,6 +25,7 @@ from launchpad.fleet.references import (
     Prose,
     PublicKey,
     Recipient,
+    TargetUrl,
     UrlPath,
 )
 
@@ -138,6 +139,22 @@ def test_the_hint_is_what_to_type() -> None:
     with pytest.raises(Malformed) as raised:
         DomainName("https://Bücher.example/")
     assert raised.value.hint == "write xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:s3cr3t@x.example/b", "'https://…@x.example/b'"),
+        ("HTTPS://me:s3/cr@3t@x.example", "'…@x.example'"),
+        ("me:s3cr3t@x.example:/b", "'…@x.example:/b'"),
+        ("https://x.example/b?key=s3cr3t", "'https://x.example/b?…'"),
+        ("https://x.example/a b", "'https://x.example/a b'"),
+    ],
+)
+def test_a_refused_target_shows_no_password(text: str, shown: str) -> None:
+    with pytest.raises(Malformed) as raised:
+        TargetUrl(text)
+    assert raised.value.what == f"bad target URL {shown}"
 
 
 @pytest.mark.parametrize("text", ["clawdbot", "moltbot"])
