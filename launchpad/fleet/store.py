@@ -187,8 +187,9 @@ class FolderStore:
             gone.append(fleet.host(name))
             tenants = fleet.tenants_of(name)
             if tenants:
-                names = ", ".join(tenant.name for tenant in tenants)
-                raise StateError(f"host {name} has tenants: {names}", hint=f"launchpad tenant remove {tenants[0].name}")
+                names, first = ", ".join(tenant.name for tenant in tenants), tenants[0].name
+                hint = f"launchpad move {first} --to HOST; or launchpad retire {first}, then launchpad tenant remove"
+                raise StateError(f"host {name} has tenants: {names}", hint=f"{hint} {first}")
             return {HOSTS_FILE: without_entry(HOSTS_FILE, snapshot.files[HOSTS_FILE], key=name)}
 
         self._edit(change)

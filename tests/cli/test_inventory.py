@@ -209,6 +209,13 @@ def test_a_host_comes_and_goes(terminal: Terminal) -> None:
     assert (terminal.root / "inventory/hosts.yaml").read_text() == before
 
 
+def test_a_host_with_tenants_is_not_removed_by_forgetting_them(terminal: Terminal) -> None:
+    """Who followed a hint at `tenant remove` alone forgot the secrets of a tenant that runs."""
+    hint = terminal("host", "remove", "web-1", "--yes", "--json").json["error"]["hint"]
+    told = "launchpad move alice --to HOST; or launchpad retire alice, then launchpad tenant remove alice"
+    assert hint == told
+
+
 def test_the_lists_say_what_there_is(terminal: Terminal) -> None:
     assert "alice" in terminal.ok("tenant", "list").out
     assert [tenant["name"] for tenant in terminal.ok("tenant", "list", "--host", "web-1", "--json").json] == [
