@@ -38,7 +38,9 @@ def move(
     fence: Annotated[
         str,
         typer.Option(
-            metavar="PROOF", help="Its host is off for good, which PROOF says how you know: its newest backup starts."
+            metavar="PROOF",
+            help="Its host is off for good, and PROOF says how you know: its newest backup starts on HOST. With --back "
+            "it is HOST that is off for good.",
         ),
     ] = "",
     despite_dns: Annotated[
@@ -53,8 +55,8 @@ def move(
     again, by anybody. Its data stays on the old host, too, until `launchpad retire TENANT --host HOST --purge`."""
     from launchpad.cli.boundary import UsageError
 
-    if sum((finish, back, bool(fence))) > 1 or bool(to) == finish:
-        raise UsageError("move takes --to HOST, with --back or --fence where wanted, or --finish alone")
+    if (finish and (back or fence)) or bool(to) == finish:
+        raise UsageError("move takes --to HOST, with --back or --fence or both where wanted, or --finish alone")
     if wait and (finish or back or fence):
         raise UsageError(
             "--wait goes with --to HOST alone, before its names lead there", hint=f"launchpad dns show {tenant}"
@@ -65,7 +67,7 @@ def move(
     if finish:
         _finish(session, tenant, despite_dns=despite_dns)
     elif back:
-        _back(session, tenant, to, yes=yes)
+        _back(session, tenant, to, proof=fence, yes=yes)
     elif fence:
         _fence(session, tenant, to, proof=fence, yes=yes)
     else:
@@ -133,20 +135,28 @@ def _point(session: Session, done: Moved) -> bool:
         return False
 
 
-def _back(session: Session, tenant: str, to: str, *, yes: bool) -> None:
+def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
     from launchpad.operations.confirmation import Confirmation
     from launchpad.operations.move import move_back, plan_move
 
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
-        confirm(session, f"Bring {tenant} back to {what.source}, so that {what.destination} never starts it?", yes=yes)
+        question = f"Bring {tenant} back to {what.source}, so that {what.destination} never starts it?"
+        if proof:
+            question = (
+                f"Start {tenant} on {what.source} again? {what.destination} is told nothing: had it started {tenant},"
+            )
+            question += f" and came back, it would run {tenant} too."
+        confirm(session, question, yes=yes)
     sure = Confirmation(digest=what.digest)
     carry_out(
         session,
-        lambda on_event: move_back(session.workspace, what, confirm=sure, on_event=on_event),
+        lambda on_event: move_back(session.workspace, what, confirm=sure, proof=proof, on_event=on_event),
         words=lambda done: f"{tenant}: is back on {done.host}",
     )
+    if proof:
+        _warn_of(session, tenant, what.destination)
 
 
 def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
@@ -163,9 +173,17 @@ def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> 
     carry_out(
         session,
         lambda on_event: fence(session.workspace, what, proof=proof, confirm=sure, on_event=on_event),
-        words=lambda done: f"{tenant}: its newest backup runs on {done.host}",
+        words=lambda done: (
+            f"{tenant}: runs on {done.host} already, with the data that it has"
+            if done.outcome == "unchanged"
+            else f"{tenant}: its newest backup runs on {done.host}"
+        ),
     )
-    session.output.warn(f"should {what.source} ever come back: launchpad retire {tenant} --host {what.source}, at once")
+    _warn_of(session, tenant, what.source)
+
+
+def _warn_of(session: Session, tenant: str, host: str) -> None:
+    session.output.warn(f"should {host} ever come back: launchpad retire {tenant} --host {host}, at once")
 
 
 def _finish(session: Session, tenant: str, *, despite_dns: bool) -> None:

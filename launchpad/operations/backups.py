@@ -149,6 +149,20 @@ def _asked(
     )
 
 
+def newest_of_absent(workspace: Workspace, tenant: Tenant) -> Backup | None:
+    """The newest backup at a target over the network, asked through the tenant's host, which does not have it yet; None
+    when the tier has only folders on hosts. StateError when there is no backup."""
+    name, fleet = str(tenant.name), workspace.fleet.load()
+    remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
+    if not remote:
+        return None
+    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
+        key = missing_key(workspace, runner, tenant, remote, source=name)
+    if key is not None and key.new:
+        raise StateError(f"{name}: no target has a backup of it", hint="launchpad target show TARGET")
+    return chosen(_asked(workspace, tenant, remote, key=key, source=name), "")
+
+
 def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent = ignore) -> Outcome:
     """Check the structure of every repository of the tenant and read a part of its data: today's of seven unless one
     is named. OperationFailed when one is damaged or does not answer."""

@@ -11,44 +11,47 @@ from typing import Any
 
 from launchpad.errors import HostError, StateError
 from launchpad.events import OnEvent, ignore
+from launchpad.fleet.tenant import Tenant
+from launchpad.operations.address import ip_of
 from launchpad.operations.backup_keys import targets_of
-from launchpad.operations.backups import fetch
+from launchpad.operations.backups import fetch, newest_of_absent
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.deploy import deploy_operation, revealing
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
-from launchpad.operations.move import Move, write_host
+from launchpad.operations.move import Move, judge_proof, write_host
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.restore import plan_restore, restore
 from launchpad.operations.start import start
 from launchpad.operations.whereabouts import whereabouts
 from launchpad.workspace import Workspace
 
-LONGEST_PROOF = 200
-
 
 def fence(
     workspace: Workspace, what: Move, *, proof: str, confirm: Confirmation, on_event: OnEvent = ignore
 ) -> Outcome:
     """Start the tenant's newest backup on the destination; `proof` says how it is known that the source is off, and is
-    kept in the journal there. StateError when the source answers, InventoryError when the tenant has no backups. Goes
-    on where an earlier one was cut."""
+    kept in the journal there. StateError, before anything happens, when the source answers, and when the backup is of
+    another version than the inventory's; InventoryError when the tenant has no backups. Goes on where an earlier one
+    was cut; `unchanged` when it runs there already, with the data that it has."""
     confirm.of(what, command="move")
     fleet = workspace.fleet.load()
     tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)
-    if not proof.strip() or len(proof) > LONGEST_PROOF or not proof.isprintable():
-        raise StateError(f"{what.tenant}: --fence wants a line that says how {what.source} is known to be off")
+    judge_proof(what.tenant, proof, of=what.source)
     targets_of(fleet, tenant)
+    address = ip_of(destination)
     _be_gone(workspace, what, on_event=on_event)
     there = whereabouts(workspace, destination, tenant, on_event=on_event)
     if not there.has_it:
+        placed = tenant.model_copy(update={"host": destination.name})
+        _judge_version(workspace, placed)
         receipt: dict[str, Any] = {
             "tenant": str(tenant.name),
             "slot": tenant.slot,
             # A counted epoch would have to be known from the host that is gone; the time is above every one of them.
             "epoch": max(there.known + 1, int(workspace.clock.now())),
             "to": what.destination,
-            "address": str(destination.address),
+            "address": address,
             "generation": "",
             "app": str(tenant.app),
             "version": str(tenant.version),
@@ -60,7 +63,6 @@ def fence(
             "fenced": True,
             "proof": proof,
         }
-        placed = tenant.model_copy(update={"host": destination.name})
         made = deploy_operation(workspace, fleet, placed, inventory=workspace.revision(what.tenant))
         operation = made | {"kind": "arrive", "receipt": receipt, "from": what.source}
         submission = Submission(
@@ -75,6 +77,18 @@ def fence(
         restoration = plan_restore(workspace, what.tenant, generation=brought.id)
         restore(workspace, restoration, confirm=Confirmation(digest=restoration.digest), on_event=on_event)
     return start(workspace, what.tenant, on_event=on_event)
+
+
+def _judge_version(workspace: Workspace, placed: Tenant) -> None:
+    """Refuse data that another version wrote than the one which would start."""
+    newest = newest_of_absent(workspace, placed)
+    if newest is None or not newest.version or newest.version == str(placed.version):
+        return
+    raise StateError(
+        f"{placed.name}: its newest backup is of {newest.version}, and the inventory says {placed.version}",
+        hint=f"write version: {newest.version} into inventory/tenants/{placed.name}.yaml, type the same again, and "
+        "upgrade it then",
+    )
 
 
 def _be_gone(workspace: Workspace, what: Move, *, on_event: OnEvent) -> None:

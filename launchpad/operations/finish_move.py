@@ -6,6 +6,7 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
+from launchpad.operations.address import ip_of
 from launchpad.operations.dns import Dns
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
@@ -40,7 +41,7 @@ def finish_move(
     if not here.has_it or source not in fleet.hosts:
         raise StateError(f"{name}: no move to {host.name} is to be finished", hint=f"launchpad status {name}")
     names = tuple(map(str, tenant.domains))
-    if not despite_dns and (left := elsewhere(names, str(host.address), dns=dns)):
+    if not despite_dns and (left := elsewhere(names, ip_of(host), dns=dns)):
         raise StateError(
             f"{', '.join(left)} does not lead to {host.name} ({host.address}) alone yet",
             hint=f"launchpad dns show {name}, until its records are everywhere; --despite-dns finishes all the same",

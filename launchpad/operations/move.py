@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, StateError
@@ -18,6 +19,7 @@ from launchpad.events import Committed, Heard, OnEvent, StepDone, StepStarted, i
 from launchpad.fleet.host import Host
 from launchpad.fleet.names import HostName, TenantName
 from launchpad.fleet.tenant import Tenant
+from launchpad.operations.address import ip_of
 from launchpad.operations.carrying import Bringing, bring, certificates, leaving
 from launchpad.operations.confirmation import Confirmation, plan_digest
 from launchpad.operations.deploy import deploy_operation, revealing
@@ -34,6 +36,8 @@ FRESH_SECONDS = 600.0
 CERTIFICATES = "CADDY_CERTIFICATES"
 KEEPS_OUT = ("put-forward", "hold-traffic")
 """The steps after which the source lets no new request in."""
+
+LONGEST_PROOF = 200
 
 Tell = Callable[[str], None]
 """Takes a line about what goes on between the hosts' own operations."""
@@ -117,9 +121,14 @@ def move(
         return moving.run()
 
 
-def move_back(workspace: Workspace, what: Move, *, confirm: Confirmation, on_event: OnEvent = ignore) -> Outcome:
+def move_back(
+    workspace: Workspace, what: Move, *, confirm: Confirmation, proof: str = "", on_event: OnEvent = ignore
+) -> Outcome:
     """Call a move off behind its tombstone: first the destination writes down that it will never start the tenant with
-    that receipt, then the source takes it in again. StateError when it has not left, or has arrived."""
+    that receipt, then the source takes it in again. StateError when it has not left, or has arrived.
+
+    With `proof`, which says how it is known that the destination is off for good, it is not asked: the source takes the
+    tenant in with an epoch above all that it can have heard of. StateError when it answers."""
     confirm.of(what, command="move")
     fleet = workspace.fleet.load()
     moving = _Moving(
@@ -130,7 +139,13 @@ def move_back(workspace: Workspace, what: Move, *, confirm: Confirmation, on_eve
         tell=lambda _: None,
         on_event=on_event,
     )
-    return moving.back()
+    return moving.back_fenced(proof) if proof else moving.back()
+
+
+def judge_proof(tenant: str, proof: str, *, of: str) -> None:
+    """StateError unless it is a line of text: it goes into a journal."""
+    if not proof.strip() or len(proof) > LONGEST_PROOF or not proof.isprintable():
+        raise StateError(f"{tenant}: --fence wants a line that says how {of} is known to be off")
 
 
 @dataclass
@@ -158,6 +173,11 @@ class _Moving:
     def name(self) -> str:
         return str(self.tenant.name)
 
+    @cached_property
+    def address(self) -> str:
+        """The destination's, which the source passes requests on to."""
+        return ip_of(self.destination)
+
     def run(self) -> Moved:
         try:
             return self._run()
@@ -184,17 +204,15 @@ class _Moving:
         return self._ended(outcome)
 
     def back(self) -> Outcome:
+        home = ip_of(self.source)
         here, there = self.look(self.source), self.look(self.destination)
-        if here.has_it:
-            raise StateError(f"{self.name} has not left {self.source.name}", hint=f"launchpad status {self.name}")
-        if there.has_it:
+        if there.has_it and not here.has_it:
             raise StateError(
                 f"{self.name} has arrived on {self.destination.name}",
                 hint=f"launchpad move {self.name} --to {self.source.name} moves it, with what is new",
             )
-        if here.tombstone is None or not here.left_for(str(self.destination.name)):
-            raise StateError(f"{self.name} did not leave {self.source.name} for {self.destination.name}")
-        where = {"to": str(self.source.name), "address": str(self.source.address)}
+        self._judge_left(here)
+        where = {"to": str(self.source.name), "address": home}
         self.submit(self.destination, {"kind": "decline", "receipt": here.tombstone} | where)
         declined = self.look(self.destination).tombstone
         if declined is None:
@@ -203,11 +221,47 @@ class _Moving:
             )
         return self._arrive(self.source, self.destination, declined, certified="")
 
+    def back_fenced(self, proof: str) -> Outcome:
+        judge_proof(self.name, proof, of=str(self.destination.name))
+        home, here = ip_of(self.source), self.look(self.source)
+        self._judge_left(here)
+        try:
+            self.look(self.destination)
+        except HostError:
+            pass
+        else:
+            raise StateError(
+                f"{self.destination.name} answers: it is not gone",
+                hint=f"launchpad move {self.name} --to {self.destination.name} --back",
+            )
+        assert here.tombstone is not None
+        self._judge_version(here)  # the data is of that version
+        receipt = dict(here.tombstone) | {
+            "epoch": max(here.known + 1, int(self.workspace.clock.now())),  # above what the other can have heard of
+            "to": str(self.source.name),
+            "address": home,
+            "generation": "",
+            "at": self.workspace.clock.now(),
+            "operation": "",
+            "by": str(self.workspace.settings.operator),
+            "fenced": True,
+            "proof": proof,
+        }
+        return self._arrive(self.source, self.destination, receipt, certified="")
+
+    def _judge_left(self, here: Whereabouts) -> None:
+        """StateError unless it left the source for the destination."""
+        if here.has_it:
+            raise StateError(f"{self.name} has not left {self.source.name}", hint=f"launchpad status {self.name}")
+        if not here.left_for(str(self.destination.name)):
+            raise StateError(f"{self.name} did not leave {self.source.name} for {self.destination.name}")
+
     # --- to the destination
 
     def _bring_over(self, there: Whereabouts) -> None:
         here = self.look(self.source)
         if here.has_it:
+            address = self.address  # before anything happens
             self._judge_version(here)
             self.workspace.fleet.judge_tenant_host(self.tenant.name, self.destination.name)
             self._prepare()
@@ -219,7 +273,7 @@ class _Moving:
                 {
                     "kind": "depart",
                     "to": str(self.destination.name),
-                    "address": str(self.destination.address),
+                    "address": address,
                     "above": there.known,
                     "replaces": (here.record or {})["release"],
                 }
@@ -355,7 +409,7 @@ class _Moving:
             tenant=self.name,
             source=str(self.source.name),
             destination=str(self.destination.name),
-            address=str(self.destination.address),
+            address=self._told_address(),
             domains=tuple(map(str, self.tenant.domains)),
             outcome=outcome,
             silent_seconds=silent,
@@ -363,6 +417,13 @@ class _Moving:
             written=self.written,
             problems=tuple(self.problems),
         )
+
+    def _told_address(self) -> str:
+        try:
+            return self.address
+        except LaunchpadError as error:
+            self.problems.append(f"{error.message}; {error.hint}")
+            return str(self.destination.address)
 
     # --- asking
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from launchpad.operations.address import ip_of
 from launchpad.operations.dns import Dns
 from launchpad.workspace import Workspace
 
@@ -54,7 +55,7 @@ def point(workspace: Workspace, name: str, *, dns: Dns, write: bool = True) -> P
     """Have the tenant's names lead to its host, or only look. Errors as of `Dns.point`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
-    domains, address = tuple(map(str, tenant.domains)), str(fleet.host(tenant.host).address)
+    domains, address = tuple(map(str, tenant.domains)), ip_of(fleet.host(tenant.host))
     return Pointed(
         tenant=name,
         records=records(domains, address),

@@ -21,7 +21,7 @@ def place(tmp_path: Path) -> Place:
         (),
         ("--back",),
         ("--to", "web-2", "--finish"),
-        ("--to", "web-2", "--back", "--fence", "gone"),
+        ("--finish", "--fence", "gone"),
         ("--finish", "--wait", "15m"),
         ("--to", "web-2", "--back", "--wait", "0s"),
         ("--to", "web-2", "--fence", "gone", "--wait", "15m"),

@@ -409,7 +409,7 @@ def test_who_dates_backups_back_has_none_deleted(fleet: Fleet) -> None:
     fleet.here("backups", "forget", "alice")
     real = {item["id"] for item in fleet.snapshots("rest")}
     for day in ("2026-01-05", "2026-01-06"):
-        said = ["--time", f"{day} 23:59:00", "--host", "alice", "--group-by", "host", "--stdin"]
+        said = ["--time", f"{day} 23:59:00", "--host", "alice", "--group-by", "host", "/root/public"]
         fleet.restic("backup", *said, target="rest")
     done = fleet.here("backups", "forget", "alice", check=False)
     assert done.returncode == 4 and "rest: 2 new backups of alice" in done.stderr, done.stderr

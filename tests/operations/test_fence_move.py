@@ -77,6 +77,27 @@ def test_nothing_is_done_without_a_proof_or_a_backup(place: Place) -> None:
     assert read_record(place.there, "alice") is None and "web-1" in place.file.read_text()
 
 
+def test_a_backup_of_another_version_is_told_before_anything_happens(place: Place) -> None:
+    for item in place.there.repositories["https://backup.example.com", "alice"].snapshots:
+        item["tags"] = [tag.replace("version=1.0.0", "version=0.9.0") for tag in item["tags"]]
+    with pytest.raises(StateError, match=r"newest backup is of 0\.9\.0, and the inventory says 1\.0\.0") as caught:
+        fenced(place)
+    assert "version: 0.9.0" in caught.value.hint
+    assert read_record(place.there, "alice") is None and "web-1" in place.file.read_text()
+
+
+def test_without_any_backup_nothing_happens(place: Place) -> None:
+    place.there.repositories = {}
+    with pytest.raises(StateError, match="no target has a backup of it"):
+        fenced(place)
+    assert read_record(place.there, "alice") is None and "web-1" in place.file.read_text()
+
+
+def test_who_runs_there_already_is_not_said_to_be_restored(place: Place) -> None:
+    assert fenced(place).outcome == "done"
+    assert fenced(place).outcome == "unchanged"
+
+
 def test_who_comes_back_is_retired(place: Place) -> None:
     """It was told nothing, so it runs her too until somebody ends it."""
     fenced(place)

@@ -5,7 +5,7 @@ The end is judged by which containers run and what lies on the hosts, never by w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,10 @@ from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
 from launchpad.runner.moving.certificates import FOLDER
 from launchpad.runner.plan import read_record
-from launchpad.runner.protocol import Refused
+from launchpad.runner.protocol import Refused, canonical
 from launchpad.runner.verbs.submit import submit
 from tests.memory.effects import Killed, turn
-from tests.operations.moving import CERTIFICATE, NOTE, OperatorDied, Place, a_place, certificate_of
+from tests.operations.moving import CERTIFICATE, NOTE, OperatorDied, Place, a_place, certificate_of, put_certificate
 
 STRIDE = 17
 """Of the calls at which a host may die: every so many in the quick tests, all of them for the evidence."""
@@ -140,6 +140,118 @@ def test_there_and_back_again(place: Place) -> None:
     assert (read_record(place.here, "alice") or {})["epoch"] == 3, "a deploy forgot the epoch"
     place.reboot()
     assert place.writers() == 1
+
+
+@pytest.mark.parametrize("way", ["moved home", "called back"])
+def test_who_came_home_and_was_purged_starts_anew(place: Place, way: str) -> None:
+    """The tombstone of then forbids nothing any more, and no receipt of then is taken."""
+    if way == "moved home":
+        place.move()
+        place.move("web-1")
+    else:
+        left(place)
+        back(place)
+        place.there.behaviours = {}
+    what = plan_retirement(place.workspace, "alice", purge=True)
+    retire(place.workspace, what, confirm=what.digest)
+    assert place.writers() == 0
+    assert deploy(place.workspace, "alice").outcome == "done"
+    place.reboot()
+    assert place.writers() == 1 and place.here.request("alice.example.com") not in ("refused", "held")
+    put_certificate(place.here)
+    place.move()
+    record = read_record(place.there, "alice") or {}
+    assert record["epoch"] > 3 and place.writers() == 1
+    place.reboot()
+    assert place.writers() == 1 and place.there.request("alice.example.com") == record["release"]
+
+
+def left(place: Place) -> None:
+    """alice left for web-2, which could not start her."""
+    place.there.behaviours = dict.fromkeys(place.there.registry, "crash")
+    with pytest.raises(OperationFailed):
+        place.move()
+
+
+def back(place: Place, proof: str = "") -> None:
+    what = plan_move(place.workspace, "alice", to="web-2")
+    move_back(place.workspace, what, confirm=Confirmation(digest=what.digest), proof=proof)
+
+
+def test_who_left_for_a_host_that_is_gone_for_good_comes_back(place: Place) -> None:
+    left(place)
+    with pytest.raises(StateError, match="web-2 answers: it is not gone"):
+        back(place, proof="seen")
+    place.hosts.off.add("web-2")
+    with pytest.raises(HostError):
+        back(place)
+    with pytest.raises(StateError, match="a line that says how web-2 is known to be off"):
+        back(place, proof="two\nlines")
+    assert place.writers() == 0
+    back(place, proof="deleted at the provider")
+    assert place.writers() == 1
+    assert place.here.request("alice.example.com") == (read_record(place.here, "alice") or {})["release"]
+    assert place.here.files[f"{paths.data('alice')}/state/note"].data == NOTE
+    place.here.reboot()
+    boot(place.here)
+    assert place.writers() == 1
+    place.hosts.off.clear()
+    place.there.reboot()
+    boot(place.there)
+    assert place.writers() == 1, "what was gone started her"
+    place.there.behaviours = {}
+    place.move()
+    judge_moved(place)
+
+
+def test_a_version_that_was_written_meanwhile_does_not_start_on_the_old_ones_data(place: Place) -> None:
+    left(place)
+    place.hosts.off.add("web-2")
+    record = read_record(place.here, "alice") or {}
+    place.here.write(paths.record("alice"), canonical(record | {"version": "0.9.0"}), mode=0o600)
+    with pytest.raises(StateError, match=r"0\.9\.0 runs, and the inventory says 1"):
+        back(place, proof="deleted at the provider")
+    assert place.writers() == 0
+
+
+@pytest.fixture
+def addressed(place: Place) -> Iterator[Callable[[str], None]]:
+    """Gives the hosts another address in the inventory."""
+    file = place.workspace.root / "inventory/hosts.yaml"
+    before = file.read_text()
+
+    def write(address: str) -> None:
+        file.write_text(before.replace("127.0.0.1", address))
+
+    yield write
+    file.write_text(before)
+
+
+def test_hosts_that_are_addressed_by_name_are_moved_between(place: Place, addressed: Callable[[str], None]) -> None:
+    addressed("localhost")
+    done = place.move()
+    assert done.address == "127.0.0.1"
+    judge_moved(place)
+    left_again = plan_move(place.workspace, "alice", to="web-1")
+    assert move(place.workspace, left_again, confirm=Confirmation(digest=left_again.digest)).address == "127.0.0.1"
+    assert place.writers() == 1
+
+
+def test_who_was_called_back_to_a_host_by_name_is_there(place: Place, addressed: Callable[[str], None]) -> None:
+    addressed("localhost")
+    left(place)
+    back(place)
+    assert place.writers() == 1
+
+
+def test_a_name_that_leads_nowhere_is_told_before_anything_happens(
+    place: Place, addressed: Callable[[str], None]
+) -> None:
+    addressed("vps1.nowhere.invalid")
+    with pytest.raises(StateError, match=r"web-2: vps1\.nowhere\.invalid leads to no address from here") as caught:
+        place.move()
+    assert "inventory/hosts.yaml" in caught.value.hint
+    assert place.there.calls == [] and place.writers() == 1
 
 
 def test_who_left_is_not_started_by_anybody(place: Place) -> None:

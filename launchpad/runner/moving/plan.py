@@ -256,9 +256,13 @@ def planned_arrive(
             seal(host, release, name, given[name])
     if certified:
         certificates.keep(host, tenant, certified)
-    return list(plan_arrive(seen, release, record, site=site, adopted=adopted, identifier=journal.identifier)), {
-        "release": release.short
-    }
+    steps = plan_arrive(seen, release, record, site=site, adopted=adopted, identifier=journal.identifier)
+    old = tombstone.read(host, tenant)
+    if old is None or old.slot != release.slot:
+        return list(steps), {"release": release.short}
+    # It came back: from here on the epoch alone counts, also when a purge takes the record that is above it.
+    came_back = old.but(epoch=receipt.epoch, to="", address="")
+    return [*steps, Entomb(tenant=tenant, tombstone=record_as_json(came_back))], {"release": release.short}
 
 
 def plan_arrive(

@@ -26,7 +26,7 @@ class Tombstone(Record):
     epoch: int
     """Which its next host starts it with."""
     to: str
-    """That host."""
+    """That host; empty when it came back since: then only the epoch counts, below which no receipt is taken."""
     address: str
     """Where requests that still come here are passed on to."""
     generation: str
@@ -74,7 +74,7 @@ def in_force(host: Reading, record: Mapping[str, Any] | None, *, tenant: str, sl
     """The tombstone that forbids the tenant to run here; None when it never left, or came back since. A slot is never
     given again, so one with another slot is an earlier tenant's of the same name."""
     found = read(host, tenant)
-    if found is None or found.slot != slot or found.epoch <= epoch_of(record):
+    if found is None or found.slot != slot or not found.to or found.epoch <= epoch_of(record):
         return None
     return found
 

@@ -11,9 +11,13 @@ from launchpad.runner.backups.plan import judged_secrets, known
 from launchpad.runner.backups.target import Target, targets_from_json
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
+from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import only, reply
+
+NOBODYS = 0
+"""The slot that no tenant gets."""
 
 
 def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
@@ -23,15 +27,17 @@ def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
 
     body {"tenant", "targets": those whose repositories are asked, "secrets": their credentials,
     "wraps": whether to look for wrapped keys there instead of for backups, "source": whose backups or wrapped keys,
-    when not the tenant's own: its key has to be among the secrets then}."""
+    when not the tenant's own: its key has to be among the secrets then. Of a tenant that is not on this host, `source`
+    names itself, and nobody's uid looks}."""
     given = only(body, tenant=str, targets=list, secrets=dict, wraps=bool, source=str)
     tenant = given["tenant"] or ""
     if not is_tenant_name(tenant):
         raise Refused(f"not a tenant's name: {tenant[:60]!r}")
-    record = known(host, tenant)
     source = given["source"] or ""
     if source and not is_tenant_name(source):
         raise Refused(f"not a tenant's name: {source[:60]!r}")
+    absent = source == tenant and read_record(host, tenant) is None
+    record = {"tenant": tenant, "slot": NOBODYS} if absent else known(host, tenant)
     targets = targets_from_json(given["targets"]) if given["targets"] else []
     credentials = judged_secrets(targets, given["secrets"] or {})
     answer: dict[str, Any] = {
