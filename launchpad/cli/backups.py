@@ -149,6 +149,7 @@ def forget_backups(
         Literal["keep", "delete"] | None,
         typer.Option(
             "--out-of-order",
+            metavar="keep|delete",
             help="What to do with new backups that are dated before those that were there: delete them, or keep and "
             "believe them.",
         ),
