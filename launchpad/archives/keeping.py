@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from launchpad.archives.environment import entries
 from launchpad.archives.texts import parsed, replaced, values_at, written
 from launchpad.errors import InventoryError
 from launchpad.fleet.app import App
@@ -14,7 +15,6 @@ from launchpad.fleet.layout import KeptSecret
 from launchpad.fleet.names import SecretName
 from launchpad.fleet.secret import Secret
 
-_LINE = re.compile(rb"(?:export[ \t]+)?([A-Z][A-Z0-9_]*)[ \t]*=[ \t]*(.*?)[ \t]*", re.DOTALL)
 REFERENCE = re.compile(r"\$\{[A-Z0-9_]+\}")
 
 
@@ -71,12 +71,10 @@ class Finder:
 
     def _lines(self, path: str, text: bytes, *, take: bool) -> Iterator[bytes]:
         known = {str(spec.name): spec.name for spec in self.app.secrets}
-        for line in text.splitlines(keepends=True):
-            match = _LINE.fullmatch(line.rstrip(b"\r\n"))
-            name = known.get(match[1].decode()) if match else None
-            value = _unquoted(match[2]) if match else ""
+        for piece, found, value in entries(text):
+            name = known.get(found)
             if not (name and value and self._note(name, path, value) and take):
-                yield line
+                yield piece
 
     def _note(self, name: SecretName, path: str, value: str) -> bool:
         """Whether the value is a secret of that name, and the one that counts."""
@@ -91,9 +89,3 @@ class Finder:
             return True
         self.others.append((name, path))
         return False
-
-
-def _unquoted(text: bytes) -> str:
-    if len(text) > 1 and text[:1] == text[-1:] and text[:1] in (b'"', b"'"):
-        text = text[1:-1]
-    return text.decode(errors="replace")

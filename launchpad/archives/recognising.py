@@ -47,6 +47,17 @@ def is_marker(app: App, name: str) -> bool:
     return imports is not None and any(_ends(name, item.marker.rpartition("/")[2]) for item in imports.layouts)
 
 
+def places_of(imports: Imports) -> tuple[str, ...]:
+    """What of a home may be the app's, the outermost folders alone."""
+    found = dict.fromkeys(str(place) for layout in imports.layouts for place in layout.places)
+    return tuple(place for place in found if not any(_below(place, other) for other in found))
+
+
+def markers_in_its_own_folder(imports: Imports) -> tuple[str, ...]:
+    """What lies at the top of a folder that is the app's own."""
+    return tuple(dict.fromkeys(marker for _, stripped, marker in _ways(imports) if stripped))
+
+
 def recognise(content: Content, app: App, *, archive: str) -> Recognised:
     """What the archive is. ArchiveRefused, with what is in it and what was expected, when it is none of the app's, or
     two of them."""

@@ -228,7 +228,11 @@ def export(
         with telling(session.output) as on_event:
             done = export(session.workspace, tenant, how, on_event=on_event)
     session.output.item(done.as_json(), _exported(done))
-    if not done.encrypted:
+    for name in done.left_out:
+        session.output.warn(
+            f"{name} is left out: readers of such files differ on its value; give it to the app by hand"
+        )
+    if not done.encrypted and done.secrets:
         session.output.warn(f"{file} holds credentials in plain; --encrypt-for age1… writes it for one reader")
 
 

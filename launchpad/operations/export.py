@@ -7,12 +7,13 @@ import io
 import os
 import tarfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from launchpad.archives.environment import line
 from launchpad.errors import StateError, StepFailed
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.app import App
@@ -56,9 +57,11 @@ class Exported:
     encrypted: bool
     secrets: tuple[str, ...]
     """Names of those that are in it."""
+    left_out: tuple[str, ...]
+    """Names of those whose value fits in no line that every reader reads alike."""
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"secrets": list(self.secrets)}
+        return asdict(self) | {"secrets": list(self.secrets), "left_out": list(self.left_out)}
 
 
 def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEvent = ignore) -> Exported:
@@ -74,6 +77,8 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
     if how.to.exists() and not how.force:
         raise StateError(f"{how.to} is there already", hint="add --force, or another --to FILE")
     secrets = _secrets(workspace, app, name) if how.secrets and app.exports.environment else {}
+    lines = {key: line(str(key), value.reveal()) for key, value in secrets.items()}
+    environment = "".join(item for item in lines.values() if item)
     identifier = how.generation or snapshot(workspace, name, on_event=on_event).id
     kept = generations(workspace, name).generation(identifier)
     with (
@@ -81,7 +86,7 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
         _sealing(file, how.encrypt_for) if how.encrypt_for else nullcontext(file) as out,
         leaving(workspace, name, fleet.host(tenant.host), generation=identifier) as archive,
     ):
-        files, size = _written(archive, app.exports, secrets, out)
+        files, size = _written(archive, app.exports, environment, out)
     return Exported(
         tenant=name,
         app=str(app.name),
@@ -91,15 +96,16 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
         files=files,
         bytes=size,
         encrypted=bool(how.encrypt_for),
-        secrets=tuple(map(str, secrets)),
+        secrets=tuple(str(key) for key, item in lines.items() if item),
+        left_out=tuple(str(key) for key, item in lines.items() if not item),
     )
 
 
 def _secrets(workspace: Workspace, app: App, name: str) -> dict[SecretName, Secret]:
-    """The tenant's, as this operator can read them; one with a line break fits in no line of a file."""
+    """The tenant's, as this operator can read them."""
     found = workspace.secrets.reveal(workspace.fleet.load().tenant(name).name)
     known = {spec.name for spec in app.secrets}
-    return {key: value for key, (_, value) in sorted(found.items()) if key in known and "\n" not in value.reveal()}
+    return {key: value for key, (_, value) in sorted(found.items()) if key in known}
 
 
 @contextmanager
@@ -152,9 +158,7 @@ def _sealing(file: BinaryIO, recipients: Iterable[Recipient]) -> Iterator[Binary
         raise failures[0]
 
 
-def _written(
-    pieces: Iterable[bytes], exports: Exports, secrets: Mapping[SecretName, Secret], out: BinaryIO
-) -> tuple[int, int]:
+def _written(pieces: Iterable[bytes], exports: Exports, environment: str, out: BinaryIO) -> tuple[int, int]:
     """Pack the host's tar anew under the app's own names; how many files, and their bytes. StepFailed when what comes
     is not a tar."""
     files = size = 0
@@ -167,7 +171,7 @@ def _written(
             with tarfile.open(fileobj=source, mode="r|", errorlevel=2) as tar:
                 for entry in tar:
                     name = _name_of(exports, entry.name)
-                    if not name or (name == exports.environment and secrets):
+                    if not name or (name == exports.environment and environment):
                         continue
                     stream = tar.extractfile(entry) if entry.isreg() else None
                     entry.name = name
@@ -179,8 +183,10 @@ def _written(
                     size += entry.size if entry.isreg() else 0
         except tarfile.TarError as error:
             raise StepFailed(f"what came is not a tar: {error}", hint="the same command again") from error
-        if secrets and exports.environment:
-            _add_environment(made, exports.environment, secrets)
+        if environment and exports.environment:
+            entry = tarfile.TarInfo(exports.environment)
+            entry.mode, entry.size = 0o600, len(environment.encode())
+            made.addfile(entry, io.BytesIO(environment.encode()))
             files += 1
     while source.read(256 * 1024):
         pass  # to the end, where the host says what it sent
@@ -196,13 +202,6 @@ def _name_of(exports: Exports, path: str) -> str:
         return ""
     longest = max(fitting, key=len)
     return exports.places[longest] + path.removeprefix(longest)
-
-
-def _add_environment(made: tarfile.TarFile, name: str, secrets: Mapping[SecretName, Secret]) -> None:
-    text = "".join(f"{key}={value.reveal()}\n" for key, value in secrets.items()).encode()
-    entry = tarfile.TarInfo(name)
-    entry.mode, entry.size = 0o600, len(text)
-    made.addfile(entry, io.BytesIO(text))
 
 
 class _Pieces(io.RawIOBase):

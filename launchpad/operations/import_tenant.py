@@ -24,7 +24,13 @@ from launchpad.archives.differing import difference
 from launchpad.archives.judging import judge
 from launchpad.archives.keeping import Finder
 from launchpad.archives.opening import ArchiveRefused, opened
-from launchpad.archives.recognising import Recognised, is_marker, recognise
+from launchpad.archives.recognising import (
+    Recognised,
+    is_marker,
+    markers_in_its_own_folder,
+    places_of,
+    recognise,
+)
 from launchpad.errors import LaunchpadError, LockedError, StateError
 from launchpad.events import Heard, OnEvent, StepDone, ignore
 from launchpad.fleet.app import App
@@ -188,11 +194,9 @@ class _Reading:
             return self.source, self.source.name, ()
         assert app.imports is not None
         path = _private(self.folder / f"fetched-{self.count}.tar.gz")
-        places = dict.fromkeys(
-            str(place) for layout in app.imports.layouts for place in layout.places if "/" not in place
-        )
+        places, markers = places_of(app.imports), markers_in_its_own_folder(app.imports)
         self.tell(f"copying from {self.source}")
-        made = self_hosted.copy(workspace, self.source, tuple(places), to=path, most_bytes=most)
+        made = self_hosted.copy(workspace, self.source, places, markers, to=path, most_bytes=most)
         if made.changed_meanwhile and self.count > 1:
             raise ArchiveRefused(
                 f"{self.source}: something still writes there, so it was not stopped", hint="stop it, then again"

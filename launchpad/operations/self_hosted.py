@@ -17,8 +17,9 @@ from launchpad.ssh.problems import HostKeyUnknown
 from launchpad.workspace import Workspace
 
 _FROM = re.compile(r"(?P<user>[A-Za-z_][A-Za-z0-9_.-]*)@(?P<address>\[[0-9A-Fa-f:]+\]|[^:/@\s]+):(?P<path>[^\0\n]*)")
-NO_FOLDER, CHANGED_MEANWHILE = 66, 1
-"""Exit codes of the script: the folder is not there; GNU tar's, when a file changed while it was read."""
+NO_FOLDER, NOTHING_OF_IT, CHANGED_MEANWHILE = 66, 67, 1
+"""Exit codes of the script: the folder is not there; it has nothing of the app's; GNU tar's, when a file changed while
+it was read."""
 SECONDS = 12 * 3600
 STOP_SECONDS = 600
 # The home goes before the archive, as a line of text. Any tar will do: those who run the app may have a Mac.
@@ -26,7 +27,10 @@ _SCRIPT = """cd -- {folder} || exit {no_folder}
 pwd -P
 set --
 for place in {places}; do if [ -e "$place" ]; then set -- "$@" "$place"; fi; done
-[ $# -gt 0 ] || set -- .
+if [ $# -eq 0 ]; then
+    for marker in {markers}; do if [ -f "$marker" ]; then set -- .; fi; done
+fi
+[ $# -gt 0 ] || exit {nothing_of_it}
 exec tar -czf - -- "$@"
 """
 
@@ -72,10 +76,20 @@ def login_of(text: str, *, port: int = 22, key: Path | None = None, confirm_key:
     return Login(user=match["user"], address=address, path=path, port=port, key=key, confirm_key=confirm_key)
 
 
-def copy(workspace: Workspace, login: Login, places: Sequence[str], *, to: Path, most_bytes: int) -> Copy:
-    """Copy these of the folder's places, or all of it where it has none of them, into a tar.gz. Nothing is written
-    there. HostKeyUnknown when nobody confirms its key, HostError, ArchiveRefused when it is too large."""
-    script = _SCRIPT.format(folder=shlex.quote(login.path or "."), places=shlex.join(places), no_folder=NO_FOLDER)
+def copy(
+    workspace: Workspace, login: Login, places: Sequence[str], markers: Sequence[str], *, to: Path, most_bytes: int
+) -> Copy:
+    """Copy these of the folder's places into a tar.gz, or all of it where it has none of them and is the app's own
+    folder, as one of the markers in it tells. Nothing else leaves that machine, and nothing is written there.
+    ArchiveRefused when there is nothing of the app's, or it is too large; HostKeyUnknown when nobody confirms its key;
+    HostError."""
+    script = _SCRIPT.format(
+        folder=shlex.quote(login.path or "."),
+        places=shlex.join(places),
+        markers=shlex.join(markers),
+        no_folder=NO_FOLDER,
+        nothing_of_it=NOTHING_OF_IT,
+    )
     head = bytearray()
     home: list[str] = []
     size = 0
@@ -97,6 +111,11 @@ def copy(workspace: Workspace, login: Login, places: Sequence[str], *, to: Path,
         code, said = _run(workspace, login, script, take, seconds=SECONDS)
     if code == NO_FOLDER or not home:
         raise StateError(f"{login}: there is no such folder", hint=f"ssh {login.host} ls -d {login.path or '.'}")
+    if code == NOTHING_OF_IT:
+        raise ArchiveRefused(
+            f"{login}: it has none of {', '.join(places)}",
+            hint="name the home of whoever runs it: user@host:path, or the app's own folder in it",
+        )
     if code not in (0, CHANGED_MEANWHILE):
         raise StepFailed(f"{login}: tar ended with {code}: {said}", hint=f"ssh {login.host}")
     return Copy(home=home[0], changed_meanwhile=code == CHANGED_MEANWHILE)

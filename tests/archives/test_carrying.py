@@ -16,6 +16,7 @@ from launchpad.archives.opening import ArchiveRefused, opened
 from launchpad.archives.recognising import Recognised, is_marker, recognise
 from launchpad.archives.texts import parsed
 from launchpad.fleet.app import App
+from launchpad.fleet.names import SecretName
 from tests.archives.packing import CONFIG, database, member, of, openclaw, pack
 
 MOST = 1 << 24
@@ -181,7 +182,7 @@ PROFILES = {
 KEEPING = {
     ".openclaw/openclaw.json": CONFIGURED,
     ".openclaw/agents/main/agent/auth-profiles.json": PROFILES,
-    ".openclaw/.env": b"# mine\nOPENAI_API_KEY='the-openai-key'\nHOME_TOWN=Graz\nexport SLACK_BOT_TOKEN=xoxb\n",
+    ".openclaw/.env": b"# mine\nOPENAI_API_KEY='the-openai-key'\nHOME_TOWN=Graz\nexport SLACK_BOT_TOKEN=xoxb # bot\n",
 }
 VALUES = ("the-gateway-token", "the-bots-token", "the-key", "the-openai-key", "xoxb")
 
@@ -196,6 +197,7 @@ def test_secrets_are_found_and_stay_unless_they_are_taken(app: App, tmp_path: Pa
         "SLACK_BOT_TOKEN": "state/.env",
     }
     assert result.json("state/openclaw.json") == CONFIGURED
+    assert result.finder.found[SecretName("SLACK_BOT_TOKEN")].value.reveal() == "xoxb", "the comment is no part of it"
     assert not any(value in repr(result.finder.found) for value in VALUES)
 
 

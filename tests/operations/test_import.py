@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from launchpad.archives.environment import entries
 from launchpad.errors import StateError
 from launchpad.events import Heard
 from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.sealing import Identity, new_identity
+from launchpad.fleet.secret import Secret
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.deploy import deploy
 from launchpad.operations.export import Exported, HowToExport, export
@@ -284,6 +286,19 @@ def test_an_export_is_what_an_import_takes(workspace: Workspace, host: MemoryVie
     assert TOKEN not in json.dumps(done.as_json())
     with checked(workspace, "alice", file, HowToImport()) as again:
         assert (again.what.layout, again.what.files, again.what.replaces != "") == ("Echo", 3, True)
+
+
+@pytest.mark.parametrize("value", ["a # b", 'it\'s "so"', "-----BEGIN\nKEY-----\n", "ends with \\"])
+def test_a_secret_is_the_same_after_an_export_or_is_said_to_be_left_out(
+    workspace: Workspace, archive: Path, value: str
+) -> None:
+    imported(workspace, archive)
+    workspace.secrets.set(TenantName("alice"), SecretName("ECHO_TOKEN"), Secret(value))
+    file = archive.with_name("alice.tgz")
+    done = exported(workspace, file)
+    assert done.secrets + done.left_out == ("ECHO_TOKEN",)
+    read = {name: found for _, name, found in entries(members(file).get(".echo/.env", b"")) if name}
+    assert read == ({"ECHO_TOKEN": value} if done.secrets else {})
 
 
 def test_a_file_that_is_there_stays_unless_it_is_to_go(workspace: Workspace, archive: Path) -> None:

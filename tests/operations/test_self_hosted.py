@@ -20,6 +20,7 @@ from tests.operations.places import open_workspace, write_workspace
 from tests.ssh.sshd import Sshd
 
 PLACES = (".openclaw", ".clawdbot", "clawd")
+MARKERS = ("openclaw.json", "clawdbot.json")
 MOST = 1 << 20
 
 
@@ -58,7 +59,7 @@ def login(machine: Sshd, path: str, *, known: bool = True) -> Login:
 
 
 def copied(workspace: Workspace, where: Login, to: Path, most: int = MOST) -> set[str]:
-    made = self_hosted.copy(workspace, where, PLACES, to=to, most_bytes=most)
+    made = self_hosted.copy(workspace, where, PLACES, MARKERS, to=to, most_bytes=most)
     assert made.home == str(Path(where.path).resolve())
     with tarfile.open(to) as tar:
         return {entry.name for entry in tar if entry.isreg()}
@@ -76,6 +77,17 @@ def test_the_apps_own_places_are_copied_and_nothing_else(
 def test_the_apps_own_folder_is_copied_whole(workspace: Workspace, machine: Sshd, home: Path, tmp_path: Path) -> None:
     found = copied(workspace, login(machine, str(home / ".clawdbot")), tmp_path / "a.tgz")
     assert found == {"./clawdbot.json"}
+
+
+def test_a_home_without_the_app_is_not_copied_to_find_that_out(
+    workspace: Workspace, machine: Sshd, home: Path, tmp_path: Path
+) -> None:
+    (home / "other/.ssh").mkdir(parents=True)
+    (home / "other/.ssh/id_ed25519").write_text("a key")
+    with pytest.raises(ArchiveRefused, match=r"it has none of \.openclaw, \.clawdbot, clawd") as caught:
+        copied(workspace, login(machine, str(home / "other")), tmp_path / "a.tgz")
+    assert "the app's own folder in it" in caught.value.hint
+    assert (tmp_path / "a.tgz").read_bytes() == b"", "something of it came over"
 
 
 def test_a_key_that_nobody_confirms_stops_it_and_one_that_is_confirmed_is_remembered(
