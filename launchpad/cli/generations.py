@@ -22,6 +22,8 @@ WHY = {
     "restore": "before a restore",
     "soak": "left by a failed soak",
     "manual": "asked for",
+    "copy": "to carry it elsewhere",
+    "move": "left by a move",
     "rehearsal": "for a rehearsal",
     "backup": "fetched from a backup",
     "import": "before an import",
@@ -29,15 +31,26 @@ WHY = {
 }
 
 
-@app.command("generations", epilog="Example: launchpad generations alice")
-def generations(ctx: typer.Context, tenant: Tenant) -> None:
+@app.command("generations", epilog="Example: launchpad generations alice --drop 0mhcq2k3a-7f3k9")
+def generations(
+    ctx: typer.Context,
+    tenant: Tenant,
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", metavar="ID", help="Remove this one for good; once for each.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
     """Show what is kept of TENANT's data on its host, the newest first.
 
     A generation is all of its files at one instant, taken while it runs; it takes room only for what changed since.
+    Those that you asked for stay until you drop them; of the others the newest few stay.
     """
     from launchpad.operations.generations import generations
 
     session = Session.of(ctx)
+    if drop:
+        _drop(session, tenant, drop, yes=yes)
+        return
     past = generations(session.workspace, tenant)
     now = session.workspace.clock.now()
     rows = tuple(_row(item, now) for item in past.generations)
@@ -52,6 +65,23 @@ def _row(item: Generation, now: float) -> tuple[str, ...]:
     if item.incomplete:
         return item.id, "", "", "", "incomplete: its taking was cut off"
     return item.id, short_moment(item.at, now=now), item.version, item.release, WHY.get(item.why, item.why)
+
+
+def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
+    from launchpad.cli.prompts import confirm
+    from launchpad.operations.drop import drop as remove
+    from launchpad.operations.generations import generations
+
+    with errors_as_lines(session):
+        past = generations(session.workspace, tenant)
+        known = [past.generation(identifier) for identifier in drop]
+        what = ", ".join(f"{item.id} ({WHY.get(item.why, item.why)})" for item in known)
+        confirm(session, f"Remove {what} of {tenant}'s data for good?", yes=yes)
+    carry_out(
+        session,
+        lambda on_event: remove(session.workspace, tenant, drop, on_event=on_event),
+        words=lambda done: f"{tenant}: {', '.join(drop)} removed on {done.host}",
+    )
 
 
 @app.command("snapshot", epilog="Example: launchpad snapshot alice")

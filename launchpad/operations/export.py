@@ -24,7 +24,7 @@ from launchpad.fleet.sealing import seal_stream
 from launchpad.fleet.secret import Secret
 from launchpad.operations.carrying import leaving
 from launchpad.operations.generations import generations
-from launchpad.operations.snapshot import snapshot
+from launchpad.operations.snapshot import copy
 from launchpad.workspace import Workspace
 
 
@@ -79,7 +79,7 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
     secrets = _secrets(workspace, app, name) if how.secrets and app.exports.environment else {}
     lines = {key: line(str(key), value.reveal()) for key, value in secrets.items()}
     environment = "".join(item for item in lines.values() if item)
-    identifier = how.generation or snapshot(workspace, name, on_event=on_event).id
+    identifier = how.generation or copy(workspace, name, on_event=on_event).id
     kept = generations(workspace, name).generation(identifier)
     with (
         _whole(how.to) as file,

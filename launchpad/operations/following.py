@@ -86,14 +86,21 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
 
 
 def submit_for_tenant(
-    workspace: Workspace, name: str, *, kind: str, identifier: str = "", on_event: OnEvent
+    workspace: Workspace,
+    name: str,
+    *,
+    kind: str,
+    identifier: str = "",
+    more: Mapping[str, Any] | None = None,
+    on_event: OnEvent,
 ) -> Outcome:
-    """The operation that needs nothing but the tenant's name, on its host; a new id when there is none."""
+    """The operation that needs nothing but the tenant's name, and perhaps a word more, on its host; a new id when there
+    is none."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     submission = Submission(
         identifier=identifier or new_identifier(workspace.clock.now()),
-        operation={"kind": kind, "tenant": str(tenant.name)},
+        operation={"kind": kind, "tenant": str(tenant.name)} | dict(more or {}),
     )
     return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
 

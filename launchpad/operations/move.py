@@ -339,8 +339,12 @@ class _Moving:
         common = [item for item in here.generations if item["id"] in there.ids]
         if common and here.clock - float(common[0]["at"]) < FRESH_SECONDS:
             return
-        taken = self.submit(self.source, {"kind": "snapshot"})
-        self._carry(self.look(self.source), taken.id, str(common[0]["id"]) if common else "")
+        # An older runner keeps what was asked for by a person, and knows of nothing else.
+        copy = {"copy": True} if here.waits is not None else {}
+        taken = self.submit(self.source, {"kind": "snapshot"} | copy)
+        here = self.look(self.source)
+        base = next((str(item["id"]) for item in here.generations if item["id"] in there.ids), "")
+        self._carry(here, taken.id, base)
 
     def _carry(self, here: Whereabouts, generation: str, base: str) -> int:
         """Bring one generation over, or what differs from one that is there; how many bytes of files that were."""

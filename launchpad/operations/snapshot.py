@@ -9,5 +9,11 @@ from launchpad.workspace import Workspace
 
 
 def snapshot(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Take a generation of the tenant's data; its id is the operation's. Errors as of `submit`."""
+    """Take a generation of the tenant's data, which stays until somebody drops it; its id is the operation's. Errors as
+    of `submit`."""
     return submit_for_tenant(workspace, name, kind="snapshot", identifier=identifier, on_event=on_event)
+
+
+def copy(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Outcome:
+    """The same, to be carried elsewhere: it goes when there are newer ones of its kind."""
+    return submit_for_tenant(workspace, name, kind="snapshot", more={"copy": True}, on_event=on_event)

@@ -17,6 +17,9 @@ from launchpad.runner.record import Record
 MOST_KEPT = 5
 """Of those that operations took: the newest. The ones that a person asked for stay."""
 OF_CHANGES = ("upgrade", "rollback", "restore", "import", "soak")
+COPY, MOST_COPIES = "copy", 2
+"""Why one is there that only carries the data elsewhere, by an export or a move, and how many of those stay: what a
+later move is the difference to. As many stay of what moves kept when they stopped it."""
 MEGABYTE = 1 << 20
 LEAST_ROOM = 512 << 20
 """Bytes that stay free where tenants' data lies."""
@@ -36,7 +39,7 @@ class Generation(Record):
     app: str
     at: float
     why: str
-    """upgrade | rollback | restore | import | soak | manual | rehearsal | backup | received."""
+    """upgrade | rollback | restore | import | soak | manual | copy | move | rehearsal | backup | received."""
     operation: str
     disk_mb: int
     number: int = 0
@@ -119,10 +122,11 @@ def allow(host: Host, tenant: str, *, disk_mb: int) -> None:
 
 
 def superseded(generations: Sequence[Generation], *, needed: Collection[str] = ()) -> tuple[str, ...]:
-    """The ids of those (given newest first) that no rollback needs any more: what operations took, but for the newest
-    few and the needed ones."""
-    taken = [item for item in generations if item.why in OF_CHANGES]
-    return tuple(item.id for item in taken[MOST_KEPT:] if item.id not in needed)
+    """The ids of those (given newest first) that no rollback and no move needs any more: what operations took, but for
+    the newest few and the needed ones."""
+    kinds = ((OF_CHANGES, MOST_KEPT), ((COPY,), MOST_COPIES), (("move",), MOST_COPIES))
+    beyond = [item for whys, most in kinds for item in [one for one in generations if one.why in whys][most:]]
+    return tuple(item.id for item in beyond if item.id not in needed)
 
 
 def left(generations: Sequence[Generation], release: str) -> Generation | None:

@@ -446,6 +446,21 @@ def plan_snapshot(record: Mapping[str, Any], generation: str) -> list[TenantStep
     return [_generation(record, generation, "manual", guards=False), Commit()]
 
 
+def plan_copy(seen: Seen, generation: str) -> list[TenantStep]:
+    """Keep the data as it is, to carry it elsewhere, and of earlier copies only what a move may build upon."""
+    assert seen.record is not None
+    tenant, disk_mb = seen.record["tenant"], seen.record["disk_mb"]
+    copies = [item.id for item in seen.generations if item.why == generations.COPY]
+    old = tuple(copies[generations.MOST_COPIES - 1 :])
+    steps: list[TenantStep] = [_generation(seen.record, generation, generations.COPY, guards=False), Commit()]
+    return [*steps, PruneGenerations(tenant=tenant, drop=old, disk_mb=disk_mb)] if old else steps
+
+
+def plan_drop(record: Mapping[str, Any], drop: tuple[str, ...]) -> list[TenantStep]:
+    """Remove generations because a person asked for it; it cannot be undone."""
+    return [Commit(), PruneGenerations(tenant=record["tenant"], drop=drop, disk_mb=record["disk_mb"])]
+
+
 def plan_rehearsed(seen: Seen, generation: str, *, take: bool) -> list[TenantStep]:
     """Keep the data as it is for a rehearsal on another host, and nothing of those before it."""
     assert seen.record is not None

@@ -91,7 +91,8 @@ def planned_restore(host: Host, journal: Journal, operation: Mapping[str, Any], 
 
 
 def planned_snapshot(host: Host, journal: Journal, operation: Mapping[str, Any]) -> Planned:
-    """The data as it is now, kept until somebody drops it; or, for a rehearsal on another host, until that is over."""
+    """The data as it is now, kept until somebody drops it; or, for a rehearsal on another host, until that is over; or
+    to be carried elsewhere, until there are newer ones of that."""
     seen, wanted = plans.see(host, operation["tenant"]), operation.get("rehearsal", "")
     record = deployed(seen, operation["tenant"])
     if wanted not in ("", "take", "drop"):
@@ -100,9 +101,31 @@ def planned_snapshot(host: Host, journal: Journal, operation: Mapping[str, Any])
         raise Refused(f"{operation['tenant']}: has no data", kind="state")
     if wanted:
         plan = plans.plan_rehearsed(seen, journal.identifier, take=wanted == "take")
+    elif operation.get("copy"):
+        plan = plans.plan_copy(seen, journal.identifier)
     else:
         plan = plans.plan_snapshot(record, journal.identifier)
     return plan, {"release": record["release"]}
+
+
+def planned_drop(host: Host, operation: Mapping[str, Any]) -> Planned:
+    """Generations go that nobody needs; what is gone already is right. Refused for the one that a rollback to the
+    release before brings."""
+    tenant, wanted = operation["tenant"], operation["generations"]
+    seen = plans.see(host, tenant)
+    record = deployed(seen, tenant)
+    if not wanted or not all(isinstance(item, str) for item in wanted):
+        raise Refused("drop: generations: expected ids", hint=f"launchpad generations {tenant}")
+    there = tuple(item.id for item in seen.generations if item.id in wanted)
+    before = next(iter(record.get("before", ())), "")
+    needed = generations.left(seen.generations, before) if before else None
+    if needed is not None and needed.id in wanted:
+        raise Refused(
+            f"{tenant}: generation {needed.id} is what a rollback to {before} brings back",
+            kind="state",
+            hint=f"launchpad rollback {tenant} --list",
+        )
+    return plans.plan_drop(record, there) if there else [], {"release": record["release"]}
 
 
 def found_release(host: Host, record: Mapping[str, Any], short: str) -> Release:

@@ -122,6 +122,8 @@ SCENARIOS = [
     Scenario("restore", simple("restore", generation=SNAPSHOT), (OLD,), ends="old"),
     Scenario("restore while stopped", simple("restore", generation=SNAPSHOT), (OLD,), stopped=True, ends="held"),
     Scenario("snapshot", simple("snapshot"), (OLD,), ends="old"),
+    Scenario("copy", simple("snapshot", copy=True), (OLD,), ends="old"),
+    Scenario("drop", simple("drop", generations=[SNAPSHOT]), (OLD,), ends="old"),
     Scenario("import", bring_in(NEW), received=True),
     Scenario("import that fails in its rehearsal", bring_in(FLASHING), ends="refused", received=True),
     Scenario("import over what runs", bring_in(NEW, rehearse=False), (OLD,), received=True),

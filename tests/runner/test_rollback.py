@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from launchpad.runner import engine, generations, paths
@@ -200,6 +202,56 @@ def test_only_the_newest_generations_of_operations_are_kept_and_all_that_a_perso
     ]
     assert ("operation-manual", "manual") in kept
     assert set(host.volumes) == {paths.data("alice"), *(paths.generation("alice", name) for name, _ in kept)}
+
+
+def test_of_copies_that_were_carried_elsewhere_two_stay() -> None:
+    host = a_host(1)
+    run(host, simple("operation-manual", "snapshot"))
+    for number in range(4):
+        assert run(host, simple(f"operation-copy-{number}", "snapshot", copy=True))["outcome"] == "done"
+    assert reasons(host) == [
+        ("operation-copy-3", "copy"),
+        ("operation-copy-2", "copy"),
+        ("operation-manual", "manual"),
+    ]
+
+
+def test_a_person_drops_what_a_person_asked_for() -> None:
+    host = a_host(1)
+    for number in range(3):
+        run(host, simple(f"operation-00000{number}", "snapshot"))
+    before = log(host)
+    drop = simple("operation-drop", "drop", generations=["operation-000000", "operation-000002"])
+    assert run(host, drop)["outcome"] == "done"
+    assert reasons(host) == [("operation-000001", "manual")]
+    assert set(host.volumes) == {paths.data("alice"), paths.generation("alice", "operation-000001")}
+    assert log(host)[: len(before)] == before and serving(host) == ONE
+
+
+def test_what_is_not_there_is_gone_already() -> None:
+    host = a_host(1)
+    run(host, simple("operation-manual", "snapshot"))
+    (told,) = submit(host, simple("operation-drop", "drop", generations=["../../bob/generations/one"]), CALLER)
+    assert told["body"]["outcome"] == "unchanged"
+    assert reasons(host) == [("operation-manual", "manual")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (["operation-up-002"], "is what a rollback to"),
+        ([], "expected ids"),
+        ([1], "expected ids"),
+    ],
+)
+def test_what_a_rollback_needs_is_not_dropped(wanted: list[Any], said: str) -> None:
+    host = upgraded(1, 2)
+    run(host, simple("operation-manual", "snapshot"))
+    before = reasons(host)
+    with pytest.raises(Refused, match=said):
+        run(host, simple("operation-drop", "drop", generations=wanted))
+    assert reasons(host) == before
+    assert run(host, rollback("operation-000001", ONE))["outcome"] == "done"
 
 
 def test_a_release_that_a_generation_is_of_stays_on_the_host() -> None:

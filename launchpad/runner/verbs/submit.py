@@ -47,7 +47,8 @@ KEYS = {
     },
     "rehearse": {"kind", "tenant", "release", "files", "inventory", "generation", "may_shrink"},
     "rehearse-here": {"kind", "tenant", "release", "files", "generation", "without", "may_shrink"},
-    "snapshot": {"kind", "tenant", "rehearsal"},
+    "snapshot": {"kind", "tenant", "rehearsal", "copy"},
+    "drop": {"kind", "tenant", "generations"},
     "prune": {"kind"},
     "prepare": {"kind", "tenant", "release", "files", "inventory"},
     "depart": {"kind", "tenant", "to", "address", "above", "replaces", "ahead"},
@@ -57,11 +58,13 @@ KEYS = {
 }  # fmt: skip
 OPTIONAL = {
     "may_shrink", "rehearsed", "rehearsal", "replaces", "purge", "signature", "wrap", "recipients", "source", "ahead",
+    "copy",
 }  # fmt: skip
 TYPES = {
     "to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str,
     "address": str, "above": int, "epoch": int, "from": str, "may_shrink": list,
     "rehearsed": dict, "rehearsal": str, "without": list, "ahead": bool,
+    "copy": bool, "generations": list,
 }  # fmt: skip
 """Of the values that are read here and not by a parser of their own."""
 OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision", "rehearse-here"})
@@ -163,7 +166,7 @@ def planned(
             from launchpad.runner.deploy import planned_deploy
 
             return planned_deploy(host, journal, operation, secrets, caller)
-        case "rollback" | "restore" | "snapshot":
+        case "rollback" | "restore" | "snapshot" | "drop":
             from launchpad.runner import rollback
 
             match operation["kind"]:
@@ -171,6 +174,8 @@ def planned(
                     return rollback.planned_rollback(host, journal, operation, caller)
                 case "restore":
                     return rollback.planned_restore(host, journal, operation, caller)
+                case "drop":
+                    return rollback.planned_drop(host, operation)
             return rollback.planned_snapshot(host, journal, operation)
         case "backup" | "verify" | "fetch" | "drill" | "forget" | "rewrap":
             from launchpad.runner.backups import plan as backups
