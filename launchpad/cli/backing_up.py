@@ -166,5 +166,12 @@ def kit(
     data = {"file": str(file), "recovery": str(recipient)}
     session.output.result(data, f"{file} holds the recovery identity of {recipient}")
     session.output.say("print it or lock it away, in two places, and remove the file; then commit launchpad.yaml")
-    session.output.say("next: launchpad backup --this-workspace")
-    session.output.say("keys of backups that there are: launchpad backups rewrap --all")
+    targets = session.workspace.fleet.load().targets.values()
+    if any(target.kind != "local" for target in targets):
+        session.output.say("next: launchpad backup --this-workspace")
+        session.output.say("for the keys of earlier backups: launchpad backups rewrap --all")
+    else:
+        session.output.say(
+            "next: write a target over the network into inventory/targets.yaml (docs/backups.md), and make another kit then: "
+            "this page names no place"
+        )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from launchpad.errors import StateError
 from launchpad.fleet.files import remove_file, replace_file
-from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.references import Recipient
 from launchpad.fleet.sealing import new_identity
 from launchpad.fleet.target import Target
@@ -24,37 +23,39 @@ VARIABLES = {
 PAGE = """\
 LAUNCHPAD EMERGENCY KIT
 
-Whoever has this page can read every backup of this fleet that was begun since it was made, and the workspace with every
-secret in it. Print it or put it on two sticks, lock it away in two places, and remove this file.
+Whoever has this page can read every backup of this fleet that was begun after the page was made, and the workspace with
+every secret in it. Print it or put it on two sticks, lock it away in two places, and remove this file.
 
 The recovery identity ({recipient}):
 
 {identity}
 
-You need any Linux machine with `age` and `restic` 0.17 or newer, and one of the places below.
+You need any Linux machine with `age` and `restic` 0.17 or newer, and one of the places below. In the commands, write
+what stands there for WORKSPACE, KEYS and REPOSITORY, and the tenant's name for TENANT.
 
-1. Save the line that begins with AGE-SECRET-KEY as identity.txt.
+1. Save the line that begins with AGE-SECRET-KEY as identity.txt, and make the place known as it says below.
 2. The workspace (inventory, templates, settings, sealed secrets), as `launchpad backup --this-workspace` sent it:
      export RESTIC_PASSWORD=launchpad
      restic -r WORKSPACE dump latest workspace.tar.gz.age | age -d -i identity.txt | tar xz
-   It is ./workspace. If there is a history.bundle, `git clone history.bundle fleet` brings what was committed; copy
+   It is in ./workspace. If there is a history.bundle, `git clone history.bundle fleet` brings what was committed; copy
    what is in ./workspace over it. With Launchpad and LAUNCHPAD_IDENTITY=identity.txt all goes on from here; the steps
    below are for doing without.
 3. A tenant's key lies beside its backups, in a small repository with the public password `launchpad`:
-     restic -r REPOSITORY.key dump latest key.age | age -d -i identity.txt > key
-   If that does not open, somebody laid another beside it: restic -r REPOSITORY.key snapshots has the earlier ones.
+     restic -r KEYS dump latest key.age | age -d -i identity.txt > key
+   If that does not open, or step 4 says that the key is wrong, somebody laid another one beside it: `restic -r KEYS
+   snapshots` lists the earlier ones; take each one's ID in the place of latest.
 4. The backups:
      unset RESTIC_PASSWORD
      restic -r REPOSITORY --password-file key snapshots
      restic -r REPOSITORY --password-file key restore latest:/srv/generation --target ./data
    ./data then has one folder for each volume of the app, with the files as they were.
 
-REPOSITORY is, for a tenant called TENANT, and WORKSPACE the same with {workspace} in the place of TENANT:
+THE PLACES
+
 {places}
 
-What hosts were given for these places when this page was made (newer values are in the workspace, in
-inventory/secrets/targets/, sealed for this identity too):
-{credentials}
+What makes them known is what hosts were given when this page was made. Newer values are in the workspace, in
+inventory/secrets/targets/, sealed for this identity too.
 """
 
 
@@ -73,9 +74,8 @@ def kit(workspace: Workspace, file: Path) -> Recipient:
     page = PAGE.format(
         recipient=recipient,
         identity=content.strip().splitlines()[-1],
-        places=places(fleet),
-        workspace=NAME,
-        credentials=credentials(workspace, fleet),
+        places="\n\n".join(place(workspace, target) for _, target in sorted(fleet.targets.items()))
+        or "(There are no targets yet: write one into inventory/targets.yaml, and see there.)",
     )
     replace_file(file, page.encode(), mode=0o600)
     try:
@@ -86,39 +86,40 @@ def kit(workspace: Workspace, file: Path) -> Recipient:
     return recipient
 
 
-def credentials(workspace: Workspace, fleet: Fleet) -> str:
-    """What a shell is told for each place; the words that say so where nothing is known."""
-    lines: list[str] = []
-    for _, target in sorted(fleet.targets.items()):
-        if target.kind == "local":
-            continue
-        given = {name: value.reveal() for name, (_, value) in workspace.target_secrets.reveal(target.name).items()}
-        known = {str(name): given[name] for name in target.credentials if name in given}
-        if target.kind == "sftp" and known:
-            lines += [f"  {target.name}: save these lines as ssh_key (chmod 600); restic -o sftp.args='-i ssh_key' ..."]
-            lines += known["SSH_KEY"].strip().splitlines()
-        elif known:
-            words = " ".join(f"{VARIABLES[name]}={shlex.quote(value)}" for name, value in known.items())
-            lines.append(f"  {target.name}: export {words}")
-        else:
-            lines.append(f"  {target.name}: none were set")
-    return "\n".join(lines) or "  (none)"
+def place(workspace: Workspace, target: Target) -> str:
+    """Where the repositories of one target lie, as restic is told of them, and what makes it known to a shell."""
+    where = [
+        ("WORKSPACE", "none here" if target.kind == "local" else _location(target, NAME)),
+        ("KEYS", _location(target, "TENANT.key")),
+        ("REPOSITORY", _location(target, "TENANT")),
+    ]
+    about = " (on each tenant's host)" if target.kind == "local" else ""
+    lines = [f"{target.name}{about}", *(f"  {name:<10}  {location}" for name, location in where)]
+    return "\n".join([*lines, *_known(workspace, target)])
 
 
-def places(fleet: Fleet) -> str:
-    """Where repositories lie, as restic is told of them."""
-    found = [f"  {target.name}: {_location(target)}" for _, target in sorted(fleet.targets.items())]
-    return "\n".join(found) or "  (no targets yet: see inventory/targets.yaml)"
+def _known(workspace: Workspace, target: Target) -> list[str]:
+    if target.kind == "local":
+        return []
+    given = {name: value.reveal() for name, (_, value) in workspace.target_secrets.reveal(target.name).items()}
+    known = {str(name): given[name] for name in target.credentials if name in given}
+    if not known:
+        return ["  no credentials were set"]
+    if target.kind == "sftp":
+        words = "  save these lines as ssh_key (chmod 600), and write restic -o sftp.args='-i ssh_key' for restic:"
+        return [words, *known["SSH_KEY"].strip().splitlines()]
+    words = " ".join(f"{VARIABLES[name]}={shlex.quote(value)}" for name, value in known.items())
+    return [f"  export {words}"]
 
 
-def _location(target: Target) -> str:
+def _location(target: Target, name: str) -> str:
     match target.kind:
         case "local":
-            return f"{target.url}/TENANT (on the tenant's host)"
+            return f"{target.url}/{name}"
         case "rest":
-            return f"rest:{target.url}/TENANT/"
+            return f"rest:{target.url}/{name}/"
         case "s3":
-            return f"s3:{target.url}/TENANT"
+            return f"s3:{target.url}/{name}"
         case _:
             server, _, path = str(target.url).removeprefix("sftp://").partition("/")
-            return f"sftp://{server}//{path}/TENANT"
+            return f"sftp://{server}//{path}/{name}"

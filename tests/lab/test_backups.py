@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -439,7 +440,8 @@ def test_the_kit_alone_brings_the_workspace_and_the_data_back(fleet: Fleet) -> N
     assert "rewrap" not in world.launchpad("status", "alice").err
     fleet.here("backup", "--this-workspace")
     host.exec(["apt-get", "install", "-qy", "age"], timeout=300)
-    for target in ("rest", "cloud"):
+    host.exec(["sh", "-c", "mkdir -p /root/.ssh; ssh-keyscan -p 2222 127.0.0.1 >> /root/.ssh/known_hosts"])  # a yes
+    for target in ("rest", "cloud", "sftp"):
         folder = f"/root/rescue-{target}"
         rescue(host, page.read_text(), target, folder)
         assert "to-come-back" in fleet.markers(f"{folder}/data"), target
@@ -448,16 +450,20 @@ def test_the_kit_alone_brings_the_workspace_and_the_data_back(fleet: Fleet) -> N
 
 
 def rescue(host: Any, page: str, target: str, folder: str) -> None:
-    """What the page says, done by somebody who has it and that target."""
+    """What the page says, done to the letter by somebody who has it and that target."""
     lines = page.splitlines()
     host.write(f"{folder}/identity.txt", next(line for line in lines if "AGE-SECRET-KEY-" in line))
-    about = [line.partition(f"  {target}: ")[2] for line in lines if line.startswith(f"  {target}: ")]
-    reaching = next(line for line in about if line.startswith("export "))
-    place = next(line for line in about if line != reaching)
-    script = "\n".join([f"set -eux; cd {folder}", reaching, *(line.strip() for line in lines if line[:5] == " " * 5)])
-    script = script.replace("restic -r WORKSPACE", f"restic -r {place.replace('TENANT', '_launchpad-workspace')}")
-    beside = place.replace("TENANT", "TENANT.key")
-    script = script.replace("REPOSITORY.key", beside).replace("REPOSITORY", place)
+    start = next(number for number, line in enumerate(lines) if line.split() == [target])
+    about = list(takewhile(str.strip, lines[start + 1 :]))
+    places = dict(line.split() for line in about if len(line.split()) == 2)
+    reaching = [line for line in about if line.startswith("  export ")]
+    script = "\n".join([f"set -eux; cd {folder}", *reaching, *(line for line in lines if line[:5] == " " * 5)])
+    for word in ("WORKSPACE", "KEYS", "REPOSITORY"):
+        script = script.replace(f" {word} ", f" {places[word]} ")
+    if target == "sftp":
+        first = next(number for number, line in enumerate(about) if "BEGIN OPENSSH" in line)
+        host.write(f"{folder}/ssh_key", "\n".join(about[first:]) + "\n")
+        script = f"chmod 600 {folder}/ssh_key\n" + script.replace("restic -r", "restic -o sftp.args='-i ssh_key' -r")
     host.exec(["bash", "-c", script.replace("TENANT", "alice")], timeout=300)
 
 

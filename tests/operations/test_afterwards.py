@@ -317,7 +317,15 @@ def test_the_kit_says_what_reaches_the_places(workspace: Workspace) -> None:
     page = workspace.root.parent / "kit.txt"
     kit(workspace, page)
     assert f"export RESTIC_REST_USERNAME=hosts RESTIC_REST_PASSWORD={PASSWORD}" in page.read_text()
-    assert f"with {NAME} in the place of TENANT" in page.read_text()
+    lines = [line.split() for line in page.read_text().splitlines()]
+    for words in (
+        ["WORKSPACE", f"rest:{OFFSITE[0]}/{NAME}/"],
+        ["KEYS", f"rest:{OFFSITE[0]}/TENANT.key/"],
+        ["REPOSITORY", f"rest:{OFFSITE[0]}/TENANT/"],
+        ["KEYS", "/mnt/disk/TENANT.key"],
+    ):
+        assert words in lines
+    assert all(len(line) <= 120 or "export" in line for line in page.read_text().splitlines())
 
 
 # --- what a purge leaves
