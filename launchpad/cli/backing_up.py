@@ -171,7 +171,5 @@ def kit(
         session.output.say("next: launchpad backup --this-workspace")
         session.output.say("for the keys of earlier backups: launchpad backups rewrap --all")
     else:
-        session.output.say(
-            "next: write a target over the network into inventory/targets.yaml (docs/backups.md), and make another kit then: "
-            "this page names no place"
-        )
+        session.output.say("this page names no place yet: write a target over the network into inventory/targets.yaml,")
+        session.output.say("take recovery: out of launchpad.yaml, and make another kit")
