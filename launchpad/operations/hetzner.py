@@ -69,7 +69,10 @@ class Hetzner(Resolver):
         if there is None:
             created = zone.create_rrset(name=_below(name, zone), type=kind, ttl=TTL_SECONDS, records=records)
             created.action.wait_until_finished()
-        elif [item.value for item in there.records or ()] != [address]:
+            return
+        if there.ttl != TTL_SECONDS:  # first, so that the new address is not remembered for longer
+            there.change_rrset_ttl(TTL_SECONDS).wait_until_finished()
+        if [item.value for item in there.records or ()] != [address]:
             there.set_rrset_records(records).wait_until_finished()
 
 

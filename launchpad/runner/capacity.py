@@ -51,8 +51,8 @@ def check_clone(host: Host, release: Release, *, hint: str) -> None:
         raise Refused(message + ", ".join(others), kind="locked", hint=LATER)
 
 
-def check_memory(host: Host, release: Release, *, hint: str) -> None:
-    """The same of its memory alone."""
+def check_memory(host: Host, release: Release, *, hint: str, what: str = "a rehearsal") -> None:
+    """The same of its memory alone; `what` would take it."""
     free, wanted = available_mb(host), sum(service.memory_mb for service in release.services)
     if free is None:
         return
@@ -60,10 +60,10 @@ def check_memory(host: Host, release: Release, *, hint: str) -> None:
     if free - sum(promised.values()) >= wanted:
         return
     if free < wanted:
-        message = f"{release.tenant}: {free} MB of memory are free, and a rehearsal may take {wanted}"
+        message = f"{release.tenant}: {free} MB of memory are free, and {what} may take {wanted}"
         raise Refused(message, kind="state", hint=hint)
     taken = ", ".join(promised)
-    message = f"{release.tenant}: a rehearsal may take {wanted} MB of memory, and those that are free are for {taken}"
+    message = f"{release.tenant}: {what} may take {wanted} MB of memory, and those that are free are for {taken}"
     raise Refused(message, kind="locked", hint=LATER)
 
 

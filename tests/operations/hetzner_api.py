@@ -47,7 +47,14 @@ class Api:
         zone, name, kind = key
         records = [{"value": value, "comment": ""} for value in self.records[key]]
         number = self.zones.index(zone) + 1
-        return {"id": f"{name}/{kind}", "name": name, "type": kind, "ttl": None, "zone": number, "records": records}
+        return {
+            "id": f"{name}/{kind}",
+            "name": name,
+            "type": kind,
+            "ttl": self.ttls.get(key),
+            "zone": number,
+            "records": records,
+        }
 
 
 @contextmanager
@@ -87,6 +94,10 @@ def hetzner(api: Api) -> Iterator[Api]:
             key = (api.zones[int(parts[1]) - 1], name, kind)
             if made and key in api.records:
                 return 409, {"error": {"code": "uniqueness_error", "message": "it is there"}}
+            if parts[-1] == "change_ttl":
+                api.ttls[key] = body["ttl"]
+                api.changes.append(f"{name} {kind} for {body['ttl']} s")
+                return 201, {"action": ENDED}
             api.records[key] = [item["value"] for item in body["records"]]
             api.ttls |= {key: body["ttl"]} if made else {}
             api.changes.append(f"{name} {kind} {' '.join(api.records[key])}")

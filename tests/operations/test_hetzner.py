@@ -48,6 +48,18 @@ def test_several_addresses_become_one(api: Api) -> None:
     assert api.records["example.com", "alice", "A"] == [THERE]
 
 
+@pytest.mark.parametrize("ttl", [None, 3600])
+def test_records_that_were_there_are_not_remembered_for_longer(api: Api, ttl: int | None) -> None:
+    key = ("example.com", "alice", "A")
+    api.records[key] = [HERE]
+    if ttl:
+        api.ttls[key] = ttl
+    keeper(api).point(["alice.example.com"], THERE)
+    keeper(api).point(["alice.example.com"], THERE)
+    assert api.changes == ["alice A for 60 s", f"alice A {THERE}"]
+    assert (api.ttls[key], api.records[key]) == (60, [THERE])
+
+
 @pytest.mark.parametrize("other", ["AAAA", "CNAME"])
 def test_records_of_another_kind_are_a_persons(api: Api, other: str) -> None:
     api.records["example.com", "alice", other] = ["elsewhere"]

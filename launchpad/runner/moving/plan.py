@@ -79,7 +79,7 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
     seen = plans.see(host, release.tenant, release)
     if seen.serving:
         raise Refused(f"{release.tenant} runs here already", kind="state", hint="launchpad status")
-    check_memory(host, release, hint="make room, or take another host")
+    check_memory(host, release, hint="make room, or take another host", what="it")
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
         message = f"{release.tenant}: its data may take {release.disk_mb} MB, and {room} MB are free"
