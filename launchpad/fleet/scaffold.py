@@ -69,6 +69,8 @@ def scaffold(root: Path, owner: Owner, *, example: bool = False) -> tuple[Path, 
     refuse_existing(root)
     made: list[Path] = []
     try:
+        for folder in ("apps", "tenants"):
+            (root / INVENTORY / folder).mkdir(parents=True, exist_ok=True)
         for name, content in _contents(owner, example=example).items():
             if name != ".gitignore" or not (root / name).exists():
                 replace_file(root / name, content)

@@ -48,6 +48,7 @@ def test_nobody_is_in_it_who_was_not_asked_for(tmp_path: Path, owner: Owner) -> 
     fleet = store(tmp_path).load()
     assert (fleet.hosts, fleet.tenants, sorted(fleet.tiers)) == ({}, {}, ["light", "standard"])
     assert [path.name for path in files if path.suffix == ".yaml"] == ["tiers.yaml", "launchpad.yaml"]
+    assert all((tmp_path / "inventory" / folder).is_dir() for folder in ("apps", "tenants")), "where one's own go"
 
 
 def test_git_does_not_see_what_is_this_checkout_s_own(tmp_path: Path, owner: Owner) -> None:
