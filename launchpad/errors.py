@@ -1,4 +1,4 @@
-"""Every deliberate error of Launchpad, one tree.
+"""Every error that Launchpad raises on purpose, and what it exits with.
 
     LaunchpadError            exit  retry
     ├── InventoryError        3     no    what was written is wrong; file and line, every mistake at once

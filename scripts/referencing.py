@@ -66,8 +66,8 @@ def described(path: str, command: Any) -> Iterator[str]:
 def keys(made: dict[str, Any], definitions: dict[str, Any], above: str = "") -> Iterator[str]:
     """A line for each key of a file, with what it means."""
     made = resolved(made, definitions)
-    if isinstance(made.get("additionalProperties"), dict) and not made.get("properties"):
-        yield from keys(made["additionalProperties"], definitions, f"{above}NAME.")
+    if (each := by_name(made)) is not None and not made.get("properties"):
+        yield from keys(each, definitions, f"{above}NAME.")
         return
     for name, item in made.get("properties", {}).items():
         inner = resolved(item, definitions)
@@ -76,10 +76,16 @@ def keys(made: dict[str, Any], definitions: dict[str, Any], above: str = "") -> 
         meaning = " ".join((item.get("description") or inner.get("description") or "").split())
         yield f"- `{above}{name}`{default}{': ' + meaning if meaning else ''}"
         listed = resolved(inner.get("items", {}), definitions)
-        if inner.get("properties") or isinstance(inner.get("additionalProperties"), dict):
+        if inner.get("properties") or by_name(inner) is not None:
             yield from keys(inner, definitions, f"{above}{name}.")
         elif listed.get("properties"):
             yield from keys(listed, definitions, f"{above}{name}[].")
+
+
+def by_name(made: dict[str, Any]) -> dict[str, Any] | None:
+    """What is below each name, where the names are whoever's writes them."""
+    below = [made.get("additionalProperties"), *made.get("patternProperties", {}).values()]
+    return next((item for item in below if isinstance(item, dict)), None)
 
 
 def written(default: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +17,8 @@ def commands() -> Iterator[tuple[str, Any]]:
     for entry in entries().values():
         command = load(entry)
         inner = getattr(command, "commands", None)
-        if inner is None:
-            yield entry.name, command
-        else:
+        yield entry.name, command
+        if inner is not None:
             yield from ((f"{entry.name} {name}", item) for name, item in inner.items())
 
 
@@ -33,3 +33,20 @@ def test_every_command_says_what_it_does_with_an_example(name: str, command: Any
     for option in command.params:
         if option.param_type_name == "option":
             assert option.help, f"{option.opts[0]} has no help"
+
+
+def lines_of_keys() -> list[str]:
+    return [line for line in reference().splitlines() if line.startswith("- `") and not line.startswith("- `--")]
+
+
+def test_every_key_of_every_file_has_a_word() -> None:
+    assert len(lines_of_keys()) > 140
+    assert [
+        line for line in lines_of_keys() if re.fullmatch(r"- `[^`]+`(; .+ when left out)?: \S.+", line) is None
+    ] == []
+
+
+def test_no_word_on_a_file_is_a_developers() -> None:
+    code = re.compile(r"\bNone\b|\bFleet\b|`[A-Z]\w+\.|\w\(\)|frozen|\bTrue\b.*:")
+    told = [line.partition(": ")[2] for line in lines_of_keys()]
+    assert [text for text in told if code.search(text)] == []

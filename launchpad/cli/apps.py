@@ -15,7 +15,7 @@ from launchpad.fleet.app import App, AppVersion
 if TYPE_CHECKING:
     from launchpad.operations.pin import Pinned
 
-app = typer.Typer(help="Show what can be hosted, and pin its images.")
+app = typer.Typer(help="Show what can be hosted, and pin its images.", epilog="Example: launchpad app show openclaw")
 
 
 @app.command("list", epilog="Example: launchpad app list")

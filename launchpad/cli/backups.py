@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
     from launchpad.operations.forget import Forgotten
 
-app = typer.Typer(help="List, fetch, verify and thin out tenants' backups.")
+app = typer.Typer(
+    help="List, fetch, verify and thin out tenants' backups.", epilog="Example: launchpad backups list alice"
+)
 
 
 @app.callback()

@@ -12,7 +12,10 @@ from launchpad.cli.session import Session
 from launchpad.cli.tenants import TenantArgument
 from launchpad.errors import InventoryError
 
-app = typer.Typer(help="Show where tenants' names lead, and have them lead to their hosts.")
+app = typer.Typer(
+    help="Show where tenants' names lead, and have them lead to their hosts.",
+    epilog="Example: launchpad dns show alice",
+)
 
 NO_PROVIDER = "launchpad.yaml names nobody who keeps the names' records"
 

@@ -19,7 +19,7 @@ from launchpad.fleet.names import HostName
 from launchpad.fleet.quantities import Size
 from launchpad.fleet.references import Address, Fingerprint
 
-app = typer.Typer(help="Add, show, list and remove hosts.")
+app = typer.Typer(help="Add, show, list and remove hosts.", epilog="Example: launchpad host list")
 
 HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="The host's name.", autocompletion=complete.hosts)]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

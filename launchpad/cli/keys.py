@@ -10,7 +10,7 @@ from launchpad.cli.output import fields
 from launchpad.cli.session import Session
 from launchpad.errors import InventoryError
 
-app = typer.Typer(help="Show and make this operator's keys.")
+app = typer.Typer(help="Show and make this operator's keys.", epilog="Example: launchpad key show")
 
 
 @app.callback()

@@ -69,6 +69,7 @@ def apply(
     """Bring tenants, hosts or the whole fleet to what the inventory says, hosts side by side.
 
     It never retires a tenant, never moves a version down, never moves a tenant to another host and never removes data.
+    What differs of a host itself it says and leaves to `launchpad provision HOST`, which a change of who gets in wants.
     """
     from launchpad.cli.progress import telling
     from launchpad.cli.prompts import confirm

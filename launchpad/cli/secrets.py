@@ -17,7 +17,10 @@ from launchpad.fleet.nearest import nearest
 from launchpad.fleet.secret import Secret
 from launchpad.fleet.tenant import Tenant
 
-app = typer.Typer(help="Set, list, rotate and remove tenants' secrets.")
+app = typer.Typer(
+    help="Set, list, rotate and remove tenants' secrets.",
+    epilog="Example: launchpad secret set alice ANTHROPIC_API_KEY",
+)
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Such as ANTHROPIC_API_KEY.", autocompletion=complete.secrets)

@@ -165,7 +165,9 @@ def _with_steps(entry: Entry) -> str:
 def open_tenant(
     ctx: typer.Context,
     tenant: Tenant,
-    devices: Annotated[bool, typer.Option("--devices", help="List the devices instead.")] = False,
+    devices: Annotated[
+        bool, typer.Option("--devices", help="List the devices that are let in and those that wait, instead of a link.")
+    ] = False,
     approve: Annotated[str, typer.Option(metavar="DEVICE", help="Let this waiting device in instead.")] = "",
 ) -> None:
     """Print a link that lets a browser into TENANT: a one-time one where the app makes such links.

@@ -12,7 +12,7 @@ from launchpad.cli.prompts import read_secret
 from launchpad.cli.session import Session
 from launchpad.errors import InventoryError
 
-app = typer.Typer(help="Show and try the places for backups.")
+app = typer.Typer(help="Show and try the places for backups.", epilog="Example: launchpad target show offsite")
 
 TargetArgument = Annotated[str, typer.Argument(metavar="TARGET", autocompletion=complete.targets)]
 

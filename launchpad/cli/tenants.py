@@ -24,7 +24,10 @@ from launchpad.fleet.tenant import Tenant, Value
 
 _FIRST = {"host": "launchpad host add NAME --address …", "tier": "write one into inventory/tiers.yaml"}
 
-app = typer.Typer(help="Add, show, list and remove tenants.")
+app = typer.Typer(
+    help="Add, show, list and remove tenants.",
+    epilog="Example: launchpad tenant list",
+)
 
 TenantArgument = Annotated[
     str, typer.Argument(metavar="TENANT", help="The tenant's name.", autocompletion=complete.tenants)

@@ -7,7 +7,7 @@ import typer
 from launchpad.cli.output import Table
 from launchpad.cli.session import Session
 
-app = typer.Typer(help="Show what tenants can get.")
+app = typer.Typer(help="Show what tenants can get.", epilog="Example: launchpad tier list")
 
 
 @app.callback()

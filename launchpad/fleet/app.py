@@ -37,9 +37,11 @@ class AppVersion(Model):
     """One version of an app that tenants may run."""
 
     version: VersionName
+    """Its name, as upstream calls it."""
     images: Mapping[ImageName, ImageReference] = {}
     """By the names that the services use. One without a digest can be listed, and not deployed."""
     notes: Prose | None = None
+    """Where its release notes are, or what they say."""
     breaks: Prose | None = None
     """What stops working when a tenant comes to this version."""
     follows: tuple[VersionName, ...] = ()
@@ -50,37 +52,50 @@ class Service(Model):
     """One container of the app. Shares are of the tenant's tier; those not written are split equally."""
 
     image: ImageName | None = None
-    """Which of the version's images; the one named like the service when absent."""
+    """Which of the version's images; the one named like the service when left out."""
     memory: Share | None = None
+    """Its share of the tier's memory, such as 0.5."""
     cpus: Share | None = None
+    """Its share of the tier's CPUs."""
     pids: Share | None = None
+    """Its share of the tier's processes."""
 
 
 class Web(Model):
     """What Caddy dials for the tenant's domains."""
 
     service: ServiceName
+    """Which service answers visitors."""
     port: Port
+    """Where it listens, inside the container."""
 
 
 class SecretSpec(Model):
     """A secret that the app takes."""
 
     name: SecretName
+    """What the app reads it by."""
     required: bool = False
+    """Whether the app does not start without it."""
     generate: Annotated[int, Field(ge=SHORTEST_TOKEN, le=256)] | None = None
     """The length of the random token that is made when nothing has been set."""
     purpose: Prose | None = None
+    """What it is for, as `launchpad secret list` says it."""
 
 
 class Probe(Model):
     """One question about health. Only process and ready decide a deploy; provider and channel warn."""
 
     kind: Literal["process", "ready", "provider", "channel"]
+    """process: its containers run; ready: it answers; provider and channel: what it talks to does."""
     service: ServiceName | None = None
+    """Which service is asked."""
     port: Port | None = None
+    """Where it listens, inside the container."""
     path: UrlPath | None = None
+    """What is asked for, by HTTP GET."""
     expect: Annotated[int, Field(ge=100, le=599)] = 200
+    """The HTTP status that is good."""
 
     def findings(self) -> Iterator[Finding]:
         asks = (self.service, self.port, self.path)
@@ -94,10 +109,15 @@ class Action(Model):
     """Something that the app offers to do inside its own container."""
 
     name: ActionName
+    """What it is called."""
     service: ServiceName
+    """In whose container it runs."""
     argv: Annotated[tuple[Argument, ...], Field(min_length=1)]
+    """The command and its arguments; no shell reads them."""
     timeout: Duration = Duration(60)
+    """How long it may take."""
     purpose: Prose | None = None
+    """What it is for, as people are told."""
 
 
 class Timings(Model):
@@ -115,7 +135,9 @@ class TemplateFile(Model):
     """A file of the release that is rendered from a template of the app."""
 
     template: FilePath
+    """The template, in the app's own folder below templates/compose/."""
     path: FilePath
+    """What the file is called beside the tenant's compose.yaml."""
 
 
 @dataclass(frozen=True)
@@ -132,28 +154,37 @@ class App(Model):
 
     name: AppName
     summary: Prose | None = None
+    """What it is, in a line."""
     template: FilePath
     """The folder below templates/compose/ that has compose.yaml.j2 and the files' templates."""
     strategy: Literal["swap", "beside"]
     """swap: one writer, the old one stops before the new one starts; beside: two may run at once."""
     services: Annotated[Mapping[ServiceName, Service], Field(min_length=1, max_length=MOST_SERVICES)]
-    """In order: a service's place gives its address."""
+    """Its containers, by name; a service's place gives its address."""
     web: Web | None = None
+    """What answers visitors; left out when nothing does."""
     volumes: tuple[VolumeName, ...] = ()
+    """What is kept of it: the names of its volumes, which templates mount."""
     secrets: tuple[SecretSpec, ...] = ()
+    """The secrets that it takes."""
     variables: Mapping[VariableName, Variable] = {}
+    """What a tenant may set, beside secrets."""
     egress: Literal["open", "none"] = "open"
+    """open: its containers reach the Internet, and nothing private; none: nothing at all."""
     probes: tuple[Probe, ...] = (Probe(kind="process"),)
+    """How its health is told."""
     actions: tuple[Action, ...] = ()
+    """What it offers to do inside its own container."""
     may_shrink: tuple[TableName, ...] = ()
     """Tables of its SQLite databases that may lose rows in an upgrade, such as caches; shell patterns. Any other that
     does fails the rehearsal."""
     timings: Timings = Timings()
     files: tuple[TemplateFile, ...] = ()
+    """Files of the release beside compose.yaml."""
     imports: Imports | None = None
-    """None: nothing can be imported into it."""
+    """How a self-hosted one becomes a tenant; without it nothing can be imported."""
     exports: Exports | None = None
-    """None: it has no format of its own to export to."""
+    """What an archive looks like that a plain install starts on; without it nothing can be exported."""
     versions: Annotated[tuple[AppVersion, ...], Field(min_length=1)]
     """Newest last."""
 

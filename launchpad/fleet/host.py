@@ -29,7 +29,9 @@ class Operator(Model):
     """A person and the SSH keys that may run Launchpad's runner in that person's name."""
 
     name: OperatorName
+    """What the person is called in journals and histories."""
     keys: Annotated[tuple[PublicKey, ...], Field(min_length=1)]
+    """The person's public SSH keys; each can run Launchpad's runner there and nothing else."""
 
 
 class Caddy(Model):
@@ -38,8 +40,9 @@ class Caddy(Model):
     image: ImageReference = ImageReference("docker.io/library/caddy:2.11.7")
     """Must be pinned by digest before a host is provisioned with it."""
     acme_email: Email | None = None
+    """Whom the certificate authority writes to about certificates that end."""
     acme_ca: HttpsUrl | None = None
-    """The ACME directory; Caddy's own default (Let's Encrypt) when absent."""
+    """The ACME directory; Caddy's own (Let's Encrypt) when left out."""
     acme_ca_root: FilePath | None = None
     """A PEM file in the workspace: the certificate authority that the ACME directory itself is signed by."""
     stream_close_delay: Duration = Duration(24 * 3600)
@@ -50,7 +53,9 @@ class Storage(Model):
     """What /srv/launchpad lies on: a block device, or a file of this size on the root disk."""
 
     device: DevicePath | None = None
+    """A whole block device, which is formatted when it is empty: /dev/disk/by-id/…"""
     loop: Size | None = None
+    """The size of a file on the root disk that takes a device's place; at least resources.disk."""
 
     def findings(self) -> Iterator[Finding]:
         if (self.device is None) == (self.loop is None):
@@ -61,17 +66,22 @@ class Reserve(Model):
     """What the host keeps for itself."""
 
     memory: Size = Size(512)
+    """Of the host's memory: what its own services take, and what one clone of a rehearsal wants."""
     disk: Size = Size(1024)
+    """Of resources.disk: what lets an undo and the journals go on when tenants have filled the rest."""
 
 
 class Resources(Model):
     """What the host has. Memory and disk are never promised twice; CPU of shared tiers is, `cpu_overcommit` times."""
 
     memory: Size
+    """Its RAM."""
     cpus: Annotated[float, Field(gt=0, le=1024)]
+    """Its CPU cores."""
     disk: Size
     """The size of /srv/launchpad."""
     cpu_overcommit: Annotated[float, Field(ge=1, le=64)] = 4.0
+    """How many times over the CPUs may be promised to tenants of shared tiers."""
     reserve: Reserve = Reserve()
 
     def findings(self) -> Iterator[Finding]:
@@ -90,22 +100,28 @@ class Resources(Model):
 
 
 class Host(Model):
-    """One VPS. From a loaded Fleet, `operators` and `caddy` already have what launchpad.yaml says for every host."""
+    """One VPS. In a loaded fleet `operators` and `caddy` have what launchpad.yaml says for every host, and `storage` is
+    never None."""
 
     name: HostName
     address: Address
+    """Where it answers SSH: an IP address, or a name that leads to one."""
     port: Port = 22
+    """Of its SSH server."""
     user: Literal["launchpad"] = "launchpad"
+    """The operators' user there, which provisioning makes."""
     fingerprints: tuple[Fingerprint, ...] = ()
     """Host keys that are accepted at the first contact; empty: a person confirms."""
     resources: Resources
     operators: tuple[Operator, ...] = ()
+    """Who may operate it; those of launchpad.yaml when left out."""
     caddy: Caddy = Caddy()
     storage: Storage | None = None
-    """From a loaded Fleet never None: a loop file of the size of resources.disk unless written otherwise."""
+    """What /srv/launchpad lies on; a file of the size of resources.disk on the root disk when left out."""
     drill_host: HostName | None = None
     """Another host of the fleet, on which upgrades are rehearsed when this one has no memory free for a clone."""
     labels: Mapping[HostName, Prose] = {}
+    """Words of yours, such as {provider: hetzner}; nothing is computed from them."""
 
     def findings(self) -> Iterator[Finding]:
         loop = self.storage.loop if self.storage else None

@@ -99,8 +99,11 @@ class KeptSecret(Model):
     """A secret that a self-hosted one keeps in a JSON file, and what is to stand there once Launchpad keeps it."""
 
     secret: SecretName
+    """Which of the app's secrets it is."""
     file: VolumePattern
+    """The files in which it may stand."""
     key: KeyPath
+    """The key under which it stands, such as channels.telegram.botToken."""
     where: Mapping[str, str] = {}
     """What else the same object has to say, such as {provider: openai}."""
     instead: Annotated[Mapping[str, Any], Field(min_length=1)]
@@ -121,6 +124,7 @@ class Imports(Model):
     environment: tuple[VolumePattern, ...] = ()
     """Files of NAME=value lines, in which secrets may stand too."""
     secrets: tuple[KeptSecret, ...] = ()
+    """Secrets that are found in its files, and sealed."""
 
     def findings(self) -> Iterator[Finding]:
         for index, item in enumerate(self.layouts):
@@ -133,7 +137,9 @@ class Exports(Model):
     """What a tenant's data is called in an archive that a plain install of the app starts on, unpacked in a home."""
 
     places: Annotated[Mapping[VolumePath, ArchivePath], Field(min_length=1)]
+    """Each volume, or path in one, and what it is called in the archive."""
     leave_out: tuple[VolumePattern, ...] = ()
+    """What is of no use elsewhere: caches, locks, sockets."""
     environment: ArchivePath | None = None
     """The file of NAME=value lines from which the app reads its secrets."""
 

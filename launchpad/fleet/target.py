@@ -33,7 +33,9 @@ class Target(Model):
 
     name: TargetName
     kind: Literal["local", "sftp", "rest", "s3"]
+    """local: a folder on the host; sftp: an SFTP server; rest: restic's REST server; s3: a bucket."""
     url: TargetUrl
+    """Where it is: /mnt/disk, sftp://user@host/path, https://host:8000/path, https://host/bucket."""
     append_only: bool = False
     """What its keeper promises: what the hosts hold can add, and neither delete nor overwrite. `target show` tries."""
     host_keys: tuple[HostKey, ...] = ()

@@ -28,22 +28,30 @@ Value = Annotated[str | int | float | bool, PlainValidator(_scalar, json_schema_
 
 
 class Tenant(Model):
-    """Everything but the secrets. From a loaded Fleet, all that it names exists and the variables fit the app."""
+    """Everything but the secrets. From a loaded Fleet, all that it names exists and the variables fit the app, whose
+    defaults `Fleet.variables(tenant)` adds."""
 
     name: TenantName
     slot: Annotated[int, Field(ge=FIRST_SLOT, le=LAST_SLOT)]
     """Given once by `tenant add`, never reused."""
     app: AppName
+    """What runs: the name of a file in inventory/apps/, or an app that ships."""
     version: VersionName
+    """Which of the app's versions is to run; `launchpad versions APP` shows them."""
     tier: TierName
+    """Which limits hold, of those in inventory/tiers.yaml."""
     host: HostName
+    """Where it runs; `launchpad move` changes it."""
     domains: tuple[DomainName, ...] = ()
+    """The names at which visitors reach it, over HTTPS."""
     running: bool = True
+    """false: deployed and stopped, its data kept."""
     variables: Mapping[VariableName, Value] = {}
-    """As written; `Fleet.variables(tenant)` adds the app's defaults."""
+    """What the app lets a tenant set; its defaults hold for the others."""
     ring: RingName | None = None
     """The ring of a rollout that takes it, one of those in launchpad.yaml; else chance decides."""
     note: Prose | None = None
+    """For people; nothing is computed from it."""
 
     def findings(self) -> Iterator[Finding]:
         for index, domain in enumerate(self.domains):

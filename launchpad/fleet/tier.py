@@ -22,6 +22,7 @@ class Log(Model):
     size: Size = Size(10)
     """Of one file."""
     files: Annotated[int, Field(ge=1, le=20)] = 3
+    """So many files for each service; the oldest goes when one more is begun."""
 
 
 Count = Annotated[int, Field(ge=0, le=10_000)]
@@ -35,7 +36,9 @@ class Keep(Model):
     daily: Count = 14
     """The last one of so many days that have any."""
     weekly: Count = 8
+    """The last one of so many weeks that have any."""
     monthly: Count = 12
+    """The last one of so many months that have any."""
 
     def findings(self) -> Iterator[Finding]:
         if not self.last:
@@ -57,14 +60,18 @@ class Tier(Model):
     kind: Literal["shared", "dedicated"] = "shared"
     """dedicated: its CPUs are promised to no one else; shared: they are a limit."""
     memory: Size
+    """Of all services of a tenant together; there is no swap."""
     cpus: Annotated[float, Field(gt=0, le=1024)]
+    """CPU cores of all services together; 0.5 is half of one."""
     pids: Annotated[int, Field(ge=16, le=32768)] = 512
+    """Processes and threads of all services together."""
     disk: Size
+    """Of a tenant's data; what its generations hold does not count."""
     tmp: Size | None = None
     """The size of each service's /tmp, which counts as memory: a quarter of it when left out, at most 256 MiB."""
     log: Log = Log()
     backup: Backup | None = None
-    """None: its tenants have no backups."""
+    """Where backups go and how long they stay; without it the tier's tenants have none."""
     price: Prose | None = None
     """For people, such as `29 EUR a month`; nothing is computed from it."""
 

@@ -18,12 +18,17 @@ class Variable(Model):
     """What values are right. Text is one line of at most 512 characters; templates still quote it where it lands."""
 
     type: Literal["text", "integer", "number", "switch"] = "text"
+    """What kind of value is right; a switch is true or false."""
     default: Value | None = None
+    """What holds for a tenant that does not set it."""
     required: bool = False
+    """Whether every tenant has to set it."""
     choices: tuple[str, ...] = ()
+    """The values that are right; any when left out."""
     pattern: Prose | None = None
     """A regular expression that the whole text must match."""
     purpose: Prose | None = None
+    """What it is for, as people are told."""
 
     def parse(self, value: Value) -> Value:
         """The value when it is right; raises Malformed."""

@@ -36,10 +36,6 @@ class Entry:
     seconds: float | None
     steps: tuple[StepResult, ...]
 
-    @property
-    def is_open(self) -> bool:
-        return not self.outcome
-
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"steps": [dataclasses.asdict(step) for step in self.steps]}
 

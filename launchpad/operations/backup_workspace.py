@@ -24,7 +24,7 @@ from launchpad.fleet.target import Target
 from launchpad.fleet.tier import Keep
 from launchpad.operations.forget import Forgotten, Odd, thin
 from launchpad.operations.repositories import HERE, How, ask, task, with_password
-from launchpad.runner.backups.restic import PUBLIC
+from launchpad.runner.protocol import PUBLIC
 from launchpad.workspace import Workspace
 
 NAME = "_launchpad-workspace"

@@ -262,8 +262,3 @@ def tell(wards: Wards, event: Event, *, state: MemberState | None = None) -> Non
     """Say something of the rollout itself, or of one of its tenants."""
     host, tenant = (state.host, state.tenant) if state else ("", "")
     wards.on_event(Heard(host=host, operation=wards.rollout.id, tenant=tenant, event=event))
-
-
-def _ails(state: MemberState) -> bool:
-    """Whether it failed only by not being well now."""
-    return state.outcome == "failed" and state.steady is None and state.message.startswith("was upgraded, but ")

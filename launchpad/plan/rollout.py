@@ -14,16 +14,9 @@ from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.runner.protocol import Intent, Member, Rollout, Wave, digest_of
 
 Outcome = Literal["waiting", "running", "changed", "failed", "unknown", "left", "undone"]
-OUTCOMES: Mapping[str, str] = {
-    "waiting": "not begun",
-    "running": "its upgrade goes on",
-    "changed": "runs the new version, and goes well",
-    "failed": "was tried and is as before, or does not go well",
-    "unknown": "its host does not answer, or something else has it and does not end",
-    "left": "is none of this rollout's any more",
-    "undone": "was taken back",
-}
-"""Every word there is for how a tenant of a rollout stands."""
+"""How a tenant of a rollout stands: not begun; its upgrade goes on; runs the new version, and goes well; was tried and
+is as before, or does not go well; its host does not answer, or something else has it and does not end; is none of this
+rollout's any more; was taken back."""
 
 Verdict = Literal["open", "pass", "fail", "inconclusive"]
 FORTH, BACK = "u", "r"

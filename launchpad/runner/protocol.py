@@ -51,14 +51,12 @@ TIMELESS_VERBS = frozenset({"hello", "install"})
 """Understood between any two protocols: by them a newer client finds an older runner and brings it up to date. Their
 bodies never change, and their replies only gain keys."""
 
-OPERATION_KINDS = (
-    "provision", "deploy", "stop", "start", "restart", "retire", "upgrade", "rollback", "restore", "snapshot",
-    "backup", "verify", "fetch", "drill", "prune", "forget", "rewrap", "import", "rehearse",
-    "prepare", "depart", "arrive", "forward", "decline", "rehearse-here",
-)  # fmt: skip
 BESIDE = frozenset({"backup", "verify", "fetch", "drill", "forget", "rewrap"})
 """Operations that change nothing of their tenant: others go on meanwhile, an upgrade or its undo above all."""
 NEVER_RESUMED = BESIDE | {"rehearse-here"}
+PUBLIC = "launchpad"
+"""The password of the repositories with a wrapped key and with the workspace: what lies in them is sealed, and has to
+be found without a key."""
 MOST_REHEARSED_AGE = 6 * 3600
 """Seconds: so old the data may be on which another host has rehearsed an upgrade when that begins."""
 

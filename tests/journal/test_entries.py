@@ -31,7 +31,7 @@ def test_an_entry_is_read_whole() -> None:
 
 def test_an_operation_that_goes_on_has_no_outcome() -> None:
     entry = entry_from_json(WHOLE | {"outcome": None, "seconds": None, "steps": None}, host="web-1")
-    assert entry.is_open
+    assert not entry.outcome
     assert entry.seconds is None
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
+from launchpad.runner.protocol import PUBLIC
+
 UNREADABLE, NO_REPOSITORY, LOCKED, WRONG_KEY = 3, 10, 11, 12
-PUBLIC = "launchpad"
-"""The password of the repository with a wrapped key: what lies in it is sealed, and has to be found without a key."""
 KEY_FILE = "key.age"
 CACHE = "/srv/cache"
 """Where what restic keeps of a remote repository lies in the sandbox, when it may keep it."""

@@ -9,7 +9,7 @@ from launchpad.runner import paths, slots
 from launchpad.runner.backups import inside, keeping, restic
 from launchpad.runner.backups.target import Target
 from launchpad.runner.host import Confined, Host
-from launchpad.runner.protocol import Refused
+from launchpad.runner.protocol import PUBLIC, Refused
 
 LOCAL = "/srv/target"
 """Where a local target's folders lie in the sandbox."""
@@ -66,7 +66,7 @@ def _with_anothers(target: Target, tenant: str, task: Mapping[str, Any], given: 
 def trial(host: Host, target: Target, credentials: Mapping[str, str]) -> Confined:
     """Work with no tenant at all, by the uid of slot 0, which is nobody's: what can be done to the target."""
     uid, writes = slots.host_uid(0), {}
-    repository: dict[str, Any] = target.as_json() | {"password": restic.PUBLIC, "credentials": dict(credentials)}
+    repository: dict[str, Any] = target.as_json() | {"password": PUBLIC, "credentials": dict(credentials)}
     if target.kind == "local":
         own = f"{inside.TRIAL}.key"
         host.folder(f"{target.url}/{own}", mode=0o700, uid=uid)

@@ -33,8 +33,6 @@ ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 MOUNT_TARGET = re.compile(r"(?:/[A-Za-z0-9_.][A-Za-z0-9_.-]*)+")
 
-SIDES = ("a", "b")
-
 
 def is_part(text: str) -> bool:
     """Whether the text can name a part of a release: a service, a volume, an app, an action."""
