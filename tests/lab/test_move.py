@@ -166,6 +166,33 @@ def test_a_new_host_that_cannot_start_it_gives_it_back(pair: Pair) -> None:
     assert pair.running_on(name) == [pair.new.name]
 
 
+def test_a_new_host_that_is_gone_for_good_does_not_keep_her_data(pair: Pair) -> None:
+    """Nobody is left there to write down that it will not take her in; a person saw its power off. When it comes back
+    all the same, she runs once, and what was purged at home starts there anew."""
+    name = "frida"
+    pair.add(name)
+    pair.new.exec(["docker", "network", "create", "--subnet", taken(pair, name), "in-the-way"])
+    assert pair.world.launchpad(*command(name), check=False, timeout=MOVE_SECONDS).code == 6
+    words = ("move", name, "--to", "web-2", "--back", "--yes")
+    fenced = (*words, "--fence", "power seen off at the rack")
+    refused = pair.world.launchpad(*fenced, check=False)
+    assert refused.code == 4 and "web-2 answers: it is not gone" in refused.err, refused
+    pair.new.power_off_hard()
+    assert pair.world.launchpad(*words, check=False).code == 6
+    pair.world.launchpad(*fenced)
+    assert pair.running_on(name) == [pair.old.name]
+    assert pair.world.wait_for(name, "/marker").body == f"{name} was here".encode()
+    pair.new.start()
+    pair.new.settle()
+    assert pair.running_on(name) == [pair.old.name]
+    pair.world.launchpad("retire", name, "--purge", "--yes")
+    pair.world.deploy(name)
+    pair.world.wait_for(name)
+    reboot(pair.old, "")
+    pair.old.settle()
+    assert pair.running_on(name) == [pair.old.name]
+
+
 def taken(pair: Pair, name: str) -> str:
     """The subnet that the tenant's network would have."""
     from launchpad.runner import slots

@@ -10,7 +10,9 @@ from launchpad.operations.address import ip_of
 
 
 def host(address: str) -> Host:
-    return Host.model_validate({"name": "web-1", "address": address, "cpus": 2, "memory": "4GiB", "disk": "20GiB"})
+    return Host.model_validate(
+        {"name": "web-1", "address": address, "resources": {"cpus": 2, "memory": "4GiB", "disk": "20GiB"}}
+    )
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7"])
