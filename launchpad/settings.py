@@ -1,14 +1,16 @@
-"""Who operates, and with which keys. What holds for the whole fleet stands in its launchpad.yaml; this is one's own.
+"""Who operates, and with which keys.
 
-LAUNCHPAD_WORKSPACE     the workspace's folder; else the nearest one upward that has a launchpad.yaml
-LAUNCHPAD_CONFIG        the folder with this operator's keys; else ~/.config/launchpad
-LAUNCHPAD_OPERATOR      the name in launchpad.yaml's operators; else the login name
-LAUNCHPAD_IDENTITY      the age identity that opens the fleet's secrets; else CONFIG/identity
-LAUNCHPAD_SSH_KEY       the key that hosts know; else CONFIG/ssh_ed25519 if it is there, else ~/.ssh and the agent
-LAUNCHPAD_SIGNING_KEY   the key that signs runners; else CONFIG/signing_ed25519
-LAUNCHPAD_PARALLEL      hosts at a time, 1 to 256; else 32
-LAUNCHPAD_CONNECT_TIMEOUT   such as 10s
-LAUNCHPAD_DEBUG         anything: tell on standard error what SSH does
+What holds for the whole fleet stands in its launchpad.yaml; what is one's own is in the environment.
+
+    LAUNCHPAD_WORKSPACE     the workspace's folder; else the nearest one upward that has a launchpad.yaml
+    LAUNCHPAD_CONFIG        the folder with this operator's keys; else ~/.config/launchpad
+    LAUNCHPAD_OPERATOR      the name in launchpad.yaml's operators; else the login name
+    LAUNCHPAD_IDENTITY      the age identity that opens the fleet's secrets; else CONFIG/identity
+    LAUNCHPAD_SSH_KEY       the key that hosts know; else CONFIG/ssh_ed25519 if it is there, else ~/.ssh and the agent
+    LAUNCHPAD_SIGNING_KEY   the key that signs runners; else CONFIG/signing_ed25519
+    LAUNCHPAD_PARALLEL      hosts at a time, 1 to 256; else 32
+    LAUNCHPAD_CONNECT_TIMEOUT   such as 10s
+    LAUNCHPAD_DEBUG         anything: tell on standard error what SSH does
 """
 
 from __future__ import annotations
