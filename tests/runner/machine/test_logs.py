@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterable
 
 import pytest
@@ -67,10 +68,16 @@ def test_frames_come_out_as_they_went_in_however_they_arrive(sent: list[tuple[in
     ours, theirs = socket.socketpair()
     with ours, theirs:
         data = b"".join(frame(kind, piece) for kind, piece in sent)
-        for start in range(0, len(data), size):
-            theirs.sendall(data[start : start + size])
-        theirs.shutdown(socket.SHUT_WR)
+
+        def send() -> None:  # beside the reader: a socket takes some hundred pieces, however small, and then waits
+            for start in range(0, len(data), size):
+                theirs.sendall(data[start : start + size])
+            theirs.shutdown(socket.SHUT_WR)
+
+        sending = threading.Thread(target=send)
+        sending.start()
         assert list(frames(Stream(ours))) == sent
+        sending.join()
 
 
 def test_a_frame_of_an_absurd_size_is_refused_before_it_is_read() -> None:
