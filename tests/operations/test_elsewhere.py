@@ -78,7 +78,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, bytes]:
     app.write_text(app.read_text().replace("}}]\n", f"}}}}, {{version: {NEW}, images: {{web: '{image(NEW)}'}}}}]\n", 1))
     drill_host(place.workspace.root)
     with (place.workspace.root / "launchpad.yaml").open("a") as file:
-        file.write("rollout: {rings: [all], soak: 1s, tenant_soak: 1s}\n")
+        file.write("rollout: {rings: [all], soak: 1s, tenant_soak: 1s, timeout: 60s}\n")
     for host in place.both:
         host.registry |= {image(OLD), image(NEW)}
         host.schemas |= {image(OLD): 1, image(NEW): 2}
