@@ -455,8 +455,7 @@ class MemoryHost(MemoryRestic):
 
     def _let_crash(self) -> None:
         for name, box in self.boxes.items():
-            death = DIES_AFTER.get(self.behaviours.get(box.image, "good"))
-            if death is None or box.state != "running":
+            if box.state != "running" or (death := DIES_AFTER.get(self.behaviours.get(box.image, "good"))) is None:
                 continue
             after, code = death
             if self.clock - float(box.started_at) > after:

@@ -9,6 +9,7 @@ from launchpad.runner import paths
 from launchpad.runner.host import Failed
 from launchpad.runner.machine.files import DiskFiles
 from launchpad.runner.machine.http import Answer, ask_unix, request
+from launchpad.runner.machine.newcomers import newcomers_wait
 
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 RELOADS = f"{paths.STATE}/reloads"
@@ -41,7 +42,8 @@ class CaddySites(DiskFiles):
             wanted = self.adapt(text.decode())
         if self.running_sites() == wanted:
             return
-        _ask("POST", "/load", json.dumps(wanted).encode(), kind="application/json")
+        with newcomers_wait():
+            _ask("POST", "/load", json.dumps(wanted).encode(), kind="application/json")
         self.write(RELOADS, f"{self.reload_count() + 1}\n".encode())
 
     def _set_bad_sites_aside(self) -> bool:
