@@ -16,6 +16,7 @@ def test_rendered_text_is_the_golden_one() -> None:
     assert {name: text for name, text in rendered_files() if text != _golden(name)} == {}, WRITE
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(compose_command() is None, reason="Compose 2 is not here; set LAUNCHPAD_COMPOSE")
 def test_compose_and_caddy_still_make_of_it_what_was_recorded() -> None:
     assert {name: text for name, text in recorded_files() if text != _golden(name)} == {}, WRITE

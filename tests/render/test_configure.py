@@ -13,7 +13,7 @@ import pytest
 
 from tests.render.example import TEMPLATES, rendered
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here")
+pytestmark = [pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here"), pytest.mark.programs]
 
 FOLDER = TEMPLATES / "compose/openclaw"
 DECIDED = json.loads(rendered("alice").files["openclaw.json"])

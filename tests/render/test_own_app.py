@@ -131,6 +131,7 @@ def test_any_text_arrives_as_that_text(workspace: Path, keys: set[str], title: s
     assert set(service) == keys
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(compose_command() is None, reason="Compose 2 is not here; set LAUNCHPAD_COMPOSE")
 def test_compose_reads_every_text_as_that_text(workspace: Path) -> None:
     for title in ("${HOME}", "$(reboot)", '"; privileged: true #', "{{ 7 * 7 }}", "é 漢 😀"):

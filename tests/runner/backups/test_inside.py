@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,12 @@ def _restic() -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= (0, 17)
 
 
-needs_restic = pytest.mark.skipif(not _restic(), reason="needs restic 0.17 or newer")
-pytestmark = needs_restic
+_there = pytest.mark.skipif(not _restic(), reason="needs restic 0.17 or newer")
+pytestmark = [_there, pytest.mark.programs]
+
+
+def needs_restic(test: Callable[..., None]) -> Callable[..., None]:
+    return pytest.mark.programs(_there(test))
 
 
 @dataclass

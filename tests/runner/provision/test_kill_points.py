@@ -130,9 +130,9 @@ def test_again_changes_nothing(scenario: Scenario) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @names
 def test_killed_at_every_call(scenario: Scenario, mode: str) -> None:
-    for moment in killed(scenario):
-        if moment.mode != mode or moment.known:
-            continue
+    to_judge = [moment for moment in killed(scenario) if moment.mode == mode and not moment.known]
+    typed_again = turn(to_judge, MODES.index(mode), len(MODES))
+    for moment in to_judge:
         left_alone = moment.host()
         left_alone.operator_listens = False
         left_alone.pass_time(REVERT_SECONDS)
@@ -140,7 +140,7 @@ def test_killed_at_every_call(scenario: Scenario, mode: str) -> None:
         host = moment.host()
         for journal in list(open_journals(host)):
             engine.carry_out(host, journal.identifier)
-        goes_on(host, scenario, moment)
+        goes_on(host, scenario, moment, again=moment in typed_again)
 
 
 @names
@@ -154,14 +154,17 @@ def test_rebooted_at_any_call(scenario: Scenario) -> None:
         goes_on(host, scenario, moment)
 
 
-def goes_on(host: BareHost, scenario: Scenario, moment: Moment) -> None:
-    """What was open is settled; the operator types the same command again."""
+def goes_on(host: BareHost, scenario: Scenario, moment: Moment, *, again: bool = True) -> None:
+    """What was open is settled; the operator types the same command again, at least where it has not ended as it does
+    undisturbed."""
     host.begun.clear()
     host.pass_time(REVERT_SECONDS)
     assert somebody_gets_in(host), f"{moment}: locked out"
-    outcome = run(host, body(scenario.settings, "operation-000002"))
-    assert outcome in (scenario.ends, "unchanged"), f"{moment}"
-    judge(host, scenario, "done" if outcome == "unchanged" else outcome)
+    outcome = (Journal(host, "operation-000001").outcome() or {}).get("outcome")
+    if again or outcome != scenario.ends:
+        outcome = run(host, body(scenario.settings, "operation-000002"))
+        assert outcome in (scenario.ends, "unchanged"), f"{moment}"
+    judge(host, scenario, "done" if outcome == "unchanged" else str(outcome))
 
 
 def test_every_kind_of_step_is_in_a_provision() -> None:
