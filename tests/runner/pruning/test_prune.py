@@ -20,7 +20,7 @@ from launchpad.runner.pruning.steps import PRUNE_STEPS, RemoveImage
 from launchpad.runner.steps import step_name
 from launchpad.runner.verbs.plan import plan
 from launchpad.runner.verbs.submit import submit
-from tests.memory.effects import Killed, turn
+from tests.memory.effects import MODES, Killed, Moment, moments, turn
 from tests.memory.host import MemoryHost
 from tests.memory.living import CALLER, a_host, rollback, run, serving, simple, upgrade, version
 from tests.memory.releases import deploy_body, image, release
@@ -133,20 +133,24 @@ def test_a_plan_shows_the_same_and_changes_nothing(host: MemoryHost) -> None:
     assert [step.title for step in Journal(host, IDENTIFIER).plan()[1:]] == told[1:]
 
 
-@pytest.mark.parametrize("mode", ["before", "halfway", "after"])
+@cache
+def _moments() -> list[Moment]:
+    """Every moment at which the process may die."""
+    host: MemoryHost = pickle.loads(_lived_in())
+    found = moments(host, lambda: prune(host))
+    assert len(found) == len(MODES) * len(host.calls)
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_killed_at_every_call(mode: str) -> None:
-    whole: MemoryHost = pickle.loads(_lived_in())
-    prune(whole)
-    for call in range(1, len(whole.calls) + 1):
-        host: MemoryHost = pickle.loads(_lived_in())
-        host.kill_at, host.kill_mode = call, mode
-        with pytest.raises(Killed):
-            prune(host)
-        host.died()
-        for journal in list(open_journals(host)):
-            engine.carry_out(host, journal.identifier)
-        prune(host, PRUNE | {"id": "operation-prune-2"})
-        judge(host)
+    for moment in _moments():
+        if moment.mode == mode and not moment.known:
+            host = moment.host()
+            for journal in list(open_journals(host)):
+                engine.carry_out(host, journal.identifier)
+            prune(host, PRUNE | {"id": "operation-prune-2"})
+            judge(host)
 
 
 @pytest.mark.parametrize("fault", ["docker_down", "disk_full"])
