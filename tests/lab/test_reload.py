@@ -40,7 +40,6 @@ def test_who_comes_during_a_reload_waits(
         for number in range(RELOADS):
             world.add_tenant(f"next-{number}")
             world.deploy(f"next-{number}")
-        time.sleep(1)  # those who waited have their answer
     reloads = world.reloads() - before
     lost = sum(count for words, count in got.items() if words != "answered")
     measured("reload-requests-lost", lost, n=got.total(), detail=f"{reloads} reloads")

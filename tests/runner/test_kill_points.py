@@ -362,10 +362,10 @@ if EVIDENCE:
 
 
 def struck(scenario: Scenario, fault: str) -> Sequence[Moment]:
-    """The moments at which it is this fault's turn: every other one has one, and in the next scenario the others."""
+    """The moments at which it is this fault's turn: every third one has one, and in the next scenario others."""
     after = [moment for moment in killed(scenario, "after") if not moment.known]
-    number = FAULTS.index(fault) + len(FAULTS) * (SCENARIOS.index(scenario) % 2)
-    return turn(after, number, 2 * len(FAULTS))
+    number = FAULTS.index(fault) + len(FAULTS) * (SCENARIOS.index(scenario) % 3)
+    return turn(after, number, 3 * len(FAULTS))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
@@ -428,7 +428,7 @@ RUNNING = [item for item in SCENARIOS if item.first and not item.stopped and ite
 def test_a_release_serves_while_the_disk_is_full(scenario: Scenario) -> None:
     """A disk that runs full in the middle does not leave the tenant down until somebody comes."""
     serving = {scenario.first[-1][0].short, answering(scenario)}
-    for call in turn(range(1, calls_of(scenario) + 1), 1, 4):
+    for call in turn(range(1, calls_of(scenario) + 1), RUNNING.index(scenario) % 8, 8):
         host = prepared(scenario)
         host.fill_at = len(host.calls) + call
         with contextlib.suppress(Refused):
