@@ -56,9 +56,11 @@ def test_an_archive_is_its_owners_alone_and_has_the_marker(world: World, exporte
     assert exported.stat().st_mode & 0o777 == 0o600
     with tarfile.open(exported) as tar:
         names = tar.getnames()
-        tar.extractall(tmp_path, filter="data")
+        for name in names:
+            if name.startswith("beacon/marker/beacon.sqlite") and (file := tar.extractfile(name)) is not None:
+                (tmp_path / Path(name).name).write_bytes(file.read())
     assert {"beacon/marker/beacon.sqlite", "beacon/store/store.sqlite", "beacon/.env"} <= set(names)
-    connection = sqlite3.connect(tmp_path / "beacon/marker/beacon.sqlite")
+    connection = sqlite3.connect(tmp_path / "beacon.sqlite")
     assert connection.execute("SELECT text FROM marker").fetchone() == ("from-alice",)
     again = world.launchpad("export", "alice", "--to", str(exported), check=False)
     assert (again.code, "is there already" in again.err) == (4, True)
