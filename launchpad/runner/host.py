@@ -255,7 +255,7 @@ class Traffic(Protocol):
     def load_sites(self) -> None:
         """Have Caddy run what the Caddyfile and sites/ say now. A site that Caddy refuses is set aside, so that it
         blocks no other. Failed, and the old configuration goes on, when Caddy is down or refuses it all the same.
-        Does nothing when Caddy already runs just that. Nobody's request is lost by it: who comes meanwhile waits."""
+        Does nothing when Caddy already runs just that. Who comes meanwhile waits, and is not closed on."""
 
 
 class Confined(Record):

@@ -8,7 +8,6 @@ lost at no distance, 335 of 360 at a round trip of 100 ms; with it none, and eac
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import Any
 
 from launchpad.runner.host import Failed
 from launchpad.runner.machine.command import succeed
+from launchpad.runner.machine.filter import change_filter
 
 PORTS = (80, 443)
 UNDER_WAY_SECONDS = 0.6
@@ -42,7 +42,7 @@ def newcomers_wait() -> Iterator[None]:
     """While the block runs nobody new comes to Caddy, and who came before it has asked; QUIC is not held, which Caddy
     hands from one configuration to the next. Failed when the kernel takes no rule."""
     table = {"table": {"family": "inet", "name": _TABLE}}
-    _tell([
+    change_filter([
         {"add": table}, {"delete": table}, {"add": table},  # one that was left over goes
         {"add": {"set": {**_PORTS, "timeout": LONGEST_SECONDS}}},
         {"add": {"chain": _INPUT}},
@@ -55,9 +55,4 @@ def newcomers_wait() -> Iterator[None]:
         yield
     finally:
         with suppress(Failed):  # then the seconds end it
-            _tell([{"delete": table}])
-
-
-def _tell(commands: list[dict[str, Any]]) -> None:
-    """One transaction of the kernel's packet filter."""
-    succeed(["nft", "--json", "--file", "-"], stdin=json.dumps({"nftables": commands}).encode())
+            change_filter([{"delete": table}])

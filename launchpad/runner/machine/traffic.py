@@ -13,6 +13,7 @@ from typing import Any
 from launchpad.runner import slots
 from launchpad.runner.host import Failed
 from launchpad.runner.machine.command import run, succeed
+from launchpad.runner.machine.filter import change_filter
 from launchpad.runner.machine.http import Stream, request, status_of
 
 TABLE = "launchpad_gate"
@@ -154,9 +155,8 @@ def _members(objects: Iterable[Mapping[str, Any]], name: str) -> frozenset[IPv4A
 
 
 def _change(commands: list[dict[str, Any]]) -> None:
-    """One transaction: all of it or nothing, and no packet sees anything between."""
     try:
-        succeed(["nft", "--json", "--file", "-"], stdin=json.dumps({"nftables": commands}).encode())
+        change_filter(commands)
     except Failed as error:
         raise Failed(f"cannot change the traffic gate: {error.message}", lines=error.lines) from error
 
