@@ -13,7 +13,7 @@ from measurement import record
 if TYPE_CHECKING:
     from tests.ssh.sshd import Sshd
 
-SERVERS = {"sshd", "machine", "site", "hanging_up"}
+SERVERS = {"sshd", "machine", "hanging_up"}
 """The fixtures that start a server: who asks for one is marked `programs`."""
 
 

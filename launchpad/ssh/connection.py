@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
@@ -59,11 +58,8 @@ class Connection:
     def close(self) -> None:
         """Leave; at once, also when the host is gone."""
         connection, self._fabric = self._fabric, None
-        if connection is None:
-            return
-        with contextlib.suppress(OSError):  # wakes paramiko's reader, which looks only every 100 ms whether it may end
-            connection.transport.sock.shutdown(socket.SHUT_RDWR)
-        connection.close()
+        if connection is not None:
+            connection.close()
 
     def exchange(
         self,

@@ -77,6 +77,7 @@ def test_a_shell_reads_any_text_as_one_word(value: str) -> None:
     assert done.stdout.decode() == value
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("value", HOSTILE)
 def test_caddy_reads_the_same_text_or_it_is_refused(value: str) -> None:
     try:

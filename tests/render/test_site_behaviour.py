@@ -19,20 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchkit.ports import free_port
 
 from launchpad.render import TemplateSource, render_caddyfile
 from tests.render.example import TEMPLATES, fleet_of, rendered
 from tests.render.tools import adapt, caddy_program
 
+pytestmark = pytest.mark.programs
 HOST = "alice.example.com"
 SOON = int(0.2 * 1e9)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class App(BaseHTTPRequestHandler):

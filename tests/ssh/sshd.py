@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from benchkit.sshd import PROGRAM, Server, fingerprint, free_port, make_key
+from benchkit.ports import free_port
+from benchkit.sshd import PROGRAM, Server, fingerprint, make_key
 
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.identity import Identity

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -55,14 +54,6 @@ def test_the_socket_sends_small_packets_at_once(sshd: Sshd) -> None:
         assert connection._fabric is not None
         own = connection._fabric.transport.sock
         assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
-
-
-def test_closing_does_not_wait_for_paramiko_s_reader(sshd: Sshd) -> None:
-    connection = Connection(sshd.endpoint(), identity=sshd.identity)
-    connection.ask("hello", {})
-    started = time.monotonic()
-    connection.close()
-    assert time.monotonic() - started < 0.08
 
 
 def test_a_request_is_one_line_whatever_is_in_it(sshd: Sshd) -> None:

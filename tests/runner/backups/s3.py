@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 BUCKET = "backups"
@@ -35,8 +34,3 @@ def s3_server(folder: Path, port: int, *, within: Sequence[str] = ()) -> Iterato
             yield
         finally:
             process.terminate()
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchkit.ports import free_port
 
 from launchpad.runner.backups import s3
-from tests.runner.backups.s3 import BUCKET, KEY_ID, SECRET, free_port, s3_server
+from tests.runner.backups.s3 import BUCKET, KEY_ID, SECRET, s3_server
 from tests.runner.backups.test_inside import PASSWORD, WRAP, Sandbox, flip, made, needs_restic
 
 pytestmark = pytest.mark.programs

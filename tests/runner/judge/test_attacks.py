@@ -39,7 +39,7 @@ LAYERS: dict[str, Callable[[Release, dict[str, str]], None]] = {
 
 def marks(layer: str) -> list[pytest.MarkDecorator]:
     absent = pytest.mark.skipif(compose_command() is None, reason="Compose 2 is not here; set LAUNCHPAD_COMPOSE")
-    return [pytest.mark.programs, absent] if layer == "compose" else []
+    return {"release": [], "site": [pytest.mark.programs], "compose": [pytest.mark.programs, absent]}[layer]
 
 
 def sent(attack: Attack) -> tuple[Release, dict[str, str]]:
