@@ -208,10 +208,12 @@ def restic(sandbox: Sandbox, *words: str) -> str:
     return subprocess.run(argv, env=environment, text=True, capture_output=True, check=True).stdout
 
 
-@pytest.fixture
-def pushed(sandbox: Sandbox) -> tuple[Sandbox, dict[str, Any], set[str], set[str]]:
-    """Ten days' backups that operators have seen, and then a thief's, which the rules would rather keep: what was
-    seen, the real ones and the thief's."""
+Pushed = tuple[Sandbox, dict[str, Any], set[str], set[str]]
+
+
+@pytest.fixture(scope="module")
+def pushed_once(tmp_path_factory: pytest.TempPathFactory) -> Pushed:
+    sandbox = made(tmp_path_factory.mktemp("pushed"))
     restic(sandbox, "init")
     days = [NOW - datetime.timedelta(days=day) for day in range(10, 0, -1)]
     real = set(dated(sandbox, *days))
@@ -221,11 +223,20 @@ def pushed(sandbox: Sandbox) -> tuple[Sandbox, dict[str, Any], set[str], set[str
     return sandbox, seen, real, ids(sandbox) - real
 
 
+@pytest.fixture
+def pushed(pushed_once: Pushed, sandbox: Sandbox) -> Pushed:
+    """Ten days' backups that operators have seen, and then a thief's, which the rules would rather keep: what was
+    seen, the real ones and the thief's. A copy of one that is made once: each opening takes restic most of a second."""
+    first, seen, real, forged = pushed_once
+    shutil.copytree(first.target, sandbox.target, dirs_exist_ok=True)
+    return sandbox, seen, real, forged
+
+
 def ids(sandbox: Sandbox) -> set[str]:
     return {item["id"] for item in sandbox.run("snapshots")["result"]["snapshots"]}
 
 
-def test_backups_dated_back_push_nothing_out(pushed: tuple[Sandbox, dict[str, Any], set[str], set[str]]) -> None:
+def test_backups_dated_back_push_nothing_out(pushed: Pushed) -> None:
     sandbox, seen, real, forged = pushed
     said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), before=seen)["result"]
     assert said["removed"] == [] and len(said["odd"]) == 9 and set(said["odd"]) < forged
@@ -234,7 +245,7 @@ def test_backups_dated_back_push_nothing_out(pushed: tuple[Sandbox, dict[str, An
 
 
 def test_backups_dated_back_are_deleted_when_operators_say_so(
-    pushed: tuple[Sandbox, dict[str, Any], set[str], set[str]],
+    pushed: Pushed,
 ) -> None:
     sandbox, seen, real, forged = pushed
     said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), before=seen, odd="delete")["result"]
@@ -243,7 +254,7 @@ def test_backups_dated_back_are_deleted_when_operators_say_so(
 
 
 def test_backups_dated_back_are_believed_when_operators_say_so(
-    pushed: tuple[Sandbox, dict[str, Any], set[str], set[str]],
+    pushed: Pushed,
 ) -> None:
     sandbox, seen, real, _ = pushed
     said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), before=seen, odd="keep")["result"]
@@ -251,7 +262,7 @@ def test_backups_dated_back_are_believed_when_operators_say_so(
     assert set(said["seen"]["ids"]) == ids(sandbox)
 
 
-def test_a_look_deletes_nothing(pushed: tuple[Sandbox, dict[str, Any], set[str], set[str]]) -> None:
+def test_a_look_deletes_nothing(pushed: Pushed) -> None:
     sandbox, _, real, forged = pushed
     said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), dry=True)["result"]
     assert len(said["removed"]) == 8 and set(said["seen"]["ids"]) == real | forged == ids(sandbox)
