@@ -10,7 +10,7 @@ from launchpad.fleet.app import App
 from launchpad.fleet.dns import DnsProvider
 from launchpad.fleet.host import Caddy, Host, Operator
 from launchpad.fleet.model import Model
-from launchpad.fleet.names import AppName, HostName, TargetName, TenantName, TierName
+from launchpad.fleet.names import PAST_NAMES, AppName, HostName, TargetName, TenantName, TierName, past
 from launchpad.fleet.nearest import nearest
 from launchpad.fleet.references import PublicKey, Recipient
 from launchpad.fleet.rollout import Rollout
@@ -67,6 +67,8 @@ class Fleet(Model):
 
     def app(self, name: str) -> App:
         """The app; InventoryError with the nearest name when there is none."""
+        if name in PAST_NAMES:
+            raise InventoryError(past(name), hint="write openclaw; launchpad import --help says how its data comes in")
         return _find(self.apps, name, "app")
 
     def tier(self, name: str) -> Tier:

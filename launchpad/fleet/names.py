@@ -12,6 +12,12 @@ PAST_NAMES = frozenset({"clawdbot", "moltbot"})
 """What OpenClaw was called before: sources to import from, never something to host."""
 
 
+def past(name: str) -> str:
+    """Why a name of OpenClaw's past is refused."""
+    lacks = "without the fix of CVE-2026-25253 and without HTTP health"
+    return f"{name} cannot be hosted: it is an old name of OpenClaw, {lacks}"
+
+
 def slug(text: str) -> str:
     """The nearest text of a-z, 0-9 and single inner hyphens that starts with a letter; may be empty."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-").lstrip("0123456789-")[:32].rstrip("-")
@@ -56,8 +62,7 @@ class AppName(Name):
     def judge(cls, text: str) -> None:
         if text in PAST_NAMES:
             raise Malformed(
-                f"{text} cannot be hosted: it is an old name of OpenClaw, without the fix of CVE-2026-25253 "
-                "and without HTTP health",
+                past(text),
                 expected="an app that is still maintained",
                 hint=f"write openclaw; the data of a {text} can be imported into it",
             )

@@ -126,7 +126,7 @@ def test_a_tenant_comes_and_goes(terminal: Terminal) -> None:
         (("tenant", "add", "Carol"), 2, "write carol"),
         (("tenant", "add", "carol", "--tier", "light", "--host", "web-9"), 3, "no host web-9"),
         (("tenant", "add", "carol", "--host", "web-1"), 2, "which tier? expected one of light, standard"),
-        (("tenant", "add", "carol", "--tier", "light", "--app", "moltbot"), 3, "no app moltbot"),
+        (("tenant", "add", "carol", "--tier", "light", "--app", "moltbot"), 3, "write openclaw"),
         (
             ("tenant", "add", "c", "--tier", "light", "--host", "web-1", "--app", "echo", "--set", "x=1"),
             3,
