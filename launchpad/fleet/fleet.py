@@ -66,7 +66,7 @@ class Fleet(Model):
         return _find(self.hosts, name, "host")
 
     def app(self, name: str) -> App:
-        """The app; InventoryError with the nearest name when there is none."""
+        """The app; InventoryError with the nearest name when there is none, or why it is a name of the past."""
         if name in PAST_NAMES:
             raise InventoryError(past(name), hint="write openclaw; launchpad import --help says how its data comes in")
         return _find(self.apps, name, "app")

@@ -244,18 +244,14 @@ def test_backups_dated_back_push_nothing_out(pushed: Pushed) -> None:
     assert said["seen"] == seen, "they would be known the next time"
 
 
-def test_backups_dated_back_are_deleted_when_operators_say_so(
-    pushed: Pushed,
-) -> None:
+def test_backups_dated_back_are_deleted_when_operators_say_so(pushed: Pushed) -> None:
     sandbox, seen, real, forged = pushed
     said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), before=seen, odd="delete")["result"]
     assert set(said["removed"]) < forged and len(said["removed"]) == 9
     assert real <= ids(sandbox)
 
 
-def test_backups_dated_back_are_believed_when_operators_say_so(
-    pushed: Pushed,
-) -> None:
+def test_backups_dated_back_are_believed_when_operators_say_so(pushed: Pushed) -> None:
     sandbox, seen, real, _ = pushed
     said = sandbox.run("forget", keep=KEEP, now=NOW.timestamp(), before=seen, odd="keep")["result"]
     assert len(set(said["removed"]) & real) == 8
