@@ -11,9 +11,10 @@ from launchpad.cli.output import Table
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.journal import Entry
+    from launchpad.journal import ByItself, Entry
     from launchpad.operations.logs import LogLine
     from launchpad.operations.status import Status
+    from launchpad.plan.observed import FindingSeen
 
 app = typer.Typer(help="How things stand.")
 
@@ -73,12 +74,24 @@ def _explain(session: Session, found: Status) -> None:
             session.output.say(f"{item.tenant}: {remark}")
         for drift in item.drift:
             session.output.say(f"{item.tenant}: changed by hand: {drift}")
+        for finding in item.findings:
+            session.output.say(f"{item.tenant}: {_finding(finding, session.workspace.clock.now())}")
     for name, said in found.hosts.items():
         if isinstance(said, HostSeen):
             for problem in said.problems:
                 session.output.say(f"{name}: {problem}")
+            for finding in said.findings:
+                session.output.say(f"{name}: {_finding(finding, session.workspace.clock.now())}")
             for revert in said.reverts:
                 session.output.say(f"{name}: a change will be taken back unless it is confirmed: {revert}")
+
+
+def _finding(finding: FindingSeen, now: float) -> str:
+    """`not watched since 11-22 12:04: launchpad provision web-1`"""
+    from launchpad.cli.wording import short_moment
+
+    since = f" since {short_moment(finding.since, now=now)}" if finding.since else ""
+    return f"{finding.message}{since}{f': {finding.hint}' if finding.hint else ''}"
 
 
 @app.command("logs", epilog="Example: launchpad logs alice bob --since 10m -f")
@@ -126,33 +139,43 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=500, metavar="NUMBER", help="At most so many, up to 500.")] = 20,
     steps: Annotated[bool, typer.Option("--steps", help="Each one's steps, too.")] = False,
 ) -> None:
-    """Show what was done, by whom, from where and how it ended; read from the hosts' own journals, newest first."""
+    """Show what was done, by whom, from where and how it ended, and what the hosts' watches did by themselves.
+
+    It is read from the hosts' own journals; the newest comes first.
+    """
     from launchpad.cli.planning import leave
     from launchpad.operations.history import history
 
     session = Session.of(ctx)
     found = history(session.workspace, names or (), limit=limit)
     if steps and not session.json:
-        session.output.result(None, "\n\n".join(map(_with_steps, found.entries)))
+        session.output.result(None, "\n\n".join(map(_with_steps, found.newest(limit))))
     else:
         headings = ("when", "host", "tenant", "what", "who", "outcome", "operation")
         now = session.workspace.clock.now()
-        rows = tuple(_history_row(entry, now) for entry in found.entries)
+        rows = tuple(_history_row(entry, now) for entry in found.newest(limit))
         empty = "" if found.unreachable else "nothing was done yet"
         session.output.result(found.as_json(), Table(headings, rows, empty, firm=("when", "operation")))
     leave(session, found.unreachable)
 
 
-def _history_row(entry: Entry, now: float) -> tuple[str, ...]:
+def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:
     from launchpad.cli.wording import short_moment
+    from launchpad.journal import ByItself
 
+    if isinstance(entry, ByItself):
+        return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.message, "watch", "", ""
     outcome = entry.outcome or "running"
     return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.kind, entry.who, outcome, entry.id
 
 
-def _with_steps(entry: Entry) -> str:
+def _with_steps(entry: Entry | ByItself) -> str:
     from launchpad.cli.wording import lasted, moment
+    from launchpad.journal import ByItself
 
+    if isinstance(entry, ByItself):
+        subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
+        return f"{entry.message}: {subject}, {moment(entry.at)}, by the watch"
     origin = f" from {entry.source}" if entry.source else ""
     subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
     lines = [f"{entry.id}  {entry.kind} {subject}, {moment(entry.at)}, by {entry.who}{origin}"]

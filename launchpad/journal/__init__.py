@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from launchpad.journal.entries import Entry, StepResult, entry_from_json, newest_first
+from launchpad.journal.entries import ByItself, Entry, StepResult, by_itself_from_json, entry_from_json, newest_first
 
-__all__ = ["Entry", "StepResult", "entry_from_json", "newest_first"]
+__all__ = ["ByItself", "Entry", "StepResult", "by_itself_from_json", "entry_from_json", "newest_first"]

@@ -40,6 +40,32 @@ class Entry:
         return dataclasses.asdict(self) | {"steps": [dataclasses.asdict(step) for step in self.steps]}
 
 
+@dataclass(frozen=True, kw_only=True)
+class ByItself:
+    """Something that a host's watch did without being asked."""
+
+    host: str
+    at: float
+    subject: str
+    tenant: str
+    """Empty for the host itself."""
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def by_itself_from_json(value: Mapping[str, Any], *, host: str) -> ByItself:
+    """What a host's watch did, as the host tells it."""
+    return ByItself(
+        host=host,
+        at=float(value.get("at") or 0),
+        subject=str(value.get("subject") or ""),
+        tenant=str(value.get("tenant") or ""),
+        message=str(value.get("message") or ""),
+    )
+
+
 def entry_from_json(value: Mapping[str, Any], *, host: str) -> Entry:
     """An operation as the host tells it; HostError when it does not. Keys that are not known here are passed over."""
     try:

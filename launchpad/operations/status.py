@@ -27,7 +27,9 @@ class Status:
     @property
     def good(self) -> bool:
         """Whether nobody has to look."""
-        sound = all(isinstance(said, HostSeen) and not said.problems for said in self.hosts.values())
+        sound = all(
+            isinstance(said, HostSeen) and not said.problems and not said.findings for said in self.hosts.values()
+        )
         return sound and all(tenant.good for tenant in self.tenants)
 
     def as_json(self) -> dict[str, Any]:
@@ -53,4 +55,4 @@ def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:
         return said.as_dict()
     plain = asdict(said)
     del plain["tenants"]
-    return plain | {"reverts": list(said.reverts), "problems": list(said.problems)}
+    return plain | {"reverts": list(said.reverts), "problems": list(said.problems), "findings": list(plain["findings"])}

@@ -30,6 +30,18 @@ class ProbeSeen:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FindingSeen:
+    """What the host's watch found to be wrong."""
+
+    subject: str
+    message: str
+    hint: str
+    """The command to type next; empty where there is none."""
+    since: float
+    """When it was seen first, by the host's clock; 0 where that is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TenantSeen:
     """A tenant as its host has it. `release` and `version` are of the last deploy, also when it is stopped."""
 
@@ -65,6 +77,7 @@ class TenantSeen:
     """How many are kept of its data; None where the runner knows of none yet."""
     gone: str = ""
     """The host that it left for; empty when it did not."""
+    findings: tuple[FindingSeen, ...] = ()
     rolled_back_from: str = ""
     """The version that the last rollback left; empty when something was deployed since, or the version stayed."""
 
@@ -95,6 +108,7 @@ class HostSeen:
     disk_total: int
     disk_free: int
     tenants: Mapping[str, TenantSeen]
+    findings: tuple[FindingSeen, ...] = ()
     knows_memory: bool = False
     """Whether its runner tells how much memory is free, and so can rehearse other hosts' tenants."""
     memory_free_mb: int | None = None
@@ -122,8 +136,11 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             disk_free=int(disk.get("free") or 0),
             knows_memory="memory" in own,
             memory_free_mb=(own.get("memory") or {}).get("free_mb"),
+            findings=_findings(own, host),
             tenants={
-                str(name): _tenant(str(name), value) for name, value in body["tenants"].items() if value.get("record")
+                str(name): _tenant(str(name), value, host)
+                for name, value in body["tenants"].items()
+                if value.get("record")
             },
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -139,7 +156,19 @@ def _problems(own: Mapping[str, Any]) -> Iterator[str]:
         yield "Caddy does not answer"
 
 
-def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:
+def _findings(value: Mapping[str, Any], host: str) -> tuple[FindingSeen, ...]:
+    return tuple(
+        FindingSeen(
+            subject=_text(item.get("subject")),
+            message=str(item["message"]),
+            hint=_text(item.get("hint")).replace("HOST", host),
+            since=float(item.get("since") or 0),
+        )
+        for item in value.get("findings") or ()
+    )
+
+
+def _tenant(name: str, value: Mapping[str, Any], host: str) -> TenantSeen:
     record = value["record"]
     containers = [item for item in value.get("containers") or () if item.get("side") == record.get("side")]
     return TenantSeen(
@@ -164,6 +193,7 @@ def _tenant(name: str, value: Mapping[str, Any]) -> TenantSeen:
         backed_up=_number((value.get("backup") or {}).get("at")),
         generations=_count(value.get("generations")),
         gone=_text(value.get("gone")),
+        findings=_findings(value, host),
         rolled_back_from=_text(record.get("rolled_back_from")),
     )
 

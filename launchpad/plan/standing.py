@@ -9,7 +9,7 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.plan.fleet_plan import Seen, differences
-from launchpad.plan.observed import HostSeen, TenantSeen
+from launchpad.plan.observed import FindingSeen, HostSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
 
 STATES: Mapping[str, str] = {
@@ -54,14 +54,16 @@ class Standing:
     probes: tuple[dict[str, Any], ...] = ()
     drift: tuple[str, ...] = ()
     """What somebody changed on the host by hand."""
+    findings: tuple[FindingSeen, ...] = ()
+    """What the host's watch found."""
     remarks: tuple[str, ...] = ()
     """What differs from the inventory, which probe fails and how, why it broke."""
 
     @property
     def good(self) -> bool:
-        """Whether nobody has to look: it is as it should be, and nobody changed it by hand."""
+        """Whether nobody has to look: it is as it should be, nobody changed it by hand, and the watch found nothing."""
         trouble = TROUBLE | STILL if self.wanted_running else TROUBLE
-        return self.state not in trouble and not self.drift
+        return self.state not in trouble and not self.drift and not self.findings
 
     def as_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self) | {"good": self.good}
@@ -131,6 +133,7 @@ def _seen(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing
         backup_age_seconds=None if has.backed_up is None else max(0.0, said.clock - has.backed_up),
         probes=tuple(dataclasses.asdict(probe) for probe in has.probes),
         drift=has.drift,
+        findings=has.findings,
         remarks=(*([has.breaker] if has.breaker else ()), *(failing if has.running else ()), *remarks),
     )
 

@@ -86,7 +86,7 @@ class Clock(Protocol):
         """Seconds since the epoch, by a clock that may be wrong and may be set at any time: for dates."""
 
     def elapsed(self) -> float:
-        """Seconds of a clock that nobody sets, for how long something takes; to another process they mean nothing."""
+        """Seconds of a clock that nobody sets, for how long something takes; all processes of a boot have the same."""
 
     def wait(self, seconds: float) -> None:
         """Let time pass, for polling something that can only be polled."""

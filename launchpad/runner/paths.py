@@ -24,7 +24,11 @@ PULLED = f"{STATE}/pulled.json"
 DOCKER = "/var/lib/docker"
 """Where images lie."""
 DEPARTED = f"{STATE}/departed"
+DONE_BY_WATCH = f"{STATE}/watch.jsonl"
+"""What the watch did by itself, a line each."""
 RUN = "/run/launchpad"
+ACCOUNT = f"{RUN}/watch.json"
+"""What the watch found at its last look."""
 LOCKS = f"{RUN}/locks"
 
 

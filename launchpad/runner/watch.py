@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from launchpad.runner import paths
+from launchpad.runner import paths, watching
+from launchpad.runner.account import Account
 from launchpad.runner.engine import reason
 from launchpad.runner.host import Busy, Container, Failed
 from launchpad.runner.journal import open_journals, subject
@@ -35,6 +36,8 @@ its state in SQLite starts without a byte of room, the release that an undo goes
 HELD_SECONDS = 2.0
 """An operation that holds a tenant is waited for by looking again."""
 BREAKER_LINES = 20
+NAME = "apps"
+"""In the account."""
 
 
 @dataclass(frozen=True)
@@ -98,28 +101,34 @@ class Patient:
 
 def watch(host: View) -> int:
     """Watch until the process is ended. Docker may come and go."""
-    watcher = Watcher(host)
+    account = Account(host, (NAME, *(check.name for check in watching.CHECKS)))
+    watching.begin([check(host, account) for check in watching.CHECKS], account)
+    account.see(NAME, [], {})  # from now on the host is watched
+    watcher = Watcher(host, account)
     while True:
         try:
             with host.deaths() as heard:
-                _attend(watcher, heard)
+                _attend(watcher, account, heard)
         except Failed as failed:
             _say(failed.message)
+            account.see(NAME, [], {})  # that Docker is down stands in `status` without it
             host.wait(LOOK_SECONDS / 10)
 
 
-def _attend(watcher: Watcher, heard: Callable[[float], bool]) -> None:
+def _attend(watcher: Watcher, account: Account, heard: Callable[[float], bool]) -> None:
     """Look at once, because containers may have died while nobody listened; then after each death, and when due."""
     while True:
         pause = watcher.look()
+        account.see(NAME, [], {})
         heard(pause)
 
 
 class Watcher:
     """What was seen to die, and the look at it all. A restart of the watcher forgets the deaths, not the breakers."""
 
-    def __init__(self, host: View) -> None:
+    def __init__(self, host: View, account: Account | None = None) -> None:
         self._host = host
+        self._account = account or Account(host, ())
         self._patients: dict[tuple[str, str], Patient] = {}
         self._was_full = self._full = False
         """Whether the disk was at the last look, and is at this one: room may have come between a death and a look."""
@@ -176,10 +185,13 @@ class Watcher:
                 self._host.remove(paths.RESERVE)
             _say(f"{item.tenant}: {item.service} died {_how(patient.deaths[-1])}; starting it again")
             self._host.start_container(item.name)
+            done = f"{item.service} died {_how(patient.deaths[-1])}; the watch started it again"
+            self._account.note(NAME, done, tenant=item.tenant)
             return
         _say(f"{item.tenant}: {item.service} {decision.reason}; it stays down until somebody starts it")
         self._host.write(_breaker(item.tenant), json.dumps(self._report(item, patient, decision)).encode(), mode=0o600)
         del self._patients[item.tenant, item.service]
+        self._account.note(NAME, f"{item.service} {decision.reason}; the watch gave up", tenant=item.tenant)
 
     def _disk_is_full(self) -> bool:
         """Whether there is less than the reserve twice over."""

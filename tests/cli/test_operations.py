@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,27 @@ def test_check_tells_cron_whether_somebody_has_to_look(workspace: Workspace, ssh
     assert "changed by hand: a file was changed" in ran.err
 
 
+def test_what_the_watch_found_is_told_with_since_when_and_what_to_type_and_somebody_has_to_look(
+    workspace: Workspace, sshd: Sshd
+) -> None:
+    since = time.time() - 60
+    when = time.strftime("%m-%d %H:%M", time.localtime(since))
+    found = {"subject": "watch", "message": "not watched", "hint": "launchpad provision HOST", "since": since}
+    body = healthy(workspace, "alice", "bob")
+    body["host"]["findings"] = [found]
+    behave(sshd, observe=replies(body))
+    ran = launchpad(workspace, "status", "--check")
+    assert ran.code == 4
+    assert f"web-1: not watched since {when}: launchpad provision web-1\n" in ran.err
+    told = launchpad(workspace, "status", "--json").json
+    assert not told["good"] and told["hosts"]["web-1"]["findings"] == [found | {"hint": "launchpad provision web-1"}]
+    body["host"]["findings"] = []
+    body["tenants"]["alice"]["findings"] = [found | {"message": "web is ill", "hint": "", "since": 0}]
+    behave(sshd, observe=replies(body))
+    ran = launchpad(workspace, "status", "--check")
+    assert ran.code == 4 and "alice: web is ill\n" in ran.err
+
+
 def test_status_of_hosts_that_do_not_answer_exits_6_or_8(tmp_path: Path, sshd: Sshd) -> None:
     root = write(tmp_path / "x", {"web-1": sshd, "web-2": free_port()}, {"alice": "web-1", "carol": "web-2"})
     workspace = open_workspace(root, sshd)
@@ -214,6 +236,18 @@ def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: 
     assert "by bob from 198.51.100.4" in detailed
     assert "done    let requests finish  0.5 s" in detailed
     assert launchpad(workspace, "history", "--json").json["operations"][0]["id"] == "op-0000000001"
+
+
+def test_history_shows_what_the_watch_did_by_itself_among_what_was_asked_for(workspace: Workspace, sshd: Sshd) -> None:
+    entry = {"id": "op-0000000001", "kind": "deploy", "who": "bob", "from": "", "outcome": "done"}
+    did = {"at": 1790000050.0, "subject": "apps", "tenant": "alice", "message": "web died; started again"}
+    operations = [entry | {"at": 1790000000.0}, entry | {"id": "op-0000000002", "at": 1790000100.0}]
+    behave(sshd, history=replies({"operations": operations, "watch": [did]}))
+    rows = launchpad(workspace, "history").out.splitlines()
+    assert ["web died; started again" in row and "watch" in row for row in rows] == [False, False, True, False]
+    assert launchpad(workspace, "history", "--json").json["watch"] == [did | {"host": "web-1"}]
+    assert "web died; started again: alice on web-1" in launchpad(workspace, "history", "--steps").out
+    assert "web died" not in launchpad(workspace, "history", "--limit", "1").out
 
 
 def test_open_prints_the_link_alone(workspace: Workspace, sshd: Sshd) -> None:

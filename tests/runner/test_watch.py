@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from launchpad.runner import engine, paths
+from launchpad.runner.account import done_by_watch
 from launchpad.runner.host import Failed
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import (
@@ -151,6 +152,15 @@ def test_what_dies_on_a_full_disk_is_given_the_room_that_was_kept_for_it() -> No
     host.disk_full = False
     watcher.look()
     assert host.read(paths.RESERVE)
+
+
+def test_what_the_watch_did_stands_in_its_journal() -> None:
+    host = deployed()
+    host.behaviours[host.boxes[WEB].image] = "crash"
+    go_on(Watcher(host), host, seconds=300)
+    told = [(item["subject"], item["tenant"], item["message"]) for item in done_by_watch(host)]
+    assert told[0] == ("apps", "alice", "web died with exit status 1; the watch started it again")
+    assert len(told) == MOST_DEATHS and told[-1][2].endswith("the last time with exit status 1; the watch gave up")
 
 
 def test_a_breaker_survives_the_watcher() -> None:

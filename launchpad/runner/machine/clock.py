@@ -14,7 +14,7 @@ class SystemClock:
         return time.time()
 
     def elapsed(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)

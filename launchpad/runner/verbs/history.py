@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.account import done_by_watch
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
 from launchpad.runner.journal import IDENTIFIER, Journal, outline
@@ -16,10 +17,11 @@ _RESULTS = {"step-started": "begun", "step-done": "done", "step-failed": "failed
 
 
 def history(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"operations": [{"id", "kind", "tenant", "who", "from", "at", "outcome", "message", "seconds", "steps"}]}.
+    """{"operations": [{"id", "kind", "tenant", "who", "from", "at", "outcome", "message", "seconds", "steps"}],
+    "watch": [{"at", "subject", "tenant", "message"}]}, the latter what the watch did by itself.
 
-    body {"tenant", "id", "limit"}: of one tenant, the one operation with that id, at most so many. An outcome of null
-    means that it is not over."""
+    body {"tenant", "id", "limit"}: of one tenant, the one operation with that id, at most so many of each. An outcome
+    of null means that it is not over."""
     given = only(body, tenant=str, id=str, limit=int)
     limit = max(1, min(given["limit"] or USUAL, MOST))
     names = [given["id"]] if given["id"] else host.names(paths.OPERATIONS)
@@ -29,7 +31,11 @@ def history(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
         if (found := journal.asked()) is not None and given["tenant"] in (None, found["operation"].get("tenant"))
     ]
     newest = sorted(asked, key=lambda item: (item[0]["at"], item[0]["id"]), reverse=True)[:limit]
-    yield reply({"operations": [_entry(found, journal) for found, journal in newest]})
+    by_itself = [
+        item for item in done_by_watch(host) if given["id"] is None and given["tenant"] in (None, item["tenant"])
+    ]
+    operations = [_entry(found, journal) for found, journal in newest]
+    yield reply({"operations": operations, "watch": by_itself[: -limit - 1 : -1]})
 
 
 def _entry(asked: Mapping[str, Any], journal: Journal) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 import launchpad
 from launchpad.runner import paths, slots
+from launchpad.runner.account import Finding, read_account
 from launchpad.runner.capacity import available_mb
 from launchpad.runner.drift import Found, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
@@ -61,6 +62,7 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     names = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name)]
     if given["tenants"] is not None:
         names = [name for name in names if name in given["tenants"]]
+    findings, facts = read_account(host)
     held = {name for name in names if host.lock_owner(f"tenant-{name}") is not None}
     edge = _edge(host, problems, held)
     waiting = _open_operations(host)
@@ -71,9 +73,16 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
             tenants[name] = found
     if given["probes"] is not False:
         _ask(host, tenants)
-    for found in tenants.values():
+    for name, found in tenants.items():
         del found["manifest"]
-    yield reply({"host": _host(host, edge, problems), "tenants": tenants, "operations": waiting})
+        found["findings"] = _plain(findings, name)
+    own = _host(host, edge, problems) | {"findings": _plain(findings, ""), "facts": facts}
+    yield reply({"host": own, "tenants": tenants, "operations": waiting})
+
+
+def _plain(findings: Iterable[Finding], tenant: str) -> list[dict[str, Any]]:
+    """Those of the tenant, or of the host itself."""
+    return [item.plain() for item in findings if item.tenant == tenant]
 
 
 def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from launchpad.runner import engine, paths
+from launchpad.runner.account import Account
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.history import history
 from launchpad.runner.verbs.submit import submit
@@ -98,3 +99,18 @@ def test_no_secret_is_in_it() -> None:
 def test_a_malformed_request_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         told(deployed(), **body)
+
+
+def test_what_the_watch_did_by_itself_is_told_beside_the_operations() -> None:
+    host = busy()
+    account = Account(host, ())
+    account.note("firewall", "the table was deleted by nft (4711); the watch put it back")
+    account.note("apps", "web died; the watch started it again", tenant="bob")
+
+    def watched(**body: Any) -> list[str]:
+        return [item["subject"] for item in answer(history(host, body, CALLER))["watch"]]
+
+    assert watched() == ["apps", "firewall"]
+    assert watched(limit=1) == ["apps"]
+    assert watched(tenant="bob") == ["apps"] and watched(tenant="alice") == []
+    assert watched(id="a-stop-of-bob") == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from launchpad.runner import paths, slots
+from launchpad.runner.account import RUN_PROVISION, Account, Finding
 from launchpad.runner.backups import keeping
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.observe import observe
@@ -57,6 +58,19 @@ def test_a_disk_that_is_short_is_a_problem_with_what_to_type() -> None:
         "only 0 of 0 MB are free for tenants' data: launchpad prune",
         "only 0 MB are free for images: launchpad prune",
     ]
+
+
+def test_what_the_watch_found_is_the_hosts_or_its_tenants() -> None:
+    host = deployed()
+    mine = Finding("apps", "web is ill", tenant="alice")
+    open_to_all = Finding("firewall", "the firewall is gone", RUN_PROVISION)
+    Account(host, ("apps",)).see("apps", [mine, open_to_all], {"tables": 2})
+    found, now = seen(host), json.loads(host.read(paths.ACCOUNT) or b"")["at"]
+    assert found["host"]["findings"] == [open_to_all.but(since=now).plain()]
+    assert found["host"]["facts"] == {"apps": {"tables": 2}}
+    assert found["tenants"]["alice"]["findings"] == [mine.but(since=now).plain()]
+    host.wait(100)
+    assert [item["message"] for item in seen(host)["host"]["findings"]] == ["the firewall is gone", "not watched"]
 
 
 SHORT = release(domains=("alice.example.com",))[0].short

@@ -1,0 +1,119 @@
+"""The watch's account: what its checks found at their last look, and what the watch did by itself.
+
+The watch writes both, `observe` and `history` read them. One file holds what was found and is replaced whole; each line
+of the other is one thing that was done.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from launchpad.runner import paths
+from launchpad.runner.record import Record
+
+if TYPE_CHECKING:
+    from launchpad.runner.host import Host
+
+STALE_SECONDS = 90.0
+"""A check that did not look for so long says nothing any more about the host."""
+MOST_BYTES = 256 << 10
+"""Of what was done, the newest half of so much is kept."""
+RUN_PROVISION = "launchpad provision HOST"
+"""The hint of what a provision brings back; the operator's side puts the host's name in the place of HOST."""
+
+
+class Finding(Record):
+    """Something that is not as it should be, and that a person has to know."""
+
+    subject: str
+    """One word for programs, such as `firewall` or `sshd`."""
+    message: str
+    """One sentence for people, without an end: the time since when comes behind it."""
+    hint: str = ""
+    """The command to type next."""
+    tenant: str = ""
+    """Whose it is; empty for the host's own."""
+    since: float = 0.0
+    """When it was seen first, by the host's clock; the account fills it in."""
+
+
+class Account:
+    """Kept by the watch, whose checks look each in a thread of its own."""
+
+    def __init__(self, host: Host, checks: Iterable[str]) -> None:
+        self._host = host
+        self._lock = threading.Lock()
+        self._looked = dict.fromkeys(checks, host.elapsed())
+        self._found: dict[str, list[Finding]] = {}
+        self._facts: dict[str, Mapping[str, Any]] = {}
+
+    def see(self, check: str, findings: Iterable[Finding], facts: Mapping[str, Any]) -> None:
+        """All that the check finds now, in place of what it found before. A finding that it had already, by subject,
+        tenant and message, keeps the time since when it stands."""
+        with self._lock:
+            before = {_key(item): item.since for item in self._found.get(check, ())}
+            now = self._host.now()
+            self._found[check] = [item.but(since=before.get(_key(item), now)) for item in findings]
+            self._facts[check] = facts
+            self._looked[check] = self._host.elapsed()
+            account = {
+                "boot_id": self._host.boot_id(),
+                "at": now,
+                "elapsed": self._host.elapsed(),
+                "checks": self._looked,
+                "findings": [item.plain() for found in self._found.values() for item in found],
+                "facts": self._facts,
+            }
+            self._host.write(paths.ACCOUNT, json.dumps(account).encode(), mode=0o600)
+
+    def note(self, subject: str, message: str, *, tenant: str = "") -> None:
+        """Write down that the watch did something by itself: `history` shows it."""
+        with self._lock:
+            line = {"at": self._host.now(), "subject": subject, "tenant": tenant, "message": message}
+            kept = self._host.read(paths.DONE_BY_WATCH) or b""
+            if len(kept) > MOST_BYTES:
+                newest = kept[-MOST_BYTES // 2 :].partition(b"\n")[2]
+                self._host.write(paths.DONE_BY_WATCH, newest, mode=0o600)
+            self._host.append(paths.DONE_BY_WATCH, b"%s\n" % json.dumps(line).encode())
+
+
+def read_account(host: Host) -> tuple[list[Finding], dict[str, Any]]:
+    """What the watch found, and its facts; that nobody watches, or has stopped to look at something, is found too."""
+    found = _account(host)
+    if found is None or found["boot_id"] != host.boot_id():
+        since = found["at"] if found else 0.0
+        return [Finding("watch", "not watched", RUN_PROVISION, since=since)], {}
+    findings = [Finding(**item) for item in found["findings"]]
+    now = host.elapsed()
+    late = {name: now - looked for name, looked in found["checks"].items() if now - looked > STALE_SECONDS}
+    if now - found["elapsed"] > STALE_SECONDS:
+        late = {"": now - found["elapsed"]}
+    for name, seconds in late.items():
+        message = f"{name} is not watched" if name else "not watched"
+        findings.append(Finding("watch", message, RUN_PROVISION, since=host.now() - seconds))
+    return findings, dict(found["facts"])
+
+
+def done_by_watch(host: Host) -> Iterator[dict[str, Any]]:
+    """Each thing that the watch did by itself, the oldest first. A line that was torn is passed over."""
+    for line in (host.read(paths.DONE_BY_WATCH) or b"").splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        yield {key: found[key] for key in ("at", "subject", "tenant", "message")}
+
+
+def _account(host: Host) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(host.read(paths.ACCOUNT) or b"null")
+        return found
+    except ValueError:
+        return None
+
+
+def _key(item: Finding) -> tuple[str, str, str]:
+    return item.subject, item.tenant, item.message

@@ -1,0 +1,44 @@
+"""The checks of the watch beside the tenants' containers, which `launchpad.runner.watch` sees to itself.
+
+A new check is a module here with a `Check`, and its name in `CHECKS`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from launchpad.runner.account import Finding
+from launchpad.runner.watching.check import Check
+
+if TYPE_CHECKING:
+    from launchpad.runner.account import Account
+
+CHECKS: tuple[type[Check], ...] = ()
+
+
+def begin(checks: list[Check], account: Account) -> None:
+    """Have each check look for as long as the process lives."""
+    for check in checks:
+        threading.Thread(target=_go_on, args=(check, account), name=check.name, daemon=True).start()
+
+
+def _go_on(check: Check, account: Account) -> None:
+    while True:
+        look_once(check, account)
+        check.pause()
+
+
+def look_once(check: Check, account: Account) -> None:
+    """One look into the account. A check that cannot look is a finding, and never ends the watch."""
+    from launchpad.runner.engine import reason
+
+    try:
+        findings = list(check.look())
+    except Exception as error:
+        findings = [Finding("watch", f"{check.name} cannot be checked: {reason(error)}")]
+    try:
+        account.see(check.name, findings, check.facts)
+    except Exception as error:  # a full /run: the account grows old, which says it
+        print(f"the account cannot be written: {reason(error)}", file=sys.stderr, flush=True)

@@ -1,0 +1,34 @@
+"""What the watch looks at, one module a subject: each looks by itself, in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from launchpad.runner.account import Finding
+
+if TYPE_CHECKING:
+    from launchpad.runner.account import Account
+    from launchpad.runner.view import View
+
+
+class Check:
+    """One subject. `look` is called again and again, `pause` between two looks."""
+
+    name: ClassVar[str]
+    """What people read: `NAME is not watched`."""
+    every: ClassVar[float] = 60.0
+    """Seconds between two looks; at most 60, because the account of a check is stale after 90."""
+
+    def __init__(self, host: View, account: Account) -> None:
+        self.host, self.account = host, account
+        self.facts: Mapping[str, Any] = {}
+        """What `status` shows of the subject beside the findings; JSON."""
+
+    def look(self) -> Iterable[Finding]:
+        """Mend what can be mended, and tell the account with `note`; find what cannot."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Wait until there may be something new, at most `every` seconds."""
+        self.host.wait(self.every)
