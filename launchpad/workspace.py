@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.files import STATE
-from launchpad.fleet.fleet import kit_recipients
+from launchpad.fleet.fleet import kit_recipients, readers
 from launchpad.fleet.host import Host
 from launchpad.fleet.revision import TEMPLATES, Revisions
 from launchpad.fleet.secret_store import FolderSecrets, SecretStore
@@ -111,7 +111,7 @@ class Workspace:
         root = find_root(path or settings.workspace, start=Path.cwd())
         templates = (root / TEMPLATES, SHIPPED_TEMPLATES)
         fleet = FolderStore(root, templates=templates[1:])
-        secrets = FolderSecrets(root, recipients=lambda: fleet.load().defaults.recipients, identity=settings.identity)
+        secrets = FolderSecrets(root, recipients=lambda: readers(fleet.load().defaults), identity=settings.identity)
         return cls(
             root=root,
             settings=settings,
@@ -125,7 +125,7 @@ class Workspace:
             ),
             dns_secrets=FolderSecrets(
                 root,
-                recipients=lambda: fleet.load().defaults.recipients,
+                recipients=lambda: readers(fleet.load().defaults),
                 identity=settings.identity,
                 folder=DNS_SECRETS,
             ),

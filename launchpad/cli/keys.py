@@ -9,6 +9,7 @@ import typer
 from launchpad.cli.output import fields
 from launchpad.cli.session import Session
 from launchpad.errors import InventoryError
+from launchpad.fleet.fleet import readers, signers
 
 app = typer.Typer(help="Show and make this operator's keys.", epilog="Example: launchpad key show")
 
@@ -64,11 +65,11 @@ def _known(session: Session, public: dict[str, str]) -> dict[str, bool] | None:
     except InventoryError:
         return None
     blobs = {tuple(text.split()[:2]) for operator in defaults.operators for text in operator.keys}
-    signers = {tuple(text.split()[:2]) for text in defaults.signers}
+    signing = {tuple(text.split()[:2]) for texts in signers(defaults).values() for text in texts}
     return {
         "ssh_key": tuple(public["ssh_key"].split()[:2]) in blobs,
-        "signing_key": tuple(public["signing_key"].split()[:2]) in signers,
-        "recipient": public["recipient"] in defaults.recipients,
+        "signing_key": tuple(public["signing_key"].split()[:2]) in signing,
+        "recipient": public["recipient"] in readers(defaults),
     }
 
 

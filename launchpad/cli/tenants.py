@@ -15,7 +15,7 @@ from launchpad.cli.session import Session
 from launchpad.cli.wording import read
 from launchpad.errors import InventoryError
 from launchpad.fleet.app import App
-from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.fleet import Fleet, readers
 from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
 from launchpad.fleet.nearest import nearest
@@ -82,7 +82,7 @@ def add_tenant(
         variables=_variables(declared, variable or []),
     )
     tenant = session.workspace.fleet.add_tenant(new)
-    made = session.workspace.secrets.generate_missing(tenant.name, declared) if fleet.defaults.recipients else {}
+    made = session.workspace.secrets.generate_missing(tenant.name, declared) if readers(fleet.defaults) else {}
     text = f"tenant {tenant.name} is in slot {tenant.slot}, in inventory/tenants/{tenant.name}.yaml"
     session.output.result(_as_json(fleet, tenant) | {"generated": sorted(made)}, text)
     for secret in sorted(made):

@@ -27,10 +27,8 @@ class Defaults(Model):
 
     operators: tuple[Operator, ...] = ()
     """Who may operate every host that does not name its own operators."""
-    signers: tuple[PublicKey, ...] = ()
-    """Keys that may sign a new runner."""
     recipients: tuple[Recipient, ...] = ()
-    """Who can read the secrets."""
+    """Who can read the secrets beside the operators: age public keys that are no operator's own."""
     recovery: Recipient | None = None
     """Whose other half is in the emergency kit alone: the key of every backup is wrapped for it too."""
     caddy: Caddy = Caddy()
@@ -40,9 +38,20 @@ class Defaults(Model):
     """How `launchpad rollout` brings a new version to an app's tenants."""
 
 
+def readers(defaults: Defaults) -> tuple[Recipient, ...]:
+    """Who can read the secrets: the operators' recipients and the further ones, each once."""
+    own = [recipient for person in defaults.operators for recipient in person.recipients]
+    return tuple(dict.fromkeys([*own, *defaults.recipients]))
+
+
 def kit_recipients(defaults: Defaults) -> tuple[Recipient, ...]:
-    """Who can read what a restore takes: the operators, and whoever holds the emergency kit."""
-    return (*defaults.recipients, *((defaults.recovery,) if defaults.recovery else ()))
+    """Who can read what a restore takes: the readers, and whoever holds the emergency kit."""
+    return (*readers(defaults), *((defaults.recovery,) if defaults.recovery else ()))
+
+
+def signers(defaults: Defaults) -> dict[str, tuple[PublicKey, ...]]:
+    """Who may sign a runner, or a change of a host's settings: person → signing keys."""
+    return {str(person.name): person.signing_keys for person in defaults.operators if person.signing_keys}
 
 
 class Fleet(Model):

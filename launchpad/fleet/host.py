@@ -20,6 +20,7 @@ from launchpad.fleet.references import (
     ImageReference,
     Prose,
     PublicKey,
+    Recipient,
 )
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -32,6 +33,10 @@ class Operator(Model):
     """What the person is called in journals and histories."""
     keys: Annotated[tuple[PublicKey, ...], Field(min_length=1)]
     """The person's public SSH keys; each can run Launchpad's runner there and nothing else."""
+    signing_keys: tuple[PublicKey, ...] = ()
+    """In launchpad.yaml: the person's public keys that may sign a new runner, and a change of a host's settings."""
+    recipients: tuple[Recipient, ...] = ()
+    """In launchpad.yaml: the person's age public keys, for which every secret of the fleet is sealed."""
 
 
 class Caddy(Model):

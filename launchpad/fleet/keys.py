@@ -45,12 +45,12 @@ class Keys:
     @property
     def ssh_public(self) -> PublicKey:
         """The line that hosts know the operator by."""
-        return _public_half(self.ssh)
+        return public_half(self.ssh)
 
     @property
     def signing_public(self) -> PublicKey:
         """The line that hosts check a runner's signature with."""
-        return _public_half(self.signing)
+        return public_half(self.signing)
 
     def paths(self) -> Mapping[str, Path]:
         """What each is for, and where it is."""
@@ -61,7 +61,8 @@ def _make_ssh_key(path: Path, *, comment: str) -> None:
     _ssh_keygen("-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path))
 
 
-def _public_half(path: Path) -> PublicKey:
+def public_half(path: Path) -> PublicKey:
+    """The public key that belongs to a private one; StateError when there is none that can be read."""
     public = path.with_name(f"{path.name}.pub")
     if not path.exists() and not public.exists():
         raise StateError(f"{path}: there is no such key", hint="launchpad key make")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.fleet import Fleet, readers, signers
 from launchpad.fleet.host import Host
 from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.quantities import Size
@@ -63,10 +63,12 @@ def _crowded(fleet: Fleet, host: Host) -> Iterator[Note]:
 def _keys(fleet: Fleet) -> list[Note]:
     file = "launchpad.yaml"
     notes = []
-    if not fleet.defaults.recipients:
+    if not readers(fleet.defaults):
         notes.append(Note(file, "no recipients: nobody could read a secret", "launchpad key show prints yours"))
-    if not fleet.defaults.signers:
-        notes.append(Note(file, "no signers: no runner would be taken", "launchpad key show prints your signing key"))
+    if not signers(fleet.defaults):
+        notes.append(
+            Note(file, "no signing_keys: no runner would be taken", "launchpad key show prints your signing key")
+        )
     return notes
 
 

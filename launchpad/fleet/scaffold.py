@@ -18,19 +18,17 @@ TIERS = EXAMPLE / "tiers.yaml"
 _SETTINGS = """\
 # What holds for the whole fleet. `launchpad check` says every mistake in this folder.
 
-# Who may operate the hosts: a name, and the SSH keys that may run Launchpad's runner in that name.
+# Who operates the fleet. keys: SSH keys that may run Launchpad's runner on every host. signing_keys: may sign a new
+# runner, and a change of a host's settings. recipients: age public keys that can read the secrets in inventory/secrets.
+# launchpad operator add and launchpad operator remove write here, and say what else is to do.
 operators:
   - name: {operator}
     keys:
       - {ssh_key}
-
-# Keys that may sign a new runner for the hosts.
-signers:
-  - {signing_key}
-
-# Who can read the secrets in inventory/secrets: age public keys. After a change: launchpad secret reseal
-recipients:
-  - {recipient}
+    signing_keys:
+      - {signing_key}
+    recipients:
+      - {recipient}
 
 # The web server in front of the tenants. `launchpad app pin` writes its image here, with the digest that hosts demand.
 caddy:

@@ -6,31 +6,34 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.fleet import Fleet, kit_recipients, signers
 from launchpad.fleet.host import Host
+from launchpad.fleet.keys import public_half
+from launchpad.fleet.target import Target
+from launchpad.operations.backup_keys import as_sent, credentials
 from launchpad.render import TemplateSource
 from launchpad.render.caddyfile import render_caddyfile
 from launchpad.workspace import Workspace
 
-SIGNER = "fleet"
-"""The name that the fleet's signing keys have on its hosts."""
 NO_OPERATORS = "launchpad key show prints your key; write it into launchpad.yaml's operators"
-NO_SIGNERS = "launchpad key show prints your signing key; write it into launchpad.yaml's signers"
+NO_SIGNERS = "launchpad key show prints your signing key; write it under signing_keys: of yours in launchpad.yaml"
 
 
 def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name: str = "fleet") -> dict[str, Any]:
     """The settings as the host's runner takes them (JSON); InventoryError when something that they need is missing."""
     if not host.operators:
         raise InventoryError(f"{host.name} has no operators, so nobody could reach it again", hint=NO_OPERATORS)
-    if not fleet.defaults.signers:
-        raise InventoryError("launchpad.yaml has no signers, so no runner could ever be replaced", hint=NO_SIGNERS)
+    if not signers(fleet.defaults):
+        raise InventoryError("launchpad.yaml has no signing_keys, so no runner could ever be replaced", hint=NO_SIGNERS)
     return {
         "format": "1",
         "identity": {"host": str(host.name), "fleet": fleet_name},
         "operators": [
             {"name": str(person.name), "keys": [_plain(key) for key in person.keys]} for person in host.operators
         ],
-        "allowed_signers": [{"name": SIGNER, "keys": [_plain(key) for key in fleet.defaults.signers]}],
+        "allowed_signers": [
+            {"name": name, "keys": [_plain(key) for key in keys]} for name, keys in signers(fleet.defaults).items()
+        ],
         "caddy": {
             "image": _pinned(host),
             "caddyfile": render_caddyfile(host, templates=_templates(workspace)),
@@ -38,8 +41,35 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         },
         "storage": _storage(host),
         "ssh": {"port": host.port, "root_login": False},
-        "recipients": sorted(map(str, fleet.defaults.recipients)),
+        "recipients": sorted(map(str, kit_recipients(fleet.defaults))),
+        "targets": [_target(workspace, fleet.targets[name]) for name in sorted(fleet.targets)],
     }
+
+
+def target_credentials(workspace: Workspace, fleet: Fleet) -> dict[str, dict[str, Any]]:
+    """What travels beside the settings: {"TARGET.NAME": {"version", "value"}} in the clear, of each target whose
+    credentials are all there."""
+    whole = [fleet.targets[name] for name in sorted(fleet.targets) if _versions(workspace, fleet.targets[name])]
+    return credentials(workspace, whole)
+
+
+def signer(workspace: Workspace) -> str:
+    """The name under which hosts know this operator's signing key."""
+    own = str(public_half(workspace.settings.signing_key)).split()[:2]
+    known = signers(workspace.fleet.load().defaults).items()
+    mine = (name for name, keys in known if own in [str(key).split()[:2] for key in keys])
+    return next(mine, str(workspace.settings.operator))
+
+
+def _target(workspace: Workspace, target: Target) -> dict[str, Any]:
+    (sent,) = as_sent([target])
+    return {"target": sent, "credentials": _versions(workspace, target)}
+
+
+def _versions(workspace: Workspace, target: Target) -> dict[str, int]:
+    """Of the target's credentials; none while one is missing."""
+    kept = workspace.target_secrets.versions(target.name)
+    return {str(name): kept[name] for name in target.credentials} if set(target.credentials) <= set(kept) else {}
 
 
 def _plain(key: object) -> str:

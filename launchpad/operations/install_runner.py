@@ -9,7 +9,7 @@ from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, StateError, StepFailed
 from launchpad.fleet.host import Host
 from launchpad.operations.confirming import confirm_change
-from launchpad.operations.host_settings import SIGNER
+from launchpad.operations.host_settings import signer
 from launchpad.operations.reaching import hosts_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.workspace import Runner, Workspace
@@ -51,7 +51,7 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
         if now.version == __version__:
             return False
         raise
-    body = {"archive": base64.b64encode(archive.data).decode(), "signature": signature, "signer": SIGNER}
+    body = {"archive": base64.b64encode(archive.data).decode(), "signature": signature, "signer": signer(workspace)}
     try:
         reply = runner.ask("install", body, seconds=120)
     except StepFailed:

@@ -18,7 +18,7 @@ from launchpad.fleet.host import Host
 from launchpad.operations.bootstrap import Bare, bootstrap, plan_bare
 from launchpad.operations.confirming import answering
 from launchpad.operations.following import Submission, submit
-from launchpad.operations.host_settings import SIGNER, host_settings
+from launchpad.operations.host_settings import host_settings, signer, target_credentials
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.install_runner import bring_runner_up_to_date, look_at, settings_digest
 from launchpad.operations.outcome import Outcome
@@ -78,17 +78,20 @@ def provision(
     host, settings = _what(workspace, name)
     identifier = how.identifier or new_identifier(workspace.clock.now())
     operation: dict[str, Any] = {"kind": "provision", "settings": settings}
+    secrets: dict[str, dict[str, Any]] = {}
     try:
         found = _known(workspace, host, how, lambda: _installed(workspace, host, operation))
     except LoginRefused as refused:
         bare = Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)
-        submission = Submission(identifier=identifier, operation=operation)
+        secrets = target_credentials(workspace, workspace.fleet.load())
+        submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)
         return bootstrap(workspace, bare, submission, on_event=on_event)
     if not found.steps:
         return Outcome(host=name, tenant="", id="", kind="provision", outcome="unchanged", message="nothing is to do")
     if any(step["step"] == CHANGES_SETTINGS for step in found.steps):
-        operation["signature"] = _signature(workspace, settings, replaces=found.settings_digest)
-    submission = Submission(identifier=identifier, operation=operation)
+        secrets = target_credentials(workspace, workspace.fleet.load())
+        operation["signature"] = _signature(workspace, settings, secrets, replaces=found.settings_digest)
+    submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)
     return submit(workspace, host, submission, on_event=answering(hosts_of(workspace), host, on_event))
 
 
@@ -155,10 +158,13 @@ def _steps(runner: Runner, operation: dict[str, Any]) -> dict[str, Any]:
     return runner.ask("plan", {"operation": operation})
 
 
-def _signature(workspace: Workspace, settings: dict[str, Any], *, replaces: str) -> dict[str, str]:
-    """The signed word that these settings may replace those."""
+def _signature(
+    workspace: Workspace, settings: dict[str, Any], secrets: dict[str, Any], *, replaces: str
+) -> dict[str, str]:
+    """The signed word that these settings, with these credentials, may replace those."""
     from launchpad.ssh.archive import sign
 
-    message = canonical({"replaces": replaces, "settings": digest_of(canonical(settings))})
+    signed = {"replaces": replaces, "settings": digest_of(canonical(settings))}
+    message = canonical(signed | ({"secrets": digest_of(canonical(secrets))} if secrets else {}))
     signature = sign(message, key=workspace.settings.signing_key, namespace=SETTINGS_NAMESPACE)
-    return {"signer": SIGNER, "replaces": replaces, "signature": signature}
+    return {"signer": signer(workspace), "replaces": replaces, "signature": signature}

@@ -13,7 +13,7 @@ SETTINGS = f"""\
 operators:
   - name: ann
     keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILoV++Mt6IECLaJEolaONTFYgz7x4Ocm0QcA48Y21tI4]
-signers: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILoV++Mt6IECLaJEolaONTFYgz7x4Ocm0QcA48Y21tI4]
+    signing_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILoV++Mt6IECLaJEolaONTFYgz7x4Ocm0QcA48Y21tI4]
 recipients: [age12707s542rk65qyrgjrqv5p2qh24w2fh4z2rvhg7wnmf6n4cjwgpsg68yp4]
 caddy: {{image: docker.io/library/caddy:2.11.7@{DIGEST}}}
 """
@@ -29,7 +29,7 @@ def test_everything_that_is_missing_is_said(tmp_path: Path) -> None:
     notes = readiness(store(write(tmp_path)).load(), {TenantName("bob"): {SecretName("STRANGE")}})
     assert [(note.about, note.what) for note in notes] == [
         ("launchpad.yaml", "no recipients: nobody could read a secret"),
-        ("launchpad.yaml", "no signers: no runner would be taken"),
+        ("launchpad.yaml", "no signing_keys: no runner would be taken"),
         ("host web-1", "no operators: nobody could log in"),
         ("host web-1", "no digest for Caddy's image"),
         ("host web-2", "no operators: nobody could log in"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import StateError
+from launchpad.fleet.fleet import readers, signers
 from launchpad.fleet.keys import Keys
 from launchpad.fleet.names import OperatorName
 from launchpad.fleet.scaffold import Owner, scaffold
@@ -38,8 +39,8 @@ def test_it_is_right_and_has_its_owner_s_keys(tmp_path: Path, owner: Owner) -> N
     assert len({tenant.app for tenant in fleet.tenants.values()}) == 2
     for host in fleet.hosts.values():
         assert [(operator.name, operator.keys) for operator in host.operators] == [("ann", (owner.ssh_key,))]
-    assert fleet.defaults.signers == (owner.signing_key,)
-    assert fleet.defaults.recipients == (owner.recipient,)
+    assert signers(fleet.defaults) == {owner.operator: (owner.signing_key,)}
+    assert readers(fleet.defaults) == (owner.recipient,)
     assert sorted(files) == sorted(path for path in (tmp_path / "new").rglob("*") if path.is_file())
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from launchpad.operations.host_settings import SIGNER, host_settings
+from launchpad.operations.host_settings import host_settings
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.install_runner import settings_digest
 from launchpad.runner.protocol import canonical, digest_of
@@ -16,6 +18,8 @@ from launchpad.ssh.hosts import SshHosts
 from launchpad.workspace import Workspace
 from tests.lab.world import World
 
+SIGNER = str(Settings.of(dict(os.environ), home=Path("/")).operator)
+"""Whose signing key the world's workspace has."""
 Hear = Callable[[Mapping[str, Any]], None]
 
 

@@ -103,7 +103,7 @@ class Fleet:
 
     def lay_made_up_key(self, target: str) -> None:
         """What whoever has the target's credentials can do: the recipients are no secret."""
-        recipients = yaml.safe_load((self.world.root / "launchpad.yaml").read_text())["recipients"]
+        recipients = yaml.safe_load((self.world.root / "launchpad.yaml").read_text())["operators"][0]["recipients"]
         wrap = seal(Secret("a-key-that-opens-nothing-at-all"), [Recipient(item) for item in recipients])
         words = ["restic", "-r", f"{PLACES[target]}/alice.key", "--password-file", "/root/public", "backup", "--stdin"]
         self.world.host.exec([*words, "--stdin-filename", "key.age", "--host", "alice"], stdin=wrap)

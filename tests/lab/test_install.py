@@ -14,11 +14,10 @@ import pytest
 
 from launchpad.errors import StateError, StepFailed
 from launchpad.operations.confirming import confirm_change
-from launchpad.operations.host_settings import SIGNER
 from launchpad.operations.reaching import hosts_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.workspace import Workspace
-from tests.lab.settings import connection, open_workspace
+from tests.lab.settings import SIGNER, connection, open_workspace
 from tests.lab.world import World
 
 LINK = "/usr/local/sbin/launchpad-runner"

@@ -16,13 +16,12 @@ import pytest
 from launchpad import __version__
 from launchpad.errors import HostError, StateError, StepFailed
 from launchpad.operations.confirming import confirm_change
-from launchpad.operations.host_settings import SIGNER
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.reaching import hosts_of
 from launchpad.runner.protocol import digest_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.workspace import Workspace
-from tests.lab.settings import open_workspace
+from tests.lab.settings import SIGNER, open_workspace
 from tests.lab.world import World
 from tests.tally import Tally, tallied
 

@@ -17,12 +17,11 @@ from typing import Any
 
 import pytest
 
-from launchpad.operations.host_settings import SIGNER
 from launchpad.operations.install_runner import settings_digest
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.ssh.connection import Connection
-from tests.lab.settings import signed, wanted
+from tests.lab.settings import SIGNER, signed, wanted
 from tests.lab.thief import Thief, View, is_refusal, mark, new_files, view_of
 from tests.lab.world import World
 from tests.render.example import SECRETS, rendered

@@ -27,7 +27,7 @@ from launchpad.workspace import Runner, Workspace
 from tests.memory.hosts import MemoryHosts
 from tests.memory.system import BareHost
 from tests.operations.places import write_workspace
-from tests.runner.provision.settings import IMAGE
+from tests.runner.provision.settings import IMAGE, key
 from tests.runner.provision.test_kill_points import body, run
 
 
@@ -44,8 +44,13 @@ def workspace(tmp_path: Path) -> Workspace:
     root = write_workspace(tmp_path / "fleet", {"web-1": 22}, {})
     change(
         root / "launchpad.yaml",
-        operators=[{"name": "alice", "keys": [make_key(config / "ssh_ed25519")]}],
-        signers=[make_key(config / "signing_ed25519")],
+        operators=[
+            {
+                "name": "alice",
+                "keys": [make_key(config / "ssh_ed25519")],
+                "signing_keys": [make_key(config / "signing_ed25519")],
+            }
+        ],
         caddy={"image": IMAGE},
     )
     environment = {"LAUNCHPAD_CONFIG": str(config), "LAUNCHPAD_OPERATOR": "alice"}
@@ -149,7 +154,7 @@ def test_an_unknown_key_needs_somebody_to_confirm_it(workspace: Workspace) -> No
     ("changes", "says"),
     [
         ({"operators": []}, "no operators"),
-        ({"signers": []}, "no signers"),
+        ({"operators": [{"name": "alice", "keys": [key(1)]}]}, "no signing_keys"),
         ({"caddy": {"image": "docker.io/library/caddy:2.11.7"}}, "not pinned"),
         ({"caddy": {"image": IMAGE, "acme_ca_root": "missing.pem"}}, "missing.pem"),
     ],

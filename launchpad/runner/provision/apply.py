@@ -5,16 +5,18 @@ The same contract as for tenants: `look` is journaled before anything changes, `
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, assert_never
 
 from launchpad.runner import paths
+from launchpad.runner.backups import credentials
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
 from launchpad.runner.provision import access
 from launchpad.runner.provision.caddyfile import judge_caddyfile, question
 from launchpad.runner.provision.reverts import File, look_at, restore
-from launchpad.runner.provision.settings import SETTINGS, Storage
+from launchpad.runner.provision.settings import SETTINGS, Storage, settings_from_json
 from launchpad.runner.provision.steps import (
     AddUser,
     ChangeAccess,
@@ -90,7 +92,8 @@ def look(step: HostStep, context: Context) -> dict[str, Any]:
         case ChangeAccess():
             return {"files": _files(host, step.files), "firewall": system.firewall()}
         case RecordSettings():
-            return {"files": _files(host, [SETTINGS])}
+            settings = settings_from_json(json.loads(step.text)["settings"])
+            return {"files": _files(host, [SETTINGS]), "credentials": credentials.missing(host, settings)}
     assert_never(step)
 
 

@@ -104,9 +104,12 @@ def needed(step: HostStep, before: Mapping[str, Any]) -> bool:
         case RunCaddy():
             (file,) = before["files"].values()
             return bool(before["running"] != step.image or file["text"] != step.compose)
-        case UseCaddyfile() | RecordSettings():
+        case UseCaddyfile():
             (file,) = before["files"].values()
             return bool(file["text"] != step.text)
+        case RecordSettings():
+            (file,) = before["files"].values()
+            return bool(file["text"] != step.text or before["credentials"])
         case ChangeAccess():
             wanted = {path: _file(content, step.modes.get(path, 0o644)) for path, content in step.files.items()}
             return before["files"] != wanted or not before["firewall"]

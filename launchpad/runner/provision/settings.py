@@ -10,9 +10,12 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from launchpad.runner import paths
+from launchpad.runner.backups.target import CREDENTIALS, Target, target_from_json
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
 from launchpad.runner.record import Record
 from launchpad.runner.slots import is_tenant_name
@@ -24,6 +27,7 @@ LEAST_RSA_BITS = 3072
 
 MOST_CADDYFILE = 64 * 1024
 MOST_RECIPIENTS = 64
+MOST_TARGETS = 64
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _KEY = re.compile(
@@ -70,6 +74,14 @@ class Ssh(Record):
     """Whether root may still log in with a key. Off: only the operators' user, and people's own users, may."""
 
 
+class KnownTarget(Record):
+    """A place for backups that this host may use, and the versions of the credentials that it has for that."""
+
+    target: Target
+    credentials: Mapping[str, int] = MappingProxyType({})
+    """Name → version; the values come beside the settings and are sealed. Empty: it has none."""
+
+
 class Identity(Record):
     """What the host is called, and whose it is."""
 
@@ -89,7 +101,10 @@ class HostSettings(Record):
     storage: Storage
     ssh: Ssh = Ssh()
     recipients: tuple[str, ...] = ()
-    """The age recipients for whom tenants' data is encrypted before it leaves; without any it does not leave."""
+    """The age recipients for whom tenants' data and the keys of their backups are encrypted; without any neither
+    leaves."""
+    targets: tuple[KnownTarget, ...] = ()
+    """Where backups may go; a request cannot name another place."""
     format: Literal["1"] = "1"
 
     @property
@@ -162,8 +177,20 @@ def _judge(settings: HostSettings) -> None:
     for index, recipient in enumerate(settings.recipients):
         if _RECIPIENT.fullmatch(recipient) is None:
             raise Refused(f"settings.recipients[{index}]: not an age recipient: {recipient[:70]!r}")
+    _judge_targets(settings.targets)
     if not 1 <= settings.ssh.port <= 65535 or settings.ssh.port in (80, 443):
         raise Refused(f"settings.ssh.port: {settings.ssh.port} is not a free port", hint="22 is the usual one")
+
+
+def _judge_targets(targets: tuple[KnownTarget, ...]) -> None:
+    names = [item.target.name for item in targets]
+    if len(targets) > MOST_TARGETS or len(set(names)) != len(names):
+        raise Refused(f"settings.targets: more than {MOST_TARGETS}, or one appears twice")
+    for item in targets:
+        target_from_json(item.target.as_json())
+        known = CREDENTIALS[item.target.kind]
+        if item.credentials and (set(item.credentials) != set(known) or min(item.credentials.values()) < 1):
+            raise Refused(f"settings.targets: {item.target.name}: expected versions of {', '.join(known) or 'nothing'}")
 
 
 def _judge_people(people: tuple[Person, ...], where: str) -> None:

@@ -8,10 +8,11 @@ none, and bringing a host back to the settings that it has needs none either.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.protocol import Refused, canonical
+from launchpad.runner.protocol import Refused, canonical, digest_of
 from launchpad.runner.provision.settings import HostSettings, settings_from_json, stored_settings
 from launchpad.runner.provision.system import ProvisionHost
 
@@ -19,17 +20,21 @@ NAMESPACE = "launchpad-settings"
 SIGNERS = f"{paths.ETC}/allowed_signers"
 
 
-def message(settings: HostSettings, replaces: str) -> bytes:
-    """What is signed."""
-    return canonical({"replaces": replaces, "settings": settings.digest})
+def message(settings: HostSettings, replaces: str, secrets: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """What is signed: the settings, those that they replace, and the credentials that come with them."""
+    signed = {"replaces": replaces, "settings": settings.digest}
+    return canonical(signed | ({"secrets": digest_of(canonical(dict(secrets)))} if secrets else {}))
 
 
-def judge_trust(host: ProvisionHost, operation: Mapping[str, Any]) -> None:
-    """Refused unless whoever asks for this provision may."""
+def judge_trust(host: ProvisionHost, operation: Mapping[str, Any], secrets: Mapping[str, Any]) -> HostSettings | None:
+    """Refused unless whoever asks for this provision may. The settings, when the secrets that came along may be taken
+    with them; None when nobody vouches for those."""
     settings = settings_from_json(operation["settings"])
     stored = stored_settings(host)
-    if settings == stored.settings or host.system.asked_by_root():
-        return
+    if host.system.asked_by_root():
+        return settings
+    if settings == stored.settings and operation.get("signature") is None:
+        return None
     if stored.settings is not None and stored.settings.identity != settings.identity:
         name = stored.settings.identity
         raise Refused(f"this host is {name.host} of {name.fleet}, not {settings.identity.host}", kind="state")
@@ -46,7 +51,7 @@ def judge_trust(host: ProvisionHost, operation: Mapping[str, Any]) -> None:
     if signature["replaces"] != stored.digest:
         raise Refused("the host's settings have changed since these were signed", kind="state", hint="provision again")
     valid = host.system.verified(
-        message(settings, stored.digest),
+        message(settings, stored.digest, secrets),
         signature=signature["signature"],
         signers=(host.read(SIGNERS) or b"").decode(),
         signer=signature["signer"],
@@ -54,3 +59,4 @@ def judge_trust(host: ProvisionHost, operation: Mapping[str, Any]) -> None:
     )
     if not valid:
         raise Refused(f"the settings are not signed by {signature['signer'][:60]!r} as an allowed signer of this host")
+    return settings

@@ -184,12 +184,16 @@ def planned(
         case "prepare" | "depart" | "arrive" | "forward" | "decline":
             return planned_move(host, journal, operation, secrets, caller)
         case "provision":
+            from launchpad.runner.backups import credentials
             from launchpad.runner.provision.plan import planned_provision
             from launchpad.runner.provision.trust import judge_trust
 
             machine: Any = host  # a provision wants the machine's system too
-            judge_trust(machine, operation)
-            return list(planned_provision(machine, operation["settings"])), {}
+            vouched = judge_trust(machine, operation, secrets)
+            steps = list(planned_provision(machine, operation["settings"]))
+            if vouched is not None and steps:
+                credentials.seal(host, vouched, secrets)
+            return steps, {}
         case "rehearse-here":
             from launchpad.runner.guests.plan import planned_guest
 

@@ -25,6 +25,16 @@ def key(number: int = 0) -> str:
     return f"ssh-ed25519 {base64.b64encode(wire).decode()}"
 
 
+OFFSITE = {
+    "target": {"name": "offsite", "kind": "rest", "url": "https://backup.example.com", "host_keys": []},
+    "credentials": {"REST_USER": 1, "REST_PASSWORD": 2},
+}
+OFFSITE_SECRETS = {
+    "offsite.REST_USER": {"version": 1, "value": "hosts"},
+    "offsite.REST_PASSWORD": {"version": 2, "value": "the-password-of-offsite"},
+}
+
+
 def settings(**changes: Any) -> dict[str, Any]:
     return {
         "format": "1",
@@ -35,4 +45,5 @@ def settings(**changes: Any) -> dict[str, Any]:
         "storage": {"loop_mb": 4096, "device": ""},
         "ssh": {"port": 22, "root_login": False},
         "recipients": [],
+        "targets": [],
     } | changes

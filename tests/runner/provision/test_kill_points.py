@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from launchpad.runner import engine
+from launchpad.runner.backups import credentials
 from launchpad.runner.caller import Caller
 from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.provision.plan import planned_provision
@@ -24,7 +26,7 @@ from launchpad.runner.steps import step_name
 from launchpad.runner.verbs.submit import submit
 from tests.memory.effects import MODES, Moment, moments, turn
 from tests.memory.system import BareHost
-from tests.runner.provision.settings import IMAGE, key, settings
+from tests.runner.provision.settings import IMAGE, OFFSITE, OFFSITE_SECRETS, key, settings
 
 CALLER = Caller("alice", "192.0.2.7")
 TWO_OPERATORS = [{"name": "alice", "keys": [key(1)]}, {"name": "bob", "keys": [key(2)]}]
@@ -39,21 +41,30 @@ class Scenario:
     archive_down: bool = False
     listens: bool = True
     ends: str = "done"
+    secrets: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def body(self, identifier: str = "operation-000001") -> dict[str, Any]:
+        return body(self.settings, identifier, secrets=self.secrets)
 
 
 SCENARIOS = [
     Scenario("from bare", settings(), bare=True),
     Scenario("another operator", settings(operators=TWO_OPERATORS)),
+    Scenario("another target", settings(targets=[OFFSITE]), secrets=OFFSITE_SECRETS),
     Scenario("a port that nothing gets through to", settings(ssh={"port": 2222, "root_login": False}), ends="undone"),
     Scenario("nobody confirms", settings(operators=TWO_OPERATORS), listens=False, ends="undone"),
     Scenario("nobody confirms a bare one", settings(), bare=True, listens=False, ends="undone"),
     Scenario("the package archive is down", settings(), bare=True, archive_down=True, ends="undone"),
 ]
+NOBODY_CONFIRMS = next(item for item in SCENARIOS if item.name == "nobody confirms")
 names = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda item: item.name)
 
 
-def body(value: Mapping[str, Any], identifier: str = "operation-000001") -> dict[str, Any]:
-    return {"id": identifier, "operation": {"kind": "provision", "settings": value}, "follow": False}
+def body(
+    value: Mapping[str, Any], identifier: str = "operation-000001", *, secrets: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    operation = {"kind": "provision", "settings": value}
+    return {"id": identifier, "operation": operation, "secrets": dict(secrets), "follow": False}
 
 
 def run(host: BareHost, request: Mapping[str, Any]) -> str:
@@ -88,7 +99,7 @@ def prepared(scenario: Scenario) -> BareHost:
 def killed(scenario: Scenario) -> list[Moment]:
     """Every moment of the scenario's run at which its process may die."""
     host = prepared(scenario)
-    found = moments(host, lambda: run(host, body(scenario.settings)))
+    found = moments(host, lambda: run(host, scenario.body()))
     assert len(found) == len(MODES) * len(host.calls) > 30
     return found
 
@@ -109,21 +120,24 @@ def judge(host: BareHost, scenario: Scenario, outcome: str) -> None:
     assert not list(open_journals(host))
     assert not host.system.timers
     assert not host.locks
+    if scenario.secrets and outcome == "done":
+        assert credentials.credentials(host, "offsite")["REST_PASSWORD"] == "the-password-of-offsite"
+    assert not any(b"the-password-of-offsite" in file.data for file in host.files.values())
 
 
 @names
 def test_undisturbed(scenario: Scenario) -> None:
     host = prepared(scenario)
-    assert run(host, body(scenario.settings)) == scenario.ends
+    assert run(host, scenario.body()) == scenario.ends
     judge(host, scenario, scenario.ends)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS[:2], ids=lambda item: item.name)
+@pytest.mark.parametrize("scenario", SCENARIOS[:3], ids=lambda item: item.name)
 def test_again_changes_nothing(scenario: Scenario) -> None:
     host = prepared(scenario)
-    assert run(host, body(scenario.settings)) == "done"
+    assert run(host, scenario.body()) == "done"
     host.calls.clear()
-    assert run(host, body(scenario.settings, "operation-000002")) == "unchanged"
+    assert run(host, scenario.body("operation-000002")) == "unchanged"
     assert host.calls == []
 
 
@@ -162,7 +176,7 @@ def goes_on(host: BareHost, scenario: Scenario, moment: Moment, *, again: bool =
     assert somebody_gets_in(host), f"{moment}: locked out"
     outcome = (Journal(host, "operation-000001").outcome() or {}).get("outcome")
     if again or outcome != scenario.ends:
-        outcome = run(host, body(scenario.settings, "operation-000002"))
+        outcome = run(host, scenario.body("operation-000002"))
         assert outcome in (scenario.ends, "unchanged"), f"{moment}"
     judge(host, scenario, "done" if outcome == "unchanged" else str(outcome))
 
@@ -174,8 +188,8 @@ def test_every_kind_of_step_is_in_a_provision() -> None:
 
 
 def test_cancelled_while_it_waits_for_a_confirmation() -> None:
-    host = prepared(SCENARIOS[3])
-    list(submit(host, body(SCENARIOS[3].settings), CALLER))
+    host = prepared(NOBODY_CONFIRMS)
+    list(submit(host, NOBODY_CONFIRMS.body(), CALLER))
     wait = host.wait
 
     def cancelling(seconds: float) -> None:
@@ -187,4 +201,4 @@ def test_cancelled_while_it_waits_for_a_confirmation() -> None:
     outcome = Journal(host, "operation-000001").outcome()
     assert outcome is not None
     assert outcome["outcome"] == "cancelled"
-    judge(host, SCENARIOS[3], "cancelled")
+    judge(host, NOBODY_CONFIRMS, "cancelled")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from launchpad.runner.backups import credentials
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.settings import settings_from_json, stored_settings
 from launchpad.runner.provision.trust import NAMESPACE, message
 from launchpad.runner.verbs.submit import submit
 from tests.memory.system import BareHost
-from tests.runner.provision.settings import IMAGE, key, settings
+from tests.runner.provision.settings import IMAGE, OFFSITE, OFFSITE_SECRETS, key, settings
 from tests.runner.provision.test_kill_points import CALLER, body, run
 
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+RECIPIENT = "age12707s542rk65qyrgjrqv5p2qh24w2fh4z2rvhg7wnmf6n4cjwgpsg68yp4"
 MALLORY = settings(operators=[{"name": "mallory", "keys": [key(66)]}])
 ATTACKS = {
     "an operator of one's own": MALLORY,
@@ -32,12 +37,14 @@ def asked_by_an_operator() -> BareHost:
     return host
 
 
-def signed(host: BareHost, value: Any, *, namespace: str = NAMESPACE, replaces: str = "") -> dict[str, Any]:
+def signed(
+    host: BareHost, value: Any, *, namespace: str = NAMESPACE, replaces: str = "", secrets: Mapping[str, Any] = EMPTY
+) -> dict[str, Any]:
     """The request with a signature that the host's ssh-keygen accepts."""
     replaces = replaces or stored_settings(host).digest
-    text = message(settings_from_json(value), replaces)
+    text = message(settings_from_json(value), replaces, secrets)
     host.system.signatures.add(("SIGNATURE", text, "fleet", namespace))
-    request = body(value, "operation-000002")
+    request = body(value, "operation-000002", secrets=secrets)
     request["operation"]["signature"] = {"signer": "fleet", "replaces": replaces, "signature": "SIGNATURE"}
     return request
 
@@ -98,6 +105,46 @@ def test_what_is_no_signature_is_refused(signature: object) -> None:
     request = body(MALLORY, "operation-000002")
     request["operation"]["signature"] = signature
     assert refused(host, request)
+
+
+AWAY = settings(targets=[{**OFFSITE, "target": {**OFFSITE["target"], "url": "https://evil.example.com"}}])
+
+
+def test_a_place_for_backups_comes_with_a_signature_alone() -> None:
+    host = asked_by_an_operator()
+    assert "nobody signed" in refused(host, body(AWAY, "operation-000002", secrets=OFFSITE_SECRETS))
+
+
+def test_credentials_that_were_not_signed_are_refused() -> None:
+    host = asked_by_an_operator()
+    request = signed(host, settings(targets=[OFFSITE]), secrets=OFFSITE_SECRETS)
+    eves = OFFSITE_SECRETS | {"offsite.REST_PASSWORD": {"version": 2, "value": "eve's"}}
+    assert "not signed" in refused(host, request | {"secrets": eves})
+    assert "did not come" in refused(host, signed(host, settings(targets=[OFFSITE])))
+
+
+def test_who_mends_a_host_puts_no_other_credentials_in_place() -> None:
+    host = asked_by_an_operator()
+    assert run(host, signed(host, settings(targets=[OFFSITE]), secrets=OFFSITE_SECRETS)) == "done"
+    host.files["/etc/docker/daemon.json"].data = b"{}"
+    eves = OFFSITE_SECRETS | {"offsite.REST_PASSWORD": {"version": 2, "value": "eve's"}}
+    assert run(host, body(settings(targets=[OFFSITE]), "operation-000003", secrets=eves)) == "done"
+    assert credentials.credentials(host, "offsite")["REST_PASSWORD"] == "the-password-of-offsite"
+
+
+def test_credentials_of_earlier_versions_go_with_the_next_change_but_one() -> None:
+    host = asked_by_an_operator()
+    newer = OFFSITE | {"credentials": {"REST_USER": 1, "REST_PASSWORD": 3}}
+    secrets = OFFSITE_SECRETS | {"offsite.REST_PASSWORD": {"version": 3, "value": "another"}}
+    assert run(host, signed(host, settings(targets=[OFFSITE]), secrets=OFFSITE_SECRETS)) == "done"
+    assert run(host, signed(host, settings(targets=[newer]), secrets=secrets) | {"id": "operation-000003"}) == "done"
+    assert len(host.names(credentials.FOLDER)) == 2
+    again = signed(host, settings(targets=[newer], recipients=[RECIPIENT]))
+    assert run(host, again | {"id": "operation-000004"}) == "done"
+    assert host.names(credentials.FOLDER) == ["offsite@3.1.cred"]
+    host.remove(f"{credentials.FOLDER}/offsite@3.1.cred")
+    again = signed(host, settings(targets=[newer], recipients=[RECIPIENT]))
+    assert "did not come" in refused(host, again | {"id": "operation-000005"})
 
 
 def test_a_host_is_not_taken_for_another() -> None:
