@@ -106,16 +106,24 @@ def logs(
             "--lines", "-n", min=0, metavar="NUMBER", help="The last so many of each; 200 when no --since is given."
         ),
     ] = None,
+    probes: Annotated[
+        bool, typer.Option("--probes", help="Also the requests of Launchpad's own probes that went well.")
+    ] = False,
+    edge: Annotated[
+        bool, typer.Option("--edge", help="What Caddy wrote about the tenants' names: certificates, requests.")
+    ] = False,
 ) -> None:
-    """Print what tenants' containers wrote; secrets that are known are shown as [secret]."""
+    """Print what tenants' containers wrote; secrets that are known are shown as [secret].
+
+    The last lines of the newest operation that failed are printed too, also when its containers are gone.
+    """
     import threading
 
     from launchpad.cli import wording
     from launchpad.operations.logs import Query, logs
 
     session = Session.of(ctx)
-    now = session.workspace.clock.now()
-    begin = wording.read("--since", lambda text: wording.since(text, now=now), since) if since else None
+    begin, ago = wording.read("--since", wording.since, since) if since else (None, None)
     most = 200 if lines is None and not since else lines
     guard = threading.Lock()
     many = len(set(tenants)) > 1
@@ -124,12 +132,36 @@ def logs(
         with guard:
             session.output.item(line.as_json(), _log_line(line, many=many))
 
-    logs(session.workspace, tenants, query=Query(lines=most, since=begin, follow=follow), on_line=show)
+    query = Query(lines=most, since=begin, ago=ago, follow=follow, probes=probes, edge=edge)
+    logs(session.workspace, tenants, query=query, on_line=show)
 
 
 def _log_line(line: LogLine, *, many: bool) -> str:
     name = f"{line.tenant} {line.service}" if many else line.service
-    return f"{line.at[:19].replace('T', ' ')} {name} | {line.text}"
+    text = of_caddy(line.text) if line.service == "caddy" else line.text
+    return f"{line.at[:19].replace('T', ' ')} {name} | {text}"
+
+
+def of_caddy(text: str) -> str:
+    """A line of Caddy's log for people; as it is where it is none of Caddy's."""
+    import json
+
+    try:
+        found = json.loads(text)
+        words = [f"{found['level']} {found.get('logger', '')}".rstrip() + f": {found['msg']}"]
+    except (ValueError, KeyError, TypeError):
+        return text
+    request, problem = found.get("request") or {}, found.get("problem") or {}
+    if request:
+        words.append(
+            f"{request.get('method')} {request.get('host')}{request.get('uri')} {found.get('status', '')}".rstrip()
+        )
+        words.append(f"from {request.get('client_ip') or request.get('remote_ip')}")
+    words += [f"{key} {found[key]}" for key in ("identifier", "challenge_type", "issuer") if found.get(key)]
+    words += [str(said) for said in (problem.get("detail"), found.get("error")) if said]
+    if "retrying_in" in found:
+        words.append(f"again in {found['retrying_in']:g} s")
+    return ", ".join(words)
 
 
 @app.command("history", epilog="Example: launchpad history alice --limit 5")

@@ -67,16 +67,17 @@ def read(option: str, kind: Callable[[str], Read], text: str) -> Read:
         raise Malformed(f"{option}: {error.what}", expected=error.expected, hint=error.hint) from error
 
 
-def since(text: str, *, now: float) -> float:
-    """`10m`, `2h` or `1d` ago, or a time such as `2026-11-22T14:00`, as seconds since 1970. Malformed if it is none."""
+def since(text: str) -> tuple[float | None, float | None]:
+    """A time such as `2026-11-22T14:00` as seconds since 1970, or how many seconds ago `10m`, `2h` or `1d` is: a host
+    counts those by its own clock. Malformed if it is none."""
     if re.fullmatch(r"[0-9]{1,5}d", text):
-        return now - int(text[:-1]) * DAY
+        return None, float(int(text[:-1]) * DAY)
     try:
-        return now - Duration.parse(text).seconds
+        return None, float(Duration.parse(text).seconds)
     except Malformed:
         pass
     try:
-        return datetime.datetime.fromisoformat(text).timestamp()
+        return datetime.datetime.fromisoformat(text).timestamp(), None
     except ValueError as error:
         raise Malformed(f"bad time {text[:60]!r}", expected="10m, 2h, 1d or 2026-11-22T14:00") from error
 

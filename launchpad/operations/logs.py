@@ -39,7 +39,13 @@ class Query:
 
     lines: int | None = 200
     since: float | None = None
+    ago: float | None = None
+    """Seconds before now by the host's clock, instead of a time: this machine's may be wrong."""
     follow: bool = False
+    probes: bool = False
+    """Also what Launchpad's own probes make an app write."""
+    edge: bool = False
+    """What Caddy wrote about the tenants' names instead."""
 
 
 OnLine = Callable[[LogLine], None]
@@ -92,6 +98,8 @@ class _Reader:
     def _once(self) -> Iterator[LogLine]:
         query = self._query
         body = {"tenant": self._tenant, "since": query.since, "lines": query.lines, "follow": query.follow}
+        more = {"ago": query.ago, "probes": query.probes, "edge": query.edge}
+        body |= {key: value for key, value in more.items() if value not in (None, False)}  # an older host knows none
         told = self._last  # after a cut the host begins where it did before
         with self._hosts.reach(self._host) as runner:
             for line in runner.exchange("logs", body, seconds=None if query.follow else 120):

@@ -11,6 +11,11 @@ from launchpad.runner import paths, slots
 from launchpad.runner.host import Container, Failed, Host
 from launchpad.runner.protocol import Release, release_as_json, release_from_json
 
+LAST_LINES = 20
+"""Of each container that failed."""
+LONGEST_LINE = 300
+"""Characters of the last line, in a message."""
+
 
 def network(tenant: str) -> str:
     """The name of the tenant's Docker network."""
@@ -78,7 +83,28 @@ def start(host: Host, *, tenant: str, short: str, side: slots.Side) -> None:
             host.pull(image, lambda _: None)
     fill_secrets(host, release)
     host.remove(f"{paths.tenant(tenant)}/breaker.json")
-    host.up(paths.release(tenant, short), project(tenant, side), environment(release, side))
+    up(host, paths.release(tenant, short), project(tenant, side), environment(release, side))
+
+
+def up(host: Host, folder: str, name: str, values: Mapping[str, str]) -> None:
+    """Start the project in that folder. Failed has the last lines of the containers that kept it from starting."""
+    try:
+        host.up(folder, name, values)
+    except Failed as failed:
+        raise with_last_lines(host, name, failed) from failed
+
+
+def with_last_lines(host: Host, name: str, failed: Failed, *, service: str = "") -> Failed:
+    """The failure with the last lines that the project's containers printed, before they are taken away. The very last
+    one, of the service where there is one, stands in its message, which is all that a history shows."""
+    try:
+        lines = host.log_lines(name, LAST_LINES)
+    except Failed:
+        lines = []
+    own = [line for line in lines if line.startswith(f"{service}: ")] if service else []
+    last = next((line for line in reversed(own or lines) if line.strip()), "")
+    message = f"{failed.message}; its last line: {last[:LONGEST_LINE]}" if last else failed.message
+    return Failed(message, lines=[*failed.lines, *lines])
 
 
 def fill_secrets(host: Host, release: Release) -> None:

@@ -163,8 +163,9 @@ class Run:
     def leave(self, error: Exception) -> None:
         """What is left behind the commit is small (an old side, a folder); the next operation's plan does it."""
         name = step_name(type(self.plan[self.index]))
-        self.journal.add("step-failed", index=self.index, step=name, message=reason(error), lines=[])
-        self.journal.finish("incomplete", f"done, but for {name}: {reason(error)}")
+        lines = list(getattr(error, "lines", ()))
+        self.journal.add("step-failed", index=self.index, step=name, message=reason(error), lines=lines)
+        self.journal.finish("incomplete", f"done, but for {name}: {reason(error)}", lines)
 
     def back(self, undoing: dict[str, Any]) -> None:
         """Undo every step that was begun, the last one first. One that cannot be undone now does not keep the others

@@ -216,7 +216,7 @@ class Containers(Protocol):
         """Every Launchpad container, stopped ones too, or one tenant's."""
 
     def log_lines(self, project: str, lines: int) -> list[str]:
-        """The last lines that the project's containers wrote."""
+        """The last so many lines of each of the project's containers: one that talks hides none that failed."""
 
     def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
         """Run the words inside the container as its own user. Failed, and killed, after the seconds."""

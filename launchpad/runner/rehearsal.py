@@ -121,7 +121,7 @@ def _start(host: Host, release: Release) -> None:
     subnet = slots.clone_subnet(slot)
     host.make_network(project(tenant), bridge=slots.clone_bridge(slot), subnet=subnet, gateway=subnet[1], internal=True)
     host.write(f"{paths.rehearsal(tenant)}/compose.yaml", json.dumps(clone).encode(), mode=0o600)
-    host.up(paths.rehearsal(tenant), project(tenant), {})
+    cell.up(host, paths.rehearsal(tenant), project(tenant), {})
 
 
 def _prove(step: Rehearse, context: Context, release: Release) -> None:
@@ -138,8 +138,9 @@ def _prove(step: Rehearse, context: Context, release: Release) -> None:
         elif now - held_since >= release.steady_seconds:
             return
         if wrong.startswith("!") or (not held_since and now - begun >= release.start_seconds):
-            lines = host.log_lines(project(step.tenant), 20)
-            raise Failed(f"in the rehearsal, {release.app} {release.version}: {wrong.lstrip('!')}", lines=lines)
+            wrong = wrong.lstrip("!")
+            failed = Failed(f"in the rehearsal, {release.app} {release.version}: {wrong}")
+            raise cell.with_last_lines(host, project(step.tenant), failed, service=wrong.partition(" ")[0])
         host.wait(POLL_SECONDS)
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any, Protocol
 
 from launchpad.runner import slots
-from launchpad.runner.cell import project, read_release, side_of, start
+from launchpad.runner.cell import project, read_release, side_of, start, with_last_lines
 from launchpad.runner.host import Container, Failed, Host
 from launchpad.runner.protocol import Probe, Release
 from launchpad.runner.steps import AwaitProbes, Drain, Soak, StopSide
@@ -158,8 +158,8 @@ def ask(host: Host, release: Release, side: slots.Side | slots.Clone, probe: Pro
 
 
 def _failed(host: Host, release: Release, side: slots.Side, wrong: str) -> Failed:
-    lines = host.log_lines(project(release.tenant, side), 20)
-    return Failed(f"{release.app} {release.version}: {wrong}", lines=lines)
+    failed = Failed(f"{release.app} {release.version}: {wrong}")
+    return with_last_lines(host, project(release.tenant, side), failed, service=wrong.partition(" ")[0])
 
 
 def check_cancelled(context: Context) -> None:
@@ -178,4 +178,7 @@ def bring_back(step: StopSide, short: str, context: Context) -> None:
     while (wrong := deciding(host, release, step.side)[0]) and not wrong.startswith("!") and host.elapsed() < end:
         host.wait(POLL_SECONDS)
     if wrong:
-        context.say(f"the old release is back but not healthy: {wrong.lstrip('!')}")
+        wrong = wrong.lstrip("!")
+        service = wrong.partition(" ")[0]
+        told = with_last_lines(host, project(step.tenant, step.side), Failed(wrong), service=service)
+        context.say(f"the old release is back but not healthy: {told.message}")

@@ -367,6 +367,8 @@ class MemoryHost(MemoryRestic):
             if settings["image"] not in self.stored:
                 raise Failed(f"{settings['image']}: No such image")
             self._up_one(f"{project}-{service}-1", service, settings)
+            if self.behaviours.get(settings["image"]) == "stillborn":
+                raise Failed("dependency failed to start")
             if self.halfway:
                 return
 

@@ -20,6 +20,7 @@ _RESOLVE_SECONDS = 30
 _UP_SECONDS = 900
 """`up` waits for services that others depend on to be healthy."""
 _GRACE_SECONDS = 60
+_PROGRESS = ("Container ", "Network ", "Volume ")
 
 
 class ComposeProjects:
@@ -36,7 +37,12 @@ class ComposeProjects:
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
         flags = ["--detach", "--no-build", "--pull=never", "--quiet-pull", "--remove-orphans"]
         words = [*_compose(project, folder), "--progress=plain", "up", *flags]
-        succeed(words, environment=environment, seconds=_UP_SECONDS)
+        try:
+            succeed(words, environment=environment, seconds=_UP_SECONDS)
+        except Failed as failed:
+            # What goes on with each container stands on lines of its own; the last of the others says what failed.
+            said = [line.strip() for line in failed.lines if not line.lstrip().startswith(_PROGRESS)]
+            raise Failed(f"Compose: {said[-1]}" if said else failed.message, lines=said) from failed
 
     def start(self, project: str) -> None:
         if not _has_containers(project):

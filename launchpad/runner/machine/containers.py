@@ -38,7 +38,7 @@ class DockerContainers(DockerLogs, DiskFiles):
         return sorted((_container(item) for item in inspected if item), key=lambda item: item.name)
 
     def log_lines(self, project: str, lines: int) -> list[str]:
-        """The last lines of the project's containers, in the order of time, without the tenant's known secrets."""
+        """The last lines of each of the project's containers, in the order of time, without the known secrets."""
         from launchpad.runner.redaction import known_secrets
 
         found: list[tuple[str, str]] = []
@@ -49,7 +49,7 @@ class DockerContainers(DockerLogs, DiskFiles):
             before = f"{labels.get('com.docker.compose.service', '')}: " if len(mine) > 1 else ""
             for line in self.log(item["Id"], since=0, tail=lines, follow=False):
                 found.append((line.at, before + redaction.line(line)))
-        return [text for _, text in sorted(found)[-lines:]]
+        return [text for _, text in sorted(found)]
 
     def start_container(self, name: str) -> None:
         docker.call("POST", f"/containers/{quote(name)}/start", fine=(304,))

@@ -1,18 +1,27 @@
-"""logs: what tenants' containers wrote, and go on to write, without the tenants' known secrets."""
+"""logs: what tenants' containers wrote, and go on to write, without the tenants' known secrets.
+
+What Launchpad's own probes make an app write is left out. What the containers of an operation that failed wrote last
+is there too, also when they are gone. `edge` has Caddy's lines about the tenants' names instead.
+"""
 
 from __future__ import annotations
 
 import heapq
 import queue
+import re
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
-from launchpad.runner.host import Container, Failed
+from launchpad.runner.drift import read_manifest
+from launchpad.runner.host import Failed
+from launchpad.runner.journal import IDENTIFIER, Journal
+from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.redaction import Redaction, known_secrets
 from launchpad.runner.slots import is_tenant_name
@@ -26,19 +35,32 @@ ALIVE_SECONDS = 15.0
 """So often a quiet follower writes a line: it learns then that its operator is gone."""
 MOST_WAITING = 1000
 """Lines that wait for a slow operator; the containers' own logs keep the rest."""
+CADDY = "launchpad-caddy"
+PROBES = re.compile(r"launchpad-runner|(?<![0-9.])192\.0\.2\.1(?![0-9.])")
+"""Who probes: the runner by its name, and Caddy on nobody's behalf (RFC 5737)."""
+_WORDS = re.compile(r"error|exception|traceback|fatal|warn|fail", re.IGNORECASE)
+_GOOD, _BAD = re.compile(r"\b200\b"), re.compile(r"\b[45][0-9][0-9]\b")
+
+Wanted = Callable[[str], bool]
+"""Whether a line is shown."""
 
 
 def logs(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """Lines {"type": "log", "tenant", "service", "at", "text"}, in the order of time, then {}.
 
-    body {"tenant"} or {"tenants": [name]}, {"since": seconds since 1970, "lines": the last so many of each tenant,
-    "follow": whether to go on until the operator is gone}."""
-    given = only(body, tenant=str, tenants=list, since=float, lines=int, follow=bool)
+    body {"tenant"} or {"tenants": [name]}, {"since": seconds since 1970, or "ago": seconds by this host's clock,
+    "lines": the last so many of each tenant, "follow": whether to go on until the operator is gone, "probes": also what
+    Launchpad's probes make an app write, "edge": what Caddy wrote about the tenants' names}."""
+    given = only(body, tenant=str, tenants=list, since=float, ago=float, lines=int, follow=bool, probes=bool, edge=bool)
     names = given["tenants"] if given["tenants"] is not None else [given["tenant"]]
     for name in names:
         _known(host, name)
+    if given["ago"] is not None:
+        given["since"] = max(0.0, host.now() - given["ago"])
     lines = given["lines"] if given["lines"] is not None or given["since"] is not None else USUAL_LINES
-    query = Query(tenants=names, since=given["since"] or 0.0, lines=lines)
+    query = Query(
+        tenants=names, since=given["since"] or 0.0, lines=lines, probes=bool(given["probes"]), edge=bool(given["edge"])
+    )
     yield from _follow(host, query) if given["follow"] else _past(host, query)
     yield reply({})
 
@@ -50,12 +72,27 @@ class Query:
     tenants: list[str]
     since: float
     lines: int | None
+    probes: bool = False
+    edge: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A container, and which of its lines are shown as whose."""
+
+    container: str
+    tenant: str
+    service: str
+    running: bool
+    wanted: Wanted
 
 
 def _known(host: View, name: Any) -> None:
-    there = isinstance(name, str) and is_tenant_name(name) and host.read(paths.record(name)) is not None
-    if not there and not (isinstance(name, str) and is_tenant_name(name) and host.containers(name)):
-        raise Refused(f"{str(name)[:60]} is not on this host", kind="state", hint="launchpad status")
+    if isinstance(name, str) and is_tenant_name(name):
+        there = host.read(paths.record(name)) is not None or host.containers(name)
+        if there or next(_failed(host, name, 0.0), None) is not None:
+            return
+    raise Refused(f"{str(name)[:60]} is not on this host", kind="state", hint="launchpad status")
 
 
 def _past(host: View, query: Query) -> Iterator[dict[str, Any]]:
@@ -64,25 +101,121 @@ def _past(host: View, query: Query) -> Iterator[dict[str, Any]]:
 
 def _of_tenant(host: View, name: str, query: Query) -> Iterator[dict[str, Any]]:
     redaction = known_secrets(host, name)
-    streams = [_of_container(host, item, query, redaction) for item in host.containers(name)]
-    merged = heapq.merge(*streams, key=lambda line: line["at"])
+    streams = [_of_source(host, source, query, redaction) for source in _sources(host, name, query)]
+    merged = heapq.merge(*streams, *_failures(host, name, query), key=lambda line: line["at"])
     yield from merged if query.lines is None else deque(merged, maxlen=query.lines)
 
 
-def _of_container(host: View, item: Container, query: Query, redaction: Redaction) -> Iterator[dict[str, Any]]:
-    for line in host.log(item.name, since=query.since, tail=query.lines, follow=False):
-        yield told(item, line, redaction)
+def _of_source(host: View, source: Source, query: Query, redaction: Redaction) -> Iterator[dict[str, Any]]:
+    for line in _lines(host, source, query):
+        yield told(source, line, redaction)
 
 
-def told(item: Container, line: LogLine, redaction: Redaction) -> dict[str, Any]:
+def _sources(host: View, name: str, query: Query) -> list[Source]:
+    """Where the tenant's lines come from now."""
+    if query.edge:
+        record = read_record(host, name)
+        about = _about((record or {}).get("domains") or ())
+        return [Source(container=CADDY, tenant=name, service="caddy", running=True, wanted=about)]
+    return [
+        Source(
+            container=item.name,
+            tenant=item.tenant,
+            service=item.service,
+            running=item.state == "running",
+            wanted=_every if query.probes else _without_probes(host, name, item.release),
+        )
+        for item in host.containers(name)
+    ]
+
+
+def _every(_text: str) -> bool:
+    return True
+
+
+def _none(_text: str) -> bool:
+    return False
+
+
+def _about(names: Any) -> Wanted:
+    """Whether a line of Caddy's is about one of the names; what it says about all it serves is not."""
+    if not names:
+        return _none
+    one = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, names))})(?![\w-])(?!\.\w)")
+    return lambda text: one.search(text) is not None and '"domains":[' not in text
+
+
+def _without_probes(host: View, tenant: str, release: str) -> Wanted:
+    """Whether a line is anything but what an app writes because it was probed: a GET that went well."""
+    manifest = read_manifest(host, tenant, release)
+    probed = {probe["path"] for probe in manifest.probes if probe.get("path")} if manifest else set()
+    own = [re.escape(path) for path in sorted(probed) if path != "/"]  # visitors ask for / too
+    path = re.compile(rf"(?<![\w/])(?:{'|'.join(own)})(?![\w/?.-])") if own else None
+
+    def wanted(text: str) -> bool:
+        good = _GOOD.search(text) is not None
+        probed = path is not None and path.search(text) is not None and (good or re.search(r"\bGET\b", text))
+        if not probed and PROBES.search(text) is None:
+            return True
+        return _WORDS.search(text) is not None or (not good and _BAD.search(text) is not None)
+
+    return wanted
+
+
+def _lines(host: View, source: Source, query: Query) -> Iterator[LogLine]:
+    """The container's lines that are shown: where the last so many are, as many more are read as that takes."""
+    tail = query.lines
+    while tail is not None:
+        read = list(host.log(source.container, since=query.since, tail=tail, follow=False))
+        shown = [line for line in read if source.wanted(line.text)]
+        if len(read) < tail or len(shown) >= (query.lines or 0):
+            yield from shown[-query.lines :] if query.lines else ()
+            return
+        tail *= 8
+    for line in host.log(source.container, since=query.since, tail=None, follow=False):
+        if source.wanted(line.text):
+            yield line
+
+
+def told(source: Source, line: LogLine, redaction: Redaction) -> dict[str, Any]:
     """A container's line as it is sent, without the known secrets."""
     return {
         "type": "log",
-        "tenant": item.tenant,
-        "service": item.service,
+        "tenant": source.tenant,
+        "service": source.service,
         "at": line.at,
         "text": redaction.line(line),
     }
+
+
+# --- what failed ------------------------------------------------------------------------------------------------------
+
+
+def _failures(host: View, name: str, query: Query) -> list[Iterator[dict[str, Any]]]:
+    """The last lines of the newest operation that failed."""
+    return [] if query.edge else [_failed(host, name, query.since)]
+
+
+def _failed(host: View, name: str, since: float) -> Iterator[dict[str, Any]]:
+    """What its journal kept of the containers that an operation on the tenant took away again; without secrets, as
+    they were taken out when it was written down."""
+    newest: dict[str, Any] = {"at": since}
+    of: dict[str, Any] = {}
+    for identifier in filter(IDENTIFIER.fullmatch, host.names(paths.OPERATIONS)):
+        journal = Journal(host, identifier)
+        outcome = journal.outcome()
+        if outcome is None or not outcome.get("lines") or outcome["at"] < newest["at"]:
+            continue
+        asked = journal.asked()
+        if asked is not None and asked["operation"].get("tenant") == name:
+            newest, of = outcome, asked
+    if not of:
+        return
+    at = newest["at"]
+    stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at))}.{int(at % 1 * 1e9):09d}Z"
+    service = f"{of['operation']['kind']} {of['id']}"
+    for line in newest["lines"]:
+        yield {"type": "log", "tenant": name, "service": service, "at": stamp, "text": line}
 
 
 # --- following --------------------------------------------------------------------------------------------------------
@@ -93,12 +226,13 @@ class _Listener:
     """Follows one container, in a thread of its own, through its restarts."""
 
     host: View
-    item: Container
-    lines: queue.Queue[tuple[Container, LogLine]]
-    since: float
-    tail: int | None
+    source: Source
+    lines: queue.Queue[tuple[Source, LogLine]]
+    past: Query | None
+    """What of its past is told first; None: all of it, for a container that is new."""
     last: str = ""
     """The time stamp of the last line that was passed on."""
+    since: float = 0.0
     thread: threading.Thread | None = field(default=None)
 
     def listen(self) -> None:
@@ -108,56 +242,67 @@ class _Listener:
             self.thread.start()
 
     def _run(self) -> None:
+        begun = self.host.now()
         try:
-            for line in self.host.log(self.item.name, since=self.since, tail=self.tail, follow=True):
-                if line.at > self.last:
-                    self.last = line.at
-                    self.lines.put((self.item, line))
+            if self.past is not None:
+                for line in _lines(self.host, self.source, self.past):
+                    self._pass_on(line)
+                self.past, self.since = None, begun - 1
+            for line in self.host.log(self.source.container, since=self.since, tail=None, follow=True):
+                if self.source.wanted(line.text):
+                    self._pass_on(line)
         except Failed:
             pass  # Docker went away: whoever looks for new containers next starts again from here
         # What came in the last second before the end is read again and passed over by its time stamp.
-        self.since, self.tail = self.host.now() - 1, None
+        self.since = self.host.now() - 1
+
+    def _pass_on(self, line: LogLine) -> None:
+        if line.at > self.last:
+            self.last = line.at
+            self.lines.put((self.source, line))
 
 
 def _follow(host: View, query: Query) -> Iterator[dict[str, Any]]:
     """The lines as they come, of containers that come and go, until the operator is gone."""
-    lines: queue.Queue[tuple[Container, LogLine]] = queue.Queue(MOST_WAITING)
-    listeners: dict[str, _Listener] = {}
+    lines: queue.Queue[tuple[Source, LogLine]] = queue.Queue(MOST_WAITING)
+    listeners: dict[tuple[str, str], _Listener] = {}
     redactions: dict[str, Redaction] = {}
     looked, spoken = -LOOK_SECONDS, host.elapsed()
+    for name in query.tenants if query.lines != 0 else ():
+        for stream in _failures(host, name, query):
+            yield from stream
     while True:
         if host.elapsed() - looked >= LOOK_SECONDS:
             redactions = {name: known_secrets(host, name) for name in query.tenants}
             _look(host, query, lines, listeners)
             looked = host.elapsed()
         try:
-            item, line = lines.get(timeout=LOOK_SECONDS / 4)
+            source, line = lines.get(timeout=LOOK_SECONDS / 4)
         except queue.Empty:
             if host.elapsed() - spoken >= ALIVE_SECONDS:
                 spoken = host.elapsed()
                 yield {"type": "alive", "at": host.now()}
             continue
         spoken = host.elapsed()
-        yield told(item, line, redactions[item.tenant])
+        yield told(source, line, redactions[source.tenant])
 
 
 def _look(
     host: View,
     query: Query,
-    lines: queue.Queue[tuple[Container, LogLine]],
-    listeners: dict[str, _Listener],
+    lines: queue.Queue[tuple[Source, LogLine]],
+    listeners: dict[tuple[str, str], _Listener],
 ) -> None:
     """Listen to every container of the tenants that runs; a container that is new is listened to from its beginning."""
     first = not listeners
     try:
-        found = [item for name in query.tenants for item in host.containers(name)]
+        found = {(item.container, item.tenant): item for name in query.tenants for item in _sources(host, name, query)}
     except Failed:
         return
-    for item in found:
-        if item.name not in listeners:
-            since, tail = (query.since, query.lines) if first else (0.0, None)
-            listeners[item.name] = _Listener(host, item, lines, since, tail)
-        if first or item.state == "running":
-            listeners[item.name].listen()
-    for gone in set(listeners) - {item.name for item in found}:
+    for key, source in found.items():
+        if key not in listeners:
+            listeners[key] = _Listener(host, source, lines, query if first else None)
+        if first or source.running:
+            listeners[key].listen()
+    for gone in set(listeners) - set(found):
         del listeners[gone]

@@ -130,3 +130,68 @@ def test_a_secret_that_came_with_a_deploy_is_known_to_who_follows() -> None:
     host.spoken[STORE] = [LogLine(at(2), "says brand-new-secret")]
     host.wait(LOOK_SECONDS)
     assert next(lines)["text"] == "says [secret]"
+
+
+PROBED = [
+    '10.0.0.1 - - [22/Nov/2026 10:00:00] "GET /startupz HTTP/1.1" 200 451 "-" "Go-http-client/1.1"',
+    '{"method":"GET","path":"/startupz","status":200,"ms":0.4}',
+    '10.0.0.1 - - "GET /startupz HTTP/1.0" 200 - "launchpad-runner"',
+    "192.0.2.1 asked for /",
+]
+OWN = [
+    '10.0.0.1 - - "GET /startupz HTTP/1.1" 503 9',
+    "error in GET /startupz: the database is locked",
+    '10.0.0.1 - - "GET /startupz/more HTTP/1.1" 200 -',
+    '10.0.0.1 - - "GET / HTTP/1.1" 200 -',
+    "192.0.2.17 asked for /",
+    "listening; health is at /startupz",
+]
+
+
+def probed() -> MemoryView:
+    host = deployed()
+    host.written[WEB] = [
+        LogLine(at(number), text) for number, text in enumerate([*OWN[:3], *PROBED, *PROBED, *OWN[3:]], start=1)
+    ]
+    return host
+
+
+def test_what_launchpads_own_probes_make_an_app_write_is_left_out_unless_it_is_asked_for() -> None:
+    assert texts(probed(), tenant="alice") == OWN
+    assert len(texts(probed(), tenant="alice", probes=True)) == len(OWN) + 2 * len(PROBED)
+
+
+def test_the_last_lines_are_as_many_when_probes_are_left_out() -> None:
+    assert texts(probed(), tenant="alice", lines=5) == OWN[1:]
+    assert texts(probed(), tenant="alice", lines=0) == []
+
+
+def test_so_long_ago_counts_by_the_hosts_clock() -> None:
+    host = deployed()
+    asked: list[float] = []
+
+    def log(container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
+        asked.append(since)
+        yield from ()
+
+    host.log = log  # type: ignore[method-assign]
+    texts(host, tenant="alice", ago=600.0)
+    assert set(asked) == {host.now() - 600}
+
+
+def test_of_caddys_lines_those_about_the_tenants_names_are_told() -> None:
+    host = deployed()
+    own = [
+        '{"level":"error","logger":"tls.obtain","msg":"will retry","error":"[alice.example.com] Obtain: no"}',
+        '{"level":"info","logger":"http.log.access","request":{"host":"alice.example.com","uri":"/"},"status":502}',
+    ]
+    others = [
+        '{"level":"error","logger":"tls.obtain","identifier":"bob.example.com"}',
+        '{"level":"error","logger":"tls.obtain","identifier":"alice.example.com.evil.net"}',
+        '{"level":"error","logger":"tls.obtain","identifier":"not-alice.example.com"}',
+        '{"level":"info","msg":"managing","domains":["alice.example.com","bob.example.com"]}',
+    ]
+    host.written["launchpad-caddy"] = [LogLine(at(number), text) for number, text in enumerate([*others, *own])]
+    found = told(host, tenant="alice", edge=True)
+    assert [line["text"] for line in found] == own
+    assert {line["service"] for line in found} == {"caddy"}
