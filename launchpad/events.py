@@ -134,6 +134,17 @@ class ConnectionCut(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CameBack(Event):
+    """On this side: the command was typed before; its operation is followed, and no other one begun."""
+
+    kind: str
+    since: float
+    """When it was asked for, by the host's clock."""
+    outcome: str
+    """Empty while it goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WaveStarted(Event):
     """On this side: a rollout goes on with a wave, or takes it back."""
 
@@ -203,6 +214,7 @@ NAMES: Mapping[str, type[Event]] = {
     "undo-failed": UndoFailed,
     "operation-finished": OperationFinished,
     "connection-cut": ConnectionCut,
+    "came-back": CameBack,
     "wave-started": WaveStarted,
     "member-ended": MemberEnded,
     "wave-soaking": WaveSoaking,

@@ -20,6 +20,7 @@ from launchpad.fleet.revision import TEMPLATES, Revisions
 from launchpad.fleet.secret_store import FolderSecrets, SecretStore
 from launchpad.fleet.snapshot import DNS_SECRETS, SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.store import FleetStore, FolderStore
+from launchpad.journal import BegunFolder
 from launchpad.runner.protocol import Inventory
 from launchpad.settings import Settings
 
@@ -96,6 +97,8 @@ class Workspace:
     """Folders to look for templates in: the workspace's own first, then the shipped ones."""
     clock: Clock
     hosts: Hosts | None = None
+    begun: BegunFolder | None = None
+    """What was asked for and not reported yet; None for a caller that keeps that itself."""
 
     @classmethod
     def open(
@@ -105,9 +108,11 @@ class Workspace:
         settings: Settings,
         environment: Mapping[str, str],
         hosts: Hosts | None = None,
+        begun: bool = False,
     ) -> Workspace:
         """The workspace in a folder: the one given, else the one that the settings name, else the nearest upward from
-        where we are. InventoryError when there is none. Reads no inventory yet."""
+        where we are. InventoryError when there is none. Reads no inventory yet. With `begun` it is noted what was
+        asked for until its end is reported."""
         root = find_root(path or settings.workspace, start=Path.cwd())
         templates = (root / TEMPLATES, SHIPPED_TEMPLATES)
         fleet = FolderStore(root, templates=templates[1:])
@@ -133,6 +138,7 @@ class Workspace:
             templates=tuple(folder for folder in templates if folder.is_dir()),
             clock=SystemClock(),
             hosts=hosts,
+            begun=BegunFolder(root) if begun else None,
         )
 
     def revision(self, tenant: str = "") -> Inventory:

@@ -41,7 +41,7 @@ def backup(
     """
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
-    from launchpad.cli.running import errors_as_lines, interrupted_kindly
+    from launchpad.cli.running import errors_as_lines, interrupted_kindly, report
     from launchpad.errors import LaunchpadError
     from launchpad.operations.backup import backup_all
 
@@ -55,8 +55,11 @@ def backup(
         with telling(session.output) as on_event:
             found = backup_all(session.workspace, tenants or (), on_event=on_event)
         for said in found.values():
-            if not isinstance(said, LaunchpadError):
-                session.output.item(said.as_json(), sentence(said))
+            if isinstance(said, LaunchpadError):
+                report(session, getattr(said, "outcome", None))
+                continue
+            session.output.item(said.as_json(), sentence(said))
+            report(session, said.outcome)
     if everyone:
         warn_unprotected(session)
     leave_lines(session, {name: error for name, said in found.items() if (error := _failure(said)) is not None})

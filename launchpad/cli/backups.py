@@ -250,7 +250,7 @@ def rewrap_backups(
     """
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
-    from launchpad.cli.running import interrupted_kindly, sentence
+    from launchpad.cli.running import interrupted_kindly, report, sentence
     from launchpad.errors import LaunchpadError
     from launchpad.fleet.readiness import protected
     from launchpad.operations.rewrap import rewrap
@@ -267,6 +267,7 @@ def rewrap_backups(
             failures[name] = error
         else:
             session.output.item(done.outcome.as_json() | {"behind": list(done.behind)}, sentence(done.outcome))
+            report(session, done.outcome)
             failures |= _silent(dict.fromkeys(done.behind, f"gets {name}'s new wrap with the next backup"))
     if everyone:
         warn_unprotected(session)

@@ -13,6 +13,7 @@ from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.operations.generations import Generation
+    from launchpad.operations.outcome import Outcome
 
 app = typer.Typer(help="Generations of tenants' data.")
 
@@ -69,9 +70,19 @@ def _row(item: Generation, now: float) -> tuple[str, ...]:
 
 def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
+    from launchpad.operations.again import come_back, find
     from launchpad.operations.drop import drop as remove
+    from launchpad.operations.drop import wish_to_drop
     from launchpad.operations.generations import generations
 
+    def ended(done: Outcome) -> str:
+        return f"{tenant}: {', '.join(drop)} removed on {done.host}"
+
+    with errors_as_lines(session):
+        found = find(session.workspace, wish_to_drop(tenant, drop))
+    if found is not None:
+        carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event), words=ended)
+        return
     with errors_as_lines(session):
         past = generations(session.workspace, tenant)
         known = [past.generation(identifier) for identifier in drop]
@@ -80,7 +91,7 @@ def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
     carry_out(
         session,
         lambda on_event: remove(session.workspace, tenant, drop, on_event=on_event),
-        words=lambda done: f"{tenant}: {', '.join(drop)} removed on {done.host}",
+        words=ended,
     )
 
 
@@ -125,12 +136,20 @@ def restore(
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import moment
+    from launchpad.operations.again import Wish, come_back, find
     from launchpad.operations.confirmation import Confirmation
     from launchpad.operations.restore import judge_backup, plan_restore, restore
 
     session = Session.of(ctx)
     if bool(generation) == bool(at or to):
         raise typer.BadParameter("give --generation, or --at for a backup, or --to", ctx=ctx)
+    words = {"generation": generation, "at": at, "from": tenant if to else ""}
+    with errors_as_lines(session):
+        found = find(session.workspace, Wish(kind="restore", tenant=to or tenant, words=words), identifier=identifier)
+    if found is not None:
+        done = carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event))
+        session.output.say(f"launchpad restore {to or tenant} --generation {done.id} brings back what it was")
+        return
     source = ""
     if to:
         source, tenant = tenant, to
@@ -149,7 +168,7 @@ def restore(
     with errors_as_lines(session):
         what = plan_restore(session.workspace, tenant, generation=generation)
         confirm(session, f"Put {tenant}'s data back to what it was at {moment(what.at)}?", yes=yes)
-    sure = Confirmation(digest=what.digest, identifier=identifier)
+    sure = Confirmation(digest=what.digest, identifier=identifier, words=words)
     done = carry_out(session, lambda on_event: restore(session.workspace, what, confirm=sure, on_event=on_event))
     session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")
 

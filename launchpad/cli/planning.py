@@ -73,7 +73,8 @@ def apply(
     """
     from launchpad.cli.progress import telling
     from launchpad.cli.prompts import confirm
-    from launchpad.cli.running import errors_as_lines, interrupted_kindly
+    from launchpad.cli.running import errors_as_lines, interrupted_kindly, report
+    from launchpad.errors import LaunchpadError
     from launchpad.operations.apply import apply
     from launchpad.operations.plan_fleet import plan_fleet
 
@@ -92,6 +93,8 @@ def apply(
         nothing = "nothing was done" if applied.plan.unreachable else "nothing to do"
         text = f"{_count(done, 'change')} carried out" if applied.results else nothing
         session.output.item(applied.as_json(), text)
+        for said in applied.results.values():
+            report(session, getattr(said, "outcome", None) if isinstance(said, LaunchpadError) else said)
     leave(session, applied.failures)
 
 

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from launchpad.cli.output import DIM, GREEN, RED, YELLOW, Output, safe
-from launchpad.cli.wording import lasted
+from launchpad.cli.wording import lasted, moment
 from launchpad.events import (
+    CameBack,
     ConnectionCut,
     Event,
     Heard,
@@ -108,11 +109,20 @@ class Lines:
                 yield NOTE, YELLOW, f"the host goes on where it was interrupted (attempt {event.attempt})"
             case ConnectionCut():
                 yield NOTE, YELLOW, f"connection lost, coming back: {event.reason}"
+            case CameBack():
+                yield NOTE, YELLOW, _came_back(event)
             case StepProgress():
                 yield NOTE, DIM, event.text
 
     def _title(self, heard: Heard, event: Any) -> str:
         return self._titles.get((heard.operation, event.index), str(event.step))
+
+
+def _came_back(event: CameBack) -> str:
+    begun = f"the {event.kind} that you began at {moment(event.since)}"
+    if not event.outcome:
+        return f"{begun} still goes on: this command follows it and begins no other"
+    return f"{begun} is over, and its end was never shown: here it is; no other one is begun"
 
 
 MARKS = {"changed": (DONE, GREEN), "undone": (UNDONE, YELLOW), "left": (NOTE, DIM), "pass": (DONE, GREEN)}

@@ -114,9 +114,15 @@ def _begin(
     from launchpad.cli.planning import leave
     from launchpad.cli.prompts import confirm
     from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.rollout import Wanted, plan_rollout, rollout
+    from launchpad.operations.rollout import Wanted, begun_before, plan_rollout, rollout
 
     wanted = Wanted(version=version, rehearse=rehearse, identifier=identifier)
+    if not dry_run and (mine := begun_before(session.workspace, name, wanted)):
+        session.output.say(
+            "this command was typed before, and its rollout is not over: it goes on, and no other begins"
+        )
+        _resume(session, name, mine, accept=False, yes=yes)
+        return
     what = plan_rollout(session.workspace, name, wanted)
     _show(session, what)
     if dry_run or what.empty:

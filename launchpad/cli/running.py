@@ -14,6 +14,7 @@ from launchpad.cli.session import Session
 if TYPE_CHECKING:
     from launchpad.events import OnEvent
     from launchpad.operations.outcome import Outcome
+    from launchpad.operations.written_version import VersionOutcome
 
     class Told(Protocol):
         """How something ended, that can be told."""
@@ -123,10 +124,13 @@ def attach(
 ) -> None:
     """Come back to OPERATION and follow it to its end, from its first step."""
     from launchpad.operations.attach import attach
+    from launchpad.operations.written_version import VersionOutcome
 
     session = Session.of(ctx)
     done = carry_out(session, lambda on_event: attach(session.workspace, operation, host=host, on_event=on_event))
-    if done.kind in ("upgrade", "rollback"):
+    if isinstance(done, VersionOutcome):
+        say_written(session, done)
+    elif done.kind in ("upgrade", "rollback"):
         session.output.say(f"launchpad adopt {done.tenant} writes its version into the inventory")
 
 
@@ -144,6 +148,15 @@ def cancel(
     session.output.result(asked, f"{asked['host']}: undoing {operation}; launchpad attach {operation} follows it")
 
 
+def say_written(session: Session, done: VersionOutcome) -> None:
+    """What became of the tenant's line in the inventory."""
+    file = f"inventory/tenants/{done.tenant}.yaml"
+    if done.problem is not None:
+        session.output.warn(f"{file} is as it was: {done.problem.message} ({done.problem.hint})")
+    elif done.written:
+        session.output.say(f"{file} says version: {done.version} now; commit it")
+
+
 def sentence(outcome: Outcome) -> str:
     """How the operation ended, for people."""
     from launchpad.cli.wording import lasted
@@ -157,11 +170,32 @@ def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Call
     """Tell the operation while it goes on, and then how it ended. Under --json every line is one JSON object."""
     from launchpad.cli.progress import telling
 
-    with errors_as_lines(session), interrupted_kindly(session):
+    with errors_as_lines(session), interrupted_kindly(session), failures_reported(session):
         with telling(session.output) as on_event:
             outcome = work(on_event)
         session.output.item(outcome.as_json(), words(outcome))
+        report(session, outcome)
     return outcome
+
+
+def report(session: Session, outcome: object) -> None:
+    """Its user has read how it ended: the same command begins another operation from now on."""
+    from launchpad.operations.again import reported
+
+    if getattr(outcome, "outcome", "running") != "running" and (identifier := getattr(outcome, "id", "")):
+        reported(session.workspace, identifier)
+
+
+@contextmanager
+def failures_reported(session: Session) -> Iterator[None]:
+    """An operation that was undone is over, too: its error is how it is told."""
+    from launchpad.operations.outcome import OperationFailed
+
+    try:
+        yield
+    except OperationFailed as error:
+        report(session, error.outcome)
+        raise
 
 
 @contextmanager

@@ -69,7 +69,7 @@ class Session:
         if self.settings.debug:
             _tell_of_ssh()
         hosts = SshHosts(self.settings, state=root / STATE)
-        return Workspace.open(root, settings=self.settings, environment=self.environment, hosts=hosts)
+        return Workspace.open(root, settings=self.settings, environment=self.environment, hosts=hosts, begun=True)
 
     @property
     def interactive(self) -> bool:

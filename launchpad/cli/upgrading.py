@@ -8,10 +8,11 @@ import typer
 
 from launchpad.cli import complete
 from launchpad.cli.output import Table
-from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines
+from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines, say_written, sentence
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
+    from launchpad.operations.again import Wish
     from launchpad.operations.generations import Past
     from launchpad.operations.rollback import Rollback
     from launchpad.operations.upgrade import Upgrade
@@ -51,6 +52,7 @@ def upgrade(
     from launchpad.cli.boundary import UsageError
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import soak as read_soak
+    from launchpad.operations.again import Wish
     from launchpad.operations.confirmation import Confirmation
     from launchpad.operations.upgrade import Target, plan_upgrade, upgrade
 
@@ -60,12 +62,15 @@ def upgrade(
         raise UsageError("--no-rehearsal and --rehearse-on exclude each other", hint=f"launchpad upgrade {tenant}")
     session = Session.of(ctx)
     target = Target(version=to, soak_seconds=read_soak(soak), rehearse=not no_rehearsal, rehearse_on=rehearse_on)
+    words = {"to": to}
+    if _came_back(session, Wish(kind="upgrade", tenant=tenant, words=words), identifier):
+        return
     with errors_as_lines(session):
         what = plan_upgrade(session.workspace, tenant, target)
         if not what.empty:
             session.output.say(_described(what))
             confirm(session, f"Upgrade {tenant} from {what.version_before} to {what.version}?", yes=yes)
-    sure = Confirmation(digest=what.digest, identifier=identifier)
+    sure = Confirmation(digest=what.digest, identifier=identifier, words=words)
     done = carry_out(
         session,
         lambda on_event: upgrade(session.workspace, what, confirm=sure, on_event=on_event),
@@ -73,7 +78,25 @@ def upgrade(
     )
     if what.empty and what.also:
         session.output.say(f"it differs otherwise from the inventory: launchpad plan {tenant}")
-    _say_written(session, done)
+    say_written(session, done)
+
+
+def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
+    """Whether the command was typed before: its operation is followed then, and its version written."""
+    from launchpad.operations.again import find
+    from launchpad.operations.written_version import come_back_to_version
+
+    with errors_as_lines(session):
+        found = find(session.workspace, wish, identifier=identifier)
+    if found is None:
+        return False
+    done = carry_out(
+        session,
+        lambda on_event: come_back_to_version(session.workspace, found, on_event=on_event),
+        words=lambda done: f"{sentence(done)}; {done.version} runs",
+    )
+    say_written(session, done)
+    return True
 
 
 def _described(what: Upgrade) -> str:
@@ -123,6 +146,7 @@ def rollback(
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import soak as read_soak
+    from launchpad.operations.again import Wish
     from launchpad.operations.confirmation import Confirmation
     from launchpad.operations.generations import generations
     from launchpad.operations.rollback import Back, plan_rollback, rollback
@@ -132,18 +156,21 @@ def rollback(
         past = generations(session.workspace, tenant)
         session.output.result(past.as_json(), _releases(past, now=session.workspace.clock.now()))
         return
+    words = {"to": to, "keep_data": keep_data}
+    if _came_back(session, Wish(kind="rollback", tenant=tenant, words=words), identifier):
+        return
     with errors_as_lines(session):
         back = Back(to=to, keep_data=keep_data, soak_seconds=read_soak(soak))
         what = plan_rollback(session.workspace, tenant, back)
         confirm(session, _question(what), yes=yes)
-    sure = Confirmation(digest=what.digest, identifier=identifier)
+    sure = Confirmation(digest=what.digest, identifier=identifier, words=words)
     done = carry_out(
         session,
         lambda on_event: rollback(session.workspace, what, confirm=sure, on_event=on_event),
         words=lambda done: _ended(done, "rolled back", what.version_before),
     )
     session.output.say(f"launchpad rollback {tenant} --to {what.release_before} goes back to what it was")
-    _say_written(session, done)
+    say_written(session, done)
 
 
 def _question(what: Rollback) -> str:
@@ -180,12 +207,3 @@ def _ended(done: VersionOutcome, verb: str, before: str) -> str:
         return f"{done.tenant}: {done.version} runs already"
     end = f"; {done.message}" if done.outcome == "incomplete" else ""
     return f"{done.tenant}: {verb} from {before} to {done.version} in {lasted(done.seconds or 0.0)}{end}"
-
-
-def _say_written(session: Session, done: VersionOutcome) -> None:
-    """What became of the tenant's line in the inventory."""
-    file = f"inventory/tenants/{done.tenant}.yaml"
-    if done.problem is not None:
-        session.output.warn(f"{file} is as it was: {done.problem.message} ({done.problem.hint})")
-    elif done.written:
-        session.output.say(f"{file} says version: {done.version} now; commit it")

@@ -8,14 +8,20 @@ from launchpad.fleet.host import Host
 from launchpad.operations.following import follow
 from launchpad.operations.history import read_journal
 from launchpad.operations.outcome import Outcome
+from launchpad.operations.written_version import with_its_version
 from launchpad.ssh.fanout import failures, fanout, successes
 from launchpad.workspace import Workspace
 
 
 def attach(workspace: Workspace, identifier: str, *, host: str = "", on_event: OnEvent = ignore) -> Outcome:
     """Follow the operation from its first event to its end; without a host all are asked who has it. StateError when
-    nobody has; else as `following.submit`."""
-    return follow(workspace, whose(workspace, identifier, host=host), identifier, on_event=on_event)
+    nobody has; else as `following.submit`. The version that one of this checkout's own changed is written."""
+    where = whose(workspace, identifier, host=host)
+    begun = next((item for item in workspace.begun.all() if item.id == identifier), None) if workspace.begun else None
+    outcome = follow(workspace, where, identifier, on_event=on_event)
+    if begun is None or begun.kind not in ("upgrade", "rollback"):
+        return outcome
+    return with_its_version(workspace, outcome)
 
 
 def whose(workspace: Workspace, identifier: str, *, host: str = "", command: str = "attach") -> Host:

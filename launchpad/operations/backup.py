@@ -9,9 +9,9 @@ from typing import Any
 from launchpad.errors import LaunchpadError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.tenant import Tenant
+from launchpad.operations.again import Wish, submit_once
 from launchpad.operations.backup_keys import as_sent, credentials, missing_key, targets_of, with_key
-from launchpad.operations.following import Submission, submit
-from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.following import Submission
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.reaching import hosts_of
 from launchpad.ssh.fanout import fanout
@@ -62,11 +62,10 @@ def backup(workspace: Workspace, name: str, *, identifier: str = "", on_event: O
     if key is not None:
         operation |= key.as_sent()
     submission = Submission(
-        identifier=identifier or new_identifier(workspace.clock.now()),
-        operation=operation,
-        secrets=lambda: with_key(credentials(workspace, targets), key),
+        identifier=identifier, operation=operation, secrets=lambda: with_key(credentials(workspace, targets), key)
     )
-    outcome = submit(workspace, host, submission, on_event=on_event)
+    wish = Wish(kind="backup", tenant=str(tenant.name))
+    outcome = submit_once(workspace, host, wish, submission, on_event=on_event)
     with hosts_of(workspace).reach(host) as runner:
         states = runner.ask("backups", {"tenant": str(tenant.name)})["targets"]
     sent = tuple(_sent(str(item.name), states.get(str(item.name), {}), outcome.id) for item in targets)

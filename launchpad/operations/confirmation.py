@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +31,8 @@ class Confirmation:
     identifier: str = ""
     patience: Patience = UNTIL_ITS_END
     """For how long the operation is followed."""
+    words: Mapping[str, Any] | None = None
+    """The words of the command that was confirmed (`again.Wish`); None when no command is to be found again."""
 
     def of(self, what: Planned, *, command: str) -> None:
         """Return when it is this plan's; StateError when it is not. `command` is the one that plans."""

@@ -9,11 +9,11 @@ from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.tenant import Tenant
-from launchpad.operations.following import Secrets, Submission, submit
-from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.again import Wish, submit_once
+from launchpad.operations.following import Secrets, Submission
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.render import rendered
-from launchpad.runner.protocol import Inventory, release_as_json
+from launchpad.runner.protocol import Inventory, release_as_json, release_from_json
 from launchpad.workspace import Workspace
 
 ANYTHING = "anything"
@@ -45,12 +45,10 @@ def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event:
     if how.replaces != ANYTHING:
         operation["replaces"] = how.replaces
     submission = Submission(
-        identifier=how.identifier or new_identifier(workspace.clock.now()),
-        operation=operation,
-        secrets=revealing(workspace, tenant),
-        follow=how.follow,
+        identifier=how.identifier, operation=operation, secrets=revealing(workspace, tenant), follow=how.follow
     )
-    return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
+    wish = Wish(kind="deploy", tenant=str(tenant.name), words={"digest": release_from_json(operation["release"]).short})
+    return submit_once(workspace, fleet.host(tenant.host), wish, submission, on_event=on_event)
 
 
 def deploy_operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, inventory: Inventory) -> dict[str, Any]:

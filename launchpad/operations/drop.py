@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from launchpad.events import OnEvent, ignore
-from launchpad.operations.following import Submission, submit
+from launchpad.operations.again import Wish, submit_once
+from launchpad.operations.following import Submission
 from launchpad.operations.generations import generations
-from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.outcome import Outcome
 from launchpad.workspace import Workspace
 
@@ -20,5 +20,12 @@ def drop(workspace: Workspace, name: str, identifiers: Sequence[str], *, on_even
         past.generation(identifier)
     fleet = workspace.fleet.load()
     operation = {"kind": "drop", "tenant": name, "generations": list(identifiers)}
-    submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=operation)
-    return submit(workspace, fleet.host(fleet.tenant(name).host), submission, on_event=on_event)
+    host = fleet.host(fleet.tenant(name).host)
+    return submit_once(
+        workspace, host, wish_to_drop(name, identifiers), Submission(operation=operation), on_event=on_event
+    )
+
+
+def wish_to_drop(name: str, identifiers: Sequence[str]) -> Wish:
+    """What `generations --drop` asks for, to find it again by."""
+    return Wish(kind="drop", tenant=name, words={"generations": list(identifiers)})

@@ -7,16 +7,17 @@ So nothing is ever done twice, and every event is told once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from launchpad.errors import HostError
+from launchpad.errors import HostError, LaunchpadError
 from launchpad.events import ConnectionCut, Event, Heard, OnEvent, OperationStarted, event_from_line
 from launchpad.fleet.host import Host
-from launchpad.operations.identifiers import new_identifier
+from launchpad.journal import Begun
 from launchpad.operations.outcome import Outcome, outcome_from_reply
 from launchpad.operations.reaching import hosts_of
 from launchpad.ssh.problems import ConnectionLost
@@ -49,11 +50,14 @@ UNTIL_ITS_END = Patience()
 class Submission:
     """What is asked of a host. `secrets` are no part of the operation: the host seals them and journals none."""
 
-    identifier: str
     operation: Mapping[str, Any]
+    identifier: str = ""
+    """Empty until it is chosen."""
     secrets: Secrets = dict
     follow: bool = True
     patience: Patience = UNTIL_ITS_END
+    wish: Mapping[str, Any] | None = None
+    """The words of the command that asks for it (`again.Wish`), to find it again by; None when it is no command's."""
 
     @property
     def kind(self) -> str:
@@ -81,28 +85,34 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
     following = _Following(hosts_of(workspace), host, submission.identifier, on_event, clock=workspace.clock)
     following.tenant = submission.tenant
     patience = submission.patience if submission.follow else Patience(silent=submission.patience.silent)
-    reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
+    with _noted(workspace, host, submission):
+        reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
     return outcome_from_reply(reply, host=str(host.name), tenant=submission.tenant, kind=submission.kind)
 
 
-def submit_for_tenant(
-    workspace: Workspace,
-    name: str,
-    *,
-    kind: str,
-    identifier: str = "",
-    more: Mapping[str, Any] | None = None,
-    on_event: OnEvent,
-) -> Outcome:
-    """The operation that needs nothing but the tenant's name, and perhaps a word more, on its host; a new id when there
-    is none."""
-    fleet = workspace.fleet.load()
-    tenant = fleet.tenant(name)
-    submission = Submission(
-        identifier=identifier or new_identifier(workspace.clock.now()),
-        operation={"kind": kind, "tenant": str(tenant.name)} | dict(more or {}),
+@contextmanager
+def _noted(workspace: Workspace, host: Host, submission: Submission) -> Iterator[None]:
+    """Note it before the host hears of it. The note stays until the end is reported; it goes at once when the host
+    refused the operation, which has changed nothing then."""
+    if workspace.begun is None or submission.wish is None:
+        yield
+        return
+    workspace.begun.note(
+        Begun(
+            id=submission.identifier,
+            kind=submission.kind,
+            tenant=submission.tenant,
+            host=str(host.name),
+            at=workspace.clock.now(),
+            words=submission.wish,
+        )
     )
-    return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
+    try:
+        yield
+    except LaunchpadError as error:
+        if not (isinstance(error, HostError) and error.retry):
+            workspace.begun.forget(submission.identifier)
+        raise
 
 
 def follow(

@@ -80,6 +80,7 @@ def restore(workspace: Workspace, what: Restoration, *, confirm: Confirmation, o
             "generation": what.generation,
             "replaces": what.release,
         },
+        wish=confirm.words,
     )
     return submit(workspace, workspace.fleet.load().host(what.host), submission, on_event=on_event)
 

@@ -10,8 +10,8 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.names import TenantName
 from launchpad.fleet.target import Target
-from launchpad.operations.following import Submission, submit
-from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.again import Wish, submit_once
+from launchpad.operations.following import Submission
 from launchpad.operations.outcome import Outcome
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.workspace import Workspace
@@ -61,11 +61,10 @@ def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: On
             f"retiring {what.tenant} was not confirmed: its digest is {what.digest}",
             hint=f"launchpad retire {what.tenant}",
         )
-    submission = Submission(
-        identifier=new_identifier(workspace.clock.now()),
-        operation={"kind": "retire", "tenant": what.tenant, "purge": what.purge},
-    )
-    return submit(workspace, workspace.fleet.load().host(what.host), submission, on_event=on_event)
+    operation = {"kind": "retire", "tenant": what.tenant, "purge": what.purge}
+    wish = Wish(kind="retire", tenant=what.tenant, words={"purge": what.purge}, host=what.host)
+    host = workspace.fleet.load().host(what.host)
+    return submit_once(workspace, host, wish, Submission(operation=operation), on_event=on_event)
 
 
 def retained(workspace: Workspace, what: Retirement) -> list[Retained]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
+from launchpad.operations.again import Wish, submit_once
 from launchpad.operations.backup_keys import as_sent, credentials, opened, targets_of, wrapped
-from launchpad.operations.following import Submission, submit
-from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.following import Submission
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.reaching import hosts_of
 from launchpad.workspace import Workspace
@@ -36,12 +36,9 @@ def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Re
         raise StateError(f"{name}: its backups have no key on {host.name} yet", hint=f"launchpad backup {name}")
     key = wrapped(workspace, opened(workspace, str(tenant.name), [wrap])[0].value)
     operation = {"kind": "rewrap", "tenant": str(tenant.name), "targets": as_sent(targets)} | key.as_sent()
-    submission = Submission(
-        identifier=new_identifier(workspace.clock.now()),
-        operation=operation,
-        secrets=lambda: credentials(workspace, targets),
-    )
-    outcome = submit(workspace, host, submission, on_event=on_event)
+    submission = Submission(operation=operation, secrets=lambda: credentials(workspace, targets))
+    wish = Wish(kind="rewrap", tenant=str(tenant.name))
+    outcome = submit_once(workspace, host, wish, submission, on_event=on_event)
     with hosts_of(workspace).reach(host) as runner:
         states = runner.ask("backups", {"tenant": str(tenant.name)})["targets"]
     behind = tuple(str(item.name) for item in targets if not states.get(str(item.name), {}).get("wrapped"))

@@ -95,7 +95,9 @@ def rollback(
         "soak": what.soak_seconds,
         "replaces": what.release_before,
     }
-    submission = Submission(identifier=confirm.id_for(workspace), operation=operation, patience=confirm.patience)
+    submission = Submission(
+        identifier=confirm.id_for(workspace), operation=operation, patience=confirm.patience, wish=confirm.words
+    )
     tenant = workspace.fleet.load().tenant(what.tenant)
     return submit_version(workspace, tenant, submission, version=what.version, on_event=on_event)
 

@@ -124,6 +124,18 @@ def plan_rollout(workspace: Workspace, name: str, wanted: Wanted) -> RolloutPlan
     )
 
 
+def begun_before(workspace: Workspace, name: str, wanted: Wanted) -> str:
+    """The id of this operator's own rollout to that version, where it is not over; empty when there is none."""
+    app = workspace.fleet.load().app(name)
+    version = str(app.version(wanted.version or app.versions[-1].version).version)
+    for known in rollouts(workspace, name).rollouts:
+        going = known.intent is None or known.intent.what == "go"
+        mine = known.who == workspace.settings.operator and wanted.identifier in ("", known.rollout.id)
+        if going and mine and (known.rollout.version, known.rollout.rehearse) == (version, wanted.rehearse):
+            return known.rollout.id
+    return ""
+
+
 def rollout(workspace: Workspace, what: RolloutPlan, *, confirm: Confirmation, on_event: OnEvent = ignore) -> Progress:
     """Carry it out, as far as its verdicts allow. Its record is on every host in it before anything begins. StateError
     unless the plan is the confirmed one; else as `waves.go_on`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launchpad.events import OnEvent, ignore
-from launchpad.operations.following import submit_for_tenant
+from launchpad.operations.again import submit_for_tenant
 from launchpad.operations.outcome import Outcome
 from launchpad.workspace import Workspace
 

@@ -151,6 +151,7 @@ def _submitted(
         operation=operation,
         secrets=revealing(workspace, tenant),
         patience=confirm.patience,
+        wish=confirm.words,
     )
     return submit_version(workspace, tenant, submission, version=what.version, on_event=on_event)
 

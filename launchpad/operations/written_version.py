@@ -13,9 +13,11 @@ from launchpad.events import Committed, Heard, OnEvent, ignore
 from launchpad.fleet.names import TenantName, VersionName
 from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.versions import names
+from launchpad.operations.again import Found, come_back
 from launchpad.operations.deploy import deploy_operation
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.identifiers import new_identifier
+from launchpad.operations.observing import what_runs
 from launchpad.operations.outcome import Outcome
 from launchpad.runner.protocol import release_from_json
 from launchpad.workspace import Workspace
@@ -70,6 +72,20 @@ def written_at_commit(
         with suppress(LaunchpadError):  # the next deploy tells it
             tell_revision(workspace, str(tenant.name), release=outcome.release)
     return writing.ended(outcome)
+
+
+def come_back_to_version(workspace: Workspace, found: Found, *, on_event: OnEvent) -> VersionOutcome:
+    """Follow an operation of this kind that was begun before to its end, and write the version that runs then into the
+    inventory. Errors as of `again.come_back`, and the edit's is no error."""
+    return with_its_version(workspace, come_back(workspace, found, on_event=on_event))
+
+
+def with_its_version(workspace: Workspace, outcome: Outcome) -> VersionOutcome:
+    """An operation that ended, and the version that its tenant runs written into the inventory."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(outcome.tenant)
+    runs = what_runs(workspace, fleet, tenant)
+    return written_at_commit(workspace, tenant, version=runs.version, carry_out=lambda _: outcome, on_event=ignore)
 
 
 class _Writing:
