@@ -59,9 +59,11 @@ def history(workspace: Workspace, names: Sequence[str] = (), *, limit: int = MOS
     )
 
 
-def read_journal(workspace: Workspace, host: Host, *, limit: int = MOST, identifier: str | None = None) -> list[Entry]:
-    """The newest operations of one host, or the one with that id."""
-    return _ask(workspace, host, limit=limit, identifier=identifier)[0]
+def read_journal(
+    workspace: Workspace, host: Host, *, limit: int = MOST, tenants: Sequence[str] = (), identifier: str | None = None
+) -> list[Entry]:
+    """The newest operations of one host, or of each of these tenants there, or the one with that id."""
+    return _ask(workspace, host, limit=limit, tenants=tenants, identifier=identifier)[0]
 
 
 def _ask(
