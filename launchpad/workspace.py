@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.files import STATE
-from launchpad.fleet.fleet import kit_recipients, readers
+from launchpad.fleet.fleet import kit_recipients
 from launchpad.fleet.host import Host
 from launchpad.fleet.revision import TEMPLATES, Revisions
 from launchpad.fleet.secret_store import FolderSecrets, SecretStore
-from launchpad.fleet.snapshot import DNS_SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.snapshot import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.store import FleetStore, FolderStore
 from launchpad.journal import BegunFolder
 from launchpad.runner.protocol import Inventory
@@ -90,7 +90,7 @@ class Workspace:
     secrets: SecretStore
     revisions: Revision
     target_secrets: SecretStore
-    """The credentials of targets, also readable with the emergency kit."""
+    """The credentials of targets."""
     dns_secrets: SecretStore
     """The credential of who keeps the names' records."""
     templates: tuple[Path, ...]
@@ -116,24 +116,22 @@ class Workspace:
         root = find_root(path or settings.workspace, start=Path.cwd())
         templates = (root / TEMPLATES, SHIPPED_TEMPLATES)
         fleet = FolderStore(root, templates=templates[1:])
-        secrets = FolderSecrets(root, recipients=lambda: readers(fleet.load().defaults), identity=settings.identity)
+
+        def secrets(folder: str) -> FolderSecrets:
+            return FolderSecrets(
+                root,
+                recipients=lambda: kit_recipients(fleet.load().defaults),
+                identity=settings.identity,
+                folder=folder,
+            )
+
         return cls(
             root=root,
             settings=settings,
             fleet=fleet,
-            secrets=secrets,
-            target_secrets=FolderSecrets(
-                root,
-                recipients=lambda: kit_recipients(fleet.load().defaults),
-                identity=settings.identity,
-                folder=TARGET_SECRETS,
-            ),
-            dns_secrets=FolderSecrets(
-                root,
-                recipients=lambda: readers(fleet.load().defaults),
-                identity=settings.identity,
-                folder=DNS_SECRETS,
-            ),
+            secrets=secrets(SECRETS),
+            target_secrets=secrets(TARGET_SECRETS),
+            dns_secrets=secrets(DNS_SECRETS),
             revisions=Revisions(root, environment=environment),
             templates=tuple(folder for folder in templates if folder.is_dir()),
             clock=SystemClock(),

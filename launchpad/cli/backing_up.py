@@ -1,9 +1,8 @@
-"""launchpad backup, kit: a tenant's data elsewhere, and what opens it when all else is gone."""
+"""launchpad backup, drill: a tenant's data elsewhere, and the proof that it comes back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -150,29 +149,3 @@ def each(
     if everyone:
         warn_unprotected(session)
     leave_lines(session, failures)
-
-
-@app.command("kit", epilog="Example: launchpad kit /media/stick/kit.txt")
-def kit(
-    ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; readable by you alone.")],
-) -> None:
-    """Make the emergency kit: an identity that opens every later backup, and how to restore without Launchpad.
-
-    The identity is in FILE and nowhere else; launchpad.yaml gets its public half. FILE also says what hosts reach the
-    targets with, so set the targets' credentials first.
-    """
-    from launchpad.operations.kit import kit
-
-    session = Session.of(ctx)
-    recipient = kit(session.workspace, file)
-    data = {"file": str(file), "recovery": str(recipient)}
-    session.output.result(data, f"{file} holds the recovery identity of {recipient}")
-    session.output.say("print it or lock it away, in two places, and remove the file; then commit launchpad.yaml")
-    targets = session.workspace.fleet.load().targets.values()
-    if any(target.kind != "local" for target in targets):
-        session.output.say("next: launchpad backup --this-workspace")
-        session.output.say("for the keys of earlier backups: launchpad backups rewrap --all")
-    else:
-        session.output.say("this page names no place yet: write a target over the network into inventory/targets.yaml,")
-        session.output.say("take recovery: out of launchpad.yaml, and make another kit")

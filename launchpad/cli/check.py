@@ -8,6 +8,7 @@ from launchpad.cli.output import GREEN, YELLOW
 from launchpad.cli.session import Session
 from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.readiness import crowded, readiness, unprotected
+from launchpad.operations.reseal import stale
 
 app = typer.Typer()
 
@@ -50,7 +51,11 @@ def check(ctx: typer.Context) -> None:
     if bare:
         lines.append(session.output.styled("without backups, by their tiers:", YELLOW) + f" {', '.join(bare)}")
     elif fleet.targets and fleet.defaults.recovery is None:
-        lines.append(session.output.styled("no emergency kit:", YELLOW) + " launchpad kit FILE makes one")
-    told = {"mistakes": [], "notes": [note.as_dict() for note in notes], "unprotected": bare}
+        lines.append(session.output.styled("no emergency kit:", YELLOW) + " launchpad kit make FILE makes one")
+    if loose := stale(workspace):
+        title = "not sealed for all whom launchpad.yaml names (recipients and recovery): launchpad secret reseal"
+        lines.append(session.output.styled(title, YELLOW))
+        lines += [f"  {owner}: {', '.join(names)}" for owner, names in loose.items()]
+    told = {"mistakes": [], "notes": [note.as_dict() for note in notes], "unprotected": bare, "stale": loose}
     told["crowded"] = [note.as_dict() for note in short]
     session.output.result(told | counts, "\n".join(lines))

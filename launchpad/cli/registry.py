@@ -65,7 +65,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("backup", "Send tenants' data to the targets of their tiers.", "backing_up"),
         Entry("backups", "List, fetch, verify and thin out tenants' backups.", "backups", group=True),
         Entry("drill", "Prove tenants' newest backups by booting them.", "backing_up"),
-        Entry("kit", "Make the emergency kit, which opens every backup.", "backing_up"),
+        Entry("kit", "Make, test and open the emergency kit, which brings everything back.", "kit", group=True),
     ),
     "Observation": (
         Entry("status", "Show how tenants and hosts stand.", "standing"),

@@ -109,16 +109,21 @@ def reseal_secrets(
         ),
     ] = "",
 ) -> None:
-    """Seal every secret again for the recipients that launchpad.yaml names now. Values and versions stay."""
+    """Seal every secret again for the recipients and the recovery identity that launchpad.yaml names now.
+
+    Covers tenants' secrets and the credentials of targets and of the DNS provider. Values and versions stay.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.operations.reseal import reseal
+
     session = Session.of(ctx)
-    fleet = session.workspace.fleet.load()
-    names = [fleet.tenant(tenant).name] if tenant else sorted(fleet.tenants)
-    sealed = {str(name): [str(s) for s in session.workspace.secrets.reseal(name)] for name in names}
-    sealed = {name: secrets for name, secrets in sealed.items() if secrets}
-    lines = [f"{name}: {', '.join(secrets)}" for name, secrets in sealed.items()]
-    session.output.result(
-        sealed, "\n".join(lines) or "nothing to do: every secret is sealed for launchpad.yaml's recipients"
-    )
+    if tenant:
+        session.workspace.fleet.load().tenant(tenant)
+    done = reseal(session.workspace, tenant)
+    lines = [f"{name}: {', '.join(secrets)}" for name, secrets in done.sealed.items()]
+    nothing = "" if done.failures else "nothing to do: every secret is sealed for launchpad.yaml's recipients"
+    session.output.result(done.sealed, "\n".join(lines) or nothing)
+    leave(session, done.failures)
 
 
 def _tenant(session: Session, name: str) -> tuple[Tenant, App]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -76,6 +77,8 @@ def _explain(session: Session, found: Status) -> None:
             session.output.say(f"{item.tenant}: changed by hand: {drift}")
         for finding in item.findings:
             session.output.say(f"{item.tenant}: {_finding(finding, session.workspace.clock.now())}")
+    if found.kit is not None:
+        session.output.say(_kit(found.kit))
     for name, said in found.hosts.items():
         if isinstance(said, HostSeen):
             for problem in said.problems:
@@ -92,6 +95,15 @@ def _finding(finding: FindingSeen, now: float) -> str:
 
     since = f" since {short_moment(finding.since, now=now)}" if finding.since else ""
     return f"{finding.message}{since}{f': {finding.hint}' if finding.hint else ''}"
+
+
+def _kit(last: Mapping[str, Any]) -> str:
+    from launchpad.cli.wording import age
+
+    if not last:
+        return "the emergency kit was never tested: launchpad kit test FILE"
+    went = "" if last["good"] else " and did not open everything"
+    return f"the emergency kit was tested {age(last['age_seconds'])} ago{went}"
 
 
 @app.command("logs", epilog="Example: launchpad logs alice bob --since 10m -f")

@@ -12,6 +12,7 @@ from launchpad.fleet.host import Caddy, Host, Operator
 from launchpad.fleet.model import Model
 from launchpad.fleet.names import PAST_NAMES, AppName, HostName, TargetName, TenantName, TierName, past
 from launchpad.fleet.nearest import nearest
+from launchpad.fleet.recovery import RECOVERY, Recovery
 from launchpad.fleet.references import PublicKey, Recipient
 from launchpad.fleet.rollout import Rollout
 from launchpad.fleet.target import Target
@@ -29,8 +30,8 @@ class Defaults(Model):
     """Who may operate every host that does not name its own operators."""
     recipients: tuple[Recipient, ...] = ()
     """Who can read the secrets beside the operators: age public keys that are no operator's own."""
-    recovery: Recipient | None = None
-    """Whose other half is in the emergency kit alone: the key of every backup is wrapped for it too."""
+    recovery: Recovery | None = None
+    """The emergency kit's public keys: everything is sealed for it too, and every host lets it in."""
     caddy: Caddy = Caddy()
     dns: DnsProvider | None = None
     """Who keeps the records of tenants' names. Without one, what they are to say is printed for a person."""
@@ -45,13 +46,14 @@ def readers(defaults: Defaults) -> tuple[Recipient, ...]:
 
 
 def kit_recipients(defaults: Defaults) -> tuple[Recipient, ...]:
-    """Who can read what a restore takes: the readers, and whoever holds the emergency kit."""
-    return (*readers(defaults), *((defaults.recovery,) if defaults.recovery else ()))
+    """Who can read everything that is sealed: the readers, and whoever holds the emergency kit."""
+    return (*readers(defaults), *((defaults.recovery.recipient,) if defaults.recovery else ()))
 
 
 def signers(defaults: Defaults) -> dict[str, tuple[PublicKey, ...]]:
-    """Who may sign a runner, or a change of a host's settings: person → signing keys."""
-    return {str(person.name): person.signing_keys for person in defaults.operators if person.signing_keys}
+    """Who may sign a runner, or a change of a host's settings, the emergency kit too: person → signing keys."""
+    found = {str(person.name): person.signing_keys for person in defaults.operators if person.signing_keys}
+    return found | ({RECOVERY: (defaults.recovery.signing_key,)} if defaults.recovery else {})
 
 
 class Fleet(Model):

@@ -10,6 +10,7 @@ from pydantic import Field
 from launchpad.fleet.model import Finding, Model
 from launchpad.fleet.names import HostName, OperatorName
 from launchpad.fleet.quantities import Duration, Size
+from launchpad.fleet.recovery import RECOVERY
 from launchpad.fleet.references import (
     Address,
     DevicePath,
@@ -37,6 +38,10 @@ class Operator(Model):
     """In launchpad.yaml: the person's public keys that may sign a new runner, and a change of a host's settings."""
     recipients: tuple[Recipient, ...] = ()
     """In launchpad.yaml: the person's age public keys, for which every secret of the fleet is sealed."""
+
+    def findings(self) -> Iterator[Finding]:
+        if self.name == RECOVERY:
+            yield Finding(("name",), f"{RECOVERY} is what the emergency kit's operator is called", "another name")
 
 
 class Caddy(Model):

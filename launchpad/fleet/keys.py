@@ -12,6 +12,7 @@ from launchpad.fleet.files import private_folder, replace_file
 from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.references import PublicKey, Recipient
 from launchpad.fleet.sealing import Identity, new_identity
+from launchpad.fleet.secret import Secret
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,19 @@ class Keys:
     def paths(self) -> Mapping[str, Path]:
         """What each is for, and where it is."""
         return {"identity": self.identity, "ssh": self.ssh, "signing": self.signing}
+
+
+def new_ssh_key(comment: str) -> tuple[Secret, PublicKey]:
+    """A key that lies in no file: the private half as OpenSSH writes it, and the public line."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return Secret(private.decode()), PublicKey(f"{public.decode()} {comment}")
 
 
 def _make_ssh_key(path: Path, *, comment: str) -> None:

@@ -21,6 +21,9 @@ from launchpad.fleet.snapshot import SECRETS
 class SecretStore(Protocol):
     """What every keeper of secrets promises; a change happens whole or not at all."""
 
+    def owners(self) -> tuple[Name, ...]:
+        """Whose secrets are kept here, by name."""
+
     def versions(self, owner: Name) -> dict[SecretName, int]:
         """The version of each secret that the owner, a tenant or a target, has; needs no key."""
 
@@ -59,6 +62,9 @@ class FolderSecrets:
         self.folder = folder
         self._recipients = recipients
         self._identity = Identity(identity)
+
+    def owners(self) -> tuple[Name, ...]:
+        return tuple(Name(path.stem) for path in sorted((self.root / self.folder).glob("*.yaml")))
 
     def versions(self, owner: Name) -> dict[SecretName, int]:
         return {name: entry.version for name, entry in self._read(owner).items() if entry.value is not None}

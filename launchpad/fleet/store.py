@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from launchpad.errors import StateError
-from launchpad.fleet.edit import new_text, with_entry, with_item, with_value, without_entry
+from launchpad.fleet.edit import new_text, with_entry, with_value, without_entry
 from launchpad.fleet.files import remove_file, replace_file, writing
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
@@ -16,7 +16,7 @@ from launchpad.fleet.images import ImageChange, image_at, with_image
 from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
 from launchpad.fleet.parse import HOSTS_FILE, TENANTS, parse
-from launchpad.fleet.references import Recipient
+from launchpad.fleet.recovery import RECOVERY, Recovery
 from launchpad.fleet.slots_file import SLOTS_FILE, Slots, read_slots
 from launchpad.fleet.snapshot import SETTINGS_FILE, Snapshot, schema_line
 from launchpad.fleet.tenant import Tenant, Value
@@ -62,7 +62,7 @@ class FleetStore(Protocol):
     def set_images(self, changes: Sequence[ImageChange]) -> None:
         """Write other references of images, all or none; StateError when one is not `before` any more."""
 
-    def set_recovery(self, recipient: Recipient) -> None:
+    def set_recovery(self, recovery: Recovery) -> None:
         """Write down whom the emergency kit is; StateError when there is one already."""
 
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
@@ -162,12 +162,13 @@ class FolderStore:
 
         self._edit(change)
 
-    def set_recovery(self, recipient: Recipient) -> None:
+    def set_recovery(self, recovery: Recovery) -> None:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             if fleet.defaults.recovery is not None:
-                raise StateError(f"{SETTINGS_FILE} has a recovery already", hint="launchpad kit")
+                raise StateError(f"{SETTINGS_FILE} has a recovery already", hint="launchpad kit test FILE")
             before = snapshot.files[SETTINGS_FILE]
-            return {SETTINGS_FILE: with_item(SETTINGS_FILE, before, path=["recovery"], value=str(recipient))}
+            record = recovery.model_dump(mode="json")
+            return {SETTINGS_FILE: with_entry(SETTINGS_FILE, before, key=RECOVERY, record=record)}
 
         self._edit(change)
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.fleet.files import STATE
-from launchpad.fleet.fleet import kit_recipients
+from launchpad.fleet.fleet import Fleet, kit_recipients
 from launchpad.fleet.git import Git
+from launchpad.fleet.recovery import RECORD
 from launchpad.fleet.revision import TEMPLATES
 from launchpad.fleet.sealing import seal_bytes
 from launchpad.fleet.snapshot import SETTINGS_FILE, Snapshot
@@ -54,9 +55,9 @@ def back_up_workspace(
     targets = remote(workspace)
     if fleet.defaults.recovery is None:
         raise StateError(
-            "there is no emergency kit, so nobody could open this who has no workspace", hint="launchpad kit FILE"
+            "there is no emergency kit, so nobody could open this who has no workspace", hint="launchpad kit make FILE"
         )
-    text = seal_bytes(packed(workspace.root, environment), kit_recipients(fleet.defaults))
+    text = seal_bytes(packed(workspace.root, environment, fleet), kit_recipients(fleet.defaults))
     found: dict[str, Saved | LaunchpadError] = {}
     for target in targets:
         how.progress(f"{target.name}: {len(text) >> 10} KB")
@@ -94,11 +95,11 @@ def remote(workspace: Workspace) -> list[Target]:
     return targets
 
 
-def packed(root: Path, environment: Mapping[str, str]) -> bytes:
+def packed(root: Path, environment: Mapping[str, str], fleet: Fleet) -> bytes:
     """The workspace as a tar.gz: the folder `workspace`, and with Git `history.bundle` of all that was committed."""
     git, out = Git(root, environment), io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for name, content in _files(root):
+        for name, content in {**dict(_files(root)), **dict(_named(root, fleet))}.items():
             _add(tar, f"{FOLDER}/{name}", content)
         if git.tracks(SETTINGS_FILE):
             _add(tar, HISTORY, git.bundle())
@@ -124,11 +125,26 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")) if folder.is_dir() and not folder.is_symlink() else ():
         if path.is_file() and not path.is_symlink():
             yield path.relative_to(root).as_posix(), path.read_bytes()
+    if (tested := root / RECORD).is_file():
+        yield RECORD, tested.read_bytes()
     for name in OWN:
         top = root / STATE / name
         for path in (top, *sorted(top.rglob("*"))):
             if path.is_file():
                 yield path.relative_to(root).as_posix(), path.read_bytes()
+
+
+def _named(root: Path, fleet: Fleet) -> Iterator[tuple[str, bytes]]:
+    """The files that the inventory names, of Caddy's certificate authorities. StateError when one is not there."""
+    for caddy in (fleet.defaults.caddy, *(host.caddy for host in fleet.hosts.values())):
+        if caddy.acme_ca_root is None:
+            continue
+        try:
+            yield str(caddy.acme_ca_root), (root / str(caddy.acme_ca_root)).read_bytes()
+        except OSError as error:
+            raise StateError(
+                f"caddy.acme_ca_root: cannot read {caddy.acme_ca_root}: {error.strerror}", hint=f"ls -l {root}"
+            ) from error
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -9,6 +9,7 @@ from launchpad.errors import InventoryError
 from launchpad.fleet.fleet import Fleet, kit_recipients, signers
 from launchpad.fleet.host import Host
 from launchpad.fleet.keys import public_half
+from launchpad.fleet.recovery import RECOVERY
 from launchpad.fleet.target import Target
 from launchpad.operations.backup_keys import as_sent, credentials
 from launchpad.render import TemplateSource
@@ -25,11 +26,13 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         raise InventoryError(f"{host.name} has no operators, so nobody could reach it again", hint=NO_OPERATORS)
     if not signers(fleet.defaults):
         raise InventoryError("launchpad.yaml has no signing_keys, so no runner could ever be replaced", hint=NO_SIGNERS)
+    recovery = [fleet.defaults.recovery] if fleet.defaults.recovery else []
     return {
         "format": "1",
         "identity": {"host": str(host.name), "fleet": fleet_name},
         "operators": [
-            {"name": str(person.name), "keys": [_plain(key) for key in person.keys]} for person in host.operators
+            *({"name": str(person.name), "keys": [_plain(key) for key in person.keys]} for person in host.operators),
+            *({"name": RECOVERY, "keys": [_plain(item.ssh_key)]} for item in recovery),
         ],
         "allowed_signers": [
             {"name": name, "keys": [_plain(key) for key in keys]} for name, keys in signers(fleet.defaults).items()

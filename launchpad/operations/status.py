@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from launchpad.errors import LaunchpadError
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.recovery import last_test
 from launchpad.operations.observing import observe, wanted
 from launchpad.operations.scope import scope_of
 from launchpad.plan import HostSeen, Standing, standings
@@ -19,6 +21,9 @@ class Status:
 
     tenants: tuple[Standing, ...]
     hosts: Mapping[str, HostSeen | LaunchpadError]
+    kit: Mapping[str, Any] | None = None
+    """The last `kit test`: {"at", "good", "age_seconds"}, empty when there was none of this kit; None when there is no
+    kit, or not the whole fleet was asked for."""
 
     @property
     def unreachable(self) -> dict[str, LaunchpadError]:
@@ -37,6 +42,7 @@ class Status:
             "good": self.good,
             "tenants": [tenant.as_json() for tenant in self.tenants],
             "hosts": {host: _host_as_json(said) for host, said in self.hosts.items()},
+            "kit": None if self.kit is None else dict(self.kit),
         }
 
 
@@ -47,7 +53,16 @@ def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = Tr
     seen = observe(workspace, scope, probes=probes)
     want = wanted(workspace, fleet, scope.tenants, on=seen)
     found = standings(want, seen, inventory=frozenset(map(str, fleet.tenants)))
-    return Status(tenants=tuple(found), hosts=seen)
+    return Status(tenants=tuple(found), hosts=seen, kit=None if names else _kit(workspace, fleet))
+
+
+def _kit(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
+    if fleet.defaults.recovery is None:
+        return None
+    last = last_test(workspace.root)
+    if last.get("recipient") != fleet.defaults.recovery.recipient:
+        return {}
+    return {"at": last["at"], "good": last["good"], "age_seconds": max(0.0, workspace.clock.now() - last["at"])}
 
 
 def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.download import download
 from launchpad.operations.here import Progress
 from launchpad.operations.kit import kit
+from launchpad.operations.kit_page import ARMORED
 from launchpad.operations.observing import wanted
 from launchpad.operations.repositories import How
 from launchpad.operations.restore import plan_restore, restore
@@ -36,7 +37,7 @@ from launchpad.workspace import Workspace
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.memory.restic import Repository
-from tests.operations.test_backup import DISK, OFFSITE, PASSWORD, host, workspace
+from tests.operations.test_backup import DISK, OFFSITE, PASSPHRASE, PASSWORD, host, workspace
 
 __all__ = ["host", "workspace"]
 
@@ -257,15 +258,26 @@ def test_keys_that_were_made_up_do_not_keep_operators_from_reading(workspace: Wo
 def test_a_key_is_wrapped_for_whoever_launchpad_yaml_names_now(workspace: Workspace, host: MemoryHost) -> None:
     backup(workspace, "alice")
     assert wrapped_for(host) == wanted_for(workspace)
-    kit(workspace, workspace.root.parent / "kit.txt")
+    kit(workspace, workspace.root.parent / "kit.txt", passphrase=PASSPHRASE)
     assert wrapped_for(host) != wanted_for(workspace)
     key = host.repositories[DISK].password
     assert rewrap(workspace, "alice").behind == ()
     assert wrapped_for(host) == wanted_for(workspace)
-    line = next(item for item in (workspace.root.parent / "kit.txt").read_text().splitlines() if "SECRET-KEY-" in item)
-    recovery = pyrage.x25519.Identity.from_str(line.strip())
+    recovery = recovered(workspace.root.parent / "kit.txt")
     for place in (DISK, OFFSITE):
         assert pyrage.decrypt(host.repositories[place].wraps[0].encode(), [recovery]).decode() == key
+
+
+def sealed_part(page: Path) -> str:
+    """What age says of the kit's page to whoever has the passphrase."""
+    sealed = ARMORED.search(page.read_text())
+    assert sealed is not None
+    return str(pyrage.passphrase.decrypt(sealed[0].encode(), PASSPHRASE.reveal()).decode())
+
+
+def recovered(page: Path) -> Any:
+    line = next(item for item in sealed_part(page).splitlines() if item.startswith("AGE-SECRET-KEY-"))
+    return pyrage.x25519.Identity.from_str(line)
 
 
 def wrapped_for(host: MemoryHost) -> str:
@@ -297,15 +309,14 @@ def test_the_kit_alone_opens_the_workspace(workspace: Workspace, host: MemoryHos
     page = workspace.root.parent / "kit.txt"
     with pytest.raises(StateError, match="no emergency kit"):
         back_up_workspace(workspace, environment={}, how=served(host, []))
-    kit(workspace, page)
+    kit(workspace, page, passphrase=PASSPHRASE)
     remember(workspace, workspace.fleet.load().target("offsite"), "alice", {"newest": 1.0, "ids": ["a"]})
     asked: list[Mapping[str, Any]] = []
     (saved,) = back_up_workspace(workspace, environment={}, how=served(host, asked)).values()
     assert isinstance(saved, Saved) and saved.target == "offsite"
     (task,) = asked
     assert (task["tenant"], task["file"], task["repository"]["password"]) == (NAME, FILE, "launchpad")
-    line = next(item for item in page.read_text().splitlines() if item.startswith("AGE-SECRET-KEY-"))
-    content = pyrage.decrypt(task["text"].encode(), [pyrage.x25519.Identity.from_str(line)])
+    content = pyrage.decrypt(task["text"].encode(), [recovered(page)])
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         names = tar.getnames()
     assert {"workspace/launchpad.yaml", "workspace/inventory/secrets/targets/offsite.yaml"} <= set(names)
@@ -315,9 +326,11 @@ def test_the_kit_alone_opens_the_workspace(workspace: Workspace, host: MemoryHos
 
 def test_the_kit_says_what_reaches_the_places(workspace: Workspace) -> None:
     page = workspace.root.parent / "kit.txt"
-    kit(workspace, page)
-    assert f"export RESTIC_REST_USERNAME=hosts RESTIC_REST_PASSWORD={PASSWORD}" in page.read_text()
-    lines = [line.split() for line in page.read_text().splitlines()]
+    kit(workspace, page, passphrase=PASSPHRASE)
+    assert PASSWORD not in page.read_text()
+    text = sealed_part(page)
+    assert f"export RESTIC_REST_USERNAME=hosts RESTIC_REST_PASSWORD={PASSWORD}" in text
+    lines = [line.split() for line in text.splitlines()]
     for words in (
         ["WORKSPACE", f"rest:{OFFSITE[0]}/{NAME}/"],
         ["KEYS", f"rest:{OFFSITE[0]}/TENANT.key/"],

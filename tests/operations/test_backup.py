@@ -15,6 +15,7 @@ from launchpad.fleet.secret import Secret
 from launchpad.operations.backup import BackedUp, backup, backup_all
 from launchpad.operations.backups import backups, drill, fetch, todays_part, verify
 from launchpad.operations.kit import kit
+from launchpad.operations.kit_page import opened
 from launchpad.operations.outcome import OperationFailed
 from launchpad.operations.targets import try_target
 from launchpad.runner import engine, paths
@@ -39,6 +40,7 @@ light: {memory: 128MiB, cpus: 0.5, pids: 64, disk: 1GiB, backup: {targets: [disk
 bare: {memory: 128MiB, cpus: 0.5, pids: 64, disk: 1GiB}
 """
 PASSWORD = "the-password-of-offsite"
+PASSPHRASE = Secret("five random words are good")
 
 
 @pytest.fixture
@@ -225,22 +227,18 @@ def test_a_target_that_does_not_answer_says_why(workspace: Workspace, host: Memo
 
 def test_the_emergency_kit_opens_later_backups_and_credentials(workspace: Workspace, host: MemoryHost) -> None:
     file = workspace.root.parent / "kit.txt"
-    kit(workspace, file)
-    line = next(line for line in file.read_text().splitlines() if line.startswith("AGE-SECRET-KEY-"))
+    kit(workspace, file, passphrase=PASSPHRASE)
     identity = workspace.root.parent / "recovered"
-    identity.write_text(f"{line}\n")
+    identity.write_text(opened(file.read_text(), PASSPHRASE, what="the kit").identity.reveal())
     backup(workspace, "alice")
-    opened = Identity(identity).open(host.repositories[DISK].wraps[0], what="the key")
-    assert opened.reveal() == host.repositories[DISK].password
-    workspace.target_secrets.reseal(TargetName("offsite"))
-    sealed = (workspace.root / "inventory/secrets/targets/offsite.yaml").read_text()
-    assert sealed.count("BEGIN AGE") == 2
+    key = Identity(identity).open(host.repositories[DISK].wraps[0], what="the key")
+    assert key.reveal() == host.repositories[DISK].password
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_there_is_one_emergency_kit(workspace: Workspace) -> None:
-    recipient = kit(workspace, workspace.root.parent / "kit.txt")
-    assert workspace.fleet.load().defaults.recovery == recipient
+    made = kit(workspace, workspace.root.parent / "kit.txt", passphrase=PASSPHRASE)
+    assert workspace.fleet.load().defaults.recovery == made.recovery
     with pytest.raises(StateError, match="there is an emergency kit already"):
-        kit(workspace, workspace.root.parent / "another.txt")
+        kit(workspace, workspace.root.parent / "another.txt", passphrase=PASSPHRASE)
     assert not (workspace.root.parent / "another.txt").exists()

@@ -282,6 +282,12 @@ def put(task: Task) -> dict[str, Any]:
     return {}
 
 
+def read(task: Task) -> dict[str, Any]:
+    """{"text"} of the file in a snapshot, as `put` added it."""
+    where = restic.repository(task["repository"], task["tenant"])
+    return {"text": where.raw("dump", "--no-lock", task["snapshot"], f"/{task['file']}").decode()}
+
+
 def _root(task: Task) -> str:
     """Where the data lies: elsewhere only without a sandbox, in tests."""
     return str(task.get("root", ROOT))
@@ -312,6 +318,7 @@ TASKS: dict[str, Callable[[Task], dict[str, Any]]] = {
     "erase": erase,
     "download": download,
     "put": put,
+    "read": read,
     "encrypt": encrypt,
 }
 

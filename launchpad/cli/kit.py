@@ -1,0 +1,153 @@
+"""launchpad kit: what brings everything back when all else is gone."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.operations.kit_page import Contents
+    from launchpad.workspace import Workspace
+
+app = typer.Typer(
+    help="Make, test and open the emergency kit, which brings everything back.",
+    epilog="Example: launchpad kit make /media/stick/kit.txt",
+)
+
+KitFile = Annotated[Path, typer.Argument(metavar="FILE", help="The emergency kit.")]
+
+
+@app.callback()
+def kit() -> None:
+    """Make, test and open the emergency kit, which brings everything back."""
+
+
+@app.command("make", epilog="Example: launchpad kit make /media/stick/kit.txt")
+def make(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; readable by you alone.")],
+) -> None:
+    """Make the emergency kit: keys that open everything and enter every host, and how to restore without Launchpad.
+
+    The keys are in FILE alone, under a passphrase that is asked for, or read from standard input. launchpad.yaml gets
+    their public halves. Every secret is sealed for the kit too; hosts know the kit after their next provision.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.cli.prompts import read_secret
+    from launchpad.errors import StateError
+    from launchpad.operations.kit import kit
+
+    session = Session.of(ctx)
+    passphrase = read_secret("a new passphrase for the kit")
+    if sys.stdin.isatty() and read_secret("the same again") != passphrase:
+        raise StateError("the two passphrases differ, nothing was changed")
+    made = kit(session.workspace, file, passphrase=passphrase)
+    data = {"file": str(file), "recovery": made.recovery.model_dump(mode="json")}
+    say = session.output.say
+    session.output.result(data, f"{file} holds the keys of {made.recovery.recipient}, under the passphrase")
+    say("keep two copies of the file in two places, and the passphrase apart; delete the file here; commit the changes")
+    fleet = session.workspace.fleet.load()
+    if fleet.hosts:
+        say(f"next, so that hosts know the kit: {'; '.join(f'launchpad provision {host}' for host in fleet.hosts)}")
+    say("next, for the keys of earlier backups: launchpad backups rewrap --all")
+    if any(target.kind != "local" for target in fleet.targets.values()):
+        say("next, what the kit begins with: launchpad backup --this-workspace; then: launchpad kit test FILE")
+    else:
+        say("this page names no place yet: write a target over the network into inventory/targets.yaml,")
+        say("take recovery: out of launchpad.yaml, and make another kit")
+    leave(session, made.failures)
+
+
+@app.command("test", epilog="Example: launchpad kit test /media/stick/kit.txt")
+def test(ctx: typer.Context, file: KitFile) -> None:
+    """Try the kit in FILE on every secret, target, backup and host. Nothing is changed.
+
+    Asks for the passphrase, or reads it from standard input. Needs restic here. `launchpad status` shows when this was
+    last done. Exit code 4 when something would not come back.
+    """
+    from launchpad.cli.progress import working
+    from launchpad.fleet.recovery import RECORD
+    from launchpad.operations.repositories import How
+    from launchpad.operations.try_kit import try_kit
+
+    session = Session.of(ctx)
+    contents = _opened(file)
+    with _workspace_of(session, contents) as workspace, working(session.output, "the kit") as progress:
+        done = try_kit(workspace, contents, how=How(progress=progress))
+    lines = [f"{name}: {text}" for name, text in done.problems.items()]
+    ways = f"{done.secrets} secrets, {len(done.places)} targets, {len(done.backups)} backups, {len(done.hosts)} hosts"
+    first = f"the kit opens everything: {ways}" if done.good else f"the kit does not open everything, of {ways}:"
+    session.output.result(done.as_json(), "\n".join([first, *(f"  {line}" for line in lines)]))
+    session.output.say(f"this is written down in {RECORD}; commit it")
+    if not done.good:
+        raise typer.Exit(4)
+
+
+@app.command("open", epilog="Example: launchpad kit open /media/stick/kit.txt ~/fleet")
+def open_kit(
+    ctx: typer.Context,
+    file: KitFile,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the workspace comes; not there yet.")],
+) -> None:
+    """Bring the workspace back from the kit alone, on a machine that never saw it.
+
+    Asks for the passphrase, or reads it from standard input. Puts the kit's keys where this operator's own would lie
+    (LAUNCHPAD_CONFIG, else ~/.config/launchpad), and the newest backup of the workspace into FOLDER. Needs git and
+    restic here. From then on this machine is the operator `recovery`.
+    """
+    from launchpad.cli.progress import working
+    from launchpad.operations.open_kit import put_keys, saved_workspace, unpack
+    from launchpad.operations.repositories import How
+
+    session = Session.of(ctx)
+    contents = _opened(file)
+    put_keys(contents, session.keys)
+    with working(session.output, "the workspace") as progress:
+        saved = saved_workspace(contents, how=How(progress=progress))
+        unpack(saved, folder)
+    data = {"folder": str(folder), "target": saved.target, "at": saved.at, "keys": str(session.keys.identity.parent)}
+    text = f"{folder} has the workspace of {saved.at[:16].replace('T', ' ')} from {saved.target}"
+    session.output.result(data, text)
+    session.output.say(f"the kit's keys are in {session.keys.identity.parent}; next: cd {folder}; launchpad status")
+
+
+def _opened(file: Path) -> Contents:
+    from launchpad.cli.prompts import read_secret
+    from launchpad.errors import StateError
+    from launchpad.operations.kit_page import opened
+
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise StateError(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+    return opened(text, read_secret("the kit's passphrase"), what=str(file))
+
+
+@contextmanager
+def _workspace_of(session: Session, contents: Contents) -> Iterator[Workspace]:
+    """The workspace as the kit's holder has it: with the kit's keys, and none of this operator's."""
+    from dataclasses import replace
+
+    from launchpad.fleet.files import STATE
+    from launchpad.fleet.keys import Keys
+    from launchpad.operations.open_kit import put_keys
+    from launchpad.ssh.hosts import SshHosts
+    from launchpad.workspace import Workspace
+
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="launchpad-", dir=memory if os.access(memory, os.W_OK) else None) as own:
+        keys = Keys(Path(own, "identity"), Path(own, "ssh_ed25519"), Path(own, "signing_ed25519"))
+        put_keys(contents, keys)
+        settings = replace(session.settings, identity=keys.identity, ssh_key=keys.ssh, signing_key=keys.signing)
+        root = session.workspace.root
+        hosts = SshHosts(settings, state=root / STATE)
+        yield Workspace.open(root, settings=settings, environment=session.environment, hosts=hosts)

@@ -1,0 +1,35 @@
+"""signer: whether this host takes somebody's signature. Nothing changes; the emergency kit is tried with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from launchpad.runner import paths
+from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs import only, reply
+
+if TYPE_CHECKING:
+    from launchpad.runner.caller import Caller
+    from launchpad.runner.provision.system import ProvisionHost
+
+PREFIX = "launchpad signer "
+"""What is signed begins so: it can pass neither for settings nor for a runner."""
+NAMESPACE = "launchpad-settings"
+MOST_TEXT = 200
+
+
+def signer(host: ProvisionHost, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"known": whether the signature of the text is by that allowed signer}. body {"text", "signature", "signer"}."""
+    given = only(body, text=str, signature=str, signer=str)
+    text = given["text"] or ""
+    if not text.startswith(PREFIX) or len(text) > MOST_TEXT:
+        raise Refused(f"signer: the text begins with {PREFIX!r} and has at most {MOST_TEXT} characters")
+    known = host.system.verified(
+        text.encode(),
+        signature=given["signature"] or "",
+        signers=(host.read(f"{paths.ETC}/allowed_signers") or b"").decode(),
+        signer=given["signer"] or "",
+        namespace=NAMESPACE,
+    )
+    yield reply({"known": known})
