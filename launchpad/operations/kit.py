@@ -9,10 +9,10 @@ from launchpad.errors import LaunchpadError, StateError
 from launchpad.fleet.files import remove_file, replace_file
 from launchpad.fleet.keys import new_ssh_key
 from launchpad.fleet.recovery import Recovery
-from launchpad.fleet.sealing import new_identity
+from launchpad.fleet.sealing import lock, new_identity
 from launchpad.fleet.secret import Secret
 from launchpad.fleet.target import Target
-from launchpad.operations.kit_page import Contents, Place, page
+from launchpad.operations.kit_page import Contents, Place, Seal, page
 from launchpad.operations.reseal import reseal
 from launchpad.workspace import Workspace
 
@@ -29,7 +29,7 @@ class Made:
     """Whose secrets this operator could not seal for the kit, and why."""
 
 
-def kit(workspace: Workspace, file: Path, *, passphrase: Secret) -> Made:
+def kit(workspace: Workspace, file: Path, *, passphrase: Secret, seal: Seal = lock) -> Made:
     """Make the recovery keys, write them and how to use them to the file (0600) under the passphrase, and their public
     halves into launchpad.yaml; then seal every secret for them too. They are kept nowhere else. StateError when there
     is a kit already, the file is there, or the passphrase is short."""
@@ -53,7 +53,7 @@ def kit(workspace: Workspace, file: Path, *, passphrase: Secret) -> Made:
         signing_key=signing_key,
         places=tuple(_place(workspace, target) for _, target in sorted(fleet.targets.items())),
     )
-    replace_file(file, page(contents, passphrase, now=workspace.clock.now()).encode(), mode=0o600)
+    replace_file(file, page(contents, passphrase, now=workspace.clock.now(), seal=seal).encode(), mode=0o600)
     recovery = Recovery(recipient=recipient, ssh_key=ssh_public, signing_key=signing_public)
     try:
         workspace.fleet.set_recovery(recovery)

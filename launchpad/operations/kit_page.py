@@ -9,9 +9,9 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from launchpad.errors import StateError
 from launchpad.fleet.references import Recipient
@@ -89,6 +89,16 @@ inventory/secrets/targets/, sealed for the recovery identity too.
 """
 
 
+class Unseal(Protocol):
+    """Opens what `seal` made; StateError, which names `what`, for another passphrase."""
+
+    def __call__(self, sealed: str, passphrase: Secret, *, what: str) -> str: ...
+
+
+Seal = Callable[[str, Secret], str]
+"""A text under a passphrase, armored. To make it hard to guess takes a second of work."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """A target, and what it is reached with. A REST server may want nothing."""
@@ -109,7 +119,7 @@ class Contents:
     places: tuple[Place, ...]
 
 
-def page(contents: Contents, passphrase: Secret, *, now: float) -> str:
+def page(contents: Contents, passphrase: Secret, *, now: float, seal: Seal = lock) -> str:
     """The whole page."""
     places = "\n\n".join(_place(item) for item in contents.places)
     opened = OPENED.format(
@@ -120,15 +130,15 @@ def page(contents: Contents, passphrase: Secret, *, now: float) -> str:
         machine=MACHINE + json.dumps(_as_json(contents)),
     )
     date = time.strftime("%Y-%m-%d", time.gmtime(now))
-    return PAGE.format(date=date, recipient=contents.recipient, sealed=lock(opened, passphrase))
+    return PAGE.format(date=date, recipient=contents.recipient, sealed=seal(opened, passphrase))
 
 
-def opened(text: str, passphrase: Secret, *, what: str) -> Contents:
+def opened(text: str, passphrase: Secret, *, what: str, unseal: Unseal = unlock) -> Contents:
     """What is on the page; StateError, which names `what`, when it is no kit or the passphrase is another one."""
     found = ARMORED.search(text)
     if found is None:
         raise StateError(f"{what} is not an emergency kit of this Launchpad", hint="launchpad kit make FILE makes one")
-    line = unlock(found[0], passphrase, what=what).rstrip().splitlines()[-1]
+    line = unseal(found[0], passphrase, what=what).rstrip().splitlines()[-1]
     if not line.startswith(MACHINE):
         raise StateError(f"{what} is not an emergency kit of this Launchpad", hint="launchpad kit make FILE makes one")
     told: dict[str, Any] = json.loads(line.removeprefix(MACHINE))

@@ -53,10 +53,11 @@ def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = Tr
     seen = observe(workspace, scope, probes=probes)
     want = wanted(workspace, fleet, scope.tenants, on=seen)
     found = standings(want, seen, inventory=frozenset(map(str, fleet.tenants)))
-    return Status(tenants=tuple(found), hosts=seen, kit=None if names else _kit(workspace, fleet))
+    return Status(tenants=tuple(found), hosts=seen, kit=None if names else last_kit_test(workspace, fleet))
 
 
-def _kit(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
+def last_kit_test(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
+    """When the kit was last tested, see `Status.kit`."""
     if fleet.defaults.recovery is None:
         return None
     last = last_test(workspace.root)

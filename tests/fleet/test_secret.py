@@ -11,7 +11,9 @@ import traceback
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from launchpad.errors import StateError
 from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.sealing import lock, unlock
 from launchpad.fleet.secret import Secret
 
 VALUE = "sk-correct-horse"
@@ -74,3 +76,12 @@ def test_generated_ones_are_long_different_and_safe_in_a_url() -> None:
     assert all(len(text) == 43 and text.replace("-", "").replace("_", "").isalnum() for text in made)
     with pytest.raises(ValueError, match="at least 32"):
         Secret.generated(31)
+
+
+@pytest.mark.programs  # on a busy machine it takes seconds, as it is to
+def test_the_passphrase_alone_opens_what_is_under_it() -> None:
+    sealed = lock("the text", Secret("five random words are good"))
+    assert "the text" not in sealed
+    assert unlock(sealed, Secret("five random words are good"), what="it") == "the text"
+    with pytest.raises(StateError, match="it: the passphrase is wrong"):
+        unlock(sealed, Secret("five random words are bad"), what="it")

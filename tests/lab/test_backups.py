@@ -28,6 +28,7 @@ from tests.lab.world import World
 from tests.runner.backups.s3 import BUCKET, KEY_ID, SECRET, s3_server
 
 PASSWORD, PRUNER = "the-password-that-hosts-have", "the-password-of-operators"
+PASSPHRASE = "five random words are good"
 LISTEN = ("--listen", "127.0.0.1:8001")
 DISK, REST, SFTP, S3 = "/srv/disk", "/var/lib/rest", "/var/lib/sftp", "/var/lib/s3"
 PLACES = {"cloud": f"{S3}/{BUCKET}", "disk": DISK, "rest": REST, "sftp": SFTP}
@@ -434,12 +435,11 @@ def test_a_backup_is_shown_and_comes_here_past_the_host(fleet: Fleet) -> None:
 def test_the_kit_alone_brings_the_workspace_and_the_data_back(fleet: Fleet) -> None:
     """By its page's own lines, on a machine that has age and restic and nothing of Launchpad's."""
     host, world, page = fleet.world.host, fleet.world, fleet.folder / "kit.txt"
-    world.launchpad("kit", str(page))
+    world.launchpad("kit", "make", str(page), stdin=f"{PASSPHRASE}\n")
     assert "launchpad backups rewrap alice" in world.launchpad("status", "alice").err
     world.launchpad("backups", "rewrap", "alice")
     assert "rewrap" not in world.launchpad("status", "alice").err
     fleet.here("backup", "--this-workspace")
-    host.exec(["apt-get", "install", "-qy", "age"], timeout=300)
     host.exec(["sh", "-c", "mkdir -p /root/.ssh; ssh-keyscan -p 2222 127.0.0.1 >> /root/.ssh/known_hosts"])  # a yes
     for target in ("rest", "cloud", "sftp"):
         folder = f"/root/rescue-{target}"
@@ -447,17 +447,22 @@ def test_the_kit_alone_brings_the_workspace_and_the_data_back(fleet: Fleet) -> N
         assert "to-come-back" in fleet.markers(f"{folder}/data"), target
         assert host.read(f"{folder}/workspace/launchpad.yaml") == (world.root / "launchpad.yaml").read_text()
         assert host.exists(f"{folder}/workspace/inventory/secrets/targets/sftp.yaml")
+        assert host.exists(f"{folder}/workspace/acme-root.pem")
 
 
 def rescue(host: Any, page: str, target: str, folder: str) -> None:
-    """What the page says, done to the letter by somebody who has it and that target."""
-    lines = page.splitlines()
-    host.write(f"{folder}/identity.txt", next(line for line in lines if "AGE-SECRET-KEY-" in line))
+    """What the page says, done to the letter by somebody who has it, its passphrase and that target."""
+    commands = [line for line in page.splitlines() if line[:5] == " " * 5 and "launchpad kit" not in line]
+    host.write(f"{folder}/kit.txt", page)
+    host.write(f"{folder}/open.sh", "\n".join([f"set -eux; cd {folder}", *commands[:2]]))
+    # age asks at the terminal alone, so it gets one.
+    host.exec(["script", "-qec", f"bash {folder}/open.sh", "/dev/null"], stdin=f"{PASSPHRASE}\n", timeout=120)
+    lines = host.read(f"{folder}/opened.txt").splitlines()
     start = next(number for number, line in enumerate(lines) if line.split() == [target])
     about = list(takewhile(str.strip, lines[start + 1 :]))
     places = dict(line.split() for line in about if len(line.split()) == 2)
     reaching = [line for line in about if line.startswith("  export ")]
-    script = "\n".join([f"set -eux; cd {folder}", *reaching, *(line for line in lines if line[:5] == " " * 5)])
+    script = "\n".join([f"set -eux; cd {folder}", *reaching, *commands[2:]])
     for word in ("WORKSPACE", "KEYS", "REPOSITORY"):
         script = script.replace(f" {word} ", f" {places[word]} ")
     if target == "sftp":

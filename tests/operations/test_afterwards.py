@@ -23,8 +23,6 @@ from launchpad.operations.backups import drill, fetch, show
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.download import download
 from launchpad.operations.here import Progress
-from launchpad.operations.kit import kit
-from launchpad.operations.kit_page import ARMORED
 from launchpad.operations.observing import wanted
 from launchpad.operations.repositories import How
 from launchpad.operations.restore import plan_restore, restore
@@ -37,7 +35,8 @@ from launchpad.workspace import Workspace
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.memory.restic import Repository
-from tests.operations.test_backup import DISK, OFFSITE, PASSPHRASE, PASSWORD, host, workspace
+from tests.operations.kits import kit, sealed_part
+from tests.operations.test_backup import DISK, OFFSITE, PASSWORD, host, workspace
 
 __all__ = ["host", "workspace"]
 
@@ -258,7 +257,7 @@ def test_keys_that_were_made_up_do_not_keep_operators_from_reading(workspace: Wo
 def test_a_key_is_wrapped_for_whoever_launchpad_yaml_names_now(workspace: Workspace, host: MemoryHost) -> None:
     backup(workspace, "alice")
     assert wrapped_for(host) == wanted_for(workspace)
-    kit(workspace, workspace.root.parent / "kit.txt", passphrase=PASSPHRASE)
+    kit(workspace, workspace.root.parent / "kit.txt")
     assert wrapped_for(host) != wanted_for(workspace)
     key = host.repositories[DISK].password
     assert rewrap(workspace, "alice").behind == ()
@@ -266,13 +265,6 @@ def test_a_key_is_wrapped_for_whoever_launchpad_yaml_names_now(workspace: Worksp
     recovery = recovered(workspace.root.parent / "kit.txt")
     for place in (DISK, OFFSITE):
         assert pyrage.decrypt(host.repositories[place].wraps[0].encode(), [recovery]).decode() == key
-
-
-def sealed_part(page: Path) -> str:
-    """What age says of the kit's page to whoever has the passphrase."""
-    sealed = ARMORED.search(page.read_text())
-    assert sealed is not None
-    return str(pyrage.passphrase.decrypt(sealed[0].encode(), PASSPHRASE.reveal()).decode())
 
 
 def recovered(page: Path) -> Any:
@@ -309,7 +301,7 @@ def test_the_kit_alone_opens_the_workspace(workspace: Workspace, host: MemoryHos
     page = workspace.root.parent / "kit.txt"
     with pytest.raises(StateError, match="no emergency kit"):
         back_up_workspace(workspace, environment={}, how=served(host, []))
-    kit(workspace, page, passphrase=PASSPHRASE)
+    kit(workspace, page)
     remember(workspace, workspace.fleet.load().target("offsite"), "alice", {"newest": 1.0, "ids": ["a"]})
     asked: list[Mapping[str, Any]] = []
     (saved,) = back_up_workspace(workspace, environment={}, how=served(host, asked)).values()
@@ -326,7 +318,7 @@ def test_the_kit_alone_opens_the_workspace(workspace: Workspace, host: MemoryHos
 
 def test_the_kit_says_what_reaches_the_places(workspace: Workspace) -> None:
     page = workspace.root.parent / "kit.txt"
-    kit(workspace, page, passphrase=PASSPHRASE)
+    kit(workspace, page)
     assert PASSWORD not in page.read_text()
     text = sealed_part(page)
     assert f"export RESTIC_REST_USERNAME=hosts RESTIC_REST_PASSWORD={PASSWORD}" in text

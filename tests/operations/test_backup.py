@@ -14,8 +14,6 @@ from launchpad.fleet.sealing import Identity
 from launchpad.fleet.secret import Secret
 from launchpad.operations.backup import BackedUp, backup, backup_all
 from launchpad.operations.backups import backups, drill, fetch, todays_part, verify
-from launchpad.operations.kit import kit
-from launchpad.operations.kit_page import opened
 from launchpad.operations.outcome import OperationFailed
 from launchpad.operations.targets import try_target
 from launchpad.runner import engine, paths
@@ -28,6 +26,7 @@ from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.memory.hosts import MemoryHosts
 from tests.memory.releases import deploy_body, release
+from tests.operations.kits import kit, opened
 from tests.operations.places import environment_of, tenant_yaml, write_workspace
 
 DISK, OFFSITE = ("/mnt/disk", "alice"), ("https://backup.example.com", "alice")
@@ -40,7 +39,6 @@ light: {memory: 128MiB, cpus: 0.5, pids: 64, disk: 1GiB, backup: {targets: [disk
 bare: {memory: 128MiB, cpus: 0.5, pids: 64, disk: 1GiB}
 """
 PASSWORD = "the-password-of-offsite"
-PASSPHRASE = Secret("five random words are good")
 
 
 @pytest.fixture
@@ -227,9 +225,9 @@ def test_a_target_that_does_not_answer_says_why(workspace: Workspace, host: Memo
 
 def test_the_emergency_kit_opens_later_backups_and_credentials(workspace: Workspace, host: MemoryHost) -> None:
     file = workspace.root.parent / "kit.txt"
-    kit(workspace, file, passphrase=PASSPHRASE)
+    kit(workspace, file)
     identity = workspace.root.parent / "recovered"
-    identity.write_text(opened(file.read_text(), PASSPHRASE, what="the kit").identity.reveal())
+    identity.write_text(opened(file).identity.reveal())
     backup(workspace, "alice")
     key = Identity(identity).open(host.repositories[DISK].wraps[0], what="the key")
     assert key.reveal() == host.repositories[DISK].password
@@ -237,8 +235,8 @@ def test_the_emergency_kit_opens_later_backups_and_credentials(workspace: Worksp
 
 
 def test_there_is_one_emergency_kit(workspace: Workspace) -> None:
-    made = kit(workspace, workspace.root.parent / "kit.txt", passphrase=PASSPHRASE)
+    made = kit(workspace, workspace.root.parent / "kit.txt")
     assert workspace.fleet.load().defaults.recovery == made.recovery
     with pytest.raises(StateError, match="there is an emergency kit already"):
-        kit(workspace, workspace.root.parent / "another.txt", passphrase=PASSPHRASE)
+        kit(workspace, workspace.root.parent / "another.txt")
     assert not (workspace.root.parent / "another.txt").exists()
