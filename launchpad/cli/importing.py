@@ -149,7 +149,8 @@ def _described(what: Import) -> str:
     from launchpad.cli.wording import size
 
     version = f" {what.source_version}" if what.source_version else ""
-    databases = f", {what.databases} sound database{'' if what.databases == 1 else 's'}" if what.databases else ""
+    plural = "" if what.databases == 1 else "s"
+    databases = f", {what.databases} sound SQLite database{plural}" if what.databases else ""
     lines = [f"{what.source} is {what.layout}{version}: {what.files} files, {size(what.bytes)}{databases}"]
     if what.left_out:
         lines.append(f"  left out: {what.left_out} files that are of no use elsewhere")

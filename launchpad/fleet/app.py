@@ -81,6 +81,9 @@ class SecretSpec(Model):
     """The length of the random token that is made when nothing has been set."""
     purpose: Prose | None = None
     """What it is for, as `launchpad secret list` says it."""
+    rehearse: Literal["made-up", "real"] = "made-up"
+    """What a rehearsal's and a drill's clone has for it: a made-up value; or the real one, inside a network without a
+    way out, because the data was made with it (a database's password, a key that encrypts)."""
 
 
 class Probe(Model):

@@ -1,6 +1,7 @@
 """Where an upgrade is rehearsed: on the tenant's own host, or, when that has no memory for a clone, on its drill host.
 
-A copy of the data goes there, encrypted until it is on this machine, and the release without any secret. The other host
+A copy of the data goes there, encrypted until it is on this machine, and the release with no secret but those that the
+data was made with. The other host
 is asked first: its operation waits for the copy, tries the release on it, and takes everything away again, whatever
 becomes of us. The tenant serves on meanwhile, and nothing of it is touched.
 """
@@ -8,7 +9,7 @@ becomes of us. The tenant serves on meanwhile, and nothing of it is touched.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,8 @@ from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
 from launchpad.fleet.tenant import Tenant
 from launchpad.operations.carrying import Bringing, bring, leaving
-from launchpad.operations.following import Patience, Submission, follow, submit
+from launchpad.operations.deploy import revealing
+from launchpad.operations.following import Patience, Secrets, Submission, follow, submit
 from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.observing import seen_on
 from launchpad.operations.outcome import OperationFailed, Outcome
@@ -134,7 +136,7 @@ class _Trying:
         asked = {key: operation[key] for key in CARRIED if key in operation}
         asked |= {"kind": "rehearse-here", "generation": generation, "without": list(failing(has))}
         with self.blaming_there():
-            guest = self.begin(asked)
+            guest = self.begin(asked, real=operation["release"].get("real_in_rehearsals", ()))
         with self.cancelled_unless_it_ends(guest), let_go_of_unless_well(self.workspace, self.tenant):
             self.submit(self.home, {"kind": "snapshot", "rehearsal": "take"}, identifier=generation)
             self.carry(here, guest, generation, int(operation["release"]["disk_mb"]))
@@ -142,13 +144,19 @@ class _Trying:
                 self.end(guest)
         return generation
 
-    def begin(self, asked: Mapping[str, Any]) -> str:
-        """The id of the operation there that waits for the data. Others that rehearse there are waited for."""
+    def begin(self, asked: Mapping[str, Any], *, real: Collection[str]) -> str:
+        """The id of the operation there that waits for the data, and has the real secrets that it needs. Others that
+        rehearse there are waited for."""
+        reveal = revealing(self.workspace, self.tenant)
+
+        def secrets() -> dict[str, Any]:
+            return {name: item for name, item in reveal().items() if name in real} if real else {}
+
         clock, identifier, told = self.workspace.clock, self.identifier(), ""
         end = clock.monotonic() + (ROOM_SECONDS if self.patience.within is None else self.patience.within)
         while True:
             try:
-                self.submit(self.there, asked, identifier=identifier, follow=False)
+                self.submit(self.there, asked, identifier=identifier, follow=False, secrets=secrets)
             except LockedError as error:
                 if clock.monotonic() >= end:
                     raise
@@ -214,11 +222,20 @@ class _Trying:
 
     # --- asking
 
-    def submit(self, host: Host, operation: Mapping[str, Any], *, identifier: str = "", follow: bool = True) -> Outcome:
+    def submit(
+        self,
+        host: Host,
+        operation: Mapping[str, Any],
+        *,
+        identifier: str = "",
+        follow: bool = True,
+        secrets: Secrets = dict,
+    ) -> Outcome:
         submission = Submission(
             identifier=identifier or self.identifier(),
             operation={"tenant": self.name} | dict(operation),
             follow=follow,
+            secrets=secrets,
         )
         return submit(self.workspace, host, submission, on_event=self.on_event)
 

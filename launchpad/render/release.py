@@ -114,6 +114,9 @@ def _release(fleet: Fleet, tenant: Tenant, *, secrets: Mapping[str, int], files:
         steady_seconds=app.timings.steady.seconds,
         stop_seconds=app.timings.stop.seconds,
         files={path: digest_of(text.encode()) for path, text in files.items()},
+        real_in_rehearsals=tuple(
+            str(spec.name) for spec in app.secrets if spec.rehearse == "real" and spec.name in secrets
+        ),
     )
 
 

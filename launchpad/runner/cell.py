@@ -61,8 +61,9 @@ def _parsed(data: bytes) -> Release:
     return release_from_json(json.loads(data))
 
 
-def environment(release: Release, side: slots.Side) -> dict[str, str]:
-    """What Compose fills into a release's `${LAUNCHPAD_…}`: known only on the host, the same on every start."""
+def environment(release: Release, side: slots.Side | slots.Clone) -> dict[str, str]:
+    """What Compose fills into a release's `${LAUNCHPAD_…}`: known only on the host, the same on every start. A clone
+    has addresses of its own there, so that its services find one another."""
     found = {
         "LAUNCHPAD_RELEASE": release.short,
         "LAUNCHPAD_SIDE": side,
@@ -113,9 +114,14 @@ def fill_secrets(host: Host, release: Release) -> None:
     folder = paths.secrets(release.tenant, release.short)
     host.folder(f"{paths.RUN}/{release.tenant}", mode=0o711)
     host.folder(folder, mode=0o500, uid=uid)
-    for name, version in sorted(release.secrets.items()):
-        value = host.unseal(sealed(release.tenant, name, version), sealed_as(release.tenant, name, version))
-        host.write(f"{folder}/{name}", value, mode=0o400, uid=uid)
+    for name in sorted(release.secrets):
+        host.write(f"{folder}/{name}", unsealed(host, release, name), mode=0o400, uid=uid)
+
+
+def unsealed(host: Host, release: Release, name: str) -> bytes:
+    """The value of one of the release's secrets, from the tenant's vault."""
+    version = release.secrets[name]
+    return host.unseal(sealed(release.tenant, name, version), sealed_as(release.tenant, name, version))
 
 
 def sealed(tenant: str, name: str, version: int) -> str:

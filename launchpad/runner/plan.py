@@ -60,7 +60,10 @@ BESIDE_DRAIN_SECONDS, BESIDE_QUIET_SECONDS = 30, 5
 """Nobody waits meanwhile, so the old one may finish its long requests."""
 KEPT_RELEASES = 5
 
-CELL_IGNORES = ("domains", "web", "probes", "actions", "start_seconds", "steady_seconds", "stop_seconds", "disk_mb")
+CELL_IGNORES = (
+    *("domains", "web", "probes", "actions", "start_seconds", "steady_seconds", "stop_seconds", "disk_mb"),
+    "real_in_rehearsals",
+)
 """What of a release changes without touching its containers."""
 
 

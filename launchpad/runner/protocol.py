@@ -165,6 +165,8 @@ class Release(Record):
     files: Mapping[str, str]
     """Relative path → digest of its bytes. Always `compose.yaml`; `site.caddy` when there is a web."""
     format: int = 1
+    real_in_rehearsals: tuple[str, ...] = ()
+    """The secrets that a rehearsal's clone has as they are, because the tenant's data was made with them."""
 
     @cached_property
     def digest(self) -> str:
@@ -174,6 +176,10 @@ class Release(Record):
     def short(self) -> str:
         """The first 12 hex digits: the release's folder and what people see."""
         return self.digest.removeprefix("sha256:")[:12]
+
+
+LATER_KEYS = ("real_in_rehearsals",)
+"""Of a release; what is empty is not said."""
 
 
 # --- the rollout -----------------------------------------------------------------------------------------------------
@@ -254,9 +260,10 @@ class Request(Record):
 
 
 def release_as_json(release: Release) -> dict[str, Any]:
-    """The release as plain JSON; `release_from_json` reads it back."""
+    """The release as plain JSON; `release_from_json` reads it back. A later key says nothing where it says what was so
+    before there was such a key: a release keeps its digest, and an older runner understands it."""
     value: dict[str, Any] = _plain(release)
-    return value
+    return {name: item for name, item in value.items() if name not in LATER_KEYS or item}
 
 
 def release_from_json(value: object) -> Release:

@@ -1,8 +1,10 @@
 """A rehearsal: the new release on a clone of the tenant's own data, with made-up secrets and no way out.
 
-The clone is Compose's own, judged reading of the release, changed in just the places that would touch the live tenant
-or the world. Its containers are labelled as nobody's, so that nothing else takes them for the tenant's. Whatever
-happens, nothing of it is left: a rehearsal begins and ends by clearing it away, and so does its undo.
+The clone is a whole cell: its services find one another by its own addresses and by name, and a secret that its data
+was made with (`rehearse: real` in the app's file) is the real one. It is Compose's own, judged reading of the release
+for it, changed in just the places that would touch the live tenant or the world. Its containers are labelled as
+nobody's, so that nothing else takes them for the tenant's. Whatever happens, nothing of it is left: a rehearsal begins
+and ends by clearing it away, and so does its undo.
 """
 
 from __future__ import annotations
@@ -65,8 +67,10 @@ def on_clone(step: Rehearse, context: Context, source: str, *, rows: bool = Fals
     _start(host, release)
     _prove(step, context, release)
     _verify(host, release)
-    if before:
+    if tables(before):
         _compare(step, context, release, before)
+    elif rows:
+        context.say("no SQLite table was found, so no rows were compared")
     clear(host, step)
     context.say(f"{release.app} {release.version} was ready on a clone of the data for {release.steady_seconds} s")
 
@@ -102,7 +106,10 @@ def _make_secrets(host: Host, release: Release, uid: int) -> None:
     host.folder(f"{paths.RUN}/{release.tenant}", mode=0o711)
     host.folder(folder, mode=0o500, uid=uid)
     for name, value in made_up(release, lambda digits: urandom(digits // 2).hex()).items():
-        host.write(f"{folder}/{name}", value.encode(), mode=0o400, uid=uid)
+        real = name in release.real_in_rehearsals
+        host.write(
+            f"{folder}/{name}", cell.unsealed(host, release, name) if real else value.encode(), mode=0o400, uid=uid
+        )
 
 
 def _start(host: Host, release: Release) -> None:
@@ -112,9 +119,9 @@ def _start(host: Host, release: Release) -> None:
 
     tenant, slot = release.tenant, release.slot
     folder = paths.release(tenant, release.short)
-    resolved = host.resolve(folder, cell.project(tenant, "a"), cell.environment(release, "a"))
+    resolved = host.resolve(folder, project(tenant), cell.environment(release, SIDE))
     try:
-        judge_compose(resolved, release, side="a")
+        judge_compose(resolved, release, side=SIDE)
         clone = cloned(resolved, release)
     except Refused as refused:
         raise Failed(refused.message) from refused
@@ -171,16 +178,13 @@ def _compare(step: Rehearse, context: Context, release: Release, before: Rows) -
 
 
 def cloned(resolved: Mapping[str, Any], release: Release) -> dict[str, Any]:
-    """The clone's Compose file, of what Compose made of the release (either side, judged): another project, network
-    and addresses; the clone's data for the tenant's; made-up secrets for the real ones. Refused if anything of the
-    tenant's is left in it."""
+    """The clone's Compose file, of what Compose made of the release for it (judged): another network; the clone's data
+    for the tenant's; its own secrets for the tenant's. Refused if anything of the tenant's is left in it."""
     clone = copy.deepcopy(dict(resolved))
-    clone["name"] = project(release.tenant)
     clone["networks"]["default"]["name"] = project(release.tenant)
-    for index, service in enumerate(release.services):
+    for service in release.services:
         own = clone["services"][service.name]
-        own["labels"] = {**own["labels"], "launchpad.tenant": stand_in(release.tenant), "launchpad.side": SIDE}
-        own["networks"] = {"default": {"ipv4_address": str(slots.address(release.slot, index, SIDE))}}
+        own["labels"] = {**own["labels"], "launchpad.tenant": stand_in(release.tenant)}
         own["environment"] = {**(own.get("environment") or {}), MARK: "1"}
         own["volumes"] = [{**mount, "source": _source(mount["source"], release)} for mount in own.get("volumes") or ()]
     return clone

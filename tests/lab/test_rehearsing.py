@@ -68,6 +68,7 @@ def pair(lab: Lab, snapshot: tuple[str, Path], world: World) -> Iterator[Pair]:
         for host in ("web-1", "web-2"):
             world.launchpad("provision", host, timeout=600)
         world.add_tenant("alice")
+        world.launchpad("secret", "set", "alice", "STORE_PASSWORD", stdin="her store's data was made with it")
         world.deploy("alice")
         world.wait_for("alice")
         there = Breakpoint(drill)

@@ -59,7 +59,7 @@ class MemoryRestic(MemoryData):
         task = work.task
         if task["do"] == "check":
             damaged = [{"path": path, "said": "malformed"} for path in self.damaged_databases]
-            return {"checked": 1, "damaged": damaged, "unchecked": []}
+            return {"checked": 1, "damaged": damaged, "unchecked": [], "foreign": []}
         if task["do"] == "count":
             logs = {place.rpartition("/")[2]: self.state(folder)["log"] for place, folder in work.writes.items()}
             return {"rows": {f"{name}/db": {"log": len(log)} for name, log in logs.items()}, "left": 0}

@@ -165,6 +165,31 @@ def test_the_tenant_s_secrets_stay_at_home_and_the_clone_has_no_way_out(place: P
     assert not [path for path in place.there.files if path.endswith(".cred")]
 
 
+def test_a_secret_that_the_data_was_made_with_goes_along_and_does_not_stay(place: Place) -> None:
+    app = place.workspace.root / "inventory/apps/note.yaml"
+    assert "secrets: [{name: NOTE_TOKEN" in app.read_text(), app.read_text()
+    app.write_text(
+        app.read_text().replace("secrets: [{name: NOTE_TOKEN", "secrets: [{rehearse: real, name: NOTE_TOKEN")
+    )
+    seen: list[bytes] = []
+    up = place.there.up
+
+    def started(folder: str, project: str, environment: Any) -> None:
+        up(folder, project, environment)
+        seen.append(place.there.files[f"{paths.secrets('alice', SIDE)}/NOTE_TOKEN"].data)
+
+    place.there.up = started  # type: ignore[method-assign]  # to look in at the moment of the start; taken away below
+    try:
+        upgraded(place)
+    finally:
+        del place.there.up
+    (secret,) = seen
+    assert b"the token" in secret
+    nothing_stays(place)
+    assert not [path for path, item in place.there.files.items() if b"the token" in item.data]
+    assert serves(place) == NEW
+
+
 @pytest.mark.parametrize("behaviour", ["crash", "never", "forgetful"])
 def test_what_fails_there_is_refused_with_the_reason_and_the_tenant_is_not_touched(
     place: Place, behaviour: str

@@ -10,6 +10,7 @@ import pytest
 
 from launchpad.runner import paths, slots
 from launchpad.runner.journal import Journal
+from launchpad.runner.judge import judge_compose
 from launchpad.runner.protocol import Action, Refused, Release
 from launchpad.runner.rehearsal import MARK, SIDE, cloned, made_up, project, stand_in
 from tests.memory.host import Killed, MemoryHost
@@ -35,8 +36,18 @@ def differing(before: Any, after: Any, path: str = "") -> set[str]:
     return set() if before == after else {path}
 
 
-def clone_of(tenant: str) -> tuple[dict[str, Any], dict[str, Any], Release]:
+def resolved_for_clone(tenant: str) -> tuple[dict[str, Any], Release]:
+    """What Compose makes of the release with a clone's own values, which stand where those of side a do."""
     resolved, release = recorded(tenant)
+    text = json.dumps(resolved).replace(f'"lp-{tenant}-a"', f'"{project(tenant)}"')
+    text = text.replace('"launchpad.side": "a"', f'"launchpad.side": "{SIDE}"')
+    for index in range(len(release.services)):
+        text = text.replace(str(slots.address(release.slot, index)), str(slots.address(release.slot, index, SIDE)))
+    return json.loads(text), release
+
+
+def clone_of(tenant: str) -> tuple[dict[str, Any], dict[str, Any], Release]:
+    resolved, release = resolved_for_clone(tenant)
     return resolved, cloned(resolved, release), release
 
 
@@ -47,7 +58,12 @@ def test_nothing_of_the_live_tenant_s_is_left(tenant: str) -> None:
     for live in (
         f"{paths.data(tenant)}/",
         paths.secrets(tenant, release.short),
-        *(f'"{slots.address(release.slot, index, side)}"' for index in range(6) for side in ("a", "b")),
+        *(
+            f"{slots.address(release.slot, index, side)}{end}"
+            for index in range(6)
+            for side in ("a", "b")
+            for end in '":'
+        ),
         f'"lp-{tenant}"',
         f'"lp-{tenant}-a"',
     ):
@@ -62,19 +78,26 @@ def test_nothing_of_the_live_tenant_s_is_left(tenant: str) -> None:
 @pytest.mark.parametrize("tenant", TENANTS)
 def test_everything_else_is_the_release_s_own(tenant: str) -> None:
     resolved, clone, release = clone_of(tenant)
-    meant = {"/name", "/networks/default/name"}
-    for index, service in enumerate(release.services):
-        where = f"/services/{service.name}"
-        meant |= {f"{where}/labels/launchpad.tenant", f"{where}/labels/launchpad.side"}
-        meant |= {f"{where}/networks/default/ipv4_address"}
-        address = clone["services"][service.name]["networks"]["default"]["ipv4_address"]
-        assert address == str(slots.address(release.slot, index, "clone"))
+    judge_compose(resolved, release, side=SIDE)
+    meant = {"/networks/default/name"}
+    meant |= {f"/services/{service.name}/labels/launchpad.tenant" for service in release.services}
     found = differing(resolved, clone)
     moved = {path for path in found if path.endswith("/source")}
     marks = {path for path in found if "/environment" in path}
     assert found - moved - marks == meant
     assert len(moved) >= len(release.volumes), "the data and the secrets"
-    assert recorded(tenant)[0] == resolved, "what it was made of is as it was"
+    assert resolved_for_clone(tenant)[0] == resolved, "what it was made of is as it was"
+
+
+def test_a_clone_is_judged_as_a_clone() -> None:
+    resolved, release = recorded("bea")
+    with pytest.raises(Refused, match=r"compose\.name: must be 'lp-bea-clone', not 'lp-bea-a'"):
+        judge_compose(resolved, release, side=SIDE)
+
+
+def test_its_web_looks_for_its_own_store() -> None:
+    clone = clone_of("bea")[1]
+    assert clone["services"]["web"]["environment"]["BEACON_STORE_URL"] == f"http://{slots.address(8, 1, SIDE)}:8081"
 
 
 def test_what_is_no_part_of_a_release_is_not_mounted() -> None:
@@ -126,6 +149,19 @@ def test_the_tenant_serves_on_while_the_clone_runs_with_made_up_secrets_and_no_w
     values = {path: host.read(path) for path in host.files if path.startswith(f"{paths.secrets('alice', SIDE)}/")}
     assert [path.rpartition("/")[2] for path in values] == list(NEW[0].secrets)
     assert all((value or b"").startswith(b"rehearsal-") for value in values.values())
+
+
+def test_a_secret_that_the_data_was_made_with_is_the_real_one() -> None:
+    real = NEW[0].but(real_in_rehearsals=tuple(NEW[0].secrets)), NEW[1]
+    scenario = Scenario("real", upgrade(real, rehearse=True), (OLD,))
+    calls = prepared(scenario)
+    run(calls, scenario.operation)
+    host = prepared(scenario)
+    host.kill_at, host.kill_mode = calls.calls.index("up") + 1, "after"
+    with pytest.raises(Killed):
+        run(host, scenario.operation)
+    (name,) = NEW[0].secrets
+    assert host.read(f"{paths.secrets('alice', SIDE)}/{name}") == b"secret-of-alice"
 
 
 def test_a_release_that_fails_in_its_rehearsal_never_touches_the_tenant() -> None:

@@ -16,6 +16,16 @@ HEADER = b"SQLite format 3\x00"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MOST_TOLD = 20
 MOST_DATABASES, MOST_TABLES = 200, 1000
+FOREIGN = {
+    "PG_VERSION": "PostgreSQL",
+    "ibdata1": "MySQL or MariaDB",
+    "WiredTiger": "MongoDB",
+    "dump.rdb": "Redis",
+    "appendonlydir": "Redis",
+    "data.mdb": "LMDB",
+    "CURRENT": "LevelDB or RocksDB",
+}
+"""By a file or folder that each of these keeps at the top of its data. Nothing here can judge them."""
 _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\b", re.IGNORECASE)
 
 
@@ -24,15 +34,19 @@ class Found:
     """What was found; paths from the folder."""
 
     checked: int = 0
+    """SQLite files that were judged, either way."""
     damaged: list[dict[str, str]] = field(default_factory=list)
     unchecked: list[dict[str, str]] = field(default_factory=list)
     """SQLite cannot judge them: an extension that they want is not here, or they cannot be opened."""
+    foreign: list[dict[str, str]] = field(default_factory=list)
+    """{"path", "kind"} of each folder that is another program's database."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "checked": self.checked,
             "damaged": self.damaged[:_MOST_TOLD],
             "unchecked": self.unchecked[:_MOST_TOLD],
+            "foreign": self.foreign[:_MOST_TOLD],
         }
 
 
@@ -41,12 +55,23 @@ def check(root: str) -> Found:
     first, as the app itself would at its next start, which is why the folder has to be writable."""
     found = Found()
     for path in databases(root):
-        found.checked += 1
         problem, damaged = _problem(path)
+        found.checked += damaged or not problem
         if problem:
             told = {"path": os.path.relpath(path, root), "said": problem}
             (found.damaged if damaged else found.unchecked).append(told)
+    found.foreign = list(foreign(root))
     return found
+
+
+def foreign(root: str) -> Iterator[dict[str, str]]:
+    """Each folder that looks like another program's database; what lies below it is its own."""
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders.sort()
+        kind = next((FOREIGN[name] for name in (*names, *folders) if name in FOREIGN), "")
+        if kind:
+            yield {"path": os.path.relpath(folder, root), "kind": kind}
+            folders.clear()
 
 
 def count(root: str, *, seconds: float) -> dict[str, Any]:

@@ -159,7 +159,12 @@ def check_databases(step: CheckDatabases, context: Context) -> None:
     if found["damaged"]:
         lines = [f"{item['path']}: {item['said']}" for item in found["damaged"]]
         raise Failed(f"{found['damaged'][0]['path']} is a damaged database; nothing was sent", lines=lines)
-    context.say(f"{found['checked']} databases are sound")
+    for item in found.get("foreign", ()):
+        told = f"{item['path']} is a database of {item['kind']} and was not checked"
+        context.say(f"{told}: launchpad drill starts the app on it")
+    number = found["checked"]
+    one = "1 SQLite database is sound" if number == 1 else f"{number} SQLite databases are sound"
+    context.say(one if number else "no SQLite database was found, so none was checked")
 
 
 def send(step: SendBackup, context: Context) -> None:

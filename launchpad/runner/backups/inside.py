@@ -69,7 +69,7 @@ def _keep_nothing() -> bool:
 
 
 def check(task: Task) -> dict[str, Any]:
-    """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same]}."""
+    """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same], "foreign": [{"path", "kind"}]}."""
     return databases.check(_root(task)).as_json()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner import plan as plans
 from launchpad.runner.capacity import check_clone
-from launchpad.runner.deploy import neighbours
+from launchpad.runner.deploy import check_secrets, neighbours, seal
 from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
 from launchpad.runner.host import Host
 from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
@@ -23,9 +23,11 @@ ELSEWHERE = "--rehearse-on another host, or --no-rehearsal"
 UNDOING = frozenset({"undo-started", "committed"})
 
 
-def planned_guest(host: Host, operation: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def planned_guest(
+    host: Host, operation: Mapping[str, Any], secrets: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
     """Refused when the release must not run here, the tenant has something here that is to stay, or there is no room.
-    No secret comes with it, and none is asked for: the clone has made-up ones."""
+    Only the secrets come with it that the data was made with: the clone has made-up ones for the others."""
     release, files = release_from_json(operation["release"]), dict(operation["files"])
     tenant, generation, without = release.tenant, operation["generation"], operation["without"]
     if tenant != operation["tenant"]:
@@ -43,6 +45,12 @@ def planned_guest(host: Host, operation: Mapping[str, Any]) -> tuple[list[Any], 
         message = f"{tenant}: a copy of its data may take {release.disk_mb} MB, and {room} MB are free"
         raise Refused(message, kind="state", hint=ELSEWHERE)
     check_clone(host, release, hint=ELSEWHERE)
+    real = release.real_in_rehearsals
+    if missing := set(real) - set(secrets):
+        raise Refused(f"{tenant}: secret {min(missing)}, which its data was made with, did not come along")
+    check_secrets(host, release.but(secrets={name: release.secrets[name] for name in real}), secrets)
+    for name in real:
+        seal(host, release, name, secrets[name])
     return plan_guest(seen, release, operation), {}
 
 

@@ -31,13 +31,13 @@ class _Context:
     """What a service of this release is judged against."""
 
     release: Release
-    side: slots.Side
+    side: slots.Side | slots.Clone
     service: Service
     index: int
 
 
-def judge_compose(resolved: Mapping[str, Any], release: Release, *, side: slots.Side) -> None:
-    """Refuse a resolved Compose project that is not exactly this release on this side.
+def judge_compose(resolved: Mapping[str, Any], release: Release, *, side: slots.Side | slots.Clone) -> None:
+    """Refuse a resolved Compose project that is not exactly this release on this side, or in its clone.
 
     `resolved` is the JSON of `docker compose config --format json`, run with the release's own folder
     (`paths.release`) as its project directory.

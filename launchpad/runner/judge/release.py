@@ -140,6 +140,8 @@ def _judge_data(release: Release) -> None:
     for name, version in release.secrets.items():
         matches(name, names.SECRET, "release.secrets")
         between(version, f"release.secrets.{name}", least=1, most=10**9)
+    if unknown := set(release.real_in_rehearsals) - set(release.secrets):
+        raise Refused(f"release.real_in_rehearsals: {min(unknown)[:64]!r} is no secret of this release")
 
 
 def _judge_probe(probe: Probe, release: Release, where: str) -> None:

@@ -197,7 +197,7 @@ def planned(
         case "rehearse-here":
             from launchpad.runner.guests.plan import planned_guest
 
-            return planned_guest(host, operation)
+            return planned_guest(host, operation, secrets)
         case "prune":
             from launchpad.runner.pruning.plan import planned_prune
 

@@ -15,6 +15,7 @@ import struct
 import sys
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ from pathlib import Path
 
 DATA = Path(os.environ.get("BEACON_DATA", "/data"))
 STORE = os.environ.get("BEACON_STORE_URL", "http://store:8081")
+STORE_BY_NAME = os.environ.get("BEACON_STORE_NAME_URL", STORE)
+STORE_SECONDS = 20.0
+"""The web waits so long for its store, by either address, and then ends."""
+PASSWORD = os.environ.get("STORE_PASSWORD", "")
+"""What the store is initialised with, and lets nobody in without, as a database server does."""
 DRAIN_SECONDS = 5.0
 PERMANENT = 78
 SHORTEST_KEY = 16
@@ -55,6 +61,8 @@ BEHAVIOURS = {
     "1.3.0": Behaviour(exit_status=1),
     "1.4.0": Behaviour(exit_status=PERMANENT),
     "1.5.0": Behaviour(ready_seconds=10.0),
+    "1.6.0": Behaviour(banner="its image declares a volume of its own"),
+    "1.7.0": Behaviour(banner="its image declares a volume that a mount covers"),
     "2.0.0": Behaviour(schema=2),
     "2.1.0": Behaviour(schema=2, start_seconds=15.0),
     "3.0.0": Behaviour(schema=3, migration="crash"),
@@ -342,9 +350,30 @@ def reach(url: str) -> dict[str, object]:
         return {"reachable": False, "error": str(error)}
 
 
+def await_store() -> None:
+    """Wait until the store answers by its address and by its name; without it this service is nothing."""
+    end = time.monotonic() + STORE_SECONDS
+    for where in (STORE, STORE_BY_NAME):
+        request = urllib.request.Request(f"{where}/keys/hits", headers={"Store-Password": PASSWORD})
+        while True:
+            try:
+                urllib.request.urlopen(request, timeout=5)
+            except urllib.error.HTTPError as error:
+                if error.code == 403:
+                    leave(f"the store at {where} refuses the password", 1)
+                break
+            except OSError as error:
+                if time.monotonic() > end:
+                    leave(f"the store does not answer at {where}: {error}", 1)
+                time.sleep(0.1)
+            else:
+                break
+
+
 def count_hit() -> int | None:
     """Count a visit in the store; None when it does not answer."""
-    request = urllib.request.Request(f"{STORE}/increment/hits", method="POST", data=b"")
+    headers = {"Store-Password": PASSWORD}
+    request = urllib.request.Request(f"{STORE}/increment/hits", method="POST", data=b"", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=1) as answer:
             return int(json.load(answer)["value"])
@@ -355,10 +384,16 @@ def count_hit() -> int | None:
 class Store(Handler):
     """The private service: numbers and texts by name, in a volume of its own."""
 
+    password = ""
+    """The digest of the password that its data was made with; empty when there was none."""
+
     def answer(self, path: str, query: dict[str, str]) -> None:
         verb, _, key = path.strip("/").partition("/")
         if verb in ("startupz", "readyz", "healthz"):
             self.reply(200, "ready")
+            return
+        if self.password not in ("", digest(self.headers.get("Store-Password", ""))):
+            self.reply(403, "wrong password")
             return
         database = connect("store.sqlite")
         try:
@@ -373,6 +408,26 @@ class Store(Handler):
             database.close()
 
 
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_store() -> str:
+    """The store's database, made at the first start, and the digest of the password that it was made with."""
+    database = connect("store.sqlite")
+    database.execute("BEGIN IMMEDIATE")
+    fresh = not database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'pair'").fetchone()
+    database.execute("CREATE TABLE IF NOT EXISTS pair (key TEXT PRIMARY KEY, value)")
+    if fresh and PASSWORD:
+        database.execute("CREATE TABLE password (digest TEXT)")
+        database.execute("INSERT INTO password VALUES (?)", (digest(PASSWORD),))
+    database.execute("COMMIT")
+    guarded = database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'password'").fetchone()
+    found = database.execute("SELECT digest FROM password").fetchone() if guarded else None
+    database.close()
+    return str(found[0]) if found else ""
+
+
 def main(words: list[str]) -> None:
     """Start one service, or ask the web one question."""
     version = Path("/usr/local/share/beacon/version").read_text().strip()
@@ -381,6 +436,7 @@ def main(words: list[str]) -> None:
             behaviour = BEHAVIOURS[version]
             if behaviour.exit_status is not None:
                 leave(f"{version} cannot start", behaviour.exit_status)
+            await_store()
             open_state(behaviour.schema)
             go_wrong(behaviour.migration)
             if behaviour.plugins:
@@ -393,8 +449,7 @@ def main(words: list[str]) -> None:
             print(f"beacon {version}: {behaviour.banner}", flush=True)
             Server(8080, Web).run()
         case ["store"]:
-            connect("store.sqlite").execute("CREATE TABLE IF NOT EXISTS pair (key TEXT PRIMARY KEY, value)")
-            Store.version = version
+            Store.version, Store.password = version, open_store()
             print(f"beacon store {version}", flush=True)
             Server(8081, Store).run()
         case ["probe", address]:

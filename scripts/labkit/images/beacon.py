@@ -3,15 +3,19 @@
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 from labkit import base
 from labkit.images.oci import ImageRecipe, LayerRecipe
 from labkit.paths import write_text
 
 VERSIONS = (
-    *("1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "2.0.0", "2.1.0"),
+    *("1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0", "1.7.0"),
+    *("2.0.0", "2.1.0"),
     *("3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0", "3.7.0", "3.8.0"),
 )
+_DECLARES = {"1.6.0": ["/cache", "/data"], "1.7.0": ["/data"]}
+"""The volumes that some versions' images declare; only /data is mounted."""
 _RECIPE = "beacon 1"
 _PACKAGES = "base-files,busybox,dash,libpython3-stdlib,python3-minimal"
 _APPLETS = ("cat", "chmod", "cp", "env", "id", "ls", "mkdir", "mv", "rm", "sleep", "stat", "touch", "true", "wget")
@@ -24,13 +28,15 @@ def recipe(version: str) -> ImageRecipe:
     digest = hashlib.sha256(source.encode()).hexdigest()
     debian = LayerRecipe(f"{_RECIPE} debian {_PACKAGES} {_APPLETS}", _fill_debian)
     program = LayerRecipe(f"{_RECIPE} program {digest} {version}", lambda root: _fill_program(root, source, version))
-    config = {
+    config: dict[str, Any] = {
         "Cmd": ["beacon", "web"],
         "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "PYTHONUNBUFFERED=1"],
         "ExposedPorts": {"8080/tcp": {}, "8081/tcp": {}},
         "User": "65534:65534",
         "WorkingDir": "/",
     }
+    if version in _DECLARES:
+        config["Volumes"] = {path: {} for path in _DECLARES[version]}
     return ImageRecipe("beacon", version, (debian, program), config)
 
 
