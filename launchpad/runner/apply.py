@@ -18,6 +18,7 @@ from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import release_from_json
 from launchpad.runner.steps import (
+    AwaitIdle,
     AwaitProbes,
     ClearSecrets,
     Commit,
@@ -48,9 +49,9 @@ from launchpad.runner.steps import (
     TenantStep,
     Unmute,
 )
-from launchpad.runner.waiting import Context, addresses, await_probes, bring_back, drain, soak
+from launchpad.runner.waiting import Context, addresses, await_idle, await_probes, bring_back, drain, soak
 
-NEVER_UNDONE = (MakeData, PullImage, Drain, RestoreData, AwaitProbes, Unmute, Soak, Commit)
+NEVER_UNDONE = (MakeData, PullImage, AwaitIdle, Drain, RestoreData, AwaitProbes, Unmute, Soak, Commit)
 """Steps before the commit that leave nothing to take back, something that is kept on purpose, or something that an
 earlier step's undo takes back."""
 Before = Mapping[str, Any]
@@ -84,6 +85,7 @@ def look(step: TenantStep, context: Context) -> dict[str, Any]:
         case (
             MakeData()
             | PullImage()
+            | AwaitIdle()
             | Drain()
             | Rehearse()
             | TakeGeneration()
@@ -126,6 +128,8 @@ def apply(step: TenantStep, context: Context) -> None:
             host.close_traffic(addresses(step))
         case OpenTraffic():
             host.open_traffic(addresses(step))
+        case AwaitIdle():
+            await_idle(step, context)
         case Drain():
             drain(step, context)
         case StopSide():

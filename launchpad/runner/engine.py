@@ -21,6 +21,7 @@ from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
 from launchpad.runner.protocol import NEVER_RESUMED, Refused
 from launchpad.runner.steps import GUARDS, ONCE, Commit, TenantStep, step_name, title
+from launchpad.runner.visits import Visits
 from launchpad.runner.waiting import Cancelled, Context
 
 MOST_ATTEMPTS = 3
@@ -110,13 +111,14 @@ class Run:
         self.index = 0
         self.begun = {item["index"]: item["before"] for item in past if item["event"] == "step-started"}
         self.done = {item["index"] for item in past if item["event"] == "step-done"}
+        self.visits = Visits()
         self.undone = {item["index"] for item in past if item["event"] == "step-undone"}
 
     def context(self) -> Context:
         def emit(event: str, **fields: Any) -> None:
             self.journal.add(event, index=self.index, **fields)
 
-        return Context(self.host, self.journal.identifier, self.operation, emit, self.cancelled)
+        return Context(self.host, self.journal.identifier, self.operation, emit, self.cancelled, self.visits)
 
     def cancelled(self) -> bool:
         return self.index < self.commit and self.journal.cancel_asked()

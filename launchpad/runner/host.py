@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Address, IPv4Network
-from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,6 +70,21 @@ class Announced(Record):
     """Those that it is made for, in Docker's words; none where it does not say."""
     fits: bool
     """Whether this host's is among them, or none is named."""
+
+
+class Connection(Record):
+    """An established connection of the host's (Caddy's) to a tenant's address, as the kernel tells of it."""
+
+    end: str
+    """Its own end, address and port: no other connection has it meanwhile."""
+    sent: int
+    """Bytes that went to the tenant."""
+    received: int
+    """Bytes that came from the tenant."""
+    silent: float
+    """For how many seconds nothing came."""
+    queued: bool
+    """Whether bytes wait because one of its ends is slow."""
 
 
 class Output(Record):
@@ -242,9 +256,9 @@ class Traffic(Protocol):
 
     def muted_addresses(self) -> frozenset[IPv4Address]: ...
 
-    def connections(self, addresses: Sequence[IPv4Address], *, quiet: float = inf) -> int:
-        """How many established connections the host (Caddy) has to these addresses; without those that have brought
-        something and then nothing for the quiet seconds, as a WebSocket at rest has."""
+    def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
+        """The established connections that the host (Caddy) has to these addresses: one for each request, as sites are
+        written, and one for each WebSocket."""
 
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
         """The status of a GET to a tenant's address, past a closed gate; 0 when there was no answer."""

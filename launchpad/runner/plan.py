@@ -4,9 +4,10 @@
 another release, or other data; `standing.py` has those of a tenant that stays as it was deployed.
 
 A *guarded* replacement is one that can alter data: the version changes, so the new release may migrate it in place.
-Its data is kept as a generation once the old release has stopped; until the commit nobody is let in and the new
-release is mute, so that undoing loses nothing. A soak comes before the commit too: from there on the new data is kept
-as a generation of its own before the old comes back.
+Its data is kept as a generation once the old release has stopped; until it is let in the new release is mute and
+nobody comes, so that undoing loses nothing. What is *proven* (it ran before, or was rehearsed) is let in as soon as it
+is ready, and watched while it serves; anything else first has to hold for a while. Both come before the commit: once
+somebody was let in, undoing keeps the new data as a generation of its own before the old comes back.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from launchpad.runner.generations import Generation
 from launchpad.runner.host import Container, Failed, Host
 from launchpad.runner.protocol import Release, digest_of
 from launchpad.runner.steps import (
+    AwaitIdle,
     AwaitProbes,
     ClearSecrets,
     Commit,
@@ -52,8 +54,13 @@ from launchpad.runner.steps import (
     Unmute,
 )
 
-SWAP_DRAIN_SECONDS, SWAP_QUIET_SECONDS = 5, 1
-"""One writer: new requests wait meanwhile, so only the ones under way are given time, and the app drains itself too."""
+LEAST_IDLE_SECONDS = 30
+"""What is under way is given the app's own time to stop, or so long, while the door is still open."""
+SWAP_DRAIN_SECONDS, SWAP_QUIET_SECONDS, SWAP_AGAIN = 2, 1, 3
+"""One writer: new requests wait meanwhile, so what is under way then is given little time, and the door is opened again
+for what takes longer."""
+UNDO_STOP_SECONDS = 10
+"""What is taken back while its visitors wait gets so long for its stop at most."""
 BESIDE_OVERLAP_SECONDS = 3
 """Two run at once: Caddy checks a side once a second, and has to have found the new one before the old one closes."""
 BESIDE_DRAIN_SECONDS, BESIDE_QUIET_SECONDS = 30, 5
@@ -91,6 +98,8 @@ class Change:
     """The tables that may have fewer rows after a rehearsal, as shell patterns."""
     replace: bool = False
     """Whether new containers are wanted whatever is alike, with the data guarded."""
+    proven: bool = False
+    """Whether the release ran here before, or was rehearsed elsewhere: it is watched while it serves."""
     drop: tuple[str, ...] = ()
     """The generations that nothing needs once it is committed."""
 
@@ -216,26 +225,27 @@ def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     old_runs = any(item.state == "running" for item in old_there)
     swap = release.strategy == "swap" or not seen.serving
     guarded = swap and may_alter_data(seen, change)
+    proven = swap and is_proven(seen, change)
     old_stop = int(seen.record["stop_seconds"]) if seen.record else release.stop_seconds
     yield from _ground(seen, release)
     if change.rehearse and (seen.data or change.data):
         yield _rehearsal(seen, change)
     if old_runs and swap:
-        yield HoldTraffic(tenant=tenant, slot=slot, side=old)
-        yield Drain(tenant=tenant, slot=slot, side=old, seconds=SWAP_DRAIN_SECONDS, quiet=SWAP_QUIET_SECONDS)
+        yield from close_door(seen)
         yield StopSide(tenant=tenant, side=old, seconds=old_stop)
     if guarded:
         yield from _keep_data(seen, change)
         yield Mute(tenant=tenant, slot=slot, side=side)
     yield StartSide(tenant=tenant, slot=slot, release=release.short, side=side)
-    yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side, without=change.without)
+    without = change.without
+    yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side, without=without, steady=not proven)
     if seen.current != f"releases/{release.short}":
         yield Switch(tenant=tenant, release=release.short)
     yield from site_steps(seen, release, change.site)
     final = dict(change.record) | {"release": release.short, "started": release.short, "side": side}
     yield Record(tenant=tenant, record=final)
-    if change.soak:
-        yield from _soak(change, side, guarded=guarded)
+    if seconds := max(change.soak, release.steady_seconds if proven else 0):
+        yield from _soak(change, side, seconds, guarded=guarded)
     yield Commit()
     yield OpenTraffic(tenant=tenant, slot=slot, side=side)
     if guarded:
@@ -249,16 +259,47 @@ def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     yield from _prune(seen, final, change.generation if guarded else "", also=change.drop)
 
 
+def close_door(seen: Seen) -> Iterator[TenantStep]:
+    """What is under way ends while new requests still come in; then they wait, and what came last ends too."""
+    assert seen.record is not None
+    tenant, slot, side = seen.record["tenant"], seen.record["slot"], seen.side
+    is_open = not seen.open.isdisjoint(slots.address(slot, index, side) for index in range(slots.MOST_SERVICES))
+    seconds = max(LEAST_IDLE_SECONDS, int(seen.record["stop_seconds"]))
+    whose = {"tenant": tenant, "slot": slot, "side": side, "release": seen.record["started"]}
+    if is_open:
+        yield AwaitIdle(**whose, seconds=seconds, quiet=SWAP_QUIET_SECONDS)
+    yield HoldTraffic(tenant=tenant, slot=slot, side=side)
+    yield Drain(
+        **whose,
+        seconds=SWAP_DRAIN_SECONDS,
+        quiet=SWAP_QUIET_SECONDS,
+        again=SWAP_AGAIN if is_open else 0,
+        idle_seconds=seconds,
+    )
+
+
+def is_proven(seen: Seen, change: Change) -> bool:
+    """Whether the change's release is known to run: it ran before, or another one of the same version and images did,
+    or it is rehearsed."""
+    if change.proven or (change.rehearse and (seen.data or change.data)):
+        return True
+    return seen.started is not None and _same_version(seen, change.release)
+
+
 def may_alter_data(seen: Seen, change: Change) -> bool:
     """Whether there is data that the change's release may leave otherwise than the one before can read."""
     if change.data:
         return True
     if not seen.data or seen.record is None:
         return False
+    return change.replace or not _same_version(seen, change.release)
+
+
+def _same_version(seen: Seen, release: Release) -> bool:
+    if seen.record is None or seen.started is None:
+        return False
     known = seen.record["app"], seen.record["version"]
-    if change.replace or seen.started is None or known != (change.release.app, change.release.version):
-        return True
-    return _images(seen.started) != _images(change.release)
+    return known == (release.app, release.version) and _images(seen.started) == _images(release)
 
 
 def _images(release: Release) -> dict[str, str]:
@@ -321,7 +362,7 @@ def _generation(record: Mapping[str, Any], identifier: str, why: str, *, guards:
     )
 
 
-def _soak(change: Change, side: slots.Side, *, guarded: bool) -> Iterator[TenantStep]:
+def _soak(change: Change, side: slots.Side, seconds: int, *, guarded: bool) -> Iterator[TenantStep]:
     """Traffic and channels come in while the old release can still come back."""
     release = change.release
     tenant, slot = release.tenant, release.slot
@@ -334,12 +375,12 @@ def _soak(change: Change, side: slots.Side, *, guarded: bool) -> Iterator[Tenant
             version=release.version,
             app=release.app,
             disk_mb=release.disk_mb,
-            seconds=release.stop_seconds,
+            seconds=min(release.stop_seconds, UNDO_STOP_SECONDS),
         )
     yield OpenTraffic(tenant=tenant, slot=slot, side=side)
     if guarded:
         yield Unmute(tenant=tenant, slot=slot, side=side)
-    yield Soak(tenant=tenant, slot=slot, release=release.short, side=side, seconds=change.soak, without=change.without)
+    yield Soak(tenant=tenant, slot=slot, release=release.short, side=side, seconds=seconds, without=change.without)
 
 
 def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, Any]) -> Iterator[TenantStep]:
@@ -351,17 +392,14 @@ def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, A
     mine = {slots.address(slot, index, side) for index in range(slots.MOST_SERVICES)}
     opened = seen.open >= mine
     down = not runs(seen, seen.started, side)
-    steps: list[TenantStep] = list(_ground(seen, release))
-    if down:
-        steps += [
-            StartSide(tenant=tenant, slot=slot, release=started, side=side),
-            AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side),
-        ]
+    start, watch = start_and_watch(seen.started, side, release.short) if down else ([], [])
+    steps: list[TenantStep] = [*_ground(seen, release), *start]
     if seen.current != f"releases/{release.short}":
         steps.append(Switch(tenant=tenant, release=release.short))
     steps += site_steps(seen, release, site)
     if any(seen.record.get(key) != final[key] for key in ("release", "domains", "running", "stop_seconds")):
         steps.append(Record(tenant=tenant, record=final))
+    steps += watch
     behind: list[TenantStep] = []
     if not opened:
         behind.append(OpenTraffic(tenant=tenant, slot=slot, side=side))
@@ -375,6 +413,17 @@ def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, A
         yield from steps
         yield Commit()
         yield from behind
+
+
+def start_and_watch(started: Release, side: slots.Side, release: str) -> tuple[list[TenantStep], list[TenantStep]]:
+    """Start what ran before until it is ready by the probes of that release; then let it in, and see that it serves
+    on."""
+    tenant, slot = started.tenant, started.slot
+    watch = Soak(tenant=tenant, slot=slot, release=release, side=side, seconds=started.steady_seconds)
+    return [
+        StartSide(tenant=tenant, slot=slot, release=started.short, side=side),
+        AwaitProbes(tenant=tenant, slot=slot, release=release, side=side, steady=False),
+    ], [OpenTraffic(tenant=tenant, slot=slot, side=side), *([watch] if started.steady_seconds else [])]
 
 
 def _ground(seen: Seen, release: Release) -> Iterator[TenantStep]:

@@ -45,6 +45,7 @@ def planned_rollback(host: Host, journal: Journal, operation: Mapping[str, Any],
         data=data.id if data else "",
         soak=operation["soak"],
         replace=True,
+        proven=True,
     )
     return plans.plan_change(seen, change), {"release": short}
 
@@ -85,6 +86,7 @@ def planned_restore(host: Host, journal: Journal, operation: Mapping[str, Any], 
         why="restore",
         data=wanted.id,
         replace=True,
+        proven=True,
     )
     plan = plans.plan_change(seen, change) if record["running"] else plans.plan_restore_stopped(seen, change)
     return plan, {"release": release.short}

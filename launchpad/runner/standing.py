@@ -6,21 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner import slots
-from launchpad.runner.plan import SWAP_DRAIN_SECONDS, SWAP_QUIET_SECONDS, Seen, runs
+from launchpad.runner.plan import Seen, close_door, runs, start_and_watch
 from launchpad.runner.protocol import Refused
 from launchpad.runner.steps import (
-    AwaitProbes,
     ClearSecrets,
     Commit,
-    Drain,
     DropSite,
-    HoldTraffic,
     OpenTraffic,
     Purge,
     Record,
     RemoveNetwork,
     RemoveSide,
-    StartSide,
     StopSide,
     TenantStep,
 )
@@ -32,7 +28,7 @@ def plan_stop(seen: Seen, tenant: str) -> list[TenantStep]:
     running = any(item.state == "running" for item in seen.containers)
     if not record["running"] and not running:
         return []
-    return [*_halt(record), Record(tenant=tenant, record=dict(record) | {"running": False}), Commit()]
+    return [*_halt(seen), Record(tenant=tenant, record=dict(record) | {"running": False}), Commit()]
 
 
 def plan_start(seen: Seen, tenant: str) -> list[TenantStep]:
@@ -41,19 +37,13 @@ def plan_start(seen: Seen, tenant: str) -> list[TenantStep]:
     wanted = {slots.address(record["slot"], index, seen.side) for index in range(slots.MOST_SERVICES)}
     if record["running"] and seen.started and runs(seen, seen.started, seen.side) and wanted <= seen.open:
         return []
-    return [*_run(record), Record(tenant=tenant, record=dict(record) | {"running": True}), Commit(), _opened(record)]
+    return _run(seen)
 
 
 def plan_restart(seen: Seen, tenant: str) -> list[TenantStep]:
     """Stop and start; requests wait at Caddy meanwhile."""
-    record = deployed(seen, tenant)
-    return [
-        *_halt(record),
-        *_run(record),
-        Record(tenant=tenant, record=dict(record) | {"running": True}),
-        Commit(),
-        _opened(record),
-    ]
+    deployed(seen, tenant)
+    return [*_halt(seen), *_run(seen)]
 
 
 def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
@@ -67,7 +57,7 @@ def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
             return [Commit(), *site]
         raise Refused(f"{tenant}: nothing of it is on this host", kind="state", hint="see `launchpad status`")
     final = dict(record) | {"running": False, "retired": True, "domains": []}
-    before = [] if record["retired"] else [*_halt(record), Record(tenant=tenant, record=final)]
+    before = [] if record["retired"] else [*_halt(seen), Record(tenant=tenant, record=final)]
     behind: list[TenantStep] = []
     if seen.site is not None:
         behind.append(DropSite(tenant=tenant))
@@ -89,22 +79,20 @@ def deployed(seen: Seen, tenant: str) -> Mapping[str, Any]:
     return seen.record
 
 
-def _halt(record: Mapping[str, Any]) -> list[TenantStep]:
-    tenant, slot, side = record["tenant"], record["slot"], record["side"]
-    return [
-        HoldTraffic(tenant=tenant, slot=slot, side=side),
-        Drain(tenant=tenant, slot=slot, side=side, seconds=SWAP_DRAIN_SECONDS, quiet=SWAP_QUIET_SECONDS),
-        StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"]),
-    ]
+def _halt(seen: Seen) -> list[TenantStep]:
+    assert seen.record is not None
+    stop = StopSide(tenant=seen.record["tenant"], side=seen.side, seconds=seen.record["stop_seconds"])
+    return [*close_door(seen), stop]
 
 
-def _run(record: Mapping[str, Any]) -> list[TenantStep]:
-    tenant, slot, side = record["tenant"], record["slot"], record["side"]
-    return [
-        StartSide(tenant=tenant, slot=slot, release=record["started"], side=side),
-        AwaitProbes(tenant=tenant, slot=slot, release=record["release"], side=side),
-    ]
-
-
-def _opened(record: Mapping[str, Any]) -> TenantStep:
-    return OpenTraffic(tenant=record["tenant"], slot=record["slot"], side=record["side"])
+def _run(seen: Seen) -> list[TenantStep]:
+    """Start what ran before, and let it in as soon as it is ready."""
+    record = seen.record
+    assert record is not None
+    tenant = record["tenant"]
+    if seen.started is None:
+        message = f"{tenant}: the files of release {record['started']} were changed on the host"
+        raise Refused(message, kind="state", hint=f"launchpad deploy {tenant}")
+    start, watch = start_and_watch(seen.started, seen.side, record["release"])
+    recorded = Record(tenant=tenant, record=dict(record) | {"running": True})
+    return [*start, recorded, *watch, Commit(), OpenTraffic(tenant=tenant, slot=record["slot"], side=seen.side)]

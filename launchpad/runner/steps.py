@@ -50,6 +50,20 @@ class MakeNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AwaitIdle:
+    """Wait, while new requests still come in, until what was under way has ended and the app says that it is at no
+    work, at most so many seconds. What is not well is not waited for."""
+
+    tenant: str
+    slot: int
+    release: str
+    """Whose action says whether it is at work."""
+    side: Side
+    seconds: int
+    quiet: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class HoldTraffic:
     """New requests to the tenant wait at Caddy, or go to the other side when that is open."""
 
@@ -64,13 +78,19 @@ class HoldTraffic:
 class Drain:
     """Wait until the requests that are under way have been answered, at most so many seconds.
 
-    A connection that was silent for the quiet seconds is a WebSocket at rest, which never ends by itself."""
+    A connection that was silent for the quiet seconds is a WebSocket at rest, which never ends by itself.
+    Where that is not long enough, new requests are let in again until it has ended, at most `again` times."""
 
     tenant: str
     slot: int
     side: Side
     seconds: int
     quiet: int
+    release: str = ""
+    """Whose action says whether it is at work; nobody is asked when left out."""
+    again: int = 0
+    idle_seconds: int = 0
+    """How long each time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +231,8 @@ class AwaitProbes:
     side: Side
     without: tuple[str, ...] = ()
     """Those that failed before the operation too, and do not count against the new release."""
+    steady: bool = True
+    """Whether they have to hold for a while; else a Soak behind the open door sees to that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,7 +320,7 @@ class Purge:
 
 
 TenantStep = (
-    PlaceRelease | MakeData | PullImage | MakeNetwork | HoldTraffic | Drain | StopSide | StartSide
+    PlaceRelease | MakeData | PullImage | MakeNetwork | AwaitIdle | HoldTraffic | Drain | StopSide | StartSide
     | AwaitProbes | Switch | PutSite | DropSite | Record | Commit | OpenTraffic | RemoveSide | ClearSecrets
     | RemoveNetwork | PruneReleases | Purge
     | Rehearse | TakeGeneration | RestoreData | Mute | Unmute | KeepNew | Soak | PruneGenerations
@@ -356,6 +378,8 @@ def title(step: Any) -> str:
             return f"pull {step.image.split('@')[0].rsplit('/', 1)[-1]}"
         case MakeNetwork():
             return "make its network"
+        case AwaitIdle():
+            return "let what is under way finish; new requests still come in"
         case HoldTraffic():
             return "hold new requests"
         case Drain():

@@ -40,6 +40,7 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
         check_clone(host, release, hint=SHORT)
     without = failing_already(host, seen, release)
     kept = {"soak": operation["soak"], "rehearse": operation["rehearse"], "without": without}
+    kept["proven"] = "rehearsed" in operation
     kept["drop"] = tuple(item.id for item in seen.generations if item.why == REHEARSAL)
     if "rehearsed" in operation:
         check_rehearsed(host, seen, operation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any, Protocol
 
@@ -11,11 +11,18 @@ from launchpad.runner import slots
 from launchpad.runner.cell import project, read_release, side_of, start, with_last_lines
 from launchpad.runner.host import Container, Failed, Host
 from launchpad.runner.protocol import Probe, Release
-from launchpad.runner.steps import AwaitProbes, Drain, Soak, StopSide
+from launchpad.runner.steps import AwaitIdle, AwaitProbes, Drain, Soak, StopSide
+from launchpad.runner.visits import Visits
 
 POLL_SECONDS = 0.25
 SOAK_POLL_SECONDS = 1.0
 PROBE_SECONDS = 5.0
+QUIET = "quiet"
+"""The action by which an app says whether it is at work that a stop would have to wait for: it ends with 0 when it is
+not, with 1 when it is. Whatever else it says is no reason to wait."""
+QUIET_SECONDS = 3.0
+"""At most so long it is asked."""
+QUIET_POLL_SECONDS = 1.0
 FLAP_SECONDS = 10.0
 """So long a probe may fail within a soak and come back: one missed answer on a busy host takes nothing back."""
 
@@ -30,6 +37,8 @@ class Context:
     emit: Callable[..., None]
     """`emit("step-progress", text=…)`: an event, on disk when it returns."""
     cancelled: Callable[[], bool] = lambda: False
+    visits: Visits = field(default_factory=Visits)
+    """What is known of the tenant's connections by now."""
 
     def say(self, text: str) -> None:
         self.emit("step-progress", text=text)
@@ -53,14 +62,88 @@ def addresses(step: OfSide) -> list[IPv4Address]:
     return [slots.address(step.slot, index, step.side) for index in range(slots.MOST_SERVICES)]
 
 
+def await_idle(step: AwaitIdle, context: Context) -> None:
+    """Until what was under way at the beginning has ended and the app is at no work, or the time is over. What comes in
+    meanwhile is not waited for here, else a busy tenant would never be through."""
+    host, begun, said = context.host, context.host.elapsed(), False
+    first: frozenset[str] | None = None
+    while is_well(host, step):
+        check_cancelled(context)
+        left = under_way(step, context)
+        first = left if first is None else first & left
+        if not first and not is_at_work(host, step):
+            return
+        if host.elapsed() - begun >= step.seconds:
+            context.visits.give_up(first)
+            context.say(f"{what_is_left(len(first))} still under way after {step.seconds} s; not waited for any longer")
+            return
+        if not said:
+            context.say(f"wait for {what_is_left(len(first))}; at most {step.seconds} s, and new requests come in")
+            said = True
+        host.wait(POLL_SECONDS if first else QUIET_POLL_SECONDS)
+
+
 def drain(step: Drain, context: Context) -> None:
-    """Until nothing is under way to the side any more, or the time is over."""
+    """Until nothing is under way to the side any more, or the time is over and no other try is left."""
+    host = context.host
+    idle = AwaitIdle(
+        **{key: getattr(step, key) for key in ("tenant", "slot", "release", "side", "quiet")}, seconds=step.idle_seconds
+    )
+    for again in range(step.again, -1, -1):
+        left = drained(step, context)
+        if not left and not (again and is_at_work(host, step)):
+            return
+        if again:  # somebody came at the last moment, for something long: nobody else waits for that
+            context.say(f"{what_is_left(left)} came in just now: let new requests in until that has ended")
+            host.open_traffic(addresses(step))
+            try:
+                await_idle(idle, context)
+            finally:
+                host.close_traffic(addresses(step))
+    context.say(f"{what_is_left(left)} still under way after {step.seconds} s will be cut")
+
+
+def drained(step: Drain, context: Context) -> int:
+    """How many connections are still under way when nothing is any more, or the time is over."""
     end = context.host.elapsed() + step.seconds
-    while (left := context.host.connections(addresses(step), quiet=step.quiet)) and context.host.elapsed() < end:
+    while (left := under_way(step, context)) and context.host.elapsed() < end:
         check_cancelled(context)
         context.host.wait(POLL_SECONDS)
-    if left:
-        context.say(f"{left} connections are still open after {step.seconds} s and will be cut")
+    return len(left)
+
+
+def under_way(step: AwaitIdle | Drain, context: Context) -> frozenset[str]:
+    host = context.host
+    return context.visits.under_way(host.connections(addresses(step)), host.elapsed(), quiet=step.quiet)
+
+
+def is_well(host: Host, step: AwaitIdle) -> bool:
+    """Whether the side does what it is there for: of what does not, no answer is to be expected."""
+    try:
+        return not deciding(host, read_release(host, step.tenant, step.release), step.side)[0]
+    except Failed:
+        return False
+
+
+def is_at_work(host: Host, step: AwaitIdle | Drain) -> bool:
+    """Whether the app itself says that a stop would have to wait."""
+    try:
+        release = read_release(host, step.tenant, step.release)
+        action = next((action for action in release.actions if action.name == QUIET), None)
+        if action is None:
+            return False
+        mine = side_of(host, step.tenant, step.side)
+        container = next((item.name for item in mine if item.service == action.service), "")
+        return host.execute(container, action.argv, seconds=min(action.timeout_seconds, QUIET_SECONDS)).code == 1
+    except Failed:
+        return False
+
+
+def what_is_left(connections: int) -> str:
+    """What is under way, for people: requests, or, without any, work of the app's own."""
+    if not connections:
+        return "work of the app's own"
+    return f"{connections} request{'' if connections == 1 else 's'}"
 
 
 def await_probes(step: AwaitProbes, context: Context) -> None:
@@ -75,6 +158,8 @@ def await_probes(step: AwaitProbes, context: Context) -> None:
         check_cancelled(context)
         now = host.elapsed()
         wrong, running = deciding(host, release, step.side, step.without)
+        if not wrong and not step.steady:
+            return
         if wrong or running != starts or not held_since:
             held_since, starts = (0.0 if wrong else now), running
         elif now - held_since >= release.steady_seconds:

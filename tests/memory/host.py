@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from itertools import chain
-from math import inf
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.host import Announced, Busy, Container, Failed, Output, Progress
+from launchpad.runner.host import Announced, Busy, Connection, Container, Failed, Output, Progress
 from tests.memory.data import PARTIAL, File, kept, zeros
 from tests.memory.effects import Killed, Moment, effect, moments
 from tests.memory.restic import MemoryRestic, Repository
@@ -93,6 +92,9 @@ class MemoryHost(MemoryRestic):
     """What Caddy runs."""
     reloads: int = 0
     established: dict[IPv4Address, int] = field(default_factory=dict)
+    """Requests that wait for their answer, by whom they ask."""
+    at_work: float = 0.0
+    """Until then every app says that it is at work."""
     locks: dict[str, dict[str, Any]] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list, compare=False)
@@ -444,6 +446,8 @@ class MemoryHost(MemoryRestic):
         box = self.boxes.get(container)
         if box is None or box.state != "running":
             raise Failed(f"{container}: is not running")
+        if argv == ("quiet",):
+            return Output(code=int(self.clock < self.at_work), out="", err="")
         wrong = self.behaviours.get(box.image) == "unsound"
         return Output(code=1, out="", err="a row is missing") if wrong else Output(code=0, out="sound", err="")
 
@@ -500,8 +504,12 @@ class MemoryHost(MemoryRestic):
     def muted_addresses(self) -> frozenset[IPv4Address]:
         return frozenset(self.muted)
 
-    def connections(self, addresses: Sequence[IPv4Address], *, quiet: float = inf) -> int:
-        return sum(self.established.get(address, 0) for address in addresses)
+    def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
+        return [
+            Connection(end=f"{address}-{number}", sent=100, received=0, silent=0.0, queued=False)
+            for address in addresses
+            for number in range(self.established.get(address, 0))
+        ]
 
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
         box = self._listening(address)

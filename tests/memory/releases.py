@@ -6,7 +6,7 @@ import json
 from typing import Any, Literal
 
 from launchpad.runner import slots
-from launchpad.runner.protocol import Probe, Release, Service, digest_of, release_as_json
+from launchpad.runner.protocol import Action, Probe, Release, Service, digest_of, release_as_json
 
 MEGABYTE = 1 << 20
 
@@ -47,7 +47,7 @@ def release(
         egress="open",
         secrets={"BEACON_TOKEN": 1},
         probes=(Probe(kind="process"), Probe(kind="ready", service="web", port=8080, path="/startupz")),
-        actions=(),
+        actions=(Action(name="quiet", service="web", argv=("quiet",)),),
         start_seconds=20,
         steady_seconds=2,
         stop_seconds=10,

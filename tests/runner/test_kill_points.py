@@ -114,6 +114,12 @@ SCENARIOS = [
     Scenario("upgrade with a soak", upgrade(NEW, soak=SOAK_SECONDS), (OLD,)),
     Scenario("upgrade that dies in the soak", upgrade(DYING, soak=SOAK_SECONDS), (OLD,), ends="old"),
     Scenario("upgrade that is rehearsed", upgrade(NEW, rehearse=True), (OLD,)),
+    Scenario(
+        "upgrade that is rehearsed and dies while it serves",
+        upgrade(DYING, soak=SOAK_SECONDS, rehearse=True),
+        (OLD,),
+        ends="old",
+    ),
     Scenario("upgrade that fails in its rehearsal", upgrade(FLASHING, rehearse=True), (OLD,), ends="old"),
     Scenario("rollback", rollback(OLD), (OLD, NEW), new=OLD),
     Scenario("rollback with a soak", rollback(OLD, soak=SOAK_SECONDS), (OLD, NEW), new=OLD),

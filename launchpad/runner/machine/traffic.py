@@ -7,11 +7,10 @@ import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
-from math import inf
 from typing import Any
 
 from launchpad.runner import slots
-from launchpad.runner.host import Failed
+from launchpad.runner.host import Connection, Failed
 from launchpad.runner.machine.command import run, succeed
 from launchpad.runner.machine.filter import change_filter
 from launchpad.runner.machine.http import Stream, request, status_of
@@ -59,8 +58,8 @@ _MUTES: list[list[dict[str, Any]]] = [
     ],
 ]
 _SOCKETS = ("ss", "--tcp", "--numeric", "--info", "--oneline", "--no-header")
-_SILENT = re.compile(r"\blastrcv:(\d+)")
-"""For how many milliseconds nothing came; `ss` leaves it out at 0."""
+_FIGURE = re.compile(r"\b(bytes_sent|bytes_received|lastrcv):(\d+)")
+"""`ss` leaves out what is 0; `lastrcv` is in milliseconds."""
 
 
 class HostTraffic:
@@ -91,12 +90,12 @@ class HostTraffic:
         hooks = [item["chain"].get("hook") for item in objects if "chain" in item]
         return rules == [_STAYS, _WAITS, *_MUTES] and hooks == [_CHAIN, _FORWARD], _members(objects, _OPEN)
 
-    def connections(self, addresses: Sequence[IPv4Address], *, quiet: float = inf) -> int:
+    def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
         if not addresses:
-            return 0
+            return []
         these = " or ".join(f"dst {address}" for address in addresses).split()
         said = succeed([*_SOCKETS, "state", "established", "(", *these, ")"])
-        return sum(is_under_way(line, quiet) for line in said.decode().splitlines())
+        return [connection(line) for line in said.decode().splitlines()]
 
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
         # The probe comes from the address of the app's trusted proxy: say for whom it asks (nobody, RFC 5737), because
@@ -161,11 +160,14 @@ def _change(commands: list[dict[str, Any]]) -> None:
         raise Failed(f"cannot change the traffic gate: {error.message}", lines=error.lines) from error
 
 
-def is_under_way(line: str, quiet: float) -> bool:
-    """Whether something is awaited or comes in on this connection, as `ss` shows it: nothing has come yet, or did
-    within the quiet seconds, or lies in a queue because one of its ends is slow."""
-    waits_to_be_read, waits_to_be_sent = line.split()[:2]
-    if waits_to_be_read != "0" or waits_to_be_sent != "0" or "bytes_received:" not in line:
-        return True
-    silent = _SILENT.search(line)
-    return silent is None or int(silent[1]) < quiet * 1000
+def connection(line: str) -> Connection:
+    """A connection as `ss` shows it."""
+    to_be_read, to_be_sent, end = line.split()[:3]
+    figures = {name: int(value) for name, value in _FIGURE.findall(line)}
+    return Connection(
+        end=end,
+        sent=figures.get("bytes_sent", 0),
+        received=figures.get("bytes_received", 0),
+        silent=figures.get("lastrcv", 0) / 1000,
+        queued=to_be_read != "0" or to_be_sent != "0",
+    )

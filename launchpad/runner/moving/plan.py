@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -39,6 +40,7 @@ from launchpad.runner.protocol import (
 )
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.steps import (
+    AwaitIdle,
     AwaitProbes,
     ClearSecrets,
     Commit,
@@ -172,18 +174,15 @@ def plan_depart(seen: plans.Seen, stone: Tombstone, *, ahead: bool = False) -> S
     steps: Steps = []
     if ahead and seen.site is not None and record["domains"]:
         steps.append(PutForward(tenant=tenant, domains=tuple(record["domains"]), address=stone.address))
-    steps.append(HoldTraffic(tenant=tenant, slot=slot, side=side))
     if any(item.state in ("running", "restarting") for item in seen.containers):
-        steps += [
-            Drain(
-                tenant=tenant,
-                slot=slot,
-                side=side,
-                seconds=plans.SWAP_DRAIN_SECONDS,
-                quiet=plans.SWAP_QUIET_SECONDS,
-            ),
-            StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"]),
-        ]
+        door = list(plans.close_door(seen))
+        idle = [step for step in door if isinstance(step, AwaitIdle)]
+        # Whoever is passed on waits there, and gets nothing of this door's being opened again.
+        rest = [replace(step, again=0) if isinstance(step, Drain) else step for step in door if step not in idle]
+        stop = StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"])
+        steps = [*idle, *steps, *rest, stop]
+    else:
+        steps.append(HoldTraffic(tenant=tenant, slot=slot, side=side))
     return [
         *steps,
         TakeGeneration(

@@ -1,30 +1,28 @@
-"""Which connections a drain waits for, by what `ss` of Debian 13 says of them."""
+"""What is known of a connection, by what `ss` of Debian 13 says of it."""
 
 from __future__ import annotations
 
 import pytest
 
-from launchpad.runner.machine.traffic import is_under_way
+from launchpad.runner.host import Connection
+from launchpad.runner.machine.traffic import connection
 
-PEERS = "10.200.0.129:51706 10.200.0.130:8080"
+END = "10.200.0.129:51706"
+PEERS = f"{END} 10.200.0.130:8080"
 WAITS = f"0 0 {PEERS} cubic wscale:10,10 rto:204 bytes_sent:171 bytes_acked:171 lastsnd:4000 lastrcv:4000 lastack:4000"
 COMES = f"0 0 {PEERS} cubic rto:204 bytes_sent:171 bytes_received:900 lastsnd:9000 lastrcv:40 lastack:40"
-RESTS = f"0 0 {PEERS} cubic rto:204 bytes_sent:171 bytes_received:129 lastsnd:9000 lastrcv:4000 lastack:9"
 
 
 @pytest.mark.parametrize(
-    ("line", "quiet", "under_way"),
+    ("line", "known"),
     [
-        (WAITS, 1, True),
-        (COMES, 1, True),
-        (COMES.replace(" lastrcv:40", ""), 1, True),
-        (RESTS, 1, False),
-        (RESTS, 5, True),
-        (RESTS, float("inf"), True),
-        (RESTS.replace("0 0", "512 0", 1), 1, True),
-        (RESTS.replace("0 0", "0 512", 1), 1, True),
+        (WAITS, Connection(end=END, sent=171, received=0, silent=4.0, queued=False)),
+        (COMES, Connection(end=END, sent=171, received=900, silent=0.04, queued=False)),
+        (COMES.replace(" lastrcv:40", ""), Connection(end=END, sent=171, received=900, silent=0.0, queued=False)),
+        (COMES.replace("0 0", "512 0", 1), Connection(end=END, sent=171, received=900, silent=0.04, queued=True)),
+        (COMES.replace("0 0", "0 512", 1), Connection(end=END, sent=171, received=900, silent=0.04, queued=True)),
     ],
-    ids=["no answer yet", "comes in", "comes in now", "rests", "not for long", "all", "slow visitor", "slow app"],
+    ids=["no answer yet", "comes in", "comes in now", "slow visitor", "slow app"],
 )
-def test_a_drain_waits_for_what_is_under_way(line: str, quiet: float, under_way: bool) -> None:
-    assert is_under_way(line, quiet) is under_way
+def test_what_the_kernel_tells_of_a_connection(line: str, known: Connection) -> None:
+    assert connection(line) == known
