@@ -112,7 +112,8 @@ class Action(Model):
     """Something that the app offers to do inside its own container."""
 
     name: ActionName
-    """What it is called."""
+    """What it is called. Launchpad itself runs two, where an app has them: `verify` on the clone of a rehearsal (0: the
+    data is sound), and `quiet` before a change stops the app (0: it is at no work, 1: it is)."""
     service: ServiceName
     """In whose container it runs."""
     argv: Annotated[tuple[Argument, ...], Field(min_length=1)]
@@ -129,7 +130,7 @@ class Timings(Model):
     start: Duration = Duration(180)
     """How long the probes may take to hold from the start."""
     steady: Duration = Duration(15)
-    """How long they must hold before traffic."""
+    """How long they must hold: while it serves, where the release ran before or was rehearsed; else before traffic."""
     stop: Duration = Duration(30)
     """How long a stop may take before the kill."""
 

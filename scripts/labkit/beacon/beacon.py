@@ -32,6 +32,8 @@ PASSWORD = os.environ.get("STORE_PASSWORD", "")
 DRAIN_SECONDS = 5.0
 PERMANENT = 78
 SHORTEST_KEY = 16
+WORKING: list[float] = []
+"""How long each piece of work takes that goes on by itself."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,11 @@ class Web(Handler):
             case "/slow":
                 time.sleep(int(query.get("ms", "1000")) / 1000)
                 self.reply(200, "slow")
+            case "/work":
+                threading.Thread(target=work, args=(int(query.get("ms", "1000")) / 1000,), daemon=True).start()
+                self.reply(200, "at work")
+            case "/idle":
+                self.reply(503, "at work") if WORKING else self.reply(200, "idle")
             case "/secret-hash":
                 self.reply(200, hashlib.sha256(os.environ.get("BEACON_TOKEN", "").encode()).hexdigest())
             case "/headers":
@@ -251,6 +258,7 @@ class Web(Handler):
             "schema": self.behaviour.schema,
             "marker": self.marker(None),
             "hits": count_hit(),
+            "work": kept("work"),
             "started": self.server.started,
             "pid": os.getpid(),
         }
@@ -370,11 +378,29 @@ def await_store() -> None:
                 break
 
 
-def count_hit() -> int | None:
+def work(seconds: float) -> None:
+    """Work that nobody waits for, as a turn of an agent is; the store counts it when it is done."""
+    WORKING.append(seconds)
+    time.sleep(seconds)
+    count_hit("work")
+    WORKING.remove(seconds)
+
+
+def count_hit(key: str = "hits") -> int | None:
     """Count a visit in the store; None when it does not answer."""
     headers = {"Store-Password": PASSWORD}
-    request = urllib.request.Request(f"{STORE}/increment/hits", method="POST", data=b"", headers=headers)
+    request = urllib.request.Request(f"{STORE}/increment/{key}", method="POST", data=b"", headers=headers)
     try:
+        with urllib.request.urlopen(request, timeout=1) as answer:
+            return int(json.load(answer)["value"])
+    except (OSError, ValueError):
+        return None
+
+
+def kept(key: str) -> int | None:
+    """What the store has under this key."""
+    try:
+        request = urllib.request.Request(f"{STORE}/keys/{key}", headers={"Store-Password": PASSWORD})
         with urllib.request.urlopen(request, timeout=1) as answer:
             return int(json.load(answer)["value"])
     except (OSError, ValueError):
