@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from websockets.client import ClientProtocol
@@ -45,6 +46,13 @@ class WebSocket:
         self._must_be_open()
         self._protocol.send_text(text.encode())
         self._flush()
+
+    def ping(self) -> None:
+        """Send something that every server answers, whatever it makes of texts, and take what came."""
+        self._must_be_open()
+        self._protocol.send_ping(b"there")
+        with suppress(TimeoutError):
+            self._receive(time.monotonic() + 0.5)
 
     def recv(self, timeout: float) -> str:
         """The next text; TimeoutError when none comes in time."""
