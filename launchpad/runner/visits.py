@@ -32,6 +32,8 @@ class Visits:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self._given_up: frozenset[str] = frozenset()
+        self.given_up = False
+        """Whether waiting took too long once: nobody waits for anything long again."""
 
     def under_way(self, found: Iterable[Connection], now: float, *, quiet: float) -> frozenset[str]:
         """The ends of those that are worth waiting for. One that has brought something and then nothing for the quiet
@@ -44,6 +46,7 @@ class Visits:
 
     def give_up(self, ends: Iterable[str]) -> None:
         """Wait for these no more."""
+        self.given_up = True
         self._given_up |= frozenset(ends)
 
     def _seen(self, item: Connection, now: float) -> _Known:

@@ -20,8 +20,8 @@ PROBE_SECONDS = 5.0
 QUIET = "quiet"
 """The action by which an app says whether it is at work that a stop would have to wait for: it ends with 0 when it is
 not, with 1 when it is. Whatever else it says is no reason to wait."""
-QUIET_SECONDS = 3.0
-"""At most so long it is asked."""
+QUIET_SECONDS, HELD_QUIET_SECONDS = 3.0, 1.0
+"""At most so long it is asked; and so long while requests wait."""
 QUIET_POLL_SECONDS = 1.0
 FLAP_SECONDS = 10.0
 """So long a probe may fail within a soak and come back: one missed answer on a busy host takes nothing back."""
@@ -63,24 +63,27 @@ def addresses(step: OfSide) -> list[IPv4Address]:
 
 
 def await_idle(step: AwaitIdle, context: Context) -> None:
-    """Until what was under way at the beginning has ended and the app is at no work, or the time is over. What comes in
-    meanwhile is not waited for here, else a busy tenant would never be through."""
-    host, begun, said = context.host, context.host.elapsed(), False
+    """Until the app is at no work and what was under way then has ended, or the time is over. What comes in meanwhile
+    is not waited for here, else a busy tenant would never be through."""
+    host, begun, said, working = context.host, context.host.elapsed(), False, True
     first: frozenset[str] | None = None
     while is_well(host, step):
         check_cancelled(context)
+        working = working and is_at_work(host, step)
         left = under_way(step, context)
-        first = left if first is None else first & left
-        if not first and not is_at_work(host, step):
-            return
+        if not working:
+            first = left if first is None else first & left
+            if not first:
+                return
+        awaited = what_is_left(0 if working else len(first or ()))
         if host.elapsed() - begun >= step.seconds:
-            context.visits.give_up(first)
-            context.say(f"{what_is_left(len(first))} still under way after {step.seconds} s; not waited for any longer")
+            context.visits.give_up(first or ())
+            context.say(f"{awaited} still under way after {step.seconds} s; not waited for any longer")
             return
         if not said:
-            context.say(f"wait for {what_is_left(len(first))}; at most {step.seconds} s, and new requests come in")
+            context.say(f"wait for {awaited}, {step.seconds} s at most; new requests come in meanwhile")
             said = True
-        host.wait(POLL_SECONDS if first else QUIET_POLL_SECONDS)
+        host.wait(QUIET_POLL_SECONDS if working else POLL_SECONDS)
 
 
 def drain(step: Drain, context: Context) -> None:
@@ -89,18 +92,23 @@ def drain(step: Drain, context: Context) -> None:
     idle = AwaitIdle(
         **{key: getattr(step, key) for key in ("tenant", "slot", "release", "side", "quiet")}, seconds=step.idle_seconds
     )
-    for again in range(step.again, -1, -1):
+    again = step.again
+    while True:
         left = drained(step, context)
-        if not left and not (again and is_at_work(host, step)):
+        again = 0 if context.visits.given_up else again
+        if not left and not (again and is_at_work(host, step, seconds=HELD_QUIET_SECONDS)):
             return
-        if again:  # somebody came at the last moment, for something long: nobody else waits for that
-            context.say(f"{what_is_left(left)} came in just now: let new requests in until that has ended")
-            host.open_traffic(addresses(step))
-            try:
-                await_idle(idle, context)
-            finally:
-                host.close_traffic(addresses(step))
-    context.say(f"{what_is_left(left)} still under way after {step.seconds} s will be cut")
+        if not again:
+            context.say(f"{what_is_left(left)} still under way after {step.seconds} s will be cut")
+            return
+        again -= 1  # somebody came at the last moment, for something long: nobody else waits for that
+        context.say(f"{what_is_left(left)} began just now: new requests come in until that has ended")
+        host.open_traffic(addresses(step))
+        try:
+            await_idle(idle, context)
+        finally:
+            host.close_traffic(addresses(step))
+        context.say("new requests wait again")
 
 
 def drained(step: Drain, context: Context) -> int:
@@ -125,7 +133,7 @@ def is_well(host: Host, step: AwaitIdle) -> bool:
         return False
 
 
-def is_at_work(host: Host, step: AwaitIdle | Drain) -> bool:
+def is_at_work(host: Host, step: AwaitIdle | Drain, *, seconds: float = QUIET_SECONDS) -> bool:
     """Whether the app itself says that a stop would have to wait."""
     try:
         release = read_release(host, step.tenant, step.release)
@@ -134,7 +142,7 @@ def is_at_work(host: Host, step: AwaitIdle | Drain) -> bool:
             return False
         mine = side_of(host, step.tenant, step.side)
         container = next((item.name for item in mine if item.service == action.service), "")
-        return host.execute(container, action.argv, seconds=min(action.timeout_seconds, QUIET_SECONDS)).code == 1
+        return host.execute(container, action.argv, seconds=min(action.timeout_seconds, seconds)).code == 1
     except Failed:
         return False
 

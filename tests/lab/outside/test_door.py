@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pytest
 from measurement import tabulate
@@ -116,8 +117,21 @@ def changed(world: World, kind: Kind, *command: str, slow: Callable[[], str] | N
     for event in events:
         if event.get("event") == "step-done":
             took.setdefault(event["step"], event["seconds"])
-    started = max(map(moment, world.containers(kind.tenant).values()))
+    took["drain"] = stopping(events) - closing(events)
+    started = min(map(moment, world.containers(kind.tenant).values()))
     return Went(visitors, took, next(at for at, status in ready if at > started and status == 200), started, said)
+
+
+def closing(events: Sequence[dict[str, Any]]) -> float:
+    """When the door was closed for good."""
+    closed = [item["at"] for item in events if item.get("step") == "hold-traffic" and item["event"] == "step-done"]
+    again = [item["at"] for item in events if item.get("text") == "new requests wait again"]
+    return float([*closed, *again][-1])
+
+
+def stopping(events: Sequence[dict[str, Any]]) -> float:
+    """When the old release was told to stop."""
+    return float(next(item["at"] for item in events if item.get("step") == "stop-side"))
 
 
 def moment(stamp: str) -> float:
