@@ -10,7 +10,7 @@ from launchpad.errors import LaunchpadError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.tenant import Tenant
 from launchpad.operations.again import Wish, submit_once
-from launchpad.operations.backup_keys import as_sent, credentials, missing_key, targets_of, with_key
+from launchpad.operations.backup_keys import as_sent, missing_key, targets_of, with_key
 from launchpad.operations.following import Submission
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.reaching import hosts_of
@@ -59,10 +59,8 @@ def backup(workspace: Workspace, name: str, *, identifier: str = "", on_event: O
     with hosts_of(workspace).reach(host) as runner:
         key = missing_key(workspace, runner, tenant, targets)
     operation: dict[str, Any] = {"kind": "backup", "tenant": str(tenant.name), "targets": as_sent(targets)}
-    if key is not None:
-        operation |= key.as_sent()
     submission = Submission(
-        identifier=identifier, operation=operation, secrets=lambda: with_key(credentials(workspace, targets), key)
+        identifier=identifier, operation=operation, secrets=lambda: with_key(key)
     )
     wish = Wish(kind="backup", tenant=str(tenant.name))
     outcome = submit_once(workspace, host, wish, submission, on_event=on_event)

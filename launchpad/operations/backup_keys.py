@@ -1,41 +1,22 @@
-"""What a host needs to reach a tenant's backups: the targets' credentials, and the repository's key the first time."""
+"""What a tenant's backups are reached by: the targets' credentials, and the key of a repository that is there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
-from launchpad.fleet.fleet import Fleet, kit_recipients
+from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.names import SecretName
-from launchpad.fleet.sealing import Identity, digest_of_recipients, seal
+from launchpad.fleet.sealing import Identity
 from launchpad.fleet.secret import Secret
 from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
 from launchpad.workspace import Runner, Workspace
 
 KEY = "REPOSITORY_KEY"
-KEY_LENGTH = 43
-"""Characters of a random key: 256 bits and a little."""
 LOOK_SECONDS = 360.0
-
-
-@dataclass(frozen=True)
-class NewKey:
-    """A tenant's repository key that its host does not have yet, and how it lies beside the repository."""
-
-    value: Secret
-    wrap: str
-    new: bool
-    """Whether it was made just now: no repository is there yet."""
-    recipients: str = ""
-    """A digest of whom it is wrapped for; empty where that is unknown."""
-
-    def as_sent(self) -> dict[str, str]:
-        """What goes along with an operation beside the secret itself."""
-        return {"wrap": self.wrap} | ({"recipients": self.recipients} if self.recipients else {})
 
 
 def targets_of(fleet: Fleet, tenant: Tenant) -> tuple[Target, ...]:
@@ -86,35 +67,38 @@ def revealed(workspace: Workspace, target: Target, names: Sequence[SecretName]) 
 
 def missing_key(
     workspace: Workspace, runner: Runner, tenant: Tenant, targets: Sequence[Target], *, source: str = ""
-) -> NewKey | None:
-    """None when the host has the tenant's key. Otherwise the one that lies, wrapped, beside an earlier repository of
-    the tenant, or of `source`, and opens it; a new one when there is none. StateError when that cannot be told: two
-    keys would be the end of one."""
+) -> Secret | None:
+    """The key of an earlier repository of the tenant, or of `source`, where its host lacks it: it lies, wrapped, beside
+    that, and opens it. None when the host has it, or there is no repository yet: then the host makes one. StateError
+    when that cannot be told: two keys would be the end of one."""
     name = source or str(tenant.name)
     if not source and runner.ask("backups", {"tenant": name})["key"]:
         return None
-    body = {"tenant": str(tenant.name), "targets": as_sent(targets), "secrets": credentials(workspace, targets)}
-    body |= {"source": source} if source else {}
+    body = {"tenant": str(tenant.name), "targets": as_sent(targets)} | ({"source": source} if source else {})
     found = runner.ask("backups", body | {"wraps": True}, seconds=LOOK_SECONDS)
     if found["wraps"]:
-        keys = opened(workspace, name, found["wraps"])
-        return keys[0] if len(keys) == 1 else _right(runner, name, body, keys)
+        return _right(runner, name, body, opened(workspace, name, found["wraps"]))
     for target, problem in found["problems"].items():
         raise StateError(
             f"{name}: whether {target} holds earlier backups cannot be told: {problem}",
             hint=f"launchpad target show {target}",
         )
-    return wrapped(workspace, Secret.generated(KEY_LENGTH), new=True)
+    return None
 
 
-def _right(runner: Runner, name: str, body: Mapping[str, Any], keys: Sequence[NewKey]) -> NewKey:
-    """Of several that could be opened the one that a repository with backups is opened by."""
-    opens: dict[str, NewKey] = {}
+def _right(runner: Runner, name: str, body: Mapping[str, Any], keys: Sequence[Secret]) -> Secret | None:
+    """Of those that could be opened the one that a repository is opened by; None when there is none to open."""
+    opens: dict[str, Secret] = {}
+    problems: dict[str, str] = {}
     for key in keys:
-        told = dict(body) | {"secrets": with_key(body["secrets"], key)}
-        found = runner.ask("backups", told, seconds=LOOK_SECONDS * len(body["targets"]))["snapshots"]
-        opens |= {target: key for target, snapshots in found.items() if snapshots}
-    if len(right := {key.value.reveal(): key for key in opens.values()}) == 1:
+        said = runner.ask(
+            "backups", dict(body) | {"secrets": with_key(key)}, seconds=LOOK_SECONDS * len(body["targets"])
+        )
+        opens |= dict.fromkeys(said["there"], key)
+        problems |= said["problems"]
+    if not opens and not problems:
+        return None
+    if len(right := {key.reveal(): key for key in opens.values()}) == 1:
         return next(iter(right.values()))
     where = ", ".join(sorted(opens)) or "no target's repository"
     raise StateError(
@@ -123,26 +107,20 @@ def _right(runner: Runner, name: str, body: Mapping[str, Any], keys: Sequence[Ne
     )
 
 
-def wrapped(workspace: Workspace, key: Secret, *, new: bool = False) -> NewKey:
-    """The key, wrapped for the recipients and the recovery identity that launchpad.yaml names now."""
-    recipients = kit_recipients(workspace.fleet.load().defaults)
-    return NewKey(key, seal(key, recipients), new=new, recipients=digest_of_recipients(recipients))
-
-
-def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> list[NewKey]:
+def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> list[Secret]:
     """The different keys in the wrapped ones (given newest first) that this operator can open, the newest first:
     whoever could write there may have laid some of them. StateError when there is none."""
     identity = Identity(workspace.settings.identity)
-    found: dict[str, NewKey] = {}
+    found: dict[str, Secret] = {}
     for wrap in wraps:
         with suppress(LaunchpadError, ValueError):  # what somebody lays there may be anything
             value = identity.open(wrap, what="it")
-            found.setdefault(value.reveal(), NewKey(value, wrap, new=False))
+            found.setdefault(value.reveal(), value)
     if not found:
         identity.open(wraps[0], what=f"{tenant}: the wrapped key of its backups")  # and says why it cannot
     return list(found.values())
 
 
-def with_key(secrets: Mapping[str, Mapping[str, Any]], key: NewKey | None) -> dict[str, Mapping[str, Any]]:
-    """The secrets of a request, the key among them when it has to go along."""
-    return dict(secrets) | ({KEY: {"version": 1, "value": key.value.reveal()}} if key else {})
+def with_key(key: Secret | None) -> dict[str, dict[str, Any]]:
+    """The secrets of a request: the key, when it has to go along."""
+    return {KEY: {"version": 1, "value": key.reveal()}} if key else {}

@@ -12,13 +12,12 @@ from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.names import TenantName
+from launchpad.fleet.secret import Secret
 from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
 from launchpad.operations.backup_keys import (
     LOOK_SECONDS,
-    NewKey,
     as_sent,
-    credentials,
     missing_key,
     targets_of,
     with_key,
@@ -127,14 +126,14 @@ def backups(workspace: Workspace, name: str) -> Backups:
 
 
 def _asked(
-    workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, key: NewKey | None = None, source: str = ""
+    workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, key: Secret | None = None, source: str = ""
 ) -> Backups:
     """Through the tenant's host: its own backups, or with `source` another tenant's."""
     fleet = workspace.fleet.load()
     body = {
         "tenant": str(tenant.name),
         "targets": as_sent(targets),
-        "secrets": with_key(credentials(workspace, targets), key),
+        "secrets": with_key(key),
     } | ({"source": source} if source else {})
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
         said = runner.ask("backups", body, seconds=LOOK_SECONDS * len(targets))
@@ -158,7 +157,7 @@ def newest_of_absent(workspace: Workspace, tenant: Tenant) -> Backup | None:
         return None
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
         key = missing_key(workspace, runner, tenant, remote, source=name)
-    if key is not None and key.new:
+    if key is None:
         raise StateError(f"{name}: no target has a backup of it", hint="launchpad target show TARGET")
     return chosen(_asked(workspace, tenant, remote, key=key, source=name), "")
 
@@ -177,7 +176,6 @@ def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent
             "targets": as_sent(targets),
             "part": part or todays_part(workspace.clock.now()),
         },
-        secrets=lambda: credentials(workspace, targets),
     )
     return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
 
@@ -210,22 +208,23 @@ def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnE
     wanted, key = _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)
     target = fleet.target(wanted.target)
     operation: dict[str, Any] = {"kind": kind, "tenant": str(tenant.name), "targets": as_sent([target])}
-    operation |= {"snapshot": wanted.id} | ({"source": source} if source else key.as_sent() if key else {})
+    operation |= {"snapshot": wanted.id} | ({"source": source} if source else {})
     submission = Submission(
         identifier=new_identifier(workspace.clock.now()),
         operation=operation,
-        secrets=lambda: with_key(credentials(workspace, [target]), key),
+        secrets=lambda: with_key(key),
     )
     return submit(workspace, host, submission, on_event=on_event)
 
 
 def _choice(
     workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, at: str, source: str
-) -> tuple[Backup, NewKey | None]:
+) -> tuple[Backup, Secret | None]:
     """The backup that is meant, and the key to it where the host lacks it."""
     with hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
         key = missing_key(workspace, runner, tenant, targets, source=source)
-    if key is not None and key.new:
+        here = not source and runner.ask("backups", {"tenant": str(tenant.name)})["key"]
+    if key is None and not here:
         whose = source or tenant.name
         raise StateError(f"{whose}: no target has a backup of it", hint=f"launchpad backup {whose}")
     return chosen(_asked(workspace, tenant, targets, key=key, source=source), at), key

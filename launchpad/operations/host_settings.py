@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from launchpad.errors import InventoryError
+from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.fleet import Fleet, kit_recipients, signers
 from launchpad.fleet.host import Host
 from launchpad.fleet.keys import public_half
@@ -70,9 +70,14 @@ def _target(workspace: Workspace, target: Target) -> dict[str, Any]:
 
 
 def _versions(workspace: Workspace, target: Target) -> dict[str, int]:
-    """Of the target's credentials; none while one is missing."""
+    """Of the target's credentials, none when there is none yet; StateError when only some are there."""
     kept = workspace.target_secrets.versions(target.name)
-    return {str(name): kept[name] for name in target.credentials} if set(target.credentials) <= set(kept) else {}
+    found = {str(name): kept[name] for name in target.credentials if name in kept}
+    for name in target.credentials:
+        if found and name not in kept:
+            hint = f"launchpad target credential {target.name} {name}"
+            raise StateError(f"target {target.name}: no {name}", hint=hint)
+    return found
 
 
 def _plain(key: object) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.host import Host
-from launchpad.operations.bootstrap import Bare, bootstrap, plan_bare
+from launchpad.operations.bootstrap import Bare, EarlierEnded, bootstrap, plan_bare
 from launchpad.operations.confirming import answering
 from launchpad.operations.following import Submission, submit
 from launchpad.operations.host_settings import host_settings, signer, target_credentials
@@ -85,7 +85,10 @@ def provision(
         bare = Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)
         secrets = target_credentials(workspace, workspace.fleet.load())
         submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)
-        return bootstrap(workspace, bare, submission, on_event=on_event)
+        try:
+            return bootstrap(workspace, bare, submission, on_event=on_event)
+        except EarlierEnded:
+            return provision(workspace, name, how=how, on_event=on_event)
     if not found.steps:
         return Outcome(host=name, tenant="", id="", kind="provision", outcome="unchanged", message="nothing is to do")
     if any(step["step"] == CHANGES_SETTINGS for step in found.steps):

@@ -50,7 +50,7 @@ def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how:
     if not wraps:
         message = f"{target.name}: there is no backup of {name}"
         raise StateError(message, hint=f"launchpad target show {target.name}")
-    ways = [with_password(told, key.value.reveal()) for key in opened(workspace, name, wraps)]
+    ways = [with_password(told, key.reveal()) for key in opened(workspace, name, wraps)]
     for way in ways[:-1]:
         if how.work({**way, "do": "snapshots"}, how.progress).get("code") != WRONG_KEY:
             return way

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
+from launchpad.fleet.fleet import kit_recipients
+from launchpad.fleet.sealing import digest_of_recipients
 from launchpad.operations.again import Wish, submit_once
-from launchpad.operations.backup_keys import as_sent, credentials, opened, targets_of, wrapped
+from launchpad.operations.backup_keys import as_sent, targets_of
 from launchpad.operations.following import Submission
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.reaching import hosts_of
@@ -24,19 +25,20 @@ class Rewrapped:
 
 
 def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Rewrapped:
-    """Open the key with this operator's identity and wrap it anew: on the host, and as the newest wrap beside each
-    repository; earlier ones stay where nobody may delete. StateError when the host has no key, or it cannot be opened
-    with this identity."""
+    """Have the host wrap the key anew for the recipients and the recovery identity of launchpad.yaml, as its settings
+    must name already: on the host, and as the newest wrap beside each repository; earlier ones stay where nobody may
+    delete. StateError when the host has no key, or other recipients."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets, host = targets_of(fleet, tenant), fleet.host(tenant.host)
-    with hosts_of(workspace).reach(host) as runner:
-        wrap = runner.ask("backups", {"tenant": str(tenant.name)})["wrap"]
-    if not wrap:
-        raise StateError(f"{name}: its backups have no key on {host.name} yet", hint=f"launchpad backup {name}")
-    key = wrapped(workspace, opened(workspace, str(tenant.name), [wrap])[0].value)
-    operation = {"kind": "rewrap", "tenant": str(tenant.name), "targets": as_sent(targets)} | key.as_sent()
-    submission = Submission(operation=operation, secrets=lambda: credentials(workspace, targets))
+    submission = Submission(
+        operation={
+            "kind": "rewrap",
+            "tenant": str(tenant.name),
+            "targets": as_sent(targets),
+            "recipients": digest_of_recipients(kit_recipients(fleet.defaults)),
+        },
+    )
     wish = Wish(kind="rewrap", tenant=str(tenant.name))
     outcome = submit_once(workspace, host, wish, submission, on_event=on_event)
     with hosts_of(workspace).reach(host) as runner:

@@ -8,7 +8,7 @@ from typing import Any
 from launchpad.errors import StateError
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.target import Target
-from launchpad.operations.backup_keys import LOOK_SECONDS, as_sent, credentials
+from launchpad.operations.backup_keys import LOOK_SECONDS, as_sent
 from launchpad.operations.reaching import hosts_of
 from launchpad.workspace import Workspace
 
@@ -49,7 +49,7 @@ def try_target(workspace: Workspace, name: str, *, host: str = "") -> Trial:
     fleet = workspace.fleet.load()
     target = fleet.target(name)
     where = fleet.host(host or _user(fleet, target))
-    body = {"target": as_sent([target])[0], "secrets": credentials(workspace, [target])}
+    body = {"target": as_sent([target])[0]}
     with hosts_of(workspace).reach(where) as runner:
         said = runner.ask("target", body, seconds=LOOK_SECONDS)
     return Trial(

@@ -35,7 +35,7 @@ def planned_deploy(
     seen = plans.see(host, release.tenant, release)
     check_descent(seen.record, inventory)
     check_replaces(seen.record, operation)
-    check_secrets(host, release, secrets)
+    check_secrets(host, release, secrets, known=seen.intact)
     upgrade.check_images(host, seen, release)
     change = plans.Change(
         release=release,
@@ -146,8 +146,10 @@ def check_replaces(record: Mapping[str, Any] | None, operation: Mapping[str, Any
         )
 
 
-def check_secrets(host: Host, release: Release, secrets: Mapping[str, Any]) -> None:
-    """Every secret of the release comes with the request or lies in the vault; their form is right."""
+def check_secrets(host: Host, release: Release, secrets: Mapping[str, Any], *, known: bool) -> None:
+    """Every secret of the release comes with the request, as the vault has it where that has one; for a release that is
+    `known` here already, lying in the vault is enough. So who has an operator's SSH key and no secret cannot have one
+    read by a release of their own."""
     for name, value in secrets.items():
         fits = isinstance(value, dict) and set(value) == {"version", "value"} and isinstance(value["value"], str)
         if SECRET_NAME.fullmatch(name) is None or name not in release.secrets or not fits:
@@ -156,11 +158,25 @@ def check_secrets(host: Host, release: Release, secrets: Mapping[str, Any]) -> N
             raise Refused(f"secret {name}: another version than the release's, or over {MOST_SECRET_BYTES} bytes")
     kept = set(host.names(paths.vault(release.tenant)))
     for name, version in release.secrets.items():
-        if name not in secrets and f"{name}@{version}.cred" not in kept:
+        here = f"{name}@{version}.cred" in kept
+        if name not in secrets and not (known and here):
+            why = "is not on the host" if known else "did not come with the release, which is new to this host"
             hint = f"launchpad deploy {release.tenant}"
+            raise Refused(f"{release.tenant}: secret {name} version {version} {why}", kind="state", hint=hint)
+        if name in secrets and here and not _same(host, release, name, secrets[name]["value"]):
             raise Refused(
-                f"{release.tenant}: secret {name} version {version} is not on the host", kind="state", hint=hint
+                f"{release.tenant}: secret {name} version {version} has another value on the host",
+                kind="state",
+                hint=f"launchpad secret set {release.tenant} {name}, which makes a new version",
             )
+
+
+def _same(host: Host, release: Release, name: str, value: str) -> bool:
+    import hmac
+
+    version = release.secrets[name]
+    kept = host.unseal(sealed(release.tenant, name, version), sealed_as(release.tenant, name, version))
+    return hmac.compare_digest(kept, value.encode())
 
 
 def seal(host: Host, release: Release, name: str, value: Mapping[str, Any]) -> None:

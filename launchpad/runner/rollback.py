@@ -150,7 +150,7 @@ def found_release(host: Host, record: Mapping[str, Any], short: str) -> Release:
     folder = paths.release(tenant, short)
     files = {path: (host.read(f"{folder}/{path}") or b"").decode() for path in release.files}
     judge_release(release, files, neighbours=neighbours(host))
-    check_secrets(host, release, {})
+    check_secrets(host, release, {}, known=True)
     return release
 
 

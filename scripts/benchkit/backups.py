@@ -117,6 +117,7 @@ def _host(folder: Path) -> Iterator[World]:
         host.write("/root/public", "launchpad")
         host.exec(["mkdir", "-p", DISK])
         host.exec(["restic", "-r", PLAIN, "--password-file", "/root/public", "--no-cache", "init"])
+        world.launchpad("provision", "web-1")
         world.add_tenant("carl", tier="standard")
         world.deploy("carl")
         world.wait_for("carl")

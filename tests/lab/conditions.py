@@ -86,6 +86,7 @@ def backups_that_fail(world: World, *, foreign: bool = False) -> Iterator[None]:
         host.exec(["mkdir", "-p", REPOSITORIES])
         init = f"echo another | restic -r {REPOSITORIES}/alice init -q --password-file /dev/stdin"
         host.exec(["sh", "-c", f"{init} && chown -R {slots.host_uid(1)} {REPOSITORIES}/alice"])
+    world.launchpad("provision", "web-1")
     backup = world.start("backup", "alice")
     try:
         yield

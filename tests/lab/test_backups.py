@@ -186,6 +186,7 @@ def fleet(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
     world.launchpad("target", "credential", "sftp", "SSH_KEY", stdin=(folder / "key").read_text())
     world.launchpad("target", "credential", "cloud", "S3_KEY_ID", stdin=KEY_ID)
     world.launchpad("target", "credential", "cloud", "S3_SECRET", stdin=SECRET)
+    world.launchpad("provision", "web-1")
     world.add_tenant("alice")
     world.deploy("alice")
     world.wait_for("alice")
@@ -293,8 +294,10 @@ def test_what_s3_does_not_take_is_told_at_once_and_stops_no_other(fleet: Fleet) 
     """restic by itself tries a wrong secret for a quarter of an hour."""
     world, begun = fleet.world, time.monotonic()
     world.launchpad("target", "credential", "cloud", "S3_SECRET", stdin="another")
+    world.launchpad("provision", "web-1")
     said = world.launchpad("backup", "alice", check=False)
     world.launchpad("target", "credential", "cloud", "S3_SECRET", stdin=SECRET)
+    world.launchpad("provision", "web-1")
     assert said.code == 8 and "cloud" in said.err and "does not take this S3_SECRET" in said.err
     assert "disk" in said.out and "rest" in said.out
     assert time.monotonic() - begun < 120
@@ -437,6 +440,8 @@ def test_the_kit_alone_brings_the_workspace_and_the_data_back(fleet: Fleet) -> N
     host, world, page = fleet.world.host, fleet.world, fleet.folder / "kit.txt"
     world.launchpad("kit", "make", str(page), stdin=f"{PASSPHRASE}\n")
     assert "launchpad backups rewrap alice" in world.launchpad("status", "alice").err
+    assert "launchpad provision web-1" in world.launchpad("backups", "rewrap", "alice", check=False).err
+    world.launchpad("provision", "web-1")
     world.launchpad("backups", "rewrap", "alice")
     assert "rewrap" not in world.launchpad("status", "alice").err
     fleet.here("backup", "--this-workspace")

@@ -69,6 +69,8 @@ def vault(lab: Lab, pair: Pair) -> Iterator[Vault]:
         world.launchpad("target", "credential", "offsite", credential, stdin=value)
     for credential, value in (("PRUNE_REST_USER", "pruner"), ("PRUNE_REST_PASSWORD", PRUNER)):
         world.launchpad("target", "credential", "offsite", credential, stdin=value)
+    for host in ("web-1", "web-2"):
+        world.launchpad("provision", host)
     yield Vault(pair, keeper)
     if not os.environ.get("LAUNCHPAD_KEEP"):
         lab.down(keeper.name)

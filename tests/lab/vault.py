@@ -28,7 +28,6 @@ DATA = f"{ALICE}/data/marker"
 RUNNER = "/usr/local/sbin/launchpad-runner"
 REST = "/var/lib/rest"
 PASSWORD, PRUNER = "the-password-that-hosts-have", "the-password-of-operators"
-CREDENTIALS = {"vault.REST_USER": "hosts", "vault.REST_PASSWORD": PASSWORD}
 URL, PRUNE_URL = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 SETTLE_SECONDS = 300
 PROGRAMS = "/root/vault"
@@ -135,6 +134,7 @@ class Vault:
         (world.root / "inventory/tiers.yaml").write_text(yaml.safe_dump(tiers))
         world.launchpad("target", "credential", "vault", "REST_USER", stdin="hosts")
         world.launchpad("target", "credential", "vault", "REST_PASSWORD", stdin=PASSWORD)
+        world.launchpad("provision", "web-1")
         world.add_tenant("alice")
         world.deploy("alice")
         world.wait_for("alice")
@@ -168,11 +168,9 @@ class Vault:
 
     def submit(self, kind: str, **changes: Any) -> str:
         """Begin an operation of the kind; its id."""
-        operation = {key: value for key, value in self._asked[kind].items() if key != "wrap"} | changes
+        operation = self._asked[kind] | changes
         identifier = f"vault-{next(iter(self._numbers)):06}"
         body = {"id": identifier, "operation": operation, "follow": False}
-        if "targets" in operation:  # what is asked without them is done without them from then on
-            body["secrets"] = {name: {"version": "1", "value": value} for name, value in CREDENTIALS.items()}
         request = json.dumps({"protocol": PROTOCOL, "client": "vault", "verb": "submit", "body": body})
         until(lambda: self._accepted(request), f"{identifier} is accepted", seconds=SETTLE_SECONDS)
         return identifier

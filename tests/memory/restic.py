@@ -119,7 +119,7 @@ class MemoryRestic(MemoryData):
             there.wraps.insert(0, task["wrap"])
             return {}
         if there is None:
-            return {"snapshots": []}
+            return {"snapshots": [], "there": False}
         if there.password != given["password"]:
             raise Failed("restic: wrong password or no key found")
         match task["do"]:
@@ -127,7 +127,7 @@ class MemoryRestic(MemoryData):
                 progress("100 % of 1 MB")
                 return self._send(there, asked, task)
             case "snapshots":
-                return {"snapshots": deepcopy(there.snapshots)}
+                return {"snapshots": deepcopy(there.snapshots), "there": True}
             case "forget":
                 return forgotten(there, task)
             case "verify":

@@ -19,15 +19,13 @@ from launchpad.runner import paths
 from launchpad.runner.boot import boot
 from launchpad.runner.moving.certificates import FOLDER
 from launchpad.runner.protocol import Refused
-from launchpad.runner.provision.settings import SETTINGS, settings_from_json, stored_text
 from launchpad.settings import Settings
 from launchpad.ssh.problems import LoginRefused
 from launchpad.workspace import Workspace
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.memory.hosts import MemoryHosts, MemoryRunner
-from tests.operations.places import environment_of, tenant_yaml, write_workspace
-from tests.runner.provision.settings import settings
+from tests.operations.places import environment_of, settle_by, tenant_yaml, write_workspace
 
 IMAGE = f"registry.example.com/note:1.0.0@sha256:{'4' * 64}"
 APP = f"""
@@ -196,9 +194,8 @@ def a_place(root: Path, *, host: type[MemoryHost] = Composing) -> Place:
     opened = Settings.of(environment, home=root.parent)
     workspace = Workspace.open(root, settings=opened, environment=environment, hosts=way)
     workspace.secrets.set(TenantName("alice"), SecretName("NOTE_TOKEN"), Secret("the token"))
-    recipients = list(map(str, workspace.fleet.load().defaults.recipients))
     for made in hosts.values():
-        made.files[SETTINGS] = File(stored_text(settings_from_json(settings(recipients=recipients)), 1).encode())
+        settle_by(workspace, made)
     place = Place(workspace, way)
     deploy(workspace, "alice")
     place.here.files[f"{paths.data('alice')}/state/note"] = File(NOTE)

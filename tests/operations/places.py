@@ -9,14 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from launchpad.fleet.fleet import kit_recipients
 from launchpad.fleet.host import Host
 from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.sealing import new_identity
 from launchpad.fleet.secret import Secret
+from launchpad.operations.backup_keys import as_sent
+from launchpad.operations.host_settings import target_credentials
 from launchpad.settings import Settings
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.hosts import SshHosts
 from launchpad.workspace import Workspace
+from tests.memory.host import MemoryHost
+from tests.memory.settled import settle
 from tests.ssh.sshd import Sshd
 
 TOKEN = "the-token-that-nobody-may-see"
@@ -86,6 +91,14 @@ def open_workspace(root: Path, sshd: Sshd | None = None) -> Workspace:
         if not workspace.secrets.versions(name):
             workspace.secrets.set(TenantName(name), SecretName("ECHO_TOKEN"), Secret(TOKEN))
     return workspace
+
+
+def settle_by(workspace: Workspace, host: MemoryHost) -> None:
+    """The host as a provision by this workspace leaves it, as far as backups go."""
+    fleet = workspace.fleet.load()
+    targets = as_sent([fleet.targets[name] for name in sorted(fleet.targets)])
+    recipients = list(map(str, kit_recipients(fleet.defaults)))
+    settle(host, targets=targets, recipients=recipients, secrets=target_credentials(workspace, fleet))
 
 
 def environment_of(root: Path, sshd: Sshd | None = None) -> dict[str, str]:

@@ -15,9 +15,10 @@ import pytest
 
 from launchpad.errors import InventoryError, ServiceError, StateError
 from launchpad.fleet.fleet import kit_recipients
+from launchpad.fleet.sealing import seal
 from launchpad.fleet.secret import Secret
 from launchpad.operations.backup import backup
-from launchpad.operations.backup_keys import opened, wrapped
+from launchpad.operations.backup_keys import opened
 from launchpad.operations.backup_workspace import FILE, NAME, Saved, back_up_workspace
 from launchpad.operations.backups import drill, fetch, show
 from launchpad.operations.confirmation import Confirmation
@@ -36,6 +37,7 @@ from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.memory.restic import Repository
 from tests.operations.kits import kit, sealed_part
+from tests.operations.places import settle_by
 from tests.operations.test_backup import DISK, OFFSITE, PASSWORD, host, workspace
 
 __all__ = ["host", "workspace"]
@@ -172,7 +174,7 @@ def carl(workspace: Workspace, host: MemoryHost) -> Repository:
     key = wrapped(workspace, Secret("the-key-of-carl"))
     tags = ["generation=backup-of-carl", "app=beacon", "version=1", "release=abc", "volume=state"]
     snapshot = {"id": f"{7:064x}", "time": "2026-11-20T00:00:00+00:00", "tags": tags, "bytes": 8, "files": 1}
-    there = Repository(password="the-key-of-carl", wraps=[key.wrap], snapshots=[snapshot])
+    there = Repository(password="the-key-of-carl", wraps=[key], snapshots=[snapshot])
     there.content[f"{7:064x}"] = {"/state/note": File(b"of carl", uid=9)}
     host.repositories[OFFSITE[0], "carl"] = there
     return there
@@ -205,21 +207,25 @@ def test_a_tenant_without_backups_brings_none(workspace: Workspace) -> None:
 # --- keys
 
 
+def wrapped(workspace: Workspace, key: Secret) -> str:
+    return seal(key, kit_recipients(workspace.fleet.load().defaults))
+
+
 def test_a_wrap_of_somebody_elses_in_front_does_not_hide_ours(workspace: Workspace) -> None:
     ours = wrapped(workspace, Secret("ours"))
     theirs = pyrage.encrypt(b"theirs", [pyrage.x25519.Identity.generate().to_public()], armored=True).decode()
     recipients = kit_recipients(workspace.fleet.load().defaults)
     empty = pyrage.encrypt(b"", [pyrage.x25519.Recipient.from_str(str(key)) for key in recipients], armored=True)
     odd = [theirs, "", "no age at all", empty.decode()]
-    (key,) = opened(workspace, "alice", [*odd, ours.wrap, ours.wrap, theirs])
-    assert key.value.reveal() == "ours"
+    (key,) = opened(workspace, "alice", [*odd, ours, ours, theirs])
+    assert key.reveal() == "ours"
     with pytest.raises(StateError, match="is not sealed for you"):
         opened(workspace, "alice", [theirs])
 
 
 def made_up(workspace: Workspace) -> list[str]:
     """Wraps of somebody who has the host's credentials: the recipients are no secret."""
-    return [wrapped(workspace, Secret(f"made-up-{number}")).wrap for number in range(12)]
+    return [wrapped(workspace, Secret(f"made-up-{number}")) for number in range(12)]
 
 
 def test_keys_that_were_made_up_are_not_taken_for_the_right_one(workspace: Workspace, host: MemoryHost) -> None:
@@ -238,7 +244,7 @@ def test_two_keys_that_both_open_something_are_told(workspace: Workspace, host: 
     backup(workspace, "alice")
     key = wrapped(workspace, Secret("made-up"))
     there = host.repositories[DISK]
-    host.repositories[DISK] = Repository(password="made-up", wraps=[key.wrap], snapshots=there.snapshots)
+    host.repositories[DISK] = Repository(password="made-up", wraps=[key], snapshots=there.snapshots)
     for name in [item for item in host.files if item.startswith(f"{paths.tenant('alice')}/backup/")]:
         del host.files[name]
     with pytest.raises(StateError, match="2 keys lie beside its backups, and 2 of them opened disk, offsite"):
@@ -260,6 +266,10 @@ def test_a_key_is_wrapped_for_whoever_launchpad_yaml_names_now(workspace: Worksp
     kit(workspace, workspace.root.parent / "kit.txt")
     assert wrapped_for(host) != wanted_for(workspace)
     key = host.repositories[DISK].password
+    with pytest.raises(StateError, match="name other recipients") as caught:
+        rewrap(workspace, "alice")
+    assert caught.value.hint == "launchpad provision web-1"
+    settle_by(workspace, host)
     assert rewrap(workspace, "alice").behind == ()
     assert wrapped_for(host) == wanted_for(workspace)
     recovery = recovered(workspace.root.parent / "kit.txt")
@@ -290,7 +300,7 @@ def test_a_target_that_did_not_take_the_wrap_is_named(workspace: Workspace, host
 
 
 def test_without_a_backup_there_is_nothing_to_wrap(workspace: Workspace) -> None:
-    with pytest.raises(StateError, match="have no key on web-1 yet"):
+    with pytest.raises(StateError, match="have no key on this host yet"):
         rewrap(workspace, "alice")
 
 

@@ -27,7 +27,7 @@ from tests.memory.host import MemoryHost
 from tests.memory.hosts import MemoryHosts
 from tests.memory.releases import deploy_body, release
 from tests.operations.kits import kit, opened
-from tests.operations.places import environment_of, tenant_yaml, write_workspace
+from tests.operations.places import environment_of, settle_by, tenant_yaml, write_workspace
 
 DISK, OFFSITE = ("/mnt/disk", "alice"), ("https://backup.example.com", "alice")
 TARGETS = """\
@@ -66,6 +66,7 @@ def workspace(tmp_path: Path, host: MemoryHost) -> Workspace:
     opened = Workspace.open(root, settings=settings, environment=environment, hosts=hosts)
     for name, value in (("REST_USER", "hosts"), ("REST_PASSWORD", PASSWORD)):
         opened.target_secrets.set(TargetName("offsite"), SecretName(name), Secret(value))
+    settle_by(opened, host)
     return opened
 
 
@@ -116,10 +117,10 @@ def test_a_later_backup_reaches_the_targets_that_answer(workspace: Workspace, ho
     assert "connection refused" in done.targets[1].message
 
 
-def test_a_credential_that_is_missing_is_named(workspace: Workspace) -> None:
+def test_a_credential_that_is_missing_is_named(workspace: Workspace, host: MemoryHost) -> None:
     workspace.target_secrets.remove(TargetName("offsite"), SecretName("REST_PASSWORD"))
     with pytest.raises(StateError, match="target offsite: no REST_PASSWORD") as caught:
-        backup(workspace, "alice")
+        settle_by(workspace, host)
     assert caught.value.hint == "launchpad target credential offsite REST_PASSWORD"
 
 
@@ -228,6 +229,7 @@ def test_the_emergency_kit_opens_later_backups_and_credentials(workspace: Worksp
     kit(workspace, file)
     identity = workspace.root.parent / "recovered"
     identity.write_text(opened(file).identity.reveal())
+    settle_by(workspace, host)
     backup(workspace, "alice")
     key = Identity(identity).open(host.repositories[DISK].wraps[0], what="the key")
     assert key.reveal() == host.repositories[DISK].password

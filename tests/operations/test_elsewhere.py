@@ -6,7 +6,7 @@ The end is judged by what lies and runs on the hosts, never by what is said of i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -434,21 +434,26 @@ def test_data_that_nobody_waits_for_does_not_come(place: Place) -> None:
     assert not place.there.names(paths.tenant("bob"))
 
 
+def asked(operation: Mapping[str, Any]) -> dict[str, Any]:
+    """The request, with the value of the secret that its release names."""
+    secrets = {"NOTE_TOKEN": {"version": 1, "value": "the token"}}
+    return {"id": "operation-000001", "operation": operation, "secrets": secrets, "follow": False}
+
+
 def test_a_rehearsal_s_generation_must_be_of_what_runs_and_recent(place: Place) -> None:
     operation = a_rehearsed(place)
     place.here.skew = 7 * 3600
     with pytest.raises(Refused, match="it was rehearsed on data that is 7 hours old"):
-        list(submit(place.here, {"id": "operation-000001", "operation": operation, "follow": False}, Caller("ann")))
+        list(submit(place.here, asked(operation), Caller("ann")))
     place.here.skew = 0
     for said in ({"host": "web-2", "generation": "generation-none"}, {"host": "web-2"}):
-        body = {"id": "operation-000001", "operation": operation | {"rehearsed": said}, "follow": False}
         with pytest.raises(Refused, match=r"is not the data of|expected the host"):
-            list(submit(place.here, body, Caller("ann")))
+            list(submit(place.here, asked(operation | {"rehearsed": said}), Caller("ann")))
     (taken,) = generations.kept(place.here, "alice")
     path = paths.generation_record("alice", taken.id)
     place.here.files[path].data = place.here.files[path].data.replace(taken.release.encode(), b"0" * 12)
     with pytest.raises(Refused, match="is not the data of release"):
-        list(submit(place.here, {"id": "operation-000001", "operation": operation, "follow": False}, Caller("ann")))
+        list(submit(place.here, asked(operation), Caller("ann")))
     assert serves(place) == OLD
 
 

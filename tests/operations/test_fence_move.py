@@ -19,6 +19,7 @@ from launchpad.operations.retire import plan_retirement, retire
 from launchpad.runner import paths
 from launchpad.runner.plan import read_record
 from tests.operations.moving import NOTE, OperatorDied, Place, a_place
+from tests.operations.places import settle_by
 
 PROOF = "deleted at the provider, ticket 4711"
 TARGETS = "offsite: {kind: rest, url: 'https://backup.example.com', append_only: true}\n"
@@ -34,6 +35,8 @@ def place(tmp_path: Path) -> Place:
     (root / "inventory/tiers.yaml").write_text(TIERS)
     for name, value in (("REST_USER", "hosts"), ("REST_PASSWORD", "secret")):
         place.workspace.target_secrets.set(TargetName("offsite"), SecretName(name), Secret(value))
+    for host in (place.here, place.there):
+        settle_by(place.workspace, host)
     assert backup(place.workspace, "alice").complete
     place.there.repositories = place.here.repositories
     place.hosts.off.add("web-1")

@@ -34,7 +34,7 @@ def test_without_restic_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_nothing_can_ask_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ssh, started by restic, would open its session's terminal."""
     put(tmp_path, f"cut -d' ' -f6 /proc/$$/stat > {tmp_path}/session; exit 10", monkeypatch)
-    assert here(TASK, print) == {"result": {"snapshots": []}}
+    assert here(TASK, print) == {"result": {"snapshots": [], "there": False}}
     assert int((tmp_path / "session").read_text()) != os.getsid(0)
 
 

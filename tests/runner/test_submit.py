@@ -113,9 +113,21 @@ def test_a_tenant_in_use_is_said_to_be_locked_and_by_whom(host: MemoryHost) -> N
 
 def test_a_secret_that_is_nowhere_is_refused(host: MemoryHost) -> None:
     body = deploy_body("operation-000001", FIRST) | {"secrets": {}}
-    with pytest.raises(Refused, match="BEACON_TOKEN version 1 is not on the host"):
+    with pytest.raises(Refused, match="BEACON_TOKEN version 1 did not come with the release"):
         run(host, body)
     assert not host.names(paths.TENANTS)
+
+
+def test_a_release_that_is_new_here_brings_every_secret_that_it_names(host: MemoryHost) -> None:
+    """What lies in the vault is for the releases that came with it: who has an SSH key alone reads none of it."""
+    deploy(host, "operation-000001", FIRST)
+    guess = {"BEACON_TOKEN": {"version": 1, "value": "a guess"}}
+    for given, said in (({}, "did not come with the release"), (guess, "another value on the host")):
+        with pytest.raises(Refused, match=said):
+            run(host, deploy_body("operation-000002", SECOND) | {"secrets": given})
+    assert deploy(host, "operation-000003", SECOND) == "done"
+    again = deploy_body("operation-000004", FIRST) | {"secrets": {}}
+    assert run(host, again) == "done", "what ran here before needs none"
 
 
 def test_secrets_lie_nowhere_in_clear_but_on_tmpfs(host: MemoryHost) -> None:

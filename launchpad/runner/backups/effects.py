@@ -227,7 +227,7 @@ def fetch(step: FetchBackup, context: Context) -> None:
     host.end_confined(work.unit(tenant))
     host.remove(folder)
     host.make_data(folder, volumes=step.volumes, disk_mb=step.disk_mb, uid=slots.host_uid(step.slot))
-    own = {"source": step.source, "credentials": keeping.source(host, tenant, step.source)} if step.source else {}
+    own = {"source": step.source, "key": keeping.source(host, tenant, step.source)} if step.source else {}
     asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="fetch", snapshot=step.snapshot, **own)
     places = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in step.volumes}
     found = host.confined(asked.but(writes={**asked.writes, **places}), progress(context))

@@ -105,9 +105,10 @@ def send(task: Task) -> dict[str, Any]:
 
 
 def snapshots(task: Task) -> dict[str, Any]:
-    """{"snapshots": […]}, oldest first; none when there is no repository."""
+    """{"snapshots": […], "there"}, oldest first; none when there is no repository."""
     where = restic.repository(task["repository"], task["tenant"])
-    return {"snapshots": restic.snapshots_of(where) if where.exists() else []}
+    there = where.exists()
+    return {"snapshots": restic.snapshots_of(where) if there else [], "there": there}
 
 
 def wraps(task: Task) -> dict[str, Any]:

@@ -1,32 +1,38 @@
-"""What a host keeps for a tenant's backups: the repository's key and the targets' credentials, sealed; the wrapped key;
-and for each target what was sent and verified when.
+"""What a host keeps for a tenant's backups: the repository's key, sealed and wrapped, and for each target what was sent
+and verified when. The credentials of targets are the host's own: `credentials.py`.
 
 tenants/<tenant>/backup/key.cred                the repository's key
-                        key.age                 the same, wrapped for the operators and the recovery identity
-                        key.for                 a digest of whom it is wrapped for; not there when that is unknown
-                        source.cred             while another tenant's backup comes: its key and target's credentials
-                        targets/<name>.cred     the target's credentials
+                        key.age                 the same, wrapped for the recipients of the host's settings
+                        key.for                 a digest of those
+                        source.cred             while another tenant's backup comes: its key
                         targets/<name>.json     what was sent and verified
                         proven.json             which backup was booted last
 """
 
 from __future__ import annotations
 
+import base64
 import json
-import re
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable
 from typing import Any
 
-from launchpad.runner import paths
+from launchpad.runner import paths, slots
+from launchpad.runner.backups.credentials import credentials
 from launchpad.runner.backups.target import Target
-from launchpad.runner.host import Host
-from launchpad.runner.protocol import Refused
+from launchpad.runner.host import Confined, Host
+from launchpad.runner.protocol import Refused, digest_of
+from launchpad.runner.provision.settings import stored_settings
 
 KEY = "REPOSITORY_KEY"
 """The name that the key travels under in a request's secrets."""
-MOST_WRAP = 64 * 1024
+MOST_KEY = 1024
 ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
-DIGEST = re.compile(r"[0-9a-f]{16}")
+END_OF_ARMOR = "-----END AGE ENCRYPTED FILE-----"
+NOBODYS = 0
+"""The slot that no tenant gets."""
+WRAP_SECONDS = 60
+NO_RECIPIENTS = "launchpad provision HOST, whose launchpad.yaml has recipients"
 
 
 def has_key(host: Host, tenant: str) -> bool:
@@ -39,22 +45,37 @@ def wrap(host: Host, tenant: str) -> str:
     return (host.read(_wrap(tenant)) or b"").decode()
 
 
-def keep_key(host: Host, tenant: str, *, key: str, wrapped: str, recipients: str) -> None:
-    """Seal the tenant's key. Refused when the host has one already: what was sent with it could not be read again."""
+def keep_key(host: Host, tenant: str, key: str) -> None:
+    """Seal the tenant's key, and wrap it. Refused when the host has one already: what was sent with that could not be
+    read again."""
     if has_key(host, tenant):
         raise Refused(f"{tenant}: its backups have a key already, and it is not replaced", kind="state")
-    judge_wrap(tenant, wrapped, recipients)
     host.folder(paths.backup(tenant), mode=0o700)
-    keep_wrap(host, tenant, wrapped=wrapped, recipients=recipients)
+    keep_wrap(host, tenant, wrapped=wrapped(host, tenant, key), recipients=digest_of_recipients(recipients(host)))
     host.seal(_key(tenant), f"{tenant}.backup-key", key.encode())
 
 
-def judge_wrap(tenant: str, wrapped: str, recipients: str) -> None:
-    """Refused unless it is a wrapped key and `recipients` a digest of whom it is for, or empty where nobody knows."""
-    if not wrapped.startswith(ARMOR) or len(wrapped) > MOST_WRAP:
-        raise Refused(f"{tenant}: its key is not wrapped")
-    if recipients and DIGEST.fullmatch(recipients) is None:
-        raise Refused(f"{tenant}: not a digest of recipients: {recipients[:40]!r}")
+def wrapped(host: Host, tenant: str, key: str = "") -> str:
+    """The key (the one that is here when none is given) as only the recipients of the host's settings open it."""
+    key = key or host.unseal(_key(tenant), f"{tenant}.backup-key").decode()
+    task = {"do": "encrypt", "uid": slots.host_uid(NOBODYS), "recipients": recipients(host), "text": key}
+    asked = Confined(unit=f"launchpad-wrap-{tenant}", task=task, seconds=WRAP_SECONDS)
+    said = b"".join(base64.b64decode(line["data"]) for line in host.streamed(asked) if "data" in line)
+    return "\n".join([ARMOR, *textwrap.wrap(base64.b64encode(said).decode(), 64), END_OF_ARMOR, ""])
+
+
+def recipients(host: Host) -> list[str]:
+    """For whom is encrypted what leaves. Refused when the host's settings name nobody."""
+    settings = stored_settings(host).settings
+    if settings is None or not settings.recipients:
+        message = "this host knows nobody for whom data could be encrypted, so none leaves it"
+        raise Refused(message, kind="state", hint=NO_RECIPIENTS)
+    return list(settings.recipients)
+
+
+def digest_of_recipients(recipients: Iterable[str]) -> str:
+    """16 hex digits that name a set of recipients, as the operator's side makes them."""
+    return digest_of("\n".join(sorted(set(recipients))).encode()).removeprefix("sha256:")[:16]
 
 
 def keep_wrap(host: Host, tenant: str, *, wrapped: str, recipients: str) -> None:
@@ -70,16 +91,15 @@ def wrapped_for(tenant: str) -> str:
     return f"{paths.backup(tenant)}/key.for"
 
 
-def keep_source(host: Host, tenant: str, source: str, secrets: Mapping[str, str]) -> None:
-    """Seal what another tenant's backup is read with, until it is here: its target's credentials, its key under KEY."""
+def keep_source(host: Host, tenant: str, source: str, key: str) -> None:
+    """Seal what another tenant's backup is read with, until it is here."""
     host.folder(paths.backup(tenant), mode=0o700)
-    host.seal(_source(tenant), f"{tenant}.source-{source}", json.dumps(secrets).encode())
+    host.seal(_source(tenant), f"{tenant}.source-{source}", key.encode())
 
 
-def source(host: Host, tenant: str, name: str) -> dict[str, str]:
+def source(host: Host, tenant: str, name: str) -> str:
     """What `keep_source` sealed."""
-    found: dict[str, str] = json.loads(host.unseal(_source(tenant), f"{tenant}.source-{name}"))
-    return found
+    return host.unseal(_source(tenant), f"{tenant}.source-{name}").decode()
 
 
 def drop_source(host: Host, tenant: str) -> None:
@@ -87,25 +107,12 @@ def drop_source(host: Host, tenant: str) -> None:
     host.remove(_source(tenant))
 
 
-def keep_credentials(host: Host, tenant: str, target: Target, credentials: Mapping[str, str]) -> None:
-    """Seal the target's credentials in the place of earlier ones."""
-    host.folder(f"{paths.backup(tenant)}/targets", mode=0o700)
-    host.seal(_credentials(tenant, target.name), _sealed_as(tenant, target.name), json.dumps(credentials).encode())
-
-
-def repository(host: Host, tenant: str, target: Target, given: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The tenant's repository on the target, as the sandbox is told of it; secrets are in it.
-
-    `given` are the target's credentials when they came with the request, and under KEY the repository's key; otherwise
-    the sealed ones are taken. Without a key at all, only what lies beside the repository can be read."""
-    own = dict(given or {})
-    key = own.pop(KEY, "")
+def repository(host: Host, tenant: str, target: Target, key: str = "") -> dict[str, Any]:
+    """The tenant's repository on the target, as the sandbox is told of it; secrets are in it. Without a key, neither
+    given nor here, only what lies beside the repository can be read."""
     if not key and has_key(host, tenant):
         key = host.unseal(_key(tenant), f"{tenant}.backup-key").decode()
-    sealed = _credentials(tenant, target.name)
-    if given is None and target.remote and host.read(sealed) is not None:
-        own = json.loads(host.unseal(sealed, _sealed_as(tenant, target.name)))
-    return target.as_json() | {"password": key, "credentials": own}
+    return target.as_json() | {"password": key, "credentials": credentials(host, target.name)}
 
 
 def state(host: Host, tenant: str, target: str) -> dict[str, Any]:
@@ -145,14 +152,5 @@ def _wrap(tenant: str) -> str:
     return f"{paths.backup(tenant)}/key.age"
 
 
-def _credentials(tenant: str, target: str) -> str:
-    return f"{paths.backup(tenant)}/targets/{target}.cred"
-
-
 def _state(tenant: str, target: str) -> str:
     return f"{paths.backup(tenant)}/targets/{target}.json"
-
-
-def _sealed_as(tenant: str, target: str) -> str:
-    """One tenant's cannot be passed off as another's, nor one target's."""
-    return f"{tenant}.target-{target}"

@@ -6,10 +6,11 @@ import datetime
 import json
 import re
 from collections.abc import Iterator, Mapping
+from secrets import token_urlsafe
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.backups import keeping, work
+from launchpad.runner.backups import credentials, keeping, work
 from launchpad.runner.backups.steps import (
     BackupStep,
     CheckDatabases,
@@ -27,10 +28,10 @@ from launchpad.runner.backups.steps import (
     ThinBackups,
     VerifyBackup,
 )
-from launchpad.runner.backups.target import CREDENTIALS, Target, judge_credentials, targets_from_json
+from launchpad.runner.backups.target import Target, targets_from_json
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.cell import read_release
-from launchpad.runner.host import Host
+from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
@@ -42,18 +43,21 @@ SPARE = 512 << 20
 SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
 RULES = frozenset({"last", "daily", "weekly", "monthly"})
 MOST_KEPT = 10_000
+KEY_BYTES = 32
 PART = re.compile(r"([1-9][0-9]?)/([1-9][0-9]?)")
 
 
 def planned_backup(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[BackupStep | Commit]:
-    """Judge the request, seal what came with it, and plan. Refused when there is nothing to back up, or no key."""
+    """Judge the request, and plan. The first time the host makes the repository's key. Refused when there is nothing to
+    back up, and where a repository of the tenant's has another key."""
     tenant = operation["tenant"]
-    targets = targets_from_json(operation["targets"])
-    given = judged_secrets(targets, secrets)
+    targets = judged_targets(host, operation["targets"])
+    key = judged_key(secrets)
     record = with_data(host, tenant)
-    keep(host, tenant, targets, given, operation)
+    new = "" if key or keeping.has_key(host, tenant) else token_urlsafe(KEY_BYTES)
+    keep_or_refuse(host, record, targets, key, new=new)
     slot, names = record["slot"], tuple(target.name for target in targets)
     return iter(
         [
@@ -72,13 +76,12 @@ def planned_verify(
 ) -> Iterator[BackupStep | Commit]:
     """Read a part of each target's repository. Refused when the host has no key to it."""
     tenant = operation["tenant"]
-    targets = targets_from_json(operation["targets"])
+    targets = judged_targets(host, operation["targets"])
     part = PART.fullmatch(str(operation["part"]))
     if part is None or int(part[1]) > int(part[2]):
         raise Refused(f"verify: not a part: {str(operation['part'])[:20]!r}", hint="a part is n/m, such as 1/7")
-    given = judged_secrets(targets, secrets)
     record = known(host, tenant)
-    keep(host, tenant, targets, given, operation)
+    keep_or_refuse(host, record, targets, judged_key(secrets))
     slot, names = record["slot"], tuple(target.name for target in targets)
     steps = [VerifyBackup(tenant=tenant, slot=slot, target=item.as_json(), part=part[0]) for item in targets]
     return iter([*steps, JudgeVerify(tenant=tenant, targets=names)])
@@ -99,9 +102,7 @@ def planned_fetch(
             hint=f"launchpad backups list {fetching.source}",
         )
     if fetching.source:
-        given = judged_secrets(targets_from_json(operation["targets"]), secrets)
-        own = sources_secrets(record, fetching.target["name"], given, fetching.source)
-        keeping.keep_source(host, fetching.tenant, fetching.source, own)
+        keeping.keep_source(host, fetching.tenant, fetching.source, judged_key(secrets))
     generation = {"id": journal.identifier, "tenant": fetching.tenant, "operation": journal.identifier, "why": "backup"}
     generation |= {name: about[name] for name in ("release", "version", "app", "at")} | {"disk_mb": fetching.disk_mb}
     return iter([fetching, KeepFetched(tenant=fetching.tenant, record=generation), Commit()])
@@ -144,9 +145,8 @@ def planned_forget(
     """Thin out what lies in folders of this host. Refused for any other target: what a host has of those can only add,
     or should. The newest stays, by the policy, and the one that was proven last."""
     tenant = operation["tenant"]
-    targets = targets_from_json(operation["targets"])
-    judged_secrets(targets, secrets)
-    record = known(host, tenant)
+    targets, record = judged_targets(host, operation["targets"]), known(host, tenant)
+    judged_key(secrets)
     if elsewhere := [target.name for target in targets if target.remote]:
         raise Refused(f"forget: {elsewhere[0]} is no folder of this host", hint="launchpad backups forget TENANT")
     keep_ = operation["keep"]
@@ -165,15 +165,16 @@ def planned_forget(
 def planned_rewrap(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[BackupStep | Commit]:
-    """Have the key wrapped for others. The key itself stays, so Refused when it is not here."""
-    tenant, wrap, recipients = operation["tenant"], str(operation["wrap"]), str(operation["recipients"])
-    targets = targets_from_json(operation["targets"])
-    given = judged_secrets(targets, secrets)
+    """Have the key wrapped for the recipients of the host's settings, whom the request names too: Refused when those
+    are others, or the key is not here."""
+    tenant, recipients = operation["tenant"], str(operation["recipients"])
+    targets = judged_targets(host, operation["targets"])
     record = known(host, tenant)
-    keeping.judge_wrap(tenant, wrap, recipients)
-    if given.pop(keeping.KEY, None):
-        raise Refused("rewrap: the key itself is not replaced")
-    keep(host, tenant, targets, given, operation)
+    keep_or_refuse(host, record, targets, judged_key(secrets))
+    if recipients != keeping.digest_of_recipients(keeping.recipients(host)):
+        message = "the settings of this host name other recipients than launchpad.yaml"
+        raise Refused(message, kind="state", hint="launchpad provision HOST")
+    wrap = keeping.wrapped(host, tenant)
     laying = [LayWrap(tenant=tenant, slot=record["slot"], target=target.as_json()) for target in targets]
     return iter([KeepWrap(tenant=tenant, wrap=wrap, recipients=recipients), *laying, Commit()])
 
@@ -189,15 +190,16 @@ def found(
     "at"}."""
     tenant, snapshot = record["tenant"], str(operation["snapshot"])
     source = str(operation.get("source", ""))
-    targets = targets_from_json(operation["targets"])
-    given = judged_secrets(targets, secrets)
+    targets, key = judged_targets(host, operation["targets"]), judged_key(secrets)
     if len(targets) != 1 or SNAPSHOT.fullmatch(snapshot) is None:
         raise Refused("one target and a backup's id are wanted", hint=f"launchpad backups list {tenant}")
     own: dict[str, Any] = {}
     if source:
-        own = {"source": source, "credentials": sources_secrets(record, targets[0].name, given, source)}
+        if not is_tenant_name(source) or source == tenant or not key:
+            raise Refused("another tenant's name and the key of its backups are wanted")
+        own = {"source": source, "key": key}
     else:
-        keep(host, tenant, targets, given, operation)
+        keep_or_refuse(host, record, targets, key)
     asked = work.look(host, targets[0], tenant=tenant, slot=record["slot"], do="snapshots", **own)
     fitting = [item for item in host.confined(asked, lambda _: None)["snapshots"] if item["id"].startswith(snapshot)]
     if len(fitting) != 1:
@@ -222,35 +224,40 @@ def found(
     return fetching, of | {"at": moment(fitting[0]["time"])}
 
 
-def sources_secrets(
-    record: Mapping[str, Any], target: str, given: Mapping[str, Mapping[str, str]], source: str
-) -> dict[str, str]:
-    """What the other tenant's backup is read with. Refused without its key."""
-    key = given.get(keeping.KEY, {}).get("", "")
-    if not is_tenant_name(source) or source == record["tenant"] or not key:
-        raise Refused("another tenant's name and the key of its backups are wanted")
-    return {**given.get(target, {}), keeping.KEY: key}
-
-
 def moment(text: str) -> float:
     """restic's time, which has nanoseconds, in seconds since 1970."""
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
-def keep(
-    host: Host, tenant: str, targets: list[Target], given: dict[str, dict[str, str]], operation: Mapping[str, Any]
-) -> None:
-    """Seal what came with the request. Refused when there is no key, neither here nor with it."""
-    key = given.pop(keeping.KEY, {}).get("", "")
-    if not key and not keeping.has_key(host, tenant):
+def keep_or_refuse(host: Host, record: Mapping[str, Any], targets: list[Target], key: str, *, new: str = "") -> None:
+    """Keep the key that came, or is new. Refused when there is none, neither here nor with the request."""
+    keeping.drop_source(host, record["tenant"])  # of a fetch that died before it began
+    if key or new:
+        keep(host, record, targets, key or new, new=bool(new))
+    elif not keeping.has_key(host, record["tenant"]):
+        tenant = record["tenant"]
         hint = f"launchpad backup {tenant}"
         raise Refused(f"{tenant}: its backups have no key on this host yet", kind="state", hint=hint)
-    if key:
-        wrapped, recipients = str(operation.get("wrap") or ""), str(operation.get("recipients") or "")
-        keeping.keep_key(host, tenant, key=key, wrapped=wrapped, recipients=recipients)
-    keeping.drop_source(host, tenant)  # of a fetch that died before it began
+
+
+def keep(host: Host, record: Mapping[str, Any], targets: list[Target], key: str, *, new: bool) -> None:
+    """The key is the tenant's from now on. Refused unless it opens a repository of the tenant's that is there, or, when
+    it is new, none is there at any target: two keys would be the end of one."""
+    tenant, opened = record["tenant"], []
     for target in targets:
-        keeping.keep_credentials(host, tenant, target, given.get(target.name, {}))
+        asked = work.look(host, target, tenant=tenant, slot=record["slot"], do="snapshots", key=key)
+        try:
+            there = bool(host.confined(asked, lambda _: None)["there"])
+        except Failed as failed:
+            if not new:
+                continue
+            message = f"{tenant}: {target.name} has backups under another key, or cannot be asked: {failed.message}"
+            raise Refused(message, kind="state", hint=f"launchpad target show {target.name}") from failed
+        if there:
+            opened.append(target.name)
+    if not new and not opened:
+        raise Refused(f"{tenant}: the key that came opens none of its repositories", kind="state")
+    keeping.keep_key(host, tenant, key)
 
 
 def known(host: Host, tenant: str) -> dict[str, Any]:
@@ -269,23 +276,21 @@ def with_data(host: Host, tenant: str) -> dict[str, Any]:
     return record
 
 
-def judged_secrets(targets: list[Target], secrets: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """{target: {credential: value}}, and {REPOSITORY_KEY: {"": value}} when it came. Refused for anything else."""
-    found: dict[str, dict[str, str]] = {}
-    kinds = {target.name: target.kind for target in targets}
+def judged_targets(host: Host, value: object) -> list[Target]:
+    """The targets that a request names; Refused unless each is as the host's settings have it."""
+    targets = targets_from_json(value)
+    for target in targets:
+        credentials.judge(host, target)
+    return targets
+
+
+def judged_key(secrets: Mapping[str, Any]) -> str:
+    """The key of an existing repository, when it came with the request. Refused for any other secret."""
     for name, item in secrets.items():
         fits = isinstance(item, dict) and isinstance(item.get("value"), str) and set(item) == {"version", "value"}
-        target, _, credential = name.rpartition(".")
-        if name == keeping.KEY:
-            target, credential = keeping.KEY, ""
-        elif target not in kinds or credential not in CREDENTIALS[kinds[target]]:
-            raise Refused(f"secret {name[:64]!r} is no credential of a target here")
-        if not fits or not 0 < len(item["value"]) <= keeping.MOST_WRAP:
-            raise Refused(f"secret {name[:64]!r} is not {{version, value}}")
-        found.setdefault(target, {})[credential] = item["value"]
-    for target_ in targets:
-        judge_credentials(target_, found.get(target_.name, {}))
-    return found
+        if name != keeping.KEY or not fits or not 0 < len(item["value"]) <= keeping.MOST_KEY:
+            raise Refused(f"secret {name[:64]!r} is not the key of a repository")
+    return str(secrets[keeping.KEY]["value"]) if secrets else ""
 
 
 PLANNERS = {

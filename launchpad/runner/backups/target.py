@@ -70,17 +70,3 @@ def target_from_json(value: object) -> Target:
     if any(HOST_KEY.fullmatch(line) is None for line in target.host_keys):
         raise Refused(f"target {target.name}: not a host key")
     return target
-
-
-def judge_credentials(target: Target, given: Mapping[str, str]) -> None:
-    """Refused unless these are just the credentials that the kind takes (a REST server may want none)."""
-    known = CREDENTIALS[target.kind]
-    if unknown := set(given) - set(known):
-        raise Refused(f"target {target.name}: a target of kind {target.kind} takes no {min(unknown)[:60]}")
-    missing = set(known) - set(given)
-    if missing and not (target.kind == "rest" and not given):
-        raise Refused(
-            f"target {target.name}: no {min(missing)}",
-            kind="state",
-            hint=f"launchpad target credential {target.name} {min(missing)}",
-        )

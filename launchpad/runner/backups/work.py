@@ -7,6 +7,7 @@ from typing import Any
 
 from launchpad.runner import paths, slots
 from launchpad.runner.backups import inside, keeping, restic
+from launchpad.runner.backups.credentials import credentials
 from launchpad.runner.backups.target import Target
 from launchpad.runner.host import Confined, Host
 from launchpad.runner.protocol import PUBLIC, Refused
@@ -29,14 +30,14 @@ def look(host: Host, target: Target, *, tenant: str, slot: int, do: str, **more:
 
 
 def with_repository(host: Host, target: Target, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
-    """Work with the tenant's repository on the target, without any of its data. `credentials` are the target's when
-    they came with the request; otherwise the sealed ones are taken. With `source` it is another tenant's repository,
-    and the key is among the credentials or not wanted."""
-    given, source = more.pop("credentials", None), more.pop("source", "")
+    """Work with the tenant's repository on the target, without any of its data, by the credentials that the host has.
+    `key` opens it; otherwise the sealed one is taken. With `source` it is another tenant's repository, and without a
+    key only what lies beside it is wanted."""
+    key, source = more.pop("key", ""), more.pop("source", "")
     if source:
         task = {"do": do, "uid": slots.host_uid(slot), "tenant": source} | more
-        return _with_anothers(target, tenant, task, given or {})
-    repository = keeping.repository(host, tenant, target, given)
+        return _with_anothers(host, target, tenant, task, key)
+    repository = keeping.repository(host, tenant, target, key)
     writes = {}
     if target.kind == "local":
         uid = slots.host_uid(slot)
@@ -51,22 +52,21 @@ def with_repository(host: Host, target: Target, *, tenant: str, slot: int, do: s
     return Confined(unit=unit(tenant), task=task, writes=writes, network=target.remote, seconds=SEND_SECONDS)
 
 
-def _with_anothers(target: Target, tenant: str, task: Mapping[str, Any], given: Mapping[str, str]) -> Confined:
+def _with_anothers(host: Host, target: Target, tenant: str, task: Mapping[str, Any], key: str) -> Confined:
     """The tenant's own uid reads what is another's, and leaves nothing of it in a cache."""
     if target.kind == "local":
         message = f"{target.name} is a folder on a host, where each tenant's backups are for its own uid alone"
         raise Refused(message, kind="state", hint=f"launchpad backups fetch {task['tenant']}")
-    credentials = {name: value for name, value in given.items() if name != keeping.KEY}
-    repository = target.as_json() | {"password": given.get(keeping.KEY, ""), "credentials": credentials}
+    repository = target.as_json() | {"password": key, "credentials": credentials(host, target.name)}
     return Confined(
         unit=unit(tenant), task={**task, "repository": repository}, network=target.remote, seconds=SEND_SECONDS
     )
 
 
-def trial(host: Host, target: Target, credentials: Mapping[str, str]) -> Confined:
+def trial(host: Host, target: Target) -> Confined:
     """Work with no tenant at all, by the uid of slot 0, which is nobody's: what can be done to the target."""
     uid, writes = slots.host_uid(0), {}
-    repository: dict[str, Any] = target.as_json() | {"password": PUBLIC, "credentials": dict(credentials)}
+    repository: dict[str, Any] = target.as_json() | {"password": PUBLIC, "credentials": credentials(host, target.name)}
     if target.kind == "local":
         own = f"{inside.TRIAL}.key"
         host.folder(f"{target.url}/{own}", mode=0o700, uid=uid)

@@ -239,7 +239,7 @@ def planned_arrive(
         )
     adopted = _judge_data(seen, receipt, release)
     certified, given = _certified(release, secrets)
-    check_secrets(host, release, given)
+    check_secrets(host, release, given, known=False)
     inventory = inventory_from_json(operation["inventory"])
     record = recorded(host, journal, release, inventory.revision, caller) | {
         "epoch": receipt.epoch,

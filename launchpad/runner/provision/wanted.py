@@ -95,6 +95,13 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
             name="write down where the storage lies",
             files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"},
         ),
+        PutFiles(  # before fail2ban is there: its own first rules would ban an operator who comes back
+            name="ban who tries to break in",
+            files={
+                "/etc/fail2ban/jail.d/launchpad.local": text.text("/etc/fail2ban/jail.d/launchpad.local", port=port)
+            },
+            restart=("fail2ban.service",),
+        ),
         InstallPackages(packages=_packages(facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
         _plain("have Docker wait for the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
@@ -111,13 +118,6 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         *_caddy(settings),
         _plain("have security updates come by themselves", "/etc/apt/apt.conf.d/52launchpad"),
         _plain("limit the logs", "/etc/systemd/journald.conf.d/launchpad.conf", restart=("systemd-journald.service",)),
-        PutFiles(
-            name="ban who tries to break in",
-            files={
-                "/etc/fail2ban/jail.d/launchpad.local": text.text("/etc/fail2ban/jail.d/launchpad.local", port=port)
-            },
-            restart=("fail2ban.service",),
-        ),
     ]
     if facts.audit:
         steps.append(

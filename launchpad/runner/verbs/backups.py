@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.backups import keeping, work
-from launchpad.runner.backups.plan import judged_secrets, known
-from launchpad.runner.backups.target import Target, targets_from_json
+from launchpad.runner.backups.keeping import NOBODYS
+from launchpad.runner.backups.plan import judged_key, judged_targets, known
+from launchpad.runner.backups.target import Target
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.plan import read_record
@@ -16,16 +17,13 @@ from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import only, reply
 
-NOBODYS = 0
-"""The slot that no tenant gets."""
-
 
 def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"key": whether the host has the repository's, "wrap": it as it is wrapped, "targets": {name: what was sent and
-    verified when}, "proven": which backup was booted last, "snapshots": {name: [backup, oldest first]},
-    "wraps": [wrapped key], "problems": {name: text}}.
+    verified when}, "proven": which backup was booted last, "snapshots": {name: [backup, oldest first]}, "there":
+    [targets that have a repository], "wraps": [wrapped key], "problems": {name: text}}.
 
-    body {"tenant", "targets": those whose repositories are asked, "secrets": their credentials,
+    body {"tenant", "targets": those whose repositories are asked, "secrets": the repository's key if it is not here,
     "wraps": whether to look for wrapped keys there instead of for backups, "source": whose backups or wrapped keys,
     when not the tenant's own: its key has to be among the secrets then. Of a tenant that is not on this host, `source`
     names itself, and nobody's uid looks}."""
@@ -38,38 +36,35 @@ def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
         raise Refused(f"not a tenant's name: {source[:60]!r}")
     absent = source == tenant and read_record(host, tenant) is None
     record = {"tenant": tenant, "slot": NOBODYS} if absent else known(host, tenant)
-    targets = targets_from_json(given["targets"]) if given["targets"] else []
-    credentials = judged_secrets(targets, given["secrets"] or {})
+    targets = judged_targets(host, given["targets"]) if given["targets"] else []
+    key = judged_key(given["secrets"] or {})
     answer: dict[str, Any] = {
         "key": keeping.has_key(host, tenant),
         "wrap": keeping.wrap(host, tenant),
         "targets": {name: keeping.state(host, tenant, name) for name in keeping.targets_of(host, tenant)},
         "proven": json.loads(host.read(keeping.proof(tenant)) or b"null"),
         "snapshots": {},
+        "there": [],
         "wraps": [],
         "problems": {},
     }
     do = "wraps" if given["wraps"] else "snapshots"
     for target in targets:
         try:
-            found = _ask(host, target, record | {"source": source}, credentials, do=do)
+            found = _ask(host, target, record | {"source": source}, key, do=do)
         except Failed as failed:
             answer["problems"][target.name] = failed.message
             continue
         answer["wraps"] += found.get("wraps", [])
         if not given["wraps"]:
             answer["snapshots"][target.name] = found["snapshots"]
+            answer["there"] += [target.name] if found["there"] else []
     yield reply(answer)
 
 
-def _ask(
-    host: Host, target: Target, record: Mapping[str, Any], credentials: Mapping[str, Mapping[str, str]], *, do: str
-) -> dict[str, Any]:
-    own = dict(credentials.get(target.name, {}))
-    if keeping.KEY in credentials:
-        own[keeping.KEY] = credentials[keeping.KEY][""]
-    elif do == "snapshots" and (record["source"] or not keeping.has_key(host, record["tenant"])):
+def _ask(host: Host, target: Target, record: Mapping[str, Any], key: str, *, do: str) -> dict[str, Any]:
+    if not key and do == "snapshots" and (record["source"] or not keeping.has_key(host, record["tenant"])):
         raise Failed("the key of its backups is not on this host")
     whose = {"tenant": record["tenant"], "slot": record["slot"], "source": record["source"]}
-    asked = work.look(host, target, **whose, do=do, credentials=own)
+    asked = work.look(host, target, **whose, do=do, key=key)
     return host.confined(asked, lambda _text: None)

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner import slots
-from launchpad.runner.backups import work
+from launchpad.runner.backups import keeping, work
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.moving import certificates as kept
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs import only, reply
-from launchpad.runner.verbs.send import passed_on, recipients
+from launchpad.runner.verbs.send import passed_on
 
 SECONDS = 60
 
@@ -27,7 +27,7 @@ def certificates(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterat
     record = read_record(host, tenant) if slots.is_tenant_name(tenant) else None
     if record is None or record["retired"]:
         raise Refused(f"{tenant[:60]} is not deployed on this host", kind="state", hint="launchpad status")
-    sealed_for = recipients(host)
+    sealed_for = keeping.recipients(host)
     bundle = kept.found(host, record["domains"])
     task = {"do": "encrypt", "uid": slots.host_uid(0), "recipients": sealed_for, "text": json.dumps(bundle)}
     unit = work.unit(tenant, f"send-{round(host.now() * 1000)}")

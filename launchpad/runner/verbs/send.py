@@ -9,13 +9,12 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from launchpad.runner import generations, paths, slots
-from launchpad.runner.backups import work
+from launchpad.runner.backups import keeping, work
 from launchpad.runner.caller import Caller
 from launchpad.runner.carrying import packing
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, record_as_json
-from launchpad.runner.provision.settings import stored_settings
 from launchpad.runner.verbs import only, reply
 
 SECONDS = 24 * 3600
@@ -29,7 +28,7 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
 
     body {"tenant", "generation", "base"}; with `base`, an earlier generation, only what differs from it."""
     given = only(body, tenant=str, generation=str, base=str)
-    sealed_for = recipients(host)
+    sealed_for = keeping.recipients(host)
     wanted = found(host, given["tenant"] or "", given["generation"] or "")
     tenant = wanted.tenant
     slot = (read_record(host, tenant) or {}).get("slot")
@@ -59,15 +58,6 @@ def found(host: Host, tenant: str, identifier: str) -> generations.Generation:
             return item
     hint = f"launchpad generations {tenant}" if known else "launchpad status"
     raise Refused(f"{tenant[:60]}: there is no generation {identifier[:60]!r} here", kind="state", hint=hint)
-
-
-def recipients(host: Host) -> list[str]:
-    """For whom data is encrypted that leaves. Refused when there is nobody."""
-    settings = stored_settings(host).settings
-    if settings is None or not settings.recipients:
-        message = "this host knows nobody for whom data could be encrypted, so none leaves it"
-        raise Refused(message, kind="state", hint=NO_RECIPIENTS)
-    return list(settings.recipients)
 
 
 def passed_on(host: Host, asked: Confined) -> Generator[dict[str, Any], None, dict[str, Any]]:

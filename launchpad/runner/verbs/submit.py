@@ -30,12 +30,12 @@ KEYS = {
     "start": {"kind", "tenant"},
     "restart": {"kind", "tenant"},
     "retire": {"kind", "tenant", "purge"},
-    "backup": {"kind", "tenant", "targets", "wrap", "recipients"},
+    "backup": {"kind", "tenant", "targets"},
     "verify": {"kind", "tenant", "targets", "part"},
-    "fetch": {"kind", "tenant", "targets", "snapshot", "wrap", "recipients", "source"},
-    "drill": {"kind", "tenant", "targets", "snapshot", "wrap", "recipients"},
+    "fetch": {"kind", "tenant", "targets", "snapshot", "source"},
+    "drill": {"kind", "tenant", "targets", "snapshot"},
     "forget": {"kind", "tenant", "targets", "keep"},
-    "rewrap": {"kind", "tenant", "targets", "wrap", "recipients"},
+    "rewrap": {"kind", "tenant", "targets", "recipients"},
     "provision": {"kind", "settings", "signature"},
     "upgrade": {
         "kind", "tenant", "release", "files", "inventory", "replaces", "soak", "rehearse", "rehearsed", "may_shrink",
@@ -57,8 +57,7 @@ KEYS = {
     "decline": {"kind", "tenant", "receipt", "to", "address"},
 }  # fmt: skip
 OPTIONAL = {
-    "may_shrink", "rehearsed", "rehearsal", "replaces", "purge", "signature", "wrap", "recipients", "source", "ahead",
-    "copy",
+    "may_shrink", "rehearsed", "rehearsal", "replaces", "purge", "signature", "source", "ahead", "copy",
 }  # fmt: skip
 TYPES = {
     "to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str,

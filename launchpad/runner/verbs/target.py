@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.backups import work
-from launchpad.runner.backups.plan import judged_secrets
-from launchpad.runner.backups.target import targets_from_json
+from launchpad.runner.backups.plan import judged_targets
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.protocol import Refused
@@ -17,14 +16,12 @@ from launchpad.runner.verbs import only, reply
 def target(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
     """{"reached", "problem", "delete", "overwrite"}, the last two `refused`, `done` or `untried`.
 
-    body {"target", "secrets": its credentials}. Where nothing can be deleted, one small file stays there each time."""
-    given = only(body, target=dict, secrets=dict)
-    (meant,) = targets_from_json([given["target"]])
-    credentials = judged_secrets([meant], given["secrets"] or {}).get(meant.name, {})
+    body {"target": one of the host's settings}. Where nothing can be deleted, one small file stays there each time."""
+    (meant,) = judged_targets(host, [only(body, target=dict)["target"]])
     owner = {"who": caller.operator, "kind": "target", "operation": "", "since": host.now()}
     try:
         with host.lock(f"target-{meant.name}", owner):
-            found = host.confined(work.trial(host, meant, credentials), lambda _text: None)
+            found = host.confined(work.trial(host, meant), lambda _text: None)
     except Busy as busy:
         raise Refused(f"{meant.name}: {busy.owner.get('who', 'somebody')} is trying it", kind="locked") from busy
     except Failed as failed:

@@ -12,33 +12,33 @@ import pytest
 
 from launchpad.runner import engine, paths
 from launchpad.runner.backups import keeping
+from launchpad.runner.backups.keeping import digest_of_recipients
 from launchpad.runner.journal import open_journals
 from launchpad.runner.protocol import Refused
 from tests.memory.data import File
 from tests.memory.effects import Killed
 from tests.memory.host import MemoryHost
 from tests.memory.restic import Repository
+from tests.memory.settled import OTHER_RECIPIENT, RECIPIENT, settle
 from tests.runner.backups.test_backup import (
+    AT_DISK,
+    AT_OFFSITE,
+    CREDENTIALS,
     DISK,
-    LATER,
     NOTE,
     OFFSITE,
-    SECRETS,
-    WRAP,
     asked_of,
     body,
     deployed,
     drill,
     host,
-    later,
     run,
+    the_key,
 )
 
 __all__ = ["deployed", "host"]
 
-AT_DISK, AT_OFFSITE = ("/mnt/disk", "alice"), ("https://backup.example.com", "alice")
-OTHER_WRAP = f"{WRAP}for others\n"
-OTHERS = "0123456789abcdef"
+OTHERS = digest_of_recipients([OTHER_RECIPIENT])
 MODES = pytest.mark.parametrize("mode", ["before", "halfway", "after"])
 
 
@@ -69,7 +69,7 @@ def backed_up(host: MemoryHost) -> MemoryHost:
     run(host, drill("drill-0000001", str(host.repositories[AT_DISK].snapshots[0]["id"])))
     for number in (2, 3, 4):
         host.clock += 86_400
-        run(host, later(f"backup-00000{number}"))
+        run(host, body(f"backup-00000{number}"))
     return host
 
 
@@ -123,53 +123,66 @@ def test_thinning_out_that_dies_anywhere_keeps_what_matters(backed_up: MemoryHos
 
 
 def rewrap(identifier: str = "rewrap-000001", **change: Any) -> dict[str, Any]:
-    operation = {"kind": "rewrap", "tenant": "alice", "targets": [DISK, OFFSITE]}
-    operation |= {"wrap": OTHER_WRAP, "recipients": OTHERS}
-    return {"id": identifier, "operation": operation | change, "secrets": LATER, "follow": False}
+    operation = {"kind": "rewrap", "tenant": "alice", "targets": [DISK, OFFSITE], "recipients": OTHERS}
+    return {"id": identifier, "operation": operation | change, "secrets": {}, "follow": False}
 
 
 def wrapped_for(host: MemoryHost) -> str:
     return (host.read(keeping.wrapped_for("alice")) or b"").decode()
 
 
-def test_the_key_is_wrapped_anew_here_and_beside_each_repository(backed_up: MemoryHost) -> None:
-    assert run(backed_up, rewrap())["outcome"] == "done"
-    assert (asked_of(backed_up)["wrap"], wrapped_for(backed_up)) == (OTHER_WRAP, OTHERS)
+@pytest.fixture
+def with_others(backed_up: MemoryHost) -> MemoryHost:
+    """The same, whose settings name other recipients now."""
+    settle(backed_up, targets=[DISK, OFFSITE], secrets=CREDENTIALS, recipients=[OTHER_RECIPIENT])
+    backed_up.calls.clear()
+    return backed_up
+
+
+def test_the_key_is_wrapped_anew_here_and_beside_each_repository(with_others: MemoryHost) -> None:
+    before = keeping.wrap(with_others, "alice")
+    assert run(with_others, rewrap())["outcome"] == "done"
+    now = asked_of(with_others)["wrap"]
+    assert now != before and wrapped_for(with_others) == OTHERS
     for place in (AT_DISK, AT_OFFSITE):
-        assert backed_up.repositories[place].wraps == [OTHER_WRAP, WRAP]
-    assert run(backed_up, later("backup-000005"))["outcome"] == "done", "the key itself is the same"
+        assert with_others.repositories[place].wraps == [now, before]
+    assert run(with_others, body("backup-000005"))["outcome"] == "done", "the key itself is the same"
 
 
-def test_a_target_that_is_down_gets_the_new_wrap_with_the_next_backup(backed_up: MemoryHost) -> None:
-    backed_up.silent.add("https://backup.example.com")
-    assert run(backed_up, rewrap())["outcome"] == "done"
-    assert asked_of(backed_up)["targets"]["offsite"]["wrapped"] is False
-    backed_up.silent.clear()
-    run(backed_up, later("backup-000005"))
-    assert backed_up.repositories[AT_OFFSITE].wraps[0] == OTHER_WRAP
+def test_a_target_that_is_down_gets_the_new_wrap_with_the_next_backup(with_others: MemoryHost) -> None:
+    with_others.silent.add("https://backup.example.com")
+    assert run(with_others, rewrap())["outcome"] == "done"
+    assert asked_of(with_others)["targets"]["offsite"]["wrapped"] is False
+    with_others.silent.clear()
+    run(with_others, body("backup-000005"))
+    assert with_others.repositories[AT_OFFSITE].wraps[0] == keeping.wrap(with_others, "alice")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"), [({"wrap": "in the clear"}, "not wrapped"), ({"recipients": "../../x"}, "not a digest")]
+    "recipients", ["../../x", "", digest_of_recipients([RECIPIENT])], ids=["no digest", "none", "as before"]
 )
-def test_what_is_no_wrap_is_refused(backed_up: MemoryHost, change: dict[str, Any], said: str) -> None:
-    with pytest.raises(Refused, match=said):
-        run(backed_up, rewrap(**change))
-    assert asked_of(backed_up)["wrap"] == WRAP
+def test_the_settings_alone_say_whom_a_key_is_wrapped_for(with_others: MemoryHost, recipients: str) -> None:
+    before = keeping.wrap(with_others, "alice")
+    with pytest.raises(Refused, match="other recipients"):
+        run(with_others, rewrap(recipients=recipients))
+    assert asked_of(with_others)["wrap"] == before
 
 
-def test_a_new_wrap_brings_no_new_key(backed_up: MemoryHost) -> None:
-    with pytest.raises(Refused, match="key itself is not replaced"):
-        run(backed_up, rewrap() | {"secrets": SECRETS})
+def test_a_new_wrap_brings_no_new_key(with_others: MemoryHost) -> None:
+    with pytest.raises(Refused, match="opens none"):
+        run(with_others, rewrap() | {"secrets": the_key("eve's")})
 
 
 @MODES
-def test_a_rewrap_that_dies_anywhere_leaves_one_wrap_or_the_other(backed_up: MemoryHost, mode: str) -> None:
-    for where, then in killed_anywhere(backed_up, rewrap(), mode):
-        assert (asked_of(then)["wrap"], wrapped_for(then)) in ((WRAP, ""), (OTHER_WRAP, OTHERS)), where
-        assert WRAP in then.repositories[AT_DISK].wraps, where
+def test_a_rewrap_that_dies_anywhere_leaves_one_wrap_or_the_other(with_others: MemoryHost, mode: str) -> None:
+    before, for_whom = keeping.wrap(with_others, "alice"), wrapped_for(with_others)
+    for where, then in killed_anywhere(with_others, rewrap(), mode):
+        now = asked_of(then)["wrap"]
+        assert wrapped_for(then) in ("", for_whom if now == before else OTHERS), where
+        assert before in then.repositories[AT_DISK].wraps, where
         assert run(then, rewrap("rewrap-000002"))["outcome"] == "done", where
-        assert then.repositories[AT_DISK].wraps[0] == then.repositories[AT_OFFSITE].wraps[0] == OTHER_WRAP, where
+        newest = then.repositories[AT_DISK].wraps[0]
+        assert newest == then.repositories[AT_OFFSITE].wraps[0] == keeping.wrap(then, "alice") != before, where
 
 
 # --- one tenant's backup for another
@@ -191,7 +204,7 @@ def beside_bob(backed_up: MemoryHost) -> MemoryHost:
 
 def fetch_bobs(identifier: str = "fetch-0000001", *, secrets: Any = None, **change: Any) -> dict[str, Any]:
     operation = {"kind": "fetch", "tenant": "alice", "targets": [OFFSITE], "snapshot": f"{7:064x}", "source": "bob"}
-    own = LATER | {"REPOSITORY_KEY": {"version": 1, "value": "the-key-of-bob"}} if secrets is None else secrets
+    own = the_key("the-key-of-bob") if secrets is None else secrets
     return {"id": identifier, "operation": operation | change, "secrets": own, "follow": False}
 
 
@@ -205,7 +218,7 @@ def test_another_tenants_backup_becomes_a_generation_and_its_key_goes(beside_bob
     assert note_of(beside_bob, "fetch-0000001") == b"of bob"
     assert beside_bob.files[NOTE].data == b"remember", "the live data was touched"
     assert beside_bob.names(paths.backup("alice")) == names
-    assert run(beside_bob, later("backup-000005"))["outcome"] == "done", "alice's own key was touched"
+    assert run(beside_bob, body("backup-000005"))["outcome"] == "done", "alice's own key was touched"
 
 
 @pytest.mark.parametrize(
@@ -214,8 +227,7 @@ def test_another_tenants_backup_becomes_a_generation_and_its_key_goes(beside_bob
         ({"source": "alice"}, "another tenant's name"),
         ({"source": "../bob"}, "another tenant's name"),
         ({"source": "carl"}, "no backup"),
-        ({"secrets": LATER}, "the key of its backups"),
-        ({"targets": [DISK]}, "no credential of a target"),
+        ({"secrets": {}}, "the key of its backups"),
     ],
 )
 def test_what_is_no_other_tenants_backup_is_refused(beside_bob: MemoryHost, change: dict[str, Any], said: str) -> None:
@@ -231,9 +243,8 @@ def test_what_is_of_another_version_is_refused(beside_bob: MemoryHost) -> None:
 
 
 def test_a_folder_on_a_host_is_its_own_tenants_alone(beside_bob: MemoryHost) -> None:
-    secrets = {"REPOSITORY_KEY": {"version": 1, "value": "the-key-of-bob"}}
     with pytest.raises(Refused, match="for its own uid alone"):
-        run(beside_bob, fetch_bobs(targets=[DISK], secrets=secrets))
+        run(beside_bob, fetch_bobs(targets=[DISK]))
 
 
 @MODES
@@ -244,7 +255,7 @@ def test_a_fetch_from_another_that_dies_anywhere_leaves_no_key_of_its(beside_bob
         assert not then.has_data(paths.fetched("alice")), where
         if "source.cred" in then.names(paths.backup("alice")):  # it died before there was an operation
             assert not complete, where
-            run(then, later("backup-000005"))
+            run(then, body("backup-000005"))
         assert "source.cred" not in then.names(paths.backup("alice")), where
 
 
@@ -253,6 +264,6 @@ def test_a_fetch_from_another_that_dies_anywhere_leaves_no_key_of_its(beside_bob
 
 def test_the_lock_of_a_killed_sending_goes_with_the_next_backup(backed_up: MemoryHost) -> None:
     """Else whoever thins out from elsewhere would wait for it."""
-    for where, then in killed_anywhere(backed_up, later("backup-000005"), "halfway"):
-        assert run(then, later("backup-000006"))["outcome"] == "done", where
+    for where, then in killed_anywhere(backed_up, body("backup-000005"), "halfway"):
+        assert run(then, body("backup-000006"))["outcome"] == "done", where
         assert not any(there.locked for there in then.repositories.values()), where

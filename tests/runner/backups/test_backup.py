@@ -19,34 +19,37 @@ from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.backups import backups
 from launchpad.runner.verbs.submit import submit
+from launchpad.runner.verbs.target import target
 from tests.memory.data import File
 from tests.memory.effects import Killed
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
+from tests.memory.restic import Repository
+from tests.memory.settled import opened, settle
 
 CALLER = Caller("alice", "192.0.2.7")
-WRAP = "-----BEGIN AGE ENCRYPTED FILE-----\nsealed\n"
 DISK = {"name": "disk", "kind": "local", "url": "/mnt/disk", "host_keys": []}
 OFFSITE = {"name": "offsite", "kind": "rest", "url": "https://backup.example.com", "host_keys": []}
-SECRETS = {
-    "REPOSITORY_KEY": {"version": 1, "value": "the-key-of-alice"},
+CREDENTIALS = {
     "offsite.REST_USER": {"version": 1, "value": "hosts"},
     "offsite.REST_PASSWORD": {"version": 1, "value": "the-password-of-offsite"},
 }
-LATER = {name: item for name, item in SECRETS.items() if name != "REPOSITORY_KEY"}
-HALF = {name: item for name, item in SECRETS.items() if name != "offsite.REST_PASSWORD"}
+AT_DISK, AT_OFFSITE = ("/mnt/disk", "alice"), ("https://backup.example.com", "alice")
 NOTE = f"{paths.data('alice')}/state/note"
 
 
-def body(
-    identifier: str = "backup-000001", *, targets: Any = (DISK, OFFSITE), secrets: Any = SECRETS, wrap: str = WRAP
-) -> dict[str, Any]:
-    operation = {"kind": "backup", "tenant": "alice", "targets": list(targets)} | ({"wrap": wrap} if wrap else {})
-    return {"id": identifier, "operation": operation, "secrets": secrets, "follow": False}
+def body(identifier: str = "backup-000001", *, targets: Any = (DISK, OFFSITE), secrets: Any = None) -> dict[str, Any]:
+    operation = {"kind": "backup", "tenant": "alice", "targets": list(targets)}
+    return {"id": identifier, "operation": operation, "secrets": secrets or {}, "follow": False}
 
 
-def later(identifier: str) -> dict[str, Any]:
-    return body(identifier, secrets=LATER, wrap="")
+def the_key(value: str) -> dict[str, Any]:
+    """What a request that brings the key of an existing repository has."""
+    return {"REPOSITORY_KEY": {"version": 1, "value": value}}
+
+
+def key_of(host: MemoryHost) -> str:
+    return host.repositories[AT_DISK].password
 
 
 def run(host: MemoryHost, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +71,7 @@ def deployed() -> MemoryHost:
     host.registry |= {service.image for service in made[0].services}
     assert run(host, deploy_body("prepare-000001", made))["outcome"] == "done"
     host.files[NOTE] = File(b"remember", uid=1_010_007)
+    settle(host, targets=[DISK, OFFSITE], secrets=CREDENTIALS)
     host.calls.clear()
     return host
 
@@ -86,36 +90,39 @@ def test_every_target_has_the_data_and_the_wrapped_key(host: MemoryHost) -> None
     assert run(host, body())["outcome"] == "done"
     assert set(host.repositories) == {("/mnt/disk", "alice"), ("https://backup.example.com", "alice")}
     for repository in host.repositories.values():
-        assert repository.wraps == [WRAP]
+        assert repository.wraps == [keeping.wrap(host, "alice")] and opened(repository.wraps[0]) == repository.password
         assert [item.data for item in repository.content[repository.snapshots[0]["id"]].values()] == [b"remember"]
 
 
 def test_nothing_is_left_on_the_host_but_what_is_needed_for_the_next(host: MemoryHost) -> None:
     run(host, body())
-    assert host.names(paths.backup("alice")) == ["cache", "key.age", "key.cred", "targets"]
+    assert host.names(paths.backup("alice")) == ["cache", "key.age", "key.cred", "key.for", "targets"]
     assert not host.has_data(paths.frozen("alice")) and not host.has_data(paths.checked("alice"))
-    assert not any(b"the-key-of-alice" in item.data for item in host.files.values())
+    assert len(key_of(host)) == 43
+    assert not any(key_of(host).encode() in item.data for item in host.files.values())
     assert not any(b"the-password-of-offsite" in item.data for item in host.files.values())
 
 
 def test_the_next_backup_needs_no_key(host: MemoryHost) -> None:
     run(host, body())
-    assert run(host, later("backup-000002"))["outcome"] == "done"
+    assert run(host, body("backup-000002"))["outcome"] == "done"
     assert [len(item.snapshots) for item in host.repositories.values()] == [2, 2]
 
 
 def test_a_target_that_is_down_is_told_and_stops_no_other(host: MemoryHost) -> None:
+    run(host, body())
     host.silent.add("https://backup.example.com")
-    assert run(host, body())["outcome"] == "done"
+    assert run(host, body("backup-000002"))["outcome"] == "done"
     states = asked_of(host)["targets"]
-    assert states["disk"]["sent"]["operation"] == "backup-000001"
+    assert states["disk"]["sent"]["operation"] == "backup-000002"
     assert "connection refused" in states["offsite"]["failed"]["message"]
-    assert "sent" not in states["offsite"]
+    assert states["offsite"]["sent"]["operation"] == "backup-000001"
 
 
 def test_a_backup_that_no_target_took_is_none(host: MemoryHost) -> None:
+    run(host, body())
     host.silent |= {"https://backup.example.com", "/mnt/disk"}
-    outcome = run(host, body())
+    outcome = run(host, body("backup-000002"))
     assert outcome["outcome"] == "undone"
     assert outcome["message"].count("connection refused") == 2
     assert not host.has_data(paths.frozen("alice"))
@@ -132,22 +139,69 @@ def test_a_damaged_database_is_not_sent(host: MemoryHost) -> None:
 def test_a_target_that_lost_its_repository_gets_no_new_one_in_silence(host: MemoryHost) -> None:
     run(host, body())
     del host.repositories[("/mnt/disk", "alice")]
-    run(host, later("backup-000002"))
+    run(host, body("backup-000002"))
     assert ("/mnt/disk", "alice") not in host.repositories
     assert "gone" in asked_of(host)["targets"]["disk"]["failed"]["message"]
 
 
 def test_the_key_is_never_replaced(host: MemoryHost) -> None:
     run(host, body())
+    key = key_of(host)
     with pytest.raises(Refused, match="have a key already"):
-        run(host, body("backup-000002"))
-    assert keeping.wrap(host, "alice") == WRAP
+        run(host, body("backup-000002", secrets=the_key(key)))
+    with pytest.raises(Refused, match="opens none"):
+        run(host, body("backup-000002", secrets=the_key("another")))
+    assert opened(keeping.wrap(host, "alice")) == key
 
 
-def test_without_a_key_there_is_no_backup(host: MemoryHost) -> None:
-    with pytest.raises(Refused, match="no key"):
-        run(host, later("backup-000001"))
-    assert list(open_journals(host)) == []
+def test_a_request_brings_the_key_of_a_repository_that_is_there_and_no_other(host: MemoryHost) -> None:
+    """Else a thief would choose what backups can be read with, or make later ones unreadable."""
+    with pytest.raises(Refused, match="opens none"):
+        run(host, body(secrets=the_key("eve's")))
+    host.repositories[AT_OFFSITE] = Repository(password="of-an-earlier-host")
+    with pytest.raises(Refused, match="under another key"):
+        run(host, body())
+    with pytest.raises(Refused, match="opens none"):
+        run(host, body(secrets=the_key("eve's")))
+    assert not keeping.has_key(host, "alice")
+    assert run(host, body(secrets=the_key("of-an-earlier-host")))["outcome"] == "done"
+    assert key_of(host) == "of-an-earlier-host" == opened(keeping.wrap(host, "alice"))
+
+
+def test_no_key_is_made_while_a_target_cannot_be_asked(host: MemoryHost) -> None:
+    host.silent.add("https://backup.example.com")
+    with pytest.raises(Refused, match="cannot be asked: restic: connection refused"):
+        run(host, body())
+    assert not keeping.has_key(host, "alice")
+
+
+def test_without_recipients_there_is_no_key_and_no_backup(host: MemoryHost) -> None:
+    settle(host, targets=[DISK, OFFSITE], secrets=CREDENTIALS, recipients=[])
+    with pytest.raises(Refused, match="knows nobody for whom"):
+        run(host, body())
+    assert not keeping.has_key(host, "alice")
+
+
+AWAY = OFFSITE | {"url": "https://evil.example.com"}
+
+
+@pytest.mark.parametrize("kind", ["backup", "verify", "fetch", "drill", "forget", "rewrap", "backups", "target"])
+def test_a_place_that_the_settings_do_not_have_is_refused(host: MemoryHost, kind: str) -> None:
+    """Whatever verb names it: another URL under a known name, a folder that only the request knows."""
+    run(host, body())
+    more: dict[str, Any] = {"part": "1/7", "snapshot": "a" * 8, "keep": {"last": 1}, "recipients": ""}
+    takes: dict[str, list[str]] = {"verify": ["part"], "fetch": ["snapshot"], "drill": ["snapshot"], "forget": ["keep"]}
+    places: list[Any] = [AWAY, OFFSITE | {"name": "elsewhere"}, DISK | {"url": "/mnt/other"}]
+    for place in places:
+        operation: dict[str, Any] = {"kind": kind, "tenant": "alice", "targets": [place]}
+        operation |= {name: more[name] for name in takes.get(kind, ["recipients"] if kind == "rewrap" else [])}
+        with pytest.raises(Refused, match="this host's settings"):
+            if kind == "backups":
+                asked_of(host, targets=[place])
+            elif kind == "target":
+                list(target(host, {"target": place}, CALLER))
+            else:
+                run(host, {"id": "thief-0000001", "operation": operation, "secrets": {}, "follow": False})
 
 
 @pytest.mark.parametrize(
@@ -161,18 +215,9 @@ def test_without_a_key_there_is_no_backup(host: MemoryHost) -> None:
         ({"targets": [OFFSITE | {"url": "https://user:word@backup.example.com"}]}, "not the URL"),
         ({"targets": [DISK | {"name": "../disk"}]}, "not a name"),
         ({"targets": [{"name": "s", "kind": "sftp", "url": "sftp://me@host/x"}]}, "no host key"),
-        ({"targets": [DISK]}, "no credential of a target"),
-        (
-            {
-                "secrets": {
-                    "REPOSITORY_KEY": SECRETS["REPOSITORY_KEY"],
-                    "offsite.REST_USER": {"version": 1, "value": "x"},
-                }
-            },
-            "no REST_PASSWORD",
-        ),
-        ({"secrets": SECRETS | {"offsite.OTHER": {"version": 1, "value": "x"}}}, "no credential of a target"),
-        ({"wrap": "in the clear"}, "not wrapped"),
+        ({"secrets": CREDENTIALS}, "not the key of a repository"),
+        ({"secrets": {"REPOSITORY_KEY": {"version": 1, "value": ""}}}, "not the key of a repository"),
+        ({"secrets": {"REPOSITORY_KEY": "x"}}, "not the key of a repository"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -201,22 +246,22 @@ def test_a_backup_holds_no_other_operation_up(host: MemoryHost) -> None:
 
 def test_the_repositories_say_what_they_have(host: MemoryHost) -> None:
     run(host, body())
-    found = asked_of(host, targets=[DISK, OFFSITE], secrets=LATER)
+    found = asked_of(host, targets=[DISK, OFFSITE])
     (tags,) = [item["tags"] for item in found["snapshots"]["disk"]]
     assert {"generation=backup-000001", "app=beacon", "version=1", "volume=state"} <= set(tags)
-    assert found["key"] and found["wrap"] == WRAP and found["problems"] == {}
+    assert found["key"] and opened(found["wrap"]) == key_of(host) and found["problems"] == {}
 
 
 def test_a_host_without_the_key_finds_it_beside_the_repository(host: MemoryHost) -> None:
     run(host, body())
     host.remove(paths.backup("alice"))
-    found = asked_of(host, targets=[DISK, OFFSITE], secrets=LATER, wraps=True)
-    assert not found["key"] and set(found["wraps"]) == {WRAP}
+    found = asked_of(host, targets=[DISK, OFFSITE], wraps=True)
+    assert not found["key"] and [opened(wrap) for wrap in set(found["wraps"])] == [key_of(host)]
 
 
 def verify(identifier: str, part: str = "3/7") -> dict[str, Any]:
     operation = {"kind": "verify", "tenant": "alice", "targets": [DISK, OFFSITE], "part": part}
-    return {"id": identifier, "operation": operation, "secrets": LATER, "follow": False}
+    return {"id": identifier, "operation": operation, "secrets": {}, "follow": False}
 
 
 def test_what_was_verified_is_remembered_part_by_part(host: MemoryHost) -> None:
@@ -243,6 +288,7 @@ def test_a_part_is_one_of_many(host: MemoryHost, part: str) -> None:
 
 def test_a_backup_that_is_killed_is_not_gone_on_with(host: MemoryHost) -> None:
     """A boot settles what is open before it starts tenants, and must not wait for a day's sending."""
+    run(host, body("backup-000000"))
     host.kill_at = len(host.calls) + len(calls_until(host, "confined"))
     with contextlib.suppress(Killed):
         run(host, body())
@@ -415,10 +461,9 @@ def test_a_backup_that_dies_anywhere_leaves_nothing_behind_and_the_next_one_work
                 with contextlib.suppress(Failed):
                     engine.carry_out(host, journal.identifier)
         assert list(open_journals(host)) == [], where
-        assert host.running == set(), where
+        assert not [unit for unit in host.running if "-look-" not in unit], where
         host.begun.clear()
-        again = later("backup-000002") if keeping.has_key(host, "alice") else body("backup-000002")
-        assert run(host, again)["outcome"] == "done", where
+        assert run(host, body("backup-000002"))["outcome"] == "done", where
         assert not host.has_data(paths.frozen("alice")) and not host.has_data(paths.checked("alice")), where
         assert host.files[NOTE].data == b"remember", where
         newest = host.repositories[("/mnt/disk", "alice")]
