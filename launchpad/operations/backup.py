@@ -59,9 +59,7 @@ def backup(workspace: Workspace, name: str, *, identifier: str = "", on_event: O
     with hosts_of(workspace).reach(host) as runner:
         key = missing_key(workspace, runner, tenant, targets)
     operation: dict[str, Any] = {"kind": "backup", "tenant": str(tenant.name), "targets": as_sent(targets)}
-    submission = Submission(
-        identifier=identifier, operation=operation, secrets=lambda: with_key(key)
-    )
+    submission = Submission(identifier=identifier, operation=operation, secrets=lambda: with_key(key))
     wish = Wish(kind="backup", tenant=str(tenant.name))
     outcome = submit_once(workspace, host, wish, submission, on_event=on_event)
     with hosts_of(workspace).reach(host) as runner:

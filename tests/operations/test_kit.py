@@ -35,6 +35,7 @@ from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.memory.system import MemorySystem
 from tests.operations.kits import kit, opened
+from tests.operations.places import settle_by
 from tests.operations.test_afterwards import served
 from tests.operations.test_backup import host, workspace
 
@@ -188,6 +189,7 @@ def test_a_kit_that_opens_everything_is_good(workspace: Workspace, host: MemoryH
     count = seal_everything(workspace)
     kit(workspace, file)
     assert last_kit_test(workspace, workspace.fleet.load()) == {}
+    settle_by(workspace, host)
     backup(workspace, "alice")
     saved: dict[str, Any] = {}
     how = works(host, saved)
