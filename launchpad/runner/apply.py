@@ -16,7 +16,7 @@ from launchpad.runner import generations, paths, rehearsal, slots
 from launchpad.runner.cell import network, place, project, put_record, side_of, start, stop_seconds
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
-from launchpad.runner.protocol import release_from_json
+from launchpad.runner.protocol import Refused, release_from_json
 from launchpad.runner.steps import (
     AwaitIdle,
     AwaitProbes,
@@ -55,6 +55,20 @@ NEVER_UNDONE = (MakeData, PullImage, AwaitIdle, Drain, RestoreData, AwaitProbes,
 """Steps before the commit that leave nothing to take back, something that is kept on purpose, or something that an
 earlier step's undo takes back."""
 Before = Mapping[str, Any]
+
+
+def judge_pulled(context: Context) -> None:
+    """Failed when an image declares a volume that the release, with which it came, mounts nothing at. Before it was
+    pulled nobody could tell; nothing of the tenant has been stopped yet."""
+    from launchpad.runner.upgrade import check_volumes  # late: most that is carried out pulls nothing
+
+    if "release" not in context.operation:
+        return  # one that ran here before
+    try:
+        release = release_from_json(context.operation["release"])
+        check_volumes(context.host, release, context.operation["files"]["compose.yaml"])
+    except Refused as refused:
+        raise Failed(f"{refused.message}; {refused.hint}") from refused
 
 
 def look(step: TenantStep, context: Context) -> dict[str, Any]:
@@ -116,6 +130,7 @@ def apply(step: TenantStep, context: Context) -> None:
             generations.allow(host, step.tenant, disk_mb=step.disk_mb)
         case PullImage():
             host.pull(step.image, context.say)
+            judge_pulled(context)
         case MakeNetwork():
             subnet, gateway = slots.subnet(step.slot), slots.gateway(step.slot)
             bridge = slots.bridge(step.slot)

@@ -37,6 +37,7 @@ def planned_deploy(
     check_replaces(seen.record, operation)
     check_secrets(host, release, secrets, known=seen.intact)
     upgrade.check_images(host, seen, release)
+    upgrade.check_volumes(host, release, files["compose.yaml"])
     change = plans.Change(
         release=release,
         site=files.get("site.caddy"),

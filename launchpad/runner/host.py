@@ -193,6 +193,15 @@ class Containers(Protocol):
     def pull(self, image: str, progress: Progress) -> None:
         """Fetch the image by its digest; nothing to do when it is there."""
 
+    def declared_volumes(self, image: str) -> tuple[str, ...]:
+        """The paths for which the image, named with its digest, declares volumes; none when it is not on the host."""
+
+    def loose_volumes(self) -> tuple[str, ...]:
+        """The names of Docker's anonymous volumes that no container has: nobody can get at them any more."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove one of Docker's volumes with what is in it; one that a container has stays."""
+
     def announced(self, image: str) -> Announced | None:
         """What the image's registry says of it now; None when it does not answer soon, or does not have it."""
 
@@ -224,7 +233,7 @@ class Containers(Protocol):
         """Stop the project's containers, keep them; SIGKILL after the seconds."""
 
     def down(self, project: str, seconds: int) -> None:
-        """Stop and remove the project's containers."""
+        """Stop and remove the project's containers, each with its anonymous volumes."""
 
     def containers(self, tenant: str = "") -> list[Container]:
         """Every Launchpad container, stopped ones too, or one tenant's."""

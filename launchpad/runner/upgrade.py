@@ -9,6 +9,7 @@ from launchpad.runner import paths
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.generations import LEAST_ROOM, MEGABYTE, REHEARSAL
 from launchpad.runner.host import Host
+from launchpad.runner.judge import judge_volumes
 from launchpad.runner.plan import Seen, runs
 from launchpad.runner.protocol import MOST_REHEARSED_AGE, Refused, Release
 from launchpad.runner.standing import deployed
@@ -92,6 +93,11 @@ def check_images(host: Host, seen: Seen, release: Release) -> None:
     if (free := host.room(paths.DOCKER)) < wanted:
         message = f"{free // MEGABYTE} MB are free for images, {release.app} {release.version} wants"
         raise Refused(f"{release.tenant}: {message} {wanted // MEGABYTE}", kind="state", hint="launchpad prune")
+
+
+def check_volumes(host: Host, release: Release, compose: str) -> None:
+    """Refused when an image that is on the host declares a volume of its own that the release mounts nothing at."""
+    judge_volumes(compose, release, {item.image: host.declared_volumes(item.image) for item in release.services})
 
 
 def failing_already(host: Host, seen: Seen, release: Release) -> tuple[str, ...]:

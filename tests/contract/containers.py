@@ -107,6 +107,26 @@ def contract_up_starts_a_container_as_its_labels_say(host: Host, world: World) -
     assert found.started_at and not found.oom_killed
 
 
+def contract_an_anonymous_volume_goes_with_its_container(host: Host, world: World) -> None:
+    before = set(host.loose_volumes())
+    host.pull(world.good.image, lambda _: None)
+    make_network(host, world)
+    mount = {"type": "volume", "target": "/scratch"}
+    host.write(f"{world.folder()}/compose.yaml", world.compose(world.good, volumes=[mount]), mode=0o755)
+    host.up(world.folder(), world.project(), world.environment())
+    host.stop(world.project(), 1)
+    assert set(host.loose_volumes()) == before, "a stopped container has its volume"
+    host.down(world.project(), 1)
+    assert set(host.loose_volumes()) == before
+    host.remove_volume("no-such-volume")
+
+
+def contract_an_image_tells_its_volumes_once_it_is_here(host: Host, world: World) -> None:
+    host.pull(world.good.image, lambda _: None)
+    assert host.declared_volumes(world.good.image) == ()
+    assert host.declared_volumes(world.missing_image) == ()
+
+
 def contract_up_again_leaves_what_runs_running(host: Host, world: World) -> None:
     bring_up(host, world, world.good)
     before = only(host, world)

@@ -21,6 +21,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Announced, Busy, Connection, Container, Failed, Output, Progress
+from launchpad.runner.judge.volumes import uncovered
 from tests.memory.data import PARTIAL, File, kept, zeros
 from tests.memory.effects import Killed, Moment, effect, moments
 from tests.memory.restic import MemoryRestic, Repository
@@ -42,6 +43,10 @@ class MemoryHost(MemoryRestic):
     foreign: set[str] = field(default_factory=set)
     """Those of them that are made for another architecture."""
     image_size: int = 20 << 20
+    declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By image: the volumes that it declares."""
+    anonymous: dict[str, str] = field(default_factory=dict)
+    """Docker's own volumes, and the container that each was made for."""
     """Bytes of each in the registry."""
     kill_at: int = 0
     kill_mode: str = "after"
@@ -298,7 +303,7 @@ class MemoryHost(MemoryRestic):
         resolved["name"] = project
         for service in resolved["services"].values():
             for mount in service.get("volumes", []):
-                if mount["source"].startswith("./"):
+                if mount.get("source", "").startswith("./"):
                     mount["source"] = folder + mount["source"][1:]
         return resolved
 
@@ -318,6 +323,19 @@ class MemoryHost(MemoryRestic):
             raise Failed(f"{image}: not found in the registry")
         progress("pulled 1 of 1 layers")
         self.stored.add(image)
+
+    def declared_volumes(self, image: str) -> tuple[str, ...]:
+        return self.declared.get(image, ()) if image in self.stored else ()
+
+    def loose_volumes(self) -> tuple[str, ...]:
+        self._docker()
+        return tuple(sorted(name for name, box in self.anonymous.items() if box not in self.boxes))
+
+    @effect
+    def remove_volume(self, name: str) -> None:
+        self._docker()
+        if name in self.loose_volumes() and not self.halfway:
+            del self.anonymous[name]
 
     def announced(self, image: str) -> Announced | None:
         if image not in self.registry:
@@ -399,9 +417,11 @@ class MemoryHost(MemoryRestic):
             oom_killed=False,
             address=address,
         )
-        volumes = [
-            mount["source"] for mount in settings.get("volumes", ()) if re.search("/(data|clone)/", mount["source"])
-        ]
+        loose = [str(mount["target"]) for mount in settings.get("volumes", ()) if mount.get("type") == "volume"]
+        loose += uncovered(settings, self.declared.get(settings["image"], ()))
+        self.anonymous |= {f"{name}{path}": name for path in loose}
+        sources = [str(mount.get("source", "")) for mount in settings.get("volumes", ())]
+        volumes = [source for source in sources if re.search("/(data|clone)/", source)]
         if volumes:
             self.mounts[name] = volumes[0]
         self._run_app(name)
@@ -432,6 +452,7 @@ class MemoryHost(MemoryRestic):
         mine = self._boxes_of(project)
         for name in mine[: len(mine) // 2] if self.halfway else mine:
             del self.boxes[name]
+            self.anonymous = {volume: box for volume, box in self.anonymous.items() if box != name}
 
     def containers(self, tenant: str = "") -> list[Container]:
         self._docker()

@@ -15,7 +15,7 @@ from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
 from launchpad.runner.judge import judge_release
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from launchpad.runner.steps import Commit, PlaceRelease, PullImage, Rehearse, TenantStep
-from launchpad.runner.upgrade import check_images
+from launchpad.runner.upgrade import check_images, check_volumes
 
 KIND = "rehearse-here"
 SPARE_MB = 512
@@ -40,6 +40,7 @@ def planned_guest(
         message = f"{tenant} has data or a site of its own on this host, and a rehearsal takes away everything of it"
         raise Refused(message, kind="state", hint=f"launchpad retire {tenant} --host HOST --purge, or {ELSEWHERE}")
     check_images(host, seen, release)
+    check_volumes(host, release, files["compose.yaml"])
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
         message = f"{tenant}: a copy of its data may take {release.disk_mb} MB, and {room} MB are free"

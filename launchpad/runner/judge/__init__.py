@@ -1,10 +1,11 @@
 """What the host accepts of an operator: a closed list, so that what is not known is refused with its path.
 
-Three questions, asked in this order, each pure and each answered by silence or by `Refused`:
+Four questions, asked in this order, each pure and each answered by silence or by `Refused`:
 
     judge_release   the manifest and the text of its files, before any program reads them
     judge_compose   what Compose made of compose.yaml (`docker compose config --format json`)
     judge_site      what Caddy made of site.caddy (`caddy adapt` of that file alone)
+    judge_volumes   what its images declare for themselves, as soon as they are on the host
 
 The text comes first because resolving is itself dangerous: `env_file`, `extends` and `include` in Compose, `import` and
 `{$NAME}` in Caddy, make root read any file before there is a resolved form to look at.
@@ -17,5 +18,6 @@ from __future__ import annotations
 from launchpad.runner.judge.compose import judge_compose
 from launchpad.runner.judge.release import Neighbour, judge_release
 from launchpad.runner.judge.site import judge_site
+from launchpad.runner.judge.volumes import judge_volumes
 
-__all__ = ["Neighbour", "judge_compose", "judge_release", "judge_site"]
+__all__ = ["Neighbour", "judge_compose", "judge_release", "judge_site", "judge_volumes"]

@@ -55,7 +55,7 @@ class ComposeProjects:
 
     def down(self, project: str, seconds: int) -> None:
         if _has_containers(project):
-            succeed([*_compose(project), "down", f"--timeout={seconds}"], seconds=seconds + _GRACE_SECONDS)
+            succeed([*_compose(project), "down", "--volumes", f"--timeout={seconds}"], seconds=seconds + _GRACE_SECONDS)
 
 
 def _compose(project: str, folder: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Images by digest, through Docker's API."""
+"""Images by digest, and the volumes that Docker makes for them, through Docker's API."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _SILENCE_SECONDS = 300
 _TELL_EVERY_SECONDS = 2.0
 _MEGABYTE = 1_000_000
 _ASK_SECONDS = 30
+_ANONYMOUS = "com.docker.volume.anonymous"
+"""The label by which Docker tells a volume that it named itself."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -33,6 +35,18 @@ class DockerImages:
             _follow(answer, image, progress)
         if not self.has_image(image):
             raise Failed(f"cannot pull {image}: Docker ended without it")
+
+    def declared_volumes(self, image: str) -> tuple[str, ...]:
+        found = docker.call("GET", f"/images/{quote(image)}/json", fine=(404,)) or {}
+        return tuple(sorted((found.get("Config") or {}).get("Volumes") or ()))
+
+    def loose_volumes(self) -> tuple[str, ...]:
+        wanted = quote(json.dumps({"dangling": ["true"], "label": [_ANONYMOUS]}))
+        found = docker.call("GET", f"/volumes?filters={wanted}")
+        return tuple(sorted(item["Name"] for item in found["Volumes"] or ()))
+
+    def remove_volume(self, name: str) -> None:
+        docker.call("DELETE", f"/volumes/{quote(name)}", fine=(404, 409), seconds=_SILENCE_SECONDS)
 
     def announced(self, image: str) -> Announced | None:
         try:

@@ -3,8 +3,8 @@ then is left for the next prune."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, rehearsal
@@ -13,10 +13,10 @@ from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import canonical
 from launchpad.runner.pruning import needed
-from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, PruneStep, RemoveImage
+from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, FreeRoom, PruneStep, RemoveImage, RemoveVolumes
 from launchpad.runner.waiting import Context
 
-NEVER_UNDONE = (RemoveImage, ClearUp, ForgetOperations)
+NEVER_UNDONE = (RemoveImage, ClearUp, FreeRoom, RemoveVolumes, ForgetOperations)
 SETTLE_SECONDS = 60
 """Btrfs frees the room of a removed snapshot a while later; so long that is waited for."""
 
@@ -34,6 +34,11 @@ def apply(step: PruneStep, context: Context) -> None:
             remove_image(step, context)
         case ClearUp():
             clear_up(step, context)
+        case FreeRoom():
+            free_room(step, context)
+        case RemoveVolumes():
+            for name in set(step.names) & set(context.host.loose_volumes()):
+                context.host.remove_volume(name)
         case ForgetOperations():
             forget(step, context.host)
         case _:
@@ -52,19 +57,38 @@ def remove_image(step: RemoveImage, context: Context) -> None:
 
 def clear_up(step: ClearUp, context: Context) -> None:
     """Under the tenant's locks, and only what is surplus now as it was when the plan was made."""
-    host, tenant = context.host, step.tenant
+    with holding(step.tenant, context) as held:
+        if not held or step.tenant in needed.busy_tenants(context.host):
+            context.say(f"{step.tenant} is busy: left for the next prune")
+            return
+        take_away(step, context.host)
+
+
+def free_room(step: FreeRoom, context: Context) -> None:
+    """Btrfs frees what was removed a while later, all of it at once: it is waited for once, and nobody is held. What an
+    operation that came meanwhile has in hand, it sees to itself."""
+    host = context.host
+    host.reclaim(paths.ROOT, seconds=SETTLE_SECONDS)
+    for tenant in step.tenants:
+        with holding(tenant, context) as held:
+            if held and (record := read_record(host, tenant)):
+                generations.allow(host, tenant, disk_mb=record["disk_mb"])
+
+
+@contextmanager
+def holding(tenant: str, context: Context) -> Iterator[bool]:
+    """Whether the tenant's locks are this prune's in the block; it does not wait for whoever has one."""
+    host = context.host
     owner = {"operation": context.identifier, "who": "prune", "since": host.now(), "kind": "prune"}
     with ExitStack() as locks:
         try:
             for name in (f"tenant-{tenant}", f"backup-{tenant}"):
                 locks.enter_context(host.lock(name, owner))
         except Busy:
-            context.say(f"{tenant} is busy: left for the next prune")
+            locks.close()
+            yield False
             return
-        if tenant in needed.busy_tenants(host):
-            context.say(f"{tenant} is busy: left for the next prune")
-            return
-        take_away(step, host)
+        yield True
 
 
 def take_away(step: ClearUp, host: Host) -> None:
@@ -81,9 +105,6 @@ def take_away(step: ClearUp, host: Host) -> None:
     for name in step.releases:
         if name in now.releases:
             host.remove(paths.release(tenant, name))
-    host.reclaim(paths.ROOT, seconds=SETTLE_SECONDS)
-    if record := read_record(host, tenant):
-        generations.allow(host, tenant, disk_mb=record["disk_mb"])
 
 
 def forget(step: ForgetOperations, host: Host) -> None:

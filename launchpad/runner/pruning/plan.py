@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from launchpad.runner import paths
 from launchpad.runner.host import Host
 from launchpad.runner.pruning import needed
-from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, PruneStep, RemoveImage
+from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, FreeRoom, PruneStep, RemoveImage, RemoveVolumes
 from launchpad.runner.steps import Commit
 
 
@@ -18,11 +18,12 @@ def planned_prune(host: Host) -> list[PruneStep | Commit]:
 
 
 def _steps(host: Host) -> Iterator[PruneStep]:
-    busy, leaving = needed.busy_tenants(host), set()
+    busy, leaving, cleared = needed.busy_tenants(host), set(), []
     for tenant in needed.tenants(host):
         found = needed.surplus(host, tenant)
         if tenant not in busy and found != needed.Surplus():
             leaving |= {paths.release(tenant, short) for short in found.releases}
+            cleared.append(tenant)
             yield ClearUp(
                 tenant=tenant,
                 generations=found.generations,
@@ -30,6 +31,10 @@ def _steps(host: Host) -> Iterator[PruneStep]:
                 rests=found.rests,
                 rehearsal=found.rehearsal,
             )
+    if cleared:
+        yield FreeRoom(tenants=tuple(cleared))
+    if loose := host.loose_volumes():
+        yield RemoveVolumes(names=loose)
     for image, size in needed.unneeded_images(host, without=leaving).items():
         yield RemoveImage(image=image, size=size)
     if old := needed.old_operations(host):

@@ -46,6 +46,29 @@ class ClearUp:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FreeRoom:
+    """The room of what was removed is free, and counts towards nobody's quota. No tenant is held meanwhile."""
+
+    tenants: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return "wait until the room is free"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveVolumes:
+    """Docker's anonymous volumes that no container has: of images that declared some, before that was refused."""
+
+    names: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        number = len(self.names)
+        return f"remove {number} anonymous volume{'' if number == 1 else 's'} that no container has"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ForgetOperations:
     """The journals of operations that are long over."""
 
@@ -57,7 +80,7 @@ class ForgetOperations:
         return f"forget {number} old operation{'' if number == 1 else 's'}"
 
 
-PruneStep = RemoveImage | ClearUp | ForgetOperations
+PruneStep = RemoveImage | ClearUp | FreeRoom | RemoveVolumes | ForgetOperations
 
 PRUNE_STEPS: dict[str, type] = {step_name(kind): kind for kind in PruneStep.__args__}
 """Name → step, every kind there is."""

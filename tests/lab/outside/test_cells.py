@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -99,3 +100,82 @@ def test_a_clone_is_a_whole_cell(alice: World, request: pytest.FixtureRequest) -
         holds("its store has the password that its data was made with", secrets.get("STORE_PASSWORD") == sha(PASSWORD))
         left = alice.host.exec(["sh", "-c", "docker ps -a; docker network ls; ls /run/launchpad/alice"]).stdout
         holds("nothing of the clone is left", "clone" not in left, left)
+
+
+def docker(world: World, *words: str) -> list[str]:
+    return str(world.host.exec(["docker", *words]).stdout).split()
+
+
+def test_what_an_image_declares_is_in_the_tenant_s_quota(alice: World, request: pytest.FixtureRequest) -> None:
+    """1.6.0's image declares /cache, where nothing is mounted, and /data; 1.7.0's declares only /data."""
+    held, before = alice.containers("alice"), docker(alice, "volume", "ls", "-q")
+    with tallied("outside-c10", request) as holds:
+        for image in (alice.images["beacon:1.6.0"], alice.images["beacon:1.7.0"]):
+            alice.host.exec(["docker", "rmi", image], check=False)
+        done = alice.launchpad("upgrade", "alice", "--to", "1.6.0", "--yes", "--soak", "0s", check=False)
+        holds("an upgrade to such an image is refused after its pull", done.code == 6, done.err[-600:])
+        holds("it names the image's volume", "declares the volume /cache" in done.err, done.err[-600:])
+        again = alice.launchpad("upgrade", "alice", "--to", "1.6.0", "--yes", "--soak", "0s", check=False)
+        holds(
+            "with the image there it is refused before anything", "declares the volume /cache" in again.err, again.err
+        )
+        holds("nothing of alice was touched", alice.containers("alice") == held, alice.containers("alice"))
+        alice.add_tenant("bob", version="1.6.0")
+        first = alice.launchpad("deploy", "bob", check=False)
+        holds("a first deploy is refused", "declares the volume /cache" in first.err, first.err)
+        there = docker(alice, "volume", "ls", "-q")
+        holds("Docker made no volume of its own", there == before, there)
+        alice.launchpad("upgrade", "alice", "--to", "1.7.0", "--yes", "--soak", "0s")
+        holds("one that a mount covers runs", alice.wait_for("alice", "/").json["version"] == "1.7.0")
+        holds("and has no volume of its own", docker(alice, "volume", "ls", "-q") == before)
+        # As an earlier Launchpad left them: a container that went without its volume.
+        box = docker(alice, "create", "-v", "/old", alice.images["beacon:1.0.0"], "true")[0]
+        loose = docker(alice, "inspect", "-f", "{{(index .Mounts 0).Name}}", box)[0]
+        kept = docker(alice, "create", "-v", "/live", alice.images["beacon:1.0.0"], "true")[0]
+        live = docker(alice, "inspect", "-f", "{{(index .Mounts 0).Name}}", kept)[0]
+        docker(alice, "volume", "create", "somebodys")
+        docker(alice, "rm", box)
+        told = alice.launchpad("prune", "--dry-run").out
+        holds("a prune finds an old one", "1 anonymous volume that no container has" in told, told)
+        alice.launchpad("prune")
+        there = docker(alice, "volume", "ls", "-q")
+        holds("and removes it", loose not in there, there)
+        holds("one that a container has stays, and so does one with a name", {live, "somebodys"} <= {*there}, there)
+        docker(alice, "rm", "-v", kept)
+
+
+def test_a_prune_holds_nobody_while_it_waits_for_the_disk(alice: World, request: pytest.FixtureRequest) -> None:
+    """Btrfs frees what was removed when its cleaner comes by. Here it does not: `btrfs` is a program that waits."""
+    host, waits = alice.host, 20
+    program = f"#!/bin/sh\ncase \"$*\" in *'subvolume sync'*) echo $$ >> /root/syncs; sleep {waits} ;; esac\n"
+    host.exec(["cp", "/usr/bin/btrfs", "/root/btrfs"])
+    host.write("/root/slow", program + 'exec /root/btrfs "$@"\n')
+    with tallied("outside-c8", request) as holds:
+        alice.add_tenant("carol")
+        alice.deploy("carol")
+        for name in ("alice", "carol"):
+            data = f"/srv/launchpad/tenants/{name}"
+            host.exec(["btrfs", "subvolume", "snapshot", f"{data}/data", f"{data}/clone"])
+        host.exec(["sh", "-c", "rm -f /root/syncs; chmod 755 /root/slow; mount --bind /root/slow /usr/bin/btrfs"])
+        try:
+            prune = alice.start("prune")
+            end = time.monotonic() + 60
+            while not host.exec(["cat", "/root/syncs"], check=False).stdout and time.monotonic() < end:
+                time.sleep(0.2)
+            waited = {}
+            for name in ("alice", "carol"):
+                begun = time.monotonic()
+                done = alice.launchpad("restart", name, check=False)
+                waited[name] = (done.code, time.monotonic() - begun)
+            for name, (code, seconds) in waited.items():
+                holds(f"{name} can be restarted meanwhile", code == 0 and seconds < waits, waited)
+            said = prune.communicate(timeout=120)
+            holds("the prune comes to its end", prune.returncode == 0, said)
+        finally:
+            host.exec(["umount", "/usr/bin/btrfs"])
+        syncs = host.exec(["cat", "/root/syncs"]).stdout.split()
+        holds("it waited once, for both", len(syncs) == 1, syncs)
+        left = host.exec(["sh", "-c", "ls -d /srv/launchpad/tenants/*/clone || true"]).stdout
+        holds("both are cleared up", left == "", left)
+        answers = [alice.wait_for(name, "/").status for name in ("alice", "carol")]
+        holds("both serve", answers == [200, 200], answers)

@@ -13,6 +13,7 @@ import pytest
 from launchpad.runner import engine, generations, paths, rehearsal, slots
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal, open_journals
+from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, canonical, record_as_json
 from launchpad.runner.pruning import needed
 from launchpad.runner.pruning.plan import planned_prune
@@ -51,6 +52,7 @@ def _lived_in() -> bytes:
         assert run(host, upgrade(f"operation-to-{number:04}", version(number)))["outcome"] == "done"
     run(host, simple("operation-manual", "snapshot"))
     host.stored |= {SOMEBODYS, CADDYS}
+    host.anonymous["loose"] = "a-container-that-went"
     host.write(f"{paths.CADDY}/compose.yaml", f"image: {CADDYS}".encode())
     for number in range(3):  # beyond policy, as an operation leaves it that could not prune
         stray = generation(f"stray-{number}", at=number + 1.0)
@@ -131,6 +133,39 @@ def test_a_plan_shows_the_same_and_changes_nothing(host: MemoryHost) -> None:
     assert set(answer["body"]["free"]) == {paths.ROOT, paths.DOCKER}
     prune(host)
     assert [step.title for step in Journal(host, IDENTIFIER).plan()[1:]] == told[1:]
+
+
+def test_nobody_is_held_while_the_disk_is_waited_for(host: MemoryHost) -> None:
+    """Btrfs may take half a minute to free the room of what was removed."""
+    waits: list[set[str]] = []
+    host.reclaim = lambda path, *, seconds: waits.append(set(host.locks))  # type: ignore[method-assign]
+    try:
+        prune(host)
+    finally:
+        del host.reclaim
+    assert len(waits) == 1, "once a prune"
+    assert not {name for name in waits[0] if "alice" in name}, waits
+    settled = host.volumes[paths.data("alice")]["disk_mb"]
+    generations.allow(host, "alice", disk_mb=(read_record(host, "alice") or {})["disk_mb"])
+    assert host.volumes[paths.data("alice")]["disk_mb"] == settled, "its quota still counts what went"
+
+
+def test_a_tenant_that_is_busy_by_then_sees_to_its_own_quota(host: MemoryHost) -> None:
+    def meanwhile(path: str, *, seconds: float) -> None:
+        host.locks["tenant-alice"] = {"operation": "another"}
+
+    host.reclaim = meanwhile  # type: ignore[method-assign]
+    try:
+        assert prune(host)["outcome"] == "done"
+    finally:
+        del host.reclaim
+
+
+def test_anonymous_volumes_that_no_container_has_go(host: MemoryHost) -> None:
+    live = next(iter(host.boxes))
+    host.anonymous |= {"old-one": "gone-web-1", "in-use": live}
+    prune(host)
+    assert host.anonymous == {"in-use": live}
 
 
 @cache
