@@ -12,6 +12,7 @@ from launchpad.cli import complete
 from launchpad.cli.session import Session
 from launchpad.errors import StateError
 from launchpad.fleet.scaffold import Owner, refuse_existing, scaffold
+from launchpad.fleet.unstaged import ignore, refuse_home, refuse_private_files
 
 app = typer.Typer()
 
@@ -41,7 +42,12 @@ def init(
     root = folder.expanduser().absolute()
     refuse_existing(root)
     keys = session.keys
+    refuse_home(root, session.settings.home)
+    refuse_private_files(root, own=session.settings.config)
     made_keys = keys.make_missing(comment=str(session.settings.operator))
+    for path in keys.paths().values():
+        if path.resolve().is_relative_to(root.resolve()):
+            ignore(path)
     owner = Owner(session.settings.operator, keys.ssh_public, keys.signing_public, keys.recipient)
     files = scaffold(root, owner, example=example)
     generated = _generate_secrets(session, root)

@@ -46,7 +46,7 @@ class Git:
     def contents(self, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str]]:
         """Each commit's files below these paths, from the folder, with their blobs' ids; read by one process."""
         with subprocess.Popen(
-            self._command("cat-file", "--batch"),
+            self.command("cat-file", "--batch"),
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -60,7 +60,7 @@ class Git:
     def bundle(self) -> bytes:
         """Everything that was ever committed, as `git clone` reads it."""
         done = subprocess.run(
-            self._command("bundle", "create", "--quiet", "-", "HEAD", "--all"),
+            self.command("bundle", "create", "--quiet", "-", "HEAD", "--all"),
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -73,7 +73,7 @@ class Git:
     def _ask(self, *arguments: str) -> str:
         try:
             done = subprocess.run(
-                self._command(*arguments),
+                self.command(*arguments),
                 env=self.environment,
                 capture_output=True,
                 text=True,
@@ -91,7 +91,7 @@ class Git:
             raise StateError(f"{self.root}: git {arguments[0]} failed: {reason}", hint=f"git -C {self.root} status")
         return done.stdout.strip("\n")
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
         # a repository's file monitor is a program that Git would start
         return ["git", "-c", "core.fsmonitor=false", "-C", str(self.root), *arguments]
 

@@ -13,6 +13,7 @@ from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.references import PublicKey, Recipient
 from launchpad.fleet.sealing import Identity, new_identity
 from launchpad.fleet.secret import Secret
+from launchpad.fleet.unstaged import ignore
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class Keys:
         made = []
         if not self.identity.exists():
             private_folder(self.identity.parent)
+            ignore(self.identity)
             content, _ = new_identity()
             replace_file(self.identity, content.encode(), mode=0o600)
             made.append(self.identity)
         for path, purpose in ((self.ssh, "launchpad"), (self.signing, "launchpad signing")):
             if not path.exists():
                 private_folder(path.parent)
+                ignore(path)
                 _make_ssh_key(path, comment=f"{comment} {purpose}")
                 made.append(path)
         return tuple(made)

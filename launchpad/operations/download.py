@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
+from launchpad.fleet.unstaged import keep_out
 from launchpad.operations.backup_keys import targets_of
 from launchpad.operations.backups import Backup, Backups, backup_from, chosen
 from launchpad.operations.repositories import HERE, How, ask, task, with_key
@@ -41,6 +42,7 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", how: Ho
         raise StateError(f"{to} is there already", hint="name another one")
     if not to.absolute().parent.is_dir():
         raise StateError(f"{to.absolute().parent} is no folder", hint=f"mkdir -p {to.absolute().parent}")
+    keep_out(to)
     remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
     if not remote:
         raise StateError(

@@ -22,6 +22,7 @@ from launchpad.fleet.names import SecretName
 from launchpad.fleet.references import Recipient
 from launchpad.fleet.sealing import seal_stream
 from launchpad.fleet.secret import Secret
+from launchpad.fleet.unstaged import keep_out
 from launchpad.operations.carrying import leaving
 from launchpad.operations.generations import generations
 from launchpad.operations.snapshot import copy
@@ -76,6 +77,8 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
         )
     if how.to.exists() and not how.force:
         raise StateError(f"{how.to} is there already", hint="add --force, or another --to FILE")
+    if not how.encrypt_for:
+        keep_out(how.to)
     secrets = _secrets(workspace, app, name) if how.secrets and app.exports.environment else {}
     lines = {key: line(str(key), value.reveal()) for key, value in secrets.items()}
     environment = "".join(item for item in lines.values() if item)

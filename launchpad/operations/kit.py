@@ -12,6 +12,7 @@ from launchpad.fleet.recovery import Recovery
 from launchpad.fleet.sealing import lock, new_identity
 from launchpad.fleet.secret import Secret
 from launchpad.fleet.target import Target
+from launchpad.fleet.unstaged import refuse_in_git
 from launchpad.operations.kit_page import Contents, Place, Seal, page
 from launchpad.operations.reseal import reseal
 from launchpad.workspace import Workspace
@@ -41,6 +42,7 @@ def kit(workspace: Workspace, file: Path, *, passphrase: Secret, seal: Seal = lo
         )
     if file.exists() or file.is_symlink():
         raise StateError(f"{file} is there already", hint="name another file")
+    refuse_in_git(file, workspace.root)
     if len(passphrase.reveal()) < SHORTEST:
         raise StateError(f"the passphrase has fewer than {SHORTEST} characters", hint="five random words are good")
     identity, recipient = new_identity()

@@ -17,6 +17,7 @@ from launchpad.errors import LaunchpadError, ServiceError, StateError
 from launchpad.fleet.files import private_folder, replace_file
 from launchpad.fleet.keys import Keys
 from launchpad.fleet.sealing import identities_in
+from launchpad.fleet.unstaged import ignore
 from launchpad.operations.backup_keys import as_sent
 from launchpad.operations.backup_workspace import FILE, FOLDER, HISTORY, NAME
 from launchpad.operations.kit_page import Contents, Place
@@ -50,6 +51,7 @@ def put_keys(contents: Contents, keys: Keys) -> None:
             )
     for path, text in wanted.items():
         private_folder(path.parent)
+        ignore(path)
         replace_file(path, text.encode(), mode=0o600)
 
 
