@@ -22,6 +22,9 @@ class UsageError(LaunchpadError):
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Nothing is raised, and no traceback is printed."""
+    from launchpad.cli.output import make_legible
+
+    make_legible()
     try:
         code = _run(list(arguments))
     except LaunchpadError as error:

@@ -8,6 +8,7 @@ from launchpad.cli.output import GREEN, YELLOW
 from launchpad.cli.session import Session
 from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.readiness import crowded, readiness, unprotected
+from launchpad.operations.judged import judged
 from launchpad.operations.reseal import stale
 
 app = typer.Typer()
@@ -26,6 +27,7 @@ def check(ctx: typer.Context) -> None:
         fleet = workspace.fleet.load()
     except InventoryMistakes as error:
         raise InventoryMistakes([*mistakes, *error.mistakes]) from error
+    mistakes += judged(workspace, fleet)
     if mistakes:
         raise InventoryMistakes(mistakes)
     notes = readiness(fleet, {name: workspace.secrets.versions(name) for name in fleet.tenants})

@@ -3,6 +3,8 @@ standard error; colours only to a terminal."""
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import shutil
@@ -30,6 +32,26 @@ class Table:
     """Headings of columns that are never folded: what people copy."""
 
 
+PLAIN = {"✓": "+", "✗": "x", "↶": "<", "•": "*", "→": "->", "…": "...", "—": "-"}
+"""What stands for a mark on a terminal whose encoding does not have it."""
+
+
+def make_legible() -> None:
+    """Let standard output and errors take every text, whatever the terminal's encoding: nothing is refused for a mark
+    that it lacks, and the usual marks have another form there."""
+    codecs.register_error("legible", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="legible")
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    marks = error.object[error.start : error.end]
+    return "".join(PLAIN.get(mark) or mark.encode("ascii", "backslashreplace").decode() for mark in marks), error.end
+
+
 class Output:
     """One run's output. With `json`, nothing but JSON reaches standard output and sentences are not printed."""
 
@@ -38,6 +60,8 @@ class Output:
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
         self._color = color
+        self._ascii = not (getattr(self.stdout, "encoding", "") or "utf-8").lower().startswith("utf")
+        """JSON of another encoding than UTF-8 would be none."""
 
     def result(self, data: Any, text: str | Table) -> None:
         """The command's one result: `data` as a JSON document, or `text` for people."""
@@ -48,11 +72,11 @@ class Output:
 
     def document(self, data: Any) -> None:
         """The command's one result where JSON is what it is, also for people."""
-        self._print(self.stdout, json.dumps(data, indent=2, ensure_ascii=False, default=_as_json))
+        self._print(self.stdout, json.dumps(data, indent=2, ensure_ascii=self._ascii, default=_as_json))
 
     def item(self, data: Any, text: str) -> None:
         """One of many results as they come: a line of JSON, or a line for people."""
-        line = json.dumps(data, ensure_ascii=False, default=_as_json) if self.json else safe(text)
+        line = json.dumps(data, ensure_ascii=self._ascii, default=_as_json) if self.json else safe(text)
         self._print(self.stdout, line)
 
     def say(self, text: str, *, style: str = "") -> None:
@@ -67,7 +91,9 @@ class Output:
     def error(self, error: LaunchpadError) -> None:
         """A deliberate error and what to type next; under --json a document with "error"."""
         if self.json:
-            self._print(self.stdout, json.dumps({"error": error.as_dict()}, indent=2, ensure_ascii=False, default=str))
+            self._print(
+                self.stdout, json.dumps({"error": error.as_dict()}, indent=2, ensure_ascii=self._ascii, default=str)
+            )
             return
         self._print(self.stderr, f"{self.styled('error:', RED, self.stderr)} {safe(error.message)}")
         for name, failure in getattr(error, "failures", {}).items():
@@ -84,7 +110,7 @@ class Output:
     def _table(self, table: Table) -> str:
         if not table.rows:
             return safe(table.empty)
-        rows = [[safe(cell).replace("\n", " ") for cell in row] for row in table.rows]
+        rows = [[safe(cell).translate({10: " ", 9: " "}) for cell in row] for row in table.rows]
         width = max(NARROWEST, shutil.get_terminal_size().columns) if self.stdout.isatty() else NARROWEST
         columns = zip(table.headings, *rows, strict=True)
         firm = [heading in table.firm for heading in table.headings]
@@ -114,8 +140,8 @@ def quiet_exit() -> None:
 
 
 def safe(text: str) -> str:
-    """The text with everything escaped that could steer a terminal; lines stay."""
-    return "".join(mark if mark.isprintable() or mark == "\n" else repr(mark)[1:-1] for mark in str(text))
+    """The text with everything escaped that could steer a terminal; lines and tabs stay."""
+    return "".join(mark if mark.isprintable() or mark in "\n\t" else repr(mark)[1:-1] for mark in str(text))
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> str:

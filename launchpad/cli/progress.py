@@ -77,13 +77,22 @@ class Lines:
         self._brief = brief
         self._guard = threading.Lock()
         self._titles: dict[tuple[str, int], str] = {}
+        self._said: dict[str, str] = {}
 
     def hear(self, heard: Heard) -> None:
         with self._guard:
             if isinstance(heard.event, StepStarted):
                 self._titles[heard.operation, heard.event.index] = heard.event.title or heard.event.step
+            if self._again(heard):
+                return
             for mark, style, text in self._lines(heard, heard.event):
                 self.print(f"{self._output.styled(mark, style, self._output.stderr)} {subject(heard)}: {safe(text)}")
+
+    def _again(self, heard: Heard) -> bool:
+        """Whether the operation said just this last, as a pull does that has come and is being unpacked."""
+        text = heard.event.text if isinstance(heard.event, StepProgress) else ""
+        before, self._said[heard.operation] = self._said.get(heard.operation, ""), text
+        return bool(text) and text == before
 
     def print(self, line: str) -> None:
         print(line, file=self._output.stderr, flush=True)

@@ -28,9 +28,25 @@ from launchpad.fleet.references import Argument, FilePath, ImageReference, Prose
 from launchpad.fleet.secret import SHORTEST_TOKEN
 from launchpad.fleet.tier import Tier
 from launchpad.fleet.variable import Variable
+from launchpad.runner.limits import (
+    MOST_ACTION_SECONDS,
+    MOST_ACTIONS,
+    MOST_ARGUMENTS,
+    MOST_PROBES,
+    MOST_SECRETS,
+    MOST_START_SECONDS,
+    MOST_STEADY_SECONDS,
+    MOST_STOP_SECONDS,
+    MOST_VOLUMES,
+)
 from launchpad.runner.slots import MOST_SERVICES
 
 Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def _longer(duration: Duration, most: int, at: Path) -> Iterator[Finding]:
+    if duration.seconds > most:
+        yield Finding(at, f"{at[-1]} is {duration}", f"at most {Duration(most)}")
 
 
 class AppVersion(Model):
@@ -116,12 +132,15 @@ class Action(Model):
     data is sound), and `quiet` before a change stops the app (0: it is at no work, 1: it is)."""
     service: ServiceName
     """In whose container it runs."""
-    argv: Annotated[tuple[Argument, ...], Field(min_length=1)]
+    argv: Annotated[tuple[Argument, ...], Field(min_length=1, max_length=MOST_ARGUMENTS)]
     """The command and its arguments; no shell reads them."""
     timeout: Duration = Duration(60)
     """How long it may take."""
     purpose: Prose | None = None
     """What it is for, as people are told."""
+
+    def findings(self) -> Iterator[Finding]:
+        yield from _longer(self.timeout, MOST_ACTION_SECONDS, ("timeout",))
 
 
 class Timings(Model):
@@ -133,6 +152,11 @@ class Timings(Model):
     """How long they must hold: while it serves, where the release ran before or was rehearsed; else before traffic."""
     stop: Duration = Duration(30)
     """How long a stop may take before the kill."""
+
+    def findings(self) -> Iterator[Finding]:
+        yield from _longer(self.start, MOST_START_SECONDS, ("start",))
+        yield from _longer(self.steady, MOST_STEADY_SECONDS, ("steady",))
+        yield from _longer(self.stop, MOST_STOP_SECONDS, ("stop",))
 
 
 class TemplateFile(Model):
@@ -167,17 +191,17 @@ class App(Model):
     """Its containers, by name; a service's place gives its address."""
     web: Web | None = None
     """What answers visitors; left out when nothing does."""
-    volumes: tuple[VolumeName, ...] = ()
+    volumes: Annotated[tuple[VolumeName, ...], Field(max_length=MOST_VOLUMES)] = ()
     """What is kept of it: the names of its volumes, which templates mount."""
-    secrets: tuple[SecretSpec, ...] = ()
+    secrets: Annotated[tuple[SecretSpec, ...], Field(max_length=MOST_SECRETS)] = ()
     """The secrets that it takes."""
     variables: Mapping[VariableName, Variable] = {}
     """What a tenant may set, beside secrets."""
     egress: Literal["open", "none"] = "open"
     """open: its containers reach the Internet, and nothing private; none: nothing at all."""
-    probes: tuple[Probe, ...] = (Probe(kind="process"),)
+    probes: Annotated[tuple[Probe, ...], Field(max_length=MOST_PROBES)] = (Probe(kind="process"),)
     """How its health is told."""
-    actions: tuple[Action, ...] = ()
+    actions: Annotated[tuple[Action, ...], Field(max_length=MOST_ACTIONS)] = ()
     """What it offers to do inside its own container."""
     may_shrink: tuple[TableName, ...] = ()
     """Tables of its SQLite databases that may lose rows in an upgrade, such as caches; shell patterns. Any other that

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from launchpad.fleet.malformed import Malformed, Text
 from launchpad.runner.slots import TENANT_NAME
@@ -18,9 +19,33 @@ def past(name: str) -> str:
     return f"{name} cannot be hosted: it is an old name of OpenClaw, {lacks}"
 
 
+_SPELT = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "ß": "ss",
+        "æ": "ae",
+        "ø": "oe",
+        "œ": "oe",
+        "ð": "d",
+        "đ": "d",
+        "þ": "th",
+        "ł": "l",
+    }
+)
+
+
+def latin(text: str) -> str:
+    """The text in lower case and without accents; empty when a letter or digit of it has no Latin spelling here."""
+    spelt = unicodedata.normalize("NFC", text.lower()).translate(_SPELT)
+    bare = "".join(mark for mark in unicodedata.normalize("NFKD", spelt) if not unicodedata.combining(mark))
+    return "" if any(mark.isalnum() and not mark.isascii() for mark in bare) else bare
+
+
 def slug(text: str) -> str:
     """The nearest text of a-z, 0-9 and single inner hyphens that starts with a letter; may be empty."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-").lstrip("0123456789-")[:32].rstrip("-")
+    return re.sub(r"[^a-z0-9]+", "-", latin(text)).strip("-").lstrip("0123456789-")[:32].rstrip("-")
 
 
 class Name(Text):
@@ -176,7 +201,7 @@ class SecretName(Text):
 
     @classmethod
     def suggest(cls, text: str) -> str:
-        nearest = re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_").lstrip("0123456789_")
+        nearest = re.sub(r"[^A-Z0-9]+", "_", latin(text).upper()).strip("_").lstrip("0123456789_")
         return f"write {nearest}" if nearest and nearest != text else ""
 
 
@@ -185,7 +210,7 @@ class DomainName(Text):
 
     __slots__ = ()
     noun = "domain"
-    pattern = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+    pattern = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
     longest = 253
     expected = "a host name such as alice.example.com: lower case, at least two labels, no wildcard, no scheme, no port"
 
@@ -199,8 +224,11 @@ class DomainName(Text):
         if text.startswith("*."):
             return "write each domain out: a certificate for a wildcard needs DNS credentials on the host"
         nearest = text.strip().lower().removeprefix("https://").removeprefix("http://").split("/", 1)[0].rstrip(".")
-        try:
-            nearest = nearest.encode("idna").decode()
-        except UnicodeError:
-            return ""
+        nearest = ".".join(map(_label, re.split("[.\u3002\uff0e\uff61]", unicodedata.normalize("NFKC", nearest))))
         return f"write {nearest}" if nearest != text and cls.pattern.fullmatch(nearest) else ""
+
+
+def _label(label: str) -> str:
+    """A label of a domain as DNS has it, by IDNA of 2008, as browsers do: `straße` is a name of its own, not
+    `strasse`, which Python's own codec makes of it."""
+    return label if label.isascii() else f"xn--{label.encode('punycode').decode()}"

@@ -46,7 +46,8 @@ class _Quantity:
     def written(cls, amount: int) -> str:
         """The shortest exact text of an amount."""
         unit, factor = next(
-            (item for item in cls.units.items() if amount % item[1] == 0), next(reversed(cls.units.items()))
+            (item for item in cls.units.items() if amount and amount % item[1] == 0),
+            next(reversed(cls.units.items())),
         )
         return f"{amount // factor}{unit}"
 

@@ -92,6 +92,9 @@ def _paths(root: Path, mistakes: list[Mistake]) -> Iterator[Path]:
             if not is_read(path.name):
                 continue
             if path.is_dir() and not path.is_symlink():
+                if path.suffix in (".yaml", ".yml", ".json"):
+                    place = Place(path.relative_to(root).as_posix())
+                    mistakes.append(Mistake(place, "a folder", "a file", "remove the folder, or rename it"))
                 folders.append(path)
             else:
                 yield path

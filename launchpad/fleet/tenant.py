@@ -12,6 +12,7 @@ from launchpad.fleet.model import Finding, Model
 from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VariableName, VersionName
 from launchpad.fleet.references import Prose
 from launchpad.fleet.rollout import RingName
+from launchpad.runner.limits import MOST_DOMAINS
 from launchpad.runner.slots import FIRST_SLOT, LAST_SLOT
 
 
@@ -42,7 +43,7 @@ class Tenant(Model):
     """Which limits hold, of those in inventory/tiers.yaml."""
     host: HostName
     """Where it runs; `launchpad move` changes it."""
-    domains: tuple[DomainName, ...] = ()
+    domains: Annotated[tuple[DomainName, ...], Field(max_length=MOST_DOMAINS)] = ()
     """The names at which visitors reach it, over HTTPS."""
     running: bool = True
     """false: deployed and stopped, its data kept."""

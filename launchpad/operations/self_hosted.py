@@ -150,6 +150,7 @@ def _run(
         user=login.user,
         fingerprints=hosts.known.fingerprints(login.address, login.port),
         connect_seconds=workspace.settings.connect_timeout.seconds,
+        ssh_config=hosts.ssh_config,
     )
     try:
         connection = Connection(endpoint, identity=identity)

@@ -13,11 +13,11 @@ from launchpad.runner.cell import environment, place_files, project, put_record,
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge import Neighbour, judge_compose, judge_release, judge_site
+from launchpad.runner.limits import MOST_SECRET_BYTES
 from launchpad.runner.protocol import Inventory, Refused, Release, digest_of, inventory_from_json, release_from_json
 from launchpad.runner.slots import is_tenant_name
 
 SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-MOST_SECRET_BYTES = 64 * 1024
 KEPT_BEFORE = 4
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import Any
+import tempfile
+from typing import IO, Any
 
 import fabric
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient, SSHConfig, SSHException
@@ -13,6 +14,7 @@ from paramiko.ssh_exception import AuthenticationException, IncompatiblePeer
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from launchpad.errors import HostError
+from launchpad.ssh.configured import carried, way_to
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.handshakes import HANDSHAKES
 from launchpad.ssh.identity import USUAL_FILES, Identity, Login
@@ -85,8 +87,8 @@ def _tries(endpoint: Endpoint) -> Retrying:
 def _handshake(endpoint: Endpoint, identity: Identity, without: list[str]) -> fabric.Connection:
     """One attempt, offering none of the host key types in `without`."""
     login = Login(identity, user=endpoint.user, accepted=endpoint.accepted_keys)
-    with HANDSHAKES.passing((endpoint.address, endpoint.port)):
-        dialled = _socket(endpoint)
+    with HANDSHAKES.passing((endpoint.address, endpoint.port)), tempfile.TemporaryFile() as said:
+        dialled = _socket(endpoint, said)
         connection = fabric.Connection(
             endpoint.address,
             user=endpoint.user,
@@ -106,17 +108,29 @@ def _handshake(endpoint: Endpoint, identity: Identity, without: list[str]) -> fa
         except BaseException as error:
             dialled.close()
             connection.client.close()
+            if not _was_greeted(connection) and (reason := _last(said)):
+                raise _Dropped(reason) from error
             _translate(error, endpoint, login, greeted=_was_greeted(connection))
             raise
         connection.transport.set_keepalive(KEEPALIVE_SECONDS)
         return connection
 
 
-def _socket(endpoint: Endpoint) -> socket.socket:
+def _last(said: IO[bytes]) -> str:
+    """The last line of what the program between the two sides said; empty where there is none."""
+    said.seek(0)
+    lines = said.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _socket(endpoint: Endpoint, said: IO[bytes]) -> socket.socket:
     """A socket of our own, because neither fabric nor paramiko sets TCP_NODELAY: each small packet of an exec would
     wait for the acknowledgement of the one before."""
-    where: tuple[Any, int] = (endpoint.address.encode("ascii"), endpoint.port)  # for text Python loads its IDNA tables
+    way = way_to(endpoint)
+    where: tuple[Any, int] = (way.address.encode("ascii"), way.port)  # for text Python loads its IDNA tables
     try:
+        if way.through:
+            return carried(way, said)
         dialled = socket.create_connection(where, timeout=endpoint.connect_seconds)
     except ConnectionError as error:
         raise _Dropped(cause_of(error)) from error

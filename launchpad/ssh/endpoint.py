@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class Endpoint:
     offered. Empty: not known."""
     connect_seconds: float = 10.0
     """For the TCP connection, and again for the handshake."""
+    ssh_config: Path | None = None
+    """The operator's own ~/.ssh/config, which may know another way there; see `configured`."""
     attempts: int = 3
     """How often a connection is tried that was refused or dropped before the login."""
 

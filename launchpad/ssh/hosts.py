@@ -48,7 +48,13 @@ class SshHosts:
             fingerprints=frozenset(map(str, host.fingerprints)) or confirmed,
             accepted_keys=tuple(str(key) for operator in host.operators for key in operator.keys),
             connect_seconds=self._settings.connect_timeout.seconds,
+            ssh_config=self.ssh_config,
         )
+
+    @property
+    def ssh_config(self) -> Path:
+        """This operator's own, as `ssh` reads it."""
+        return self._settings.home / ".ssh/config"
 
     def connection(self, endpoint: Endpoint) -> Connection:
         """A new connection, not open yet."""

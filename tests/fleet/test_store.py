@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from pathlib import Path
 from typing import Any
@@ -184,10 +185,16 @@ def test_many_at_once_get_slots_of_their_own(root: Path) -> None:
 def test_a_disk_that_refuses_leaves_no_half_file(root: Path) -> None:
     folder = root / "inventory/tenants"
     names = sorted(path.name for path in folder.iterdir())
-    (root / "inventory/tenants/carol.yaml").mkdir()  # a rename onto a folder fails, for root as well
-    with pytest.raises(StateError, match=r"carol\.yaml: cannot be written"):
-        store(root).add_tenant(new("carol"))
-    (root / "inventory/tenants/carol.yaml").rmdir()
+    own = store(root)
+    own.add_tenant(new("dora"))  # whatever else is written first is there already
+    own.remove_tenant(TenantName("dora"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
+    try:
+        with pytest.raises(StateError, match="cannot be written: File too large"):
+            own.add_tenant(new("carol"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert sorted(path.name for path in folder.iterdir()) == names
 
 

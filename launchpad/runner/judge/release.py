@@ -9,16 +9,23 @@ from dataclasses import dataclass
 from launchpad.runner import slots
 from launchpad.runner.judge import names, text
 from launchpad.runner.judge.closed import between, matches
+from launchpad.runner.limits import (
+    MOST_ACTION_SECONDS,
+    MOST_ACTIONS,
+    MOST_ALL_BYTES,
+    MOST_ARGUMENT_CHARACTERS,
+    MOST_ARGUMENTS,
+    MOST_DOMAINS,
+    MOST_FILE_BYTES,
+    MOST_FILES,
+    MOST_PROBES,
+    MOST_SECRETS,
+    MOST_START_SECONDS,
+    MOST_STEADY_SECONDS,
+    MOST_STOP_SECONDS,
+    MOST_VOLUMES,
+)
 from launchpad.runner.protocol import Action, Probe, Refused, Release, digest_of
-
-MOST_FILES = 64
-MOST_FILE_BYTES = 1 << 20
-MOST_ALL_BYTES = 4 << 20
-MOST_DOMAINS = 50
-MOST_VOLUMES = 16
-MOST_SECRETS = 64
-MOST_PROBES = 16
-MOST_ACTIONS = 16
 
 _ALSO_READ = re.compile(r"(?:docker-)?compose(?:\.override)?\.ya?ml|release\.json")
 """File names that Compose or the runner would take for their own."""
@@ -169,8 +176,10 @@ def _judge_actions(release: Release) -> None:
 def _judge_action(action: Action, release: Release, where: str) -> None:
     if action.service not in {service.name for service in release.services}:
         raise Refused(f"{where}.service: {action.service!r} is no service of this release")
-    if not 1 <= len(action.argv) <= 64 or sum(map(len, action.argv)) > 8192:
-        raise Refused(f"{where}.argv: must be from 1 to 64 words, together at most 8192 characters")
+    size = sum(map(len, action.argv))
+    if not 1 <= len(action.argv) <= MOST_ARGUMENTS or size > MOST_ARGUMENT_CHARACTERS:
+        most = f"1 to {MOST_ARGUMENTS} words, together at most {MOST_ARGUMENT_CHARACTERS} characters"
+        raise Refused(f"{where}.argv: must be from {most}")
     if any(_CONTROL.search(word) for word in action.argv):
         raise Refused(f"{where}.argv: has a control character")
     if action.argv[0].startswith("-") or not action.argv[0] or _PLACEHOLDER.search(action.argv[0]):
@@ -178,13 +187,13 @@ def _judge_action(action: Action, release: Release, where: str) -> None:
     numbers = {int(number) for word in action.argv for number in _PLACEHOLDER.findall(word)}
     if numbers != set(range(len(numbers))) or len(numbers) > 8:
         raise Refused(f"{where}.argv: placeholders must be {{0}}, {{1}} … without a gap, at most 8")
-    between(action.timeout_seconds, f"{where}.timeout_seconds", least=1, most=3600)
+    between(action.timeout_seconds, f"{where}.timeout_seconds", least=1, most=MOST_ACTION_SECONDS)
 
 
 def _judge_timings(release: Release) -> None:
-    between(release.start_seconds, "release.start_seconds", least=1, most=3600)
-    between(release.steady_seconds, "release.steady_seconds", least=0, most=600)
-    between(release.stop_seconds, "release.stop_seconds", least=1, most=900)
+    between(release.start_seconds, "release.start_seconds", least=1, most=MOST_START_SECONDS)
+    between(release.steady_seconds, "release.steady_seconds", least=0, most=MOST_STEADY_SECONDS)
+    between(release.stop_seconds, "release.stop_seconds", least=1, most=MOST_STOP_SECONDS)
 
 
 def _judge_files(release: Release, files: Mapping[str, str]) -> None:

@@ -79,7 +79,7 @@ def _follow(answer: Answer, image: str, progress: Progress) -> None:
     if answer.status != 200:
         raise Failed(f"cannot pull {image}: {docker.message(answer.body(), answer.status)}")
     layers: dict[str, tuple[int, int]] = {}
-    told = time.monotonic()
+    told, said = time.monotonic(), ""
     while line := answer.stream.line():
         news = json.loads(line)
         if "error" in news:
@@ -87,7 +87,10 @@ def _follow(answer: Answer, image: str, progress: Progress) -> None:
         if _note(layers, news) and time.monotonic() - told >= _TELL_EVERY_SECONDS:
             told = time.monotonic()
             done, total = (sum(column) / _MEGABYTE for column in zip(*layers.values(), strict=True))
-            progress(f"{done:.0f} of {total:.0f} MB")
+            text = f"{done:.0f} of {total:.0f} MB" if done < total else f"{total:.0f} MB are here: unpacking"
+            if text != said:
+                progress(text)
+            said = text
 
 
 def _note(layers: dict[str, tuple[int, int]], news: dict[str, Any]) -> bool:

@@ -1,0 +1,16 @@
+"""How much a release may have, as the host judges it. The operator's side says the same before it asks."""
+
+from __future__ import annotations
+
+MOST_FILES = 64
+MOST_FILE_BYTES = 1 << 20
+MOST_ALL_BYTES = 4 << 20
+MOST_DOMAINS = 50
+MOST_VOLUMES = 16
+MOST_SECRETS = 64
+MOST_SECRET_BYTES = 64 * 1024
+MOST_PROBES = 16
+MOST_ACTIONS = 16
+MOST_ARGUMENTS, MOST_ARGUMENT_CHARACTERS = 64, 8192
+MOST_ACTION_SECONDS = 3600
+MOST_START_SECONDS, MOST_STEADY_SECONDS, MOST_STOP_SECONDS = 3600, 600, 900
