@@ -43,7 +43,9 @@ class Carried:
     files: int = 0
     bytes: int = 0
     links: list[str] = field(default_factory=list)
-    """Left out because they are links."""
+    """Left out because they are links, to what is not in the archive."""
+    followed: list[str] = field(default_factory=list)
+    """Files that links lead to, in the links' places."""
     left_out: int = 0
     """Files that are of no use elsewhere."""
     elsewhere: int = 0
@@ -79,6 +81,7 @@ class _Carrying:
         self._linked: dict[str, tarfile.TarInfo] = {}
         self._databases: list[str] = []
         self._sources = {entry.source for entry in source.content.files if entry.source}
+        self._followed = source.content.followed
 
     def all(self, tar: tarfile.TarFile) -> None:
         texts = self._texts(tar)
@@ -91,15 +94,28 @@ class _Carrying:
                 continue
             if name in self._sources:
                 self._linked[name] = member
-            self._one(tar, entry, self._linked[entry.source] if entry.source else member)
+            if not entry.followed:
+                self._one(tar, entry, self._linked[entry.source] if entry.source else member)
+        by_links = [entry for entries in self._followed.values() for entry in entries]
+        for entry in sorted(by_links, key=lambda entry: self._linked[entry.source].offset):
+            self._by_link(tar, entry)
+
+    def _by_link(self, tar: tarfile.TarFile, entry: Entry) -> None:
+        """What a link leads to, in its place; where the same comes along by its own name too, that is enough."""
+        goes = self._goes(entry)
+        if goes and goes not in self._files and goes not in self._folders:
+            self.carried.followed.append(goes)
+            self._file(tar, entry, self._linked[entry.source], goes)
 
     def _texts(self, tar: tarfile.TarFile) -> list[bytes]:
         """Those in which paths are rewritten: which paths, they have to say together."""
         found = []
         for member in tar:
-            entry = self.source.content.entries.get(plain_name(member.name))
-            goes = self._goes(entry) if entry and entry.kind == "file" and not entry.source else ""
-            if goes and entry and entry.size <= LARGEST_REWRITTEN and self._is_rewritten(goes):
+            name = plain_name(member.name)
+            entry = self.source.content.entries.get(name)
+            own = [entry] if entry and entry.kind == "file" and not entry.source else []
+            places = [goes for item in (*own, *self._followed.get(name, ())) if (goes := self._goes(item))]
+            if member.size <= LARGEST_REWRITTEN and any(map(self._is_rewritten, places)):
                 found.append(read(tar, member)[:LARGEST_REWRITTEN])
         return found
 

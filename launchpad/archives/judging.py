@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,6 +12,8 @@ from launchpad.archives.opening import ArchiveRefused
 
 MOST_ENTRIES = 200_000
 LONGEST_NAME, LONGEST_PART, DEEPEST = 1024, 255, 64
+MOST_HOPS, MOST_TIMES = 16, 4
+USUAL_HOME = re.compile(r"/(?:root|(?:home|Users)/[^/]+)/")
 LARGEST_TEXT = 4 << 20
 """Bytes of a file that is read here, and not only passed on."""
 
@@ -23,7 +27,11 @@ class Entry:
     """file, folder, or link."""
     size: int
     source: str = ""
-    """The file before it whose content it has, where it is a hard link."""
+    """The file whose content it has: of a hard link one that came before, of a link that was followed any."""
+    target: str = ""
+    """Of a link that was not followed: where it leads."""
+    followed: bool = False
+    """Whether it is here because a link leads to it: a file of the archive, under another name."""
 
 
 @dataclass
@@ -36,6 +44,15 @@ class Content:
     @property
     def files(self) -> Iterable[Entry]:
         return (entry for entry in self.entries.values() if entry.kind == "file")
+
+    @property
+    def followed(self) -> dict[str, list[Entry]]:
+        """The files that are here by a link, by the file whose content they have."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries.values():
+            if entry.followed and entry.source:
+                found.setdefault(entry.source, []).append(entry)
+        return found
 
 
 def judge(tar: tarfile.TarFile, *, archive: str, wanted: Callable[[str], bool]) -> Content:
@@ -56,6 +73,11 @@ def judge(tar: tarfile.TarFile, *, archive: str, wanted: Callable[[str], bool]) 
             content.texts[entry.name] = read(tar, member)
     if not content.entries:
         raise ArchiveRefused(f"{archive}: it is empty")
+    _follow(content, archive)
+    for member in tar.getmembers() if any(entry.followed for entry in content.entries.values()) else ():
+        for entry in content.followed.get(plain_name(member.name), ()):
+            if entry.size <= LARGEST_TEXT and wanted(entry.name):
+                content.texts[entry.name] = read(tar, member)
     return content
 
 
@@ -93,7 +115,8 @@ def _entry(member: tarfile.TarInfo, archive: str) -> Entry | None:
         raise ArchiveRefused(f"{archive}: {shown} is not UTF-8") from error
     if length > LONGEST_NAME or longest > LONGEST_PART or len(parts) > DEEPEST:
         raise ArchiveRefused(f"{archive}: {shown} is too long or too deep")
-    return Entry(name, _kind(member, shown, archive), member.size if member.isreg() else 0)
+    kind = _kind(member, shown, archive)
+    return Entry(name, kind, member.size if member.isreg() else 0, target=member.linkname if kind == "link" else "")
 
 
 def _kind(member: tarfile.TarInfo, shown: str, archive: str) -> str:
@@ -104,7 +127,7 @@ def _kind(member: tarfile.TarInfo, shown: str, archive: str) -> str:
     if member.isreg():
         return "file"
     if member.issym():
-        return "link"  # it may lead anywhere on the old machine, and is left out
+        return "link"  # it may lead anywhere on the old machine: only what the archive has itself is followed
     if member.islnk():
         return "file"
     kinds = {tarfile.CHRTYPE: "a device", tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe"}
@@ -135,6 +158,65 @@ def _judge_place(content: Content, entry: Entry, archive: str) -> None:
         else:
             break
         above = above.rpartition("/")[0]
+
+
+def _follow(content: Content, archive: str) -> None:
+    """In the place of each link that leads to something of the archive, that: people keep their configuration elsewhere
+    and link to it. A link that leads out of the archive, or to a folder above itself, stays a link."""
+    real = {name: entry for name, entry in content.entries.items() if entry.kind != "link"}
+    made: dict[str, Entry] = {}
+    for link in [entry for entry in content.entries.values() if entry.kind == "link"]:
+        goes = resolved(content, link)
+        if not goes or f"{link.name}/".startswith(f"{goes}/"):
+            continue
+        found = real[goes]
+        made[link.name] = _as(found, link.name)
+        for name, entry in content.entries.items() if found.kind == "folder" else ():
+            if name.startswith(f"{goes}/"):
+                inner = resolved(content, entry) if entry.kind == "link" else name
+                if inner and (entry.kind != "link" or real[inner].kind == "file"):
+                    made[link.name + name.removeprefix(goes)] = _as(real[inner], link.name + name.removeprefix(goes))
+        if len(made) + len(content.entries) > MOST_ENTRIES:
+            raise ArchiveRefused(f"{archive}: it has more than {MOST_ENTRIES} entries, with what its links lead to")
+    if sum(entry.size for entry in made.values()) > MOST_TIMES * sum(entry.size for entry in real.values()):
+        message = f"{archive}: with what its links lead to, it is over {MOST_TIMES} times as large"
+        raise ArchiveRefused(message, hint="pack what is meant alone")
+    content.entries |= made
+
+
+def _as(found: Entry, name: str) -> Entry:
+    """The same under another name."""
+    source = (found.source or found.name) if found.kind == "file" else ""
+    return Entry(name, found.kind, found.size, source=source, followed=True)
+
+
+def resolved(content: Content, link: Entry) -> str:
+    """What of the archive the link leads to, through other links too; empty when that is nothing."""
+    path = _joined(content, link.name, link.target)
+    for _ in range(MOST_HOPS):
+        parts = path.split("/")
+        above = ("/".join(parts[: index + 1]) for index in range(len(parts)))
+        known = (content.entries[name] for name in above if name in content.entries)
+        hop = next((entry for entry in known if entry.kind == "link"), None)
+        if hop is None:
+            return path if path in content.entries else ""
+        path = _joined(content, hop.name, hop.target + path.removeprefix(hop.name))
+    return ""
+
+
+def _joined(content: Content, name: str, target: str) -> str:
+    """The name in the archive of where a link of that name leads; empty when that is outside of it."""
+    if not target.startswith("/"):
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        return "" if path in (".", "..") or path.startswith("../") else path
+    whole = posixpath.normpath(target).lstrip("/")
+    usual = USUAL_HOME.match(f"/{whole}/")
+    below = f"/{whole}/"[usual.end() :].rstrip("/") if usual else ""
+    return next((path for path in (whole, below) if path and path.split("/")[0] in _tops(content)), "")
+
+
+def _tops(content: Content) -> set[str]:
+    return {name.partition("/")[0] for name in content.entries}
 
 
 def _shown(name: str) -> str:

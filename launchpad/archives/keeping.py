@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.archives.environment import entries
+from launchpad.archives.opening import ArchiveRefused
+from launchpad.archives.suspicious import REFERENCE, credentials_in, is_credential
 from launchpad.archives.texts import parsed, replaced, values_at, written
 from launchpad.errors import InventoryError
 from launchpad.fleet.app import App
 from launchpad.fleet.layout import KeptSecret
 from launchpad.fleet.names import SecretName
 from launchpad.fleet.secret import Secret
-
-REFERENCE = re.compile(r"\$\{[A-Z0-9_]+\}")
 
 
 @dataclass(frozen=True)
@@ -35,20 +34,31 @@ class Finder:
     found: dict[SecretName, Found] = field(default_factory=dict)
     others: list[tuple[SecretName, str]] = field(default_factory=list)
     """What has another value than the first of its name, and where."""
+    plain: list[tuple[str, str]] = field(default_factory=list)
+    """What else looks like a credential and stays where it is: its name, and the file."""
+    _seen: set[str] = field(default_factory=set)
+    """Values that are in one of the two above."""
 
     def wants(self, path: str) -> bool:
         """Whether the file is one in which the app keeps secrets."""
         imports = self.app.imports
         if imports is None:
             return False
-        return any(item.file.matches(path) for item in imports.secrets) or self._is_environment(path)
+        patterns = (*(item.file for item in imports.secrets), *imports.private, *imports.environment)
+        return any(pattern.matches(path) for pattern in patterns)
 
     def looked_through(self, path: str, text: bytes, *, take: bool) -> bytes:
         """The text of the file, without the secrets when they are taken; ArchiveRefused when it cannot be read."""
         if self._is_environment(path):
             return b"".join(self._lines(path, text, take=take))
         assert self.app.imports is not None
-        document = parsed(text, where=path)
+        kept = any(item.file.matches(path) for item in self.app.imports.secrets)
+        try:
+            document = parsed(text, where=path)
+        except ArchiveRefused:
+            if kept:
+                raise
+            return text  # the app's own affair: nothing is taken out of it
         changed = False
         for item in self.app.imports.secrets:
             if item.file.matches(path):
@@ -56,6 +66,7 @@ class Finder:
                     if take:
                         replaced(owner, item.key.parts[-1], item.instead)
                         changed = True
+        self.plain += [(key, path) for key, value in credentials_in(document) if value not in self._seen]
         return written(document) if changed else text
 
     def _is_environment(self, path: str) -> bool:
@@ -73,6 +84,8 @@ class Finder:
         known = {str(spec.name): spec.name for spec in self.app.secrets}
         for piece, found, value in entries(text):
             name = known.get(found)
+            if not name and found and is_credential(found, value):
+                self.plain.append((found, path))
             if not (name and value and self._note(name, path, value) and take):
                 yield piece
 
@@ -84,6 +97,7 @@ class Finder:
             secret = Secret(value)
         except InventoryError:
             return False
+        self._seen.add(value)
         first = self.found.setdefault(name, Found(name, path, secret))
         if first.value == secret:
             return True

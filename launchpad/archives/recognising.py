@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from launchpad.archives.judging import Content
+from launchpad.archives.judging import Content, Entry
 from launchpad.archives.opening import ArchiveRefused
 from launchpad.archives.texts import parsed, values_at
 from launchpad.fleet.app import App
@@ -58,23 +58,59 @@ def markers_in_its_own_folder(imports: Imports) -> tuple[str, ...]:
     return tuple(dict.fromkeys(marker for _, stripped, marker in _ways(imports) if stripped))
 
 
+def places_in_its_own_folder(imports: Imports) -> tuple[str, ...]:
+    """The same, and what else some layout gives a place of its own below it, such as a workspace."""
+    below = (str(goes).partition("/")[2] for layout in imports.layouts for goes in layout.places.values())
+    return tuple(dict.fromkeys([*markers_in_its_own_folder(imports), *(name for name in below if name)]))
+
+
 def recognise(content: Content, app: App, *, archive: str) -> Recognised:
     """What the archive is. ArchiveRefused, with what is in it and what was expected, when it is none of the app's, or
     two of them."""
     imports = app.imports
     if imports is None:
         raise ArchiveRefused(f"{app.name} cannot be imported into", hint=f"imports: in inventory/apps/{app.name}.yaml")
-    files = [entry.name for entry in content.files]
+    linked = {entry.source for entry in content.files if entry.followed}
+    files = [entry.name for entry in content.files if entry.name not in linked]
     for layout, stripped, marker in _ways(imports):
         homes = [name[: -len(marker)].rstrip("/") for name in files if _ends(name, marker)]
-        if homes:
-            home = _the_one(homes, marker, archive)
+        broken = dict(_broken(content, marker))
+        if homes or broken:
+            home = _the_one([*homes, *broken], marker, archive)
+            if home in broken:
+                raise _leads_out(broken[home], archive)
             version = _version(content, layout, f"{home}/{marker}".lstrip("/"), archive)
-            return Recognised(layout=layout, home=home, stripped=stripped, version=version)
+            found = Recognised(layout=layout, home=home, stripped=stripped, version=version)
+            _refuse_lost_places(content, found, imports, archive)
+            return found
     raise ArchiveRefused(
         f"{archive}: it is nothing of {app.name}'s: it has {_shown(content.entries)}; expected {_expected(imports)}",
         hint=_how_to_pack(imports),
     )
+
+
+def _broken(content: Content, marker: str) -> Iterator[tuple[str, Entry]]:
+    """Each home that would have the marker if a link in it led to something of the archive, with that link."""
+    parts = marker.split("/")
+    for entry in content.entries.values():
+        for count in range(1, len(parts) + 1) if entry.kind == "link" else ():
+            place = "/".join(parts[:count])
+            if _ends(entry.name, place):
+                yield entry.name[: -len(place)].rstrip("/"), entry
+
+
+def _refuse_lost_places(content: Content, recognised: Recognised, imports: Imports, archive: str) -> None:
+    """ArchiveRefused when what a layout gives a place of its own, such as a workspace, is a link to what is not in the
+    archive."""
+    wanted = {str(goes) for layout in imports.layouts for goes in layout.places.values()}
+    for entry in content.entries.values():
+        if entry.kind == "link" and recognised.place_of(entry.name) in wanted:
+            raise _leads_out(entry, archive)
+
+
+def _leads_out(link: Entry, archive: str) -> ArchiveRefused:
+    message = f"{archive}: {link.name[:120]} is a link to {link.target[:120]!r}, which is not in it"
+    return ArchiveRefused(message, hint="pack it with tar -h, which packs what links lead to: tar -chzf …")
 
 
 def _ways(imports: Imports) -> Iterable[tuple[Layout, str, str]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Into the fleet and out of it.")
 
+MOST_PLAIN = 30
 MOST_SHOWN = 6
 
 
@@ -154,6 +155,8 @@ def _described(what: Import) -> str:
     lines = [f"{what.source} is {what.layout}{version}: {what.files} files, {size(what.bytes)}{databases}"]
     if what.left_out:
         lines.append(f"  left out: {what.left_out} files that are of no use elsewhere")
+    if what.followed:
+        lines.append(f"  by links, in the links' places: {_few(what.followed)}")
     if what.links:
         lines.append(f"  left out: {_few(what.links)}, which {'is a link' if len(what.links) == 1 else 'are links'}")
     if what.elsewhere:
@@ -171,6 +174,10 @@ def _say_secrets(session: Session, what: Import) -> None:
             session.output.say(f"  {name} leaves {file} and is sealed in the inventory")
         else:
             session.output.warn(f"{name} stands in {file} in plain; --take-secrets seals it in the inventory instead")
+    for key, file in what.plain_secrets[:MOST_PLAIN]:
+        session.output.warn(f"{file} has {key} in plain, and keeps it: it is none of {what.app}'s secrets here")
+    if (more := len(what.plain_secrets) - MOST_PLAIN) > 0:
+        session.output.warn(f"and {more} more that look like credentials")
     for name, file in what.other_secrets:
         session.output.warn(f"{file} has another {name}, which stays where it is")
 

@@ -120,11 +120,13 @@ class Imports(Model):
     rewrite: tuple[VolumePattern, ...] = ()
     """The text files in which they do."""
     leave_out: tuple[VolumePattern, ...] = ()
-    """What is of no use elsewhere: caches, locks, sockets. Links are always left out."""
+    """What is of no use elsewhere: caches, locks, sockets. A link to what is not in the archive is left out too."""
     environment: tuple[VolumePattern, ...] = ()
     """Files of NAME=value lines, in which secrets may stand too."""
     secrets: tuple[KeptSecret, ...] = ()
     """Secrets that are found in its files, and sealed."""
+    private: tuple[VolumePattern, ...] = ()
+    """JSON files in which other credentials may stand: each that stays in one is named."""
 
     def findings(self) -> Iterator[Finding]:
         for index, item in enumerate(self.layouts):

@@ -28,6 +28,7 @@ from launchpad.archives.recognising import (
     Recognised,
     is_marker,
     markers_in_its_own_folder,
+    places_in_its_own_folder,
     places_of,
     recognise,
 )
@@ -86,6 +87,8 @@ class Import:
     bytes: int
     databases: int
     """SQLite databases, each found sound."""
+    followed: tuple[str, ...]
+    """Files that links of the archive lead to, in the links' places."""
     links: tuple[str, ...]
     """Left out."""
     left_out: int
@@ -93,6 +96,8 @@ class Import:
     rewritten: tuple[str, ...]
     secrets: tuple[tuple[str, str], ...]
     """Name, and the file that has it."""
+    plain_secrets: tuple[tuple[str, str], ...]
+    """What else looks like a credential, and stays in its file in plain: its key, and the file."""
     other_secrets: tuple[tuple[str, str], ...]
     """Those with another value than the first of their name: they stay where they are."""
     take_secrets: bool
@@ -109,8 +114,8 @@ class Import:
 
     def as_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self)
-        pairs = {name: [list(item) for item in plain[name]] for name in ("secrets", "other_secrets")}
-        return plain | pairs | {name: list(plain[name]) for name in ("links", "rewritten")}
+        pairs = {name: [list(item) for item in plain[name]] for name in ("secrets", "other_secrets", "plain_secrets")}
+        return plain | pairs | {name: list(plain[name]) for name in ("links", "followed", "rewritten")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +201,8 @@ class _Reading:
         path = _private(self.folder / f"fetched-{self.count}.tar.gz")
         places, markers = places_of(app.imports), markers_in_its_own_folder(app.imports)
         self.tell(f"copying from {self.source}")
-        made = self_hosted.copy(workspace, self.source, places, markers, to=path, most_bytes=most)
+        inner = places_in_its_own_folder(app.imports)
+        made = self_hosted.copy(workspace, self.source, places, markers, inner=inner, to=path, most_bytes=most)
         if made.changed_meanwhile and self.count > 1:
             raise ArchiveRefused(
                 f"{self.source}: something still writes there, so it was not stopped", hint="stop it, then again"
@@ -221,11 +227,13 @@ def _checked(workspace: Workspace, fleet: Fleet, tenant: Tenant, app: App, readi
         files=carried.files,
         bytes=carried.bytes,
         databases=carried.databases,
+        followed=tuple(carried.followed),
         links=tuple(carried.links),
         left_out=carried.left_out,
         elsewhere=carried.elsewhere,
         rewritten=tuple(carried.rewritten),
         secrets=tuple((str(item.name), item.file) for item in finder.found.values()),
+        plain_secrets=tuple(finder.plain),
         other_secrets=tuple((str(name), file) for name, file in finder.others),
         take_secrets=reading.how.take_secrets,
         replaces=replaces,

@@ -31,7 +31,13 @@ if [ $# -eq 0 ]; then
     for marker in {markers}; do if [ -f "$marker" ]; then set -- .; fi; done
 fi
 [ $# -gt 0 ] || exit {nothing_of_it}
-exec tar -czf - -- "$@"
+# Links are packed as links, but where the app's own folder or configuration is one: then all are followed.
+follow=
+for place in "$@"; do
+    if [ -L "$place" ]; then follow=h; fi
+    for inner in {inner}; do if [ -L "$place/$inner" ]; then follow=h; fi; done
+done
+exec tar -cz"$follow"f - -- "$@"
 """
 
 
@@ -77,16 +83,24 @@ def login_of(text: str, *, port: int = 22, key: Path | None = None, confirm_key:
 
 
 def copy(
-    workspace: Workspace, login: Login, places: Sequence[str], markers: Sequence[str], *, to: Path, most_bytes: int
+    workspace: Workspace,
+    login: Login,
+    places: Sequence[str],
+    markers: Sequence[str],
+    *,
+    inner: Sequence[str] = (),
+    to: Path,
+    most_bytes: int,
 ) -> Copy:
     """Copy these of the folder's places into a tar.gz, or all of it where it has none of them and is the app's own
-    folder, as one of the markers in it tells. Nothing else leaves that machine, and nothing is written there.
-    ArchiveRefused when there is nothing of the app's, or it is too large; HostKeyUnknown when nobody confirms its key;
-    HostError."""
+    folder, as one of the markers in it tells. Where a place is a link, or one of `inner` below it, links are followed.
+    Nothing else leaves that machine, and nothing is written there. ArchiveRefused when there is nothing of the app's,
+    or it is too large; HostKeyUnknown when nobody confirms its key; HostError."""
     script = _SCRIPT.format(
         folder=shlex.quote(login.path or "."),
         places=shlex.join(places),
         markers=shlex.join(markers),
+        inner=shlex.join(inner or markers),
         no_folder=NO_FOLDER,
         nothing_of_it=NOTHING_OF_IT,
     )

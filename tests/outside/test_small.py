@@ -7,16 +7,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from launchpad.archives.opening import ArchiveRefused
 from launchpad.cli.output import Output
 from launchpad.cli.progress import telling
 from launchpad.events import Heard, StepProgress
 from launchpad.fleet.quantities import Duration, Size
 from launchpad.fleet.unstaged import keep_out
+from tests.archives.packing import CONFIG, member, of, openclaw, pack
+from tests.archives.test_carrying import Result
 from tests.cli.conftest import empty, home, terminal
 from tests.cli.terminal import Terminal
 from tests.tally import Tally, tallied
@@ -183,3 +188,137 @@ def test_a_terminal_that_lacks_our_marks_gets_others(small: Tally) -> None:
             hear(Heard(host="web-1", operation="o", tenant="alice", event=StepProgress(index=0, text=text)))
     lines = stderr.getvalue().splitlines()
     small("off a terminal nothing is said twice", len(lines) == 2, lines)
+
+
+def linked(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    return member(name, type=tarfile.SYMTYPE, linkname=target)
+
+
+WORKSPACE = {".openclaw/workspace/SOUL.md": b"who I am", ".openclaw/cron/jobs.json": {}}
+FILES = {"state/openclaw.json", "state/workspace/SOUL.md", "state/cron/jobs.json"}
+PLACES: dict[str, list[tuple[tarfile.TarInfo, bytes]]] = {
+    "its configuration is a link to dotfiles": [
+        linked(".openclaw/openclaw.json", "../dotfiles/openclaw/openclaw.json"),
+        *of(WORKSPACE | {"dotfiles/openclaw/openclaw.json": CONFIG, "dotfiles/vimrc": b""}),
+    ],
+    "the same, behind what it leads to, by another name": [
+        *of(WORKSPACE | {"dotfiles/oc.json": CONFIG}),
+        linked(".openclaw/openclaw.json", "../dotfiles/oc.json"),
+    ],
+    "the state itself is a link": [
+        linked(".openclaw", "data/oc"),
+        *of({name.replace(".openclaw", "data/oc"): text for name, text in WORKSPACE.items()}),
+        *of({"data/oc/openclaw.json": CONFIG}),
+    ],
+    "an absolute link into the home": [
+        linked(".openclaw", "/home/bob/data/oc"),
+        *of({name.replace(".openclaw", "data/oc"): text for name, text in WORKSPACE.items()}),
+        *of({"data/oc/openclaw.json": CONFIG}),
+    ],
+    "its workspace is a link": [
+        linked(".openclaw/workspace", "../clawd"),
+        *of({".openclaw/openclaw.json": CONFIG, ".openclaw/cron/jobs.json": {}, "clawd/SOUL.md": b"who I am"}),
+    ],
+    "a link to a link, and a loop": [
+        linked(".openclaw/openclaw.json", "config"),
+        linked(".openclaw/config", "../dot/files.json"),
+        linked(".openclaw/itself", "."),
+        *of(WORKSPACE | {"dot/files.json": CONFIG}),
+    ],
+}
+LEADING_OUT: dict[str, tuple[list[tuple[tarfile.TarInfo, bytes]], str]] = {
+    "the configuration": (
+        [linked(".openclaw/openclaw.json", "../dotfiles/x.json"), *of(WORKSPACE)],
+        ".openclaw/openclaw.json is a link to '../dotfiles/x.json', which is not in it",
+    ),
+    "the state": ([linked(".openclaw", "/mnt/oc"), *of({"Documents/x": b""})], ".openclaw is a link to '/mnt/oc'"),
+    "the state, an old backup beside it": (
+        [linked(".openclaw", "/mnt/oc"), *of({"old/.openclaw/openclaw.json": CONFIG})], ".openclaw is a link",
+    ),
+    "the workspace": (
+        [linked(".openclaw/workspace", "/mnt/ws"), *of({".openclaw/openclaw.json": CONFIG})],
+        ".openclaw/workspace is a link to '/mnt/ws', which is not in it",
+    ),
+    "its own folder alone": ([linked("openclaw.json", "../x"), *of({"cron/jobs.json": {}})], "openclaw.json is a link"),
+}  # fmt: skip
+TOKEN = "abcdefgh12345678ABCDEFGH"
+TOKENS: dict[str, str] = {
+    "gateway.auth.password": "correct horse",
+    "gateway.remote.token": TOKEN,
+    "hooks.token": TOKEN + "1",
+    "channels.msteams.appPassword": TOKEN + "2",
+    "channels.telegram.webhookSecret": TOKEN + "3",
+    "channels.irc.nickserv.password": TOKEN + "4",
+    "models.providers.groq.apiKey": TOKEN + "5",
+    "models.providers.own.headers.Authorization": f"Bearer {TOKEN}",
+    "tools.web.search.apiKey": TOKEN + "6",
+    "talk.apiKey": TOKEN + "7",
+    "skills.entries.notes.env.NOTES_KEY": TOKEN + "8",
+    "messages.tts.elevenlabs.apiKey": TOKEN + "9",
+    "plugins.entries.odd.config.where": "ghp_" + TOKEN,
+}
+HARMLESS = {
+    "agents.defaults.model": "anthropic/claude-sonnet-4-5",
+    "session.mainKey": "agent:main:main-123456789",
+    "hooks.sessionKey": "hook:ingress-1234567890",
+    "gateway.auth.mode": "password",
+    "channels.x.tokenFile": "/run/x",
+    "channels.y.token": "${Y_TOKEN}",
+}
+
+
+def nested(values: Mapping[str, str]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for path, value in values.items():
+        *above, last = path.split(".")
+        at = document
+        for part in above:
+            at = at.setdefault(part, {})
+        at[last] = value
+    return document
+
+
+def test_links_and_tokens_of_an_archive(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    app = openclaw(tmp_path / "workspace")
+    with tallied("outside-d3", request) as holds:
+        for index, (what, members) in enumerate(PLACES.items()):
+            (folder := tmp_path / str(index)).mkdir()
+            made = Result(app, pack(folder / "a.tgz", members))
+            same = set(made.files) - {"state/config"} == FILES and made.files["state/workspace/SOUL.md"] == b"who I am"
+            holds(f"{what}: all of it is found", same, set(made.files))
+            holds(f"{what}: with its own configuration", made.json("state/openclaw.json") == CONFIG)
+        for index, (what, (members, said)) in enumerate(LEADING_OUT.items()):
+            (folder := tmp_path / f"out-{index}").mkdir()
+            with pytest.raises(ArchiveRefused) as refused:
+                Result(app, pack(folder / "a.tgz", members))
+            holds(f"a link that leads out is refused by its name: {what}", said in str(refused.value), refused.value)
+            holds(f"and says how to pack ({what})", "tar -chzf" in refused.value.hint, refused.value.hint)
+        profiles = {
+            "a:key": {"type": "api_key", "provider": "groq", "key": TOKEN + "a"},
+            "b:oauth": {"type": "oauth", "provider": "openai-codex", "access": TOKEN + "b", "refresh": TOKEN + "c"},
+            "c:token": {"type": "token", "provider": "anthropic", "token": TOKEN + "d"},
+            "d:key": {"type": "api_key", "provider": "openai", "key": "sk-" + TOKEN},
+        }
+        config = nested(TOKENS | HARMLESS) | {"meta": CONFIG["meta"]}
+        config["channels"]["telegram"]["accounts"] = {"main": {"botToken": "123456789:" + "t" * 35}}
+        files = {
+            ".openclaw/openclaw.json": config,
+            ".openclaw/.env": f"GEMINI_API_KEY={TOKEN}e\nLANG=de_DE.UTF-8\nOPENROUTER_API_KEY={TOKEN}f\n".encode(),
+            ".openclaw/agents/main/agent/auth-profiles.json": {"version": 1, "profiles": profiles},
+            ".openclaw/credentials/whatsapp/creds.json": {"noiseKey": {"private": "x"}, "advSecretKey": TOKEN + "g"},
+            ".openclaw/devices/paired.json": b"not JSON",
+        }
+        (folder := tmp_path / "tokens").mkdir()
+        made = Result(app, pack(folder / "a.tgz", of(files)), take=True)
+        named = {key for key, file in made.finder.plain if file == "state/openclaw.json"}
+        holds("each kind of token that stays in the configuration is named", named == set(TOKENS), named ^ set(TOKENS))
+        rest = {key for key, file in made.finder.plain if file != "state/openclaw.json"}
+        wanted = {"profiles.a:key.key", "profiles.b:oauth.access", "profiles.b:oauth.refresh", "profiles.c:token.token"}
+        wanted |= {"GEMINI_API_KEY", "advSecretKey"}
+        holds("and in the other files", rest == wanted, rest ^ wanted)
+        taken = set(map(str, made.finder.found))
+        wanted = {"TELEGRAM_BOT_TOKEN", "OPENAI_API_KEY", "OPENROUTER_API_KEY"}
+        holds("those that are the app's secrets here are taken, of an account too", taken == wanted, taken)
+        text = b"".join(made.files.values())
+        gone = [item.value.reveal().encode() for item in made.finder.found.values()]
+        holds("and are in no file any more", not [value for value in gone if value in text])
