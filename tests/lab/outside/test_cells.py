@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import yaml
 
 from launchpad.runner import slots
 from tests.lab.world import World, write
 from tests.tally import tallied
 
+DISK = "/var/lib/backups-of-tenants"
+LIGHT = {"memory": "128MiB", "cpus": 0.5, "pids": 64, "disk": "256MiB"}
 PASSWORD = "the-store-was-initialised-with-this"
 WATCH = r"""
 # Prints what Docker says of each container of the clone, and the clone's secrets' digests, until nobody reads.
@@ -69,10 +72,18 @@ def alice(world: World) -> World:
     """Alice on 1.0.0; her store was initialised with a password that it does not let go of."""
     path = world.root / "inventory/apps/beacon.yaml"
     write(path, timings={"start": "30s", "steady": "1s", "stop": "5s"})
+    world.host.exec(["mkdir", "-p", DISK])
+    write(world.root / "inventory/tiers.yaml", light=LIGHT | {"backup": {"targets": ["disk"]}})
+    (world.root / "inventory/targets.yaml").write_text(yaml.safe_dump({"disk": {"kind": "local", "url": DISK}}))
+    world.launchpad("provision", "web-1", timeout=600)
     world.add_tenant("alice")
     world.launchpad("secret", "set", "alice", "STORE_PASSWORD", stdin=PASSWORD)
     world.deploy("alice")
     world.wait_for("alice")
+    store = "/srv/launchpad/tenants/alice/data/store"
+    world.host.exec(
+        ["sh", "-c", f"mkdir {store}/pg && echo 17 > {store}/pg/PG_VERSION && chown -R --reference={store} {store}/pg"]
+    )
     return world
 
 
@@ -100,6 +111,14 @@ def test_a_clone_is_a_whole_cell(alice: World, request: pytest.FixtureRequest) -
         holds("its store has the password that its data was made with", secrets.get("STORE_PASSWORD") == sha(PASSWORD))
         left = alice.host.exec(["sh", "-c", "docker ps -a; docker network ls; ls /run/launchpad/alice"]).stdout
         holds("nothing of the clone is left", "clone" not in left, left)
+        told = alice.launchpad("backup", "alice").err
+        holds("a backup says which databases were checked", "2 SQLite databases are sound" in told, told)
+        holds("and which were not", "store/pg is a database of PostgreSQL and was not checked" in told, told)
+        with clones_seen(alice) as seen:
+            done = alice.launchpad("drill", "alice", check=False)
+        holds("a drill boots the web and its store", done.code == 0, done.err[-600:])
+        secrets = {item["secret"]: item["digest"] for item in seen if "secret" in item}
+        holds("the drill's store has its password too", secrets.get("STORE_PASSWORD") == sha(PASSWORD), secrets)
 
 
 def docker(world: World, *words: str) -> list[str]:
