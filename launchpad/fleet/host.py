@@ -125,6 +125,9 @@ class Host(Model):
     resources: Resources
     operators: tuple[Operator, ...] = ()
     """Who may operate it; those of launchpad.yaml when left out."""
+    admins: tuple[OperatorName, ...] = ()
+    """Linux users of the host itself that may keep keys of their own and become root by sudo, such as [debian]. Who is
+    not named here and can do either is a finding of `status`, and `launchpad provision` takes it away."""
     caddy: Caddy = Caddy()
     storage: Storage | None = None
     """What /srv/launchpad lies on; a file of the size of resources.disk on the root disk when left out."""

@@ -44,6 +44,7 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         },
         "storage": _storage(host),
         "ssh": {"port": host.port, "root_login": False},
+        "admins": sorted(map(str, host.admins)),
         "recipients": sorted(map(str, kit_recipients(fleet.defaults))),
         "targets": [_target(workspace, fleet.targets[name]) for name in sorted(fleet.targets)],
     }

@@ -78,6 +78,8 @@ class TenantSeen:
     gone: str = ""
     """The host that it left for; empty when it did not."""
     findings: tuple[FindingSeen, ...] = ()
+    starting: bool = False
+    """Whether the host was just booted and has not started it yet."""
     rolled_back_from: str = ""
     """The version that the last rollback left; empty when something was deployed since, or the version stayed."""
 
@@ -194,6 +196,7 @@ def _tenant(name: str, value: Mapping[str, Any], host: str) -> TenantSeen:
         generations=_count(value.get("generations")),
         gone=_text(value.get("gone")),
         findings=_findings(value, host),
+        starting=value.get("starting") is True,
         rolled_back_from=_text(record.get("rolled_back_from")),
     )
 

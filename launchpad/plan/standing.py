@@ -18,6 +18,7 @@ STATES: Mapping[str, str] = {
     "unhealthy": "is meant to run, and a deciding probe does not hold",
     "broken": "died so often that the host gave up restarting it",
     "doubled": "runs here too, while the inventory has it on another host: its data goes two ways",
+    "starting": "its host was booted, and has not started it yet",
     "changing": "an operation is going on",
     "stopped": "was stopped",
     "moved": "went to another host; its data is kept, and its requests are passed on",
@@ -27,7 +28,7 @@ STATES: Mapping[str, str] = {
 }
 """Every word there is for how a tenant stands."""
 
-TROUBLE = frozenset({"unhealthy", "broken", "doubled", "absent", "unreachable"})
+TROUBLE = frozenset({"unhealthy", "broken", "starting", "doubled", "absent", "unreachable"})
 STILL = frozenset({"stopped", "moved", "retired"})
 """Trouble where the inventory says that it runs."""
 
@@ -134,7 +135,11 @@ def _seen(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing
         probes=tuple(dataclasses.asdict(probe) for probe in has.probes),
         drift=has.drift,
         findings=has.findings,
-        remarks=(*([has.breaker] if has.breaker else ()), *(failing if has.running else ()), *remarks),
+        remarks=(
+            *([has.breaker] if has.breaker else ()),
+            *(failing if has.running and not has.starting else ()),
+            *remarks,
+        ),
     )
 
 
@@ -149,6 +154,8 @@ def _state(has: TenantSeen) -> str:
         return "stopped"
     if has.breaker:
         return "broken"
+    if has.starting:
+        return "starting"
     if not has.ready or not has.traffic_open:
         return "unhealthy"
     return "healthy" if all(probe.ok for probe in has.probes) else "warning"

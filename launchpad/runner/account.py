@@ -11,12 +11,17 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import launchpad
 from launchpad.runner import paths
 from launchpad.runner.record import Record
 
 if TYPE_CHECKING:
     from launchpad.runner.host import Host
 
+WATCH = "watch"
+"""The subject of what is wrong with the watch itself."""
+RUNNER = str(launchpad.__file__).rsplit("/", 2)[0]
+"""The folder of the runner that this process is."""
 STALE_SECONDS = 90.0
 """A check that did not look for so long says nothing any more about the host."""
 MOST_BYTES = 256 << 10
@@ -60,6 +65,7 @@ class Account:
             self._facts[check] = facts
             self._looked[check] = self._host.elapsed()
             account = {
+                "runner": RUNNER,
                 "boot_id": self._host.boot_id(),
                 "at": now,
                 "elapsed": self._host.elapsed(),
@@ -85,7 +91,7 @@ def read_account(host: Host) -> tuple[list[Finding], dict[str, Any]]:
     found = _account(host)
     if found is None or found["boot_id"] != host.boot_id():
         since = found["at"] if found else 0.0
-        return [Finding("watch", "not watched", RUN_PROVISION, since=since)], {}
+        return [Finding(WATCH, "not watched", RUN_PROVISION, since=since)], {}
     findings = [Finding(**item) for item in found["findings"]]
     now = host.elapsed()
     late = {name: now - looked for name, looked in found["checks"].items() if now - looked > STALE_SECONDS}
@@ -93,8 +99,14 @@ def read_account(host: Host) -> tuple[list[Finding], dict[str, Any]]:
         late = {"": now - found["elapsed"]}
     for name, seconds in late.items():
         message = f"{name} is not watched" if name else "not watched"
-        findings.append(Finding("watch", message, RUN_PROVISION, since=host.now() - seconds))
+        findings.append(Finding(WATCH, message, RUN_PROVISION, since=host.now() - seconds))
     return findings, dict(found["facts"])
+
+
+def is_watched(host: Host, *, by: str) -> bool:
+    """Whether the watch looks at everything, and is the one of the runner in this folder."""
+    found = _account(host)
+    return found is not None and found["runner"] == by and all(item.subject != WATCH for item in read_account(host)[0])
 
 
 def done_by_watch(host: Host) -> Iterator[dict[str, Any]]:

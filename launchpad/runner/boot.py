@@ -1,32 +1,31 @@
 """After a boot: put secrets in place, start the tenants, let their traffic in, settle what was open.
 
-Nobody waits for a broken tenant: what does not start is told and left, and what is slow only delays the next a little.
-Nor does anybody wait for another one's open operation, which may go on watching a release for an hour.
+Nobody waits for a broken tenant: what does not start is told and left to the watch, and what is slow only delays the
+next a little. Nor does anybody wait for another one's open operation, which may go on watching a release for an hour.
+Who is held by an operation that began meanwhile is tried again when that is over: it may have left the tenant as it
+found it, which is down.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from launchpad.runner import cell, engine, paths, plan, slots
+from launchpad.runner import booting, cell, engine, paths, plan, slots
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import open_journals
 from launchpad.runner.moving import tombstone
 from launchpad.runner.protocol import Release
 
-STARTED = f"{paths.RUN}/booted.json"
-"""The tenants that this boot is through with: the unit may run again, and must not start what was given up since."""
 AT_ONCE = 3
 STAGGER_SECONDS = 15.0
 """When so many are starting, the next one waits for one of them, but at most so long."""
 POLL_SECONDS = 0.25
 PROBE_SECONDS = 1.0
 
-DONE, TRY_AGAIN, LOOK = 0, 1, 2
-"""Exit status: LOOK says that trying again will not help, a person must look."""
+DONE, TRY_AGAIN = 0, 1
+"""Exit status."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +38,26 @@ class Starting:
 
 
 def boot(host: Host) -> int:
-    """DONE when every tenant that is to run was started; TRY_AGAIN while Docker is down or an operation is open."""
+    """DONE when every tenant that is to run was started, or could not be; TRY_AGAIN while Docker is down, a tenant is
+    held or an operation is open."""
     try:
         host.close_traffic(())  # the gate stands before anything may be reached
         engine.settle_all(host, only="host")  # a provision that was cut off may be what brings Docker
         host.containers()  # nothing can be started before Docker answers
         held = _held(host)
         everybody = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name)]
-        failed_tenants = _start_all(host, [name for name in everybody if name not in held])
+        busy = _start_all(host, [name for name in everybody if name not in held])
         left = engine.settle_all(host)
+        busy = _start_all(host, [name for name in everybody if name in held or name in busy])
     except Failed as failed:
         _say(failed.message)
         return TRY_AGAIN
-    failed_tenants += _start_all(host, [name for name in everybody if name in held])
     for name in left:
         _say(f"operation {name} could not be settled yet")
-    return TRY_AGAIN if left else LOOK if failed_tenants else DONE
+    if busy:
+        return TRY_AGAIN
+    booting.finish(host)
+    return TRY_AGAIN if left else DONE
 
 
 def _held(host: Host) -> set[str]:
@@ -64,39 +67,38 @@ def _held(host: Host) -> set[str]:
 
 
 def _start_all(host: Host, names: Sequence[str]) -> list[str]:
-    """Start every one of these that is to run and was not yet started in this boot; those that could not be."""
-    started = _started(host)
+    """Start every one of these that is to run and was not yet seen to in this boot; those that an operation holds."""
+    started = booting.seen_to(host)
     waiting = [name for name in names if name not in started]
     starting: list[Starting] = []
-    failed_tenants: list[str] = []
+    busy: list[str] = []
     last = 0.0
     while waiting or starting:
         if waiting and (len(starting) < AT_ONCE or host.elapsed() - last >= STAGGER_SECONDS):
             name, last = waiting.pop(0), host.elapsed()
             try:
-                if begun := _start(host, name):
+                if begun := start(host, name, who="boot"):
                     starting.append(begun)
-            except (Failed, Busy, ValueError, KeyError, TypeError) as error:
+                    continue
+            except Busy:
+                busy.append(name)
+                continue
+            except (Failed, ValueError, KeyError, TypeError) as error:
                 _say(f"{name}: {engine.reason(error)}")
-                failed_tenants.append(name)
+            started = booting.see_to(host, [name])
             continue
-        through = [item for item in starting if _let_in(host, item)]
+        through = [item for item in starting if let_in(host, item, who="boot")]
         starting = [item for item in starting if item not in through]
         if through:
-            started += [item.release.tenant for item in through]
-            host.write(STARTED, json.dumps(started).encode(), mode=0o600)
+            started = booting.see_to(host, [item.release.tenant for item in through])
         else:
             host.wait(POLL_SECONDS)
-    return failed_tenants
+    return busy
 
 
-def _started(host: Host) -> list[str]:
-    return list(json.loads(host.read(STARTED) or b"[]"))
-
-
-def _start(host: Host, name: str) -> Starting | None:
-    """Start the tenant as its record says; None when it is not to run."""
-    with host.lock(f"tenant-{name}", {"who": "boot", "kind": "boot", "since": host.now()}):
+def start(host: Host, name: str, *, who: str) -> Starting | None:
+    """Start the tenant as its record says; None when it is not to run. Busy when an operation holds it."""
+    with host.lock(f"tenant-{name}", {"who": who, "kind": who, "since": host.now()}):
         record = plan.read_record(host, name)
         if record is None or not record["running"] or record["retired"] or not tombstone.may_run(host, record):
             return None
@@ -105,7 +107,7 @@ def _start(host: Host, name: str) -> Starting | None:
         return Starting(cell.read_release(host, name, record["release"]), side, host.elapsed())
 
 
-def _let_in(host: Host, item: Starting) -> bool:
+def let_in(host: Host, item: Starting, *, who: str) -> bool:
     """Open the tenant's gate once it is ready, or was given its time: it was proven when it was deployed, and a gate
     that stays closed with nobody near helps no visitor. Whether there is nothing left to wait for."""
     late = host.elapsed() - item.since >= item.release.start_seconds
@@ -115,7 +117,7 @@ def _let_in(host: Host, item: Starting) -> bool:
     if late:
         _say(f"{tenant}: not ready after {item.release.start_seconds} s; its traffic is let in all the same")
     try:
-        with host.lock(f"tenant-{tenant}", {"who": "boot", "kind": "boot", "since": host.now()}):
+        with host.lock(f"tenant-{tenant}", {"who": who, "kind": who, "since": host.now()}):
             record = plan.read_record(host, tenant)
             if record and record["running"] and record["side"] == item.side:
                 host.open_traffic([slots.address(slot, index, item.side) for index in range(slots.MOST_SERVICES)])

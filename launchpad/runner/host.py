@@ -53,12 +53,17 @@ class Container(Record):
     """The release that started it (12 hex), from its label."""
     image: str
     state: Literal["created", "running", "restarting", "paused", "exited", "dead", "removing"]
+    """Docker's word; but `dead` where Docker has not noticed that the process is gone."""
     started_at: str
     """Docker's own time stamp; changes with every start, so it tells a restart."""
     exit_code: int
     oom_killed: bool
     address: str
     """The container's IPv4 address on the tenant's network; empty when it does not run."""
+    process: int = 0
+    """Its first process, by the host's number; 0 when it does not run."""
+    ill: bool = False
+    """Whether the image's own health check says `unhealthy`."""
 
 
 class Announced(Record):

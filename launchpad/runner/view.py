@@ -6,7 +6,7 @@ that a verb uses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -65,12 +65,12 @@ class Speech(Protocol):
 class Watching(Protocol):
     """What the watcher needs."""
 
-    def deaths(self) -> AbstractContextManager[Callable[[float], bool]]:
-        """Listen to Docker. Calling what this gives waits for at most so many seconds, and says whether a container of
-        a tenant may have died meanwhile. Failed when Docker goes away."""
+    def deaths(self) -> AbstractContextManager[Callable[[float, Iterable[int]], bool]]:
+        """Listen to Docker, and to the kernel about these processes. Calling what this gives waits for at most so many
+        seconds, and says whether a container of a tenant may have died meanwhile. Failed when Docker goes away."""
 
     def start_container(self, name: str) -> None:
-        """Start a stopped container again; fine when it runs."""
+        """Start a stopped container again, or one whose end Docker has not noticed; fine when it runs."""
 
 
 class View(Host, Facts, Speech, Watching, Protocol):

@@ -1,19 +1,22 @@
 """Restart what dies, and stop what dies too often: a tenant's containers have no restart policy of Docker's, because
 Docker knows neither of secrets that must come first nor of an end.
 
-`decide` says what is to be done about a service's deaths; the loop listens to Docker, looks, and carries it out.
+`decide` says what is to be done about a service's deaths; the loop listens to Docker and the kernel, looks, and carries
+it out. A tenant that should run and has no container for a service is started anew, as a boot does.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from launchpad.runner import paths, watching
-from launchpad.runner.account import Account
+from launchpad.runner import boot, booting, paths, watching
+from launchpad.runner.account import RUN_PROVISION, Account, Finding
+from launchpad.runner.drift import read_manifest
 from launchpad.runner.engine import reason
 from launchpad.runner.host import Busy, Container, Failed
 from launchpad.runner.journal import open_journals, subject
@@ -33,6 +36,10 @@ LOOK_SECONDS = 30.0
 RESERVE_BYTES, RESERVE_SHARE = 64 << 20, 100
 """How much of the tenants' storage is kept for the dead, at most, and at most one part in so many: nothing that keeps
 its state in SQLite starts without a byte of room, the release that an undo goes back to no more than any other."""
+MOST_PAUSE = 600.0
+"""Seconds between two tries to start a tenant whose containers are missing."""
+BOOT_SECONDS = 600.0
+"""So long a boot may take before somebody is told."""
 HELD_SECONDS = 2.0
 """An operation that holds a tenant is waited for by looking again."""
 BREAKER_LINES = 20
@@ -99,8 +106,18 @@ class Patient:
     started_at: str = ""
 
 
+@dataclass
+class Absent:
+    """A tenant that should run and has no container for a service: how often it was started in vain."""
+
+    tries: int = 0
+    again_at: float = 0.0
+    finding: Finding | None = None
+
+
 def watch(host: View) -> int:
     """Watch until the process is ended. Docker may come and go."""
+    booting.begin_with(host)
     account = Account(host, (NAME, *(check.name for check in watching.CHECKS)))
     watching.begin([check(host, account) for check in watching.CHECKS], account)
     account.see(NAME, [], {})  # from now on the host is watched
@@ -111,16 +128,16 @@ def watch(host: View) -> int:
                 _attend(watcher, account, heard)
         except Failed as failed:
             _say(failed.message)
-            account.see(NAME, [], {})  # that Docker is down stands in `status` without it
+            account.see(NAME, watcher.findings(), {})  # that Docker is down stands in `status` without it
             host.wait(LOOK_SECONDS / 10)
 
 
-def _attend(watcher: Watcher, account: Account, heard: Callable[[float], bool]) -> None:
+def _attend(watcher: Watcher, account: Account, heard: Callable[[float, Iterable[int]], bool]) -> None:
     """Look at once, because containers may have died while nobody listened; then after each death, and when due."""
     while True:
         pause = watcher.look()
-        account.see(NAME, [], {})
-        heard(pause)
+        account.see(NAME, watcher.findings(), {})
+        heard(pause, watcher.processes)
 
 
 class Watcher:
@@ -129,9 +146,25 @@ class Watcher:
     def __init__(self, host: View, account: Account | None = None) -> None:
         self._host = host
         self._account = account or Account(host, ())
+        self._began = host.elapsed()
         self._patients: dict[tuple[str, str], Patient] = {}
         self._was_full = self._full = False
         """Whether the disk was at the last look, and is at this one: room may have come between a death and a look."""
+        self.processes: list[int] = []
+        """Those of the containers that ran at the last look."""
+        self._ill: list[Finding] = []
+        self._absent: dict[str, Absent] = {}
+        self._starting: list[boot.Starting] = []
+
+    def findings(self) -> list[Finding]:
+        """What is not well and what the watch cannot mend."""
+        found = [*self._ill, *(item.finding for item in self._absent.values() if item.finding)]
+        if booting.is_going_on(self._host) and self._host.elapsed() - self._began > BOOT_SECONDS:
+            minutes = f"{BOOT_SECONDS / 60:.0f} minutes"
+            found.append(
+                Finding(booting.BOOT, f"the boot has not started every tenant within {minutes}", RUN_PROVISION)
+            )
+        return found
 
     def look(self) -> float:
         """See to every dead container whose tenant is to run; how many seconds until there is something to do again."""
@@ -140,18 +173,62 @@ class Watcher:
             self._keep_reserve()
         except Failed as failed:
             _say(f"no room is kept for a full disk: {failed.message}")
-        containers = self._host.containers()
-        dead = [item for item in containers if item.state in ("exited", "dead")]
-        waits = [self._try(item) for item in dead if is_tenant_name(item.tenant)]
+        containers = [item for item in self._host.containers() if is_tenant_name(item.tenant)]
+        self.processes = [item.process for item in containers if item.process]
+        self._ill = [_illness(item) for item in containers if item.ill]
+        dead = [item for item in containers if item.state in ("created", "exited", "dead")]
+        waits = [self._try(item.tenant, partial(self._see_to, item)) for item in dead]
+        for name in filter(is_tenant_name, self._host.names(paths.TENANTS)):
+            mine = [item for item in containers if item.tenant == name]
+            waits.append(self._try(name, partial(self._see_to_absent, name, mine)))
+        self._starting = [item for item in self._starting if not boot.let_in(self._host, item, who="watch")]
+        if self._starting:
+            waits.append(boot.PROBE_SECONDS)
         return max(0.05, min([LOOK_SECONDS, *waits]))
 
-    def _try(self, item: Container) -> float:
-        """`_see_to`; one tenant that cannot be seen to, a damaged record even, never keeps the others waiting."""
+    def _try(self, tenant: str, see_to: Callable[[], float]) -> float:
+        """One tenant that cannot be seen to, a damaged record even, never keeps the others waiting."""
         try:
-            return self._see_to(item)
+            return see_to()
         except (Failed, ValueError, KeyError, TypeError) as error:
-            _say(f"{item.tenant}: {reason(error)}")
+            _say(f"{tenant}: {reason(error)}")
             return HELD_SECONDS
+
+    def _see_to_absent(self, name: str, mine: Sequence[Container]) -> float:
+        """Start the tenant anew when a service that is to run has no container; for how many seconds to wait."""
+        if not self._lacks_containers(name, mine):
+            self._absent.pop(name, None)
+            return LOOK_SECONDS
+        absent, now = self._absent.setdefault(name, Absent()), self._host.elapsed()
+        if absent.again_at > now:
+            return absent.again_at - now
+        absent.tries += 1
+        absent.again_at = now + min(LOOK_SECONDS * 2.0 ** (absent.tries - 1), MOST_PAUSE)
+        try:
+            begun = boot.start(self._host, name, who="watch")
+        except Busy:
+            del self._absent[name]
+            return HELD_SECONDS
+        except (Failed, ValueError, KeyError, TypeError) as error:
+            absent.finding = Finding(
+                NAME, f"cannot be started: {reason(error)}", f"launchpad deploy {name}", tenant=name
+            )
+            raise
+        del self._absent[name]
+        if begun:
+            self._starting.append(begun)
+            self._account.note(NAME, "containers were missing; the watch made them anew", tenant=name)
+        return LOOK_SECONDS
+
+    def _lacks_containers(self, name: str, mine: Sequence[Container]) -> bool:
+        """Whether the tenant is to run and a service of its has no container at all on the side that serves; one with
+        an open operation, or held by a breaker, is left alone."""
+        record = read_record(self._host, name)
+        if record is None or not self._may_run(record):
+            return False
+        wanted = read_manifest(self._host, name, record["started"])
+        have = {item.service for item in mine if item.side == record["side"]}
+        return not (wanted and have.issuperset(wanted.services)) and not self._has_open_operation(name)
 
     def _see_to(self, item: Container) -> float:
         """Restart the dead container, or break, or wait; for how many seconds."""
@@ -224,10 +301,16 @@ class Watcher:
     def _is_meant_to_run(self, item: Container) -> bool:
         """Whether the tenant's record wants just this container to run, and no breaker keeps it down."""
         record = read_record(self._host, item.tenant)
-        if record is None or not record["running"] or record["retired"] or not may_run(self._host, record):
+        if record is None or not self._may_run(record):
             return False
-        wanted = item.side == record["side"] and item.release == record["started"]
-        return wanted and self._host.read(_breaker(item.tenant)) is None
+        return bool(item.side == record["side"] and item.release == record["started"])
+
+    def _may_run(self, record: Mapping[str, Any]) -> bool:
+        if booting.is_going_on(self._host) and record["tenant"] not in booting.seen_to(self._host):
+            return False  # the boot's, until it has put the secrets in place
+        if not record["running"] or record["retired"] or not may_run(self._host, record):
+            return False
+        return self._host.read(_breaker(record["tenant"])) is None
 
     def _has_open_operation(self, tenant: str) -> bool:
         """Whether an operation on the tenant goes on, or was left by a runner that died: it, or what settles it,
@@ -237,6 +320,11 @@ class Watcher:
             if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":
                 return True
         return False
+
+
+def _illness(item: Container) -> Finding:
+    message = f"{item.service} is unhealthy by its own health check"
+    return Finding(NAME, message, f"launchpad logs {item.tenant}", tenant=item.tenant)
 
 
 def _breaker(tenant: str) -> str:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from launchpad.runner import cell, engine, paths
-from launchpad.runner.boot import AT_ONCE, DONE, LOOK, STAGGER_SECONDS, TRY_AGAIN, boot
+from launchpad.runner import booting, cell, engine, paths
+from launchpad.runner.boot import AT_ONCE, DONE, STAGGER_SECONDS, TRY_AGAIN, boot
 from launchpad.runner.protocol import release_from_json
 from launchpad.runner.verbs.submit import submit
 from tests.memory.releases import deploy_body, release
@@ -19,6 +19,7 @@ def rebooted(*tenants: str) -> MemoryView:
     host = MemoryView()
     for number, tenant in enumerate(tenants or ("alice",)):
         deployed(tenant=tenant, slot=7 + number, host=host)
+    booting.begin_with(host)
     host.wait(5)
     host.reboot()
     return host
@@ -54,7 +55,7 @@ def test_a_tenant_that_cannot_be_started_holds_up_nobody_and_is_told(capsys: pyt
     host = rebooted("alice", "bob", "carol")
     host.remove(paths.vault("alice"))
     host.write(paths.record("bob"), b"{torn")
-    assert boot(host) == LOOK
+    assert boot(host) == DONE, "a unit that failed never comes back, and the watch tries on"
     assert host.request(site("carol")) != "held"
     said = capsys.readouterr().err
     assert "alice" in said and "bob" in said and "secret-of" not in said
@@ -105,11 +106,11 @@ def test_with_docker_down_it_is_tried_again() -> None:
 def test_a_second_run_of_the_unit_starts_nothing_that_was_given_up_since() -> None:
     host = rebooted("alice", "bob")
     host.remove(paths.vault("bob"))
-    assert boot(host) == LOOK
+    assert boot(host) == DONE
     breaker = f"{paths.tenant('alice')}/breaker.json"
     host.write(breaker, b"{}")
     host.dies("lp-alice-a-web-1")
-    assert boot(host) == LOOK
+    assert boot(host) == DONE
     assert host.read(breaker) == b"{}"
     assert host.boxes["lp-alice-a-web-1"].state == "exited"
 
@@ -122,12 +123,45 @@ def test_after_the_next_boot_everything_is_started_again() -> None:
     assert host.request(site("alice")) == record_of(host)["release"]
 
 
-def test_a_tenant_that_an_operation_holds_is_left_to_it() -> None:
+def test_a_tenant_that_an_operation_holds_is_left_to_it_and_started_when_that_is_over() -> None:
     host = rebooted("alice", "bob")
     with host.lock("tenant-alice", {"operation": "operation-2"}):
-        assert boot(host) == LOOK
+        assert boot(host) == TRY_AGAIN
+        assert booting.is_going_on(host)
     assert host.boxes["lp-alice-a-web-1"].state == "exited"
     assert host.boxes["lp-bob-a-web-1"].state == "running"
+    assert boot(host) == DONE
+    assert host.request(site("alice")) == record_of(host)["release"]
+    assert not booting.is_going_on(host)
+
+
+def test_a_tenant_is_started_that_an_operation_found_down_in_the_boot_and_left_so() -> None:
+    host = rebooted("alice", "bob")
+    made = release(app="beacon:2")
+    host.registry |= {service.image for service in made[0].services}
+    host.behaviours |= {service.image: "never" for service in made[0].services}
+    list(submit(host, deploy_body("operation-fails", made), CALLER))
+    with host.lock("tenant-alice", {"operation": "operation-fails"}):
+        assert boot(host) == TRY_AGAIN
+    engine.carry_out(host, "operation-fails")
+    assert host.boxes["lp-alice-a-web-1"].state != "running", "the control: what was down is down again"
+    assert boot(host) == DONE
+    assert host.request(site("alice")) == record_of(host)["release"]
+
+
+def test_a_host_that_was_just_provisioned_does_not_boot_and_one_that_comes_back_does() -> None:
+    host = MemoryView()
+    assert not booting.is_going_on(host)
+    booting.begin_with(host)
+    assert not booting.is_going_on(host)
+    host.reboot()
+    assert booting.is_going_on(host)
+    booting.begin_with(host)
+    assert booting.is_going_on(host)
+    host.docker_down = True
+    assert boot(host) == TRY_AGAIN and booting.is_going_on(host)
+    host.docker_down = False
+    assert boot(host) == DONE and not booting.is_going_on(host)
 
 
 def test_the_project_of_a_tenant_is_named_as_the_engine_names_it() -> None:

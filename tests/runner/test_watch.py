@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import engine, paths
+from launchpad.runner import booting, engine, paths
 from launchpad.runner.account import done_by_watch
 from launchpad.runner.host import Failed
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import (
+    BOOT_SECONDS,
     LOOK_SECONDS,
     MOST_DEATHS,
+    MOST_PAUSE,
     WINDOW_SECONDS,
     Break,
     Death,
@@ -265,6 +267,96 @@ def test_one_tenant_that_cannot_be_seen_to_keeps_no_other_waiting() -> None:
     host.dies("lp-bob-a-web-1")
     go_on(Watcher(host), host, seconds=5)
     assert host.started == ["lp-bob-a-web-1"]
+
+
+def test_what_docker_takes_for_running_is_started_again_when_its_process_is_gone() -> None:
+    host = deployed()
+    host.boxes[WEB] = host.boxes[WEB].but(state="dead", process=0)
+    go_on(Watcher(host), host, seconds=3)
+    assert host.started == [WEB]
+
+
+def test_a_tenant_whose_container_is_gone_is_started_anew_with_its_secrets_and_let_in() -> None:
+    host = deployed()
+    release = record_of(host)["release"]
+    del host.boxes[WEB]
+    host.remove(paths.secrets("alice", release))
+    host.opened.clear()
+    watcher = Watcher(host)
+    go_on(watcher, host, seconds=10)
+    assert host.request("alice.example.com") == release
+    assert watcher.findings() == []
+    assert [item["message"] for item in done_by_watch(host)] == ["containers were missing; the watch made them anew"]
+
+
+def test_a_tenant_that_cannot_be_started_is_a_finding_and_tried_ever_more_seldom_until_it_can() -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    del host.boxes[WEB]
+    vault = {path: host.files.pop(path) for path in list(host.files) if path.startswith(paths.vault("alice"))}
+    watcher = Watcher(host)
+    tries: list[float] = []
+    has_image = host.has_image
+
+    def count(image: str) -> bool:
+        tries.append(host.now())
+        return has_image(image)
+
+    host.has_image = count  # type: ignore[method-assign]
+    go_on(watcher, host, seconds=3600)
+    (found,) = watcher.findings()
+    assert (found.tenant, found.hint) == ("alice", "launchpad deploy alice")
+    assert found.message.startswith("cannot be started: ") and "secret-of" not in found.message
+    assert 5 <= len(set(tries)) <= 15 and host.boxes["lp-bob-a-web-1"].state == "running"
+    host.files |= vault
+    go_on(watcher, host, seconds=MOST_PAUSE)
+    assert watcher.findings() == [] and host.request("alice.example.com") == record_of(host)["release"]
+
+
+@pytest.mark.parametrize("kept_down", ["stopped", "breaker", "operation", "boot"])
+def test_a_tenant_without_containers_is_left_alone_where_something_else_decides(kept_down: str) -> None:
+    host = deployed()
+    if kept_down == "stopped":
+        operate(host, "stop")
+    if kept_down == "breaker":
+        host.write(f"{paths.tenant('alice')}/breaker.json", b"{}")
+    if kept_down == "operation":
+        reopened(host)
+    if kept_down == "boot":
+        host.write(booting.BOOTS, b"")
+    host.boxes.clear()
+    go_on(Watcher(host), host, seconds=600)
+    assert not host.boxes
+
+
+def test_while_the_host_boots_the_watch_sees_to_those_alone_whose_turn_is_over() -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    booting.begin_with(host)
+    host.reboot()
+    booting.see_to(host, ["bob"])
+    watcher = Watcher(host)
+    go_on(watcher, host, seconds=60)
+    assert {name.split("-")[1] for name in host.started} == {"bob"}
+    assert watcher.findings() == []
+    go_on(watcher, host, seconds=BOOT_SECONDS)
+    assert [item.subject for item in watcher.findings()] == ["boot"]
+    booting.finish(host)
+    go_on(watcher, host, seconds=60)
+    assert {name.split("-")[1] for name in host.started} == {"alice", "bob"}
+    assert watcher.findings() == []
+
+
+def test_what_docker_calls_unhealthy_is_a_finding_and_nothing_is_restarted_for_it() -> None:
+    host = deployed()
+    watcher = Watcher(host)
+    host.boxes[WEB] = host.boxes[WEB].but(ill=True)
+    go_on(watcher, host, seconds=300)
+    (found,) = watcher.findings()
+    assert (found.tenant, found.message) == ("alice", "web is unhealthy by its own health check")
+    assert found.hint == "launchpad logs alice"
+    assert host.started == []
+    host.boxes[WEB] = host.boxes[WEB].but(ill=False)
+    go_on(watcher, host, seconds=LOOK_SECONDS)
+    assert watcher.findings() == []
 
 
 def test_a_death_long_after_the_others_is_waited_for_only_a_second() -> None:

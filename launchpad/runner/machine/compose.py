@@ -8,7 +8,7 @@ from typing import Any
 
 from launchpad.runner.host import Failed
 from launchpad.runner.machine.command import succeed
-from launchpad.runner.machine.containers import listed
+from launchpad.runner.machine.containers import listed, wake
 
 # The plugin's own binary: `docker compose` would start it as a child that outlives a killed runner.
 _COMPOSE = "/usr/libexec/docker/cli-plugins/docker-compose"
@@ -36,6 +36,7 @@ class ComposeProjects:
 
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
         flags = ["--detach", "--no-build", "--pull=never", "--quiet-pull", "--remove-orphans"]
+        _wake_all(project)
         words = [*_compose(project, folder), "--progress=plain", "up", *flags]
         try:
             succeed(words, environment=environment, seconds=_UP_SECONDS)
@@ -47,6 +48,7 @@ class ComposeProjects:
     def start(self, project: str) -> None:
         if not _has_containers(project):
             raise Failed(f"{project} has no containers to start")
+        _wake_all(project)
         succeed([*_compose(project), "start"], seconds=_UP_SECONDS)
 
     def stop(self, project: str, seconds: int) -> None:
@@ -61,6 +63,13 @@ class ComposeProjects:
 def _compose(project: str, folder: str = "") -> list[str]:
     where = [f"--project-directory={folder}", f"--file={folder}/compose.yaml"] if folder else []
     return [_COMPOSE, _NO_ENVIRONMENT_FILE, "--ansi=never", f"--project-name={project}", *where]
+
+
+def _wake_all(project: str) -> None:
+    """Compose leaves alone what Docker takes for running."""
+    for item in listed(f"com.docker.compose.project={project}"):
+        if item["State"] == "running":
+            wake(item["Id"])
 
 
 def _has_containers(project: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 _MOST_OUTPUT = 256 * 1024
 _STANDARD_OUTPUT = 1
+TOLD_SECONDS, _TOLD_POLL = 1.0, 0.1
+"""So long Docker may take to hear of the end of a process."""
+_USUAL_STOP = 10
+"""Seconds that Docker gives a container to stop when nobody says otherwise."""
+_RESTART_SECONDS = 60
 
 
 def listed(*labels: str) -> list[dict[str, Any]]:
@@ -34,7 +41,7 @@ class DockerContainers(DockerLogs, DiskFiles):
 
     def containers(self, tenant: str = "") -> list[Container]:
         labels = [f"launchpad.tenant={tenant}" if tenant else "launchpad.tenant"]
-        inspected = (docker.call("GET", f"/containers/{item['Id']}/json", fine=(404,)) for item in listed(*labels))
+        inspected = (inspected_alive(item["Id"]) for item in listed(*labels))
         return sorted((_container(item) for item in inspected if item), key=lambda item: item.name)
 
     def log_lines(self, project: str, lines: int) -> list[str]:
@@ -52,6 +59,7 @@ class DockerContainers(DockerLogs, DiskFiles):
         return [text for _, text in sorted(found)]
 
     def start_container(self, name: str) -> None:
+        wake(name)
         docker.call("POST", f"/containers/{quote(name)}/start", fine=(304,))
 
     def docker_version(self) -> str:
@@ -77,13 +85,15 @@ class DockerContainers(DockerLogs, DiskFiles):
         return Output(code=code, out=out, err=err)
 
     @contextmanager
-    def deaths(self) -> Iterator[Callable[[float], bool]]:
+    def deaths(self) -> Iterator[Callable[[float, Iterable[int]], bool]]:
         wanted = {"type": ["container"], "event": ["die"], "label": ["launchpad.tenant"]}
         with docker.asked("GET", f"/events?filters={quote(json.dumps(wanted))}") as answer:
             docker.must_succeed(answer)
 
-            def wait(seconds: float) -> bool:
-                answer.stream.wait_at_most(seconds)
+            def wait(seconds: float, processes: Iterable[int]) -> bool:
+                if answer.stream.is_silent() and _one_ends(processes, answer.stream, seconds):
+                    return True
+                answer.stream.wait_at_most(0.001)
                 with suppress(TimeoutError):
                     if not answer.stream.line():
                         raise Failed("Docker went away")
@@ -91,6 +101,64 @@ class DockerContainers(DockerLogs, DiskFiles):
                 return False
 
             yield wait
+
+
+def inspected_alive(identity: str) -> dict[str, Any] | None:
+    """What Docker says of a container, and `dead` where it says `running` of one whose process is gone: containerd died
+    with it, and nobody told Docker. None when there is no such container."""
+    for _ in range(int(TOLD_SECONDS / _TOLD_POLL)):
+        found: dict[str, Any] | None = docker.call("GET", f"/containers/{quote(identity)}/json", fine=(404,))
+        if not found or not found["State"]["Running"] or _lives(found):
+            return found
+        time.sleep(_TOLD_POLL)
+    return found and found | {"State": found["State"] | {"Status": "dead"}}
+
+
+def wake(identity: str) -> None:
+    """Have Docker notice the end of a container that it takes for running, and start the container again; nothing to do
+    for any other."""
+    found = inspected_alive(identity)
+    if not found or not found["State"]["Running"] or found["State"]["Status"] != "dead":
+        return
+    try:
+        if (found["Config"].get("StopTimeout") or _USUAL_STOP) <= _USUAL_STOP:
+            docker.call("POST", f"/containers/{quote(found['Id'])}/restart?t=0", seconds=2 * _USUAL_STOP)
+            return
+    except Failed:
+        pass
+    # Docker waits for a process that is gone as long as for one that stops. A Docker that starts anew looks itself, and
+    # with live-restore nobody else's container notices.
+    from launchpad.runner.machine.command import succeed
+
+    succeed(["systemctl", "restart", "docker.service"], seconds=_RESTART_SECONDS)
+
+
+def _lives(found: dict[str, Any]) -> bool:
+    """Whether the kernel has the container's first process: in the container's own control group, for a number is given
+    again. A zombie is in none."""
+    try:
+        with open(f"/proc/{found['State']['Pid']}/cgroup") as file:  # noqa: PTH123  pathlib costs an import
+            return found["Id"] in file.read()
+    except OSError:
+        return False
+
+
+def _one_ends(processes: Iterable[int], stream: Stream, seconds: float) -> bool:
+    """Wait until one of the processes ends (True), the stream has something to say, or the seconds are over."""
+    handles: list[int] = []
+    try:
+        for process in processes:
+            try:
+                handles.append(os.pidfd_open(process))
+            except OSError:
+                return True
+        poll = select.poll()
+        for handle in (*handles, stream.fileno()):
+            poll.register(handle, select.POLLIN)
+        return any(handle in handles for handle, _ in poll.poll(seconds * 1000))
+    finally:
+        for handle in handles:
+            os.close(handle)
 
 
 def _container(found: dict[str, Any]) -> Container:
@@ -109,6 +177,8 @@ def _container(found: dict[str, Any]) -> Container:
         exit_code=state["ExitCode"],
         oom_killed=state["OOMKilled"],
         address=(networks.get(f"lp-{tenant}") or {}).get("IPAddress", ""),
+        process=state["Pid"] if state["Status"] in ("running", "paused") else 0,
+        ill=(state.get("Health") or {}).get("Status") == "unhealthy",
     )
 
 

@@ -38,6 +38,13 @@ class Stream:
         """From here on, all reads together take so long, however slowly the other side drips."""
         self._deadline = time.monotonic() + seconds
 
+    def is_silent(self) -> bool:
+        """Whether nothing is kept here that came already."""
+        return not self._buffer
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
     def line(self) -> bytes:
         """The next line with its end; what is left at the end of the stream; empty after that."""
         searched = 0

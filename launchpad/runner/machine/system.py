@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
 import struct
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from launchpad.runner.host import Failed, Progress
 from launchpad.runner.machine.command import run, succeed
+from launchpad.runner.machine.files import DiskFiles
 from launchpad.runner.machine.storage import make_storage, storage
 from launchpad.runner.provision.settings import Storage
-from launchpad.runner.provision.system import Check, Doing, Facts, Owned, Stored, Unit, User
-from launchpad.runner.provision.wanted import OPERATORS
+from launchpad.runner.provision.system import Check, Doing, Facts, Other, Owned, Stored, Unit, User
+from launchpad.runner.provision.wanted import OPERATORS, SSHD
+from launchpad.runner.provision.wanted import SUDOERS as OWN_SUDOERS
 
+if TYPE_CHECKING:
+    import pwd
+
+SUDOERS = "/etc/sudoers"
+REMOVED = ".removed-by-launchpad"
+SSHD_KEYWORDS = frozenset(
+    {
+        "allowgroups", "allowusers", "authorizedkeysfile", "authorizedprincipalscommand", "authorizedprincipalsfile",
+        "chrootdirectory", "denygroups", "denyusers", "forcecommand", "gssapiauthentication", "hostbasedauthentication",
+        "kerberosauthentication", "listenaddress", "pubkeyauthentication", "setenv", "strictmodes", "usepam",
+    }
+)  # fmt: skip
 _APT = ("apt-get", "--quiet", "--yes", "--option=DPkg::Lock::Timeout=300")
 _APT_INSTALL = ("--no-install-recommends", "--option=Dpkg::Options::=--force-confdef")
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a", "UCF_FORCE_CONFFOLD": "1"}
 _APT_SECONDS = 1200
 _NETLINK_AUDIT = 9
 _AUDIT_GET = 1000
+_AT_BOOT = ("enabled", "static", "alias", "indirect", "generated")
 _JIFFIES = os.sysconf("SC_CLK_TCK")
 
 
@@ -80,6 +98,28 @@ class LinuxSystem:
         if self.user(name) is not None:
             succeed(["userdel", "--force", name])
 
+    def others(self, allowed: Sequence[str]) -> tuple[Other, ...]:
+        return (*_roots(allowed), *_sudoers(allowed), *_keys(allowed))
+
+    def keep_out(self, other: Other, admins: Sequence[str]) -> None:
+        match other.by:
+            case "sudo":
+                from launchpad.runner.provision.text import text
+
+                lines = "\n".join(f"{name}\tALL=(ALL:ALL) NOPASSWD: ALL" for name in admins)
+                self.check("sudoers", wanted := text(SUDOERS, admins=lines))
+                DiskFiles().write(SUDOERS, wanted.encode(), mode=0o440)
+            case "number":
+                # userdel and usermod refuse for a user whose number has processes, and root's always has.
+                shadow = Path("/etc/passwd").read_text().splitlines(keepends=True)
+                kept = "".join(line for line in shadow if not line.startswith(f"{other.name}:"))
+                DiskFiles().write("/etc/passwd", kept.encode())
+            case "docker":
+                succeed(["gpasswd", "--delete", other.name, "docker"])
+            case "keys":
+                for path in _key_files(other.name):
+                    path.rename(f"{path}{REMOVED}")
+
     def owned(self, path: str) -> Owned | None:
         try:
             found = os.lstat(path)
@@ -90,10 +130,12 @@ class LinuxSystem:
     # Units
 
     def unit(self, name: str) -> Unit:
-        enabled = run(["systemctl", "is-enabled", "--quiet", "--", name]).code == 0
-        return Unit(enabled, run(["systemctl", "is-active", "--quiet", "--", name]).code == 0)
+        shown = run(["systemctl", "show", "--property=ActiveState,UnitFileState", "--", name]).out.decode()
+        state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        return Unit(state.get("UnitFileState") in _AT_BOOT, state.get("ActiveState") in ("active", "reloading"))
 
     def enable(self, names: Sequence[str]) -> None:
+        run(["systemctl", "unmask", "--quiet", "--", *names])
         succeed(["systemctl", "enable", "--quiet", "--", *names], seconds=120)
 
     def disable(self, name: str) -> None:
@@ -107,6 +149,15 @@ class LinuxSystem:
         if said.code and not (doing == "stop" and said.code == 5):  # 5: there is no such unit
             lines = run(["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=15", f"--unit={name}"]).out
             raise Failed(f"cannot {doing} {name}", lines=lines.decode(errors="replace").splitlines())
+
+    def docker_answers(self) -> bool:
+        from launchpad.runner.machine.containers import DockerContainers
+
+        try:
+            DockerContainers().docker_version()
+        except Failed:
+            return False
+        return True
 
     def reload_units(self) -> None:
         succeed(["systemctl", "daemon-reload"])
@@ -140,12 +191,13 @@ class LinuxSystem:
         make_storage(storage, progress)
 
     def container_image(self, name: str) -> str | None:
+        from launchpad.runner.machine.containers import inspected_alive
+
         try:
-            said = run(["docker", "inspect", "--format={{.State.Running}} {{.Config.Image}}", name])
+            found = inspected_alive(name)
         except Failed:
             return None  # Docker is not installed yet
-        running, _, image = said.out.decode().strip().partition(" ")
-        return image if running == "true" else None
+        return found["Config"]["Image"] if found and found["State"]["Status"] == "running" else None
 
     # Checks
 
@@ -167,9 +219,23 @@ class LinuxSystem:
             lines = (said.err + said.out).decode(errors="replace").replace(file.name, kind).splitlines()
             raise Failed(f"{kind} does not accept its configuration", lines=lines[-20:])
 
-    def sshd_says(self) -> Mapping[str, str]:
-        out = succeed(["/usr/sbin/sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1"]).decode()
-        return dict(line.partition(" ")[::2] for line in out.splitlines())
+    def sshd_strays(self) -> tuple[str, ...]:
+        from launchpad.runner.provision.text import text
+
+        Path("/run/sshd").mkdir(exist_ok=True)
+        ours = text("/etc/ssh/sshd_config")
+        judged = _judged_keywords(Path(SSHD).read_text()) if Path(SSHD).exists() else frozenset()
+        found = []
+        for user in dict.fromkeys(("root", OPERATORS, *(item.pw_name for item in _people()))):
+            context = f"user={user},host=localhost,addr=127.0.0.1"
+            is_now = _sshd_lines(["-C", context], judged)
+            should_be = _sshd_lines(["-f", "/dev/stdin", "-C", context], judged, stdin=ours.encode())
+            for keyword in sorted(judged):
+                now, wanted = is_now.get(keyword, ()), should_be.get(keyword, ())
+                if now != wanted:
+                    shown = f"`{keyword} {', '.join(now) or 'unset'}`"
+                    found.append(f"sshd has {shown} for {user}, not `{', '.join(wanted) or 'unset'}`")
+        return tuple(found)
 
     def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
         with tempfile.TemporaryDirectory(prefix="launchpad-") as folder:
@@ -204,6 +270,85 @@ class LinuxSystem:
         import launchpad
 
         return str(Path(str(launchpad.__file__)).parent.parent)
+
+
+# --- who gets in, and who is root -------------------------------------------------------------------------------------
+
+
+def _people() -> list[pwd.struct_passwd]:
+    """The users that a login shell is started for."""
+    import pwd
+
+    return [user for user in pwd.getpwall() if user.pw_shell.rpartition("/")[2] not in ("nologin", "false", "sync", "")]
+
+
+def _judged_keywords(ours: str) -> frozenset[str]:
+    """What Launchpad's part of sshd's configuration decides, and what else could let people in or keep them out."""
+    words = (line.split(None, 1)[0].lower() for line in ours.splitlines() if line.strip() and line.strip()[0] != "#")
+    return frozenset(words) - {"match"} | SSHD_KEYWORDS
+
+
+def _sshd_lines(words: Sequence[str], judged: frozenset[str], *, stdin: bytes = b"") -> dict[str, tuple[str, ...]]:
+    """What sshd says that its configuration comes to: keyword → values."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in succeed(["/usr/sbin/sshd", "-T", *words], stdin=stdin).decode(errors="replace").splitlines():
+        keyword, _, value = line.partition(" ")
+        if keyword in judged:
+            found[keyword] = (*found.get(keyword, ()), value)
+    return found
+
+
+def _roots(allowed: Sequence[str]) -> Iterator[Other]:
+    import grp
+    import pwd
+
+    for user in pwd.getpwall():
+        if user.pw_uid == 0 and user.pw_name != "root":
+            yield Other(user.pw_name, "number", f"the user {user.pw_name} has root's number")
+    with suppress(KeyError):  # there is no Docker yet
+        for name in grp.getgrnam("docker").gr_mem:
+            if name not in allowed:
+                yield Other(name, "docker", f"the user {name} may command Docker, and so is root")
+
+
+def _sudoers(allowed: Sequence[str]) -> Iterator[Other]:
+    """Whom sudo's own reading of its rules lets become root, beside what Launchpad's own rules say."""
+    import grp
+
+    from launchpad.runner.provision.text import text
+
+    if not Path(OWN_SUDOERS).exists():
+        return  # before the first provision: nothing is Launchpad's yet
+    words = ["cvtsudoers", "--output-format=json"]
+    ours = json.loads(succeed(words, stdin=text(SUDOERS, admins="").encode()))["User_Specs"]
+    for rule in json.loads(succeed([*words, SUDOERS]))["User_Specs"]:
+        if rule in ours:
+            continue
+        for user in rule["User_List"]:
+            kind, name = next(iter(user.items()))
+            names: Sequence[str] = [str(name)]
+            if kind == "usergroup":
+                with suppress(KeyError):
+                    names = grp.getgrnam(str(name)).gr_mem
+            for who in names:
+                if who not in allowed[2:]:
+                    yield Other(who, "sudo", f"sudo lets {who} become root by a rule that is not Launchpad's")
+
+
+def _keys(allowed: Sequence[str]) -> Iterator[Other]:
+    for user in _people():
+        if user.pw_name not in allowed:
+            for path in _key_files(user.pw_name):
+                yield Other(user.pw_name, "keys", f"keys let {user.pw_name} in: {path}")
+
+
+def _key_files(name: str) -> list[Path]:
+    """Where sshd looks for the user's keys, and finds some."""
+    import pwd
+
+    home = pwd.getpwnam(name).pw_dir
+    files = [Path(home, ".ssh", file) for file in ("authorized_keys", "authorized_keys2")]
+    return [path for path in files if path.is_file() and path.read_text(errors="replace").strip()]
 
 
 def _apt(*words: str) -> None:

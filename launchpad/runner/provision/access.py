@@ -15,6 +15,7 @@ from launchpad.runner.provision import reverts
 from launchpad.runner.provision.reverts import SECONDS, File, look_at, restore
 from launchpad.runner.provision.steps import ChangeAccess
 from launchpad.runner.provision.system import Check, ProvisionHost
+from launchpad.runner.provision.text import text
 
 if TYPE_CHECKING:
     from launchpad.runner.provision.apply import Context
@@ -25,8 +26,8 @@ CHECKS: Mapping[str, Check] = {
     "/etc/ssh/sshd_config.d/00-launchpad.conf": "sshd",
     "/etc/launchpad/firewall.nft": "firewall",
 }
-MUST_HOLD = {"passwordauthentication": "no", "kbdinteractiveauthentication": "no", "pubkeyauthentication": "yes"}
-"""What sshd's whole configuration must come to; some other file of it could win over ours."""
+SSHD_CONFIG = "/etc/ssh/sshd_config"
+"""Launchpad replaces the whole of it when something else in it, or in a file that it reads, wins over Launchpad's."""
 
 
 def change(step: ChangeAccess, context: Context) -> None:
@@ -38,7 +39,7 @@ def change(step: ChangeAccess, context: Context) -> None:
     if found is None:
         for path, kind in CHECKS.items():
             host.system.check(kind, step.files[path])
-        files = {path: record_as_json(look_at(host, path)) for path in step.files}
+        files = {path: record_as_json(look_at(host, path)) for path in (*step.files, SSHD_CONFIG)}
         found = reverts.arm(host, context.identifier, "access", files=files)
     if found.state == "armed":
         reverts.start_timer(host, found)
@@ -88,10 +89,8 @@ def _make(step: ChangeAccess, host: ProvisionHost, found: reverts.Revert) -> Non
 
 
 def _hold(host: ProvisionHost) -> None:
-    says = host.system.sshd_says()
-    for keyword, value in MUST_HOLD.items():
-        if says.get(keyword) != value:
-            raise Failed(
-                f"sshd would still have `{keyword} {says.get(keyword, '?')}`: another file of its configuration wins",
-                lines=["/etc/ssh/sshd_config must begin with: Include /etc/ssh/sshd_config.d/*.conf"],
-            )
+    """Have Launchpad's part of sshd's configuration win, whatever else there is."""
+    if host.system.sshd_strays():
+        host.write(SSHD_CONFIG, text(SSHD_CONFIG).encode())
+    if strays := host.system.sshd_strays():
+        raise Failed("sshd would not do what Launchpad's part of its configuration says", lines=strays)

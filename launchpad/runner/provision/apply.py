@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, assert_never
 
 from launchpad.runner import paths
+from launchpad.runner.account import is_watched
 from launchpad.runner.backups import credentials
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
@@ -23,6 +24,7 @@ from launchpad.runner.provision.steps import (
     EnableUnits,
     HostStep,
     InstallPackages,
+    KeepOthersOut,
     MakeFolders,
     MakeStorage,
     PutFiles,
@@ -34,8 +36,13 @@ from launchpad.runner.provision.steps import (
 from launchpad.runner.provision.system import ProvisionHost, User
 from launchpad.runner.provision.text import text
 
+ROOT, OPERATORS = "root", "launchpad"
+SUDOERS = "/etc/sudoers"
 CADDY_PROJECT = "launchpad-caddy"
 CADDY_SECONDS = 30
+WATCH = "launchpad-watch.service"
+WATCH_SECONDS = 10
+"""So long its first account may take."""
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 COMPOSE = f"{paths.CADDY}/compose.yaml"
 NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage, SetKernel)
@@ -80,17 +87,23 @@ def look(step: HostStep, context: Context) -> dict[str, Any]:
             return {"values": {key: system.kernel(key) for key in step.values}}
         case EnableUnits():
             units = {name: system.unit(name) for name in (*step.units, *step.later)}
-            return {"units": {name: [unit.enabled, unit.active] for name, unit in units.items()}}
+            works = {name: _works(host, name) for name in step.units if units[name].active}
+            return {"units": {name: [unit.enabled, unit.active] for name, unit in units.items()}, "works": works}
         case MakeStorage():
             stored = system.storage()
             return {"source": stored.source, "size_mb": stored.size_mb, "quotas": stored.quotas}
         case RunCaddy():
             running = system.container_image(CADDY_PROJECT)
-            return {"running": running, "files": _files(host, [COMPOSE])}
+            answers = running is not None and _caddy_answers(host)
+            return {"running": running, "answers": answers, "files": _files(host, [COMPOSE])}
         case UseCaddyfile():
             return {"files": _files(host, [CADDYFILE])}
         case ChangeAccess():
-            return {"files": _files(host, step.files), "firewall": system.firewall()}
+            files = _files(host, [*step.files, access.SSHD_CONFIG])
+            return {"files": files, "firewall": system.firewall(), "sshd": list(system.sshd_strays())}
+        case KeepOthersOut():
+            others = system.others((ROOT, OPERATORS, *step.admins))
+            return {"others": [record_as_json(item) for item in others], "files": _files(host, [SUDOERS])}
         case RecordSettings():
             settings = settings_from_json(json.loads(step.text)["settings"])
             return {"files": _files(host, [SETTINGS]), "credentials": credentials.missing(host, settings)}
@@ -123,6 +136,9 @@ def apply(step: HostStep, context: Context) -> None:
             _use_caddyfile(step, host)
         case ChangeAccess():
             access.change(step, context)
+        case KeepOthersOut():
+            for other in system.others((ROOT, OPERATORS, *step.admins)):
+                system.keep_out(other, step.admins)
         case RecordSettings():
             host.write(SETTINGS, step.text.encode())
         case _:
@@ -158,7 +174,7 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
                 host.load_sites()
         case ChangeAccess():
             access.undo(_remembered(before), context)
-        case RecordSettings():
+        case KeepOthersOut() | RecordSettings():  # a lost key or number is put back by hand: the files are kept
             _restore(host, before)
         case _:
             assert_never(step)
@@ -196,6 +212,19 @@ def _enable(step: EnableUnits, host: ProvisionHost) -> None:
     for name in step.units:
         if not host.system.unit(name).active:
             host.system.act(name, "start")
+        elif not _works(host, name):
+            host.system.act(name, "restart")
+    for _ in range(WATCH_SECONDS * 10 if WATCH in step.units else 0):
+        if _works(host, WATCH):
+            break
+        host.wait(0.1)
+
+
+def _works(host: ProvisionHost, name: str) -> bool:
+    """Whether a unit that is active does its work: a process can be there and hang, or be one of an older runner."""
+    if name == "docker.service":
+        return host.system.docker_answers()
+    return name != WATCH or is_watched(host, by=host.system.runner())
 
 
 def _tell(step: PutFiles, host: ProvisionHost) -> None:
@@ -215,20 +244,28 @@ def _tell(step: PutFiles, host: ProvisionHost) -> None:
 
 def _run_caddy(step: RunCaddy, context: Context) -> None:
     host: ProvisionHost = context.host
+    host.close_traffic(())  # the gate stands before anything may be reached
     host.pull(step.image, context.say)
     host.write(COMPOSE, step.compose.encode())
     if host.read(CADDYFILE) is None:
         host.write(CADDYFILE, text(CADDYFILE).encode())
+    if host.system.container_image(CADDY_PROJECT) and not _caddy_answers(host):
+        host.stop(CADDY_PROJECT, 10)  # it hangs: Compose would leave it as it is
     host.up(paths.CADDY, CADDY_PROJECT, {})
     for _ in range(CADDY_SECONDS * 10):
-        try:
-            host.adapt(text(CADDYFILE))
-        except Failed:
-            host.wait(0.1)
-        else:
+        if _caddy_answers(host):
             return
+        host.wait(0.1)
     lines = host.log_lines(CADDY_PROJECT, 20)
     raise Failed(f"Caddy does not answer within {CADDY_SECONDS} s", lines=lines)
+
+
+def _caddy_answers(host: ProvisionHost) -> bool:
+    try:
+        host.adapt(text(CADDYFILE))
+    except Failed:
+        return False
+    return True
 
 
 def _use_caddyfile(step: UseCaddyfile, host: ProvisionHost) -> None:

@@ -15,6 +15,7 @@ from launchpad.runner.provision.steps import (
     EnableUnits,
     HostStep,
     InstallPackages,
+    KeepOthersOut,
     MakeFolders,
     MakeStorage,
     PutFiles,
@@ -65,8 +66,13 @@ def planned_provision(host: ProvisionHost, value: object) -> list[HostStep]:
 
 def plan_provision(settings: HostSettings, observed: Observed) -> list[HostStep]:
     """Pure. Empty when nothing is to do."""
-    steps = wanted_steps(settings, observed.facts, observed.ranges, serial=observed.serial)
+    steps = wanted(settings, observed)
     return [step for step, before in zip(steps, observed.looked, strict=True) if needed(step, before)]
+
+
+def wanted(settings: HostSettings, observed: Observed) -> list[HostStep]:
+    """Every step of a host with these settings, whether needed or not; each has its place in `observed.looked`."""
+    return wanted_steps(settings, observed.facts, observed.ranges, serial=observed.serial)
 
 
 def observe(host: ProvisionHost, settings: HostSettings) -> Observed:
@@ -82,38 +88,85 @@ def observe(host: ProvisionHost, settings: HostSettings) -> Observed:
 
 def needed(step: HostStep, before: Mapping[str, Any]) -> bool:
     """Whether what `look` saw differs from what the step makes."""
+    return any(True for _ in deviations(step, before))
+
+
+def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
+    """Everything that `look` saw and the step makes otherwise, in words for people: a provision brings it back, and
+    `status` tells it."""
     match step:
         case InstallPackages():
-            return bool(before["missing"])
+            yield from (f"the package {name} is not installed" for name in before["missing"])
         case AddUser():
             user = before["user"]
-            same = user is not None and (user["home"], user["login_shell"]) == (step.home, step.login_shell)
-            return not same or (step.uid > 0 and user["uid"] != step.uid)
+            if user is None:
+                yield f"the user {step.name} is missing"
+            elif (user["home"], user["login_shell"]) != (step.home, step.login_shell):
+                yield f"the user {step.name} has another home or shell"
+            elif 0 < step.uid != user["uid"]:
+                yield f"the user {step.name} has number {user['uid']}, not {step.uid}"
         case MakeFolders():
-            return any(item != [step.mode, step.uid] for item in before["folders"].values())
+            for path, item in before["folders"].items():
+                if item != [step.mode, step.uid]:
+                    yield f"the folder {path} {'has another mode or owner' if item else 'is missing'}"
         case PutFiles():
-            return any(before["files"][path] != _file(content, step.mode) for path, content in step.files.items())
+            yield from _changed(before["files"], {path: _file(text, step.mode) for path, text in step.files.items()})
         case SetKernel():
-            return any(not _holds(key, before["values"][key], value) for key, value in step.values.items())
+            for key, value in step.values.items():
+                if not _holds(key, now := before["values"][key], value):
+                    yield f"the kernel's {key} is {now}, not {value}"
         case EnableUnits():
-            running = any(before["units"][name] != [True, True] for name in step.units)
-            return running or any(not before["units"][name][0] for name in step.later)
+            yield from _units(step, before)
         case MakeStorage():
-            wrong = before["source"] != storage_source(step.device) or not before["quotas"]
-            return wrong or before["size_mb"] < step.loop_mb
+            if before["source"] != storage_source(step.device) or not before["quotas"]:
+                yield f"the tenants' storage lies on {before['source'] or 'nothing'}, or has no quotas"
+            elif before["size_mb"] < step.loop_mb:
+                yield f"the tenants' storage has {before['size_mb']} MB, not {step.loop_mb}"
         case RunCaddy():
-            (file,) = before["files"].values()
-            return bool(before["running"] != step.image or file["text"] != step.compose)
-        case UseCaddyfile():
-            (file,) = before["files"].values()
-            return bool(file["text"] != step.text)
-        case RecordSettings():
-            (file,) = before["files"].values()
-            return bool(file["text"] != step.text or before["credentials"])
+            yield from _text_changed(before["files"], step.compose)
+            if before["running"] != step.image:
+                yield f"Caddy runs another image: {before['running']}" if before["running"] else "Caddy does not run"
+            elif not before["answers"]:
+                yield "Caddy runs and does not answer"
+        case UseCaddyfile() | RecordSettings():
+            yield from _text_changed(before["files"], step.text)
+            if before.get("credentials"):
+                yield "credentials of backup targets are to be put on the host"
         case ChangeAccess():
-            wanted = {path: _file(content, step.modes.get(path, 0o644)) for path, content in step.files.items()}
-            return before["files"] != wanted or not before["firewall"]
-    assert_never(step)
+            wanted = {path: _file(text, step.modes.get(path, 0o644)) for path, text in step.files.items()}
+            yield from _changed({path: before["files"][path] for path in step.files}, wanted)
+            if not before["firewall"]:
+                yield "the kernel does not have Launchpad's firewall table"
+            yield from before["sshd"]
+        case KeepOthersOut():
+            yield from (item["message"] for item in before["others"])
+        case _:
+            assert_never(step)
+
+
+def _changed(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for path, file in wanted.items():
+        if now[path]["text"] is None:
+            yield f"{path} is missing"
+        elif now[path] != file:
+            yield f"{path} was changed"
+
+
+def _text_changed(now: Mapping[str, Any], wanted: str) -> Iterator[str]:
+    for path, file in now.items():
+        if file["text"] != wanted:
+            yield f"{path} {'is missing' if file['text'] is None else 'was changed'}"
+
+
+def _units(step: EnableUnits, before: Mapping[str, Any]) -> Iterator[str]:
+    for name in (*step.units, *step.later):
+        enabled, active = before["units"][name]
+        if name in step.units and not active:
+            yield f"{name} does not run"
+        elif not before["works"].get(name, True):
+            yield f"{name} runs and does not answer"
+        elif not enabled:
+            yield f"{name} does not start at a boot"
 
 
 def _holds(key: str, now: str | None, wanted: str) -> bool:

@@ -100,6 +100,8 @@ class HostSettings(Record):
     caddy: Caddy
     storage: Storage
     ssh: Ssh = Ssh()
+    admins: tuple[str, ...] = ()
+    """People's own users on the host that may log in and become root; Launchpad makes none."""
     recipients: tuple[str, ...] = ()
     """The age recipients for whom tenants' data and the keys of their backups are encrypted; without any neither
     leaves."""
@@ -178,6 +180,11 @@ def _judge(settings: HostSettings) -> None:
         if _RECIPIENT.fullmatch(recipient) is None:
             raise Refused(f"settings.recipients[{index}]: not an age recipient: {recipient[:70]!r}")
     _judge_targets(settings.targets)
+    for index, name in enumerate(settings.admins):
+        if not is_tenant_name(name):
+            raise Refused(
+                f"settings.admins[{index}]: {name[:60]!r} is not a user's name of a-z, 0-9 and single hyphens"
+            )
     if not 1 <= settings.ssh.port <= 65535 or settings.ssh.port in (80, 443):
         raise Refused(f"settings.ssh.port: {settings.ssh.port} is not a free port", hint="22 is the usual one")
 

@@ -139,6 +139,16 @@ class ChangeAccess:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeepOthersOut:
+    """Whoever is neither root, nor the operators' user, nor one of the admins loses what makes others root or lets them
+    in: sudo, the group docker, root's number, keys of their own."""
+
+    admins: tuple[str, ...]
+
+    title = "take root's rights and keys from users that the inventory does not name"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordSettings:
     """The settings that the host has from now on."""
 
@@ -149,7 +159,7 @@ class RecordSettings:
 
 HostStep = (
     InstallPackages | AddUser | MakeFolders | PutFiles | SetKernel | EnableUnits | MakeStorage | RunCaddy
-    | UseCaddyfile | ChangeAccess | RecordSettings
+    | UseCaddyfile | ChangeAccess | KeepOthersOut | RecordSettings
 )  # fmt: skip
 
 HOST_STEPS: dict[str, type] = {step_name(kind): kind for kind in HostStep.__args__}

@@ -65,6 +65,14 @@ class Stored:
     quotas: bool = False
 
 
+class Other(Record):
+    """A user who can do what only root and the operators' user should."""
+
+    name: str
+    by: Literal["sudo", "number", "docker", "keys"]
+    message: str
+
+
 class System(Protocol):
     def facts(self, kernel_keys: Sequence[str]) -> Facts: ...
 
@@ -83,6 +91,13 @@ class System(Protocol):
 
     def remove_user(self, name: str) -> None: ...
 
+    def others(self, allowed: Sequence[str]) -> tuple[Other, ...]:
+        """Every user beside the allowed ones who can become root, or log in with keys that are no operator's; also
+        rules of sudo for one of the allowed that are not Launchpad's."""
+
+    def keep_out(self, other: Other, admins: Sequence[str]) -> None:
+        """Take that from the user. The admins stay root by sudo."""
+
     def owned(self, path: str) -> Owned | None:
         """Mode and owner; None when there is no file or folder."""
 
@@ -99,6 +114,9 @@ class System(Protocol):
 
     def act(self, name: str, doing: Doing) -> None:
         """Failed with the unit's last log lines when it does not work."""
+
+    def docker_answers(self) -> bool:
+        """Whether Docker says anything at all within a few seconds."""
 
     def reload_units(self) -> None:
         """Have systemd read its unit files again."""
@@ -120,15 +138,17 @@ class System(Protocol):
         formatted, an existing file only grows. Mounting is the storage unit's."""
 
     def container_image(self, name: str) -> str | None:
-        """The image of the running container of that name, as its Compose file names it; None when it does not run."""
+        """The image of the running container of that name, as its Compose file names it; None when its process does not
+        live."""
 
     # Checks
 
     def check(self, kind: Check, text: str) -> None:
         """Have the program that will read the text judge it; Failed with what it says."""
 
-    def sshd_says(self) -> Mapping[str, str]:
-        """What the sshd configuration on disk comes to for root: keyword in lower case → value."""
+    def sshd_strays(self) -> tuple[str, ...]:
+        """Where the sshd configuration on disk comes to something else than Launchpad's own part of it, for root, the
+        operators' user, or anybody who can log in; in words for people."""
 
     def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
         """Whether the signature of the data is by the named one of the allowed signers, for this namespace."""

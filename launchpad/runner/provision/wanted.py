@@ -17,6 +17,7 @@ from launchpad.runner.provision.steps import (
     EnableUnits,
     HostStep,
     InstallPackages,
+    KeepOthersOut,
     MakeFolders,
     MakeStorage,
     PutFiles,
@@ -69,6 +70,7 @@ UNIT_FILES = (
     f"{UNITS}/user@{OPERATORS_UID}.service",
 )
 SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("contained", "operation", "revert", "storage"))
+UPDATES = ("unattended-upgrades.service", "apt-daily.timer", "apt-daily-upgrade.timer")
 SSHD = "/etc/ssh/sshd_config.d/00-launchpad.conf"
 SUDOERS = "/etc/sudoers.d/launchpad"
 KEYS = f"{paths.ETC}/authorized_keys"
@@ -125,13 +127,14 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         )
     return [
         *steps,
-        EnableUnits(units=("chrony.service", "fail2ban.service", "unattended-upgrades.service")),
+        EnableUnits(units=("chrony.service", "fail2ban.service", *UPDATES)),
         AddUser(name=OPERATORS, uid=OPERATORS_UID, home=OPERATORS_HOME, login_shell="/bin/sh"),
         PutFiles(
             name="write down who may sign",
             files={f"{paths.ETC}/allowed_signers": text.allowed_signers(settings.allowed_signers, NAMESPACES)},
         ),
         ChangeAccess(files=access_files(settings, facts), modes={SUDOERS: 0o440}),
+        KeepOthersOut(admins=settings.admins),
         EnableUnits(units=("launchpad-firewall.service", "launchpad-watch.service")),
         RecordSettings(text=stored_text(settings, serial)),
     ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import launchpad
 from launchpad.runner import paths, slots
 from launchpad.runner.account import Finding, read_account
+from launchpad.runner.booting import BOOT, is_going_on, seen_to
 from launchpad.runner.capacity import available_mb
 from launchpad.runner.drift import Found, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
@@ -51,6 +52,8 @@ class Edge(Record):
     """Docker's version; empty when it does not answer."""
     held: Set[str]
     """The tenants that somebody held before all this was read."""
+    starting: Set[str]
+    """Those that a boot has not seen to yet."""
 
 
 def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
@@ -63,8 +66,12 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     if given["tenants"] is not None:
         names = [name for name in names if name in given["tenants"]]
     findings, facts = read_account(host)
+    starting = is_going_on(host) and not any(item.subject == BOOT for item in findings)
     held = {name for name in names if host.lock_owner(f"tenant-{name}") is not None}
-    edge = _edge(host, problems, held)
+    edge = _edge(host, problems, held, set(names) - set(seen_to(host)) if starting else set())
+    if starting:
+        problems.clear()  # Docker and Caddy may be on their way
+        findings.append(Finding(BOOT, "starting its tenants after a boot"))
     waiting = _open_operations(host)
     tenants = {}
     for name in names:
@@ -109,7 +116,7 @@ def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
     }
 
 
-def _edge(host: View, problems: list[str], held: Set[str]) -> Edge:
+def _edge(host: View, problems: list[str], held: Set[str], starting: Set[str]) -> Edge:
     version = _or(problems, host.docker_version, "")
     containers: dict[str, list[Container]] = {}
     for item in _or(problems, host.containers, []) if version else ():
@@ -119,7 +126,7 @@ def _edge(host: View, problems: list[str], held: Set[str]) -> Edge:
     if not gate:
         problems.append("the traffic gate was changed by hand")
     served = _or(problems, lambda: frozenset(_domains(host.running_sites())), None)
-    return Edge(containers, networks, gate, passing, served, version, held)
+    return Edge(containers, networks, gate, passing, served, version, held, starting)
 
 
 def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -139,8 +146,9 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         "record": record,
         "containers": [item.plain() for item in containers],
         "probes": [],
-        # What an operation changes between one look and the next is nobody's hand.
-        "drift": [] if owner is not None or name in edge.held or _gone(host, record) else _drift(host, found, edge),
+        # What an operation, or the boot, changes between one look and the next is nobody's hand.
+        "drift": [] if owner or name in edge.held | edge.starting or _gone(host, record) else _drift(host, found, edge),
+        "starting": name in edge.starting and record["running"] and not record["retired"],
         "traffic": "open" if side <= edge.passing else "closed",
         "gone": _gone(host, record),
         "breaker": _json(host, f"{paths.tenant(name)}/breaker.json"),

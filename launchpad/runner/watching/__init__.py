@@ -9,13 +9,15 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from launchpad.runner.account import Finding
+from launchpad.runner.account import WATCH, Finding
+from launchpad.runner.watching.caddy import Caddy
 from launchpad.runner.watching.check import Check
+from launchpad.runner.watching.host import Host
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
 
-CHECKS: tuple[type[Check], ...] = ()
+CHECKS: tuple[type[Check], ...] = (Caddy, Host)
 
 
 def begin(checks: list[Check], account: Account) -> None:
@@ -37,7 +39,7 @@ def look_once(check: Check, account: Account) -> None:
     try:
         findings = list(check.look())
     except Exception as error:
-        findings = [Finding("watch", f"{check.name} cannot be checked: {reason(error)}")]
+        findings = [Finding(WATCH, f"{check.name} cannot be checked: {reason(error)}")]
     try:
         account.see(check.name, findings, check.facts)
     except Exception as error:  # a full /run: the account grows old, which says it

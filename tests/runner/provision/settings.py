@@ -44,6 +44,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "caddy": {"image": IMAGE, "caddyfile": CADDYFILE, "acme_root": ""},
         "storage": {"loop_mb": 4096, "device": ""},
         "ssh": {"port": 22, "root_login": False},
+        "admins": [],
         "recipients": [],
         "targets": [],
     } | changes

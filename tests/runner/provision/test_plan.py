@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import pytest
+
+from launchpad.runner import paths
 from launchpad.runner.caller import Caller
+from launchpad.runner.host import Failed
 from launchpad.runner.provision.plan import differences, planned_provision
 from launchpad.runner.provision.steps import HOST_STEPS
+from launchpad.runner.provision.system import Other
 from launchpad.runner.steps import step_as_json, step_from_json, step_name
 from launchpad.runner.verbs.plan import plan
+from launchpad.runner.watching.host import look_at_host
 from tests.memory.host import File
 from tests.memory.system import BareHost
 from tests.runner.provision.settings import IMAGE, key, settings
@@ -34,6 +43,93 @@ def test_a_plan_changes_nothing() -> None:
 
 def test_nothing_is_to_do_on_a_host_that_is_as_it_should_be() -> None:
     assert steps_of(provisioned()) == []
+
+
+@pytest.mark.parametrize("unit", ["docker.service", "launchpad-watch.service"])
+def test_what_is_active_and_does_nothing_is_restarted(unit: str) -> None:
+    host = provisioned()
+    host.system.hung.add(unit)
+    assert steps_of(host) == ["enable-units"]
+    assert run(host, body(settings(), "operation-000002")) == "done"
+    assert steps_of(host) == [] and not host.system.hung
+
+
+def test_a_watch_of_an_older_runner_is_restarted() -> None:
+    host = provisioned()
+    older = json.loads(host.read(paths.ACCOUNT) or b"") | {"runner": "/usr/local/lib/launchpad/runner-older"}
+    host.write(paths.ACCOUNT, json.dumps(older).encode())
+    assert steps_of(host) == ["enable-units"]
+
+
+def test_a_caddy_that_runs_and_does_not_answer_is_started_anew() -> None:
+    class Silent(BareHost):
+        silent = False
+
+        def adapt(self, caddyfile: str) -> dict[str, Any]:
+            if self.silent:
+                raise Failed("Caddy does not answer")
+            return super().adapt(caddyfile)
+
+        def stop(self, project: str, seconds: int) -> None:
+            self.silent = False
+
+    host = Silent(registry={IMAGE})
+    assert run(host, body(settings())) == "done"
+    host.silent = True
+    assert steps_of(host) == ["run-caddy"]
+    assert run(host, body(settings(), "operation-000002")) == "done"
+    assert not host.silent and steps_of(host) == []
+
+
+def test_another_line_that_wins_in_sshd_and_another_user_who_is_root_have_their_steps_and_words() -> None:
+    host = provisioned()
+    host.files["/etc/ssh/sshd_config"].data = b"PermitRootLogin yes\nInclude /etc/ssh/sshd_config.d/*.conf\n"
+    assert steps_of(host) == ["change-access"]
+    assert told(host) == ["sshd has `PermitRootLogin yes`"]
+    assert run(host, body(settings(), "operation-000002")) == "done"
+    assert steps_of(host) == []
+    assert (host.text("/etc/ssh/sshd_config") or "").startswith("# Written by Launchpad")
+    host.system.strangers += [Other("eve", "keys", "keys let eve in"), Other("bob", "sudo", "sudo lets bob")]
+    assert steps_of(host) == ["keep-others-out"]
+    assert told(host) == ["keys let eve in", "sudo lets bob"]
+    assert steps_of(host, admins=["bob", "eve"]) == ["record-settings"]
+    assert run(host, body(settings(), "operation-000003")) == "done"
+    assert told(host) == []
+
+
+def told(host: BareHost) -> list[str]:
+    """Everything that is otherwise than a provision makes it, as `status` says it."""
+    return [item.message for item in look_at_host(host)]
+
+
+def test_everything_that_a_provision_would_bring_back_is_told() -> None:
+    host = provisioned()
+    assert told(host) == []
+    host.files["/etc/docker/daemon.json"].data = b"{}"
+    host.files["/etc/sudoers.d/launchpad"].mode = 0o666
+    del host.files["/etc/launchpad/authorized_keys"]
+    host.system.packages.remove("fail2ban")
+    host.system.active -= {"fail2ban.service", "apt-daily-upgrade.timer"}
+    host.system.enabled -= {"chrony.service"}
+    host.system.hung.add("docker.service")
+    host.system.values["kernel.sysrq"] = "1"
+    host.system.caddy = None
+    host.folders["/srv/launchpad/caddy/run"] = (0o777, 0)
+    assert sorted(told(host)) == [
+        "/etc/docker/daemon.json was changed",
+        "/etc/launchpad/authorized_keys is missing",
+        "/etc/sudoers.d/launchpad was changed",
+        "Caddy does not run",
+        "apt-daily-upgrade.timer does not run",
+        "chrony.service does not start at a boot",
+        "docker.service runs and does not answer",
+        "fail2ban.service does not run",
+        "the folder /srv/launchpad/caddy/run has another mode or owner",
+        "the kernel's kernel.sysrq is 1, not 0",
+        "the package fail2ban is not installed",
+    ]
+    assert run(host, body(settings(), "operation-000002")) == "done"
+    assert told(host) == []
 
 
 def test_each_change_by_hand_has_its_step() -> None:

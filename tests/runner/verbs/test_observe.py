@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import paths, slots
+from launchpad.runner import booting, paths, slots
 from launchpad.runner.account import RUN_PROVISION, Account, Finding
 from launchpad.runner.backups import keeping
 from launchpad.runner.protocol import Refused
@@ -71,6 +71,35 @@ def test_what_the_watch_found_is_the_hosts_or_its_tenants() -> None:
     assert found["tenants"]["alice"]["findings"] == [mine.but(since=now).plain()]
     host.wait(100)
     assert [item["message"] for item in seen(host)["host"]["findings"]] == ["the firewall is gone", "not watched"]
+
+
+def test_just_after_a_boot_the_host_and_its_tenants_are_starting_and_nobody_changed_anything() -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    booting.begin_with(host)
+    host.reboot()
+    host.gate_whole, host.docker_down, host.caddy_down = False, True, True
+    found = seen(host)
+    assert [item["message"] for item in found["host"]["findings"]] == ["starting its tenants after a boot"]
+    assert found["host"]["problems"] == []
+    assert [(item["starting"], item["drift"]) for item in found["tenants"].values()] == [(True, [])] * 2
+    host.gate_whole, host.docker_down, host.caddy_down = True, False, False
+    booting.see_to(host, ["alice"])
+    found = seen(host)["tenants"]
+    assert not found["alice"]["starting"] and found["alice"]["drift"], "the boot is through with alice"
+    assert found["bob"]["starting"] and not found["bob"]["drift"]
+    booting.finish(host)
+    assert seen(host)["tenants"]["bob"]["drift"] and seen(host)["host"]["findings"] == []
+
+
+def test_a_boot_that_does_not_end_hides_nothing_for_ever() -> None:
+    host = deployed()
+    booting.begin_with(host)
+    host.reboot()
+    late = Finding(booting.BOOT, "the boot has not started every tenant within 10 minutes", RUN_PROVISION)
+    Account(host, ("apps",)).see("apps", [late], {})
+    host.docker_down = True
+    found = seen(host)
+    assert found["host"]["problems"] and found["tenants"]["alice"]["drift"] == ["Docker does not answer"]
 
 
 SHORT = release(domains=("alice.example.com",))[0].short

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -77,9 +77,9 @@ class MemoryView(MemoryHost):
         return self.answers.get(tuple(argv)) or super().execute(container, argv, seconds=seconds)
 
     @contextmanager
-    def deaths(self) -> Iterator[Callable[[float], bool]]:
+    def deaths(self) -> Iterator[Callable[[float, Iterable[int]], bool]]:
         self._docker()
-        yield lambda seconds: False
+        yield lambda seconds, processes: False
 
     def start_container(self, name: str) -> None:
         self._docker()

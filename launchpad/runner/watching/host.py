@@ -1,0 +1,75 @@
+"""The host itself: whatever differs from what a provision makes, and what no provision mends (name servers, a reboot).
+
+The judge is provision's own plan, so what is found here is what `launchpad provision` brings back.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from launchpad.runner.account import RUN_PROVISION, Finding
+from launchpad.runner.provision.plan import deviations, observe, wanted
+from launchpad.runner.provision.settings import stored_settings
+from launchpad.runner.provision.steps import ChangeAccess
+from launchpad.runner.provision.system import ProvisionHost
+from launchpad.runner.steps import step_name
+from launchpad.runner.watching.check import Check
+
+REBOOT = "/run/reboot-required"
+REBOOT_FOR = "/run/reboot-required.pkgs"
+DNS_SECONDS = 3.0
+_QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x00\x01"
+"""The name servers of the root: every resolver has them."""
+
+
+class Host(Check):
+    name = "the host"
+    _last: Sequence[Finding] = ()
+
+    def look(self) -> Iterator[Finding]:
+        host: Any = self.host
+        if host.lock_owner("host") is None:  # what a provision has under way is nobody's hand
+            self._last = tuple(look_at_host(host))
+        yield from self._last
+        yield from _pending_reboot(host)
+        resolvers = host.system.facts(()).resolvers
+        self.facts = {"resolvers": list(resolvers)}
+        if not resolvers:
+            yield Finding("dns", "the host has no name server, so its tenants have none")
+        elif not any(answers(address) for address in resolvers):
+            yield Finding("dns", f"no name server answers ({', '.join(resolvers)})")
+
+
+def look_at_host(host: ProvisionHost) -> Iterator[Finding]:
+    """Everything that a provision with the host's own settings would bring back."""
+    settings = stored_settings(host).settings
+    if settings is None:
+        yield Finding("provision", "the last provision did not come to its end", RUN_PROVISION)
+        return
+    observed = observe(host, settings)
+    for step, before in zip(wanted(settings, observed), observed.looked, strict=True):
+        for message in deviations(step, before):
+            yield Finding("access" if isinstance(step, ChangeAccess) else step_name(type(step)), message, RUN_PROVISION)
+
+
+def answers(address: str) -> bool:
+    """Whether this name server says anything."""
+    number = os.urandom(2)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            asked.settimeout(DNS_SECONDS)
+            asked.connect((address, 53))
+            asked.send(number + _QUESTION)
+            return asked.recv(4096)[:2] == number
+    except OSError:
+        return False
+
+
+def _pending_reboot(host: ProvisionHost) -> Iterator[Finding]:
+    if host.read(REBOOT) is not None:
+        names = sorted(set((host.read(REBOOT_FOR) or b"").decode(errors="replace").split()))
+        why = f" for {', '.join(names)}" if names else ""
+        yield Finding("reboot", f"an update waits for a reboot{why}: `systemctl reboot` as root, when tenants can wait")

@@ -1,0 +1,119 @@
+"""A2: a process that dies while nobody tells Docker. Judged by the kernel's processes and by HTTP from outside."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.lab.world import World, write
+from tests.tally import Tally, tallied
+
+CADDY = "launchpad-caddy"
+WEB, STORE = "lp-alice-a-web-1", "lp-alice-a-store-1"
+
+
+@pytest.fixture(scope="module")
+def holds(request: pytest.FixtureRequest) -> Iterator[Tally]:
+    with tallied("outside-a2", request) as tally:
+        yield tally
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tenants(world: World) -> None:
+    # Docker waits in vain for a process that is gone, as long as for one that stops: a minute here, and 10 s for Caddy.
+    write(world.root / "inventory/apps/beacon.yaml", timings={"start": "30s", "steady": "2s", "stop": "60s"})
+    for name in ("alice", "bob"):
+        world.add_tenant(name)
+        world.deploy(name)
+
+
+def process(world: World, container: str) -> int:
+    """The first process of the container as the kernel has it: 0 when there is none, whatever Docker says."""
+    said = world.host.exec(["docker", "inspect", "-f", "{{.State.Pid}} {{.Id}}", container], check=False).stdout.split()
+    if len(said) != 2:
+        return 0
+    groups = world.host.exec(["cat", f"/proc/{said[0]}/cgroup"], check=False).stdout
+    return int(said[0]) if said[1] in groups else 0
+
+
+def until(true: Callable[[], bool], *, seconds: float) -> float:
+    """How long it took; more than the seconds when it did not come."""
+    begun = time.monotonic()
+    while not true() and time.monotonic() - begun < seconds:
+        time.sleep(0.2)
+    return time.monotonic() - begun
+
+
+def kill_unnoticed(world: World, *containers: str) -> list[int]:
+    """Kill the containers' first processes while containerd is away, so that Docker never hears of it."""
+    processes = [process(world, name) for name in containers]
+    words = " ".join(map(str, processes))
+    world.host.exec(["sh", "-c", f"pkill -9 -x containerd; kill -9 {words}"])
+    return processes
+
+
+def answers(world: World, name: str = "alice") -> bool:
+    try:
+        return world.get(name, "/startupz", timeout=5).status == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "containers", [(CADDY,), (WEB,), (CADDY, WEB, STORE)], ids=["caddy", "an app", "caddy and a whole tenant"]
+)
+def test_who_dies_while_containerd_is_away_is_back_by_itself(
+    world: World, holds: Tally, containers: tuple[str, ...]
+) -> None:
+    neighbour = world.containers("bob")
+    killed = kill_unnoticed(world, *containers)
+    took = until(
+        lambda: all(process(world, name) not in (0, *killed) for name in containers) and answers(world), seconds=60
+    )
+    print(f"\n{', '.join(containers)}: back {took:.1f} s after the kill")
+    holds(f"{', '.join(containers)} killed while containerd was away: back", took < 60, f"{took:.0f} s")
+    holds(f"{', '.join(containers)}: the neighbour was not touched", world.containers("bob") == neighbour)
+    told = world.launchpad("--json", "history").json_document["watch"]
+    holds(f"{', '.join(containers)}: history has it", any("the watch started" in item["message"] for item in told))
+
+
+def test_what_a_hand_stopped_or_removed_is_back_by_itself(world: World, holds: Tally) -> None:
+    for words in (["docker", "stop", "-t", "1", CADDY], ["docker", "rm", "-f", CADDY], ["docker", "rm", "-f", WEB]):
+        world.host.exec(words)
+        took = until(lambda: answers(world), seconds=60)
+        holds(f"{' '.join(words)}: alice answers again", took < 60, f"{took:.0f} s")
+
+
+def test_provision_restarts_what_does_not_work_without_the_watch(world: World, holds: Tally) -> None:
+    """The watch is stopped, so that provision alone can help; Docker is frozen, and Caddy's process is gone."""
+    world.host.exec(["systemctl", "stop", "launchpad-watch.service"])
+    kill_unnoticed(world, CADDY)
+    holds("the control: nobody is served", not answers(world))
+    world.host.exec(["systemctl", "kill", "-s", "STOP", "--kill-whom=main", "docker.service"])
+    world.launchpad("provision", "web-1", timeout=300)
+    holds("after provision Caddy's process lives", process(world, CADDY) > 0)
+    world.wait_for("alice")
+    holds("after provision alice is served", answers(world))
+    active = world.host.exec(["systemctl", "is-active", "launchpad-watch.service", "docker.service"], check=False)
+    holds("the watch and Docker run", active.stdout.split() == ["active", "active"], active.stdout)
+    checked = world.launchpad("status", "--check", check=False)
+    holds("status --check exits 0", checked.code == 0, checked.out + checked.err)
+
+
+def test_deploy_starts_an_app_whose_death_docker_did_not_notice(world: World, holds: Tally) -> None:
+    world.host.exec(["systemctl", "stop", "launchpad-watch.service"])
+    try:
+        (old,) = kill_unnoticed(world, WEB)
+        until(lambda: world.host.exec(["docker", "ps"], check=False).stdout.count("lp-bob") > 0, seconds=20)
+        told = json.loads(world.launchpad("--json", "status", check=False).out)
+        alice = next(item for item in told["tenants"] if item["tenant"] == "alice")
+        holds("status does not believe Docker", not alice["good"], str(alice["drift"]))
+        world.deploy("alice")
+        holds("a deploy starts it", process(world, WEB) not in (0, old))
+        world.wait_for("alice")
+        holds("it serves", answers(world))
+    finally:
+        world.host.exec(["systemctl", "start", "launchpad-watch.service"])
