@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WATCH = "watch"
 """The subject of what is wrong with the watch itself."""
+THE_HOST = "the host"
+"""The check of the host itself, which a provision has looked again."""
 RUNNER = str(launchpad.__file__).rsplit("/", 2)[0]
 """The folder of the runner that this process is."""
 STALE_SECONDS = 90.0
@@ -84,6 +86,23 @@ class Account:
                 newest = kept[-MOST_BYTES // 2 :].partition(b"\n")[2]
                 self._host.write(paths.DONE_BY_WATCH, newest, mode=0o600)
             self._host.append(paths.DONE_BY_WATCH, b"%s\n" % json.dumps(line).encode())
+
+
+def look_again(host: Host, check: str, *, seconds: float = 10.0) -> None:
+    """Have the watch look at everything now, and wait until that check has, or at most so long: what was found before
+    is not true any more."""
+    asked = host.elapsed()
+    host.write(paths.LOOK_AGAIN, str(asked).encode(), mode=0o600)
+    while host.elapsed() - asked < seconds:
+        found = _account(host)
+        if found is None or found["checks"].get(check, asked) >= asked:
+            return
+        host.wait(0.1)
+
+
+def asked_since(host: Host, looked: float) -> bool:
+    """Whether somebody wanted the watch to look again since then."""
+    return float(host.read(paths.LOOK_AGAIN) or 0) > looked
 
 
 def read_account(host: Host) -> tuple[list[Finding], dict[str, Any]]:

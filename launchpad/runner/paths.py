@@ -29,6 +29,8 @@ DONE_BY_WATCH = f"{STATE}/watch.jsonl"
 RUN = "/run/launchpad"
 ACCOUNT = f"{RUN}/watch.json"
 """What the watch found at its last look."""
+LOOK_AGAIN = f"{RUN}/look-again"
+"""When somebody wanted the watch to look at once, by the boot's clock."""
 LOCKS = f"{RUN}/locks"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, assert_never
 
 from launchpad.runner import paths
-from launchpad.runner.account import is_watched
+from launchpad.runner.account import THE_HOST, is_watched, look_again
 from launchpad.runner.backups import credentials
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
@@ -25,6 +25,7 @@ from launchpad.runner.provision.steps import (
     HostStep,
     InstallPackages,
     KeepOthersOut,
+    LookAgain,
     MakeFolders,
     MakeStorage,
     PutFiles,
@@ -45,7 +46,7 @@ WATCH_SECONDS = 10
 """So long its first account may take."""
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 COMPOSE = f"{paths.CADDY}/compose.yaml"
-NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage, SetKernel)
+NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage, SetKernel, LookAgain)
 
 Before = Mapping[str, Any]
 
@@ -107,6 +108,8 @@ def look(step: HostStep, context: Context) -> dict[str, Any]:
         case RecordSettings():
             settings = settings_from_json(json.loads(step.text)["settings"])
             return {"files": _files(host, [SETTINGS]), "credentials": credentials.missing(host, settings)}
+        case LookAgain():
+            return {}
     assert_never(step)
 
 
@@ -141,6 +144,8 @@ def apply(step: HostStep, context: Context) -> None:
                 system.keep_out(other, step.admins)
         case RecordSettings():
             host.write(SETTINGS, step.text.encode())
+        case LookAgain():
+            look_again(host, THE_HOST)
         case _:
             assert_never(step)
 
@@ -150,7 +155,7 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
     host: ProvisionHost = context.host
     system = host.system
     match step:
-        case InstallPackages() | MakeFolders() | MakeStorage() | SetKernel():
+        case InstallPackages() | MakeFolders() | MakeStorage() | SetKernel() | LookAgain():
             return  # NEVER_UNDONE
         case AddUser():
             if before["user"] is None:

@@ -16,6 +16,7 @@ from launchpad.runner.provision.steps import (
     HostStep,
     InstallPackages,
     KeepOthersOut,
+    LookAgain,
     MakeFolders,
     MakeStorage,
     PutFiles,
@@ -67,7 +68,8 @@ def planned_provision(host: ProvisionHost, value: object) -> list[HostStep]:
 def plan_provision(settings: HostSettings, observed: Observed) -> list[HostStep]:
     """Pure. Empty when nothing is to do."""
     steps = wanted(settings, observed)
-    return [step for step, before in zip(steps, observed.looked, strict=True) if needed(step, before)]
+    found = [step for step, before in zip(steps, observed.looked, strict=True) if needed(step, before)]
+    return [*found, LookAgain()] if found else []
 
 
 def wanted(settings: HostSettings, observed: Observed) -> list[HostStep]:
@@ -140,6 +142,8 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
             yield from before["sshd"]
         case KeepOthersOut():
             yield from (item["message"] for item in before["others"])
+        case LookAgain():
+            return
         case _:
             assert_never(step)
 

@@ -157,9 +157,16 @@ class RecordSettings:
     title = "record the settings"
 
 
+@dataclass(frozen=True, kw_only=True)
+class LookAgain:
+    """What the watch found before is not true any more: `status` right after a provision must not tell it."""
+
+    title = "have the watch look at the host again"
+
+
 HostStep = (
     InstallPackages | AddUser | MakeFolders | PutFiles | SetKernel | EnableUnits | MakeStorage | RunCaddy
-    | UseCaddyfile | ChangeAccess | KeepOthersOut | RecordSettings
+    | UseCaddyfile | ChangeAccess | KeepOthersOut | RecordSettings | LookAgain
 )  # fmt: skip
 
 HOST_STEPS: dict[str, type] = {step_name(kind): kind for kind in HostStep.__args__}

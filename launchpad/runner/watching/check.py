@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from launchpad.runner.account import Finding
+from launchpad.runner.account import Finding, asked_since
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
     from launchpad.runner.view import View
+
+
+POLL_SECONDS = 0.5
 
 
 class Check:
@@ -31,4 +34,10 @@ class Check:
 
     def pause(self) -> None:
         """Wait until there may be something new, at most `every` seconds."""
-        self.host.wait(self.every)
+        looked = self.host.elapsed()
+        while (left := looked + self.every - self.host.elapsed()) > 0 and not self.is_wanted(looked):
+            self.host.wait(min(left, POLL_SECONDS))
+
+    def is_wanted(self, looked: float) -> bool:
+        """Whether there may be something new since then."""
+        return asked_since(self.host, looked)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from launchpad.runner.account import RUN_PROVISION, Finding
+from launchpad.runner.account import RUN_PROVISION, THE_HOST, Finding
+from launchpad.runner.host import Files
 from launchpad.runner.provision.plan import deviations, observe, wanted
 from launchpad.runner.provision.settings import stored_settings
 from launchpad.runner.provision.steps import ChangeAccess
@@ -26,15 +27,22 @@ _QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x
 
 
 class Host(Check):
-    name = "the host"
-    _last: Sequence[Finding] = ()
+    name = THE_HOST
+    _was_busy = False
+
+    def is_wanted(self, looked: float) -> bool:
+        return super().is_wanted(looked) or (self._was_busy and not self._is_busy())
+
+    def _is_busy(self) -> bool:
+        """Whether an operation changes the host: what that has under way is nobody's hand."""
+        return self.host.lock_owner("host") is not None
 
     def look(self) -> Iterator[Finding]:
         host: Any = self.host
-        if host.lock_owner("host") is None:  # what a provision has under way is nobody's hand
-            self._last = tuple(look_at_host(host))
-        yield from self._last
-        yield from _pending_reboot(host)
+        self._was_busy = self._is_busy()
+        if not self._was_busy:
+            yield from look_at_host(host)
+        yield from pending_reboot(host)
         resolvers = host.system.facts(()).resolvers
         self.facts = {"resolvers": list(resolvers)}
         if not resolvers:
@@ -55,20 +63,20 @@ def look_at_host(host: ProvisionHost) -> Iterator[Finding]:
             yield Finding("access" if isinstance(step, ChangeAccess) else step_name(type(step)), message, RUN_PROVISION)
 
 
-def answers(address: str) -> bool:
+def answers(address: str, *, port: int = 53) -> bool:
     """Whether this name server says anything."""
     number = os.urandom(2)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
             asked.settimeout(DNS_SECONDS)
-            asked.connect((address, 53))
+            asked.connect((address, port))
             asked.send(number + _QUESTION)
             return asked.recv(4096)[:2] == number
     except OSError:
         return False
 
 
-def _pending_reboot(host: ProvisionHost) -> Iterator[Finding]:
+def pending_reboot(host: Files) -> Iterator[Finding]:
     if host.read(REBOOT) is not None:
         names = sorted(set((host.read(REBOOT_FOR) or b"").decode(errors="replace").split()))
         why = f" for {', '.join(names)}" if names else ""
