@@ -128,7 +128,7 @@ def test_a_plan_shows_and_changes_nothing(workspace: Workspace, tmp_path: Path) 
     host.calls.clear()
     planned = plan_provision(workspace, "web-1")
     assert not planned.bare
-    assert [step["step"] for step in planned.steps] == ["change-access", "record-settings"]
+    assert [step["step"] for step in planned.steps] == ["change-access", "record-settings", "look-again"]
     assert "operator=bob" in "".join(planned.diffs)
     assert host.calls == []
 
