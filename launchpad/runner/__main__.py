@@ -73,7 +73,7 @@ def serve(operator: str) -> int:
         from launchpad.runner.host import Failed
 
         kind = "step" if isinstance(error, Failed) else "bug"
-        say({"type": "error", "error": kind, "message": reason(error), "hint": ""})
+        say({"type": "error", "error": kind, "message": reason(error), "hint": getattr(error, "hint", "")})
         return 1
     return 0
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import launchpad
 from launchpad.runner import paths
+from launchpad.runner.host import RUN_PROVISION as RUN_PROVISION
 from launchpad.runner.record import Record
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ STALE_SECONDS = 90.0
 """A check that did not look for so long says nothing any more about the host."""
 MOST_BYTES = 256 << 10
 """Of what was done, the newest half of so much is kept."""
-RUN_PROVISION = "launchpad provision HOST"
-"""The hint of what a provision brings back; the operator's side puts the host's name in the place of HOST."""
 
 
 class Finding(Record):

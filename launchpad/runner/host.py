@@ -24,13 +24,26 @@ Progress = Callable[[str], None]
 """Takes one short line about what goes on, for the events."""
 
 
+RUN_PROVISION = "launchpad provision HOST"
+"""The hint of what a provision brings back; the operator's side puts the host's name in the place of HOST."""
+
+
 class Failed(Exception):
     """The machine could not do it: `message` says what and why; `lines` are the log lines that belong to it."""
+
+    hint = ""
+    """What to type next, where that is always the same."""
 
     def __init__(self, message: str, *, lines: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.lines = tuple(lines)
+
+
+class NoDocker(Failed):
+    """Docker does not answer."""
+
+    hint = RUN_PROVISION
 
 
 class Busy(Exception):

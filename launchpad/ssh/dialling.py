@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import socket
 import tempfile
 from typing import IO, Any
@@ -28,6 +29,12 @@ _PARAMIKO.propagate = False
 KEEPALIVE_SECONDS = 15
 DEAD_SECONDS = 45
 """A peer that acknowledges nothing for so long is gone."""
+
+
+HUNG_UP = (
+    "it hung up without a word: an SSH server does so for some minutes to an address from which logins have failed, "
+    "and a host that was never provisioned refuses every login as launchpad"
+)
 
 
 class _Dropped(Exception):
@@ -72,7 +79,7 @@ def dial(endpoint: Endpoint, *, identity: Identity) -> fabric.Connection:
                 raise _changed(endpoint, offered[0]) from error
             raise HostError(f"{_cannot_connect(endpoint)}: {cause_of(error)}") from error
         except _Dropped as error:
-            raise HostError(f"{_cannot_connect(endpoint)}: {error}", hint=_by_hand(endpoint)) from error
+            raise HostError(f"{_cannot_connect(endpoint)}: {error}", hint=_when_dropped(endpoint, identity)) from error
 
 
 def _tries(endpoint: Endpoint) -> Retrying:
@@ -88,7 +95,7 @@ def _handshake(endpoint: Endpoint, identity: Identity, without: list[str]) -> fa
     """One attempt, offering none of the host key types in `without`."""
     login = Login(identity, user=endpoint.user, accepted=endpoint.accepted_keys)
     with HANDSHAKES.passing((endpoint.address, endpoint.port)), tempfile.TemporaryFile() as said:
-        dialled = _socket(endpoint, said)
+        dialled = _socket(endpoint, identity, said)
         connection = fabric.Connection(
             endpoint.address,
             user=endpoint.user,
@@ -123,7 +130,7 @@ def _last(said: IO[bytes]) -> str:
     return lines[-1] if lines else ""
 
 
-def _socket(endpoint: Endpoint, said: IO[bytes]) -> socket.socket:
+def _socket(endpoint: Endpoint, identity: Identity, said: IO[bytes]) -> socket.socket:
     """A socket of our own, because neither fabric nor paramiko sets TCP_NODELAY: each small packet of an exec would
     wait for the acknowledgement of the one before."""
     way = way_to(endpoint)
@@ -135,7 +142,7 @@ def _socket(endpoint: Endpoint, said: IO[bytes]) -> socket.socket:
     except ConnectionError as error:
         raise _Dropped(cause_of(error)) from error
     except OSError as error:
-        raise HostError(f"{_cannot_connect(endpoint)}: {cause_of(error)}", hint=_by_hand(endpoint)) from error
+        raise HostError(f"{_cannot_connect(endpoint)}: {cause_of(error)}", hint=_by_hand(endpoint, identity)) from error
     dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere the system's own, longer time holds
         dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_SECONDS * 1000)
@@ -174,7 +181,7 @@ def _translate(error: BaseException, endpoint: Endpoint, login: Login, *, greete
         case AuthFailure() if not _was_dropped(error):
             raise _refused(endpoint, login) from error
         case SSHException() | EOFError() | OSError() if not greeted:
-            raise _Dropped("it hung up, or is no SSH server") from error
+            raise _Dropped(HUNG_UP) from error
         case SSHException() | EOFError() | OSError():
             raise _Dropped(cause_of(error)) from error
 
@@ -211,8 +218,8 @@ def _refused(endpoint: Endpoint, login: Login) -> LoginRefused:
         return LoginRefused(message, hint="launchpad key make; or name yours in LAUNCHPAD_SSH_KEY, or ssh-add it")
     return LoginRefused(
         f"{endpoint.host}: {endpoint} accepts none of {len(login.offered)} keys: {', '.join(login.offered)}",
-        hint="ssh-add -l shows the keys of your agent; who may log in stands under operators: in the inventory; "
-        f"launchpad provision {endpoint.host}, if that was never done",
+        hint=f"launchpad provision {endpoint.host}, if that was never done; else {_by_hand(endpoint, login.identity)}; "
+        "who may log in stands under operators: in the inventory, and ssh-add -l shows the keys of your agent",
     )
 
 
@@ -226,6 +233,15 @@ def _cannot_connect(endpoint: Endpoint) -> str:
     return f"{endpoint.host}: cannot connect to {endpoint}"
 
 
-def _by_hand(endpoint: Endpoint) -> str:
-    port = "" if endpoint.port == 22 else f"-p {endpoint.port} "
-    return f"ssh {port}{endpoint.user}@{endpoint.address}"
+def _by_hand(endpoint: Endpoint, identity: Identity) -> str:
+    """What shows more of a connection: the runner is asked nothing, and says so, when all is well."""
+    words = ["ssh", "-v"]
+    if endpoint.port != 22:
+        words += ["-p", str(endpoint.port)]
+    if key := identity.first_file:
+        words += ["-i", str(key)]
+    return f"{shlex.join([*words, f'{endpoint.user}@{endpoint.address}'])} </dev/null"
+
+
+def _when_dropped(endpoint: Endpoint, identity: Identity) -> str:
+    return f"launchpad provision {endpoint.host}, if that was never done; else {_by_hand(endpoint, identity)}"

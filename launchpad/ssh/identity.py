@@ -29,6 +29,12 @@ class Identity:
     home: Path | None = None
     """Where the usual files are looked for, in `.ssh`, when no file is named."""
 
+    @property
+    def first_file(self) -> Path | None:
+        """The first key file that there is; None where only an agent could have keys."""
+        usual = [self.home / ".ssh" / name for name in USUAL_FILES] if self.home else []
+        return next((path for path in self.key_files or usual if path.exists()), None)
+
     @cached_property
     def keys(self) -> tuple[PKey, ...]:
         """The keys in the files, in order."""

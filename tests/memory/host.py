@@ -20,7 +20,7 @@ from itertools import chain
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.host import Announced, Busy, Connection, Container, Failed, Output, Progress
+from launchpad.runner.host import Announced, Busy, Connection, Container, Failed, NoDocker, Output, Progress
 from launchpad.runner.judge.volumes import uncovered
 from tests.memory.data import PARTIAL, File, kept, zeros
 from tests.memory.effects import Killed, Moment, effect, moments
@@ -478,7 +478,7 @@ class MemoryHost(MemoryRestic):
     def _docker(self) -> None:
         if self.docker_down:
             self.struck = True
-            raise Failed("Docker does not answer")
+            raise NoDocker("Docker does not answer")
 
     def _let_crash(self) -> None:
         for name, box in self.boxes.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from launchpad.runner.host import Failed
+from launchpad.runner.host import Failed, NoDocker
 from launchpad.runner.machine.http import Answer, ask_unix, request
 
 SOCKET = "/var/run/docker.sock"
@@ -38,9 +38,9 @@ def asked(method: str, target: str, body: object = None, *, seconds: float = 60)
         ) as answer:
             yield answer
     except TimeoutError as error:
-        raise Failed(f"Docker fell silent for {seconds:g} s on {method} {target.partition('?')[0]}") from error
+        raise NoDocker(f"Docker fell silent for {seconds:g} s on {method} {target.partition('?')[0]}") from error
     except OSError as error:
-        raise Failed(f"Docker does not answer on {SOCKET}: {error.strerror or error}") from error
+        raise NoDocker(f"Docker does not answer on {SOCKET}: {error.strerror or error}") from error
 
 
 def must_succeed(answer: Answer) -> None:

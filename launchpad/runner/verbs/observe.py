@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import launchpad
 from launchpad.runner import paths, slots
-from launchpad.runner.account import Finding, read_account
+from launchpad.runner.account import RUN_PROVISION, WATCH, Finding, read_account
 from launchpad.runner.booting import BOOT, is_going_on, seen_to
 from launchpad.runner.capacity import available_mb
 from launchpad.runner.drift import Found, Manifest, drift, read_manifest
@@ -69,7 +69,11 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     starting = is_going_on(host) and not any(item.subject == BOOT for item in findings)
     held = {name for name in names if host.lock_owner(f"tenant-{name}") is not None}
     edge = _edge(host, problems, held, set(names) - set(seen_to(host)) if starting else set())
+    if not edge.docker:
+        problems[:] = [text for text in problems if not text.startswith("Docker ")]
+        findings.append(Finding("docker", "Docker does not answer", RUN_PROVISION))
     if starting:
+        findings = [item for item in findings if item.subject not in ("docker", WATCH)]
         problems.clear()  # Docker and Caddy may be on their way
         findings.append(Finding(BOOT, "starting its tenants after a boot"))
     waiting = _open_operations(host)

@@ -146,12 +146,12 @@ def accept(
         raise Refused(
             f"{held}: {what} by {who} holds it",
             kind="locked",
-            hint=f"launchpad attach {busy.owner.get('operation', '')}".rstrip(),
+            hint=f"launchpad attach {found}" if (found := busy.owner.get("operation")) else "the same command again",
         ) from busy
     except engine.NotSettled as error:
         raise Refused(f"an earlier operation is not over: {error}", kind="locked", hint="launchpad status") from error
     except Failed as error:
-        raise Refused(error.message, kind="step", hint="launchpad status") from error
+        raise Refused(error.message, kind="step", hint=error.hint or "launchpad status") from error
 
 
 def planned(

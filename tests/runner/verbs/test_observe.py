@@ -99,7 +99,8 @@ def test_a_boot_that_does_not_end_hides_nothing_for_ever() -> None:
     Account(host, ("apps",)).see("apps", [late], {})
     host.docker_down = True
     found = seen(host)
-    assert found["host"]["problems"] and found["tenants"]["alice"]["drift"] == ["Docker does not answer"]
+    assert "Docker does not answer" in [item["message"] for item in found["host"]["findings"]]
+    assert found["tenants"]["alice"]["drift"] == ["Docker does not answer"]
 
 
 SHORT = release(domains=("alice.example.com",))[0].short
@@ -213,7 +214,9 @@ def test_with_docker_down_the_rest_is_told_all_the_same() -> None:
     host.docker_down = True
     found = seen(host)
     assert found["host"]["docker"] == ""
-    assert "Docker does not answer" in found["host"]["problems"]
+    assert [(item["message"], item["hint"]) for item in found["host"]["findings"]] == [
+        ("Docker does not answer", RUN_PROVISION)
+    ], "status again would not help"
     assert found["tenants"]["alice"]["drift"] == ["Docker does not answer"]
     assert found["tenants"]["alice"]["record"]["release"] == SHORT
 
