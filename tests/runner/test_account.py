@@ -11,10 +11,12 @@ from launchpad.runner import paths
 from launchpad.runner.account import (
     MOST_BYTES,
     RUN_PROVISION,
+    RUNNER,
     STALE_SECONDS,
     Account,
     Finding,
     done_by_watch,
+    is_watched,
     read_account,
 )
 from launchpad.runner.host import Failed
@@ -66,8 +68,11 @@ def test_a_host_that_nobody_watches_says_so_and_since_when() -> None:
     (found,) = read_account(host)[0]
     assert found == Finding("watch", "not watched", RUN_PROVISION, since=found.since)
     assert found.since == pytest.approx(at(host), abs=0.1)
-    host.write(paths.ACCOUNT, b"{torn")
-    assert messages(host) == ["not watched"]
+    for text in (b"{torn", b"{}", b'{"boot_id": "boot-1", "at": 1}'):
+        host.write(paths.ACCOUNT, text)
+        assert messages(host) == ["not watched"] and not is_watched(host, by=RUNNER)
+    Account(host, ("apps",)).see("apps", [], {})
+    assert is_watched(host, by=RUNNER) and not is_watched(host, by="/usr/local/lib/launchpad/runner-older")
 
 
 def test_the_age_is_counted_by_a_clock_that_nobody_sets() -> None:

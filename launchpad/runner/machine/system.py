@@ -225,7 +225,7 @@ class LinuxSystem:
         Path("/run/sshd").mkdir(exist_ok=True)
         ours = text("/etc/ssh/sshd_config")
         judged = _judged_keywords(Path(SSHD).read_text()) if Path(SSHD).exists() else frozenset()
-        found = []
+        found: dict[tuple[str, tuple[str, ...]], str] = {}
         for user in dict.fromkeys(("root", OPERATORS, *(item.pw_name for item in _people()))):
             context = f"user={user},host=localhost,addr=127.0.0.1"
             is_now = _sshd_lines(["-C", context], judged)
@@ -234,8 +234,9 @@ class LinuxSystem:
                 now, wanted = is_now.get(keyword, ()), should_be.get(keyword, ())
                 if now != wanted:
                     shown = f"`{keyword} {', '.join(now) or 'unset'}`"
-                    found.append(f"sshd has {shown} for {user}, not `{', '.join(wanted) or 'unset'}`")
-        return tuple(found)
+                    line = f"sshd has {shown} for {user}, not `{', '.join(wanted) or 'unset'}`"
+                    found.setdefault((keyword, now), line)
+        return tuple(found.values())
 
     def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
         with tempfile.TemporaryDirectory(prefix="launchpad-") as folder:

@@ -34,7 +34,7 @@ class MemoryView(MemoryHost):
     def read(self, path: str) -> bytes | None:
         if path == paths.ACCOUNT and path not in self.files and self.watched:
             nothing = {"at": self.now(), "elapsed": self.elapsed(), "checks": {}, "findings": [], "facts": {}}
-            return json.dumps(nothing | {"boot_id": self.boot_id()}).encode()
+            return json.dumps(nothing | {"boot_id": self.boot_id(), "runner": ""}).encode()
         return super().read(path)
 
     def names(self, path: str) -> list[str]:
