@@ -7,14 +7,14 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from labkit import Lab
 
-from tests.lab.world import World, a_world
+from tests.lab.world import PROJECT, World, a_world
 from tests.tally import Tally, tallied
 
 EVIDENCE = "LAUNCHPAD_EVIDENCE"
@@ -190,3 +190,37 @@ def test_a_host_that_was_never_provisioned_is_told_as_such(
                 holds("the hint works", "not a line of JSON" in tried.stdout, tried.stdout + tried.stderr)
         finally:
             lab.down(host.name)
+
+
+HEALTH = """    healthcheck:
+      test: [CMD, python3, -c, "import os, sys; sys.exit(os.path.exists('/data/ill'))"]
+      interval: 1s
+      retries: 1
+"""
+
+
+def test_what_docker_calls_unhealthy_is_told_and_nothing_is_restarted_for_it(world: World) -> None:
+    template = world.root / "templates/compose/beacon/compose.yaml.j2"
+    template.parent.mkdir(parents=True, exist_ok=True)
+    shipped = (PROJECT / "templates/compose/beacon/compose.yaml.j2").read_text()
+    template.write_text(shipped.replace("    command: [beacon, web]\n", f"    command: [beacon, web]\n{HEALTH}"))
+    world.add_tenant("alice")
+    world.deploy("alice")
+    before = world.containers("alice")
+    assert check(world) == 0, findings(world)
+    ill = "/srv/launchpad/tenants/alice/data/marker/ill"
+    world.host.exec(["touch", ill])
+    wait(lambda: check(world) == 4, "status --check exits 4", seconds=60)
+    told = world.launchpad("status", check=False).err
+    assert "alice: web is unhealthy by its own health check since " in told, told
+    assert world.get("alice", "/startupz").status == 200 and world.containers("alice") == before
+    world.host.exec(["rm", ill])
+    wait(lambda: check(world) == 0, "status --check exits 0 again", seconds=60)
+    assert world.containers("alice") == before
+
+
+def wait(true: Callable[[], bool], what: str, *, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+        time.sleep(1)
