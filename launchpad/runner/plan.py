@@ -231,7 +231,7 @@ def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     if change.rehearse and (seen.data or change.data):
         yield _rehearsal(seen, change)
     if old_runs and swap:
-        yield from close_door(seen)
+        yield from close_door(seen, tenant, slot, stop_seconds=old_stop)
         yield StopSide(tenant=tenant, side=old, seconds=old_stop)
     if guarded:
         yield from _keep_data(seen, change)
@@ -259,13 +259,13 @@ def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
     yield from _prune(seen, final, change.generation if guarded else "", also=change.drop)
 
 
-def close_door(seen: Seen) -> Iterator[TenantStep]:
+def close_door(seen: Seen, tenant: str, slot: int, *, stop_seconds: int) -> Iterator[TenantStep]:
     """What is under way ends while new requests still come in; then they wait, and what came last ends too."""
-    assert seen.record is not None
-    tenant, slot, side = seen.record["tenant"], seen.record["slot"], seen.side
+    side = seen.side
     is_open = not seen.open.isdisjoint(slots.address(slot, index, side) for index in range(slots.MOST_SERVICES))
-    seconds = max(LEAST_IDLE_SECONDS, int(seen.record["stop_seconds"]))
-    whose = {"tenant": tenant, "slot": slot, "side": side, "release": seen.record["started"]}
+    seconds = max(LEAST_IDLE_SECONDS, stop_seconds)
+    release = seen.started.short if seen.started else ""
+    whose: dict[str, Any] = {"tenant": tenant, "slot": slot, "side": side, "release": release}
     if is_open:
         yield AwaitIdle(**whose, seconds=seconds, quiet=SWAP_QUIET_SECONDS)
     yield HoldTraffic(tenant=tenant, slot=slot, side=side)

@@ -81,8 +81,9 @@ def deployed(seen: Seen, tenant: str) -> Mapping[str, Any]:
 
 def _halt(seen: Seen) -> list[TenantStep]:
     assert seen.record is not None
-    stop = StopSide(tenant=seen.record["tenant"], side=seen.side, seconds=seen.record["stop_seconds"])
-    return [*close_door(seen), stop]
+    tenant, slot, seconds = (seen.record[key] for key in ("tenant", "slot", "stop_seconds"))
+    door = close_door(seen, tenant, slot, stop_seconds=seconds)
+    return [*door, StopSide(tenant=tenant, side=seen.side, seconds=seconds)]
 
 
 def _run(seen: Seen) -> list[TenantStep]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import engine, slots
+from launchpad.runner import engine, paths, slots
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Connection
 from launchpad.runner.journal import Journal
@@ -202,6 +202,16 @@ def test_what_is_not_well_is_not_waited_for() -> None:
     begun = host.clock
     run(host, simple("operation-000003", "stop"))
     assert host.turns[0][0] - begun <= 1
+
+
+def test_what_runs_without_a_record_is_replaced_too() -> None:
+    """Somebody took it away by hand."""
+    host = served()
+    host.remove(paths.record("alice"))
+    second = version(2)
+    host.registry |= {service.image for service in second[0].services}
+    run(host, deploy_body("operation-000003", second))
+    assert serving(host) == second[0].short
 
 
 def served() -> Gatekeeper:

@@ -175,7 +175,7 @@ def plan_depart(seen: plans.Seen, stone: Tombstone, *, ahead: bool = False) -> S
     if ahead and seen.site is not None and record["domains"]:
         steps.append(PutForward(tenant=tenant, domains=tuple(record["domains"]), address=stone.address))
     if any(item.state in ("running", "restarting") for item in seen.containers):
-        door = list(plans.close_door(seen))
+        door = list(plans.close_door(seen, tenant, slot, stop_seconds=record["stop_seconds"]))
         idle = [step for step in door if isinstance(step, AwaitIdle)]
         # Whoever is passed on waits there, and gets nothing of this door's being opened again.
         rest = [replace(step, again=0) if isinstance(step, Drain) else step for step in door if step not in idle]
