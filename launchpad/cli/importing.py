@@ -43,7 +43,10 @@ def import_(
         bool, typer.Option("--no-rehearsal", help="Do not try it first on a clone of what came.")
     ] = False,
     soak: Annotated[
-        str, typer.Option(metavar="TIME", help="How long it must go well with customers on it; 0s: not at all.")
+        str,
+        typer.Option(
+            metavar="TIME", help="How long it must serve well to be final; never less than the app's steady time."
+        ),
     ] = "0s",
     port: Annotated[int, typer.Option(metavar="PORT", help="Where the old one's host answers SSH.")] = 22,
     key: Annotated[

@@ -28,7 +28,10 @@ def upgrade(
     to: Annotated[str, typer.Option("--to", metavar="VERSION", help="One that launchpad versions lists.")] = "",
     latest: Annotated[bool, typer.Option("--latest", help="The app's newest instead.")] = False,
     soak: Annotated[
-        str, typer.Option(metavar="TIME", help="How long it must go well with customers on it; 0s: not at all.")
+        str,
+        typer.Option(
+            metavar="TIME", help="How long it must serve well to be final; never less than the app's steady time."
+        ),
     ] = "60s",
     no_rehearsal: Annotated[
         bool, typer.Option("--no-rehearsal", help="Do not try it first on a clone of the tenant's data.")
@@ -134,7 +137,10 @@ def rollback(
         bool, typer.Option("--keep-data", help="Keep the present data, where the older version reads it.")
     ] = False,
     soak: Annotated[
-        str, typer.Option(metavar="TIME", help="How long it must go well with customers on it; 0s: not at all.")
+        str,
+        typer.Option(
+            metavar="TIME", help="How long it must serve well to be final; never less than the app's steady time."
+        ),
     ] = "0s",
     yes: Yes = False,
     identifier: OperationId = "",

@@ -409,9 +409,9 @@ def title(step: Any) -> str:
         case Mute():
             return "keep its channels off"
         case Unmute():
-            return "let its channels on"
+            return "turn its channels on"
         case KeepNew():
-            return "mind what is written from here on"
+            return "keep new data in case of an undo"
         case Soak():
             return f"watch it serve for {step.seconds} s"
         case PruneGenerations():
