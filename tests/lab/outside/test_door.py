@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -151,10 +152,11 @@ def asking(world: World, kind: Kind, answers: list[tuple[float, int]]) -> Iterat
         yield
     finally:
         world.host.exec(["systemctl", "stop", "asking"])
-        lines = world.host.exec(["cat", "/run/asking.log"]).stdout.splitlines()
-        answers += [(float(at), int(status)) for status, at in (line.split() for line in lines)]
+        log = world.host.exec(["cat", "/run/asking.log"]).stdout
+        answers += sorted((float(at), int(status)) for status, at in ANSWER.findall(log))
 
 
+ANSWER = re.compile(r"(?m)^(\d{3}) (\d+\.\d{6})$")
 ASKING = """
 import socket, sys, threading, time
 
@@ -167,7 +169,7 @@ def ask(address, port):
                 stream.connect((address, port))
                 stream.settimeout(5)
                 stream.sendall(b"GET /startupz HTTP/1.0\\r\\nX-Forwarded-For: 192.0.2.1\\r\\n\\r\\n")
-                print(f"{int(stream.recv(64).split()[1])} {time.time()}\\n", end="", flush=True)
+                print(f"{int(stream.recv(64).split()[1])} {time.time():.6f}\\n", end="", flush=True)
             except (OSError, IndexError):
                 pass
         time.sleep(0.1)
