@@ -13,7 +13,7 @@ from launchpad.runner import engine, paths, slots
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Connection
 from launchpad.runner.journal import Journal
-from launchpad.runner.plan import SWAP_DRAIN_SECONDS
+from launchpad.runner.plan import SWAP_DRAIN_SECONDS, UNDO_STOP_SECONDS
 from launchpad.runner.protocol import Release, digest_of
 from launchpad.runner.verbs.submit import submit
 from tests.memory.host import MemoryHost
@@ -65,13 +65,16 @@ def upgraded(strategy: Any, *, busy: float = 0.0) -> Gatekeeper:
     return host
 
 
-def version(number: int, *, steady: int = 2, memory: int = 64, **more: Any) -> tuple[Release, dict[str, str]]:
-    """alice's release of that version, that has to be steady for so long; another memory is another cell."""
+def version(
+    number: int, *, steady: int = 2, stop: int = 10, memory: int = 64, **more: Any
+) -> tuple[Release, dict[str, str]]:
+    """alice's release of that version, with these timings; another memory is another cell."""
     made, files = release(app=f"beacon:{number}", **more)
     services = tuple(service.but(memory_mb=memory) for service in made.services)
-    files = files | {"compose.yaml": json.dumps(compose("alice", 7, services), indent=1)}
+    cells = json.dumps(compose("alice", 7, services), indent=1).replace('"10s"', f'"{stop}s"')
+    files = files | {"compose.yaml": cells}
     digests = {path: digest_of(text.encode()) for path, text in files.items()}
-    return made.but(services=services, steady_seconds=steady, files=digests), files
+    return made.but(services=services, steady_seconds=steady, stop_seconds=stop, files=digests), files
 
 
 def run(host: MemoryHost, body: dict[str, Any]) -> None:
@@ -202,6 +205,28 @@ def test_what_is_not_well_is_not_waited_for() -> None:
     begun = host.clock
     run(host, simple("operation-000003", "stop"))
     assert host.turns[0][0] - begun <= 1
+
+
+def test_what_is_taken_back_while_visitors_wait_gets_little_time_for_its_stop() -> None:
+    """An app that drains for minutes would keep the old release from them."""
+    host = Gatekeeper()
+    first, second = version(1, stop=330), version(2, stop=330)
+    for value, _ in (first, second):
+        host.registry |= {service.image for service in value.services}
+    host.behaviours |= {service.image: "dying" for service in second[0].services}
+    run(host, deploy_body("operation-000001", first))
+    host.wait(20)
+    given: list[int] = []
+    stop = host.stop
+
+    def stopping(project: str, seconds: int) -> None:
+        given.append(seconds)
+        stop(project, seconds)
+
+    host.stop = stopping  # type: ignore[method-assign]
+    run(host, deploy_body("operation-000003", second, kind="upgrade", soak=30, rehearse=True))
+    assert serving(host) == first[0].short
+    assert given[-1] == UNDO_STOP_SECONDS and 330 in given
 
 
 def test_what_runs_without_a_record_is_replaced_too() -> None:
