@@ -63,6 +63,10 @@ def pin_images(
     session = Session.of(ctx)
     pinned = pin(session.workspace, WhatToPin(apps=tuple(apps or ()), caddy=caddy, update=update))
     session.output.result(pinned.as_json(), _pinned_text(pinned))
+    for use, paths in pinned.bare.items():
+        what = f"it declares the volume {' and '.join(paths)}, and nothing is mounted there"
+        how = "mount a volume or a tmpfs in the template of the app's compose.yaml"
+        session.output.warn(f"{use}: hosts refuse the image: {what} ({how})")
     codes = {error.exit_code for error in pinned.failures.values()}
     for error in pinned.failures.values() if not session.json else ():
         session.output.error(error)

@@ -11,7 +11,7 @@ from launchpad.errors import InventoryError
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.mistakes import Mistake, Place
 from launchpad.fleet.tenant import Tenant
-from launchpad.operations.render import rendered
+from launchpad.operations.render import rendered_with_all
 from launchpad.runner.judge import judge_release
 from launchpad.runner.protocol import Refused
 from launchpad.workspace import Workspace
@@ -25,14 +25,14 @@ def judged(workspace: Workspace, fleet: Fleet) -> list[Mistake]:
 def _refused(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:
     seen = set()
     for name, tenant in sorted(fleet.tenants.items()):
-        kind = _kind(workspace, tenant)
+        kind = _kind(tenant)
         if kind in seen:
             continue
         seen.add(kind)
         try:
-            made = rendered(workspace, fleet, tenant)
+            made = rendered_with_all(workspace, fleet, tenant)
         except InventoryError:
-            continue  # a digest or a secret is still to come, which `readiness` says
+            continue  # a digest is still to come, which `readiness` says
         try:
             judge_release(made.release, made.files, neighbours={})
         except Refused as refused:
@@ -41,7 +41,6 @@ def _refused(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:
             yield Mistake(Place(f"inventory/tenants/{name}.yaml"), what, hint=hint)
 
 
-def _kind(workspace: Workspace, tenant: Tenant) -> tuple[object, ...]:
+def _kind(tenant: Tenant) -> tuple[object, ...]:
     variables = tuple(sorted((str(key), repr(value)) for key, value in tenant.variables.items()))
-    secrets = tuple(sorted(map(str, workspace.secrets.versions(tenant.name))))
-    return tenant.app, tenant.version, tenant.tier, variables, secrets
+    return tenant.app, tenant.version, tenant.tier, variables

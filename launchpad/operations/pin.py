@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +12,14 @@ from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.images import AppImage, ImageChange, ImageUse, caddy_images, images_in_use, images_of_app
 from launchpad.fleet.references import ImageReference
 from launchpad.operations.registry import Registries
+from launchpad.operations.render import rendered_with_all
+from launchpad.runner.judge.volumes import uncovered
 from launchpad.workspace import Workspace
 
 Ask = Callable[[ImageReference], str]
 """The digest that a tag has now; ServiceError when its registry does not tell."""
+Declared = Callable[[ImageReference], tuple[str, ...]]
+"""The volumes that an image declares; none when its registry does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,8 @@ class Pinned:
     left: Mapping[ImageUse, LaunchpadError] = field(default_factory=dict)
     """Not asked for by name, and with a registry that only stands for another."""
     failures: Mapping[ImageUse, LaunchpadError] = field(default_factory=dict)
+    bare: Mapping[ImageUse, tuple[str, ...]] = field(default_factory=dict)
+    """Volumes that an image declares, and at which nothing is mounted: hosts refuse it."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -44,16 +51,21 @@ class Pinned:
             "unchanged": [str(use) for use in self.unchanged],
             "left": {str(use): error.as_dict() for use, error in self.left.items()},
             "failures": {str(use): error.as_dict() for use, error in self.failures.items()},
+            "bare": {str(use): list(paths) for use, paths in self.bare.items()},
         }
 
 
-def pin(workspace: Workspace, what: WhatToPin | None = None, *, ask: Ask | None = None) -> Pinned:
+def pin(
+    workspace: Workspace, what: WhatToPin | None = None, *, ask: Ask | None = None, volumes: Declared | None = None
+) -> Pinned:
     """Write the digests that the images' tags have now, all at once. What one registry does not tell is among the
     failures, and the rest is written all the same. StateError when the inventory was changed meanwhile.
 
     A digest that is there stays, unless `update` says otherwise: what runs may change only when a person wants it."""
     what = what or WhatToPin()
-    ask = ask or Registries().digest
+    if ask is None:
+        registries = Registries()
+        ask, volumes = registries.digest, registries.volumes
     named = bool(what.apps) or what.caddy
     digests: dict[ImageReference, str | LaunchpadError] = {}
     changed: list[ImageChange] = []
@@ -79,7 +91,29 @@ def pin(workspace: Workspace, what: WhatToPin | None = None, *, ask: Ask | None 
             changed.append(ImageChange(use, image, image.with_digest(digest)))
     if changed:
         workspace.fleet.set_images(changed)
-    return Pinned(changed=tuple(changed), unchanged=tuple(unchanged), left=left, failures=failures)
+    bare = dict(_bare(workspace, changed, volumes)) if volumes else {}
+    return Pinned(changed=tuple(changed), unchanged=tuple(unchanged), left=left, failures=failures, bare=bare)
+
+
+def _bare(
+    workspace: Workspace, changed: Sequence[ImageChange], volumes: Declared
+) -> Iterator[tuple[ImageUse, tuple[str, ...]]]:
+    """Of the images that were pinned, those which declare volumes at which the release of a tenant mounts nothing."""
+    fleet = workspace.fleet.load()
+    for change in changed:
+        use = change.use
+        tenants = [tenant for tenant in fleet.tenants.values() if isinstance(use, AppImage) and tenant.app == use.app]
+        declared = volumes(change.after) if tenants else ()
+        for tenant in tenants if declared else ():
+            try:
+                made = rendered_with_all(workspace, fleet, tenant)
+            except LaunchpadError:
+                continue  # `check` says what it lacks
+            services = json.loads(made.files["compose.yaml"])["services"]
+            mine = [services[service.name] for service in made.release.services if service.image == str(change.after)]
+            if left := {path for service in mine for path in uncovered(service, declared)}:
+                yield use, tuple(sorted(left))
+                break
 
 
 def _wanted(fleet: Fleet, what: WhatToPin) -> dict[ImageUse, ImageReference | None]:

@@ -19,7 +19,7 @@ from typing import Any
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from launchpad import __version__
-from launchpad.errors import ServiceError
+from launchpad.errors import LaunchpadError, ServiceError
 from launchpad.fleet.references import DIGEST, ImageReference
 
 MANIFESTS = (
@@ -29,6 +29,8 @@ MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 """What a tag may name: an image for many machines, or for one."""
+USUAL = "amd64"
+"""Images for several machines declare the same for each of them."""
 LARGEST_ANSWER = 4 * 1024 * 1024
 DOCKER_HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
@@ -83,17 +85,31 @@ class Registries:
             raise ServiceError(f"{_subject(image)}: {error}", hint=hint) from error
         return _checked(image, answer)
 
+    def volumes(self, image: ImageReference) -> tuple[str, ...]:
+        """The paths for which the image of that digest declares volumes, as far as its registry tells: a hint, which
+        decides nothing."""
+        try:
+            manifest = self._document(image, f"manifests/{image.digest}")
+            parts = manifest.get("manifests") or []
+            if parts:
+                mine = next((part for part in parts if part.get("platform", {}).get("architecture") == USUAL), parts[0])
+                manifest = self._document(image, f"manifests/{mine['digest']}")
+            config = self._document(image, f"blobs/{manifest['config']['digest']}")
+            return tuple(sorted(map(str, (config.get("config") or {}).get("Volumes") or ())))
+        except (LaunchpadError, _Passing, ValueError, LookupError, TypeError, AttributeError):
+            return ()
+
+    def _document(self, image: ImageReference, what: str) -> dict[str, Any]:
+        url = f"{self._base(image.registry)}/v2/{_repository(image)}/{what}"
+        document: dict[str, Any] = json.loads(self._asked(url, image).body)
+        return document
+
     def url(self, image: ImageReference) -> str:
         """Where the image's manifest is."""
         return f"{self._base(image.registry)}/v2/{_repository(image)}/manifests/{image.tag}"
 
     def _manifest(self, image: ImageReference) -> Answer:
-        url = self.url(image)
-        headers = {"Accept": ", ".join(MANIFESTS)}
-        answer = self._get(url, headers, image)
-        if answer.status == 401:
-            token = self._token(answer.headers.get("www-authenticate", ""), image)
-            answer = self._get(url, {**headers, "Authorization": f"Bearer {token}"}, image)
+        answer = self._asked(self.url(image), image)
         match answer.status:
             case 200:
                 return answer
@@ -109,6 +125,15 @@ class Registries:
                     f"{_subject(image)}: the registry answers {answer.status}",
                     hint=f"is {image.registry} an image registry? curl -I {self._base(image.registry)}/v2/",
                 )
+
+    def _asked(self, url: str, image: ImageReference) -> Answer:
+        """The answer to anyone, with the token that anyone gets where one is wanted."""
+        headers = {"Accept": ", ".join((*MANIFESTS, "*/*") if "/blobs/" in url else MANIFESTS)}
+        answer = self._get(url, headers, image)
+        if answer.status == 401:
+            token = self._token(answer.headers.get("www-authenticate", ""), image)
+            answer = self._get(url, {**headers, "Authorization": f"Bearer {token}"}, image)
+        return answer
 
     def _token(self, challenge: str, image: ImageReference) -> str:
         """What anyone gets from the place that the registry names; it opens what everyone may read."""

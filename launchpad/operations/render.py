@@ -20,6 +20,12 @@ def rendered(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> Rendered:
     return render_release(fleet, tenant, templates=_templates(workspace), secrets=versions)
 
 
+def rendered_with_all(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> Rendered:
+    """The same, as if every secret had been set that the app takes: to be judged, never to be sent."""
+    versions = {str(spec.name): 1 for spec in fleet.app(tenant.app).secrets}
+    return render_release(fleet, tenant, templates=_templates(workspace), secrets=versions)
+
+
 def _templates(workspace: Workspace) -> TemplateSource:
     *own, shipped = workspace.templates
     return TemplateSource(workspace=own[0] if own else None, shipped=shipped)

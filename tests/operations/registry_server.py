@@ -31,6 +31,8 @@ class Registry:
     port: int = 0
     manifests: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """(repository, tag) → an image's index, as it is sent."""
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    """By their digest: images' configurations."""
     wants_token: bool = False
     public: bool = True
     """Whether the place that gives tokens gives one to anyone."""
@@ -93,6 +95,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             realm = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.served.port}/token"
             challenge = f'Bearer realm="{realm}",service="the registry",scope="repository:{self._repository}:pull"'
             self._send(401, b'{"errors":[]}', **{"WWW-Authenticate": challenge})
+        elif "/blobs/" in self.path and (blob := self.served.blobs.get(self.path.rpartition("/")[2])):
+            self._send(200, blob)
         elif self.served.moved_to:
             self._send(307, b"", Location=self.served.moved_to + self.path)
         else:

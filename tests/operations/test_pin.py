@@ -144,3 +144,13 @@ def test_what_is_not_in_the_inventory_is_refused_before_anyone_is_asked(
     with pytest.raises(InventoryError, match=said):
         pinning(workspace, "openclaw:2026.9.6", name)
     assert registry.asked == []
+
+
+def test_volumes_that_nothing_covers_are_said_at_once(workspace: Workspace, registry: Registry) -> None:
+    registry.put("openclaw", "2026.9.6")
+    ask = Registries(pause=0.001, attempts=2).digest
+    what = WhatToPin(apps=("openclaw:2026.9.6",))
+    said = pin(workspace, what, ask=ask, volumes=lambda _: ("/home/node/.openclaw", "/cache"))
+    assert {str(use): paths for use, paths in said.bare.items()} == {CLAW: ("/cache",)}
+    again = pin(workspace, WhatToPin(apps=what.apps, update=True), ask=ask, volumes=lambda _: ("/tmp",))
+    assert not again.bare

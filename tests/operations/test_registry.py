@@ -189,3 +189,20 @@ def test_nobody_is_sent_from_tls_to_none(certificate: Path, monkeypatch: pytest.
 )
 def test_where_an_image_is_asked_for(written: str, asked: str) -> None:
     assert Registries().url(ImageReference(written)) == asked
+
+
+@pytest.mark.parametrize("wants_token", [False, True])
+def test_an_image_tells_which_volumes_it_declares(registry: Registry, wants_token: bool) -> None:
+    registry.wants_token = wants_token
+    registry.blobs["sha256:" + "c" * 64] = b'{"config": {"Volumes": {"/data": {}, "/cache": {}}}}'
+    own = registry.put("team/app", "one", config={"digest": "sha256:" + "c" * 64})
+    other = registry.put("team/app", "other", config={"digest": "sha256:" + "d" * 64})
+    registry.manifests["team/app", own] = registry.manifests["team/app", "one"]
+    machines = ((other, "arm64"), (own, "amd64"))
+    parts = [{"digest": digest, "platform": {"architecture": name}} for digest, name in machines]
+    index = registry.put("team/app", "1.0", manifests=parts)
+    registry.manifests["team/app", index] = registry.manifests["team/app", "1.0"]
+    pinned = image(registry).with_digest
+    assert QUICK.volumes(pinned(index)) == ("/cache", "/data")
+    assert QUICK.volumes(pinned(own)) == ("/cache", "/data")
+    assert QUICK.volumes(pinned(other)) == (), "what it does not tell is no failure"
