@@ -115,7 +115,8 @@ class Host(Model):
 
     name: HostName
     address: Address
-    """Where it answers SSH: an IP address, or a name that leads to one."""
+    """Where it answers SSH: an IP address, or a name that leads to one, by DNS or by each operator's ~/.ssh/config
+    (HostName, Port, ProxyJump and ProxyCommand hold; user, keys and host keys do not)."""
     port: Port = 22
     """Of its SSH server."""
     user: Literal["launchpad"] = "launchpad"
