@@ -48,17 +48,27 @@ def deploy(
     ctx: typer.Context,
     tenant: Tenant,
     identifier: OperationId = "",
+    after: Annotated[
+        str,
+        typer.Option(
+            metavar="REVISION",
+            help="Go on though this inventory does not know the revision that runs: the one that the host has shown.",
+        ),
+    ] = "",
     no_follow: Annotated[bool, typer.Option("--no-follow", help="Do not wait for the end.")] = False,
 ) -> None:
     """Bring TENANT's host to the release that the inventory says.
 
     Only what changed is touched. If the new release does not become healthy, the old one serves again. After a lost
     connection or Ctrl-C the operation goes on: `launchpad attach` comes back to it.
+
+    An inventory that does not descend from the one that runs is refused, with what differs. Where that one is lost,
+    --after with its revision goes on from here; `launchpad history` shows it.
     """
     from launchpad.operations.deploy import How, deploy
 
     session = Session.of(ctx)
-    how = How(identifier=identifier, follow=not no_follow)
+    how = How(identifier=identifier, after=after, follow=not no_follow)
     carry_out(session, lambda on_event: deploy(session.workspace, tenant, how=how, on_event=on_event))
 
 

@@ -210,7 +210,11 @@ def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:
     if isinstance(entry, ByItself):
         return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.message, "watch", "", ""
     outcome = entry.outcome or "running"
-    return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.kind, entry.who, outcome, entry.id
+    return short_moment(entry.at, now=now), entry.host, entry.tenant, _kind(entry), entry.who, outcome, entry.id
+
+
+def _kind(entry: Entry) -> str:
+    return f"{entry.kind} --after {entry.after}" if entry.after else entry.kind
 
 
 def _with_steps(entry: Entry | ByItself) -> str:
@@ -222,7 +226,7 @@ def _with_steps(entry: Entry | ByItself) -> str:
         return f"{entry.message}: {subject}, {moment(entry.at)}, by the watch"
     origin = f" from {entry.source}" if entry.source else ""
     subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
-    lines = [f"{entry.id}  {entry.kind} {subject}, {moment(entry.at)}, by {entry.who}{origin}"]
+    lines = [f"{entry.id}  {_kind(entry)} {subject}, {moment(entry.at)}, by {entry.who}{origin}"]
     lines += [f"  {step.result.ljust(7)} {step.title}  {lasted(step.seconds)}".rstrip() for step in entry.steps]
     end = f"{entry.outcome or 'running'} {lasted(entry.seconds)}".rstrip()
     return "\n".join([*lines, f"  {end}{f': {entry.message}' if entry.message else ''}"])

@@ -35,6 +35,8 @@ class Entry:
     message: str
     seconds: float | None
     steps: tuple[StepResult, ...]
+    after: str = ""
+    """The revision behind which its operator went on, without an inventory that descends from it."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"steps": [dataclasses.asdict(step) for step in self.steps]}
@@ -81,6 +83,7 @@ def entry_from_json(value: Mapping[str, Any], *, host: str) -> Entry:
             message=str(value.get("message") or ""),
             seconds=_seconds(value.get("seconds")),
             steps=tuple(_step(step) for step in value.get("steps") or ()),
+            after=str(value.get("after") or ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise HostError(f"{host}: the journal has an entry that is not whole", hint="update Launchpad") from error

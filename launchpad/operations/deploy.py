@@ -28,6 +28,8 @@ class How:
     """The operation's id; a new one when empty. The same one attaches."""
     replaces: str | None = ANYTHING
     """The release that must be running, None for none; the host refuses when another one does."""
+    after: str = ""
+    """The revision that runs, as the host has shown it, where this inventory does not descend from it."""
     follow: bool = True
     """Whether to wait for the end; otherwise the outcome is `running`."""
 
@@ -44,6 +46,8 @@ def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event:
     how = how or How()
     if how.replaces != ANYTHING:
         operation["replaces"] = how.replaces
+    if how.after:
+        operation["after"] = how.after
     submission = Submission(
         identifier=how.identifier, operation=operation, secrets=revealing(workspace, tenant), follow=how.follow
     )

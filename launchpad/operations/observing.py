@@ -77,6 +77,11 @@ def wanted(
     return [_wanted(workspace, fleet, tenant, render=on is None or _is_on(on, tenant)) for tenant in tenants]
 
 
+def knows(workspace: Workspace, has: TenantSeen) -> bool:
+    """Whether this inventory descends from the one that the tenant's release came from."""
+    return not has.revision or has.revision in workspace.revision(has.tenant).ancestors
+
+
 def _meant(scope: Scope, host: Host) -> list[str] | None:
     if host.name in scope.whole_hosts:
         return None

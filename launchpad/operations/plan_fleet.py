@@ -9,9 +9,10 @@ from launchpad.errors import LaunchpadError
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
 from launchpad.operations.host_settings import host_settings
-from launchpad.operations.observing import observe, wanted
+from launchpad.operations.observing import knows, observe, wanted
 from launchpad.operations.scope import scope_of
-from launchpad.plan import FleetPlan, plan_changes
+from launchpad.plan import Change, FleetPlan, HostSeen, plan_changes
+from launchpad.plan.fleet_plan import Seen, without
 from launchpad.workspace import Runner, Workspace
 
 
@@ -20,7 +21,14 @@ def plan_fleet(workspace: Workspace, names: Sequence[str] = ()) -> FleetPlan:
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=False, unsettled=partial(_unsettled, workspace, fleet))
-    return plan_changes(wanted(workspace, fleet, scope.tenants), seen, inventory=frozenset(map(str, fleet.tenants)))
+    made = plan_changes(wanted(workspace, fleet, scope.tenants), seen, inventory=frozenset(map(str, fleet.tenants)))
+    return without(made, seen, {change.tenant for change in made.changes if not _knows(workspace, seen, change)})
+
+
+def _knows(workspace: Workspace, seen: Seen, change: Change) -> bool:
+    said = seen[change.host]
+    has = said.tenants.get(change.tenant) if isinstance(said, HostSeen) else None
+    return has is None or knows(workspace, has)
 
 
 def _unsettled(workspace: Workspace, fleet: Fleet, host: Host, runner: Runner) -> tuple[str, ...]:

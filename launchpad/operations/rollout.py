@@ -15,12 +15,13 @@ from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.versions import is_older, may_follow, names, next_on_the_way, passed
 from launchpad.operations.confirmation import Confirmation, plan_digest
 from launchpad.operations.identifiers import new_identifier
-from launchpad.operations.observing import observe
+from launchpad.operations.observing import knows, observe
 from launchpad.operations.render import rendered
 from launchpad.operations.rollouts import UNFINISHED, Found, Progress, rollouts
 from launchpad.operations.scope import Scope
 from launchpad.operations.waves import go_on
 from launchpad.plan import HostSeen, TenantSeen
+from launchpad.plan.fleet_plan import unknown
 from launchpad.plan.rollout import Candidate, spread
 from launchpad.runner.protocol import Rollout, record_as_json
 from launchpad.workspace import Workspace
@@ -194,6 +195,8 @@ def _reasons(
         first = next_on_the_way(app, has.version, version)
         hint = f"launchpad rollout {app.name} --to {first}" if first else f"launchpad versions {app.name}"
         yield f"{version} cannot follow {has.version} in one step", hint
+    if not knows(workspace, has):
+        yield unknown(has), f"launchpad plan {name}"
     if not has.running:
         yield "is stopped", f"launchpad start {name}"
     if has.generations is None:

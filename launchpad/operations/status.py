@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.recovery import last_test
-from launchpad.operations.observing import observe, wanted
+from launchpad.operations.observing import knows, observe, wanted
 from launchpad.operations.scope import scope_of
-from launchpad.plan import HostSeen, Standing, standings
+from launchpad.plan import HostSeen, Standing, Wanted, standings
+from launchpad.plan.fleet_plan import Seen
 from launchpad.workspace import Workspace
 
 
@@ -51,7 +52,7 @@ def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = Tr
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=probes)
-    want = wanted(workspace, fleet, scope.tenants, on=seen)
+    want = [_compared(workspace, item, seen) for item in wanted(workspace, fleet, scope.tenants, on=seen)]
     found = standings(want, seen, inventory=frozenset(map(str, fleet.tenants)))
     return Status(tenants=tuple(found), hosts=seen, kit=None if names else last_kit_test(workspace, fleet))
 
@@ -64,6 +65,15 @@ def last_kit_test(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
     if last.get("recipient") != fleet.defaults.recovery.recipient:
         return {}
     return {"at": last["at"], "good": last["good"], "age_seconds": max(0.0, workspace.clock.now() - last["at"])}
+
+
+def _compared(workspace: Workspace, want: Wanted, seen: Seen) -> Wanted:
+    """With a look at where the running release came from, which takes Git's answer: only where it is another one."""
+    said = seen.get(want.host)
+    has = said.tenants.get(want.tenant) if isinstance(said, HostSeen) else None
+    if has is None or not want.release or want.release == has.release or knows(workspace, has):
+        return want
+    return replace(want, descends=False)
 
 
 def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:

@@ -7,14 +7,14 @@ that runs on another host, and never touches one that an operation is holding. E
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from launchpad.errors import LaunchpadError
 from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
-from launchpad.runner.protocol import canonical, digest_of
+from launchpad.runner.protocol import canonical, digest_of, shown_revision
 
 Seen = Mapping[str, HostSeen | LaunchpadError]
 """Host → what it said, or why it said nothing."""
@@ -87,6 +87,32 @@ def plan_changes(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[s
         unreachable={host: said for host, said in seen.items() if isinstance(said, LaunchpadError)},
         answered=sum(isinstance(said, HostSeen) for said in seen.values()),
     )
+
+
+def without(made: FleetPlan, seen: Seen, tenants: Set[str]) -> FleetPlan:
+    """The plan without the changes of these tenants, whose releases came from an inventory that this one does not
+    descend from: what would be changed may be somebody's newer work."""
+    notes = [*made.notes]
+    for change in made.changes:
+        if change.tenant in tenants:
+            said = seen[change.host]
+            assert isinstance(said, HostSeen)
+            notes.append(_note_of_unknown(change, said.tenants[change.tenant]))
+    changes = tuple(change for change in made.changes if change.tenant not in tenants)
+    return dataclasses.replace(made, changes=changes, notes=tuple(notes))
+
+
+def _note_of_unknown(change: Change, has: TenantSeen) -> Note:
+    runs = shown_revision(has.revision)
+    text = f"{unknown(has)}; not carried out: {change.kind}, {'; '.join(change.reasons)}"
+    hint = f"git pull; where that revision is lost: launchpad deploy {has.tenant} --after {runs}"
+    return Note(host=change.host, tenant=change.tenant, text=text, hint=hint)
+
+
+def unknown(has: TenantSeen) -> str:
+    """What is told of a tenant whose release came from an inventory that is not known here."""
+    runs = shown_revision(has.revision)
+    return f"{has.by} deployed what runs from revision {runs}, which this inventory does not descend from"
 
 
 def _each(wanted: Sequence[Wanted], seen: Seen) -> Iterator[Change | Note]:

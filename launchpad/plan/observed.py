@@ -82,6 +82,8 @@ class TenantSeen:
     """Whether the host was just booted and has not started it yet."""
     rolled_back_from: str = ""
     """The version that the last rollback left; empty when something was deployed since, or the version stayed."""
+    revision: str = ""
+    """The inventory's that it came from; empty where that is not known."""
 
     def was_rolled_back_from(self, version: str) -> bool:
         """Whether that version ran here last and was left by a rollback."""
@@ -198,6 +200,7 @@ def _tenant(name: str, value: Mapping[str, Any], host: str) -> TenantSeen:
         findings=_findings(value, host),
         starting=value.get("starting") is True,
         rolled_back_from=_text(record.get("rolled_back_from")),
+        revision=_text(record.get("revision")),
     )
 
 

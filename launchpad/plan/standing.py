@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import LaunchpadError
-from launchpad.plan.fleet_plan import Seen, differences
+from launchpad.plan.fleet_plan import Seen, differences, unknown
 from launchpad.plan.observed import FindingSeen, HostSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
 
@@ -174,6 +174,8 @@ def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
         yield f"ahead of the inventory, which says {want.version}: launchpad adopt {want.tenant}"
     elif has.was_rolled_back_from(want.version):
         yield f"rolled back from {want.version}, which the inventory still says: launchpad adopt {want.tenant}"
+    elif not want.descends:
+        yield f"{unknown(has)}: git pull; launchpad plan {want.tenant} shows more"
     elif want.release and want.release != has.release:
         yield "behind the inventory: " + "; ".join(differences(want, has))
     if want.wrapped_for and has.wrapped_for is not None and has.wrapped_for != want.wrapped_for:

@@ -27,6 +27,9 @@ class Wanted:
     follows: Sequence[str] = ()
     """The versions that the wanted one may replace in one step; empty: any older one."""
     problem: LaunchpadError | None = None
+    descends: bool = True
+    """Whether the inventory descends from the one that the running release came from; looked at only where the two
+    releases differ."""
     wrapped_for: str = ""
     """A digest of those whom the key of its backups should be wrapped for; empty when it has no backups."""
 

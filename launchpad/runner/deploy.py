@@ -10,12 +10,14 @@ from launchpad.runner import importing, paths, upgrade
 from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
 from launchpad.runner.cell import environment, place_files, project, put_record, read_release, sealed, sealed_as
+from launchpad.runner.descent import check_descent
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge import Neighbour, judge_compose, judge_release, judge_site
 from launchpad.runner.limits import MOST_SECRET_BYTES
-from launchpad.runner.protocol import Inventory, Refused, Release, digest_of, inventory_from_json, release_from_json
+from launchpad.runner.protocol import Refused, Release, digest_of, inventory_from_json, release_from_json
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.steps import Commit
 
 SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 KEPT_BEFORE = 4
@@ -33,7 +35,7 @@ def planned_deploy(
     judge_release(release, files, neighbours=neighbours(host))
     inventory = inventory_from_json(operation["inventory"])
     seen = plans.see(host, release.tenant, release)
-    check_descent(seen.record, inventory)
+    check_descent(host, seen.record, release, inventory, after=operation.get("after", ""))
     check_replaces(seen.record, operation)
     check_secrets(host, release, secrets, known=seen.intact)
     upgrade.check_images(host, seen, release)
@@ -49,7 +51,8 @@ def planned_deploy(
     if not plan:
         if seen.record is not None and seen.record["revision"] != inventory.revision:
             put_record(host, release.tenant, dict(seen.record) | {"revision": inventory.revision})
-        return [], {"release": release.short}
+        # Who goes on behind a revision that is not known stands in the history, also when nothing else changes.
+        return [Commit()] if operation.get("after") else [], {"release": release.short}
     if not seen.intact:
         judge_resolved(host, release, files)
     for name in release.secrets:
@@ -119,18 +122,6 @@ def awaited(host: Host, tenant: str) -> Release | None:
         if release.files.get("site.caddy") == digest_of(site or b""):
             return release
     return None
-
-
-def check_descent(record: Mapping[str, Any] | None, inventory: Inventory) -> None:
-    """Refuse a checkout that does not know what runs: it would take somebody's change back without a word."""
-    if record is None or not record["revision"] or record["revision"] in inventory.ancestors:
-        return
-    raise Refused(
-        f"{record['tenant']}: what runs was deployed by {record['by']} from revision {record['revision'][:12]}, "
-        f"which this inventory ({inventory.revision[:12]}) does not descend from",
-        kind="state",
-        hint="git pull, then deploy again",
-    )
 
 
 def check_replaces(record: Mapping[str, Any] | None, operation: Mapping[str, Any]) -> None:

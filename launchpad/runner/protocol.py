@@ -250,6 +250,12 @@ class Inventory(Record):
     ancestors: tuple[str, ...]
 
 
+def shown_revision(revision: str) -> str:
+    """A revision as people see and type it: 12 digits, and behind a + those of what was not committed."""
+    base, plus, content = revision.partition("+")
+    return base[:12] + plus + content
+
+
 class Request(Record):
     """One line from the operator."""
 

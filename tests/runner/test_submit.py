@@ -12,6 +12,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs.history import history
 from launchpad.runner.verbs.submit import submit
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
@@ -86,6 +87,36 @@ def test_a_checkout_that_does_not_know_what_runs_is_refused(host: MemoryHost) ->
     assert refused.value.hint.startswith("git pull")
     assert state(host) == before
     assert deploy(host, "operation-000003", SECOND, revision="r3", ancestors=("r2", "r1")) == "done"
+
+
+def test_whoever_has_been_shown_the_revision_that_runs_goes_on(host: MemoryHost) -> None:
+    runs = "8dbd" * 10 + "+1f3a9c21"
+    deploy(host, "operation-000001", FIRST, revision=runs)
+    stale = "8dbd" * 10
+    with pytest.raises(Refused) as refused:
+        deploy(host, "operation-000002", SECOND, revision=stale)
+    shown = "8dbd8dbd8dbd+1f3a9c21"
+    told = refused.value.message
+    assert told.startswith(f"alice: alice deployed what runs from revision {shown}, before it was committed, on 20")
+    assert "this inventory (8dbd8dbd8dbd) does not descend from it" in told
+    assert told.endswith(
+        "a deploy from here would change version 1 → 2, image of store, image of web, file compose.yaml"
+    )
+    assert refused.value.hint.endswith(f"launchpad deploy alice --after {shown}")
+    with pytest.raises(Refused, match="--after names 000000000000"):
+        deploy(host, "operation-000003", SECOND, revision=stale, after="0" * 40)
+    assert deploy(host, "operation-000004", SECOND, revision=stale, after=shown) == "done"
+    assert deploy(host, "operation-000005", FIRST, revision="r3", ancestors=(stale,)) == "done", "it goes on from there"
+
+
+def test_to_go_on_stands_in_the_history_also_when_nothing_else_changes(host: MemoryHost) -> None:
+    deploy(host, "operation-000001", FIRST, revision="r2")
+    with pytest.raises(Refused, match="would change nothing but the revision"):
+        deploy(host, "operation-000002", FIRST, revision="r1")
+    assert deploy(host, "operation-000003", FIRST, revision="r1", after="r2") == "done"
+    (told,) = history(host, {}, CALLER)
+    assert [item["after"] for item in told["body"]["operations"]] == ["r2", ""]
+    assert deploy(host, "operation-000004", FIRST, revision="r1") == "unchanged"
 
 
 def test_a_newer_revision_of_the_same_release_is_remembered(host: MemoryHost) -> None:

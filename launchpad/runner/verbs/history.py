@@ -46,6 +46,7 @@ def _entry(asked: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
         "kind": asked["operation"]["kind"],
         "tenant": asked["operation"].get("tenant", ""),
         "who": asked["who"],
+        "after": asked["operation"].get("after", ""),
         "from": asked["from"],
         "at": asked["at"],
         "outcome": outcome["outcome"],

@@ -25,7 +25,7 @@ from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import only
 
 KEYS = {
-    "deploy": {"kind", "tenant", "release", "files", "inventory", "replaces"},
+    "deploy": {"kind", "tenant", "release", "files", "inventory", "replaces", "after"},
     "stop": {"kind", "tenant"},
     "start": {"kind", "tenant"},
     "restart": {"kind", "tenant"},
@@ -57,13 +57,13 @@ KEYS = {
     "decline": {"kind", "tenant", "receipt", "to", "address"},
 }  # fmt: skip
 OPTIONAL = {
-    "may_shrink", "rehearsed", "rehearsal", "replaces", "purge", "signature", "source", "ahead", "copy",
+    "may_shrink", "rehearsed", "rehearsal", "replaces", "purge", "signature", "source", "ahead", "copy", "after",
 }  # fmt: skip
 TYPES = {
     "to": str, "keep_data": bool, "soak": int, "rehearse": bool, "generation": str, "source": str,
     "address": str, "above": int, "epoch": int, "from": str, "may_shrink": list,
     "rehearsed": dict, "rehearsal": str, "without": list, "ahead": bool,
-    "copy": bool, "generations": list,
+    "copy": bool, "generations": list, "after": str,
 }  # fmt: skip
 """Of the values that are read here and not by a parser of their own."""
 OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision", "rehearse-here"})

@@ -1,0 +1,97 @@
+"""Two clones of an inventory, of which one does not know what the other deployed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from launchpad.errors import StateError
+from launchpad.fleet.names import SecretName, TenantName
+from launchpad.fleet.secret import Secret
+from launchpad.operations.apply import apply
+from launchpad.operations.confirmation import Confirmation
+from launchpad.operations.deploy import How, deploy
+from launchpad.operations.history import history
+from launchpad.operations.plan_fleet import plan_fleet
+from launchpad.operations.restart import restart
+from launchpad.operations.rollout import Wanted, plan_rollout
+from launchpad.operations.start import start
+from launchpad.operations.status import status
+from launchpad.operations.stop import stop
+from launchpad.operations.upgrade import Target, plan_upgrade, upgrade
+from launchpad.workspace import Workspace
+from tests.memory.fleet import MemoryFleet, commit, git, memory_fleet
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> MemoryFleet:
+    return memory_fleet(tmp_path, {"alice": "web-1", "bob": "web-1"})
+
+
+@pytest.fixture
+def stale(fleet: MemoryFleet, tmp_path: Path) -> Workspace:
+    """A clone of before ann deployed another secret of alice, whose commit nobody else has."""
+    shutil.copytree(fleet.root, tmp_path / "clone")
+    ann = fleet.workspace(operator="ann")
+    ann.secrets.set(TenantName("alice"), SecretName("ECHO_TOKEN"), Secret("another-token"))
+    assert deploy(fleet.workspace(operator="ann"), "alice").outcome == "done"
+    return fleet.workspace(tmp_path / "clone", operator="bob")
+
+
+def test_a_plan_never_offers_to_take_back_what_it_does_not_know(stale: Workspace) -> None:
+    plan = plan_fleet(stale)
+    assert plan.changes == ()
+    (note,) = plan.notes
+    assert note.tenant == "alice"
+    assert "ann deployed what runs from revision" in note.text
+    assert "not carried out: deploy, secrets changed: ECHO_TOKEN" in note.text
+    assert note.hint.startswith("git pull; where that revision is lost: launchpad deploy alice --after ")
+    assert apply(stale, confirm=plan.digest).results == {}
+    (alice, bob) = status(stale).tenants
+    assert "ann deployed what runs" in alice.remarks[0]
+    assert bob.remarks == ()
+
+
+def test_what_no_inventory_is_sent_with_is_not_refused(stale: Workspace) -> None:
+    for verb in (stop, start, restart):
+        assert verb(stale, "alice").outcome == "done"
+
+
+def test_an_upgrade_and_a_rollout_are_refused_and_say_the_way_on(stale: Workspace) -> None:
+    what = plan_upgrade(stale, "alice", Target(version="1.1.0", soak_seconds=0, rehearse=False))
+    with pytest.raises(StateError, match="does not descend") as refused:
+        upgrade(stale, what, confirm=Confirmation(digest=what.digest))
+    assert "launchpad deploy alice --after " in refused.value.hint
+    plan = plan_rollout(stale, "echo", Wanted(version="1.1.0", rehearse=False))
+    assert [item.tenant for item in plan.left_out] == ["alice"]
+    assert "does not descend" in plan.left_out[0].reason
+
+
+def test_whoever_has_seen_it_goes_on_and_it_is_written_down(fleet: MemoryFleet, stale: Workspace) -> None:
+    commit(stale.root)
+    with pytest.raises(StateError, match="would change secret ECHO_TOKEN") as refused:
+        deploy(stale, "alice")
+    shown = refused.value.hint.rpartition(" ")[2]
+    with pytest.raises(StateError, match="--after names"):
+        deploy(stale, "alice", how=How(after="0" * 12))
+    assert deploy(stale, "alice", how=How(after=shown)).outcome == "done"
+    assert [entry.after for entry in history(stale, ["alice"]).entries][:2] == [shown, ""]
+    assert plan_fleet(stale).changes == ()
+    with pytest.raises(StateError, match="bob deployed what runs"):
+        deploy(fleet.workspace(operator="ann"), "alice")
+
+
+def test_a_commit_that_was_amended_is_gone_on_from(fleet: MemoryFleet, tmp_path: Path) -> None:
+    workspace = fleet.workspace()
+    workspace.secrets.set(TenantName("alice"), SecretName("ECHO_TOKEN"), Secret("another-token"))
+    commit(fleet.root)
+    assert deploy(workspace, "alice").outcome == "done"
+    git(fleet.root, "commit", "--quiet", "--amend", "-m", "Said better")
+    with pytest.raises(StateError, match="would change nothing but the revision") as refused:
+        deploy(workspace, "alice")
+    assert plan_fleet(workspace).changes == (), "nothing is to do"
+    shown = refused.value.hint.rpartition(" ")[2]
+    assert deploy(workspace, "alice", how=How(after=shown)).outcome == "done"
+    assert deploy(workspace, "alice").outcome == "unchanged"
