@@ -166,5 +166,6 @@ def root(
 ) -> None:
     """Run other people's containers, safely, on plain VPS hosts."""
     del workspace, json, no_color, version
+    ctx.call_on_close(Session.of(ctx).warn_of_left_out)
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())

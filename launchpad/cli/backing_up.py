@@ -61,7 +61,8 @@ def backup(
             report(session, said.outcome)
     if everyone:
         warn_unprotected(session)
-    leave_lines(session, {name: error for name, said in found.items() if (error := _failure(said)) is not None})
+    failures = {name: error for name, said in found.items() if (error := _failure(said)) is not None}
+    leave_lines(session, {**session.left_out(tenants), **failures})
 
 
 def _workspace(session: Session) -> None:
@@ -148,4 +149,4 @@ def each(
             session.output.item(done.as_json(), how_it_ended(done))
     if everyone:
         warn_unprotected(session)
-    leave_lines(session, failures)
+    leave_lines(session, {**session.left_out(tenants), **failures})

@@ -188,7 +188,7 @@ def forget_backups(
             failures |= _told(session, "the workspace", forget_workspace(session.workspace, odd=odd or "", how=how))
     if everyone:
         warn_unprotected(session)
-    leave_lines(session, failures)
+    leave_lines(session, {**session.left_out(tenants), **failures})
 
 
 def _told(session: Session, name: str, found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, LaunchpadError]:
@@ -271,7 +271,7 @@ def rewrap_backups(
             failures |= _silent(dict.fromkeys(done.behind, f"gets {name}'s new wrap with the next backup"))
     if everyone:
         warn_unprotected(session)
-    leave_lines(session, failures)
+    leave_lines(session, {**session.left_out(tenants), **failures})
 
 
 @app.command("verify", epilog="Example: launchpad backups verify --all")

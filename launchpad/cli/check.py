@@ -24,7 +24,7 @@ def check(ctx: typer.Context) -> None:
     workspace = session.workspace
     mistakes = [*workspace.secrets.mistakes(), *workspace.target_secrets.mistakes(), *workspace.dns_secrets.mistakes()]
     try:
-        fleet = workspace.fleet.load()
+        fleet = workspace.fleet.check()
     except InventoryMistakes as error:
         raise InventoryMistakes([*mistakes, *error.mistakes]) from error
     mistakes += judged(workspace, fleet)

@@ -54,7 +54,7 @@ def plan(ctx: typer.Context, names: Names = None) -> None:
     session = Session.of(ctx)
     made = plan_fleet(session.workspace, names or ())
     session.output.result(made.as_json(), describe(made))
-    leave(session, made.unreachable)
+    leave(session, {**session.left_out(names), **made.unreachable})
 
 
 @app.command("apply", epilog="Example: launchpad apply web-1 --yes")
@@ -95,7 +95,7 @@ def apply(
         session.output.item(applied.as_json(), text)
         for said in applied.results.values():
             report(session, getattr(said, "outcome", None) if isinstance(said, LaunchpadError) else said)
-    leave(session, applied.failures)
+    leave(session, {**session.left_out(names), **applied.failures})
 
 
 def describe(made: FleetPlan) -> str:

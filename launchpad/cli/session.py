@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
+    from launchpad.errors import LaunchpadError
     from launchpad.fleet.keys import Keys
     from launchpad.settings import Settings
     from launchpad.workspace import Workspace
@@ -25,6 +26,7 @@ class Session:
     json: bool = False
     color: bool = True
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    _told: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, ctx: Any) -> Session:
@@ -70,6 +72,20 @@ class Session:
             _tell_of_ssh()
         hosts = SshHosts(self.settings, state=root / STATE)
         return Workspace.open(root, settings=self.settings, environment=self.environment, hosts=hosts, begun=True)
+
+    def left_out(self, names: Sequence[str] | None = None) -> dict[str, LaunchpadError]:
+        """Tenants that a command for the whole fleet left out, as its failures; none when some were named."""
+        if names or "workspace" not in self.__dict__:
+            return {}
+        self._told |= set(self.workspace.fleet.left_out)
+        return {name: item.as_error() for name, item in self.workspace.fleet.left_out.items()}
+
+    def warn_of_left_out(self) -> None:
+        """Say which tenants' files are wrong, unless the command has said so itself."""
+        if "workspace" in self.__dict__:
+            for name, item in self.workspace.fleet.left_out.items():
+                if name not in self._told:
+                    self.output.warn(f"{name} is left out: {item.mistakes[0]}; launchpad check says all")
 
     @property
     def interactive(self) -> bool:

@@ -48,7 +48,7 @@ def status(
     session.output.result(found.as_json(), _table(found))
     if not session.json:
         _explain(session, found)
-    leave(session, found.unreachable)
+    leave(session, {**session.left_out(names), **found.unreachable})
     if check and not found.good:
         raise typer.Exit(UNHEALTHY)
 
@@ -200,7 +200,7 @@ def history(
         rows = tuple(_history_row(entry, now) for entry in found.newest(limit))
         empty = "" if found.unreachable else "nothing was done yet"
         session.output.result(found.as_json(), Table(headings, rows, empty, firm=("when", "operation")))
-    leave(session, found.unreachable)
+    leave(session, {**session.left_out(names), **found.unreachable})
 
 
 def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:

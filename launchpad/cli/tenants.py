@@ -139,6 +139,20 @@ def show_tenant(ctx: typer.Context, name: TenantArgument) -> None:
     session.output.result(data, text)
 
 
+@app.command("renumber", epilog="Example: launchpad tenant renumber carol")
+def renumber_tenant(ctx: typer.Context, name: TenantArgument) -> None:
+    """Give a tenant another slot, where two clones of the inventory gave one slot to two tenants.
+
+    Only one that was never deployed: the data on a host belongs to its slot.
+    """
+    from launchpad.operations.renumber import renumber
+
+    session = Session.of(ctx)
+    tenant = renumber(session.workspace, name)
+    text = f"tenant {tenant.name} is in slot {tenant.slot} now; commit inventory/"
+    session.output.result({"tenant": tenant.name, "slot": tenant.slot}, text)
+
+
 @app.command("remove", epilog="Example: launchpad tenant remove carol")
 def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = False) -> None:
     """Take a tenant out of the inventory, with its secrets. Its slot is never given again.

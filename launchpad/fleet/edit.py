@@ -29,13 +29,13 @@ def new_text(record: dict[str, Any], *, header: str = "") -> bytes:
     return (header + stream.getvalue()).encode()
 
 
-def with_value(file: str, content: bytes, *, key: str, value: str) -> bytes:
-    """The file with another text under a key of its top."""
+def with_value(file: str, content: bytes, *, key: str, value: str | int) -> bytes:
+    """The file with another text or number under a key of its top."""
     text = _text(content)
     for key_node, value_node in _entries(text):
         if key_node.value == key and isinstance(value_node, ScalarNode):
             start, end = value_node.start_mark.index, value_node.end_mark.index
-            edited = text[:start] + _written(value) + text[end:]
+            edited = text[:start] + (_written(value) if isinstance(value, str) else str(value)) + text[end:]
             return _checked(file, content, edited, {**_plain(file, content), key: value})
     raise _cannot(file, f"{key}: {value}")
 

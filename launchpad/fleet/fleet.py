@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from pydantic import Field
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.app import App
 from launchpad.fleet.dns import DnsProvider
 from launchpad.fleet.host import Caddy, Host, Operator
+from launchpad.fleet.mistakes import InventoryMistakes, Mistake
 from launchpad.fleet.model import Model
 from launchpad.fleet.names import PAST_NAMES, AppName, HostName, TargetName, TenantName, TierName, past
 from launchpad.fleet.nearest import nearest
@@ -56,6 +60,18 @@ def signers(defaults: Defaults) -> dict[str, tuple[PublicKey, ...]]:
     return found | ({RECOVERY: (defaults.recovery.signing_key,)} if defaults.recovery else {})
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A tenant that is in the inventory and counts as none: its own file is wrong, or has what is another's too."""
+
+    mistakes: tuple[Mistake, ...]
+    tenant: Tenant | None = None
+    """As its file says, where only another tenant's file is in its way."""
+
+    def as_error(self) -> InventoryMistakes:
+        return InventoryMistakes(self.mistakes, hint="correct the file, then: launchpad check; other tenants go on")
+
+
 class Fleet(Model):
     """What should exist. Every name in it resolves; every slot and domain has one owner; no host is over-committed."""
 
@@ -67,9 +83,18 @@ class Fleet(Model):
     tenants: Mapping[TenantName, Tenant] = {}
     highest_slot: int = 0
     """The highest slot ever given, also to tenants that are gone."""
+    unreadable: Mapping[str, Unreadable] = Field(default={}, exclude=True)
+    """Tenants that are not among `tenants`, by the names of their files."""
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every tenant of the inventory, also those that cannot be read."""
+        return frozenset([*map(str, self.tenants), *self.unreadable])
 
     def tenant(self, name: str) -> Tenant:
-        """The tenant; InventoryError with the nearest name when there is none."""
+        """The tenant; InventoryError with the nearest name when there is none, or with what is wrong with its file."""
+        if name in self.unreadable:
+            raise self.unreadable[name].as_error()
         return _find(self.tenants, name, "tenant")
 
     def host(self, name: str) -> Host:

@@ -139,12 +139,11 @@ def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:
             if slot.value in slots:
                 owner, where = slots[slot.value]
                 what = f"slot {slot.value} belongs to {owner} ({where})"
-                yield Mistake(slot.place, what, "a slot of its own", "launchpad tenant add gives the next one")
+                hint = f"launchpad tenant renumber {name}, or {owner}: the one that was never deployed"
+                yield Mistake(slot.place, what, "a slot of its own", hint)
             elif gone.get(slot.value, name) != name:
                 what = f"slot {slot.value} belonged to {gone[slot.value]}, which is gone"
-                yield Mistake(
-                    slot.place, what, "a slot that was never given", "launchpad tenant add gives the next one"
-                )
+                yield Mistake(slot.place, what, "a slot that was never given", f"launchpad tenant renumber {name}")
             slots.setdefault(slot.value, (name, slot.place))
         for domain in (tree.get("domains") or Tree(tree.place, ())).items():
             if not isinstance(domain.value, str):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TypeVar
 
 from launchpad.fleet.app import App
 from launchpad.fleet.extend import extend_all
-from launchpad.fleet.fleet import Defaults, Fleet
+from launchpad.fleet.fleet import Defaults, Fleet, Unreadable
 from launchpad.fleet.host import Host, Storage
 from launchpad.fleet.judge import Trees, judge
 from launchpad.fleet.malformed import Malformed
@@ -21,7 +21,8 @@ from launchpad.fleet.snapshot import DNS_SECRETS, INVENTORY, SECRETS, SETTINGS_F
 from launchpad.fleet.target import Target
 from launchpad.fleet.tenant import Tenant
 from launchpad.fleet.tier import Tier
-from launchpad.fleet.tree import Tree, Unreadable, read_tree
+from launchpad.fleet.tree import CONFLICT, Tree, read_tree
+from launchpad.fleet.tree import Unreadable as NotYaml
 from launchpad.fleet.validate import validate
 
 HOSTS_FILE = f"{INVENTORY}/hosts.yaml"
@@ -36,9 +37,10 @@ Named = TypeVar("Named", bound=Name)
 Record = TypeVar("Record", bound=Model)
 
 
-def parse(snapshot: Snapshot, shipped_apps: Mapping[str, bytes]) -> Fleet:
-    """The fleet; InventoryMistakes with every mistake when it is not right. `shipped_apps`: name → its app.yaml."""
-    return _Parser(snapshot, shipped_apps).parse()
+def parse(snapshot: Snapshot, shipped_apps: Mapping[str, bytes], *, strict: bool = True) -> Fleet:
+    """The fleet; InventoryMistakes with every mistake when it is not right. `shipped_apps`: name → its app.yaml. Unless
+    it is `strict`, mistakes in tenants' own files make only these tenants unreadable."""
+    return _Parser(snapshot, shipped_apps).parse(strict=strict)
 
 
 @dataclass
@@ -47,7 +49,7 @@ class _Parser:
     shipped_apps: Mapping[str, bytes]
     mistakes: list[Mistake] = field(default_factory=list)
 
-    def parse(self) -> Fleet:
+    def parse(self, *, strict: bool) -> Fleet:
         self.mistakes += self.snapshot.mistakes
         self._refuse_strangers()
         defaults_tree = self._tree(SETTINGS_FILE)
@@ -69,6 +71,9 @@ class _Parser:
         apps = self._records(App, AppName, trees.apps, _files(APPS, trees.apps))
         tenants = self._records(Tenant, TenantName, trees.tenants, _files(TENANTS, trees.tenants))
         slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
+        if strict and CONFLICT.search(self.snapshot.files.get(SLOTS_FILE, b"").decode(errors="replace")):
+            expected, hint = "the higher number, and all that is gone", f"edit it, then: git add {SLOTS_FILE}"
+            self.mistakes.append(Mistake(Place(SLOTS_FILE), "a conflict that Git left", expected, hint))
         hosts = {name: _completed(host, defaults) for name, host in hosts.items()}
         fleet = Fleet(
             defaults=defaults,
@@ -77,12 +82,16 @@ class _Parser:
             tiers=tiers,
             targets=targets,
             tenants=tenants,
-            highest_slot=slots.highest,
+            highest_slot=max(slots.highest, *(_slot(tree) for tree in trees.tenants.values()), 0),
         )
         self.mistakes += judge(fleet, trees, slots.gone)
-        if self.mistakes:
+        if not self.mistakes:
+            return fleet
+        unreadable = _unreadable(self.mistakes, fleet, trees.tenants)
+        if strict or unreadable is None:
             raise InventoryMistakes(self.mistakes)
-        return fleet
+        rest = {name: tenant for name, tenant in tenants.items() if name not in unreadable}
+        return fleet.model_copy(update={"tenants": rest, "unreadable": unreadable})
 
     def _tree(self, file: str) -> Tree:
         content = self.snapshot.files.get(file)
@@ -90,7 +99,7 @@ class _Parser:
             return Tree(Place(file), {})
         try:
             tree = read_tree(file, content)
-        except Unreadable as error:
+        except NotYaml as error:
             self.mistakes += error.mistakes
             return Tree(Place(file), None)
         if not isinstance(tree.value, dict):
@@ -103,7 +112,7 @@ class _Parser:
         for name, content in self.shipped_apps.items():
             try:
                 shipped[name] = read_tree(f"templates/compose/{name}/app.yaml", content)
-            except Unreadable as error:
+            except NotYaml as error:
                 self.mistakes += error.mistakes
         own = {name: self._tree(f"{APPS}/{name}.yaml") for name in self._stems(APPS)}
         return extend_all(own, shipped, self.mistakes)
@@ -143,6 +152,40 @@ class _Parser:
             hint = f"rename it to {path.with_suffix('.yaml').name}" if path.suffix in {".yml", ".json"} else ""
             expected = "hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml, tenants/TENANT.yaml"
             self.mistakes.append(Mistake(Place(name), "nothing reads this file", expected, hint))
+
+
+def _unreadable(mistakes: Iterable[Mistake], fleet: Fleet, trees: Mapping[str, Tree]) -> dict[str, Unreadable] | None:
+    """The tenants that are out because of these mistakes; None when one is in another file than a tenant's. Of two that
+    have the same slot or domain both are: which one is right cannot be told here."""
+    found: dict[str, list[Mistake]] = {}
+    for mistake in mistakes:
+        path = PurePosixPath(mistake.place.file)
+        if str(path.parent) != TENANTS:
+            return None
+        name = path.name if path.suffix != ".yaml" and path.stem in trees else path.stem
+        found.setdefault(name, []).append(mistake)
+    for name in [*found]:
+        mine = _claims(trees.get(name))
+        for other, tree in trees.items():
+            if other not in found and mine & _claims(tree):
+                found[other] = found[name]
+    tenants = {str(name): tenant for name, tenant in fleet.tenants.items()}
+    return {name: Unreadable(tuple(told), tenants.get(name)) for name, told in found.items()}
+
+
+def _claims(tree: Tree | None) -> Set[object]:
+    """What no other tenant may have: the slot and the domains, as they are written."""
+    if tree is None:
+        return set()
+    domains = tree.get("domains")
+    written = [item.value for item in domains.items()] if domains is not None else []
+    return {_slot(tree) or None, *(item.lower() for item in written if isinstance(item, str))} - {None}
+
+
+def _slot(tree: Tree) -> int:
+    """The slot that is written; 0 for none."""
+    slot = tree.get("slot")
+    return slot.value if slot is not None and type(slot.value) is int else 0
 
 
 def _files(folder: str, names: Iterable[str]) -> dict[str, Place]:

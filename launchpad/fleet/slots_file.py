@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -38,7 +39,29 @@ class Slots:
 
 
 def read_slots(content: bytes | None, mistakes: list[Mistake]) -> Slots:
-    """The file's content, nothing when there is none; what is wrong with it goes to the mistakes."""
+    """The file's content, nothing when there is none; what is wrong with it goes to the mistakes. Of a conflict that
+    Git left both sides count: a slot that either gave is given."""
+    one, other = (_read(side, mistakes) for side in _sides(content))
+    return Slots(max(one.highest, other.highest), {**one.gone, **other.gone})
+
+
+def _sides(content: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """The file as each side of its conflicts has it; twice the same where it has none."""
+    if content is None or re.search(rb"^<<<<<<< ", content, re.MULTILINE) is None:
+        return content, content
+    sides: tuple[list[bytes], list[bytes]] = ([], [])
+    into: tuple[int, ...] = (0, 1)
+    for line in content.splitlines(keepends=True):
+        marks = {b"<<<<<<<": (0,), b"|||||||": (), b"=======": (1,), b">>>>>>>": (0, 1)}
+        if line[:7] in marks:
+            into = marks[line[:7]]
+            continue
+        for side in into:
+            sides[side].append(line)
+    return b"".join(sides[0]), b"".join(sides[1])
+
+
+def _read(content: bytes | None, mistakes: list[Mistake]) -> Slots:
     if content is None:
         return Slots()
     place = Place(SLOTS_FILE, 1)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from launchpad.errors import StateError
 from launchpad.fleet.edit import new_text, with_entry, with_value, without_entry
 from launchpad.fleet.files import remove_file, replace_file, writing
-from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.fleet import Fleet, Unreadable
 from launchpad.fleet.host import Host
 from launchpad.fleet.images import ImageChange, image_at, with_image
 from launchpad.fleet.mistakes import InventoryMistakes
@@ -42,10 +42,21 @@ class FleetStore(Protocol):
     """What every keeper of a fleet promises; a change happens whole, or raises and leaves everything as it was."""
 
     def load(self) -> Fleet:
+        """The fleet as it is now, without the tenants whose own files are wrong: `unreadable` has those.
+        InventoryMistakes with every mistake when others are."""
+
+    @property
+    def left_out(self) -> Mapping[str, Unreadable]:
+        """The tenants that the last `load` left out; nothing is read."""
+
+    def check(self) -> Fleet:
         """The fleet as it is now; InventoryMistakes with every mistake."""
 
     def add_tenant(self, new: NewTenant) -> Tenant:
         """Give the tenant the next slot and write it down."""
+
+    def renumber_tenant(self, name: TenantName) -> Tenant:
+        """Give a tenant that was never deployed the next slot; StateError when its slot is no other's."""
 
     def remove_tenant(self, name: TenantName) -> Tenant:
         """Take the tenant away; its slot is never given again."""
@@ -83,9 +94,17 @@ class FolderStore:
     def load(self) -> Fleet:
         return self._parse(Snapshot.take(self.root))
 
+    @property
+    def left_out(self) -> Mapping[str, Unreadable]:
+        """The tenants that the last `load` left out; nothing is read."""
+        return self._last[2].unreadable if self._last else {}
+
+    def check(self) -> Fleet:
+        return parse(Snapshot.take(self.root), shipped_apps(self._templates))
+
     def add_tenant(self, new: NewTenant) -> Tenant:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
-            if new.name in fleet.tenants:
+            if new.name in fleet.known:
                 raise StateError(f"tenant {new.name} exists already", hint=f"launchpad tenant show {new.name}")
             slot = fleet.next_slot
             record: dict[str, Any] = {
@@ -106,6 +125,20 @@ class FolderStore:
             }
 
         return self._edit(change).tenants[new.name]
+
+    def renumber_tenant(self, name: TenantName) -> Tenant:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            found = fleet.unreadable.get(name)
+            if found is None or found.tenant is None:
+                slot = fleet.tenant(name).slot
+                raise StateError(f"{name} has slot {slot}, and no other tenant has it", hint="launchpad check")
+            file, slot = f"{TENANTS}/{name}.yaml", fleet.next_slot
+            return {
+                SLOTS_FILE: _slots(snapshot).given(slot).as_yaml(),
+                file: with_value(file, snapshot.files[file], key="slot", value=slot),
+            }
+
+        return self._edit(change, despite=True).tenant(name)
 
     def remove_tenant(self, name: TenantName) -> Tenant:
         gone: list[Tenant] = []
@@ -129,7 +162,8 @@ class FolderStore:
         file, before = f"{TENANTS}/{name}.yaml", Snapshot.take(self.root)
         changes = {file: with_value(file, before.files[file], key="host", value=host)}
         try:
-            parse(before.with_changes(changes), shipped_apps(self._templates))
+            apps = shipped_apps(self._templates)
+            _refuse_newly_wrong(self._parse(before), parse(before.with_changes(changes), apps, strict=False))
         except InventoryMistakes as error:
             hint = f"nothing was changed: {name} cannot be on {host}"
             raise InventoryMistakes(error.mistakes, hint=hint) from error
@@ -147,7 +181,7 @@ class FolderStore:
                 return {}
             return {file: with_value(file, snapshot.files[file], key=key, value=value)}
 
-        return self._edit(change).tenants[name]
+        return self._edit(change, despite=True).tenants[name]
 
     def set_images(self, changes: Sequence[ImageChange]) -> None:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
@@ -201,16 +235,20 @@ class FolderStore:
         apps, last = shipped_apps(self._templates), self._last
         if last is not None and last[0] == snapshot and last[1] == apps:
             return last[2]
-        fleet = parse(snapshot, apps)
+        fleet = parse(snapshot, apps, strict=False)
         self._last = (snapshot, apps, fleet)  # one assignment: threads see the old or the new
         return fleet
 
-    def _edit(self, change: Callable[[Snapshot, Fleet], Changes]) -> Fleet:
+    def _edit(self, change: Callable[[Snapshot, Fleet], Changes], *, despite: bool = False) -> Fleet:
+        """Change an inventory that is right; `despite` mistakes in other tenants' files where it is only what became of
+        this one."""
         with writing(self.root):
             before = Snapshot.take(self.root)
-            changes = change(before, self._parse(before))
+            was = self._parse(before) if despite else parse(before, shipped_apps(self._templates))
+            changes = change(before, was)
             try:
                 fleet = self._parse(before.with_changes(changes))
+                _refuse_newly_wrong(was, fleet)
             except InventoryMistakes as error:
                 raise InventoryMistakes(error.mistakes, hint="nothing was changed") from error
             self._commit(before, changes)
@@ -235,6 +273,12 @@ def shipped_apps(templates: Iterable[Path]) -> dict[str, bytes]:
             if path.is_file():
                 apps.setdefault(path.parent.name, path.read_bytes())
     return apps
+
+
+def _refuse_newly_wrong(before: Fleet, after: Fleet) -> None:
+    """InventoryMistakes when an edit makes a tenant unreadable that was not."""
+    if new := after.unreadable.keys() - before.unreadable.keys():
+        raise InventoryMistakes([mistake for name in new for mistake in after.unreadable[name].mistakes])
 
 
 def _slots(snapshot: Snapshot) -> Slots:

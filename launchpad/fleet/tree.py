@@ -31,6 +31,7 @@ _CORE_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "merge", "binary", "value")
 )
+CONFLICT = re.compile(r"^<<<<<<< ", re.MULTILINE)
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -94,6 +95,10 @@ def read_tree(file: str, content: bytes) -> Tree:
 
 def _read(file: str, content: bytes) -> Tree:
     text = _decode(file, content)
+    if (conflict := CONFLICT.search(text)) is not None:
+        line = text.count("\n", 0, conflict.start()) + 1
+        hint = f"edit it, then: git add {file}"
+        raise Unreadable(Mistake(Place(file, line), "a conflict that Git left", "one of its two sides", hint))
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:

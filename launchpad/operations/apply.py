@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from launchpad.errors import LaunchpadError, StateError
+from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.deploy import How, deploy
 from launchpad.operations.outcome import Outcome
@@ -43,8 +43,8 @@ class Applied:
 def apply(workspace: Workspace, names: Sequence[str] = (), *, confirm: str, on_event: OnEvent = ignore) -> Applied:
     """Make the plan again and carry it out when it is the one with the digest `confirm`; StateError when it is another.
 
-    A tenant that fails stops the ones after it on its host, and no other host. Each change names the release that it
-    replaces, so that a host on which something happened meanwhile refuses it.
+    A tenant that fails, or is refused, stops no other one; a host that goes silent gets nothing more. Each change names
+    the release that it replaces, so that a host on which something happened meanwhile refuses it.
     """
     plan = plan_fleet(workspace, names)
     if plan.digest != confirm:
@@ -68,17 +68,15 @@ def apply(workspace: Workspace, names: Sequence[str] = (), *, confirm: str, on_e
 
 def _in_turn(changes: Sequence[Change], work: Callable[[Change], Outcome]) -> dict[str, Outcome | LaunchpadError]:
     results: dict[str, Outcome | LaunchpadError] = {}
-    failed = ""
+    silent = False
     for change in changes:
         try:
-            if failed:
-                raise StateError(
-                    f"{change.tenant}: not begun, because {failed} failed on {change.host}", hint="launchpad plan"
-                )
+            if silent:
+                raise HostError(f"{change.tenant}: not begun, because {change.host} went silent", hint="launchpad plan")
             results[change.tenant] = work(change)
         except LaunchpadError as error:
             results[change.tenant] = error
-            failed = failed or change.tenant
+            silent = silent or (isinstance(error, HostError) and error.retry)
     return results
 
 

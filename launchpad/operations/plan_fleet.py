@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from launchpad.errors import LaunchpadError
@@ -11,7 +12,7 @@ from launchpad.fleet.host import Host
 from launchpad.operations.host_settings import host_settings
 from launchpad.operations.observing import knows, observe, wanted
 from launchpad.operations.scope import scope_of
-from launchpad.plan import Change, FleetPlan, HostSeen, plan_changes
+from launchpad.plan import Change, FleetPlan, HostSeen, Note, plan_changes
 from launchpad.plan.fleet_plan import Seen, without
 from launchpad.workspace import Runner, Workspace
 
@@ -21,8 +22,18 @@ def plan_fleet(workspace: Workspace, names: Sequence[str] = ()) -> FleetPlan:
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=False, unsettled=partial(_unsettled, workspace, fleet))
-    made = plan_changes(wanted(workspace, fleet, scope.tenants), seen, inventory=frozenset(map(str, fleet.tenants)))
+    made = plan_changes(wanted(workspace, fleet, scope.tenants), seen, inventory=fleet.known)
+    if not names:
+        made = replace(made, notes=(*made.notes, *_unreadable(fleet, seen)))
     return without(made, seen, {change.tenant for change in made.changes if not _knows(workspace, seen, change)})
+
+
+def _unreadable(fleet: Fleet, seen: Seen) -> Iterator[Note]:
+    """The tenants whose own files are wrong, where they are."""
+    for name, item in sorted(fleet.unreadable.items()):
+        homes = [host for host, said in seen.items() if isinstance(said, HostSeen) and name in said.tenants]
+        where = ", ".join(homes) or "inventory"
+        yield Note(host=where, tenant=name, text=str(item.mistakes[0]), hint="launchpad check")
 
 
 def _knows(workspace: Workspace, seen: Seen, change: Change) -> bool:

@@ -30,6 +30,8 @@ def scope_of(fleet: Fleet, names: Sequence[str]) -> Scope:
     hosts = {str(name) for name in (names or fleet.hosts) if name in fleet.hosts}
     tenants = {str(name) for name in names if name in fleet.tenants}
     for name in names:
+        if name in fleet.unreadable and name not in hosts:
+            fleet.tenant(name)  # says what is wrong with its file
         if name not in hosts and name not in tenants:
             guess = nearest(name, [*fleet.tenants, *fleet.hosts])
             hint = f"did you mean {guess}?" if guess else "launchpad tenant list; launchpad host list"

@@ -53,7 +53,8 @@ def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = Tr
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=probes)
     want = [_compared(workspace, item, seen) for item in wanted(workspace, fleet, scope.tenants, on=seen)]
-    found = standings(want, seen, inventory=frozenset(map(str, fleet.tenants)))
+    unreadable = {name: str(item.mistakes[0]) for name, item in fleet.unreadable.items()}
+    found = standings(want, seen, inventory=fleet.known, unreadable=unreadable, whole=not names)
     return Status(tenants=tuple(found), hosts=seen, kit=None if names else last_kit_test(workspace, fleet))
 
 

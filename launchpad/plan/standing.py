@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from launchpad.errors import LaunchpadError
@@ -24,11 +25,12 @@ STATES: Mapping[str, str] = {
     "moved": "went to another host; its data is kept, and its requests are passed on",
     "retired": "was taken off the host; its data is kept",
     "absent": "is in the inventory and not on the host",
+    "unreadable": "its file in the inventory is wrong, and no host has it",
     "unreachable": "its host does not answer",
 }
 """Every word there is for how a tenant stands."""
 
-TROUBLE = frozenset({"unhealthy", "broken", "starting", "doubled", "absent", "unreachable"})
+TROUBLE = frozenset({"unhealthy", "broken", "starting", "doubled", "absent", "unreadable", "unreachable"})
 STILL = frozenset({"stopped", "moved", "retired"})
 """Trouble where the inventory says that it runs."""
 
@@ -60,28 +62,43 @@ class Standing:
     remarks: tuple[str, ...] = ()
     """What differs from the inventory, which probe fails and how, why it broke."""
 
+    readable: bool = True
+    """Whether its file in the inventory can be read."""
+
     @property
     def good(self) -> bool:
         """Whether nobody has to look: it is as it should be, nobody changed it by hand, and the watch found nothing."""
         trouble = TROUBLE | STILL if self.wanted_running else TROUBLE
-        return self.state not in trouble and not self.drift and not self.findings
+        return self.state not in trouble and self.readable and not self.drift and not self.findings
 
     def as_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self) | {"good": self.good}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
 
-def standings(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[str]) -> list[Standing]:
-    """Every wanted tenant, and whatever else is on the hosts, by host and tenant."""
+def standings(
+    wanted: Sequence[Wanted],
+    seen: Seen,
+    *,
+    inventory: frozenset[str],
+    unreadable: Mapping[str, str] = MappingProxyType({}),
+    whole: bool = True,
+) -> list[Standing]:
+    """Every wanted tenant, and whatever else is on the hosts, by host and tenant. `unreadable`: tenant → what is wrong
+    with its file, also of those on no host when the `whole` fleet is meant."""
     found = [_wanted(want, seen[want.host]) for want in wanted if want.host in seen]
     known = {(item.host, item.tenant) for item in found}
     for host, said in seen.items():
         if isinstance(said, HostSeen):
-            found += (item for item in _others(said, inventory) if (host, item.tenant) not in known)
+            found += (item for item in _others(said, inventory, unreadable) if (host, item.tenant) not in known)
     at = {want.tenant: want.host for want in wanted}
     running = {(host, name) for host, said in seen.items() for name in _running(said)}
     doubled = {(host, name) for host, name in running if at.get(name, host) != host and (at[name], name) in running}
     found = [_doubled(item, at[item.tenant]) if (item.host, item.tenant) in doubled else item for item in found]
+    seen_somewhere = {item.tenant for item in found}
+    for name, problem in unreadable.items():
+        if whole and name not in seen_somewhere:
+            found.append(Standing(tenant=name, host="", state="unreadable", remarks=(problem,), readable=False))
     return sorted(found, key=lambda item: (item.host, item.tenant))
 
 
@@ -109,12 +126,15 @@ def _wanted(want: Wanted, said: HostSeen | LaunchpadError) -> Standing:
     )
 
 
-def _others(said: HostSeen, inventory: frozenset[str]) -> Iterator[Standing]:
+def _others(said: HostSeen, inventory: frozenset[str], unreadable: Mapping[str, str]) -> Iterator[Standing]:
     for name, has in said.tenants.items():
+        if name in unreadable:
+            yield dataclasses.replace(_seen(said, has, (unreadable[name],)), readable=False)
+            continue
         remark = "the inventory has it on another host" if name in inventory else "not in the inventory"
         if has.gone and name in inventory:
             remark = f"it left for {has.gone}; when its names lead there: launchpad move {name} --finish"
-        yield _seen(said, has, () if has.retired and name not in inventory else (remark,))
+        yield _seen(said, has, () if has.retired else (remark,))
 
 
 def _seen(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing:

@@ -24,7 +24,7 @@ def test_says_each_mistake_where_it_is(broken: Broken, tmp_path: Path, measured:
     root = write(tmp_path, broken.files)
     before = digest_of_folder(root)
     with pytest.raises(InventoryMistakes) as raised:
-        store(root).load()
+        store(root).check()
     lines = lines_of(raised.value)
     for said in broken.said:
         assert any(line.startswith(said) for line in lines), f"{said!r} is not the beginning of any of {lines}"
@@ -57,7 +57,7 @@ def test_many_mistakes_in_many_files_are_said_at_once(tmp_path: Path) -> None:
     files = {file: text for broken in BROKEN if broken.name in names for file, text in broken.files.items()}
     assert len(files) == 4
     with pytest.raises(InventoryMistakes) as raised:
-        store(write(tmp_path, files)).load()
+        store(write(tmp_path, files)).check()
     assert len({mistake.place.file for mistake in raised.value.mistakes}) == 4
 
 
@@ -72,7 +72,7 @@ def test_a_link_out_of_the_workspace_is_not_followed(tmp_path: Path) -> None:
     root = write(tmp_path / "workspace")
     (root / "inventory/tenants/eve.yaml").symlink_to(outside)
     with pytest.raises(InventoryMistakes) as raised:
-        store(root).load()
+        store(root).check()
     assert lines_of(raised.value) == [
         "inventory/tenants/eve.yaml: a link that leads out of the workspace; expected a file of the workspace's own"
     ]
@@ -103,4 +103,4 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     root = write(tmp_path)
     os.mkfifo(root / "inventory/tenants/eve.yaml")
     with pytest.raises(InventoryMistakes, match=r"eve\.yaml: not a file"):
-        store(root).load()
+        store(root).check()

@@ -83,13 +83,12 @@ def test_a_plan_that_is_another_one_by_now_is_not_carried_out(two: Workspace, ss
     assert "submit" not in [request["verb"] for request in requests(sshd)]
 
 
-def test_a_failure_ends_the_changes_of_its_host(two: Workspace, sshd: Sshd) -> None:
+def test_a_tenant_that_fails_stops_no_other(two: Workspace, sshd: Sshd) -> None:
     failing = replies({"id": "x", "outcome": "undone", "message": "no room", "lines": []})
     behave(sshd, observe=replies(observed({})), submit=failing)
     applied = apply(two, ["web-1"], confirm=plan_fleet(two, ["web-1"]).digest)
-    assert [type(result).__name__ for result in applied.results.values()] == ["OperationFailed", "StateError"]
-    assert "not begun, because alice failed" in str(applied.results["bob"])
-    assert len([request for request in requests(sshd) if request["verb"] == "submit"]) == 1
+    assert [type(result).__name__ for result in applied.results.values()] == ["OperationFailed", "OperationFailed"]
+    assert len([request for request in requests(sshd) if request["verb"] == "submit"]) == 2
 
 
 def test_a_tenant_that_cannot_be_rendered_is_left_alone_and_named(two: Workspace, sshd: Sshd) -> None:

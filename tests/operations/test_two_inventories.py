@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import StateError
+from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.secret import Secret
 from launchpad.operations.apply import apply
@@ -15,6 +16,7 @@ from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.deploy import How, deploy
 from launchpad.operations.history import history
 from launchpad.operations.plan_fleet import plan_fleet
+from launchpad.operations.renumber import renumber
 from launchpad.operations.restart import restart
 from launchpad.operations.rollout import Wanted, plan_rollout
 from launchpad.operations.start import start
@@ -95,3 +97,33 @@ def test_a_commit_that_was_amended_is_gone_on_from(fleet: MemoryFleet, tmp_path:
     shown = refused.value.hint.rpartition(" ")[2]
     assert deploy(workspace, "alice", how=How(after=shown)).outcome == "done"
     assert deploy(workspace, "alice").outcome == "unchanged"
+
+
+def test_a_conflict_in_one_file_keeps_nobody_from_the_rest(fleet: MemoryFleet) -> None:
+    file = fleet.root / "inventory/tenants/alice.yaml"
+    file.write_text("<<<<<<< HEAD\n" + file.read_text())
+    workspace = fleet.workspace()
+    (alice, bob) = status(workspace).tenants
+    assert (alice.state, alice.good, bob.state, bob.good) == ("healthy", False, "healthy", True)
+    assert "a conflict that Git left" in alice.remarks[0]
+    (note,) = plan_fleet(workspace).notes
+    assert (note.tenant, note.host) == ("alice", "web-1")
+    assert "launchpad retire" not in note.hint, "it is not to be taken for a stranger"
+    assert restart(workspace, "bob").outcome == "done"
+    for verb in (deploy, restart, stop):
+        with pytest.raises(InventoryMistakes, match="a conflict that Git left"):
+            verb(workspace, "alice")
+    with pytest.raises(InventoryMistakes, match="a conflict that Git left"):
+        status(workspace, ["alice"])
+
+
+def test_of_two_tenants_in_one_slot_the_one_that_was_never_deployed_gets_another(fleet: MemoryFleet) -> None:
+    bob = (fleet.root / "inventory/tenants/bob.yaml").read_text()
+    (fleet.root / "inventory/tenants/carol.yaml").write_text(bob.replace("bob", "carol"))
+    workspace = fleet.workspace()
+    assert sorted(workspace.fleet.load().unreadable) == ["bob", "carol"]
+    with pytest.raises(StateError, match="bob: it is deployed on web-1 in slot 2") as refused:
+        renumber(workspace, "bob")
+    assert refused.value.hint == "launchpad tenant renumber carol"
+    assert renumber(workspace, "carol").slot == 3
+    assert plan_fleet(workspace, ["bob"]).changes == ()
