@@ -46,14 +46,13 @@ def _entry(asked: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
         "kind": asked["operation"]["kind"],
         "tenant": asked["operation"].get("tenant", ""),
         "who": asked["who"],
-        "after": asked["operation"].get("after", ""),
         "from": asked["from"],
         "at": asked["at"],
         "outcome": outcome["outcome"],
         "message": outcome["message"],
         "seconds": outcome["seconds"],
         "steps": _steps(outline(journal.plan()), journal.events()),
-    }
+    } | ({"after": asked["operation"]["after"]} if "after" in asked["operation"] else {})
 
 
 def _steps(steps: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
