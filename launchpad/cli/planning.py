@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,9 @@ from launchpad.cli.session import Session
 if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
     from launchpad.plan import FleetPlan
+
+MOST_LINES = 60
+"""Of one file's diff, for people."""
 
 app = typer.Typer(help="Bring hosts to what the inventory says.")
 
@@ -48,11 +52,14 @@ def render(
 
 @app.command("plan", epilog="Example: launchpad plan web-1")
 def plan(ctx: typer.Context, names: Names = None) -> None:
-    """Show what `apply` would do. Nothing is changed. Exits 0 whether there is something to do or not."""
+    """Show what `apply` would do, and what differs in each file of a release. Nothing is changed.
+
+    Exits 0 whether there is something to do or not. The values of secrets are never shown.
+    """
     from launchpad.operations.plan_fleet import plan_fleet
 
     session = Session.of(ctx)
-    made = plan_fleet(session.workspace, names or ())
+    made = plan_fleet(session.workspace, names or (), show=True)
     session.output.result(made.as_json(), describe(made))
     leave(session, {**session.left_out(names), **made.unreachable})
 
@@ -81,7 +88,7 @@ def apply(
     session = Session.of(ctx)
     with errors_as_lines(session), interrupted_kindly(session):
         if not confirmed:
-            made = plan_fleet(session.workspace, names or ())
+            made = plan_fleet(session.workspace, names or (), show=True)
             if made.changes or made.notes or made.unreachable:
                 session.output.say(describe(made))
             if made.changes:
@@ -103,10 +110,12 @@ def describe(made: FleetPlan) -> str:
     lines = []
     for change in made.changes:
         lines.append(f"{change.host}  {change.kind} {change.tenant}: {'; '.join(change.reasons)}")
+        lines += _differing(made, change.tenant)
     for note in made.notes:
         lines.append(f"{note.host}  {note.tenant or note.host} left alone: {note.text}")
         if note.hint:
             lines.append(f"    {note.hint}")
+        lines += _differing(made, note.tenant)
     for host, error in made.unreachable.items():
         lines.append(f"{host}  nothing planned: {error.message.removeprefix(f'{host}: ')}")
     if made.changes:
@@ -116,6 +125,14 @@ def describe(made: FleetPlan) -> str:
     elif made.answered:
         lines.append("nothing to do on any other host")
     return "\n".join(lines)
+
+
+def _differing(made: FleetPlan, tenant: str) -> Iterator[str]:
+    from launchpad.plan.diffs import shortened
+
+    for path, text in made.diffs.get(tenant, {}).items():
+        yield f"    {path}, as it runs and as the inventory says it:"
+        yield from (f"      {line}".rstrip() for line in shortened(text, MOST_LINES))
 
 
 def leave(session: Session, failed: Any) -> None:

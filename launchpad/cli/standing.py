@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -35,6 +35,12 @@ def status(
         bool, typer.Option("--check", help="Exit with 4 when somebody has to look, for cron and monitoring.")
     ] = False,
     no_probes: Annotated[bool, typer.Option("--no-probes", help="Do not ask the apps how they are.")] = False,
+    only_news: Annotated[
+        bool,
+        typer.Option(
+            "--news", help="Print only what went wrong or got well since the last --news here; exits as --check does."
+        ),
+    ] = False,
 ) -> None:
     """Show how tenants, hosts or the whole fleet stand: what should run, what runs, its probes, changes by hand.
 
@@ -44,6 +50,8 @@ def status(
     from launchpad.operations.status import status
 
     session = Session.of(ctx)
+    if only_news:
+        _news(session, names or [], probes=not no_probes)
     found = status(session.workspace, names or (), probes=not no_probes)
     session.output.result(found.as_json(), _table(found))
     if not session.json:
@@ -51,6 +59,20 @@ def status(
     leave(session, {**session.left_out(names), **found.unreachable})
     if check and not found.good:
         raise typer.Exit(UNHEALTHY)
+
+
+def _news(session: Session, names: list[str], *, probes: bool) -> NoReturn:
+    """For cron, which mails what is printed: a thing that is wrong is mailed once, and once when it is well again."""
+    from launchpad.operations.news import news, remember
+
+    found = news(session.workspace, names, probes=probes)
+    lines = [f"wrong: {text}" for text in found.wrong] + [f"well again: {text}" for text in found.ended]
+    if found.ended and not found.now:
+        lines.append("nothing is wrong any more")
+    session.output.result(found.as_json(), "\n".join(lines))
+    session.left_out()
+    remember(session.workspace, found)
+    raise typer.Exit(found.exit_code)
 
 
 def _table(found: Status) -> Table:

@@ -157,10 +157,14 @@ def renumber_tenant(ctx: typer.Context, name: TenantArgument) -> None:
 def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = False) -> None:
     """Take a tenant out of the inventory, with its secrets. Its slot is never given again.
 
-    Takes nothing off its host: do that first, with launchpad retire.
+    Takes nothing off its host, and is refused while it is deployed there: launchpad retire comes first.
     """
+    from launchpad.operations.remove_tenant import judge_removal
+
     session = Session.of(ctx)
     tenant = session.workspace.fleet.load().tenant(name)
+    for warning in judge_removal(session.workspace, name):
+        session.output.warn(warning)
     confirm(session, f"Take {tenant.name} out of the inventory, and forget its secrets?", yes=yes)
     session.workspace.fleet.remove_tenant(tenant.name)
     session.workspace.secrets.remove_tenant(tenant.name)

@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.host import Host
 from launchpad.operations.host_settings import host_settings
 from launchpad.operations.observing import knows, observe, wanted
+from launchpad.operations.reaching import hosts_of
+from launchpad.operations.render import rendered
 from launchpad.operations.scope import scope_of
 from launchpad.plan import Change, FleetPlan, HostSeen, Note, plan_changes
+from launchpad.plan.diffs import MANIFEST, diffs
 from launchpad.plan.fleet_plan import Seen, without
+from launchpad.runner.protocol import release_as_json
+from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Runner, Workspace
 
 
-def plan_fleet(workspace: Workspace, names: Sequence[str] = ()) -> FleetPlan:
-    """The plan for the named tenants and hosts, or for all. A host that does not answer is in it, with its error."""
+def plan_fleet(workspace: Workspace, names: Sequence[str] = (), *, show: bool = False) -> FleetPlan:
+    """The plan for the named tenants and hosts, or for all. A host that does not answer is in it, with its error. With
+    `show` the files of what runs are fetched, and what differs in them is in it too."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=False, unsettled=partial(_unsettled, workspace, fleet))
     made = plan_changes(wanted(workspace, fleet, scope.tenants), seen, inventory=fleet.known)
     if not names:
         made = replace(made, notes=(*made.notes, *_unreadable(fleet, seen)))
+    if show:
+        made = replace(made, diffs=_diffs(workspace, fleet, made))
     return without(made, seen, {change.tenant for change in made.changes if not _knows(workspace, seen, change)})
+
+
+def _diffs(workspace: Workspace, fleet: Fleet, made: FleetPlan) -> dict[str, dict[str, str]]:
+    """Of each tenant that would get another release than it has; one connection to each host."""
+    queues: dict[str, list[str]] = {}
+    for change in made.changes:
+        if change.kind == "deploy" and change.replaces not in (None, change.release):
+            queues.setdefault(change.host, []).append(change.tenant)
+
+    def ask(host: str) -> dict[str, dict[str, str]]:
+        with hosts_of(workspace).reach(fleet.host(host)) as runner:
+            return {name: of(name, runner.ask("release", {"tenant": name})) for name in queues[host]}
+
+    def of(name: str, runs: Mapping[str, Any]) -> dict[str, str]:
+        if not runs["release"]:
+            return {MANIFEST: "the files of what runs are damaged: all of them are written anew"}
+        want = rendered(workspace, fleet, fleet.tenant(name))
+        return diffs((runs["release"], runs["files"]), (release_as_json(want.release), want.files))
+
+    found: dict[str, dict[str, str]] = {}
+    for host, said in fanout(queues, ask, threads=workspace.settings.parallel).items():
+        silent = {MANIFEST: f"{host} does not say what differs: {said}"} if isinstance(said, LaunchpadError) else {}
+        found |= dict.fromkeys(queues[host], silent) if isinstance(said, LaunchpadError) else said
+    return found
 
 
 def _unreadable(fleet: Fleet, seen: Seen) -> Iterator[Note]:

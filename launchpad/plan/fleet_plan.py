@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from launchpad.errors import LaunchpadError
@@ -60,6 +60,8 @@ class FleetPlan:
     """Hosts that said nothing; nothing is planned for them."""
     answered: int = 0
     """How many hosts said something."""
+    diffs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Tenant → path → what differs in that file, where it was asked for; no part of the digest."""
 
     @property
     def digest(self) -> str:
@@ -72,6 +74,7 @@ class FleetPlan:
             "changes": [change.as_json() for change in self.changes],
             "notes": [note.as_json() for note in self.notes],
             "unreachable": {host: error.as_dict() for host, error in self.unreachable.items()},
+            "diffs": {tenant: dict(files) for tenant, files in self.diffs.items()},
         }
 
 

@@ -42,7 +42,7 @@ OLDEST_PROTOCOL = 1
 READING_VERBS = frozenset(
     {
         "hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts",
-        "whereabouts", "certificates", "signer",
+        "whereabouts", "certificates", "release", "signer",
     }
 )  # fmt: skip
 CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install", "target", "receive", "rollout"})

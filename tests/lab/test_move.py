@@ -73,6 +73,7 @@ def test_the_old_host_remembers_over_a_reboot_and_lets_go_in_the_end(pair: Pair)
     refused = world.launchpad("move", "alice", "--finish", "--yes", check=False)
     assert refused.code == 4 and "does not lead to web-2" in refused.err
     world.launchpad("move", "alice", "--finish", "--despite-dns")
+    assert "alice --finish" not in world.launchpad("status", check=False).err
     assert not pair.old.exists("/srv/launchpad/caddy/sites/alice.caddy")
     assert pair.old.exists(f"{TENANT.format('alice')}/data/marker/large"), "its data is not kept"
     world.launchpad("retire", "alice", "--host", "web-1", "--purge", "--yes")

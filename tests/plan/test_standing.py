@@ -97,6 +97,11 @@ def test_who_moved_on_is_no_trouble_where_it_was() -> None:
     assert found.remarks == ("it left for web-2; when its names lead there: launchpad move alice --finish",)
 
 
+def test_a_move_that_was_finished_is_not_to_be_finished() -> None:
+    (found,) = standings([], host(has(gone="web-2", retired=True, running=False)), inventory=ALICE)
+    assert (found.state, found.good, found.remarks) == ("retired", True, ())
+
+
 @pytest.mark.parametrize("still", [{}, {"gone": "web-2"}, {"retired": True}], ids=["stopped", "moved", "retired"])
 def test_who_stands_still_is_trouble_where_the_inventory_says_that_it_runs(still: dict[str, Any]) -> None:
     seen = host(has(running=False, **still))

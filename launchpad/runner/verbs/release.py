@@ -1,0 +1,43 @@
+"""release: the release that a tenant runs, as its files lie here. Reads only.
+
+A plan is shown against it, file by file. No file of a release has a secret in it; should one have got in by another
+way, the known values are taken out all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.caller import Caller
+from launchpad.runner.cell import read_release
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Refused, release_as_json
+from launchpad.runner.redaction import known_secrets
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only, reply
+
+
+def release(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"release": its manifest, "files": {path: text}}; both null where the files are damaged or nothing is deployed.
+
+    body {"tenant"}."""
+    tenant = only(body, tenant=str)["tenant"] or ""
+    if not is_tenant_name(tenant):
+        raise Refused(f"not a tenant's name: {tenant[:60]!r}")
+    record = read_record(host, tenant)
+    try:
+        found = read_release(host, tenant, record["release"]) if record else None
+    except Failed:
+        found = None
+    if found is None:
+        yield reply({"release": None, "files": None})
+        return
+    black = known_secrets(host, tenant)
+    folder = paths.release(tenant, found.short)
+    files = {path: (host.read(f"{folder}/{path}") or b"").decode(errors="replace") for path in found.files}
+    manifest = json.loads(black.text(json.dumps(release_as_json(found))))
+    yield reply({"release": manifest, "files": {path: black.text(text) for path, text in files.items()}})
