@@ -14,6 +14,7 @@ from typing import Any
 from launchpad.errors import StateError
 from launchpad.events import CameBack, Heard, OnEvent
 from launchpad.fleet.host import Host
+from launchpad.fleet.names import HostName
 from launchpad.journal import Begun, Entry
 from launchpad.operations.following import Submission, follow, submit
 from launchpad.operations.history import read_journal
@@ -60,7 +61,7 @@ def find(workspace: Workspace, wish: Wish, *, identifier: str = "") -> Found | N
         return None if wish.kind in REPEATABLE else _named(workspace, wish, host, identifier, begun)
     mine = [item for item in begun if (item.kind, item.tenant, item.words) == (wish.kind, wish.tenant, wish.words)]
     for item in mine[:1]:
-        where = fleet.hosts.get(host.name.__class__(item.host), host)
+        where = fleet.hosts.get(HostName(item.host), host)
         entries = read_journal(workspace, where, tenants=[wish.tenant])
         entry = next((one for one in entries if one.id == item.id), None)
         if entry is not None and (not entry.outcome or _counts(workspace, item, entries)):
@@ -98,15 +99,14 @@ def submit_for_tenant(
     *,
     kind: str,
     identifier: str = "",
-    more: Mapping[str, Any] | None = None,
     on_event: OnEvent,
 ) -> Outcome:
-    """The operation that needs nothing but the tenant's name, and perhaps a word more, on its host; a new id when there
-    is none, unless the same was begun before and its end not reported."""
+    """The operation that needs nothing but the tenant's name, on its host; a new id when there is none, unless the same
+    was begun before and its end not reported."""
     fleet = workspace.fleet.load()
-    tenant, more = fleet.tenant(name), dict(more or {})
-    submission = Submission(identifier=identifier, operation={"kind": kind, "tenant": str(tenant.name)} | more)
-    wish = Wish(kind=kind, tenant=str(tenant.name), words=more)
+    tenant = fleet.tenant(name)
+    submission = Submission(identifier=identifier, operation={"kind": kind, "tenant": str(tenant.name)})
+    wish = Wish(kind=kind, tenant=str(tenant.name))
     return submit_once(workspace, fleet.host(tenant.host), wish, submission, on_event=on_event)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.again import submit_for_tenant
+from launchpad.operations.following import Submission, submit
+from launchpad.operations.identifiers import new_identifier
 from launchpad.operations.outcome import Outcome
 from launchpad.workspace import Workspace
 
@@ -15,5 +17,12 @@ def snapshot(workspace: Workspace, name: str, *, identifier: str = "", on_event:
 
 
 def copy(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Outcome:
-    """The same, to be carried elsewhere: it goes when there are newer ones of its kind."""
-    return submit_for_tenant(workspace, name, kind="snapshot", more={"copy": True}, on_event=on_event)
+    """The same, to be carried elsewhere: it goes when there are newer ones of its kind. Each time it is another one: it
+    is a part of a command and no command's own."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    submission = Submission(
+        identifier=new_identifier(workspace.clock.now()),
+        operation={"kind": "snapshot", "tenant": str(tenant.name), "copy": True},
+    )
+    return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)

@@ -19,7 +19,7 @@ from launchpad.operations.following import Patience
 from launchpad.operations.outcome import OperationFailed
 from launchpad.operations.restart import restart
 from launchpad.operations.rollback import Back, plan_rollback, rollback
-from launchpad.operations.snapshot import snapshot
+from launchpad.operations.snapshot import copy, snapshot
 from launchpad.operations.upgrade import Target, plan_upgrade, upgrade
 from launchpad.operations.written_version import VersionOutcome, come_back_to_version
 from launchpad.runner import engine
@@ -172,3 +172,7 @@ def test_other_words_are_another_command(fleet: MemoryFleet, workspace: Workspac
         typed(workspace, on_event=killed_at(Committed))
     assert find(workspace, replace(WISH, words={"to": "1.0.0"})) is None
     assert find(workspace, WISH) is not None
+
+
+def test_what_is_a_part_of_a_command_is_done_each_time(fleet: MemoryFleet, workspace: Workspace) -> None:
+    assert copy(workspace, "alice").id != copy(workspace, "alice").id, "an export is of the data of now"
