@@ -29,6 +29,7 @@ from launchpad.operations.outcome import Outcome
 from launchpad.operations.reaching import kept_open
 from launchpad.operations.whereabouts import Whereabouts, whereabouts
 from launchpad.operations.written_version import tell_revision
+from launchpad.runner.protocol import shown_revision
 from launchpad.workspace import Workspace
 
 FRESH_SECONDS = 600.0
@@ -263,6 +264,7 @@ class _Moving:
         if here.has_it:
             address = self.address  # before anything happens
             self._judge_version(here)
+            self._judge_descent(here)
             self.workspace.fleet.judge_tenant_host(self.tenant.name, self.destination.name)
             self._prepare()
             self._first_copy(here, there)
@@ -323,6 +325,18 @@ class _Moving:
             raise StateError(
                 f"{self.name}: {runs} runs, and the inventory says {self.tenant.version}",
                 hint=f"launchpad upgrade {self.name}, or launchpad adopt {self.name}; then move it",
+            )
+
+    def _judge_descent(self, here: Whereabouts) -> None:
+        """Refuse to arrive with the release of an inventory that does not know what runs, as a deploy is refused."""
+        record = here.record or {}
+        revision = str(record.get("revision") or "")
+        if revision and revision not in self.workspace.revision(self.name).ancestors:
+            shown = shown_revision(revision)
+            raise StateError(
+                f"{self.name}: {record.get('by', 'somebody')} deployed what runs from revision {shown}, which this "
+                "inventory does not descend from",
+                hint=f"git pull; where that revision is lost, first: launchpad deploy {self.name} --after {shown}",
             )
 
     def _prepare(self) -> None:

@@ -15,6 +15,7 @@ from launchpad.operations.apply import apply
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.deploy import How, deploy
 from launchpad.operations.history import history
+from launchpad.operations.move import move, plan_move
 from launchpad.operations.plan_fleet import plan_fleet
 from launchpad.operations.renumber import renumber
 from launchpad.operations.restart import restart
@@ -29,7 +30,7 @@ from tests.memory.fleet import MemoryFleet, commit, git, memory_fleet
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> MemoryFleet:
-    return memory_fleet(tmp_path, {"alice": "web-1", "bob": "web-1"})
+    return memory_fleet(tmp_path, {"alice": "web-1", "bob": "web-1", "zoe": "web-2"})
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_a_plan_never_offers_to_take_back_what_it_does_not_know(stale: Workspace
     assert "not carried out: deploy, secrets changed: ECHO_TOKEN" in note.text
     assert note.hint.startswith("git pull; where that revision is lost: launchpad deploy alice --after ")
     assert apply(stale, confirm=plan.digest).results == {}
-    (alice, bob) = status(stale).tenants
+    (alice, bob, _) = status(stale).tenants
     assert "ann deployed what runs" in alice.remarks[0]
     assert bob.remarks == ()
 
@@ -69,6 +70,14 @@ def test_an_upgrade_and_a_rollout_are_refused_and_say_the_way_on(stale: Workspac
     plan = plan_rollout(stale, "echo", Wanted(version="1.1.0", rehearse=False))
     assert [item.tenant for item in plan.left_out] == ["alice"]
     assert "does not descend" in plan.left_out[0].reason
+
+
+def test_a_move_does_not_take_it_back_on_the_way(stale: Workspace) -> None:
+    what = plan_move(stale, "alice", to="web-2")
+    with pytest.raises(StateError, match="ann deployed what runs from revision") as refused:
+        move(stale, what, confirm=Confirmation(digest=what.digest))
+    assert "launchpad deploy alice --after " in refused.value.hint
+    assert status(stale, ["alice"]).tenants[0].state == "healthy"
 
 
 def test_whoever_has_seen_it_goes_on_and_it_is_written_down(fleet: MemoryFleet, stale: Workspace) -> None:
@@ -103,7 +112,7 @@ def test_a_conflict_in_one_file_keeps_nobody_from_the_rest(fleet: MemoryFleet) -
     file = fleet.root / "inventory/tenants/alice.yaml"
     file.write_text("<<<<<<< HEAD\n" + file.read_text())
     workspace = fleet.workspace()
-    (alice, bob) = status(workspace).tenants
+    (alice, bob, _) = status(workspace).tenants
     assert (alice.state, alice.good, bob.state, bob.good) == ("healthy", False, "healthy", True)
     assert "a conflict that Git left" in alice.remarks[0]
     (note,) = plan_fleet(workspace).notes
@@ -125,5 +134,5 @@ def test_of_two_tenants_in_one_slot_the_one_that_was_never_deployed_gets_another
     with pytest.raises(StateError, match="bob: it is deployed on web-1 in slot 2") as refused:
         renumber(workspace, "bob")
     assert refused.value.hint == "launchpad tenant renumber carol"
-    assert renumber(workspace, "carol").slot == 3
+    assert renumber(workspace, "carol").slot == 4
     assert plan_fleet(workspace, ["bob"]).changes == ()
