@@ -24,6 +24,9 @@ from launchpad.fleet.references import (
     Recipient,
 )
 
+TAKEN_PORTS = (80, 443)
+"""Caddy's, on every host."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -145,6 +148,8 @@ class Host(Model):
                 f"the loop file of {loop} is smaller than resources.disk",
                 f"{self.resources.disk} or more",
             )
+        if self.port in TAKEN_PORTS:
+            yield Finding(("port",), f"port {self.port} is Caddy's", "another port; 22 is the usual one")
         if self.drill_host == self.name:
             yield Finding(("drill_host",), f"host {self.name} is its own drill host", "another host of the fleet")
         names = [operator.name for operator in self.operators]

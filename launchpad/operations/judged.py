@@ -1,4 +1,5 @@
-"""Whether hosts would take the tenants' releases: the host's own judge, which is pure, asked before any host is.
+"""Whether hosts would take their settings and the tenants' releases: the host's own judge, which is pure, is asked
+before any host is.
 
 Tenants of one app, version, tier and variables have the same text but for their own names, so one of each is rendered.
 """
@@ -7,19 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from launchpad.errors import InventoryError
+from launchpad.errors import InventoryError, LaunchpadError
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.mistakes import Mistake, Place
+from launchpad.fleet.parse import HOSTS_FILE
 from launchpad.fleet.tenant import Tenant
+from launchpad.operations.host_settings import host_settings
 from launchpad.operations.render import rendered_with_all
 from launchpad.runner.judge import judge_release
+from launchpad.runner.judge.settings import judge_settings
 from launchpad.runner.protocol import Refused
 from launchpad.workspace import Workspace
 
 
 def judged(workspace: Workspace, fleet: Fleet) -> list[Mistake]:
-    """What a host would refuse, each at the tenant's file. What cannot be rendered yet is told elsewhere."""
-    return list(_refused(workspace, fleet))
+    """What a host would refuse: each release at its tenant's file, the settings of each host at the hosts'. What cannot
+    be made yet is told elsewhere."""
+    return [*_refused(workspace, fleet), *_refused_settings(workspace, fleet)]
+
+
+def _refused_settings(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:
+    for name, host in sorted(fleet.hosts.items()):
+        try:
+            judge_settings(host_settings(workspace, fleet, host))
+        except Refused as refused:
+            what = f"{name} would refuse its settings: {refused.message}"
+            yield Mistake(Place(HOSTS_FILE), what, hint=refused.hint or f"launchpad host show {name}")
+        except LaunchpadError:
+            continue  # a digest, an operator or a credential is still to come, which `readiness` says
 
 
 def _refused(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from launchpad.archives.opening import ArchiveRefused
 from launchpad.cli.output import Output
@@ -164,6 +166,25 @@ def test_what_a_host_would_refuse_check_says(terminal: Terminal, small: Tally) -
         text = re.sub(rf"^{key}:.*\n(?:[ -].*\n)*", "", known, flags=re.MULTILINE)
         found = said(app, text + more + "\n")
         small(f"{what} are said", found.startswith("3") and limit in found and "echo.yaml:" in found, found)
+    hosts = terminal.root / "inventory/hosts.yaml"
+    document = yaml.safe_load(hosts.read_text())
+    found = said(hosts, yaml.safe_dump({name: item | {"port": 443} for name, item in document.items()}))
+    small("an SSH server on Caddy's port is said", "port 443 is Caddy's" in found and "hosts.yaml:" in found, found)
+    key = f"ssh-rsa {base64.b64encode(wire(b'ssh-rsa') + wire(bytes([1, 0, 1])) + wire(bytes(380 * [255]))).decode()}"
+    settings = terminal.root / "launchpad.yaml"
+    before = settings.read_text()
+    known = "SHA256:" + "A" * 43
+    own = {"name": "eve", "keys": [key], "signing_keys": [key]}
+    for item in document.values():
+        item |= {"fingerprints": [known], "caddy": {"image": f"docker.io/library/caddy:2@sha256:{'1' * 64}"}}
+    hosts.write_text(yaml.safe_dump(document))
+    found = said(settings, yaml.safe_dump((yaml.safe_load(before) or {}) | {"operators": [own]}))
+    small("an RSA key that a host finds weak is said", "RSA key of fewer than 3072 bits" in found, found)
+
+
+def wire(data: bytes) -> bytes:
+    """A string as SSH writes it."""
+    return len(data).to_bytes(4, "big") + data
 
 
 def test_a_terminal_that_lacks_our_marks_gets_others(small: Tally) -> None:
