@@ -96,7 +96,7 @@ def _text(app: App) -> str:
             ("services", " ".join(app.services)),
             ("web", f"{app.web.service} port {app.web.port}" if app.web else "none"),
             ("volumes", " ".join(app.volumes)),
-            ("egress", app.egress),
+            ("egress", " ".join([app.egress, *map(str, app.egress_ports)])),
             ("actions", " ".join(action.name for action in app.actions)),
         ]
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from launchpad.journal import ByItself, Entry
     from launchpad.operations.logs import LogLine
     from launchpad.operations.status import Status
-    from launchpad.plan.observed import FindingSeen
+    from launchpad.plan.observed import FindingSeen, HostSeen
 
 app = typer.Typer(help="How things stand.")
 
@@ -25,6 +25,7 @@ Names = Annotated[
     typer.Argument(metavar="TENANT|HOST", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
 ]
 UNHEALTHY = 4
+DAY = 86400
 
 
 @app.command("status", epilog="Example: launchpad status web-1 --check")
@@ -55,7 +56,7 @@ def status(
     found = status(session.workspace, names or (), probes=not no_probes)
     session.output.result(found.as_json(), _table(found))
     if not session.json:
-        _explain(session, found)
+        _explain(session, found, names or ())
     leave(session, {**session.left_out(names), **found.unreachable})
     if check and not found.good:
         raise typer.Exit(UNHEALTHY)
@@ -88,7 +89,7 @@ def _table(found: Status) -> Table:
     return Table(headings, tuple(rows), "no tenants")
 
 
-def _explain(session: Session, found: Status) -> None:
+def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
     """Whatever is to be said of single tenants and hosts, below the table."""
     from launchpad.plan import HostSeen
 
@@ -107,6 +108,8 @@ def _explain(session: Session, found: Status) -> None:
                 session.output.say(f"{name}: {problem}")
             for finding in said.findings:
                 session.output.say(f"{name}: {_finding(finding, session.workspace.clock.now())}")
+            for line in _firewall(said, named=name in names, now=session.workspace.clock.now()):
+                session.output.say(f"{name}: {line}")
             for revert in said.reverts:
                 session.output.say(f"{name}: a change will be taken back unless it is confirmed: {revert}")
 
@@ -117,6 +120,19 @@ def _finding(finding: FindingSeen, now: float) -> str:
 
     since = f" since {short_moment(finding.since, now=now)}" if finding.since else ""
     return f"{finding.message}{since}{f': {finding.hint}' if finding.hint else ''}"
+
+
+def _firewall(host: HostSeen, *, named: bool, now: float) -> Iterator[str]:
+    """How the watch keeps the firewall of a host that was named, or cannot have it owned; what it put back today."""
+    from launchpad.cli.wording import short_moment
+
+    facts = host.facts.get("firewall", {})
+    if facts.get("owned") and named:
+        yield "firewall: the watch owns its table, and nobody else can change it"
+    if facts.get("owned") is False:
+        yield "firewall: the watch compares its table and puts it back; this kernel lets nobody own it"
+    if (last := facts.get("last")) and now - last["at"] < DAY:
+        yield f"{short_moment(last['at'], now=now)}: {last['message']}"
 
 
 def _kit(last: Mapping[str, Any]) -> str:

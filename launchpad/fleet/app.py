@@ -199,6 +199,8 @@ class App(Model):
     """What a tenant may set, beside secrets."""
     egress: Literal["open", "none"] = "open"
     """open: its containers reach the Internet, and nothing private; none: nothing at all."""
+    egress_ports: tuple[Literal[465, 587], ...] = ()
+    """Ports of mail servers that its containers may reach: 465, 587 or both. Port 25 is closed to every app."""
     probes: Annotated[tuple[Probe, ...], Field(max_length=MOST_PROBES)] = (Probe(kind="process"),)
     """How its health is told."""
     actions: Annotated[tuple[Action, ...], Field(max_length=MOST_ACTIONS)] = ()
@@ -268,6 +270,7 @@ class App(Model):
 
     def findings(self) -> Iterator[Finding]:
         yield from self._unknown_services()
+        yield from self._ports_without_egress()
         yield from self._shares_above_one()
         yield from self._unknown_images()
         yield from self._unknown_volumes()
@@ -277,6 +280,10 @@ class App(Model):
         yield from _repeated([(("actions", i, "name"), action.name) for i, action in enumerate(self.actions)], "action")
         yield from _repeated([(("files", i, "path"), file.path) for i, file in enumerate(self.files)], "file")
         yield from _repeated([(("versions", i, "version"), v.version) for i, v in enumerate(self.versions)], "version")
+
+    def _ports_without_egress(self) -> Iterator[Finding]:
+        if self.egress_ports and self.egress == "none":
+            yield Finding(("egress_ports",), "egress is none, so no port is reached", "leave it out, or egress: open")
 
     def _unknown_services(self) -> Iterator[Finding]:
         named: list[tuple[Path, str | None]] = [(("web", "service"), self.web.service if self.web else None)]

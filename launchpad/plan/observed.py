@@ -6,7 +6,7 @@ Keys that are not known here are passed over: the runner may be newer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import HostError
@@ -113,6 +113,8 @@ class HostSeen:
     disk_free: int
     tenants: Mapping[str, TenantSeen]
     findings: tuple[FindingSeen, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the watch says of its subjects beside what it found: `{"firewall": {"owned": true}}`."""
     knows_memory: bool = False
     """Whether its runner tells how much memory is free, and so can rehearse other hosts' tenants."""
     memory_free_mb: int | None = None
@@ -141,6 +143,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             knows_memory="memory" in own,
             memory_free_mb=(own.get("memory") or {}).get("free_mb"),
             findings=_findings(own, host),
+            facts=own.get("facts") or {},
             tenants={
                 str(name): _tenant(str(name), value, host)
                 for name, value in body["tenants"].items()

@@ -90,6 +90,7 @@ def _release(fleet: Fleet, tenant: Tenant, *, secrets: Mapping[str, int], files:
         volumes=tuple(map(str, app.volumes)),
         disk_mb=fleet.tier(tenant.tier).disk.mb,
         egress=app.egress,
+        egress_ports=tuple(sorted(set(app.egress_ports))),
         secrets=dict(sorted(secrets.items())),
         probes=tuple(
             Probe(

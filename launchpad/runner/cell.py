@@ -84,6 +84,9 @@ def start(host: Host, *, tenant: str, short: str, side: slots.Side) -> None:
             host.pull(image, lambda _: None)
     fill_secrets(host, release)
     host.remove(f"{paths.tenant(tenant)}/breaker.json")
+    host.let_out(
+        [slots.address(release.slot, index, side) for index in range(slots.MOST_SERVICES)], release.egress_ports
+    )
     up(host, paths.release(tenant, short), project(tenant, side), environment(release, side))
 
 

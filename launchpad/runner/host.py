@@ -283,6 +283,10 @@ class Traffic(Protocol):
 
     def muted_addresses(self) -> frozenset[IPv4Address]: ...
 
+    def let_out(self, addresses: Sequence[IPv4Address], ports: Sequence[int]) -> None:
+        """Let these addresses reach the world on just these of the ports on which mail is handed in (EGRESS_PORTS),
+        which are closed to all others. Nobody reaches them after a boot."""
+
     def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
         """The established connections that the host (Caddy) has to these addresses: one for each request, as sites are
         written, and one for each WebSocket."""

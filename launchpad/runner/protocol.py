@@ -131,6 +131,10 @@ class Action(Record):
     timeout_seconds: int = 60
 
 
+EGRESS_PORTS = (465, 587)
+"""Where mail is handed in: closed to tenants unless their app says that it needs them. Port 25 always is."""
+
+
 class Release(Record):
     """What runs: image digests, rendered files, secret versions, and how to start and judge it. Immutable.
 
@@ -167,6 +171,8 @@ class Release(Record):
     format: int = 1
     real_in_rehearsals: tuple[str, ...] = ()
     """The secrets that a rehearsal's clone has as they are, because the tenant's data was made with them."""
+    egress_ports: tuple[int, ...] = ()
+    """Those of EGRESS_PORTS that it reaches in the world, beside all others."""
 
     @cached_property
     def digest(self) -> str:
@@ -178,7 +184,7 @@ class Release(Record):
         return self.digest.removeprefix("sha256:")[:12]
 
 
-LATER_KEYS = ("real_in_rehearsals",)
+LATER_KEYS = ("real_in_rehearsals", "egress_ports")
 """Of a release; what is empty is not said."""
 
 

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from launchpad.runner.host import Host, Protocol
+from launchpad.runner.record import Record
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,71 @@ class LogLine:
     text: str
     cut: bool = False
     """Whether the line went on, too long to be kept."""
+
+
+class Change(Record):
+    """One transaction that somebody made in the packet filter."""
+
+    by: str
+    """The program and its number: `nft, process 4321`."""
+    tables: frozenset[str]
+    """`inet launchpad` and the like."""
+
+
+class Heard(Record):
+    """What came while the packet filter was listened to."""
+
+    asked: bool
+    """Somebody wants to change the firewall's own table."""
+    changes: tuple[Change, ...]
+
+
+class Gate(Record):
+    """The gate before tenants as it stands."""
+
+    whole: bool
+    """Whether its chains and rules are as the runner builds them."""
+    open: frozenset[IPv4Address] = frozenset()
+    muted: frozenset[IPv4Address] = frozenset()
+    mail: frozenset[tuple[IPv4Address, int]] = frozenset()
+
+
+class Filter(Protocol):
+    """The kernel's packet filter. An object is one table, chain, set or rule as nft's JSON has it, without what differs
+    between two that mean the same; where one stands for a process it is this one that owns what is loaded as owned."""
+
+    def meant(self, text: str) -> list[dict[str, Any]]:
+        """What the firewall's table would be if this text were loaded. Failed with nft's own words when it cannot."""
+
+    def held(self, table: str) -> list[dict[str, Any]]:
+        """The objects of a table (`inet launchpad`) in the kernel; none when it is not there."""
+
+    def load(self, text: str, *, own: bool) -> None:
+        """Replace the firewall's table in one transaction. Owned, nobody else can change or flush it until `release`,
+        and it outlives this process. Failed when it is somebody else's, or the kernel cannot."""
+
+    def owned(self) -> bool:
+        """Whether the firewall's table is somebody's own."""
+
+    def release(self) -> None:
+        """Own nothing any more; what was loaded stays."""
+
+    def listen(self, seconds: float) -> Heard:
+        """Wait for a change by somebody else or a question, at most so long. What came since the last call is not
+        missed."""
+
+    def gate(self) -> Gate: ...
+
+    def rebuild_gate(self, gate: Gate) -> None:
+        """The gate with just these elements, in one transaction, whatever stood there."""
+
+    def bridges(self) -> Mapping[str, bool]:
+        """Docker's bridges, tenants' and its own, and whether each is up."""
+
+    def set_bridge(self, name: str, *, up: bool) -> None: ...
+
+    def renew_docker(self) -> None:
+        """Have Docker make its rules again; containers go on. Does not wait for it."""
 
 
 class Facts(Protocol):
@@ -75,3 +141,10 @@ class Watching(Protocol):
 
 class View(Host, Facts, Speech, Watching, Protocol):
     """Everything."""
+
+    @property
+    def filter(self) -> Filter: ...
+
+    @property
+    def system(self) -> Any:
+        """What provisioning needs of the machine, for the checks of the watch."""

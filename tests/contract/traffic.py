@@ -58,6 +58,23 @@ def contract_muting_and_the_gate_leave_one_another_alone(host: Host, world: Worl
     host.unmute([world.address("b")])
 
 
+def contract_an_address_reaches_the_ports_of_mail_that_it_was_given(host: Host, world: World) -> None:
+    one, other = world.address("a"), world.address("b")
+    host.let_out([one, other], [465, 587])
+    host.let_out([one], [587])
+    host.let_out([other], [])
+    host.let_out([], [465])
+    host.open_traffic([one])
+    assert reached(host) & {one, other} == {one}
+    host.let_out([one], [])
+    assert not reached(host) & {one, other}
+
+
+def reached(host: Host) -> set[object]:
+    """The addresses that have a port of mail."""
+    return {address for address, _ in host.filter.gate().mail}  # type: ignore[attr-defined]
+
+
 def contract_a_probe_passes_a_closed_gate(host: Host, world: World) -> None:
     bring_up(host, world, world.good)
     assert world.address() not in host.open_addresses()

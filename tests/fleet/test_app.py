@@ -116,3 +116,16 @@ def test_variables_come_with_the_app_s_defaults(tmp_path: Path) -> None:
 def test_a_fleet_comes_back_from_its_json(tmp_path: Path) -> None:
     fleet = store(write(tmp_path)).load()
     assert Fleet.model_validate_json(json.dumps(fleet.as_json())) == fleet
+
+
+def test_ports_of_mail_are_opened_by_the_apps_own_word_alone() -> None:
+    assert app().egress_ports == ()
+    assert app(egress_ports=(465, 587)).egress_ports == (465, 587)
+    for wrong in ((25,), (22,), ("587",), 587):
+        with pytest.raises(ValueError, match="egress_ports"):
+            app(egress_ports=wrong)
+
+
+def test_an_app_without_egress_reaches_no_port_of_mail() -> None:
+    with pytest.raises(ValueError, match="egress is none, so no port is reached"):
+        app(egress="none", egress_ports=(587,))

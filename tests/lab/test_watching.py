@@ -82,8 +82,6 @@ class Hand:
 
 TENANT = "/srv/launchpad/tenants/alice"
 SITE = "/srv/launchpad/caddy/sites/alice.caddy"
-GATE = "nft list table inet launchpad_gate > /root/gate"
-OLD_GATE = "nft delete table inet launchpad_gate && nft -f /root/gate"
 HANDS = {
     "a release's file": Hand(
         f"echo >> {TENANT}/current/compose.yaml",
@@ -105,10 +103,6 @@ HANDS = {
         "mv /run/launchpad/alice /run/launchpad/.alice",
         "mv /run/launchpad/.alice /run/launchpad/alice",
         "secret BEACON_TOKEN is missing in /run",
-    ),
-    "the gate": Hand(f"{GATE} && nft flush set inet launchpad_gate open", OLD_GATE, "its traffic is held"),
-    "the gate's rules": Hand(
-        f"{GATE} && nft flush chain inet launchpad_gate output", OLD_GATE, "the traffic gate was changed"
     ),
     "a stop": Hand(f"docker pause {WEB}", f"docker unpause {WEB}", "web is paused"),
 }

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv4Network
 from itertools import chain
 from typing import Any
@@ -24,6 +24,7 @@ from launchpad.runner.host import Announced, Busy, Connection, Container, Failed
 from launchpad.runner.judge.volumes import uncovered
 from tests.memory.data import PARTIAL, File, kept, zeros
 from tests.memory.effects import Killed, Moment, effect, moments
+from tests.memory.filter import MemoryFilter
 from tests.memory.restic import MemoryRestic, Repository
 
 __all__ = ["File", "Killed", "MemoryHost", "effect", "moments"]
@@ -82,6 +83,8 @@ class MemoryHost(MemoryRestic):
     """Which address each container asked for, also while it does not run."""
     opened: set[IPv4Address] = field(default_factory=set)
     muted: set[IPv4Address] = field(default_factory=set)
+    mail: set[tuple[IPv4Address, int]] = field(default_factory=set)
+    """Which addresses reach which ports of mail."""
     schemas: dict[str, int] = field(default_factory=dict)
     """By image: what its app brings its state up to."""
     mounts: dict[str, str] = field(default_factory=dict)
@@ -115,6 +118,10 @@ class MemoryHost(MemoryRestic):
     damaged_databases: list[str] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
 
+    @cached_property
+    def filter(self) -> MemoryFilter:
+        return MemoryFilter(self)
+
     # --- what a test does to the host
 
     def died(self) -> None:
@@ -133,6 +140,7 @@ class MemoryHost(MemoryRestic):
         self.running.clear()
         self.opened.clear()
         self.muted.clear()
+        self.mail.clear()
         self.established.clear()
         self.boxes = {
             name: item.but(state="exited", exit_code=255, address="") if item.state == "running" else item
@@ -524,6 +532,12 @@ class MemoryHost(MemoryRestic):
 
     def muted_addresses(self) -> frozenset[IPv4Address]:
         return frozenset(self.muted)
+
+    @effect
+    def let_out(self, addresses: Sequence[IPv4Address], ports: Sequence[int]) -> None:
+        if not self.halfway:
+            self.mail = {item for item in self.mail if item[0] not in addresses}
+            self.mail |= {(address, port) for address in addresses for port in ports}
 
     def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
         return [

@@ -170,8 +170,8 @@ class MemorySystem:
     @effect
     def reload_units(self) -> None: ...
 
-    def firewall(self) -> bool:
-        return self.table is not None
+    def firewall(self, text: str) -> bool:
+        return self.table == text
 
     # --- kernel, storage, Caddy
 

@@ -25,7 +25,7 @@ from launchpad.runner.limits import (
     MOST_STOP_SECONDS,
     MOST_VOLUMES,
 )
-from launchpad.runner.protocol import Action, Probe, Refused, Release, digest_of
+from launchpad.runner.protocol import EGRESS_PORTS, Action, Probe, Refused, Release, digest_of
 
 _ALSO_READ = re.compile(r"(?:docker-)?compose(?:\.override)?\.ya?ml|release\.json")
 """File names that Compose or the runner would take for their own."""
@@ -54,6 +54,7 @@ def judge_release(release: Release, files: Mapping[str, str], *, neighbours: Map
     _judge_services(release)
     _judge_web(release)
     _judge_data(release)
+    _judge_egress(release)
     for index, probe in enumerate(release.probes):
         _judge_probe(probe, release, f"release.probes[{index}]")
     _judge_actions(release)
@@ -107,6 +108,13 @@ def _judge_services(release: Release) -> None:
         between(service.memory_mb, f"{where}.memory_mb", least=6, most=1 << 30)
         between(service.cpus, f"{where}.cpus", least=0.01, most=1024)
         between(service.pids, f"{where}.pids", least=8, most=32768)
+
+
+def _judge_egress(release: Release) -> None:
+    if not set(release.egress_ports) <= set(EGRESS_PORTS):
+        raise Refused(f"release.egress_ports: only {' and '.join(map(str, EGRESS_PORTS))} can be opened")
+    if release.egress_ports and release.egress == "none":
+        raise Refused("release.egress_ports: an app without egress reaches no port")
 
 
 def _judge_parts(parts: Iterable[str], where: str) -> None:

@@ -21,6 +21,7 @@ from launchpad.runner.machine.snapshots import BtrfsSnapshots
 from launchpad.runner.machine.traffic import HostTraffic
 
 if TYPE_CHECKING:
+    from launchpad.runner.machine.nftables import KernelFilter
     from launchpad.runner.machine.system import LinuxSystem
 
 
@@ -37,7 +38,7 @@ class Machine(
     CaddySites,
     KernelLocks,
 ):
-    """`host.Host` and `view.View` for this very machine. It has no state of its own: threads may share it."""
+    """`host.Host` and `view.View` for this very machine. Threads may share it; its filter alone has a state."""
 
     @cached_property
     def system(self) -> LinuxSystem:
@@ -45,6 +46,13 @@ class Machine(
         from launchpad.runner.machine.system import LinuxSystem
 
         return LinuxSystem()
+
+    @cached_property
+    def filter(self) -> KernelFilter:
+        """What the watch needs of the packet filter; one process has one, and one thread uses it."""
+        from launchpad.runner.machine.nftables import KernelFilter
+
+        return KernelFilter()
 
     def name(self) -> str:
         return os.uname().nodename

@@ -162,11 +162,17 @@ class LinuxSystem:
     def reload_units(self) -> None:
         succeed(["systemctl", "daemon-reload"])
 
-    def firewall(self) -> bool:
+    def firewall(self, text: str) -> bool:
+        from launchpad.runner.machine.nftables import FIREWALL, KernelFilter
+        from launchpad.runner.watching.firewall import differences
+
+        kernel = KernelFilter()
         try:
-            return run(["nft", "list", "chain", "inet", "launchpad", "input"]).code == 0
+            return not differences(kernel.meant(text), kernel.held(FIREWALL))
         except Failed:
-            return False  # nftables is not installed yet
+            return False  # nftables is not installed yet, or the text is none that it takes
+        finally:
+            kernel.release()
 
     # Kernel, storage, Caddy
 

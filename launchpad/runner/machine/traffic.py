@@ -14,10 +14,13 @@ from launchpad.runner.host import Connection, Failed
 from launchpad.runner.machine.command import run, succeed
 from launchpad.runner.machine.filter import change_filter
 from launchpad.runner.machine.http import Stream, request, status_of
+from launchpad.runner.view import Gate
 
 TABLE = "launchpad_gate"
 PROBE_MARK = 0x4C50
-_OPEN, _MUTED = "open", "muted"
+MAIL_MARK = 0x4C51
+"""The firewall (firewall.nft) lets what carries it out to the ports of mail."""
+_OPEN, _MUTED, _MAIL = "open", "muted", "mail"
 _CHAIN, _FORWARD = "output", "forward"
 _IN_TABLE = {"family": "inet", "table": TABLE}
 _SOURCE, _DESTINATION = ({"payload": {"protocol": "ip", "field": field}} for field in ("saddr", "daddr"))
@@ -38,6 +41,16 @@ _WAITS: list[dict[str, Any]] = [
     {"match": {"op": "==", "left": _FLAGS, "right": "syn"}},
     {"reject": {"type": "tcp reset"}},
 ]
+_MAILS: list[dict[str, Any]] = [
+    {
+        "match": {
+            "op": "==",
+            "left": {"concat": [_SOURCE, {"payload": {"protocol": "tcp", "field": "dport"}}]},
+            "right": f"@{_MAIL}",
+        }
+    },
+    {"mangle": {"key": {"meta": {"key": "mark"}}, "value": MAIL_MARK}},
+]
 # Every packet of a muted one, of connections that exist too. What stays between the tenants' addresses passes here: the
 # firewall knows whose bridge is whose.
 _OUTWARD: list[dict[str, Any]] = [
@@ -57,6 +70,9 @@ _MUTES: list[list[dict[str, Any]]] = [
         {"drop": None},
     ],
 ]
+_TYPES = {_OPEN: "ipv4_addr", _MUTED: "ipv4_addr", _MAIL: ["ipv4_addr", "inet_service"]}
+# The mark has to be there before the firewall's own chain at the same hook, whose priority is 0, looks for it.
+_CHAINS = {_CHAIN: (0, [_STAYS, _WAITS]), _FORWARD: (-10, [_MAILS, *_MUTES])}
 _SOCKETS = ("ss", "--tcp", "--numeric", "--info", "--oneline", "--no-header")
 _FIGURE = re.compile(r"\b(bytes_sent|bytes_received|lastrcv):(\d+)")
 """`ss` leaves out what is 0; `lastrcv` is in milliseconds."""
@@ -83,12 +99,16 @@ class HostTraffic:
     def muted_addresses(self) -> frozenset[IPv4Address]:
         return _members(_listed(), _MUTED)
 
+    def let_out(self, addresses: Sequence[IPv4Address], ports: Sequence[int]) -> None:
+        here, wanted = _listed(), frozenset(addresses)
+        gone = {item for item in mail_of(here) if item[0] in wanted and item[1] not in ports}
+        new = {(address, port) for address in wanted for port in ports}
+        _change([*_gate(), *_elements("delete", _MAIL, gone), *_elements("add", _MAIL, new)])
+
     def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
         """Whether the gate stands as the runner builds it, and the addresses that it lets pass."""
         objects = _listed()
-        rules = [item["rule"]["expr"] for item in objects if "rule" in item]
-        hooks = [item["chain"].get("hook") for item in objects if "chain" in item]
-        return rules == [_STAYS, _WAITS, *_MUTES] and hooks == [_CHAIN, _FORWARD], _members(objects, _OPEN)
+        return is_whole(objects), _members(objects, _OPEN)
 
     def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
         if not addresses:
@@ -115,16 +135,55 @@ class HostTraffic:
                 return 0
 
 
+def is_whole(objects: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the gate's table is just as the runner builds it, apart from the elements of its sets."""
+    found: dict[str, list[Any]] = {"table": [], "chain": [], "set": [], "rule": []}
+    for item in objects:
+        ((kind, value),) = item.items()
+        if kind in found:
+            found[kind].append(value)
+        elif kind != "metainfo":
+            return False
+    chains = [(item["name"], item.get("hook"), item.get("prio"), item.get("policy")) for item in found["chain"]]
+    return (
+        [item.get("flags") for item in found["table"]] == [None]
+        and chains == [(name, name, prio, "accept") for name, (prio, _) in _CHAINS.items()]
+        and {item["name"]: item["type"] for item in found["set"]} == _TYPES
+        and [(item["chain"], item["expr"]) for item in found["rule"]]
+        == [(name, rule) for name, (_, rules) in _CHAINS.items() for rule in rules]
+    )
+
+
+def mail_of(objects: Iterable[Mapping[str, Any]]) -> frozenset[tuple[IPv4Address, int]]:
+    """Which addresses reach which ports of mail."""
+    pairs = (item["concat"] for item in _raw(objects, _MAIL))
+    return frozenset((IPv4Address(address), int(port)) for address, port in pairs)
+
+
+def rebuild_gate(gate: Gate) -> None:
+    """The gate as it is meant to be with just these elements, in one transaction, whatever stood there."""
+    table = {"table": {"family": "inet", "name": TABLE}}
+    sets: list[tuple[str, Iterable[Any]]] = [(_OPEN, gate.open), (_MUTED, gate.muted), (_MAIL, gate.mail)]
+    elements = [command for name, members in sets for command in _elements("add", name, members)]
+    _change([{"add": table}, {"delete": table}, *_gate(), *elements])
+
+
+def gate_of(objects: Sequence[Mapping[str, Any]]) -> Gate:
+    """The gate that these objects of its table make."""
+    return Gate(is_whole(objects), _members(objects, _OPEN), _members(objects, _MUTED), mail_of(objects))
+
+
 def _gate() -> list[dict[str, Any]]:
     """The gate, built anew around the elements that it has."""
-    sets = [{"add": {"set": {**_IN_TABLE, "name": name, "type": "ipv4_addr"}}} for name in (_OPEN, _MUTED)]
-    chains = [*_chain(_CHAIN, [_STAYS, _WAITS]), *_chain(_FORWARD, _MUTES)]
-    return [{"add": {"table": {"family": "inet", "name": TABLE}}}, *sets, *chains]
+    table: list[dict[str, Any]] = [{"add": {"table": {"family": "inet", "name": TABLE}}}]
+    sets = [{"add": {"set": {**_IN_TABLE, "name": name, "type": kind}}} for name, kind in _TYPES.items()]
+    chains = [command for hook, (prio, rules) in _CHAINS.items() for command in _chain(hook, prio, rules)]
+    return [*table, *sets, *chains]
 
 
-def _chain(hook: str, rules: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def _chain(hook: str, prio: int, rules: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """The chain at the hook of its name, with just these rules."""
-    chain = {"name": hook, "type": "filter", "hook": hook, "prio": 0, "policy": "accept"}
+    chain = {"name": hook, "type": "filter", "hook": hook, "prio": prio, "policy": "accept"}
     return [
         {"add": {"chain": {**_IN_TABLE, **chain}}},
         {"flush": {"chain": {**_IN_TABLE, "name": hook}}},
@@ -132,8 +191,11 @@ def _chain(hook: str, rules: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict
     ]
 
 
-def _elements(verb: str, name: str, addresses: Iterable[IPv4Address]) -> list[dict[str, Any]]:
-    elements = sorted({str(address) for address in addresses})
+def _elements(verb: str, name: str, members: Iterable[IPv4Address | tuple[IPv4Address, int]]) -> list[dict[str, Any]]:
+    """No command for no member."""
+    elements = [
+        {"concat": [str(item[0]), item[1]]} if isinstance(item, tuple) else str(item) for item in sorted(set(members))
+    ]
     return [{verb: {"element": {**_IN_TABLE, "name": name, "elem": elements}}}] if elements else []
 
 
@@ -149,8 +211,12 @@ def _listed() -> list[dict[str, Any]]:
 
 
 def _members(objects: Iterable[Mapping[str, Any]], name: str) -> frozenset[IPv4Address]:
+    return frozenset(IPv4Address(element) for element in _raw(objects, name))
+
+
+def _raw(objects: Iterable[Mapping[str, Any]], name: str) -> list[Any]:
     sets = (item["set"] for item in objects if "set" in item)
-    return frozenset(IPv4Address(element) for item in sets if item["name"] == name for element in item.get("elem", ()))
+    return [element for item in sets if item["name"] == name for element in item.get("elem", ())]
 
 
 def _change(commands: list[dict[str, Any]]) -> None:

@@ -50,7 +50,7 @@ def change(step: ChangeAccess, context: Context) -> None:
     for _ in range(int(SECONDS / POLL_SECONDS)):
         state = reverts.state_of(host, found.nonce)
         if state == "confirmed":
-            return
+            return _keep(step, host)
         if state == "reverted":
             break
         if context.cancelled():
@@ -58,7 +58,7 @@ def change(step: ChangeAccess, context: Context) -> None:
             raise Cancelled
         host.wait(POLL_SECONDS)
     if reverts.take_back(host, found.nonce) == "confirmed":
-        return
+        return _keep(step, host)
     raise Failed(f"no new connection confirmed the change of access within {SECONDS} s, so it was taken back")
 
 
@@ -68,11 +68,16 @@ def undo(before: Mapping[str, File], context: Context) -> None:
     found = reverts.of_operation(host, context.identifier)
     if found is not None and found.state in ("armed", "waiting"):
         reverts.take_back(host, found.nonce)
+    restore(host, reverts.CONFIRMED, before[reverts.FIREWALL])  # first: the watch goes by it
     if all(look_at(host, path) == file for path, file in before.items()):
         return
     for path, file in before.items():
         restore(host, path, file)
     reverts.bring_into_force(host)
+
+
+def _keep(step: ChangeAccess, host: ProvisionHost) -> None:
+    host.write(reverts.CONFIRMED, step.files[reverts.FIREWALL].encode())
 
 
 def _make(step: ChangeAccess, host: ProvisionHost, found: reverts.Revert) -> None:

@@ -16,7 +16,7 @@ from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
 from launchpad.runner.provision import access
 from launchpad.runner.provision.caddyfile import judge_caddyfile, question
-from launchpad.runner.provision.reverts import File, look_at, restore
+from launchpad.runner.provision.reverts import FIREWALL, File, look_at, restore
 from launchpad.runner.provision.settings import SETTINGS, Storage, settings_from_json
 from launchpad.runner.provision.steps import (
     AddUser,
@@ -101,7 +101,8 @@ def look(step: HostStep, context: Context) -> dict[str, Any]:
             return {"files": _files(host, [CADDYFILE])}
         case ChangeAccess():
             files = _files(host, [*step.files, access.SSHD_CONFIG])
-            return {"files": files, "firewall": system.firewall(), "sshd": list(system.sshd_strays())}
+            firewall = system.firewall(step.files[FIREWALL])
+            return {"files": files, "firewall": firewall, "sshd": list(system.sshd_strays())}
         case KeepOthersOut():
             others = system.others((ROOT, OPERATORS, *step.admins))
             return {"others": [record_as_json(item) for item in others], "files": _files(host, [SUDOERS])}

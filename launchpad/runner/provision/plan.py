@@ -138,7 +138,7 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
             wanted = {path: _file(text, step.modes.get(path, 0o644)) for path, text in step.files.items()}
             yield from _changed({path: before["files"][path] for path in step.files}, wanted)
             if not before["firewall"]:
-                yield "the kernel does not have Launchpad's firewall table"
+                yield "the firewall in the kernel is not as it should be"
             yield from before["sshd"]
         case KeepOthersOut():
             yield from (item["message"] for item in before["others"])

@@ -29,6 +29,8 @@ NONCE = re.compile(r"[0-9a-f]{16}")
 LOCK_SECONDS = 10
 FIREWALL_UNIT = "launchpad-firewall.service"
 FIREWALL = f"{paths.ETC}/firewall.nft"
+CONFIRMED = f"{paths.STATE}/firewall.nft"
+"""The firewall's file as it was when somebody came in through it: the watch puts back what a hand makes of the file."""
 
 State = Literal["armed", "waiting", "confirmed", "reverted"]
 

@@ -121,8 +121,8 @@ class System(Protocol):
     def reload_units(self) -> None:
         """Have systemd read its unit files again."""
 
-    def firewall(self) -> bool:
-        """Whether the kernel has Launchpad's own firewall table."""
+    def firewall(self, text: str) -> bool:
+        """Whether the kernel's own table of Launchpad is what this text makes, rule for rule."""
 
     # Kernel, storage, Caddy
 

@@ -69,7 +69,8 @@ UNIT_FILES = (
     f"{UNITS}/launchpad-watch.service",
     f"{UNITS}/user@{OPERATORS_UID}.service",
 )
-SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("contained", "operation", "revert", "storage"))
+SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("firewall", "operation", "revert", "storage"))
+CONTAINED = f"{paths.LIBRARY}/contained"
 UPDATES = ("unattended-upgrades.service", "apt-daily.timer", "apt-daily-upgrade.timer")
 SSHD = "/etc/ssh/sshd_config.d/00-launchpad.conf"
 SUDOERS = "/etc/sudoers.d/launchpad"
@@ -107,8 +108,9 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
         InstallPackages(packages=_packages(facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
         _plain("have Docker wait for the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
+        _plain("filter what containers ask of the kernel", CONTAINED, mode=0o755, restart=("containerd.service",)),
         _plain(
-            "keep containers from making subvolumes",
+            "have what starts containers filtered",
             f"{UNITS}/containerd.service.d/launchpad.conf",
             reload_units=True,
             restart=("containerd.service",),

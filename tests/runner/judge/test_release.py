@@ -72,6 +72,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("volumes", ["state", "state"], "release.volumes: 'state' stands there twice"),
     ("volumes", [".."], "release.volumes"),
     ("disk_mb", 0, "release.disk_mb"),
+    ("egress_ports", [25], "release.egress_ports: only 465 and 587"),
+    ("egress_ports", [587, 22], "release.egress_ports: only 465 and 587"),
     ("secrets", {f"S{number}": 1 for number in range(65)}, "release.secrets: at most 64"),
     ("secrets", {"lower": 1}, "release.secrets: 'lower'"),
     ("secrets", {"A" * 65: 1}, "release.secrets"),
@@ -103,6 +105,7 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("services/0/image", "10.77.0.1:5000/a/b_c/d-e:1.0@sha256:" + "1" * 64),
     ("actions", [ACTION | {"argv": ["sh", "-c", "{ echo; }", "{0}", "a{1}b"]}]),
     ("probes", []),
+    ("egress_ports", [465, 587]),
     ("steady_seconds", 0),
     ("secrets", {}),
 ]

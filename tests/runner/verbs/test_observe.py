@@ -77,12 +77,12 @@ def test_just_after_a_boot_the_host_and_its_tenants_are_starting_and_nobody_chan
     host = deployed(tenant="bob", slot=8, host=deployed())
     booting.begin_with(host)
     host.reboot()
-    host.gate_whole, host.docker_down, host.caddy_down = False, True, True
+    host.filter.whole, host.docker_down, host.caddy_down = False, True, True
     found = seen(host)
     assert [item["message"] for item in found["host"]["findings"]] == ["starting its tenants after a boot"]
     assert found["host"]["problems"] == []
     assert [(item["starting"], item["drift"]) for item in found["tenants"].values()] == [(True, [])] * 2
-    host.gate_whole, host.docker_down, host.caddy_down = True, False, False
+    host.filter.whole, host.docker_down, host.caddy_down = True, False, False
     booting.see_to(host, ["alice"])
     found = seen(host)["tenants"]
     assert not found["alice"]["starting"] and found["alice"]["drift"], "the boot is through with alice"
@@ -140,7 +140,7 @@ HANDS: dict[str, tuple[Callable[[MemoryView], object], str]] = {
     "a secret at rest": (lambda host: host.remove(paths.vault("alice")), "BEACON_TOKEN version 1 is missing on disk"),
     "a secret in use": (lambda host: host.remove(paths.secrets("alice", SHORT)), "BEACON_TOKEN is missing in /run"),
     "the gate was closed": (lambda host: host.opened.clear(), "its traffic is held"),
-    "the gate was changed": (lambda host: setattr(host, "gate_whole", False), "the traffic gate was changed"),
+    "the gate was changed": (lambda host: setattr(host.filter, "whole", False), "the traffic gate was changed"),
 }
 
 

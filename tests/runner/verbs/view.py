@@ -26,7 +26,7 @@ class MemoryView(MemoryHost):
     written: dict[str, list[LogLine]] = field(default_factory=dict)
     answers: dict[tuple[str, ...], Output] = field(default_factory=dict)
     executed: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
-    gate_whole: bool = True
+    system: Any = None
     started: list[str] = field(default_factory=list)
     watched: bool = True
     """Whether a watch is thought to run that finds nothing; an account that a test wrote comes first."""
@@ -63,7 +63,7 @@ class MemoryView(MemoryHost):
         return self.reloads
 
     def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
-        return self.gate_whole, frozenset(self.opened)
+        return self.filter.whole, frozenset(self.opened)
 
     def lock_owner(self, name: str) -> Mapping[str, Any] | None:
         return self.locks.get(name)
