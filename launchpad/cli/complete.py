@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _SECRET_NAME = re.compile(r"^(?:  - name: )?([A-Z][A-Z0-9_]+):?$", re.MULTILINE)
+_OPERATOR = re.compile(r"^ *- name: ([a-z][a-z0-9-]*)$", re.MULTILINE)
 _TOP_KEY = re.compile(r"([a-z][a-z0-9-]*):")
 
 
@@ -26,6 +27,16 @@ def hosts(ctx: Any, incomplete: str) -> list[str]:
 def tiers(ctx: Any, incomplete: str) -> list[str]:
     """The tiers' names."""
     return _top_keys(ctx, "inventory/tiers.yaml", incomplete)
+
+
+def operators(ctx: Any, incomplete: str) -> list[str]:
+    """The operators' names in launchpad.yaml."""
+    root = next(_root(ctx), None)
+    found: list[str] = []
+    if root is not None:
+        with suppress(OSError, UnicodeDecodeError):
+            found = _OPERATOR.findall((root / "launchpad.yaml").read_text(encoding="utf-8"))
+    return sorted(name for name in found if name.startswith(incomplete))
 
 
 def targets(ctx: Any, incomplete: str) -> list[str]:

@@ -26,6 +26,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("check", "Say every mistake in the inventory.", "check"),
         Entry("schema", "Print the JSON Schema of the inventory's files, for editors.", "schema"),
         Entry("key", "Show and make this operator's keys.", "keys", group=True),
+        Entry("operator", "Add, list and remove who operates the fleet.", "operators", group=True),
     ),
     "Inventory": (
         Entry("tenant", "Add, show, list and remove tenants.", "tenants", group=True),

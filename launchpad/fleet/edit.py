@@ -98,6 +98,44 @@ def without_entry(file: str, content: bytes, *, key: str) -> bytes:
     raise _cannot(file, f"no {key}")
 
 
+def with_list_item(file: str, content: bytes, *, key: str, record: dict[str, Any]) -> bytes:
+    """The file with one more record at the end of the list under a key of its top."""
+    text, record = _text(content), _dumpable(record)
+    items = [*_plain(file, content).get(key, ()), record]
+    node = next((value for name, value in _entries(text) if name.value == key), None)
+    if node is None:
+        return with_entry(file, content, key=key, record=[record])  # type: ignore[arg-type]
+    lines = [line.removeprefix("  ") for line in new_text({key: [record]}).decode().splitlines()[1:]]
+    edited = text
+    if isinstance(node, SequenceNode) and node.flow_style and not node.value:
+        start, end = node.start_mark.index, node.end_mark.index
+        edited = text[:start].rstrip(" ") + "\n" + "\n".join(f"  {line}" for line in lines) + text[end:]
+    elif isinstance(node, SequenceNode) and not node.flow_style:
+        edited = _behind(text, _end(text, node, node), "\n".join(lines), column=node.start_mark.column)
+    return _checked(file, content, edited, {**_plain(file, content), key: items})
+
+
+def without_list_item(file: str, content: bytes, *, key: str, index: int) -> bytes:
+    """The file without the record at that place of the list under a key of its top."""
+    text = _text(content)
+    items = list(_plain(file, content).get(key, ()))
+    del items[index]
+    node = next((value for name, value in _entries(text) if name.value == key), None)
+    edited = text
+    if isinstance(node, SequenceNode) and not node.flow_style:
+        lines, item = text.splitlines(keepends=True), node.value[index]
+        edited = "".join(lines[: item.start_mark.line] + lines[_end(text, node, item) + 1 :])
+    return _checked(file, content, edited, {**_plain(file, content), key: items})
+
+
+def _end(text: str, parent: SequenceNode, item: Node) -> int:
+    """The last line of an item of a list, with the comments inside it that stand below its last value."""
+    lines, last = text.splitlines(), _last_line(item)
+    while last + 1 < len(lines) and lines[last + 1].startswith(" " * (parent.start_mark.column + 1)):
+        last += 1
+    return last
+
+
 def _entries(text: str) -> list[tuple[Node, Node]]:
     node = _compose(text)
     return list(node.value) if isinstance(node, MappingNode) else []

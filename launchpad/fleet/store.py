@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from launchpad.errors import StateError
-from launchpad.fleet.edit import new_text, with_entry, with_value, without_entry
+from launchpad.fleet.edit import (
+    new_text,
+    with_entry,
+    with_list_item,
+    with_value,
+    without_entry,
+    without_list_item,
+)
 from launchpad.fleet.files import remove_file, replace_file, writing
 from launchpad.fleet.fleet import Fleet, Unreadable
-from launchpad.fleet.host import Host
+from launchpad.fleet.host import Host, Operator
 from launchpad.fleet.images import ImageChange, image_at, with_image
 from launchpad.fleet.mistakes import InventoryMistakes
-from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
+from launchpad.fleet.names import AppName, DomainName, HostName, OperatorName, TenantName, TierName, VersionName
 from launchpad.fleet.parse import HOSTS_FILE, TENANTS, parse
 from launchpad.fleet.recovery import RECOVERY, Recovery
 from launchpad.fleet.slots_file import SLOTS_FILE, Slots, read_slots
@@ -75,6 +82,12 @@ class FleetStore(Protocol):
 
     def set_recovery(self, recovery: Recovery) -> None:
         """Write down whom the emergency kit is; StateError when there is one already."""
+
+    def add_operator(self, operator: Operator) -> None:
+        """Write an operator into launchpad.yaml; StateError when there is one of that name."""
+
+    def remove_operator(self, name: OperatorName) -> None:
+        """Take the operator out of launchpad.yaml."""
 
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
         """Write a host down; `record` has the keys of its YAML."""
@@ -203,6 +216,26 @@ class FolderStore:
             before = snapshot.files[SETTINGS_FILE]
             record = recovery.model_dump(mode="json")
             return {SETTINGS_FILE: with_entry(SETTINGS_FILE, before, key=RECOVERY, record=record)}
+
+        self._edit(change)
+
+    def add_operator(self, operator: Operator) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if any(item.name == operator.name for item in fleet.defaults.operators):
+                raise StateError(f"operator {operator.name} exists already", hint="launchpad operator list")
+            record = {key: item for key, item in operator.model_dump(mode="json").items() if item}
+            before = snapshot.files[SETTINGS_FILE]
+            return {SETTINGS_FILE: with_list_item(SETTINGS_FILE, before, key="operators", record=record)}
+
+        self._edit(change)
+
+    def remove_operator(self, name: OperatorName) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            names = [item.name for item in fleet.defaults.operators]
+            if name not in names:
+                raise StateError(f"no operator {name} in {SETTINGS_FILE}", hint="launchpad operator list")
+            before, index = snapshot.files[SETTINGS_FILE], names.index(name)
+            return {SETTINGS_FILE: without_list_item(SETTINGS_FILE, before, key="operators", index=index)}
 
         self._edit(change)
 

@@ -52,6 +52,8 @@ class HowToProvision:
     root_key: Path | None = None
     """The private key for that; the operator's own keys when None."""
     confirm_key: Confirmer = nobody
+    bare: bool = True
+    """Whether a host that refuses the operators' user is provisioned by root; else that is an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,8 @@ def provision(
     try:
         found = _known(workspace, host, how, lambda: _installed(workspace, host, operation))
     except LoginRefused as refused:
+        if not how.bare:
+            raise
         bare = Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)
         secrets = target_credentials(workspace, workspace.fleet.load())
         submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)

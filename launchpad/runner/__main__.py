@@ -1,6 +1,7 @@
 """What starts on a host. With `operator=NAME` one request comes on standard input; the other words are for units.
 
-launchpad-runner operator=alice     one request, as the forced command of alice's key
+launchpad-runner operator=alice key=0123456789abcdef
+                                    one request, as the forced command of alice's key; root leaves the key out
 launchpad-runner operation ID       carry an operation out (launchpad-operation@.service)
 launchpad-runner inside             work on a tenant's files as its uid, in a sandbox that the runner starts
 launchpad-runner boot               after a boot: settle, fill secrets, start tenants (launchpad-boot.service)
@@ -30,6 +31,7 @@ from launchpad.runner.protocol import (
 
 MOST_REQUEST_BYTES = 16 * 1024 * 1024
 OPERATOR = re.compile(r"operator=([a-z0-9][a-z0-9-]{0,31})")
+KEY = re.compile(r"key=[0-9a-f]{16}")
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +41,8 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case [word] if found := OPERATOR.fullmatch(word):
             return serve(found[1])
+        case [word, key] if (found := OPERATOR.fullmatch(word)) and KEY.fullmatch(key):
+            return serve(found[1], key=f"{word} {key}")
         case ["operation", identifier]:
             return operation(identifier)
         case ["inside"]:
@@ -54,9 +58,14 @@ def main(arguments: list[str]) -> int:
             return 2
 
 
-def serve(operator: str) -> int:
-    """Answer one request line from standard input with JSON lines on standard output."""
+def serve(operator: str, *, key: str = "") -> int:
+    """Answer one request line from standard input with JSON lines on standard output. Without a key root asks."""
     try:
+        if key:
+            from launchpad.runner.caller import KEYS, refuse_revoked
+
+            with open(KEYS, "rb") as file:  # noqa: PTH123 pathlib costs every start 2 ms
+                refuse_revoked(key, file.read())
         line = sys.stdin.buffer.readline(MOST_REQUEST_BYTES + 1)
         if len(line) > MOST_REQUEST_BYTES:
             raise Refused(f"the request is over {MOST_REQUEST_BYTES} bytes")

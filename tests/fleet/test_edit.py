@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchpad.errors import StateError
-from launchpad.fleet.edit import new_text, with_entry, with_value, without_entry
+from launchpad.fleet.edit import new_text, with_entry, with_list_item, with_value, without_entry, without_list_item
 from launchpad.fleet.tree import read_tree
 
 HOSTS = b"""\
@@ -113,3 +113,48 @@ def test_adding_and_removing_is_no_change(records: dict[str, dict[str, Any]], ke
     assert list(read_tree("f", added).plain()) == [*records, key]
     removed = without_entry("f", added, key=key)
     assert removed == before or not records
+
+
+PEOPLE = b"""\
+# Who operates it.
+operators:
+  - name: ann   # the founder
+    keys:
+      - ssh-ed25519 AAAA
+  - name: bob
+    keys: [ssh-ed25519 BBBB]
+    # bob's remark
+
+# what follows
+caddy: {}
+"""
+CARL = {"name": "carl", "keys": ["ssh-ed25519 CCCC"]}
+
+
+def test_a_record_joins_a_list_and_leaves_it_without_a_trace() -> None:
+    with_carl = with_list_item("f", PEOPLE, key="operators", record=CARL)
+    added = b"  - name: carl\n    keys:\n      - ssh-ed25519 CCCC\n"
+    assert with_carl.replace(added, b"") == PEOPLE and with_carl.count(added) == 1
+    assert without_list_item("f", with_carl, key="operators", index=2) == PEOPLE
+
+
+def test_a_record_goes_with_its_comments_and_no_other() -> None:
+    without_bob = without_list_item("f", PEOPLE, key="operators", index=1)
+    assert (
+        b"bob" not in without_bob and b"# the founder" in without_bob and b"\n# what follows\ncaddy: {}" in without_bob
+    )
+
+
+LAYOUTS = [b"operators: []\ncaddy: {}\n", b"caddy: {}\n", b"operators:\n- name: ann\n  keys: [a]\n"]
+
+
+@pytest.mark.parametrize("before", LAYOUTS)
+def test_a_record_goes_into_a_list_however_it_is_laid_out(before: bytes) -> None:
+    after = with_list_item("f", before, key="operators", record=CARL)
+    plain = read_tree("f", after).plain()
+    assert [item["name"] for item in plain["operators"]][-1] == "carl"
+
+
+def test_a_list_in_brackets_is_left_alone() -> None:
+    with pytest.raises(StateError, match="cannot be written"):
+        without_list_item("f", b"operators: [{name: ann}, {name: bob}]\n", key="operators", index=0)

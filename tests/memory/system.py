@@ -79,6 +79,8 @@ class MemorySystem:
     """What the provider's own firewall in front of the host lets through."""
     root_asks: bool = True
     connected: float | None = None
+    logins: dict[int, str] = field(default_factory=dict)
+    """Process → the key by which somebody is logged in as the operators' user."""
     signatures: set[tuple[str, bytes, str, str]] = field(default_factory=set)
     """Good ones beside those that ssh-keygen itself finds good: signature, data, signer, namespace."""
 
@@ -230,6 +232,14 @@ class MemorySystem:
 
     def asked_by_root(self) -> bool:
         return self.root_asks
+
+    def strange_logins(self, keys: Sequence[str]) -> tuple[int, ...]:
+        return tuple(process for process, key in self.logins.items() if key not in keys)
+
+    @effect
+    def end_logins(self, keys: Sequence[str]) -> None:
+        for process in self.strange_logins(keys)[: 1 if self.host.halfway else None]:
+            del self.logins[process]
 
     def runner(self) -> str:
         return RUNNER

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launchpad.runner.host import Failed, Progress
+from launchpad.runner.machine import logins
 from launchpad.runner.machine.command import run, succeed
 from launchpad.runner.machine.files import DiskFiles
 from launchpad.runner.machine.storage import make_storage, storage
@@ -268,6 +269,12 @@ class LinuxSystem:
 
     def asked_by_root(self) -> bool:
         return os.getuid() == 0 and os.environ.get("SUDO_USER") != OPERATORS
+
+    def strange_logins(self, keys: Sequence[str]) -> tuple[int, ...]:
+        return logins.strange(keys)
+
+    def end_logins(self, keys: Sequence[str]) -> None:
+        logins.end(keys)
 
     def runner(self) -> str:
         return self._runner

@@ -22,6 +22,7 @@ from launchpad.runner.provision.steps import (
     AddUser,
     ChangeAccess,
     EnableUnits,
+    EndLogins,
     HostStep,
     InstallPackages,
     KeepOthersOut,
@@ -46,7 +47,7 @@ WATCH_SECONDS = 10
 """So long its first account may take."""
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 COMPOSE = f"{paths.CADDY}/compose.yaml"
-NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage, SetKernel, LookAgain)
+NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage, SetKernel, EndLogins, LookAgain)
 
 Before = Mapping[str, Any]
 
@@ -106,6 +107,8 @@ def look(step: HostStep, context: Context) -> dict[str, Any]:
         case KeepOthersOut():
             others = system.others((ROOT, OPERATORS, *step.admins))
             return {"others": [record_as_json(item) for item in others], "files": _files(host, [SUDOERS])}
+        case EndLogins():
+            return {"logins": list(system.strange_logins(step.keys))}
         case RecordSettings():
             settings = settings_from_json(json.loads(step.text)["settings"])
             return {"files": _files(host, [SETTINGS]), "credentials": credentials.missing(host, settings)}
@@ -143,6 +146,8 @@ def apply(step: HostStep, context: Context) -> None:
         case KeepOthersOut():
             for other in system.others((ROOT, OPERATORS, *step.admins)):
                 system.keep_out(other, step.admins)
+        case EndLogins():
+            system.end_logins(step.keys)
         case RecordSettings():
             host.write(SETTINGS, step.text.encode())
         case LookAgain():
@@ -156,7 +161,7 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
     host: ProvisionHost = context.host
     system = host.system
     match step:
-        case InstallPackages() | MakeFolders() | MakeStorage() | SetKernel() | LookAgain():
+        case InstallPackages() | MakeFolders() | MakeStorage() | SetKernel() | EndLogins() | LookAgain():
             return  # NEVER_UNDONE
         case AddUser():
             if before["user"] is None:

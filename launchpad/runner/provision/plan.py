@@ -13,6 +13,7 @@ from launchpad.runner.provision.steps import (
     AddUser,
     ChangeAccess,
     EnableUnits,
+    EndLogins,
     HostStep,
     InstallPackages,
     KeepOthersOut,
@@ -134,6 +135,9 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
             yield from _text_changed(before["files"], step.text)
             if before.get("credentials"):
                 yield "credentials of backup targets are to be put on the host"
+        case EndLogins():
+            if before["logins"]:
+                yield f"{len(before['logins'])} logins are open by keys that are not accepted any more"
         case ChangeAccess():
             wanted = {path: _file(text, step.modes.get(path, 0o644)) for path, text in step.files.items()}
             yield from _changed({path: before["files"][path] for path in step.files}, wanted)

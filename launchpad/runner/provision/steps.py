@@ -149,6 +149,15 @@ class KeepOthersOut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndLogins:
+    """Nobody is logged in as the operators' user by a key that is not among these. Undo brings no login back."""
+
+    keys: tuple[str, ...]
+
+    title = "end the logins of keys that are not accepted any more"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordSettings:
     """The settings that the host has from now on."""
 
@@ -166,7 +175,7 @@ class LookAgain:
 
 HostStep = (
     InstallPackages | AddUser | MakeFolders | PutFiles | SetKernel | EnableUnits | MakeStorage | RunCaddy
-    | UseCaddyfile | ChangeAccess | KeepOthersOut | RecordSettings | LookAgain
+    | UseCaddyfile | ChangeAccess | KeepOthersOut | EndLogins | RecordSettings | LookAgain
 )  # fmt: skip
 
 HOST_STEPS: dict[str, type] = {step_name(kind): kind for kind in HostStep.__args__}

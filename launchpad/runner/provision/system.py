@@ -164,6 +164,13 @@ class System(Protocol):
     def asked_by_root(self) -> bool:
         """Whether root's own login started this process, not the operators' user."""
 
+    def strange_logins(self, keys: Sequence[str]) -> tuple[int, ...]:
+        """The processes of the operators' logins that were made by a key which is not among these, or by which key is
+        not known any more."""
+
+    def end_logins(self, keys: Sequence[str]) -> None:
+        """End those, and what they started."""
+
     def runner(self) -> str:
         """The folder of the runner that this process is."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
+from launchpad.runner import caller
 from launchpad.runner.provision.settings import Person
 
 _HOLE = re.compile(r"@[A-Z_]+@")
@@ -29,9 +30,10 @@ def _raw(path: str) -> str:
 
 
 def authorized_keys(operators: Sequence[Person]) -> str:
-    """Each key may run the runner in its operator's name, and nothing else."""
+    """Each key may run the runner in its operator's name, and nothing else; the runner looks at each request whether
+    the key still stands here."""
     lines = [
-        f'restrict,command="sudo -n /usr/local/sbin/launchpad-runner operator={person.name}" {key}'
+        f'restrict,command="sudo -n /usr/local/sbin/launchpad-runner {caller.words(person.name, key)}" {key}'
         for person in operators
         for key in person.keys
     ]

@@ -31,6 +31,8 @@ from tests.runner.provision.settings import IMAGE, OFFSITE, OFFSITE_SECRETS, key
 CALLER = Caller("alice", "192.0.2.7")
 TWO_OPERATORS = [{"name": "alice", "keys": [key(1)]}, {"name": "bob", "keys": [key(2)]}]
 REVERT_SECONDS = 40
+REVOKED = {700: key(66), 701: key(67)}
+"""Logins of keys that are accepted no more; 702 is alice's."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Scenario:
     listens: bool = True
     ends: str = "done"
     secrets: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    logins: bool = False
+    """Whether somebody is logged in whose key is accepted no more."""
 
     def body(self, identifier: str = "operation-000001") -> dict[str, Any]:
         return body(self.settings, identifier, secrets=self.secrets)
@@ -50,6 +54,7 @@ class Scenario:
 SCENARIOS = [
     Scenario("from bare", settings(), bare=True),
     Scenario("another operator", settings(operators=TWO_OPERATORS)),
+    Scenario("an operator less", settings(), logins=True),
     Scenario("another target", settings(targets=[OFFSITE]), secrets=OFFSITE_SECRETS),
     Scenario("a port that nothing gets through to", settings(ssh={"port": 2222, "root_login": False}), ends="undone"),
     Scenario("nobody confirms", settings(operators=TWO_OPERATORS), listens=False, ends="undone"),
@@ -91,6 +96,7 @@ def prepared(scenario: Scenario) -> BareHost:
     host = deepcopy(before(bare=scenario.bare))
     host.system.archive_down = scenario.archive_down
     host.operator_listens = scenario.listens
+    host.system.logins = {**REVOKED, 702: key(1)} if scenario.logins else {}
     host.calls.clear()
     return host
 
@@ -100,7 +106,7 @@ def killed(scenario: Scenario) -> list[Moment]:
     """Every moment of the scenario's run at which its process may die."""
     host = prepared(scenario)
     found = moments(host, lambda: run(host, scenario.body()))
-    assert len(found) == len(MODES) * len(host.calls) > 30
+    assert len(found) == len(MODES) * len(host.calls) > (3 if scenario.logins else 30)
     return found
 
 
@@ -120,6 +126,7 @@ def judge(host: BareHost, scenario: Scenario, outcome: str) -> None:
     assert not list(open_journals(host))
     assert not host.system.timers
     assert not host.locks
+    assert host.system.logins == ({702: key(1)} if scenario.logins else {})
     if scenario.secrets and outcome == "done":
         assert credentials.credentials(host, "offsite")["REST_PASSWORD"] == "the-password-of-offsite"
     assert not any(b"the-password-of-offsite" in file.data for file in host.files.values())
@@ -184,6 +191,7 @@ def goes_on(host: BareHost, scenario: Scenario, moment: Moment, *, again: bool =
 def test_every_kind_of_step_is_in_a_provision() -> None:
     """Then the kill points above are the kill points of every kind of step there is."""
     host = BareHost(registry={IMAGE})
+    host.system.logins = REVOKED
     assert {step_name(type(step)) for step in planned_provision(host, settings())} == set(HOST_STEPS)
 
 

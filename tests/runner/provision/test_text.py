@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import launchpad.runner.provision
+from launchpad.runner import caller
+from launchpad.runner.protocol import Refused
 from launchpad.runner.provision import text
 from launchpad.runner.provision.settings import Person, settings_from_json
 from launchpad.runner.provision.steps import ChangeAccess, PutFiles
@@ -24,7 +26,22 @@ def test_a_key_may_only_run_the_runner_in_its_operators_name() -> None:
     assert len(keys) == 3
     command = 'restrict,command="sudo -n /usr/local/sbin/launchpad-runner operator='
     assert all(line.startswith(command) for line in keys)
-    assert [line.removeprefix(command).split('"')[0] for line in keys] == ["alice", "alice", "bob"]
+    told = [line.removeprefix(command).split('"')[0].split(" key=") for line in keys]
+    assert [name for name, _ in told] == ["alice", "alice", "bob"]
+    assert len({digest for _, digest in told}) == 3 and all(len(digest) == 16 for _, digest in told)
+
+
+def test_a_key_that_was_taken_out_asks_in_vain() -> None:
+    """Also of somebody who keeps another: a laptop was stolen. The words are those of a login that is open."""
+    alice, bob = Person(name="alice", keys=(key(1), key(2))), Person(name="bob", keys=(key(3),))
+    before = {number: caller.words(name, key(number)) for number, name in ((1, "alice"), (2, "alice"), (3, "bob"))}
+    for said in before.values():
+        caller.refuse_revoked(said, text.authorized_keys([alice, bob]).encode())
+    now = text.authorized_keys([alice.but(keys=(key(2),))]).encode()
+    caller.refuse_revoked(before[2], now)
+    for said, name in ((before[1], "alice"), (before[3], "bob"), ("operator=bob key=", "bob"), ("operator=", "")):
+        with pytest.raises(Refused, match=f"does not accept {name}'s key any more"):
+            caller.refuse_revoked(said, now)
 
 
 def test_signers_sign_for_their_namespaces_only() -> None:
