@@ -28,13 +28,17 @@ class LaunchpadError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.said_by = ""
+        """The host whose words the hint is; empty for Launchpad's own."""
 
     def as_dict(self) -> dict[str, object]:
-        """The error as JSON: {"error", "message", "hint", "exit_code", "retry"}."""
+        """The error as JSON: {"error", "message", "hint", "hint_by" (a host, where the words are its), "exit_code",
+        "retry"}."""
         return {
             "error": type(self).__name__,
             "message": self.message,
             "hint": self.hint,
+            **({"hint_by": self.said_by} if self.said_by else {}),
             "exit_code": self.exit_code,
             "retry": self.retry,
         }

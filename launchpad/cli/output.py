@@ -99,7 +99,8 @@ class Output:
         for name, failure in getattr(error, "failures", {}).items():
             self._print(self.stderr, f"  {safe(name)}: {safe(failure.message.removeprefix(f'{name}: '))}")
         if error.hint:
-            self._print(self.stderr, f"{self.styled('hint:', BOLD, self.stderr)} {safe(error.hint)}")
+            label = f"{safe(error.said_by)} suggests:" if error.said_by else "hint:"
+            self._print(self.stderr, f"{self.styled(label, BOLD, self.stderr)} {safe(error.hint)}")
 
     def styled(self, text: str, style: str, stream: TextIO | None = None) -> str:
         """The text in a style (an SGR code), where the stream is a terminal that wants it."""

@@ -70,7 +70,7 @@ class Session:
         root = find_root(self.named or self.settings.workspace, start=Path.cwd())
         if self.settings.debug:
             _tell_of_ssh()
-        hosts = SshHosts(self.settings, state=root / STATE)
+        hosts = SshHosts(self.settings, state=root / STATE, tell=self.output.say)
         return Workspace.open(root, settings=self.settings, environment=self.environment, hosts=hosts, begun=True)
 
     def left_out(self, names: Sequence[str] | None = None) -> dict[str, LaunchpadError]:

@@ -168,7 +168,7 @@ def _speak(
     identity = hosts.identity if bare.key is None else Identity(key_files=(bare.key,), agent=False)
     endpoint = hosts.endpoint(bare.host).as_user(bare.user)
     try:
-        with Connection(endpoint, identity=identity) as connection:
+        with Connection(endpoint, identity=identity, tell=hosts.tell) as connection:
             said = connection.run_root(
                 f"set -- {shlex.join(words)}\n{script}",
                 archive.data + json.dumps(request, separators=(",", ":")).encode() + b"\n",

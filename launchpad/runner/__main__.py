@@ -15,6 +15,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
@@ -29,6 +30,9 @@ from launchpad.runner.protocol import (
     request_from_line,
 )
 
+ALIVE_SECONDS = 10.0
+"""So often a line says that somebody works on the answer: who hears nothing knows that the host hangs."""
+_SPEAKING = threading.Lock()
 MOST_REQUEST_BYTES = 16 * 1024 * 1024
 OPERATOR = re.compile(r"operator=([a-z0-9][a-z0-9-]{0,31})")
 KEY = re.compile(r"key=[0-9a-f]{16}")
@@ -69,6 +73,7 @@ def serve(operator: str, *, key: str = "") -> int:
         line = sys.stdin.buffer.readline(MOST_REQUEST_BYTES + 1)
         if len(line) > MOST_REQUEST_BYTES:
             raise Refused(f"the request is over {MOST_REQUEST_BYTES} bytes")
+        threading.Thread(target=be_alive, daemon=True).start()
         for answer in answers(request_from_line(line), operator, machine(), incoming=following_lines()):
             say(answer)
     except Refused as refused:
@@ -142,9 +147,22 @@ def machine() -> Any:
     return Machine()
 
 
+def be_alive() -> None:
+    """For as long as the process lives, a line now and then that is no part of the answer."""
+    import time
+
+    try:
+        while True:
+            time.sleep(ALIVE_SECONDS)
+            say({"type": "alive"})
+    except OSError:
+        return  # nobody listens
+
+
 def say(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
+    with _SPEAKING:
+        sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

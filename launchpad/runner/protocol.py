@@ -10,6 +10,10 @@ and any number of JSON lines come back, events first, one reply or one error las
     {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {...}}
     {"type": "error", "error": "state", "message": "...", "hint": "..."}
 
+    {"type": "alive"}
+
+comes each ten seconds while the answer is made, and means nothing else.
+
 What a tenant's data is carried in are lines too: {"type": "data", "data": base64} from the host (`send`), and
 {"data": base64} behind the request (`receive`), the last one {"end": {"bytes", "digest"}}.
 

@@ -17,11 +17,11 @@ from launchpad.errors import HostError
 from launchpad.runner.protocol import PROTOCOL
 from launchpad.ssh.dialling import dial
 from launchpad.ssh.endpoint import Endpoint
-from launchpad.ssh.execution import Execution, Output
+from launchpad.ssh.execution import SILENT_SECONDS, Execution, Output, Tell, nobody
 from launchpad.ssh.identity import Identity
 from launchpad.ssh.lines import BadLine, Lines
 from launchpad.ssh.problems import ConnectionLost
-from launchpad.ssh.replies import judge_line
+from launchpad.ssh.replies import judge_line, tamed
 
 MOST_CHANNELS = 8
 """At once on one connection; sshd refuses the eleventh (MaxSessions)."""
@@ -34,9 +34,10 @@ KILLED = 128
 class Connection:
     """A connection that opens when it is first needed. Threads may share it, each with channels of its own."""
 
-    def __init__(self, endpoint: Endpoint, *, identity: Identity) -> None:
+    def __init__(self, endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody) -> None:
         self.endpoint = endpoint
         self.identity = identity
+        self._tell = tell
         self._fabric: fabric.Connection | None = None
         self._opening = threading.Lock()
         self._channels = threading.BoundedSemaphore(MOST_CHANNELS)
@@ -53,7 +54,7 @@ class Connection:
         """Connect and log in, unless that is so already; errors as of `dial`."""
         with self._opening:
             if self._fabric is None or not self._fabric.is_connected:
-                self._fabric = dial(self.endpoint, identity=self.identity)
+                self._fabric = dial(self.endpoint, identity=self.identity, tell=self._tell)
 
     def close(self) -> None:
         """Leave; at once, also when the host is gone."""
@@ -73,15 +74,18 @@ class Connection:
         """The runner's lines for one request, as they come: events, log lines, and the reply last. `incoming` is sent
         behind the request, as fast as the host takes it.
 
-        One exec on the connection. `seconds` is for all of it; None waits for as long as the host is alive. An error
-        line is raised as the error that it stands for. ConnectionLost: the request may have been received.
+        One exec on the connection. `seconds` is for all of it; None waits for as long as the runner says that it works.
+        An error line is raised as the error that it stands for. ConnectionLost: the request may have been received.
         """
         request = {"protocol": PROTOCOL, "client": __version__, "verb": verb, "body": body}
         payload = json.dumps(request, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-        with self._execution(command, seconds) as running:
+        with self._execution(command, seconds, silent=SILENT_SECONDS) as running:
             running.send(payload, incoming)
             try:
                 for line in _lines(running):
+                    if line["type"] == "alive":
+                        continue
+                    line = tamed(line)
                     judge_line(line, host=self.endpoint.host, verb=verb)
                     yield line
                     if line["type"] == "reply":
@@ -135,12 +139,13 @@ class Connection:
             return Output(running.exit_code(), "", running.stderr())
 
     @contextlib.contextmanager
-    def _execution(self, command: str, seconds: float | None) -> Iterator[Execution]:
+    def _execution(self, command: str, seconds: float | None, *, silent: float | None = None) -> Iterator[Execution]:
         with self._channels:
             self.open()
             assert self._fabric is not None
             transport = self._fabric.transport
-            with Execution(transport, host=self.endpoint.host, command=command, seconds=seconds) as running:
+            how: dict[str, Any] = {"command": command, "seconds": seconds, "silent": silent, "tell": self._tell}
+            with Execution(transport, host=self.endpoint.host, **how) as running:
                 yield running
 
 

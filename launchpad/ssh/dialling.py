@@ -6,17 +6,19 @@ import logging
 import shlex
 import socket
 import tempfile
+import time
 from typing import IO, Any
 
 import fabric
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient, SSHConfig, SSHException
 from paramiko.auth_strategy import AuthFailure
 from paramiko.ssh_exception import AuthenticationException, IncompatiblePeer
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from launchpad.errors import HostError
 from launchpad.ssh.configured import carried, way_to
 from launchpad.ssh.endpoint import Endpoint
+from launchpad.ssh.execution import Tell, nobody
 from launchpad.ssh.handshakes import HANDSHAKES
 from launchpad.ssh.identity import USUAL_FILES, Identity, Login
 from launchpad.ssh.problems import HostKey, HostKeyChanged, HostKeyUnknown, LoginRefused, cause_of
@@ -27,6 +29,8 @@ _PARAMIKO.addHandler(logging.NullHandler())
 _PARAMIKO.propagate = False
 
 KEEPALIVE_SECONDS = 15
+QUIET_SECONDS = 5.0
+"""A failure that took longer is told before the next try."""
 DEAD_SECONDS = 45
 """A peer that acknowledges nothing for so long is gone."""
 
@@ -60,7 +64,7 @@ class _Pinned(MissingHostKeyPolicy):
             raise _OtherKey(HostKey(key.get_name(), key.get_base64(), key.fingerprint))
 
 
-def dial(endpoint: Endpoint, *, identity: Identity) -> fabric.Connection:
+def dial(endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody) -> fabric.Connection:
     """An open connection to a host whose key is one of the endpoint's.
 
     HostKeyUnknown when the endpoint has none, HostKeyChanged when the host has others, LoginRefused, else HostError.
@@ -69,7 +73,7 @@ def dial(endpoint: Endpoint, *, identity: Identity) -> fabric.Connection:
     offered: list[HostKey] = []
     while True:  # the host's key types in turn: it may offer one first that nobody has pinned
         try:
-            return _tries(endpoint)(_handshake, endpoint, identity, [key.kind for key in offered])
+            return _tries(endpoint, tell)(_handshake, endpoint, identity, [key.kind for key in offered])
         except _OtherKey as error:
             if not endpoint.fingerprints:
                 raise _unknown(endpoint, error.key) from error
@@ -82,11 +86,19 @@ def dial(endpoint: Endpoint, *, identity: Identity) -> fabric.Connection:
             raise HostError(f"{_cannot_connect(endpoint)}: {error}", hint=_when_dropped(endpoint, identity)) from error
 
 
-def _tries(endpoint: Endpoint) -> Retrying:
+def _tries(endpoint: Endpoint, tell: Tell) -> Retrying:
+    begun = time.monotonic()
+
+    def again(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if time.monotonic() - begun > QUIET_SECONDS:
+            tell(f"{endpoint.host}: {error}; connecting again ({state.attempt_number + 1} of {endpoint.attempts})")
+
     return Retrying(
         stop=stop_after_attempt(endpoint.attempts),
         wait=wait_random_exponential(multiplier=0.2, max=2),
         retry=retry_if_exception_type(_Dropped),
+        before_sleep=again,
         reraise=True,
     )
 

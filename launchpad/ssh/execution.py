@@ -15,7 +15,18 @@ from launchpad.errors import HostError
 from launchpad.ssh.problems import ConnectionLost, cause_of
 
 MOST_STDERR = 64 * 1024
-SETUP_SECONDS = 30
+SETUP_SECONDS = 15
+SILENT_SECONDS = 60.0
+"""A runner that says nothing for so long hangs, or its host does: it says each ten seconds that it works."""
+QUIET_SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0)
+"""After so long without a word it is told what is waited for."""
+
+Tell = Callable[[str], None]
+"""Takes a sentence about what is waited for."""
+
+
+def nobody(_text: str) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +43,21 @@ class Execution:
     alive. Two round trips until it runs, a third for its input and answer: fabric's own run() has none fewer, and reads
     on three polling threads."""
 
-    def __init__(self, transport: Transport, *, host: str, command: str, seconds: float | None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        host: str,
+        command: str,
+        seconds: float | None,
+        silent: float | None = None,
+        tell: Tell = nobody,
+    ) -> None:
         self._transport = transport
         self.host = host
         self._command = command
         self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._silent, self._tell = silent, tell
         self._stderr = bytearray()
 
     def __enter__(self) -> Execution:
@@ -45,7 +66,8 @@ class Execution:
             self._channel.settimeout(self._left(most=SETUP_SECONDS))
             self._channel.exec_command(self._command)
         except (SSHException, EOFError, OSError) as error:
-            raise HostError(f"{self.host}: the host did not run a command: {cause_of(error)}") from error
+            why = f"no answer in {SETUP_SECONDS} s" if isinstance(error, TimeoutError) else cause_of(error)
+            raise HostError(f"{self.host}: the host did not run a command: {why}") from error
         return self
 
     def __exit__(
@@ -73,8 +95,10 @@ class Execution:
         return True
 
     def pieces(self) -> Iterator[bytes]:
-        """Standard output as it comes, until its end. What comes on standard error meanwhile is taken in, at least
-        once a second: a full window there would stop the host's program."""
+        """Standard output as it comes, until its end; ConnectionLost after `silent` seconds without any. What comes on
+        standard error meanwhile is taken in, at least once a second: a full window there would stop the host's
+        program."""
+        heard, told = time.monotonic(), 0
         while True:
             self._channel.settimeout(self._left(most=1))
             try:
@@ -83,11 +107,19 @@ class Execution:
                 if self._deadline is not None and time.monotonic() >= self._deadline:
                     hint = f"launchpad history {self.host}"
                     raise ConnectionLost(f"{self.host}: no answer in time", hint=hint) from error
+                quiet = time.monotonic() - heard
+                if self._silent is not None and quiet >= self._silent:
+                    message = f"{self.host}: it said nothing for {quiet:.0f} s, though the connection stands"
+                    raise ConnectionLost(message, hint=f"launchpad status {self.host}") from error
+                if told < len(QUIET_SECONDS) and quiet >= QUIET_SECONDS[told]:
+                    self._tell(f"{self.host}: waiting for its answer, for {quiet:.0f} s")
+                    told += 1
                 piece = None
             self._drain_stderr()
             if piece == b"":
                 return
             if piece:
+                heard, told = time.monotonic(), 0
                 yield piece
 
     def exit_code(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +22,14 @@ KNOWN_HOSTS = "known_hosts"
 
 class SshHosts:
     """Reaches each host at its address, as its user, with this operator's keys, when its key is the one that is known.
+    `tell` takes a sentence about what is waited for when that takes long.
 
     Known are the fingerprints in the inventory and the keys in `state`/known_hosts, which a person has confirmed.
     """
 
-    def __init__(self, settings: Settings, *, state: Path) -> None:
+    def __init__(self, settings: Settings, *, state: Path, tell: Callable[[str], None] = lambda _text: None) -> None:
         self._settings = settings
+        self.tell = tell
         self.known = KnownHosts(state / KNOWN_HOSTS)
 
     @contextmanager
@@ -60,7 +62,7 @@ class SshHosts:
         """A new connection, not open yet."""
         from launchpad.ssh.connection import Connection
 
-        return Connection(endpoint, identity=self.identity)
+        return Connection(endpoint, identity=self.identity, tell=self.tell)
 
     @cached_property
     def identity(self) -> Identity:

@@ -11,6 +11,32 @@ from launchpad.runner.protocol import OLDEST_PROTOCOL, PROTOCOL, TIMELESS_VERBS
 UPDATE_HERE = "update Launchpad on this machine: pipx upgrade launchpad-fleet"
 
 
+_WORDS = frozenset({"message", "hint", "lines", "problem", "problems", "said", "title", "text", "reason", "findings"})
+"""Keys of a reply under which a host says something to people."""
+
+
+def tamed(line: dict[str, Any]) -> dict[str, Any]:
+    """The line with the host's words each on one line, with nothing that a terminal would act on: whoever controls a
+    host writes them, and they must not look like Launchpad's own."""
+    everything = line["type"] in ("event", "error", "log")
+    return {key: _tamed(value, words=everything or key in _WORDS) for key, value in line.items()}
+
+
+def _tamed(value: Any, *, words: bool) -> Any:
+    if isinstance(value, str):
+        return one_line(value) if words else value
+    if isinstance(value, dict):
+        return {key: _tamed(item, words=words or key in _WORDS) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_tamed(item, words=words) for item in value]
+    return value
+
+
+def one_line(text: str) -> str:
+    """The text on one line; what is not printable is written as Python writes it."""
+    return text if text.isprintable() else "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+
+
 def judge_line(line: Mapping[str, Any], *, host: str, verb: str) -> None:
     """Raise the error that an error line stands for; StateError for a reply in a protocol that is not spoken here."""
     if line["type"] == "error":
@@ -29,8 +55,16 @@ def judge_line(line: Mapping[str, Any], *, host: str, verb: str) -> None:
 
 def error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
     """The error of this side for one of the runner's, with the host's name in front."""
-    message = f"{host}: {line.get('message') or 'the runner gave no reason'}"
-    hint = str(line.get("hint") or "").replace("provision HOST", f"provision {host}")  # it does not know its own name
+    error = _error_from_line(line, host=host)
+    if line.get("hint"):
+        error.said_by = host
+    return error
+
+
+def _error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
+    message = f"{host}: {one_line(str(line.get('message') or 'the runner gave no reason'))}"
+    hint = one_line(str(line.get("hint") or ""))
+    hint = hint.replace("provision HOST", f"provision {host}")  # it does not know its own name
     match line.get("error"):
         case "state":
             return StateError(message, hint=hint)
