@@ -1,4 +1,4 @@
-"""A host that hangs, or lies to the terminal: every wait is bounded and told, and a host's words look like nothing else.
+"""A host that hangs, or lies to the terminal: every wait is bounded and told, and a host's words are shown as such.
 
 The seen instance: `deploy` said nothing for 130 s to a host that had stopped answering.
 """
@@ -107,10 +107,8 @@ def runner_stopped(world: World) -> Iterator[None]:
 @contextmanager
 def packets_dropped(world: World) -> Iterator[None]:
     """Nothing comes out of the host any more, and nothing in."""
-    table = (
-        "add table inet test_drop; add chain inet test_drop all { type filter hook input priority -300; policy drop; }"
-    )
-    world.host.exec(["nft", table])
+    chain = "{ type filter hook input priority -300; policy drop; }"
+    world.host.exec(["nft", f"add table inet test_drop; add chain inet test_drop all {chain}"])
     try:
         yield
     finally:
