@@ -245,8 +245,8 @@ def rewrap_backups(
 ) -> None:
     """Wrap the key of TENANT's backups anew, for the recipients and the recovery identity of launchpad.yaml.
 
-    For when these changed: `launchpad status` says whose keys are wrapped for earlier ones. Needs an identity that
-    opens the present wrap. Earlier wraps stay beside the repositories, and who could open them still can.
+    For when these changed: `launchpad status` says whose keys are wrapped for earlier ones. The host does it, once
+    `launchpad provision` told it. Earlier wraps stay beside the repositories, and who could open them still can.
     """
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling

@@ -83,8 +83,8 @@ def set_credential(
 ) -> None:
     """Seal a credential from standard input, or typed unseen, into inventory/secrets/targets/TARGET.yaml.
 
-    It is what hosts get: give it the right to add, and none to delete. What begins with PRUNE_ no host ever gets: with
-    it, `launchpad backups forget` deletes.
+    It is what hosts get, by their next `launchpad provision`: give it the right to add, and none to delete. What begins
+    with PRUNE_ no host ever gets: with it, `launchpad backups forget` deletes.
     """
     session = Session.of(ctx)
     target = session.workspace.fleet.load().target(name)
@@ -96,4 +96,5 @@ def set_credential(
     version = session.workspace.target_secrets.set(target.name, meant, read_secret(meant))
     data = {"target": target.name, "name": meant, "version": version}
     session.output.result(data, f"{meant} of {target.name} is at version {version}")
-    session.output.say(f"next: launchpad target show {target.name}")
+    if meant in target.credentials:
+        session.output.say(f"next: launchpad provision each host, which learns it; launchpad target show {target.name}")

