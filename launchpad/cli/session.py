@@ -85,7 +85,7 @@ class Session:
         if "workspace" in self.__dict__:
             for name, item in self.workspace.fleet.left_out.items():
                 if name not in self._told:
-                    self.output.warn(f"{name} is left out: {item.mistakes[0]}; launchpad check says all")
+                    self.output.warn(f"{name} is not whole: {item.mistakes[0]}; launchpad check says all")
 
     @property
     def interactive(self) -> bool:

@@ -85,6 +85,8 @@ class Fleet(Model):
     """The highest slot ever given, also to tenants that are gone."""
     unreadable: Mapping[str, Unreadable] = Field(default={}, exclude=True)
     """Tenants that are not among `tenants`, by the names of their files."""
+    full: tuple[Mistake, ...] = Field(default=(), exclude=True)
+    """Hosts whose tenants are promised more than there is, as two clones that each add some make them."""
 
     @property
     def known(self) -> frozenset[str]:

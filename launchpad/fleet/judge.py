@@ -48,7 +48,6 @@ def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
         *_two_addresses(trees),
         *_variables(fleet, trees),
         *_domains_of(fleet, trees),
-        *_over_committed(fleet, trees),
     ]
 
 
@@ -212,7 +211,8 @@ def _domains_of(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
             yield Mistake(domains.place, f"domains for {app.name}, which has no web", "no domains")
 
 
-def _over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+def over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    """Hosts whose tenants are promised more than there is: what runs goes on, and nobody comes."""
     written = trees.hosts or {}
     for name, host in fleet.hosts.items():
         tiers = [tier for tree in trees.tenants.values() if (tier := _tier_on(fleet, tree, name)) is not None]

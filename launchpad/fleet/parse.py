@@ -11,7 +11,7 @@ from launchpad.fleet.app import App
 from launchpad.fleet.extend import extend_all
 from launchpad.fleet.fleet import Defaults, Fleet, Unreadable
 from launchpad.fleet.host import Host, Storage
-from launchpad.fleet.judge import Trees, judge
+from launchpad.fleet.judge import Trees, judge, over_committed
 from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.fleet.model import Model
@@ -85,13 +85,14 @@ class _Parser:
             highest_slot=max(slots.highest, *(_slot(tree) for tree in trees.tenants.values()), 0),
         )
         self.mistakes += judge(fleet, trees, slots.gone)
-        if not self.mistakes:
+        full = tuple(over_committed(fleet, trees))
+        if not self.mistakes and not full:
             return fleet
         unreadable = _unreadable(self.mistakes, fleet, trees.tenants)
         if strict or unreadable is None:
-            raise InventoryMistakes(self.mistakes)
+            raise InventoryMistakes([*self.mistakes, *full])
         rest = {name: tenant for name, tenant in tenants.items() if name not in unreadable}
-        return fleet.model_copy(update={"tenants": rest, "unreadable": unreadable})
+        return fleet.model_copy(update={"tenants": rest, "unreadable": unreadable, "full": full})
 
     def _tree(self, file: str) -> Tree:
         content = self.snapshot.files.get(file)

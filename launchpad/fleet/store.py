@@ -54,7 +54,7 @@ class FleetStore(Protocol):
 
     @property
     def left_out(self) -> Mapping[str, Unreadable]:
-        """The tenants that the last `load` left out; nothing is read."""
+        """The tenants that the last `load` left out, and what else it passed over; nothing is read."""
 
     def check(self) -> Fleet:
         """The fleet as it is now; InventoryMistakes with every mistake."""
@@ -109,8 +109,11 @@ class FolderStore:
 
     @property
     def left_out(self) -> Mapping[str, Unreadable]:
-        """The tenants that the last `load` left out; nothing is read."""
-        return self._last[2].unreadable if self._last else {}
+        if self._last is None:
+            return {}
+        fleet = self._last[2]
+        full = {"the fleet": Unreadable(fleet.full)} if fleet.full else {}
+        return {**fleet.unreadable, **full}
 
     def check(self) -> Fleet:
         return parse(Snapshot.take(self.root), shipped_apps(self._templates))
@@ -176,7 +179,10 @@ class FolderStore:
         changes = {file: with_value(file, before.files[file], key="host", value=host)}
         try:
             apps = shipped_apps(self._templates)
-            _refuse_newly_wrong(self._parse(before), parse(before.with_changes(changes), apps, strict=False))
+            after = parse(before.with_changes(changes), apps, strict=False)
+            _refuse_newly_wrong(self._parse(before), after)
+            if wrong := [item for item in after.full if item.what.startswith(f"host {host}:")]:
+                raise InventoryMistakes(wrong)
         except InventoryMistakes as error:
             hint = f"nothing was changed: {name} cannot be on {host}"
             raise InventoryMistakes(error.mistakes, hint=hint) from error
@@ -309,9 +315,12 @@ def shipped_apps(templates: Iterable[Path]) -> dict[str, bytes]:
 
 
 def _refuse_newly_wrong(before: Fleet, after: Fleet) -> None:
-    """InventoryMistakes when an edit makes a tenant unreadable that was not."""
-    if new := after.unreadable.keys() - before.unreadable.keys():
-        raise InventoryMistakes([mistake for name in new for mistake in after.unreadable[name].mistakes])
+    """InventoryMistakes when an edit makes a tenant unreadable or a host too full that was not."""
+    new = after.unreadable.keys() - before.unreadable.keys()
+    wrong = [mistake for name in new for mistake in after.unreadable[name].mistakes]
+    was_full = {item.place for item in before.full}  # what leaves a full host may leave it still too full
+    if wrong := [*wrong, *(item for item in after.full if item.place not in was_full)]:
+        raise InventoryMistakes(wrong)
 
 
 def _slots(snapshot: Snapshot) -> Slots:

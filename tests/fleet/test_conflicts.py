@@ -73,3 +73,22 @@ def test_two_tenants_in_one_slot_are_both_left_out_until_one_gets_another(tmp_pa
     assert (tmp_path / "inventory/slots.yaml").read_text().endswith("highest: 4\ngone:\n  3: zoe\n")
     with pytest.raises(StateError, match="bob has slot 2, and no other"):
         fleet.renumber_tenant(TenantName("bob"))
+
+
+def test_a_host_that_two_clones_made_too_full_takes_nobody_and_ends_nothing(tmp_path: Path) -> None:
+    big = RIGHT[BOB].replace("tier: light", "tier: standard")
+    files = {f"inventory/tenants/{name}.yaml": big.replace("slot: 2", f"slot: {slot}").replace("bob.", f"{name}.")
+             for slot, name in enumerate(("carol", "dave", "erin", "fay", "gil", "hal"), start=3)}  # fmt: skip
+    fleet = store(write(tmp_path, dict(files)))
+    found = fleet.load()
+    assert len(found.tenants) == 8
+    assert found.full[0].what.startswith("host web-1: memory is promised")
+    assert "the fleet" in fleet.left_out
+    with pytest.raises(InventoryMistakes, match="host web-1: memory is promised"):
+        fleet.check()
+    with pytest.raises(InventoryMistakes, match="host web-1: memory is promised"):
+        fleet.judge_tenant_host(TenantName("alice"), HostName("web-1"))
+    host = HostName("web-2")
+    fleet.judge_tenant_host(TenantName("carol"), host)
+    fleet.set_tenant_host(TenantName("carol"), host, replaces=HostName("web-1"))
+    assert fleet.load().tenant("carol").host == host, "who leaves it is let go"
