@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from launchpad.operations.outcome import Outcome
 
 app = typer.Typer(help="Backups.")
+Found = TypeVar("Found")
 
 
 @app.command("backup", epilog="Example: launchpad backup alice")
@@ -53,7 +54,7 @@ def backup(
     with errors_as_lines(session), interrupted_kindly(session):
         with telling(session.output) as on_event:
             found = backup_all(session.workspace, tenants or (), on_event=on_event)
-        for said in found.values():
+        for said in said_if_none(session, list(found.values())):
             if isinstance(said, LaunchpadError):
                 report(session, getattr(said, "outcome", None))
                 continue
@@ -124,6 +125,13 @@ def drill(
     each(ctx, tenants, lambda name, on_event: drill(workspace, name, at=at, on_event=on_event), everyone=everyone)
 
 
+def said_if_none(session: Session, found: list[Found]) -> list[Found]:
+    """The same; a command that has nothing to do says so."""
+    if not found:
+        session.output.say("nothing to do: no tenant's tier has backups")
+    return found
+
+
 def each(
     ctx: typer.Context, tenants: list[str] | None, work: Callable[[str, OnEvent], Outcome], *, everyone: bool
 ) -> None:
@@ -139,7 +147,7 @@ def each(
     if bool(tenants) == everyone:
         raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
     failures: dict[str, LaunchpadError] = {}
-    for name in tenants or protected(session.workspace.fleet.load()):
+    for name in tenants or said_if_none(session, protected(session.workspace.fleet.load())):
         try:
             with interrupted_kindly(session), telling(session.output) as on_event:
                 done = work(name, on_event)

@@ -119,8 +119,11 @@ def download_backup(
     at: Annotated[
         str, typer.Option(metavar="TIME|ID", help="The newest one until then, or this one; the newest when left out.")
     ] = "",
+    file: Annotated[
+        str, typer.Option("--file", metavar="VOLUME/PATH", help="This file alone, such as state/notes.md.")
+    ] = "",
 ) -> None:
-    """Write one of TENANT's backups to this machine: a folder a volume, readable by you alone.
+    """Write one of TENANT's backups to this machine: a folder a volume, or one file, readable by you alone.
 
     Runs restic here, and asks no host. What lies in a folder on a host alone comes by `launchpad backups fetch`.
     """
@@ -131,10 +134,10 @@ def download_backup(
 
     session = Session.of(ctx)
     with working(session.output, tenant) as progress:
-        done = download(session.workspace, tenant, to=to, at=at, how=How(progress=progress))
+        done = download(session.workspace, tenant, to=to, at=at, file=file, how=How(progress=progress))
     frozen, much = moment(done.backup.at), size(done.bytes)
     session.output.result(
-        done.as_json(), f"{done.to} has {tenant}'s data of {frozen}, {much}, from {done.backup.target}"
+        done.as_json(), f"{done.to} has {tenant}'s {file or 'data'} of {frozen}, {much}, from {done.backup.target}"
     )
 
 
@@ -165,6 +168,7 @@ def forget_backups(
     whoever broke into a host could push the real ones out. A folder on a host is thinned out there, as the tenant.
     The newest backup and the one that was proven last stay.
     """
+    from launchpad.cli.backing_up import said_if_none
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import working
     from launchpad.cli.prompts import confirm
@@ -182,7 +186,7 @@ def forget_backups(
         confirm(session, "Delete new backups that are dated before those that were there?", yes=yes)
     with working(session.output, "backups") as progress:
         how = How(progress=progress)
-        for name in tenants or protected(fleet):
+        for name in tenants or said_if_none(session, protected(fleet)):
             failures |= _told(session, name, forget(session.workspace, name, odd=odd or "", how=how))
         if everyone and any(target.kind != "local" for target in fleet.targets.values()):
             failures |= _told(session, "the workspace", forget_workspace(session.workspace, odd=odd or "", how=how))
@@ -248,21 +252,29 @@ def rewrap_backups(
     For when these changed: `launchpad status` says whose keys are wrapped for earlier ones. The host does it, once
     `launchpad provision` told it. Earlier wraps stay beside the repositories, and who could open them still can.
     """
+    from launchpad.cli.backing_up import said_if_none
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly, report, sentence
     from launchpad.errors import LaunchpadError
     from launchpad.fleet.readiness import protected
-    from launchpad.operations.rewrap import rewrap
+    from launchpad.operations.rewrap import NoKey, rewrap
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:
         raise typer.BadParameter("name tenants, or give --all", ctx=ctx)
     failures: dict[str, LaunchpadError] = {}
-    for name in tenants or protected(session.workspace.fleet.load()):
+    for name in tenants or said_if_none(session, protected(session.workspace.fleet.load())):
         try:
             with interrupted_kindly(session), telling(session.output) as on_event:
                 done = rewrap(session.workspace, name, on_event=on_event)
+        except NoKey as error:
+            if not everyone:
+                failures[name] = error
+            else:
+                session.output.item(
+                    {"tenant": name, "outcome": "unchanged"}, f"{name}: no backups yet, nothing to wrap"
+                )
         except LaunchpadError as error:
             failures[name] = error
         else:

@@ -37,6 +37,8 @@ def prune(
 
     session = Session.of(ctx)
     failures: dict[str, LaunchpadError] = {}
+    if not session.workspace.fleet.load().hosts:
+        session.output.say("nothing to do: the inventory has no hosts")
     with errors_as_lines(session), interrupted_kindly(session):
         if dry_run:
             for host, made in plan_prune(session.workspace, hosts or ()).items():

@@ -25,6 +25,7 @@ from launchpad.fleet.target import Target
 from launchpad.fleet.tier import Keep
 from launchpad.operations.forget import Forgotten, Odd, thin
 from launchpad.operations.repositories import HERE, How, ask, task, with_password
+from launchpad.operations.seen import recall
 from launchpad.runner.protocol import PUBLIC
 from launchpad.workspace import Workspace
 
@@ -77,7 +78,8 @@ def forget_workspace(workspace: Workspace, *, odd: Odd = "", how: How = HERE) ->
     for target in remote(workspace):
         try:
             told = with_password(task(workspace, target, NAME, deletes=True), PUBLIC)
-            if not ask(target, told | {"do": "snapshots"}, how)["snapshots"]:
+            known = bool((recall(workspace, target, NAME) or {}).get("ids"))
+            if not ask(target, told | {"do": "snapshots", "known": known}, how)["snapshots"]:
                 continue
             done = thin(workspace, target, told, keep=Keep(), odd=odd, how=how)
         except LaunchpadError as error:

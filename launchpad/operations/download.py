@@ -32,14 +32,17 @@ class Downloaded:
         return {"to": str(self.to), "bytes": self.bytes, "backup": vars(self.backup)}
 
 
-def download(workspace: Workspace, name: str, *, to: Path, at: str = "", how: How = HERE) -> Downloaded:
-    """Write a backup's files into the new folder `to`, a folder a volume; as an archive when its name ends with .tar.
+def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: str = "", how: How = HERE) -> Downloaded:
+    """Write a backup's files into the new folder `to`, a folder a volume; as an archive when its name ends with .tar;
+    with `file`, VOLUME/PATH, that one alone as the new file `to`.
     It is there whole or not at all, and for this user alone. `at` as for `fetch`. StateError when `to` is there
     already, and when only a folder on a host has backups."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     if os.path.lexists(to):
         raise StateError(f"{to} is there already", hint="name another one")
+    if file and not {"", ".", ".."}.isdisjoint(file.split("/")):
+        raise StateError(f"{file} is not VOLUME/PATH", hint="such as state/notes.md, as a download of all shows it")
     if not to.absolute().parent.is_dir():
         raise StateError(f"{to.absolute().parent} is no folder", hint=f"mkdir -p {to.absolute().parent}")
     keep_out(to)
@@ -61,7 +64,7 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", how: Ho
             found += [backup_from(str(target.name), item) for item in items]
     found.sort(key=lambda item: item.at, reverse=True)
     wanted = chosen(Backups(tenant=str(tenant.name), backups=tuple(found), problems=problems, states={}), at)
-    order = {"do": "download", "snapshot": wanted.id, "archive": to.suffix == ARCHIVE}
+    order = {"do": "download", "snapshot": wanted.id, "archive": to.suffix == ARCHIVE and not file, "path": file}
     with _whole(to) as partial:
         done = ask(fleet.target(wanted.target), ways[wanted.target] | order | {"to": str(partial)}, how)
     return Downloaded(backup=wanted, to=to, bytes=int(done["bytes"]))

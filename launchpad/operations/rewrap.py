@@ -24,13 +24,20 @@ class Rewrapped:
     """Targets that get it with the next backup."""
 
 
+class NoKey(StateError):
+    """There was no backup yet, so that there is nothing to wrap."""
+
+
 def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Rewrapped:
     """Have the host wrap the key anew for the recipients and the recovery identity of launchpad.yaml, as its settings
     must name already: on the host, and as the newest wrap beside each repository; earlier ones stay where nobody may
-    delete. StateError when the host has no key, or other recipients."""
+    delete. NoKey when the host has none, StateError when it has other recipients."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets, host = targets_of(fleet, tenant), fleet.host(tenant.host)
+    with hosts_of(workspace).reach(host) as runner:
+        if not runner.ask("backups", {"tenant": str(tenant.name)})["key"]:
+            raise NoKey(f"{name}: its backups have no key on {host.name} yet", hint=f"launchpad backup {name}")
     submission = Submission(
         operation={
             "kind": "rewrap",

@@ -32,3 +32,12 @@ def test_check_names_what_is_not_sealed_for_all(terminal: Terminal) -> None:
     assert "launchpad secret reseal" in printed.out and "bob: API_KEY" in printed.out
     terminal.ok("secret", "reseal")
     assert terminal.ok("check", "--json").json["stale"] == {}
+
+
+@pytest.mark.parametrize("words", [("backup", "--all"), ("drill", "--all"), ("backups", "rewrap", "--all"), ("prune",)])
+def test_a_command_that_finds_nothing_to_do_says_so(terminal: Terminal, words: tuple[str, ...]) -> None:
+    for folder in ("tenants", "secrets"):
+        for path in (terminal.root / "inventory" / folder).glob("*.yaml"):
+            path.unlink()
+    (terminal.root / "inventory/hosts.yaml").unlink()
+    assert "nothing to do" in terminal.ok(*words).err

@@ -113,12 +113,14 @@ class MemoryRestic(MemoryData):
             return {"wraps": list(there.wraps) if there else []}
         if task["do"] == "send" and there is None:
             if task["known"]:
-                raise Failed("the repository was there and is gone")
+                raise Failed(inside.GONE)
             there = self.repositories[(url, tenant)] = Repository(password=given["password"])
         if task["do"] == "wrap" and there is not None:
             there.wraps.insert(0, task["wrap"])
             return {}
         if there is None:
+            if task.get("known"):
+                raise Failed(inside.GONE)
             return {"snapshots": [], "there": False}
         if there.password != given["password"]:
             raise Failed("restic: wrong password or no key found")

@@ -20,7 +20,7 @@ from launchpad.fleet.secret import Secret
 from launchpad.operations.backup import backup
 from launchpad.operations.backup_keys import opened
 from launchpad.operations.backup_workspace import FILE, NAME, Saved, back_up_workspace
-from launchpad.operations.backups import drill, fetch, show
+from launchpad.operations.backups import backups, drill, fetch, show
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.download import download
 from launchpad.operations.here import Progress
@@ -352,3 +352,55 @@ def test_a_purge_says_where_backups_lie_on(workspace: Workspace) -> None:
         ("disk", "on web-1, as root: rm -r /mnt/disk/alice /mnt/disk/alice.key"),
         ("offsite", "launchpad backups erase alice --target offsite"),
     ]
+
+
+# --- what is no more, or not there yet
+
+
+@pytest.mark.parametrize("place", [DISK, OFFSITE])
+def test_a_repository_that_is_gone_is_not_an_empty_one(
+    workspace: Workspace, host: MemoryHost, place: tuple[str, str]
+) -> None:
+    backup(workspace, "alice")
+    del host.repositories[place]
+    found = backups(workspace, "alice")
+    assert len(found.backups) == 1 and set(found.problems.values()) == {"the repository was there and is gone"}
+    host.repositories.clear()
+    with pytest.raises(StateError, match="there is no backup yet; disk says: the repository was there and is gone"):
+        drill(workspace, "alice")
+
+
+def test_a_repository_that_never_was_is_an_empty_one(workspace: Workspace) -> None:
+    found = backups(workspace, "alice")
+    assert found.backups == () and "gone" not in str(found.problems)
+
+
+def test_who_takes_a_key_from_beside_the_repository_knows_whom_it_is_wrapped_for(
+    workspace: Workspace, host: MemoryHost
+) -> None:
+    """As after a first backup that was cut, whose host was made anew: the remark of status would never end."""
+    backup(workspace, "alice")
+    host.remove(paths.backup("alice"))
+    backup(workspace, "alice")
+    assert wrapped_for(host) == wanted_for(workspace)
+    own = pyrage.x25519.Identity.from_str(workspace.settings.identity.read_text().splitlines()[-1])
+    keys = {pyrage.decrypt(wrap.encode(), [own]) for wrap in host.repositories[DISK].wraps}
+    assert keys == {host.repositories[DISK].password.encode()}
+
+
+def test_one_file_comes_here_alone(workspace: Workspace, host: MemoryHost, tmp_path: Path) -> None:
+    backup(workspace, "alice")
+    asked: list[Mapping[str, Any]] = []
+
+    def work(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+        if task["do"] != "download":
+            return served(host, []).work(task, progress)
+        asked.append(task)
+        Path(task["to"]).write_bytes(b"remember")
+        return {"result": {"bytes": 8}}
+
+    download(workspace, "alice", to=tmp_path / "note.tar", file="state/note", how=How(work=work))
+    assert (tmp_path / "note.tar").read_bytes() == b"remember"
+    assert (asked[0]["path"], asked[0]["archive"]) == ("state/note", False)
+    with pytest.raises(StateError, match="is not VOLUME/PATH"):
+        download(workspace, "alice", to=tmp_path / "other", file="../note", how=How(work=work))

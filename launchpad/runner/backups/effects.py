@@ -150,7 +150,8 @@ def check_databases(step: CheckDatabases, context: Context) -> None:
     host, folder = context.host, paths.checked(step.tenant)
     host.remove(folder)
     host.clone(paths.frozen(step.tenant), folder, disk_mb=step.disk_mb)
-    task = {"do": "check", "uid": slots.host_uid(step.slot)}
+    most = max(step.disk_mb << 20, host.usage(paths.data(step.tenant)))  # its tier may have become smaller
+    task = {"do": "check", "uid": slots.host_uid(step.slot), "most": most}
     asked = Confined(unit=work.unit(step.tenant), task=task, writes=work.volumes(host, folder), seconds=CHECK_SECONDS)
     found = host.confined(asked, progress(context))
     host.remove(folder)

@@ -24,6 +24,7 @@ ROOT = "/srv/generation"
 """Where the data lies in the sandbox, a folder a volume: always there, so that restic knows a file again."""
 
 RETRY_LOCK = "--retry-lock=2m"
+GONE = "the repository was there and is gone"
 TRIAL = "_launchpad-trial"
 """No tenant has such a name."""
 
@@ -40,7 +41,7 @@ def main() -> int:
         answer: dict[str, Any] = {"result": TASKS[task["do"]](task)}
     except restic.ResticFailed as error:
         answer = {"failed": _without_secrets(error.message, task), "code": error.code}
-    except BadArchive as error:
+    except (BadArchive, packing.TooLarge) as error:
         answer = {"failed": str(error), "code": 0}
     except FileNotFoundError as error:
         missing = f"{error.filename} is not on this host: launchpad provision HOST brings what is wanted"
@@ -69,7 +70,9 @@ def _keep_nothing() -> bool:
 
 
 def check(task: Task) -> dict[str, Any]:
-    """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same], "foreign": [{"path", "kind"}]}."""
+    """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same], "foreign": [{"path", "kind"}]}; TooLarge as of
+    `packing.judge_sizes`."""
+    packing.judge_sizes(_root(task), int(task["most"]))
     return databases.check(_root(task)).as_json()
 
 
@@ -87,7 +90,7 @@ def send(task: Task) -> dict[str, Any]:
     where = restic.repository(given, tenant)
     there = where.exists() if task["wrap"] or not task["known"] else True  # otherwise the sending itself will tell
     if task["known"] and not there:
-        raise restic.ResticFailed("the repository was there and is gone", restic.NO_REPOSITORY)
+        raise restic.ResticFailed(GONE, restic.NO_REPOSITORY)
     if task["wrap"]:
         restic.put_wrap(restic.repository(given, tenant, public=True), task["wrap"], tenant=tenant)
     if not there:
@@ -105,9 +108,11 @@ def send(task: Task) -> dict[str, Any]:
 
 
 def snapshots(task: Task) -> dict[str, Any]:
-    """{"snapshots": […], "there"}, oldest first; none when there is no repository."""
+    """{"snapshots": […], "there"}, oldest first; none when there is no repository, which is a failure with "known"."""
     where = restic.repository(task["repository"], task["tenant"])
     there = where.exists()
+    if not there and task.get("known"):
+        raise restic.ResticFailed(GONE, restic.NO_REPOSITORY)
     return {"snapshots": restic.snapshots_of(where) if there else [], "there": there}
 
 
@@ -133,7 +138,9 @@ def fetch(task: Task) -> dict[str, Any]:
     """Bring a backup's files back into the empty volumes; {"files", "bytes"}."""
     where = restic.repository(task["repository"], task["tenant"])
     root = _root(task)
-    said = where.run("restore", "--no-lock", f"--target={root}", f"{task['snapshot']}:{root}", on_message=_restored)
+    said = where.run(
+        "restore", "--no-lock", "--sparse", f"--target={root}", f"{task['snapshot']}:{root}", on_message=_restored
+    )
     summary = next((item for item in said if item.get("message_type") == "summary"), {})
     return {"files": summary.get("files_restored", 0), "bytes": summary.get("bytes_restored", 0)}
 
@@ -260,15 +267,17 @@ def erase(task: Task) -> dict[str, Any]:
 
 
 def download(task: Task) -> dict[str, Any]:
-    """A backup's files in the new folder `to`, or with `archive` in the new file `to` as a tar; {"bytes"}."""
+    """A backup's files in the new folder `to`, or in the new file `to`: with `path` that file's content, with `archive`
+    all as a tar; {"bytes"}."""
     where, to = restic.repository(task["repository"], task["tenant"]), task["to"]
-    place = f"{task['snapshot']}:{_root(task)}"
-    if not task["archive"]:
-        said = where.run("restore", "--no-lock", f"--target={to}", place, on_message=_restored)
+    place, path = f"{task['snapshot']}:{_root(task)}", str(task.get("path", ""))
+    if not path and not task["archive"]:
+        said = where.run("restore", "--no-lock", "--sparse", f"--target={to}", place, on_message=_restored)
         summary = next((item for item in said if item.get("message_type") == "summary"), {})
         return {"bytes": summary.get("total_bytes", 0)}
     with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-        where.pour("dump", "--no-lock", "--archive=tar", place, "/", into=file, on_bytes=_poured)
+        words = [task["snapshot"], f"{_root(task)}/{path}"] if path else ["--archive=tar", place, "/"]
+        where.pour("dump", "--no-lock", *words, into=file, on_bytes=_poured)
         file.flush()
         os.fsync(file.fileno())
         return {"bytes": file.tell()}

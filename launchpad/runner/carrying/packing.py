@@ -34,14 +34,22 @@ tick of the kernel's clock, and is sent again."""
 _BUFFER = 64 * 1024
 AGE = "/usr/bin/age"
 
+MOST_TIMES = 4
+"""What is read of a tenant, holes, hard links and shared extents and all, is at most so many times its quota."""
+
 Say = Callable[[dict[str, Any]], None]
+
+
+class TooLarge(Exception):
+    """Reading it would take far longer than what lies on the disk: files have holes, or share what they have."""
 
 
 def pack(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """Say the tar in pieces ({"data": base64}), encrypted for the recipients where there are any; then what was sent:
     {"files", "bytes", "digest" of the tar in the clear, "pieces" (digest of what was said), "gone", "passed_over",
-    "unreadable": [the first paths]}. OSError when age fails."""
+    "unreadable": [the first paths]}. OSError when age fails; TooLarge, before anything is sent, as of `judge_sizes`."""
     root, base = str(task.get("root", ROOT)), str(task.get("base_root", BASE)) if task.get("base") else ""
+    judge_sizes(root, int(task["most"]))
     said = _Said(say)
     with _encrypted(task["recipients"], said) as out:
         clear = _Digested(out)
@@ -60,6 +68,40 @@ def encrypt(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
         out.flush()
     said.flush()
     return {"pieces": f"sha256:{said.hexdigest()}"}
+
+
+def judge_sizes(root: str, most: int) -> None:
+    """TooLarge, which names a file, when one with holes is larger than `most` bytes, or all files together are larger
+    than some times that: whoever reads them reads every hole. A file that really takes its room is fine."""
+    total, worst = 0, (0, "")
+    for path in _below(root, lambda _path: None):
+        found = _look(root, path)
+        if found is None or not stat.S_ISREG(found.st_mode):
+            continue
+        room = found.st_blocks * 512
+        if found.st_size > most and room < found.st_size:
+            raise TooLarge(
+                f"{_shown(path)} has {_size(found.st_size)}, of which {_size(room)} take room, and its tenant's disk "
+                f"has {_size(most)}: delete this file, or have the app write a smaller one"
+            )
+        total += found.st_size
+        worst = max(worst, (found.st_size, path))
+    if total > MOST_TIMES * most:
+        raise TooLarge(
+            f"the files have {_size(total)} together, and their tenant's disk has {_size(most)}: they have holes or "
+            f"share what they have, {_shown(worst[1])} with {_size(worst[0])} first"
+        )
+
+
+def _shown(path: str) -> str:
+    return path.encode(errors="replace").decode()[:200]
+
+
+def _size(number: int) -> str:
+    for power, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB")):
+        if number >= 1 << power:
+            return f"{number / (1 << power):.1f} {unit}".replace(".0 ", " ")
+    return f"{number >> 10} KiB"
 
 
 class _Packed:

@@ -136,9 +136,13 @@ class _Unpacked:
         file = os.open(name, _NEW, 0o600, dir_fd=folder)
         try:
             while chunk := stream.read(_CHUNK):
+                if chunk.count(0) == len(chunk):  # a hole, as it may have been
+                    os.lseek(file, len(chunk), os.SEEK_CUR)
+                    continue
                 left = memoryview(chunk)
                 while left:
                     left = left[os.write(file, left) :]
+            os.ftruncate(file, entry.size)
             os.fchmod(file, entry.mode)
             os.utime(file, ns=_times(entry))
         finally:

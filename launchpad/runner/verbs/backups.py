@@ -66,5 +66,6 @@ def _ask(host: Host, target: Target, record: Mapping[str, Any], key: str, *, do:
     if not key and do == "snapshots" and (record["source"] or not keeping.has_key(host, record["tenant"])):
         raise Failed("the key of its backups is not on this host")
     whose = {"tenant": record["tenant"], "slot": record["slot"], "source": record["source"]}
-    asked = work.look(host, target, **whose, do=do, key=key)
+    known = not record["source"] and "sent" in keeping.state(host, record["tenant"], target.name)
+    asked = work.look(host, target, **whose, do=do, known=known, key=key)
     return host.confined(asked, lambda _text: None)

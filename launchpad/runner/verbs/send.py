@@ -31,10 +31,12 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     sealed_for = keeping.recipients(host)
     wanted = found(host, given["tenant"] or "", given["generation"] or "")
     tenant = wanted.tenant
-    slot = (read_record(host, tenant) or {}).get("slot")
+    record = read_record(host, tenant) or {}
+    slot = record.get("slot")
     if slot is None:
         raise Refused(f"{tenant}: its slot is not known here, so its files cannot be read", kind="state")
     task: dict[str, Any] = {"do": "pack", "uid": slots.host_uid(slot), "recipients": sealed_for}
+    task["most"] = max(record["disk_mb"], wanted.disk_mb) << 20
     reads = work.volumes(host, paths.generation(tenant, wanted.id))
     volumes = [place.rpartition("/")[2] for place in reads]
     if given["base"]:
