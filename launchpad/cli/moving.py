@@ -156,6 +156,7 @@ def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> N
         words=lambda done: f"{tenant}: is back on {done.host}",
     )
     if proof:
+        _lead_away(session, tenant, gone=what.destination, to=what.source)
         _warn_of(session, tenant, what.destination)
 
 
@@ -179,7 +180,37 @@ def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> 
             else f"{tenant}: its newest backup runs on {done.host}"
         ),
     )
+    _lead_away(session, tenant, gone=what.source, to=to)
     _warn_of(session, tenant, what.source)
+
+
+def _lead_away(session: Session, tenant: str, *, gone: str, to: str) -> None:
+    """Have the names lead to the host that runs the tenant now, or say which records a person is to change: nobody
+    passes requests on at a host that is gone."""
+    from launchpad.operations.address import ip_of
+    from launchpad.operations.dns import Resolver, dns_of
+    from launchpad.operations.point import point
+
+    workspace, hint = session.workspace, f"then: launchpad dns point {tenant}"
+    try:
+        found = point(workspace, tenant, dns=dns_of(workspace))
+    except LaunchpadError as error:
+        session.output.warn(f"{error.message}; {error.hint}; {hint}")
+        found = point(workspace, tenant, dns=Resolver(), write=False)
+    for record in found.records:
+        session.output.say(f"{'written' if found.written else 'wanted'}: {record}")
+    if not found.elsewhere:
+        return
+    leads = {name: ", ".join(sorted(Resolver().leads_to(name))) or "nowhere" for name in found.elsewhere}
+    address = ip_of(workspace.fleet.load().host(to))
+    names = "; ".join(f"{name} leads to {place}" for name, place in leads.items())
+    change = (
+        "wait until resolvers have the new records" if found.written else "change the records above at your provider"
+    )
+    session.output.warn(
+        f"visitors of {tenant} do not reach {to} yet: {names} (not to {to}, {address}; {gone} is gone). {change}; "
+        f"launchpad dns show {tenant} looks again"
+    )
 
 
 def _warn_of(session: Session, tenant: str, host: str) -> None:

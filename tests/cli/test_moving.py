@@ -8,6 +8,9 @@ import pytest
 
 from tests.cli.test_operations import launchpad
 from tests.operations.moving import Place, a_place
+from tests.operations.test_fence_move import place as dead
+
+__all__ = ["dead"]
 
 
 @pytest.fixture
@@ -82,3 +85,12 @@ def test_finishing_says_what_is_left_of_it(place: Place) -> None:
 def test_a_time_that_is_none_is_named_by_its_option(place: Place) -> None:
     ran = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--wait", "soon")
     assert "--wait" in str(ran.error)
+
+
+def test_after_a_fence_the_names_that_lead_to_the_dead_host_are_told(dead: Place) -> None:
+    for _ in ("the first time", "and again: it is no less true"):
+        ran = launchpad(dead.workspace, "move", "alice", "--to", "web-2", "--fence", "power seen off", "--yes")
+        assert ran.code == 0, ran.error
+        assert "wanted: alice.example.com. A 127.0.0.1" in ran.err
+        assert "visitors of alice do not reach web-2 yet: alice.example.com leads to" in ran.err
+        assert "launchpad dns show alice looks again" in ran.err
