@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.fleet import kit_recipients
 from launchpad.fleet.sealing import digest_of_recipients

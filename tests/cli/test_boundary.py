@@ -173,4 +173,5 @@ def test_what_was_asked_for_by_name_and_cannot_be_done_is_an_error(terminal: Ter
 @pytest.mark.parametrize("words", ["backup", "drill", "backups forget", "backups rewrap", "backups verify"])
 def test_all_says_whom_it_is_nothing_for(terminal: Terminal, words: str) -> None:
     printed = terminal(*words.split(), "--all")
-    assert (printed.code, printed.err) == (0, "warning: without backups, by their tiers: alice, bob\n")
+    nothing = "nothing to do: no tenant's tier has backups\n"
+    assert (printed.code, printed.err) == (0, f"{nothing}warning: without backups, by their tiers: alice, bob\n")

@@ -13,7 +13,7 @@ from typing import Any
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
-from launchpad.errors import InventoryError, ServiceError, StateError
+from launchpad.errors import InventoryError, LaunchpadError, ServiceError, StateError
 from launchpad.fleet.fleet import kit_recipients
 from launchpad.fleet.sealing import seal
 from launchpad.fleet.secret import Secret
@@ -34,7 +34,9 @@ from launchpad.runner import paths
 from launchpad.runner.backups import keeping
 from launchpad.workspace import Workspace
 from tests.memory.data import File
+from tests.memory.effects import moments
 from tests.memory.host import MemoryHost
+from tests.memory.hosts import MemoryHosts
 from tests.memory.restic import Repository
 from tests.operations.kits import kit, sealed_part
 from tests.operations.places import settle_by
@@ -300,7 +302,7 @@ def test_a_target_that_did_not_take_the_wrap_is_named(workspace: Workspace, host
 
 
 def test_without_a_backup_there_is_nothing_to_wrap(workspace: Workspace) -> None:
-    with pytest.raises(StateError, match="have no key on this host yet"):
+    with pytest.raises(StateError, match="have no key on web-1 yet"):
         rewrap(workspace, "alice")
 
 
@@ -404,3 +406,23 @@ def test_one_file_comes_here_alone(workspace: Workspace, host: MemoryHost, tmp_p
     assert (asked[0]["path"], asked[0]["archive"]) == ("state/note", False)
     with pytest.raises(StateError, match="is not VOLUME/PATH"):
         download(workspace, "alice", to=tmp_path / "other", file="../note", how=How(work=work))
+
+
+def test_a_first_backup_that_was_killed_anywhere_leaves_no_remark(workspace: Workspace, host: MemoryHost) -> None:
+    """The operator is killed with the host's process, and types the same again."""
+    hosts = workspace.hosts
+    assert isinstance(hosts, MemoryHosts)
+    found = [moment for moment in moments(host, lambda: backup(workspace, "alice")) if not moment.known]
+    wanted, wrong = wanted_for(workspace), []
+    for moment in found:
+        after = moment.host()
+        hosts.hosts["web-1"] = after
+        try:
+            done = backup(workspace, "alice")
+        except LaunchpadError as error:
+            wrong.append(f"{moment}: {error}")
+            continue
+        state = wrapped_for(after) if keeping.wrapped_for("alice") in after.files else ""
+        if not done.complete or state != wanted:
+            wrong.append(f"{moment}: {state or 'nobody knows for whom the key is wrapped'}")
+    assert len(found) > 30 and not wrong, wrong

@@ -70,8 +70,8 @@ def _keep_nothing() -> bool:
 
 
 def check(task: Task) -> dict[str, Any]:
-    """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same], "foreign": [{"path", "kind"}]}; TooLarge as of
-    `packing.judge_sizes`."""
+    """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same], "foreign": [{"path", "kind"}]}; TooLarge
+    as of `packing.judge_sizes`."""
     packing.judge_sizes(_root(task), int(task["most"]))
     return databases.check(_root(task)).as_json()
 
