@@ -285,7 +285,7 @@ def test_what_can_be_deleted_is_told(sandbox: Sandbox) -> None:
 
 
 def test_no_repository_has_no_backups_and_no_wrapped_keys(sandbox: Sandbox) -> None:
-    assert sandbox.run("snapshots")["result"] == {"snapshots": []}
+    assert sandbox.run("snapshots")["result"] == {"snapshots": [], "there": False}
     assert sandbox.run("wraps")["result"] == {"wraps": []}
 
 
@@ -370,7 +370,7 @@ def test_a_backup_comes_as_a_folder_or_an_archive_for_one_reader(sandbox: Sandbo
 def test_what_is_erased_has_neither_backups_nor_keys(sandbox: Sandbox) -> None:
     first = sandbox.send()["result"]["snapshot"]
     assert sandbox.run("erase") == {"result": {"removed": [first]}}
-    assert sandbox.run("snapshots")["result"] == {"snapshots": []}
+    assert sandbox.run("snapshots")["result"] == {"snapshots": [], "there": False}
     assert sandbox.run("wraps")["result"] == {"wraps": []}
     assert sandbox.run("erase") == {"result": {"removed": []}}
 
