@@ -19,7 +19,7 @@ def pack(host: Host, world: World, folder: str, **more: Any) -> tuple[bytes, dic
     reads = {f"/srv/generation/{name}": f"{folder}/{name}" for name in host.names(folder)}
     if base := more.get("base"):
         reads |= {f"/srv/base/{name}": f"{base}/{name}" for name in host.names(base)}
-    task = {"do": "pack", "uid": slots.host_uid(world.slot), "recipients": [], **more}
+    task = {"do": "pack", "uid": slots.host_uid(world.slot), "recipients": [], "most": 64 << 20, **more}
     lines = host.streamed(Confined(unit=f"launchpad-pack-{world.tenant}", task=task, reads=reads, seconds=60))
     pieces = []
     while True:

@@ -85,7 +85,7 @@ class MemoryRestic(MemoryData):
                         said, result["pieces"] = _encrypted(said, task["recipients"])
                 else:
                     result = unpacking.unpack(task, BytesIO(heard))
-            except unpacking.BadArchive as error:
+            except (unpacking.BadArchive, packing.TooLarge) as error:
                 raise Failed(str(error)) from error
             self._take_in({path: Path(folder, place) for place, path in places.items()}, work.task["uid"])
         yield from said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from io import BytesIO
 from pathlib import Path
@@ -31,7 +32,7 @@ def pack(root: Path) -> tuple[bytes, dict[str, Any]]:
     said: list[dict[str, Any]] = []
     task = {"root": str(root), "recipients": [], "most": DISK}
     told = packing.pack(task, said.append)
-    return b"".join(packing.base64.b64decode(item["data"]) for item in said), told
+    return b"".join(base64.b64decode(item["data"]) for item in said), told
 
 
 def test_a_file_of_holes_ends_it_by_its_name_before_anything_is_read(root: Path) -> None:
