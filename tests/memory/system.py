@@ -65,6 +65,7 @@ class MemorySystem:
         ]
     )
     """Whom the provider gave root's rights, and whoever came to them since."""
+    resolvers: tuple[str, ...] = ("192.0.2.53",)
     hung: set[str] = field(default_factory=set)
     """Units that are active and do nothing any more."""
     values: dict[str, str] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class MemorySystem:
     """Good ones beside those that ssh-keygen itself finds good: signature, data, signer, namespace."""
 
     def facts(self, kernel_keys: Sequence[str]) -> Facts:
-        return Facts(resolvers=("192.0.2.53",), kernel_keys=frozenset(kernel_keys))
+        return Facts(resolvers=self.resolvers, kernel_keys=frozenset(kernel_keys))
 
     # --- packages and users
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from launchpad.runner import paths
+from launchpad.runner import booting, paths
 from launchpad.runner.account import RUN_PROVISION, Finding
 from launchpad.runner.host import Busy, Failed
 from launchpad.runner.provision.apply import CADDY_PROJECT, COMPOSE
@@ -22,8 +22,8 @@ class Caddy(Check):
     _silent = 0
 
     def look(self) -> Iterator[Finding]:
-        if self._answers() or self.host.read(COMPOSE) is None:
-            self._silent = 0
+        if self._answers() or self.host.read(COMPOSE) is None or booting.is_going_on(self.host):
+            self._silent = 0  # a boot has Docker start it
             return
         self.host.wait(AGAIN_SECONDS)  # Docker may just be restarting it
         if self._answers():

@@ -6,6 +6,7 @@ The judge is provision's own plan, so what is found here is what `launchpad prov
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from launchpad.runner.provision.plan import deviations, observe, wanted
 from launchpad.runner.provision.settings import stored_settings
 from launchpad.runner.provision.steps import ChangeAccess
 from launchpad.runner.provision.system import ProvisionHost
+from launchpad.runner.provision.wanted import FIREWALL
 from launchpad.runner.steps import step_name
 from launchpad.runner.watching.check import Check
 
@@ -60,7 +62,20 @@ def look_at_host(host: ProvisionHost) -> Iterator[Finding]:
     observed = observe(host, settings)
     for step, before in zip(wanted(settings, observed), observed.looked, strict=True):
         for message in deviations(step, before):
+            now = observed.facts.resolvers
+            if message.startswith(FIREWALL) and (named := _named_in(host)) != now:
+                message = f"tenants ask the name servers {_listed(named)}, and the host's are {_listed(now)}"
             yield Finding("access" if isinstance(step, ChangeAccess) else step_name(type(step)), message, RUN_PROVISION)
+
+
+def _named_in(host: Files) -> tuple[str, ...]:
+    """The name servers that the firewall's file lets tenants ask."""
+    found = re.search(r"set resolvers \{[^}]*?elements = \{ ([^}]*) \}", (host.read(FIREWALL) or b"").decode())
+    return tuple(found[1].split(", ")) if found else ()
+
+
+def _listed(addresses: tuple[str, ...]) -> str:
+    return ", ".join(addresses) or "none"
 
 
 def answers(address: str, *, port: int = 53) -> bool:

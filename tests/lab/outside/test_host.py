@@ -17,7 +17,6 @@ from labkit import Lab
 from tests.lab.world import PROJECT, World, a_world
 from tests.tally import Tally, tallied
 
-EVIDENCE = "LAUNCHPAD_EVIDENCE"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFq0G1sJ0mTf3ZKX2m7ZJm1mH2yq2VZyZQW3y0Zb9b1s eve"
 
 
@@ -102,6 +101,7 @@ def check(world: World) -> int:
     return world.launchpad("status", "--check", check=False).code
 
 
+@pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
 def test_every_hand_is_told_within_a_minute_and_undone_by_a_provision(world: World, holds: Tally) -> None:
     world.host.exec(["sh", "-c", "useradd -m -s /bin/bash eve; useradd -m -s /bin/bash mallory; usermod -p x eve"])
     holds("the control: a host as provision leaves it is healthy", check(world) == 0, str(findings(world)))
@@ -159,6 +159,7 @@ def test_the_hint_of_a_docker_that_is_down_brings_it_back(world: World, holds: T
     holds("Docker down, provisioned: healthy", check(world) == 0, str(findings(world)))
 
 
+@pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
 def test_a_host_that_was_never_provisioned_is_told_as_such(
     lab: Lab, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -178,16 +179,15 @@ def test_a_host_that_was_never_provisioned_is_told_as_such(
             hint = next(line for line in (down.out + down.err).splitlines() if "ssh " in line)
             holds("a host that is off: the hint names the key", " -i " in hint, hint)
             host.start()
-            if EVIDENCE in os.environ:
-                new.launchpad("provision", "web-1", "--root-key", str(host.key_path), timeout=900)
-                checked = new.launchpad("status", "--check", check=False)
-                holds("provision NEW && status --check exits 0", checked.code == 0, checked.out + checked.err)
-                words = hint[hint.index("ssh ") :].replace("</dev/null", "").split()
-                tried = subprocess.run(
-                    ["ssh", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", *words[1:]],
-                    stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-                )  # fmt: skip
-                holds("the hint works", "not a line of JSON" in tried.stdout, tried.stdout + tried.stderr)
+            new.launchpad("provision", "web-1", "--root-key", str(host.key_path), timeout=900)
+            checked = new.launchpad("status", "--check", check=False)
+            holds("provision NEW && status --check exits 0", checked.code == 0, checked.out + checked.err)
+            words = hint[hint.index("ssh ") :].replace("</dev/null", "").split()
+            tried = subprocess.run(
+                ["ssh", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", *words[1:]],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            holds("the hint works", "not a line of JSON" in tried.stdout, tried.stdout + tried.stderr)
         finally:
             lab.down(host.name)
 
@@ -199,6 +199,7 @@ HEALTH = """    healthcheck:
 """
 
 
+@pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
 def test_what_docker_calls_unhealthy_is_told_and_nothing_is_restarted_for_it(world: World) -> None:
     template = world.root / "templates/compose/beacon/compose.yaml.j2"
     template.parent.mkdir(parents=True, exist_ok=True)

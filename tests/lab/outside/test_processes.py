@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -62,8 +63,16 @@ def answers(world: World, name: str = "alice") -> bool:
         return False
 
 
+EVIDENCE = pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
+
+
 @pytest.mark.parametrize(
-    "containers", [(CADDY,), (WEB,), (CADDY, WEB, STORE)], ids=["caddy", "an app", "caddy and a whole tenant"]
+    "containers",
+    [
+        pytest.param((CADDY,), id="caddy", marks=EVIDENCE),
+        pytest.param((WEB,), id="an app", marks=EVIDENCE),
+        pytest.param((CADDY, WEB, STORE), id="caddy and a whole tenant"),
+    ],
 )
 def test_who_dies_while_containerd_is_away_is_back_by_itself(
     world: World, holds: Tally, containers: tuple[str, ...]
@@ -80,6 +89,7 @@ def test_who_dies_while_containerd_is_away_is_back_by_itself(
     holds(f"{', '.join(containers)}: history has it", any("the watch started" in item["message"] for item in told))
 
 
+@EVIDENCE
 def test_what_a_hand_stopped_or_removed_is_back_by_itself(world: World, holds: Tally) -> None:
     for words in (["docker", "stop", "-t", "1", CADDY], ["docker", "rm", "-f", CADDY], ["docker", "rm", "-f", WEB]):
         world.host.exec(words)
@@ -87,6 +97,7 @@ def test_what_a_hand_stopped_or_removed_is_back_by_itself(world: World, holds: T
         holds(f"{' '.join(words)}: alice answers again", took < 60, f"{took:.0f} s")
 
 
+@EVIDENCE
 def test_provision_restarts_what_does_not_work_without_the_watch(world: World, holds: Tally) -> None:
     """The watch is stopped, so that provision alone can help; Docker is frozen, and Caddy's process is gone."""
     world.host.exec(["systemctl", "stop", "launchpad-watch.service"])
@@ -103,6 +114,7 @@ def test_provision_restarts_what_does_not_work_without_the_watch(world: World, h
     holds("status --check exits 0", checked.code == 0, checked.out + checked.err)
 
 
+@EVIDENCE
 def test_deploy_starts_an_app_whose_death_docker_did_not_notice(world: World, holds: Tally) -> None:
     world.host.exec(["systemctl", "stop", "launchpad-watch.service"])
     try:

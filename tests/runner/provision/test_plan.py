@@ -104,6 +104,14 @@ def told(host: BareHost) -> list[str]:
     return [item.message for item in look_at_host(host)]
 
 
+def test_other_name_servers_are_told_by_their_addresses_and_let_through_by_a_provision() -> None:
+    host = provisioned()
+    host.system.resolvers = ("192.0.2.54", "192.0.2.55")
+    assert told(host) == ["tenants ask the name servers 192.0.2.53, and the host's are 192.0.2.54, 192.0.2.55"]
+    assert run(host, body(settings(), "operation-000002")) == "done"
+    assert told(host) == []
+
+
 def test_everything_that_a_provision_would_bring_back_is_told() -> None:
     host = provisioned()
     assert told(host) == []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from launchpad.runner import booting
 from launchpad.runner.account import Account, done_by_watch
 from launchpad.runner.host import Failed
 from launchpad.runner.provision.apply import CADDY_PROJECT, COMPOSE
@@ -78,3 +79,11 @@ def test_an_operation_on_the_host_is_left_to_do_it_and_so_is_a_first_provision()
         assert look(host) == [] and host.done == []
     host = CaddyHost(caddy_down=True)
     assert look(host) == [] and host.done == []
+
+
+def test_a_boot_has_docker_start_it_and_only_then_the_watch() -> None:
+    host = provisioned(caddy_down=True)
+    host.write(booting.BOOTS, b"")
+    assert look(host, times=3) == [] and host.done == []
+    booting.finish(host)
+    assert look(host) == [] and host.done == ["up"]
