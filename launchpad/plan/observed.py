@@ -5,7 +5,7 @@ Keys that are not known here are passed over: the runner may be newer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,7 +137,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             docker=_text(own.get("docker")),
             caddy=_text(own.get("caddy")),
             reverts=tuple(_text(item) for item in own.get("reverts") or ()),
-            problems=tuple(_problems(own)),
+            problems=tuple(_text(item) for item in own.get("problems") or ()),
             disk_total=int(disk.get("total") or 0),
             disk_free=int(disk.get("free") or 0),
             knows_memory="memory" in own,
@@ -155,12 +155,6 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             f"{host}: its answer cannot be understood: {type(error).__name__} {error}",
             hint=f"launchpad provision {host}",
         ) from error
-
-
-def _problems(own: Mapping[str, Any]) -> Iterator[str]:
-    yield from (_text(item) for item in own.get("problems") or ())
-    if isinstance(own.get("caddy"), Mapping) and own["caddy"].get("state") == "down":
-        yield "Caddy does not answer"
 
 
 def _findings(value: Mapping[str, Any], host: str) -> tuple[FindingSeen, ...]:

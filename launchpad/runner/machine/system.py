@@ -200,10 +200,12 @@ class LinuxSystem:
     def container_image(self, name: str) -> str | None:
         from launchpad.runner.machine.containers import inspected_alive
 
+        if not self.docker_answers():
+            return None  # not installed yet, or it hangs: a longer question would be waited for a minute
         try:
             found = inspected_alive(name)
         except Failed:
-            return None  # Docker is not installed yet
+            return None
         return found["Config"]["Image"] if found and found["State"]["Status"] == "running" else None
 
     # Checks

@@ -69,11 +69,12 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     starting = is_going_on(host) and not any(item.subject == BOOT for item in findings)
     held = {name for name in names if host.lock_owner(f"tenant-{name}") is not None}
     edge = _edge(host, problems, held, set(names) - set(seen_to(host)) if starting else set())
-    if not edge.docker:
-        problems[:] = [text for text in problems if not text.startswith("Docker ")]
-        findings.append(Finding("docker", "Docker does not answer", RUN_PROVISION))
+    for name, answers in (("Docker", bool(edge.docker)), ("Caddy", edge.served is not None)):
+        if not answers:
+            problems[:] = [text for text in problems if not text.startswith(f"{name} ")]
+            findings.append(Finding(name.lower(), f"{name} does not answer", RUN_PROVISION))
     if starting:
-        findings = [item for item in findings if item.subject not in ("docker", WATCH)]
+        findings = [item for item in findings if item.subject not in ("docker", "caddy", WATCH)]
         problems.clear()  # Docker and Caddy may be on their way
         findings.append(Finding(BOOT, "starting its tenants after a boot"))
     waiting = _open_operations(host)
