@@ -107,7 +107,7 @@ def told(host: BareHost) -> list[str]:
 def test_other_name_servers_are_told_by_their_addresses_and_let_through_by_a_provision() -> None:
     host = provisioned()
     host.system.resolvers = ("192.0.2.54", "192.0.2.55")
-    assert told(host) == ["tenants ask the name servers 192.0.2.53, and the host's are 192.0.2.54, 192.0.2.55"]
+    assert "tenants ask the name servers 192.0.2.53, and the host's are 192.0.2.54, 192.0.2.55" in told(host)
     assert run(host, body(settings(), "operation-000002")) == "done"
     assert told(host) == []
 
