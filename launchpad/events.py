@@ -145,6 +145,17 @@ class CameBack(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NameAstray(Event):
+    """On this side: a tenant's name leads elsewhere than to its host, which gets no certificate for it so."""
+
+    name: str
+    leads_to: tuple[str, ...]
+    """Addresses; none where it leads nowhere."""
+    record: str
+    """The DNS record to make."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WaveStarted(Event):
     """On this side: a rollout goes on with a wave, or takes it back."""
 
@@ -215,6 +226,7 @@ NAMES: Mapping[str, type[Event]] = {
     "operation-finished": OperationFinished,
     "connection-cut": ConnectionCut,
     "came-back": CameBack,
+    "name-astray": NameAstray,
     "wave-started": WaveStarted,
     "member-ended": MemberEnded,
     "wave-soaking": WaveSoaking,

@@ -83,6 +83,7 @@ def apply(
     from launchpad.cli.running import errors_as_lines, interrupted_kindly, report
     from launchpad.errors import LaunchpadError
     from launchpad.operations.apply import apply
+    from launchpad.operations.dns import Resolver
     from launchpad.operations.plan_fleet import plan_fleet
 
     session = Session.of(ctx)
@@ -95,7 +96,7 @@ def apply(
                 confirm(session, f"Carry out {_count(len(made.changes), 'change')}?", yes=yes)
             confirmed = made.digest
         with telling(session.output) as on_event:
-            applied = apply(session.workspace, names or (), confirm=confirmed, on_event=on_event)
+            applied = apply(session.workspace, names or (), confirm=confirmed, dns=Resolver(), on_event=on_event)
         done = len(applied.results) - sum(name in applied.results for name in applied.failures)
         nothing = "nothing was done" if applied.plan.unreachable else "nothing to do"
         text = f"{_count(done, 'change')} carried out" if applied.results else nothing

@@ -16,6 +16,7 @@ from launchpad.events import (
     Event,
     Heard,
     MemberEnded,
+    NameAstray,
     OnEvent,
     OperationResumed,
     OperationStarted,
@@ -120,6 +121,13 @@ class Lines:
                 yield NOTE, YELLOW, f"connection lost, coming back: {event.reason}"
             case CameBack():
                 yield NOTE, YELLOW, _came_back(event)
+            case NameAstray():
+                where = f"leads to {', '.join(event.leads_to)}" if event.leads_to else "leads nowhere"
+                yield (
+                    NOTE,
+                    YELLOW,
+                    f"{event.name} {where}, so it gets no certificate; the record to make: {event.record}",
+                )
             case StepProgress():
                 yield NOTE, DIM, event.text
 
@@ -192,7 +200,7 @@ class Spinners(Lines):
                     doing = "connecting"
                 case WaveSoaking():
                     doing = f"ring {heard.event.ring} is watched for {lasted(heard.event.seconds)}"
-                case StepDone() | StepFailedEvent() | StepUndone() | UndoFailed() | OperationResumed():
+                case StepDone() | StepFailedEvent() | StepUndone() | UndoFailed() | OperationResumed() | NameAstray():
                     return
                 case _:
                     self._now.pop(heard.operation, None)

@@ -31,7 +31,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Inventory": (
         Entry("tenant", "Add, show, list and remove tenants.", "tenants", group=True),
         Entry("host", "Add, show, list and remove hosts.", "hosts", group=True),
-        Entry("secret", "Set, list, rotate and remove tenants' secrets.", "secrets", group=True),
+        Entry("secret", "Set, list, show, rotate and remove tenants' secrets.", "secrets", group=True),
         Entry("app", "Show what can be hosted, and pin its images.", "apps", group=True),
         Entry("versions", "Show an app's versions, and who is to run which.", "versions"),
         Entry("tier", "Show what tenants can get.", "tiers", group=True),
@@ -72,6 +72,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("status", "Show how tenants and hosts stand.", "standing"),
         Entry("logs", "Print what tenants wrote.", "standing"),
         Entry("generations", "Show what is kept of a tenant's data.", "generations"),
+        Entry("certificates", "Show the certificates of tenants' names.", "standing"),
+        Entry("usage", "Show who has a host's room.", "standing"),
         Entry("history", "Show what was done, by whom.", "standing"),
         Entry("open", "Print a link that lets a browser in.", "standing"),
         Entry("trust", "Remember a host's key.", "standing"),

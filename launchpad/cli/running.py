@@ -59,16 +59,18 @@ def deploy(
 ) -> None:
     """Bring TENANT's host to the release that the inventory says.
 
-    Only what changed is touched. If the new release does not become healthy, the old one serves again. After a lost
-    connection or Ctrl-C the operation goes on: `launchpad attach` comes back to it.
+    A name that leads elsewhere than to the host gets no certificate: it is reported with the record to make, and the
+    deploy goes on. Only what changed is touched. If the new release does not become healthy, the old one serves again.
+    After a lost connection or Ctrl-C the operation goes on: `launchpad attach` comes back to it.
 
     An inventory that does not descend from the one that runs is refused, with what differs. Where that one is lost,
     --after with its revision goes on from here; `launchpad history` shows it.
     """
     from launchpad.operations.deploy import How, deploy
+    from launchpad.operations.dns import Resolver
 
     session = Session.of(ctx)
-    how = How(identifier=identifier, after=after, follow=not no_follow)
+    how = How(identifier=identifier, after=after, follow=not no_follow, dns=Resolver())
     carry_out(session, lambda on_event: deploy(session.workspace, tenant, how=how, on_event=on_event))
 
 

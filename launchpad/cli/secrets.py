@@ -1,4 +1,5 @@
-"""launchpad secret: tenants' secrets, sealed in the inventory. No value is ever an argument, and none is printed."""
+"""launchpad secret: tenants' secrets, sealed in the inventory. No value is ever an argument, and `show` alone prints
+one."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from launchpad.fleet.secret import Secret
 from launchpad.fleet.tenant import Tenant
 
 app = typer.Typer(
-    help="Set, list, rotate and remove tenants' secrets.",
+    help="Set, list, show, rotate and remove tenants' secrets.",
     epilog="Example: launchpad secret set alice ANTHROPIC_API_KEY",
 )
 
@@ -68,6 +69,20 @@ def list_secrets(
     session.output.result(records, Table(headings, rows, "no secrets"))
     if any(record["stale"] for record in records):
         session.output.warn("some are sealed for other recipients than launchpad.yaml's: launchpad secret reseal")
+
+
+@app.command("show", epilog="Example: launchpad secret show alice OPENCLAW_GATEWAY_TOKEN")
+def show_secret(ctx: typer.Context, tenant: TenantArgument, name: NameArgument) -> None:
+    """Print the value of a secret, such as one that Launchpad generated.
+
+    TENANT's host writes down first who reads it: `launchpad history TENANT` shows that.
+    """
+    from launchpad.operations.show_secret import show_secret as show
+
+    session = Session.of(ctx)
+    key, version, value = show(session.workspace, tenant, name)
+    record = {"tenant": tenant, "name": str(key), "version": version, "value": value.reveal()}
+    session.output.result(record, value.reveal())
 
 
 @app.command("rotate", epilog="Example: launchpad secret rotate alice OPENCLAW_GATEWAY_TOKEN")

@@ -36,6 +36,9 @@ def status(
         bool, typer.Option("--check", help="Exit with 4 when somebody has to look, for cron and monitoring.")
     ] = False,
     no_probes: Annotated[bool, typer.Option("--no-probes", help="Do not ask the apps how they are.")] = False,
+    long: Annotated[
+        bool, typer.Option("--long", help="Each tenant's disk, memory and certificate instead, as of the last minute.")
+    ] = False,
     only_news: Annotated[
         bool,
         typer.Option(
@@ -54,7 +57,7 @@ def status(
     if only_news:
         _news(session, names or [], probes=not no_probes)
     found = status(session.workspace, names or (), probes=not no_probes)
-    session.output.result(found.as_json(), _table(found))
+    session.output.result(found.as_json(), _long_table(found, session) if long else _table(found))
     if not session.json:
         _explain(session, found, names or ())
     leave(session, {**session.left_out(names), **found.unreachable})
@@ -87,6 +90,23 @@ def _table(found: Status) -> Table:
         rows.append((item.tenant, item.host, item.state, version, holding, *ages))
     headings = ("tenant", "host", "state", "version", "probes", "age", "backup", "proven")
     return Table(headings, tuple(rows), "no tenants")
+
+
+def _long_table(found: Status, session: Session) -> Table:
+    from launchpad.cli.wording import of, short_moment
+
+    now, rows = session.workspace.clock.now(), []
+    for item in found.tenants:
+        room = item.room
+        disk = of(room.disk, room.quota) if room else ""
+        memory = of(room.memory, room.memory_limit) if room else ""
+        ends = [seen.until for seen in item.certificates.values()]
+        until = [moment for moment in ends if moment is not None]
+        certificate = f"until {short_moment(min(until), now=now)}" if until else ""
+        if missing := len(ends) - len(until):
+            certificate = ", ".join(filter(None, (f"{missing} missing", certificate)))
+        rows.append((item.tenant, item.host, item.state, disk, memory, certificate))
+    return Table(("tenant", "host", "state", "disk", "memory", "certificate"), tuple(rows), "no tenants")
 
 
 def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
@@ -214,6 +234,81 @@ def of_caddy(text: str) -> str:
     return ", ".join(words)
 
 
+@app.command("certificates", epilog="Example: launchpad certificates alice --retry")
+def certificates(
+    ctx: typer.Context,
+    names: Names = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Ask for the missing ones of this TENANT now, not at Caddy's next try.")
+    ] = False,
+) -> None:
+    """Show the certificate of each of the tenants' names: until when it is valid, or since when it is missing, and why.
+
+    A failed try counts against the authority's limits: use --retry when the cause is gone.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.cli.wording import moment, short_moment
+    from launchpad.errors import StateError
+    from launchpad.operations import certificates as asking
+
+    session = Session.of(ctx)
+    if retry and len(names or ()) != 1:
+        raise StateError("--retry needs the name of one tenant", hint="launchpad certificates TENANT --retry")
+    found = (
+        asking.retry(session.workspace, (names or [""])[0])
+        if retry
+        else asking.certificates(session.workspace, names or ())
+    )
+    now, rows = session.workspace.clock.now(), []
+    for item in found.found:
+        stands = f"until {moment(item.until)}" if item.until else "missing"
+        since = f" since {short_moment(item.since, now=now)}" if item.since else ""
+        rows.append((item.tenant, item.name, stands + since))
+    records = [item.as_json() for item in found.found]
+    session.output.result(records, Table(("tenant", "name", "certificate"), tuple(rows), "no names", firm=("name",)))
+    for item in found.found:
+        if item.why:
+            session.output.say(f"{item.name}: {item.why}")
+    leave(session, found.unreachable)
+    if retry and any(item.why or item.until is None for item in found.found):
+        raise typer.Exit(UNHEALTHY)
+
+
+@app.command("usage", epilog="Example: launchpad usage web-1")
+def usage(ctx: typer.Context, names: Names = None) -> None:
+    """Show who has the hosts' room: each tenant's disk and memory, each image and who runs it, and what is free.
+
+    What a generation still keeps counts as its tenant's; a layer that several images share counts for each.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.cli.wording import of, size
+    from launchpad.errors import LaunchpadError
+    from launchpad.operations.usage import usage
+
+    session = Session.of(ctx)
+    found = usage(session.workspace, names or ())
+    said = {host: item for host, item in found.items() if not isinstance(item, LaunchpadError)}
+    rows: list[tuple[str, ...]] = []
+    for host, item in said.items():
+        for name, own in sorted(item["tenants"].items(), key=lambda pair: -pair[1]["used"]):
+            kept = f"{own['generations']} generation{'' if own['generations'] == 1 else 's'}"
+            memory = of(own["memory"], own["memory_limit"])
+            rows.append((host, f"data of {name}", of(own["used"], own["quota"]), kept, memory))
+        images = sorted(item["images"].items(), key=lambda pair: -pair[1]["bytes"])
+        for name, own in images:
+            short = name.partition("@")[0].rpartition("/")[2] + "@" + name.rpartition(":")[2][:12]
+            if own["tenants"]:
+                rows.append((host, f"image {short}", size(own["bytes"]), ", ".join(own["tenants"]), ""))
+        others = [own["bytes"] for _, own in images if not own["tenants"]]
+        rows.append((host, f"{len(others)} other images", size(sum(others)), "see launchpad prune --dry-run", ""))
+        disk = item["disk"]
+        rows.append((host, "free for tenants' data", of(disk["free"], disk["total"]), "", ""))
+        rows.append((host, "free for images", size(item["images_free"]), "", ""))
+    headings = ("host", "what", "disk", "", "memory")
+    session.output.result(said, Table(headings, tuple(rows), "no hosts"))
+    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
+
+
 @app.command("history", epilog="Example: launchpad history alice --limit 5")
 def history(
     ctx: typer.Context,
@@ -246,7 +341,7 @@ def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:
     from launchpad.journal import ByItself
 
     if isinstance(entry, ByItself):
-        return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.message, "watch", "", ""
+        return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.message, entry.who, "", ""
     outcome = entry.outcome or "running"
     return short_moment(entry.at, now=now), entry.host, entry.tenant, _kind(entry), entry.who, outcome, entry.id
 
@@ -261,7 +356,9 @@ def _with_steps(entry: Entry | ByItself) -> str:
 
     if isinstance(entry, ByItself):
         subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
-        return f"{entry.message}: {subject}, {moment(entry.at)}, by the watch"
+        return (
+            f"{entry.message}: {subject}, {moment(entry.at)}, by {'the watch' if entry.who == 'watch' else entry.who}"
+        )
     origin = f" from {entry.source}" if entry.source else ""
     subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
     lines = [f"{entry.id}  {_kind(entry)} {subject}, {moment(entry.at)}, by {entry.who}{origin}"]
@@ -275,24 +372,39 @@ def open_tenant(
     ctx: typer.Context,
     tenant: Tenant,
     devices: Annotated[
-        bool, typer.Option("--devices", help="List the devices that are let in and those that wait, instead of a link.")
+        bool, typer.Option("--devices", help="List the devices that wait and those that are paired, with their scopes.")
     ] = False,
     approve: Annotated[str, typer.Option(metavar="DEVICE", help="Let this waiting device in instead.")] = "",
+    revoke: Annotated[str, typer.Option(metavar="DEVICE", help="Let this paired device in no more.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Print a link that lets a browser into TENANT: a one-time one where the app makes such links.
 
-    For "pairing required": --devices lists what waits, --approve lets one in.
+    For "pairing required": --devices lists what waits and what is paired, with its roles and scopes; --approve shows
+    what it grants, asks, and lets one in; --revoke takes it away again.
     """
+    from launchpad.cli.prompts import confirm
     from launchpad.operations import open_tenant as opening
 
     session = Session.of(ctx)
-    if approve:
-        done = opening.approve(session.workspace, tenant, approve)
-        session.output.result(done.as_json(), f"{tenant}: {approve} may come in")
+    if approve or revoke:
+        found = opening.devices(session.workspace, tenant)
+        device = opening.device_of(found, approve or revoke, waits=bool(approve))
+        granted = ", ".join(device.grants) or "what the app does not say"
+        more = f" (new: {', '.join(device.more)})" if device.more else ""
+        who = f"{device.about or device.id} of {tenant}"
+        confirm(session, f"Let {who} in with {granted}{more}?" if approve else f"Revoke {who}, {granted}?", yes=yes)
+        (opening.approve if approve else opening.revoke)(session.workspace, tenant, device)
+        done = f"may come in with {granted}" if approve else "may come in no more"
+        session.output.result({"tenant": tenant} | device.as_json(), f"{tenant}: {device.id} {done}")
     elif devices:
         found = opening.devices(session.workspace, tenant)
-        rows = tuple((item["id"], item["about"]) for item in opening.waiting(found.data))
-        session.output.result(found.as_json(), Table(("waiting device", "about"), rows, "no device waits"))
+        rows = tuple(
+            ("waits" if item.waits else "paired", item.id[:12], ", ".join(item.grants), item.about)
+            for item in opening.listed(found.data)
+        )
+        headings = ("state", "device", "roles and scopes", "about")
+        session.output.result(found.as_json(), Table(headings, rows, "no device waits or is paired", firm=("device",)))
     else:
         link = opening.open_tenant(session.workspace, tenant)
         session.output.result({"tenant": tenant, "url": link}, link)

@@ -38,6 +38,11 @@ def size(count: int | None) -> str:
     return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
 
 
+def of(used: int, most: int) -> str:
+    """`12.0 MiB of 256.0 MiB`; what is used alone where nothing bounds it, and nothing where nothing is known."""
+    return f"{size(used)} of {size(most)}" if most else size(used) if used else ""
+
+
 def age(seconds: float | None) -> str:
     """How long ago, in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`."""
     if seconds is None:

@@ -44,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class ByItself:
-    """Something that a host's watch did without being asked."""
+    """Something that a host's watch did without being asked, or that an operator did beside the operations."""
 
     host: str
     at: float
@@ -52,6 +52,7 @@ class ByItself:
     tenant: str
     """Empty for the host itself."""
     message: str
+    who: str = "watch"
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -65,6 +66,7 @@ def by_itself_from_json(value: Mapping[str, Any], *, host: str) -> ByItself:
         subject=str(value.get("subject") or ""),
         tenant=str(value.get("tenant") or ""),
         message=str(value.get("message") or ""),
+        who=str(value.get("who") or "watch"),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.deploy import How, deploy
+from launchpad.operations.dns import Dns
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.plan_fleet import plan_fleet
 from launchpad.operations.start import start
@@ -40,7 +41,9 @@ class Applied:
         return {**self.plan.unreachable, **failed}
 
 
-def apply(workspace: Workspace, names: Sequence[str] = (), *, confirm: str, on_event: OnEvent = ignore) -> Applied:
+def apply(
+    workspace: Workspace, names: Sequence[str] = (), *, confirm: str, dns: Dns | None = None, on_event: OnEvent = ignore
+) -> Applied:
     """Make the plan again and carry it out when it is the one with the digest `confirm`; StateError when it is another.
 
     A tenant that fails, or is refused, stops no other one; a host that goes silent gets nothing more. Each change names
@@ -57,7 +60,7 @@ def apply(workspace: Workspace, names: Sequence[str] = (), *, confirm: str, on_e
         queues.setdefault(change.host, []).append(change)
 
     def work(host: str) -> dict[str, Outcome | LaunchpadError]:
-        return _in_turn(queues[host], lambda change: _carry_out(workspace, change, on_event))
+        return _in_turn(queues[host], lambda change: _carry_out(workspace, change, dns, on_event))
 
     results: dict[str, Outcome | LaunchpadError] = {}
     for done in fanout(queues, work, threads=workspace.settings.parallel).values():
@@ -80,10 +83,10 @@ def _in_turn(changes: Sequence[Change], work: Callable[[Change], Outcome]) -> di
     return results
 
 
-def _carry_out(workspace: Workspace, change: Change, on_event: OnEvent) -> Outcome:
+def _carry_out(workspace: Workspace, change: Change, dns: Dns | None, on_event: OnEvent) -> Outcome:
     match change.kind:
         case "deploy":
-            return deploy(workspace, change.tenant, how=How(replaces=change.replaces), on_event=on_event)
+            return deploy(workspace, change.tenant, how=How(replaces=change.replaces, dns=dns), on_event=on_event)
         case "start":
             return start(workspace, change.tenant, on_event=on_event)
         case "stop":

@@ -10,6 +10,8 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.tenant import Tenant
 from launchpad.operations.again import Wish, submit_once
+from launchpad.operations.astray import astray_told
+from launchpad.operations.dns import Dns
 from launchpad.operations.following import Secrets, Submission
 from launchpad.operations.outcome import Outcome
 from launchpad.operations.render import rendered
@@ -32,6 +34,8 @@ class How:
     """The revision that runs, as the host has shown it, where this inventory does not descend from it."""
     follow: bool = True
     """Whether to wait for the end; otherwise the outcome is `running`."""
+    dns: Dns | None = None
+    """Who tells where the tenant's names lead; they are not looked at when there is nobody."""
 
 
 def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event: OnEvent = ignore) -> Outcome:
@@ -52,7 +56,9 @@ def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event:
         identifier=how.identifier, operation=operation, secrets=revealing(workspace, tenant), follow=how.follow
     )
     wish = Wish(kind="deploy", tenant=str(tenant.name), words={"digest": release_from_json(operation["release"]).short})
-    return submit_once(workspace, fleet.host(tenant.host), wish, submission, on_event=on_event)
+    host = fleet.host(tenant.host)
+    with astray_told(workspace, tenant, host, dns=how.dns, on_event=on_event):
+        return submit_once(workspace, host, wish, submission, on_event=on_event)
 
 
 def deploy_operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, inventory: Inventory) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -13,9 +13,11 @@ from launchpad.errors import StateError, StepFailed
 from launchpad.operations.reaching import hosts_of
 from launchpad.workspace import Workspace
 
-LINK, DEVICES, APPROVE = "open", "devices", "approve"
+LINK, DEVICES, APPROVE, REVOKE = "open", "devices", "approve", "revoke"
 """Names of the actions that an app may offer for this."""
 ACT_SECONDS = 180
+SHORTEST = 8
+"""So much of a device's id is enough, where it is the only one that begins so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +49,49 @@ def open_tenant(workspace: Workspace, name: str) -> str:
     return at_domain(link, str(tenant.domains[0]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A device that is let in, or waits to be."""
+
+    id: str
+    """What approves it while it waits, and what revokes it once it is paired."""
+    waits: bool
+    about: str
+    grants: tuple[str, ...]
+    """The roles and scopes that it has, or would have."""
+    more: tuple[str, ...] = ()
+    """Those of a waiting one that the same device does not have yet, where it is paired already."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 def devices(workspace: Workspace, name: str) -> ActionResult:
     """The devices that are paired with the tenant or wait to be, as the app lists them."""
     return act(workspace, name, DEVICES)
 
 
-def approve(workspace: Workspace, name: str, device: str) -> ActionResult:
-    """Let the waiting device in."""
-    return act(workspace, name, APPROVE, [device])
+def approve(workspace: Workspace, name: str, device: Device) -> ActionResult:
+    """Let the waiting device in, with what it asks for."""
+    return act(workspace, name, APPROVE, [device.id])
+
+
+def revoke(workspace: Workspace, name: str, device: Device) -> ActionResult:
+    """Let the paired device in no more."""
+    return act(workspace, name, REVOKE, [device.id])
+
+
+def device_of(found: ActionResult, identifier: str, *, waits: bool) -> Device:
+    """The device with that id, or the only one whose id begins so, among those that wait, or are paired; StateError
+    when there is none."""
+    mine = [device for device in listed(found.data) if device.waits is waits]
+    same = [device for device in mine if device.id == identifier]
+    begun = [device for device in mine if len(identifier) >= SHORTEST and device.id.startswith(identifier)]
+    for fits in (same, begun):
+        if len(fits) == 1:
+            return fits[0]
+    state = "waits" if waits else "is paired"
+    raise StateError(f"{found.tenant}: no device {identifier} {state}", hint=f"launchpad open {found.tenant} --devices")
 
 
 def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
@@ -76,15 +113,35 @@ def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] =
     return ActionResult(tenant=str(tenant.name), action=action, text=text, data=_parsed(text))
 
 
-def waiting(devices: Any) -> list[dict[str, str]]:
-    """The devices that wait, of what an app lists under `pending`: {"id", "about"}; empty when it lists none so."""
-    pending = devices.get("pending") if isinstance(devices, dict) else None
-    found = []
-    for item in pending if isinstance(pending, list) else ():
-        if isinstance(item, dict) and (identifier := item.get("requestId") or item.get("id")):
-            about = [str(item[key]) for key in ("displayName", "clientId", "platform", "remoteIp") if item.get(key)]
-            found.append({"id": str(identifier), "about": ", ".join(about)})
-    return found
+def listed(devices: Any) -> list[Device]:
+    """The devices of what an app lists under `pending` and `paired`, those that wait first; none when it lists none
+    so."""
+    paired = [_device(item, waits=False, had=()) for item in _under(devices, "paired")]
+    had = {device.id: device.grants for device in paired if device}
+    waiting = [_device(item, waits=True, had=had.get(str(item.get("deviceId")))) for item in _under(devices, "pending")]
+    return [device for device in (*waiting, *paired) if device]
+
+
+def _under(devices: Any, key: str) -> list[dict[str, Any]]:
+    found = devices.get(key) if isinstance(devices, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _device(item: dict[str, Any], *, waits: bool, had: Sequence[str] | None) -> Device | None:
+    keys = ("requestId", "id") if waits else ("deviceId", "id")
+    identifier = next((str(item[key]) for key in keys if item.get(key)), "")
+    if not identifier:
+        return None
+    about = [str(item[key]) for key in ("displayName", "clientId", "platform", "remoteIp") if item.get(key)]
+    grants = tuple(dict.fromkeys(_words(item, "role", "roles", "scopes")))
+    more = tuple(word for word in grants if word not in had) if had is not None and waits else ()
+    return Device(id=identifier, waits=waits, about=", ".join(about), grants=grants, more=more)
+
+
+def _words(item: dict[str, Any], *keys: str) -> Iterator[str]:
+    for key in keys:
+        value = item.get(key)
+        yield from map(str, value if isinstance(value, list) else [value] if value else [])
 
 
 def at_domain(link: str, domain: str) -> str:

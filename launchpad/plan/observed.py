@@ -42,6 +42,27 @@ class FindingSeen:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CertificateSeen:
+    """What the host's watch knows of the certificate of a name; times in seconds since 1970, by the host's clock."""
+
+    until: float | None
+    """None without one."""
+    since: float
+    """Since when it is missing, or not renewed; 0 when nothing is wrong."""
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomSeen:
+    """Bytes that a tenant uses and may use, as the host's watch saw it last; 0 where it does not know."""
+
+    disk: int
+    quota: int
+    memory: int
+    memory_limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TenantSeen:
     """A tenant as its host has it. `release` and `version` are of the last deploy, also when it is stopped."""
 
@@ -77,6 +98,9 @@ class TenantSeen:
     """How many are kept of its data; None where the runner knows of none yet."""
     gone: str = ""
     """The host that it left for; empty when it did not."""
+    certificates: Mapping[str, CertificateSeen] = field(default_factory=dict)
+    """By name; none where the watch has not looked yet."""
+    room: RoomSeen | None = None
     findings: tuple[FindingSeen, ...] = ()
     starting: bool = False
     """Whether the host was just booted and has not started it yet."""
@@ -145,7 +169,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             findings=_findings(own, host),
             facts=own.get("facts") or {},
             tenants={
-                str(name): _tenant(str(name), value, host)
+                str(name): _tenant(str(name), value, host, facts=own.get("facts") or {})
                 for name, value in body["tenants"].items()
                 if value.get("record")
             },
@@ -169,7 +193,23 @@ def _findings(value: Mapping[str, Any], host: str) -> tuple[FindingSeen, ...]:
     )
 
 
-def _tenant(name: str, value: Mapping[str, Any], host: str) -> TenantSeen:
+def _certificates(name: str, facts: Mapping[str, Any]) -> dict[str, CertificateSeen]:
+    return {
+        str(domain): CertificateSeen(until=own["until"], since=float(own["since"]), why=_text(own["why"]))
+        for domain, own in (facts.get("certificates") or {}).items()
+        if own["tenant"] == name
+    }
+
+
+def _room(name: str, facts: Mapping[str, Any]) -> RoomSeen | None:
+    own = (facts.get("room") or {}).get(name)
+    if own is None:
+        return None
+    (disk, quota), (memory, limit) = own["disk"], own["memory"]
+    return RoomSeen(disk=int(disk), quota=int(quota), memory=int(memory), memory_limit=int(limit))
+
+
+def _tenant(name: str, value: Mapping[str, Any], host: str, *, facts: Mapping[str, Any]) -> TenantSeen:
     record = value["record"]
     containers = [item for item in value.get("containers") or () if item.get("side") == record.get("side")]
     return TenantSeen(
@@ -196,6 +236,8 @@ def _tenant(name: str, value: Mapping[str, Any], host: str) -> TenantSeen:
         gone=_text(value.get("gone")),
         findings=_findings(value, host),
         starting=value.get("starting") is True,
+        certificates=_certificates(name, facts),
+        room=_room(name, facts),
         rolled_back_from=_text(record.get("rolled_back_from")),
         revision=_text(record.get("revision")),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.plan.fleet_plan import Seen, differences, unknown
-from launchpad.plan.observed import FindingSeen, HostSeen, TenantSeen
+from launchpad.plan.observed import CertificateSeen, FindingSeen, HostSeen, RoomSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
 
 STATES: Mapping[str, str] = {
@@ -59,6 +59,9 @@ class Standing:
     """What somebody changed on the host by hand."""
     findings: tuple[FindingSeen, ...] = ()
     """What the host's watch found."""
+    certificates: Mapping[str, CertificateSeen] = field(default_factory=dict)
+    """By name, as the host's watch saw it."""
+    room: RoomSeen | None = None
     remarks: tuple[str, ...] = ()
     """What differs from the inventory, which probe fails and how, why it broke."""
 
@@ -155,6 +158,8 @@ def _seen(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing
         probes=tuple(dataclasses.asdict(probe) for probe in has.probes),
         drift=has.drift,
         findings=has.findings,
+        certificates=has.certificates,
+        room=has.room,
         remarks=(
             *([has.breaker] if has.breaker else ()),
             *(failing if has.running and not has.starting else ()),

@@ -43,7 +43,7 @@ class Finding(Record):
     tenant: str = ""
     """Whose it is; empty for the host's own."""
     since: float = 0.0
-    """When it was seen first, by the host's clock; the account fills it in."""
+    """When it was seen first, by the host's clock; the account fills it in where the check does not know better."""
 
 
 class Account:
@@ -62,7 +62,7 @@ class Account:
         with self._lock:
             before = {_key(item): item.since for item in self._found.get(check, ())}
             now = self._host.now()
-            self._found[check] = [item.but(since=before.get(_key(item), now)) for item in findings]
+            self._found[check] = [item.but(since=item.since or before.get(_key(item), now)) for item in findings]
             self._facts[check] = facts
             self._looked[check] = self._host.elapsed()
             account = {
@@ -134,7 +134,13 @@ def done_by_watch(host: Host) -> Iterator[dict[str, Any]]:
             found = json.loads(line)
         except ValueError:
             continue
-        yield {key: found[key] for key in ("at", "subject", "tenant", "message")}
+        yield {key: found[key] for key in ("at", "subject", "tenant", "message")} | {"who": found.get("who", "watch")}
+
+
+def note_of(host: Host, who: str, subject: str, message: str, *, tenant: str) -> None:
+    """Write down what an operator did that is no operation: `history` shows it among what the watch did."""
+    line = {"at": host.now(), "subject": subject, "tenant": tenant, "message": message, "who": who}
+    host.append(paths.DONE_BY_WATCH, b"%s\n" % json.dumps(line).encode())
 
 
 def _account(host: Host) -> dict[str, Any] | None:

@@ -13,8 +13,9 @@ from launchpad.runner.protocol import Release, release_as_json, release_from_jso
 
 LAST_LINES = 20
 """Of each container that failed."""
-LONGEST_LINE = 300
-"""Characters of the last line, in a message."""
+IN_MESSAGE, LONGEST_LINE = 3, 200
+"""Lines in a message, and characters of each. Several: of what a program prints on both of its streams at once, Docker
+does not know which came last."""
 
 
 def network(tenant: str) -> str:
@@ -100,14 +101,14 @@ def up(host: Host, folder: str, name: str, values: Mapping[str, str]) -> None:
 
 def with_last_lines(host: Host, name: str, failed: Failed, *, service: str = "") -> Failed:
     """The failure with the last lines that the project's containers printed, before they are taken away. The very last
-    one, of the service where there is one, stands in its message, which is all that a history shows."""
+    ones, of the service where there is one, stand in its message, which is all that a history shows."""
     try:
         lines = host.log_lines(name, LAST_LINES)
     except Failed:
         lines = []
     own = [line for line in lines if line.startswith(f"{service}: ")] if service else []
-    last = next((line for line in reversed(own or lines) if line.strip()), "")
-    message = f"{failed.message}; its last line: {last[:LONGEST_LINE]}" if last else failed.message
+    said = [line[:LONGEST_LINE] for line in own or lines if line.strip()][-IN_MESSAGE:]
+    message = f"{failed.message}; it printed last: {' | '.join(said)}" if said else failed.message
     return Failed(message, lines=[*failed.lines, *lines])
 
 

@@ -297,10 +297,12 @@ class Traffic(Protocol):
     def adapt(self, caddyfile: str) -> dict[str, Any]:
         """The Caddyfile as Caddy's own JSON (through its admin socket); Failed when Caddy refuses it."""
 
-    def load_sites(self) -> None:
+    def load_sites(self, *, again: bool = False) -> None:
         """Have Caddy run what the Caddyfile and sites/ say now. A site that Caddy refuses is set aside, so that it
         blocks no other. Failed, and the old configuration goes on, when Caddy is down or refuses it all the same.
-        Does nothing when Caddy already runs just that. Who comes meanwhile waits, and is not closed on."""
+        Does nothing when Caddy already runs just that, unless again: then it reads the files that its configuration
+        names anew, and asks at once for the certificates that it lacks. Who comes meanwhile waits, and is not closed
+        on."""
 
 
 class Confined(Record):

@@ -46,10 +46,12 @@ OLDEST_PROTOCOL = 1
 READING_VERBS = frozenset(
     {
         "hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts",
-        "whereabouts", "certificates", "release", "signer",
+        "whereabouts", "certificates", "release", "signer", "usage", "names",
     }
 )  # fmt: skip
-CHANGING_VERBS = frozenset({"submit", "cancel", "confirm", "act", "install", "target", "receive", "rollout"})
+CHANGING_VERBS = frozenset(
+    {"submit", "cancel", "confirm", "act", "install", "target", "receive", "rollout", "obtain", "shown"}
+)
 VERBS = READING_VERBS | CHANGING_VERBS
 TIMELESS_VERBS = frozenset({"hello", "install"})
 """Understood between any two protocols: by them a newer client finds an older runner and brings it up to date. Their

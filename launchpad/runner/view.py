@@ -101,11 +101,22 @@ class Facts(Protocol):
     def disk(self) -> tuple[int, int]:
         """Bytes in all and bytes free where tenants' data lies."""
 
+    def leads_to(self, name: str) -> frozenset[str]:
+        """The addresses that the host's own resolver tells of a name; none where it tells none."""
+
+    def quota(self, path: str) -> tuple[int, int]:
+        """Bytes that count towards the quota of the data, and the quota; as of the disk's last commit, which takes half
+        a minute at most. (0, 0) without a quota."""
+
     def docker_version(self) -> str:
         """Failed when Docker does not answer."""
 
     def running_sites(self) -> Any:
         """The configuration that Caddy runs; Failed when Caddy does not answer."""
+
+    def memory(self, container: str) -> tuple[int, int]:
+        """Bytes of memory that the container uses, without what the kernel can take back at once, and its limit; (0, 0)
+        when it does not run."""
 
     def reload_count(self) -> int:
         """How often Caddy was made to load a configuration."""

@@ -24,6 +24,7 @@ from launchpad.runner.moving.tombstone import may_run
 from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.view import View
+from launchpad.runner.watching.check import Check
 
 WINDOW_SECONDS = 600.0
 MOST_DEATHS = 5
@@ -115,11 +116,11 @@ class Absent:
     finding: Finding | None = None
 
 
-def watch(host: View) -> int:
+def watch(host: View, checks: Sequence[type[Check]] = watching.CHECKS) -> int:
     """Watch until the process is ended. Docker may come and go."""
     booting.begin_with(host)
-    account = Account(host, (NAME, *(check.name for check in watching.CHECKS)))
-    watching.begin([check(host, account) for check in watching.CHECKS], account)
+    account = Account(host, (NAME, *(check.name for check in checks)))
+    watching.begin([check(host, account) for check in checks], account)
     account.see(NAME, [], {})  # from now on the host is watched
     watcher = Watcher(host, account)
     while True:

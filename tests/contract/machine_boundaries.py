@@ -225,6 +225,8 @@ def machine_caddy_is_loaded_only_when_something_changed(host: Machine, world: Wo
     host.load_sites()
     host.load_sites()
     assert host.reload_count() == before + 1
+    host.load_sites(again=True)
+    assert host.reload_count() == before + 2, "it was asked to load all the same"
     assert world.tenant in repr(host.running_sites())
 
 

@@ -106,6 +106,7 @@ def contract_caddy_refuses_what_is_no_site(host: Host, world: World) -> None:
 def contract_a_site_is_loaded_and_one_that_caddy_refuses_is_set_aside(host: Host, world: World) -> None:
     host.write(paths.site(world.tenant), site(world).encode())
     host.load_sites()
+    host.load_sites(again=True)
     host.write(paths.site("damaged"), b"damaged.example.com {\n\tbroken\n}\n")
     host.load_sites()
     assert host.read(paths.site("damaged")) is None

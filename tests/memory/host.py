@@ -564,13 +564,13 @@ class MemoryHost(MemoryRestic):
         return {"apps": {"http": {"servers": {"srv0": {"listen": [":443"], "routes": [route]}}}}}
 
     @effect
-    def load_sites(self) -> None:
+    def load_sites(self, *, again: bool = False) -> None:
         self._caddy()
         for name, data in self._site_files().items():
             if b"broken" in data:
                 del self.files[name]
         wanted = self._site_files()
-        if wanted != self.sites:
+        if wanted != self.sites or again:
             self.sites = wanted
             self.reloads += 1
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from launchpad.errors import StateError, StepFailed
-from launchpad.operations.open_tenant import act, approve, at_domain, devices, open_tenant, waiting
+from launchpad.operations.open_tenant import act, approve, at_domain, device_of, devices, listed, open_tenant, revoke
 from launchpad.workspace import Workspace
 from tests.operations.places import behave, replies, requests
 from tests.ssh.sshd import Sshd
@@ -51,12 +52,54 @@ def test_an_app_without_such_links_is_opened_at_its_address(workspace: Workspace
     assert requests(sshd) == []
 
 
-def test_a_waiting_device_is_listed_and_approved(workspace: Workspace, sshd: Sshd) -> None:
-    listed = {"pending": [{"requestId": "r-1", "displayName": "Firefox", "remoteIp": "198.51.100.4"}], "paired": []}
-    behave(sshd, act=says(json.dumps(listed)))
-    assert waiting(devices(workspace, "alice").data) == [{"id": "r-1", "about": "Firefox, 198.51.100.4"}]
-    approve(workspace, "alice", "r-1")
-    assert requests(sshd)[-1]["body"] == {"tenant": "alice", "action": "approve", "arguments": ["r-1"]}
+LISTED = {
+    "pending": [
+        {
+            "requestId": "r-1",
+            "deviceId": "d-9",
+            "displayName": "Firefox",
+            "remoteIp": "198.51.100.4",
+            "role": "operator",
+        },
+        {"requestId": "r-2", "deviceId": "d-1", "role": "operator", "scopes": ["operator.read", "operator.admin"]},
+        {"displayName": "nameless"},
+    ],
+    "paired": [{"deviceId": "d-1", "clientId": "cli", "role": "operator", "scopes": ["operator.read"]}],
+}
+
+
+def test_waiting_and_paired_devices_are_listed_with_what_they_are_granted() -> None:
+    found = [(item.id, item.waits, item.about, item.grants, item.more) for item in listed(LISTED)]
+    assert found == [
+        ("r-1", True, "Firefox, 198.51.100.4", ("operator",), ()),
+        ("r-2", True, "", ("operator", "operator.read", "operator.admin"), ("operator.admin",)),
+        ("d-1", False, "cli", ("operator", "operator.read"), ()),
+    ]
+    for nothing in (None, [], {}, {"pending": {}}, {"pending": ["r-1"]}):
+        assert listed(nothing) == []
+
+
+def test_a_waiting_device_is_approved_and_a_paired_one_revoked(workspace: Workspace, sshd: Sshd) -> None:
+    file = workspace.root / "inventory/apps/echo.yaml"
+    file.write_text(
+        file.read_text().replace(
+            "  - {name: approve", "  - {name: revoke, service: web, argv: [x, '{0}']}\n  - {name: approve"
+        )
+    )
+    behave(sshd, act=says(json.dumps(LISTED)))
+    found = devices(workspace, "alice")
+    approve(workspace, "alice", device_of(found, "r-2", waits=True))
+    assert requests(sshd)[-1]["body"] == {"tenant": "alice", "action": "approve", "arguments": ["r-2"]}
+    revoke(workspace, "alice", device_of(found, "d-1", waits=False))
+    assert requests(sshd)[-1]["body"] == {"tenant": "alice", "action": "revoke", "arguments": ["d-1"]}
+    long = replace(found, data={"paired": [{"deviceId": "5b103b350c2997c0"}, {"deviceId": "5b103b35ffff0000"}]})
+    assert device_of(long, "5b103b350c29", waits=False).id == "5b103b350c2997c0"
+    for unclear in ("5b103b35", "5b10"):
+        with pytest.raises(StateError):
+            device_of(long, unclear, waits=False)
+    for identifier, waits in (("d-1", True), ("r-2", False), ("gone", True)):
+        with pytest.raises(StateError):
+            device_of(found, identifier, waits=waits)
 
 
 def test_an_action_that_the_app_has_not_is_refused_here(workspace: Workspace, sshd: Sshd) -> None:

@@ -387,6 +387,6 @@ def test_docker_may_go_away_and_come_back() -> None:
 
     host = Host(docker_down=True)
     with pytest.raises(Ends):
-        watch(host)
+        watch(host, ())
     with pytest.raises(Failed):
         MemoryView(docker_down=True).containers()

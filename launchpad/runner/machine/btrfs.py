@@ -32,7 +32,7 @@ _QGROUP_LIMIT = 0x8030942B
 _READ_ONLY = 1 << 1
 _LIMIT_REFERENCED = 1
 _LEVEL_ONE = 1 << 48
-_QUOTA_TREE, _QGROUP_INFO = 8, 242
+_QUOTA_TREE, _QGROUP_INFO, _QGROUP_LIMITS = 8, 242, 244
 _EVERY = (1 << 64) - 1
 _LONGEST_NAME = 255
 
@@ -66,12 +66,26 @@ def charged(subvolume: int) -> int:
     """How many bytes count towards the limit of the open subvolume: all that was written through it and something
     still has, a snapshot of it too. 0 when it has no limit. OSError."""
     fcntl.ioctl(subvolume, _SYNC)  # the numbers on disk are those of the last commit
+    return counted(subvolume)
+
+
+def counted(subvolume: int) -> int:
+    """The same as of the last commit."""
+    return _of_group(subvolume, _QGROUP_INFO)
+
+
+def limit_of(subvolume: int) -> int:
+    """How many bytes the open subvolume may hold; 0 when it has no limit. OSError."""
+    return _of_group(subvolume, _QGROUP_LIMITS)
+
+
+def _of_group(subvolume: int, kind: int) -> int:
     group = _LEVEL_ONE | identity(subvolume)
-    bounds = (_QUOTA_TREE, 0, 0, group, group, 0, _EVERY, _QGROUP_INFO, _QGROUP_INFO, 1)
+    bounds = (_QUOTA_TREE, 0, 0, group, group, 0, _EVERY, kind, kind, 1)
     found = bytearray(struct.pack("=7Q3I4x32x3992x", *bounds))
     fcntl.ioctl(subvolume, _SEARCH, found)
     items = struct.unpack_from("=I", found, 64)[0]
-    # Behind the key (104 bytes) and the item's header (32): generation, referenced bytes, ….
+    # Behind the key (104 bytes) and the item's header (32): generation or flags, referenced bytes or their limit, ….
     return int(struct.unpack_from("<Q", found, 104 + 32 + 8)[0]) if items else 0
 
 

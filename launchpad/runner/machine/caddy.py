@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from launchpad.runner import paths
@@ -14,6 +16,8 @@ from launchpad.runner.machine.newcomers import newcomers_wait
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 RELOADS = f"{paths.STATE}/reloads"
 _SECONDS = 60
+_AGAIN = {"Cache-Control": "must-revalidate"}
+"""A configuration is loaded also when Caddy runs it already."""
 
 
 class Refusal(Failed):
@@ -30,7 +34,7 @@ class CaddySites(DiskFiles):
             raise Failed("Caddy made nothing of the Caddyfile")
         return adapted
 
-    def load_sites(self) -> None:
+    def load_sites(self, *, again: bool = False) -> None:
         text = self.read(CADDYFILE)
         if text is None:
             raise Failed(f"{CADDYFILE} is missing; provision the host again")
@@ -40,10 +44,10 @@ class CaddySites(DiskFiles):
             if not self._set_bad_sites_aside():
                 raise
             wanted = self.adapt(text.decode())
-        if self.running_sites() == wanted:
+        if self.running_sites() == wanted and not again:
             return
         with newcomers_wait():
-            _ask("POST", "/load", json.dumps(wanted).encode(), kind="application/json")
+            _ask("POST", "/load", json.dumps(wanted).encode(), kind="application/json", more=_AGAIN)
         self.write(RELOADS, f"{self.reload_count() + 1}\n".encode())
 
     def _set_bad_sites_aside(self) -> bool:
@@ -71,9 +75,9 @@ class CaddySites(DiskFiles):
         return int(self.read(RELOADS) or 0)
 
 
-def _ask(method: str, target: str, body: bytes, *, kind: str) -> Any:
+def _ask(method: str, target: str, body: bytes, *, kind: str, more: Mapping[str, str] = MappingProxyType({})) -> Any:
     """What Caddy answers, parsed; Failed with its own words when it says no, or is not there."""
-    headers = {"Host": "127.0.0.1", "Content-Type": kind}
+    headers = {"Host": "127.0.0.1", "Content-Type": kind, **more}
     try:
         with ask_unix(
             paths.CADDY_SOCKET, request(method, target, headers=headers, body=body), seconds=_SECONDS

@@ -58,6 +58,13 @@ class DockerContainers(DockerLogs, DiskFiles):
                 found.append((line.at, before + redaction.line(line)))
         return [text for _, text in sorted(found)]
 
+    def memory(self, container: str) -> tuple[int, int]:
+        target = f"/containers/{quote(container)}/stats?stream=false&one-shot=true"
+        found = (docker.call("GET", target, fine=(404, 409)) or {}).get("memory_stats") or {}
+        kept = found.get("stats") or {}
+        cache = kept.get("inactive_file", kept.get("total_inactive_file", 0))
+        return max(0, found.get("usage", 0) - cache), found.get("limit", 0)
+
     def start_container(self, name: str) -> None:
         wake(name)
         docker.call("POST", f"/containers/{quote(name)}/start", fine=(304,))

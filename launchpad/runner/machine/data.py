@@ -49,6 +49,10 @@ class BtrfsData(DiskFiles):
         with walk.explained(path), walk.folder(path) as data:
             return btrfs.charged(data)
 
+    def quota(self, path: str) -> tuple[int, int]:
+        with walk.explained(path), walk.folder(path) as data:
+            return btrfs.counted(data), btrfs.limit_of(data)
+
     def set_quota(self, path: str, disk_mb: int) -> None:
         with walk.explained(path), walk.parent(path) as (folder, _), walk.folder(path) as data:
             limit((folder, data), disk_mb * _MEGABYTE, path)

@@ -7,8 +7,10 @@ the authority, which takes seconds and counts against its limits.
 from __future__ import annotations
 
 import base64
+import calendar
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +42,19 @@ def found(host: Host, domains: Sequence[str]) -> dict[str, dict[str, str]]:
                     part: (data or b"").decode(errors="replace") for part, data in parts.items()
                 }
     return bundle
+
+
+def valid(host: Host, domain: str) -> tuple[float, float] | None:
+    """From when until when (seconds since 1970) the certificate is valid that Caddy has for the domain, the longest of
+    several; None without one."""
+    paths_of_it = (f"{FOLDER}/{authority}/{domain}/{domain}.crt" for authority in host.names(FOLDER))
+    found = (validity((host.read(path) or b"").decode(errors="replace")) for path in paths_of_it)
+    known = [(_seconds(begins), _seconds(ends)) for begins, ends in found if ends]
+    return max(known, key=lambda item: item[1], default=None)
+
+
+def _seconds(moment: str) -> float:
+    return float(calendar.timegm(time.strptime(moment, "%Y%m%d%H%M%SZ")))
 
 
 def judged(value: str, domains: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -84,6 +99,11 @@ def _is_wanted(host: Host, domain: str, parts: Mapping[str, str]) -> bool:
 def issued(text: str) -> str:
     """When the validity of the first certificate of these begins, as YYYYMMDDHHMMSSZ; empty when that cannot be
     read."""
+    return validity(text)[0]
+
+
+def validity(text: str) -> tuple[str, str]:
+    """When the validity of the first certificate of these begins and ends, each as YYYYMMDDHHMMSSZ, or both empty."""
     try:
         der = base64.b64decode(text.partition("-----BEGIN CERTIFICATE-----")[2].partition("-----END")[0])
         _, certificate, _ = _element(der, 0)
@@ -92,12 +112,18 @@ def issued(text: str) -> str:
         at = end if tag == _VERSION else at
         for _ in ("serial number", "signature", "issuer"):
             _, _, at = _element(der, at)
-        _, validity, _ = _element(der, at)
-        tag, at, end = _element(der, validity)
-        moment = der[at:end].decode("ascii")
+        _, at, _ = _element(der, at)
+        begins, at = _moment(der, at)
+        return begins, _moment(der, at)[0]
     except (ValueError, IndexError):
-        return ""
-    return moment if tag == _LONG_TIME else f"{'19' if moment[:2] >= '50' else '20'}{moment}"
+        return "", ""
+
+
+def _moment(der: bytes, at: int) -> tuple[str, int]:
+    """The time there, and where the next element begins."""
+    tag, at, end = _element(der, at)
+    moment = der[at:end].decode("ascii")
+    return moment if tag == _LONG_TIME else f"{'19' if moment[:2] >= '50' else '20'}{moment}", end
 
 
 _VERSION, _LONG_TIME = 0xA0, 0x18

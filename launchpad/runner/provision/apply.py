@@ -15,7 +15,7 @@ from launchpad.runner.backups import credentials
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
 from launchpad.runner.provision import access
-from launchpad.runner.provision.caddyfile import judge_caddyfile, question
+from launchpad.runner.provision.caddyfile import ACME_ROOT, judge_caddyfile, question
 from launchpad.runner.provision.reverts import FIREWALL, File, look_at, restore
 from launchpad.runner.provision.settings import SETTINGS, Storage, settings_from_json
 from launchpad.runner.provision.steps import (
@@ -99,7 +99,7 @@ def look(step: HostStep, context: Context) -> dict[str, Any]:
             answers = running is not None and _caddy_answers(host)
             return {"running": running, "answers": answers, "files": _files(host, [COMPOSE])}
         case UseCaddyfile():
-            return {"files": _files(host, [CADDYFILE])}
+            return {"files": _files(host, caddy_files(step))}
         case ChangeAccess():
             files = _files(host, [*step.files, access.SSHD_CONFIG])
             firewall = system.firewall(step.files[FIREWALL])
@@ -182,7 +182,7 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
         case UseCaddyfile():
             _restore(host, before)
             if before["files"][CADDYFILE]["text"] is not None and system.container_image(CADDY_PROJECT):
-                host.load_sites()
+                host.load_sites(again=True)
         case ChangeAccess():
             access.undo(_remembered(before), context)
         case KeepOthersOut() | RecordSettings():  # a lost key or number is put back by hand: the files are kept
@@ -284,5 +284,11 @@ def _use_caddyfile(step: UseCaddyfile, host: ProvisionHost) -> None:
         judge_caddyfile(host.adapt(question(step.text)))
     except Refused as refused:
         raise Failed(refused.message) from refused
-    host.write(CADDYFILE, step.text.encode())
-    host.load_sites()
+    for path, content in caddy_files(step).items():
+        host.write(path, content.encode())
+    host.load_sites(again=True)  # the authority's file has another content, and the configuration the same path
+
+
+def caddy_files(step: UseCaddyfile) -> dict[str, str]:
+    """What the step writes: path → text."""
+    return {CADDYFILE: step.text, **({ACME_ROOT: step.root} if step.root else {})}

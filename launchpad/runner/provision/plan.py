@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from launchpad.runner.provision import apply as effects
-from launchpad.runner.provision.settings import HostSettings, settings_from_json, stored_settings
+from launchpad.runner.provision.settings import SETTINGS, HostSettings, settings_from_json, stored_settings
 from launchpad.runner.provision.steps import (
     AddUser,
     ChangeAccess,
@@ -126,13 +126,15 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
             elif before["size_mb"] < step.loop_mb:
                 yield f"the tenants' storage has {before['size_mb']} MB, not {step.loop_mb}"
         case RunCaddy():
-            yield from _text_changed(before["files"], step.compose)
+            yield from _text_changed(before["files"], {effects.COMPOSE: step.compose})
             if before["running"] != step.image:
                 yield f"Caddy runs another image: {before['running']}" if before["running"] else "Caddy does not run"
             elif not before["answers"]:
                 yield "Caddy runs and does not answer"
-        case UseCaddyfile() | RecordSettings():
-            yield from _text_changed(before["files"], step.text)
+        case UseCaddyfile():
+            yield from _text_changed(before["files"], effects.caddy_files(step))
+        case RecordSettings():
+            yield from _text_changed(before["files"], {SETTINGS: step.text})
             if before.get("credentials"):
                 yield "credentials of backup targets are to be put on the host"
         case EndLogins():
@@ -160,10 +162,10 @@ def _changed(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]
             yield f"{path} was changed"
 
 
-def _text_changed(now: Mapping[str, Any], wanted: str) -> Iterator[str]:
-    for path, file in now.items():
-        if file["text"] != wanted:
-            yield f"{path} {'is missing' if file['text'] is None else 'was changed'}"
+def _text_changed(now: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[str]:
+    for path, text in wanted.items():
+        if now[path]["text"] != text:
+            yield f"{path} {'is missing' if now[path]['text'] is None else 'was changed'}"
 
 
 def _units(step: EnableUnits, before: Mapping[str, Any]) -> Iterator[str]:
@@ -202,7 +204,7 @@ def _contents(step: HostStep) -> Iterator[tuple[str, str]]:
         case RunCaddy():
             yield effects.COMPOSE, step.compose
         case UseCaddyfile():
-            yield effects.CADDYFILE, step.text
+            yield from effects.caddy_files(step).items()
 
 
 def _difference(path: str, old: str | None, new: str) -> Iterator[str]:

@@ -119,9 +119,12 @@ class RunCaddy:
 
 @dataclass(frozen=True, kw_only=True)
 class UseCaddyfile:
-    """The fleet's own Caddyfile, once Caddy has read it and the judge has seen what it made of it."""
+    """The fleet's own Caddyfile, once Caddy has read it and the judge has seen what it made of it; and the authority of
+    the ACME server, which the Caddyfile names by its path alone."""
 
     text: str
+    root: str = ""
+    """In PEM; empty for the authorities that Caddy knows."""
 
     title = "have Caddy use the fleet's Caddyfile"
 

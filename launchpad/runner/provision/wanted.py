@@ -183,9 +183,7 @@ def storage_source(device: str) -> str:
 
 def _caddy(settings: HostSettings) -> list[HostStep]:
     compose = text.text(f"{paths.CADDY}/compose.yaml", image=settings.caddy.image, uid=CADDY_UID)
-    root = {f"{paths.CADDY}/acme-root.pem": settings.caddy.acme_root} if settings.caddy.acme_root else {}
     return [
-        *([PutFiles(name="trust the ACME server's authority", files=root)] if root else []),
         RunCaddy(image=settings.caddy.image, compose=compose),
-        UseCaddyfile(text=settings.caddy.caddyfile),
+        UseCaddyfile(text=settings.caddy.caddyfile, root=settings.caddy.acme_root),
     ]

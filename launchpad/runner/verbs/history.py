@@ -18,7 +18,7 @@ _RESULTS = {"step-started": "begun", "step-done": "done", "step-failed": "failed
 
 def history(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"operations": [{"id", "kind", "tenant", "who", "from", "at", "outcome", "message", "seconds", "steps"}],
-    "watch": [{"at", "subject", "tenant", "message"}]}, the latter what the watch did by itself.
+    "watch": [{"at", "subject", "tenant", "message", "who"}]}, the latter what the watch did by itself.
 
     body {"tenant", "id", "limit"}: of one tenant, the one operation with that id, at most so many of each. An outcome
     of null means that it is not over."""

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 from launchpad.runner.account import WATCH, Finding
 from launchpad.runner.watching.caddy import Caddy
+from launchpad.runner.watching.certificates import Certificates
 from launchpad.runner.watching.check import Check
 from launchpad.runner.watching.firewall import Firewall
 from launchpad.runner.watching.host import Host
+from launchpad.runner.watching.room import Room
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
 
-CHECKS: tuple[type[Check], ...] = (Firewall, Caddy, Host)
+CHECKS: tuple[type[Check], ...] = (Firewall, Caddy, Host, Certificates, Room)
 
 
 def begin(checks: list[Check], account: Account) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ class MemoryView(MemoryHost):
     executed: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
     system: Any = None
     started: list[str] = field(default_factory=list)
+    quotas: dict[str, tuple[int, int]] = field(default_factory=dict)
+    used: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Memory, by container."""
+    led: dict[str, frozenset[str]] = field(default_factory=dict)
     watched: bool = True
     """Whether a watch is thought to run that finds nothing; an account that a test wrote comes first."""
 
@@ -46,6 +51,16 @@ class MemoryView(MemoryHost):
 
     def disk(self) -> tuple[int, int]:
         return 1000, 0 if self.disk_full else 400
+
+    def leads_to(self, name: str) -> frozenset[str]:
+        return self.led.get(name, frozenset())
+
+    def quota(self, path: str) -> tuple[int, int]:
+        return self.quotas.get(path, (0, 0))
+
+    def memory(self, container: str) -> tuple[int, int]:
+        self._docker()
+        return self.used.get(container, (0, 0))
 
     def docker_version(self) -> str:
         self._docker()
@@ -69,7 +84,7 @@ class MemoryView(MemoryHost):
         return self.locks.get(name)
 
     def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
-        lines = self.written.get(container, [])
+        lines = [line for line in self.written.get(container, []) if line.at >= stamp(since)]
         yield from lines if tail is None else lines[-tail:]
 
     def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
@@ -91,6 +106,11 @@ class MemoryView(MemoryHost):
     def dies(self, name: str, *, exit_code: int = 1, oom_killed: bool = False) -> None:
         """The container ends by itself."""
         self.boxes[name] = self.boxes[name].but(state="exited", exit_code=exit_code, oom_killed=oom_killed, address="")
+
+
+def stamp(at: float) -> str:
+    """A time as Docker writes it."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at))}.{int(at % 1 * 1e9):09d}Z"
 
 
 def deployed(*, tenant: str = "alice", slot: int = 7, host: MemoryView | None = None) -> MemoryView:

@@ -1,0 +1,36 @@
+"""names: where names lead, as this host is told: a second opinion where the operator's machine is told otherwise."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner.caller import Caller
+from launchpad.runner.protocol import Refused
+from launchpad.runner.verbs import only, reply
+from launchpad.runner.view import View
+
+MOST_NAMES = 64
+SECONDS = 5.0
+
+
+def names(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"names": {name: [addresses]}}; none where there are none, or no resolver answers within 5 s.
+
+    body {"names": [text]}."""
+    asked = only(body, names=list)["names"] or []
+    if len(asked) > MOST_NAMES or not all(isinstance(name, str) and len(name) <= 253 for name in asked):
+        raise Refused(f"names: expected at most {MOST_NAMES} names")
+    found: dict[str, list[str]] = {name: [] for name in asked}
+
+    def look(name: str) -> None:
+        found[name] = sorted(host.leads_to(name))
+
+    threads = [threading.Thread(target=look, args=(name,), daemon=True) for name in asked]
+    for thread in threads:
+        thread.start()
+    end = host.elapsed() + SECONDS
+    for thread in threads:
+        thread.join(max(0.0, end - host.elapsed()))
+    yield reply({"names": dict(found)})

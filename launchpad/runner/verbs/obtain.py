@@ -1,0 +1,59 @@
+"""obtain: have Caddy ask at once for the certificates that a tenant's names lack, instead of at its next try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner.caller import Caller
+from launchpad.runner.host import Busy, Failed
+from launchpad.runner.moving.certificates import valid
+from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import Refused
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only, reply
+from launchpad.runner.view import View
+from launchpad.runner.watching.certificates import reasons, wrong
+
+MOST_SECONDS, POLL_SECONDS = 60.0, 0.5
+AGAIN_SECONDS = 20.0
+"""A name of which Caddy says nothing for so long was left out: its old try ended just when the new one was to begin."""
+
+
+def obtain(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"names": {domain: {"until" or null, "why"}}}, when each name has its
+    certificate or a reason why not, or after a minute.
+
+    body {"tenant"}. Caddy loads its configuration again for that, so other tenants' WebSockets live on for their
+    stream_close_delay."""
+    tenant = only(body, tenant=str)["tenant"] or ""
+    record = read_record(host, tenant) if is_tenant_name(tenant) else None
+    if record is None or record["retired"]:
+        raise Refused(f"{tenant[:60]} is not deployed on this host", kind="state", hint="launchpad status")
+    lacking = [domain for domain in record["domains"] if wrong(valid(host, domain), host.now())]
+    why: dict[str, str] = {}
+    try:
+        for seconds in (AGAIN_SECONDS, MOST_SECONDS - AGAIN_SECONDS) if lacking else ():
+            begun, end = host.now(), host.elapsed() + seconds
+            with host.lock("edge", {"who": caller.operator, "kind": "obtain", "tenant": tenant}, seconds=60):
+                host.load_sites(again=True)
+            while lacking and host.elapsed() < end:
+                host.wait(POLL_SECONDS)
+                lacking = [domain for domain in lacking if wrong(valid(host, domain), host.now())]
+                why = {domain: said for domain, said in reasons(host, begun).items() if domain in lacking}
+                if set(lacking) == set(why):
+                    break
+            if set(lacking) == set(why):
+                break
+    except Busy as busy:
+        message = f"{tenant}: {busy.owner.get('tenant', 'another operation')} changes Caddy's sites"
+        raise Refused(message, kind="locked", hint=f"launchpad certificates {tenant} --retry") from busy
+    except Failed as failed:
+        raise Refused(f"{tenant}: {failed.message}", kind="step", hint="launchpad provision HOST") from failed
+    names = {domain: {"until": _until(host, domain), "why": why.get(domain, "")} for domain in record["domains"]}
+    yield reply({"names": names})
+
+
+def _until(host: View, domain: str) -> float | None:
+    found = valid(host, domain)
+    return found[1] if found else None

@@ -1,0 +1,28 @@
+"""shown: an operator is about to read the value of a tenant's secret; this host writes that down for `history`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner.account import note_of
+from launchpad.runner.caller import Caller
+from launchpad.runner.host import Host
+from launchpad.runner.protocol import Refused
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only, reply
+
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+
+def shown(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
+    """{} once it is on disk.
+
+    body {"tenant", "secret": its name, never its value}."""
+    given = only(body, tenant=str, secret=str)
+    tenant, secret = given["tenant"] or "", given["secret"] or ""
+    if not is_tenant_name(tenant) or _NAME.fullmatch(secret) is None:
+        raise Refused("shown: expected a tenant's name and a secret's")
+    note_of(host, caller.operator, "secret", f"{secret} was shown", tenant=tenant)
+    yield reply({})
