@@ -163,8 +163,8 @@ def _changed(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]
 
 
 def _text_changed(now: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[str]:
-    for path, text in wanted.items():
-        if now[path]["text"] != text:
+    for path, content in wanted.items():
+        if now[path]["text"] != content:
             yield f"{path} {'is missing' if now[path]['text'] is None else 'was changed'}"
 
 
