@@ -29,6 +29,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "undo-failed": {"index": 0, "step": "drain", "message": "no"},
     "operation-finished": {"outcome": "done", "message": "", "seconds": 2.0},
     "confirm-needed": {"index": 0, "nonce": "n-1", "seconds": 60.0},
+    "name-astray": {"name": "a.example.com", "leads_to": ["192.0.2.9"], "record": "a.example.com. A 192.0.2.7"},
     "came-back": {"kind": "rollback", "since": 1790000000.0, "outcome": "done"},
     "connection-cut": {"reason": "reset"},
     "wave-started": {"ring": "canary", "tenants": 2, "hosts": 1, "back": ""},
