@@ -70,6 +70,11 @@ def kill_it_for_good(world: World, operation: str) -> None:
     world.host.exec(["systemctl", "kill", "--signal=KILL", unit], check=False)
 
 
+def hang_the_watch(world: World, _operation: str) -> None:
+    """The firewall's table belongs to a process that does not move any more."""
+    world.host.exec(["systemctl", "kill", "--signal=STOP", "--kill-whom=main", "launchpad-watch.service"])
+
+
 def pull_the_plug(world: World, _operation: str) -> None:
     world.host.power_off_hard()
     world.host.start()
@@ -84,7 +89,7 @@ def provision_again(world: World) -> str:
     return str(done.json["outcome"])
 
 
-DISASTERS = [leave_it, kill_the_runner, kill_it_for_good, pull_the_plug]
+DISASTERS = [leave_it, kill_the_runner, kill_it_for_good, pull_the_plug, hang_the_watch]
 
 
 def cells() -> list[tuple[str, Callable[[World, str], None]]]:

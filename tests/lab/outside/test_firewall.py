@@ -196,6 +196,25 @@ def test_what_is_opened_is_closed_again(scene: Scene, holds: Tally, measured: Ca
     print(f"{name}: {seconds:.2f} s, {len(passed)} packets; {scene.sh('tail -n 3 /var/lib/launchpad/watch.jsonl')}")
 
 
+@pytest.mark.parametrize("watch", ["runs", "hangs", "is dead"])
+def test_the_unit_does_what_it_is_told(scene: Scene, holds: Tally, watch: str) -> None:
+    for doing in ("reload", "restart", "stop"):
+        scene.watched()
+        if watch == "hangs":
+            scene.sh(f"systemctl kill --signal=STOP --kill-whom=main {WATCH}")
+        if watch == "is dead":
+            scene.sh(f"systemctl stop {WATCH}")
+        begun = time.monotonic()
+        said = scene.world.host.exec(["systemctl", doing, "launchpad-firewall"], check=False)
+        seconds = time.monotonic() - begun
+        there = "chain tenant" in scene.sh(f"nft list table {TABLE}")
+        holds(f"the watch {watch}: {doing} succeeds soon", said.status == 0 and seconds < 10, (said, seconds))
+        if watch == "is dead":
+            holds(f"the watch {watch}: {doing} does it", there == (doing != "stop"), there)
+    scene.sh("systemctl start launchpad-firewall")
+    scene.watched()
+
+
 def test_history_and_status_name_who_opened_it(scene: Scene, holds: Tally) -> None:
     scene.watched("compared")
     scene.sh(f"nft flush chain {TABLE} tenant")
