@@ -63,16 +63,14 @@ WAYS = {
     ),
     "its unit is stopped": Way("systemctl stop launchpad-firewall"),
     "Docker is restarted after a flush of its rules": Way("iptables -F; iptables -t nat -F; systemctl restart docker"),
-    "compared: the ruleset is flushed": Way("nft flush ruleset", "compared", quick=True),
+    "compared: the ruleset is flushed": Way("nft flush ruleset", "compared"),
     "compared: the table is deleted": Way(f"nft delete table {TABLE}", "compared"),
     "compared: a chain is flushed": Way(f"nft flush chain {TABLE} tenant", "compared"),
     "compared: an accept comes first": Way(f"nft insert rule {TABLE} tenant accept", "compared", quick=True),
     "compared: a policy is changed": Way(
         f"nft add chain {TABLE} input '{{ policy accept; }}'; nft flush chain {TABLE} input", "compared"
     ),
-    "compared: one element goes from a set": Way(
-        f"nft delete element {TABLE} internal '{{ 10.0.0.0/8 }}'", "compared", quick=True
-    ),
+    "compared: one element goes from a set": Way(f"nft delete element {TABLE} internal '{{ 10.0.0.0/8 }}'", "compared"),
     "compared: Debian's nftables starts": Way("systemctl restart nftables", "compared"),
     "the watch is killed, the ruleset flushed": Way("nft flush ruleset", "killed", quick=True),
     "the watch is killed, the table deleted": Way(f"nft delete table {TABLE}", "killed"),
@@ -196,7 +194,7 @@ def test_what_is_opened_is_closed_again(scene: Scene, holds: Tally, measured: Ca
     print(f"{name}: {seconds:.2f} s, {len(passed)} packets; {scene.sh('tail -n 3 /var/lib/launchpad/watch.jsonl')}")
 
 
-@pytest.mark.parametrize("watch", ["runs", "hangs", "is dead"])
+@pytest.mark.parametrize("watch", ["hangs", "runs", "is dead"] if EVIDENCE else ["hangs"])
 def test_the_unit_does_what_it_is_told(scene: Scene, holds: Tally, watch: str) -> None:
     for doing in ("reload", "restart", "stop"):
         scene.watched()
