@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TABLE, GATE = "inet launchpad", "inet launchpad_gate"
 DOCKERS = ("ip nat", "ip filter")
+OWN_BRIDGE = "docker0"
 CUT = f"{paths.RUN}/cut-off.json"
 TRY_SECONDS = 2.0
 """So long it tries to put the table back before the tenants' bridges go down."""
@@ -37,8 +38,9 @@ TOGETHER_SECONDS = 0.03
 """Programs change the filter in several transactions, one right after the other."""
 RELEASED_SECONDS = 2.0
 """So long nobody owns the table when somebody asked to change it, unless the change comes before."""
-DOCKER_SECONDS = 1.0
-"""Docker takes rules out and puts others in: only what is still missing after so long was taken by somebody else."""
+DOCKER_SECONDS, NETWORK_SECONDS = 1.0, 10.0
+"""What is still missing after so long was taken by somebody else. Docker itself never takes out the rules of its own
+bridge, but those of a network one by one before that goes."""
 RENEWED_SECONDS = 30.0
 """Docker is not started again more often than that."""
 SOON_SECONDS = 15.0
@@ -307,16 +309,16 @@ class Docker:
         except Failed:
             self._since = None  # it makes them when it starts
             return
-        bridges = [name for name, up in self._host.filter.bridges().items() if up or name == "docker0"]
+        bridges = [name for name, up in self._host.filter.bridges().items() if up or name == OWN_BRIDGE]
         count = _named(bridges, (item for table in DOCKERS for item in self._host.filter.held(table)))
-        lacking = [name for name in bridges if count[name] < max(self._most[name], name == "docker0")]
+        lacking = [name for name in bridges if count[name] < max(self._most[name], name == OWN_BRIDGE)]
         self._most = Counter({name: max(self._most[name], count[name]) for name in bridges})
         if not lacking:
             self._since = None
             return
         if self._since is None:
             self._since, self._blamed = now, self._firewall.blamed(*DOCKERS)
-        if now - self._since < DOCKER_SECONDS:
+        if now - self._since < (DOCKER_SECONDS if OWN_BRIDGE in lacking else NETWORK_SECONDS):
             return
         if now - self._renewed < RENEWED_SECONDS:
             if now - self._since > SOON_SECONDS:

@@ -266,7 +266,7 @@ def test_ports_of_mail_that_the_release_does_not_name_are_closed_again() -> None
 
 
 def wait(watched: Watched) -> Iterator[list[Finding]]:
-    for _ in range(3):
+    for _ in range(12):
         yield watched.healed()
 
 
