@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.host import Host
 from launchpad.operations.bootstrap import Bare, EarlierEnded, bootstrap, plan_bare
@@ -86,7 +87,7 @@ def provision(
     except LoginRefused as refused:
         if not how.bare:
             raise
-        bare = Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)
+        bare = _bare(host, how, refused)
         secrets = target_credentials(workspace, workspace.fleet.load())
         submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)
         try:
@@ -111,9 +112,19 @@ def plan_provision(workspace: Workspace, name: str, *, how: HowToProvision | Non
     try:
         body = _known(workspace, host, how, lambda: _planned(workspace, host, operation))
     except LoginRefused as refused:
-        body = plan_bare(workspace, Bare(host=host, user=how.root_user, key=how.root_key, refused=refused), operation)
+        body = plan_bare(workspace, _bare(host, how, refused), operation)
         bare = True
     return ProvisionPlan(host=name, bare=bare, steps=tuple(body["steps"]), diffs=tuple(body["diffs"]))
+
+
+def _bare(host: Host, how: HowToProvision, refused: LoginRefused) -> Bare:
+    """The host as it is reached before it knows Launchpad. StateError when its provision would shut out who asks."""
+    if how.root_user not in ("root", *map(str, host.admins)):
+        raise StateError(
+            f"{host.name}: a provision takes root's rights and keys from {how.root_user}: the inventory does not name it",
+            hint=f"write admins: [{how.root_user}] under {host.name} in inventory/hosts.yaml, or log in as root",
+        )
+    return Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from launchpad.runner.protocol import canonical, digest_of
 from launchpad.runner.provision.settings import settings_from_json
 from launchpad.settings import Settings
 from launchpad.ssh.archive import runner_archive
-from launchpad.ssh.problems import HostKey, HostKeyUnknown
+from launchpad.ssh.problems import HostKey, HostKeyUnknown, LoginRefused
 from launchpad.workspace import Runner, Workspace
 from tests.memory.hosts import MemoryHosts
 from tests.memory.system import BareHost
@@ -120,6 +120,15 @@ def test_drift_is_mended_without_a_signature(workspace: Workspace) -> None:
     workspace.settings.signing_key.unlink()
     assert provision(workspace, "web-1").outcome == "done"
     assert b"userns-remap" in host.files["/etc/docker/daemon.json"].data
+
+
+def test_who_would_shut_themselves_out_is_told_before_anything_begins(workspace: Workspace) -> None:
+    refused = LoginRefused("web-1: accepts none of 1 keys")
+    for command in (provision, plan_provision):
+        hosts_in(workspace).failures[:] = [refused]
+        with pytest.raises(StateError, match="takes root's rights and keys from debian") as caught:
+            command(workspace, "web-1", how=HowToProvision(root_user="debian"))
+        assert "admins: [debian]" in caught.value.hint
 
 
 def test_a_plan_shows_and_changes_nothing(workspace: Workspace, tmp_path: Path) -> None:
