@@ -121,7 +121,7 @@ def _bare(host: Host, how: HowToProvision, refused: LoginRefused) -> Bare:
     """The host as it is reached before it knows Launchpad. StateError when its provision would shut out who asks."""
     if how.root_user not in ("root", *map(str, host.admins)):
         raise StateError(
-            f"{host.name}: a provision takes root's rights and keys from {how.root_user}: the inventory does not name it",
+            f"{host.name}: a provision takes root's rights and keys from {how.root_user}, who is no admin of it",
             hint=f"write admins: [{how.root_user}] under {host.name} in inventory/hosts.yaml, or log in as root",
         )
     return Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)

@@ -20,7 +20,7 @@ class Check:
 
     name: ClassVar[str]
     """What people read: `NAME is not watched`."""
-    every: ClassVar[float] = 60.0
+    every: float = 60.0
     """Seconds between two looks; at most 60, because the account of a check is stale after 90."""
 
     def __init__(self, host: View, account: Account) -> None:

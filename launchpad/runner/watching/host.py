@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from launchpad.runner import booting
 from launchpad.runner.account import RUN_PROVISION, THE_HOST, Finding
 from launchpad.runner.host import Files
 from launchpad.runner.provision.plan import deviations, observe, wanted
@@ -24,33 +25,42 @@ from launchpad.runner.watching.check import Check
 REBOOT = "/run/reboot-required"
 REBOOT_FOR = "/run/reboot-required.pkgs"
 DNS_SECONDS = 3.0
+SOON_SECONDS = 15.0
 _QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x00\x01"
 """The name servers of the root: every resolver has them."""
 
 
 class Host(Check):
     name = THE_HOST
-    _was_busy = False
+    _was_busy = _found = False
+
+    def pause(self) -> None:
+        # What was found may be over soon: a service that was just restarted.
+        self.every = SOON_SECONDS if self._found else Check.every
+        super().pause()
 
     def is_wanted(self, looked: float) -> bool:
         return super().is_wanted(looked) or (self._was_busy and not self._is_busy())
 
     def _is_busy(self) -> bool:
-        """Whether an operation changes the host: what that has under way is nobody's hand."""
-        return self.host.lock_owner("host") is not None
+        """Whether an operation or a boot changes the host: what those have under way is nobody's hand."""
+        return self.host.lock_owner("host") is not None or booting.is_going_on(self.host)
 
-    def look(self) -> Iterator[Finding]:
+    def look(self) -> list[Finding]:
         host: Any = self.host
         self._was_busy = self._is_busy()
-        if not self._was_busy:
-            yield from look_at_host(host)
-        yield from pending_reboot(host)
         resolvers = host.system.facts(()).resolvers
         self.facts = {"resolvers": list(resolvers)}
-        if not resolvers:
-            yield Finding("dns", "the host has no name server, so its tenants have none")
-        elif not any(answers(address) for address in resolvers):
-            yield Finding("dns", f"no name server answers ({', '.join(resolvers)})")
+        found = [] if self._was_busy else [*look_at_host(host), *_name_servers(resolvers)]
+        self._found = bool(found)
+        return [*found, *pending_reboot(host)]
+
+
+def _name_servers(addresses: Sequence[str]) -> Iterator[Finding]:
+    if not addresses:
+        yield Finding("dns", "the host has no name server, so its tenants have none")
+    elif not any(answers(address) for address in addresses):
+        yield Finding("dns", f"no name server answers ({', '.join(addresses)})")
 
 
 def look_at_host(host: ProvisionHost) -> Iterator[Finding]:

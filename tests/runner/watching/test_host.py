@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from launchpad.runner import paths
+from launchpad.runner import booting, paths
 from launchpad.runner.account import Account, Finding, look_again, read_account
 from launchpad.runner.watching import look_once
 from launchpad.runner.watching.check import Check
-from launchpad.runner.watching.host import REBOOT, REBOOT_FOR, answers, pending_reboot
+from launchpad.runner.watching.host import REBOOT, REBOOT_FOR, SOON_SECONDS, Host, answers, pending_reboot
+from tests.memory.system import BareHost
+from tests.runner.provision.settings import IMAGE, settings
+from tests.runner.provision.test_kill_points import body, run
 from tests.runner.verbs.view import MemoryView
 
 
@@ -113,3 +117,30 @@ def test_between_two_looks_it_waits_its_time_unless_somebody_asks() -> None:
     host.write(paths.LOOK_AGAIN, str(host.elapsed() + 5).encode())
     check.pause()
     assert host.now() - begun < 1
+
+
+class Provisioned(BareHost):
+    def lock_owner(self, name: str) -> Mapping[str, Any] | None:
+        return self.locks.get(name)
+
+
+def test_what_a_boot_or_a_provision_has_under_way_is_no_finding_and_what_was_found_is_looked_at_again_soon() -> None:
+    host = Provisioned(registry={IMAGE})
+    assert run(host, body(settings())) == "done"
+    host.system.resolvers = ()
+    host.files["/etc/docker/daemon.json"].data = b"{}"
+    view: Any = host
+    check = Host(view, Account(host, ()))
+    host.write(booting.BOOTS, b"")
+    assert list(check.look()) == []
+    assert not check.is_wanted(host.elapsed())
+    booting.finish(host)
+    assert check.is_wanted(host.elapsed()), "the boot is over, and it has to look at once"
+    with host.lock("host", {"operation": "provision"}):
+        assert list(check.look()) == []
+    found = [item.message for item in check.look()]
+    assert "/etc/docker/daemon.json was changed" in found
+    assert "the host has no name server, so its tenants have none" in found
+    begun = host.now()
+    check.pause()
+    assert SOON_SECONDS <= host.now() - begun < SOON_SECONDS + 1
