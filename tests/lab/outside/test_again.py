@@ -203,17 +203,23 @@ def test_a_commit_that_is_lost_locks_nobody(here: World, tmp_path: Path, request
         done = stale.launchpad("deploy", "bob", "--after", shown, "--json").json
         holds("whoever has seen it goes on", done["outcome"] == "done" and runs(here, "bob") == first, done)
         holds("it stands in the history", f"deploy --after {shown}" in stale.launchpad("history", "bob", "--steps").out)
-
-        commit(stale, "said badly")
+        commit(stale, "bob as he was")
         stale.launchpad("deploy", "bob")
-        git(stale, "commit", "--quiet", "--amend", "--allow-empty", "--message", "said well")
-        refused = stale.launchpad("deploy", "bob", check=False)
+    git(here, "checkout", "--quiet", ".")
+    git(here, "pull", "--quiet", str(stale.root), "HEAD")
+
+
+@LONG
+def test_an_amended_commit_locks_nobody(here: World, request: pytest.FixtureRequest) -> None:
+    with tallied("outside-b3", request) as holds:
+        commit(here, "said badly")
+        here.launchpad("deploy", "bob")
+        git(here, "commit", "--quiet", "--amend", "--allow-empty", "--message", "said well")
+        refused = here.launchpad("deploy", "bob", check=False)
         holds("an amended commit: nothing but the revision differs", "nothing but the revision" in refused.err, refused)
         shown = refused.err.rpartition("--after ")[2].split()[0]
-        stale.launchpad("deploy", "bob", "--after", shown)
-        holds("an amended commit: it goes on", stale.deploy("bob")["outcome"] == "unchanged")
-    git(here, "checkout", "--quiet", ".")
-    git(here, "pull", "--quiet", str(stale.root), "main")
+        here.launchpad("deploy", "bob", "--after", shown)
+        holds("an amended commit: it goes on", here.deploy("bob")["outcome"] == "unchanged")
 
 
 def test_two_operators_and_one_git(here: World, tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -247,7 +253,7 @@ def test_two_operators_and_one_git(here: World, tmp_path: Path, request: pytest.
         commit(here, "carol")
         other.add_tenant("dave")
         commit(other, "dave")
-        git(here, "fetch", "--quiet", str(other.root), "main")
+        git(here, "fetch", "--quiet", str(other.root), "HEAD")
         git(here, "merge", "--quiet", "FETCH_HEAD")
         refused = here.launchpad("deploy", "dave", check=False)
         holds("two in one slot: the hint names what mends it", "launchpad tenant renumber" in refused.err, refused)
