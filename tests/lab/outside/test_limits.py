@@ -1,4 +1,4 @@
-"""A8. Ports, sockets and connections that one tenant takes from all: asked from inside its containers."""
+"""A8. Ports, sockets, connections and files that one tenant takes from all."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from launchpad.runner import slots
 from tests.lab.cells import PUBLIC, Cell, outside
@@ -74,6 +76,23 @@ for number in range(int(sys.argv[2])):
     except OSError:
         pass
 """
+
+
+HOLES = {
+    "one file of 1 TiB": ("truncate -s 1T huge.img", "marker/huge.img has 1 TiB", "rm huge.img"),
+    "600 files that pretend 200 MiB each": (
+        "mkdir many; for n in $(seq 600); do truncate -s 200M many/$n; done",
+        "the files have 117.2 GiB together",
+        "rm -r many",
+    ),
+    "400 names of one file of 4 MiB": (
+        "head -c 4M /dev/urandom > one; mkdir names; for n in $(seq 400); do ln one names/$n; done",
+        "the files have 1.6 GiB together",
+        "rm -r one names",
+    ),
+}
+AT_ONCE = 60.0
+"""Seconds: what any backup takes on a busy machine. 1 TiB of holes took hours."""
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +200,42 @@ def test_caddy_has_limits(tenants: World, holds: Tally) -> None:
         "Caddy's memory has a limit", 0 < int(said["Memory"]) <= 1 << 30 and said["Memory"] == said["MemorySwap"], said
     )
     holds("Caddy's processes have a limit", 0 < int(said["PidsLimit"]) <= 1024, (said, group))
+
+
+def test_files_of_holes_end_a_backup_and_an_export_at_once(world: World, holds: Tally, tmp_path: Path) -> None:
+    """The seen instance, and brothers that differ in what makes little look like much."""
+    name, here = "holey", "/srv/launchpad/tenants/holey/data/marker"
+    (world.root / "inventory/targets.yaml").write_text("disk: {kind: local, url: /srv/disk}\n")
+    tiers = world.root / "inventory/tiers.yaml"
+    known = yaml.safe_load(tiers.read_text())
+    tiers.write_text(yaml.safe_dump(known | {"kept": {**known["light"], "backup": {"targets": ["disk"]}}}))
+    world.host.exec(["mkdir", "-p", "/srv/disk"])
+    world.launchpad("provision", "web-1", timeout=600)
+    world.add_tenant(name, tier="kept")
+    world.deploy(name)
+    world.wait_for(name)
+    for what, (make, told, gone) in HOLES.items():
+        world.host.exec(["sh", "-euc", f"cd {here}; {make}; chown -R $(stat -c %u:%g .) ."])
+        for number, words in enumerate((("backup", name), ("export", name, "--to", str(tmp_path / "out.tar.gz")))):
+            begun = time.monotonic()
+            done = world.launchpad(*words, check=False)
+            seconds = time.monotonic() - begun
+            holds(
+                f"{what}: the {('backup', 'export')[number]} ends at once, by its name",
+                done.code not in (0, 1) and told in done.err and seconds < AT_ONCE,
+                (done, seconds),
+            )
+        world.host.exec(["sh", "-euc", f"cd {here}; {gone}"])
+    # What fits is kept, and its holes stay holes.
+    world.host.exec(["sh", "-euc", f"cd {here}; truncate -s 200M map; echo end >> map; chown $(stat -c %u:%g .) map"])
+    world.launchpad("backup", name)
+    world.launchpad("restore", name, "--at", newest(world, name), "--yes")
+    size, blocks = map(int, world.host.exec(["stat", "-c", "%s %b", f"{here}/map"]).stdout.split())
+    kept = size > 200 << 20 and blocks * 512 < 4 << 20
+    holds("a file with holes that fits comes back with them", kept, (size, blocks))
+    world.launchpad("retire", name, "--purge", "--yes")
+    assert not os.path.lexists(tmp_path / "out.tar.gz")
+
+
+def newest(world: World, name: str) -> str:
+    return str(world.launchpad("--json", "backups", "list", name).json_document["backups"][0]["id"])
