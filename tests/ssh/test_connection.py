@@ -15,7 +15,9 @@ from benchkit.proxy import Proxy
 
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
 from launchpad.ssh.connection import Connection
+from launchpad.ssh.dialling import dial
 from launchpad.ssh.endpoint import Endpoint
+from launchpad.ssh.execution import Execution
 from launchpad.ssh.identity import Identity
 from launchpad.ssh.known import KnownHosts
 from launchpad.ssh.lines import LONGEST_LINE
@@ -288,3 +290,27 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
+
+
+# --- silence ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_runner_that_says_nothing_is_not_waited_for(sshd: Sshd) -> None:
+    """The connection stands and the host's sshd answers: only the runner hangs."""
+    behave(sshd, hello={"wait": "for-ever"})
+    connection = dial(sshd.endpoint(), identity=sshd.identity)
+    how: dict[str, Any] = {"command": "launchpad-runner", "seconds": None, "silent": 1.0}
+    with Execution(connection.transport, host="web-1", **how) as running:
+        running.send(b'{"protocol":1,"client":"0.1.0","verb":"hello","body":{}}\n')
+        begun = time.monotonic()
+        with pytest.raises(ConnectionLost, match="it said nothing for"):
+            list(running.pieces())
+        assert time.monotonic() - begun < 10
+    connection.close()
+
+
+def test_that_the_runner_is_alive_is_no_part_of_its_answer(sshd: Sshd) -> None:
+    lines = [{"type": "alive"}, {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {"verb": "hello"}}]
+    behave(sshd, hello={"lines": lines})
+    with connect(sshd) as connection:
+        assert [line["type"] for line in connection.exchange("hello", {})] == ["reply"]
