@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.sealing import new_identity, seal
 from launchpad.fleet.secret import Secret
 from launchpad.operations.deploy import deploy_operation
@@ -154,7 +155,8 @@ def requests(heist: Heist) -> dict[str, Any]:
     alice: dict[str, Any] = {"tenant": "alice", "targets": [DISK]}
     _, eves = new_identity()
     own_key = {"REPOSITORY_KEY": {"version": 1, "value": "the-thief's-own-key"}}
-    guess = {"BEACON_TOKEN": {"version": 1, "value": "a guess"}}
+    version = heist.thief.workspace.secrets.versions(TenantName("alice"))[SecretName("BEACON_TOKEN")]
+    guess = {"BEACON_TOKEN": {"version": version, "value": "a guess"}}
     settings = wanted(heist.thief.workspace)
     away = [{"target": EVILS, "credentials": {}}]
     seen = ask("observe", {"tenants": ["alice"], "probes": False})["body"]["tenants"]["alice"]["record"]
