@@ -165,7 +165,7 @@ def test_what_an_image_declares_is_in_the_tenant_s_quota(alice: World, request: 
 
 def test_a_prune_holds_nobody_while_it_waits_for_the_disk(alice: World, request: pytest.FixtureRequest) -> None:
     """Btrfs frees what was removed when its cleaner comes by. Here it does not: `btrfs` is a program that waits."""
-    host, waits = alice.host, 20
+    host, waits = alice.host, 12
     program = f"#!/bin/sh\ncase \"$*\" in *'subvolume sync'*) echo $$ >> /root/syncs; sleep {waits} ;; esac\n"
     host.exec(["cp", "/usr/bin/btrfs", "/root/btrfs"])
     host.write("/root/slow", program + 'exec /root/btrfs "$@"\n')
