@@ -20,7 +20,7 @@ from launchpad.runner import slots
 from tests.lab.world import World, write
 from tests.tally import tallied
 
-DISK = "/var/lib/backups-of-tenants"
+DISK = "/var/backups/tenants"
 LIGHT = {"memory": "128MiB", "cpus": 0.5, "pids": 64, "disk": "256MiB"}
 PASSWORD = "the-store-was-initialised-with-this"
 WATCH = r"""
