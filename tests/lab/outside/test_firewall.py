@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -219,8 +220,10 @@ def test_history_and_status_name_who_opened_it(scene: Scene, holds: Tally) -> No
     until(scene.whole, "it is back")
     said = "chain tenant was changed"
     until(lambda: said in scene.world.launchpad("status", check=False).out, "status names it")
-    history = scene.world.launchpad("history").out
-    holds("history names the process", any("nft, process" in line and said in line for line in history.splitlines()))
+    history = scene.world.launchpad("--json", "history").out
+    holds(
+        "history names the process", re.search(rf"nft, process \d+ changed the firewall \({said}\)", history), history
+    )
     told = scene.world.launchpad("status", "web-1", check=False).out
     holds("status says that this host's table is compared", "compares its table" in told, told)
     scene.watched()
