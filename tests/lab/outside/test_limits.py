@@ -106,7 +106,7 @@ def tenants(world: World) -> Iterator[World]:
     """alice's app has no word for mail; bob's may hand mail in."""
     apps = world.root / "inventory/apps"
     (apps / "mailer.yaml").write_text((apps / "beacon.yaml").read_text())
-    write(apps / "mailer.yaml", name="mailer", egress_ports=[587])
+    write(apps / "mailer.yaml", egress_ports=[587])
     for name, app in (("alice", "beacon"), ("bob", "mailer")):
         world.add_tenant(name, app=app)
         world.deploy(name)
