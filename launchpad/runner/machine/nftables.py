@@ -19,16 +19,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from launchpad.runner import paths
 from launchpad.runner.host import Failed
 from launchpad.runner.machine import traffic
 from launchpad.runner.machine.command import run, succeed
+from launchpad.runner.machine.files import DiskFiles
 from launchpad.runner.view import Change, Gate, Heard
 
 Objects = list[dict[str, Any]]
 
 FIREWALL = "inet launchpad"
 GATE = f"inet {traffic.TABLE}"
-SOCKET = "/run/launchpad/firewall.sock"
+SOCKET = f"{paths.RUN}/firewall.sock"
 """Who writes a byte to it wants to change the table, and gets a moment in which nobody owns it."""
 OWN_NAME = "launchpad-watch"
 """What the kernel calls this thread when it tells of a change; at most 15 characters."""
@@ -113,7 +115,7 @@ class KernelFilter:
             self._events.setblocking(False)
             Path("/proc/thread-self/comm").write_text(OWN_NAME)
             self._asked = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            Path(SOCKET).parent.mkdir(mode=0o755, exist_ok=True)
+            DiskFiles().folder(paths.RUN)  # the tenants' secrets lie below it, and are theirs to read
             Path(SOCKET).unlink(missing_ok=True)
             self._asked.bind(SOCKET)
             self._asked.setblocking(False)

@@ -238,7 +238,10 @@ class LinuxSystem:
         found: dict[tuple[str, tuple[str, ...]], str] = {}
         for user in dict.fromkeys(("root", OPERATORS, *(item.pw_name for item in _people()))):
             context = f"user={user},host=localhost,addr=127.0.0.1"
-            is_now = _sshd_lines(["-C", context], judged)
+            try:
+                is_now = _sshd_lines(["-C", context], judged)
+            except Failed as failed:  # the running sshd goes on, and the next one would not start
+                return (f"sshd does not accept its configuration: {failed.message}",)
             should_be = _sshd_lines(["-f", "/dev/stdin", "-C", context], judged, stdin=ours.encode())
             for keyword in sorted(judged):
                 now, wanted = is_now.get(keyword, ()), should_be.get(keyword, ())
