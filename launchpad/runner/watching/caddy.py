@@ -22,9 +22,8 @@ class Caddy(Check):
     _silent = 0
 
     def look(self) -> Iterator[Finding]:
-        if self._answers() or self.host.read(COMPOSE) is None or booting.is_going_on(self.host):
-            self._silent = 0  # a boot has Docker start it
-            return
+        if self.host.read(COMPOSE) is None or booting.is_going_on(self.host) or self._is_back():
+            return  # a boot has Docker start it
         self.host.wait(AGAIN_SECONDS)  # Docker may just be restarting it
         if self._answers():
             return
@@ -35,14 +34,22 @@ class Caddy(Check):
                     self.host.stop(CADDY_PROJECT, STOP_SECONDS)
                 self.host.up(paths.CADDY, CADDY_PROJECT, {})
         except Busy:
-            return  # an operation on the host starts Caddy itself
+            self._silent = 0  # an operation on the host starts Caddy itself
+            return
         except Failed as failed:
             yield Finding("caddy", f"Caddy cannot be started: {failed.message}", RUN_PROVISION)
             return
         self.host.wait(AGAIN_SECONDS)
-        if self._answers():
-            self._silent = 0
+        self._is_back()
+
+    def _is_back(self) -> bool:
+        """Whether it answers; who was started by the watch is told once."""
+        if not self._answers():
+            return False
+        if self._silent:
             self.account.note("caddy", "Caddy did not answer; the watch started it again")
+        self._silent = 0
+        return True
 
     def _answers(self) -> bool:
         try:

@@ -62,6 +62,21 @@ def test_one_that_does_not_is_started_and_history_has_it() -> None:
     assert [item["message"] for item in done_by_watch(host)] == ["Caddy did not answer; the watch started it again"]
 
 
+def test_one_that_takes_longer_to_come_back_is_in_history_too() -> None:
+    class Slow(CaddyHost):
+        def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
+            self.done.append("up")
+
+        def wait(self, seconds: float) -> None:
+            super().wait(seconds)
+            self.caddy_down = self.caddy_down and self.done.count("up") < 2
+
+    host = Slow(caddy_down=True)
+    host.write(COMPOSE, b"services: {}\n")
+    look(host, times=5)
+    assert len(list(done_by_watch(host))) == 1
+
+
 def test_one_that_runs_and_stays_silent_is_stopped_first() -> None:
     host = provisioned(caddy_down=True, frozen=True)
     look(host, times=MOST_SILENT + 1)
