@@ -19,7 +19,7 @@ from launchpad.journal import Begun, Entry
 from launchpad.operations.following import Submission, follow, submit
 from launchpad.operations.history import read_journal
 from launchpad.operations.identifiers import new_identifier
-from launchpad.operations.outcome import Outcome
+from launchpad.operations.outcome import GOOD, Outcome
 from launchpad.runner.protocol import BESIDE
 from launchpad.workspace import Workspace
 
@@ -129,12 +129,12 @@ def _named(workspace: Workspace, wish: Wish, host: Host, identifier: str, begun:
 
 def _counts(workspace: Workspace, begun: Begun, entries: Sequence[Entry]) -> bool:
     """Whether an operation that is over is still what the command means; `entries` are the newest first."""
-    if begun.kind in REPEATABLE:
-        return False
+    place = next(index for index, one in enumerate(entries) if one.id == begun.id)
+    if begun.kind in REPEATABLE or entries[place].outcome not in GOOD:
+        return False  # what was undone has changed nothing: the command asks for it again
     if begun.kind not in OF_THE_DATA and workspace.clock.now() - begun.at > RECENT_SECONDS:
         return False
-    later = entries[: next(index for index, one in enumerate(entries) if one.id == begun.id)]
-    return begun.kind in CHANGES_NO_RELEASE or all(one.kind in CHANGES_NO_RELEASE for one in later)
+    return begun.kind in CHANGES_NO_RELEASE or all(one.kind in CHANGES_NO_RELEASE for one in entries[:place])
 
 
 def _forget(workspace: Workspace, identifier: str) -> None:

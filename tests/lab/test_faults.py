@@ -145,7 +145,7 @@ def paused(stage: Stage) -> Iterator[Paused]:
 
 
 def test_whoever_is_second_is_told_who_is_first(stage: Stage, paused: Paused) -> None:
-    second = stage.world.launchpad("deploy", "alice", check=False)
+    second = stage.world.launchpad("restart", "alice", check=False)
     assert second.code == LOCKED
     assert f"launchpad attach {paused.identifier}" in second.err
     stage.world.host.exec(["kill", "-CONT", paused.process])

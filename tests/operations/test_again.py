@@ -16,7 +16,6 @@ from launchpad.operations.attach import attach
 from launchpad.operations.confirmation import Confirmation
 from launchpad.operations.deploy import deploy
 from launchpad.operations.following import Patience
-from launchpad.operations.outcome import OperationFailed
 from launchpad.operations.restart import restart
 from launchpad.operations.rollback import Back, plan_rollback, rollback
 from launchpad.operations.snapshot import copy, snapshot
@@ -121,13 +120,12 @@ def test_attach_reports_it_too(fleet: MemoryFleet, workspace: Workspace) -> None
     assert version_in(workspace) == "1.1.0"
 
 
-def test_a_failure_that_nobody_saw_is_told_and_not_tried_again(fleet: MemoryFleet, workspace: Workspace) -> None:
+def test_what_was_undone_has_changed_nothing_and_is_begun_anew(fleet: MemoryFleet, workspace: Workspace) -> None:
     fleet.hosts["web-1"].sick.add(("alice", "1.1.0"))
     with pytest.raises(Killed):
         typed(workspace, on_event=killed_at(OperationStarted))
-    with pytest.raises(OperationFailed):
-        typed(workspace)
-    assert len(fleet.operations("alice", "rollback")) == 1
+    fleet.hosts["web-1"].sick.clear()
+    assert (typed(workspace).version, len(fleet.operations("alice", "rollback"))) == ("1.1.0", 2)
 
 
 def test_what_somebody_did_since_makes_it_another_command(fleet: MemoryFleet, workspace: Workspace) -> None:
