@@ -117,6 +117,8 @@ def test_the_last_lines_of_what_failed_stay(world: World, request: pytest.Fixtur
         script = f"import sqlite3; sqlite3.connect({path!r}).execute('PRAGMA user_version = 9')"
         world.host.exec(["python3", "-c", script])
         left("a start", world.launchpad("start", "carol", check=False), "carol", "the state has schema 9")
+        world.host.exec(["python3", "-c", script.replace("= 9", "= 1")])
+        world.launchpad("start", "carol")
         (kept,) = world.launchpad("--json", "generations", "carol").json_document["generations"][:1]
         folder = f"/srv/launchpad/tenants/carol/generations/{kept['id']}"
         world.host.exec(["btrfs", "property", "set", folder, "ro", "false"])
