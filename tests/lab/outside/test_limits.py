@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,9 +168,10 @@ def test_one_tenant_does_not_take_all_connections(tenants: World, holds: Tally) 
     many = 60_000 if os.environ.get("LAUNCHPAD_EVIDENCE") else 25_000
     words = ["docker", "exec", "-i", Cell.of(tenants, "alice").container, "python3", "-", PUBLIC, str(many)]
     tenants.host.exec(words, stdin=_CONNECTIONS)
-    mine = [str(slots.address(_slot(tenants), index, "a")) for index in range(slots.MOST_SERVICES)]
-    table = tenants.host.exec(["cat", "/proc/net/nf_conntrack"], check=False).stdout.splitlines()
-    taken = sum(any(f"src={address} " in line for address in mine) for line in table)
+    mine = {str(slots.address(_slot(tenants), index, "a")) for index in range(slots.MOST_SERVICES)}
+    table = tenants.host.exec(["cat", "/proc/net/nf_conntrack"]).stdout.splitlines()
+    begun_by = (re.search(r"\bsrc=(\S+)", line) for line in table)
+    taken = sum(found is not None and found[1] in mine for found in begun_by)
     holds(
         "so many connections were tried, and no more are kept",
         MOST_CONNECTIONS * 0.9 < taken <= MOST_CONNECTIONS,
@@ -186,10 +188,6 @@ def _slot(world: World) -> int:
 
 
 def test_caddy_has_limits(tenants: World, holds: Tally) -> None:
-    pid = tenants.host.exec(["docker", "inspect", "-f", "{{.State.Pid}}", "launchpad-caddy"]).stdout.strip()
-    (group,) = [
-        line.partition("::")[2] for line in tenants.host.read(f"/proc/{pid}/cgroup").splitlines() if "::" in line
-    ] or [""]
     said = {
         name: tenants.host.exec(
             ["docker", "inspect", "-f", f"{{{{.HostConfig.{name}}}}}", "launchpad-caddy"]
@@ -199,7 +197,7 @@ def test_caddy_has_limits(tenants: World, holds: Tally) -> None:
     holds(
         "Caddy's memory has a limit", 0 < int(said["Memory"]) <= 1 << 30 and said["Memory"] == said["MemorySwap"], said
     )
-    holds("Caddy's processes have a limit", 0 < int(said["PidsLimit"]) <= 1024, (said, group))
+    holds("Caddy's processes have a limit", 0 < int(said["PidsLimit"]) <= 1024, said)
 
 
 def test_files_of_holes_end_a_backup_and_an_export_at_once(world: World, holds: Tally, tmp_path: Path) -> None:
