@@ -208,6 +208,7 @@ def resolving(world: World, name: str) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
 def test_a_name_without_a_certificate_is_told_with_its_reason_and_mended(
     world: World, request: pytest.FixtureRequest
 ) -> None:
@@ -270,7 +271,7 @@ def test_a_name_without_a_certificate_is_told_with_its_reason_and_mended(
         )
         holds("provision applies the changed authority", until)
         holds("Caddy was not restarted", world.host.exec(caddy).stdout == started)
-        write(world.root / "launchpad.yaml", caddy=_caddy(world) | {"email": "ops@example.com"})
+        write(world.root / "launchpad.yaml", caddy=_caddy(world) | {"acme_email": "ops@example.com"})
         world.launchpad("provision", "web-1", timeout=120)
         runs = world.host.exec(
             ["curl", "-s", "--unix-socket", "/srv/launchpad/caddy/run/admin.sock", "http://127.0.0.1/config/"]
@@ -291,6 +292,7 @@ def _well(done: Done) -> Done | None:
     return done if done.code == 0 else None
 
 
+@pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
 def test_a_tenants_room_is_watched_and_one_command_says_whose_it_is(
     world: World, request: pytest.FixtureRequest
 ) -> None:
