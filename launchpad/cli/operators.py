@@ -72,14 +72,16 @@ def add_operator(
     made = _operator(name, keys, signs=signs, reads=reads)
     with interrupted_kindly(session), telling(session.output) as on_event:
         done = add_operator(session.workspace, made, on_event=on_event)
-    _report(session, done, f"{name} operates the fleet")
-    session.output.say("next: git add -A; git commit; git push, so that the new operator can clone it")
+    _report(session, done, f"{name} operates the fleet", "so that the new operator can clone it")
 
 
 @app.command("remove", epilog="Example: launchpad operator remove bob")
 def remove_operator(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete.operators)],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="As `launchpad operator list` has it.", autocompletion=complete.operators),
+    ],
     yes: YesOption = False,
 ) -> None:
     """Take NAME's access away: launchpad.yaml, every secret, every host and its open logins, every key of backups.
@@ -89,13 +91,14 @@ def remove_operator(
     """
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly
-    from launchpad.operations.operators import remove_operator
+    from launchpad.operations.operators import removable, remove_operator
 
     session = Session.of(ctx)
+    removable(session.workspace, session.workspace.fleet.load(), name)
     confirm(session, f"Take {name}'s access away, on every host?", yes=yes)
     with interrupted_kindly(session), telling(session.output) as on_event:
         done = remove_operator(session.workspace, name, on_event=on_event)
-    _report(session, done, f"{name} does not operate the fleet any more")
+    _report(session, done, f"{name} does not operate the fleet any more", f"so that no clone lets {name} in again")
 
 
 def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
@@ -116,7 +119,7 @@ def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
         raise InventoryError(f"{keys}: not what `launchpad --json key show` prints", hint=hint) from error
 
 
-def _report(session: Session, done: Followed, first: str) -> None:
+def _report(session: Session, done: Followed, first: str, why: str) -> None:
     lines = [first]
     if done.resealed:
         lines.append(f"sealed anew: {', '.join(done.resealed)}")
@@ -131,6 +134,7 @@ def _report(session: Session, done: Followed, first: str) -> None:
         )
         lines.append(f"be read by {done.operator} wherever the credentials of a target still work for them.")
     session.output.result(done.as_json(), "\n".join(lines))
+    session.output.say(f"next: git add -A; git commit; git push, {why}")
     left = [
         *(f"{host}: {why}" for host, why in done.hosts.items() if why),
         *(f"the key of {tenant}'s backups: {why}" for tenant, why in done.rewrapped.items() if why),

@@ -42,6 +42,11 @@ class Operator(Model):
     recipients: tuple[Recipient, ...] = ()
     """In launchpad.yaml: the person's age public keys, for which every secret of the fleet is sealed."""
 
+    @property
+    def public(self) -> frozenset[str]:
+        """Each key of the person, of any kind, without its comment."""
+        return frozenset(" ".join(str(key).split()[:2]) for key in (*self.keys, *self.signing_keys, *self.recipients))
+
     def findings(self) -> Iterator[Finding]:
         if self.name == RECOVERY:
             yield Finding(("name",), f"{RECOVERY} is what the emergency kit's operator is called", "another name")

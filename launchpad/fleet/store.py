@@ -84,7 +84,7 @@ class FleetStore(Protocol):
         """Write down whom the emergency kit is; StateError when there is one already."""
 
     def add_operator(self, operator: Operator) -> None:
-        """Write an operator into launchpad.yaml; StateError when there is one of that name."""
+        """Write an operator into launchpad.yaml; StateError when there is one of that name, or with one of the keys."""
 
     def remove_operator(self, name: OperatorName) -> None:
         """Take the operator out of launchpad.yaml."""
@@ -229,6 +229,12 @@ class FolderStore:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             if any(item.name == operator.name for item in fleet.defaults.operators):
                 raise StateError(f"operator {operator.name} exists already", hint="launchpad operator list")
+            other = next((item for item in fleet.defaults.operators if item.public & operator.public), None)
+            if other is not None:  # else that key would still get in when one of the two is removed
+                raise StateError(
+                    f"operator {other.name} has a key of {operator.name} already",
+                    hint=f"each operator needs keys of their own; on {operator.name}'s machine: launchpad key make",
+                )
             record = {key: item for key, item in operator.model_dump(mode="json").items() if item}
             before = snapshot.files[SETTINGS_FILE]
             return {SETTINGS_FILE: with_list_item(SETTINGS_FILE, before, key="operators", record=record)}

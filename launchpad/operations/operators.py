@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from launchpad.errors import LaunchpadError, StateError
+from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.fleet import Fleet, readers, signers
 from launchpad.fleet.host import Operator
+from launchpad.fleet.keys import public_half
 from launchpad.fleet.names import TenantName
 from launchpad.fleet.readiness import protected
 from launchpad.operations.host_settings import host_settings
@@ -76,10 +77,7 @@ def remove_operator(workspace: Workspace, name: str, *, on_event: OnEvent = igno
     """Take the operator out of launchpad.yaml, and have everything follow; with what they could read. StateError for
     oneself, and where nobody would be left who signs or reads."""
     fleet = workspace.fleet.load()
-    operator = next((item for item in fleet.defaults.operators if item.name == name), None)
-    if operator is None:
-        raise StateError(f"no operator {name} in launchpad.yaml", hint="launchpad operator list")
-    _judge(workspace, fleet, operator)
+    operator = removable(workspace, fleet, name)
     could_read = tuple(_readable(workspace, fleet)) if operator.recipients else ()
     workspace.fleet.remove_operator(operator.name)
     return replace(_followed(workspace, name, on_event), rotate=could_read)
@@ -102,17 +100,36 @@ def access(workspace: Workspace) -> dict[str, str]:
     return {name: _why(name, item) if isinstance(item, LaunchpadError) else item for name, item in said.items()}
 
 
-def _judge(workspace: Workspace, fleet: Fleet, operator: Operator) -> None:
+def removable(workspace: Workspace, fleet: Fleet, name: str) -> Operator:
+    """The operator of that name; StateError when there is none, and where `remove_operator` would refuse."""
+    operator = next((item for item in fleet.defaults.operators if item.name == name), None)
+    if operator is None:
+        raise StateError(f"no operator {name} in launchpad.yaml", hint="launchpad operator list")
     rest = fleet.defaults.model_copy(
         update={"operators": tuple(item for item in fleet.defaults.operators if item.name != operator.name)}
     )
-    if operator.name == workspace.settings.operator:
-        raise StateError(f"{operator.name} is you: a host is changed by who gets in afterwards", hint="ask a colleague")
+    if operator.name == _myself(workspace, fleet):
+        raise StateError(
+            f"{name} is you, and nobody removes themselves: a host is changed by who gets in afterwards",
+            hint=f"another operator types: launchpad operator remove {name}",
+        )
     people = {name for name, keys in signers(rest).items() if keys} - {"recovery"}
     if not people:
-        raise StateError(f"without {operator.name} nobody could sign a change of a host", hint="launchpad operator add")
+        raise StateError(f"without {name} nobody could sign a change of a host", hint="launchpad operator add")
     if not readers(rest):
-        raise StateError(f"without {operator.name} nobody could read the secrets", hint="launchpad operator add")
+        raise StateError(f"without {name} nobody could read the secrets", hint="launchpad operator add")
+    return operator
+
+
+def _myself(workspace: Workspace, fleet: Fleet) -> str:
+    """Who of the operators has this machine's SSH key; two people may have one login name, which counts else."""
+    try:
+        own = public_half(workspace.settings.ssh_key) if workspace.settings.ssh_key else ""
+    except StateError:
+        own = ""
+    key = " ".join(str(own).split()[:2])
+    mine = (str(item.name) for item in fleet.defaults.operators if key in item.public)
+    return next(mine, str(workspace.settings.operator))
 
 
 def _readable(workspace: Workspace, fleet: Fleet) -> Iterator[Readable]:
@@ -174,4 +191,5 @@ def _rewrapped(workspace: Workspace, fleet: Fleet, name: str, hosts: Mapping[str
 
 
 def _why(host: str, error: LaunchpadError) -> str:
-    return f"{error.message.removeprefix(f'{host}: ')}; then launchpad provision {host}"
+    first = f"{error.hint}; " if isinstance(error, InventoryError) and error.hint else ""
+    return f"{error.message.removeprefix(f'{host}: ')}; next: {first}launchpad provision {host}"

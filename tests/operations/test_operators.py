@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from launchpad.fleet.host import Operator
 from launchpad.fleet.names import SecretName, TargetName
 from launchpad.fleet.sealing import Identity, new_identity
 from launchpad.fleet.secret import Secret
-from launchpad.operations.operators import access, add_operator, remove_operator
+from launchpad.operations.operators import access, add_operator, removable, remove_operator
 from launchpad.operations.provision import provision
 from launchpad.workspace import Workspace
 from tests.operations.test_provision import change, hosts_in, make_key, workspace
@@ -48,6 +49,8 @@ def test_who_joins_gets_in_and_reads(workspace: Workspace, bob: Operator, tmp_pa
     assert provision(workspace, "web-1").outcome == "unchanged" and access(workspace) == {"web-1": ""}
     with pytest.raises(StateError, match="bob exists already"):
         add_operator(workspace, bob)
+    with pytest.raises(StateError, match="operator bob has a key of bobby already"):
+        add_operator(workspace, bob.model_copy(update={"name": "bobby", "recipients": ()}))
 
 
 def test_who_leaves_is_let_in_nowhere_and_what_they_read_is_named(
@@ -67,7 +70,7 @@ def test_a_host_that_was_not_reached_is_listed_until_it_was(workspace: Workspace
     add_operator(workspace, bob)
     hosts_in(workspace).failures = [HostError("web-1: connection refused")] * 9
     done = remove_operator(workspace, "bob")
-    assert not done.complete and done.hosts == {"web-1": "connection refused; then launchpad provision web-1"}
+    assert not done.complete and done.hosts == {"web-1": "connection refused; next: launchpad provision web-1"}
     hosts_in(workspace).failures = []
     assert access(workspace) == {"web-1": "does not follow launchpad.yaml yet: launchpad provision web-1"}
     provision(workspace, "web-1")
@@ -79,6 +82,16 @@ def test_who_may_not_be_removed(workspace: Workspace, bob: Operator, name: str, 
     add_operator(workspace, bob)
     with pytest.raises(StateError, match=says):
         remove_operator(workspace, name)
+
+
+def test_the_key_says_who_is_typing_where_two_have_one_login_name(
+    workspace: Workspace, bob: Operator, tmp_path: Path
+) -> None:
+    add_operator(workspace, bob)
+    other = replace(workspace, settings=replace(workspace.settings, ssh_key=tmp_path / "bob"))
+    assert removable(other, other.fleet.load(), "alice").name == "alice"
+    with pytest.raises(StateError, match="bob is you"):
+        removable(other, other.fleet.load(), "bob")
 
 
 def test_the_last_who_signs_stays(workspace: Workspace, bob: Operator) -> None:
