@@ -140,7 +140,7 @@ def leave(session: Session, failed: Any) -> None:
     """Say who did not answer, beside what the others said, and leave with the exit code: the one error's, or that of
     several (8)."""
     failures: dict[str, LaunchpadError] = dict(failed)
-    for error in failures.values():
+    for error in _once(failures).values():
         session.output.warn(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
     _leave(failures)
 
@@ -148,7 +148,7 @@ def leave(session: Session, failed: Any) -> None:
 def leave_lines(session: Session, failed: Any) -> None:
     """The same of a command that prints a line for each of several, for those of which it failed."""
     failures: dict[str, LaunchpadError] = dict(failed)
-    for name, error in failures.items():
+    for name, error in failures.items() if session.json else _once(failures).items():
         if session.json:
             session.output.item({"name": name, "error": error.as_dict()}, "")
         else:
@@ -159,7 +159,13 @@ def leave_lines(session: Session, failed: Any) -> None:
 def _leave(failures: dict[str, LaunchpadError]) -> None:
     if failures:
         codes = {error.exit_code for error in failures.values()}
-        raise typer.Exit(codes.pop() if len(failures) == 1 else 8)
+        raise typer.Exit(codes.pop() if len(_once(failures)) == 1 else 8)
+
+
+def _once(failures: dict[str, LaunchpadError]) -> dict[str, LaunchpadError]:
+    """Each error once: a mistake that is two tenants', such as a slot that both have, is one."""
+    said = {error.message: name for name, error in reversed(failures.items())}
+    return {name: error for name, error in failures.items() if said[error.message] == name}
 
 
 def warn_unprotected(session: Session) -> None:

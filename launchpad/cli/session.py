@@ -83,9 +83,14 @@ class Session:
     def warn_of_left_out(self) -> None:
         """Say which tenants' files are wrong, unless the command has said so itself."""
         if "workspace" in self.__dict__:
+            mistakes: dict[str, list[str]] = {}
             for name, item in self.workspace.fleet.left_out.items():
                 if name not in self._told:
-                    self.output.warn(f"{name} is not whole: {item.mistakes[0]}; launchpad check says all")
+                    mistakes.setdefault(str(item.mistakes[0]), []).append(name)
+            for mistake, names in mistakes.items():
+                is_are = "is" if len(names) == 1 else "are"
+                out = "" if names == ["the fleet"] else f"{' and '.join(names)} {is_are} left out: "
+                self.output.warn(f"{out}{mistake}; launchpad check reports every mistake")
 
     @property
     def interactive(self) -> bool:

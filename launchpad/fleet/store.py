@@ -290,11 +290,12 @@ class FolderStore:
         with writing(self.root):
             before = Snapshot.take(self.root)
             was = self._parse(before) if despite else parse(before, shipped_apps(self._templates))
-            changes = change(before, was)
+            changes, last = change(before, was), self._last
             try:
                 fleet = self._parse(before.with_changes(changes))
                 _refuse_newly_wrong(was, fleet)
             except InventoryMistakes as error:
+                self._last = last  # what was refused is nobody's inventory, and nothing is left out of it
                 raise InventoryMistakes(error.mistakes, hint="nothing was changed") from error
             self._commit(before, changes)
             return fleet

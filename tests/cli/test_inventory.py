@@ -78,7 +78,7 @@ def test_key_make_makes_what_is_missing(empty: Terminal, monkeypatch: pytest.Mon
     assert (refused.code, "hint: launchpad key make\n" in refused.err) == (4, True)
     made = empty.ok("key", "make")
     assert sorted(Path(line).name for line in made.out.splitlines()) == ["identity", "signing_ed25519", "ssh_ed25519"]
-    assert "next: launchpad key show" in made.err
+    assert "next: launchpad --json key show > keys.json" in made.err
     assert empty.ok("key", "make").out == "nothing to do: every key is there\n"
     empty.ok("key", "show")
 
@@ -176,7 +176,7 @@ def test_a_tenant_comes_and_goes(terminal: Terminal, monkeypatch: pytest.MonkeyP
         ),
         (("app", "show", "openclow"), 3, "did you mean openclaw?"),
         (("secret", "set", "alice", "ANTHROPIC_KEY"), 3, "did you mean ANTHROPIC_API_KEY?"),
-        (("secret", "set", "bob", "API_KEY"), 2, "the secret is empty"),
+        (("secret", "set", "bob", "API_KEY"), 2, "API_KEY is empty"),
         (("secret", "rotate", "bob", "API_KEY"), 3, "is not generated"),
         (("secret", "remove", "bob", "API_KEY", "--yes"), 3, "bob has no secret API_KEY"),
         (("schema", "tenants"), 2, "tenants"),
@@ -295,3 +295,18 @@ def test_without_a_workspace_the_hint_makes_one(empty: Terminal) -> None:
     printed = empty("tenant", "list")
     assert printed.code == 3
     assert "hint: launchpad init" in printed.err
+
+
+def test_a_slot_that_two_tenants_have_is_said_once(terminal: Terminal) -> None:
+    tenants = terminal.root / "inventory/tenants"
+    (tenants / "carol.yaml").write_text((tenants / "bob.yaml").read_text().replace("bob.", "carol."))
+    printed = terminal.ok("tenant", "list")
+    assert printed.err.count("belongs to") == 1 and "bob" in printed.out + printed.err
+    assert " are left out: " in printed.err
+    drilled = terminal("drill", "--all")
+    assert (drilled.code, drilled.err.count("belongs to")) == (3, 1)
+
+
+def test_who_is_to_be_removed_is_looked_for_before_it_is_asked(terminal: Terminal) -> None:
+    printed = terminal("operator", "remove", "zoe")
+    assert printed.code == 4 and "no operator zoe in launchpad.yaml" in printed.err

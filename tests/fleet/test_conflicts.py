@@ -8,7 +8,8 @@ import pytest
 
 from launchpad.errors import StateError
 from launchpad.fleet.mistakes import InventoryMistakes
-from launchpad.fleet.names import HostName, TenantName, VersionName
+from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
+from launchpad.fleet.store import NewTenant
 from tests.fleet.inventory import RIGHT, store, write
 
 ALICE, BOB, CAROL = (f"inventory/tenants/{name}.yaml" for name in ("alice", "bob", "carol"))
@@ -92,3 +93,16 @@ def test_a_host_that_two_clones_made_too_full_takes_nobody_and_ends_nothing(tmp_
     fleet.judge_tenant_host(TenantName("carol"), host)
     fleet.set_tenant_host(TenantName("carol"), host, replaces=HostName("web-1"))
     assert fleet.load().tenant("carol").host == host, "who leaves it is let go"
+
+
+def test_an_edit_that_is_refused_leaves_nobody_out(tmp_path: Path) -> None:
+    fleet = store(write(tmp_path, {}))
+    before = fleet.load()
+    domain = str(before.tenant("alice").domains[0])
+    new = NewTenant(
+        name=TenantName("dave"), app=AppName("echo"), tier=TierName("light"), host=HostName("web-1"),
+        domains=(DomainName(domain),),
+    )  # fmt: skip
+    with pytest.raises(InventoryMistakes, match="belongs to alice"):
+        fleet.add_tenant(new)
+    assert fleet.left_out == {}
