@@ -47,7 +47,7 @@ def make(
     from launchpad.operations.kit import kit
 
     session = Session.of(ctx)
-    passphrase = read_secret("a new passphrase for the kit")
+    passphrase = read_secret("the kit's new passphrase")
     if sys.stdin.isatty() and read_secret("the same again") != passphrase:
         raise StateError("the two passphrases differ, nothing was changed")
     made = kit(session.workspace, file, passphrase=passphrase)
@@ -60,7 +60,7 @@ def make(
         say(f"next, so that hosts know the kit: {'; '.join(f'launchpad provision {host}' for host in fleet.hosts)}")
     say("next, for the keys of earlier backups: launchpad backups rewrap --all")
     if any(target.kind != "local" for target in fleet.targets.values()):
-        say("next, what the kit begins with: launchpad backup --this-workspace; then: launchpad kit test FILE")
+        say(f"next, what the kit begins with: launchpad backup --this-workspace; then: launchpad kit test {file}")
     else:
         say("this page names no place yet: write a target over the network into inventory/targets.yaml,")
         say("take recovery: out of launchpad.yaml, and make another kit")
@@ -85,7 +85,7 @@ def test(ctx: typer.Context, file: KitFile) -> None:
         done = try_kit(workspace, contents, how=How(progress=progress))
     lines = [f"{name}: {text}" for name, text in done.problems.items()]
     ways = f"{done.secrets} secrets, {len(done.places)} targets, {len(done.backups)} backups, {len(done.hosts)} hosts"
-    first = f"the kit opens everything: {ways}" if done.good else f"the kit does not open everything, of {ways}:"
+    first = f"the kit opens everything: {ways}" if done.good else f"the kit does not open everything, tried: {ways}"
     session.output.result(done.as_json(), "\n".join([first, *(f"  {line}" for line in lines)]))
     session.output.say(f"this is written down in {RECORD}; commit it")
     if not done.good:
@@ -96,7 +96,9 @@ def test(ctx: typer.Context, file: KitFile) -> None:
 def open_kit(
     ctx: typer.Context,
     file: KitFile,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the workspace comes; not there yet.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the workspace is written; must not exist yet.")
+    ],
 ) -> None:
     """Bring the workspace back from the kit alone, on a machine that never saw it.
 

@@ -6,6 +6,7 @@ import sys
 
 from launchpad.cli.session import Session
 from launchpad.errors import StateError
+from launchpad.fleet.malformed import Malformed
 from launchpad.fleet.secret import LONGEST_SECRET, Secret
 
 
@@ -25,11 +26,17 @@ def read_secret(name: str) -> Secret:
     if sys.stdin.isatty():
         from getpass import getpass
 
-        return Secret(getpass(f"{name} (not shown): ", stream=sys.stderr))
+        return _secret(name, getpass(f"{name} (not shown): ", stream=sys.stderr))
     content = sys.stdin.buffer.read(LONGEST_SECRET + 2)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         # without its cause, which quotes the value
         raise StateError(f"{name}: standard input is not UTF-8", hint="base64-encode what is no text") from None
-    return Secret(text.removesuffix("\n").removesuffix("\r"))
+    return _secret(name, text.removesuffix("\n").removesuffix("\r"))
+
+
+def _secret(name: str, text: str) -> Secret:
+    if not text:
+        raise Malformed(f"{name} is empty", expected="at least one character")
+    return Secret(text)

@@ -65,7 +65,12 @@ def saved_workspace(contents: Contents, *, how: How = HERE) -> Saved:
             return workspace_at(place, contents, how=how)
         except LaunchpadError as error:
             said.append(error.message)
-    raise ServiceError(f"no place has the workspace: {'; '.join(said) or 'the kit names none over the network'}")
+    if not said:
+        raise StateError(
+            "the kit names no target over the network, so no workspace can come back",
+            hint="clone the workspace from Git: the kit's keys are in place, and open it",
+        )
+    raise ServiceError(f"no target gives the workspace back: {'; '.join(said)}", hint="the same command tries again")
 
 
 def workspace_at(place: Place, contents: Contents, *, how: How = HERE) -> Saved:

@@ -87,7 +87,7 @@ def try_kit(workspace: Workspace, contents: Contents, *, how: How = HERE) -> Tri
         places={str(target.name): _said(whole, target) for target in remote},
         backups=_backups(workspace, fleet, how),
         hosts={
-            name: said.message if isinstance(said, LaunchpadError) else ""
+            name: said.message.removeprefix(f"{name}: ") if isinstance(said, LaunchpadError) else ""
             for name, said in fanout(
                 sorted(map(str, fleet.hosts)),
                 lambda name: _enter(workspace, fleet.host(name)),

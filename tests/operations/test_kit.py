@@ -248,7 +248,7 @@ def test_the_workspace_comes_back_with_its_history(workspace: Workspace, host: M
     with pytest.raises(StateError, match="is there already"):
         unpack(found, file.parent / "back")
     saved.clear()
-    with pytest.raises(ServiceError, match="no place has the workspace: offsite: no workspace"):
+    with pytest.raises(ServiceError, match="no target gives the workspace back: offsite: no workspace"):
         saved_workspace(contents, how=how)
 
 
