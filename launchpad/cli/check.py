@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command("check", epilog="Example: launchpad check")
 def check(ctx: typer.Context) -> None:
-    """Say every mistake in the inventory, with file and line; exit code 3 when there is one.
+    """Report every mistake in the inventory, with file and line; exit code 3 when there is one.
 
     Says also what is still to do before each tenant can be deployed, which is no mistake.
     """

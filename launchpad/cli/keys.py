@@ -55,7 +55,10 @@ def make_keys(ctx: typer.Context) -> None:
     text = "\n".join(f"made the key {path}" for path in made) or "nothing to do: every key is there"
     session.output.result({"keys_made": [str(path) for path in made]}, text)
     if made:
-        session.output.say("next: launchpad key show; someone who is let in writes them into launchpad.yaml")
+        session.output.say(
+            "next: launchpad --json key show > keys.json; send keys.json to an operator who is let in, who types:"
+        )
+        session.output.say("  launchpad operator add NAME --keys keys.json")
 
 
 def _known(session: Session, public: dict[str, str]) -> dict[str, bool] | None:

@@ -23,7 +23,7 @@ class Entry:
 SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Workspace": (
         Entry("init", "Make a workspace that works as it stands.", "init"),
-        Entry("check", "Say every mistake in the inventory.", "check"),
+        Entry("check", "Report every mistake in the inventory.", "check"),
         Entry("schema", "Print the JSON Schema of the inventory's files, for editors.", "schema"),
         Entry("key", "Show and make this operator's keys.", "keys", group=True),
         Entry("operator", "Add, list and remove who operates the fleet.", "operators", group=True),

@@ -248,12 +248,11 @@ def certificates(
     """
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import moment, short_moment
-    from launchpad.errors import StateError
     from launchpad.operations import certificates as asking
 
     session = Session.of(ctx)
     if retry and len(names or ()) != 1:
-        raise StateError("--retry needs the name of one tenant", hint="launchpad certificates TENANT --retry")
+        raise typer.BadParameter("--retry needs the name of one tenant", ctx=ctx)
     found = (
         asking.retry(session.workspace, (names or [""])[0])
         if retry
@@ -265,7 +264,9 @@ def certificates(
         since = f" since {short_moment(item.since, now=now)}" if item.since else ""
         rows.append((item.tenant, item.name, stands + since))
     records = [item.as_json() for item in found.found]
-    session.output.result(records, Table(("tenant", "name", "certificate"), tuple(rows), "no names", firm=("name",)))
+    session.output.result(
+        records, Table(("tenant", "name", "certificate"), tuple(rows), "no certificates to show", firm=("name",))
+    )
     for item in found.found:
         if item.why:
             session.output.say(f"{item.name}: {item.why}")
@@ -305,7 +306,7 @@ def usage(ctx: typer.Context, names: Names = None) -> None:
         rows.append((host, "free for tenants' data", of(disk["free"], disk["total"]), "", ""))
         rows.append((host, "free for images", size(item["images_free"]), "", ""))
     headings = ("host", "what", "disk", "", "memory")
-    session.output.result(said, Table(headings, tuple(rows), "no hosts"))
+    session.output.result(said, Table(headings, tuple(rows), "no usage to show"))
     leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
 
 

@@ -16,7 +16,7 @@ EXAMPLE = Path(__file__).parents[1] / INVENTORY
 TIERS = EXAMPLE / "tiers.yaml"
 
 _SETTINGS = """\
-# What holds for the whole fleet. `launchpad check` says every mistake in this folder.
+# What holds for the whole fleet. `launchpad check` reports every mistake in this folder.
 
 # Who operates the fleet. keys: SSH keys that may run Launchpad's runner on every host. signing_keys: may sign a new
 # runner, and a change of a host's settings. recipients: age public keys that can read the secrets in inventory/secrets.
