@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from launchpad.cli.output import GREEN, YELLOW
+from launchpad.cli.output import GREEN, YELLOW, Line
 from launchpad.cli.session import Session
 from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.readiness import crowded, readiness, unprotected
@@ -18,7 +18,7 @@ app = typer.Typer()
 def check(ctx: typer.Context) -> None:
     """Report every mistake in the inventory, with file and line; exit code 3 when there is one.
 
-    Says also what is still to do before each tenant can be deployed, which is no mistake.
+    Reports also what is still to do before each tenant can be deployed, which is no mistake.
     """
     session = Session.of(ctx)
     workspace = session.workspace
@@ -39,25 +39,23 @@ def check(ctx: typer.Context) -> None:
         "targets": len(fleet.targets),
     }
     summary = ", ".join(f"{count} {noun if count != 1 else noun[:-1]}" for noun, count in counts.items())
-    lines = [session.output.styled(f"no mistakes: {summary}", GREEN)]
+    lines = [Line(f"no mistakes: {summary}", GREEN)]
     if notes:
-        lines.append(session.output.styled("still to do before a deploy:", YELLOW))
-        lines += [f"  {note.about}: {note.what}\n    {note.hint}" for note in notes]
+        lines.append(Line("still to do before a deploy:", YELLOW))
+        lines += [Line(f"  {note.about}: {note.what}\n    {note.hint}") for note in notes]
     short = crowded(fleet)
     if short:
-        lines.append(
-            session.output.styled("upgrades may find no memory for a rehearsal, and are refused then:", YELLOW)
-        )
-        lines += [f"  {note.about}: {note.what}\n    {note.hint}" for note in short]
+        lines.append(Line("upgrades may find no memory for a rehearsal, and are refused then:", YELLOW))
+        lines += [Line(f"  {note.about}: {note.what}\n    {note.hint}") for note in short]
     bare = unprotected(fleet)
     if bare:
-        lines.append(session.output.styled("without backups, by their tiers:", YELLOW) + f" {', '.join(bare)}")
+        lines.append(Line("without backups, by their tiers:", YELLOW, f" {', '.join(bare)}"))
     elif fleet.targets and fleet.defaults.recovery is None:
-        lines.append(session.output.styled("no emergency kit:", YELLOW) + " launchpad kit make FILE makes one")
+        lines.append(Line("no emergency kit:", YELLOW, " launchpad kit make FILE makes one"))
     if loose := stale(workspace):
         title = "not sealed for all whom launchpad.yaml names (recipients and recovery): launchpad secret reseal"
-        lines.append(session.output.styled(title, YELLOW))
-        lines += [f"  {owner}: {', '.join(names)}" for owner, names in loose.items()]
+        lines.append(Line(title, YELLOW))
+        lines += [Line(f"  {owner}: {', '.join(names)}") for owner, names in loose.items()]
     told = {"mistakes": [], "notes": [note.as_dict() for note in notes], "unprotected": bare, "stale": loose}
     told["crowded"] = [note.as_dict() for note in short]
-    session.output.result(told | counts, "\n".join(lines))
+    session.output.result(told | counts, lines)

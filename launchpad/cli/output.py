@@ -32,6 +32,15 @@ class Table:
     """Headings of columns that are never folded: what people copy."""
 
 
+@dataclass(frozen=True)
+class Line:
+    """A line of a result that begins in a style (an SGR code) and goes on plainly."""
+
+    begins: str
+    style: str = ""
+    rest: str = ""
+
+
 PLAIN = {"✓": "+", "✗": "x", "↶": "<", "•": "*", "→": "->", "…": "...", "—": "-"}
 """What stands for a mark on a terminal whose encoding does not have it."""
 
@@ -63,12 +72,16 @@ class Output:
         self._ascii = not (getattr(self.stdout, "encoding", "") or "utf-8").lower().startswith("utf")
         """JSON of another encoding than UTF-8 would be none."""
 
-    def result(self, data: Any, text: str | Table) -> None:
+    def result(self, data: Any, text: str | Table | Sequence[Line]) -> None:
         """The command's one result: `data` as a JSON document, or `text` for people."""
         if self.json:
             self.document(data)
+        elif isinstance(text, Table):
+            self._print(self.stdout, self._table(text))
         else:
-            self._print(self.stdout, self._table(text) if isinstance(text, Table) else safe(text))
+            lines = [Line(text)] if isinstance(text, str) else text
+            shown = (self.styled(safe(line.begins), line.style) + safe(line.rest) for line in lines)
+            self._print(self.stdout, "\n".join(shown))
 
     def document(self, data: Any) -> None:
         """The command's one result where JSON is what it is, also for people."""

@@ -144,20 +144,21 @@ def test_no_colour_off_a_terminal(terminal: Terminal) -> None:
     ("variables", "options", "coloured"),
     [({}, (), True), ({"NO_COLOR": "1"}, (), False), ({}, ("--no-color",), False), ({"TERM": "dumb"}, (), False)],
 )
+@pytest.mark.parametrize("words", [("tenant", "list"), ("check",)])
 def test_colour_on_a_terminal(
-    terminal: Terminal, variables: dict[str, str], options: tuple[str, ...], coloured: bool
+    terminal: Terminal, words: tuple[str, ...], variables: dict[str, str], options: tuple[str, ...], coloured: bool
 ) -> None:
     import pty
 
     parent, child = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", **variables}
-    command = [sys.executable, "-c", "from launchpad.cli import main; main()", "tenant", "list", *options]
+    command = [sys.executable, "-c", "from launchpad.cli import main; main()", *words, *options]
     subprocess.run(command, stdout=child, stdin=subprocess.DEVNULL, env=environment, check=True, cwd=terminal.root)
     os.close(child)
     printed = os.read(parent, 65536)
     os.close(parent)
     assert b"alice" in printed
-    assert (b"\x1b[" in printed) is coloured
+    assert ((b"\x1b[" in printed), rb"\x1b" in printed) == (coloured, False)
 
 
 @pytest.mark.parametrize("words", ["backup", "drill", "backups forget", "backups rewrap", "backups verify"])
