@@ -161,7 +161,7 @@ def find_root(named: Path | None, *, start: Path) -> Path:
             return folder.resolve()
     raise InventoryError(
         f"no workspace: neither {start} nor a folder above it has a {SETTINGS_FILE}",
-        hint="launchpad init makes one here; -w FOLDER names another",
+        hint="launchpad init FOLDER makes one; -w FOLDER names one that is there",
     )
 
 

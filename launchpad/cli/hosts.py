@@ -100,8 +100,10 @@ def show_host(ctx: typer.Context, name: HostArgument) -> None:
 def remove_host(ctx: typer.Context, name: HostArgument, yes: YesOption = False) -> None:
     """Take a host without tenants out of the inventory. Changes nothing on the host."""
     session = Session.of(ctx)
-    host = session.workspace.fleet.load().host(name)
-    confirm(session, f"Take host {host.name} ({host.address}) out of the inventory?", yes=yes)
+    fleet = session.workspace.fleet.load()
+    host = fleet.host(name)
+    if not fleet.tenants_of(host.name):  # else it is refused, and nobody need be asked
+        confirm(session, f"Take host {host.name} ({host.address}) out of the inventory?", yes=yes)
     session.workspace.fleet.remove_host(host.name)
     session.output.result({"removed": host.name}, f"host {host.name} is out of the inventory")
 

@@ -44,9 +44,10 @@ def make(
     from launchpad.cli.planning import leave
     from launchpad.cli.prompts import read_secret
     from launchpad.errors import StateError
-    from launchpad.operations.kit import kit
+    from launchpad.operations.kit import kit, makeable
 
     session = Session.of(ctx)
+    makeable(session.workspace, file)
     passphrase = read_secret("the kit's new passphrase")
     if sys.stdin.isatty() and read_secret("the same again") != passphrase:
         raise StateError("the two passphrases differ, nothing was changed")

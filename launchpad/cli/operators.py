@@ -105,7 +105,12 @@ def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
     from pydantic import ValidationError
 
     from launchpad.fleet.host import Operator
+    from launchpad.fleet.malformed import Malformed
+    from launchpad.fleet.names import OperatorName
+    from launchpad.fleet.recovery import RECOVERY
 
+    if OperatorName(name) == RECOVERY:
+        raise Malformed(f"{RECOVERY} is what the emergency kit's operator is called", expected="another name")
     try:
         found = json.loads(keys.read_text())
         own = {"keys": (found["ssh_key"],)}

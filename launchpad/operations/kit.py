@@ -7,6 +7,7 @@ from pathlib import Path
 
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.fleet.files import remove_file, replace_file
+from launchpad.fleet.fleet import Fleet
 from launchpad.fleet.keys import new_ssh_key
 from launchpad.fleet.recovery import Recovery
 from launchpad.fleet.sealing import lock, new_identity
@@ -34,15 +35,7 @@ def kit(workspace: Workspace, file: Path, *, passphrase: Secret, seal: Seal = lo
     """Make the recovery keys, write them and how to use them to the file (0600) under the passphrase, and their public
     halves into launchpad.yaml; then seal every secret for them too. They are kept nowhere else. StateError when there
     is a kit already, the file is there, or the passphrase is short."""
-    fleet = workspace.fleet.load()
-    if fleet.defaults.recovery is not None:
-        raise StateError(
-            f"there is an emergency kit already: recovery in launchpad.yaml is {fleet.defaults.recovery.recipient}",
-            hint="when it is lost: take recovery: out of launchpad.yaml, and make another one",
-        )
-    if file.exists() or file.is_symlink():
-        raise StateError(f"{file} is there already", hint="name another file")
-    refuse_in_git(file, workspace.root)
+    fleet = makeable(workspace, file)
     if len(passphrase.reveal()) < SHORTEST:
         raise StateError(f"the passphrase has fewer than {SHORTEST} characters", hint="five random words are good")
     identity, recipient = new_identity()
@@ -63,6 +56,20 @@ def kit(workspace: Workspace, file: Path, *, passphrase: Secret, seal: Seal = lo
         remove_file(file)
         raise
     return Made(recovery=recovery, failures=reseal(workspace).failures)
+
+
+def makeable(workspace: Workspace, file: Path) -> Fleet:
+    """The fleet, where a kit can be written to the file; StateError as `kit` raises it, before anybody is asked."""
+    fleet = workspace.fleet.load()
+    if fleet.defaults.recovery is not None:
+        raise StateError(
+            f"there is an emergency kit already: recovery in launchpad.yaml is {fleet.defaults.recovery.recipient}",
+            hint="when it is lost: take recovery: out of launchpad.yaml, and make another one",
+        )
+    if file.exists() or file.is_symlink():
+        raise StateError(f"{file} is there already", hint="name another file")
+    refuse_in_git(file, workspace.root)
+    return fleet
 
 
 def _place(workspace: Workspace, target: Target) -> Place:

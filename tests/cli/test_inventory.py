@@ -310,3 +310,16 @@ def test_a_slot_that_two_tenants_have_is_said_once(terminal: Terminal) -> None:
 def test_who_is_to_be_removed_is_looked_for_before_it_is_asked(terminal: Terminal) -> None:
     printed = terminal("operator", "remove", "zoe")
     assert printed.code == 4 and "no operator zoe in launchpad.yaml" in printed.err
+
+
+@pytest.mark.parametrize(("name", "said"), [("Bob Smith", "bad operator name"), ("recovery", "another name")])
+def test_a_bad_name_of_an_operator_is_not_blamed_on_the_keys(terminal: Terminal, name: str, said: str) -> None:
+    printed = terminal("operator", "add", name, "--keys", "bob.json")
+    assert printed.code == 2 and said in printed.err
+
+
+def test_nobody_is_asked_for_what_is_refused_anyway(terminal: Terminal) -> None:
+    assert "web-1 has tenants" in terminal("host", "remove", "web-1").err
+    file = terminal.root.parent / "taken.txt"
+    file.write_text("another")
+    assert f"{file} is there already" in terminal("kit", "make", str(file)).err
