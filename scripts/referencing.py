@@ -56,7 +56,7 @@ def described(path: str, command: Any) -> Iterator[str]:
     for paragraph in (command.help or "").split("\n\n")[1:]:
         yield from (" ".join(paragraph.split()), "")
     for option in options:
-        names = ", ".join(f"`{name}`" for name in option.opts)
+        names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
         yield f"- {names}: {' '.join((option.help or '').split())}"
     yield from ([""] if options else [])
     if command.epilog:

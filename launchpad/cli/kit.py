@@ -85,7 +85,8 @@ def test(ctx: typer.Context, file: KitFile) -> None:
     with _workspace_of(session, contents) as workspace, working(session.output, "the kit") as progress:
         done = try_kit(workspace, contents, how=How(progress=progress))
     lines = [f"{name}: {text}" for name, text in done.problems.items()]
-    ways = f"{done.secrets} secrets, {len(done.places)} targets, {len(done.backups)} backups, {len(done.hosts)} hosts"
+    counts = {"secret": done.secrets, "target": len(done.places), "backup": len(done.backups), "host": len(done.hosts)}
+    ways = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
     first = f"the kit opens everything: {ways}" if done.good else f"the kit does not open everything, tried: {ways}"
     session.output.result(done.as_json(), "\n".join([first, *(f"  {line}" for line in lines)]))
     session.output.say(f"this is written down in {RECORD}; commit it")
@@ -108,10 +109,11 @@ def open_kit(
     restic here. From then on this machine is the operator `recovery`.
     """
     from launchpad.cli.progress import working
-    from launchpad.operations.open_kit import put_keys, saved_workspace, unpack
+    from launchpad.operations.open_kit import free, put_keys, saved_workspace, unpack
     from launchpad.operations.repositories import How
 
     session = Session.of(ctx)
+    free(folder)
     contents = _opened(file)
     put_keys(contents, session.keys)
     with working(session.output, "the workspace") as progress:

@@ -160,7 +160,7 @@ def _kit(last: Mapping[str, Any]) -> str:
 
     if not last:
         return "the emergency kit was never tested: launchpad kit test FILE"
-    went = "" if last["good"] else " and did not open everything"
+    went = "" if last["good"] else " and did not open everything: launchpad kit test FILE says what"
     return f"the emergency kit was tested {age(last['age_seconds'])} ago{went}"
 
 

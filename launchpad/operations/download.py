@@ -53,15 +53,18 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: s
             hint=f"launchpad backups fetch {name}",
         )
     ways: dict[str, dict[str, Any]] = {}
-    found, problems = [], {}
+    found, problems, errors = [], {}, []
     for target in remote:
         try:
             ways[str(target.name)] = told = with_key(workspace, target, task(workspace, target, str(tenant.name)), how)
             items = ask(target, told | {"do": "snapshots"}, how)["snapshots"]
         except LaunchpadError as error:
             problems[str(target.name)] = error.message.removeprefix(f"{target.name}: ")
+            errors.append(error)
         else:
             found += [backup_from(str(target.name), item) for item in items]
+    if len(errors) == len(remote):  # nobody knows whether there is a backup
+        raise errors[0]
     found.sort(key=lambda item: item.at, reverse=True)
     wanted = chosen(Backups(tenant=str(tenant.name), backups=tuple(found), problems=problems, states={}), at)
     order = {"do": "download", "snapshot": wanted.id, "archive": to.suffix == ARCHIVE and not file, "path": file}

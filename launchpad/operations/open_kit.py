@@ -57,20 +57,23 @@ def put_keys(contents: Contents, keys: Keys) -> None:
 
 def saved_workspace(contents: Contents, *, how: How = HERE) -> Saved:
     """From the first place over the network that has one. ServiceError when none has, with what each said."""
-    said: list[str] = []
+    said: list[LaunchpadError] = []
     for place in contents.places:
         if place.target.kind == "local":
             continue
         try:
             return workspace_at(place, contents, how=how)
         except LaunchpadError as error:
-            said.append(error.message)
+            said.append(error)
     if not said:
         raise StateError(
             "the kit names no target over the network, so no workspace can come back",
             hint="clone the workspace from Git: the kit's keys are in place, and open it",
         )
-    raise ServiceError(f"no target gives the workspace back: {'; '.join(said)}", hint="the same command tries again")
+    ours = (error.hint for error in said if error.hint and not isinstance(error, ServiceError))
+    hint = next(ours, "the same command tries again")
+    why = "; ".join(error.message for error in said)
+    raise ServiceError(f"no target gives the workspace back: {why}", hint=hint)
 
 
 def workspace_at(place: Place, contents: Contents, *, how: How = HERE) -> Saved:
@@ -91,13 +94,19 @@ def workspace_at(place: Place, contents: Contents, *, how: How = HERE) -> Saved:
     raise ServiceError(f"{place.target.name}: {have}", hint="launchpad backup --this-workspace sends it")
 
 
-def unpack(saved: Saved, folder: Path) -> None:
-    """Make the folder of it, with its Git history; whole or not at all. StateError when there is something."""
+def free(folder: Path) -> Path:
+    """The folder, in full, where nothing is yet and something can be; StateError else."""
     folder = folder.absolute()
     if os.path.lexists(folder):
         raise StateError(f"{folder} is there already", hint="name a folder that is not there")
     if not folder.parent.is_dir():
         raise StateError(f"{folder.parent} is no folder", hint=f"mkdir -p {folder.parent}")
+    return folder
+
+
+def unpack(saved: Saved, folder: Path) -> None:
+    """Make the folder of it, with its Git history; whole or not at all. StateError when there is something."""
+    folder = free(folder)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as room:
         whole = Path(room) / FOLDER
         with tarfile.open(fileobj=io.BytesIO(saved.content), mode="r:gz") as tar:

@@ -179,7 +179,7 @@ def _rewrapped(workspace: Workspace, fleet: Fleet, name: str, hosts: Mapping[str
     host = fleet.host(fleet.tenant(name).host)
     then = f"launchpad backups rewrap {name}"
     if hosts[str(host.name)]:
-        return f"once {host.name} follows: {then}"
+        return f"once launchpad provision {host.name} has succeeded: {then}"
     try:
         with hosts_of(workspace).reach(host) as runner:
             if not runner.ask("backups", {"tenant": name})["key"]:

@@ -153,5 +153,5 @@ def _said(work: Callable[[Target], None], target: Target) -> str:
     try:
         work(target)
     except LaunchpadError as error:
-        return error.message
+        return error.message + (f" ({error.hint})" if error.hint else "")
     return ""

@@ -41,3 +41,10 @@ def test_a_command_that_finds_nothing_to_do_says_so(terminal: Terminal, words: t
             path.unlink()
     (terminal.root / "inventory/hosts.yaml").unlink()
     assert "nothing to do" in terminal.ok(*words).err
+
+
+def test_a_kit_is_opened_into_no_folder_that_is_there(terminal: Terminal) -> None:
+    file = terminal.root.parent / "any.txt"
+    file.write_text("any")
+    printed = terminal("kit", "open", str(file), str(terminal.root), stdin=PASSPHRASE)
+    assert printed.code == 4 and f"{terminal.root} is there already" in printed.err
