@@ -101,10 +101,11 @@ def access(workspace: Workspace) -> dict[str, str]:
 
 
 def removable(workspace: Workspace, fleet: Fleet, name: str) -> Operator:
-    """The operator of that name; StateError when there is none, and where `remove_operator` would refuse."""
+    """The operator of that name, InventoryError when there is none; StateError where one stays: oneself, and the last
+    who signs or reads."""
     operator = next((item for item in fleet.defaults.operators if item.name == name), None)
     if operator is None:
-        raise StateError(f"no operator {name} in launchpad.yaml", hint="launchpad operator list")
+        raise InventoryError(f"no operator {name} in launchpad.yaml", hint="launchpad operator list")
     rest = fleet.defaults.model_copy(
         update={"operators": tuple(item for item in fleet.defaults.operators if item.name != operator.name)}
     )

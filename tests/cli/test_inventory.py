@@ -309,7 +309,7 @@ def test_a_slot_that_two_tenants_have_is_said_once(terminal: Terminal) -> None:
 
 def test_who_is_to_be_removed_is_looked_for_before_it_is_asked(terminal: Terminal) -> None:
     printed = terminal("operator", "remove", "zoe")
-    assert printed.code == 4 and "no operator zoe in launchpad.yaml" in printed.err
+    assert printed.code == 3 and "no operator zoe in launchpad.yaml" in printed.err
 
 
 @pytest.mark.parametrize(("name", "said"), [("Bob Smith", "bad operator name"), ("recovery", "another name")])
