@@ -22,7 +22,10 @@ def provision(
     ctx: typer.Context,
     host: Annotated[str, typer.Argument(metavar="HOST", autocompletion=complete.hosts)],
     root_key: Annotated[
-        Path | None, typer.Option("--root-key", metavar="FILE", help="The key that logs in to the bare VPS.")
+        Path | None,
+        typer.Option(
+            "--root-key", metavar="FILE", exists=True, dir_okay=False, help="The key that logs in to the bare VPS."
+        ),
     ] = None,
     root_user: Annotated[
         str, typer.Option("--root-user", metavar="USER", help="Who logs in to the bare VPS; sudo without password.")

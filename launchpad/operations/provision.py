@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from launchpad.errors import StateError
+from launchpad.errors import HostError, StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.host import Host
 from launchpad.operations.bootstrap import Bare, EarlierEnded, bootstrap, plan_bare
@@ -151,6 +151,9 @@ def _known(workspace: Workspace, host: Host, how: HowToProvision, work: Callable
             raise
         trust(workspace, offer, confirm=error.key.fingerprint)
         return work()
+    except HostError as error:  # whoever provisions needs no hint to provision
+        error.hint = error.hint.removeprefix(f"launchpad provision {host.name}, if that was never done; else ")
+        raise
 
 
 def _installed(workspace: Workspace, host: Host, operation: dict[str, Any]) -> _Found:

@@ -204,3 +204,11 @@ def test_a_confirmation_is_tried_again(workspace: Workspace) -> None:
     event = ConfirmNeeded(index=0, nonce=revert.nonce, seconds=10)
     hear(Heard(host="web-1", operation="operation-1", tenant="", event=event))
     assert reverts.state_of(machine, revert.nonce) == "confirmed"
+
+
+def test_who_provisions_is_given_no_hint_to_provision(workspace: Workspace) -> None:
+    never = "launchpad provision web-1, if that was never done; else ssh -v root@web-1"
+    hosts_in(workspace).failures = [HostError("web-1: connection refused", hint=never)] * 9
+    with pytest.raises(HostError) as raised:
+        provision(workspace, "web-1")
+    assert raised.value.hint == "ssh -v root@web-1"
