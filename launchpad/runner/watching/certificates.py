@@ -23,8 +23,8 @@ NAME = "certificates"
 CADDY = "launchpad-caddy"
 GRACE_SECONDS = 60.0
 """So long a name that is new may be without one, unless Caddy says why before that."""
-SOON_SECONDS = 5.0
-"""So often it looks while one is missing."""
+USUAL_SECONDS, SOON_SECONDS = 30.0, 5.0
+"""So often it looks, and so often while one is missing."""
 LATE_SHARE = 6
 """Caddy renews in the last third of the validity; one that has less than one part in so many left is late."""
 LONGEST_REASON = 300
@@ -39,7 +39,7 @@ class Certificates(Check):
     """The facts: domain → {"tenant", "until" or null, "since" when it is missing, "why"}."""
 
     name = NAME
-    every = 30.0
+    every = USUAL_SECONDS
 
     def __init__(self, host: View, account: Account) -> None:
         super().__init__(host, account)
@@ -54,6 +54,7 @@ class Certificates(Check):
         until = {domain: valid(self.host, domain) for domain in served}
         ill = {domain: what for domain, validity in until.items() if (what := wrong(validity, now))}
         self._since = {domain: self._since.get(domain, now) for domain in ill}
+        self.every = SOON_SECONDS if ill else USUAL_SECONDS
         self._why = {domain: why for domain, why in self._why.items() if domain in ill}
         if ill:
             begun = self.host.now()
@@ -79,9 +80,6 @@ class Certificates(Check):
         why = self._why.get(domain) or "Caddy does not say why"
         hint = f"launchpad certificates {tenant} --retry"
         return Finding("certificate", f"{domain} {what} ({why})", hint, tenant=tenant, since=self._since[domain])
-
-    def pause(self) -> None:
-        self.host.wait(SOON_SECONDS if self._since else self.every)
 
 
 def names_served(host: View) -> Iterator[tuple[str, str]]:

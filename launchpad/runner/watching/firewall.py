@@ -21,7 +21,7 @@ from launchpad.runner.plan import read_record
 from launchpad.runner.provision.reverts import CONFIRMED, pending
 from launchpad.runner.provision.reverts import FIREWALL as FILE
 from launchpad.runner.view import Change, Gate
-from launchpad.runner.watching.check import Check
+from launchpad.runner.watching.check import POLL_SECONDS, Check
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
@@ -107,11 +107,16 @@ class Firewall(Check):
         self._changes.clear()
 
     def pause(self) -> None:
-        if self._hear(DOCKER_SECONDS if self._docker.missing else self.every):
-            self._filter.release()
-            self._hear(RELEASED_SECONDS)
-        elif self._changes:
-            self.host.wait(TOGETHER_SECONDS)
+        looked = self.host.elapsed()
+        end = looked + (DOCKER_SECONDS if self._docker.missing else self.every)
+        while (left := end - self.host.elapsed()) > 0 and not self.is_wanted(looked):
+            if self._hear(min(left, POLL_SECONDS)):
+                self._filter.release()
+                self._hear(RELEASED_SECONDS)
+                return
+            if self._changes:
+                self.host.wait(TOGETHER_SECONDS)
+                return
 
     def blamed(self, *tables: str) -> str:
         """Whoever changed one of these tables since the last look."""

@@ -144,6 +144,14 @@ def test_what_was_not_heard_of_is_seen_all_the_same() -> None:
     assert watched.host.elapsed() - before <= 30.0 + TRY_SECONDS
 
 
+def test_it_looks_at_once_when_a_provision_asks_the_watch_to() -> None:
+    watched = Watched()
+    before = watched.host.elapsed()
+    watched.host.write(paths.LOOK_AGAIN, str(before + 5).encode())
+    watched.check.pause()
+    assert watched.host.elapsed() - before < 1
+
+
 def test_who_asks_to_change_it_may_and_the_watch_takes_the_new_one() -> None:
     watched = Watched()
     watched.filter.asked = True
