@@ -47,7 +47,7 @@ Without Launchpad, with `age` and restic 0.17 or newer:
 
 1. Open the sealed part, in a folder that nobody else reads. opened.txt then names the places; write what stands there
    for WORKSPACE, KEYS and REPOSITORY, and the tenant's name for TENANT. Make a place known as it says there.
-     sed -n '/BEGIN AGE/,/END AGE/p' kit.txt | age -d > opened.txt
+     sed -n '/^-----BEGIN AGE/,/^-----END AGE/p' kit.txt | age -d > opened.txt
      grep '^AGE-SECRET-KEY-' opened.txt > identity.txt
 2. The workspace (inventory, templates, settings, sealed secrets), as `launchpad backup --this-workspace` sent it:
      export RESTIC_PASSWORD=launchpad

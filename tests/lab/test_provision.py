@@ -75,6 +75,9 @@ def test_what_was_changed_by_hand_comes_back(ready: World) -> None:
     host.exec(["sysctl", "-q", "-w", "net.ipv4.conf.all.log_martians=0"])
     host.write("/etc/docker/daemon.json", "{}\n")
     host.exec(["systemctl", "disable", "--quiet", "--now", "fail2ban"])
+    # Beside the watch nobody can take the table away, and Caddy comes back by itself.
+    assert host.exec(["nft", "delete", "table", "inet", "launchpad"], check=False).status != 0
+    host.exec(["systemctl", "stop", "launchpad-watch"])
     host.exec(["nft", "delete", "table", "inet", "launchpad"])
     host.exec(["docker", "rm", "-f", "launchpad-caddy"])
     plan = json.loads(ready.launchpad("--json", "provision", "web-1", "--plan").out)

@@ -156,8 +156,10 @@ def test_an_operation_is_finished_by_the_runner_that_began_it(world: World, work
 
 def test_this_installation_does_not_take_a_newer_runner_back(world: World, holds: Tally) -> None:
     newer = linked(world)
-    done = world.launchpad("--json", "provision", "web-1")
-    holds("provision leaves a newer runner alone", done.json["outcome"] == "unchanged" and linked(world) == newer)
+    world.launchpad("provision", "web-1")  # the watch still runs the code of before, and is started anew
+    again = world.launchpad("--json", "provision", "web-1")
+    holds("provision leaves a newer runner alone", linked(world) == newer, linked(world))
+    holds("and has nothing more to do", again.json["outcome"] == "unchanged", again.out)
     holds("status and deploy work with a newer runner", world.deploy("alice")["outcome"] == "unchanged")
 
 

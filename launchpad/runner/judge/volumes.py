@@ -15,6 +15,8 @@ def judge_volumes(compose: str, release: Release, declared: Mapping[str, Collect
     compose.yaml; `declared` has the volumes of the images that are known, by image."""
     services = json.loads(compose)["services"]
     for service in release.services:
+        if service.name not in services:
+            continue  # who judges what Compose makes of it refuses that
         for path in sorted(uncovered(services[service.name], declared.get(service.image, ()))):
             image = service.image.partition("@")[0].rpartition("/")[2]
             raise Refused(

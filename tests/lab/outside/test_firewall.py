@@ -219,16 +219,22 @@ def test_history_and_status_name_who_opened_it(scene: Scene, holds: Tally) -> No
     scene.sh(f"nft flush chain {TABLE} tenant")
     until(scene.whole, "it is back")
     said = "chain tenant was changed"
-    until(lambda: said in scene.world.launchpad("status", check=False).out, "status names it")
+    until(lambda: said in status(scene), "status names it")
     history = scene.world.launchpad("--json", "history").out
     holds(
         "history names the process", re.search(rf"nft, process \d+ changed the firewall \({said}\)", history), history
     )
-    told = scene.world.launchpad("status", "web-1", check=False).out
+    told = status(scene)
     holds("status says that this host's table is compared", "compares its table" in told, told)
     scene.watched()
-    told = scene.world.launchpad("status", "web-1", check=False).out
+    told = status(scene)
     holds("status says that this host's table is owned", "owns its table" in told, told)
+
+
+def status(scene: Scene) -> str:
+    """What a person reads: the table, and the sentences below it."""
+    done = scene.world.launchpad("status", "web-1", check=False)
+    return done.out + done.err
 
 
 def test_the_reboot_opens_nothing(scene: Scene, holds: Tally, measured: Callable[..., None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from launchpad.runner.journal import Journal
-from launchpad.runner.judge.volumes import uncovered
+from launchpad.runner.judge.volumes import judge_volumes, uncovered
 from launchpad.runner.protocol import Refused
 from tests.memory.host import MemoryHost
 from tests.runner.test_kill_points import NEW, OLD, Scenario, deploy, prepared, run, upgrade
@@ -66,3 +66,7 @@ def test_a_first_deploy_leaves_nothing_running() -> None:
     host = MemoryHost(registry={service.image for service in NEW[0].services}, declared={WEB: ("/cache",)})
     assert run(host, deploy(NEW)) == "undone"
     assert not host.boxes and not host.anonymous
+
+
+def test_a_service_that_compose_lacks_is_for_the_judge_of_compose_to_refuse() -> None:
+    judge_volumes('{"services": {}}', NEW[0], {WEB: ("/cache",)})
