@@ -82,7 +82,7 @@ def test_what_was_changed_by_hand_comes_back(ready: World) -> None:
     host.exec(["docker", "rm", "-f", "launchpad-caddy"])
     plan = json.loads(ready.launchpad("--json", "provision", "web-1", "--plan").out)
     steps = {step["step"] for step in plan["steps"]}
-    assert steps == {"set-kernel", "put-files", "enable-units", "change-access", "run-caddy"}
+    assert steps == {"set-kernel", "put-files", "enable-units", "change-access", "run-caddy", "look-again"}
     assert provision(ready)[0] == "done"
     assert host.exec(["sysctl", "-n", "net.ipv4.conf.all.log_martians"]).stdout.strip() == "1"
     assert "userns" in host.exec(["docker", "info"]).stdout

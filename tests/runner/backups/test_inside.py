@@ -370,7 +370,7 @@ def test_a_backup_comes_as_a_folder_or_an_archive_for_one_reader(sandbox: Sandbo
 def test_what_is_erased_has_neither_backups_nor_keys(sandbox: Sandbox) -> None:
     first = sandbox.send()["result"]["snapshot"]
     assert sandbox.run("erase") == {"result": {"removed": [first]}}
-    assert sandbox.run("snapshots")["result"] == {"snapshots": [], "there": False}
+    assert sandbox.run("snapshots")["result"] == {"snapshots": [], "there": True}
     assert sandbox.run("wraps")["result"] == {"wraps": []}
     assert sandbox.run("erase") == {"result": {"removed": []}}
 
