@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from launchpad.runner.protocol import Refused, Release
 
@@ -26,11 +27,11 @@ def judge_volumes(compose: str, release: Release, declared: Mapping[str, Collect
             )
 
 
-def uncovered(service: Mapping[str, object], declared: Collection[str]) -> set[str]:
+def uncovered(service: Mapping[str, Any], declared: Collection[str]) -> set[str]:
     """Of these paths, those at which the Compose service mounts nothing. A mount above one does not cover it."""
     volumes, tmpfs = service.get("volumes") or (), service.get("tmpfs") or ()
-    mounted = {_plain(str(item["target"])) for item in volumes}  # type: ignore[attr-defined]
-    mounted |= {_plain(str(item).partition(":")[0]) for item in tmpfs}  # type: ignore[attr-defined]
+    mounted = {_plain(str(item["target"])) for item in volumes}
+    mounted |= {_plain(str(item).partition(":")[0]) for item in tmpfs}
     return {path for path in map(_plain, declared) if path not in mounted}
 
 
