@@ -50,7 +50,9 @@ def astray(workspace: Workspace, tenant: Tenant, host: Host, *, dns: Dns) -> lis
     if not led:
         return []
     with hosts_of(workspace).reach(host) as runner:
-        told = runner.ask("names", {"names": list(led)}, seconds=SECONDS)["names"]
+        told = runner.ask("names", {"names": list(led)}, seconds=SECONDS).get("names")
+    if told is None:  # it hung up before its reply
+        return []
     found = []
     for name in led:
         there = frozenset(map(str, told.get(name) or ()))

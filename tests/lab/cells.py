@@ -33,6 +33,7 @@ for port in {OUTSIDE_PORTS}:
     streams.append(socket.create_server(("", port), backlog=128))
 names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 names.bind(("{PUBLIC}", 53))
+print("listening", flush=True)
 while True:
     for ready in select.select([*streams, names], [], [])[0]:
         if ready is names:
@@ -113,10 +114,21 @@ def _words(question: str, arguments: Iterable[Any]) -> list[str]:
 def outside(host: Host) -> Iterator[None]:
     """Beyond the host there is a world in which everything answers: a public address, private ones, metadata."""
     host.exec(["sh", "-c", _OUTSIDE])
-    listener = host.popen(["ip", "netns", "exec", "outside", "python3", "-c", _LISTENER])
     try:
+        with listening(host, _LISTENER):
+            yield
+    finally:
+        host.exec(["sh", "-c", "ip link del out0; ip netns del outside"], check=False)
+
+
+@contextmanager
+def listening(host: Host, program: str) -> Iterator[None]:
+    """In the world outside a program runs that has said that it listens."""
+    listener = host.popen(["ip", "netns", "exec", "outside", "python3", "-c", program])
+    try:
+        said = listener.stdout.readline() if listener.stdout else b""
+        assert said == b"listening\n", f"the world outside does not listen: {said!r}"
         yield
     finally:
         listener.kill()
         listener.wait()
-        host.exec(["sh", "-c", "ip link del out0; ip netns del outside"], check=False)

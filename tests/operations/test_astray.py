@@ -56,6 +56,11 @@ def test_the_host_is_believed_where_this_machine_is_told_otherwise(workspace: Wo
     assert names_of(sshd) == [{"names": ["alice.example.com"]}]
 
 
+def test_a_host_that_ends_without_a_reply_has_told_nothing(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, names={"lines": [{"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {}}]})
+    assert astray_of(workspace, Told(frozenset())) == []
+
+
 def test_a_name_that_leads_elsewhere_is_told_with_the_record_to_make(workspace: Workspace, sshd: Sshd) -> None:
     behaving(sshd, ["192.0.2.9"])
     (found,) = astray_of(workspace, Told(frozenset({"192.0.2.9"})))

@@ -374,7 +374,9 @@ class Arena:
                 if not item.get("good")
             ]
             hosts = [
-                f"{item.get('host')}: {item.get('problems')}" for item in told.get("hosts", []) if item.get("problems")
+                f"{host}: {item.get('message')} {item.get('problems')} {item.get('findings')}"
+                for host, item in told.get("hosts", {}).items()
+                if "message" in item or item["problems"] or item["findings"]
             ]
             wrong.left.append(f"status --check exits {said.code}: {[*shown, *hosts]} {said.err[-300:]}")
 

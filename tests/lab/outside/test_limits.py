@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from launchpad.runner import slots
-from tests.lab.cells import PUBLIC, Cell, outside
+from tests.lab.cells import PUBLIC, Cell, listening, outside
 from tests.lab.world import World, write
 from tests.tally import Tally, tallied
 
@@ -25,6 +25,7 @@ PORTS = (25, 443, 465, 587)
 _LISTENER = f"""
 import select, socket
 streams = [socket.create_server(("", port), backlog=512) for port in {(25, 465, 587)}]
+print("listening", flush=True)
 while True:
     for ready in select.select(streams, [], [])[0]:
         ready.accept()[0].close()
@@ -114,13 +115,8 @@ def tenants(world: World) -> Iterator[World]:
         world.add_tenant(name, app=app)
         world.deploy(name)
         world.wait_for(name)
-    with outside(world.host):
-        listener = world.host.popen(["ip", "netns", "exec", "outside", "python3", "-c", _LISTENER])
-        try:
-            yield world
-        finally:
-            listener.kill()
-            listener.wait()
+    with outside(world.host), listening(world.host, _LISTENER):
+        yield world
 
 
 def reaches(world: World, tenant: str) -> dict[int, bool]:
