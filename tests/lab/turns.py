@@ -122,7 +122,7 @@ class Turns:
         asked = self.take()
         assert "pairing required" in asked.lost, asked
         request = asked.lost.partition("requestId: ")[2].partition(")")[0]
-        self.world.launchpad("open", self.tenant, "--approve", request)
+        self.world.launchpad("open", self.tenant, "--approve", request, "--yes")
 
     def _token(self) -> str:
         (name,) = self.world.containers(self.tenant)
