@@ -1,0 +1,64 @@
+"""What the house is counted by: imports wherever they stand, circles, rooms, and modules with nothing of their own."""
+
+from __future__ import annotations
+
+import ast
+
+from counting import House, arrows, circles, names_for_two, only_re_exports, rooms, upwards
+
+
+def trees(**texts: str) -> dict[str, ast.Module]:
+    return {name.replace("__", "."): ast.parse(text) for name, text in texts.items()}
+
+
+def test_an_import_counts_in_a_function_and_for_types_alone_too() -> None:
+    found = arrows(
+        trees(
+            a="if TYPE_CHECKING:\n    from b import Class",
+            b="def late():\n    from a import thing\n    import c__d",
+            c="from c import d",
+            c__d="",
+        )
+        | trees(e="import c.d\nfrom json import loads")
+    )
+    assert found == {"a": {"b"}, "b": {"a"}, "c": {"c.d"}, "c.d": set(), "e": {"c.d"}}
+    assert circles(found) == [["a", "b"]]
+
+
+def test_a_circle_is_one_however_many_ways_lead_round() -> None:
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_rooms_are_what_stands_directly_below_a_package() -> None:
+    found = rooms(
+        "p", {"p.a.x": {"p.a.y", "p.b.z", "q"}, "p.a.y": set(), "p.b.z": {"p"}, "p.flat": {"p.a.x"}, "q": set()}
+    )
+    assert found == {"a": {"b"}, "b": set(), "flat": {"a"}}
+
+
+def test_who_imports_from_above_is_counted() -> None:
+    layers = ["l.top", "l.left | l.right", "l.low"]
+    assert (
+        upwards({"l.top.x": {"l.low"}, "l.low": {"l.right.y"}, "l.left": {"l.right.y"}, "l.right.y": {"o"}}, layers)
+        == 1
+    )
+
+
+def test_a_module_with_nothing_of_its_own_only_re_exports() -> None:
+    assert only_re_exports(ast.parse('"""Text."""\nfrom a import b\n__all__ = ["b"]'))
+    for text in ('"""Text."""', "from a import b\nb()", "from a import b\nC = b", "from __future__ import annotations"):
+        assert not only_re_exports(ast.parse(text)), text
+
+
+def test_a_name_counts_once_however_often_it_is_given_and_not_for_the_two_sides_of_a_verb() -> None:
+    both = "class Both: ..."
+    names = {
+        "launchpad.x.a": both,
+        "launchpad.y.a": both,
+        "launchpad.z.b": both,
+        "launchpad.cli.b": "",
+        "launchpad.w": "",
+    }
+    house = House(trees={name: ast.parse(text) for name, text in names.items()}, packages={"launchpad.w"})
+    assert names_for_two(house) == ["Both", "a"]
