@@ -13,7 +13,7 @@ from launchpad.errors import PartialError
 from launchpad.fleet.app import App, AppVersion
 
 if TYPE_CHECKING:
-    from launchpad.operations.pin import Pinned
+    from launchpad.operations.versions.pin import Pinned
 
 app = typer.Typer(help="Show what can be hosted, and pin its images.", epilog="Example: launchpad app show openclaw")
 
@@ -58,7 +58,7 @@ def pin_images(
 
     Without arguments: every image that `launchpad check` says has none. What runs changes with the next deploy.
     """
-    from launchpad.operations.pin import WhatToPin, pin
+    from launchpad.operations.versions.pin import WhatToPin, pin
 
     session = Session.of(ctx)
     pinned = pin(session.workspace, WhatToPin(apps=tuple(apps or ()), caddy=caddy, update=update))

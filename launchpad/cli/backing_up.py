@@ -13,8 +13,8 @@ from launchpad.cli.session import Session
 if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
     from launchpad.events import OnEvent
-    from launchpad.operations.backup import BackedUp
-    from launchpad.operations.outcome import Outcome
+    from launchpad.operations.backups.backup import BackedUp
+    from launchpad.operations.requests.outcome import Outcome
 
 app = typer.Typer(help="Backups.")
 Found = TypeVar("Found")
@@ -43,7 +43,7 @@ def backup(
     from launchpad.cli.progress import telling
     from launchpad.cli.running import errors_as_lines, interrupted_kindly, report
     from launchpad.errors import LaunchpadError
-    from launchpad.operations.backup import backup_all
+    from launchpad.operations.backups.backup import backup_all
 
     session = Session.of(ctx)
     if bool(tenants) + everyone + own != 1:
@@ -71,8 +71,8 @@ def _workspace(session: Session) -> None:
     from launchpad.cli.progress import working
     from launchpad.cli.wording import size
     from launchpad.errors import LaunchpadError
-    from launchpad.operations.backup_workspace import as_json, back_up_workspace
-    from launchpad.operations.repositories import How
+    from launchpad.operations.backups.backup_workspace import as_json, back_up_workspace
+    from launchpad.operations.backups.repositories import How
 
     with working(session.output, "the workspace") as progress:
         how = How(progress=progress)
@@ -119,7 +119,7 @@ def drill(
     The clone reaches nothing and has made-up secrets; what runs is not touched. `launchpad status` shows when a backup
     was last proven.
     """
-    from launchpad.operations.backups import drill
+    from launchpad.operations.backups.backups import drill
 
     workspace = Session.of(ctx).workspace
     each(ctx, tenants, lambda name, on_event: drill(workspace, name, at=at, on_event=on_event), everyone=everyone)

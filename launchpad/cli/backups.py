@@ -15,7 +15,7 @@ from launchpad.cli.tenants import TenantArgument, YesOption
 
 if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
-    from launchpad.operations.forget import Forgotten
+    from launchpad.operations.backups.forget import Forgotten
 
 app = typer.Typer(
     help="List, fetch, verify and thin out tenants' backups.", epilog="Example: launchpad backups list alice"
@@ -32,7 +32,7 @@ def list_backups(ctx: typer.Context, tenant: TenantArgument) -> None:
     """List TENANT's backups as its repositories have them, the newest first."""
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import moment, size
-    from launchpad.operations.backups import backups
+    from launchpad.operations.backups.backups import backups
 
     session = Session.of(ctx)
     found = backups(session.workspace, tenant)
@@ -56,7 +56,7 @@ def fetch_backup(
 ) -> None:
     """Bring a backup back to TENANT's host, as a generation beside its data. What runs is not touched."""
     from launchpad.cli.running import carry_out
-    from launchpad.operations.backups import fetch
+    from launchpad.operations.backups.backups import fetch
 
     session = Session.of(ctx)
     carry_out(session, lambda on_event: fetch(session.workspace, tenant, at=at, on_event=on_event))
@@ -75,7 +75,7 @@ def show_backup(
     from launchpad.cli.output import fields
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import moment, size
-    from launchpad.operations.backups import show
+    from launchpad.operations.backups.backups import show
 
     session = Session.of(ctx)
     found = show(session.workspace, tenant, backup)
@@ -129,8 +129,8 @@ def download_backup(
     """
     from launchpad.cli.progress import working
     from launchpad.cli.wording import moment, size
-    from launchpad.operations.download import download
-    from launchpad.operations.repositories import How
+    from launchpad.operations.backups.download import download
+    from launchpad.operations.backups.repositories import How
 
     session = Session.of(ctx)
     with working(session.output, tenant) as progress:
@@ -173,9 +173,9 @@ def forget_backups(
     from launchpad.cli.progress import working
     from launchpad.cli.prompts import confirm
     from launchpad.fleet.readiness import protected
-    from launchpad.operations.backup_workspace import forget_workspace
-    from launchpad.operations.forget import forget
-    from launchpad.operations.repositories import How
+    from launchpad.operations.backups.backup_workspace import forget_workspace
+    from launchpad.operations.backups.forget import forget
+    from launchpad.operations.backups.repositories import How
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:
@@ -198,7 +198,7 @@ def forget_backups(
 def _told(session: Session, name: str, found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, LaunchpadError]:
     """Say what was deleted; what is left to be told of failures."""
     from launchpad.errors import LaunchpadError
-    from launchpad.operations.forget import as_json
+    from launchpad.operations.backups.forget import as_json
 
     good = {target: said for target, said in found.items() if not isinstance(said, LaunchpadError)}
     told = [f"{target}: {_sentence(said)}" for target, said in good.items()]
@@ -227,8 +227,8 @@ def erase_backups(
     """
     from launchpad.cli.progress import working
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.forget import erase
-    from launchpad.operations.repositories import How
+    from launchpad.operations.backups.forget import erase
+    from launchpad.operations.backups.repositories import How
 
     session = Session.of(ctx)
     meant = session.workspace.fleet.load().target(target)
@@ -258,7 +258,7 @@ def rewrap_backups(
     from launchpad.cli.running import interrupted_kindly, report, sentence
     from launchpad.errors import LaunchpadError
     from launchpad.fleet.readiness import protected
-    from launchpad.operations.rewrap import NoKey, rewrap
+    from launchpad.operations.backups.rewrap import NoKey, rewrap
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:
@@ -302,7 +302,7 @@ def verify_backups(
     Run it once a day, and every byte is read within a week. Damage is an error.
     """
     from launchpad.cli.backing_up import each
-    from launchpad.operations.backups import verify
+    from launchpad.operations.backups.backups import verify
 
     workspace = Session.of(ctx).workspace
     each(ctx, tenants, lambda name, on_event: verify(workspace, name, part=part, on_event=on_event), everyone=everyone)

@@ -8,8 +8,8 @@ from launchpad.cli.output import GREEN, YELLOW, Line
 from launchpad.cli.session import Session
 from launchpad.fleet.mistakes import InventoryMistakes
 from launchpad.fleet.readiness import crowded, readiness, unprotected
-from launchpad.operations.judged import judged
-from launchpad.operations.reseal import stale
+from launchpad.operations.backups.reseal import stale
+from launchpad.operations.hosts.judged import judged
 
 app = typer.Typer()
 

@@ -12,8 +12,8 @@ from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.operations.generations import Generation
-    from launchpad.operations.outcome import Outcome
+    from launchpad.operations.generations.generations import Generation
+    from launchpad.operations.requests.outcome import Outcome
 
 app = typer.Typer(help="Generations of tenants' data.")
 
@@ -46,7 +46,7 @@ def generations(
     A generation is all of its files at one instant, taken while it runs; it takes room only for what changed since.
     Those that you asked for stay until you drop them; of the others the newest few stay.
     """
-    from launchpad.operations.generations import generations
+    from launchpad.operations.generations.generations import generations
 
     session = Session.of(ctx)
     if drop:
@@ -70,10 +70,10 @@ def _row(item: Generation, now: float) -> tuple[str, ...]:
 
 def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.again import come_back, find
-    from launchpad.operations.drop import drop as remove
-    from launchpad.operations.drop import wish_to_drop
-    from launchpad.operations.generations import generations
+    from launchpad.operations.generations.drop import drop as remove
+    from launchpad.operations.generations.drop import wish_to_drop
+    from launchpad.operations.generations.generations import generations
+    from launchpad.operations.requests.again import come_back, find
 
     def ended(done: Outcome) -> str:
         return f"{tenant}: {', '.join(drop)} removed on {done.host}"
@@ -101,7 +101,7 @@ def snapshot(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -
 
     That is no backup: it is lost with the host.
     """
-    from launchpad.operations.snapshot import snapshot
+    from launchpad.operations.generations.snapshot import snapshot
 
     session = Session.of(ctx)
     done = carry_out(
@@ -136,9 +136,9 @@ def restore(
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import moment
-    from launchpad.operations.again import Wish, come_back, find
-    from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.restore import judge_backup, plan_restore, restore
+    from launchpad.operations.generations.restore import judge_backup, plan_restore, restore
+    from launchpad.operations.requests.again import Wish, come_back, find
+    from launchpad.operations.requests.confirmation import Confirmation
 
     session = Session.of(ctx)
     if bool(generation) == bool(at or to):
@@ -154,7 +154,7 @@ def restore(
     if to:
         source, tenant = tenant, to
     if not generation:
-        from launchpad.operations.backups import choose, fetch
+        from launchpad.operations.backups.backups import choose, fetch
 
         with errors_as_lines(session):
             chosen = choose(session.workspace, tenant, at=at, source=source)

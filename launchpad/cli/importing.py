@@ -12,9 +12,9 @@ from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.operations.export import Exported
-    from launchpad.operations.import_tenant import Checked, Import, ImportOutcome
-    from launchpad.operations.self_hosted import Login
+    from launchpad.operations.importing.export import Exported
+    from launchpad.operations.importing.import_tenant import Checked, Import, ImportOutcome
+    from launchpad.operations.importing.self_hosted import Login
 
 app = typer.Typer(help="Into the fleet and out of it.")
 
@@ -70,8 +70,8 @@ def import_(
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import lasted
     from launchpad.cli.wording import soak as read_soak
-    from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.import_tenant import HowToImport, checked, import_tenant
+    from launchpad.operations.importing.import_tenant import HowToImport, checked, import_tenant
+    from launchpad.operations.requests.confirmation import Confirmation
 
     session = Session.of(ctx)
     how = HowToImport(take_secrets=take_secrets, rehearse=not no_rehearsal, soak_seconds=read_soak(soak))
@@ -101,7 +101,7 @@ def import_(
 def _where(session: Session, source: str, *, port: int, key: Path | None, fingerprint: str) -> Path | Login:
     from launchpad.cli.provisioning import confirmed
     from launchpad.errors import StateError
-    from launchpad.operations.self_hosted import login_of
+    from launchpad.operations.importing.self_hosted import login_of
 
     login = login_of(source, port=port, key=key, confirm_key=lambda offer: confirmed(session, offer, fingerprint))
     if login is not None:
@@ -131,7 +131,7 @@ def _stopping(session: Session, found: Checked, *, command: str, stopped: bool) 
     import time
 
     from launchpad.cli.prompts import confirm
-    from launchpad.operations import self_hosted
+    from launchpad.operations.importing import self_hosted
 
     login = found.login
     if login is None:
@@ -226,7 +226,7 @@ def export(
     """
     from launchpad.cli.wording import read
     from launchpad.fleet.references import Recipient
-    from launchpad.operations.export import HowToExport, export
+    from launchpad.operations.importing.export import HowToExport, export
 
     session = Session.of(ctx)
     recipients = tuple(read("--encrypt-for", Recipient, text) for text in encrypt_for or ())

@@ -15,7 +15,7 @@ import typer
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.operations.kit_page import Contents
+    from launchpad.operations.backups.kit_page import Contents
     from launchpad.workspace import Workspace
 
 app = typer.Typer(
@@ -44,7 +44,7 @@ def make(
     from launchpad.cli.planning import leave
     from launchpad.cli.prompts import read_secret
     from launchpad.errors import StateError
-    from launchpad.operations.kit import kit, makeable
+    from launchpad.operations.backups.kit import kit, makeable
 
     session = Session.of(ctx)
     makeable(session.workspace, file)
@@ -77,8 +77,8 @@ def test(ctx: typer.Context, file: KitFile) -> None:
     """
     from launchpad.cli.progress import working
     from launchpad.fleet.recovery import RECORD
-    from launchpad.operations.repositories import How
-    from launchpad.operations.try_kit import try_kit
+    from launchpad.operations.backups.repositories import How
+    from launchpad.operations.backups.try_kit import try_kit
 
     session = Session.of(ctx)
     contents = _opened(file)
@@ -109,8 +109,8 @@ def open_kit(
     restic here. From then on this machine is the operator `recovery`.
     """
     from launchpad.cli.progress import working
-    from launchpad.operations.open_kit import free, put_keys, saved_workspace, unpack
-    from launchpad.operations.repositories import How
+    from launchpad.operations.backups.open_kit import free, put_keys, saved_workspace, unpack
+    from launchpad.operations.backups.repositories import How
 
     session = Session.of(ctx)
     free(folder)
@@ -128,7 +128,7 @@ def open_kit(
 def _opened(file: Path) -> Contents:
     from launchpad.cli.prompts import read_secret
     from launchpad.errors import StateError
-    from launchpad.operations.kit_page import opened
+    from launchpad.operations.backups.kit_page import opened
 
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
@@ -144,7 +144,7 @@ def _workspace_of(session: Session, contents: Contents) -> Iterator[Workspace]:
 
     from launchpad.fleet.files import STATE
     from launchpad.fleet.keys import Keys
-    from launchpad.operations.open_kit import put_keys
+    from launchpad.operations.backups.open_kit import put_keys
     from launchpad.ssh.hosts import SshHosts
     from launchpad.workspace import Workspace
 

@@ -12,7 +12,7 @@ from launchpad.cli.session import Session
 from launchpad.errors import LaunchpadError
 
 if TYPE_CHECKING:
-    from launchpad.operations.move import Moved
+    from launchpad.operations.moving.move import Moved
 
 app = typer.Typer(help="Moves of tenants.")
 
@@ -77,8 +77,8 @@ def move(
 def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import soak as read_time
-    from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.move import move, plan_move
+    from launchpad.operations.moving.move import move, plan_move
+    from launchpad.operations.requests.confirmation import Confirmation
 
     seconds = read_time(wait or "0s", option="--wait")
     with errors_as_lines(session):
@@ -104,9 +104,9 @@ def _ended(done: Moved) -> str:
 
 def _say_more(session: Session, done: Moved, seconds: int) -> None:
     """What is left for a person: the inventory to commit, the names, what went wrong beside it."""
-    from launchpad.operations.dns import Resolver
-    from launchpad.operations.finish_move import await_names
-    from launchpad.operations.point import records
+    from launchpad.operations.dns.dns import Resolver
+    from launchpad.operations.dns.point import records
+    from launchpad.operations.moving.finish_move import await_names
 
     say = session.output.say
     for problem in done.problems:
@@ -126,7 +126,7 @@ def _say_more(session: Session, done: Moved, seconds: int) -> None:
 
 def _point(session: Session, done: Moved) -> bool:
     """Have the names' keeper write the records; the move stands, whatever it says."""
-    from launchpad.operations.dns import dns_of
+    from launchpad.operations.dns.dns import dns_of
 
     try:
         return dns_of(session.workspace).point(done.domains, done.address)
@@ -137,8 +137,8 @@ def _point(session: Session, done: Moved) -> bool:
 
 def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.move import move_back, plan_move
+    from launchpad.operations.moving.move import move_back, plan_move
+    from launchpad.operations.requests.confirmation import Confirmation
 
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
@@ -162,9 +162,9 @@ def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> N
 
 def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.fence_move import fence
-    from launchpad.operations.move import plan_move
+    from launchpad.operations.moving.fence_move import fence
+    from launchpad.operations.moving.move import plan_move
+    from launchpad.operations.requests.confirmation import Confirmation
 
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
@@ -187,9 +187,9 @@ def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> 
 def _lead_away(session: Session, tenant: str, *, gone: str, to: str) -> None:
     """Have the names lead to the host that runs the tenant now, or say which records a person is to change: nobody
     passes requests on at a host that is gone."""
-    from launchpad.operations.address import ip_of
-    from launchpad.operations.dns import Resolver, dns_of
-    from launchpad.operations.point import point
+    from launchpad.operations.dns.address import ip_of
+    from launchpad.operations.dns.dns import Resolver, dns_of
+    from launchpad.operations.dns.point import point
 
     workspace, hint = session.workspace, f"then: launchpad dns point {tenant}"
     try:
@@ -218,8 +218,8 @@ def _warn_of(session: Session, tenant: str, host: str) -> None:
 
 
 def _finish(session: Session, tenant: str, *, despite_dns: bool) -> None:
-    from launchpad.operations.dns import Resolver
-    from launchpad.operations.finish_move import finish_move
+    from launchpad.operations.dns.dns import Resolver
+    from launchpad.operations.moving.finish_move import finish_move
 
     done = carry_out(
         session,

@@ -16,7 +16,7 @@ from launchpad.cli.tenants import YesOption
 from launchpad.errors import InventoryError
 
 if TYPE_CHECKING:
-    from launchpad.operations.operators import Followed
+    from launchpad.operations.hosts.operators import Followed
 
 app = typer.Typer(help="Add, list and remove who operates the fleet.", epilog="Example: launchpad operator list")
 
@@ -32,7 +32,7 @@ def list_operators(ctx: typer.Context) -> None:
 
     Hosts are asked: a host that was not reached when somebody left is listed until it was provisioned.
     """
-    from launchpad.operations.operators import access
+    from launchpad.operations.hosts.operators import access
 
     session = Session.of(ctx)
     people = session.workspace.fleet.load().defaults.operators
@@ -66,7 +66,7 @@ def add_operator(
     """
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly
-    from launchpad.operations.operators import add_operator
+    from launchpad.operations.hosts.operators import add_operator
 
     session = Session.of(ctx)
     made = _operator(name, keys, signs=signs, reads=reads)
@@ -91,7 +91,7 @@ def remove_operator(
     """
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly
-    from launchpad.operations.operators import removable, remove_operator
+    from launchpad.operations.hosts.operators import removable, remove_operator
 
     session = Session.of(ctx)
     removable(session.workspace, session.workspace.fleet.load(), name)

@@ -33,7 +33,7 @@ def render(
 ) -> None:
     """Print the files of TENANT's release as the inventory says it. No host is asked, no secret is read."""
     from launchpad.errors import StateError
-    from launchpad.operations.render import render
+    from launchpad.operations.requests.render import render
     from launchpad.runner.protocol import release_as_json
 
     session = Session.of(ctx)
@@ -56,7 +56,7 @@ def plan(ctx: typer.Context, names: Names = None) -> None:
 
     Exits 0 whether there is something to do or not. The values of secrets are never shown.
     """
-    from launchpad.operations.plan_fleet import plan_fleet
+    from launchpad.operations.tenants.plan_fleet import plan_fleet
 
     session = Session.of(ctx)
     made = plan_fleet(session.workspace, names or (), show=True)
@@ -82,9 +82,9 @@ def apply(
     from launchpad.cli.prompts import confirm
     from launchpad.cli.running import errors_as_lines, interrupted_kindly, report
     from launchpad.errors import LaunchpadError
-    from launchpad.operations.apply import apply
-    from launchpad.operations.dns import Resolver
-    from launchpad.operations.plan_fleet import plan_fleet
+    from launchpad.operations.dns.dns import Resolver
+    from launchpad.operations.tenants.apply import apply
+    from launchpad.operations.tenants.plan_fleet import plan_fleet
 
     session = Session.of(ctx)
     with errors_as_lines(session), interrupted_kindly(session):

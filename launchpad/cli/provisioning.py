@@ -11,8 +11,8 @@ from launchpad.cli import complete
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.operations.provision import ProvisionPlan
-    from launchpad.operations.trust import Offer
+    from launchpad.operations.hosts.provision import ProvisionPlan
+    from launchpad.operations.hosts.trust import Offer
 
 app = typer.Typer(help="Hosts.")
 
@@ -44,7 +44,7 @@ def provision(
     and nothing else, and root cannot log in. A change of sshd or the firewall that locks everybody out is undone by
     the host itself within a minute. Run again, it changes only what differs.
     """
-    from launchpad.operations.provision import HowToProvision, plan_provision, provision
+    from launchpad.operations.hosts.provision import HowToProvision, plan_provision, provision
 
     session = Session.of(ctx)
 

@@ -10,7 +10,7 @@ from launchpad.cli import complete
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.operations.prune import Pruned, PrunePlan
+    from launchpad.operations.hosts.prune import Pruned, PrunePlan
 
 app = typer.Typer(help="Housekeeping.")
 
@@ -33,7 +33,7 @@ def prune(
     from launchpad.cli.progress import telling
     from launchpad.cli.running import errors_as_lines, interrupted_kindly
     from launchpad.errors import LaunchpadError
-    from launchpad.operations.prune import plan_prune, prune
+    from launchpad.operations.hosts.prune import plan_prune, prune
 
     session = Session.of(ctx)
     failures: dict[str, LaunchpadError] = {}

@@ -15,8 +15,8 @@ from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.events import OnEvent
-    from launchpad.operations.rollout import RolloutPlan
-    from launchpad.operations.rollouts import Known, Progress
+    from launchpad.operations.rollouts.rollout import RolloutPlan
+    from launchpad.operations.rollouts.rollouts import Known, Progress
     from launchpad.runner.protocol import Wave
 
 app = typer.Typer(help="Rollouts.")
@@ -86,7 +86,7 @@ def rollouts(
     """List the rollouts that the fleet's hosts know of, the newest first: who began which, and how far it is."""
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import short_moment
-    from launchpad.operations.rollouts import rollouts
+    from launchpad.operations.rollouts.rollouts import rollouts
 
     session = Session.of(ctx)
     found = rollouts(session.workspace, name)
@@ -113,8 +113,8 @@ def _begin(
 ) -> None:
     from launchpad.cli.planning import leave
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.rollout import Wanted, begun_before, plan_rollout, rollout
+    from launchpad.operations.requests.confirmation import Confirmation
+    from launchpad.operations.rollouts.rollout import Wanted, begun_before, plan_rollout, rollout
 
     wanted = Wanted(version=version, rehearse=rehearse, identifier=identifier)
     if not dry_run and (mine := begun_before(session.workspace, name, wanted)):
@@ -138,8 +138,8 @@ def _begin(
 
 def _resume(session: Session, name: str, identifier: str, *, accept: bool, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.rollouts import find, look
-    from launchpad.operations.waves import go_on, stuck_at
+    from launchpad.operations.rollouts.rollouts import find, look
+    from launchpad.operations.rollouts.waves import go_on, stuck_at
 
     known = find(session.workspace, name, identifier)
     session.output.say(_sentence(known))
@@ -152,7 +152,7 @@ def _resume(session: Session, name: str, identifier: str, *, accept: bool, yes: 
 
 
 def _halt(session: Session, name: str, identifier: str) -> None:
-    from launchpad.operations.rollouts import find, halt
+    from launchpad.operations.rollouts.rollouts import find, halt
 
     known = halt(session.workspace, find(session.workspace, name, identifier))
     text = f"rollout {known.rollout.id} begins nothing more; launchpad rollout {name} --resume goes on"
@@ -161,8 +161,8 @@ def _halt(session: Session, name: str, identifier: str) -> None:
 
 def _undo(session: Session, name: str, identifier: str, *, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.rollouts import find, look
-    from launchpad.operations.take_back import take_back
+    from launchpad.operations.rollouts.rollouts import find, look
+    from launchpad.operations.rollouts.take_back import take_back
     from launchpad.plan.rollout import to_take_back
 
     known = find(session.workspace, name, identifier)
@@ -175,7 +175,7 @@ def _undo(session: Session, name: str, identifier: str, *, yes: bool) -> None:
 
 def _status(session: Session, name: str, identifier: str) -> None:
     from launchpad.cli.planning import leave
-    from launchpad.operations.rollouts import find, look
+    from launchpad.operations.rollouts.rollouts import find, look
 
     known = find(session.workspace, name, identifier)
     progress = look(session.workspace, known.rollout)

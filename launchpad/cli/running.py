@@ -13,8 +13,8 @@ from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.events import OnEvent
-    from launchpad.operations.outcome import Outcome
-    from launchpad.operations.written_version import VersionOutcome
+    from launchpad.operations.requests.outcome import Outcome
+    from launchpad.operations.tenants.written_version import VersionOutcome
 
     class Told(Protocol):
         """How something ended, that can be told."""
@@ -66,8 +66,8 @@ def deploy(
     An inventory that does not descend from the one that runs is refused, with what differs. Where that one is lost,
     --after with its revision goes on from here; `launchpad history` shows it.
     """
-    from launchpad.operations.deploy import How, deploy
-    from launchpad.operations.dns import Resolver
+    from launchpad.operations.dns.dns import Resolver
+    from launchpad.operations.tenants.deploy import How, deploy
 
     session = Session.of(ctx)
     how = How(identifier=identifier, after=after, follow=not no_follow, dns=Resolver())
@@ -77,7 +77,7 @@ def deploy(
 @app.command("stop", epilog="Example: launchpad stop alice")
 def stop(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
     """Stop TENANT; it stays stopped until it is started, also over a reboot."""
-    from launchpad.operations.stop import stop
+    from launchpad.operations.tenants.stop import stop
 
     session = Session.of(ctx)
     carry_out(session, lambda on_event: stop(session.workspace, tenant, identifier=identifier, on_event=on_event))
@@ -87,7 +87,7 @@ def stop(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> No
 @app.command("start", epilog="Example: launchpad start alice")
 def start(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
     """Start TENANT as it was deployed last."""
-    from launchpad.operations.start import start
+    from launchpad.operations.tenants.start import start
 
     session = Session.of(ctx)
     carry_out(session, lambda on_event: start(session.workspace, tenant, identifier=identifier, on_event=on_event))
@@ -96,7 +96,7 @@ def start(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> N
 @app.command("restart", epilog="Example: launchpad restart alice")
 def restart(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
     """Stop TENANT and start it again; new requests wait meanwhile. Also for one that died too often."""
-    from launchpad.operations.restart import restart
+    from launchpad.operations.tenants.restart import restart
 
     session = Session.of(ctx)
     carry_out(session, lambda on_event: restart(session.workspace, tenant, identifier=identifier, on_event=on_event))
@@ -116,7 +116,7 @@ def retire(
     `launchpad tenant remove`.
     """
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.retire import plan_retirement, retained, retire
+    from launchpad.operations.tenants.retire import plan_retirement, retained, retire
 
     session = Session.of(ctx)
     what = plan_retirement(session.workspace, tenant, host=host, purge=purge)
@@ -135,8 +135,8 @@ def attach(
     host: HostOption = "",
 ) -> None:
     """Come back to OPERATION and follow it to its end, from its first step."""
-    from launchpad.operations.attach import attach
-    from launchpad.operations.written_version import VersionOutcome
+    from launchpad.operations.observation.attach import attach
+    from launchpad.operations.tenants.written_version import VersionOutcome
 
     session = Session.of(ctx)
     done = carry_out(session, lambda on_event: attach(session.workspace, operation, host=host, on_event=on_event))
@@ -153,7 +153,7 @@ def cancel(
     host: HostOption = "",
 ) -> None:
     """Have OPERATION undone; everything is then as it was. Once it has committed it goes on to its end."""
-    from launchpad.operations.cancel import cancel
+    from launchpad.operations.observation.cancel import cancel
 
     session = Session.of(ctx)
     asked = cancel(session.workspace, operation, host=host)
@@ -192,7 +192,7 @@ def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Call
 
 def report(session: Session, outcome: object) -> None:
     """Its user has read how it ended: the same command begins another operation from now on."""
-    from launchpad.operations.again import reported
+    from launchpad.operations.requests.again import reported
 
     if getattr(outcome, "outcome", "running") != "running" and (identifier := getattr(outcome, "id", "")):
         reported(session.workspace, identifier)
@@ -201,7 +201,7 @@ def report(session: Session, outcome: object) -> None:
 @contextmanager
 def failures_reported(session: Session) -> Iterator[None]:
     """An operation that was undone is over, too: its error is how it is told."""
-    from launchpad.operations.outcome import OperationFailed
+    from launchpad.operations.requests.outcome import OperationFailed
 
     try:
         yield

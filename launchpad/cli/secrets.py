@@ -77,7 +77,7 @@ def show_secret(ctx: typer.Context, tenant: TenantArgument, name: NameArgument) 
 
     TENANT's host writes down first who reads it: `launchpad history TENANT` shows that.
     """
-    from launchpad.operations.show_secret import show_secret as show
+    from launchpad.operations.tenants.show_secret import show_secret as show
 
     session = Session.of(ctx)
     key, version, value = show(session.workspace, tenant, name)
@@ -129,7 +129,7 @@ def reseal_secrets(
     Covers tenants' secrets and the credentials of targets and of the DNS provider. Values and versions stay.
     """
     from launchpad.cli.planning import leave
-    from launchpad.operations.reseal import reseal
+    from launchpad.operations.backups.reseal import reseal
 
     session = Session.of(ctx)
     if tenant:

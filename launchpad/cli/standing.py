@@ -13,8 +13,8 @@ from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.journal import ByItself, Entry
-    from launchpad.operations.logs import LogLine
-    from launchpad.operations.status import Status
+    from launchpad.operations.observation.logs import LogLine
+    from launchpad.operations.observation.status import Status
     from launchpad.plan.observed import FindingSeen, HostSeen
 
 app = typer.Typer(help="How things stand.")
@@ -51,7 +51,7 @@ def status(
     Exits 0 when every host answered, 6 when the one that was asked did not, 8 when one of several did not.
     """
     from launchpad.cli.planning import leave
-    from launchpad.operations.status import status
+    from launchpad.operations.observation.status import status
 
     session = Session.of(ctx)
     if only_news:
@@ -67,7 +67,7 @@ def status(
 
 def _news(session: Session, names: list[str], *, probes: bool) -> NoReturn:
     """For cron, which mails what is printed: a thing that is wrong is mailed once, and once when it is well again."""
-    from launchpad.operations.news import news, remember
+    from launchpad.operations.observation.news import news, remember
 
     found = news(session.workspace, names, probes=probes)
     lines = [f"wrong: {text}" for text in found.wrong] + [f"well again: {text}" for text in found.ended]
@@ -190,7 +190,7 @@ def logs(
     import threading
 
     from launchpad.cli import wording
-    from launchpad.operations.logs import Query, logs
+    from launchpad.operations.observation.logs import Query, logs
 
     session = Session.of(ctx)
     begin, ago = wording.read("--since", wording.since, since) if since else (None, None)
@@ -248,7 +248,7 @@ def certificates(
     """
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import moment, short_moment
-    from launchpad.operations import certificates as asking
+    from launchpad.operations.observation import certificates as asking
 
     session = Session.of(ctx)
     if retry and len(names or ()) != 1:
@@ -284,7 +284,7 @@ def usage(ctx: typer.Context, names: Names = None) -> None:
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import of, size
     from launchpad.errors import LaunchpadError
-    from launchpad.operations.usage import usage
+    from launchpad.operations.observation.usage import usage
 
     session = Session.of(ctx)
     found = usage(session.workspace, names or ())
@@ -322,7 +322,7 @@ def history(
     It is read from the hosts' own journals; the newest comes first.
     """
     from launchpad.cli.planning import leave
-    from launchpad.operations.history import history
+    from launchpad.operations.requests.history import history
 
     session = Session.of(ctx)
     found = history(session.workspace, names or (), limit=limit)
@@ -385,7 +385,7 @@ def open_tenant(
     what it grants, asks, and lets one in; --revoke takes it away again.
     """
     from launchpad.cli.prompts import confirm
-    from launchpad.operations import open_tenant as opening
+    from launchpad.operations.tenants import open_tenant as opening
 
     session = Session.of(ctx)
     if approve or revoke:
@@ -419,7 +419,7 @@ def trust(
 ) -> None:
     """Remember HOST's key after you have compared it with what your provider's console shows."""
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.trust import offered_key, trust
+    from launchpad.operations.hosts.trust import offered_key, trust
 
     session = Session.of(ctx)
     offer = offered_key(session.workspace, host)

@@ -48,7 +48,7 @@ def show_target(
 
     Says so whether append-only is enforced. Exit code 4 when it is promised and is not, 6 when TARGET is not reached.
     """
-    from launchpad.operations.targets import try_target
+    from launchpad.operations.backups.targets import try_target
 
     session = Session.of(ctx)
     target = session.workspace.fleet.load().target(name)

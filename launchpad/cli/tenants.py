@@ -145,7 +145,7 @@ def renumber_tenant(ctx: typer.Context, name: TenantArgument) -> None:
 
     Only one that was never deployed: the data on a host belongs to its slot.
     """
-    from launchpad.operations.renumber import renumber
+    from launchpad.operations.tenants.renumber import renumber
 
     session = Session.of(ctx)
     tenant = renumber(session.workspace, name)
@@ -159,7 +159,7 @@ def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = Fal
 
     Takes nothing off its host, and is refused while it is deployed there: launchpad retire comes first.
     """
-    from launchpad.operations.remove_tenant import judge_removal
+    from launchpad.operations.tenants.remove_tenant import judge_removal
 
     session = Session.of(ctx)
     tenant = session.workspace.fleet.load().tenant(name)

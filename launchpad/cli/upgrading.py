@@ -12,11 +12,11 @@ from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.operations.again import Wish
-    from launchpad.operations.generations import Past
-    from launchpad.operations.rollback import Rollback
-    from launchpad.operations.upgrade import Upgrade
-    from launchpad.operations.written_version import VersionOutcome
+    from launchpad.operations.generations.generations import Past
+    from launchpad.operations.requests.again import Wish
+    from launchpad.operations.tenants.written_version import VersionOutcome
+    from launchpad.operations.versions.rollback import Rollback
+    from launchpad.operations.versions.upgrade import Upgrade
 
 app = typer.Typer(help="Versions of tenants.")
 
@@ -55,9 +55,9 @@ def upgrade(
     from launchpad.cli.boundary import UsageError
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import soak as read_soak
-    from launchpad.operations.again import Wish
-    from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.upgrade import Target, plan_upgrade, upgrade
+    from launchpad.operations.requests.again import Wish
+    from launchpad.operations.requests.confirmation import Confirmation
+    from launchpad.operations.versions.upgrade import Target, plan_upgrade, upgrade
 
     if bool(to) == latest:
         raise UsageError("upgrade takes either --to VERSION or --latest", hint="launchpad versions APP")
@@ -86,8 +86,8 @@ def upgrade(
 
 def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
     """Whether the command was typed before: its operation is followed then, and its version written."""
-    from launchpad.operations.again import find
-    from launchpad.operations.written_version import come_back_to_version
+    from launchpad.operations.requests.again import find
+    from launchpad.operations.tenants.written_version import come_back_to_version
 
     with errors_as_lines(session):
         found = find(session.workspace, wish, identifier=identifier)
@@ -152,10 +152,10 @@ def rollback(
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import soak as read_soak
-    from launchpad.operations.again import Wish
-    from launchpad.operations.confirmation import Confirmation
-    from launchpad.operations.generations import generations
-    from launchpad.operations.rollback import Back, plan_rollback, rollback
+    from launchpad.operations.generations.generations import generations
+    from launchpad.operations.requests.again import Wish
+    from launchpad.operations.requests.confirmation import Confirmation
+    from launchpad.operations.versions.rollback import Back, plan_rollback, rollback
 
     session = Session.of(ctx)
     if show:

@@ -22,7 +22,7 @@ def versions(
 
     A version can be deployed once it is pinned: launchpad app pin. What runs is in launchpad status.
     """
-    from launchpad.operations.versions import versions
+    from launchpad.operations.versions.versions import versions
 
     session = Session.of(ctx)
     found = versions(session.workspace, name)
@@ -50,7 +50,7 @@ def adopt(
     For when `launchpad status` says `ahead of the inventory`: an upgrade or a rollback was done, and its line in
     the inventory was lost, because the connection was, or somebody edited the file meanwhile.
     """
-    from launchpad.operations.adopt import adopt
+    from launchpad.operations.versions.adopt import adopt
 
     session = Session.of(ctx)
     done = adopt(session.workspace, tenant)

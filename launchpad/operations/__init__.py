@@ -1,1 +1,17 @@
-"""."""
+"""What Launchpad does: one verb, one file. Each room imports only from rooms above it.
+
+requests     what every verb uses: scope and observing (which tenants and hosts, and how they stand), render,
+             identifiers, confirmation, reaching (connections), following, outcome, history, again (a repeated command)
+dns          dns, hetzner and address (who keeps records, where names lead), point, astray
+backups      backup, backups (list and verify), download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
+             backup_workspace, reseal; repositories, backup_keys, seen, here (restic on this machine)
+hosts        provision, bootstrap, install_runner, trust, prune, operators; host_settings, judged, confirming
+tenants      deploy, start, stop, restart, retire, open_tenant, remove_tenant, renumber, show_secret; plan_fleet, apply;
+             written_version (a tenant's version in the inventory)
+generations  generations (list), snapshot, restore, drop
+moving       move, fence_move, finish_move; whereabouts, carrying (data from host to host)
+versions     versions (list), upgrade, rollback, adopt, pin; registry, elsewhere (a rehearsal on another host)
+rollouts     rollout, rollouts (list and halt), take_back; waves, members
+importing    import_tenant, export; self_hosted (the machine that a tenant comes from)
+observation  status, news, logs, certificates, usage, attach, cancel; redaction
+"""

@@ -12,8 +12,8 @@ from benchkit.figures import Figures, timed
 from benchkit.ground import Pretence, open_workspace, pretend, write_workspace
 from benchkit.proxy import Proxy
 from launchpad.fleet.names import TenantName
-from launchpad.operations.deploy import deploy as deploy_tenant
-from launchpad.operations.deploy import deploy_operation
+from launchpad.operations.tenants.deploy import deploy as deploy_tenant
+from launchpad.operations.tenants.deploy import deploy_operation
 from launchpad.ssh.connection import Connection
 from launchpad.workspace import Workspace
 

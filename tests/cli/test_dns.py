@@ -8,13 +8,13 @@ import pytest
 
 from launchpad.fleet.dns import CREDENTIAL
 from launchpad.fleet.names import Name
-from launchpad.operations.dns import Resolver, dns_of
-from launchpad.operations.hetzner import Hetzner
+from launchpad.operations.dns.dns import Resolver, dns_of
+from launchpad.operations.dns.hetzner import Hetzner
 from launchpad.settings import Settings
 from launchpad.workspace import Workspace
 from tests.cli.terminal import Terminal
 from tests.cli.test_operations import launchpad
-from tests.operations.moving import a_place
+from tests.operations.two_hosts import a_place
 
 TOKEN = "hcloud-correct-horse-battery-staple"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from launchpad.operations.snapshot import snapshot
+from launchpad.operations.generations.snapshot import snapshot
 from launchpad.runner import generations
 from launchpad.workspace import Workspace
 from tests.cli.test_operations import launchpad
 from tests.memory.host import MemoryHost
-from tests.operations.test_backup import host, workspace
+from tests.operations.backups.test_backup import host, workspace
 
 __all__ = ["host", "workspace"]
 

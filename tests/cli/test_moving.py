@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_operations import launchpad
-from tests.operations.moving import Place, a_place
-from tests.operations.test_fence_move import place as dead
+from tests.operations.moving.test_fence_move import place as dead
+from tests.operations.two_hosts import Place, a_place
 
 __all__ = ["dead"]
 

@@ -16,8 +16,8 @@ from launchpad.cli.app import app, load
 from launchpad.cli.registry import SECTIONS
 from launchpad.cli.session import Session
 from launchpad.errors import LaunchpadError
-from launchpad.operations.plan_fleet import plan_fleet
-from launchpad.operations.render import render
+from launchpad.operations.requests.render import render
+from launchpad.operations.tenants.plan_fleet import plan_fleet
 from launchpad.workspace import Workspace
 from tests.operations.places import TOKEN, behave, environment_of, observed, open_workspace, replies, requests
 from tests.operations.places import write_workspace as write
@@ -269,7 +269,7 @@ def test_trust_takes_the_fingerprint_that_is_the_host_s(tmp_path: Path, sshd: Ss
 def test_a_terminal_gets_steps_and_no_spinner_is_left_behind(workspace: Workspace) -> None:
     from launchpad.cli.output import Output
     from launchpad.cli.progress import telling
-    from launchpad.operations.deploy import deploy
+    from launchpad.operations.tenants.deploy import deploy
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.terminal import Terminal
 from tests.fleet.inventory import digest_of_folder, write
-from tests.operations.registry_server import Registry, serving
+from tests.operations.versions.registry_server import Registry, serving
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from launchpad.operations.backup import backup
+from launchpad.operations.backups.backup import backup
 from launchpad.runner import paths
 from launchpad.workspace import Workspace
 from tests.cli.test_operations import launchpad
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
-from tests.operations.test_afterwards import carl
-from tests.operations.test_backup import host, workspace
+from tests.operations.backups.test_afterwards import carl
+from tests.operations.backups.test_backup import host, workspace
 
 __all__ = ["carl", "host", "workspace"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from launchpad.operations.host_settings import host_settings
-from launchpad.operations.identifiers import new_identifier
-from launchpad.operations.install_runner import settings_digest
+from launchpad.operations.hosts.host_settings import host_settings
+from launchpad.operations.hosts.install_runner import settings_digest
+from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.settings import Settings
 from launchpad.ssh.archive import sign

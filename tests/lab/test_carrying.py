@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from launchpad.operations.carrying import Bringing, bring, leaving
+from launchpad.operations.moving.carrying import Bringing, bring, leaving
 from tests.lab.settings import open_workspace
 from tests.lab.world import World
 

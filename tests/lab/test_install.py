@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from launchpad.errors import StateError, StepFailed
-from launchpad.operations.confirming import confirm_change
-from launchpad.operations.reaching import hosts_of
+from launchpad.operations.hosts.confirming import confirm_change
+from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.workspace import Workspace
 from tests.lab.settings import SIGNER, connection, open_workspace

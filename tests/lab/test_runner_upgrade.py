@@ -15,9 +15,9 @@ import pytest
 
 from launchpad import __version__
 from launchpad.errors import HostError, StateError, StepFailed
-from launchpad.operations.confirming import confirm_change
-from launchpad.operations.identifiers import new_identifier
-from launchpad.operations.reaching import hosts_of
+from launchpad.operations.hosts.confirming import confirm_change
+from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.protocol import digest_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.workspace import Workspace

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.operations.install_runner import settings_digest
+from launchpad.operations.hosts.install_runner import settings_digest
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.ssh.connection import Connection

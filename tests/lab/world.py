@@ -34,7 +34,7 @@ SEED = "seed"
 LABEL = "provisioned"
 DECIDES = (
     "launchpad/runner",
-    "launchpad/operations/provision.py",
+    "launchpad/operations/hosts/provision.py",
     "launchpad/ssh/archive.py",
     "templates/caddy/Caddyfile.j2",
 )

@@ -21,7 +21,7 @@ from launchpad.errors import HostError
 from launchpad.fleet.host import Host
 from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.secret import Secret
-from launchpad.operations.deploy import deploy
+from launchpad.operations.tenants.deploy import deploy
 from launchpad.runner import engine, paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.cell import read_release

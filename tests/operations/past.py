@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from launchpad.operations.render import rendered
+from launchpad.operations.requests.render import rendered
 from launchpad.runner.verbs.submit import parsed
 from launchpad.workspace import Workspace
 from tests.operations.places import observed, open_workspace, replies, requests, write_workspace

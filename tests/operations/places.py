@@ -14,8 +14,8 @@ from launchpad.fleet.host import Host
 from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.sealing import new_identity
 from launchpad.fleet.secret import Secret
-from launchpad.operations.backup_keys import as_sent
-from launchpad.operations.host_settings import target_credentials
+from launchpad.operations.backups.backup_keys import as_sent
+from launchpad.operations.hosts.host_settings import target_credentials
 from launchpad.settings import Settings
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.hosts import SshHosts

@@ -19,11 +19,11 @@ from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import Event, Heard, OtherEvent, event_from_line
 from launchpad.journal.entries import entry_from_json
-from launchpad.operations.deploy import deploy
-from launchpad.operations.install_runner import bring_runner_up_to_date, look_at
-from launchpad.operations.outcome import outcome_from_reply
-from launchpad.operations.reaching import hosts_of
-from launchpad.operations.status import status
+from launchpad.operations.hosts.install_runner import bring_runner_up_to_date, look_at
+from launchpad.operations.observation.status import status
+from launchpad.operations.requests.outcome import outcome_from_reply
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.tenants.deploy import deploy
 from launchpad.plan.observed import host_from_reply
 from launchpad.runner import engine
 from launchpad.runner.__main__ import answers, check_protocol

@@ -19,7 +19,7 @@ import yaml
 from launchpad.fleet.names import SecretName, TenantName
 from launchpad.fleet.sealing import new_identity, seal
 from launchpad.fleet.secret import Secret
-from launchpad.operations.deploy import deploy_operation
+from launchpad.operations.tenants.deploy import deploy_operation
 from launchpad.runner.protocol import digest_of
 from tests.lab.settings import wanted
 from tests.lab.thief import Thief, is_refusal

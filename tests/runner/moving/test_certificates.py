@@ -16,7 +16,7 @@ from launchpad.runner.moving import certificates
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.wanted import CADDY_UID
 from tests.memory.host import MemoryHost
-from tests.operations.moving import CERTIFICATE, KEY
+from tests.operations.two_hosts import CERTIFICATE, KEY
 
 DOMAIN = "alice.example.com"
 GOOD: dict[str, Any] = {

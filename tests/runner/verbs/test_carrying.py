@@ -11,7 +11,7 @@ from typing import Any
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
-from launchpad.operations.carrying import framed
+from launchpad.operations.moving.carrying import framed
 from launchpad.runner import engine, generations, paths, slots
 from launchpad.runner.caller import Caller
 from launchpad.runner.protocol import Refused

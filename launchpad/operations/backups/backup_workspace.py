@@ -1,0 +1,155 @@
+"""backup --this-workspace: what operators wrote, sealed as a whole, to every target that is reached over the network.
+
+It takes no key: what is sent is sealed with age for the operators and the recovery identity, and lies in a repository
+whose password is known to all, under a name that no tenant can have.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from launchpad.errors import LaunchpadError, StateError
+from launchpad.fleet.files import STATE
+from launchpad.fleet.fleet import Fleet, kit_recipients
+from launchpad.fleet.git import Git
+from launchpad.fleet.recovery import RECORD
+from launchpad.fleet.revision import TEMPLATES
+from launchpad.fleet.sealing import seal_bytes
+from launchpad.fleet.snapshot import SETTINGS_FILE, Snapshot
+from launchpad.fleet.target import Target
+from launchpad.fleet.tier import Keep
+from launchpad.operations.backups.forget import Forgotten, Odd, thin
+from launchpad.operations.backups.repositories import HERE, How, ask, task, with_password
+from launchpad.operations.backups.seen import recall
+from launchpad.runner.protocol import PUBLIC
+from launchpad.workspace import Workspace
+
+NAME = "_launchpad-workspace"
+FILE = "workspace.tar.gz.age"
+HISTORY = "history.bundle"
+FOLDER = "workspace"
+OWN = ("known_hosts", "revisions", "seen")
+"""Of this checkout's own: the hosts' keys, what was deployed from it, and what was seen in the repositories."""
+MOST_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """The workspace at one target."""
+
+    target: str
+    bytes: int
+    """Sealed."""
+
+
+def back_up_workspace(
+    workspace: Workspace, *, environment: Mapping[str, str], how: How = HERE
+) -> dict[str, Saved | LaunchpadError]:
+    """Send it to every target but folders on hosts; what went wrong at one stops no other. StateError when there is
+    none, or nobody holds the emergency kit's other half."""
+    fleet = workspace.fleet.load()
+    targets = remote(workspace)
+    if fleet.defaults.recovery is None:
+        raise StateError(
+            "there is no emergency kit, so nobody could open this who has no workspace", hint="launchpad kit make FILE"
+        )
+    text = seal_bytes(packed(workspace.root, environment, fleet), kit_recipients(fleet.defaults))
+    found: dict[str, Saved | LaunchpadError] = {}
+    for target in targets:
+        how.progress(f"{target.name}: {len(text) >> 10} KB")
+        try:
+            told = with_password(task(workspace, target, NAME), PUBLIC)
+            ask(target, told | {"do": "put", "text": text, "file": FILE}, how)
+        except LaunchpadError as error:
+            found[str(target.name)] = error
+        else:
+            found[str(target.name)] = Saved(target=str(target.name), bytes=len(text))
+    return found
+
+
+def forget_workspace(workspace: Workspace, *, odd: Odd = "", how: How = HERE) -> dict[str, Forgotten | LaunchpadError]:
+    """Thin its backups out everywhere, as a tier does that says nothing of it; none where none are."""
+    found: dict[str, Forgotten | LaunchpadError] = {}
+    for target in remote(workspace):
+        try:
+            told = with_password(task(workspace, target, NAME, deletes=True), PUBLIC)
+            known = bool((recall(workspace, target, NAME) or {}).get("ids"))
+            if not ask(target, told | {"do": "snapshots", "known": known}, how)["snapshots"]:
+                continue
+            done = thin(workspace, target, told, keep=Keep(), odd=odd, how=how)
+        except LaunchpadError as error:
+            found[str(target.name)] = error
+        else:
+            found[str(target.name)] = done
+    return found
+
+
+def remote(workspace: Workspace) -> list[Target]:
+    """The targets that are no folders on hosts, where no operator puts a file; StateError when there is none."""
+    targets = [target for _, target in sorted(workspace.fleet.load().targets.items()) if target.kind != "local"]
+    if not targets:
+        raise StateError("there is no target over the network", hint="write one into inventory/targets.yaml")
+    return targets
+
+
+def packed(root: Path, environment: Mapping[str, str], fleet: Fleet) -> bytes:
+    """The workspace as a tar.gz: the folder `workspace`, and with Git `history.bundle` of all that was committed."""
+    git, out = Git(root, environment), io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, content in {**dict(_files(root)), **dict(_named(root, fleet))}.items():
+            _add(tar, f"{FOLDER}/{name}", content)
+        if git.tracks(SETTINGS_FILE):
+            _add(tar, HISTORY, git.bundle())
+    if out.tell() > MOST_BYTES:
+        raise StateError(
+            f"{root}: the workspace and its history take {out.tell() >> 20} MB, which is more than {MOST_BYTES >> 20}",
+            hint="a workspace has a Git repository of its own, without large files",
+        )
+    return out.getvalue()
+
+
+def as_json(found: Mapping[str, Saved | LaunchpadError]) -> dict[str, Any]:
+    """Target → what it took, or the error."""
+    return {
+        target: said.as_dict() if isinstance(said, LaunchpadError) else asdict(said) for target, said in found.items()
+    }
+
+
+def _files(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Settings, inventory, sealed secrets, templates, and what is this checkout's own; no link is followed."""
+    yield from sorted(Snapshot.take(root).files.items())
+    folder = root / TEMPLATES
+    for path in sorted(folder.rglob("*")) if folder.is_dir() and not folder.is_symlink() else ():
+        if path.is_file() and not path.is_symlink():
+            yield path.relative_to(root).as_posix(), path.read_bytes()
+    if (tested := root / RECORD).is_file():
+        yield RECORD, tested.read_bytes()
+    for name in OWN:
+        top = root / STATE / name
+        for path in (top, *sorted(top.rglob("*"))):
+            if path.is_file():
+                yield path.relative_to(root).as_posix(), path.read_bytes()
+
+
+def _named(root: Path, fleet: Fleet) -> Iterator[tuple[str, bytes]]:
+    """The files that the inventory names, of Caddy's certificate authorities. StateError when one is not there."""
+    for caddy in (fleet.defaults.caddy, *(host.caddy for host in fleet.hosts.values())):
+        if caddy.acme_ca_root is None:
+            continue
+        try:
+            yield str(caddy.acme_ca_root), (root / str(caddy.acme_ca_root)).read_bytes()
+        except OSError as error:
+            raise StateError(
+                f"caddy.acme_ca_root: cannot read {caddy.acme_ca_root}: {error.strerror}", hint=f"ls -l {root}"
+            ) from error
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    about = tarfile.TarInfo(name)
+    about.size, about.mode = len(content), 0o600
+    tar.addfile(about, io.BytesIO(content))

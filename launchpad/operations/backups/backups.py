@@ -1,0 +1,295 @@
+"""backups: which backups a tenant has, where, and whether what lies there can still be read."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.names import TenantName
+from launchpad.fleet.secret import Secret
+from launchpad.fleet.target import Target
+from launchpad.fleet.tenant import Tenant
+from launchpad.operations.backups.backup_keys import (
+    LOOK_SECONDS,
+    as_sent,
+    missing_key,
+    targets_of,
+    with_key,
+)
+from launchpad.operations.requests.following import Submission, submit
+from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+PARTS = 7
+"""A repository is read in so many parts, one a day: every byte within a week."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """One backup in one target's repository."""
+
+    target: str
+    id: str
+    at: float
+    """When the data was frozen, in seconds since 1970."""
+    size: int | None
+    files: int | None
+    operation: str
+    """The backup's, the same at every target."""
+    app: str = ""
+    version: str = ""
+    release: str = ""
+    added: int | None = None
+    """Bytes that were new to the repository, as they are stored."""
+    new_files: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backups:
+    """What the repositories of a tenant say, and what its host remembers of each target."""
+
+    tenant: str
+    backups: tuple[Backup, ...]
+    """The newest first."""
+    problems: Mapping[str, str]
+    """Target → why its repository says nothing."""
+    states: Mapping[str, Mapping[str, Any]]
+    proven: Mapping[str, Any] | None = None
+    """Which backup was booted last, and when: {"target", "snapshot", "at", "proven", "version", …}."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "tenant": self.tenant,
+            "backups": [vars(item) for item in self.backups],
+            "problems": dict(self.problems),
+            "targets": dict(self.states),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One backup: one instant of the data, as it lies at each target that has it."""
+
+    tenant: str
+    copies: tuple[Backup, ...]
+    """One a target."""
+    absent: tuple[str, ...]
+    """Targets of the tier that do not have it."""
+    unknown: Mapping[str, str]
+    """Targets that do not say, and why."""
+    proven: float | None
+    """When it was booted and found sound, in seconds since 1970; None when it was not, or another was since."""
+
+    def as_json(self) -> dict[str, Any]:
+        copies = [vars(item) for item in self.copies]
+        told = {"absent": list(self.absent), "unknown": dict(self.unknown), "proven": self.proven}
+        return {"tenant": self.tenant, "copies": copies} | told
+
+
+def show(workspace: Workspace, name: str, identifier: str) -> Shown:
+    """What a backup is; `identifier` is its id at a target (the first 8 digits do) or its operation's. StateError when
+    there is none of it."""
+    found = backups(workspace, name)
+    fitting = [item for item in found.backups if identifier == item.operation or item.id.startswith(identifier)]
+    if len({item.operation or item.id for item in fitting}) != 1:
+        what = f"more than one backup {identifier}" if fitting else f"no backup {identifier}{_problems(found)}"
+        raise StateError(f"{name}: there is {what}", hint=f"launchpad backups list {name}")
+    whole = fitting[0].operation
+    copies = tuple(item for item in found.backups if item in fitting or (whole and item.operation == whole))
+    fleet = workspace.fleet.load()
+    rest = [str(item.name) for item in targets_of(fleet, fleet.tenant(name))]
+    has = {item.target for item in copies} | set(found.problems)
+    proof = found.proven or {}
+    mine = proof.get("snapshot") in {item.id for item in copies} or (whole and proof.get("generation") == whole)
+    return Shown(
+        tenant=found.tenant,
+        copies=copies,
+        absent=tuple(item for item in rest if item not in has),
+        unknown=found.problems,
+        proven=float(proof["proven"]) if mine else None,
+    )
+
+
+def backups(workspace: Workspace, name: str) -> Backups:
+    """Ask every target's repository, through the tenant's host, which has the key."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    return _asked(workspace, tenant, targets_of(fleet, tenant))
+
+
+def _asked(
+    workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, key: Secret | None = None, source: str = ""
+) -> Backups:
+    """Through the tenant's host: its own backups, or with `source` another tenant's."""
+    fleet = workspace.fleet.load()
+    body = {
+        "tenant": str(tenant.name),
+        "targets": as_sent(targets),
+        "secrets": with_key(key),
+    } | ({"source": source} if source else {})
+    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
+        said = runner.ask("backups", body, seconds=LOOK_SECONDS * len(targets))
+    found = [backup_from(target, item) for target, items in said["snapshots"].items() for item in items]
+    ordered = tuple(sorted(found, key=lambda item: item.at, reverse=True))
+    return Backups(
+        tenant=source or str(tenant.name),
+        backups=ordered,
+        problems=said["problems"],
+        states=said["targets"],
+        proven=said.get("proven"),
+    )
+
+
+def newest_of_absent(workspace: Workspace, tenant: Tenant) -> Backup | None:
+    """The newest backup at a target over the network, asked through the tenant's host, which does not have it yet; None
+    when the tier has only folders on hosts. StateError when there is no backup."""
+    name, fleet = str(tenant.name), workspace.fleet.load()
+    remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
+    if not remote:
+        return None
+    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
+        key = missing_key(workspace, runner, tenant, remote, source=name)
+    if key is None:
+        raise StateError(f"{name}: no target has a backup of it", hint="launchpad target show TARGET")
+    return chosen(_asked(workspace, tenant, remote, key=key, source=name), "")
+
+
+def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent = ignore) -> Outcome:
+    """Check the structure of every repository of the tenant and read a part of its data: today's of seven unless one
+    is named. OperationFailed when one is damaged or does not answer."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    targets = targets_of(fleet, tenant)
+    submission = Submission(
+        identifier=new_identifier(workspace.clock.now()),
+        operation={
+            "kind": "verify",
+            "tenant": str(tenant.name),
+            "targets": as_sent(targets),
+            "part": part or todays_part(workspace.clock.now()),
+        },
+    )
+    return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
+
+
+def choose(workspace: Workspace, name: str, *, at: str = "", source: str = "") -> Backup:
+    """The backup that `fetch` would bring; nothing is brought. StateError when there is none."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    return _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)[0]
+
+
+def fetch(workspace: Workspace, name: str, *, at: str = "", source: str = "", on_event: OnEvent = ignore) -> Outcome:
+    """Bring a backup back to the tenant's host as a generation, whose id is the outcome's; its live data stays as it
+    is. `at` is a backup's id (the first 8 digits do) or a time: the newest one until then, or of all when empty. With
+    `source` it is another tenant's backup, of the same app and version, from a target over the network. StateError
+    when there is none."""
+    return _bring(workspace, name, at=at, source=source, kind="fetch", on_event=on_event)
+
+
+def drill(workspace: Workspace, name: str, *, at: str = "", on_event: OnEvent = ignore) -> Outcome:
+    """Prove a backup: fetch it, boot it on a clone that reaches nothing, wait until it is ready and stays so, and
+    destroy it. `at` as for `fetch`. OperationFailed when it does not come up."""
+    return _bring(workspace, name, at=at, kind="drill", on_event=on_event)
+
+
+def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnEvent, source: str = "") -> Outcome:
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    host = fleet.host(tenant.host)
+    wanted, key = _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)
+    target = fleet.target(wanted.target)
+    operation: dict[str, Any] = {"kind": kind, "tenant": str(tenant.name), "targets": as_sent([target])}
+    operation |= {"snapshot": wanted.id} | ({"source": source} if source else {})
+    submission = Submission(
+        identifier=new_identifier(workspace.clock.now()),
+        operation=operation,
+        secrets=lambda: with_key(key),
+    )
+    return submit(workspace, host, submission, on_event=on_event)
+
+
+def _choice(
+    workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, at: str, source: str
+) -> tuple[Backup, Secret | None]:
+    """The backup that is meant, and the key to it where the host lacks it."""
+    with hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
+        key = missing_key(workspace, runner, tenant, targets, source=source)
+        here = not source and runner.ask("backups", {"tenant": str(tenant.name)})["key"]
+    if key is None and not here:
+        whose = source or tenant.name
+        raise StateError(f"{whose}: no target has a backup of it", hint=f"launchpad backup {whose}")
+    return chosen(_asked(workspace, tenant, targets, key=key, source=source), at), key
+
+
+def _targets(fleet: Fleet, tenant: Tenant, source: str) -> tuple[Target, ...]:
+    """Where to look: with `source` at its own targets, or the tenant's when the inventory has it no more, but for
+    folders on hosts, where its own uid alone reads it."""
+    if not source:
+        return targets_of(fleet, tenant)
+    if source == tenant.name:
+        raise StateError(f"{source} is that very tenant", hint=f"launchpad restore {source} --at ID")
+    targets = targets_of(fleet, fleet.tenants.get(TenantName(source), tenant))
+    remote = tuple(target for target in targets if target.kind != "local")
+    if not remote:
+        raise StateError(
+            f"{source}: its backups lie in a folder on a host, where its own uid alone reads them",
+            hint="give its tier a target over the network, and back it up there",
+        )
+    return remote
+
+
+def chosen(found: Backups, at: str) -> Backup:
+    """The backup of that id, or the newest until that time, or of all; StateError when there is none."""
+    if re.fullmatch(r"[0-9a-f]{8,64}", at):
+        fitting = [item for item in found.backups if item.id.startswith(at)]
+    else:
+        until = moment(at) if at else float("inf")
+        fitting = [item for item in found.backups if item.at <= until]
+    if not fitting:
+        hint = f"launchpad backups list {found.tenant}"
+        raise StateError(f"{found.tenant}: there is no backup {at or 'yet'}{_problems(found)}", hint=hint)
+    return fitting[0]
+
+
+def _problems(found: Backups) -> str:
+    return "".join(f"; {target} says: {problem}" for target, problem in found.problems.items())
+
+
+def moment(text: str) -> float:
+    """A time such as 2026-11-22T14:00 (this machine's zone unless it says one), in seconds since 1970."""
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise StateError(f"{text!r} is neither a backup's id nor a time", hint="such as 2026-11-22T14:00") from error
+
+
+def todays_part(now: float) -> str:
+    """`1/7` on a Monday, `7/7` on a Sunday, UTC."""
+    return f"{datetime.datetime.fromtimestamp(now, datetime.UTC).isoweekday()}/{PARTS}"
+
+
+def backup_from(target: str, item: Mapping[str, Any]) -> Backup:
+    """The backup as a repository tells of it."""
+    tags = dict(str(tag).partition("=")[::2] for tag in item["tags"])
+    return Backup(
+        target=target,
+        id=item["id"],
+        at=datetime.datetime.fromisoformat(item["time"]).timestamp(),
+        size=item["bytes"],
+        files=item["files"],
+        operation=tags.get("generation", ""),
+        app=tags.get("app", ""),
+        version=tags.get("version", ""),
+        release=tags.get("release", ""),
+        added=item.get("added"),
+        new_files=item.get("new_files"),
+    )

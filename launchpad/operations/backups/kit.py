@@ -1,0 +1,78 @@
+"""kit: what brings everything back when all else is gone: operators, their machines, hosts, Launchpad itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from launchpad.errors import LaunchpadError, StateError
+from launchpad.fleet.files import remove_file, replace_file
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.keys import new_ssh_key
+from launchpad.fleet.recovery import Recovery
+from launchpad.fleet.sealing import lock, new_identity
+from launchpad.fleet.secret import Secret
+from launchpad.fleet.target import Target
+from launchpad.fleet.unstaged import refuse_in_git
+from launchpad.operations.backups.kit_page import Contents, Place, Seal, page
+from launchpad.operations.backups.reseal import reseal
+from launchpad.workspace import Workspace
+
+SHORTEST = 12
+"""Characters of a passphrase."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A kit that was made."""
+
+    recovery: Recovery
+    failures: dict[str, LaunchpadError]
+    """Whose secrets this operator could not seal for the kit, and why."""
+
+
+def kit(workspace: Workspace, file: Path, *, passphrase: Secret, seal: Seal = lock) -> Made:
+    """Make the recovery keys, write them and how to use them to the file (0600) under the passphrase, and their public
+    halves into launchpad.yaml; then seal every secret for them too. They are kept nowhere else. StateError when there
+    is a kit already, the file is there, or the passphrase is short."""
+    fleet = makeable(workspace, file)
+    if len(passphrase.reveal()) < SHORTEST:
+        raise StateError(f"the passphrase has fewer than {SHORTEST} characters", hint="five random words are good")
+    identity, recipient = new_identity()
+    ssh_key, ssh_public = new_ssh_key("launchpad recovery")
+    signing_key, signing_public = new_ssh_key("launchpad recovery signing")
+    contents = Contents(
+        recipient=recipient,
+        identity=Secret(identity.strip().splitlines()[-1]),
+        ssh_key=ssh_key,
+        signing_key=signing_key,
+        places=tuple(_place(workspace, target) for _, target in sorted(fleet.targets.items())),
+    )
+    replace_file(file, page(contents, passphrase, now=workspace.clock.now(), seal=seal).encode(), mode=0o600)
+    recovery = Recovery(recipient=recipient, ssh_key=ssh_public, signing_key=signing_public)
+    try:
+        workspace.fleet.set_recovery(recovery)
+    except BaseException:
+        remove_file(file)
+        raise
+    return Made(recovery=recovery, failures=reseal(workspace).failures)
+
+
+def makeable(workspace: Workspace, file: Path) -> Fleet:
+    """The fleet, where a kit can be written to the file; StateError as `kit` raises it, before anybody is asked."""
+    fleet = workspace.fleet.load()
+    if fleet.defaults.recovery is not None:
+        raise StateError(
+            f"there is an emergency kit already: recovery in launchpad.yaml is {fleet.defaults.recovery.recipient}",
+            hint="when it is lost: take recovery: out of launchpad.yaml, and make another one",
+        )
+    if file.exists() or file.is_symlink():
+        raise StateError(f"{file} is there already", hint="name another file")
+    refuse_in_git(file, workspace.root)
+    return fleet
+
+
+def _place(workspace: Workspace, target: Target) -> Place:
+    given = workspace.target_secrets.reveal(target.name) if target.credentials else {}
+    known = {str(name): value.reveal() for name, (_, value) in given.items() if name in target.credentials}
+    return Place(target=target, credentials=known)

@@ -1,0 +1,62 @@
+"""Where a tenant's names lead: a name that leads elsewhere than to its host gets no certificate there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from launchpad.errors import LaunchpadError
+from launchpad.events import Heard, NameAstray, OnEvent
+from launchpad.fleet.host import Host
+from launchpad.fleet.tenant import Tenant
+from launchpad.operations.dns.address import ip_of
+from launchpad.operations.dns.dns import Dns
+from launchpad.operations.dns.point import Record
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+SECONDS = 10.0
+"""So long a resolver that does not answer may keep an operation from its end."""
+
+
+@contextmanager
+def astray_told(
+    workspace: Workspace, tenant: Tenant, host: Host, *, dns: Dns | None, on_event: OnEvent
+) -> Iterator[None]:
+    """Tell of each of the tenant's names that leads elsewhere than to its host, and the record to make, while what is
+    in the block goes on. Nothing is looked at without `dns`."""
+    if dns is None or not tenant.domains:
+        yield
+        return
+
+    def look() -> None:
+        with suppress(LaunchpadError):  # a host without an address here, or one that is not reached: others say it
+            for found in astray(workspace, tenant, host, dns=dns):
+                on_event(Heard(host=str(host.name), operation="", tenant=str(tenant.name), event=found))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    yield
+    thread.join(SECONDS)
+
+
+def astray(workspace: Workspace, tenant: Tenant, host: Host, *, dns: Dns) -> list[NameAstray]:
+    """The names that lead elsewhere, both as this machine and as the host itself are told: a network of one's own may
+    tell its hosts alone."""
+    address = ip_of(host)
+    led = {str(name): dns.leads_to(str(name)) for name in tenant.domains}
+    led = {name: there for name, there in led.items() if there != {address}}
+    if not led:
+        return []
+    with hosts_of(workspace).reach(host) as runner:
+        told = runner.ask("names", {"names": list(led)}, seconds=SECONDS).get("names")
+    if told is None:  # it hung up before its reply
+        return []
+    found = []
+    for name in led:
+        there = frozenset(map(str, told.get(name) or ()))
+        if address not in there:
+            record = str(Record(name=name, address=address))
+            found.append(NameAstray(name=name, leads_to=tuple(sorted(there)), record=record))
+    return found

@@ -1,0 +1,1 @@
+"""A tenant's data on its host: list generations, take one, restore one, drop one."""

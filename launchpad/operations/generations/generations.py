@@ -1,0 +1,123 @@
+"""generations: what of a tenant's past its host keeps: its data at instants, and the releases that ran before."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import HostError, StateError
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """A tenant's data at one instant, read-only on its host. Texts are empty for one that is incomplete."""
+
+    id: str
+    at: float
+    """When it was taken, in seconds since 1970 by the host's clock."""
+    why: str
+    """upgrade, rollback, restore: what the data was before; soak: what a failed one left; manual; rehearsal; backup."""
+    version: str
+    release: str
+    """What ran on it."""
+    operation: str
+    incomplete: bool = False
+    """Whether its taking was cut off; it is taken again or removed by the host."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptRelease:
+    """A release that runs or ran. It can be rolled back to while it is kept and so is a generation of its data."""
+
+    release: str
+    version: str
+    kept: bool
+    running: bool
+    generation: str
+    """The id of its newest data that is kept; empty when none is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What the host keeps; generations the newest first, of releases the running one first."""
+
+    tenant: str
+    host: str
+    generations: tuple[Generation, ...]
+    releases: tuple[KeptRelease, ...]
+
+    @property
+    def running(self) -> KeptRelease:
+        """The release that runs; StateError when none does."""
+        for item in self.releases:
+            if item.running:
+                return item
+        raise StateError(f"{self.tenant}: nothing of it runs on {self.host}", hint=f"launchpad status {self.tenant}")
+
+    def generation(self, identifier: str) -> Generation:
+        """The complete generation of that id; StateError when there is none."""
+        for item in self.generations:
+            if item.id == identifier and not item.incomplete:
+                return item
+        raise StateError(f"{self.tenant} has no generation {identifier}", hint=f"launchpad generations {self.tenant}")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "tenant": self.tenant,
+            "host": self.host,
+            "generations": [dataclasses.asdict(item) for item in self.generations],
+            "releases": [dataclasses.asdict(item) for item in self.releases],
+        }
+
+
+def generations(workspace: Workspace, name: str) -> Past:
+    """What the tenant's host keeps of it; StateError when it is not there, HostError when the host does not answer."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    host = fleet.host(tenant.host)
+    with hosts_of(workspace).reach(host) as runner:
+        reply = runner.ask("generations", {"tenant": str(tenant.name)})
+    return past_from_reply(reply, tenant=str(tenant.name), host=str(host.name))
+
+
+def past_from_reply(reply: Mapping[str, Any], *, tenant: str, host: str) -> Past:
+    """What a host keeps as its reply says; HostError when it cannot be understood."""
+    try:
+        return Past(
+            tenant=tenant,
+            host=host,
+            generations=tuple(_generation(item) for item in reply["generations"]),
+            releases=tuple(_release(item) for item in reply["releases"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise HostError(
+            f"{host}: its answer cannot be understood: {type(error).__name__} {error}",
+            hint=f"launchpad provision {host}",
+        ) from error
+
+
+def _generation(value: Mapping[str, Any]) -> Generation:
+    if value.get("incomplete"):
+        return Generation(id=str(value["id"]), at=0.0, why="", version="", release="", operation="", incomplete=True)
+    return Generation(
+        id=str(value["id"]),
+        at=float(value["at"]),
+        why=str(value["why"]),
+        version=str(value["version"]),
+        release=str(value["release"]),
+        operation=str(value.get("operation") or ""),
+    )
+
+
+def _release(value: Mapping[str, Any]) -> KeptRelease:
+    return KeptRelease(
+        release=str(value["release"]),
+        version=str(value["version"]),
+        kept=bool(value["kept"]),
+        running=bool(value["running"]),
+        generation=str(value.get("generation") or ""),
+    )

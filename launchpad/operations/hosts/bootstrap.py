@@ -1,0 +1,188 @@
+"""A bare host's first contact: root, one exec, the runner and its first request on the same standard input."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from launchpad import __version__
+from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
+from launchpad.events import ConnectionCut, Heard, OnEvent, event_from_line
+from launchpad.fleet.host import Host
+from launchpad.operations.hosts.confirming import answering
+from launchpad.operations.requests.following import COME_BACK_SECONDS, Submission, submit
+from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.protocol import PROTOCOL
+from launchpad.ssh.archive import runner_archive
+from launchpad.ssh.hosts import SshHosts
+from launchpad.ssh.problems import ConnectionLost, LoginRefused
+from launchpad.workspace import Workspace
+
+SECONDS = 1800
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bare:
+    """A host that does not know the operators' user, and how to get in all the same."""
+
+    host: Host
+    user: str
+    key: Path | None
+    refused: LoginRefused
+    """How the operators' user was turned away: the likelier trouble where root is turned away too."""
+
+
+def bootstrap(workspace: Workspace, bare: Bare, submission: Submission, *, on_event: OnEvent) -> Outcome:
+    """Put the runner there and carry the provision out. The host goes on when the connection breaks: it is come back to
+    as root, until root is refused, and then as the operators' user, who is there by then. EarlierEnded, when an earlier
+    provision went on there: it was followed to its end."""
+    return _Bootstrap(workspace, bare, submission, on_event).to_the_end()
+
+
+class EarlierEnded(Exception):
+    """A provision that went on is over now: look again who is let in, and what is to do."""
+
+
+class _Bootstrap:
+    def __init__(self, workspace: Workspace, bare: Bare, submission: Submission, on_event: OnEvent) -> None:
+        self.workspace, self.bare, self.submission = workspace, bare, submission
+        self.name = str(bare.host.name)
+        self._tell = answering(hosts_of(workspace), bare.host, on_event)
+        self._last: dict[str, int] = {}
+        """Operation → the number of the last event that was told of it."""
+        self._cut = False
+
+    def to_the_end(self) -> Outcome:
+        attempts = Retrying(
+            stop=stop_after_delay(COME_BACK_SECONDS),
+            wait=wait_random_exponential(multiplier=0.5, max=10),
+            retry=retry_if_exception(self._may_come_back),
+            before_sleep=self._tell_cut,
+            reraise=True,
+        )
+        try:
+            outcome: Outcome = attempts(self._once)
+        except HostError as error:
+            if self._cut:
+                error.hint = f"the host goes on by itself; come back to it with: launchpad provision {self.name}"
+            raise
+        return outcome
+
+    def _once(self) -> Outcome:
+        try:
+            reply = self._ask("submit", self.submission.body(), self.submission.identifier)
+        except LockedError:
+            self._follow_earlier()
+            raise EarlierEnded from None
+        except LoginRefused:
+            if not self._cut:
+                raise
+            return submit(self.workspace, self.bare.host, self.submission, on_event=self._hear)
+        return outcome_from_reply(reply, host=self.name, tenant="", kind="provision")
+
+    def _ask(self, verb: str, body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
+        def hear(line: Mapping[str, Any]) -> None:
+            self._hear(Heard(host=self.name, operation=identifier, tenant="", event=event_from_line(line)))
+
+        return _speak(self.workspace, self.bare, "install", (verb, body), hear)
+
+    def _follow_earlier(self) -> None:
+        """Follow the provision that goes on there, if one does; as the operators' user once root is refused."""
+        asked = ("observe", {"tenants": [], "probes": False})
+        open_ones = _speak(self.workspace, self.bare, "plan", asked, _pass_over)["operations"]
+        earlier = next((str(item["id"]) for item in open_ones if item["kind"] == "provision"), "")
+        with suppress(LoginRefused, ConnectionLost):
+            if earlier:
+                self._ask("follow", {"id": earlier}, earlier)
+
+    def _hear(self, heard: Heard) -> None:
+        """Tell it, once: whoever comes back hears all of it again."""
+        if heard.event.number > self._last.get(heard.operation, 0):
+            self._last[heard.operation] = heard.event.number
+            self._tell(heard)
+
+    def _may_come_back(self, error: BaseException) -> bool:
+        self._cut = self._cut or isinstance(error, ConnectionLost)
+        return self._cut and isinstance(error, HostError) and (error.retry or isinstance(error, LoginRefused))
+
+    def _tell_cut(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        last = self._last.get(self.submission.identifier, 0)
+        event = ConnectionCut(number=last, reason=f"{error}; the host goes on by itself")
+        self._tell(Heard(host=self.name, operation=self.submission.identifier, tenant="", event=event))
+
+
+def plan_bare(workspace: Workspace, bare: Bare, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """{"steps", "diffs"} of a bare host; the runner is run from a temporary file and leaves nothing behind."""
+    return _speak(workspace, bare, "plan", ("plan", {"operation": operation}), _pass_over)
+
+
+def _pass_over(_line: Mapping[str, Any]) -> None:
+    """A plan has no events."""
+
+
+def _speak(
+    workspace: Workspace,
+    bare: Bare,
+    doing: str,
+    asked: tuple[str, Mapping[str, Any]],
+    hear: Callable[[Mapping[str, Any]], None],
+) -> dict[str, Any]:
+    """The body of the runner's reply to the request that follows it."""
+    from launchpad.ssh.connection import Connection
+    from launchpad.ssh.identity import Identity
+    from launchpad.ssh.replies import judge_line
+
+    hosts = hosts_of(workspace)
+    if not isinstance(hosts, SshHosts):
+        raise StateError("this workspace does not reach its hosts over SSH")
+    archive = runner_archive()
+    words = [doing, str(len(archive.data)), archive.digest.removeprefix("sha256:")]
+    words.append(f"operator={workspace.settings.operator}")
+    script = files("launchpad").joinpath("templates", "host", "bootstrap.sh").read_text("utf-8")
+    verb, body = asked
+    request = {"protocol": PROTOCOL, "client": __version__, "verb": verb, "body": body}
+    replies: list[dict[str, Any]] = []
+    wrong: list[Exception] = []
+
+    def on_line(text: str) -> None:
+        try:
+            line = json.loads(text)
+            judge_line(line, host=str(bare.host.name), verb=verb)
+            if line["type"] == "event":
+                hear(line)
+            elif line["type"] == "reply":
+                replies.append(dict(line["body"]))
+        except (ValueError, LaunchpadError) as error:
+            wrong.append(error)
+
+    identity = hosts.identity if bare.key is None else Identity(key_files=(bare.key,), agent=False)
+    endpoint = hosts.endpoint(bare.host).as_user(bare.user)
+    try:
+        with Connection(endpoint, identity=identity, tell=hosts.tell) as connection:
+            said = connection.run_root(
+                f"set -- {shlex.join(words)}\n{script}",
+                archive.data + json.dumps(request, separators=(",", ":")).encode() + b"\n",
+                seconds=SECONDS,
+                on_line=on_line,
+            )
+    except LoginRefused as error:
+        raise LoginRefused(
+            f"{bare.host.name}: neither the operators' user nor {bare.user} is let in: {error.message}",
+            hint=f"launchpad provision {bare.host.name} --root-key FILE names the key that your provider installed",
+        ) from bare.refused
+    if replies:
+        return replies[0]
+    if wrong:
+        raise wrong[0]
+    last = [line for line in said.err.splitlines() if line.strip()][-1:] or [f"exit code {said.code}"]
+    raise StepFailed(f"{bare.host.name}: the runner could not be installed: {last[0]}")

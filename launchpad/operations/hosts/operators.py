@@ -1,0 +1,196 @@
+"""operator: who operates the fleet, and all that has to follow when somebody joins or leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from launchpad.errors import InventoryError, LaunchpadError, StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.fleet import Fleet, readers, signers
+from launchpad.fleet.host import Operator
+from launchpad.fleet.keys import public_half
+from launchpad.fleet.names import TenantName
+from launchpad.fleet.readiness import protected
+from launchpad.operations.backups.reseal import owners, reseal
+from launchpad.operations.backups.rewrap import rewrap
+from launchpad.operations.hosts.host_settings import host_settings
+from launchpad.operations.hosts.provision import CHANGES_SETTINGS, HowToProvision, provision
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Workspace
+
+ACCESS = frozenset({CHANGES_SETTINGS, "change-access", "end-logins"})
+"""The steps of a provision without which a host does not let in just those whom launchpad.yaml names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readable:
+    """A secret that an operator could read, and the command that makes what was read worthless."""
+
+    owner: str
+    name: str
+    rotate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """What became of each part of a change of operators."""
+
+    operator: str
+    resealed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Owner → the secrets that are sealed for the present readers now."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """Host → why it does not follow launchpad.yaml yet; empty where it does."""
+    rewrapped: Mapping[str, str] = field(default_factory=dict)
+    """Tenant with backups → why their key is wrapped for the earlier readers still; empty where it is not."""
+    unsealed: Mapping[str, str] = field(default_factory=dict)
+    """Owner → why the secrets could not be sealed anew."""
+    rotate: Sequence[Readable] = ()
+
+    @property
+    def complete(self) -> bool:
+        return not any([*self.hosts.values(), *self.rewrapped.values(), *self.unsealed.values()])
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "operator": self.operator,
+            "resealed": {owner: list(names) for owner, names in self.resealed.items()},
+            "hosts": dict(self.hosts),
+            "rewrapped": dict(self.rewrapped),
+            "unsealed": dict(self.unsealed),
+            "rotate": [vars(item) for item in self.rotate],
+            "complete": self.complete,
+        }
+
+
+def add_operator(workspace: Workspace, operator: Operator, *, on_event: OnEvent = ignore) -> Followed:
+    """Write the operator into launchpad.yaml, seal every secret for them too, let them in on every host, and wrap the
+    keys of backups anew. What could not be done is in the answer; StateError when there is an operator of that name."""
+    workspace.fleet.add_operator(operator)
+    return _followed(workspace, str(operator.name), on_event)
+
+
+def remove_operator(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Followed:
+    """Take the operator out of launchpad.yaml, and have everything follow; with what they could read. StateError for
+    oneself, and where nobody would be left who signs or reads."""
+    fleet = workspace.fleet.load()
+    operator = removable(workspace, fleet, name)
+    could_read = tuple(_readable(workspace, fleet)) if operator.recipients else ()
+    workspace.fleet.remove_operator(operator.name)
+    return replace(_followed(workspace, name, on_event), rotate=could_read)
+
+
+def access(workspace: Workspace) -> dict[str, str]:
+    """Host → why it does not let in just those whom launchpad.yaml names, or is not known to; empty where it does."""
+    fleet = workspace.fleet.load()
+
+    def look(name: str) -> str:
+        host = fleet.hosts[next(item for item in fleet.hosts if item == name)]
+        settings = host_settings(workspace, fleet, host)
+        with hosts_of(workspace).reach(host) as runner:
+            steps = runner.ask("plan", {"operation": {"kind": "provision", "settings": settings}})["steps"]
+        if ACCESS & {step["step"] for step in steps}:
+            return f"does not follow launchpad.yaml yet: launchpad provision {name}"
+        return ""
+
+    said = fanout(sorted(map(str, fleet.hosts)), look, threads=workspace.settings.parallel)
+    return {name: _why(name, item) if isinstance(item, LaunchpadError) else item for name, item in said.items()}
+
+
+def removable(workspace: Workspace, fleet: Fleet, name: str) -> Operator:
+    """The operator of that name, InventoryError when there is none; StateError where one stays: oneself, and the last
+    who signs or reads."""
+    operator = next((item for item in fleet.defaults.operators if item.name == name), None)
+    if operator is None:
+        raise InventoryError(f"no operator {name} in launchpad.yaml", hint="launchpad operator list")
+    rest = fleet.defaults.model_copy(
+        update={"operators": tuple(item for item in fleet.defaults.operators if item.name != operator.name)}
+    )
+    if operator.name == _myself(workspace, fleet):
+        raise StateError(
+            f"{name} is you, and nobody removes themselves: a host is changed by who gets in afterwards",
+            hint=f"another operator types: launchpad operator remove {name}",
+        )
+    people = {name for name, keys in signers(rest).items() if keys} - {"recovery"}
+    if not people:
+        raise StateError(f"without {name} nobody could sign a change of a host", hint="launchpad operator add")
+    if not readers(rest):
+        raise StateError(f"without {name} nobody could read the secrets", hint="launchpad operator add")
+    return operator
+
+
+def _myself(workspace: Workspace, fleet: Fleet) -> str:
+    """Who of the operators has this machine's SSH key; two people may have one login name, which counts else."""
+    try:
+        own = public_half(workspace.settings.ssh_key) if workspace.settings.ssh_key else ""
+    except StateError:
+        own = ""
+    key = " ".join(str(own).split()[:2])
+    mine = (str(item.name) for item in fleet.defaults.operators if key in item.public)
+    return next(mine, str(workspace.settings.operator))
+
+
+def _readable(workspace: Workspace, fleet: Fleet) -> Iterator[Readable]:
+    for owner, store, name in owners(workspace):
+        for secret in store.versions(name):
+            yield Readable(owner=owner, name=str(secret), rotate=_rotation(fleet, owner, str(secret)))
+
+
+def _rotation(fleet: Fleet, owner: str, secret: str) -> str:
+    kind, _, name = owner.rpartition(" ")
+    if kind == "target":
+        return f"launchpad target credential {name} {secret}"
+    if kind == "dns":
+        return f"launchpad dns credential {secret}"
+    tenant = fleet.tenants.get(TenantName(name))
+    specs = fleet.apps[tenant.app].secrets if tenant else ()
+    made = any(spec.name == secret and spec.generate for spec in specs)
+    return f"launchpad secret {'rotate' if made else 'set'} {name} {secret}"
+
+
+def _followed(workspace: Workspace, name: str, on_event: OnEvent) -> Followed:
+    sealed = reseal(workspace)
+    fleet = workspace.fleet.load()
+    how = HowToProvision(bare=False)
+    on_host = partial(_provisioned, workspace, how=how, on_event=on_event)
+    said = fanout(sorted(map(str, fleet.hosts)), on_host, threads=workspace.settings.parallel)
+    hosts = {host: _why(host, item) if isinstance(item, LaunchpadError) else "" for host, item in said.items()}
+    for host in fleet.hosts.values():  # those who have operators of their own in hosts.yaml
+        if not hosts[str(host.name)] and host.operators != fleet.defaults.operators:
+            named = any(item.name == name for item in host.operators)
+            hosts[str(host.name)] = f"inventory/hosts.yaml still names {name} for it" if named else ""
+    wraps = {tenant: _rewrapped(workspace, fleet, tenant, hosts, on_event) for tenant in protected(fleet)}
+    return Followed(
+        operator=name,
+        resealed=sealed.sealed,
+        hosts=hosts,
+        rewrapped=wraps,
+        unsealed={owner: error.message for owner, error in sealed.failures.items()},
+    )
+
+
+def _provisioned(workspace: Workspace, name: str, *, how: HowToProvision, on_event: OnEvent) -> None:
+    provision(workspace, name, how=how, on_event=on_event)
+
+
+def _rewrapped(workspace: Workspace, fleet: Fleet, name: str, hosts: Mapping[str, str], on_event: OnEvent) -> str:
+    host = fleet.host(fleet.tenant(name).host)
+    then = f"launchpad backups rewrap {name}"
+    if hosts[str(host.name)]:
+        return f"once launchpad provision {host.name} has succeeded: {then}"
+    try:
+        with hosts_of(workspace).reach(host) as runner:
+            if not runner.ask("backups", {"tenant": name})["key"]:
+                return ""
+        behind = rewrap(workspace, name, on_event=on_event).behind
+    except LaunchpadError as error:
+        return f"{error.message}; then {then}"
+    return f"{', '.join(behind)} did not take it: with the next backup" if behind else ""
+
+
+def _why(host: str, error: LaunchpadError) -> str:
+    first = f"{error.hint}; " if isinstance(error, InventoryError) and error.hint else ""
+    return f"{error.message.removeprefix(f'{host}: ')}; next: {first}launchpad provision {host}"

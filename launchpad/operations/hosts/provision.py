@@ -1,0 +1,191 @@
+"""provision: from root on a bare Debian 13 to a host that Launchpad may use; again, and it brings back what drifted.
+
+A host that lets the operators' user in is provisioned already: its runner is brought up to date, asked what is to do,
+and given the settings, signed when they change. One that does not is bare: root puts the runner there in one exec, and
+the same request follows on the same standard input. Either way the host asks for a new connection to confirm that a
+change of who gets in locks nobody out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from launchpad.errors import HostError, StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.host import Host
+from launchpad.operations.hosts.bootstrap import Bare, EarlierEnded, bootstrap, plan_bare
+from launchpad.operations.hosts.confirming import answering
+from launchpad.operations.hosts.host_settings import host_settings, signer, target_credentials
+from launchpad.operations.hosts.install_runner import bring_runner_up_to_date, look_at, settings_digest
+from launchpad.operations.hosts.trust import Offer, trust
+from launchpad.operations.requests.following import Submission, submit
+from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.protocol import canonical, digest_of
+from launchpad.ssh.problems import HostKeyUnknown, LoginRefused
+from launchpad.workspace import Runner, Workspace
+
+CHANGES_SETTINGS = "record-settings"
+"""The step that tells that the settings differ from the host's."""
+SETTINGS_NAMESPACE = "launchpad-settings"
+
+Result = TypeVar("Result")
+Confirmer = Callable[[Offer], bool]
+"""Asks a person whether this is the host's key."""
+
+
+def nobody(_offer: Offer) -> bool:
+    """There is nobody to ask: an unknown key is an error."""
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HowToProvision:
+    """How the first contact is made; the defaults are a bare VPS as providers hand it over."""
+
+    identifier: str = ""
+    root_user: str = "root"
+    """Who logs in to a bare host; another than root must be allowed to sudo without a password."""
+    root_key: Path | None = None
+    """The private key for that; the operator's own keys when None."""
+    confirm_key: Confirmer = nobody
+    bare: bool = True
+    """Whether a host that refuses the operators' user is provisioned by root; else that is an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvisionPlan:
+    """What a provision would do."""
+
+    host: str
+    bare: bool
+    steps: tuple[dict[str, str], ...]
+    """{"step", "title"} each; empty when nothing is to do."""
+    diffs: tuple[str, ...]
+    """A unified diff for each file that would change."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"host": self.host, "bare": self.bare, "steps": list(self.steps), "diffs": list(self.diffs)}
+
+
+def provision(
+    workspace: Workspace, name: str, *, how: HowToProvision | None = None, on_event: OnEvent = ignore
+) -> Outcome:
+    """Bring the host to what the inventory says. Errors as of `following.submit`; HostKeyUnknown when nobody confirms
+    the key of a host at its first contact."""
+    how = how or HowToProvision()
+    host, settings = _what(workspace, name)
+    identifier = how.identifier or new_identifier(workspace.clock.now())
+    operation: dict[str, Any] = {"kind": "provision", "settings": settings}
+    secrets: dict[str, dict[str, Any]] = {}
+    try:
+        found = _known(workspace, host, how, lambda: _installed(workspace, host, operation))
+    except LoginRefused as refused:
+        if not how.bare:
+            raise
+        bare = _bare(host, how, refused)
+        secrets = target_credentials(workspace, workspace.fleet.load())
+        submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)
+        try:
+            return bootstrap(workspace, bare, submission, on_event=on_event)
+        except EarlierEnded:
+            return provision(workspace, name, how=how, on_event=on_event)
+    if not found.steps:
+        return Outcome(host=name, tenant="", id="", kind="provision", outcome="unchanged", message="nothing is to do")
+    if any(step["step"] == CHANGES_SETTINGS for step in found.steps):
+        secrets = target_credentials(workspace, workspace.fleet.load())
+        operation["signature"] = _signature(workspace, settings, secrets, replaces=found.settings_digest)
+    submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)
+    return submit(workspace, host, submission, on_event=answering(hosts_of(workspace), host, on_event))
+
+
+def plan_provision(workspace: Workspace, name: str, *, how: HowToProvision | None = None) -> ProvisionPlan:
+    """What `provision` would do, with diffs; nothing is changed, on a bare host neither."""
+    how = how or HowToProvision()
+    host, settings = _what(workspace, name)
+    operation = {"kind": "provision", "settings": settings}
+    bare = False
+    try:
+        body = _known(workspace, host, how, lambda: _planned(workspace, host, operation))
+    except LoginRefused as refused:
+        body = plan_bare(workspace, _bare(host, how, refused), operation)
+        bare = True
+    return ProvisionPlan(host=name, bare=bare, steps=tuple(body["steps"]), diffs=tuple(body["diffs"]))
+
+
+def _bare(host: Host, how: HowToProvision, refused: LoginRefused) -> Bare:
+    """The host as it is reached before it knows Launchpad. StateError when its provision would shut out who asks."""
+    if how.root_user not in ("root", *map(str, host.admins)):
+        raise StateError(
+            f"{host.name}: a provision takes root's rights and keys from {how.root_user}, who is no admin of it",
+            hint=f"write admins: [{how.root_user}] under {host.name} in inventory/hosts.yaml, or log in as root",
+        )
+    return Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)
+
+
+@dataclass(frozen=True)
+class _Found:
+    steps: Sequence[dict[str, str]]
+    settings_digest: str
+
+
+def _what(workspace: Workspace, name: str) -> tuple[Host, dict[str, Any]]:
+    fleet = workspace.fleet.load()
+    host = fleet.host(name)
+    return host, host_settings(workspace, fleet, host)
+
+
+def _known(workspace: Workspace, host: Host, how: HowToProvision, work: Callable[[], Result]) -> Result:
+    """The work, over a connection to a host whose key is known or has just been confirmed."""
+    try:
+        return work()
+    except HostKeyUnknown as error:
+        if error.key is None:
+            raise
+        offer = Offer(str(host.name), str(host.address), host.port, error.key, known=False)
+        if not how.confirm_key(offer):
+            raise
+        trust(workspace, offer, confirm=error.key.fingerprint)
+        return work()
+    except HostError as error:  # whoever provisions needs no hint to provision
+        error.hint = error.hint.removeprefix(f"launchpad provision {host.name}, if that was never done; else ")
+        raise
+
+
+def _installed(workspace: Workspace, host: Host, operation: dict[str, Any]) -> _Found:
+    """Bring the runner up to date, and ask it what is to do."""
+    hosts = hosts_of(workspace)
+    with hosts.reach(host) as runner:
+        if not bring_runner_up_to_date(workspace, host, runner, look_at(runner)):
+            return _found(runner, operation)
+    with hosts.reach(host) as runner:
+        return _found(runner, operation)
+
+
+def _found(runner: Runner, operation: dict[str, Any]) -> _Found:
+    return _Found(_steps(runner, operation)["steps"], settings_digest(runner))
+
+
+def _planned(workspace: Workspace, host: Host, operation: dict[str, Any]) -> dict[str, Any]:
+    with hosts_of(workspace).reach(host) as runner:
+        return _steps(runner, operation)
+
+
+def _steps(runner: Runner, operation: dict[str, Any]) -> dict[str, Any]:
+    return runner.ask("plan", {"operation": operation})
+
+
+def _signature(
+    workspace: Workspace, settings: dict[str, Any], secrets: dict[str, Any], *, replaces: str
+) -> dict[str, str]:
+    """The signed word that these settings, with these credentials, may replace those."""
+    from launchpad.ssh.archive import sign
+
+    signed = {"replaces": replaces, "settings": digest_of(canonical(settings))}
+    message = canonical(signed | ({"secrets": digest_of(canonical(secrets))} if secrets else {}))
+    signature = sign(message, key=workspace.settings.signing_key, namespace=SETTINGS_NAMESPACE)
+    return {"signer": signer(workspace), "replaces": replaces, "signature": signature}

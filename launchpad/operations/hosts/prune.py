@@ -1,0 +1,98 @@
+"""prune: have hosts remove what nothing there needs any more. Each decides that by itself, from what lies on it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import LaunchpadError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.host import Host
+from launchpad.operations.requests.following import Submission, submit
+from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Workspace
+
+OPERATION = {"kind": "prune"}
+COMMIT = "commit"
+IMAGES = "/var/lib/docker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrunePlan:
+    """What a host would remove."""
+
+    host: str
+    steps: tuple[str, ...]
+    """Titles; empty when everything there is needed."""
+    free_for_images: int
+    """Bytes."""
+    free_for_data: int
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"steps": list(self.steps)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """What a host removed, and how many bytes more are free there than before."""
+
+    outcome: Outcome
+    steps: tuple[str, ...]
+    images: int
+    data: int
+
+    def as_json(self) -> dict[str, Any]:
+        freed = {"freed_for_images": self.images, "freed_for_data": self.data}
+        return self.outcome.as_json() | {"removed": list(self.steps)} | freed
+
+
+def plan_prune(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, PrunePlan | LaunchpadError]:
+    """What each of the hosts, or of all, would remove; nothing is changed. InventoryError for a name that is none."""
+    hosts = _hosts(workspace, names)
+    return fanout(hosts, lambda name: _planned(workspace, hosts[name]), threads=workspace.settings.parallel)
+
+
+def prune(
+    workspace: Workspace, names: Sequence[str] = (), *, on_event: OnEvent = ignore
+) -> dict[str, Pruned | LaunchpadError]:
+    """Have each of the hosts, or all, remove it; side by side. Errors of a host as of `following.submit`."""
+    hosts = _hosts(workspace, names)
+    return fanout(hosts, lambda name: _prune(workspace, hosts[name], on_event), threads=workspace.settings.parallel)
+
+
+def _hosts(workspace: Workspace, names: Sequence[str]) -> dict[str, Host]:
+    fleet = workspace.fleet.load()
+    return {name: fleet.host(name) for name in (names or sorted(map(str, fleet.hosts)))}
+
+
+def _prune(workspace: Workspace, host: Host, on_event: OnEvent) -> Pruned:
+    before = _planned(workspace, host)
+    submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=OPERATION)
+    outcome = submit(workspace, host, submission, on_event=on_event)
+    if outcome.outcome == "unchanged":
+        return Pruned(outcome=outcome, steps=(), images=0, data=0)
+    after = _planned(workspace, host)
+    return Pruned(
+        outcome=outcome,
+        steps=tuple(step for step in before.steps if step not in after.steps),
+        images=max(0, after.free_for_images - before.free_for_images),
+        data=max(0, after.free_for_data - before.free_for_data),
+    )
+
+
+def _planned(workspace: Workspace, host: Host) -> PrunePlan:
+    with hosts_of(workspace).reach(host) as runner:
+        said = runner.ask("plan", {"operation": OPERATION})
+    free = dict(said["free"])
+    images = int(free.pop(IMAGES))
+    return PrunePlan(
+        host=str(host.name),
+        steps=tuple(step["title"] for step in said["steps"] if step["step"] != COMMIT),
+        free_for_images=images,
+        free_for_data=int(next(iter(free.values()))),
+    )

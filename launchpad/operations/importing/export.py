@@ -1,0 +1,229 @@
+"""export: a tenant's data leaves as an archive in the app's own form, which a plain install of the app starts on."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from launchpad.archives.environment import line
+from launchpad.errors import StateError, StepFailed
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.app import App
+from launchpad.fleet.layout import Exports
+from launchpad.fleet.names import SecretName
+from launchpad.fleet.references import Recipient
+from launchpad.fleet.sealing import seal_stream
+from launchpad.fleet.secret import Secret
+from launchpad.fleet.unstaged import keep_out
+from launchpad.operations.generations.generations import generations
+from launchpad.operations.generations.snapshot import copy
+from launchpad.operations.moving.carrying import leaving
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class HowToExport:
+    """What is asked for beside the tenant."""
+
+    to: Path
+    generation: str = ""
+    """The data of then; of now when empty, which is kept as a generation first."""
+    force: bool = False
+    """Whether a file that is there is replaced."""
+    encrypt_for: tuple[Recipient, ...] = ()
+    secrets: bool = True
+    """Whether the tenant's secrets come along, in the file that the app reads them from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written."""
+
+    tenant: str
+    app: str
+    version: str
+    generation: str
+    file: str
+    files: int
+    bytes: int
+    """Of the data, before it was packed."""
+    encrypted: bool
+    secrets: tuple[str, ...]
+    """Names of those that are in it."""
+    left_out: tuple[str, ...]
+    """Names of those whose value fits in no line that every reader reads alike."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"secrets": list(self.secrets), "left_out": list(self.left_out)}
+
+
+def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEvent = ignore) -> Exported:
+    """Write the archive, whole or not at all, for its owner's eyes only. StateError when there is a file of that name,
+    no such generation, or the app has no form of its own; errors as of `leaving`."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    app = fleet.app(tenant.app)
+    if app.exports is None:
+        raise StateError(
+            f"{app.name} does not say what its archive looks like", hint=f"exports: in inventory/apps/{app.name}.yaml"
+        )
+    if how.to.exists() and not how.force:
+        raise StateError(f"{how.to} is there already", hint="add --force, or another --to FILE")
+    if not how.encrypt_for:
+        keep_out(how.to)
+    secrets = _secrets(workspace, app, name) if how.secrets and app.exports.environment else {}
+    lines = {key: line(str(key), value.reveal()) for key, value in secrets.items()}
+    environment = "".join(item for item in lines.values() if item)
+    identifier = how.generation or copy(workspace, name, on_event=on_event).id
+    kept = generations(workspace, name).generation(identifier)
+    with (
+        _whole(how.to) as file,
+        _sealing(file, how.encrypt_for) if how.encrypt_for else nullcontext(file) as out,
+        leaving(workspace, name, fleet.host(tenant.host), generation=identifier) as archive,
+    ):
+        files, size = _written(archive, app.exports, environment, out)
+    return Exported(
+        tenant=name,
+        app=str(app.name),
+        version=kept.version,
+        generation=identifier,
+        file=str(how.to),
+        files=files,
+        bytes=size,
+        encrypted=bool(how.encrypt_for),
+        secrets=tuple(str(key) for key, item in lines.items() if item),
+        left_out=tuple(str(key) for key, item in lines.items() if not item),
+    )
+
+
+def _secrets(workspace: Workspace, app: App, name: str) -> dict[SecretName, Secret]:
+    """The tenant's, as this operator can read them."""
+    found = workspace.secrets.reveal(workspace.fleet.load().tenant(name).name)
+    known = {spec.name for spec in app.secrets}
+    return {key: value for key, (_, value) in sorted(found.items()) if key in known}
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file beside the path that takes its place when the block is done, and is gone when it is not."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be written: {error.strerror}", hint=f"ls -ld {path.parent}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        partial.replace(path)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be written: {error.strerror}", hint=f"df {path.parent}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+
+
+@contextmanager
+def _sealing(file: BinaryIO, recipients: Iterable[Recipient]) -> Iterator[BinaryIO]:
+    """A stream whose content arrives in the file encrypted: in the clear it is never on disk."""
+    reading, writing = os.pipe()
+    failures: list[BaseException] = []
+
+    def seal() -> None:
+        with os.fdopen(reading, "rb") as source:
+            try:
+                seal_stream(source, file, recipients)
+            except BaseException as error:
+                failures.append(error)
+
+    worker = threading.Thread(target=seal, daemon=True)
+    worker.start()
+    try:
+        with os.fdopen(writing, "wb") as stream:
+            yield stream
+    except BrokenPipeError:
+        worker.join()
+        if not failures:
+            raise
+    worker.join()
+    if failures:
+        raise failures[0]
+
+
+def _written(pieces: Iterable[bytes], exports: Exports, environment: str, out: BinaryIO) -> tuple[int, int]:
+    """Pack the host's tar anew under the app's own names; how many files, and their bytes. StepFailed when what comes
+    is not a tar."""
+    files = size = 0
+    source: Any = io.BufferedReader(_Pieces(pieces), 256 * 1024)
+    with (
+        gzip.GzipFile("", "wb", 6, out, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as made,
+    ):
+        try:
+            with tarfile.open(fileobj=source, mode="r|", errorlevel=2) as tar:
+                for entry in tar:
+                    name = _name_of(exports, entry.name)
+                    if not name or (name == exports.environment and environment):
+                        continue
+                    stream = tar.extractfile(entry) if entry.isreg() else None
+                    entry.name = name
+                    entry.pax_headers = {}
+                    made.addfile(entry, stream)
+                    tar.members = []  # type: ignore[attr-defined]  # it would keep every entry
+                    made.members = []  # type: ignore[attr-defined]
+                    files += entry.isreg()
+                    size += entry.size if entry.isreg() else 0
+        except tarfile.TarError as error:
+            raise StepFailed(f"what came is not a tar: {error}", hint="the same command again") from error
+        if environment and exports.environment:
+            entry = tarfile.TarInfo(exports.environment)
+            entry.mode, entry.size = 0o600, len(environment.encode())
+            made.addfile(entry, io.BytesIO(environment.encode()))
+            files += 1
+    while source.read(256 * 1024):
+        pass  # to the end, where the host says what it sent
+    return files, size
+
+
+def _name_of(exports: Exports, path: str) -> str:
+    """What the archive calls it; empty for what stays behind."""
+    if any(pattern.matches(path) for pattern in exports.leave_out):
+        return ""
+    fitting = [place for place in exports.places if path == place or path.startswith(f"{place}/")]
+    if not fitting:
+        return ""
+    longest = max(fitting, key=len)
+    return exports.places[longest] + path.removeprefix(longest)
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces of bytes as a stream."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._waiting:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._waiting = piece
+        size = min(len(buffer), len(self._waiting))
+        buffer[:size] = self._waiting[:size]
+        self._waiting = self._waiting[size:]
+        return size

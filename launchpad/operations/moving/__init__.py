@@ -1,0 +1,1 @@
+"""A tenant moves to another host, with its data."""

@@ -1,0 +1,105 @@
+"""A tenant whose host is gone for good: its newest backup runs on another one, with an epoch that the old one never
+had.
+
+What cannot be promised: the old host was told nothing. Should it come back, it starts the tenant as before. So somebody
+has to have seen its power off, and has to retire the tenant there before the host may be reached again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launchpad.errors import HostError, StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.tenant import Tenant
+from launchpad.operations.backups.backup_keys import targets_of
+from launchpad.operations.backups.backups import fetch, newest_of_absent
+from launchpad.operations.dns.address import ip_of
+from launchpad.operations.generations.restore import plan_restore, restore
+from launchpad.operations.moving.move import Move, judge_proof, write_host
+from launchpad.operations.moving.whereabouts import whereabouts
+from launchpad.operations.requests.confirmation import Confirmation
+from launchpad.operations.requests.following import Submission, submit
+from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.tenants.deploy import deploy_operation, revealing
+from launchpad.operations.tenants.start import start
+from launchpad.workspace import Workspace
+
+
+def fence(
+    workspace: Workspace, what: Move, *, proof: str, confirm: Confirmation, on_event: OnEvent = ignore
+) -> Outcome:
+    """Start the tenant's newest backup on the destination; `proof` says how it is known that the source is off, and is
+    kept in the journal there. StateError, before anything happens, when the source answers, and when the backup is of
+    another version than the inventory's; InventoryError when the tenant has no backups. Goes on where an earlier one
+    was cut; `unchanged` when it runs there already, with the data that it has."""
+    confirm.of(what, command="move")
+    fleet = workspace.fleet.load()
+    tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)
+    judge_proof(what.tenant, proof, of=what.source)
+    targets_of(fleet, tenant)
+    address = ip_of(destination)
+    _be_gone(workspace, what, on_event=on_event)
+    there = whereabouts(workspace, destination, tenant, on_event=on_event)
+    if not there.has_it:
+        placed = tenant.model_copy(update={"host": destination.name})
+        _judge_version(workspace, placed)
+        receipt: dict[str, Any] = {
+            "tenant": str(tenant.name),
+            "slot": tenant.slot,
+            # A counted epoch would have to be known from the host that is gone; the time is above every one of them.
+            "epoch": max(there.known + 1, int(workspace.clock.now())),
+            "to": what.destination,
+            "address": address,
+            "generation": "",
+            "app": str(tenant.app),
+            "version": str(tenant.version),
+            "release": "",
+            "at": workspace.clock.now(),
+            "operation": "",
+            "by": str(workspace.settings.operator),
+            "running": False,
+            "fenced": True,
+            "proof": proof,
+        }
+        made = deploy_operation(workspace, fleet, placed, inventory=workspace.revision(what.tenant))
+        operation = made | {"kind": "arrive", "receipt": receipt, "from": what.source}
+        submission = Submission(
+            identifier=new_identifier(workspace.clock.now()),
+            operation=operation,
+            secrets=revealing(workspace, tenant),
+        )
+        submit(workspace, destination, submission, on_event=on_event)
+    write_host(workspace, what.tenant, what.destination, what.source)
+    if not (whereabouts(workspace, destination, tenant, on_event=on_event).record or {}).get("running"):
+        brought = fetch(workspace, what.tenant, on_event=on_event)
+        restoration = plan_restore(workspace, what.tenant, generation=brought.id)
+        restore(workspace, restoration, confirm=Confirmation(digest=restoration.digest), on_event=on_event)
+    return start(workspace, what.tenant, on_event=on_event)
+
+
+def _judge_version(workspace: Workspace, placed: Tenant) -> None:
+    """Refuse data that another version wrote than the one which would start."""
+    newest = newest_of_absent(workspace, placed)
+    if newest is None or not newest.version or newest.version == str(placed.version):
+        return
+    raise StateError(
+        f"{placed.name}: its newest backup is of {newest.version}, and the inventory says {placed.version}",
+        hint=f"write version: {newest.version} into inventory/tenants/{placed.name}.yaml, type the same again, and "
+        "upgrade it then",
+    )
+
+
+def _be_gone(workspace: Workspace, what: Move, *, on_event: OnEvent) -> None:
+    fleet = workspace.fleet.load()
+    if what.source == what.destination:
+        return
+    try:
+        whereabouts(workspace, fleet.host(what.source), fleet.tenant(what.tenant), on_event=on_event)
+    except HostError:
+        return
+    raise StateError(
+        f"{what.source} answers: it is not gone",
+        hint=f"launchpad move {what.tenant} --to {what.destination} moves it, with what is newest",
+    )

@@ -1,0 +1,56 @@
+"""The end of a move: its names lead to the new host, and the old one lets go of what it still has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.operations.dns.address import ip_of
+from launchpad.operations.dns.dns import Dns
+from launchpad.operations.dns.point import elsewhere
+from launchpad.operations.moving.whereabouts import whereabouts
+from launchpad.operations.requests.following import Submission, submit
+from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.workspace import Workspace
+
+POLL_SECONDS = 5.0
+
+
+def await_names(
+    workspace: Workspace, domains: tuple[str, ...], address: str, *, dns: Dns, seconds: float
+) -> tuple[str, ...]:
+    """Wait until the names lead there, at most so many seconds; those that do not."""
+    end = workspace.clock.monotonic() + seconds
+    while (left := elsewhere(domains, address, dns=dns)) and workspace.clock.monotonic() < end:
+        workspace.clock.sleep(POLL_SECONDS)
+    return left
+
+
+def finish_move(
+    workspace: Workspace, name: str, *, dns: Dns, despite_dns: bool = False, on_event: OnEvent = ignore
+) -> Outcome:
+    """Take the tenant's remains off the host that it came from, which passes its requests on no more; its data stays
+    there until `retire --purge`. StateError while a name leads elsewhere than to its host, unless `despite_dns`."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    host = fleet.host(tenant.host)
+    here = whereabouts(workspace, host, tenant, on_event=on_event)
+    source = str((here.record or {}).get("came_from") or "")
+    if not here.has_it or source not in fleet.hosts:
+        raise StateError(f"{name}: no move to {host.name} is to be finished", hint=f"launchpad status {name}")
+    names = tuple(map(str, tenant.domains))
+    if not despite_dns and (left := elsewhere(names, ip_of(host), dns=dns)):
+        raise StateError(
+            f"{', '.join(left)} does not lead to {host.name} ({host.address}) alone yet",
+            hint=f"launchpad dns show {name}, until its records are everywhere; --despite-dns finishes all the same",
+        )
+    there = whereabouts(workspace, fleet.host(source), tenant, on_event=on_event)
+    if there.record is None or there.record["retired"]:
+        return Outcome(host=source, tenant=name, id="", kind="retire", outcome="unchanged")
+    if not there.left_for(str(host.name)):
+        raise StateError(f"{name} did not leave {source} for {host.name}", hint=f"launchpad status {name}")
+    operation: dict[str, Any] = {"kind": "retire", "tenant": name, "purge": False}
+    submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=operation)
+    return submit(workspace, fleet.host(source), submission, on_event=on_event)

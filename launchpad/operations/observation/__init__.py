@@ -1,0 +1,1 @@
+"""How tenants and hosts stand, their logs, and the operations that run on them."""

@@ -1,0 +1,47 @@
+"""attach: come back to an operation that goes on, or see how one ended."""
+
+from __future__ import annotations
+
+from launchpad.errors import LaunchpadError, PartialError, StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.host import Host
+from launchpad.operations.requests.following import follow
+from launchpad.operations.requests.history import read_journal
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.tenants.written_version import with_its_version
+from launchpad.ssh.fanout import failures, fanout, successes
+from launchpad.workspace import Workspace
+
+
+def attach(workspace: Workspace, identifier: str, *, host: str = "", on_event: OnEvent = ignore) -> Outcome:
+    """Follow the operation from its first event to its end; without a host all are asked who has it. StateError when
+    nobody has; else as `following.submit`. The version that one of this checkout's own changed is written."""
+    where = whose(workspace, identifier, host=host)
+    begun = next((item for item in workspace.begun.all() if item.id == identifier), None) if workspace.begun else None
+    outcome = follow(workspace, where, identifier, on_event=on_event)
+    if begun is None or begun.kind not in ("upgrade", "rollback"):
+        return outcome
+    return with_its_version(workspace, outcome)
+
+
+def whose(workspace: Workspace, identifier: str, *, host: str = "", command: str = "attach") -> Host:
+    """The host that has the operation; the named one without asking. `command` is what a hint says to type."""
+    fleet = workspace.fleet.load()
+    if host:
+        return fleet.host(host)
+
+    def has(name: str) -> bool:
+        return bool(read_journal(workspace, fleet.host(name), identifier=identifier, limit=1))
+
+    results = fanout([str(name) for name in fleet.hosts], has, threads=workspace.settings.parallel)
+    for name, found in successes(results).items():
+        if found:
+            return fleet.host(name)
+    silent: dict[str, LaunchpadError] = failures(results)
+    if silent:
+        raise PartialError(
+            f"no host that answered has operation {identifier}, and {', '.join(silent)} did not answer",
+            hint=f"launchpad {command} {identifier} --host {next(iter(silent))}",
+            failures=silent,
+        )
+    raise StateError(f"no host has operation {identifier}", hint="launchpad history")

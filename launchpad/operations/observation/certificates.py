@@ -1,0 +1,81 @@
+"""certificates: those of tenants' names, as their hosts' watches see them; and asking for missing ones at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import LaunchpadError
+from launchpad.operations.requests.observing import observe
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.requests.scope import scope_of
+from launchpad.plan import HostSeen
+from launchpad.workspace import Workspace
+
+SECONDS = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What there is for one name."""
+
+    tenant: str
+    name: str
+    until: float | None
+    """Seconds since 1970; None without a certificate."""
+    since: float
+    """Since when it is missing, or not renewed; 0 when nothing is wrong."""
+    why: str
+    """What Caddy said last about that."""
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificates:
+    """Of all the tenants that were meant, by tenant and name, and the hosts that did not answer."""
+
+    found: tuple[Certificate, ...]
+    unreachable: dict[str, LaunchpadError]
+
+
+def certificates(workspace: Workspace, names: Sequence[str] = ()) -> Certificates:
+    """Those of the named tenants and hosts, or of all. A name that the watch has not seen yet has none."""
+    fleet = workspace.fleet.load()
+    scope = scope_of(fleet, names)
+    seen = observe(workspace, scope, probes=False)
+    found = []
+    for tenant in scope.tenants:
+        said = seen[str(tenant.host)]
+        has = said.tenants.get(str(tenant.name)) if isinstance(said, HostSeen) else None
+        for domain in has.domains if has else ():
+            assert has is not None
+            own = has.certificates.get(domain)
+            found.append(
+                Certificate(
+                    tenant=str(tenant.name),
+                    name=domain,
+                    until=own.until if own else None,
+                    since=own.since if own else 0.0,
+                    why=own.why if own else "",
+                )
+            )
+    unreachable = {host: said for host, said in seen.items() if isinstance(said, LaunchpadError)}
+    return Certificates(found=tuple(found), unreachable=unreachable)
+
+
+def retry(workspace: Workspace, name: str) -> Certificates:
+    """Have the tenant's host ask at once for the certificates that its names lack; what came of it. StepFailed when
+    Caddy does not take it."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
+        said = runner.ask("obtain", {"tenant": name}, seconds=SECONDS)
+    found = tuple(
+        Certificate(tenant=name, name=domain, until=own["until"], since=0.0, why=str(own["why"]))
+        for domain, own in said["names"].items()
+    )
+    return Certificates(found=found, unreachable={})

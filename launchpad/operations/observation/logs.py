@@ -1,0 +1,117 @@
+"""logs: what tenants' containers wrote, one tenant's or several at once, without the secrets that are known."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from launchpad.errors import LaunchpadError
+from launchpad.fleet.fleet import Fleet
+from launchpad.operations.observation.redaction import Redaction
+from launchpad.operations.requests.following import COME_BACK_SECONDS
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.ssh.fanout import all_or_error, fanout
+from launchpad.ssh.problems import ConnectionLost
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One line that a service of a tenant wrote; `at` is RFC 3339 in UTC."""
+
+    tenant: str
+    service: str
+    at: str
+    text: str
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which lines: the last so many of each tenant, those since a time (seconds since 1970), and whether to go on."""
+
+    lines: int | None = 200
+    since: float | None = None
+    ago: float | None = None
+    """Seconds before now by the host's clock, instead of a time: this machine's may be wrong."""
+    follow: bool = False
+    probes: bool = False
+    """Also what Launchpad's own probes make an app write."""
+    edge: bool = False
+    """What Caddy wrote about the tenants' names instead."""
+
+
+OnLine = Callable[[LogLine], None]
+
+
+def logs(workspace: Workspace, names: Sequence[str], *, query: Query, on_line: OnLine) -> None:
+    """Give every line to `on_line`: in the order of time, or, when following, as they come until a connection is lost
+    for good. Errors of one tenant are raised when the others are through; a host redacts too, and this side again, as
+    far as this operator can open the tenant's secrets."""
+    fleet = workspace.fleet.load()
+    tenants = [str(fleet.tenant(name).name) for name in names]
+    collected: list[LogLine] = []
+    guard = threading.Lock()
+    give = on_line if query.follow else collected.append
+
+    def read(name: str) -> None:
+        reader = _Reader(workspace, fleet, name, query)
+        for line in reader.lines():
+            with guard:
+                give(line)
+
+    results = fanout(tenants, read, threads=max(1, len(tenants)))
+    for line in sorted(collected, key=lambda line: line.at):
+        on_line(line)
+    all_or_error(results, noun="tenants")
+
+
+class _Reader:
+    """The lines of one tenant, come back to after a cut where they ended."""
+
+    def __init__(self, workspace: Workspace, fleet: Fleet, name: str, query: Query) -> None:
+        self._hosts = hosts_of(workspace)
+        self._host = fleet.host(fleet.tenant(name).host)
+        self._tenant = name
+        self._query = query
+        self._redact = Redaction(_known(workspace, fleet, name))
+        self._last = ""
+
+    def lines(self) -> Iterator[LogLine]:
+        attempts = Retrying(
+            stop=stop_after_delay(COME_BACK_SECONDS),
+            wait=wait_random_exponential(multiplier=0.25, max=10),
+            retry=retry_if_exception_type(ConnectionLost),
+            reraise=True,
+        )
+        for attempt in attempts:
+            with attempt:
+                yield from self._once()
+
+    def _once(self) -> Iterator[LogLine]:
+        query = self._query
+        body = {"tenant": self._tenant, "since": query.since, "lines": query.lines, "follow": query.follow}
+        more = {"ago": query.ago, "probes": query.probes, "edge": query.edge}
+        body |= {key: value for key, value in more.items() if value not in (None, False)}  # an older host knows none
+        told = self._last  # after a cut the host begins where it did before
+        with self._hosts.reach(self._host) as runner:
+            for line in runner.exchange("logs", body, seconds=None if query.follow else 120):
+                if line["type"] != "log" or str(line["at"]) <= told:
+                    continue
+                self._last = max(self._last, str(line["at"]))
+                text = self._redact(str(line["text"]))
+                yield LogLine(tenant=self._tenant, service=str(line["service"]), at=str(line["at"]), text=text)
+
+
+def _known(workspace: Workspace, fleet: Fleet, name: str) -> list[Any]:
+    try:
+        return [secret for _version, secret in workspace.secrets.reveal(fleet.tenant(name).name).values()]
+    except LaunchpadError:
+        return []  # this operator cannot open them: the host's own redaction is what there is

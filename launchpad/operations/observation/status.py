@@ -1,0 +1,85 @@
+"""status: how tenants, hosts or the whole fleet stand; one exec a host, all hosts at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from launchpad.errors import LaunchpadError
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.recovery import last_test
+from launchpad.operations.requests.observing import knows, observe, wanted
+from launchpad.operations.requests.scope import scope_of
+from launchpad.plan import HostSeen, Standing, Wanted, standings
+from launchpad.plan.fleet_plan import Seen
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Every tenant that was asked for and whatever else is on the hosts that were; each host, or why it is silent."""
+
+    tenants: tuple[Standing, ...]
+    hosts: Mapping[str, HostSeen | LaunchpadError]
+    kit: Mapping[str, Any] | None = None
+    """The last `kit test`: {"at", "good", "age_seconds"}, empty when there was none of this kit; None when there is no
+    kit, or not the whole fleet was asked for."""
+
+    @property
+    def unreachable(self) -> dict[str, LaunchpadError]:
+        return {host: said for host, said in self.hosts.items() if isinstance(said, LaunchpadError)}
+
+    @property
+    def good(self) -> bool:
+        """Whether nobody has to look."""
+        sound = all(
+            isinstance(said, HostSeen) and not said.problems and not said.findings for said in self.hosts.values()
+        )
+        return sound and all(tenant.good for tenant in self.tenants)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "good": self.good,
+            "tenants": [tenant.as_json() for tenant in self.tenants],
+            "hosts": {host: _host_as_json(said) for host, said in self.hosts.items()},
+            "kit": None if self.kit is None else dict(self.kit),
+        }
+
+
+def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = True) -> Status:
+    """How the named tenants and hosts stand, or all. A host that does not answer is in it, with its error."""
+    fleet = workspace.fleet.load()
+    scope = scope_of(fleet, names)
+    seen = observe(workspace, scope, probes=probes)
+    want = [_compared(workspace, item, seen) for item in wanted(workspace, fleet, scope.tenants, on=seen)]
+    unreadable = {name: str(item.mistakes[0]) for name, item in fleet.unreadable.items()}
+    found = standings(want, seen, inventory=fleet.known, unreadable=unreadable, whole=not names)
+    return Status(tenants=tuple(found), hosts=seen, kit=None if names else last_kit_test(workspace, fleet))
+
+
+def last_kit_test(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
+    """When the kit was last tested, see `Status.kit`."""
+    if fleet.defaults.recovery is None:
+        return None
+    last = last_test(workspace.root)
+    if last.get("recipient") != fleet.defaults.recovery.recipient:
+        return {}
+    return {"at": last["at"], "good": last["good"], "age_seconds": max(0.0, workspace.clock.now() - last["at"])}
+
+
+def _compared(workspace: Workspace, want: Wanted, seen: Seen) -> Wanted:
+    """With a look at where the running release came from, which takes Git's answer: only where it is another one."""
+    said = seen.get(want.host)
+    has = said.tenants.get(want.tenant) if isinstance(said, HostSeen) else None
+    if has is None or not want.release or want.release == has.release or knows(workspace, has):
+        return want
+    return replace(want, descends=False)
+
+
+def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:
+    if isinstance(said, LaunchpadError):
+        return said.as_dict()
+    plain = asdict(said)
+    del plain["tenants"]
+    return plain | {"reverts": list(said.reverts), "problems": list(said.problems), "findings": list(plain["findings"])}

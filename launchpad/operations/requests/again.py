@@ -1,0 +1,142 @@
+"""The same command typed again is the same operation, until its end has been reported.
+
+A command that decides by what runs (roll back, take a snapshot, restart) would do it once more if it were typed again
+after its client was killed. So it looks first: at what this checkout asked for and never reported (`journal/begun`),
+and at the host's journal of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import CameBack, Heard, OnEvent
+from launchpad.fleet.host import Host
+from launchpad.fleet.names import HostName
+from launchpad.journal import Begun, Entry
+from launchpad.operations.requests.following import Submission, follow, submit
+from launchpad.operations.requests.history import read_journal
+from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.outcome import GOOD, Outcome
+from launchpad.runner.protocol import BESIDE
+from launchpad.workspace import Workspace
+
+REPEATABLE = frozenset({"deploy", "start", "stop", "retire", "rewrap"})
+"""Kinds whose second time finds that everything is as it should be: followed while they go on, and else begun anew."""
+OF_THE_DATA = frozenset({"rollback", "upgrade", "restore"})
+"""Kinds whose second time changes the tenant's data or version once more: however long ago the first one ended."""
+RECENT_SECONDS = 3600.0
+"""After so long the second time of any other kind is meant."""
+CHANGES_NO_RELEASE = BESIDE | {"snapshot", "drop"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a command asks for; two of the same wish are the same command."""
+
+    kind: str
+    tenant: str
+    words: Mapping[str, Any] = field(default_factory=dict)
+    host: str = ""
+    """The tenant's own when empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The operation that the command began before, as its host tells it."""
+
+    host: Host
+    entry: Entry
+
+
+def find(workspace: Workspace, wish: Wish, *, identifier: str = "") -> Found | None:
+    """The wish's own operation that is not over, or whose end was never reported; the one of that id, where it is given
+    and the host knows it. None when the command is to begin one. StateError when the id is of something else."""
+    fleet = workspace.fleet.load()
+    host = fleet.host(wish.host or fleet.tenant(wish.tenant).host)
+    begun = workspace.begun.all() if workspace.begun else []
+    if identifier:
+        return None if wish.kind in REPEATABLE else _named(workspace, wish, host, identifier, begun)
+    mine = [item for item in begun if (item.kind, item.tenant, item.words) == (wish.kind, wish.tenant, wish.words)]
+    for item in mine[:1]:
+        where = fleet.hosts.get(HostName(item.host), host)
+        entries = read_journal(workspace, where, tenants=[wish.tenant])
+        entry = next((one for one in entries if one.id == item.id), None)
+        if entry is not None and (not entry.outcome or _counts(workspace, item, entries)):
+            return Found(host=where, entry=entry)
+    for item in mine:
+        _forget(workspace, item.id)
+    return None
+
+
+def come_back(workspace: Workspace, found: Found, *, on_event: OnEvent) -> Outcome:
+    """Say so, and follow the operation from its first event to its end; errors as of `following.submit`."""
+    entry = found.entry
+    event = CameBack(kind=entry.kind, since=entry.at, outcome=entry.outcome)
+    on_event(Heard(host=str(found.host.name), operation=entry.id, tenant=entry.tenant, event=event))
+    return follow(workspace, found.host, entry.id, on_event=on_event)
+
+
+def submit_once(workspace: Workspace, host: Host, wish: Wish, submission: Submission, *, on_event: OnEvent) -> Outcome:
+    """Come back to the wish's own operation, or else submit this one; errors as of `following.submit`."""
+    found = find(workspace, wish, identifier=submission.identifier)
+    if found is not None and submission.follow:
+        return come_back(workspace, found, on_event=on_event)
+    if found is not None:
+        entry = found.entry
+        return Outcome(host=str(host.name), tenant=entry.tenant, id=entry.id, kind=entry.kind, outcome="running")
+    asked = replace(
+        submission, identifier=submission.identifier or new_identifier(workspace.clock.now()), wish=wish.words
+    )
+    return submit(workspace, host, asked, on_event=on_event)
+
+
+def submit_for_tenant(
+    workspace: Workspace,
+    name: str,
+    *,
+    kind: str,
+    identifier: str = "",
+    on_event: OnEvent,
+) -> Outcome:
+    """The operation that needs nothing but the tenant's name, on its host; a new id when there is none, unless the same
+    was begun before and its end not reported."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    submission = Submission(identifier=identifier, operation={"kind": kind, "tenant": str(tenant.name)})
+    wish = Wish(kind=kind, tenant=str(tenant.name))
+    return submit_once(workspace, fleet.host(tenant.host), wish, submission, on_event=on_event)
+
+
+def reported(workspace: Workspace, identifier: str) -> None:
+    """Its user was told how it ended: the same command is another operation from now on."""
+    _forget(workspace, identifier)
+
+
+def _named(workspace: Workspace, wish: Wish, host: Host, identifier: str, begun: Sequence[Begun]) -> Found | None:
+    for entry in read_journal(workspace, host, identifier=identifier, limit=1):
+        hint = "leave the id out: a new one is chosen"
+        if (entry.kind, entry.tenant) != (wish.kind, wish.tenant):
+            what = f"{entry.kind} of {entry.tenant}" if entry.tenant else entry.kind
+            raise StateError(f"operation {identifier} is another one: {what}", hint=hint)
+        if any(item.id == identifier and item.words != wish.words for item in begun):
+            raise StateError(f"operation {identifier} was asked for with other options", hint=hint)
+        return Found(host=host, entry=entry)
+    return None
+
+
+def _counts(workspace: Workspace, begun: Begun, entries: Sequence[Entry]) -> bool:
+    """Whether an operation that is over is still what the command means; `entries` are the newest first."""
+    place = next(index for index, one in enumerate(entries) if one.id == begun.id)
+    if begun.kind in REPEATABLE or entries[place].outcome not in GOOD:
+        return False  # what was undone has changed nothing: the command asks for it again
+    if begun.kind not in OF_THE_DATA and workspace.clock.now() - begun.at > RECENT_SECONDS:
+        return False
+    return begun.kind in CHANGES_NO_RELEASE or all(one.kind in CHANGES_NO_RELEASE for one in entries[:place])
+
+
+def _forget(workspace: Workspace, identifier: str) -> None:
+    if workspace.begun:
+        workspace.begun.forget(identifier)

@@ -1,0 +1,201 @@
+"""Submit an operation and follow it to its end, over as many connections as that takes.
+
+The first connection submits. When it is cut, the next one comes back by the operation's id: with `follow` from the
+last event that was heard, or, when none was, with the very same submit, which begins the operation or attaches to it.
+So nothing is ever done twice, and every event is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from launchpad.errors import HostError, LaunchpadError
+from launchpad.events import ConnectionCut, Event, Heard, OnEvent, OperationStarted, event_from_line
+from launchpad.fleet.host import Host
+from launchpad.journal import Begun
+from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.ssh.problems import ConnectionLost
+from launchpad.workspace import Clock, Hosts, Workspace
+
+COME_BACK_SECONDS = 600
+"""For so long an operation is come back to: a host that reboots, a laptop that sleeps."""
+LEAST_SECONDS = 1.0
+
+Asked = tuple[str, dict[str, Any]]
+"""A verb and its body."""
+Secrets = Callable[[], Mapping[str, Mapping[str, Any]]]
+"""Gives {NAME: {"version", "value"}} in the clear; called only when they are about to be sent, and not kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """For how long an operation is followed."""
+
+    silent: float = COME_BACK_SECONDS
+    """Seconds for which a host that went silent is come back to."""
+    within: float | None = None
+    """Seconds after which the outcome is `running`, and the operation goes on; None: until it is over."""
+
+
+UNTIL_ITS_END = Patience()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What is asked of a host. `secrets` are no part of the operation: the host seals them and journals none."""
+
+    operation: Mapping[str, Any]
+    identifier: str = ""
+    """Empty until it is chosen."""
+    secrets: Secrets = dict
+    follow: bool = True
+    patience: Patience = UNTIL_ITS_END
+    wish: Mapping[str, Any] | None = None
+    """The words of the command that asks for it (`again.Wish`), to find it again by; None when it is no command's."""
+
+    @property
+    def kind(self) -> str:
+        return str(self.operation["kind"])
+
+    @property
+    def tenant(self) -> str:
+        return str(self.operation.get("tenant", ""))
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "id": self.identifier,
+            "operation": self.operation,
+            "secrets": self.secrets(),
+            "follow": self.follow and self.patience.within is None,
+        }
+
+
+def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event: OnEvent) -> Outcome:
+    """Carry the operation out: one exec on one connection, and as many more as cuts make necessary.
+
+    OperationFailed when it was undone; LockedError, StateError, StepFailed when the host refused it; HostError when the
+    host cannot be reached, or not again: the operation may go on then, and its id attaches to it.
+    """
+    following = _Following(hosts_of(workspace), host, submission.identifier, on_event, clock=workspace.clock)
+    following.tenant = submission.tenant
+    patience = submission.patience if submission.follow else Patience(silent=submission.patience.silent)
+    with _noted(workspace, host, submission):
+        reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
+    return outcome_from_reply(reply, host=str(host.name), tenant=submission.tenant, kind=submission.kind)
+
+
+@contextmanager
+def _noted(workspace: Workspace, host: Host, submission: Submission) -> Iterator[None]:
+    """Note it before the host hears of it. The note stays until the end is reported; it goes at once when the host
+    refused the operation, which has changed nothing then."""
+    if workspace.begun is None or submission.wish is None:
+        yield
+        return
+    workspace.begun.note(
+        Begun(
+            id=submission.identifier,
+            kind=submission.kind,
+            tenant=submission.tenant,
+            host=str(host.name),
+            at=workspace.clock.now(),
+            words=submission.wish,
+        )
+    )
+    try:
+        yield
+    except LaunchpadError as error:
+        if not (isinstance(error, HostError) and error.retry):
+            workspace.begun.forget(submission.identifier)
+        raise
+
+
+def follow(
+    workspace: Workspace, host: Host, identifier: str, *, on_event: OnEvent, patience: Patience = UNTIL_ITS_END
+) -> Outcome:
+    """Follow an operation that was submitted before, from its first event to its end; errors as of `submit`."""
+    following = _Following(hosts_of(workspace), host, identifier, on_event, clock=workspace.clock)
+    reply = following.to_the_end(following.again, patience=patience)
+    return outcome_from_reply(reply, host=str(host.name), tenant=following.tenant, kind=following.kind)
+
+
+class _Following:
+    def __init__(self, hosts: Hosts, host: Host, identifier: str, on_event: OnEvent, *, clock: Clock) -> None:
+        self._clock = clock
+        self._end: float | None = None
+        self._hosts = hosts
+        self._host = host
+        self._identifier = identifier
+        self._on_event = on_event
+        self._last = 0
+        self._was_cut = False
+        self.tenant = ""
+        self.kind = "operation"
+
+    def to_the_end(self, first: Callable[[], Asked], *, patience: Patience) -> dict[str, Any]:
+        if patience.within is not None:
+            self._end = self._clock.monotonic() + patience.within
+        attempts = Retrying(
+            stop=stop_after_delay(patience.silent),
+            wait=wait_random_exponential(multiplier=0.25, max=10),
+            retry=retry_if_exception(self._may_come_back),
+            before_sleep=self._tell_cut,
+            reraise=True,
+        )
+        try:
+            reply: dict[str, Any] = attempts(self._once, first)
+            while reply.get("outcome") == "running" and reply.get("id") == self._identifier and self._goes_on():
+                reply = attempts(self._once, self.again)  # the host lets a follower go after an hour
+        except HostError as error:
+            if self._may_come_back(error):
+                error.hint = f"the operation may go on: launchpad attach {self._identifier} --host {self._host.name}"
+            raise
+        return reply
+
+    def again(self) -> Asked:
+        """Ask for what has not been heard yet."""
+        body: dict[str, Any] = {"id": self._identifier, "after": self._last}
+        if self._end is not None:
+            body["seconds"] = max(LEAST_SECONDS, self._end - self._clock.monotonic())
+        return "follow", body
+
+    def _goes_on(self) -> bool:
+        """Whether somebody who hears that it goes on follows it further."""
+        return bool(self._last) if self._end is None else self._clock.monotonic() < self._end
+
+    def _once(self, first: Callable[[], Asked]) -> dict[str, Any]:
+        with self._hosts.reach(self._host) as runner:
+            verb, body = self.again() if self._last else first()
+            for line in runner.exchange(verb, body):
+                if line["type"] == "reply":
+                    return dict(line["body"])
+                if line["type"] == "event":
+                    self._hear(line)
+        raise HostError(f"{self._host.name}: the answer ended without a reply")
+
+    def _hear(self, line: Mapping[str, Any]) -> None:
+        event = event_from_line(line)
+        if event.number <= self._last:
+            return
+        self._last = event.number
+        if isinstance(event, OperationStarted):
+            self.tenant, self.kind = event.tenant, event.kind
+        self._tell(event)
+
+    def _may_come_back(self, error: BaseException) -> bool:
+        """Whether the request may have been received, so that its operation may be going on. A host that could not be
+        reached in the first place was asked nothing."""
+        self._was_cut = self._was_cut or isinstance(error, ConnectionLost)
+        return self._was_cut and isinstance(error, HostError) and error.retry
+
+    def _tell_cut(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self._tell(ConnectionCut(number=self._last, reason=str(error)))
+
+    def _tell(self, event: Event) -> None:
+        self._on_event(Heard(host=str(self._host.name), operation=self._identifier, tenant=self.tenant, event=event))

@@ -1,0 +1,81 @@
+"""history: what was done, read from the hosts' own journals, and what their watches did by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import LaunchpadError
+from launchpad.fleet.host import Host
+from launchpad.journal import ByItself, Entry, by_itself_from_json, entry_from_json, newest_first
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.requests.scope import scope_of
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Workspace
+
+MOST = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """Entries of all the hosts that answered, newest first, what their watches did, and why the others did not."""
+
+    entries: tuple[Entry, ...]
+    by_itself: tuple[ByItself, ...]
+    unreachable: dict[str, LaunchpadError]
+
+    def newest(self, limit: int) -> list[Entry | ByItself]:
+        """Both kinds by time, the newest first, at most so many."""
+        both: list[Entry | ByItself] = [*self.entries, *self.by_itself]
+        return sorted(both, key=lambda item: item.at, reverse=True)[:limit]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "operations": [entry.as_json() for entry in self.entries],
+            "watch": [item.as_json() for item in self.by_itself],
+            "unreachable": {host: error.as_dict() for host, error in self.unreachable.items()},
+        }
+
+
+def history(workspace: Workspace, names: Sequence[str] = (), *, limit: int = MOST) -> History:
+    """The newest operations on the named tenants and hosts, or on all, and what the watches did there; at most `limit`
+    of each. A tenant's hosts of the past are not asked: name the host for those."""
+    fleet = workspace.fleet.load()
+    scope = scope_of(fleet, names)
+    hosts = {str(host.name): host for host in scope.hosts}
+
+    def ask(name: str) -> tuple[list[Entry], list[ByItself]]:
+        named = [str(tenant.name) for tenant in scope.tenants if tenant.host == name]
+        return _ask(workspace, hosts[name], limit=limit, tenants=() if name in scope.whole_hosts else named)
+
+    results = fanout(hosts, ask, threads=workspace.settings.parallel)
+    found = [result for result in results.values() if not isinstance(result, LaunchpadError)]
+    by_itself = sorted((item for _, items in found for item in items), key=lambda item: item.at, reverse=True)
+    return History(
+        entries=tuple(newest_first(entry for entries, _ in found for entry in entries)[:limit]),
+        by_itself=tuple(by_itself[:limit]),
+        unreachable={name: result for name, result in results.items() if isinstance(result, LaunchpadError)},
+    )
+
+
+def read_journal(
+    workspace: Workspace, host: Host, *, limit: int = MOST, tenants: Sequence[str] = (), identifier: str | None = None
+) -> list[Entry]:
+    """The newest operations of one host, or of each of these tenants there, or the one with that id."""
+    return _ask(workspace, host, limit=limit, tenants=tenants, identifier=identifier)[0]
+
+
+def _ask(
+    workspace: Workspace, host: Host, *, limit: int, tenants: Sequence[str] = (), identifier: str | None = None
+) -> tuple[list[Entry], list[ByItself]]:
+    """Of the host, or of each of these tenants there."""
+    entries: list[Entry] = []
+    by_itself: list[ByItself] = []
+    name = str(host.name)
+    with hosts_of(workspace).reach(host) as runner:
+        for tenant in tenants or (None,):
+            reply = runner.ask("history", {"tenant": tenant, "id": identifier, "limit": limit})
+            entries += [entry_from_json(entry, host=name) for entry in reply.get("operations") or ()]
+            by_itself += [by_itself_from_json(item, host=name) for item in reply.get("watch") or ()]
+    return entries, by_itself

@@ -1,0 +1,123 @@
+"""What is wanted and what is, for a scope: the hosts are asked at the same time, one exec each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from launchpad.errors import LaunchpadError, StateError
+from launchpad.fleet.fleet import Fleet, kit_recipients
+from launchpad.fleet.host import Host
+from launchpad.fleet.sealing import digest_of_recipients
+from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.versions import names
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.requests.scope import Scope
+from launchpad.plan import HostSeen, TenantSeen, Wanted, host_from_reply
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Runner, Workspace
+
+OBSERVE_SECONDS = 60
+Unsettled = Callable[[Host, Runner], tuple[str, ...]]
+"""Asks a host what a provision would change there: the titles of its steps."""
+
+
+def observe(
+    workspace: Workspace, scope: Scope, *, probes: bool, unsettled: Unsettled | None = None
+) -> dict[str, HostSeen | LaunchpadError]:
+    """What each host of the scope says, or why it says nothing; asked for the tenants that are meant alone, unless the
+    whole host is. Without `probes` no tenant is asked how it is. `unsettled` is asked of each whole host too."""
+    hosts = {str(host.name): host for host in scope.hosts}
+
+    def ask(name: str) -> HostSeen:
+        host = hosts[name]
+        with hosts_of(workspace).reach(host) as runner:
+            body = {"tenants": _meant(scope, host), "probes": probes}
+            seen = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=name)
+            if unsettled is None or name not in scope.whole_hosts:
+                return seen
+            return replace(seen, unsettled=unsettled(host, runner))
+
+    return fanout(hosts, ask, threads=workspace.settings.parallel)
+
+
+def what_runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> TenantSeen:
+    """The tenant as its host has it, one exec; StateError when nothing of it is there, or another app;
+    HostError when the host does not answer."""
+    return seen_on(workspace, fleet, tenant)[1]
+
+
+def seen_on(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, probes: bool = False) -> tuple[HostSeen, TenantSeen]:
+    """The same, and the host itself; with `probes` the tenant is asked how it is."""
+    name, host = str(tenant.name), fleet.host(tenant.host)
+    with hosts_of(workspace).reach(host) as runner:
+        body = {"tenants": [name], "probes": probes}
+        said = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=str(host.name))
+    has = said.tenants.get(name)
+    if has is None:
+        raise StateError(f"{name} is not on {host.name} yet", hint=f"launchpad deploy {name}")
+    if has.retired:
+        raise StateError(f"{name} was retired on {host.name}; its data is kept", hint=f"launchpad deploy {name}")
+    if has.app != tenant.app:
+        raise StateError(f"{name} is {has.app} on {host.name}, the inventory says {tenant.app}", hint="launchpad plan")
+    return said, has
+
+
+def wanted(
+    workspace: Workspace,
+    fleet: Fleet,
+    tenants: Iterable[Tenant],
+    *,
+    on: Mapping[str, HostSeen | LaunchpadError] | None = None,
+) -> list[Wanted]:
+    """The tenants as the inventory has them; one that cannot be rendered has its problem instead of a release.
+
+    With `on`, what the hosts said, only those that their hosts have are rendered: the others' releases are empty, for
+    there is nothing to compare them with."""
+    return [_wanted(workspace, fleet, tenant, render=on is None or _is_on(on, tenant)) for tenant in tenants]
+
+
+def knows(workspace: Workspace, has: TenantSeen) -> bool:
+    """Whether this inventory descends from the one that the tenant's release came from."""
+    return not has.revision or has.revision in workspace.revision(has.tenant).ancestors
+
+
+def _meant(scope: Scope, host: Host) -> list[str] | None:
+    if host.name in scope.whole_hosts:
+        return None
+    return [str(tenant.name) for tenant in scope.tenants if tenant.host == host.name]
+
+
+def _is_on(seen: Mapping[str, HostSeen | LaunchpadError], tenant: Tenant) -> bool:
+    said = seen.get(str(tenant.host))
+    return isinstance(said, HostSeen) and str(tenant.name) in said.tenants
+
+
+def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool) -> Wanted:
+    release, domains, problem = "", tuple(map(str, tenant.domains)), None
+    app = fleet.app(tenant.app)
+    secrets: dict[str, int] = {}
+    try:
+        if render:
+            from launchpad.operations.requests.render import (
+                rendered,  # Jinja: late, because `status` asks the hosts first
+            )
+
+            made = rendered(workspace, fleet, tenant).release
+            release, domains, secrets = made.short, made.domains, dict(made.secrets)
+    except LaunchpadError as error:
+        problem = error
+    return Wanted(
+        tenant=str(tenant.name),
+        host=str(tenant.host),
+        app=str(tenant.app),
+        version=str(tenant.version),
+        running=tenant.running,
+        release=release,
+        domains=domains,
+        secrets=secrets,
+        versions=names(app),
+        follows=tuple(map(str, app.version(tenant.version).follows)),
+        problem=problem,
+        wrapped_for=digest_of_recipients(kit_recipients(fleet.defaults)) if fleet.backup_targets(tenant) else "",
+    )

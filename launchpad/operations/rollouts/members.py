@@ -1,0 +1,223 @@
+"""One tenant of a rollout, brought forth or back: begun once, come back to by its id, never waited for without end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
+from launchpad.events import OnEvent
+from launchpad.fleet.tenant import Tenant
+from launchpad.operations.generations.generations import generations
+from launchpad.operations.requests.confirmation import Confirmation
+from launchpad.operations.requests.following import Patience, follow
+from launchpad.operations.requests.outcome import OperationFailed, Outcome
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.rollouts.rollouts import intent_of, operations_of
+from launchpad.operations.tenants.written_version import written_at_commit
+from launchpad.operations.versions.rollback import Back, plan_rollback, rollback
+from launchpad.operations.versions.upgrade import Target, plan_upgrade, upgrade
+from launchpad.plan.rollout import BACK, FORTH, WENT_WELL, MemberState, Operation, operation_id, way_of
+from launchpad.runner.protocol import Intent, Member, Rollout
+from launchpad.workspace import Workspace
+
+ROOM_POLL_SECONDS = 2
+UNDO_SECONDS = 600
+"""So long an operation that was cancelled is waited for."""
+
+
+@dataclass(frozen=True)
+class Wards:
+    """What a tenant's change is made with."""
+
+    workspace: Workspace
+    rollout: Rollout
+    on_event: OnEvent
+    serial: int = 0
+    """Of the intent that this operator said: what a host heard before that says nothing any more."""
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(silent=self.rollout.patience, within=self.rollout.timeout)
+
+
+class Halted(Exception):
+    """Its operators want something else of the rollout now; nothing was begun."""
+
+    def __init__(self, intent: Intent) -> None:
+        super().__init__(intent.what)
+        self.intent = intent
+
+
+def forth(wards: Wards, member: Member, state: MemberState) -> MemberState:
+    """Upgrade the tenant, or come back to its upgrade; how it stands then. Halted when somebody has said so."""
+    return _told(state, lambda: _forth(wards, member, state))
+
+
+def back(wards: Wards, member: Member, state: MemberState) -> MemberState:
+    """Take the tenant back to what it ran before, with its data, or come back to that; how it stands then. An upgrade
+    that goes on is cancelled first."""
+    return _told(state, lambda: _back(wards, member, state))
+
+
+def _told(state: MemberState, work: Callable[[], MemberState]) -> MemberState:
+    """What it came to; an error is an outcome: failed where the host refused or took it back, unknown where it cannot
+    be told."""
+    try:
+        return work()
+    except OperationFailed as error:
+        seconds = error.outcome.seconds if error.outcome else None
+        operation = error.outcome.id if error.outcome else ""
+        return _with(state, "failed", _why(error), error.hint, seconds=seconds, operation=operation)
+    except StepFailed as error:
+        return _with(state, "failed", error.message, error.hint)
+    except (HostError, LockedError) as error:
+        silent = isinstance(error, HostError)
+        return _with(state, "unknown", error.message.removeprefix(f"{state.host}: "), error.hint, silent=silent)
+    except LaunchpadError as error:
+        return _with(state, "failed", error.message, error.hint)
+
+
+def _forth(wards: Wards, member: Member, state: MemberState) -> MemberState:
+    clock, rollout = wards.workspace.clock, wards.rollout
+    end = clock.monotonic() + rollout.timeout
+    while (begun := _begun(wards, member, FORTH, unless="go")) is None:
+        tenant = _tenant(wards, member)
+        if tenant is None:
+            return _with(state, "left", f"is not on {member.host} in the inventory any more", "")
+        _wait_for_room(wards, member, end)
+        target = Target(version=rollout.version, soak_seconds=rollout.tenant_soak, rehearse=rollout.rehearse)
+        what = plan_upgrade(wards.workspace, member.tenant, target)
+        if what.empty:
+            return _with(state, "left", f"runs {what.version} already", "")
+        sure = Confirmation(
+            digest=what.digest, identifier=operation_id(rollout.id, member.tenant, FORTH), patience=wards.patience
+        )
+        try:
+            done: Outcome = upgrade(wards.workspace, what, confirm=sure, on_event=wards.on_event)
+        except (StateError, LockedError) as error:
+            begun = _begun(wards, member, FORTH)  # another operator was quicker
+            if begun is not None:
+                break
+            if isinstance(error, StateError) or clock.monotonic() >= end:
+                raise
+            clock.sleep(ROOM_POLL_SECONDS)  # somebody has the tenant, or what the host has for clones
+        else:
+            return _settled(wards, member, state, done, "changed")
+    return _settled(wards, member, state, _come_back(wards, member, begun, version=rollout.version), "changed")
+
+
+def _back(wards: Wards, member: Member, state: MemberState) -> MemberState:
+    upgraded = _begun(wards, member, FORTH)
+    if upgraded is not None and not upgraded.outcome:
+        state = _settled_by_cancel(wards, member, state, upgraded.id)
+        if state.outcome != "changed":
+            return state
+    begun = _begun(wards, member, BACK)
+    if begun is not None and begun.outcome and begun.outcome not in WENT_WELL:
+        attempt = int(begun.id.removeprefix(f"{wards.rollout.id}-{BACK}")[:1]) + 1
+        begun = None
+    else:
+        attempt = 1
+    if begun is not None:
+        done = _come_back(wards, member, begun, version=member.version)
+    else:
+        back = Back(to=_release_before(wards, member, upgraded))
+        what = plan_rollback(wards.workspace, member.tenant, back)
+        identifier = operation_id(wards.rollout.id, member.tenant, BACK, attempt)
+        sure = Confirmation(digest=what.digest, identifier=identifier, patience=wards.patience)
+        done = rollback(wards.workspace, what, confirm=sure, on_event=wards.on_event)
+    return _settled(wards, member, state, done, "undone")
+
+
+def _begun(wards: Wards, member: Member, way: str, *, unless: str = "") -> Operation | None:
+    """The newest operation of the tenant that goes that way. Halted when the host was told something else meanwhile
+    than `unless`, which is what this operator is about."""
+    told = _told_of(wards, member)
+    intent = intent_of(told, host=member.host)
+    if unless and intent is not None and intent.what != unless and intent.serial > wards.serial:
+        raise Halted(intent)
+    mine = [item for item in operations_of(told) if item.tenant == member.tenant]
+    return next((item for item in reversed(mine) if way_of(wards.rollout.id, item.id) == way), None)
+
+
+def _wait_for_room(wards: Wards, member: Member, end: float) -> None:
+    """Until no other upgrade is under way on the host: each of them takes memory for itself, and for a clone. One that
+    does not end is waited for until `end`."""
+    clock = wards.workspace.clock
+    while _told_of(wards, member).get("changing") and clock.monotonic() < end:
+        clock.sleep(ROOM_POLL_SECONDS)
+
+
+def _told_of(wards: Wards, member: Member) -> dict[str, Any]:
+    fleet = wards.workspace.fleet.load()
+    with hosts_of(wards.workspace).reach(fleet.host(member.host)) as runner:
+        return runner.ask("rollouts", {"id": wards.rollout.id})
+
+
+def _come_back(wards: Wards, member: Member, begun: Operation, *, version: str) -> Outcome:
+    """Follow what was begun, or see how it ended; its version is written into the inventory at its commit."""
+    workspace = wards.workspace
+    host = workspace.fleet.load().host(member.host)
+
+    def carry_out(hear: OnEvent) -> Outcome:
+        return follow(workspace, host, begun.id, on_event=hear, patience=wards.patience)
+
+    tenant = _tenant(wards, member)
+    if tenant is None:
+        return carry_out(wards.on_event)
+    return written_at_commit(workspace, tenant, version=version, carry_out=carry_out, on_event=wards.on_event)
+
+
+def _settled(wards: Wards, member: Member, state: MemberState, done: Outcome, well: Any) -> MemberState:
+    """How the tenant stands by an outcome. One that is not over within its time is cancelled."""
+    if done.outcome != "running":
+        return replace(state, outcome=well, message=done.message, hint="", seconds=done.seconds, operation=done.id)
+    return _settled_by_cancel(
+        wards, member, state, done.id, why=f"was not over after {wards.rollout.timeout} s, and was undone"
+    )
+
+
+def _settled_by_cancel(
+    wards: Wards, member: Member, state: MemberState, identifier: str, *, why: str = "was cancelled, and undone"
+) -> MemberState:
+    """Have the operation undone, and wait for that; one that had committed goes on to its end."""
+    host = wards.workspace.fleet.load().host(member.host)
+    with hosts_of(wards.workspace).reach(host) as runner:
+        try:
+            runner.ask("cancel", {"id": identifier})
+        except StateError:
+            why = ""  # behind its commit
+    patience = Patience(silent=wards.rollout.patience, within=UNDO_SECONDS)
+    try:
+        done = follow(wards.workspace, host, identifier, on_event=wards.on_event, patience=patience)
+    except OperationFailed as error:
+        return _with(state, "failed", why or _why(error), error.hint, operation=identifier)
+    if done.outcome == "running":
+        return _with(state, "unknown", "goes on and does not end", f"launchpad attach {identifier} --host {host.name}")
+    return replace(state, outcome="changed", message=done.message, seconds=done.seconds, operation=identifier)
+
+
+def _release_before(wards: Wards, member: Member, upgraded: Operation | None) -> str:
+    """What the rollout's own upgrade replaced: its release where the data was kept, else the version."""
+    if upgraded is not None:
+        for item in generations(wards.workspace, member.tenant).generations:
+            if item.operation == upgraded.id and item.why == "upgrade":
+                return item.release
+    return member.version
+
+
+def _tenant(wards: Wards, member: Member) -> Tenant | None:
+    """The tenant as the inventory has it; None when it has it elsewhere, or no more."""
+    found = wards.workspace.fleet.load().tenants
+    tenant = next((item for name, item in found.items() if name == member.tenant), None)
+    return tenant if tenant is not None and tenant.host == member.host else None
+
+
+def _why(error: OperationFailed) -> str:
+    return (error.outcome.message if error.outcome else "") or error.message
+
+
+def _with(state: MemberState, outcome: Any, message: str, hint: str, **more: Any) -> MemberState:
+    return replace(state, outcome=outcome, message=message, hint=hint, **more)

@@ -1,0 +1,246 @@
+"""rollouts: those that there are, as their hosts tell them; how one stands; and what is to become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from launchpad.errors import HostError, LaunchpadError, PartialError, StateError
+from launchpad.operations.requests.observing import OBSERVE_SECONDS
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.plan.observed import host_from_reply
+from launchpad.plan.rollout import HostSaid, Judgement, MemberState, Operation, judgement, newest_intent, states
+from launchpad.runner.protocol import Intent, Refused, Rollout, record_as_json, record_from_json
+from launchpad.ssh.fanout import all_or_error, failures, fanout, successes
+from launchpad.workspace import Workspace
+
+STANDS = {"go": "going on", "halt": "halted", "over": "over", "undo": "being undone", "undone": "undone"}
+"""What became of a rollout, by its operators' last word."""
+UNFINISHED = frozenset({"", "go", "undo"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A rollout as the hosts that answered have it."""
+
+    rollout: Rollout
+    who: str
+    at: float
+    """When it was put on its first host, by that host's clock."""
+    intent: Intent | None
+    """What its operators said last; None before its first wave began."""
+
+    @property
+    def stands(self) -> str:
+        return STANDS[self.intent.what] if self.intent else "prepared"
+
+    @property
+    def tenants(self) -> int:
+        return sum(len(wave.members) for wave in self.rollout.waves)
+
+    def as_json(self) -> dict[str, Any]:
+        intent = record_as_json(self.intent) if self.intent else None
+        named = {"who": self.who, "at": self.at, "stands": self.stands, "intent": intent}
+        return {"rollout": record_as_json(self.rollout)} | named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Every rollout, the newest first, and the hosts that did not say what they know."""
+
+    rollouts: tuple[Known, ...]
+    silent: dict[str, LaunchpadError]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "rollouts": [item.as_json() for item in self.rollouts],
+            "unreachable": {name: error.as_dict() for name, error in self.silent.items()},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How a rollout stands: each of its tenants, each wave's verdict."""
+
+    rollout: Rollout
+    intent: Intent | None
+    states: Mapping[str, MemberState]
+    silent: Mapping[str, LaunchpadError]
+    """Its hosts that did not answer."""
+    unwritten: Mapping[str, LaunchpadError] = field(default_factory=dict)
+    """Tenants whose line in the inventory could not be written."""
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        return tuple(judgement(wave, self.states) for wave in self.rollout.waves)
+
+    def having(self, *outcomes: str) -> tuple[MemberState, ...]:
+        """The tenants that stand so."""
+        return tuple(item for item in self.states.values() if item.outcome in outcomes)
+
+    def with_states(self, known: Mapping[str, MemberState]) -> Progress:
+        """The same with some tenants standing otherwise."""
+        return replace(self, states={**self.states, **known})
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "rollout": record_as_json(self.rollout),
+            "intent": record_as_json(self.intent) if self.intent else None,
+            "stands": STANDS[self.intent.what] if self.intent else "prepared",
+            "waves": [{"ring": item.ring, "verdict": item.verdict, "reason": item.reason} for item in self.judgements],
+            "tenants": [item.as_json() for item in self.states.values()],
+            "unreachable": {name: error.as_dict() for name, error in self.silent.items()},
+            "unwritten": {name: error.as_dict() for name, error in self.unwritten.items()},
+        }
+
+
+def rollouts(workspace: Workspace, app: str = "") -> Found:
+    """All that the fleet's hosts know of, or an app's. A host that does not answer is in it, with its error."""
+    fleet = workspace.fleet.load()
+    if app:
+        fleet.app(app)
+
+    def ask(name: str) -> list[Known]:
+        with hosts_of(workspace).reach(fleet.host(name)) as runner:
+            return [_known(item, host=name) for item in runner.ask("rollouts", {}).get("rollouts") or ()]
+
+    said = fanout([str(name) for name in fleet.hosts], ask, threads=workspace.settings.parallel)
+    merged: dict[str, Known] = {}
+    for told in successes(said).values():
+        for known in told:
+            if app in ("", known.rollout.app):
+                merged[known.rollout.id] = _newer(merged.get(known.rollout.id), known)
+    newest = sorted(merged.values(), key=lambda item: (item.at, item.rollout.id), reverse=True)
+    return Found(rollouts=tuple(newest), silent=failures(said))
+
+
+def find(workspace: Workspace, app: str, identifier: str = "") -> Known:
+    """The app's newest rollout, or the one of that id; on whichever of the hosts it is. StateError when none that
+    answered knows one."""
+    found = rollouts(workspace, app)
+    for item in found.rollouts:
+        if identifier in ("", item.rollout.id):
+            return item
+    what = f"rollout {identifier} of {app}" if identifier else f"rollout of {app}"
+    if found.silent:
+        raise PartialError(
+            f"no host that answered knows a {what}, and {', '.join(found.silent)} did not answer",
+            hint=f"launchpad status {next(iter(found.silent))}",
+            failures=found.silent,
+        )
+    raise StateError(f"there is no {what}", hint=f"launchpad rollout {app} --to VERSION begins one")
+
+
+def look(workspace: Workspace, rollout: Rollout) -> Progress:
+    """How it stands now, by what its hosts say: one connection to each."""
+    fleet = workspace.fleet.load()
+    members: dict[str, list[str]] = {}
+    for wave in rollout.waves:
+        for member in wave.members:
+            members.setdefault(member.host, []).append(member.tenant)
+
+    def ask(name: str) -> HostSaid:
+        with hosts_of(workspace).reach(fleet.host(name)) as runner:
+            told = runner.ask("rollouts", {"id": rollout.id})
+            body = {"tenants": members[name], "probes": True}
+            seen = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=name)
+        return HostSaid(seen=seen, operations=operations_of(told), intent=intent_of(told, host=name))
+
+    said = fanout(members, ask, threads=workspace.settings.parallel)
+    return Progress(
+        rollout=rollout, intent=newest_intent(said.values()), states=states(rollout, said), silent=failures(said)
+    )
+
+
+def prepare(workspace: Workspace, rollout: Rollout) -> None:
+    """Have every host in it know it, so that any operator can go on with it. Raises each host's own error when one
+    does not take it; nothing has begun then."""
+    fleet = workspace.fleet.load()
+
+    def put(name: str) -> None:
+        with hosts_of(workspace).reach(fleet.host(name)) as runner:
+            runner.ask("rollout", {"id": rollout.id, "rollout": record_as_json(rollout)})
+
+    all_or_error(fanout(hosts_in(rollout), put, threads=workspace.settings.parallel), noun="hosts")
+
+
+def say(workspace: Workspace, rollout: Rollout, intent: Intent) -> None:
+    """Tell its hosts what is to become of it; those that do not answer learn it when something is next said. StateError
+    when another operator said something else meanwhile; HostError when none of them answered."""
+    fleet = workspace.fleet.load()
+
+    def tell(name: str) -> None:
+        with hosts_of(workspace).reach(fleet.host(name)) as runner:
+            runner.ask("rollout", {"id": rollout.id, "intent": record_as_json(intent)})
+
+    told = fanout(hosts_in(rollout), tell, threads=workspace.settings.parallel)
+    wrong = failures(told)
+    for error in wrong.values():
+        if isinstance(error, StateError):
+            raise error
+    if len(wrong) == len(told):
+        all_or_error(told, noun="hosts")
+
+
+def halt(workspace: Workspace, known: Known) -> Known:
+    """Have it begin nothing any more; what is under way goes on to its end. StateError when it is over."""
+    intent = known.intent
+    if intent is not None and intent.what not in ("go", "halt"):
+        raise StateError(f"rollout {known.rollout.id} is {known.stands}", hint="launchpad rollouts")
+    if intent is not None and intent.what == "halt":
+        return known
+    halted = following(intent, "halt", reason=f"halted by {workspace.settings.operator}")
+    say(workspace, known.rollout, halted)
+    return replace(known, intent=halted)
+
+
+def following(intent: Intent | None, what: Any, *, reason: str = "", accepted: Iterable[int] = ()) -> Intent:
+    """The next intent after this one; waves that passed or were accepted stay so."""
+    known = intent or Intent(serial=0, what="go")
+    every = tuple(sorted({*known.accepted, *accepted}))
+    return known.but(serial=known.serial + 1, what=what, accepted=every, reason=reason[:400])
+
+
+def hosts_in(rollout: Rollout) -> list[str]:
+    """Every host in it once, in the order of the waves."""
+    return list(dict.fromkeys(member.host for wave in rollout.waves for member in wave.members))
+
+
+def operations_of(told: Mapping[str, Any]) -> tuple[Operation, ...]:
+    """What a host began for a rollout, by its reply."""
+    return tuple(
+        Operation(
+            id=str(item["id"]),
+            tenant=str(item["tenant"]),
+            outcome=str(item["outcome"] or ""),
+            message=str(item["message"] or ""),
+            at=float(item["at"]),
+            seconds=None if item["seconds"] is None else float(item["seconds"]),
+        )
+        for item in told.get("operations") or ()
+    )
+
+
+def intent_of(told: Mapping[str, Any], *, host: str) -> Intent | None:
+    """What a host was told last of the rollout that it was asked about, by its reply."""
+    for item in told.get("rollouts") or ():
+        return _known(item, host=host).intent
+    return None
+
+
+def _known(item: Mapping[str, Any], *, host: str) -> Known:
+    try:
+        record, said = record_from_json(Rollout, item["rollout"], "rollout"), item.get("intent")
+        intent = record_from_json(Intent, said["intent"], "intent") if said else None
+        return Known(rollout=record, who=str(item["who"]), at=float(item["at"]), intent=intent)
+    except (Refused, KeyError, TypeError, ValueError) as error:
+        raise HostError(f"{host}: has a rollout that cannot be understood", hint="update Launchpad") from error
+
+
+def _newer(one: Known | None, other: Known) -> Known:
+    if one is None:
+        return other
+    intents = [item.intent for item in (one, other) if item.intent is not None]
+    first = min((one, other), key=lambda item: item.at)
+    return replace(first, intent=max(intents, key=lambda item: item.serial, default=None))

@@ -1,0 +1,44 @@
+"""take_back: undo a rollout: every tenant that it changed goes back to what it ran before, with its data of then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, WaveStarted, ignore
+from launchpad.operations.rollouts.members import Wards, back
+from launchpad.operations.rollouts.rollouts import Progress, following, look, say
+from launchpad.operations.rollouts.waves import Stop, carried, merged, tell, write_down
+from launchpad.plan.rollout import MemberState, to_take_back
+from launchpad.runner.protocol import Rollout
+from launchpad.workspace import Workspace
+
+
+def take_back(workspace: Workspace, rollout: Rollout, *, on_event: OnEvent = ignore) -> Progress:
+    """Take the last wave back first, hosts side by side; how it stands then. Whatever cannot be taken back now leaves
+    the rollout as one that is being undone, and the same again goes on. StateError when it never began, or another
+    operator wants something else of it meanwhile."""
+    progress = look(workspace, rollout)
+    if progress.intent is None:
+        raise StateError(f"rollout {rollout.id} has not begun", hint=f"launchpad rollout {rollout.app} --resume")
+    intent = progress.intent
+    if intent.what not in ("undo", "undone"):
+        intent = following(intent, "undo")
+        say(workspace, rollout, intent)
+        progress = look(workspace, rollout)  # what had begun until every host knew
+    wards = Wards(workspace, rollout, on_event)
+    members = {member.tenant: member for wave in rollout.waves for member in wave.members}
+    ended: dict[str, MemberState] = {}
+    for wave, found in to_take_back(rollout, progress.states):
+        told = WaveStarted(ring=wave.ring, tenants=len(found), hosts=len({item.host for item in found}), back="back")
+        tell(wards, told)
+        stop = Stop(wave, progress.states, unlimited=True)
+        todo = [members[item.tenant] for item in found]
+        ended |= carried(wards, todo, progress.states, change=back, stop=stop)
+    progress = merged(look(workspace, rollout), {name: item for name, item in ended.items() if item.outcome != "left"})
+    unwritten = write_down(workspace, progress)
+    left = list(to_take_back(rollout, progress.states))
+    if not left and not progress.having("unknown") and intent.what != "undone":
+        intent = following(intent, "undone")
+        say(workspace, rollout, intent)
+    return replace(progress, intent=intent, unwritten=unwritten)

@@ -1,0 +1,93 @@
+"""apply: carry a confirmed plan out, hosts side by side, on each host one tenant after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import HostError, LaunchpadError, StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.operations.dns.dns import Dns
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.tenants.deploy import How, deploy
+from launchpad.operations.tenants.plan_fleet import plan_fleet
+from launchpad.operations.tenants.start import start
+from launchpad.operations.tenants.stop import stop
+from launchpad.plan import Change, FleetPlan
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What became of a plan: tenant → its outcome or its error, in the plan's order."""
+
+    plan: FleetPlan
+    results: dict[str, Outcome | LaunchpadError]
+
+    def as_json(self) -> dict[str, Any]:
+        return self.plan.as_json() | {
+            "results": {
+                tenant: result.as_dict() if isinstance(result, LaunchpadError) else result.as_json()
+                for tenant, result in self.results.items()
+            }
+        }
+
+    @property
+    def failures(self) -> dict[str, LaunchpadError]:
+        """What went wrong: tenants whose change failed, and hosts that could not be asked."""
+        failed = {name: result for name, result in self.results.items() if isinstance(result, LaunchpadError)}
+        return {**self.plan.unreachable, **failed}
+
+
+def apply(
+    workspace: Workspace, names: Sequence[str] = (), *, confirm: str, dns: Dns | None = None, on_event: OnEvent = ignore
+) -> Applied:
+    """Make the plan again and carry it out when it is the one with the digest `confirm`; StateError when it is another.
+
+    A tenant that fails, or is refused, stops no other one; a host that goes silent gets nothing more. Each change names
+    the release that it replaces, so that a host on which something happened meanwhile refuses it.
+    """
+    plan = plan_fleet(workspace, names)
+    if plan.digest != confirm:
+        raise StateError(
+            f"the plan is another one now: {plan.digest}, confirmed was {confirm}",
+            hint=" ".join(["launchpad plan", *names]),
+        )
+    queues: dict[str, list[Change]] = {}
+    for change in plan.changes:
+        queues.setdefault(change.host, []).append(change)
+
+    def work(host: str) -> dict[str, Outcome | LaunchpadError]:
+        return _in_turn(queues[host], lambda change: _carry_out(workspace, change, dns, on_event))
+
+    results: dict[str, Outcome | LaunchpadError] = {}
+    for done in fanout(queues, work, threads=workspace.settings.parallel).values():
+        assert not isinstance(done, LaunchpadError)
+        results |= done
+    return Applied(plan=plan, results=results)
+
+
+def _in_turn(changes: Sequence[Change], work: Callable[[Change], Outcome]) -> dict[str, Outcome | LaunchpadError]:
+    results: dict[str, Outcome | LaunchpadError] = {}
+    silent = False
+    for change in changes:
+        try:
+            if silent:
+                raise HostError(f"{change.tenant}: not begun, because {change.host} went silent", hint="launchpad plan")
+            results[change.tenant] = work(change)
+        except LaunchpadError as error:
+            results[change.tenant] = error
+            silent = silent or (isinstance(error, HostError) and error.retry)
+    return results
+
+
+def _carry_out(workspace: Workspace, change: Change, dns: Dns | None, on_event: OnEvent) -> Outcome:
+    match change.kind:
+        case "deploy":
+            return deploy(workspace, change.tenant, how=How(replaces=change.replaces, dns=dns), on_event=on_event)
+        case "start":
+            return start(workspace, change.tenant, on_event=on_event)
+        case "stop":
+            return stop(workspace, change.tenant, on_event=on_event)

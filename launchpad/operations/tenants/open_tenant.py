@@ -1,0 +1,203 @@
+"""open: let somebody into a tenant: a one-time link, or a waiting device that is approved."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from launchpad.errors import StateError, StepFailed
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+LINK, DEVICES, APPROVE, REVOKE = "open", "devices", "approve", "revoke"
+"""Names of the actions that an app may offer for this."""
+ACT_SECONDS = 180
+SHORTEST = 8
+"""So much of a device's id is enough, where it is the only one that begins so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionResult:
+    """What an app's action printed: parsed when it is JSON."""
+
+    tenant: str
+    action: str
+    text: str
+    data: Any
+
+    def as_json(self) -> dict[str, Any]:
+        return {"tenant": self.tenant, "action": self.action, "output": self.text if self.data is None else self.data}
+
+
+def open_tenant(workspace: Workspace, name: str) -> str:
+    """A link for a browser: a one-time one when the app makes such links, else the tenant's address. StateError for a
+    tenant without a domain."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    if not tenant.domains:
+        raise StateError(f"{name} has no domain to open", hint=f"write domains: into inventory/tenants/{name}.yaml")
+    if LINK not in {str(action.name) for action in fleet.app(tenant.app).actions}:
+        return f"https://{tenant.domains[0]}/"
+    said = act(workspace, name, LINK)
+    link = next(_links(said.data if said.data is not None else said.text), "")
+    if not link:
+        raise StepFailed(f"{name}: {tenant.app} gave no link", hint=f"launchpad logs {name}")
+    return at_domain(link, str(tenant.domains[0]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A device that is let in, or waits to be."""
+
+    id: str
+    """What approves it while it waits, and what revokes it once it is paired."""
+    waits: bool
+    about: str
+    grants: tuple[str, ...]
+    """The roles and scopes that it has, or would have."""
+    more: tuple[str, ...] = ()
+    """Those of a waiting one that the same device does not have yet, where it is paired already."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def devices(workspace: Workspace, name: str) -> ActionResult:
+    """The devices that are paired with the tenant or wait to be, as the app lists them."""
+    return act(workspace, name, DEVICES)
+
+
+def approve(workspace: Workspace, name: str, device: Device) -> ActionResult:
+    """Let the waiting device in, with what it asks for."""
+    return act(workspace, name, APPROVE, [device.id])
+
+
+def revoke(workspace: Workspace, name: str, device: Device) -> ActionResult:
+    """Let the paired device in no more."""
+    return act(workspace, name, REVOKE, [device.id])
+
+
+def device_of(found: ActionResult, identifier: str, *, waits: bool) -> Device:
+    """The device with that id, or the only one whose id begins so, among those that wait, or are paired; StateError
+    when there is none."""
+    mine = [device for device in listed(found.data) if device.waits is waits]
+    same = [device for device in mine if device.id == identifier]
+    begun = [device for device in mine if len(identifier) >= SHORTEST and device.id.startswith(identifier)]
+    for fits in (same, begun):
+        if len(fits) == 1:
+            return fits[0]
+    state = "waits" if waits else "is paired"
+    raise StateError(f"{found.tenant}: no device {identifier} {state}", hint=f"launchpad open {found.tenant} --devices")
+
+
+def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
+    """Run an action that the tenant's release offers, inside its own container. StateError when the app has no such
+    action, StepFailed when it failed."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    offered = [str(item.name) for item in fleet.app(tenant.app).actions]
+    if action not in offered:
+        raise StateError(f"{name}: {tenant.app} has no action {action}", hint=f"it has {', '.join(offered) or 'none'}")
+    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
+        body = {"tenant": str(tenant.name), "action": action, "arguments": list(arguments)}
+        reply = runner.ask("act", body, seconds=ACT_SECONDS)
+    text = str(reply.get("out") or "")
+    if reply.get("code"):
+        said = (str(reply.get("err") or "") + text).strip().splitlines()
+        reason = said[-1] if said else "it said nothing"
+        raise StepFailed(f"{name}: {action} failed with {reply['code']}: {reason}", hint=f"launchpad logs {name}")
+    return ActionResult(tenant=str(tenant.name), action=action, text=text, data=_parsed(text))
+
+
+def listed(devices: Any) -> list[Device]:
+    """The devices of what an app lists under `pending` and `paired`, those that wait first; none when it lists none
+    so."""
+    paired = [_device(item, waits=False, had=()) for item in _under(devices, "paired")]
+    had = {device.id: device.grants for device in paired if device}
+    waiting = [_device(item, waits=True, had=had.get(str(item.get("deviceId")))) for item in _under(devices, "pending")]
+    return [device for device in (*waiting, *paired) if device]
+
+
+def _under(devices: Any, key: str) -> list[dict[str, Any]]:
+    found = devices.get(key) if isinstance(devices, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _device(item: dict[str, Any], *, waits: bool, had: Sequence[str] | None) -> Device | None:
+    keys = ("requestId", "id") if waits else ("deviceId", "id")
+    identifier = next((str(item[key]) for key in keys if item.get(key)), "")
+    if not identifier:
+        return None
+    about = [str(item[key]) for key in ("displayName", "clientId", "platform", "remoteIp") if item.get(key)]
+    grants = tuple(dict.fromkeys(_words(item, "role", "roles", "scopes")))
+    more = tuple(word for word in grants if word not in had) if had is not None and waits else ()
+    return Device(id=identifier, waits=waits, about=", ".join(about), grants=grants, more=more)
+
+
+def _words(item: dict[str, Any], *keys: str) -> Iterator[str]:
+    for key in keys:
+        value = item.get(key)
+        yield from map(str, value if isinstance(value, list) else [value] if value else [])
+
+
+def at_domain(link: str, domain: str) -> str:
+    """The link with the tenant's own domain for an address that only its host knows; others stay as they are."""
+    parts = urlsplit(link)
+    if not _inside(parts.hostname):
+        return link
+    return urlunsplit(("https", domain, parts.path or "/", parts.query, _fragment_at(parts.fragment, domain)))
+
+
+def _fragment_at(fragment: str, domain: str) -> str:
+    """The fragment with the domain in each address in it: OpenClaw's says there where the browser is to dial."""
+    pairs = parse_qsl(fragment) if "=" in fragment else []
+    if not pairs:
+        return fragment
+    moved = []
+    for key, value in pairs:
+        parts = urlsplit(value)
+        if parts.scheme in ("ws", "wss", "http", "https") and _inside(parts.hostname):
+            scheme = "wss" if parts.scheme.startswith("ws") else "https"
+            value = urlunsplit((scheme, domain, parts.path, parts.query, ""))
+        moved.append((key, value))
+    return urlencode(moved)
+
+
+def _inside(name: str | None) -> bool:
+    """Whether only the tenant's own host can dial that name."""
+    try:
+        return ipaddress.ip_address(name or "").is_private
+    except ValueError:
+        return name == "localhost"
+
+
+def _parsed(text: str) -> Any:
+    """The JSON in what was printed, also behind lines of chatter; None when there is none."""
+    for start in (0, *(index + 1 for index, mark in enumerate(text) if mark == "\n")):
+        if text[start : start + 1] in ("{", "["):
+            try:
+                return json.loads(text[start:])
+            except ValueError:
+                continue
+    return None
+
+
+def _links(said: Any) -> Iterator[str]:
+    """Links in the order of how likely each is meant: by the key that tells it, then any."""
+    if isinstance(said, dict):
+        for key in ("browserUrl", "url", "link"):
+            if isinstance(said.get(key), str):
+                yield from _links(said[key])
+        for value in said.values():
+            yield from _links(value)
+    elif isinstance(said, list):
+        for value in said:
+            yield from _links(value)
+    elif isinstance(said, str):
+        # OpenClaw offers a second link with the gateway's lasting token in it, which belongs on no screen.
+        links = (word for word in said.split() if word.startswith(("http://", "https://")))
+        yield from (link for link in links if "token" not in dict(parse_qsl(urlsplit(link).fragment)))

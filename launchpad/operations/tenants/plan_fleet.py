@@ -1,0 +1,86 @@
+"""plan: what would bring tenants, hosts or the whole fleet to what the inventory says; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from launchpad.errors import LaunchpadError
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.host import Host
+from launchpad.operations.hosts.host_settings import host_settings
+from launchpad.operations.requests.observing import knows, observe, wanted
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.requests.render import rendered
+from launchpad.operations.requests.scope import scope_of
+from launchpad.plan import Change, FleetPlan, HostSeen, Note, plan_changes
+from launchpad.plan.diffs import MANIFEST, diffs
+from launchpad.plan.fleet_plan import Seen, without
+from launchpad.runner.protocol import release_as_json
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Runner, Workspace
+
+
+def plan_fleet(workspace: Workspace, names: Sequence[str] = (), *, show: bool = False) -> FleetPlan:
+    """The plan for the named tenants and hosts, or for all. A host that does not answer is in it, with its error. With
+    `show` the files of what runs are fetched, and what differs in them is in it too."""
+    fleet = workspace.fleet.load()
+    scope = scope_of(fleet, names)
+    seen = observe(workspace, scope, probes=False, unsettled=partial(_unsettled, workspace, fleet))
+    made = plan_changes(wanted(workspace, fleet, scope.tenants), seen, inventory=fleet.known)
+    if not names:
+        made = replace(made, notes=(*made.notes, *_unreadable(fleet, seen)))
+    if show:
+        made = replace(made, diffs=_diffs(workspace, fleet, made))
+    return without(made, seen, {change.tenant for change in made.changes if not _knows(workspace, seen, change)})
+
+
+def _diffs(workspace: Workspace, fleet: Fleet, made: FleetPlan) -> dict[str, dict[str, str]]:
+    """Of each tenant that would get another release than it has; one connection to each host."""
+    queues: dict[str, list[str]] = {}
+    for change in made.changes:
+        if change.kind == "deploy" and change.replaces not in (None, change.release):
+            queues.setdefault(change.host, []).append(change.tenant)
+
+    def ask(host: str) -> dict[str, dict[str, str]]:
+        with hosts_of(workspace).reach(fleet.host(host)) as runner:
+            return {name: of(name, runner.ask("release", {"tenant": name})) for name in queues[host]}
+
+    def of(name: str, runs: Mapping[str, Any]) -> dict[str, str]:
+        if not runs["release"]:
+            return {MANIFEST: "the files of what runs are damaged: all of them are written anew"}
+        want = rendered(workspace, fleet, fleet.tenant(name))
+        return diffs((runs["release"], runs["files"]), (release_as_json(want.release), want.files))
+
+    found: dict[str, dict[str, str]] = {}
+    for host, said in fanout(queues, ask, threads=workspace.settings.parallel).items():
+        silent = {MANIFEST: f"{host} does not say what differs: {said}"} if isinstance(said, LaunchpadError) else {}
+        found |= dict.fromkeys(queues[host], silent) if isinstance(said, LaunchpadError) else said
+    return found
+
+
+def _unreadable(fleet: Fleet, seen: Seen) -> Iterator[Note]:
+    """The tenants whose own files are wrong, where they are."""
+    for name, item in sorted(fleet.unreadable.items()):
+        homes = [host for host, said in seen.items() if isinstance(said, HostSeen) and name in said.tenants]
+        where = ", ".join(homes) or "inventory"
+        yield Note(host=where, tenant=name, text=str(item.mistakes[0]), hint="launchpad check")
+
+
+def _knows(workspace: Workspace, seen: Seen, change: Change) -> bool:
+    said = seen[change.host]
+    has = said.tenants.get(change.tenant) if isinstance(said, HostSeen) else None
+    return has is None or knows(workspace, has)
+
+
+def _unsettled(workspace: Workspace, fleet: Fleet, host: Host, runner: Runner) -> tuple[str, ...]:
+    """What a provision would change on the host; nothing where the inventory lacks what a provision needs, which
+    `provision` itself says better."""
+    try:
+        settings = host_settings(workspace, fleet, host)
+        reply = runner.ask("plan", {"operation": {"kind": "provision", "settings": settings}})
+    except LaunchpadError:
+        return ()
+    return tuple(str(step["title"]) for step in reply.get("steps") or ())

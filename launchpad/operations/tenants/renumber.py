@@ -1,0 +1,39 @@
+"""tenant renumber: another slot for a tenant, where two clones of an inventory gave the same one to two."""
+
+from __future__ import annotations
+
+from launchpad.errors import StateError
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.names import TenantName
+from launchpad.fleet.tenant import Tenant
+from launchpad.operations.requests.observing import OBSERVE_SECONDS
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.plan import host_from_reply
+from launchpad.workspace import Workspace
+
+
+def renumber(workspace: Workspace, name: str) -> Tenant:
+    """Give it the next slot. StateError when it has one of its own, and when its host has it, or data of it: that
+    belongs to the slot. HostError when the host does not say."""
+    fleet = workspace.fleet.load()
+    found = fleet.unreadable.get(name)
+    if found is not None and found.tenant is not None:
+        _judge(workspace, fleet, found.tenant)
+    return workspace.fleet.renumber_tenant(TenantName(name))
+
+
+def _judge(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> None:
+    name, host = str(tenant.name), fleet.host(tenant.host)
+    with hosts_of(workspace).reach(host) as runner:
+        body = {"tenants": [name], "probes": False}
+        said = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=str(host.name))
+    has = said.tenants.get(name)
+    if has is None:
+        return
+    others = [other for other, item in fleet.unreadable.items() if item.tenant and item.tenant.slot == tenant.slot]
+    rest = ", ".join(other for other in others if other != name)
+    kept = "its data is kept" if has.retired else "it is deployed"
+    raise StateError(
+        f"{name}: {kept} on {host.name} in slot {tenant.slot}",
+        hint=f"launchpad tenant renumber {rest}" if rest else f"launchpad retire {name} --purge ends it there",
+    )

@@ -1,0 +1,94 @@
+"""retire: take a tenant off its host. Its data stays there until a purge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.names import TenantName
+from launchpad.fleet.target import Target
+from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.following import Submission
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.runner.protocol import canonical, digest_of
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retained:
+    """Backups that a purge leaves. Whoever opens the key beside them can read them until somebody deletes them: what a
+    tier keeps it keeps by the newest, and no newer one comes."""
+
+    target: str
+    where: str
+    """The target's URL with the tenant's folder."""
+    delete: str
+    """What to type to end it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retirement:
+    """What would be taken away, and from where."""
+
+    tenant: str
+    host: str
+    purge: bool
+    """Whether its data, secrets and releases go too; nothing brings them back."""
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits; what a confirmation names."""
+        return digest_of(canonical(self.as_json())).removeprefix("sha256:")[:12]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"tenant": self.tenant, "host": self.host, "purge": self.purge}
+
+
+def plan_retirement(workspace: Workspace, name: str, *, host: str = "", purge: bool = False) -> Retirement:
+    """What `retire` would do. A tenant that is not in the inventory any more needs its host's name."""
+    fleet = workspace.fleet.load()
+    where = fleet.host(host or _home(fleet, name))
+    return Retirement(tenant=str(TenantName(name)), host=str(where.name), purge=purge)
+
+
+def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: OnEvent = ignore) -> Outcome:
+    """Carry the retirement out; StateError unless `confirm` is its digest. Errors as of `following.submit`."""
+    if confirm != what.digest:
+        raise StateError(
+            f"retiring {what.tenant} was not confirmed: its digest is {what.digest}",
+            hint=f"launchpad retire {what.tenant}",
+        )
+    operation = {"kind": "retire", "tenant": what.tenant, "purge": what.purge}
+    wish = Wish(kind="retire", tenant=what.tenant, words={"purge": what.purge}, host=what.host)
+    host = workspace.fleet.load().host(what.host)
+    return submit_once(workspace, host, wish, Submission(operation=operation), on_event=on_event)
+
+
+def retained(workspace: Workspace, what: Retirement) -> list[Retained]:
+    """Where backups of a purged tenant may lie on: at each target of its tier, or every one when the inventory does not
+    have it any more."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenants.get(TenantName(what.tenant))
+    targets = fleet.backup_targets(tenant) if tenant else tuple(item for _, item in sorted(fleet.targets.items()))
+    return [
+        Retained(target=str(item.name), where=f"{item.url}/{what.tenant}", delete=_end(item, what)) for item in targets
+    ]
+
+
+def _end(target: Target, what: Retirement) -> str:
+    if target.kind == "local":
+        return f"on {what.host}, as root: rm -r {target.url}/{what.tenant} {target.url}/{what.tenant}.key"
+    return f"launchpad backups erase {what.tenant} --target {target.name}"
+
+
+def _home(fleet: Fleet, name: str) -> str:
+    if name not in fleet.tenants and fleet.hosts:
+        fleet_hosts = ", ".join(fleet.hosts)
+        raise StateError(
+            f"no tenant {name} in the inventory; its host must be named",
+            hint=f"launchpad retire {name} --host HOST, one of {fleet_hosts}",
+        )
+    return str(fleet.tenant(name).host)

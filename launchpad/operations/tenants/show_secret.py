@@ -1,0 +1,22 @@
+"""secret show: the value of a tenant's secret, once its host has written down who reads it."""
+
+from __future__ import annotations
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.names import SecretName
+from launchpad.fleet.secret import Secret
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+
+def show_secret(workspace: Workspace, name: str, secret: str) -> tuple[SecretName, int, Secret]:
+    """Its name, version and value. InventoryError when there is none, HostError when the host cannot write it down."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    found = next((item for item in workspace.secrets.reveal(tenant.name).items() if item[0] == secret), None)
+    if found is None:
+        raise InventoryError(f"{name} has no secret {secret}", hint=f"launchpad secret list {name}")
+    key, (version, value) = found
+    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
+        runner.ask("shown", {"tenant": str(tenant.name), "secret": str(key)})
+    return key, version, value

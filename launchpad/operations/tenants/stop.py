@@ -1,0 +1,13 @@
+"""stop: a tenant stops and stays stopped, also over a reboot; its sites say that it is not there."""
+
+from __future__ import annotations
+
+from launchpad.events import OnEvent, ignore
+from launchpad.operations.requests.again import submit_for_tenant
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.workspace import Workspace
+
+
+def stop(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> Outcome:
+    """Stop the tenant until it is started or deployed; `unchanged` when it is stopped. Errors as of `submit`."""
+    return submit_for_tenant(workspace, name, kind="stop", identifier=identifier, on_event=on_event)

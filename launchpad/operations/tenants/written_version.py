@@ -1,0 +1,146 @@
+"""A tenant's version in the inventory: written as soon as its host has committed to it, and told to the host."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import InventoryError, LaunchpadError, StateError
+from launchpad.events import Committed, Heard, OnEvent, ignore
+from launchpad.fleet.names import TenantName, VersionName
+from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.versions import names
+from launchpad.operations.requests.again import Found, come_back
+from launchpad.operations.requests.following import Submission, submit
+from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.observing import what_runs
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.tenants.deploy import deploy_operation
+from launchpad.runner.protocol import release_from_json
+from launchpad.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionOutcome(Outcome):
+    """How an operation ended that changes a tenant's version, and what became of its line in the inventory."""
+
+    version: str
+    """The one that runs now, and that the inventory is to say."""
+    written: bool
+    """Whether the inventory was changed; it was not when it said so already, and when there is a problem."""
+    problem: LaunchpadError | None = None
+    """Why it could not be written; the host goes on as it is, and `adopt` writes it later."""
+
+    def as_json(self) -> dict[str, Any]:
+        plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        problem = self.problem.as_dict() if self.problem else None
+        return plain | {"lines": list(self.lines), "problem": problem}
+
+
+def submit_version(
+    workspace: Workspace, tenant: Tenant, submission: Submission, *, version: str, on_event: OnEvent
+) -> VersionOutcome:
+    """Carry out an operation after which the tenant runs that version, and write it into the inventory as soon as the
+    host has committed. `tenant` is as the inventory had it; errors as of `submit`, and the edit's is no error."""
+    host = workspace.fleet.load().host(tenant.host)
+    return written_at_commit(
+        workspace, tenant, version=version, carry_out=lambda hear: submit(workspace, host, submission, on_event=hear),
+        on_event=on_event,
+    )  # fmt: skip
+
+
+def written_at_commit(
+    workspace: Workspace, tenant: Tenant, *, version: str, carry_out: Callable[[OnEvent], Outcome], on_event: OnEvent
+) -> VersionOutcome:
+    """The same of an operation that `carry_out` submits or comes back to. Nothing is written of one that still goes on
+    when it is let go before its commit."""
+    writing = _Writing(workspace, tenant, version)
+
+    def hear(heard: Heard) -> None:
+        on_event(heard)
+        if isinstance(heard.event, Committed):
+            writing.once()
+
+    outcome = carry_out(hear)
+    if outcome.outcome == "running":
+        return writing.ended(outcome)
+    writing.once()
+    if writing.problem is None:
+        with suppress(LaunchpadError):  # the next deploy tells it
+            tell_revision(workspace, str(tenant.name), release=outcome.release)
+    return writing.ended(outcome)
+
+
+def come_back_to_version(workspace: Workspace, found: Found, *, on_event: OnEvent) -> VersionOutcome:
+    """Follow an operation of this kind that was begun before to its end, and write the version that runs then into the
+    inventory. Errors as of `again.come_back`, and the edit's is no error."""
+    return with_its_version(workspace, come_back(workspace, found, on_event=on_event))
+
+
+def with_its_version(workspace: Workspace, outcome: Outcome) -> VersionOutcome:
+    """An operation that ended, and the version that its tenant runs written into the inventory."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(outcome.tenant)
+    runs = what_runs(workspace, fleet, tenant)
+    return written_at_commit(workspace, tenant, version=runs.version, carry_out=lambda _: outcome, on_event=ignore)
+
+
+class _Writing:
+    def __init__(self, workspace: Workspace, tenant: Tenant, version: str) -> None:
+        self._workspace = workspace
+        self._tenant = tenant
+        self._version = version
+        self._written: bool | None = None
+        self.problem: LaunchpadError | None = None
+
+    def once(self) -> None:
+        if self._written is not None:
+            return
+        try:
+            self._written = write_version(self._workspace, self._tenant, self._version)
+        except LaunchpadError as error:
+            self._written, self.problem = False, error
+
+    def ended(self, outcome: Outcome) -> VersionOutcome:
+        plain = {item.name: getattr(outcome, item.name) for item in dataclasses.fields(Outcome)}
+        written = bool(self._written)
+        return VersionOutcome(**plain, version=self._version, written=written, problem=self.problem)
+
+
+def write_version(workspace: Workspace, tenant: Tenant, version: str) -> bool:
+    """Write the version into the tenant's file; whether that was to do. StateError when the file says another one than
+    `tenant` does: somebody changed it meanwhile, and is not overruled. InventoryError when the app does not list it."""
+    fleet = workspace.fleet.load()
+    app = fleet.app(tenant.app)
+    if fleet.tenant(tenant.name).version == version:
+        return False
+    if version not in names(app):
+        hint = f"list it in inventory/apps/{app.name}.yaml, then launchpad adopt {tenant.name}"
+        raise InventoryError(f"{app.name} has no version {version} in the inventory", hint=hint)
+    try:
+        workspace.fleet.set_tenant_version(
+            TenantName(tenant.name), VersionName(version), replaces=VersionName(tenant.version)
+        )
+    except StateError as error:
+        error.hint = f"launchpad adopt {tenant.name}"
+        raise
+    return True
+
+
+def tell_revision(workspace: Workspace, name: str, *, release: str) -> None:
+    """Let the tenant's host know which inventory says what runs there, so that a checkout without the edit is refused.
+
+    Only where that inventory renders just the release that runs: nothing but the revision changes on the host, by a
+    deploy that finds nothing to do. StateError when what runs came from an inventory that this one does not know."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    operation: dict[str, Any] = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision(name))
+    if not tenant.running or release_from_json(operation["release"]).short != release:
+        return
+    submission = Submission(
+        identifier=new_identifier(workspace.clock.now()), operation=operation | {"replaces": release}
+    )
+    submit(workspace, fleet.host(tenant.host), submission, on_event=ignore)

@@ -1,0 +1,196 @@
+"""upgrade: a tenant goes to a newer version of its app, with image, configuration, secrets and data together."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.app import App
+from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.versions import is_older, may_follow, names, next_on_the_way, passed
+from launchpad.operations.requests.confirmation import Confirmation, plan_digest
+from launchpad.operations.requests.following import Submission
+from launchpad.operations.requests.observing import seen_on, wanted
+from launchpad.operations.requests.render import rendered
+from launchpad.operations.tenants.deploy import deploy_operation, may_shrink_of, revealing
+from launchpad.operations.tenants.written_version import VersionOutcome, submit_version, write_version
+from launchpad.operations.versions.elsewhere import Place, let_go_of_unless_well, place_for, rehearse_elsewhere
+from launchpad.plan import TenantSeen, differences
+from launchpad.runner.protocol import release_from_json
+from launchpad.workspace import Workspace
+
+SOAK_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is asked for."""
+
+    version: str = ""
+    """The app's newest when empty."""
+    soak_seconds: int = SOAK_SECONDS
+    """How long it must go well with customers on it, before the old release and the way back at once are given up."""
+    rehearse: bool = True
+    """Whether it is tried first on a clone of the tenant's own data."""
+    rehearse_on: str = ""
+    """The host on which; where the inventory says when empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upgrade:
+    """What would be done: from which version and release to which."""
+
+    tenant: str
+    host: str
+    app: str
+    version_before: str
+    version: str
+    release_before: str
+    release: str
+    breaks: tuple[tuple[str, str], ...]
+    """What stops working, by the version that it comes with, of all that are passed."""
+    notes: tuple[tuple[str, str], ...]
+    also: tuple[str, ...]
+    """What else the inventory says that is not deployed yet, and comes with it."""
+    soak_seconds: int
+    rehearse: bool
+    rehearsal: Place | None = None
+    """Where it is rehearsed; None where it is not."""
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits; what a confirmation names."""
+        return plan_digest(self.as_json())
+
+    @property
+    def empty(self) -> bool:
+        """Whether that version runs already."""
+        return self.version == self.version_before
+
+    def as_json(self) -> dict[str, Any]:
+        plain = dataclasses.asdict(self)
+        plain |= {"breaks": dict(self.breaks), "notes": dict(self.notes), "also": list(self.also)}
+        return plain | {"rehearsal": self.rehearsal.as_json() if self.rehearsal else None}
+
+
+def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
+    """What `upgrade` would do; the host is asked what runs. InventoryError for a host to rehearse on that there is not,
+    and for a version that the app does not list or that is not pinned; StateError for one that is older than what runs
+    or cannot follow it, and where nothing runs."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    if target.rehearse_on:
+        fleet.host(target.rehearse_on)
+    app = fleet.app(tenant.app)
+    version = str(app.version(target.version or app.versions[-1].version).version)
+    release = rendered(workspace, fleet, _at(tenant, version)).release
+    host, runs = seen_on(workspace, fleet, tenant)
+    if runs.generations is None:
+        raise StateError(
+            f"{tenant.host}: its runner knows no upgrades yet", hint=f"launchpad provision {tenant.host}, then again"
+        )
+    if not runs.running:
+        raise StateError(f"{name} is stopped; an upgrade is of what runs", hint=f"launchpad start {name}")
+    _judge(app, name, runs.version, version)
+    way = passed(app, runs.version, version)
+    return Upgrade(
+        tenant=str(tenant.name),
+        host=str(tenant.host),
+        app=str(app.name),
+        version_before=runs.version,
+        version=version,
+        release_before=runs.release,
+        release=release.short,
+        breaks=tuple((str(item.version), str(item.breaks)) for item in way if item.breaks),
+        notes=tuple((str(item.version), str(item.notes)) for item in way if item.notes),
+        also=_not_deployed(workspace, fleet, tenant, runs),
+        soak_seconds=target.soak_seconds,
+        rehearse=target.rehearse,
+        rehearsal=place_for(fleet, tenant, release, host, asked=target.rehearse_on) if target.rehearse else None,
+    )
+
+
+def upgrade(
+    workspace: Workspace, what: Upgrade, *, confirm: Confirmation, on_event: OnEvent = ignore
+) -> VersionOutcome:
+    """Carry it out; the version is written into the inventory once the host has committed to it. StateError unless the
+    plan is the confirmed one, and is still what would be done; errors as of `submit`."""
+    confirm.of(what, command="upgrade")
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(what.tenant)
+    if what.empty:
+        written = write_version(workspace, tenant, what.version)
+        return VersionOutcome(
+            host=what.host, tenant=what.tenant, id="", kind="upgrade", outcome="unchanged",
+            release=what.release_before, version=what.version, written=written,
+        )  # fmt: skip
+    operation = _operation(workspace, fleet, tenant, what)
+    if release_from_json(operation["release"]).short != what.release:
+        raise StateError(
+            f"{what.tenant}: the inventory was changed since this was planned", hint=f"launchpad upgrade {what.tenant}"
+        )
+    place = what.rehearsal
+    if place is None or not place.elsewhere:
+        return _submitted(workspace, tenant, what, operation, confirm=confirm, on_event=on_event)
+    generation = rehearse_elsewhere(workspace, operation, on=place.host, patience=confirm.patience, on_event=on_event)
+    operation |= {"rehearse": False, "rehearsed": {"host": place.host, "generation": generation}}
+    with let_go_of_unless_well(workspace, tenant):
+        return _submitted(workspace, tenant, what, operation, confirm=confirm, on_event=on_event)
+
+
+def _submitted(
+    workspace: Workspace, tenant: Tenant, what: Upgrade, operation: dict[str, Any], *, confirm: Confirmation,
+    on_event: OnEvent,
+) -> VersionOutcome:  # fmt: skip
+    submission = Submission(
+        identifier=confirm.id_for(workspace),
+        operation=operation,
+        secrets=revealing(workspace, tenant),
+        patience=confirm.patience,
+        wish=confirm.words,
+    )
+    return submit_version(workspace, tenant, submission, version=what.version, on_event=on_event)
+
+
+def _judge(app: App, name: str, before: str, version: str) -> None:
+    """Refuse a version that is older than what runs, or that cannot take its state over in one step."""
+    if version == before:
+        return
+    if is_older(version, before, names(app)):
+        raise StateError(
+            f"{name}: {version} is older than {before}, which runs: older versions may not read its data",
+            hint=f"launchpad rollback {name} --to {version}",
+        )
+    if not may_follow(app, version, before):
+        first = next_on_the_way(app, before, version)
+        way = f"launchpad upgrade {name} --to {first}, and from there" if first else f"launchpad versions {app.name}"
+        raise StateError(f"{name}: {version} cannot follow {before} in one step", hint=way)
+
+
+def _not_deployed(workspace: Workspace, fleet: Fleet, tenant: Tenant, runs: TenantSeen) -> tuple[str, ...]:
+    """What the inventory would change without another version; nothing where that cannot be told any more."""
+    if runs.version not in names(fleet.app(tenant.app)):
+        return ()
+    (want,) = wanted(workspace, fleet, [_at(tenant, runs.version)])
+    return () if want.problem or want.release == runs.release else tuple(differences(want, runs))
+
+
+def _operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, what: Upgrade) -> dict[str, Any]:
+    deploy = deploy_operation(workspace, fleet, _at(tenant, what.version), inventory=workspace.revision(what.tenant))
+    return {
+        **deploy,
+        **may_shrink_of(fleet, tenant),
+        "kind": "upgrade",
+        "replaces": what.release_before,
+        "soak": what.soak_seconds,
+        "rehearse": what.rehearse,
+    }
+
+
+def _at(tenant: Tenant, version: str) -> Tenant:
+    """The tenant as if its file said that version."""
+    return tenant.model_copy(update={"version": type(tenant.version)(version)})
