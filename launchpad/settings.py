@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.malformed import Malformed
-from launchpad.fleet.names import OperatorName, slug
-from launchpad.fleet.quantities import Duration
+from launchpad.fleet.words.malformed import Malformed
+from launchpad.fleet.words.names import OperatorName, slug
+from launchpad.fleet.words.quantities import Duration
 
 MOST_PARALLEL = 256
 CONNECT_TIMEOUT = Duration(10)

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.files import STATE
-from launchpad.fleet.fleet import kit_recipients
-from launchpad.fleet.host import Host
-from launchpad.fleet.revision import TEMPLATES, Revisions
-from launchpad.fleet.secret_store import FolderSecrets, SecretStore
-from launchpad.fleet.snapshot import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
-from launchpad.fleet.store import FleetStore, FolderStore
+from launchpad.fleet.keeping.files import STATE
+from launchpad.fleet.keeping.revision import TEMPLATES, Revisions
+from launchpad.fleet.keeping.store import FleetStore, FolderStore
+from launchpad.fleet.model.fleet import kit_recipients
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.reading.snapshot import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.sealing.secret_store import FolderSecrets, SecretStore
 from launchpad.journal import BegunFolder
 from launchpad.runner.protocol import Inventory
 from launchpad.settings import Settings

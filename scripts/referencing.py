@@ -10,8 +10,8 @@ from typing import Any
 from launchpad import errors, settings
 from launchpad.cli.app import load
 from launchpad.cli.registry import SECTIONS
-from launchpad.fleet.quantities import Duration, Size
-from launchpad.fleet.schema import KINDS, schema
+from launchpad.fleet.keeping.schema import KINDS, schema
+from launchpad.fleet.words.quantities import Duration, Size
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/reference.md"
 EVERYWHERE = {"workspace", "json", "no_color", "help"}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.keys import Keys
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.sealing import new_identity
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.sealing.age import new_identity
+from launchpad.fleet.sealing.keys import Keys
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.settings import Settings
 from launchpad.workspace import SHIPPED_TEMPLATES, SystemClock, Workspace, find_root
 from tests.fleet.inventory import RIGHT, write

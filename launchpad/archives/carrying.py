@@ -15,8 +15,8 @@ from launchpad.archives.keeping import Finder
 from launchpad.archives.opening import ArchiveRefused, opened
 from launchpad.archives.recognising import Recognised
 from launchpad.archives.rewriting import Rewriter, homes_in
-from launchpad.fleet.app import App
-from launchpad.fleet.layout import Imports
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.layout import Imports
 
 LARGEST_REWRITTEN = 64 << 20
 _CHUNK = 256 * 1024

@@ -11,10 +11,10 @@ from launchpad.archives.opening import ArchiveRefused
 from launchpad.archives.suspicious import REFERENCE, credentials_in, is_credential
 from launchpad.archives.texts import parsed, replaced, values_at, written
 from launchpad.errors import InventoryError
-from launchpad.fleet.app import App
-from launchpad.fleet.layout import KeptSecret
-from launchpad.fleet.names import SecretName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.layout import KeptSecret
+from launchpad.fleet.words.names import SecretName
+from launchpad.fleet.words.secret import Secret
 
 
 @dataclass(frozen=True)

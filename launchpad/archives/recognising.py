@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from launchpad.archives.judging import Content, Entry
 from launchpad.archives.opening import ArchiveRefused
 from launchpad.archives.texts import parsed, values_at
-from launchpad.fleet.app import App
-from launchpad.fleet.layout import Imports, Layout
-from launchpad.fleet.names import VersionName
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.layout import Imports, Layout
+from launchpad.fleet.words.names import VersionName
 
 MOST_SHOWN = 8
 

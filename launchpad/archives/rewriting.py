@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from launchpad.archives.recognising import Recognised
-from launchpad.fleet.layout import Imports
+from launchpad.fleet.model.layout import Imports
 
 _HOME = r"(?:/[A-Za-z0-9._@+-]+)+"
 _END = r"""(?=[/"'\s,:;\\)\]}]|$)"""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.archives.opening import ArchiveRefused
-from launchpad.fleet.layout import KeyPath
+from launchpad.fleet.model.layout import KeyPath
 
 _TOKEN = re.compile(
     r"""(?P<space>[\s\ufeff]+|//[^\n]*|/\*[\s\S]*?\*/)|(?P<double>"(?:[^"\\\n]|\\[\s\S])*")"""

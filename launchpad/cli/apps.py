@@ -10,7 +10,7 @@ from launchpad.cli import complete
 from launchpad.cli.output import Table, fields
 from launchpad.cli.session import Session
 from launchpad.errors import PartialError
-from launchpad.fleet.app import App, AppVersion
+from launchpad.fleet.model.app import App, AppVersion
 
 if TYPE_CHECKING:
     from launchpad.operations.versions.pin import Pinned

@@ -141,7 +141,7 @@ def each(
     from launchpad.cli.running import interrupted_kindly
     from launchpad.cli.running import sentence as how_it_ended
     from launchpad.errors import LaunchpadError
-    from launchpad.fleet.readiness import protected
+    from launchpad.fleet.model.readiness import protected
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:

@@ -172,7 +172,7 @@ def forget_backups(
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import working
     from launchpad.cli.prompts import confirm
-    from launchpad.fleet.readiness import protected
+    from launchpad.fleet.model.readiness import protected
     from launchpad.operations.backups.backup_workspace import forget_workspace
     from launchpad.operations.backups.forget import forget
     from launchpad.operations.backups.repositories import How
@@ -257,7 +257,7 @@ def rewrap_backups(
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly, report, sentence
     from launchpad.errors import LaunchpadError
-    from launchpad.fleet.readiness import protected
+    from launchpad.fleet.model.readiness import protected
     from launchpad.operations.backups.rewrap import NoKey, rewrap
 
     session = Session.of(ctx)

@@ -6,8 +6,8 @@ import typer
 
 from launchpad.cli.output import GREEN, YELLOW, Line
 from launchpad.cli.session import Session
-from launchpad.fleet.mistakes import InventoryMistakes
-from launchpad.fleet.readiness import crowded, readiness, unprotected
+from launchpad.fleet.model.readiness import crowded, readiness, unprotected
+from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.operations.backups.reseal import stale
 from launchpad.operations.hosts.judged import judged
 

@@ -63,7 +63,7 @@ def set_credential(
 
     Only operators have it; no host gets it.
     """
-    from launchpad.fleet.dns import CREDENTIAL
+    from launchpad.fleet.model.dns import CREDENTIAL
 
     session = Session.of(ctx)
     provider = session.workspace.fleet.load().defaults.dns

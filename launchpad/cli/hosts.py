@@ -12,12 +12,12 @@ from launchpad.cli.output import Table, fields
 from launchpad.cli.prompts import confirm
 from launchpad.cli.session import Session
 from launchpad.cli.wording import read
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.host import Host
-from launchpad.fleet.malformed import Malformed
-from launchpad.fleet.names import HostName
-from launchpad.fleet.quantities import Size
-from launchpad.fleet.references import Address, Fingerprint
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.words.malformed import Malformed
+from launchpad.fleet.words.names import HostName
+from launchpad.fleet.words.quantities import Size
+from launchpad.fleet.words.references import Address, Fingerprint
 
 app = typer.Typer(help="Add, show, list and remove hosts.", epilog="Example: launchpad host list")
 

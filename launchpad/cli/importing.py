@@ -225,7 +225,7 @@ def export(
     It is of one instant, taken while the tenant runs. It holds credentials in plain, unless it is encrypted.
     """
     from launchpad.cli.wording import read
-    from launchpad.fleet.references import Recipient
+    from launchpad.fleet.words.references import Recipient
     from launchpad.operations.importing.export import HowToExport, export
 
     session = Session.of(ctx)

@@ -11,8 +11,8 @@ import typer
 from launchpad.cli import complete
 from launchpad.cli.session import Session
 from launchpad.errors import StateError
-from launchpad.fleet.scaffold import Owner, refuse_existing, scaffold
-from launchpad.fleet.unstaged import ignore, refuse_home, refuse_private_files
+from launchpad.fleet.keeping.scaffold import Owner, refuse_existing, scaffold
+from launchpad.fleet.keeping.unstaged import ignore, refuse_home, refuse_private_files
 
 app = typer.Typer()
 

@@ -9,7 +9,7 @@ import typer
 from launchpad.cli.output import fields
 from launchpad.cli.session import Session
 from launchpad.errors import InventoryError
-from launchpad.fleet.fleet import readers, signers
+from launchpad.fleet.model.fleet import readers, signers
 
 app = typer.Typer(help="Show and make this operator's keys.", epilog="Example: launchpad key show")
 

@@ -76,7 +76,7 @@ def test(ctx: typer.Context, file: KitFile) -> None:
     last done. Exit code 4 when something would not come back.
     """
     from launchpad.cli.progress import working
-    from launchpad.fleet.recovery import RECORD
+    from launchpad.fleet.model.recovery import RECORD
     from launchpad.operations.backups.repositories import How
     from launchpad.operations.backups.try_kit import try_kit
 
@@ -142,8 +142,8 @@ def _workspace_of(session: Session, contents: Contents) -> Iterator[Workspace]:
     """The workspace as the kit's holder has it: with the kit's keys, and none of this operator's."""
     from dataclasses import replace
 
-    from launchpad.fleet.files import STATE
-    from launchpad.fleet.keys import Keys
+    from launchpad.fleet.keeping.files import STATE
+    from launchpad.fleet.sealing.keys import Keys
     from launchpad.operations.backups.open_kit import put_keys
     from launchpad.ssh.hosts import SshHosts
     from launchpad.workspace import Workspace

@@ -104,10 +104,10 @@ def remove_operator(
 def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
     from pydantic import ValidationError
 
-    from launchpad.fleet.host import Operator
-    from launchpad.fleet.malformed import Malformed
-    from launchpad.fleet.names import OperatorName
-    from launchpad.fleet.recovery import RECOVERY
+    from launchpad.fleet.model.host import Operator
+    from launchpad.fleet.model.recovery import RECOVERY
+    from launchpad.fleet.words.malformed import Malformed
+    from launchpad.fleet.words.names import OperatorName
 
     if OperatorName(name) == RECOVERY:
         raise Malformed(f"{RECOVERY} is what the emergency kit's operator is called", expected="another name")

@@ -170,7 +170,7 @@ def _once(failures: dict[str, LaunchpadError]) -> dict[str, LaunchpadError]:
 
 def warn_unprotected(session: Session) -> None:
     """Say of which tenants there are no backups, where all were meant."""
-    from launchpad.fleet.readiness import unprotected
+    from launchpad.fleet.model.readiness import unprotected
 
     if bare := unprotected(session.workspace.fleet.load()):
         session.output.warn(f"without backups, by their tiers: {', '.join(bare)}")

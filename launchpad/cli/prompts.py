@@ -6,8 +6,8 @@ import sys
 
 from launchpad.cli.session import Session
 from launchpad.errors import StateError
-from launchpad.fleet.malformed import Malformed
-from launchpad.fleet.secret import LONGEST_SECRET, Secret
+from launchpad.fleet.words.malformed import Malformed
+from launchpad.fleet.words.secret import LONGEST_SECRET, Secret
 
 
 def confirm(session: Session, question: str, *, yes: bool, hint: str = "add --yes") -> None:

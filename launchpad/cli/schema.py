@@ -24,7 +24,7 @@ def print_schema(
 
     The files that launchpad writes name theirs in the first line, where editors look for it.
     """
-    from launchpad.fleet.schema import KINDS, schema, write_schemas
+    from launchpad.fleet.keeping.schema import KINDS, schema, write_schemas
 
     session = Session.of(ctx)
     if write:

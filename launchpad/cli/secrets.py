@@ -13,10 +13,10 @@ from launchpad.cli.prompts import confirm, read_secret
 from launchpad.cli.session import Session
 from launchpad.cli.tenants import TenantArgument, YesOption
 from launchpad.errors import InventoryError
-from launchpad.fleet.app import App, SecretSpec
-from launchpad.fleet.nearest import nearest
-from launchpad.fleet.secret import Secret
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.app import App, SecretSpec
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.words.nearest import nearest
+from launchpad.fleet.words.secret import Secret
 
 app = typer.Typer(
     help="Set, list, show, rotate and remove tenants' secrets.",

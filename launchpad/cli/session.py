@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from launchpad.cli.output import Output
     from launchpad.errors import LaunchpadError
-    from launchpad.fleet.keys import Keys
+    from launchpad.fleet.sealing.keys import Keys
     from launchpad.settings import Settings
     from launchpad.workspace import Workspace
 
@@ -55,7 +55,7 @@ class Session:
     @cached_property
     def keys(self) -> Keys:
         """Where this operator's keys are, or will be made."""
-        from launchpad.fleet.keys import Keys
+        from launchpad.fleet.sealing.keys import Keys
 
         own = self.settings
         return Keys(own.identity, own.ssh_key or own.config / "ssh_ed25519", own.signing_key)
@@ -63,7 +63,7 @@ class Session:
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace that was named or is nearest, with the way to its hosts; InventoryError when there is none."""
-        from launchpad.fleet.files import STATE
+        from launchpad.fleet.keeping.files import STATE
         from launchpad.ssh.hosts import SshHosts
         from launchpad.workspace import Workspace, find_root
 

@@ -14,13 +14,13 @@ from launchpad.cli.prompts import confirm
 from launchpad.cli.session import Session
 from launchpad.cli.wording import read
 from launchpad.errors import InventoryError
-from launchpad.fleet.app import App
-from launchpad.fleet.fleet import Fleet, readers
-from launchpad.fleet.malformed import Malformed
-from launchpad.fleet.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
-from launchpad.fleet.nearest import nearest
-from launchpad.fleet.store import NewTenant
-from launchpad.fleet.tenant import Tenant, Value
+from launchpad.fleet.keeping.store import NewTenant
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.fleet import Fleet, readers
+from launchpad.fleet.model.tenant import Tenant, Value
+from launchpad.fleet.words.malformed import Malformed
+from launchpad.fleet.words.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
+from launchpad.fleet.words.nearest import nearest
 
 _FIRST = {"host": "launchpad host add NAME --address …", "tier": "write one into inventory/tiers.yaml"}
 

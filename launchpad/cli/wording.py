@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from launchpad.fleet.malformed import Malformed
-from launchpad.fleet.quantities import Duration
+from launchpad.fleet.words.malformed import Malformed
+from launchpad.fleet.words.quantities import Duration
 
 Read = TypeVar("Read")
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from launchpad.errors import LaunchpadError
-from launchpad.fleet.rollout import Ring
-from launchpad.fleet.rollout import Rollout as Settings
+from launchpad.fleet.model.rollout import Ring
+from launchpad.fleet.model.rollout import Rollout as Settings
 from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.runner.protocol import Intent, Member, Rollout, Wave, digest_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.render.templates import TemplateSource
 from launchpad.runner import paths
 

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.app import App
+from launchpad.fleet.model.app import App
 from launchpad.render.templates import TemplateSource
 
 CELL = "compose/_cell/compose.yaml"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.app import App
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.render.project import project
 from launchpad.render.templates import TemplateSource
 from launchpad.render.values import values_of

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.app import App
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.render.quoting import HostValue
 from launchpad.runner import paths, slots
 

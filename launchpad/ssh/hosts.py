@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.settings import Settings
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.known import KnownHosts

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchkit.sshd import Server, make_key
-from launchpad.fleet.host import Host
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.sealing import new_identity
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.sealing.age import new_identity
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.settings import Settings
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.hosts import SshHosts

@@ -11,7 +11,7 @@ import paramiko
 from benchkit.figures import Figures, timed
 from benchkit.ground import Pretence, open_workspace, pretend, write_workspace
 from benchkit.proxy import Proxy
-from launchpad.fleet.names import TenantName
+from launchpad.fleet.words.names import TenantName
 from launchpad.operations.tenants.deploy import deploy as deploy_tenant
 from launchpad.operations.tenants.deploy import deploy_operation
 from launchpad.ssh.connection import Connection

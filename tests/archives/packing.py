@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from launchpad.fleet.app import App
-from launchpad.fleet.store import FolderStore
+from launchpad.fleet.keeping.store import FolderStore
+from launchpad.fleet.model.app import App
 from launchpad.workspace import SHIPPED_TEMPLATES
 
 CONFIG = {"meta": {"lastTouchedVersion": "2026.1.24-3"}, "gateway": {"auth": {"token": "t" * 32}}}

@@ -15,8 +15,8 @@ from launchpad.archives.keeping import Finder
 from launchpad.archives.opening import ArchiveRefused, opened
 from launchpad.archives.recognising import Recognised, is_marker, recognise
 from launchpad.archives.texts import parsed
-from launchpad.fleet.app import App
-from launchpad.fleet.names import SecretName
+from launchpad.fleet.model.app import App
+from launchpad.fleet.words.names import SecretName
 from tests.archives.packing import CONFIG, database, member, of, openclaw, pack
 
 MOST = 1 << 24

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.fleet.keys import Keys
+from launchpad.fleet.sealing.keys import Keys
 from tests.cli.terminal import Terminal
 from tests.fleet.inventory import RIGHT, write
 

@@ -13,7 +13,7 @@ import pytest
 from launchpad import errors
 from launchpad.cli import boundary
 from launchpad.errors import HostError, LaunchpadError, LockedError, PartialError, StateError, StepFailed
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.secret import Secret
 from tests.cli.terminal import Terminal
 
 CODES = {

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.fleet.dns import CREDENTIAL
-from launchpad.fleet.names import Name
+from launchpad.fleet.model.dns import CREDENTIAL
+from launchpad.fleet.words.names import Name
 from launchpad.operations.dns.dns import Resolver, dns_of
 from launchpad.operations.dns.hetzner import Hetzner
 from launchpad.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.fleet.names import SecretName, TenantName
+from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.settings import Settings
 from launchpad.workspace import Workspace
 from tests.cli.terminal import Terminal
@@ -84,7 +84,7 @@ def test_removing_asks(terminal: Terminal) -> None:
 def test_resealing_follows_launchpad_yaml(terminal: Terminal) -> None:
     terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
     assert terminal.ok("secret", "reseal", "--json").json == {}
-    from launchpad.fleet.sealing import new_identity
+    from launchpad.fleet.sealing.age import new_identity
 
     _, other = new_identity()
     path = terminal.root / "launchpad.yaml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from launchpad.fleet.sealing import new_identity
+from launchpad.fleet.sealing.age import new_identity
 from tests.cli.terminal import Terminal
 
 PASSPHRASE = "five random words are good"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from launchpad.cli.wording import age, lasted, short_moment, since, soak
-from launchpad.fleet.malformed import Malformed
+from launchpad.fleet.words.malformed import Malformed
 
 
 @pytest.mark.parametrize(

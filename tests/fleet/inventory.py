@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from launchpad.fleet.store import FolderStore
+from launchpad.fleet.keeping.store import FolderStore
 from launchpad.workspace import SHIPPED_TEMPLATES
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

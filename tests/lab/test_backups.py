@@ -20,9 +20,9 @@ import pytest
 import yaml
 from measurement import record
 
-from launchpad.fleet.references import Recipient
-from launchpad.fleet.sealing import Identity, seal
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.sealing.age import Identity, seal
+from launchpad.fleet.words.references import Recipient
+from launchpad.fleet.words.secret import Secret
 from launchpad.runner import slots
 from tests.lab.world import World
 from tests.runner.backups.s3 import BUCKET, KEY_ID, SECRET, s3_server

@@ -22,8 +22,8 @@ import yaml
 from labkit import Host, Lab
 from labkit.errors import LabError
 
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.settings import Settings
 from launchpad.workspace import Workspace
 from tests.lab.disasters import until

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from launchpad.fleet.sealing import Identity
+from launchpad.fleet.sealing.age import Identity
 from launchpad.runner.protocol import PROTOCOL
 from tests.lab.cells import Cell
 from tests.lab.disasters import JOURNALS, open_operations, until

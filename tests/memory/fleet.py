@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import HostError
-from launchpad.fleet.host import Host
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.tenants.deploy import deploy
 from launchpad.runner import engine, paths
 from launchpad.runner.caller import Caller

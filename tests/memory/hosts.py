@@ -10,7 +10,7 @@ from typing import Any
 
 from launchpad import __version__
 from launchpad.errors import HostError
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.runner import engine
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed

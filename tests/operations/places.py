@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from launchpad.fleet.fleet import kit_recipients
-from launchpad.fleet.host import Host
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.sealing import new_identity
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.model.fleet import kit_recipients
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.sealing.age import new_identity
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup_keys import as_sent
 from launchpad.operations.hosts.host_settings import target_credentials
 from launchpad.settings import Settings

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import HostError
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.moving.move import Moved, move, plan_move
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.tenants.deploy import deploy

@@ -20,8 +20,8 @@ from launchpad.archives.opening import ArchiveRefused
 from launchpad.cli.output import Output
 from launchpad.cli.progress import telling
 from launchpad.events import Heard, StepProgress
-from launchpad.fleet.quantities import Duration, Size
-from launchpad.fleet.unstaged import keep_out
+from launchpad.fleet.keeping.unstaged import keep_out
+from launchpad.fleet.words.quantities import Duration, Size
 from tests.archives.packing import CONFIG, member, of, openclaw, pack
 from tests.archives.test_carrying import Result
 from tests.cli.conftest import empty, home, terminal

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError, LaunchpadError
-from launchpad.fleet.quantities import Duration
-from launchpad.fleet.rollout import Reach, Ring
-from launchpad.fleet.rollout import Rollout as Settings
+from launchpad.fleet.model.rollout import Reach, Ring
+from launchpad.fleet.model.rollout import Rollout as Settings
+from launchpad.fleet.words.quantities import Duration
 from launchpad.plan import HostSeen, TenantSeen
 from launchpad.plan.observed import ProbeSeen
 from launchpad.plan.rollout import (

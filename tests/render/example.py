@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.parse import parse
-from launchpad.fleet.snapshot import Snapshot
-from launchpad.fleet.store import shipped_apps
+from launchpad.fleet.keeping.store import shipped_apps
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.reading.parse import parse
+from launchpad.fleet.reading.snapshot import Snapshot
 from launchpad.render import Rendered, TemplateSource, render_release
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.model.fleet import Fleet
 from launchpad.render import Rendered
 from launchpad.runner.judge import judge_compose, judge_release, judge_site
 from tests.render.example import fleet_of, rendered

@@ -8,7 +8,7 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.backups.backup_keys import as_sent, missing_key, targets_of, with_key
 from launchpad.operations.requests.again import Wish, submit_once
 from launchpad.operations.requests.following import Submission

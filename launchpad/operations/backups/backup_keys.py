@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.names import SecretName
-from launchpad.fleet.sealing import Identity
-from launchpad.fleet.secret import Secret
-from launchpad.fleet.target import Target
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.sealing.age import Identity
+from launchpad.fleet.words.names import SecretName
+from launchpad.fleet.words.secret import Secret
 from launchpad.workspace import Runner, Workspace
 
 KEY = "REPOSITORY_KEY"

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.files import STATE
-from launchpad.fleet.fleet import Fleet, kit_recipients
-from launchpad.fleet.git import Git
-from launchpad.fleet.recovery import RECORD
-from launchpad.fleet.revision import TEMPLATES
-from launchpad.fleet.sealing import seal_bytes
-from launchpad.fleet.snapshot import SETTINGS_FILE, Snapshot
-from launchpad.fleet.target import Target
-from launchpad.fleet.tier import Keep
+from launchpad.fleet.keeping.files import STATE
+from launchpad.fleet.keeping.git import Git
+from launchpad.fleet.keeping.revision import TEMPLATES
+from launchpad.fleet.model.fleet import Fleet, kit_recipients
+from launchpad.fleet.model.recovery import RECORD
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.model.tier import Keep
+from launchpad.fleet.reading.snapshot import SETTINGS_FILE, Snapshot
+from launchpad.fleet.sealing.age import seal_bytes
 from launchpad.operations.backups.forget import Forgotten, Odd, thin
 from launchpad.operations.backups.repositories import HERE, How, ask, task, with_password
 from launchpad.operations.backups.seen import recall

@@ -10,11 +10,11 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.names import TenantName
-from launchpad.fleet.secret import Secret
-from launchpad.fleet.target import Target
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.words.names import TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup_keys import (
     LOOK_SECONDS,
     as_sent,

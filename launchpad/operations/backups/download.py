@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.unstaged import keep_out
+from launchpad.fleet.keeping.unstaged import keep_out
 from launchpad.operations.backups.backup_keys import targets_of
 from launchpad.operations.backups.backups import Backup, Backups, backup_from, chosen
 from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key

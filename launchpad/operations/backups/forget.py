@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import ignore
-from launchpad.fleet.target import Target
-from launchpad.fleet.tenant import Tenant
-from launchpad.fleet.tier import Keep
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.model.tier import Keep
 from launchpad.operations.backups.backup_keys import as_sent, targets_of
 from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key
 from launchpad.operations.backups.seen import drop, recall, remember

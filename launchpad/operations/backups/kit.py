@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.files import remove_file, replace_file
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.keys import new_ssh_key
-from launchpad.fleet.recovery import Recovery
-from launchpad.fleet.sealing import lock, new_identity
-from launchpad.fleet.secret import Secret
-from launchpad.fleet.target import Target
-from launchpad.fleet.unstaged import refuse_in_git
+from launchpad.fleet.keeping.files import remove_file, replace_file
+from launchpad.fleet.keeping.unstaged import refuse_in_git
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.recovery import Recovery
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.sealing.age import lock, new_identity
+from launchpad.fleet.sealing.keys import new_ssh_key
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.kit_page import Contents, Place, Seal, page
 from launchpad.operations.backups.reseal import reseal
 from launchpad.workspace import Workspace

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from launchpad.errors import StateError
-from launchpad.fleet.references import Recipient
-from launchpad.fleet.sealing import lock, unlock
-from launchpad.fleet.secret import Secret
-from launchpad.fleet.target import Target
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.sealing.age import lock, unlock
+from launchpad.fleet.words.references import Recipient
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup_workspace import NAME
 
 VARIABLES = {

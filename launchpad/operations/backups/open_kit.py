@@ -14,10 +14,10 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped]
 
 from launchpad.errors import LaunchpadError, ServiceError, StateError
-from launchpad.fleet.files import private_folder, replace_file
-from launchpad.fleet.keys import Keys
-from launchpad.fleet.sealing import identities_in
-from launchpad.fleet.unstaged import ignore
+from launchpad.fleet.keeping.files import private_folder, replace_file
+from launchpad.fleet.keeping.unstaged import ignore
+from launchpad.fleet.sealing.age import identities_in
+from launchpad.fleet.sealing.keys import Keys
 from launchpad.operations.backups.backup_keys import as_sent
 from launchpad.operations.backups.backup_workspace import FILE, FOLDER, HISTORY, NAME
 from launchpad.operations.backups.kit_page import Contents, Place

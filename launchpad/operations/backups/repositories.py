@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import ServiceError, StateError
-from launchpad.fleet.target import Target
+from launchpad.fleet.model.target import Target
 from launchpad.operations.backups.backup_keys import as_sent, opened, revealed
 from launchpad.operations.backups.here import LOCKED, WRONG_KEY, Progress, Work, here
 from launchpad.workspace import Workspace

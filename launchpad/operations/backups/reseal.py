@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from launchpad.errors import LaunchpadError
-from launchpad.fleet.names import Name
-from launchpad.fleet.secret_store import SecretStore
+from launchpad.fleet.sealing.secret_store import SecretStore
+from launchpad.fleet.words.names import Name
 from launchpad.workspace import Workspace
 
 

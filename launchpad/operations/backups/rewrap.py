@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.fleet import kit_recipients
-from launchpad.fleet.sealing import digest_of_recipients
+from launchpad.fleet.model.fleet import kit_recipients
+from launchpad.fleet.sealing.age import digest_of_recipients
 from launchpad.operations.backups.backup_keys import as_sent, targets_of
 from launchpad.operations.requests.again import Wish, submit_once
 from launchpad.operations.requests.following import Submission

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from launchpad.errors import StateError
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.target import Target
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.target import Target
 from launchpad.operations.backups.backup_keys import LOOK_SECONDS, as_sent
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.files import replace_file
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.host import Host
-from launchpad.fleet.names import TenantName
-from launchpad.fleet.recovery import RECORD, RECOVERY
-from launchpad.fleet.target import Target
+from launchpad.fleet.keeping.files import replace_file
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.recovery import RECORD, RECOVERY
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.backup_keys import LOOK_SECONDS, as_sent, opened
 from launchpad.operations.backups.kit_page import Contents
 from launchpad.operations.backups.open_kit import workspace_at

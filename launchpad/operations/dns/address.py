@@ -6,7 +6,7 @@ import socket
 from ipaddress import ip_address
 
 from launchpad.errors import StateError
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 
 
 def ip_of(host: Host) -> str:

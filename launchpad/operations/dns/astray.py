@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 
 from launchpad.errors import LaunchpadError
 from launchpad.events import Heard, NameAstray, OnEvent
-from launchpad.fleet.host import Host
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.dns.address import ip_of
 from launchpad.operations.dns.dns import Dns
 from launchpad.operations.dns.point import Record

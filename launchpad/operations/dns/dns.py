@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from launchpad.errors import StateError
-from launchpad.fleet.dns import CREDENTIAL
+from launchpad.fleet.model.dns import CREDENTIAL
 from launchpad.workspace import Workspace
 
 

@@ -14,8 +14,8 @@ from hcloud.zones import BoundZone, BoundZoneRRSet, ZoneRecord
 from requests import RequestException
 
 from launchpad.errors import ServiceError, StateError
-from launchpad.fleet.dns import CREDENTIAL
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.model.dns import CREDENTIAL
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.dns.dns import Resolver
 
 API = "https://api.hetzner.cloud/v1"

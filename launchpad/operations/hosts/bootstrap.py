@@ -16,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
 from launchpad.events import ConnectionCut, Heard, OnEvent, event_from_line
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.requests.following import COME_BACK_SECONDS, Submission, submit
 from launchpad.operations.requests.outcome import Outcome, outcome_from_reply

@@ -8,7 +8,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from launchpad.errors import HostError, LaunchpadError
 from launchpad.events import ConfirmNeeded, Heard, OnEvent
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.workspace import Hosts
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import InventoryError, StateError
-from launchpad.fleet.fleet import Fleet, kit_recipients, signers
-from launchpad.fleet.host import Host
-from launchpad.fleet.keys import public_half
-from launchpad.fleet.recovery import RECOVERY
-from launchpad.fleet.target import Target
+from launchpad.fleet.model.fleet import Fleet, kit_recipients, signers
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.recovery import RECOVERY
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.sealing.keys import public_half
 from launchpad.operations.backups.backup_keys import as_sent, credentials
 from launchpad.render import TemplateSource
 from launchpad.render.caddyfile import render_caddyfile

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, StateError, StepFailed
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import confirm_change
 from launchpad.operations.hosts.host_settings import signer
 from launchpad.operations.requests.reaching import hosts_of

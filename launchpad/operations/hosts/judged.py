@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from launchpad.errors import InventoryError, LaunchpadError
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.mistakes import Mistake, Place
-from launchpad.fleet.parse import HOSTS_FILE
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.reading.parse import HOSTS_FILE
+from launchpad.fleet.words.mistakes import Mistake, Place
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.requests.render import rendered_with_all
 from launchpad.runner.judge import judge_release

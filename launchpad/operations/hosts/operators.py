@@ -9,11 +9,11 @@ from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.fleet import Fleet, readers, signers
-from launchpad.fleet.host import Operator
-from launchpad.fleet.keys import public_half
-from launchpad.fleet.names import TenantName
-from launchpad.fleet.readiness import protected
+from launchpad.fleet.model.fleet import Fleet, readers, signers
+from launchpad.fleet.model.host import Operator
+from launchpad.fleet.model.readiness import protected
+from launchpad.fleet.sealing.keys import public_half
+from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.reseal import owners, reseal
 from launchpad.operations.backups.rewrap import rewrap
 from launchpad.operations.hosts.host_settings import host_settings

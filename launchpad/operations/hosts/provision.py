@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from launchpad.errors import HostError, StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.bootstrap import Bare, EarlierEnded, bootstrap, plan_bare
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.hosts.host_settings import host_settings, signer, target_credentials

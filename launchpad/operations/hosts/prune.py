@@ -9,7 +9,7 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import Outcome

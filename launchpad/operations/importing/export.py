@@ -16,13 +16,13 @@ from typing import Any, BinaryIO
 from launchpad.archives.environment import line
 from launchpad.errors import StateError, StepFailed
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.app import App
-from launchpad.fleet.layout import Exports
-from launchpad.fleet.names import SecretName
-from launchpad.fleet.references import Recipient
-from launchpad.fleet.sealing import seal_stream
-from launchpad.fleet.secret import Secret
-from launchpad.fleet.unstaged import keep_out
+from launchpad.fleet.keeping.unstaged import keep_out
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.layout import Exports
+from launchpad.fleet.sealing.age import seal_stream
+from launchpad.fleet.words.names import SecretName
+from launchpad.fleet.words.references import Recipient
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.generations.generations import generations
 from launchpad.operations.generations.snapshot import copy
 from launchpad.operations.moving.carrying import leaving

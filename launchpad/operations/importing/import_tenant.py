@@ -34,12 +34,12 @@ from launchpad.archives.recognising import (
 )
 from launchpad.errors import LaunchpadError, LockedError, StateError
 from launchpad.events import Heard, OnEvent, StepDone, ignore
-from launchpad.fleet.app import App
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.names import SecretName
-from launchpad.fleet.secret import Secret
-from launchpad.fleet.tenant import Tenant
-from launchpad.fleet.versions import is_older, names
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.model.versions import is_older, names
+from launchpad.fleet.words.names import SecretName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.importing import self_hosted
 from launchpad.operations.importing.self_hosted import Login
 from launchpad.operations.moving.carrying import Bringing, bring

@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import HostError, StepFailed
-from launchpad.fleet.host import Host
-from launchpad.fleet.sealing import Identity
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.sealing.age import Identity
 from launchpad.operations.moving.whereabouts import Whereabouts
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace

@@ -11,7 +11,7 @@ from typing import Any
 
 from launchpad.errors import HostError, StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.backups.backup_keys import targets_of
 from launchpad.operations.backups.backups import fetch, newest_of_absent
 from launchpad.operations.dns.address import ip_of

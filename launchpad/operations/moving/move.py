@@ -16,9 +16,9 @@ from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import Committed, Heard, OnEvent, StepDone, StepStarted, ignore
-from launchpad.fleet.host import Host
-from launchpad.fleet.names import HostName, TenantName
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.words.names import HostName, TenantName
 from launchpad.operations.dns.address import ip_of
 from launchpad.operations.moving.carrying import Bringing, bring, certificates, leaving
 from launchpad.operations.moving.whereabouts import Whereabouts, whereabouts

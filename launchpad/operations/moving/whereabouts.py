@@ -9,8 +9,8 @@ from typing import Any
 
 from launchpad.errors import LockedError
 from launchpad.events import OnEvent
-from launchpad.fleet.host import Host
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.requests.following import follow
 from launchpad.operations.requests.outcome import OperationFailed
 from launchpad.operations.requests.reaching import hosts_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from launchpad.errors import LaunchpadError, PartialError, StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.operations.requests.following import follow
 from launchpad.operations.requests.history import read_journal
 from launchpad.operations.requests.outcome import Outcome

@@ -11,7 +11,7 @@ from typing import Any
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from launchpad.errors import LaunchpadError
-from launchpad.fleet.fleet import Fleet
+from launchpad.fleet.model.fleet import Fleet
 from launchpad.operations.observation.redaction import Redaction
 from launchpad.operations.requests.following import COME_BACK_SECONDS
 from launchpad.operations.requests.reaching import hosts_of

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.secret import Secret
 
 SHORTEST = 6
 """What is shorter is found in innocent words as well."""

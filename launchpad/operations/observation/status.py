@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from launchpad.errors import LaunchpadError
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.recovery import last_test
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.recovery import last_test
 from launchpad.operations.requests.observing import knows, observe, wanted
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan import HostSeen, Standing, Wanted, standings

@@ -13,8 +13,8 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import CameBack, Heard, OnEvent
-from launchpad.fleet.host import Host
-from launchpad.fleet.names import HostName
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.words.names import HostName
 from launchpad.journal import Begun, Entry
 from launchpad.operations.requests.following import Submission, follow, submit
 from launchpad.operations.requests.history import read_journal

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.fleet import Fleet, kit_recipients
-from launchpad.fleet.host import Host
-from launchpad.fleet.sealing import digest_of_recipients
-from launchpad.fleet.tenant import Tenant
-from launchpad.fleet.versions import names
+from launchpad.fleet.model.fleet import Fleet, kit_recipients
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.model.versions import names
+from launchpad.fleet.sealing.age import digest_of_recipients
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import Scope
 from launchpad.plan import HostSeen, TenantSeen, Wanted, host_from_reply

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from launchpad.errors import StateError
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.workspace import Hosts, Runner, Workspace
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.render import Rendered, TemplateSource, render_release
 from launchpad.workspace import Workspace
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.host import Host
-from launchpad.fleet.nearest import nearest
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.words.nearest import nearest
 
 
 @dataclass(frozen=True)

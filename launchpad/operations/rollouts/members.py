@@ -8,7 +8,7 @@ from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
 from launchpad.events import OnEvent
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.generations.generations import generations
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import Patience, follow

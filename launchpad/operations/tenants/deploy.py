@@ -7,8 +7,8 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.dns.astray import astray_told
 from launchpad.operations.dns.dns import Dns
 from launchpad.operations.requests.again import Wish, submit_once

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from launchpad.errors import LaunchpadError
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.requests.observing import knows, observe, wanted
 from launchpad.operations.requests.reaching import hosts_of

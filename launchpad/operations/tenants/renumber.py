@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from launchpad.errors import StateError
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.names import TenantName
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.words.names import TenantName
 from launchpad.operations.requests.observing import OBSERVE_SECONDS
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.plan import host_from_reply

@@ -7,9 +7,9 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.names import TenantName
-from launchpad.fleet.target import Target
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.words.names import TenantName
 from launchpad.operations.requests.again import Wish, submit_once
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.names import SecretName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.names import SecretName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace
 

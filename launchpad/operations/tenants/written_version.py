@@ -10,9 +10,9 @@ from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.events import Committed, Heard, OnEvent, ignore
-from launchpad.fleet.names import TenantName, VersionName
-from launchpad.fleet.tenant import Tenant
-from launchpad.fleet.versions import names
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.model.versions import names
+from launchpad.fleet.words.names import TenantName, VersionName
 from launchpad.operations.requests.again import Found, come_back
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier

@@ -16,9 +16,9 @@ from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError
 from launchpad.events import Heard, OnEvent, StepProgress, ignore
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.host import Host
-from launchpad.fleet.tenant import Tenant
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.moving.carrying import Bringing, bring, leaving
 from launchpad.operations.moving.whereabouts import Whereabouts, whereabouts
 from launchpad.operations.requests.following import Patience, Secrets, Submission, follow, submit

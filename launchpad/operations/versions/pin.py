@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.images import AppImage, ImageChange, ImageUse, caddy_images, images_in_use, images_of_app
-from launchpad.fleet.references import ImageReference
+from launchpad.fleet.keeping.images import AppImage, ImageChange, ImageUse, caddy_images, images_in_use, images_of_app
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.words.references import ImageReference
 from launchpad.operations.requests.render import rendered_with_all
 from launchpad.operations.versions.registry import Registries
 from launchpad.runner.judge.volumes import uncovered

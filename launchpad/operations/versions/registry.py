@@ -20,7 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from launchpad import __version__
 from launchpad.errors import LaunchpadError, ServiceError
-from launchpad.fleet.references import DIGEST, ImageReference
+from launchpad.fleet.words.references import DIGEST, ImageReference
 
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",

@@ -8,10 +8,10 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.app import App
-from launchpad.fleet.fleet import Fleet
-from launchpad.fleet.tenant import Tenant
-from launchpad.fleet.versions import is_older, may_follow, names, next_on_the_way, passed
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.model.versions import is_older, may_follow, names, next_on_the_way, passed
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.observing import seen_on, wanted

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from labkit import Host, Lab
 
-from launchpad.fleet.keys import new_ssh_key
+from launchpad.fleet.sealing.keys import new_ssh_key
 from launchpad.runner.protocol import PROTOCOL
 from tests.lab.outside.keeper import PASSPHRASE, PASSWORD, REST, Stranger, a_keeper, here
 from tests.lab.world import World, write

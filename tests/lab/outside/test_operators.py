@@ -150,7 +150,7 @@ def test_who_leaves_is_out(bob: Person, holds: Tally) -> None:
 
 def _blind(bob: Person) -> bool:
     """Whether bob's identity opens none of the tenant's secrets."""
-    from launchpad.fleet.sealing import Identity
+    from launchpad.fleet.sealing.age import Identity
 
     entries = yaml.safe_load((bob.world.root / "inventory/secrets/alice.yaml").read_text())
     for entry in entries.values():

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.sealing import new_identity, seal
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.sealing.age import new_identity, seal
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.tenants.deploy import deploy_operation
 from launchpad.runner.protocol import digest_of
 from tests.lab.settings import wanted

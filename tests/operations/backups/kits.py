@@ -7,7 +7,7 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped]
 
 from launchpad.errors import StateError
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups import kit as real
 from launchpad.operations.backups import kit_page
 from launchpad.workspace import Workspace

@@ -14,9 +14,9 @@ import pyrage  # type: ignore[import-untyped]
 import pytest
 
 from launchpad.errors import InventoryError, LaunchpadError, ServiceError, StateError
-from launchpad.fleet.fleet import kit_recipients
-from launchpad.fleet.sealing import seal
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.model.fleet import kit_recipients
+from launchpad.fleet.sealing.age import seal
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_keys import opened
 from launchpad.operations.backups.backup_workspace import FILE, NAME, Saved, back_up_workspace

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
-from launchpad.fleet.names import SecretName, TargetName
-from launchpad.fleet.sealing import Identity
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.sealing.age import Identity
+from launchpad.fleet.words.names import SecretName, TargetName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import BackedUp, backup, backup_all
 from launchpad.operations.backups.backups import backups, drill, fetch, todays_part, verify
 from launchpad.operations.backups.targets import try_target

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError, InventoryError, StateError
-from launchpad.fleet.names import SecretName, TargetName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.names import SecretName, TargetName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_keys import credentials
 from launchpad.operations.backups.forget import Forgotten, erase, forget

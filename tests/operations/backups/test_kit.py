@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from launchpad.errors import ServiceError, StateError
-from launchpad.fleet.fleet import signers
-from launchpad.fleet.keys import Keys, new_ssh_key
-from launchpad.fleet.names import Name, SecretName, TargetName, TenantName
-from launchpad.fleet.recovery import RECOVERY, last_test
-from launchpad.fleet.sealing import Identity, new_identity
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.model.fleet import signers
+from launchpad.fleet.model.recovery import RECOVERY, last_test
+from launchpad.fleet.sealing.age import Identity, new_identity
+from launchpad.fleet.sealing.keys import Keys, new_ssh_key
+from launchpad.fleet.words.names import Name, SecretName, TargetName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_workspace import FILE, NAME, back_up_workspace
 from launchpad.operations.backups.here import Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from launchpad.errors import StateError
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.operations.dns.address import ip_of
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import ServiceError, StateError
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.dns.hetzner import Hetzner
 from launchpad.operations.dns.point import point
 from tests.operations.dns.hetzner_api import ENDED, Api, hetzner

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from launchpad.errors import HostError, InventoryError, StateError
-from launchpad.fleet.host import Operator
-from launchpad.fleet.names import SecretName, TargetName
-from launchpad.fleet.sealing import Identity, new_identity
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.model.host import Operator
+from launchpad.fleet.sealing.age import Identity, new_identity
+from launchpad.fleet.words.names import SecretName, TargetName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.hosts.operators import access, add_operator, removable, remove_operator
 from launchpad.operations.hosts.provision import provision
 from launchpad.workspace import Workspace

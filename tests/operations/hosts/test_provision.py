@@ -14,7 +14,7 @@ import yaml
 
 from launchpad.errors import HostError, InventoryError, StateError
 from launchpad.events import ConfirmNeeded, Heard, ignore
-from launchpad.fleet.host import Host
+from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.hosts.provision import HowToProvision, plan_provision, provision

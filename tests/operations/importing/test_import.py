@@ -13,9 +13,9 @@ import pytest
 from launchpad.archives.environment import entries
 from launchpad.errors import StateError
 from launchpad.events import Heard
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.sealing import Identity, new_identity
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.sealing.age import Identity, new_identity
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.importing.export import Exported, HowToExport, export
 from launchpad.operations.importing.import_tenant import HowToImport, ImportOutcome, checked, import_tenant
 from launchpad.operations.importing.self_hosted import login_of

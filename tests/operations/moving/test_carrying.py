@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError, StateError, StepFailed
-from launchpad.fleet.host import Host
-from launchpad.fleet.sealing import new_identity
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.sealing.age import new_identity
 from launchpad.operations.moving.carrying import Bringing, bring, leaving
 from launchpad.runner import generations, paths
 from launchpad.runner.provision.settings import SETTINGS, settings_from_json, stored_text

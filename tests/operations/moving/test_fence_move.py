@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import InventoryError, StateError
-from launchpad.fleet.names import SecretName, TargetName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.names import SecretName, TargetName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.moving.fence_move import fence
 from launchpad.operations.moving.move import plan_move

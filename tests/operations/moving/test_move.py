@@ -12,7 +12,7 @@ import pytest
 
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import Committed, Heard, StepDone, StepStarted
-from launchpad.fleet.mistakes import InventoryMistakes
+from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.operations.moving.finish_move import finish_move
 from launchpad.operations.moving.move import move, move_back, plan_move
 from launchpad.operations.requests.confirmation import Confirmation

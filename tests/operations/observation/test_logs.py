@@ -10,7 +10,7 @@ import pytest
 from benchkit.proxy import Proxy
 
 from launchpad.errors import StateError
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.observation.logs import LogLine, Query, logs
 from launchpad.operations.observation.redaction import Redaction
 from launchpad.workspace import Workspace

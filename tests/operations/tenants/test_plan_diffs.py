@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from launchpad.cli.planning import describe
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.tenants.plan_fleet import plan_fleet
 from launchpad.runner import paths
 from tests.memory.fleet import MemoryFleet, memory_fleet

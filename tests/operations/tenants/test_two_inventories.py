@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import StateError
-from launchpad.fleet.mistakes import InventoryMistakes
-from launchpad.fleet.names import SecretName, TenantName
-from launchpad.fleet.secret import Secret
+from launchpad.fleet.words.mistakes import InventoryMistakes
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.secret import Secret
 from launchpad.operations.moving.move import move, plan_move
 from launchpad.operations.observation.status import status
 from launchpad.operations.requests.confirmation import Confirmation

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import InventoryError, LaunchpadError, ServiceError
-from launchpad.fleet.references import ImageReference
+from launchpad.fleet.words.references import ImageReference
 from launchpad.operations.versions.pin import Pinned, WhatToPin, pin
 from launchpad.operations.versions.registry import Registries
 from launchpad.settings import Settings

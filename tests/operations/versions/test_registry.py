@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import LaunchpadError, ServiceError
-from launchpad.fleet.references import ImageReference
+from launchpad.fleet.words.references import ImageReference
 from launchpad.operations.versions.registry import Registries, RegistryRefused, unanswered
 from tests.operations.versions.registry_server import TOKEN, Registry, make_certificate, serving
 

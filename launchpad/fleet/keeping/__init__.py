@@ -1,0 +1,1 @@
+"""The workspace's files: a fleet is stored, edited and given a revision; schemas and a new workspace are written."""

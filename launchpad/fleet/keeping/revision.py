@@ -1,0 +1,139 @@
+"""The revision of an inventory: which state of it a release came from, and which states that one descends from.
+
+A host refuses a deploy that does not descend from what runs there, so that an old checkout never undoes newer work. A
+tenant's revision leaves the other tenants' files out: upgrades of two tenants, one after the other and then committed
+together, are each known to whoever pulls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from launchpad.errors import StateError
+from launchpad.fleet.keeping.files import STATE, replace_file, writing
+from launchpad.fleet.keeping.git import Git, blob_id
+from launchpad.fleet.reading.parse import TENANTS
+from launchpad.fleet.reading.slots_file import SLOTS_FILE
+from launchpad.fleet.reading.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot, is_read
+from launchpad.runner.protocol import Inventory
+
+TEMPLATES = "templates"
+MOST_ANCESTORS = 500
+_MOST_REMEMBERED = 100
+"""In a list with commits, so that these always fit."""
+_MOST_LINES = 20_000
+_CONTENTS = 20
+"""So many contents of the past are known to have been deployed, perhaps, before they were committed …"""
+_BASES = 10
+"""… on top of one of so many commits before."""
+PATHS = (SETTINGS_FILE, INVENTORY, TEMPLATES)
+Counts = Callable[[str], bool]
+"""Whether a file counts, by its path from the workspace."""
+
+
+class Revisions:
+    """The revisions of one workspace, from Git and from what this checkout remembers in .launchpad/revisions."""
+
+    def __init__(self, root: Path, *, environment: Mapping[str, str]) -> None:
+        self.root = root
+        self._git = Git(root, environment)
+        self._file = root / STATE / "revisions"
+
+    def now(self, tenant: str = "") -> Inventory:
+        """The revision of the files as they are, of one tenant or of all: a Git commit, with `+` and 8 digits of the
+        content's digest when something is not committed; without Git the content's digest. What no commit tells is
+        remembered here, so that it stays an ancestor; what was deployed before it was committed is one for everybody
+        who has that commit."""
+        counts = _counting(tenant)
+        content = _digest(_files(self.root), counts)
+        if not self._git.tracks(SETTINGS_FILE):
+            return Inventory(revision=content, ancestors=_unique(self._remember(content, tenant)))
+        commits = self._git.commits(MOST_ANCESTORS)
+        now = commits[0]
+        if any(counts(path) for path in self._git.changed(PATHS)):
+            now = f"{now}+{content[:8]}"
+            remembered = self._remember(now, tenant)
+        else:
+            remembered = _of(tenant, self._read())
+        own = _descended(remembered, commits)
+        return Inventory(
+            revision=now, ancestors=_unique([now, *own, *self._committed_later(commits, counts), *commits])
+        )
+
+    def _committed_later(self, commits: Sequence[str], counts: Counts) -> list[str]:
+        """The revisions that contents had before they were committed, on top of one of the commits right below."""
+        place = {commit: index for index, commit in enumerate(commits)}
+        contents = self._git.contents(self._git.commits(_CONTENTS, paths=PATHS), PATHS)
+        found = []
+        for commit, files in contents.items():
+            index, digest = place.get(commit, len(commits)), _digest(files, counts)
+            found += [f"{base}+{digest[:8]}" for base in commits[index + 1 : index + 1 + _BASES]]
+        return found
+
+    def _remember(self, now: str, tenant: str) -> list[str]:
+        """What this checkout was at, as far as the tenant is concerned, with `now` as the newest."""
+        with writing(self.root):
+            lines = self._read()
+            if _of(tenant, lines)[:1] != [now]:
+                line = f"{now} {tenant}".rstrip()
+                lines = list(dict.fromkeys([line, *lines]))[:_MOST_LINES]
+                replace_file(self._file, "".join(f"{line}\n" for line in lines).encode())
+            return _of(tenant, lines)
+
+    def _read(self) -> list[str]:
+        """What this checkout was at, newest first: a revision a line, with the tenant that it is of behind it."""
+        try:
+            return self._file.read_text(encoding="ascii").splitlines()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise StateError(f"{self._file}: cannot be read", hint=f"rm {self._file}") from error
+
+
+def _of(tenant: str, lines: Sequence[str]) -> list[str]:
+    """The revisions of the lines that are of the tenant, or of all tenants."""
+    words = [line.split() for line in lines]
+    return [word[0] for word in words if word and (word[1:] == [tenant] or len(word) == 1)]
+
+
+def _counting(tenant: str) -> Counts:
+    """Whether a file is one that can change the tenant's release."""
+
+    def counts(name: str) -> bool:
+        if name.startswith(f"{INVENTORY}/") and not is_read(name):
+            return False
+        folder, _, file = name.rpartition("/")
+        return not tenant or (name != SLOTS_FILE and (folder not in (TENANTS, SECRETS) or file == f"{tenant}.yaml"))
+
+    return counts
+
+
+def _descended(remembered: Sequence[str], commits: Sequence[str]) -> list[str]:
+    """Of what this checkout was at: what lay on top of these commits, and what was before there was Git."""
+    known = frozenset(commits)
+    return [item for item in remembered if "+" not in item or item.partition("+")[0] in known][:_MOST_REMEMBERED]
+
+
+def _unique(revisions: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(revisions))[:MOST_ANCESTORS]
+
+
+def _files(root: Path) -> dict[str, str]:
+    """The settings, the inventory and the workspace's own templates, each by what Git would call its content."""
+    found = {name: blob_id(content) for name, content in Snapshot.take(root).files.items()}
+    folder = root / TEMPLATES
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if path.is_file():
+            try:
+                found[path.relative_to(root).as_posix()] = blob_id(path.read_bytes())
+            except OSError as error:
+                raise StateError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+    return found
+
+
+def _digest(files: Mapping[str, str], counts: Counts) -> str:
+    """64 hex digits over the files that count."""
+    lines = sorted(f"{name}\0{blob}\n" for name, blob in files.items() if counts(name))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

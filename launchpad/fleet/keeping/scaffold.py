@@ -1,0 +1,96 @@
+"""A new workspace with its owner's keys in it, which passes every check as it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from launchpad.errors import StateError
+from launchpad.fleet.keeping.files import STATE, remove_file, replace_file
+from launchpad.fleet.keeping.schema import write_schemas
+from launchpad.fleet.reading.snapshot import INVENTORY, SCHEMAS, SETTINGS_FILE, schema_line
+from launchpad.fleet.words.names import OperatorName
+from launchpad.fleet.words.references import PublicKey, Recipient
+
+EXAMPLE = Path(__file__).parents[2] / INVENTORY
+TIERS = EXAMPLE / "tiers.yaml"
+
+_SETTINGS = """\
+# What holds for the whole fleet. `launchpad check` reports every mistake in this folder.
+
+# Who operates the fleet. keys: SSH keys that may run Launchpad's runner on every host. signing_keys: may sign a new
+# runner, and a change of a host's settings. recipients: age public keys that can read the secrets in inventory/secrets.
+# launchpad operator add and launchpad operator remove write here, and say what else is to do.
+operators:
+  - name: {operator}
+    keys:
+      - {ssh_key}
+    signing_keys:
+      - {signing_key}
+    recipients:
+      - {recipient}
+
+# The web server in front of the tenants. `launchpad app pin` writes its image here, with the digest that hosts demand.
+caddy:
+  # Certificates come from Let's Encrypt, which warns at this address. Write your own.
+  # acme_email: ops@example.com
+  stream_close_delay: 24h
+"""
+
+_GITIGNORE = f"""\
+# what is this checkout's own
+{STATE}/
+"""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose workspace it is; only public halves."""
+
+    operator: OperatorName
+    ssh_key: PublicKey
+    signing_key: PublicKey
+    recipient: Recipient
+
+
+def refuse_existing(root: Path) -> None:
+    """StateError when there is already something of a workspace in the folder."""
+    for there in (SETTINGS_FILE, INVENTORY):
+        if (root / there).exists() or (root / there).is_symlink():
+            raise StateError(f"{root / there} exists already", hint="launchpad init another-folder")
+
+
+def scaffold(root: Path, owner: Owner, *, example: bool = False) -> tuple[Path, ...]:
+    """Write a workspace into a folder, which is made when missing; the files. With `example` it has the example fleet,
+    else its tiers alone. StateError, and nothing written, when
+    there is already something of a workspace in it. A .gitignore that is there stays as it is."""
+    refuse_existing(root)
+    made: list[Path] = []
+    try:
+        for folder in ("apps", "tenants"):
+            (root / INVENTORY / folder).mkdir(parents=True, exist_ok=True)
+        for name, content in _contents(owner, example=example).items():
+            if name != ".gitignore" or not (root / name).exists():
+                replace_file(root / name, content)
+                made.append(root / name)
+        made += write_schemas(root)
+    except BaseException:
+        for path in [*made, *(root / SCHEMAS).glob("*.json")]:
+            remove_file(path)
+        raise
+    return tuple(made)
+
+
+def _contents(owner: Owner, *, example: bool) -> dict[str, bytes]:
+    """Every file; launchpad.yaml last, since with it the folder is a workspace."""
+    contents = {
+        f"{INVENTORY}/{path.relative_to(EXAMPLE).as_posix()}": path.read_bytes()
+        for path in (sorted(EXAMPLE.rglob("*.yaml")) if example else [TIERS])
+    }
+    settings = schema_line("launchpad") + _SETTINGS.format(
+        operator=owner.operator,
+        ssh_key=owner.ssh_key,
+        signing_key=owner.signing_key,
+        recipient=owner.recipient,
+    )
+    return contents | {".gitignore": _GITIGNORE.encode(), SETTINGS_FILE: settings.encode()}

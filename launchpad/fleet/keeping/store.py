@@ -1,0 +1,335 @@
+"""Where a fleet is kept: read whole, edited one change at a time, never on top of a change that was not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from launchpad.errors import StateError
+from launchpad.fleet.keeping.edit import (
+    new_text,
+    with_entry,
+    with_list_item,
+    with_value,
+    without_entry,
+    without_list_item,
+)
+from launchpad.fleet.keeping.files import remove_file, replace_file, writing
+from launchpad.fleet.keeping.images import ImageChange, image_at, with_image
+from launchpad.fleet.model.fleet import Fleet, Unreadable
+from launchpad.fleet.model.host import Host, Operator
+from launchpad.fleet.model.recovery import RECOVERY, Recovery
+from launchpad.fleet.model.tenant import Tenant, Value
+from launchpad.fleet.reading.parse import HOSTS_FILE, TENANTS, parse
+from launchpad.fleet.reading.slots_file import SLOTS_FILE, Slots, read_slots
+from launchpad.fleet.reading.snapshot import SETTINGS_FILE, Snapshot, schema_line
+from launchpad.fleet.words.mistakes import InventoryMistakes
+from launchpad.fleet.words.names import AppName, DomainName, HostName, OperatorName, TenantName, TierName, VersionName
+
+Changes = dict[str, bytes | None]
+"""New contents by path from the workspace, in the order of writing; None takes a file away."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTenant:
+    """A tenant that has no slot yet; without a version it gets the app's newest."""
+
+    name: TenantName
+    app: AppName
+    tier: TierName
+    host: HostName
+    domains: tuple[DomainName, ...] = ()
+    version: VersionName | None = None
+    variables: Mapping[str, Value] = field(default_factory=dict)
+
+
+class FleetStore(Protocol):
+    """What every keeper of a fleet promises; a change happens whole, or raises and leaves everything as it was."""
+
+    def load(self) -> Fleet:
+        """The fleet as it is now, without the tenants whose own files are wrong: `unreadable` has those.
+        InventoryMistakes with every mistake when others are."""
+
+    @property
+    def left_out(self) -> Mapping[str, Unreadable]:
+        """The tenants that the last `load` left out, and what else it passed over; nothing is read."""
+
+    def check(self) -> Fleet:
+        """The fleet as it is now; InventoryMistakes with every mistake."""
+
+    def add_tenant(self, new: NewTenant) -> Tenant:
+        """Give the tenant the next slot and write it down."""
+
+    def renumber_tenant(self, name: TenantName) -> Tenant:
+        """Give a tenant that was never deployed the next slot; StateError when its slot is no other's."""
+
+    def remove_tenant(self, name: TenantName) -> Tenant:
+        """Take the tenant away; its slot is never given again."""
+
+    def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
+        """Write another version; StateError when the tenant's is not `replaces` any more."""
+
+    def set_tenant_host(self, name: TenantName, host: HostName, *, replaces: HostName) -> Tenant:
+        """Write another host; StateError when the tenant's is not `replaces` any more."""
+
+    def judge_tenant_host(self, name: TenantName, host: HostName) -> None:
+        """Write nothing; InventoryMistakes when the inventory would be wrong with the tenant on that host."""
+
+    def set_images(self, changes: Sequence[ImageChange]) -> None:
+        """Write other references of images, all or none; StateError when one is not `before` any more."""
+
+    def set_recovery(self, recovery: Recovery) -> None:
+        """Write down whom the emergency kit is; StateError when there is one already."""
+
+    def add_operator(self, operator: Operator) -> None:
+        """Write an operator into launchpad.yaml; StateError when there is one of that name, or with one of the keys."""
+
+    def remove_operator(self, name: OperatorName) -> None:
+        """Take the operator out of launchpad.yaml."""
+
+    def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
+        """Write a host down; `record` has the keys of its YAML."""
+
+    def remove_host(self, name: HostName) -> Host:
+        """Take the host away; StateError while it has tenants."""
+
+
+class FolderStore:
+    """The fleet in the YAML files of a workspace."""
+
+    def __init__(self, root: Path, *, templates: Iterable[Path] = ()) -> None:
+        self.root = root
+        self._templates = tuple(templates)
+        self._last: tuple[Snapshot, dict[str, bytes], Fleet] | None = None
+
+    def load(self) -> Fleet:
+        return self._parse(Snapshot.take(self.root))
+
+    @property
+    def left_out(self) -> Mapping[str, Unreadable]:
+        if self._last is None:
+            return {}
+        fleet = self._last[2]
+        full = {"the fleet": Unreadable(fleet.full)} if fleet.full else {}
+        return {**fleet.unreadable, **full}
+
+    def check(self) -> Fleet:
+        return parse(Snapshot.take(self.root), shipped_apps(self._templates))
+
+    def add_tenant(self, new: NewTenant) -> Tenant:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if new.name in fleet.known:
+                raise StateError(f"tenant {new.name} exists already", hint=f"launchpad tenant show {new.name}")
+            slot = fleet.next_slot
+            record: dict[str, Any] = {
+                "slot": slot,
+                "app": str(new.app),
+                "version": str(new.version or fleet.app(new.app).versions[-1].version),
+                "tier": str(new.tier),
+                "host": str(new.host),
+                "domains": [str(domain) for domain in new.domains],
+                "variables": {str(name): value for name, value in new.variables.items()},
+            }
+            content = new_text(
+                {key: value for key, value in record.items() if value != {}}, header=schema_line("tenant")
+            )
+            return {
+                SLOTS_FILE: _slots(snapshot).given(slot).as_yaml(),
+                f"{TENANTS}/{new.name}.yaml": content,
+            }
+
+        return self._edit(change).tenants[new.name]
+
+    def renumber_tenant(self, name: TenantName) -> Tenant:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            found = fleet.unreadable.get(name)
+            if found is None or found.tenant is None:
+                slot = fleet.tenant(name).slot
+                raise StateError(f"{name} has slot {slot}, and no other tenant has it", hint="launchpad check")
+            file, slot = f"{TENANTS}/{name}.yaml", fleet.next_slot
+            return {
+                SLOTS_FILE: _slots(snapshot).given(slot).as_yaml(),
+                file: with_value(file, snapshot.files[file], key="slot", value=slot),
+            }
+
+        return self._edit(change, despite=True).tenant(name)
+
+    def remove_tenant(self, name: TenantName) -> Tenant:
+        gone: list[Tenant] = []
+
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            tenant = fleet.tenant(name)
+            gone.append(tenant)
+            slots = _slots(snapshot).freed(tenant.slot, tenant.name)
+            return {SLOTS_FILE: slots.as_yaml(), f"{TENANTS}/{name}.yaml": None}
+
+        self._edit(change)
+        return gone[0]
+
+    def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
+        return self._set(name, "version", version, replaces=replaces)
+
+    def set_tenant_host(self, name: TenantName, host: HostName, *, replaces: HostName) -> Tenant:
+        return self._set(name, "host", host, replaces=replaces)
+
+    def judge_tenant_host(self, name: TenantName, host: HostName) -> None:
+        file, before = f"{TENANTS}/{name}.yaml", Snapshot.take(self.root)
+        changes = {file: with_value(file, before.files[file], key="host", value=host)}
+        try:
+            apps = shipped_apps(self._templates)
+            after = parse(before.with_changes(changes), apps, strict=False)
+            _refuse_newly_wrong(self._parse(before), after)
+            if wrong := [item for item in after.full if item.what.startswith(f"host {host}:")]:
+                raise InventoryMistakes(wrong)
+        except InventoryMistakes as error:
+            hint = f"nothing was changed: {name} cannot be on {host}"
+            raise InventoryMistakes(error.mistakes, hint=hint) from error
+
+    def _set(self, name: TenantName, key: str, value: str, *, replaces: str) -> Tenant:
+        """Write another value of the tenant's key, by compare and swap."""
+        file = f"{TENANTS}/{name}.yaml"
+
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            current = str(getattr(fleet.tenant(name), key))
+            if current != replaces:
+                message = f"{file} says {key} {current}, not {replaces}: it was changed meanwhile"
+                raise StateError(message, hint=f"launchpad tenant show {name}")
+            if current == value:
+                return {}
+            return {file: with_value(file, snapshot.files[file], key=key, value=value)}
+
+        return self._edit(change, despite=True).tenants[name]
+
+    def set_images(self, changes: Sequence[ImageChange]) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            edited: dict[str, bytes] = {}
+            for item in changes:
+                current = image_at(fleet, item.use)
+                if current != item.before:
+                    message = f"{item.use.file}: the image of {item.use} is {current} now: it was changed meanwhile"
+                    raise StateError(message, hint="try again")
+                edited[item.use.file] = with_image({**snapshot.files, **edited}, item.use, item.after)
+            return dict(edited)
+
+        self._edit(change)
+
+    def set_recovery(self, recovery: Recovery) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if fleet.defaults.recovery is not None:
+                raise StateError(f"{SETTINGS_FILE} has a recovery already", hint="launchpad kit test FILE")
+            before = snapshot.files[SETTINGS_FILE]
+            record = recovery.model_dump(mode="json")
+            return {SETTINGS_FILE: with_entry(SETTINGS_FILE, before, key=RECOVERY, record=record)}
+
+        self._edit(change)
+
+    def add_operator(self, operator: Operator) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if any(item.name == operator.name for item in fleet.defaults.operators):
+                raise StateError(f"operator {operator.name} exists already", hint="launchpad operator list")
+            other = next((item for item in fleet.defaults.operators if item.public & operator.public), None)
+            if other is not None:  # else that key would still get in when one of the two is removed
+                raise StateError(
+                    f"operator {other.name} has a key of {operator.name} already",
+                    hint=f"each operator needs keys of their own; on {operator.name}'s machine: launchpad key make",
+                )
+            record = {key: item for key, item in operator.model_dump(mode="json").items() if item}
+            before = snapshot.files[SETTINGS_FILE]
+            return {SETTINGS_FILE: with_list_item(SETTINGS_FILE, before, key="operators", record=record)}
+
+        self._edit(change)
+
+    def remove_operator(self, name: OperatorName) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            names = [item.name for item in fleet.defaults.operators]
+            if name not in names:
+                raise StateError(f"no operator {name} in {SETTINGS_FILE}", hint="launchpad operator list")
+            before, index = snapshot.files[SETTINGS_FILE], names.index(name)
+            return {SETTINGS_FILE: without_list_item(SETTINGS_FILE, before, key="operators", index=index)}
+
+        self._edit(change)
+
+    def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if name in fleet.hosts:
+                raise StateError(f"host {name} exists already", hint=f"launchpad host show {name}")
+            before = snapshot.files.get(HOSTS_FILE, schema_line("host").encode())
+            return {HOSTS_FILE: with_entry(HOSTS_FILE, before, key=name, record=dict(record))}
+
+        return self._edit(change).hosts[name]
+
+    def remove_host(self, name: HostName) -> Host:
+        gone: list[Host] = []
+
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            gone.append(fleet.host(name))
+            tenants = fleet.tenants_of(name)
+            if tenants:
+                names, first = ", ".join(tenant.name for tenant in tenants), tenants[0].name
+                hint = f"launchpad move {first} --to HOST; or launchpad retire {first}, then launchpad tenant remove"
+                raise StateError(f"host {name} has tenants: {names}", hint=f"{hint} {first}")
+            return {HOSTS_FILE: without_entry(HOSTS_FILE, snapshot.files[HOSTS_FILE], key=name)}
+
+        self._edit(change)
+        return gone[0]
+
+    def _parse(self, snapshot: Snapshot) -> Fleet:
+        """The fleet; files that did not change are not read as YAML again."""
+        apps, last = shipped_apps(self._templates), self._last
+        if last is not None and last[0] == snapshot and last[1] == apps:
+            return last[2]
+        fleet = parse(snapshot, apps, strict=False)
+        self._last = (snapshot, apps, fleet)  # one assignment: threads see the old or the new
+        return fleet
+
+    def _edit(self, change: Callable[[Snapshot, Fleet], Changes], *, despite: bool = False) -> Fleet:
+        """Change an inventory that is right; `despite` mistakes in other tenants' files where it is only what became of
+        this one."""
+        with writing(self.root):
+            before = Snapshot.take(self.root)
+            was = self._parse(before) if despite else parse(before, shipped_apps(self._templates))
+            changes, last = change(before, was), self._last
+            try:
+                fleet = self._parse(before.with_changes(changes))
+                _refuse_newly_wrong(was, fleet)
+            except InventoryMistakes as error:
+                self._last = last  # what was refused is nobody's inventory, and nothing is left out of it
+                raise InventoryMistakes(error.mistakes, hint="nothing was changed") from error
+            self._commit(before, changes)
+            return fleet
+
+    def _commit(self, before: Snapshot, changes: Changes) -> None:
+        """Write the changes, if the files are still those that the changes were made for."""
+        if Snapshot.take(self.root).digest != before.digest:
+            raise StateError(f"{self.root}: the inventory was changed by someone else meanwhile", hint="try again")
+        for name, content in changes.items():
+            if content is None:
+                remove_file(self.root / name)
+            else:
+                replace_file(self.root / name, content)
+
+
+def shipped_apps(templates: Iterable[Path]) -> dict[str, bytes]:
+    """The apps that come with the templates: name → content of its app.yaml; an earlier folder goes first."""
+    apps: dict[str, bytes] = {}
+    for folder in templates:
+        for path in sorted((folder / "compose").glob("*/app.yaml")):
+            if path.is_file():
+                apps.setdefault(path.parent.name, path.read_bytes())
+    return apps
+
+
+def _refuse_newly_wrong(before: Fleet, after: Fleet) -> None:
+    """InventoryMistakes when an edit makes a tenant unreadable or a host too full that was not."""
+    new = after.unreadable.keys() - before.unreadable.keys()
+    wrong = [mistake for name in new for mistake in after.unreadable[name].mistakes]
+    was_full = {item.place for item in before.full}  # what leaves a full host may leave it still too full
+    if wrong := [*wrong, *(item for item in after.full if item.place not in was_full)]:
+        raise InventoryMistakes(wrong)
+
+
+def _slots(snapshot: Snapshot) -> Slots:
+    """What the file says; the snapshot has been parsed before, so it is right."""
+    return read_slots(snapshot.files.get(SLOTS_FILE), [])

@@ -1,0 +1,157 @@
+"""The fleet: everything in one inventory, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import Field
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.base import Model
+from launchpad.fleet.model.dns import DnsProvider
+from launchpad.fleet.model.host import Caddy, Host, Operator
+from launchpad.fleet.model.recovery import RECOVERY, Recovery
+from launchpad.fleet.model.rollout import Rollout
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.model.tenant import Tenant, Value
+from launchpad.fleet.model.tier import Tier
+from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake
+from launchpad.fleet.words.names import PAST_NAMES, AppName, HostName, TargetName, TenantName, TierName, past
+from launchpad.fleet.words.nearest import nearest
+from launchpad.fleet.words.references import PublicKey, Recipient
+from launchpad.runner.slots import LAST_SLOT
+
+Found = TypeVar("Found")
+
+
+class Defaults(Model):
+    """launchpad.yaml: what holds for the whole fleet."""
+
+    operators: tuple[Operator, ...] = ()
+    """Who may operate every host that does not name its own operators."""
+    recipients: tuple[Recipient, ...] = ()
+    """Who can read the secrets beside the operators: age public keys that are no operator's own."""
+    recovery: Recovery | None = None
+    """The emergency kit's public keys: everything is sealed for it too, and every host lets it in."""
+    caddy: Caddy = Caddy()
+    dns: DnsProvider | None = None
+    """Who keeps the records of tenants' names. Without one, what they are to say is printed for a person."""
+    rollout: Rollout = Rollout()
+    """How `launchpad rollout` brings a new version to an app's tenants."""
+
+
+def readers(defaults: Defaults) -> tuple[Recipient, ...]:
+    """Who can read the secrets: the operators' recipients and the further ones, each once."""
+    own = [recipient for person in defaults.operators for recipient in person.recipients]
+    return tuple(dict.fromkeys([*own, *defaults.recipients]))
+
+
+def kit_recipients(defaults: Defaults) -> tuple[Recipient, ...]:
+    """Who can read everything that is sealed: the readers, and whoever holds the emergency kit."""
+    return (*readers(defaults), *((defaults.recovery.recipient,) if defaults.recovery else ()))
+
+
+def signers(defaults: Defaults) -> dict[str, tuple[PublicKey, ...]]:
+    """Who may sign a runner, or a change of a host's settings, the emergency kit too: person → signing keys."""
+    found = {str(person.name): person.signing_keys for person in defaults.operators if person.signing_keys}
+    return found | ({RECOVERY: (defaults.recovery.signing_key,)} if defaults.recovery else {})
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A tenant that is in the inventory and counts as none: its own file is wrong, or has what is another's too."""
+
+    mistakes: tuple[Mistake, ...]
+    tenant: Tenant | None = None
+    """As its file says, where only another tenant's file is in its way."""
+
+    def as_error(self) -> InventoryMistakes:
+        return InventoryMistakes(self.mistakes, hint="correct the file, then: launchpad check; other tenants go on")
+
+
+class Fleet(Model):
+    """What should exist. Every name in it resolves; every slot and domain has one owner; no host is over-committed."""
+
+    defaults: Defaults = Defaults()
+    hosts: Mapping[HostName, Host] = {}
+    apps: Mapping[AppName, App] = {}
+    tiers: Mapping[TierName, Tier] = {}
+    targets: Mapping[TargetName, Target] = {}
+    tenants: Mapping[TenantName, Tenant] = {}
+    highest_slot: int = 0
+    """The highest slot ever given, also to tenants that are gone."""
+    unreadable: Mapping[str, Unreadable] = Field(default={}, exclude=True)
+    """Tenants that are not among `tenants`, by the names of their files."""
+    full: tuple[Mistake, ...] = Field(default=(), exclude=True)
+    """Hosts whose tenants are promised more than there is, as two clones that each add some make them."""
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every tenant of the inventory, also those that cannot be read."""
+        return frozenset([*map(str, self.tenants), *self.unreadable])
+
+    def tenant(self, name: str) -> Tenant:
+        """The tenant; InventoryError with the nearest name when there is none, or with what is wrong with its file."""
+        if name in self.unreadable:
+            raise self.unreadable[name].as_error()
+        return _find(self.tenants, name, "tenant")
+
+    def host(self, name: str) -> Host:
+        """The host; InventoryError with the nearest name when there is none."""
+        return _find(self.hosts, name, "host")
+
+    def app(self, name: str) -> App:
+        """The app; InventoryError with the nearest name when there is none, or why it is a name of the past."""
+        if name in PAST_NAMES:
+            raise InventoryError(past(name), hint="write openclaw; launchpad import --help says how its data comes in")
+        return _find(self.apps, name, "app")
+
+    def tier(self, name: str) -> Tier:
+        """The tier; InventoryError with the nearest name when there is none."""
+        return _find(self.tiers, name, "tier")
+
+    def target(self, name: str) -> Target:
+        """The target; InventoryError with the nearest name when there is none."""
+        return _find(self.targets, name, "target")
+
+    def backup_targets(self, tenant: Tenant) -> tuple[Target, ...]:
+        """Where the tenant's backups go; none when its tier has no backups."""
+        backup = self.tiers[tenant.tier].backup
+        return tuple(self.targets[name] for name in backup.targets) if backup else ()
+
+    def tenants_of(self, host: str) -> tuple[Tenant, ...]:
+        """The host's tenants, by name."""
+        return tuple(self.tenants[name] for name in sorted(self.tenants) if self.tenants[name].host == host)
+
+    def variables(self, tenant: Tenant) -> dict[str, Value]:
+        """The tenant's variables with the app's defaults; a variable that has neither is absent."""
+        declared = self.apps[tenant.app].variables
+        defaults = {str(name): item.default for name, item in declared.items() if item.default is not None}
+        return defaults | {str(name): value for name, value in tenant.variables.items()}
+
+    @property
+    def next_slot(self) -> int:
+        """The slot of the next tenant; InventoryError when all have been given."""
+        slot = max([self.highest_slot, *(tenant.slot for tenant in self.tenants.values())], default=0) + 1
+        if slot > LAST_SLOT:
+            raise InventoryError(
+                f"all {LAST_SLOT} slots of this fleet have been given",
+                hint="launchpad init in another folder for another fleet",
+            )
+        return slot
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values; amounts as people write them."""
+        return self.model_dump(mode="json")
+
+
+def _find(records: Mapping[Any, Found], name: str, noun: str) -> Found:
+    found = records.get(name)
+    if found is None:
+        guess = nearest(name, records)
+        hint = f"did you mean {guess}?" if guess else f"launchpad {noun} list"
+        raise InventoryError(f"no {noun} {name} in the inventory", hint=hint)
+    return found

@@ -1,0 +1,110 @@
+"""What a right inventory still lacks before it can be deployed. Pure; `check` tells it, each operation refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.model.fleet import Fleet, readers, signers
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.words.names import SecretName, TenantName
+from launchpad.fleet.words.quantities import Size
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing that is still to do: about what, and what to type."""
+
+    about: str
+    what: str
+    hint: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The note as JSON."""
+        return asdict(self)
+
+
+def readiness(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]) -> list[Note]:
+    """Every such note; `secrets` are the names of those that each tenant has."""
+    return [*_keys(fleet), *_hosts(fleet), *_images(fleet), *_secrets(fleet, secrets)]
+
+
+def protected(fleet: Fleet) -> list[str]:
+    """The tenants whose tier has backups."""
+    return [str(name) for name, tenant in sorted(fleet.tenants.items()) if fleet.backup_targets(tenant)]
+
+
+def unprotected(fleet: Fleet) -> list[str]:
+    """The tenants whose tier has no backups."""
+    return [str(name) for name, tenant in sorted(fleet.tenants.items()) if not fleet.backup_targets(tenant)]
+
+
+def crowded(fleet: Fleet) -> list[Note]:
+    """The hosts that do not keep the memory of one clone free, of the largest tenant that is rehearsed there. No
+    mistake: tenants rarely take all that they are promised, and an upgrade that finds no memory is refused, not done
+    without a rehearsal."""
+    return [note for name in sorted(fleet.hosts) for note in _crowded(fleet, fleet.hosts[name])]
+
+
+def _crowded(fleet: Fleet, host: Host) -> Iterator[Note]:
+    promised = sum(fleet.tiers[tenant.tier].memory.mb for tenant in fleet.tenants_of(host.name))
+    free = host.resources.memory_for_tenants_mb - promised
+    sending = [name for name in sorted(fleet.hosts) if fleet.hosts[name].drill_host == host.name]
+    for name in ([] if host.drill_host else [str(host.name)]) + [str(name) for name in sending]:
+        clone = max((fleet.tiers[tenant.tier].memory.mb for tenant in fleet.tenants_of(name)), default=0)
+        if clone > free:
+            whose = "its" if name == host.name else f"{name}'s"
+            what = f"keeps {Size(max(free, 0))} of memory, and a clone of {whose} largest tenant may take {Size(clone)}"
+            hint = f"a drill_host with room for {name}, in inventory/hosts.yaml, or --rehearse-on HOST at an upgrade"
+            yield Note(f"host {host.name}", what, hint)
+
+
+def _keys(fleet: Fleet) -> list[Note]:
+    file = "launchpad.yaml"
+    notes = []
+    if not readers(fleet.defaults):
+        notes.append(Note(file, "no recipients: nobody could read a secret", "launchpad key show prints yours"))
+    if not signers(fleet.defaults):
+        notes.append(
+            Note(file, "no signing_keys: no runner would be taken", "launchpad key show prints your signing key")
+        )
+    return notes
+
+
+def _hosts(fleet: Fleet) -> list[Note]:
+    notes = []
+    for host in fleet.hosts.values():
+        if not host.operators:
+            hint = "launchpad key show prints your key; write it into launchpad.yaml under operators:"
+            notes.append(Note(f"host {host.name}", "no operators: nobody could log in", hint))
+        if not host.caddy.image.pinned:
+            hint = "launchpad app pin --caddy"
+            notes.append(Note(f"host {host.name}", "no digest for Caddy's image", hint))
+    return notes
+
+
+def _images(fleet: Fleet) -> list[Note]:
+    notes = []
+    for app, version in sorted({(tenant.app, tenant.version) for tenant in fleet.tenants.values()}):
+        try:
+            fleet.apps[app].images(version)
+        except InventoryError as error:
+            notes.append(Note(f"app {app}", error.message, error.hint))
+    return notes
+
+
+def _secrets(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]) -> list[Note]:
+    notes = []
+    for tenant in fleet.tenants.values():
+        present = secrets.get(tenant.name, ())
+        for spec in fleet.apps[tenant.app].secrets:
+            if spec.required and spec.name not in present:
+                verb = "rotate" if spec.generate else "set"
+                hint = f"launchpad secret {verb} {tenant.name} {spec.name}"
+                notes.append(Note(f"tenant {tenant.name}", f"no {spec.name}", hint))
+        known = {spec.name for spec in fleet.apps[tenant.app].secrets}
+        for name in sorted(set(present) - known):
+            hint = f"launchpad secret remove {tenant.name} {name}"
+            notes.append(Note(f"tenant {tenant.name}", f"{tenant.app} takes no secret {name}", hint))
+    return notes

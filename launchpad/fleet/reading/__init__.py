@@ -1,0 +1,1 @@
+"""From YAML files to a fleet, or to every mistake in the files. Pure."""

@@ -1,0 +1,256 @@
+"""What is wrong between files that are each right by themselves: names that lead nowhere, two owners, broken promises.
+
+Works on the trees as written, so that a tenant with one mistake in itself is still compared with all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.rollout import ALL, RingName
+from launchpad.fleet.model.tier import Tier
+from launchpad.fleet.reading.tree import Tree
+from launchpad.fleet.words.malformed import Malformed
+from launchpad.fleet.words.mistakes import Mistake, Place
+from launchpad.fleet.words.names import PAST_NAMES, Name
+from launchpad.fleet.words.nearest import nearest
+from launchpad.fleet.words.quantities import Size
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The records of an inventory as written, by name, right or wrong; None for a file that cannot be read."""
+
+    hosts: Mapping[str, Tree] | None
+    tiers: Mapping[str, Tree] | None
+    targets: Mapping[str, Tree] | None
+    apps: Mapping[str, Tree]
+    tenants: Mapping[str, Tree]
+    rings: tuple[str, ...] | None
+    """Those that tenants may name."""
+
+
+def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
+    """Every such mistake. `fleet` holds the records that are right by themselves; `gone`: slot → removed tenant."""
+    return [
+        *_unknown_names(trees),
+        *_unknown_drill_hosts(trees),
+        *_unknown_targets(trees),
+        *_unknown_versions(fleet, trees),
+        *_unknown_rings(trees),
+        *_two_owners(trees, gone),
+        *_two_addresses(trees),
+        *_variables(fleet, trees),
+        *_domains_of(fleet, trees),
+    ]
+
+
+def _unknown_names(trees: Trees) -> Iterator[Mistake]:
+    known = {"host": trees.hosts, "app": trees.apps, "tier": trees.tiers}
+    for tree in trees.tenants.values():
+        for noun, records in known.items():
+            named = tree.get(noun)
+            if records is None or named is None or not isinstance(named.value, str) or named.value in records:
+                continue
+            if Name.pattern.fullmatch(named.value) is None or named.value in PAST_NAMES:
+                continue  # no name at all, or no name for this: the model has said so
+            guess = nearest(named.value, records)
+            hint = f"did you mean {guess}?" if guess else _how_to_add(noun, named.value)
+            expected = f"one of {', '.join(sorted(records))}" if records else f"a {noun} of the inventory"
+            yield Mistake(named.place, f"unknown {noun} {named.value}", expected, hint)
+
+
+def _unknown_drill_hosts(trees: Trees) -> Iterator[Mistake]:
+    for name, tree in (trees.hosts or {}).items():
+        named = tree.get("drill_host")
+        if named is None or not isinstance(named.value, str) or named.value in (trees.hosts or {}):
+            continue
+        if Name.pattern.fullmatch(named.value) is None:
+            continue  # no name at all: the model has said so
+        others = sorted({*(trees.hosts or {})} - {name})
+        guess = nearest(named.value, others)
+        hint = f"did you mean {guess}?" if guess else _how_to_add("host", named.value)
+        expected = f"one of {', '.join(others)}" if others else "another host of the fleet"
+        yield Mistake(named.place, f"unknown drill_host {named.value}", expected, hint)
+
+
+def _unknown_targets(trees: Trees) -> Iterator[Mistake]:
+    if trees.targets is None or trees.tiers is None:
+        return
+    for tree in trees.tiers.values():
+        named = (tree.get("backup") or Tree(tree.place, {})).get("targets")
+        for index, target in enumerate(named.items() if named else ()):
+            if not isinstance(target.value, str) or Name.pattern.fullmatch(target.value) is None:
+                continue  # no name at all: the model has said so
+            if target.value in [item.value for item in (named.items() if named else ())[:index]]:
+                yield Mistake(target.place, f"target {target.value} appears twice", "each target once")
+            elif target.value not in trees.targets:
+                guess = nearest(target.value, trees.targets)
+                expected = (
+                    f"one of {', '.join(sorted(trees.targets))}" if trees.targets else "a target of the inventory"
+                )
+                hint = f"did you mean {guess}?" if guess else "add it to inventory/targets.yaml"
+                yield Mistake(target.place, f"unknown target {target.value}", expected, hint)
+
+
+def _how_to_add(noun: str, name: str) -> str:
+    commands = {"host": f"launchpad host add {name}", "tier": "add it to inventory/tiers.yaml"}
+    return commands.get(noun, f"add inventory/apps/{name}.yaml")
+
+
+def _unknown_versions(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    for tree in trees.tenants.values():
+        app, version = _app(fleet, tree), tree.get("version")
+        if app is None or version is None or not isinstance(version.value, str):
+            continue
+        known = [item.version for item in app.versions]
+        if version.value not in known:
+            hint = f"did you mean {guess}?" if (guess := nearest(version.value, known)) else ""
+            what = f"{app.name} has no version {version.value}"
+            yield Mistake(version.place, what, f"one of {', '.join(known)}", hint)
+
+
+def _unknown_rings(trees: Trees) -> Iterator[Mistake]:
+    for tree in trees.tenants.values():
+        named = tree.get("ring")
+        if trees.rings is None or named is None or not isinstance(named.value, str) or named.value in trees.rings:
+            continue
+        if named.value == ALL or RingName.pattern.fullmatch(named.value) is None:
+            continue  # no name of a ring: the model has said so
+        guess = nearest(named.value, trees.rings)
+        hint = f"did you mean {guess}?" if guess else "write it under rollout: rings: in launchpad.yaml"
+        expected = f"one of {', '.join(trees.rings)}" if trees.rings else "a ring of launchpad.yaml"
+        yield Mistake(named.place, f"unknown ring {named.value}", expected, hint)
+
+
+def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:
+    slots: dict[int, tuple[str, Place]] = {}
+    domains: dict[str, tuple[str, Place]] = {}
+    for name, tree in sorted(trees.tenants.items()):
+        slot = tree.get("slot")
+        if slot is not None and isinstance(slot.value, int) and not isinstance(slot.value, bool):
+            if slot.value in slots:
+                owner, where = slots[slot.value]
+                what = f"slot {slot.value} belongs to {owner} ({where})"
+                hint = f"launchpad tenant renumber {name}, or {owner}: the one that was never deployed"
+                yield Mistake(slot.place, what, "a slot of its own", hint)
+            elif gone.get(slot.value, name) != name:
+                what = f"slot {slot.value} belonged to {gone[slot.value]}, which is gone"
+                yield Mistake(slot.place, what, "a slot that was never given", f"launchpad tenant renumber {name}")
+            slots.setdefault(slot.value, (name, slot.place))
+        for domain in (tree.get("domains") or Tree(tree.place, ())).items():
+            if not isinstance(domain.value, str):
+                continue
+            owner, where = domains.setdefault(domain.value.lower(), (name, domain.place))
+            if owner != name:
+                yield Mistake(domain.place, f"domain {domain.value} belongs to {owner} ({where})", "each domain once")
+
+
+def _two_addresses(trees: Trees) -> Iterator[Mistake]:
+    owners: dict[tuple[object, object], tuple[str, Place]] = {}
+    for name, tree in (trees.hosts or {}).items():
+        address, port = tree.get("address"), tree.get("port")
+        if address is None:
+            continue
+        owner, where = owners.setdefault(
+            (str(address.value).lower(), port.value if port else 22), (name, address.place)
+        )
+        if owner != name:
+            what = f"address {address.value} belongs to {owner} ({where})"
+            yield Mistake(address.place, what, "an address of its own, or another port")
+
+
+def _variables(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    for name, tree in trees.tenants.items():
+        app = _app(fleet, tree)
+        if app is None:
+            continue
+        written = tree.get("variables") or Tree(tree.place, {})
+        for variable, value in written.entries().items():
+            place = written.keys[variable]
+            declared = _by_text(app.variables).get(variable)
+            if declared is None:
+                guess = nearest(variable, [str(key) for key in app.variables])
+                hint = f"did you mean {guess}?" if guess else _secret_hint(app, variable, name)
+                known = ", ".join(str(key) for key in app.variables)
+                yield Mistake(
+                    place, f"{app.name} takes no variable {variable}", f"one of {known}" if known else "", hint
+                )
+            elif isinstance(value.value, str | int | float | bool):
+                try:
+                    declared.parse(value.value)
+                except Malformed as error:
+                    yield Mistake(place, f"variables.{variable}: {error.what}", error.expected, error.hint)
+        for variable, declared in app.variables.items():
+            if declared.required and declared.default is None and variable not in written.entries():
+                yield Mistake(written.place, f"missing variable {variable}", declared.purpose or declared.type)
+
+
+def _secret_hint(app: App, variable: str, tenant: str) -> str:
+    secret = next((spec.name for spec in app.secrets if spec.name == variable.upper()), None)
+    return f"a secret never stands in this file: launchpad secret set {tenant} {secret}" if secret else ""
+
+
+def _domains_of(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    for tree in trees.tenants.values():
+        app, domains = _app(fleet, tree), tree.get("domains")
+        if app is None:
+            continue
+        if app.web is not None and (domains is None or domains.value == ()):
+            place = domains.place if domains else tree.place
+            yield Mistake(
+                place, "no domain", f"at least one: {app.name} is reached over HTTPS", "domains: [name.example.com]"
+            )
+        if app.web is None and domains is not None and domains.items():
+            yield Mistake(domains.place, f"domains for {app.name}, which has no web", "no domains")
+
+
+def over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
+    """Hosts whose tenants are promised more than there is: what runs goes on, and nobody comes."""
+    written = trees.hosts or {}
+    for name, host in fleet.hosts.items():
+        tiers = [tier for tree in trees.tenants.values() if (tier := _tier_on(fleet, tree, name)) is not None]
+        resources = host.resources
+        place = written[name].place_of(("resources", "memory"))
+        yield from _too_much(
+            place, f"host {name}: memory", sum(t.memory.mb for t in tiers), resources.memory_for_tenants_mb
+        )
+        place = written[name].place_of(("resources", "disk"))
+        yield from _too_much(place, f"host {name}: disk", sum(t.disk.mb for t in tiers), resources.disk_for_tenants_mb)
+        dedicated = sum(tier.cpus for tier in tiers if tier.kind == "dedicated")
+        shared = sum(tier.cpus for tier in tiers if tier.kind == "shared") / resources.cpu_overcommit
+        if dedicated + shared > resources.cpus + 1e-6:
+            place = written[name].place_of(("resources", "cpus"))
+            what = f"host {name}: its {len(tiers)} tenants are promised {dedicated + shared:g} CPUs"
+            expected = f"at most {resources.cpus:g} (shared tiers count 1/{resources.cpu_overcommit:g})"
+            yield Mistake(place, what, expected, "move a tenant to another host")
+
+
+def _too_much(place: Place, subject: str, promised: int, available: int) -> Iterator[Mistake]:
+    if promised > available:
+        expected = f"at most {Size(available)} after what the host keeps"
+        yield Mistake(place, f"{subject} is promised {Size(promised)}", expected, "move a tenant to another host")
+
+
+def _tier_on(fleet: Fleet, tree: Tree, host: str) -> Tier | None:
+    """The tier of a tenant that is on the host."""
+    named_host, named_tier = tree.get("host"), tree.get("tier")
+    if named_host is None or named_tier is None or named_host.value != host:
+        return None
+    return _by_text(fleet.tiers).get(str(named_tier.value))
+
+
+def _app(fleet: Fleet, tree: Tree) -> App | None:
+    named = tree.get("app")
+    return _by_text(fleet.apps).get(str(named.value)) if named is not None else None
+
+
+def _by_text(records: Mapping[Any, Found]) -> Mapping[str, Found]:
+    """The same mapping, asked with texts that may be no names at all."""
+    return records

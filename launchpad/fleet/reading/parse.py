@@ -1,0 +1,205 @@
+"""From a snapshot of files to the fleet that they describe, or to every mistake in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from launchpad.fleet.model.app import App
+from launchpad.fleet.model.base import Model
+from launchpad.fleet.model.fleet import Defaults, Fleet, Unreadable
+from launchpad.fleet.model.host import Host, Storage
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.model.tier import Tier
+from launchpad.fleet.reading.extend import extend_all
+from launchpad.fleet.reading.judge import Trees, judge, over_committed
+from launchpad.fleet.reading.slots_file import SLOTS_FILE, read_slots
+from launchpad.fleet.reading.snapshot import DNS_SECRETS, INVENTORY, SECRETS, SETTINGS_FILE, TARGET_SECRETS, Snapshot
+from launchpad.fleet.reading.tree import CONFLICT, Tree, read_tree
+from launchpad.fleet.reading.tree import Unreadable as NotYaml
+from launchpad.fleet.reading.validate import validate
+from launchpad.fleet.words.malformed import Malformed
+from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
+from launchpad.fleet.words.names import AppName, HostName, Name, TargetName, TenantName, TierName
+
+HOSTS_FILE = f"{INVENTORY}/hosts.yaml"
+TIERS_FILE = f"{INVENTORY}/tiers.yaml"
+TARGETS_FILE = f"{INVENTORY}/targets.yaml"
+APPS = f"{INVENTORY}/apps"
+TENANTS = f"{INVENTORY}/tenants"
+READ = frozenset({APPS, TENANTS, SECRETS, TARGET_SECRETS, DNS_SECRETS})
+"""The folders whose .yaml files something reads."""
+
+Named = TypeVar("Named", bound=Name)
+Record = TypeVar("Record", bound=Model)
+
+
+def parse(snapshot: Snapshot, shipped_apps: Mapping[str, bytes], *, strict: bool = True) -> Fleet:
+    """The fleet; InventoryMistakes with every mistake when it is not right. `shipped_apps`: name → its app.yaml. Unless
+    it is `strict`, mistakes in tenants' own files make only these tenants unreadable."""
+    return _Parser(snapshot, shipped_apps).parse(strict=strict)
+
+
+@dataclass
+class _Parser:
+    snapshot: Snapshot
+    shipped_apps: Mapping[str, bytes]
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def parse(self, *, strict: bool) -> Fleet:
+        self.mistakes += self.snapshot.mistakes
+        self._refuse_strangers()
+        defaults_tree = self._tree(SETTINGS_FILE)
+        hosts_tree, tiers_tree = self._tree(HOSTS_FILE), self._tree(TIERS_FILE)
+        targets_tree = self._tree(TARGETS_FILE)
+        settings = validate(Defaults, defaults_tree, self.mistakes)
+        trees = Trees(
+            hosts=None if hosts_tree.value is None else hosts_tree.entries(),
+            tiers=None if tiers_tree.value is None else tiers_tree.entries(),
+            targets=None if targets_tree.value is None else targets_tree.entries(),
+            apps=self._app_trees(),
+            tenants={name: self._tree(f"{TENANTS}/{name}.yaml") for name in self._stems(TENANTS)},
+            rings=settings.rollout.names if settings else None,
+        )
+        defaults = settings or Defaults()
+        hosts = self._records(Host, HostName, hosts_tree.entries(), hosts_tree.keys)
+        tiers = self._records(Tier, TierName, tiers_tree.entries(), tiers_tree.keys)
+        targets = self._records(Target, TargetName, targets_tree.entries(), targets_tree.keys)
+        apps = self._records(App, AppName, trees.apps, _files(APPS, trees.apps))
+        tenants = self._records(Tenant, TenantName, trees.tenants, _files(TENANTS, trees.tenants))
+        slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
+        if strict and CONFLICT.search(self.snapshot.files.get(SLOTS_FILE, b"").decode(errors="replace")):
+            expected, hint = "the higher number, and all that is gone", f"edit it, then: git add {SLOTS_FILE}"
+            self.mistakes.append(Mistake(Place(SLOTS_FILE), "a conflict that Git left", expected, hint))
+        hosts = {name: _completed(host, defaults) for name, host in hosts.items()}
+        fleet = Fleet(
+            defaults=defaults,
+            hosts=hosts,
+            apps=apps,
+            tiers=tiers,
+            targets=targets,
+            tenants=tenants,
+            highest_slot=max(slots.highest, *(_slot(tree) for tree in trees.tenants.values()), 0),
+        )
+        self.mistakes += judge(fleet, trees, slots.gone)
+        full = tuple(over_committed(fleet, trees))
+        if not self.mistakes and not full:
+            return fleet
+        unreadable = _unreadable(self.mistakes, fleet, trees.tenants)
+        if strict or unreadable is None:
+            raise InventoryMistakes([*self.mistakes, *full])
+        rest = {name: tenant for name, tenant in tenants.items() if name not in unreadable}
+        return fleet.model_copy(update={"tenants": rest, "unreadable": unreadable, "full": full})
+
+    def _tree(self, file: str) -> Tree:
+        content = self.snapshot.files.get(file)
+        if content is None:
+            return Tree(Place(file), {})
+        try:
+            tree = read_tree(file, content)
+        except NotYaml as error:
+            self.mistakes += error.mistakes
+            return Tree(Place(file), None)
+        if not isinstance(tree.value, dict):
+            self.mistakes.append(Mistake(tree.place, "not a mapping", "lines of key: value"))
+            return Tree(tree.place, None)
+        return tree
+
+    def _app_trees(self) -> dict[str, Tree]:
+        shipped: dict[str, Tree] = {}
+        for name, content in self.shipped_apps.items():
+            try:
+                shipped[name] = read_tree(f"templates/compose/{name}/app.yaml", content)
+            except NotYaml as error:
+                self.mistakes += error.mistakes
+        own = {name: self._tree(f"{APPS}/{name}.yaml") for name in self._stems(APPS)}
+        return extend_all(own, shipped, self.mistakes)
+
+    def _records(
+        self, kind: type[Record], name_kind: type[Named], trees: Mapping[str, Tree], names_at: Mapping[str, Place]
+    ) -> dict[Named, Record]:
+        """The records that are right; what is wrong with the others is in the mistakes."""
+        records: dict[Named, Record] = {}
+        for text, tree in trees.items():
+            place = names_at[text]
+            try:
+                name = name_kind(text)
+            except Malformed as error:
+                self.mistakes.append(Mistake(place, error.what, error.expected, error.hint))
+                continue
+            if tree.value is None:
+                if place.line:  # a whole file that is None has been told of
+                    self.mistakes.append(Mistake(place, f"{name} is empty", "lines of key: value"))
+                continue
+            record = validate(kind, tree, self.mistakes, name=name)
+            if record is not None:
+                records[name] = record
+        return records
+
+    def _stems(self, folder: str) -> list[str]:
+        paths = [PurePosixPath(name) for name in self.snapshot.files]
+        return sorted(path.stem for path in paths if str(path.parent) == folder and path.suffix == ".yaml")
+
+    def _refuse_strangers(self) -> None:
+        """A file that nothing reads is most likely one that was meant to be read."""
+        for name in self.snapshot.files:
+            path = PurePosixPath(name)
+            known = name in {SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, TARGETS_FILE, SLOTS_FILE}
+            if known or (path.suffix == ".yaml" and str(path.parent) in READ):
+                continue
+            hint = f"rename it to {path.with_suffix('.yaml').name}" if path.suffix in {".yml", ".json"} else ""
+            expected = "hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml, tenants/TENANT.yaml"
+            self.mistakes.append(Mistake(Place(name), "nothing reads this file", expected, hint))
+
+
+def _unreadable(mistakes: Iterable[Mistake], fleet: Fleet, trees: Mapping[str, Tree]) -> dict[str, Unreadable] | None:
+    """The tenants that are out because of these mistakes; None when one is in another file than a tenant's. Of two that
+    have the same slot or domain both are: which one is right cannot be told here."""
+    found: dict[str, list[Mistake]] = {}
+    for mistake in mistakes:
+        path = PurePosixPath(mistake.place.file)
+        if str(path.parent) != TENANTS:
+            return None
+        name = path.name if path.suffix != ".yaml" and path.stem in trees else path.stem
+        found.setdefault(name, []).append(mistake)
+    for name in [*found]:
+        mine = _claims(trees.get(name))
+        for other, tree in trees.items():
+            if other not in found and mine & _claims(tree):
+                found[other] = found[name]
+    tenants = {str(name): tenant for name, tenant in fleet.tenants.items()}
+    return {name: Unreadable(tuple(told), tenants.get(name)) for name, told in found.items()}
+
+
+def _claims(tree: Tree | None) -> Set[object]:
+    """What no other tenant may have: the slot and the domains, as they are written."""
+    if tree is None:
+        return set()
+    domains = tree.get("domains")
+    written = [item.value for item in domains.items()] if domains is not None else []
+    return {_slot(tree) or None, *(item.lower() for item in written if isinstance(item, str))} - {None}
+
+
+def _slot(tree: Tree) -> int:
+    """The slot that is written; 0 for none."""
+    slot = tree.get("slot")
+    return slot.value if slot is not None and type(slot.value) is int else 0
+
+
+def _files(folder: str, names: Iterable[str]) -> dict[str, Place]:
+    return {name: Place(f"{folder}/{name}.yaml") for name in names}
+
+
+def _completed(host: Host, defaults: Defaults) -> Host:
+    """The host with what launchpad.yaml says for every host, where it says nothing itself."""
+    own = {name: getattr(host.caddy, name) for name in host.caddy.model_fields_set}
+    return host.model_copy(
+        update={
+            "operators": host.operators or defaults.operators,
+            "caddy": defaults.caddy.model_copy(update=own),
+            "storage": host.storage or Storage(loop=host.resources.disk),
+        }
+    )

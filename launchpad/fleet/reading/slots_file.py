@@ -1,0 +1,82 @@
+"""The file that remembers which slots were given: a number is never another tenant's, even when its owner is gone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import yaml
+
+from launchpad.fleet.reading.snapshot import INVENTORY
+from launchpad.fleet.words.mistakes import Mistake, Place
+from launchpad.fleet.words.names import TenantName
+from launchpad.runner.slots import LAST_SLOT
+
+SLOTS_FILE = f"{INVENTORY}/slots.yaml"
+_HEADER = "# Written by launchpad. The highest slot ever given, and the tenants that are gone with theirs.\n"
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The highest slot ever given by `tenant add`, and slot → name of the tenants that were removed."""
+
+    highest: int = 0
+    gone: Mapping[int, str] = field(default_factory=dict)
+
+    def given(self, slot: int) -> Slots:
+        """After a tenant got the slot."""
+        return Slots(max(self.highest, slot), self.gone)
+
+    def freed(self, slot: int, name: TenantName) -> Slots:
+        """After the tenant that had the slot is gone."""
+        return Slots(max(self.highest, slot), {**self.gone, slot: str(name)})
+
+    def as_yaml(self) -> bytes:
+        """The file's content."""
+        record = {"highest": self.highest, "gone": dict(sorted(self.gone.items()))}
+        return (_HEADER + yaml.safe_dump(record, sort_keys=False)).encode()
+
+
+def read_slots(content: bytes | None, mistakes: list[Mistake]) -> Slots:
+    """The file's content, nothing when there is none; what is wrong with it goes to the mistakes. Of a conflict that
+    Git left both sides count: a slot that either gave is given."""
+    one, other = (_read(side, mistakes) for side in _sides(content))
+    return Slots(max(one.highest, other.highest), {**one.gone, **other.gone})
+
+
+def _sides(content: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """The file as each side of its conflicts has it; twice the same where it has none."""
+    if content is None or re.search(rb"^<<<<<<< ", content, re.MULTILINE) is None:
+        return content, content
+    sides: tuple[list[bytes], list[bytes]] = ([], [])
+    into: tuple[int, ...] = (0, 1)
+    for line in content.splitlines(keepends=True):
+        marks = {b"<<<<<<<": (0,), b"|||||||": (), b"=======": (1,), b">>>>>>>": (0, 1)}
+        if line[:7] in marks:
+            into = marks[line[:7]]
+            continue
+        for side in into:
+            sides[side].append(line)
+    return b"".join(sides[0]), b"".join(sides[1])
+
+
+def _read(content: bytes | None, mistakes: list[Mistake]) -> Slots:
+    if content is None:
+        return Slots()
+    place = Place(SLOTS_FILE, 1)
+    hint = "take the file's last good version from Git"
+    try:
+        record = yaml.load(content, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError):
+        mistakes.append(Mistake(place, "not the file that launchpad writes", "highest: and gone:", hint))
+        return Slots()
+    if not isinstance(record, dict) or set(record) != {"highest", "gone"}:
+        mistakes.append(Mistake(place, "not the file that launchpad writes", "highest: and gone:", hint))
+        return Slots()
+    highest, gone = record["highest"], record["gone"]
+    right = type(highest) is int and 0 <= highest <= LAST_SLOT and isinstance(gone, dict)
+    if not right or not all(type(slot) is int and isinstance(name, str) for slot, name in gone.items()):
+        mistakes.append(Mistake(place, "not the file that launchpad writes", "slots as whole numbers", hint))
+        return Slots()
+    return Slots(highest, gone)

@@ -1,0 +1,1 @@
+"""Secrets at rest: sealed with age, one file a tenant; and an operator's keys."""

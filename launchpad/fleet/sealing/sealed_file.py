@@ -1,0 +1,106 @@
+"""The file with a tenant's sealed secrets: written and read by programs only.
+
+ANTHROPIC_API_KEY:
+  version: 2
+  recipients: 0123456789abcdef
+  value: |
+    -----BEGIN AGE ENCRYPTED FILE-----
+    …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from launchpad.fleet.sealing.age import ARMOR
+from launchpad.fleet.words.malformed import Malformed
+from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
+from launchpad.fleet.words.names import SecretName
+
+LARGEST_FILE = 8 * 1024 * 1024
+_HEADER = "# Written by launchpad, sealed with age. To change a value: launchpad secret set TENANT NAME\n"
+_EXPECTED = "version, recipients and value, as launchpad writes them"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A secret at rest. A removed one keeps its version, so that no later value ever has the same one."""
+
+    version: int
+    recipients: str
+    """Names the set of recipients that it is sealed for."""
+    value: str | None
+    """Armored age; None when it was removed."""
+
+    def removed(self) -> Entry:
+        """What stays of it."""
+        return Entry(self.version, "", None)
+
+
+def write_entries(entries: Mapping[SecretName, Entry]) -> bytes:
+    """The file's content."""
+    record = {str(name): _as_record(entries[name]) for name in sorted(entries)}
+    return (_HEADER + yaml.dump(record, Dumper=_Dumper, sort_keys=False, width=4096)).encode()
+
+
+def read_entries(file: str, content: bytes) -> dict[SecretName, Entry]:
+    """The entries; InventoryMistakes when it is not a file that launchpad wrote."""
+    hint = "take the file's last good version from Git"
+    try:
+        if len(content) > LARGEST_FILE:
+            raise ValueError
+        record = yaml.load(content, Loader=yaml.CSafeLoader) or {}
+    except (yaml.YAMLError, ValueError) as error:  # UnicodeDecodeError is a ValueError
+        mark = getattr(error, "problem_mark", None)
+        place = Place(file, mark.line + 1 if mark else 1)
+        raise InventoryMistakes([Mistake(place, "not the file that launchpad writes", _EXPECTED, hint)]) from None
+    mistakes: list[Mistake] = []
+    entries: dict[SecretName, Entry] = {}
+    for name, item in record.items() if isinstance(record, dict) else [("", record)]:
+        try:
+            entries[SecretName(str(name))] = _as_entry(item)
+        except Malformed as error:
+            place = Place(file, _line_of(content, name))
+            mistakes.append(Mistake(place, error.what, error.expected, error.hint or hint))
+    if mistakes:
+        raise InventoryMistakes(mistakes)
+    return entries
+
+
+def _as_entry(item: object) -> Entry:
+    if not isinstance(item, dict) or not {"version"} <= set(item) <= {"version", "recipients", "value", "removed"}:
+        raise Malformed("not a sealed secret", expected=_EXPECTED)
+    version, recipients, value = item["version"], item.get("recipients", ""), item.get("value")
+    if type(version) is not int or version < 1 or not isinstance(recipients, str):
+        raise Malformed("not a sealed secret", expected=_EXPECTED)
+    if (value is None) != (item.get("removed") is True):
+        raise Malformed("not a sealed secret", expected=_EXPECTED)
+    if value is not None and not (isinstance(value, str) and value.startswith(ARMOR)):
+        hint = "whoever can read this file has seen it: get a new one, then launchpad secret set"
+        raise Malformed("a value that is not sealed", expected="armored age", hint=hint)
+    return Entry(version, recipients, value)
+
+
+def _as_record(entry: Entry) -> dict[str, object]:
+    if entry.value is None:
+        return {"version": entry.version, "removed": True}
+    return {"version": entry.version, "recipients": entry.recipients, "value": _Block(entry.value)}
+
+
+def _line_of(content: bytes, name: object) -> int:
+    prefix = f"{name}:".encode()
+    return next((number for number, line in enumerate(content.splitlines(), 1) if line.startswith(prefix)), 1)
+
+
+class _Block(str):
+    """A text that is written on lines of its own."""
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+_Dumper.add_representer(_Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|"))

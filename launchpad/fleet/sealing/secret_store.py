@@ -1,0 +1,168 @@
+"""Where secrets are kept: sealed for every recipient of the fleet, one file a tenant, safe to commit to Git."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from launchpad.errors import InventoryError, StateError
+from launchpad.fleet.keeping.files import replace_file, writing
+from launchpad.fleet.model.app import App
+from launchpad.fleet.reading.snapshot import SECRETS
+from launchpad.fleet.sealing.age import Identity, digest_of_recipients, seal
+from launchpad.fleet.sealing.sealed_file import Entry, read_entries, write_entries
+from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
+from launchpad.fleet.words.names import Name, SecretName
+from launchpad.fleet.words.references import Recipient
+from launchpad.fleet.words.secret import Secret
+
+
+class SecretStore(Protocol):
+    """What every keeper of secrets promises; a change happens whole or not at all."""
+
+    def owners(self) -> tuple[Name, ...]:
+        """Whose secrets are kept here, by name."""
+
+    def versions(self, owner: Name) -> dict[SecretName, int]:
+        """The version of each secret that the owner, a tenant or a target, has; needs no key."""
+
+    def reveal(self, owner: Name) -> dict[SecretName, tuple[int, Secret]]:
+        """Each secret's version and value; StateError when this operator cannot read one."""
+
+    def set(self, owner: Name, name: SecretName, value: Secret) -> int:
+        """Keep the value and return its version: a new one, unless the value is what it was."""
+
+    def remove(self, owner: Name, name: SecretName) -> None:
+        """Forget the value; StateError when there is none."""
+
+    def remove_tenant(self, owner: Name) -> None:
+        """Forget all of the owner's values."""
+
+    def generate_missing(self, owner: Name, app: App) -> dict[SecretName, int]:
+        """Make the tokens that the app wants generated and the tenant has not; the versions of those made."""
+
+    def stale(self, owner: Name) -> tuple[SecretName, ...]:
+        """The secrets that are sealed for others than the fleet's present recipients."""
+
+    def reseal(self, owner: Name) -> tuple[SecretName, ...]:
+        """Seal the stale ones for the present recipients, their versions unchanged; the names of those sealed."""
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """What is wrong with how secrets are kept, of any tenant."""
+
+
+class FolderSecrets:
+    """The secrets in inventory/secrets/TENANT.yaml of a workspace, or another folder's of other owners."""
+
+    def __init__(
+        self, root: Path, *, recipients: Callable[[], Iterable[Recipient]], identity: Path, folder: str = SECRETS
+    ) -> None:
+        self.root = root
+        self.folder = folder
+        self._recipients = recipients
+        self._identity = Identity(identity)
+
+    def owners(self) -> tuple[Name, ...]:
+        return tuple(Name(path.stem) for path in sorted((self.root / self.folder).glob("*.yaml")))
+
+    def versions(self, owner: Name) -> dict[SecretName, int]:
+        return {name: entry.version for name, entry in self._read(owner).items() if entry.value is not None}
+
+    def reveal(self, owner: Name) -> dict[SecretName, tuple[int, Secret]]:
+        return {
+            name: (entry.version, self._identity.open(entry.value, what=f"{owner}: {name}"))
+            for name, entry in self._read(owner).items()
+            if entry.value is not None
+        }
+
+    def set(self, owner: Name, name: SecretName, value: Secret) -> int:
+        with writing(self.root):
+            entries = self._read(owner)
+            before = entries.get(name)
+            if before is not None and self._holds(before, value):
+                return before.version
+            version = before.version + 1 if before else 1
+            self._write(owner, {**entries, name: self._sealed(version, value)})
+            return version
+
+    def remove(self, owner: Name, name: SecretName) -> None:
+        with writing(self.root):
+            entries = self._read(owner)
+            before = entries.get(name)
+            if before is None or before.value is None:
+                raise StateError(f"{owner} has no secret {name}", hint=f"launchpad secret list {owner}")
+            self._write(owner, {**entries, name: before.removed()})
+
+    def remove_tenant(self, owner: Name) -> None:
+        with writing(self.root):
+            entries = self._read(owner)
+            if entries:
+                self._write(owner, {name: entry.removed() for name, entry in entries.items()})
+
+    def generate_missing(self, owner: Name, app: App) -> dict[SecretName, int]:
+        present = self.versions(owner)
+        return {
+            spec.name: self.set(owner, spec.name, Secret.generated(spec.generate))
+            for spec in app.secrets
+            if spec.generate is not None and spec.name not in present
+        }
+
+    def stale(self, owner: Name) -> tuple[SecretName, ...]:
+        present = digest_of_recipients(self._recipients())
+        entries = self._read(owner).items()
+        return tuple(name for name, entry in entries if entry.value is not None and entry.recipients != present)
+
+    def reseal(self, owner: Name) -> tuple[SecretName, ...]:
+        with writing(self.root):
+            stale = self.stale(owner)
+            entries = self._read(owner)
+            for name in stale:
+                before = entries[name]
+                assert before.value is not None
+                value = self._identity.open(before.value, what=f"{owner}: {name}")
+                entries[name] = self._sealed(before.version, value)
+            if stale:
+                self._write(owner, entries)
+            return stale
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        found: list[Mistake] = []
+        for path in sorted((self.root / self.folder).glob("*.yaml")):
+            try:
+                self._read(Name(path.stem))
+            except InventoryMistakes as error:
+                found += error.mistakes
+            except InventoryError as error:
+                place = Place(path.relative_to(self.root).as_posix())
+                found.append(Mistake(place, error.message, hint=error.hint))
+        return tuple(found)
+
+    def _path(self, owner: Name) -> Path:
+        return self.root / self.folder / f"{Name(owner)}.yaml"
+
+    def _read(self, owner: Name) -> dict[SecretName, Entry]:
+        path = self._path(owner)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise InventoryError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+        return read_entries(path.relative_to(self.root).as_posix(), content)
+
+    def _write(self, owner: Name, entries: Mapping[SecretName, Entry]) -> None:
+        replace_file(self._path(owner), write_entries(entries))
+
+    def _sealed(self, version: int, value: Secret) -> Entry:
+        recipients = tuple(self._recipients())
+        return Entry(version, digest_of_recipients(recipients), seal(value, recipients))
+
+    def _holds(self, entry: Entry, value: Secret) -> bool:
+        """Whether the entry has this very value for the present recipients, as far as this operator can tell."""
+        if entry.value is None or entry.recipients != digest_of_recipients(self._recipients()):
+            return False
+        try:
+            return self._identity.open(entry.value, what="") == value
+        except StateError:
+            return False

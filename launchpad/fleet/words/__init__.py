@@ -1,0 +1,1 @@
+"""Texts that people write, each parsed once and then safe: names, amounts, references, secrets; and mistakes."""
