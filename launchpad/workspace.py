@@ -20,7 +20,7 @@ from launchpad.fleet.model.fleet import kit_recipients
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.reading.snapshot import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.sealing.secret_store import FolderSecrets, SecretStore
-from launchpad.journal import BegunFolder
+from launchpad.journal.begun import BegunFolder
 from launchpad.runner.protocol import Inventory
 from launchpad.settings import Settings
 

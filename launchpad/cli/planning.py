@@ -12,7 +12,7 @@ from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
-    from launchpad.plan import FleetPlan
+    from launchpad.plan.fleet_plan import FleetPlan
 
 MOST_LINES = 60
 """Of one file's diff, for people."""

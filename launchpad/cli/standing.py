@@ -12,7 +12,7 @@ from launchpad.cli.output import Table
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.journal import ByItself, Entry
+    from launchpad.journal.entries import ByItself, Entry
     from launchpad.operations.observation.logs import LogLine
     from launchpad.operations.observation.status import Status
     from launchpad.plan.observed import FindingSeen, HostSeen
@@ -111,7 +111,7 @@ def _long_table(found: Status, session: Session) -> Table:
 
 def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
     """Whatever is to be said of single tenants and hosts, below the table."""
-    from launchpad.plan import HostSeen
+    from launchpad.plan.observed import HostSeen
 
     for item in found.tenants:
         for remark in item.remarks if item.state != "unreachable" else ():
@@ -339,7 +339,7 @@ def history(
 
 def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:
     from launchpad.cli.wording import short_moment
-    from launchpad.journal import ByItself
+    from launchpad.journal.entries import ByItself
 
     if isinstance(entry, ByItself):
         return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.message, entry.who, "", ""
@@ -353,7 +353,7 @@ def _kind(entry: Entry) -> str:
 
 def _with_steps(entry: Entry | ByItself) -> str:
     from launchpad.cli.wording import lasted, moment
-    from launchpad.journal import ByItself
+    from launchpad.journal.entries import ByItself
 
     if isinstance(entry, ByItself):
         subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host

@@ -13,7 +13,9 @@ from launchpad.runner.cell import environment, place_files, project, put_record,
 from launchpad.runner.descent import check_descent
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
-from launchpad.runner.judge import Neighbour, judge_compose, judge_release, judge_site
+from launchpad.runner.judge.compose import judge_compose
+from launchpad.runner.judge.release import Neighbour, judge_release
+from launchpad.runner.judge.site import judge_site
 from launchpad.runner.limits import MOST_SECRET_BYTES
 from launchpad.runner.protocol import Refused, Release, digest_of, inventory_from_json, release_from_json
 from launchpad.runner.slots import is_tenant_name

@@ -115,7 +115,7 @@ def _make_secrets(host: Host, release: Release, uid: int) -> None:
 def _start(host: Host, release: Release) -> None:
     """The clone's containers, in a network of their own that has no way out. What Compose makes of the release is
     judged here too: its files may have been changed since."""
-    from launchpad.runner.judge import judge_compose  # late: most that is carried out rehearses nothing
+    from launchpad.runner.judge.compose import judge_compose  # late: most that is carried out rehearses nothing
 
     tenant, slot = release.tenant, release.slot
     folder = paths.release(tenant, release.short)

@@ -13,7 +13,7 @@ from launchpad.runner.deploy import KEPT_BEFORE, check_replaces, check_secrets, 
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
-from launchpad.runner.judge import judge_release
+from launchpad.runner.judge.release import judge_release
 from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.standing import deployed
 

@@ -9,7 +9,7 @@ from launchpad.runner import paths
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.generations import LEAST_ROOM, MEGABYTE, REHEARSAL
 from launchpad.runner.host import Host
-from launchpad.runner.judge import judge_volumes
+from launchpad.runner.judge.volumes import judge_volumes
 from launchpad.runner.plan import Seen, runs
 from launchpad.runner.protocol import MOST_REHEARSED_AGE, Refused, Release
 from launchpad.runner.standing import deployed

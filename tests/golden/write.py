@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from launchpad.render import TemplateSource, render_caddyfile
+from launchpad.render.caddyfile import render_caddyfile
+from launchpad.render.templates import TemplateSource
 from launchpad.runner.protocol import release_as_json
 from tests.render.example import TEMPLATES, fleet_of, rendered
 from tests.render.tools import adapt, compose_command, resolve

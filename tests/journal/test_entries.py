@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError
-from launchpad.journal import entry_from_json, newest_first
+from launchpad.journal.entries import entry_from_json, newest_first
 
 WHOLE: dict[str, Any] = {
     "id": "op-1",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from launchpad.plan import HostSeen, TenantSeen, Wanted
-from launchpad.plan.observed import ProbeSeen
+from launchpad.plan.observed import HostSeen, ProbeSeen, TenantSeen
+from launchpad.plan.wanted import Wanted
 
 VERSIONS = ("1.0.0", "1.1.0", "2.0.0")
 

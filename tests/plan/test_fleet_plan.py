@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchpad.errors import HostError, InventoryError
-from launchpad.plan import FleetPlan, plan_changes
+from launchpad.plan.fleet_plan import FleetPlan, plan_changes
 from launchpad.plan.observed import TenantSeen
 from launchpad.plan.wanted import Wanted
 from tests.plan.seen import has, host, probe, want

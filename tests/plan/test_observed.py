@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError
-from launchpad.plan import host_from_reply
+from launchpad.plan.observed import host_from_reply
 from tests.operations.places import observed
 
 

@@ -13,8 +13,7 @@ from launchpad.errors import HostError, LaunchpadError
 from launchpad.fleet.model.rollout import Reach, Ring
 from launchpad.fleet.model.rollout import Rollout as Settings
 from launchpad.fleet.words.quantities import Duration
-from launchpad.plan import HostSeen, TenantSeen
-from launchpad.plan.observed import ProbeSeen
+from launchpad.plan.observed import HostSeen, ProbeSeen, TenantSeen
 from launchpad.plan.rollout import (
     BACK,
     FORTH,

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError, InventoryError
-from launchpad.plan import standings
 from launchpad.plan.observed import TenantSeen
-from launchpad.plan.standing import STATES, STILL, TROUBLE
+from launchpad.plan.standing import STATES, STILL, TROUBLE, standings
 from launchpad.plan.wanted import Wanted
 from tests.plan.seen import has, host, probe, want
 

@@ -10,7 +10,8 @@ from launchpad.fleet.keeping.store import shipped_apps
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.reading.parse import parse
 from launchpad.fleet.reading.snapshot import Snapshot
-from launchpad.render import Rendered, TemplateSource, render_release
+from launchpad.render.release import Rendered, render_release
+from launchpad.render.templates import TemplateSource
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"

@@ -12,8 +12,10 @@ import pytest
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.model.fleet import Fleet
-from launchpad.render import Rendered
-from launchpad.runner.judge import judge_compose, judge_release, judge_site
+from launchpad.render.release import Rendered
+from launchpad.runner.judge.compose import judge_compose
+from launchpad.runner.judge.release import judge_release
+from launchpad.runner.judge.site import judge_site
 from tests.render.example import fleet_of, rendered
 from tests.render.test_quoting import HOSTILE
 from tests.render.tools import adapt, compose_command, resolve

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from launchpad.errors import InventoryError
-from launchpad.render import TemplateSource, render_release
+from launchpad.render.release import render_release
+from launchpad.render.templates import TemplateSource
 from launchpad.render.values import values_of
-from launchpad.runner.judge import judge_release
+from launchpad.runner.judge.release import judge_release
 from launchpad.runner.protocol import digest_of, release_as_json, release_from_json
 from tests.render.example import SECRETS, TEMPLATES, TEXTS, beacon_app, fleet_of, rendered
 

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 from benchkit.ports import free_port
 
-from launchpad.render import TemplateSource, render_caddyfile
+from launchpad.render.caddyfile import render_caddyfile
+from launchpad.render.templates import TemplateSource
 from tests.render.example import TEMPLATES, fleet_of, rendered
 from tests.render.tools import adapt, caddy_program
 

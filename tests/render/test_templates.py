@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import InventoryError
-from launchpad.render import TemplateSource
+from launchpad.render.templates import TemplateSource
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from launchpad.runner import paths, slots
 from launchpad.runner.journal import Journal
-from launchpad.runner.judge import judge_compose
+from launchpad.runner.judge.compose import judge_compose
 from launchpad.runner.protocol import Action, Refused, Release
 from launchpad.runner.rehearsal import MARK, SIDE, cloned, made_up, project, stand_in
 from tests.memory.host import Killed, MemoryHost

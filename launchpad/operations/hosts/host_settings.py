@@ -12,8 +12,8 @@ from launchpad.fleet.model.recovery import RECOVERY
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.sealing.keys import public_half
 from launchpad.operations.backups.backup_keys import as_sent, credentials
-from launchpad.render import TemplateSource
 from launchpad.render.caddyfile import render_caddyfile
+from launchpad.render.templates import TemplateSource
 from launchpad.workspace import Workspace
 
 NO_OPERATORS = "launchpad key show prints your key; write it into launchpad.yaml's operators"

@@ -50,7 +50,7 @@ from launchpad.operations.requests.observing import observe
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.scope import Scope
 from launchpad.operations.tenants.deploy import deploy_operation, may_shrink_of, revealing
-from launchpad.plan import HostSeen
+from launchpad.plan.observed import HostSeen
 from launchpad.workspace import Workspace
 
 MOST_UNPACKED = 8

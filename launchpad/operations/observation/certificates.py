@@ -11,7 +11,7 @@ from launchpad.errors import LaunchpadError
 from launchpad.operations.requests.observing import observe
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
-from launchpad.plan import HostSeen
+from launchpad.plan.observed import HostSeen
 from launchpad.workspace import Workspace
 
 SECONDS = 120

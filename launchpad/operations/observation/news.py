@@ -11,7 +11,7 @@ from typing import Any
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.fleet.keeping.files import replace_file, state_folder
 from launchpad.operations.observation.status import Status, status
-from launchpad.plan import HostSeen
+from launchpad.plan.observed import HostSeen
 from launchpad.workspace import Workspace
 
 FILE = "news.json"

@@ -11,8 +11,10 @@ from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.recovery import last_test
 from launchpad.operations.requests.observing import knows, observe, wanted
 from launchpad.operations.requests.scope import scope_of
-from launchpad.plan import HostSeen, Standing, Wanted, standings
 from launchpad.plan.fleet_plan import Seen
+from launchpad.plan.observed import HostSeen
+from launchpad.plan.standing import Standing, standings
+from launchpad.plan.wanted import Wanted
 from launchpad.workspace import Workspace
 
 

@@ -15,7 +15,8 @@ from launchpad.errors import StateError
 from launchpad.events import CameBack, Heard, OnEvent
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.words.names import HostName
-from launchpad.journal import Begun, Entry
+from launchpad.journal.begun import Begun
+from launchpad.journal.entries import Entry
 from launchpad.operations.requests.following import Submission, follow, submit
 from launchpad.operations.requests.history import read_journal
 from launchpad.operations.requests.identifiers import new_identifier

@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from launchpad.errors import HostError, LaunchpadError
 from launchpad.events import ConnectionCut, Event, Heard, OnEvent, OperationStarted, event_from_line
 from launchpad.fleet.model.host import Host
-from launchpad.journal import Begun
+from launchpad.journal.begun import Begun
 from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.problems import ConnectionLost

@@ -8,7 +8,7 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.model.host import Host
-from launchpad.journal import ByItself, Entry, by_itself_from_json, entry_from_json, newest_first
+from launchpad.journal.entries import ByItself, Entry, by_itself_from_json, entry_from_json, newest_first
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
 from launchpad.ssh.fanout import fanout

@@ -13,7 +13,8 @@ from launchpad.fleet.model.versions import names
 from launchpad.fleet.sealing.age import digest_of_recipients
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import Scope
-from launchpad.plan import HostSeen, TenantSeen, Wanted, host_from_reply
+from launchpad.plan.observed import HostSeen, TenantSeen, host_from_reply
+from launchpad.plan.wanted import Wanted
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Runner, Workspace
 

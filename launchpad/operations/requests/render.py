@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.tenant import Tenant
-from launchpad.render import Rendered, TemplateSource, render_release
+from launchpad.render.release import Rendered, render_release
+from launchpad.render.templates import TemplateSource
 from launchpad.workspace import Workspace
 
 

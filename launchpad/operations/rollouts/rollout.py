@@ -20,8 +20,8 @@ from launchpad.operations.requests.render import rendered
 from launchpad.operations.requests.scope import Scope
 from launchpad.operations.rollouts.rollouts import UNFINISHED, Found, Progress, rollouts
 from launchpad.operations.rollouts.waves import go_on
-from launchpad.plan import HostSeen, TenantSeen
 from launchpad.plan.fleet_plan import unknown
+from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.plan.rollout import Candidate, spread
 from launchpad.runner.protocol import Rollout, record_as_json
 from launchpad.workspace import Workspace

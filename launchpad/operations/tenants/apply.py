@@ -14,7 +14,7 @@ from launchpad.operations.tenants.deploy import How, deploy
 from launchpad.operations.tenants.plan_fleet import plan_fleet
 from launchpad.operations.tenants.start import start
 from launchpad.operations.tenants.stop import stop
-from launchpad.plan import Change, FleetPlan
+from launchpad.plan.fleet_plan import Change, FleetPlan
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 

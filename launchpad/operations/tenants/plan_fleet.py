@@ -15,9 +15,9 @@ from launchpad.operations.requests.observing import knows, observe, wanted
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.render import rendered
 from launchpad.operations.requests.scope import scope_of
-from launchpad.plan import Change, FleetPlan, HostSeen, Note, plan_changes
 from launchpad.plan.diffs import MANIFEST, diffs
-from launchpad.plan.fleet_plan import Seen, without
+from launchpad.plan.fleet_plan import Change, FleetPlan, Note, Seen, plan_changes, without
+from launchpad.plan.observed import HostSeen
 from launchpad.runner.protocol import release_as_json
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Runner, Workspace

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.operations.requests.observing import OBSERVE_SECONDS
 from launchpad.operations.requests.reaching import hosts_of
-from launchpad.plan import TenantSeen, host_from_reply
+from launchpad.plan.observed import TenantSeen, host_from_reply
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 

@@ -8,7 +8,7 @@ from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.words.names import TenantName
 from launchpad.operations.requests.observing import OBSERVE_SECONDS
 from launchpad.operations.requests.reaching import hosts_of
-from launchpad.plan import host_from_reply
+from launchpad.plan.observed import host_from_reply
 from launchpad.workspace import Workspace
 
 

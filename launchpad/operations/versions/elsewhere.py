@@ -27,7 +27,7 @@ from launchpad.operations.requests.observing import seen_on
 from launchpad.operations.requests.outcome import OperationFailed, Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.tenants.deploy import revealing
-from launchpad.plan import HostSeen, TenantSeen
+from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.runner.protocol import MOST_REHEARSED_AGE, Release
 from launchpad.workspace import Workspace
 

@@ -12,12 +12,3 @@ The text comes first because resolving is itself dangerous: `env_file`, `extends
 
 Every guard is one `if …: raise Refused(…)`, so that a tool can take them out one by one.
 """
-
-from __future__ import annotations
-
-from launchpad.runner.judge.compose import judge_compose
-from launchpad.runner.judge.release import Neighbour, judge_release
-from launchpad.runner.judge.site import judge_site
-from launchpad.runner.judge.volumes import judge_volumes
-
-__all__ = ["Neighbour", "judge_compose", "judge_release", "judge_site", "judge_volumes"]

@@ -25,7 +25,7 @@ from launchpad.runner.deploy import (
 )
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
-from launchpad.runner.judge import judge_release
+from launchpad.runner.judge.release import judge_release
 from launchpad.runner.moving import certificates, tombstone
 from launchpad.runner.moving.forward import forward
 from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward

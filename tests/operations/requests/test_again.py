@@ -10,7 +10,7 @@ import pytest
 
 from launchpad.errors import StateError
 from launchpad.events import CameBack, Committed, Heard, OnEvent, OperationStarted, ignore
-from launchpad.journal import BegunFolder
+from launchpad.journal.begun import BegunFolder
 from launchpad.operations.generations.snapshot import copy, snapshot
 from launchpad.operations.observation.attach import attach
 from launchpad.operations.requests.again import Wish, find, reported

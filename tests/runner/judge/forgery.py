@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from launchpad.render import Rendered
+from launchpad.render.release import Rendered
 from launchpad.runner.protocol import digest_of, release_as_json
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner.judge import judge_compose, judge_release, judge_site
+from launchpad.runner.judge.compose import judge_compose
+from launchpad.runner.judge.release import judge_release
+from launchpad.runner.judge.site import judge_site
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from tests.render.example import rendered
 from tests.render.tools import adapt, compose_command, resolve

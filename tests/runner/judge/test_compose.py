@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner.judge import judge_compose
+from launchpad.runner.judge.compose import judge_compose
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from tests.runner.judge.tables import GONE, changed
 

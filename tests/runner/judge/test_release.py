@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner.judge import Neighbour, judge_release
+from launchpad.runner.judge.release import Neighbour, judge_release
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from tests.render.example import rendered
 from tests.runner.judge.forgery import Forgery
