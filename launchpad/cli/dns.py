@@ -23,8 +23,8 @@ NO_PROVIDER = "launchpad.yaml names nobody who keeps the names' records"
 @app.command("show", epilog="Example: launchpad dns show alice")
 def show_names(ctx: typer.Context, tenant: TenantArgument) -> None:
     """Show the records that TENANT's names are to have, and whether visitors are led there."""
-    from launchpad.operations.dns.dns import Resolver
     from launchpad.operations.dns.point import point
+    from launchpad.operations.dns.resolver import Resolver
 
     session = Session.of(ctx)
     found = point(session.workspace, tenant, dns=Resolver(), write=False)
@@ -41,8 +41,8 @@ def point_names(ctx: typer.Context, tenant: TenantArgument) -> None:
 
     A record that says so already stays as it is. A name that has records of other kinds is refused.
     """
-    from launchpad.operations.dns.dns import dns_of
     from launchpad.operations.dns.point import point
+    from launchpad.operations.dns.provider import dns_of
 
     session = Session.of(ctx)
     if session.workspace.fleet.load().defaults.dns is None:

@@ -104,8 +104,8 @@ def _ended(done: Moved) -> str:
 
 def _say_more(session: Session, done: Moved, seconds: int) -> None:
     """What is left for a person: the inventory to commit, the names, what went wrong beside it."""
-    from launchpad.operations.dns.dns import Resolver
     from launchpad.operations.dns.point import records
+    from launchpad.operations.dns.resolver import Resolver
     from launchpad.operations.moving.finish_move import await_names
 
     say = session.output.say
@@ -126,7 +126,7 @@ def _say_more(session: Session, done: Moved, seconds: int) -> None:
 
 def _point(session: Session, done: Moved) -> bool:
     """Have the names' keeper write the records; the move stands, whatever it says."""
-    from launchpad.operations.dns.dns import dns_of
+    from launchpad.operations.dns.provider import dns_of
 
     try:
         return dns_of(session.workspace).point(done.domains, done.address)
@@ -188,8 +188,9 @@ def _lead_away(session: Session, tenant: str, *, gone: str, to: str) -> None:
     """Have the names lead to the host that runs the tenant now, or say which records a person is to change: nobody
     passes requests on at a host that is gone."""
     from launchpad.operations.dns.address import ip_of
-    from launchpad.operations.dns.dns import Resolver, dns_of
     from launchpad.operations.dns.point import point
+    from launchpad.operations.dns.provider import dns_of
+    from launchpad.operations.dns.resolver import Resolver
 
     workspace, hint = session.workspace, f"then: launchpad dns point {tenant}"
     try:
@@ -218,7 +219,7 @@ def _warn_of(session: Session, tenant: str, host: str) -> None:
 
 
 def _finish(session: Session, tenant: str, *, despite_dns: bool) -> None:
-    from launchpad.operations.dns.dns import Resolver
+    from launchpad.operations.dns.resolver import Resolver
     from launchpad.operations.moving.finish_move import finish_move
 
     done = carry_out(

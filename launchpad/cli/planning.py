@@ -82,7 +82,7 @@ def apply(
     from launchpad.cli.prompts import confirm
     from launchpad.cli.running import errors_as_lines, interrupted_kindly, report
     from launchpad.errors import LaunchpadError
-    from launchpad.operations.dns.dns import Resolver
+    from launchpad.operations.dns.resolver import Resolver
     from launchpad.operations.tenants.apply import apply
     from launchpad.operations.tenants.plan_fleet import plan_fleet
 

@@ -66,7 +66,7 @@ def deploy(
     An inventory that does not descend from the one that runs is refused, with what differs. Where that one is lost,
     --after with its revision goes on from here; `launchpad history` shows it.
     """
-    from launchpad.operations.dns.dns import Resolver
+    from launchpad.operations.dns.resolver import Resolver
     from launchpad.operations.tenants.deploy import How, deploy
 
     session = Session.of(ctx)

@@ -2,7 +2,7 @@
 
 requests     what every verb uses: scope and observing (which tenants and hosts, and how they stand), render,
              identifiers, confirmation, reaching (connections), following, outcome, history, again (a repeated command)
-dns          dns, hetzner and address (who keeps records, where names lead), point, astray
+dns          provider and hetzner (who keeps the records), resolver and address (where names lead), point, astray
 backups      backup, backups (list and verify), download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
              backup_workspace, reseal; repositories, backup_keys, seen, here (restic on this machine)
 hosts        provision, bootstrap, install_runner, trust, prune, operators; host_settings, judged, confirming

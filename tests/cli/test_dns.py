@@ -8,8 +8,9 @@ import pytest
 
 from launchpad.fleet.model.dns import CREDENTIAL
 from launchpad.fleet.words.names import Name
-from launchpad.operations.dns.dns import Resolver, dns_of
 from launchpad.operations.dns.hetzner import Hetzner
+from launchpad.operations.dns.provider import dns_of
+from launchpad.operations.dns.resolver import Resolver
 from launchpad.settings import Settings
 from launchpad.workspace import Workspace
 from tests.cli.terminal import Terminal

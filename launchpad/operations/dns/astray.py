@@ -11,8 +11,8 @@ from launchpad.events import Heard, NameAstray, OnEvent
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.dns.address import ip_of
-from launchpad.operations.dns.dns import Dns
 from launchpad.operations.dns.point import Record
+from launchpad.operations.dns.provider import Dns
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace
 

@@ -16,7 +16,7 @@ from requests import RequestException
 from launchpad.errors import ServiceError, StateError
 from launchpad.fleet.model.dns import CREDENTIAL
 from launchpad.fleet.words.secret import Secret
-from launchpad.operations.dns.dns import Resolver
+from launchpad.operations.dns.resolver import Resolver
 
 API = "https://api.hetzner.cloud/v1"
 TTL_SECONDS = 60
@@ -28,10 +28,11 @@ SaysWhere = Literal["A", "AAAA", "CNAME"]
 SAYS_WHERE: tuple[SaysWhere, ...] = ("A", "AAAA", "CNAME")
 
 
-class Hetzner(Resolver):
+class Hetzner:
     """Records of one address each, made where there are none; a visitor's resolver says where they lead."""
 
-    def __init__(self, token: Secret, *, api: str = API) -> None:
+    def __init__(self, token: Secret, resolver: Resolver, *, api: str = API) -> None:
+        self._resolver = resolver
         self._client = Client(token.reveal(), api_endpoint=api, application_name="launchpad", timeout=TIMEOUT_SECONDS)
 
     def point(self, names: Sequence[str], address: str) -> bool:
@@ -44,6 +45,9 @@ class Hetzner(Resolver):
             for name, zone, there in wanted:
                 self._set(name, zone, there, kind, address)
         return True
+
+    def leads_to(self, name: str) -> frozenset[str]:
+        return self._resolver.leads_to(name)
 
     def _found(self, name: str, zones: Sequence[BoundZone], kind: Kind) -> tuple[BoundZone, BoundZoneRRSet | None]:
         """The name's zone, and what is there of the kind."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.operations.dns.address import ip_of
-from launchpad.operations.dns.dns import Dns
+from launchpad.operations.dns.provider import Dns
 from launchpad.workspace import Workspace
 
 

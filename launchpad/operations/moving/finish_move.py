@@ -7,8 +7,8 @@ from typing import Any
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.dns.address import ip_of
-from launchpad.operations.dns.dns import Dns
 from launchpad.operations.dns.point import elsewhere
+from launchpad.operations.dns.provider import Dns
 from launchpad.operations.moving.whereabouts import whereabouts
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier

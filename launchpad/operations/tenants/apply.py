@@ -8,7 +8,7 @@ from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.operations.dns.dns import Dns
+from launchpad.operations.dns.provider import Dns
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.tenants.deploy import How, deploy
 from launchpad.operations.tenants.plan_fleet import plan_fleet

@@ -10,7 +10,7 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.dns.astray import astray_told
-from launchpad.operations.dns.dns import Dns
+from launchpad.operations.dns.provider import Dns
 from launchpad.operations.requests.again import Wish, submit_once
 from launchpad.operations.requests.following import Secrets, Submission
 from launchpad.operations.requests.outcome import Outcome

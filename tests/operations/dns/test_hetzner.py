@@ -11,6 +11,7 @@ from launchpad.errors import ServiceError, StateError
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.dns.hetzner import Hetzner
 from launchpad.operations.dns.point import point
+from launchpad.operations.dns.resolver import Resolver
 from tests.operations.dns.hetzner_api import ENDED, Api, hetzner
 from tests.operations.two_hosts import a_place
 
@@ -25,7 +26,7 @@ def api() -> Iterator[Api]:
 
 
 def keeper(api: Api, token: str = TOKEN) -> Hetzner:
-    return Hetzner(Secret(token), api=api.url)
+    return Hetzner(Secret(token), Resolver(), api=api.url)
 
 
 def test_records_are_made_changed_and_then_left_alone(api: Api) -> None:
@@ -93,7 +94,7 @@ def test_what_the_api_refuses_can_be_tried_again(api: Api) -> None:
 
 def test_an_api_that_is_not_there_is_told() -> None:
     with pytest.raises(ServiceError, match="not reached"):
-        Hetzner(Secret(TOKEN), api="http://127.0.0.1:1").point(["alice.example.com"], HERE)
+        Hetzner(Secret(TOKEN), Resolver(), api="http://127.0.0.1:1").point(["alice.example.com"], HERE)
 
 
 def test_a_tenants_names_lead_to_its_host(api: Api, tmp_path: Path) -> None:

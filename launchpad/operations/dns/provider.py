@@ -1,13 +1,13 @@
-"""Where tenants' names lead: asked of a resolver, changed by the provider that launchpad.yaml names, or by a person."""
+"""Who keeps the records of tenants' names: the provider that launchpad.yaml names, or a person."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from typing import Protocol
 
 from launchpad.errors import StateError
 from launchpad.fleet.model.dns import CREDENTIAL
+from launchpad.operations.dns.resolver import Resolver
 from launchpad.workspace import Workspace
 
 
@@ -22,20 +22,6 @@ class Dns(Protocol):
         """The addresses that a visitor is told now; empty when there is none."""
 
 
-class Resolver:
-    """This machine's resolver; records are a person's to change."""
-
-    def point(self, names: Sequence[str], address: str) -> bool:  # noqa: ARG002 (the seam's)
-        return False
-
-    def leads_to(self, name: str) -> frozenset[str]:
-        try:
-            found = socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)
-        except OSError:
-            return frozenset()
-        return frozenset(str(item[4][0]) for item in found)
-
-
 def dns_of(workspace: Workspace) -> Dns:
     """Who keeps this fleet's names. StateError when its credential is missing."""
     provider = workspace.fleet.load().defaults.dns
@@ -44,6 +30,6 @@ def dns_of(workspace: Workspace) -> Dns:
     found = workspace.dns_secrets.reveal(provider.owner).get(CREDENTIAL)
     if found is None:
         raise StateError(f"dns: no {CREDENTIAL} for {provider.provider}", hint=f"launchpad dns credential {CREDENTIAL}")
-    from launchpad.operations.dns.hetzner import Hetzner
+    from launchpad.operations.dns.hetzner import Hetzner  # late: its library is needed by nobody else
 
-    return Hetzner(found[1])
+    return Hetzner(found[1], Resolver())
