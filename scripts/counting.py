@@ -96,9 +96,9 @@ def _room(package: str, name: str) -> str:
     return name.removeprefix(f"{package}.").partition(".")[0] if name.startswith(f"{package}.") else ""
 
 
-def upwards(among: Arrows, layers: Iterable[str]) -> int:
+def upwards(among: Arrows, ordered: Iterable[str]) -> int:
     """Arrows from a layer to one above it; the layers are named from the top, as the linter's contract has them."""
-    height = {name.strip(): -row for row, line in enumerate(layers) for name in line.split("|")}
+    height = {name.strip(): -row for row, line in enumerate(ordered) for name in line.split("|")}
     place = {name: height.get(".".join(name.split(".")[:2])) for name in among}
     steps = [(place[name], place.get(other)) for name in among for other in among[name]]
     return sum(low is not None and high is not None and high > low for low, high in steps)
@@ -124,7 +124,7 @@ def names_for_two(house: House) -> list[str]:
     return twice(classes) + twice(name.rpartition(".")[2] for name in files)
 
 
-def figures(house: House, layers: Iterable[str]) -> dict[str, float]:
+def figures(house: House, ordered: Iterable[str]) -> dict[str, float]:
     """Every figure of the topic by its name."""
     among = arrows(house.trees)
     operations, fleet = (rooms(f"launchpad.{name}", among) for name in ("operations", "fleet"))
@@ -132,7 +132,7 @@ def figures(house: House, layers: Iterable[str]) -> dict[str, float]:
     return {
         "house-circles": len(circles(among)),
         "house-circles-of-rooms": len(circles(operations)) + len(circles(fleet)),
-        "house-upwards": upwards(among, layers),
+        "house-upwards": upwards(among, ordered),
         "house-machine-to-provision": sum(
             name.startswith("launchpad.runner.provision") for others in machine for name in others
         ),
@@ -153,14 +153,21 @@ def _files_in(package: str, house: House) -> int:
     return sum(name.rpartition(".")[0] == package and name not in house.packages for name in house.trees)
 
 
-def at(commit: str, layers: Iterable[str]) -> dict[str, float]:
+def at(commit: str, ordered: Iterable[str]) -> dict[str, float]:
     """The figures of a commit of this repository."""
     argv = ["git", "archive", commit, "launchpad", "tests"]
     packed = subprocess.run(argv, cwd=PROJECT, capture_output=True, check=True).stdout
     with tempfile.TemporaryDirectory(prefix="launchpad-house-") as folder:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(folder, filter="data")
-        return figures(read(Path(folder)), layers)
+        return figures(read(Path(folder)), ordered)
+
+
+def layers() -> list[str]:
+    """As the linter has them, from the top."""
+    with (PROJECT / "pyproject.toml").open("rb") as file:
+        found: list[str] = tomllib.load(file)["tool"]["importlinter"]["contracts"][0]["layers"]
+    return found
 
 
 def main() -> None:
@@ -168,11 +175,9 @@ def main() -> None:
     parser.add_argument("--before", required=True, help="the commit to compare with")
     parser.add_argument("--show", action="store_true", help="also print circles, arrows between rooms, and names")
     options = parser.parse_args()
-    with (PROJECT / "pyproject.toml").open("rb") as file:
-        layers = tomllib.load(file)["tool"]["importlinter"]["contracts"][0]["layers"]
     house = read(PROJECT)
-    before = at(options.before, layers)
-    for name, value in figures(house, layers).items():
+    before = at(options.before, layers())
+    for name, value in figures(house, layers()).items():
         record(name, value, n=len(house.trees))
         tabulate("before", {"figure": name, "before": f"{before[name]:g}", "now": f"{value:g}"})
         print(f"{name:<28} {before[name]:>8g} {value:>8g}")

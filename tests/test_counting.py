@@ -3,8 +3,46 @@
 from __future__ import annotations
 
 import ast
+import re
+from types import ModuleType
 
-from counting import House, arrows, circles, names_for_two, only_re_exports, rooms, upwards
+import pytest
+from counting import (
+    House,
+    arrows,
+    circles,
+    figures,
+    layers,
+    names_for_two,
+    only_re_exports,
+    read,
+    rooms,
+    upwards,
+)
+from measurement import PROJECT, goals
+
+from launchpad import fleet, operations
+
+UNREACHED = {"house-names", "house-file-most", "house-circles", "house-machine-to-provision"}
+"""The goals that the house has yet to reach."""
+
+
+@pytest.fixture(scope="module")
+def house() -> House:
+    return read(PROJECT)
+
+
+def test_what_was_reached_stays(house: House) -> None:
+    goal = goals()["house"]["figures"]
+    found = figures(house, layers())
+    assert {name: value for name, value in found.items() if value > goal[name].get("most", value)}.keys() <= UNREACHED
+
+
+@pytest.mark.parametrize("package", [operations, fleet])
+def test_the_index_of_a_package_names_every_file(house: House, package: ModuleType) -> None:
+    named = set(re.findall(r"\w+", package.__doc__ or ""))
+    files = {name.rpartition(".")[2] for name in house.trees if name.startswith(f"{package.__name__}.")}
+    assert files - named == set()
 
 
 def trees(**texts: str) -> dict[str, ast.Module]:
