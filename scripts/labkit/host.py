@@ -192,8 +192,9 @@ class Host:
         self.exec(["sh", "-c", script, "sh", path, f"{path}/{_FILL_NAME}"], check=False, timeout=600)
 
     def free_disk(self, path: str) -> None:
-        """Take away what `fill_disk` put there."""
+        """Take away what `fill_disk` put there; the room is free then, which Btrfs else makes at its next commit."""
         self.exec(["rm", "-f", f"{path}/{_FILL_NAME}"])
+        self.exec(["sync", "-f", path])
 
     # SSH
 

@@ -136,6 +136,8 @@ class Arena:
         write(root / "tiers.yaml", small=small, wide=small | {"memory": "160MiB"})
         for guest in self.hosts.values():
             guest.exec(["mkdir", "-p", REPOSITORIES])
+        for name in self.hosts:
+            self.pair.world.launchpad("provision", name, timeout=600)  # where backups go is part of a host's settings
         for number, name in enumerate(TENANTS):
             home = "web-1" if number < 3 else "web-2"
             self.pair.world.add_tenant(name, version=OLD, tier="small")
