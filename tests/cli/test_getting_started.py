@@ -1,4 +1,4 @@
-"""What README shows a newcomer can be typed as it stands there."""
+"""What docs/getting-started.md shows a newcomer can be typed as it stands there."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 
 from tests.cli.terminal import Terminal
 
-README = Path(__file__).parents[2] / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs/getting-started.md"
 ELSEWHERE = ("launchpad app pin", "launchpad provision")
 """What asks a registry or a host."""
 
 
 def day() -> list[str]:
     """The lines of "A day with Launchpad", each as it is typed."""
-    section = README.read_text().partition("## A day with Launchpad\n")[2].partition("\n## ")[0]
+    section = DOCUMENT.read_text().partition("## A day with Launchpad\n")[2].partition("\n## ")[0]
     return [line.strip() for line in section.splitlines() if line.startswith("    ")]
 
 
