@@ -9,13 +9,21 @@
     ├── ServiceError          7     yes   a cloud, a registry or a billing service
     └── PartialError          8     no    some of many failed; each one's own error
 
-What was typed and makes no sense exits 2: usage, or a value that its option does not take. Ctrl-C exits 130, and where
-whoever read the output went away it is 141. Anything else is a bug and exits 1. Nobody matches error text.
+OTHER_EXITS has the exit codes that no error of this tree has. Nobody matches error text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+OTHER_EXITS = {
+    0: "Done, or nothing to do.",
+    1: "A bug in Launchpad; the message names a file with the traceback.",
+    2: "Wrong usage: an unknown command or option, or a value that its option does not take.",
+    130: "Interrupted by Ctrl-C; the host continues.",
+    141: "The program that read the output, such as `head`, ended first.",
+}
+"""What each exit code means that belongs to no class below."""
 
 
 class LaunchpadError(Exception):
@@ -45,26 +53,27 @@ class LaunchpadError(Exception):
 
 
 class InventoryError(LaunchpadError):
-    """What was written is wrong; the message has file and line of every mistake, one a line."""
+    """The inventory is wrong or has no such name; the message lists every mistake with its file and line."""
 
     exit_code = 3
 
 
 class StateError(LaunchpadError):
-    """The request does not fit what exists."""
+    """The request does not fit what exists: a stale checkout or plan, a question that was answered no or that nobody
+    could answer, or a finding of `status --check`."""
 
     exit_code = 4
 
 
 class LockedError(LaunchpadError):
-    """Another operation holds the tenant or the host; the message says who and since when."""
+    """Another operation holds the tenant or the host; the message names its operator and since when."""
 
     exit_code = 5
     retry = True
 
 
 class HostError(LaunchpadError):
-    """A host cannot be reached, or the connection to it broke."""
+    """A host cannot be reached, or the connection to the host broke."""
 
     exit_code = 6
     retry = True
@@ -77,14 +86,14 @@ class StepFailed(HostError):
 
 
 class ServiceError(LaunchpadError):
-    """A cloud, a registry or a billing service failed."""
+    """A registry, a DNS provider or another service failed."""
 
     exit_code = 7
     retry = True
 
 
 class PartialError(LaunchpadError):
-    """Some of many failed; `failures` maps each one's name to its own error."""
+    """Some of several failed; `failures` has each one's own error."""
 
     exit_code = 8
 

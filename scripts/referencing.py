@@ -29,13 +29,35 @@ def reference() -> str:
     for kind in KINDS:
         made = schema(kind)
         lines += [f"### {kind}", "", *keys(made, made.get("$defs", {})), ""]
-    lines += ["## Environment", "", *block(settings.__doc__ or ""), "", "## Errors", "", *block(errors.__doc__ or "")]
+    lines += ["## Environment", "", *block(settings.__doc__ or ""), "", "## Exit codes", "", *exits()]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def block(docstring: str) -> list[str]:
     """A docstring, its table as it stands there."""
     return [line.rstrip() for line in docstring.strip().splitlines()]
+
+
+def exits() -> Iterator[str]:
+    """A row for each exit code, and for each class of error that has it."""
+    yield from ("| exit code | error | worth a retry | meaning |", "| --- | --- | --- | --- |")
+    rows = [(code, "", "", meaning) for code, meaning in errors.OTHER_EXITS.items()]
+    for kind in deliberate(errors.LaunchpadError):
+        meaning = " ".join((kind.__doc__ or "").split())
+        rows.append((kind.exit_code, f"`{kind.__name__}`", "yes" if kind.retry else "no", meaning))
+    yield from (f"| {' | '.join(map(str, row))} |" for row in sorted(rows, key=lambda row: row[0]))
+    yield ""
+    yield 'With `--json` an error is one document on standard output, `{"error": {…}}`: `error` (the class), `message`,'
+    yield "`hint`, `exit_code`, `retry`, and for several failures `failures`. Match the exit code or the class, never"
+    yield "the message."
+
+
+def deliberate(kind: type[errors.LaunchpadError]) -> Iterator[type[errors.LaunchpadError]]:
+    """The classes of launchpad/errors.py below a class, each after the one that it is a kind of."""
+    for below in kind.__subclasses__():
+        if below.__module__ == errors.__name__:
+            yield below
+        yield from deliberate(below)
 
 
 def described(path: str, command: Any) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 from referencing import DOCUMENT, reference
 
 from launchpad.cli.app import load
+from launchpad.cli.boundary import BROKEN_PIPE, BUG, INTERRUPTED, USAGE
 from launchpad.cli.registry import entries
 
 
@@ -33,6 +34,18 @@ def test_every_command_says_what_it_does_with_an_example(name: str, command: Any
     for option in command.params:
         if option.param_type_name == "option":
             assert option.help, f"{option.opts[0]} has no help"
+
+
+def test_every_exit_code_has_a_row() -> None:
+    section = reference().partition("## Exit codes\n")[2].partition("\n## ")[0]
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in section.splitlines() if "|" in line][2:]
+    codes = [int(row[0]) for row in rows]
+    assert codes == sorted(codes)
+    assert {BUG, USAGE, INTERRUPTED, BROKEN_PIPE, 0} <= set(codes)
+    named = {row[1].strip("`"): (int(row[0]), row[2]) for row in rows if row[1]}
+    assert named["LockedError"] == (5, "yes")
+    assert named["StepFailed"] == (6, "no")
+    assert all(row[3] for row in rows)
 
 
 def lines_of_keys() -> list[str]:
