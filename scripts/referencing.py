@@ -14,6 +14,15 @@ from launchpad.fleet.keeping.schema import KINDS, schema
 from launchpad.fleet.words.quantities import Duration, Size
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/reference.md"
+EXAMPLES = {
+    "launchpad": "launchpad.yaml",
+    "host": "inventory/hosts.yaml",
+    "tier": "inventory/tiers.yaml",
+    "target": "inventory/targets.yaml",
+    "app": "inventory/apps/notes.yaml",
+    "tenant": "inventory/tenants/alice.yaml",
+}
+"""Below docs/examples/, which has every key with a comment."""
 EVERYWHERE = {"workspace", "json", "no_color", "help"}
 
 
@@ -28,7 +37,8 @@ def reference() -> str:
     lines += ["## Files", ""]
     for kind in KINDS:
         made = schema(kind)
-        lines += [f"### {kind}", "", *keys(made, made.get("$defs", {})), ""]
+        lines += [f"### {kind}", "", f"Annotated: [{EXAMPLES[kind]}](examples/{EXAMPLES[kind]})", ""]
+        lines += [*keys(made, made.get("$defs", {})), ""]
     lines += ["## Environment", "", *block(settings.__doc__ or ""), "", "## Exit codes", "", *exits()]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -121,10 +131,9 @@ def written(default: Any) -> str:
 
 def resolved(item: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema behind a reference or an optional."""
-    for choice in item.get("anyOf", []):
-        if choice.get("type") != "null":
-            item = choice
-            break
+    choices = [choice for choice in item.get("anyOf", []) if choice.get("type") != "null"]
+    if choices:  # what has keys says more than what is a single value
+        item = next((choice for choice in choices if "$ref" in choice or "properties" in choice), choices[0])
     reference = item.get("$ref", "")
     return resolved(definitions[reference.rsplit("/", 1)[-1]], definitions) if reference else item
 

@@ -59,6 +59,10 @@ def test_every_key_of_every_file_has_a_word() -> None:
     ] == []
 
 
+def test_keys_below_what_may_be_a_single_value_are_listed() -> None:
+    assert {line.split("`")[1] for line in lines_of_keys()} >= {"rollout.rings[].ring", "rollout.rings[].soak"}
+
+
 def test_no_word_on_a_file_is_a_developers() -> None:
     code = re.compile(r"\bNone\b|\bFleet\b|`[A-Z]\w+\.|\w\(\)|frozen|\bTrue\b.*:")
     told = [line.partition(": ")[2] for line in lines_of_keys()]
