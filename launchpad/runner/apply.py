@@ -14,6 +14,7 @@ from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, rehearsal, slots
 from launchpad.runner.cell import network, place, project, put_record, side_of, start, stop_seconds
+from launchpad.runner.context import Context
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, release_from_json
@@ -49,7 +50,7 @@ from launchpad.runner.steps import (
     TenantStep,
     Unmute,
 )
-from launchpad.runner.waiting import Context, addresses, await_idle, await_probes, bring_back, drain, soak
+from launchpad.runner.waiting import addresses, await_idle, await_probes, bring_back, drain, soak
 
 NEVER_UNDONE = (MakeData, PullImage, AwaitIdle, Drain, RestoreData, AwaitProbes, Unmute, Soak, Commit)
 """Steps before the commit that leave nothing to take back, something that is kept on purpose, or something that an

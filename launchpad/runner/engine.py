@@ -17,12 +17,12 @@ from functools import cache
 from typing import Any
 
 from launchpad.runner import apply as tenant_effects
+from launchpad.runner.context import Cancelled, Context
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
 from launchpad.runner.protocol import NEVER_RESUMED, Refused
 from launchpad.runner.steps import GUARDS, ONCE, Commit, TenantStep, step_name, title
 from launchpad.runner.visits import Visits
-from launchpad.runner.waiting import Cancelled, Context
 
 MOST_ATTEMPTS = 3
 """A process that died this often before the commit undoes at its next start. One that works beside its tenant, or for

@@ -17,12 +17,13 @@ from os import urandom
 from typing import Any
 
 from launchpad.runner import cell, generations, paths, slots
+from launchpad.runner.context import Context, check_cancelled
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.rows import Rows, count, lost, tables, told, unit
 from launchpad.runner.steps import Rehearse
-from launchpad.runner.waiting import POLL_SECONDS, Context, Starts, check_cancelled, deciding
+from launchpad.runner.waiting import POLL_SECONDS, Starts, deciding
 
 SIDE: slots.Clone = "clone"
 """What the clone's containers have for a side: none that ever serves."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from launchpad.runner import slots
+from launchpad.runner.context import Context
 from launchpad.runner.host import Confined
-from launchpad.runner.waiting import Context
 
 Rows = Mapping[str, Mapping[str, int]]
 """Database (its path from the data's root) → table → rows."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
-from typing import Any, Protocol
+from typing import Protocol
 
 from launchpad.runner import slots
 from launchpad.runner.cell import project, read_release, side_of, start, with_last_lines
+from launchpad.runner.context import Context, check_cancelled
 from launchpad.runner.host import Container, Failed, Host
 from launchpad.runner.protocol import Probe, Release
 from launchpad.runner.steps import AwaitIdle, AwaitProbes, Drain, Soak, StopSide
-from launchpad.runner.visits import Visits
 
 POLL_SECONDS = 0.25
 SOAK_POLL_SECONDS = 1.0
@@ -25,27 +24,6 @@ QUIET_SECONDS, HELD_QUIET_SECONDS = 3.0, 1.0
 QUIET_POLL_SECONDS = 1.0
 FLAP_SECONDS = 10.0
 """So long a probe may fail within a soak and come back: one missed answer on a busy host takes nothing back."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a step may use: the host, what was asked, and a way to say how it goes."""
-
-    host: Host
-    identifier: str
-    operation: Mapping[str, Any]
-    emit: Callable[..., None]
-    """`emit("step-progress", text=…)`: an event, on disk when it returns."""
-    cancelled: Callable[[], bool] = lambda: False
-    visits: Visits = field(default_factory=Visits)
-    """What is known of the tenant's connections by now."""
-
-    def say(self, text: str) -> None:
-        self.emit("step-progress", text=text)
-
-
-class Cancelled(Exception):
-    """Somebody asked for the operation to be undone while a step was waiting."""
 
 
 class OfSide(Protocol):
@@ -253,12 +231,6 @@ def ask(host: Host, release: Release, side: slots.Side | slots.Clone, probe: Pro
 def _failed(host: Host, release: Release, side: slots.Side, wrong: str) -> Failed:
     failed = Failed(f"{release.app} {release.version}: {wrong}")
     return with_last_lines(host, project(release.tenant, side), failed, service=wrong.partition(" ")[0])
-
-
-def check_cancelled(context: Context) -> None:
-    """Raise Cancelled when somebody asked for it."""
-    if context.cancelled():
-        raise Cancelled
 
 
 def bring_back(step: StopSide, short: str, context: Context) -> None:

@@ -27,11 +27,11 @@ from launchpad.runner.backups.steps import (
     VerifyBackup,
 )
 from launchpad.runner.backups.target import target_from_json
+from launchpad.runner.context import Context, check_cancelled
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import canonical
 from launchpad.runner.steps import Rehearse
-from launchpad.runner.waiting import Context, check_cancelled
 
 NEVER_UNDONE = (RecordBackup, DropFrozen, DropFetched, JudgeVerify)
 FETCHED = "backup"

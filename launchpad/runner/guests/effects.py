@@ -7,10 +7,10 @@ from typing import Any, assert_never
 
 from launchpad.runner import generations, paths
 from launchpad.runner.backups import work
+from launchpad.runner.context import Context, check_cancelled
 from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.plan import read_record
-from launchpad.runner.waiting import Context, check_cancelled
 
 NEVER_UNDONE = (SendAway,)
 AWAIT_SECONDS = 300

@@ -7,12 +7,12 @@ from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, slots
 from launchpad.runner.apply import bytes_or_none, put_site, text_or_none
+from launchpad.runner.context import Context
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.moving import certificates
 from launchpad.runner.moving.forward import forward
 from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward
 from launchpad.runner.protocol import canonical
-from launchpad.runner.waiting import Context
 
 NEVER_UNDONE = (PlaceCertificates, DropReceived)
 

@@ -7,18 +7,15 @@ that was made after the change, through the new firewall, the new sshd, the new 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from launchpad.runner.context import Cancelled, Context
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import record_as_json
 from launchpad.runner.provision import reverts
 from launchpad.runner.provision.reverts import SECONDS, File, look_at, restore
 from launchpad.runner.provision.steps import ChangeAccess
-from launchpad.runner.provision.system import Check, ProvisionHost
+from launchpad.runner.provision.system import Check, ProvisionHost, provisioned
 from launchpad.runner.provision.text import text
-
-if TYPE_CHECKING:
-    from launchpad.runner.provision.apply import Context
 
 POLL_SECONDS = 0.2
 CHECKS: Mapping[str, Check] = {
@@ -32,9 +29,7 @@ SSHD_CONFIG = "/etc/ssh/sshd_config"
 
 def change(step: ChangeAccess, context: Context) -> None:
     """Make the change and wait until it is confirmed. Failed, with everything taken back, when it is not."""
-    from launchpad.runner.waiting import Cancelled
-
-    host: ProvisionHost = context.host
+    host = provisioned(context)
     found = reverts.of_operation(host, context.identifier)
     if found is None:
         for path, kind in CHECKS.items():
@@ -64,7 +59,7 @@ def change(step: ChangeAccess, context: Context) -> None:
 
 def undo(before: Mapping[str, File], context: Context) -> None:
     """Back to what was; no confirmation is needed for what let people in before."""
-    host: ProvisionHost = context.host
+    host = provisioned(context)
     found = reverts.of_operation(host, context.identifier)
     if found is not None and found.state in ("armed", "waiting"):
         reverts.take_back(host, found.nonce)

@@ -6,12 +6,13 @@ The same contract as for tenants: `look` is journaled before anything changes, `
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, assert_never
+from collections.abc import Mapping
+from typing import Any, assert_never
 
 from launchpad.runner import paths
 from launchpad.runner.account import THE_HOST, is_watched, look_again
 from launchpad.runner.backups import credentials
+from launchpad.runner.context import Context
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
 from launchpad.runner.provision import access
@@ -35,7 +36,7 @@ from launchpad.runner.provision.steps import (
     SetKernel,
     UseCaddyfile,
 )
-from launchpad.runner.provision.system import ProvisionHost, User
+from launchpad.runner.provision.system import ProvisionHost, User, provisioned
 from launchpad.runner.provision.text import text
 
 ROOT, OPERATORS = "root", "launchpad"
@@ -52,27 +53,9 @@ NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage, SetKernel, EndLogins,
 Before = Mapping[str, Any]
 
 
-class Context(Protocol):
-    """What a step may use; the engine's own context is one."""
-
-    @property
-    def host(self) -> Any: ...
-
-    @property
-    def identifier(self) -> str: ...
-
-    @property
-    def emit(self) -> Callable[..., None]: ...
-
-    @property
-    def cancelled(self) -> Callable[[], bool]: ...
-
-    def say(self, text: str) -> None: ...
-
-
 def look(step: HostStep, context: Context) -> dict[str, Any]:
     """What is now: what undo needs, and what tells whether the step is needed. Reads only; JSON."""
-    host: ProvisionHost = context.host
+    host = provisioned(context)
     system = host.system
     match step:
         case InstallPackages():
@@ -119,7 +102,7 @@ def look(step: HostStep, context: Context) -> dict[str, Any]:
 
 def apply(step: HostStep, context: Context) -> None:
     """Make it so. Failed says what could not be done and why."""
-    host: ProvisionHost = context.host
+    host = provisioned(context)
     system = host.system
     match step:
         case InstallPackages():
@@ -158,7 +141,7 @@ def apply(step: HostStep, context: Context) -> None:
 
 def undo(step: HostStep, before: Before, context: Context) -> None:
     """Bring back what `look` saw. What is harmless, or may hold something by now, is left."""
-    host: ProvisionHost = context.host
+    host = provisioned(context)
     system = host.system
     match step:
         case InstallPackages() | MakeFolders() | MakeStorage() | SetKernel() | EndLogins() | LookAgain():
@@ -254,7 +237,7 @@ def _tell(step: PutFiles, host: ProvisionHost) -> None:
 
 
 def _run_caddy(step: RunCaddy, context: Context) -> None:
-    host: ProvisionHost = context.host
+    host = provisioned(context)
     host.close_traffic(())  # the gate stands before anything may be reached
     host.pull(step.image, context.say)
     host.write(COMPOSE, step.compose.encode())

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from launchpad.runner.context import Context
 from launchpad.runner.provision import apply as effects
 from launchpad.runner.provision.settings import SETTINGS, HostSettings, settings_from_json, stored_settings
 from launchpad.runner.provision.steps import (
@@ -32,21 +33,6 @@ from launchpad.runner.provision.wanted import SYSCTL, storage_source, wanted_ste
 
 HIGHER_IS_TIGHTER = ("kernel.kptr_restrict", "kernel.perf_event_paranoid", "kernel.yama.ptrace_scope")
 RANGES = ("/etc/subuid", "/etc/subgid")
-
-
-@dataclass(frozen=True)
-class Looking:
-    """A context for looking alone: nothing that changes can be reached through it."""
-
-    host: ProvisionHost
-    identifier: str = ""
-
-    def emit(self, *_: object, **__: object) -> None: ...
-
-    def cancelled(self) -> bool:
-        return False
-
-    def say(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -84,9 +70,14 @@ def observe(host: ProvisionHost, settings: HostSettings) -> Observed:
     ranges = {path: (host.read(path) or b"").decode(errors="replace") for path in RANGES}
     stored = stored_settings(host)
     serial = stored.serial if stored.settings == settings else stored.serial + 1
-    context = Looking(host)
+    context = looking(host)
     steps = wanted_steps(settings, facts, ranges, serial=serial)
     return Observed(facts, serial, ranges, [effects.look(step, context) for step in steps])
+
+
+def looking(host: ProvisionHost) -> Context:
+    """A context for looking alone: of no operation, and what a step would say is heard by nobody."""
+    return Context(host, "", {}, lambda *_, **__: None)
 
 
 def needed(step: HostStep, before: Mapping[str, Any]) -> bool:
@@ -188,7 +179,7 @@ def _holds(key: str, now: str | None, wanted: str) -> bool:
 
 def differences(host: ProvisionHost, steps: Sequence[HostStep]) -> list[str]:
     """A unified diff for every file that the steps would change."""
-    context = Looking(host)
+    context = looking(host)
     found = []
     for step in steps:
         before = effects.look(step, context).get("files", {})

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+from launchpad.runner.context import Context
 from launchpad.runner.host import Host, Progress, Protocol
 from launchpad.runner.provision.settings import Storage
 from launchpad.runner.record import Record
@@ -180,3 +181,8 @@ class ProvisionHost(Host, Protocol):
 
     @property
     def system(self) -> System: ...
+
+
+def provisioned(context: Context) -> ProvisionHost:
+    """The host of a provision's step: whoever carries one out has a host with a system."""
+    return cast("ProvisionHost", context.host)

@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, rehearsal
+from launchpad.runner.context import Context
 from launchpad.runner.host import Busy, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import canonical
 from launchpad.runner.pruning import needed
 from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, FreeRoom, PruneStep, RemoveImage, RemoveVolumes
-from launchpad.runner.waiting import Context
 
 NEVER_UNDONE = (RemoveImage, ClearUp, FreeRoom, RemoveVolumes, ForgetOperations)
 SETTLE_SECONDS = 60
