@@ -32,6 +32,11 @@ ACCOUNT = f"{RUN}/watch.json"
 LOOK_AGAIN = f"{RUN}/look-again"
 """When somebody wanted the watch to look at once, by the boot's clock."""
 LOCKS = f"{RUN}/locks"
+STORAGE = f"{STATE}/storage.btrfs"
+"""The file on the root disk that the tenants' storage lies in, where it has no device of its own."""
+SSHD = "/etc/ssh/sshd_config.d/00-launchpad.conf"
+SUDOERS = "/etc/sudoers.d/launchpad"
+"""Launchpad's own parts of what decides who gets in."""
 
 
 def tenant(name: str) -> str:

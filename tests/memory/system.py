@@ -16,9 +16,8 @@ from launchpad.runner import paths
 from launchpad.runner.host import Failed, Progress
 from launchpad.runner.provision import reverts
 from launchpad.runner.provision.caddyfile import NOBODY
-from launchpad.runner.provision.settings import Storage
-from launchpad.runner.provision.system import Check, Doing, Facts, Other, Owned, Stored, Unit, User
-from launchpad.runner.provision.wanted import FIREWALL, KEYS, SSHD, SUDOERS, storage_source
+from launchpad.runner.provision.wanted import FIREWALL, KEYS
+from launchpad.runner.system import Check, Doing, Facts, Other, Owned, Storage, Stored, Unit, User, storage_source
 from tests.memory.host import File, MemoryHost, effect
 
 RUNNER = "/usr/local/lib/launchpad/runner-0123456789abcdef"
@@ -167,7 +166,7 @@ class MemorySystem:
             if self.table is None:
                 raise Failed("launchpad-firewall.service: no firewall.nft")
         if name == "ssh.service":
-            self.sshd = self.host.text(SSHD) or ""
+            self.sshd = self.host.text(paths.SSHD) or ""
         self.active.add(name)
 
     @effect
@@ -203,16 +202,16 @@ class MemorySystem:
         if "broken" in text:
             raise Failed(f"{kind} does not accept its configuration")
 
-    def sshd_strays(self) -> tuple[str, ...]:
+    def sshd_strays(self, ours: str) -> tuple[str, ...]:
         first = (self.host.text("/etc/ssh/sshd_config") or "").partition("\nInclude ")[0]
         lines = [line for line in first.splitlines() if line and not line.startswith(("#", "Include "))]
         return tuple(f"sshd has `{line}`" for line in lines)
 
-    def others(self, allowed: Sequence[str]) -> tuple[Other, ...]:
+    def others(self, allowed: Sequence[str], *, sudoers: str) -> tuple[Other, ...]:
         return tuple(item for item in self.strangers if item.name not in allowed)
 
     @effect
-    def keep_out(self, other: Other, admins: Sequence[str]) -> None:
+    def keep_out(self, other: Other, *, sudoers: str) -> None:
         self.strangers.remove(other)
 
     def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
@@ -279,7 +278,7 @@ class BareHost(MemoryHost):
     def gets_in(self, operator: str) -> bool:
         """Whether a new connection of this operator reaches the runner."""
         keys = self.text(KEYS) or ""
-        sudo = "launchpad-runner" in (self.text(SUDOERS) or "")
+        sudo = "launchpad-runner" in (self.text(paths.SUDOERS) or "")
         return self._reached() and "launchpad" in self.system.users and f"operator={operator}" in keys and sudo
 
     def root_gets_in(self) -> bool:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from launchpad.runner.machine.command import run
-from launchpad.runner.provision.wanted import OPERATORS
+from launchpad.runner.system import OPERATORS
 
 ENDS_SECONDS = 2.0
 _ACCEPTED = re.compile(rf"Accepted publickey for {OPERATORS} from .*(SHA256:[A-Za-z0-9+/]+)")

@@ -9,9 +9,7 @@ from pathlib import Path
 from launchpad.runner import paths
 from launchpad.runner.host import Failed, Progress
 from launchpad.runner.machine.command import run, succeed
-from launchpad.runner.provision.settings import Storage
-from launchpad.runner.provision.system import Stored
-from launchpad.runner.provision.wanted import storage_source
+from launchpad.runner.system import Storage, Stored, storage_source
 
 LABEL = "launchpad"
 _MB = 1024 * 1024

@@ -14,15 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from launchpad.runner import paths
 from launchpad.runner.host import Failed, Progress
 from launchpad.runner.machine import logins
 from launchpad.runner.machine.command import run, succeed
 from launchpad.runner.machine.files import DiskFiles
 from launchpad.runner.machine.storage import make_storage, storage
-from launchpad.runner.provision.settings import Storage
-from launchpad.runner.provision.system import Check, Doing, Facts, Other, Owned, Stored, Unit, User
-from launchpad.runner.provision.wanted import OPERATORS, SSHD
-from launchpad.runner.provision.wanted import SUDOERS as OWN_SUDOERS
+from launchpad.runner.system import OPERATORS, Check, Doing, Facts, Other, Owned, Storage, Stored, Unit, User
 
 if TYPE_CHECKING:
     import pwd
@@ -99,17 +97,14 @@ class LinuxSystem:
         if self.user(name) is not None:
             succeed(["userdel", "--force", name])
 
-    def others(self, allowed: Sequence[str]) -> tuple[Other, ...]:
-        return (*_roots(allowed), *_sudoers(allowed), *_keys(allowed))
+    def others(self, allowed: Sequence[str], *, sudoers: str) -> tuple[Other, ...]:
+        return (*_roots(allowed), *_sudoers(allowed, sudoers), *_keys(allowed))
 
-    def keep_out(self, other: Other, admins: Sequence[str]) -> None:
+    def keep_out(self, other: Other, *, sudoers: str) -> None:
         match other.by:
             case "sudo":
-                from launchpad.runner.provision.text import text
-
-                lines = "\n".join(f"{name}\tALL=(ALL:ALL) NOPASSWD: ALL" for name in admins)
-                self.check("sudoers", wanted := text(SUDOERS, admins=lines))
-                DiskFiles().write(SUDOERS, wanted.encode(), mode=0o440)
+                self.check("sudoers", sudoers)
+                DiskFiles().write(SUDOERS, sudoers.encode(), mode=0o440)
             case "number":
                 # userdel and usermod refuse for a user whose number has processes, and root's always has.
                 shadow = Path("/etc/passwd").read_text().splitlines(keepends=True)
@@ -229,12 +224,9 @@ class LinuxSystem:
             lines = (said.err + said.out).decode(errors="replace").replace(file.name, kind).splitlines()
             raise Failed(f"{kind} does not accept its configuration", lines=lines[-20:])
 
-    def sshd_strays(self) -> tuple[str, ...]:
-        from launchpad.runner.provision.text import text
-
+    def sshd_strays(self, ours: str) -> tuple[str, ...]:
         Path("/run/sshd").mkdir(exist_ok=True)
-        ours = text("/etc/ssh/sshd_config")
-        judged = _judged_keywords(Path(SSHD).read_text()) if Path(SSHD).exists() else frozenset()
+        judged = _judged_keywords(Path(paths.SSHD).read_text()) if Path(paths.SSHD).exists() else frozenset()
         found: dict[tuple[str, tuple[str, ...]], str] = {}
         for user in dict.fromkeys(("root", OPERATORS, *(item.pw_name for item in _people()))):
             context = f"user={user},host=localhost,addr=127.0.0.1"
@@ -331,16 +323,14 @@ def _roots(allowed: Sequence[str]) -> Iterator[Other]:
                 yield Other(name, "docker", f"the user {name} may command Docker, and so is root")
 
 
-def _sudoers(allowed: Sequence[str]) -> Iterator[Other]:
+def _sudoers(allowed: Sequence[str], sudoers: str) -> Iterator[Other]:
     """Whom sudo's own reading of its rules lets become root, beside what Launchpad's own rules say."""
     import grp
 
-    from launchpad.runner.provision.text import text
-
-    if not Path(OWN_SUDOERS).exists():
+    if not Path(paths.SUDOERS).exists():
         return  # before the first provision: nothing is Launchpad's yet
     words = ["cvtsudoers", "--output-format=json"]
-    ours = json.loads(succeed(words, stdin=text(SUDOERS, admins="").encode()))["User_Specs"]
+    ours = json.loads(succeed(words, stdin=sudoers.encode()))["User_Specs"]
     for rule in json.loads(succeed([*words, SUDOERS]))["User_Specs"]:
         if rule in ours:
             continue

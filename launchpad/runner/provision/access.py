@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from launchpad.runner import paths
 from launchpad.runner.context import Cancelled, Context
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import record_as_json
 from launchpad.runner.provision import reverts
 from launchpad.runner.provision.reverts import SECONDS, File, look_at, restore
 from launchpad.runner.provision.steps import ChangeAccess
-from launchpad.runner.provision.system import Check, ProvisionHost, provisioned
 from launchpad.runner.provision.text import text
+from launchpad.runner.system import Check, ProvisionHost, provisioned
 
 POLL_SECONDS = 0.2
 CHECKS: Mapping[str, Check] = {
-    "/etc/sudoers.d/launchpad": "sudoers",
-    "/etc/ssh/sshd_config.d/00-launchpad.conf": "sshd",
+    paths.SUDOERS: "sudoers",
+    paths.SSHD: "sshd",
     "/etc/launchpad/firewall.nft": "firewall",
 }
 SSHD_CONFIG = "/etc/ssh/sshd_config"
@@ -90,7 +91,8 @@ def _make(step: ChangeAccess, host: ProvisionHost, found: reverts.Revert) -> Non
 
 def _hold(host: ProvisionHost) -> None:
     """Have Launchpad's part of sshd's configuration win, whatever else there is."""
-    if host.system.sshd_strays():
-        host.write(SSHD_CONFIG, text(SSHD_CONFIG).encode())
-    if strays := host.system.sshd_strays():
+    ours = text(SSHD_CONFIG)
+    if host.system.sshd_strays(ours):
+        host.write(SSHD_CONFIG, ours.encode())
+    if strays := host.system.sshd_strays(ours):
         raise Failed("sshd would not do what Launchpad's part of its configuration says", lines=strays)

@@ -6,7 +6,7 @@ The same contract as for tenants: `look` is journaled before anything changes, `
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from launchpad.runner import paths
@@ -18,7 +18,7 @@ from launchpad.runner.protocol import Refused, record_as_json, record_from_json
 from launchpad.runner.provision import access
 from launchpad.runner.provision.caddyfile import ACME_ROOT, judge_caddyfile, question
 from launchpad.runner.provision.reverts import FIREWALL, File, look_at, restore
-from launchpad.runner.provision.settings import SETTINGS, Storage, settings_from_json
+from launchpad.runner.provision.settings import SETTINGS, settings_from_json
 from launchpad.runner.provision.steps import (
     AddUser,
     ChangeAccess,
@@ -36,10 +36,10 @@ from launchpad.runner.provision.steps import (
     SetKernel,
     UseCaddyfile,
 )
-from launchpad.runner.provision.system import ProvisionHost, User, provisioned
 from launchpad.runner.provision.text import text
+from launchpad.runner.system import OPERATORS, Other, ProvisionHost, Storage, System, User, provisioned
 
-ROOT, OPERATORS = "root", "launchpad"
+ROOT = "root"
 SUDOERS = "/etc/sudoers"
 CADDY_PROJECT = "launchpad-caddy"
 CADDY_SECONDS = 30
@@ -86,10 +86,12 @@ def look(step: HostStep, context: Context) -> dict[str, Any]:
         case ChangeAccess():
             files = _files(host, [*step.files, access.SSHD_CONFIG])
             firewall = system.firewall(step.files[FIREWALL])
-            return {"files": files, "firewall": firewall, "sshd": list(system.sshd_strays())}
+            return {"files": files, "firewall": firewall, "sshd": list(system.sshd_strays(text(access.SSHD_CONFIG)))}
         case KeepOthersOut():
-            others = system.others((ROOT, OPERATORS, *step.admins))
-            return {"others": [record_as_json(item) for item in others], "files": _files(host, [SUDOERS])}
+            return {
+                "others": [record_as_json(item) for item in _others(step, system)],
+                "files": _files(host, [SUDOERS]),
+            }
         case EndLogins():
             return {"logins": list(system.strange_logins(step.keys))}
         case RecordSettings():
@@ -127,8 +129,8 @@ def apply(step: HostStep, context: Context) -> None:
         case ChangeAccess():
             access.change(step, context)
         case KeepOthersOut():
-            for other in system.others((ROOT, OPERATORS, *step.admins)):
-                system.keep_out(other, step.admins)
+            for other in _others(step, system):
+                system.keep_out(other, sudoers=_sudoers(step.admins))
         case EndLogins():
             system.end_logins(step.keys)
         case RecordSettings():
@@ -172,6 +174,17 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
             _restore(host, before)
         case _:
             assert_never(step)
+
+
+# --- who gets in ------------------------------------------------------------------------------------------------------
+
+
+def _others(step: KeepOthersOut, system: System) -> tuple[Other, ...]:
+    return system.others((ROOT, OPERATORS, *step.admins), sudoers=_sudoers(()))
+
+
+def _sudoers(admins: Sequence[str]) -> str:
+    return text(SUDOERS, admins="\n".join(f"{name}\tALL=(ALL:ALL) NOPASSWD: ALL" for name in admins))
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ from launchpad.runner.provision.steps import (
     SetKernel,
     UseCaddyfile,
 )
-from launchpad.runner.provision.system import Facts, ProvisionHost
 from launchpad.runner.provision.text import kernel_values, text
-from launchpad.runner.provision.wanted import SYSCTL, storage_source, wanted_steps
+from launchpad.runner.provision.wanted import SYSCTL, wanted_steps
+from launchpad.runner.system import Facts, ProvisionHost, storage_source
 
 HIGHER_IS_TIGHTER = ("kernel.kptr_restrict", "kernel.perf_event_paranoid", "kernel.yama.ptrace_scope")
 RANGES = ("/etc/subuid", "/etc/subgid")

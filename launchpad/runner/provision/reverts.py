@@ -20,8 +20,8 @@ from typing import Any, Literal
 from launchpad.runner import paths
 from launchpad.runner.host import Busy, Failed
 from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
-from launchpad.runner.provision.system import ProvisionHost
 from launchpad.runner.record import Record
+from launchpad.runner.system import ProvisionHost
 
 SECONDS = 20
 """How long a confirmation is waited for; the timer of the unit fires 5 s later, so that all is over within 30."""

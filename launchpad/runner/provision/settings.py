@@ -19,6 +19,7 @@ from launchpad.runner.backups.target import CREDENTIALS, Target, target_from_jso
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
 from launchpad.runner.record import Record
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.system import Storage
 
 SETTINGS = f"{paths.ETC}/settings.json"
 LEAST_LOOP_MB = 256
@@ -59,13 +60,6 @@ class Caddy(Record):
     """The global Caddyfile; judged by what Caddy makes of it."""
     acme_root: str = ""
     """PEM of the authority that the ACME directory itself is signed by; empty for the world's own."""
-
-
-class Storage(Record):
-    """What /srv/launchpad lies on: a file of so many MB on the root disk, or an empty block device."""
-
-    loop_mb: int = 0
-    device: str = ""
 
 
 class Ssh(Record):

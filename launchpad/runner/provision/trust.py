@@ -14,7 +14,7 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner.protocol import Refused, canonical, digest_of
 from launchpad.runner.provision.settings import HostSettings, settings_from_json, stored_settings
-from launchpad.runner.provision.system import ProvisionHost
+from launchpad.runner.system import ProvisionHost
 
 NAMESPACE = "launchpad-settings"
 SIGNERS = f"{paths.ETC}/allowed_signers"

@@ -27,17 +27,14 @@ from launchpad.runner.provision.steps import (
     SetKernel,
     UseCaddyfile,
 )
-from launchpad.runner.provision.system import Facts
+from launchpad.runner.system import OPERATORS, Facts, storage_source
 
-OPERATORS = "launchpad"
-"""The user that every operator logs in as."""
 OPERATORS_HOME = "/var/lib/launchpad-operators"
 REMAP = "dockremap"
 CADDY_UID = slots.REMAP_BASE - 1
 OPERATORS_UID = slots.REMAP_BASE - 2
 """Just below the containers' range, where no tool ever picks one."""
 STORAGE_SOURCE = f"{paths.ETC}/storage"
-LOOP_FILE = f"{paths.STATE}/storage.btrfs"
 NAMESPACES = ("launchpad-runner", "launchpad-runner-downgrade", "launchpad-settings")
 
 PACKAGES = (
@@ -73,8 +70,6 @@ UNIT_FILES = (
 SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("firewall", "operation", "revert", "storage"))
 CONTAINED = f"{paths.LIBRARY}/contained"
 UPDATES = ("unattended-upgrades.service", "apt-daily.timer", "apt-daily-upgrade.timer")
-SSHD = "/etc/ssh/sshd_config.d/00-launchpad.conf"
-SUDOERS = "/etc/sudoers.d/launchpad"
 KEYS = f"{paths.ETC}/authorized_keys"
 FIREWALL = f"{paths.ETC}/firewall.nft"
 
@@ -136,7 +131,7 @@ def wanted_steps(settings: HostSettings, facts: Facts, files: Mapping[str, str],
             name="write down who may sign",
             files={f"{paths.ETC}/allowed_signers": text.allowed_signers(settings.allowed_signers, NAMESPACES)},
         ),
-        ChangeAccess(files=access_files(settings, facts), modes={SUDOERS: 0o440}),
+        ChangeAccess(files=access_files(settings, facts), modes={paths.SUDOERS: 0o440}),
         KeepOthersOut(admins=settings.admins),
         EndLogins(keys=tuple(key for person in settings.operators for key in person.keys)),
         EnableUnits(units=("launchpad-firewall.service", "launchpad-watch.service")),
@@ -151,8 +146,8 @@ def access_files(settings: HostSettings, facts: Facts) -> dict[str, str]:
     resolvers = f"elements = {{ {', '.join(facts.resolvers)} }}" if facts.resolvers else ""
     return {
         KEYS: text.authorized_keys(settings.operators),
-        SUDOERS: text.text(SUDOERS),
-        SSHD: text.text(SSHD, port=port, root_login=root),
+        paths.SUDOERS: text.text(paths.SUDOERS),
+        paths.SSHD: text.text(paths.SSHD, port=port, root_login=root),
         FIREWALL: text.text(FIREWALL, port=port, resolvers=resolvers),
     }
 
@@ -174,11 +169,6 @@ def _kernel_values(facts: Facts) -> dict[str, str]:
 def _ranges(files: Mapping[str, str]) -> dict[str, str]:
     line = f"{REMAP}:{slots.REMAP_BASE}:65536"
     return {path: text.with_line(files[path], REMAP, line) for path in ("/etc/subuid", "/etc/subgid")}
-
-
-def storage_source(device: str) -> str:
-    """What /etc/launchpad/storage names: the device, or the file on the root disk."""
-    return device or LOOP_FILE
 
 
 def _caddy(settings: HostSettings) -> list[HostStep]:

@@ -8,7 +8,7 @@ from typing import Any
 from launchpad.runner.caller import Caller
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision import reverts
-from launchpad.runner.provision.system import ProvisionHost
+from launchpad.runner.system import ProvisionHost
 
 
 def confirm(host: ProvisionHost, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:

@@ -20,8 +20,8 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import PROTOCOL, Refused
 from launchpad.runner.provision import reverts
-from launchpad.runner.provision.system import ProvisionHost
 from launchpad.runner.provision.unpack import MOST_BYTES, START, folder_of, unpack, version_in, version_of
+from launchpad.runner.system import ProvisionHost
 
 SIGNERS = f"{paths.ETC}/allowed_signers"
 NAMESPACE = "launchpad-runner"

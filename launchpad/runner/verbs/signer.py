@@ -11,7 +11,7 @@ from launchpad.runner.verbs import only, reply
 
 if TYPE_CHECKING:
     from launchpad.runner.caller import Caller
-    from launchpad.runner.provision.system import ProvisionHost
+    from launchpad.runner.system import ProvisionHost
 
 PREFIX = "launchpad signer "
 """What is signed begins so: it can pass neither for settings nor for a runner."""

@@ -12,8 +12,8 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
 from launchpad.runner.provision.plan import differences, planned_provision
 from launchpad.runner.provision.steps import HOST_STEPS
-from launchpad.runner.provision.system import Other
 from launchpad.runner.steps import step_as_json, step_from_json, step_name
+from launchpad.runner.system import Other
 from launchpad.runner.verbs.plan import plan
 from launchpad.runner.watching.host import look_at_host
 from tests.memory.host import File

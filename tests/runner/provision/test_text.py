@@ -12,8 +12,8 @@ from launchpad.runner.protocol import Refused
 from launchpad.runner.provision import text
 from launchpad.runner.provision.settings import Person, settings_from_json
 from launchpad.runner.provision.steps import ChangeAccess, PutFiles
-from launchpad.runner.provision.system import Facts
 from launchpad.runner.provision.wanted import access_files, wanted_steps
+from launchpad.runner.system import Facts
 from tests.runner.provision.settings import key, settings
 
 RANGES = {"/etc/subuid": "debian:100000:65536\n", "/etc/subgid": "debian:100000:65536\n"}

@@ -7,20 +7,22 @@ with Host: every changing method is idempotent and raises `Failed` when it canno
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from launchpad.runner.context import Context
+from launchpad.runner import paths
 from launchpad.runner.host import Host, Progress, Protocol
-from launchpad.runner.provision.settings import Storage
 from launchpad.runner.record import Record
 
+if TYPE_CHECKING:
+    from launchpad.runner.context import Context
+
+OPERATORS = "launchpad"
+"""The user that every operator logs in as."""
 Check = Literal["sshd", "sudoers", "firewall", "docker"]
 Doing = Literal["start", "stop", "restart", "reload"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
+class Facts(Record):
     """What of the machine decides which files it gets."""
 
     resolvers: tuple[str, ...] = ()
@@ -42,22 +44,31 @@ class User(Record):
     """None: any that is free."""
 
 
-@dataclass(frozen=True)
-class Owned:
+class Owned(Record):
     """How a file or folder stands in the file system."""
 
     mode: int
     uid: int
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(Record):
     enabled: bool
     active: bool
 
 
-@dataclass(frozen=True)
-class Stored:
+class Storage(Record):
+    """What /srv/launchpad lies on: a file of so many MB on the root disk, or an empty block device."""
+
+    loop_mb: int = 0
+    device: str = ""
+
+
+def storage_source(device: str) -> str:
+    """What /etc/launchpad/storage names: the device, or the file on the root disk."""
+    return device or paths.STORAGE
+
+
+class Stored(Record):
     """What is mounted at /srv/launchpad; empty when nothing is."""
 
     source: str = ""
@@ -92,12 +103,12 @@ class System(Protocol):
 
     def remove_user(self, name: str) -> None: ...
 
-    def others(self, allowed: Sequence[str]) -> tuple[Other, ...]:
+    def others(self, allowed: Sequence[str], *, sudoers: str) -> tuple[Other, ...]:
         """Every user beside the allowed ones who can become root, or log in with keys that are no operator's; also
-        rules of sudo for one of the allowed that are not Launchpad's."""
+        rules of sudo for one of the allowed that are not in `sudoers`."""
 
-    def keep_out(self, other: Other, admins: Sequence[str]) -> None:
-        """Take that from the user. The admins stay root by sudo."""
+    def keep_out(self, other: Other, *, sudoers: str) -> None:
+        """Take that from the user; sudo's rules become `sudoers` where it is by them."""
 
     def owned(self, path: str) -> Owned | None:
         """Mode and owner; None when there is no file or folder."""
@@ -147,9 +158,9 @@ class System(Protocol):
     def check(self, kind: Check, text: str) -> None:
         """Have the program that will read the text judge it; Failed with what it says."""
 
-    def sshd_strays(self) -> tuple[str, ...]:
-        """Where the sshd configuration on disk comes to something else than Launchpad's own part of it, for root, the
-        operators' user, or anybody who can log in; in words for people."""
+    def sshd_strays(self, ours: str) -> tuple[str, ...]:
+        """Where the sshd configuration on disk comes to something else than `ours` with Launchpad's own part in it, for
+        root, the operators' user, or anybody who can log in; in words for people."""
 
     def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
         """Whether the signature of the data is by the named one of the allowed signers, for this namespace."""
