@@ -13,15 +13,15 @@ trusting the journal's `step-done` there would be wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from importlib import import_module
 from typing import Any
 
-from launchpad.runner import apply as tenant_effects
 from launchpad.runner.context import Cancelled, Context
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
 from launchpad.runner.protocol import NEVER_RESUMED, Refused
-from launchpad.runner.steps import GUARDS, ONCE, Commit, TenantStep, step_name, title
+from launchpad.runner.step import Step, step_name
+from launchpad.runner.steps import GUARDS, ONCE, Commit, title
 from launchpad.runner.visits import Visits
 
 MOST_ATTEMPTS = 3
@@ -150,10 +150,10 @@ class Run:
         if isinstance(step, ONCE) and self.index in self.done:
             return  # what the new release has written since must stay, and nobody waits for a second rehearsal
         if self.index not in self.begun:
-            before = effects(step).look(step, self.context())
+            before = effects(type(step)).look(step, self.context())
             self.journal.add("step-started", index=self.index, step=name, title=title(step), before=before)
             self.begun[self.index] = before
-        effects(step).apply(step, self.context())
+        effects(type(step)).apply(step, self.context())
         self.journal.add("step-done", index=self.index, step=name, seconds=round(self.host.elapsed() - begun, 3))
 
     def fail(self, error: Exception) -> None:
@@ -181,11 +181,11 @@ class Run:
         for index in sorted(begun, reverse=True):
             self.index, step = index, self.plan[index]
             guards = isinstance(step, GUARDS)
-            if isinstance(step, effects(step).NEVER_UNDONE) or (guards and index in self.undone):
+            if isinstance(step, effects(type(step)).NEVER_UNDONE) or (guards and index in self.undone):
                 continue
             name = step_name(type(step))
             try:
-                note = effects(step).undo(step, begun[index], self.context())
+                note = effects(type(step)).undo(step, begun[index], self.context())
             except Exception as error:
                 self.journal.add("undo-failed", index=self.index, step=name, message=reason(error))
                 failed = failed or f"cannot undo {name} yet: {reason(error)}"
@@ -200,39 +200,10 @@ class Run:
         self.journal.finish(undoing["outcome"], message, undoing["lines"])
 
 
-def effects(step: Any) -> Any:
-    """The module that carries this kind of step out."""
-    return _effects(type(step))  # type: ignore[arg-type]  # a class can be hashed, whatever its instances are
-
-
-@cache
-def _effects(kind: type) -> Any:
-    if issubclass(kind, TenantStep):
-        return tenant_effects
-    from launchpad.runner.backups import effects as backup_effects
-    from launchpad.runner.backups.steps import BackupStep
-    from launchpad.runner.guests.steps import GuestStep
-    from launchpad.runner.moving.steps import MoveStep
-
-    if issubclass(kind, BackupStep):
-        return backup_effects
-    if issubclass(kind, GuestStep):
-        from launchpad.runner.guests import effects as guest_effects
-
-        return guest_effects
-    from launchpad.runner.pruning.steps import PruneStep
-
-    if issubclass(kind, PruneStep):
-        from launchpad.runner.pruning import effects as prune_effects
-
-        return prune_effects
-    if issubclass(kind, MoveStep):
-        from launchpad.runner.moving import effects as move_effects
-
-        return move_effects
-    from launchpad.runner.provision import apply as host_effects
-
-    return host_effects
+def effects(kind: type[Step]) -> Any:
+    """What carries this kind of step out: the `effects` beside its `steps`, with `look`, `apply` and `undo`. Imported
+    late: most operations are of one family."""
+    return import_module(kind.__module__.removesuffix("steps") + "effects")
 
 
 def reason(error: Exception) -> str:

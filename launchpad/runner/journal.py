@@ -20,9 +20,11 @@ from typing import Any
 import launchpad
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
+from launchpad.runner.families import step_from_json
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import BESIDE, Refused, canonical, digest_of
-from launchpad.runner.steps import step_as_json, step_from_json, step_name, title
+from launchpad.runner.step import step_as_json, step_name
+from launchpad.runner.steps import title
 
 RESERVE = 256 * 1024
 OWN_FOLDER = str(launchpad.__file__).rsplit("/", 2)[0]

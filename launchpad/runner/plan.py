@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -336,7 +336,7 @@ def _record_before(seen: Seen, change: Change) -> Mapping[str, Any]:
 def _keep_data(seen: Seen, change: Change) -> Iterator[TenantStep]:
     """The present data becomes a generation; another one's takes its place when the change wants that."""
     taking = _generation(_record_before(seen, change), change.generation, change.why, guards=True)
-    yield replace(taking, quota_mb=change.release.disk_mb)
+    yield taking.but(quota_mb=change.release.disk_mb)
     if change.data:
         release = change.release
         yield RestoreData(

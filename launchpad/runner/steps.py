@@ -1,30 +1,21 @@
-"""The steps of a tenant's operations: data, no behaviour. `apply.py` carries them out, `plan.py` chooses them.
-
-Every step is idempotent, may die anywhere, and is undone by what `apply.look` saw before it. `STEPS` is the registry:
-the exhaustive kill tests and the journal's reader take the steps from there.
-"""
+"""The steps of a tenant's operations: data, no behaviour. `effects.py` carries them out, `plan.py` chooses them."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from launchpad.runner.slots import Side
+from launchpad.runner.step import Step, step_name
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlaceRelease:
+class PlaceRelease(Step):
     """The release's files in a folder of their own, named by its digest."""
 
     tenant: str
     release: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class MakeData:
+class MakeData(Step):
     """The tenant's data: a subvolume with its quota and a folder for each volume. Undo never removes data."""
 
     tenant: str
@@ -33,15 +24,13 @@ class MakeData:
     disk_mb: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class PullImage:
+class PullImage(Step):
     """The image, by digest. Undo leaves it: housekeeping removes what nothing needs."""
 
     image: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class MakeNetwork:
+class MakeNetwork(Step):
     """The tenant's bridge network; an internal one has no way out of the host."""
 
     tenant: str
@@ -49,8 +38,7 @@ class MakeNetwork:
     internal: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class AwaitIdle:
+class AwaitIdle(Step):
     """Wait, while new requests still come in, until what was under way has ended and the app says that it is at no
     work, at most so many seconds. What is not well is not waited for."""
 
@@ -63,8 +51,7 @@ class AwaitIdle:
     quiet: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class HoldTraffic:
+class HoldTraffic(Step):
     """New requests to the tenant wait at Caddy, or go to the other side when that is open."""
 
     tenant: str
@@ -74,8 +61,7 @@ class HoldTraffic:
     """Seconds before that, in which Caddy finds the other side: its next check of it tells."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Drain:
+class Drain(Step):
     """Wait until the requests that are under way have been answered, at most so many seconds.
 
     A connection that was silent for the quiet seconds is a WebSocket at rest, which never ends by itself.
@@ -93,8 +79,7 @@ class Drain:
     """How long each time."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StopSide:
+class StopSide(Step):
     """Stop one side's containers and keep them, so that undo can start the very same ones."""
 
     tenant: str
@@ -102,8 +87,7 @@ class StopSide:
     seconds: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartSide:
+class StartSide(Step):
     """Put the release's secrets on tmpfs and start it on one side; a reboot empties tmpfs, so each start fills it.
 
     Undo takes the containers away that were not there before, and stops the ones that were stopped."""
@@ -114,8 +98,7 @@ class StartSide:
     side: Side
 
 
-@dataclass(frozen=True, kw_only=True)
-class TakeGeneration:
+class TakeGeneration(Step):
     """Keep the tenant's data as it is now. While it guards, undo brings the data back to just that, and takes the
     generation away; else undo only takes it away."""
 
@@ -132,8 +115,7 @@ class TakeGeneration:
     """The tenant's own quota from then on; the one that it has when left out."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rehearse:
+class Rehearse(Step):
     """Try the release on a clone of the data that reaches nothing; the tenant itself serves on. Undo clears it away."""
 
     tenant: str
@@ -152,8 +134,7 @@ class Rehearse:
     """The tables that may have fewer rows afterwards, as shell patterns."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RestoreData:
+class RestoreData(Step):
     """The data becomes that generation's again, with a folder for each volume. At most once an operation: what is
     written to it afterwards stays. The TakeGeneration before it undoes it."""
 
@@ -164,8 +145,7 @@ class RestoreData:
     disk_mb: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mute:
+class Mute(Step):
     """The side's containers reach nobody outside and nobody reaches them, so that no message leaves or comes."""
 
     tenant: str
@@ -173,8 +153,7 @@ class Mute:
     side: Side
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unmute:
+class Unmute(Step):
     """The side's containers may reach the world. Undone by the Mute before it."""
 
     tenant: str
@@ -182,8 +161,7 @@ class Unmute:
     side: Side
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepNew:
+class KeepNew(Step):
     """From here on the new release may write what nobody else knows. Undo stops it in good order and keeps its data as
     a generation, before the older data comes back."""
 
@@ -198,8 +176,7 @@ class KeepNew:
     """For its stop."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Soak:
+class Soak(Step):
     """Watch the release serve, for so many seconds, with unchanged container start times."""
 
     tenant: str
@@ -210,8 +187,7 @@ class Soak:
     without: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class PruneGenerations:
+class PruneGenerations(Step):
     """Remove generations that nothing needs. Only after the commit."""
 
     tenant: str
@@ -220,8 +196,7 @@ class PruneGenerations:
     """The tenant's own quota, of which less is held by generations then."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class AwaitProbes:
+class AwaitProbes(Step):
     """Wait until the deciding probes hold, and hold for `steady_seconds` with unchanged container start times."""
 
     tenant: str
@@ -235,44 +210,38 @@ class AwaitProbes:
     """Whether they have to hold for a while; else a Soak behind the open door sees to that."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Switch:
+class Switch(Step):
     """Point `current` at the release."""
 
     tenant: str
     release: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PutSite:
+class PutSite(Step):
     """The release's site in Caddy; reloads only when it changes anything."""
 
     tenant: str
     release: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropSite:
+class DropSite(Step):
     """No site of this tenant in Caddy."""
 
     tenant: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(Step):
     """What should run, as boot, watch, status and the next operation read it."""
 
     tenant: str
     record: dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Commit:
+class Commit(Step):
     """From here on the operation only goes forward. The last step that is undone by undoing the ones before it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenTraffic:
+class OpenTraffic(Step):
     """New requests go to this side."""
 
     tenant: str
@@ -280,8 +249,7 @@ class OpenTraffic:
     side: Side
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoveSide:
+class RemoveSide(Step):
     """Take one side's containers away. Only after the commit."""
 
     tenant: str
@@ -289,31 +257,27 @@ class RemoveSide:
     seconds: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClearSecrets:
+class ClearSecrets(Step):
     """No secret of the tenant on tmpfs but those of one release (none when empty). Only after the commit."""
 
     tenant: str
     keep: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoveNetwork:
+class RemoveNetwork(Step):
     """Take the tenant's network away. Only after the commit."""
 
     tenant: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PruneReleases:
+class PruneReleases(Step):
     """Remove release folders but the newest few and the ones in use. Only after the commit."""
 
     tenant: str
     keep: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Purge:
+class Purge(Step):
     """Remove everything of the tenant from the host, its data too. Only after the commit."""
 
     tenant: str
@@ -330,41 +294,6 @@ GUARDS = (TakeGeneration, KeepNew)
 """They guard data: undone at most once, and nothing before them is undone until they are."""
 ONCE = (Rehearse, RestoreData)
 """Carried out at most once, whatever dies: the tenant's data is another one behind them."""
-
-
-def step_name(kind: type) -> str:
-    """`PlaceRelease` → `place-release`: the step's name in journals, events and on the screen."""
-    return _hyphenated(kind.__name__)
-
-
-@cache
-def _hyphenated(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
-
-
-STEPS: dict[str, type] = {step_name(kind): kind for kind in TenantStep.__args__}
-"""Name → step, every kind there is."""
-
-
-def step_as_json(step: Any) -> dict[str, Any]:
-    """{"step": name, …fields}."""
-    return {"step": step_name(type(step))} | {item.name: getattr(step, item.name) for item in dataclasses.fields(step)}
-
-
-def step_from_json(value: dict[str, Any]) -> Any:
-    """The step again. KeyError for a name that this runner does not know: an operation is finished by the runner that
-    began it, so that cannot happen unless the journal was tampered with."""
-    kind = STEPS.get(value["step"])
-    if kind is None:
-        from launchpad.runner.backups.steps import BACKUP_STEPS
-        from launchpad.runner.guests.steps import GUEST_STEPS
-        from launchpad.runner.moving.steps import MOVE_STEPS
-        from launchpad.runner.provision.steps import HOST_STEPS
-        from launchpad.runner.pruning.steps import PRUNE_STEPS
-
-        kind = (BACKUP_STEPS | GUEST_STEPS | HOST_STEPS | MOVE_STEPS | PRUNE_STEPS)[value["step"]]
-    arguments = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items() if key != "step"}
-    return kind(**arguments)
 
 
 def title(step: Any) -> str:

@@ -16,12 +16,13 @@ from types import CodeType
 HERE = Path(__file__).parent
 sys.path.insert(0, str(Path("/usr/local/sbin/launchpad-runner").resolve().parent))
 
-from launchpad.runner import apply, engine  # noqa: E402
+from launchpad.runner import effects, engine  # noqa: E402
 from launchpad.runner.__main__ import main  # noqa: E402
 from launchpad.runner.moving import effects as moving  # noqa: E402
-from launchpad.runner.steps import Commit, step_name  # noqa: E402
+from launchpad.runner.step import step_name  # noqa: E402
+from launchpad.runner.steps import Commit  # noqa: E402
 
-EFFECTS, STEP = (apply.apply.__code__, moving.apply.__code__), engine.Run.step.__code__
+EFFECTS, STEP = (effects.apply.__code__, moving.apply.__code__), engine.Run.step.__code__
 
 
 def entered(code: CodeType, _offset: int) -> None:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from launchpad.runner.steps import step_name
+from launchpad.runner.step import Step
 
 
-@dataclass(frozen=True, kw_only=True)
-class FreezeData:
+class FreezeData(Step):
     """One instant of the data, for as long as the backup lasts. Undo removes it."""
 
     tenant: str
 
-    @property
-    def title(self) -> str:
-        return "freeze the data"
+    title = "freeze the data"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckDatabases:
+class CheckDatabases(Step):
     """Every SQLite file in it is sound."""
 
     tenant: str
     slot: int
     disk_mb: int
 
-    @property
-    def title(self) -> str:
-        return "check its databases"
+    title = "check its databases"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SendBackup:
+class SendBackup(Step):
     """The frozen data in one target's repository. A target that does not take it is told, and stops no other."""
 
     tenant: str
@@ -45,31 +37,24 @@ class SendBackup:
         return f"send it to {self.target['name']}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordBackup:
+class RecordBackup(Step):
     """At least one target has it; otherwise there is no backup."""
 
     tenant: str
     targets: tuple[str, ...]
 
-    @property
-    def title(self) -> str:
-        return "record the backup"
+    title = "record the backup"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropFrozen:
+class DropFrozen(Step):
     """The frozen data goes. Only after the commit."""
 
     tenant: str
 
-    @property
-    def title(self) -> str:
-        return "let the frozen data go"
+    title = "let the frozen data go"
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerifyBackup:
+class VerifyBackup(Step):
     """One target's repository is whole, and the part of its data too; what is found is recorded and stops no other."""
 
     tenant: str
@@ -82,20 +67,16 @@ class VerifyBackup:
         return f"read part {self.part} of {self.target['name']}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class JudgeVerify:
+class JudgeVerify(Step):
     """No target's repository was found damaged, and each could be read."""
 
     tenant: str
     targets: tuple[str, ...]
 
-    @property
-    def title(self) -> str:
-        return "judge what was read"
+    title = "judge what was read"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FetchBackup:
+class FetchBackup(Step):
     """A backup's files in folders of their own. Undo removes them."""
 
     tenant: str
@@ -112,8 +93,7 @@ class FetchBackup:
         return f"fetch backup {self.snapshot[:8]} from {self.target['name']}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepFetched:
+class KeepFetched(Step):
     """What was fetched is a generation, with the record of what it is of; an earlier fetched one goes."""
 
     tenant: str
@@ -124,8 +104,7 @@ class KeepFetched:
         return f"keep it as generation {self.record['id']}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProveBackup:
+class ProveBackup(Step):
     """What was fetched boots and is ready as the release that runs, on a clone that reaches nothing. Undo clears the
     clone away."""
 
@@ -142,19 +121,15 @@ class ProveBackup:
         return f"boot it as {self.app} {self.version}, on a clone"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropFetched:
+class DropFetched(Step):
     """What was fetched goes. Only after the commit."""
 
     tenant: str
 
-    @property
-    def title(self) -> str:
-        return "let what was fetched go"
+    title = "let what was fetched go"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ThinBackups:
+class ThinBackups(Step):
     """A folder of this host has no more backups than the policy keeps. What is deleted stays deleted."""
 
     tenant: str
@@ -169,21 +144,17 @@ class ThinBackups:
         return f"thin out what lies at {self.target['name']}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepWrap:
+class KeepWrap(Step):
     """The repository's key is wrapped so, for these recipients. Undo puts the earlier wrap back."""
 
     tenant: str
     wrap: str
     recipients: str
 
-    @property
-    def title(self) -> str:
-        return "keep the key as it is wrapped now"
+    title = "keep the key as it is wrapped now"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayWrap:
+class LayWrap(Step):
     """The wrapped key is the newest that lies beside one target's repository. A target that does not take it is told,
     stops no other, and gets it with the next backup."""
 
@@ -200,6 +171,3 @@ BackupStep = (
     FreezeData | CheckDatabases | SendBackup | RecordBackup | DropFrozen | VerifyBackup | JudgeVerify
     | FetchBackup | KeepFetched | ProveBackup | DropFetched | ThinBackups | KeepWrap | LayWrap
 )  # fmt: skip
-
-BACKUP_STEPS: dict[str, type] = {step_name(kind): kind for kind in BackupStep.__args__}
-"""Name → step, every kind there is."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, slots
-from launchpad.runner.apply import bytes_or_none, put_site, text_or_none
 from launchpad.runner.context import Context
+from launchpad.runner.effects import bytes_or_none, put_site, text_or_none
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.moving import certificates
 from launchpad.runner.moving.forward import forward

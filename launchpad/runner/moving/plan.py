@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -178,7 +177,7 @@ def plan_depart(seen: plans.Seen, stone: Tombstone, *, ahead: bool = False) -> S
         door = list(plans.close_door(seen, tenant, slot, stop_seconds=record["stop_seconds"]))
         idle = [step for step in door if isinstance(step, AwaitIdle)]
         # Whoever is passed on waits there, and gets nothing of this door's being opened again.
-        rest = [replace(step, again=0) if isinstance(step, Drain) else step for step in door if step not in idle]
+        rest = [step.but(again=0) if isinstance(step, Drain) else step for step in door if step not in idle]
         stop = StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"])
         steps = [*idle, *steps, *rest, stop]
     else:

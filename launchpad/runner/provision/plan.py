@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from launchpad.runner.context import Context
-from launchpad.runner.provision import apply as effects
+from launchpad.runner.provision import effects
 from launchpad.runner.provision.settings import SETTINGS, HostSettings, settings_from_json, stored_settings
 from launchpad.runner.provision.steps import (
     AddUser,

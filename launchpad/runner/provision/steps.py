@@ -1,4 +1,4 @@
-"""The steps of a provision: data, no behaviour. `wanted.py` names all of a host's, `apply.py` carries them out.
+"""The steps of a provision: data, no behaviour. `wanted.py` names all of a host's, `effects.py` carries them out.
 
 Fields are plain JSON (texts, numbers, tuples and mappings of them), because a plan is kept on disk.
 """
@@ -6,14 +6,12 @@ Fields are plain JSON (texts, numbers, tuples and mappings of them), because a p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
-from launchpad.runner.steps import step_name
+from launchpad.runner.step import Step
 
 
-@dataclass(frozen=True, kw_only=True)
-class InstallPackages:
+class InstallPackages(Step):
     """Debian packages. Undo leaves them: they do no harm, and taking one out could take others with it."""
 
     packages: tuple[str, ...]
@@ -23,8 +21,7 @@ class InstallPackages:
         return f"install {', '.join(self.packages)}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AddUser:
+class AddUser(Step):
     """A system user; `uid` 0 stands for any free one."""
 
     name: str
@@ -37,8 +34,7 @@ class AddUser:
         return f"add the user {self.name}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MakeFolders:
+class MakeFolders(Step):
     """Folders with a mode and an owner. Undo removes none: something may lie in them by then."""
 
     folders: tuple[str, ...]
@@ -50,8 +46,7 @@ class MakeFolders:
         return f"make {', '.join(self.folders)}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PutFiles:
+class PutFiles(Step):
     """Files as they should be, and what has to hear of it; undo brings the old content back and tells it again."""
 
     name: str
@@ -68,20 +63,16 @@ class PutFiles:
         return self.name
 
 
-@dataclass(frozen=True, kw_only=True)
-class SetKernel:
+class SetKernel(Step):
     """Kernel values, now; the file that sets them at boot is another step's. Undo leaves them: some cannot go back
     until the next boot, and none keeps anybody out."""
 
     values: Mapping[str, str]
 
-    @property
-    def title(self) -> str:
-        return "set kernel values"
+    title = "set kernel values"
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnableUnits:
+class EnableUnits(Step):
     """Units that start at boot and run now."""
 
     units: tuple[str, ...]
@@ -93,8 +84,7 @@ class EnableUnits:
         return f"enable {', '.join((*self.units, *self.later))}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MakeStorage:
+class MakeStorage(Step):
     """The Btrfs at /srv/launchpad. Undo never removes storage."""
 
     loop_mb: int
@@ -105,8 +95,7 @@ class MakeStorage:
         return f"make the storage ({self.device or f'{self.loop_mb} MB'})"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunCaddy:
+class RunCaddy(Step):
     """Caddy's image and container, as its Compose file says. Undo starts what ran before, where something did."""
 
     image: str
@@ -117,8 +106,7 @@ class RunCaddy:
         return f"run {self.image.split('@')[0].rsplit('/', 1)[-1]}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UseCaddyfile:
+class UseCaddyfile(Step):
     """The fleet's own Caddyfile, once Caddy has read it and the judge has seen what it made of it; and the authority of
     the ACME server, which the Caddyfile names by its path alone."""
 
@@ -129,20 +117,18 @@ class UseCaddyfile:
     title = "have Caddy use the fleet's Caddyfile"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChangeAccess:
+class ChangeAccess(Step):
     """All that decides who gets in: sshd, sudo, keys, firewall. Taken back by itself unless a connection that was made
     after the change confirms it."""
 
     files: Mapping[str, str]
-    modes: Mapping[str, int] = field(default_factory=dict)
+    modes: Mapping[str, int]
     """Where it is not 0644."""
 
     title = "change who gets in, and have a new connection confirm it"
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepOthersOut:
+class KeepOthersOut(Step):
     """Whoever is neither root, nor the operators' user, nor one of the admins loses what makes others root or lets them
     in: sudo, the group docker, root's number, keys of their own."""
 
@@ -151,8 +137,7 @@ class KeepOthersOut:
     title = "take root's rights and keys from users that the inventory does not name"
 
 
-@dataclass(frozen=True, kw_only=True)
-class EndLogins:
+class EndLogins(Step):
     """Nobody is logged in as the operators' user by a key that is not among these. Undo brings no login back."""
 
     keys: tuple[str, ...]
@@ -160,8 +145,7 @@ class EndLogins:
     title = "end the logins of keys that are not accepted any more"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordSettings:
+class RecordSettings(Step):
     """The settings that the host has from now on."""
 
     text: str
@@ -169,8 +153,7 @@ class RecordSettings:
     title = "record the settings"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LookAgain:
+class LookAgain(Step):
     """What the watch found before is not true any more: `status` right after a provision must not tell it."""
 
     title = "have the watch look at the host again"
@@ -180,6 +163,3 @@ HostStep = (
     InstallPackages | AddUser | MakeFolders | PutFiles | SetKernel | EnableUnits | MakeStorage | RunCaddy
     | UseCaddyfile | ChangeAccess | KeepOthersOut | EndLogins | RecordSettings | LookAgain
 )  # fmt: skip
-
-HOST_STEPS: dict[str, type] = {step_name(kind): kind for kind in HostStep.__args__}
-"""Name → step, every kind there is."""

@@ -5,15 +5,12 @@ None is undone. Each looks again before it removes anything: what is needed by t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from launchpad.runner.steps import step_name
+from launchpad.runner.step import Step
 
 MEGABYTE = 1 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoveImage:
+class RemoveImage(Step):
     """One image that an operation pulled and nothing needs any more."""
 
     image: str
@@ -26,8 +23,7 @@ class RemoveImage:
         return f"remove image {name.partition(':')[0]} {digest[:12]} ({self.size // MEGABYTE} MB)"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClearUp:
+class ClearUp(Step):
     """What is left of a tenant's earlier operations; nothing while one of them is open."""
 
     tenant: str
@@ -45,19 +41,15 @@ class ClearUp:
         return f"clear up after {self.tenant}: {', '.join(parts) or 'a rehearsal'}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FreeRoom:
+class FreeRoom(Step):
     """The room of what was removed is free, and counts towards nobody's quota. No tenant is held meanwhile."""
 
     tenants: tuple[str, ...]
 
-    @property
-    def title(self) -> str:
-        return "wait until the room is free"
+    title = "wait until the room is free"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoveVolumes:
+class RemoveVolumes(Step):
     """Docker's anonymous volumes that no container has: of images that declared some, before that was refused."""
 
     names: tuple[str, ...]
@@ -68,8 +60,7 @@ class RemoveVolumes:
         return f"remove {number} anonymous volume{'' if number == 1 else 's'} that no container has"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForgetOperations:
+class ForgetOperations(Step):
     """The journals of operations that are long over."""
 
     operations: tuple[str, ...]
@@ -81,6 +72,3 @@ class ForgetOperations:
 
 
 PruneStep = RemoveImage | ClearUp | FreeRoom | RemoveVolumes | ForgetOperations
-
-PRUNE_STEPS: dict[str, type] = {step_name(kind): kind for kind in PruneStep.__args__}
-"""Name → step, every kind there is."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from launchpad.runner import booting, paths
 from launchpad.runner.account import RUN_PROVISION, Finding
 from launchpad.runner.host import Busy, Failed
-from launchpad.runner.provision.apply import CADDY_PROJECT, COMPOSE
+from launchpad.runner.provision.effects import CADDY_PROJECT, COMPOSE
 from launchpad.runner.watching.check import Check
 
 AGAIN_SECONDS = 1.0

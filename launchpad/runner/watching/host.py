@@ -18,7 +18,7 @@ from launchpad.runner.provision.plan import deviations, observe, wanted
 from launchpad.runner.provision.settings import stored_settings
 from launchpad.runner.provision.steps import ChangeAccess
 from launchpad.runner.provision.wanted import FIREWALL
-from launchpad.runner.steps import step_name
+from launchpad.runner.step import step_name
 from launchpad.runner.system import ProvisionHost
 from launchpad.runner.watching.check import Check
 

@@ -19,10 +19,11 @@ import pytest
 from launchpad.runner import engine
 from launchpad.runner.backups import credentials
 from launchpad.runner.caller import Caller
+from launchpad.runner.families import kinds_of
 from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.provision.plan import planned_provision
-from launchpad.runner.provision.steps import HOST_STEPS
-from launchpad.runner.steps import step_name
+from launchpad.runner.provision.steps import HostStep
+from launchpad.runner.step import step_name
 from launchpad.runner.verbs.submit import submit
 from tests.memory.effects import MODES, Moment, moments, turn
 from tests.memory.system import BareHost
@@ -192,7 +193,7 @@ def test_every_kind_of_step_is_in_a_provision() -> None:
     """Then the kill points above are the kill points of every kind of step there is."""
     host = BareHost(registry={IMAGE})
     host.system.logins = REVOKED
-    assert {step_name(type(step)) for step in planned_provision(host, settings())} == set(HOST_STEPS)
+    assert {step_name(type(step)) for step in planned_provision(host, settings())} == set(kinds_of(HostStep))
 
 
 def test_cancelled_while_it_waits_for_a_confirmation() -> None:

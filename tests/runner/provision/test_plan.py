@@ -9,10 +9,11 @@ import pytest
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
+from launchpad.runner.families import kinds_of, step_from_json
 from launchpad.runner.host import Failed
 from launchpad.runner.provision.plan import differences, planned_provision
-from launchpad.runner.provision.steps import HOST_STEPS
-from launchpad.runner.steps import step_as_json, step_from_json, step_name
+from launchpad.runner.provision.steps import HostStep
+from launchpad.runner.step import step_as_json, step_name
 from launchpad.runner.system import Other
 from launchpad.runner.verbs.plan import plan
 from launchpad.runner.watching.host import look_at_host
@@ -197,7 +198,7 @@ def test_every_step_comes_back_from_its_journal() -> None:
     host.system.logins = {700: "of a key that is accepted no more"}
     steps = planned_provision(host, settings())
     assert [step_from_json(step_as_json(step)) for step in steps] == steps
-    assert {type(step) for step in steps} == set(HOST_STEPS.values())
+    assert {type(step) for step in steps} == set(kinds_of(HostStep).values())
 
 
 def test_a_kernel_value_that_is_tighter_already_is_left() -> None:

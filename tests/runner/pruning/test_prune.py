@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from launchpad.runner import engine, generations, paths, rehearsal, slots
+from launchpad.runner.families import kinds_of
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, canonical, record_as_json
 from launchpad.runner.pruning import needed
 from launchpad.runner.pruning.plan import planned_prune
-from launchpad.runner.pruning.steps import PRUNE_STEPS, RemoveImage
-from launchpad.runner.steps import step_name
+from launchpad.runner.pruning.steps import PruneStep, RemoveImage
+from launchpad.runner.step import step_name
 from launchpad.runner.verbs.plan import plan
 from launchpad.runner.verbs.submit import submit
 from tests.memory.effects import MODES, Killed, Moment, moments, turn
@@ -209,7 +210,7 @@ def test_a_fault_from_any_call_on(fault: str) -> None:
 
 
 def test_every_kind_of_step_is_met(host: MemoryHost) -> None:
-    assert {step_name(type(step)) for step in planned_prune(host)} - {"commit"} == set(PRUNE_STEPS)
+    assert {step_name(type(step)) for step in planned_prune(host)} - {"commit"} == set(kinds_of(PruneStep))
 
 
 # --- what others are doing meanwhile

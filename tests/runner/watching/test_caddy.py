@@ -9,7 +9,7 @@ from typing import Any
 from launchpad.runner import booting
 from launchpad.runner.account import Account, done_by_watch
 from launchpad.runner.host import Failed
-from launchpad.runner.provision.apply import CADDY_PROJECT, COMPOSE
+from launchpad.runner.provision.effects import CADDY_PROJECT, COMPOSE
 from launchpad.runner.watching.caddy import MOST_SILENT, Caddy
 from tests.runner.verbs.view import MemoryView
 

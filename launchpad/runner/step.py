@@ -1,0 +1,32 @@
+"""A step: one change of a host, as data. Each family of steps is in a `steps.py`; the `effects.py` beside it carries
+them out, and `families.py` knows every kind.
+
+Every step is idempotent, may die anywhere, and is undone by what `look` saw before it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from launchpad.runner.record import Record
+
+
+class Step(Record):
+    """One change of a host. Its fields are plain JSON, because a plan is kept on disk."""
+
+
+def step_name(kind: type) -> str:
+    """`PlaceRelease` → `place-release`: the step's name in journals, events and on the screen."""
+    return _hyphenated(kind.__name__)
+
+
+@cache
+def _hyphenated(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+def step_as_json(step: Step) -> dict[str, Any]:
+    """{"step": name, …fields}."""
+    return {"step": step_name(type(step))} | step.plain()
