@@ -21,7 +21,7 @@ from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
 from launchpad.runner.protocol import NEVER_RESUMED, Refused
 from launchpad.runner.step import Step, step_name
-from launchpad.runner.steps import GUARDS, ONCE, Commit, title
+from launchpad.runner.steps import Commit
 from launchpad.runner.visits import Visits
 
 MOST_ATTEMPTS = 3
@@ -101,7 +101,7 @@ def bring_to_end(host: Host, journal: Journal) -> None:
 class Run:
     """One process's go at an operation."""
 
-    def __init__(self, host: Host, journal: Journal, plan: Sequence[Any], past: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, host: Host, journal: Journal, plan: Sequence[Step], past: Sequence[dict[str, Any]]) -> None:
         self.host = host
         self.journal = journal
         self.operation = (journal.asked() or {})["operation"]
@@ -141,17 +141,17 @@ class Run:
                 return
         self.journal.finish("done")
 
-    def step(self, step: Any) -> None:
+    def step(self, step: Step) -> None:
         begun = self.host.elapsed()
         name = step_name(type(step))
         if isinstance(step, Commit):
             self.journal.add("committed")
             return
-        if isinstance(step, ONCE) and self.index in self.done:
+        if step.once and self.index in self.done:
             return  # what the new release has written since must stay, and nobody waits for a second rehearsal
         if self.index not in self.begun:
             before = effects(type(step)).look(step, self.context())
-            self.journal.add("step-started", index=self.index, step=name, title=title(step), before=before)
+            self.journal.add("step-started", index=self.index, step=name, title=step.title, before=before)
             self.begun[self.index] = before
         effects(type(step)).apply(step, self.context())
         self.journal.add("step-done", index=self.index, step=name, seconds=round(self.host.elapsed() - begun, 3))
@@ -177,11 +177,10 @@ class Run:
         brought back now ends this try; and what was brought back once stays, because the old release has written to
         it since. What is expected from outside is undone also when it never was begun: it may have come."""
         failed = ""
-        begun = {index: {} for index, step in enumerate(self.plan) if getattr(step, "expected", False)} | self.begun
+        begun = {index: {} for index, step in enumerate(self.plan) if step.expected} | self.begun
         for index in sorted(begun, reverse=True):
             self.index, step = index, self.plan[index]
-            guards = isinstance(step, GUARDS)
-            if isinstance(step, effects(type(step)).NEVER_UNDONE) or (guards and index in self.undone):
+            if not step.undone or (step.barrier and index in self.undone):
                 continue
             name = step_name(type(step))
             try:
@@ -189,7 +188,7 @@ class Run:
             except Exception as error:
                 self.journal.add("undo-failed", index=self.index, step=name, message=reason(error))
                 failed = failed or f"cannot undo {name} yet: {reason(error)}"
-                if guards:
+                if step.barrier:
                     break
             else:
                 self.journal.add("step-undone", index=self.index, step=name, **({"note": note} if note else {}))

@@ -23,8 +23,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.families import step_from_json
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import BESIDE, Refused, canonical, digest_of
-from launchpad.runner.step import step_as_json, step_name
-from launchpad.runner.steps import title
+from launchpad.runner.step import Step, step_as_json, step_name
 
 RESERVE = 256 * 1024
 OWN_FOLDER = str(launchpad.__file__).rsplit("/", 2)[0]
@@ -49,7 +48,7 @@ class Journal:
 
     # --- what was asked
 
-    def create(self, operation: Mapping[str, Any], caller: Caller, plan: Sequence[Any]) -> None:
+    def create(self, operation: Mapping[str, Any], caller: Caller, plan: Sequence[Step]) -> None:
         """Put operation and plan on disk; the operation file last, because it is what makes the operation exist."""
         self.host.folder(self.folder, mode=0o700)
         self.host.write(f"{self.folder}/reserve", b"\0" * RESERVE, mode=0o600)
@@ -72,7 +71,7 @@ class Journal:
             self._asked = self._json("operation.json")
         return self._asked
 
-    def plan(self) -> list[Any]:
+    def plan(self) -> list[Step]:
         data = self.host.read(f"{self.folder}/plan.json")
         return [] if data is None else list(_steps(data))
 
@@ -132,7 +131,7 @@ class Journal:
 
 
 @lru_cache(maxsize=16)
-def _steps(plan: bytes) -> tuple[Any, ...]:
+def _steps(plan: bytes) -> tuple[Step, ...]:
     return tuple(step_from_json(item) for item in json.loads(plan))
 
 
@@ -169,6 +168,6 @@ def subject(operation: Mapping[str, Any]) -> str:
     return f"tenant-{operation['tenant']}" if "tenant" in operation else "host"
 
 
-def outline(plan: Sequence[Any]) -> list[dict[str, str]]:
+def outline(plan: Sequence[Step]) -> list[dict[str, str]]:
     """The plan for people: [{"step", "title"}]."""
-    return [{"step": step_name(type(step)), "title": title(step)} for step in plan]
+    return [{"step": step_name(type(step)), "title": step.title} for step in plan]

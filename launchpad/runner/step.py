@@ -14,7 +14,23 @@ from launchpad.runner.record import Record
 
 
 class Step(Record):
-    """One change of a host. Its fields are plain JSON, because a plan is kept on disk."""
+    """One change of a host. Its fields are plain JSON, because a plan is kept on disk; what is so of every step of a
+    kind is a fact of its class."""
+
+    once = False
+    """Carried out at most once, whatever dies: the data is another one behind it."""
+    barrier = False
+    """It guards data: it is undone at most once, and nothing before it is undone until it is."""
+    undone = True
+    """Whether undo has anything to take back. False where the step leaves nothing, where what it leaves is kept on
+    purpose, and where an earlier step's undo takes it back."""
+    expected = False
+    """What it waits for may be here before it is begun, so it is undone even when it never was."""
+
+    @property
+    def title(self) -> str:
+        """What a person reads while the step goes on."""
+        return step_name(type(self)).replace("-", " ")
 
 
 def step_name(kind: type) -> str:

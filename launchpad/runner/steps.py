@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from launchpad.runner.slots import Side
-from launchpad.runner.step import Step, step_name
+from launchpad.runner.step import Step
 
 
 class PlaceRelease(Step):
@@ -13,6 +13,10 @@ class PlaceRelease(Step):
 
     tenant: str
     release: str
+
+    @property
+    def title(self) -> str:
+        return f"place release {self.release}"
 
 
 class MakeData(Step):
@@ -22,12 +26,22 @@ class MakeData(Step):
     slot: int
     volumes: tuple[str, ...]
     disk_mb: int
+    undone = False
+
+    @property
+    def title(self) -> str:
+        return f"make room for data ({self.disk_mb} MB)"
 
 
 class PullImage(Step):
     """The image, by digest. Undo leaves it: housekeeping removes what nothing needs."""
 
     image: str
+    undone = False
+
+    @property
+    def title(self) -> str:
+        return f"pull {self.image.split('@')[0].rsplit('/', 1)[-1]}"
 
 
 class MakeNetwork(Step):
@@ -36,6 +50,7 @@ class MakeNetwork(Step):
     tenant: str
     slot: int
     internal: bool
+    title = "make its network"
 
 
 class AwaitIdle(Step):
@@ -49,6 +64,8 @@ class AwaitIdle(Step):
     side: Side
     seconds: int
     quiet: int
+    title = "let what is under way finish; new requests still come in"
+    undone = False
 
 
 class HoldTraffic(Step):
@@ -59,6 +76,7 @@ class HoldTraffic(Step):
     side: Side
     after: int = 0
     """Seconds before that, in which Caddy finds the other side: its next check of it tells."""
+    title = "hold new requests"
 
 
 class Drain(Step):
@@ -77,6 +95,11 @@ class Drain(Step):
     again: int = 0
     idle_seconds: int = 0
     """How long each time."""
+    undone = False
+
+    @property
+    def title(self) -> str:
+        return f"let requests finish (at most {self.seconds} s)"
 
 
 class StopSide(Step):
@@ -85,6 +108,10 @@ class StopSide(Step):
     tenant: str
     side: Side
     seconds: int
+
+    @property
+    def title(self) -> str:
+        return f"stop side {self.side}"
 
 
 class StartSide(Step):
@@ -96,6 +123,10 @@ class StartSide(Step):
     slot: int
     release: str
     side: Side
+
+    @property
+    def title(self) -> str:
+        return f"start release {self.release} on side {self.side}"
 
 
 class TakeGeneration(Step):
@@ -113,6 +144,11 @@ class TakeGeneration(Step):
     guards: bool = False
     quota_mb: int = 0
     """The tenant's own quota from then on; the one that it has when left out."""
+    barrier = True
+
+    @property
+    def title(self) -> str:
+        return f"keep its data as generation {self.generation}"
 
 
 class Rehearse(Step):
@@ -132,6 +168,8 @@ class Rehearse(Step):
     """The generation that the clone is made of instead, which is there already and stays."""
     may_shrink: tuple[str, ...] = ()
     """The tables that may have fewer rows afterwards, as shell patterns."""
+    title = "rehearse it on a clone of the data"
+    once = True
 
 
 class RestoreData(Step):
@@ -143,6 +181,12 @@ class RestoreData(Step):
     generation: str
     volumes: tuple[str, ...]
     disk_mb: int
+    once = True
+    undone = False
+
+    @property
+    def title(self) -> str:
+        return f"bring back the data of generation {self.generation}"
 
 
 class Mute(Step):
@@ -151,6 +195,7 @@ class Mute(Step):
     tenant: str
     slot: int
     side: Side
+    title = "keep its channels off"
 
 
 class Unmute(Step):
@@ -159,6 +204,8 @@ class Unmute(Step):
     tenant: str
     slot: int
     side: Side
+    title = "turn its channels on"
+    undone = False
 
 
 class KeepNew(Step):
@@ -174,6 +221,8 @@ class KeepNew(Step):
     disk_mb: int
     seconds: int
     """For its stop."""
+    title = "keep new data in case of an undo"
+    barrier = True
 
 
 class Soak(Step):
@@ -185,6 +234,11 @@ class Soak(Step):
     side: Side
     seconds: int
     without: tuple[str, ...] = ()
+    undone = False
+
+    @property
+    def title(self) -> str:
+        return f"watch it serve for {self.seconds} s"
 
 
 class PruneGenerations(Step):
@@ -194,6 +248,10 @@ class PruneGenerations(Step):
     drop: tuple[str, ...]
     disk_mb: int = 0
     """The tenant's own quota, of which less is held by generations then."""
+
+    @property
+    def title(self) -> str:
+        return f"drop {len(self.drop)} old generation{'' if len(self.drop) == 1 else 's'}"
 
 
 class AwaitProbes(Step):
@@ -208,6 +266,8 @@ class AwaitProbes(Step):
     """Those that failed before the operation too, and do not count against the new release."""
     steady: bool = True
     """Whether they have to hold for a while; else a Soak behind the open door sees to that."""
+    title = "wait until its probes hold"
+    undone = False
 
 
 class Switch(Step):
@@ -222,12 +282,14 @@ class PutSite(Step):
 
     tenant: str
     release: str
+    title = "put its site into Caddy"
 
 
 class DropSite(Step):
     """No site of this tenant in Caddy."""
 
     tenant: str
+    title = "take its site out of Caddy"
 
 
 class Record(Step):
@@ -235,10 +297,13 @@ class Record(Step):
 
     tenant: str
     record: dict[str, Any]
+    title = "record what runs"
 
 
 class Commit(Step):
     """From here on the operation only goes forward. The last step that is undone by undoing the ones before it."""
+
+    undone = False
 
 
 class OpenTraffic(Step):
@@ -248,6 +313,10 @@ class OpenTraffic(Step):
     slot: int
     side: Side
 
+    @property
+    def title(self) -> str:
+        return f"let traffic to side {self.side}"
+
 
 class RemoveSide(Step):
     """Take one side's containers away. Only after the commit."""
@@ -255,6 +324,10 @@ class RemoveSide(Step):
     tenant: str
     side: Side
     seconds: int
+
+    @property
+    def title(self) -> str:
+        return f"remove side {self.side}"
 
 
 class ClearSecrets(Step):
@@ -289,61 +362,3 @@ TenantStep = (
     | RemoveNetwork | PruneReleases | Purge
     | Rehearse | TakeGeneration | RestoreData | Mute | Unmute | KeepNew | Soak | PruneGenerations
 )  # fmt: skip
-
-GUARDS = (TakeGeneration, KeepNew)
-"""They guard data: undone at most once, and nothing before them is undone until they are."""
-ONCE = (Rehearse, RestoreData)
-"""Carried out at most once, whatever dies: the tenant's data is another one behind them."""
-
-
-def title(step: Any) -> str:
-    """What a person reads while the step goes on."""
-    match step:
-        case PlaceRelease():
-            return f"place release {step.release}"
-        case MakeData():
-            return f"make room for data ({step.disk_mb} MB)"
-        case PullImage():
-            return f"pull {step.image.split('@')[0].rsplit('/', 1)[-1]}"
-        case MakeNetwork():
-            return "make its network"
-        case AwaitIdle():
-            return "let what is under way finish; new requests still come in"
-        case HoldTraffic():
-            return "hold new requests"
-        case Drain():
-            return f"let requests finish (at most {step.seconds} s)"
-        case StopSide():
-            return f"stop side {step.side}"
-        case StartSide():
-            return f"start release {step.release} on side {step.side}"
-        case AwaitProbes():
-            return "wait until its probes hold"
-        case PutSite():
-            return "put its site into Caddy"
-        case DropSite():
-            return "take its site out of Caddy"
-        case OpenTraffic():
-            return f"let traffic to side {step.side}"
-        case RemoveSide():
-            return f"remove side {step.side}"
-        case Record():
-            return "record what runs"
-        case TakeGeneration():
-            return f"keep its data as generation {step.generation}"
-        case Rehearse():
-            return "rehearse it on a clone of the data"
-        case RestoreData():
-            return f"bring back the data of generation {step.generation}"
-        case Mute():
-            return "keep its channels off"
-        case Unmute():
-            return "turn its channels on"
-        case KeepNew():
-            return "keep new data in case of an undo"
-        case Soak():
-            return f"watch it serve for {step.seconds} s"
-        case PruneGenerations():
-            return f"drop {len(step.drop)} old generation{'' if len(step.drop) == 1 else 's'}"
-        case _:
-            return getattr(step, "title", "") or step_name(type(step)).replace("-", " ")

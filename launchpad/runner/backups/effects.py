@@ -33,7 +33,6 @@ from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import canonical
 from launchpad.runner.steps import Rehearse
 
-NEVER_UNDONE = (RecordBackup, DropFrozen, DropFetched, JudgeVerify)
 FETCHED = "backup"
 """Why a generation is there that came from a repository."""
 CHECK_SECONDS = 2 * 3600

@@ -44,6 +44,7 @@ class RecordBackup(Step):
     targets: tuple[str, ...]
 
     title = "record the backup"
+    undone = False
 
 
 class DropFrozen(Step):
@@ -52,6 +53,7 @@ class DropFrozen(Step):
     tenant: str
 
     title = "let the frozen data go"
+    undone = False
 
 
 class VerifyBackup(Step):
@@ -74,6 +76,7 @@ class JudgeVerify(Step):
     targets: tuple[str, ...]
 
     title = "judge what was read"
+    undone = False
 
 
 class FetchBackup(Step):
@@ -127,6 +130,7 @@ class DropFetched(Step):
     tenant: str
 
     title = "let what was fetched go"
+    undone = False
 
 
 class ThinBackups(Step):

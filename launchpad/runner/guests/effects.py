@@ -12,7 +12,6 @@ from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.plan import read_record
 
-NEVER_UNDONE = (SendAway,)
 AWAIT_SECONDS = 300
 """So long nothing may come before it is given up; while something comes it is waited for."""
 POLL_SECONDS = 1.0

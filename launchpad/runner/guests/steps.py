@@ -12,7 +12,6 @@ class AwaitData(Step):
     generation: str
     title = "wait for a copy of the data"
     expected = True
-    """The data may be here before this is begun, so this is undone even when it never was."""
 
 
 class SendAway(Step):
@@ -21,6 +20,7 @@ class SendAway(Step):
 
     tenant: str
     title = "take everything of it away again"
+    undone = False
 
 
 GuestStep = AwaitData | SendAway

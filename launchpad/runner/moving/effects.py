@@ -14,8 +14,6 @@ from launchpad.runner.moving.forward import forward
 from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward
 from launchpad.runner.protocol import canonical
 
-NEVER_UNDONE = (PlaceCertificates, DropReceived)
-
 
 def look(step: MoveStep, context: Context) -> dict[str, Any]:
     """What undo will need."""
@@ -25,9 +23,8 @@ def look(step: MoveStep, context: Context) -> dict[str, Any]:
             return {"tombstone": text_or_none(host.read(paths.tombstone(step.tenant)))}
         case PutForward():
             return {"site": text_or_none(host.read(paths.site(step.tenant)))}
-        case AdoptData() | PlaceCertificates() | DropReceived():
+        case _:
             return {}
-    assert_never(step)
 
 
 def apply(step: MoveStep, context: Context) -> None:

@@ -37,6 +37,7 @@ class PlaceCertificates(Step):
     tenant: str
     domains: tuple[str, ...]
     title = "take over its certificates"
+    undone = False
 
 
 class PutForward(Step):
@@ -57,6 +58,7 @@ class DropReceived(Step):
     tenant: str
     drop: tuple[str, ...]
     title = "drop what came and is not needed"
+    undone = False
 
 
 MoveStep = Entomb | AdoptData | PlaceCertificates | PutForward | DropReceived

@@ -48,7 +48,6 @@ WATCH_SECONDS = 10
 """So long its first account may take."""
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 COMPOSE = f"{paths.CADDY}/compose.yaml"
-NEVER_UNDONE = (InstallPackages, MakeFolders, MakeStorage, SetKernel, EndLogins, LookAgain)
 
 Before = Mapping[str, Any]
 
@@ -147,7 +146,7 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
     system = host.system
     match step:
         case InstallPackages() | MakeFolders() | MakeStorage() | SetKernel() | EndLogins() | LookAgain():
-            return  # NEVER_UNDONE
+            return
         case AddUser():
             if before["user"] is None:
                 system.remove_user(step.name)

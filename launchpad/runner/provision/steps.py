@@ -15,6 +15,7 @@ class InstallPackages(Step):
     """Debian packages. Undo leaves them: they do no harm, and taking one out could take others with it."""
 
     packages: tuple[str, ...]
+    undone = False
 
     @property
     def title(self) -> str:
@@ -40,6 +41,7 @@ class MakeFolders(Step):
     folders: tuple[str, ...]
     mode: int
     uid: int = 0
+    undone = False
 
     @property
     def title(self) -> str:
@@ -70,6 +72,7 @@ class SetKernel(Step):
     values: Mapping[str, str]
 
     title = "set kernel values"
+    undone = False
 
 
 class EnableUnits(Step):
@@ -89,6 +92,7 @@ class MakeStorage(Step):
 
     loop_mb: int
     device: str
+    undone = False
 
     @property
     def title(self) -> str:
@@ -143,6 +147,7 @@ class EndLogins(Step):
     keys: tuple[str, ...]
 
     title = "end the logins of keys that are not accepted any more"
+    undone = False
 
 
 class RecordSettings(Step):
@@ -157,6 +162,7 @@ class LookAgain(Step):
     """What the watch found before is not true any more: `status` right after a provision must not tell it."""
 
     title = "have the watch look at the host again"
+    undone = False
 
 
 HostStep = (

@@ -16,7 +16,6 @@ from launchpad.runner.protocol import canonical
 from launchpad.runner.pruning import needed
 from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, FreeRoom, PruneStep, RemoveImage, RemoveVolumes
 
-NEVER_UNDONE = (RemoveImage, ClearUp, FreeRoom, RemoveVolumes, ForgetOperations)
 SETTLE_SECONDS = 60
 """Btrfs frees the room of a removed snapshot a while later; so long that is waited for."""
 

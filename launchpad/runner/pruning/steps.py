@@ -16,6 +16,7 @@ class RemoveImage(Step):
     image: str
     size: int
     """Bytes, with the layers that it shares with others."""
+    undone = False
 
     @property
     def title(self) -> str:
@@ -33,6 +34,7 @@ class ClearUp(Step):
     """Folders that only an operation under way has."""
     rehearsal: bool = False
     """Whether a clone was left that may still have containers or a network."""
+    undone = False
 
     @property
     def title(self) -> str:
@@ -47,12 +49,14 @@ class FreeRoom(Step):
     tenants: tuple[str, ...]
 
     title = "wait until the room is free"
+    undone = False
 
 
 class RemoveVolumes(Step):
     """Docker's anonymous volumes that no container has: of images that declared some, before that was refused."""
 
     names: tuple[str, ...]
+    undone = False
 
     @property
     def title(self) -> str:
@@ -64,6 +68,7 @@ class ForgetOperations(Step):
     """The journals of operations that are long over."""
 
     operations: tuple[str, ...]
+    undone = False
 
     @property
     def title(self) -> str:
