@@ -17,13 +17,13 @@ from os import urandom
 from typing import Any
 
 from launchpad.runner import cell, generations, paths, slots
-from launchpad.runner.context import Context, check_cancelled
+from launchpad.runner.context import Context
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.rows import Rows, count, lost, tables, told, unit
 from launchpad.runner.steps import Rehearse
-from launchpad.runner.waiting import POLL_SECONDS, Starts, deciding
+from launchpad.runner.waiting import await_deciding
 
 SIDE: slots.Clone = "clone"
 """What the clone's containers have for a side: none that ever serves."""
@@ -134,22 +134,10 @@ def _start(host: Host, release: Release) -> None:
 
 def _prove(step: Rehearse, context: Context, release: Release) -> None:
     """Until the deciding probes have held for the steady seconds on the clone, with unchanged containers."""
-    host, begun, held_since = context.host, context.host.elapsed(), 0.0
     clone = release.but(tenant=stand_in(step.tenant))
-    starts: Starts = ()
-    while True:
-        check_cancelled(context)
-        now = host.elapsed()
-        wrong, running = deciding(host, clone, SIDE, step.without)
-        if wrong or running != starts or not held_since:
-            held_since, starts = (0.0 if wrong else now), running
-        elif now - held_since >= release.steady_seconds:
-            return
-        if wrong.startswith("!") or (not held_since and now - begun >= release.start_seconds):
-            wrong = wrong.lstrip("!")
-            failed = Failed(f"in the rehearsal, {release.app} {release.version}: {wrong}")
-            raise cell.with_last_lines(host, project(step.tenant), failed, service=wrong.partition(" ")[0])
-        host.wait(POLL_SECONDS)
+    if wrong := await_deciding(context, clone, SIDE, without=step.without):
+        failed = Failed(f"in the rehearsal, {release.app} {release.version}: {wrong}")
+        raise cell.with_last_lines(context.host, project(step.tenant), failed, service=wrong.partition(" ")[0])
 
 
 def _verify(host: Host, release: Release) -> None:

@@ -135,24 +135,37 @@ def what_is_left(connections: int) -> str:
 def await_probes(step: AwaitProbes, context: Context) -> None:
     """Until the deciding probes have held for the steady seconds; Failed when they do not within the start seconds."""
     release = read_release(context.host, step.tenant, step.release)
-    host, begun = context.host, context.host.elapsed()
-    held_since = 0.0
-    starts: Starts = ()
     for name in step.without:
         context.say(f"{name} failed before too: it does not decide")
+    if wrong := await_deciding(context, release, step.side, without=step.without, steady=step.steady):
+        raise _failed(context.host, release, step.side, wrong)
+
+
+def await_deciding(
+    context: Context,
+    release: Release,
+    side: slots.Side | slots.Clone,
+    *,
+    without: Collection[str] = (),
+    steady: bool = True,
+) -> str:
+    """Wait until the deciding probes have held for the steady seconds with unchanged container start times (where not
+    `steady`: until they hold). What is wrong when they do not within the start seconds, or waiting will not mend it."""
+    host, begun, held_since = context.host, context.host.elapsed(), 0.0
+    starts: Starts = ()
     while True:
         check_cancelled(context)
         now = host.elapsed()
-        wrong, running = deciding(host, release, step.side, step.without)
-        if not wrong and not step.steady:
-            return
+        wrong, running = deciding(host, release, side, without)
+        if not wrong and not steady:
+            return ""
         if wrong or running != starts or not held_since:
             held_since, starts = (0.0 if wrong else now), running
         elif now - held_since >= release.steady_seconds:
-            return
+            return ""
         late = not held_since and now - begun >= release.start_seconds
         if late or wrong.startswith("!"):
-            raise _failed(host, release, step.side, wrong.lstrip("!"))
+            return wrong.lstrip("!")
         host.wait(POLL_SECONDS)
 
 
