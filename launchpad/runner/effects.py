@@ -12,44 +12,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, assert_never
 
-from launchpad.runner import generations, paths, rehearsal, slots
+from launchpad.runner import generations, paths, rehearsal, slots, steps
 from launchpad.runner.cell import network, place, project, put_record, side_of, start, stop_seconds
 from launchpad.runner.context import Context
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, release_from_json
-from launchpad.runner.steps import (
-    AwaitIdle,
-    AwaitProbes,
-    ClearSecrets,
-    Commit,
-    Drain,
-    DropSite,
-    HoldTraffic,
-    KeepNew,
-    MakeData,
-    MakeNetwork,
-    Mute,
-    OpenTraffic,
-    PlaceRelease,
-    PruneGenerations,
-    PruneReleases,
-    PullImage,
-    Purge,
-    PutSite,
-    Record,
-    Rehearse,
-    RemoveNetwork,
-    RemoveSide,
-    RestoreData,
-    Soak,
-    StartSide,
-    StopSide,
-    Switch,
-    TakeGeneration,
-    TenantStep,
-    Unmute,
-)
 from launchpad.runner.waiting import addresses, await_idle, await_probes, bring_back, drain, soak
 
 Before = Mapping[str, Any]
@@ -69,151 +37,151 @@ def judge_pulled(context: Context) -> None:
         raise Failed(f"{refused.message}; {refused.hint}") from refused
 
 
-def look(step: TenantStep, context: Context) -> dict[str, Any]:
+def look(step: steps.TenantStep, context: Context) -> dict[str, Any]:
     """What undo will need to bring back what is now. Reads only; JSON."""
     host = context.host
     match step:
-        case PlaceRelease():
+        case steps.PlaceRelease():
             return {"existed": bool(host.names(paths.release(step.tenant, step.release)))}
-        case MakeNetwork():
+        case steps.MakeNetwork():
             return {"existed": host.has_network(network(step.tenant))}
-        case HoldTraffic() | OpenTraffic():
+        case steps.HoldTraffic() | steps.OpenTraffic():
             return {"open": not host.open_addresses().isdisjoint(addresses(step))}
-        case Mute():
+        case steps.Mute():
             return {"muted": not host.muted_addresses().isdisjoint(addresses(step))}
-        case KeepNew():
+        case steps.KeepNew():
             return {"at": host.now()}
-        case StartSide():
+        case steps.StartSide():
             secrets = bool(host.names(paths.secrets(step.tenant, step.release)))
             return look_at_side(host, step) | {"secrets": secrets}
-        case StopSide():
+        case steps.StopSide():
             return look_at_side(host, step)
-        case Switch():
+        case steps.Switch():
             return {"target": host.target(paths.current(step.tenant))}
-        case PutSite() | DropSite():
+        case steps.PutSite() | steps.DropSite():
             return {"site": text_or_none(host.read(paths.site(step.tenant)))}
-        case Record():
+        case steps.Record():
             return {"record": text_or_none(host.read(paths.record(step.tenant)))}
         case _:
             return {}
 
 
-def apply(step: TenantStep, context: Context) -> None:
+def apply(step: steps.TenantStep, context: Context) -> None:
     """Make it so. Failed says what could not be done and why."""
     host = context.host
     match step:
-        case PlaceRelease():
+        case steps.PlaceRelease():
             place(host, release_from_json(context.operation["release"]), context.operation["files"])
-        case MakeData():
+        case steps.MakeData():
             make_data(host, step)
             generations.allow(host, step.tenant, disk_mb=step.disk_mb)
-        case PullImage():
+        case steps.PullImage():
             host.pull(step.image, context.say)
             judge_pulled(context)
-        case MakeNetwork():
+        case steps.MakeNetwork():
             subnet, gateway = slots.subnet(step.slot), slots.gateway(step.slot)
             bridge = slots.bridge(step.slot)
             host.make_network(
                 network(step.tenant), bridge=bridge, subnet=subnet, gateway=gateway, internal=step.internal
             )
-        case HoldTraffic():
+        case steps.HoldTraffic():
             if step.after:
                 host.wait(step.after)
             host.close_traffic(addresses(step))
-        case OpenTraffic():
+        case steps.OpenTraffic():
             host.open_traffic(addresses(step))
-        case AwaitIdle():
+        case steps.AwaitIdle():
             await_idle(step, context)
-        case Drain():
+        case steps.Drain():
             drain(step, context)
-        case StopSide():
+        case steps.StopSide():
             host.stop(project(step.tenant, step.side), step.seconds)
-        case StartSide():
+        case steps.StartSide():
             start(host, tenant=step.tenant, short=step.release, side=step.side)
-        case Rehearse():
+        case steps.Rehearse():
             rehearsal.rehearse(step, context)
-        case TakeGeneration():
+        case steps.TakeGeneration():
             generations.take(host, generation_of(step, context))
             generations.allow(host, step.tenant, disk_mb=step.quota_mb or step.disk_mb)
-        case RestoreData():
+        case steps.RestoreData():
             generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
             make_data(host, step)
-        case Mute():
+        case steps.Mute():
             host.mute(addresses(step))
-        case Unmute():
+        case steps.Unmute():
             host.unmute(addresses(step))
-        case KeepNew():
+        case steps.KeepNew():
             pass
-        case Soak():
+        case steps.Soak():
             soak(step, context)
-        case AwaitProbes():
+        case steps.AwaitProbes():
             await_probes(step, context)
-        case Switch():
+        case steps.Switch():
             host.link(paths.current(step.tenant), f"releases/{step.release}")
-        case PutSite():
+        case steps.PutSite():
             put_site(host, step.tenant, host.read(f"{paths.release(step.tenant, step.release)}/site.caddy"))
-        case DropSite():
+        case steps.DropSite():
             put_site(host, step.tenant, None)
-        case Record():
+        case steps.Record():
             put_record(host, step.tenant, step.record)
-        case Commit():
+        case steps.Commit():
             pass
-        case RemoveSide():
+        case steps.RemoveSide():
             host.down(project(step.tenant, step.side), step.seconds)
-        case ClearSecrets():
+        case steps.ClearSecrets():
             for name in host.names(f"{paths.RUN}/{step.tenant}"):
                 if name != step.keep:
                     host.remove(f"{paths.RUN}/{step.tenant}/{name}")
-        case RemoveNetwork():
+        case steps.RemoveNetwork():
             host.remove_network(network(step.tenant))
-        case PruneReleases():
+        case steps.PruneReleases():
             for name in host.names(paths.releases(step.tenant)):
                 if name not in step.keep:
                     host.remove(paths.release(step.tenant, name))
-        case PruneGenerations():
+        case steps.PruneGenerations():
             for name in step.drop:
                 generations.drop(host, step.tenant, name)
             if step.disk_mb:
                 generations.allow(host, step.tenant, disk_mb=step.disk_mb)
-        case Purge():
+        case steps.Purge():
             host.remove(f"{paths.RUN}/{step.tenant}")
             host.remove(paths.tenant(step.tenant))
         case _:
             assert_never(step)
 
 
-def undo(step: TenantStep, before: Before, context: Context) -> str:
+def undo(step: steps.TenantStep, before: Before, context: Context) -> str:
     """Bring back what `look` saw. Steps behind the commit are never undone. Says what a person has to know of it."""
     host = context.host
     match step:
-        case Rehearse():
+        case steps.Rehearse():
             rehearsal.clear(host, step)
-        case TakeGeneration():
+        case steps.TakeGeneration():
             take_back_data(host, step)
-        case KeepNew():
+        case steps.KeepNew():
             return keep_new(step, before, context)
-        case Mute() if not before["muted"]:
+        case steps.Mute() if not before["muted"]:
             unmute(host, step)
-        case PlaceRelease() if not before["existed"]:
+        case steps.PlaceRelease() if not before["existed"]:
             host.remove(paths.release(step.tenant, step.release))
-        case MakeNetwork() if not before["existed"]:
+        case steps.MakeNetwork() if not before["existed"]:
             host.remove_network(network(step.tenant))
-        case HoldTraffic() if before["open"]:
+        case steps.HoldTraffic() if before["open"]:
             host.open_traffic(addresses(step))
-        case OpenTraffic() if not before["open"]:
+        case steps.OpenTraffic() if not before["open"]:
             host.close_traffic(addresses(step))
-        case StopSide() if before["running"]:
+        case steps.StopSide() if before["running"]:
             bring_back(step, before["release"], context)
-        case StartSide():
+        case steps.StartSide():
             take_back(host, step, before)
-        case Switch():
+        case steps.Switch():
             if before["target"] is None:
                 host.remove(paths.current(step.tenant))
             else:
                 host.link(paths.current(step.tenant), before["target"])
-        case PutSite() | DropSite():
+        case steps.PutSite() | steps.DropSite():
             put_site(host, step.tenant, bytes_or_none(before["site"]))
-        case Record():
+        case steps.Record():
             if before["record"] is None:
                 host.remove(paths.record(step.tenant))
             else:
@@ -226,13 +194,13 @@ def undo(step: TenantStep, before: Before, context: Context) -> str:
 # --- what the steps are made of ---------------------------------------------------------------------------------------
 
 
-def look_at_side(host: Host, step: StopSide | StartSide) -> dict[str, Any]:
+def look_at_side(host: Host, step: steps.StopSide | steps.StartSide) -> dict[str, Any]:
     mine = side_of(host, step.tenant, step.side)
     running = any(item.state in ("running", "restarting") for item in mine)
     return {"existed": bool(mine), "running": running, "release": mine[0].release if mine else ""}
 
 
-def take_back(host: Host, step: StartSide, before: Before) -> None:
+def take_back(host: Host, step: steps.StartSide, before: Before) -> None:
     """Undo a start: containers that were not there go, ones that were stopped stop, and so with their secrets."""
     if not before["existed"]:
         host.down(project(step.tenant, step.side), stop_seconds(host, step.tenant, step.release))
@@ -242,13 +210,13 @@ def take_back(host: Host, step: StartSide, before: Before) -> None:
         host.remove(paths.secrets(step.tenant, step.release))
 
 
-def make_data(host: Host, step: MakeData | RestoreData) -> None:
+def make_data(host: Host, step: steps.MakeData | steps.RestoreData) -> None:
     host.folder(paths.tenant(step.tenant), mode=0o711)
     uid = slots.host_uid(step.slot)
     host.make_data(paths.data(step.tenant), volumes=step.volumes, disk_mb=step.disk_mb, uid=uid)
 
 
-def generation_of(step: TakeGeneration | KeepNew, context: Context) -> Generation:
+def generation_of(step: steps.TakeGeneration | steps.KeepNew, context: Context) -> Generation:
     """The generation that the step takes, taken now."""
     return Generation(
         id=step.generation,
@@ -257,13 +225,13 @@ def generation_of(step: TakeGeneration | KeepNew, context: Context) -> Generatio
         version=step.version,
         app=step.app,
         at=context.host.now(),
-        why=step.why if isinstance(step, TakeGeneration) else "soak",
+        why=step.why if isinstance(step, steps.TakeGeneration) else "soak",
         operation=context.identifier,
         disk_mb=step.disk_mb,
     )
 
 
-def take_back_data(host: Host, step: TakeGeneration) -> None:
+def take_back_data(host: Host, step: steps.TakeGeneration) -> None:
     """Undo a generation. Without its record nothing was done to the data since."""
     if step.guards and host.read(paths.generation_record(step.tenant, step.generation)) is not None:
         generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
@@ -272,7 +240,7 @@ def take_back_data(host: Host, step: TakeGeneration) -> None:
         generations.allow(host, step.tenant, disk_mb=step.disk_mb)
 
 
-def keep_new(step: KeepNew, before: Before, context: Context) -> str:
+def keep_new(step: steps.KeepNew, before: Before, context: Context) -> str:
     """Stop the new release in good order and keep what it has written; how to get at it."""
     host = context.host
     host.stop(project(step.tenant, step.side), step.seconds)
@@ -284,7 +252,7 @@ def keep_new(step: KeepNew, before: Before, context: Context) -> str:
     )
 
 
-def unmute(host: Host, step: Mute) -> None:
+def unmute(host: Host, step: steps.Mute) -> None:
     """Undo a mute, once nothing is left that it keeps quiet."""
     if any(item.state == "running" for item in side_of(host, step.tenant, step.side)):
         raise Failed(f"{step.tenant}: side {step.side} still runs")

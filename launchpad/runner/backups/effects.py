@@ -8,24 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, rehearsal, slots
-from launchpad.runner.backups import inside, keeping, work
-from launchpad.runner.backups.steps import (
-    BackupStep,
-    CheckDatabases,
-    DropFetched,
-    DropFrozen,
-    FetchBackup,
-    FreezeData,
-    JudgeVerify,
-    KeepFetched,
-    KeepWrap,
-    LayWrap,
-    ProveBackup,
-    RecordBackup,
-    SendBackup,
-    ThinBackups,
-    VerifyBackup,
-)
+from launchpad.runner.backups import inside, keeping, steps, work
 from launchpad.runner.backups.target import target_from_json
 from launchpad.runner.context import Context, check_cancelled
 from launchpad.runner.host import Confined, Failed, Host
@@ -40,80 +23,80 @@ LOCK_SECONDS = 300
 """How long an upgrade or another operation on the tenant is waited for: half of one is nothing to keep."""
 
 
-def look(step: BackupStep, context: Context) -> dict[str, Any]:
+def look(step: steps.BackupStep, context: Context) -> dict[str, Any]:
     """What undo will need: nothing of what was there before is changed, but for how the key is wrapped."""
-    if not isinstance(step, KeepWrap):
+    if not isinstance(step, steps.KeepWrap):
         return {}
     recipients = (context.host.read(keeping.wrapped_for(step.tenant)) or b"").decode()
     return {"wrap": keeping.wrap(context.host, step.tenant), "recipients": recipients}
 
 
-def apply(step: BackupStep, context: Context) -> None:
+def apply(step: steps.BackupStep, context: Context) -> None:
     """Make it so. Failed says what could not be done and why."""
     host = context.host
     match step:
-        case FreezeData():
+        case steps.FreezeData():
             freeze(step, context)
-        case CheckDatabases():
+        case steps.CheckDatabases():
             check_databases(step, context)
-        case SendBackup():
+        case steps.SendBackup():
             send(step, context)
-        case RecordBackup():
+        case steps.RecordBackup():
             judge(host, step, context.identifier, enough=1)
-        case DropFrozen():
+        case steps.DropFrozen():
             thaw(host, step.tenant)
-        case VerifyBackup():
+        case steps.VerifyBackup():
             verify(step, context)
-        case JudgeVerify():
+        case steps.JudgeVerify():
             judge(host, step, context.identifier, enough=len(step.targets))
-        case FetchBackup():
+        case steps.FetchBackup():
             fetch(step, context)
-        case KeepFetched():
+        case steps.KeepFetched():
             keep_fetched(step, context)
-        case ProveBackup():
+        case steps.ProveBackup():
             prove(step, context)
-        case DropFetched():
+        case steps.DropFetched():
             host.remove(paths.fetched(step.tenant))
-        case ThinBackups():
+        case steps.ThinBackups():
             thin(step, context)
-        case KeepWrap():
+        case steps.KeepWrap():
             keeping.keep_wrap(host, step.tenant, wrapped=step.wrap, recipients=step.recipients)
             for name in keeping.targets_of(host, step.tenant):
                 keeping.record(host, step.tenant, name, wrapped=False)
-        case LayWrap():
+        case steps.LayWrap():
             lay_wrap(step, context)
         case _:
             assert_never(step)
 
 
-def undo(step: BackupStep, before: Mapping[str, Any], context: Context) -> None:
+def undo(step: steps.BackupStep, before: Mapping[str, Any], context: Context) -> None:
     """End what may still run, and take away what is only for the backup."""
     host = context.host
     match step:
-        case FreezeData():
+        case steps.FreezeData():
             thaw(host, step.tenant)
-        case CheckDatabases():
+        case steps.CheckDatabases():
             host.end_confined(work.unit(step.tenant))
             host.remove(paths.checked(step.tenant))
-        case SendBackup() | VerifyBackup() | ThinBackups() | LayWrap():
+        case steps.SendBackup() | steps.VerifyBackup() | steps.ThinBackups() | steps.LayWrap():
             host.end_confined(work.unit(step.tenant))
-        case FetchBackup():
+        case steps.FetchBackup():
             host.end_confined(work.unit(step.tenant))
             host.remove(paths.fetched(step.tenant))
             keeping.drop_source(host, step.tenant)
-        case KeepWrap() if before["wrap"]:
+        case steps.KeepWrap() if before["wrap"]:
             keeping.keep_wrap(host, step.tenant, wrapped=before["wrap"], recipients=before["recipients"])
-        case ProveBackup():
+        case steps.ProveBackup():
             with tenant_lock(step.tenant, context):
                 rehearsal.clear(host, clone_of(step, context))
-        case KeepFetched():
+        case steps.KeepFetched():
             host.remove(paths.generation_record(step.tenant, step.record["id"]))
             host.remove(paths.generation(step.tenant, step.record["id"]))
         case _:
             pass
 
 
-def freeze(step: FreezeData, context: Context) -> None:
+def freeze(step: steps.FreezeData, context: Context) -> None:
     host = context.host
     host.end_confined(work.unit(step.tenant))
     host.remove(paths.frozen(step.tenant))  # of a backup that died
@@ -144,7 +127,7 @@ def tenant_lock(tenant: str, context: Context) -> AbstractContextManager[None]:
     return host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS)
 
 
-def check_databases(step: CheckDatabases, context: Context) -> None:
+def check_databases(step: steps.CheckDatabases, context: Context) -> None:
     """On a writable clone, because SQLite takes a write-ahead log in before it looks; the clone costs nothing."""
     host, folder = context.host, paths.checked(step.tenant)
     host.remove(folder)
@@ -167,7 +150,7 @@ def check_databases(step: CheckDatabases, context: Context) -> None:
     context.say(one if number else "no SQLite database was found, so none was checked")
 
 
-def send(step: SendBackup, context: Context) -> None:
+def send(step: steps.SendBackup, context: Context) -> None:
     host, tenant = context.host, step.tenant
     target = target_from_json(step.target)
     known = keeping.state(host, tenant, target.name)
@@ -206,7 +189,7 @@ def tags(host: Host, tenant: str, generation: str) -> list[str]:
     return told + [f"volume={name}" for name in host.names(paths.frozen(tenant))]
 
 
-def verify(step: VerifyBackup, context: Context) -> None:
+def verify(step: steps.VerifyBackup, context: Context) -> None:
     host, tenant = context.host, step.tenant
     target = target_from_json(step.target)
     told = {"operation": context.identifier, "at": host.now(), "part": step.part}
@@ -221,7 +204,7 @@ def verify(step: VerifyBackup, context: Context) -> None:
     keeping.record(host, tenant, target.name, parts=parts | {step.part: told["at"]}, verified=told, damaged=None)
 
 
-def fetch(step: FetchBackup, context: Context) -> None:
+def fetch(step: steps.FetchBackup, context: Context) -> None:
     host, tenant, folder = context.host, step.tenant, paths.fetched(step.tenant)
     target = target_from_json(step.target)
     host.end_confined(work.unit(tenant))
@@ -234,7 +217,7 @@ def fetch(step: FetchBackup, context: Context) -> None:
     context.say(f"{found['files']} files are back")
 
 
-def keep_fetched(step: KeepFetched, context: Context) -> None:
+def keep_fetched(step: steps.KeepFetched, context: Context) -> None:
     """The record is written last: a snapshot without one counts as nothing."""
     host, tenant, identifier = context.host, step.tenant, step.record["id"]
     host.folder(paths.generations(tenant), mode=0o700)
@@ -249,7 +232,7 @@ def keep_fetched(step: KeepFetched, context: Context) -> None:
         host.remove(paths.generation(tenant, name))
 
 
-def thin(step: ThinBackups, context: Context) -> None:
+def thin(step: steps.ThinBackups, context: Context) -> None:
     """By the tenant's own uid and key, in the sandbox: nobody else reads the folder."""
     host, tenant, target = context.host, step.tenant, target_from_json(step.target)
     more: dict[str, Any] = {"keep": step.keep, "now": host.now(), "spare": step.spare}
@@ -260,7 +243,7 @@ def thin(step: ThinBackups, context: Context) -> None:
     context.say(f"{len(done['removed'])} deleted, {done['left']} left")
 
 
-def lay_wrap(step: LayWrap, context: Context) -> None:
+def lay_wrap(step: steps.LayWrap, context: Context) -> None:
     host, tenant, target = context.host, step.tenant, target_from_json(step.target)
     asked = work.with_repository(
         host, target, tenant=tenant, slot=step.slot, do="wrap", wrap=keeping.wrap(host, tenant)
@@ -273,7 +256,7 @@ def lay_wrap(step: LayWrap, context: Context) -> None:
         keeping.record(host, tenant, target.name, wrapped=True)
 
 
-def prove(step: ProveBackup, context: Context) -> None:
+def prove(step: steps.ProveBackup, context: Context) -> None:
     host, clone = context.host, clone_of(step, context)
     with tenant_lock(step.tenant, context):
         rehearsal.clear(host, clone)
@@ -282,7 +265,7 @@ def prove(step: ProveBackup, context: Context) -> None:
     host.write(keeping.proof(step.tenant), canonical(proven), mode=0o600)
 
 
-def clone_of(step: ProveBackup, context: Context) -> Rehearse:
+def clone_of(step: steps.ProveBackup, context: Context) -> Rehearse:
     """The rehearsal that proves it. Its own generation is none: the data is what was fetched."""
     return Rehearse(
         tenant=step.tenant,
@@ -302,9 +285,9 @@ def earlier(host: Host, tenant: str, *, than: str) -> list[str]:
     return [name for name, record in records.items() if name != than and record.get("why") == FETCHED]
 
 
-def judge(host: Host, step: RecordBackup | JudgeVerify, identifier: str, *, enough: int) -> None:
+def judge(host: Host, step: steps.RecordBackup | steps.JudgeVerify, identifier: str, *, enough: int) -> None:
     """Failed unless this operation succeeded at so many targets."""
-    good, bad = ("sent", "failed") if isinstance(step, RecordBackup) else ("verified", "damaged")
+    good, bad = ("sent", "failed") if isinstance(step, steps.RecordBackup) else ("verified", "damaged")
     states = {name: keeping.state(host, step.tenant, name) for name in step.targets}
     done = [name for name, item in states.items() if (item.get(good) or {}).get("operation") == identifier]
     if len(done) >= enough:

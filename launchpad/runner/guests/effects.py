@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from launchpad.runner import generations, paths
 from launchpad.runner.backups import work
 from launchpad.runner.context import Context, check_cancelled
-from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
+from launchpad.runner.guests import steps
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.plan import read_record
 
@@ -18,30 +18,30 @@ POLL_SECONDS = 1.0
 LOCK_SECONDS = 60
 
 
-def look(step: GuestStep, context: Context) -> dict[str, Any]:
+def look(step: steps.GuestStep, context: Context) -> dict[str, Any]:
     """Nothing: of the tenant there is nothing here before."""
     del step, context
     return {}
 
 
-def apply(step: GuestStep, context: Context) -> None:
+def apply(step: steps.GuestStep, context: Context) -> None:
     """Make it so. Failed says what could not be done and why."""
     match step:
-        case AwaitData():
+        case steps.AwaitData():
             await_data(step, context)
-        case SendAway():
+        case steps.SendAway():
             send_away(context.host, step.tenant, context.identifier)
         case _:
             assert_never(step)
 
 
-def undo(step: GuestStep, before: Mapping[str, Any], context: Context) -> None:
+def undo(step: steps.GuestStep, before: Mapping[str, Any], context: Context) -> None:
     """Nothing of the tenant is here."""
     del before
     send_away(context.host, step.tenant, context.identifier)
 
 
-def await_data(step: AwaitData, context: Context) -> None:
+def await_data(step: steps.AwaitData, context: Context) -> None:
     """Failed when nothing comes for a while."""
     host = context.host
     heard = host.elapsed()

@@ -9,38 +9,37 @@ from launchpad.runner import generations, paths, slots
 from launchpad.runner.context import Context
 from launchpad.runner.effects import bytes_or_none, put_site, text_or_none
 from launchpad.runner.host import Failed, Host
-from launchpad.runner.moving import certificates
+from launchpad.runner.moving import certificates, steps
 from launchpad.runner.moving.forward import forward
-from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward
 from launchpad.runner.protocol import canonical
 
 
-def look(step: MoveStep, context: Context) -> dict[str, Any]:
+def look(step: steps.MoveStep, context: Context) -> dict[str, Any]:
     """What undo will need."""
     host = context.host
     match step:
-        case Entomb():
+        case steps.Entomb():
             return {"tombstone": text_or_none(host.read(paths.tombstone(step.tenant)))}
-        case PutForward():
+        case steps.PutForward():
             return {"site": text_or_none(host.read(paths.site(step.tenant)))}
         case _:
             return {}
 
 
-def apply(step: MoveStep, context: Context) -> None:
+def apply(step: steps.MoveStep, context: Context) -> None:
     """Make it so. Failed says what could not be done and why."""
     host = context.host
     match step:
-        case Entomb():
+        case steps.Entomb():
             host.folder(paths.DEPARTED, mode=0o700)
             host.write(paths.tombstone(step.tenant), canonical(step.tombstone), mode=0o600)
-        case AdoptData():
+        case steps.AdoptData():
             adopt(host, step, context.identifier)
-        case PlaceCertificates():
+        case steps.PlaceCertificates():
             certificates.place(host, step.tenant, step.domains)
-        case PutForward():
+        case steps.PutForward():
             put_site(host, step.tenant, forward(host, step.domains, step.address).encode())
-        case DropReceived():
+        case steps.DropReceived():
             for name in step.drop:
                 generations.drop(host, step.tenant, name)
             host.remove(paths.received(step.tenant))
@@ -48,25 +47,25 @@ def apply(step: MoveStep, context: Context) -> None:
             assert_never(step)
 
 
-def undo(step: MoveStep, before: Mapping[str, Any], context: Context) -> None:
+def undo(step: steps.MoveStep, before: Mapping[str, Any], context: Context) -> None:
     """Bring back what `look` saw."""
     host = context.host
     match step:
-        case Entomb():
+        case steps.Entomb():
             if before["tombstone"] is None:
                 host.remove(paths.tombstone(step.tenant))
             else:
                 host.write(paths.tombstone(step.tenant), before["tombstone"].encode(), mode=0o600)
-        case AdoptData():
+        case steps.AdoptData():
             host.remove(paths.data(step.tenant))
             host.remove(paths.adopted(step.tenant))
-        case PutForward():
+        case steps.PutForward():
             put_site(host, step.tenant, bytes_or_none(before["site"]))
         case _:
             pass
 
 
-def adopt(host: Host, step: AdoptData, identifier: str) -> None:
+def adopt(host: Host, step: steps.AdoptData, identifier: str) -> None:
     """A file beside the data says which operation took it over, once it has: it is not taken over twice, because the
     app may have written to it since."""
     if host.read(paths.adopted(step.tenant)) != identifier.encode():

@@ -15,27 +15,10 @@ from launchpad.runner.backups import credentials
 from launchpad.runner.context import Context
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
-from launchpad.runner.provision import access
+from launchpad.runner.provision import access, steps
 from launchpad.runner.provision.caddyfile import ACME_ROOT, judge_caddyfile, question
 from launchpad.runner.provision.reverts import FIREWALL, File, look_at, restore
 from launchpad.runner.provision.settings import SETTINGS, settings_from_json
-from launchpad.runner.provision.steps import (
-    AddUser,
-    ChangeAccess,
-    EnableUnits,
-    EndLogins,
-    HostStep,
-    InstallPackages,
-    KeepOthersOut,
-    LookAgain,
-    MakeFolders,
-    MakeStorage,
-    PutFiles,
-    RecordSettings,
-    RunCaddy,
-    SetKernel,
-    UseCaddyfile,
-)
 from launchpad.runner.provision.text import text
 from launchpad.runner.system import OPERATORS, Other, ProvisionHost, Storage, System, User, provisioned
 
@@ -52,124 +35,133 @@ COMPOSE = f"{paths.CADDY}/compose.yaml"
 Before = Mapping[str, Any]
 
 
-def look(step: HostStep, context: Context) -> dict[str, Any]:
+def look(step: steps.HostStep, context: Context) -> dict[str, Any]:
     """What is now: what undo needs, and what tells whether the step is needed. Reads only; JSON."""
     host = provisioned(context)
     system = host.system
     match step:
-        case InstallPackages():
+        case steps.InstallPackages():
             return {"missing": list(system.missing_packages(step.packages))}
-        case AddUser():
+        case steps.AddUser():
             user = system.user(step.name)
             return {"user": record_as_json(user) if user else None}
-        case MakeFolders():
+        case steps.MakeFolders():
             owned = {path: system.owned(path) for path in step.folders}
             return {"folders": {path: [item.mode, item.uid] if item else None for path, item in owned.items()}}
-        case PutFiles():
+        case steps.PutFiles():
             return {"files": _files(host, step.files)}
-        case SetKernel():
+        case steps.SetKernel():
             return {"values": {key: system.kernel(key) for key in step.values}}
-        case EnableUnits():
+        case steps.EnableUnits():
             units = {name: system.unit(name) for name in (*step.units, *step.later)}
             works = {name: _works(host, name) for name in step.units if units[name].active}
             return {"units": {name: [unit.enabled, unit.active] for name, unit in units.items()}, "works": works}
-        case MakeStorage():
+        case steps.MakeStorage():
             stored = system.storage()
             return {"source": stored.source, "size_mb": stored.size_mb, "quotas": stored.quotas}
-        case RunCaddy():
+        case steps.RunCaddy():
             running = system.container_image(CADDY_PROJECT)
             answers = running is not None and _caddy_answers(host)
             return {"running": running, "answers": answers, "files": _files(host, [COMPOSE])}
-        case UseCaddyfile():
+        case steps.UseCaddyfile():
             return {"files": _files(host, caddy_files(step))}
-        case ChangeAccess():
+        case steps.ChangeAccess():
             files = _files(host, [*step.files, access.SSHD_CONFIG])
             firewall = system.firewall(step.files[FIREWALL])
             return {"files": files, "firewall": firewall, "sshd": list(system.sshd_strays(text(access.SSHD_CONFIG)))}
-        case KeepOthersOut():
+        case steps.KeepOthersOut():
             return {
                 "others": [record_as_json(item) for item in _others(step, system)],
                 "files": _files(host, [SUDOERS]),
             }
-        case EndLogins():
+        case steps.EndLogins():
             return {"logins": list(system.strange_logins(step.keys))}
-        case RecordSettings():
+        case steps.RecordSettings():
             settings = settings_from_json(json.loads(step.text)["settings"])
             return {"files": _files(host, [SETTINGS]), "credentials": credentials.missing(host, settings)}
-        case LookAgain():
+        case steps.LookAgain():
             return {}
     assert_never(step)
 
 
-def apply(step: HostStep, context: Context) -> None:
+def apply(step: steps.HostStep, context: Context) -> None:
     """Make it so. Failed says what could not be done and why."""
     host = provisioned(context)
     system = host.system
     match step:
-        case InstallPackages():
+        case steps.InstallPackages():
             system.install_packages(step.packages, context.say)
-        case AddUser():
+        case steps.AddUser():
             system.add_user(User(name=step.name, home=step.home, login_shell=step.login_shell, uid=step.uid or None))
-        case MakeFolders():
+        case steps.MakeFolders():
             for path in step.folders:
                 host.folder(path, mode=step.mode, uid=step.uid)
-        case PutFiles():
+        case steps.PutFiles():
             _put_files(step, host)
-        case SetKernel():
+        case steps.SetKernel():
             system.set_kernel(step.values)
-        case EnableUnits():
+        case steps.EnableUnits():
             _enable(step, host)
-        case MakeStorage():
+        case steps.MakeStorage():
             system.make_storage(Storage(loop_mb=step.loop_mb, device=step.device), context.say)
-        case RunCaddy():
+        case steps.RunCaddy():
             _run_caddy(step, context)
-        case UseCaddyfile():
+        case steps.UseCaddyfile():
             _use_caddyfile(step, host)
-        case ChangeAccess():
+        case steps.ChangeAccess():
             access.change(step, context)
-        case KeepOthersOut():
+        case steps.KeepOthersOut():
             for other in _others(step, system):
                 system.keep_out(other, sudoers=_sudoers(step.admins))
-        case EndLogins():
+        case steps.EndLogins():
             system.end_logins(step.keys)
-        case RecordSettings():
+        case steps.RecordSettings():
             host.write(SETTINGS, step.text.encode())
-        case LookAgain():
+        case steps.LookAgain():
             look_again(host, THE_HOST)
         case _:
             assert_never(step)
 
 
-def undo(step: HostStep, before: Before, context: Context) -> None:
+def undo(step: steps.HostStep, before: Before, context: Context) -> None:
     """Bring back what `look` saw. What is harmless, or may hold something by now, is left."""
     host = provisioned(context)
     system = host.system
     match step:
-        case InstallPackages() | MakeFolders() | MakeStorage() | SetKernel() | EndLogins() | LookAgain():
+        case (
+            steps.InstallPackages()
+            | steps.MakeFolders()
+            | steps.MakeStorage()
+            | steps.SetKernel()
+            | steps.EndLogins()
+            | steps.LookAgain()
+        ):
             return
-        case AddUser():
+        case steps.AddUser():
             if before["user"] is None:
                 system.remove_user(step.name)
-        case PutFiles():
+        case steps.PutFiles():
             _restore(host, before)
             _tell(step, host)
-        case EnableUnits():
+        case steps.EnableUnits():
             for name in step.units:  # those for later do nothing without work, and one of them may be running this
                 if before["units"][name] == [False, False]:
                     system.disable(name)
-        case RunCaddy():
+        case steps.RunCaddy():
             _restore(host, before)
             if before["running"]:
                 host.up(paths.CADDY, CADDY_PROJECT, {})
             else:
                 host.down(CADDY_PROJECT, 10)
-        case UseCaddyfile():
+        case steps.UseCaddyfile():
             _restore(host, before)
             if before["files"][CADDYFILE]["text"] is not None and system.container_image(CADDY_PROJECT):
                 host.load_sites(again=True)
-        case ChangeAccess():
+        case steps.ChangeAccess():
             access.undo(_remembered(before), context)
-        case KeepOthersOut() | RecordSettings():  # a lost key or number is put back by hand: the files are kept
+        case (
+            steps.KeepOthersOut() | steps.RecordSettings()
+        ):  # a lost key or number is put back by hand: the files are kept
             _restore(host, before)
         case _:
             assert_never(step)
@@ -178,7 +170,7 @@ def undo(step: HostStep, before: Before, context: Context) -> None:
 # --- who gets in ------------------------------------------------------------------------------------------------------
 
 
-def _others(step: KeepOthersOut, system: System) -> tuple[Other, ...]:
+def _others(step: steps.KeepOthersOut, system: System) -> tuple[Other, ...]:
     return system.others((ROOT, OPERATORS, *step.admins), sudoers=_sudoers(()))
 
 
@@ -202,7 +194,7 @@ def _restore(host: ProvisionHost, before: Before) -> None:
         restore(host, path, file)
 
 
-def _put_files(step: PutFiles, host: ProvisionHost) -> None:
+def _put_files(step: steps.PutFiles, host: ProvisionHost) -> None:
     if step.check == "docker" and not host.system.missing_packages(("docker.io",)):
         for content in step.files.values():
             host.system.check("docker", content)
@@ -211,7 +203,7 @@ def _put_files(step: PutFiles, host: ProvisionHost) -> None:
     _tell(step, host)
 
 
-def _enable(step: EnableUnits, host: ProvisionHost) -> None:
+def _enable(step: steps.EnableUnits, host: ProvisionHost) -> None:
     names = (*step.units, *step.later)
     if missing := [name for name in names if not host.system.unit(name).enabled]:
         host.system.enable(missing)
@@ -233,7 +225,7 @@ def _works(host: ProvisionHost, name: str) -> bool:
     return name != WATCH or is_watched(host, by=host.system.runner())
 
 
-def _tell(step: PutFiles, host: ProvisionHost) -> None:
+def _tell(step: steps.PutFiles, host: ProvisionHost) -> None:
     """What does not run yet reads its files when it starts."""
     if step.reload_units:
         host.system.reload_units()
@@ -248,7 +240,7 @@ def _tell(step: PutFiles, host: ProvisionHost) -> None:
 # --- Caddy ------------------------------------------------------------------------------------------------------------
 
 
-def _run_caddy(step: RunCaddy, context: Context) -> None:
+def _run_caddy(step: steps.RunCaddy, context: Context) -> None:
     host = provisioned(context)
     host.close_traffic(())  # the gate stands before anything may be reached
     host.pull(step.image, context.say)
@@ -274,7 +266,7 @@ def _caddy_answers(host: ProvisionHost) -> bool:
     return True
 
 
-def _use_caddyfile(step: UseCaddyfile, host: ProvisionHost) -> None:
+def _use_caddyfile(step: steps.UseCaddyfile, host: ProvisionHost) -> None:
     try:
         judge_caddyfile(host.adapt(question(step.text)))
     except Refused as refused:
@@ -284,6 +276,6 @@ def _use_caddyfile(step: UseCaddyfile, host: ProvisionHost) -> None:
     host.load_sites(again=True)  # the authority's file has another content, and the configuration the same path
 
 
-def caddy_files(step: UseCaddyfile) -> dict[str, str]:
+def caddy_files(step: steps.UseCaddyfile) -> dict[str, str]:
     """What the step writes: path → text."""
     return {CADDYFILE: step.text, **({ACME_ROOT: step.root} if step.root else {})}

@@ -13,48 +13,47 @@ from launchpad.runner.host import Busy, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import canonical
-from launchpad.runner.pruning import needed
-from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, FreeRoom, PruneStep, RemoveImage, RemoveVolumes
+from launchpad.runner.pruning import needed, steps
 
 SETTLE_SECONDS = 60
 """Btrfs frees the room of a removed snapshot a while later; so long that is waited for."""
 
 
-def look(step: PruneStep, context: Context) -> dict[str, Any]:
+def look(step: steps.PruneStep, context: Context) -> dict[str, Any]:
     """Nothing is undone."""
     del step, context
     return {}
 
 
-def apply(step: PruneStep, context: Context) -> None:
+def apply(step: steps.PruneStep, context: Context) -> None:
     """Make it so, as far as it is still wanted."""
     match step:
-        case RemoveImage():
+        case steps.RemoveImage():
             remove_image(step, context)
-        case ClearUp():
+        case steps.ClearUp():
             clear_up(step, context)
-        case FreeRoom():
+        case steps.FreeRoom():
             free_room(step, context)
-        case RemoveVolumes():
+        case steps.RemoveVolumes():
             for name in set(step.names) & set(context.host.loose_volumes()):
                 context.host.remove_volume(name)
-        case ForgetOperations():
+        case steps.ForgetOperations():
             forget(step, context.host)
         case _:
             assert_never(step)
 
 
-def undo(step: PruneStep, before: Mapping[str, Any], context: Context) -> None:
+def undo(step: steps.PruneStep, before: Mapping[str, Any], context: Context) -> None:
     """Nothing is undone."""
     del step, before, context
 
 
-def remove_image(step: RemoveImage, context: Context) -> None:
+def remove_image(step: steps.RemoveImage, context: Context) -> None:
     if needed.is_needed(context.host, step.image) or not context.host.remove_image(step.image):
         context.say("it is needed after all")
 
 
-def clear_up(step: ClearUp, context: Context) -> None:
+def clear_up(step: steps.ClearUp, context: Context) -> None:
     """Under the tenant's locks, and only what is surplus now as it was when the plan was made."""
     with holding(step.tenant, context) as held:
         if not held or step.tenant in needed.busy_tenants(context.host):
@@ -63,7 +62,7 @@ def clear_up(step: ClearUp, context: Context) -> None:
         take_away(step, context.host)
 
 
-def free_room(step: FreeRoom, context: Context) -> None:
+def free_room(step: steps.FreeRoom, context: Context) -> None:
     """Btrfs frees what was removed a while later, all of it at once: it is waited for once, and nobody is held. What an
     operation that came meanwhile has in hand, it sees to itself."""
     host = context.host
@@ -90,7 +89,7 @@ def holding(tenant: str, context: Context) -> Iterator[bool]:
         yield True
 
 
-def take_away(step: ClearUp, host: Host) -> None:
+def take_away(step: steps.ClearUp, host: Host) -> None:
     tenant, now = step.tenant, needed.surplus(host, step.tenant)
     if step.rehearsal or set(step.rests) & set(now.rests):
         host.down(rehearsal.project(tenant), rehearsal.STOP_SECONDS)
@@ -106,7 +105,7 @@ def take_away(step: ClearUp, host: Host) -> None:
             host.remove(paths.release(tenant, name))
 
 
-def forget(step: ForgetOperations, host: Host) -> None:
+def forget(step: steps.ForgetOperations, host: Host) -> None:
     """What they pulled is written down first: it stays Launchpad's to remove."""
     old = set(needed.old_operations(host))
     gone = [Journal(host, name) for name in step.operations if name in old]
