@@ -1,9 +1,10 @@
-"""What docs/getting-started.md shows a newcomer can be typed as it stands there."""
+"""What the documents show can be typed as it stands there."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -13,14 +14,21 @@ import pytest
 
 from tests.cli.terminal import Terminal
 
-DOCUMENT = Path(__file__).parents[2] / "docs/getting-started.md"
+PROJECT = Path(__file__).parents[2]
+BEGINNING = PROJECT / "docs/getting-started.md"
+GENERATED = ("reference.md", "evidence")
+DOCUMENTS = [
+    path
+    for path in sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
+    if not path.name.startswith(GENERATED) and path.name != "CHANGELOG.md"
+]
 ELSEWHERE = ("launchpad app pin", "launchpad provision")
 """What asks a registry or a host."""
 
 
 def day() -> list[str]:
     """The lines of "A day with Launchpad", each as it is typed."""
-    section = DOCUMENT.read_text().partition("## A day with Launchpad\n")[2].partition("\n## ")[0]
+    section = BEGINNING.read_text().partition("## A day with Launchpad\n")[2].partition("\n## ")[0]
     return [line.strip() for line in section.splitlines() if line.startswith("    ")]
 
 
@@ -46,7 +54,17 @@ def test_the_walk_works_literally_up_to_what_a_host_does(tmp_path: Path) -> None
     assert {note["hint"].rpartition(" pin")[0] for note in checked["notes"]} == {"launchpad app"}, checked["notes"]
 
 
-@pytest.mark.parametrize("line", [line for line in day() if "init" not in line])
-def test_every_line_is_a_command_with_the_options_that_it_takes(empty: Terminal, line: str) -> None:
-    for command in " ".join(shlex.split(line, comments=True)).split(" && "):
-        assert empty(*command.split()[1:], "--help").code == 0, command
+def commands(text: str) -> list[str]:
+    """Every command line of Launchpad's in a document: those that are shown as code, and those within a sentence."""
+    lines = [line.strip().removeprefix("$ ") for line in text.splitlines()]
+    shown = [part for line in lines for part in re.split(r"&&|[;|<>]", line.partition(" #")[0])]
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    named = [" ".join(inline.split()) for inline in re.findall(r"`([^`]+)`", prose)]
+    return [part.strip() for part in (*shown, *named) if re.match(r"launchpad [a-z-]", part.strip())]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_is_there_with_the_options_that_it_takes(empty: Terminal, document: Path) -> None:
+    for command in commands(document.read_text()):
+        printed = empty(*shlex.split(command)[1:], "--help")
+        assert printed.code == 0, f"{command}\n{printed.err}"
