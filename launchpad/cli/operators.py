@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from launchpad.cli.tenants import YesOption
 from launchpad.errors import InventoryError
 
 if TYPE_CHECKING:
+    from launchpad.fleet.words.references import Recipient
     from launchpad.operations.hosts.operators import Followed
 
 app = typer.Typer(help="Add, list and remove who operates the fleet.", epilog="Example: launchpad operator list")
@@ -32,17 +34,22 @@ def list_operators(ctx: typer.Context) -> None:
 
     Hosts are asked: a host that was not reached when somebody left is listed until it was provisioned.
     """
+    from launchpad.fleet.model.fleet import further_readers
     from launchpad.operations.hosts.operators import access
 
     session = Session.of(ctx)
-    people = session.workspace.fleet.load().defaults.operators
+    defaults = session.workspace.fleet.load().defaults
+    people = defaults.operators
     hosts = access(session.workspace)
     rows = tuple(
         (item.name, str(len(item.keys)), "yes" if item.signing_keys else "no", "yes" if item.recipients else "no")
         for item in people
     )
-    data = {"operators": [item.model_dump(mode="json") for item in people], "hosts": hosts}
+    data: dict[str, Any] = {"operators": [item.model_dump(mode="json") for item in people], "hosts": hosts}
+    others = further_readers(defaults)
+    data["recipients"] = [*map(str, others)]
     session.output.result(data, Table(("operator", "ssh keys", "signs", "reads secrets"), rows, "no operators"))
+    _tell_of_others(session, others)
     behind = {host: why for host, why in hosts.items() if why}
     for host, why in behind.items():
         session.output.warn(f"{host}: {why}")
@@ -124,6 +131,14 @@ def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
         raise InventoryError(f"{keys}: not what `launchpad --json key show` prints", hint=hint) from error
 
 
+def _tell_of_others(session: Session, others: Sequence[Recipient]) -> None:
+    """Name the recipients that no operator has: who leaves may be one of them."""
+    for key in others:
+        session.output.say(f"launchpad.yaml lets {key} read every secret too; it is no operator's key")
+    if others:
+        session.output.say("  remove the keys of those who left, under recipients:, then: launchpad secret reseal")
+
+
 def _report(session: Session, done: Followed, first: str, why: str) -> None:
     lines = [first]
     if done.resealed:
@@ -138,7 +153,9 @@ def _report(session: Session, done: Followed, first: str, why: str) -> None:
             "and deploy each tenant, and provision each host, whose secret changed. Backups that were sent before can"
         )
         lines.append(f"be read by {done.operator} wherever the credentials of a target still work for them.")
+        lines.append("launchpad check lists the secrets that have not been changed yet.")
     session.output.result(done.as_json(), "\n".join(lines))
+    _tell_of_others(session, done.others)
     session.output.say(f"next: git add -A; git commit; git push, {why}")
     left = [
         *(f"{host}: {why}" for host, why in done.hosts.items() if why),

@@ -16,6 +16,8 @@ TARGETS = "inventory/targets.yaml"
 DISK = "disk: {kind: local, url: /mnt/disk}\n"
 CLAW = "inventory/apps/openclaw.yaml"
 SETTINGS = "launchpad.yaml"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILoV++Mt6IECLaJEolaONTFYgz7x4Ocm0QcA48Y21tI4"
+READER = "age1" + "q" * 58
 
 
 @dataclass(frozen=True)
@@ -473,5 +475,36 @@ BROKEN = (
         "a folder on the host that promises to be append-only",
         {TARGETS: "disk: {kind: local, url: /mnt/disk, append_only: true}\n"},
         (f"{TARGETS}:1: a folder on the host itself cannot be append-only",),
+    ),
+    # people
+    Broken(
+        "two operators with one SSH key, one signing key and one recipient",
+        {
+            SETTINGS: f"operators:\n  - name: ann\n    keys: [{KEY} hers]\n    recipients: [{READER}]\n"
+            f"  - name: bob\n    keys: [{KEY} his]\n    signing_keys:\n      - {KEY}\n"
+            f"    recipients:\n      - {READER}\n"
+        },
+        (
+            f"{SETTINGS}:6: a key of bob that ann has too ({SETTINGS}:3); expected each key for one operator (with",
+            f"{SETTINGS}:8: a key of bob that ann has too ({SETTINGS}:3); expected each key for one operator",
+            f"{SETTINGS}:10: a key of bob that ann has too ({SETTINGS}:4); expected each key for one operator",
+        ),
+    ),
+    Broken(
+        "an operator who appears twice",
+        {SETTINGS: f"operators:\n  - name: ann\n    keys: [{KEY}]\n  - name: ann\n    keys: [{KEY}]\n"},
+        (f"{SETTINGS}:4: operator ann appears twice; expected one entry with all keys",),
+    ),
+    Broken(
+        "a host's own operator with another's key",
+        {
+            SETTINGS: f"operators:\n  - name: ann\n    keys: [{KEY}]\n",
+            **changed(
+                HOSTS,
+                "  address: 203.0.113.8",
+                f"  operators:\n    - {{name: bob, keys: [{KEY}]}}\n  address: 203.0.113.8",
+            ),
+        },
+        (f"{HOSTS}:10: a key of bob that ann has too ({SETTINGS}:3); expected each key for one operator",),
     ),
 )

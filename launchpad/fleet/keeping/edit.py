@@ -116,13 +116,20 @@ def with_list_item(file: str, content: bytes, *, key: str, record: dict[str, Any
 
 
 def without_list_item(file: str, content: bytes, *, key: str, index: int) -> bytes:
-    """The file without the record at that place of the list under a key of its top."""
+    """The file without the record at that place of the list under a key of its top; without the key when the list had
+    no other."""
     text = _text(content)
     items = list(_plain(file, content).get(key, ()))
     del items[index]
+    if not items:
+        return without_entry(file, content, key=key)
     node = next((value for name, value in _entries(text) if name.value == key), None)
     edited = text
-    if isinstance(node, SequenceNode) and not node.flow_style:
+    if isinstance(node, SequenceNode) and node.flow_style:
+        first, second = node.value[max(index - 1, 0) : max(index - 1, 0) + 2]
+        cut = (first.start_mark, second.start_mark) if index == 0 else (first.end_mark, second.end_mark)
+        edited = text[: cut[0].index] + text[cut[1].index :]
+    elif isinstance(node, SequenceNode):
         lines, item = text.splitlines(keepends=True), node.value[index]
         edited = "".join(lines[: item.start_mark.line] + lines[_end(text, node, item) + 1 :])
     return _checked(file, content, edited, {**_plain(file, content), key: items})

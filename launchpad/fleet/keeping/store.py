@@ -87,7 +87,7 @@ class FleetStore(Protocol):
         """Write an operator into launchpad.yaml; StateError when there is one of that name, or with one of the keys."""
 
     def remove_operator(self, name: OperatorName) -> None:
-        """Take the operator out of launchpad.yaml."""
+        """Take the operator out of launchpad.yaml, and the operator's recipients out of `recipients:`."""
 
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
         """Write a host down; `record` has the keys of its YAML."""
@@ -112,8 +112,8 @@ class FolderStore:
         if self._last is None:
             return {}
         fleet = self._last[2]
-        full = {"the fleet": Unreadable(fleet.full)} if fleet.full else {}
-        return {**fleet.unreadable, **full}
+        amiss = {"the fleet": Unreadable(fleet.amiss)} if fleet.amiss else {}
+        return {**fleet.unreadable, **amiss}
 
     def check(self) -> Fleet:
         return parse(Snapshot.take(self.root), shipped_apps(self._templates))
@@ -181,7 +181,7 @@ class FolderStore:
             apps = shipped_apps(self._templates)
             after = parse(before.with_changes(changes), apps, strict=False)
             _refuse_newly_wrong(self._parse(before), after)
-            if wrong := [item for item in after.full if item.what.startswith(f"host {host}:")]:
+            if wrong := [item for item in after.amiss if item.what.startswith(f"host {host}:")]:
                 raise InventoryMistakes(wrong)
         except InventoryMistakes as error:
             hint = f"nothing was changed: {name} cannot be on {host}"
@@ -243,13 +243,18 @@ class FolderStore:
 
     def remove_operator(self, name: OperatorName) -> None:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
-            names = [item.name for item in fleet.defaults.operators]
-            if name not in names:
+            people, others = fleet.defaults.operators, fleet.defaults.recipients
+            own = {recipient for item in people if item.name == name for recipient in item.recipients}
+            places = [("operators", index) for index, item in enumerate(people) if item.name == name]
+            if not places:
                 raise StateError(f"no operator {name} in {SETTINGS_FILE}", hint="launchpad operator list")
-            before, index = snapshot.files[SETTINGS_FILE], names.index(name)
-            return {SETTINGS_FILE: without_list_item(SETTINGS_FILE, before, key="operators", index=index)}
+            places += [("recipients", index) for index, item in enumerate(others) if item in own]
+            content = snapshot.files[SETTINGS_FILE]
+            for key, index in reversed(places):
+                content = without_list_item(SETTINGS_FILE, content, key=key, index=index)
+            return {SETTINGS_FILE: content}
 
-        self._edit(change)
+        self._edit(change, despite=True)
 
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
@@ -322,11 +327,11 @@ def shipped_apps(templates: Iterable[Path]) -> dict[str, bytes]:
 
 
 def _refuse_newly_wrong(before: Fleet, after: Fleet) -> None:
-    """InventoryMistakes when an edit makes a tenant unreadable or a host too full that was not."""
+    """InventoryMistakes when an edit makes a tenant unreadable, or something amiss, that was not."""
     new = after.unreadable.keys() - before.unreadable.keys()
     wrong = [mistake for name in new for mistake in after.unreadable[name].mistakes]
-    was_full = {item.place for item in before.full}  # what leaves a full host may leave it still too full
-    if wrong := [*wrong, *(item for item in after.full if item.place not in was_full)]:
+    known = {item.place for item in before.amiss}  # what leaves a full host may leave it still too full
+    if wrong := [*wrong, *(item for item in after.amiss if item.place not in known)]:
         raise InventoryMistakes(wrong)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,9 +10,9 @@ from pydantic import Field
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.model.app import App
-from launchpad.fleet.model.base import Model
+from launchpad.fleet.model.base import Finding, Model
 from launchpad.fleet.model.dns import DnsProvider
-from launchpad.fleet.model.host import Caddy, Host, Operator
+from launchpad.fleet.model.host import Caddy, Host, Operator, named_twice
 from launchpad.fleet.model.recovery import RECOVERY, Recovery
 from launchpad.fleet.model.rollout import Rollout
 from launchpad.fleet.model.target import Target
@@ -42,11 +42,20 @@ class Defaults(Model):
     rollout: Rollout = Rollout()
     """How `launchpad rollout` brings a new version to an app's tenants."""
 
+    def findings(self) -> Iterator[Finding]:
+        yield from named_twice(self.operators)
+
 
 def readers(defaults: Defaults) -> tuple[Recipient, ...]:
     """Who can read the secrets: the operators' recipients and the further ones, each once."""
     own = [recipient for person in defaults.operators for recipient in person.recipients]
     return tuple(dict.fromkeys([*own, *defaults.recipients]))
+
+
+def further_readers(defaults: Defaults) -> tuple[Recipient, ...]:
+    """Who can read the secrets and is no operator: nothing says whose keys these are."""
+    own = {recipient for person in defaults.operators for recipient in person.recipients}
+    return tuple(dict.fromkeys(item for item in defaults.recipients if item not in own))
 
 
 def kit_recipients(defaults: Defaults) -> tuple[Recipient, ...]:
@@ -85,8 +94,9 @@ class Fleet(Model):
     """The highest slot ever given, also to tenants that are gone."""
     unreadable: Mapping[str, Unreadable] = Field(default={}, exclude=True)
     """Tenants that are not among `tenants`, by the names of their files."""
-    full: tuple[Mistake, ...] = Field(default=(), exclude=True)
-    """Hosts whose tenants are promised more than there is, as two clones that each add some make them."""
+    amiss: tuple[Mistake, ...] = Field(default=(), exclude=True)
+    """Mistakes that end no command: hosts whose tenants are promised more than there is, as two clones that each add
+    some make them; keys that two operators share."""
 
     @property
     def known(self) -> frozenset[str]:

@@ -52,6 +52,14 @@ class Operator(Model):
             yield Finding(("name",), f"{RECOVERY} is what the emergency kit's operator is called", "another name")
 
 
+def named_twice(people: tuple[Operator, ...]) -> Iterator[Finding]:
+    """The operators of a list who are in it before, by name."""
+    names = [operator.name for operator in people]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Finding(("operators", index, "name"), f"operator {name} appears twice", "one entry with all keys")
+
+
 class Caddy(Model):
     """The web server in front of a host's tenants."""
 
@@ -157,7 +165,4 @@ class Host(Model):
             yield Finding(("port",), f"port {self.port} is Caddy's", "another port; 22 is the usual one")
         if self.drill_host == self.name:
             yield Finding(("drill_host",), f"host {self.name} is its own drill host", "another host of the fleet")
-        names = [operator.name for operator in self.operators]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                yield Finding(("operators", index, "name"), f"operator {name} appears twice", "one entry with all keys")
+        yield from named_twice(self.operators)

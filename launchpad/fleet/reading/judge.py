@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.recovery import RECOVERY
 from launchpad.fleet.model.rollout import ALL, RingName
 from launchpad.fleet.model.tier import Tier
 from launchpad.fleet.reading.tree import Tree
@@ -34,6 +35,8 @@ class Trees:
     tenants: Mapping[str, Tree]
     rings: tuple[str, ...] | None
     """Those that tenants may name."""
+    settings: Tree
+    """launchpad.yaml."""
 
 
 def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
@@ -230,6 +233,30 @@ def over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
             what = f"host {name}: its {len(tiers)} tenants are promised {dedicated + shared:g} CPUs"
             expected = f"at most {resources.cpus:g} (shared tiers count 1/{resources.cpu_overcommit:g})"
             yield Mistake(place, what, expected, "move a tenant to another host")
+
+
+def shared_keys(trees: Trees) -> Iterator[Mistake]:
+    """Keys that two operators have: who takes one of the two away has not taken the key away."""
+    kit = trees.settings.get(RECOVERY)
+    owners = {_key(item): (RECOVERY, item.place) for item in (kit.entries().values() if kit else ())}
+    for tree in (trees.settings, *(trees.hosts or {}).values()):
+        people = tree.get("operators")
+        for person in people.items() if people else ():
+            named = person.get("name")
+            if named is None or not isinstance(named.value, str):
+                continue
+            for kind in ("keys", "signing_keys", "recipients"):
+                for item in (person.get(kind) or Tree(person.place, ())).items():
+                    owner, where = owners.setdefault(_key(item), (named.value, item.place))
+                    if owner != named.value:
+                        what = f"a key of {named.value} that {owner} has too ({where})"
+                        hint = "with one of the two removed, the key would still be accepted"
+                        yield Mistake(item.place, what, "each key for one operator", hint)
+
+
+def _key(item: Tree) -> str:
+    """A key as it is written, without its comment."""
+    return " ".join(str(item.value).split()[:2])
 
 
 def _too_much(place: Place, subject: str, promised: int, available: int) -> Iterator[Mistake]:

@@ -15,7 +15,7 @@ from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.tier import Tier
 from launchpad.fleet.reading.extend import extend_all
-from launchpad.fleet.reading.judge import Trees, judge, over_committed
+from launchpad.fleet.reading.judge import Trees, judge, over_committed, shared_keys
 from launchpad.fleet.reading.slots_file import SLOTS_FILE, read_slots
 from launchpad.fleet.reading.snapshot import DNS_SECRETS, INVENTORY, SECRETS, SETTINGS_FILE, TARGET_SECRETS, Snapshot
 from launchpad.fleet.reading.tree import CONFLICT, Tree, read_tree
@@ -63,6 +63,7 @@ class _Parser:
             apps=self._app_trees(),
             tenants={name: self._tree(f"{TENANTS}/{name}.yaml") for name in self._stems(TENANTS)},
             rings=settings.rollout.names if settings else None,
+            settings=defaults_tree,
         )
         defaults = settings or Defaults()
         hosts = self._records(Host, HostName, hosts_tree.entries(), hosts_tree.keys)
@@ -85,14 +86,14 @@ class _Parser:
             highest_slot=max(slots.highest, *(_slot(tree) for tree in trees.tenants.values()), 0),
         )
         self.mistakes += judge(fleet, trees, slots.gone)
-        full = tuple(over_committed(fleet, trees))
-        if not self.mistakes and not full:
+        amiss = (*over_committed(fleet, trees), *shared_keys(trees))
+        if not self.mistakes and not amiss:
             return fleet
         unreadable = _unreadable(self.mistakes, fleet, trees.tenants)
         if strict or unreadable is None:
-            raise InventoryMistakes([*self.mistakes, *full])
+            raise InventoryMistakes([*self.mistakes, *amiss])
         rest = {name: tenant for name, tenant in tenants.items() if name not in unreadable}
-        return fleet.model_copy(update={"tenants": rest, "unreadable": unreadable, "full": full})
+        return fleet.model_copy(update={"tenants": rest, "unreadable": unreadable, "amiss": amiss})
 
     def _tree(self, file: str) -> Tree:
         content = self.snapshot.files.get(file)

@@ -9,11 +9,12 @@ from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.model.fleet import Fleet, readers, signers
+from launchpad.fleet.model.fleet import Fleet, further_readers, readers, signers
 from launchpad.fleet.model.host import Operator
 from launchpad.fleet.model.readiness import protected
 from launchpad.fleet.sealing.keys import public_half
 from launchpad.fleet.words.names import TenantName
+from launchpad.fleet.words.references import Recipient
 from launchpad.operations.backups.reseal import owners, reseal
 from launchpad.operations.backups.rewrap import rewrap
 from launchpad.operations.hosts.host_settings import host_settings
@@ -49,6 +50,8 @@ class Followed:
     unsealed: Mapping[str, str] = field(default_factory=dict)
     """Owner → why the secrets could not be sealed anew."""
     rotate: Sequence[Readable] = ()
+    others: Sequence[Recipient] = ()
+    """Who reads the secrets beside the operators: launchpad.yaml does not say whose these are."""
 
     @property
     def complete(self) -> bool:
@@ -62,6 +65,7 @@ class Followed:
             "rewrapped": dict(self.rewrapped),
             "unsealed": dict(self.unsealed),
             "rotate": [vars(item) for item in self.rotate],
+            "recipients": [*map(str, self.others)],
             "complete": self.complete,
         }
 
@@ -105,9 +109,13 @@ def removable(workspace: Workspace, fleet: Fleet, name: str) -> Operator:
     who signs or reads."""
     operator = next((item for item in fleet.defaults.operators if item.name == name), None)
     if operator is None:
-        raise InventoryError(f"no operator {name} in launchpad.yaml", hint="launchpad operator list")
+        hint = "launchpad operator list; what a removed operator could read: launchpad check"
+        raise InventoryError(f"no operator {name} in launchpad.yaml", hint=hint)
     rest = fleet.defaults.model_copy(
-        update={"operators": tuple(item for item in fleet.defaults.operators if item.name != operator.name)}
+        update={
+            "operators": tuple(item for item in fleet.defaults.operators if item.name != operator.name),
+            "recipients": tuple(item for item in fleet.defaults.recipients if item not in operator.recipients),
+        }
     )
     if operator.name == _myself(workspace, fleet):
         raise StateError(
@@ -136,10 +144,10 @@ def _myself(workspace: Workspace, fleet: Fleet) -> str:
 def _readable(workspace: Workspace, fleet: Fleet) -> Iterator[Readable]:
     for owner, store, name in owners(workspace):
         for secret in store.versions(name):
-            yield Readable(owner=owner, name=str(secret), rotate=_rotation(fleet, owner, str(secret)))
+            yield Readable(owner=owner, name=str(secret), rotate=rotation(fleet, owner, str(secret)))
 
 
-def _rotation(fleet: Fleet, owner: str, secret: str) -> str:
+def rotation(fleet: Fleet, owner: str, secret: str) -> str:
     kind, _, name = owner.rpartition(" ")
     if kind == "target":
         return f"launchpad target credential {name} {secret}"
@@ -169,6 +177,7 @@ def _followed(workspace: Workspace, name: str, on_event: OnEvent) -> Followed:
         hosts=hosts,
         rewrapped=wraps,
         unsealed={owner: error.message for owner, error in sealed.failures.items()},
+        others=further_readers(fleet.defaults),
     )
 
 

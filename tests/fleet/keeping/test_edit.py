@@ -162,6 +162,16 @@ def test_a_record_goes_into_a_list_however_it_is_laid_out(before: bytes) -> None
     assert [item["name"] for item in plain["operators"]][-1] == "carl"
 
 
-def test_a_list_in_brackets_is_left_alone() -> None:
-    with pytest.raises(StateError, match="cannot be written"):
-        without_list_item("f", b"operators: [{name: ann}, {name: bob}]\n", key="operators", index=0)
+@pytest.mark.parametrize(
+    ("before", "index", "after"),
+    [
+        (b"operators: [{name: ann}, {name: bob}]  # us\n", 0, b"operators: [{name: bob}]  # us\n"),
+        (b"recipients: [age1a, age1b, age1c]\n", 1, b"recipients: [age1a, age1c]\n"),
+        (b"recipients: [\n  age1a,\n  age1b,\n]\ncaddy: {}\n", 1, b"recipients: [\n  age1a,\n]\ncaddy: {}\n"),
+        (b"caddy: {}\nrecipients: [age1a]\n", 0, b"caddy: {}\n"),
+        (b"recipients:\n  - age1a\ncaddy: {}\n", 0, b"caddy: {}\n"),
+    ],
+)
+def test_an_item_goes_however_the_list_is_laid_out(before: bytes, index: int, after: bytes) -> None:
+    key = "operators" if before.startswith(b"operators") else "recipients"
+    assert without_list_item("f", before, key=key, index=index) == after

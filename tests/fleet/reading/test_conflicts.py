@@ -83,7 +83,7 @@ def test_a_host_that_two_clones_made_too_full_takes_nobody_and_ends_nothing(tmp_
     fleet = store(write(tmp_path, dict(files)))
     found = fleet.load()
     assert len(found.tenants) == 8
-    assert found.full[0].what.startswith("host web-1: memory is promised")
+    assert found.amiss[0].what.startswith("host web-1: memory is promised")
     assert "the fleet" in fleet.left_out
     with pytest.raises(InventoryMistakes, match="host web-1: memory is promised"):
         fleet.check()

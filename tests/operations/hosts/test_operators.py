@@ -101,3 +101,36 @@ def test_the_last_who_signs_stays(workspace: Workspace, bob: Operator) -> None:
     change(workspace.root / "launchpad.yaml", operators=alone)
     with pytest.raises(StateError, match="nobody could sign"):
         remove_operator(workspace, "bob")
+
+
+def test_who_stands_under_recipients_too_reads_nothing_any_more(
+    workspace: Workspace, bob: Operator, tmp_path: Path
+) -> None:
+    add_operator(workspace, bob)
+    file = workspace.root / "launchpad.yaml"
+    mine = yaml.safe_load(file.read_text())["recipients"]
+    change(file, recipients=[*mine, str(bob.recipients[0])])
+    done = remove_operator(workspace, "bob")
+    assert yaml.safe_load(file.read_text())["recipients"] == mine
+    assert [*done.others] == mine, "whose these are nobody can tell: they are named"
+    with pytest.raises(StateError, match="not sealed for you"):
+        Identity(tmp_path / "bobs-identity").open(sealed(workspace), what="it")
+
+
+def test_who_is_the_last_to_read_by_both_lists_stays(workspace: Workspace, bob: Operator) -> None:
+    add_operator(workspace, bob)
+    change(workspace.root / "launchpad.yaml", recipients=[str(bob.recipients[0])])
+    with pytest.raises(StateError, match="nobody could read"):
+        remove_operator(workspace, "bob")
+
+
+def test_who_shares_a_key_is_named_and_can_be_removed(workspace: Workspace, bob: Operator) -> None:
+    add_operator(workspace, bob)
+    file = workspace.root / "launchpad.yaml"
+    people = yaml.safe_load(file.read_text())["operators"]
+    twin = next(item for item in people if item["name"] == "bob") | {"name": "bobby"}
+    change(file, operators=[*people, twin])
+    (wrong,) = {item.what.split(" (")[0] for item in workspace.fleet.load().amiss}
+    assert wrong == "a key of bobby that bob has too"
+    remove_operator(workspace, "bobby")
+    assert workspace.fleet.load().amiss == ()
