@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 
 from launchpad.cli.output import GREEN, YELLOW, Line
 from launchpad.cli.session import Session
+from launchpad.errors import StateError
 from launchpad.fleet.model.readiness import crowded, readiness, unprotected
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.operations.backups.reseal import stale
+from launchpad.operations.hosts.exposed import Exposed, exposed
 from launchpad.operations.hosts.judged import judged
 
 app = typer.Typer()
@@ -18,7 +22,8 @@ app = typer.Typer()
 def check(ctx: typer.Context) -> None:
     """Report every mistake in the inventory, with file and line; exit code 3 when there is one.
 
-    Reports also what is still to do before each tenant can be deployed, which is no mistake.
+    Reports also what is no mistake: what is still to do before each tenant can be deployed, and each secret that a
+    removed operator could read and that has not been changed since.
     """
     session = Session.of(ctx)
     workspace = session.workspace
@@ -56,6 +61,19 @@ def check(ctx: typer.Context) -> None:
         title = "not sealed for all whom launchpad.yaml names (recipients and recovery): launchpad secret reseal"
         lines.append(Line(title, YELLOW))
         lines += [Line(f"  {owner}: {', '.join(names)}") for owner, names in loose.items()]
+    read = _exposed(session)
+    if read:
+        lines.append(Line("could be read by somebody who left, and not changed since:", YELLOW))
+        lines += [Line(f"  {item.owner} {item.name}: {', '.join(item.people)}\n    {item.rotate}") for item in read]
     told = {"mistakes": [], "notes": [note.as_dict() for note in notes], "unprotected": bare, "stale": loose}
     told["crowded"] = [note.as_dict() for note in short]
+    told["exposed"] = [asdict(item) for item in read]
     session.output.result(told | counts, lines)
+
+
+def _exposed(session: Session) -> list[Exposed]:
+    try:
+        return exposed(session.workspace, session.environment)
+    except StateError as error:  # a mistake of Git's is none of the inventory's
+        session.output.warn(f"{error.message}: secrets that a removed operator could read are not listed")
+        return []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -37,6 +38,10 @@ class Git:
         """What is checked out and what it descends from, newest first; with paths, those that changed them."""
         return self._ask("rev-list", f"--max-count={most}", "HEAD", "--", *paths).split()
 
+    def every_commit(self, paths: Sequence[str]) -> list[str]:
+        """The commits that changed the paths, on every branch that was ever merged into what is checked out."""
+        return self._ask("rev-list", "--full-history", "HEAD", "--", *paths).split()
+
     def changed(self, paths: Sequence[str]) -> list[str]:
         """The files below these paths that differ from what is checked out, by their paths from the folder."""
         said = self._ask("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", "--", *paths)
@@ -45,17 +50,13 @@ class Git:
 
     def contents(self, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str]]:
         """Each commit's files below these paths, from the folder, with their blobs' ids; read by one process."""
-        with subprocess.Popen(
-            self.command("cat-file", "--batch"),
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            objects = _Objects(process.stdin, process.stdout)
+        with self._objects() as objects:
             return {commit: objects.below(commit, paths) for commit in commits}
+
+    def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """The contents that Git has under these ids; read by one process."""
+        with self._objects() as objects:
+            return {name: objects.blob(name) for name in ids}
 
     def bundle(self) -> bytes:
         """Everything that was ever committed, as `git clone` reads it."""
@@ -69,6 +70,19 @@ class Git:
         if done.returncode:
             raise StateError(f"{self.root}: git bundle failed", hint=f"git -C {self.root} bundle create /tmp/x --all")
         return done.stdout
+
+    @contextmanager
+    def _objects(self) -> Iterator[_Objects]:
+        with subprocess.Popen(
+            self.command("cat-file", "--batch"),
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            yield _Objects(process.stdin, process.stdout)
 
     def _ask(self, *arguments: str) -> str:
         try:
@@ -114,6 +128,10 @@ class _Objects:
             elif kind == "tree":
                 found |= {f"{path}/{inner}": blob for inner, blob in self._tree(name, content).items()}
         return found
+
+    def blob(self, name: str) -> bytes:
+        """The content under an id; nothing when there is none."""
+        return self._read(name)[2]
 
     def _tree(self, name: str, content: bytes) -> dict[str, str]:
         if name in self._trees:

@@ -1,0 +1,87 @@
+"""exposed: secrets that somebody could read whom launchpad.yaml names no more, and that have not been changed since.
+
+Told from Git alone: each commit says who read, and which version of each secret was sealed for them. A new value has a
+new version; sealing a value anew has not. So a version that such a commit has and that is still the present one was
+read, perhaps, whoever asks and whenever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.keeping.git import Git
+from launchpad.fleet.model.fleet import kit_recipients
+from launchpad.fleet.reading.snapshot import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.reading.tree import Tree, Unreadable, read_tree
+from launchpad.fleet.sealing.sealed_file import read_entries
+from launchpad.operations.backups.reseal import owners
+from launchpad.operations.hosts.operators import rotation
+from launchpad.workspace import Workspace
+
+FOLDERS = {"": SECRETS, "target ": TARGET_SECRETS, "dns ": DNS_SECRETS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposed:
+    """A secret, who could read the value that it still has, and the command that makes that worthless."""
+
+    owner: str
+    name: str
+    people: tuple[str, ...]
+    """Operators by the name that they had; others by their age public key."""
+    rotate: str
+
+
+def exposed(workspace: Workspace, environment: Mapping[str, str]) -> list[Exposed]:
+    """Each such secret, by owner and name; none where there is no Git, or not the commit that had the reader."""
+    git = Git(workspace.root, environment)
+    if not git.tracks(SETTINGS_FILE):
+        return []
+    fleet = workspace.fleet.load()
+    present = frozenset(map(str, kit_recipients(fleet.defaults)))
+    files = git.contents(git.every_commit([SETTINGS_FILE, SECRETS]), [SETTINGS_FILE, SECRETS])
+    settings = git.blobs({item[SETTINGS_FILE] for item in files.values() if SETTINGS_FILE in item})
+    left = {blob: _readers(content, present) for blob, content in settings.items()}
+    sealed: dict[str, dict[str, set[str]]] = {}
+    """File → blob of a secrets file → who has left and could read it."""
+    for item in files.values():
+        for file, blob in item.items() if (people := left.get(item.get(SETTINGS_FILE, ""))) else ():
+            sealed.setdefault(file, {}).setdefault(blob, set()).update(people)
+    found = []
+    for owner, store, name in owners(workspace):
+        blobs = sealed.get(f"{FOLDERS[owner.removesuffix(name)]}/{name}.yaml", {})
+        versions = [(_versions(content), blobs[blob]) for blob, content in git.blobs(blobs).items()]
+        for secret, version in sorted(store.versions(name).items()):
+            who = {person for past, people in versions if past.get(secret) == version for person in people}
+            if who:
+                how = rotation(fleet, owner, str(secret))
+                found.append(Exposed(owner=owner, name=str(secret), people=tuple(sorted(who)), rotate=how))
+    return found
+
+
+def _readers(content: bytes, present: frozenset[str]) -> set[str]:
+    """Who could read by this launchpad.yaml and cannot any more; nobody by one that is no YAML."""
+    try:
+        settings = read_tree(SETTINGS_FILE, content)
+    except Unreadable:
+        return set()
+    return {who for who, key in _recipients(settings) if key not in present}
+
+
+def _recipients(settings: Tree) -> Iterator[tuple[str, str]]:
+    for person in (settings.get("operators") or settings).items():
+        name = person.get("name")
+        for key in (person.get("recipients") or person).items():
+            yield str(name.value if name else key.value), str(key.value)
+    for key in (settings.get("recipients") or settings).items():
+        yield str(key.value), str(key.value)
+
+
+def _versions(content: bytes) -> dict[str, int]:
+    try:
+        entries = read_entries("", content)
+    except InventoryError:
+        return {}
+    return {str(name): entry.version for name, entry in entries.items() if entry.value is not None}
