@@ -9,6 +9,7 @@ import typer
 
 from launchpad.cli import complete
 from launchpad.cli.output import Table
+from launchpad.cli.planning import leave
 from launchpad.cli.prompts import confirm, read_secret
 from launchpad.cli.session import Session
 from launchpad.cli.tenants import TenantArgument, YesOption
@@ -60,7 +61,13 @@ def list_secrets(
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
     tenants = [fleet.tenant(tenant)] if tenant else [fleet.tenants[name] for name in sorted(fleet.tenants)]
-    records = [record for item in tenants for record in _records(session, item, fleet.apps[item.app])]
+    records: list[dict[str, Any]] = []
+    failures: dict[str, InventoryError] = {}
+    for item in tenants:
+        try:
+            records += _records(session, item, fleet.apps[item.app])
+        except InventoryError as error:
+            failures[str(item.name)] = error
     rows = tuple(
         (r["tenant"], r["name"], str(r["version"] or ("missing" if r["required"] else "")), r["purpose"])
         for r in records
@@ -69,6 +76,10 @@ def list_secrets(
     session.output.result(records, Table(headings, rows, "no secrets"))
     if any(record["stale"] for record in records):
         session.output.warn("some are sealed for other recipients than launchpad.yaml's: launchpad secret reseal")
+    if not tenant:
+        leave(session, {**session.left_out(), **failures})
+    elif failures:
+        raise failures[str(tenants[0].name)]
 
 
 @app.command("show", epilog="Example: launchpad secret show alice OPENCLAW_GATEWAY_TOKEN")

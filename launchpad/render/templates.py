@@ -22,6 +22,8 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from launchpad.errors import InventoryError
+from launchpad.fleet.reading.tree import conflict_in
+from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.render.quoting import Quotation, Unquotable, quotation_for
 
 SHIPPED = Path(__file__).resolve().parent.parent / "templates"
@@ -65,9 +67,7 @@ class TemplateSource:
         that a value shall be raw. InventoryError with file and line where a template or a value is wrong.
         """
         try:
-            if not name.endswith(ENDING):
-                return self.path(name).read_text(encoding="utf-8")
-            return _environment(self._folders, quotation_for(path)).get_template(name).render(values)
+            text = self._text(name, path, values)
         except (TemplateNotFound, FileNotFoundError) as error:
             missing = str(error.name) if isinstance(error, TemplateNotFound) else name
             raise InventoryError(f"template {missing} is missing", hint=f"write {self.path(missing)}") from error
@@ -75,6 +75,15 @@ class TemplateSource:
             raise InventoryError(f"{self.path(name)}: is not UTF-8 text") from error
         except Exception as error:  # whatever a template does wrong: wrong types, unknown names, unsafe attributes
             raise self._explained(name, error) from error
+        if conflict := conflict_in(str(self.path(name)), text):
+            source = self.path(name).read_text(encoding="utf-8", errors="replace")  # whose lines are those to edit
+            raise InventoryMistakes([conflict_in(str(self.path(name)), source) or conflict])
+        return text
+
+    def _text(self, name: str, path: str, values: Mapping[str, Any]) -> str:
+        if not name.endswith(ENDING):
+            return self.path(name).read_text(encoding="utf-8")
+        return _environment(self._folders, quotation_for(path)).get_template(name).render(values)
 
     @property
     def _folders(self) -> tuple[Path, ...]:

@@ -107,3 +107,10 @@ def test_finds_nothing_where_nothing_is(source: TemplateSource) -> None:
     assert source.find("a", "b") is None
     with pytest.raises(InventoryError, match="template missing is missing"):
         source.render("missing", "missing", {})
+
+
+@pytest.mark.parametrize("name", ["a.j2", "plain.txt"])
+def test_a_conflict_that_git_left_is_not_rendered(source: TemplateSource, name: str) -> None:
+    (source.shipped / name).write_text("key: 1\n<<<<<<< HEAD\n{# ours #}\n=======\n>>>>>>> theirs\n")
+    with pytest.raises(InventoryError, match=rf"{name}:2: a conflict that Git left \(its marks: lines 2, 4, 5\)"):
+        source.render(name, "a.yaml", {})

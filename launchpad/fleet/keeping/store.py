@@ -49,12 +49,13 @@ class FleetStore(Protocol):
     """What every keeper of a fleet promises; a change happens whole, or raises and leaves everything as it was."""
 
     def load(self) -> Fleet:
-        """The fleet as it is now, without the tenants whose own files are wrong: `unreadable` has those.
-        InventoryMistakes with every mistake when others are."""
+        """The fleet as it is now, without the tenants whose own files, or whose apps', are wrong: `unreadable` has
+        those. InventoryMistakes with every mistake when others are."""
 
     @property
     def left_out(self) -> Mapping[str, Unreadable]:
-        """The tenants that the last `load` left out, and what else it passed over; nothing is read."""
+        """The tenants that the last `load` left out, apps that no tenant runs, and what else it passed over; nothing is
+        read."""
 
     def check(self) -> Fleet:
         """The fleet as it is now; InventoryMistakes with every mistake."""
@@ -112,8 +113,10 @@ class FolderStore:
         if self._last is None:
             return {}
         fleet = self._last[2]
+        told = {mistake for item in fleet.unreadable.values() for mistake in item.mistakes}
+        apps = {f"app {name}": item for name, item in fleet.unreadable_apps.items() if not told & {*item.mistakes}}
         amiss = {"the fleet": Unreadable(fleet.amiss)} if fleet.amiss else {}
-        return {**fleet.unreadable, **amiss}
+        return {**fleet.unreadable, **apps, **amiss}
 
     def check(self) -> Fleet:
         return parse(Snapshot.take(self.root), shipped_apps(self._templates))

@@ -71,7 +71,8 @@ def signers(defaults: Defaults) -> dict[str, tuple[PublicKey, ...]]:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A tenant that is in the inventory and counts as none: its own file is wrong, or has what is another's too."""
+    """A tenant, or an app, that is in the inventory and counts as none: its own file is wrong, or its app's, or it has
+    what is another's too."""
 
     mistakes: tuple[Mistake, ...]
     tenant: Tenant | None = None
@@ -94,6 +95,8 @@ class Fleet(Model):
     """The highest slot ever given, also to tenants that are gone."""
     unreadable: Mapping[str, Unreadable] = Field(default={}, exclude=True)
     """Tenants that are not among `tenants`, by the names of their files."""
+    unreadable_apps: Mapping[str, Unreadable] = Field(default={}, exclude=True)
+    """Apps that are not among `apps`, by the names of their files; all of their tenants are unreadable."""
     amiss: tuple[Mistake, ...] = Field(default=(), exclude=True)
     """Mistakes that end no command: hosts whose tenants are promised more than there is, as two clones that each add
     some make them; keys that two operators share."""
@@ -117,6 +120,8 @@ class Fleet(Model):
         """The app; InventoryError with the nearest name when there is none, or why it is a name of the past."""
         if name in PAST_NAMES:
             raise InventoryError(past(name), hint="write openclaw; launchpad import --help says how its data comes in")
+        if name in self.unreadable_apps:
+            raise self.unreadable_apps[name].as_error()
         return _find(self.apps, name, "app")
 
     def tier(self, name: str) -> Tier:

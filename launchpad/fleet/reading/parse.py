@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from launchpad.fleet.reading.extend import extend_all
 from launchpad.fleet.reading.judge import Trees, judge, over_committed, shared_keys
 from launchpad.fleet.reading.slots_file import SLOTS_FILE, read_slots
 from launchpad.fleet.reading.snapshot import DNS_SECRETS, INVENTORY, SECRETS, SETTINGS_FILE, TARGET_SECRETS, Snapshot
-from launchpad.fleet.reading.tree import CONFLICT, Tree, read_tree
+from launchpad.fleet.reading.tree import Tree, conflict_in, read_tree
 from launchpad.fleet.reading.tree import Unreadable as NotYaml
 from launchpad.fleet.reading.validate import validate
 from launchpad.fleet.words.malformed import Malformed
@@ -48,6 +48,8 @@ class _Parser:
     snapshot: Snapshot
     shipped_apps: Mapping[str, bytes]
     mistakes: list[Mistake] = field(default_factory=list)
+    own_apps: dict[str, Tree] = field(default_factory=dict)
+    """The workspace's own apps, as they are written."""
 
     def parse(self, *, strict: bool) -> Fleet:
         self.mistakes += self.snapshot.mistakes
@@ -55,7 +57,8 @@ class _Parser:
         defaults_tree = self._tree(SETTINGS_FILE)
         hosts_tree, tiers_tree = self._tree(HOSTS_FILE), self._tree(TIERS_FILE)
         targets_tree = self._tree(TARGETS_FILE)
-        settings = validate(Defaults, defaults_tree, self.mistakes)
+        told = defaults_tree.value is None  # why it cannot be read
+        settings = None if told else validate(Defaults, defaults_tree, self.mistakes)
         trees = Trees(
             hosts=None if hosts_tree.value is None else hosts_tree.entries(),
             tiers=None if tiers_tree.value is None else tiers_tree.entries(),
@@ -72,9 +75,8 @@ class _Parser:
         apps = self._records(App, AppName, trees.apps, _files(APPS, trees.apps))
         tenants = self._records(Tenant, TenantName, trees.tenants, _files(TENANTS, trees.tenants))
         slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
-        if strict and CONFLICT.search(self.snapshot.files.get(SLOTS_FILE, b"").decode(errors="replace")):
-            expected, hint = "the higher number, and all that is gone", f"edit it, then: git add {SLOTS_FILE}"
-            self.mistakes.append(Mistake(Place(SLOTS_FILE), "a conflict that Git left", expected, hint))
+        if strict and (conflict := conflict_in(SLOTS_FILE, self._text(SLOTS_FILE))):
+            self.mistakes.append(replace(conflict, expected="the higher number, and all that is gone"))
         hosts = {name: _completed(host, defaults) for name, host in hosts.items()}
         fleet = Fleet(
             defaults=defaults,
@@ -89,11 +91,18 @@ class _Parser:
         amiss = (*over_committed(fleet, trees), *shared_keys(trees))
         if not self.mistakes and not amiss:
             return fleet
-        unreadable = _unreadable(self.mistakes, fleet, trees.tenants)
+        of_apps = _broken_apps(self.mistakes, self.own_apps)
+        unreadable = _unreadable(self.mistakes, fleet, trees.tenants, of_apps)
         if strict or unreadable is None:
             raise InventoryMistakes([*self.mistakes, *amiss])
-        rest = {name: tenant for name, tenant in tenants.items() if name not in unreadable}
-        return fleet.model_copy(update={"tenants": rest, "unreadable": unreadable, "amiss": amiss})
+        found: dict[str, object] = {"unreadable": unreadable, "amiss": amiss}
+        found["tenants"] = {name: tenant for name, tenant in tenants.items() if name not in unreadable}
+        found["apps"] = {name: app for name, app in apps.items() if name not in of_apps}
+        found["unreadable_apps"] = {name: Unreadable(tuple(told)) for name, told in of_apps.items()}
+        return fleet.model_copy(update=found)
+
+    def _text(self, file: str) -> str:
+        return self.snapshot.files.get(file, b"").decode(errors="replace")
 
     def _tree(self, file: str) -> Tree:
         content = self.snapshot.files.get(file)
@@ -116,8 +125,8 @@ class _Parser:
                 shipped[name] = read_tree(f"templates/compose/{name}/app.yaml", content)
             except NotYaml as error:
                 self.mistakes += error.mistakes
-        own = {name: self._tree(f"{APPS}/{name}.yaml") for name in self._stems(APPS)}
-        return extend_all(own, shipped, self.mistakes)
+        self.own_apps = {name: self._tree(f"{APPS}/{name}.yaml") for name in self._stems(APPS)}
+        return extend_all(self.own_apps, shipped, self.mistakes)
 
     def _records(
         self, kind: type[Record], name_kind: type[Named], trees: Mapping[str, Tree], names_at: Mapping[str, Place]
@@ -156,12 +165,37 @@ class _Parser:
             self.mistakes.append(Mistake(Place(name), "nothing reads this file", expected, hint))
 
 
-def _unreadable(mistakes: Iterable[Mistake], fleet: Fleet, trees: Mapping[str, Tree]) -> dict[str, Unreadable] | None:
-    """The tenants that are out because of these mistakes; None when one is in another file than a tenant's. Of two that
-    have the same slot or domain both are: which one is right cannot be told here."""
+def _broken_apps(mistakes: Iterable[Mistake], own: Mapping[str, Tree]) -> dict[str, list[Mistake]]:
+    """App → what is wrong with its file, or with those of the apps that it extends."""
     found: dict[str, list[Mistake]] = {}
     for mistake in mistakes:
         path = PurePosixPath(mistake.place.file)
+        if str(path.parent) == APPS:
+            found.setdefault(path.stem, []).append(mistake)
+    growing = True
+    while growing:
+        bases = {name: tree.get("extends") for name, tree in own.items() if name not in found}
+        new = {name: found[str(base.value)] for name, base in bases.items() if base and str(base.value) in found}
+        found |= new
+        growing = bool(new)
+    return found
+
+
+def _unreadable(
+    mistakes: Iterable[Mistake], fleet: Fleet, trees: Mapping[str, Tree], of_apps: Mapping[str, list[Mistake]]
+) -> dict[str, Unreadable] | None:
+    """The tenants that are out because of these mistakes, or of those of their apps; None when one is in another file
+    than a tenant's or an app's. Of two that have the same slot or domain both are: which one is right cannot be told
+    here."""
+    found: dict[str, list[Mistake]] = {}
+    for name, tree in trees.items():
+        app = tree.get("app")
+        if app is not None and (told := of_apps.get(str(app.value))):
+            found[name] = [*told]
+    for mistake in mistakes:
+        path = PurePosixPath(mistake.place.file)
+        if str(path.parent) == APPS:
+            continue
         if str(path.parent) != TENANTS:
             return None
         name = path.name if path.suffix != ".yaml" and path.stem in trees else path.stem

@@ -31,7 +31,8 @@ _CORE_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("null", "bool", "int", "float", "str", "seq", "map", "timestamp", "merge", "binary", "value")
 )
-CONFLICT = re.compile(r"^<<<<<<< ", re.MULTILINE)
+_CONFLICT = re.compile(r"^(?:<<<<<<<|>>>>>>>) ", re.MULTILINE)
+_MARK = re.compile(r"(?:<<<<<<<|>>>>>>>|\|{7})(?: .*)?|=======")
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -95,10 +96,8 @@ def read_tree(file: str, content: bytes) -> Tree:
 
 def _read(file: str, content: bytes) -> Tree:
     text = _decode(file, content)
-    if (conflict := CONFLICT.search(text)) is not None:
-        line = text.count("\n", 0, conflict.start()) + 1
-        hint = f"edit it, then: git add {file}"
-        raise Unreadable(Mistake(Place(file, line), "a conflict that Git left", "one of its two sides", hint))
+    if conflict := conflict_in(file, text):
+        raise Unreadable(conflict)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
@@ -119,6 +118,16 @@ def _read(file: str, content: bytes) -> Tree:
     if tree.value is None:
         return Tree(tree.place, {})
     return tree
+
+
+def conflict_in(file: str, text: str, *, hint: str = "") -> Mistake | None:
+    """The mistake that Git's marks of a conflict are, with their lines; None where the text has none."""
+    if _CONFLICT.search(text) is None:
+        return None
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if _MARK.fullmatch(line)]
+    what = f"a conflict that Git left (its marks: {'lines' if len(lines) > 1 else 'line'} {', '.join(map(str, lines))})"
+    hint = hint or f"edit the file, or: git mergetool {file}, or: git checkout --ours {file}; then: git add {file}"
+    return Mistake(Place(file, lines[0]), what, "one of its two sides", hint)
 
 
 _small = lru_cache(maxsize=SMALL_REMEMBERED)(_read)

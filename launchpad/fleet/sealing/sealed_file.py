@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from launchpad.fleet.reading.tree import conflict_in
 from launchpad.fleet.sealing.age import ARMOR
 from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
@@ -22,6 +23,7 @@ from launchpad.fleet.words.names import SecretName
 
 LARGEST_FILE = 8 * 1024 * 1024
 _HEADER = "# Written by launchpad, sealed with age. To change a value: launchpad secret set TENANT NAME\n"
+_AFTER = "launchpad secret reseal; then set anew what only the other side had"
 _EXPECTED = "version, recipients and value, as launchpad writes them"
 
 
@@ -49,6 +51,9 @@ def write_entries(entries: Mapping[SecretName, Entry]) -> bytes:
 def read_entries(file: str, content: bytes) -> dict[SecretName, Entry]:
     """The entries; InventoryMistakes when it is not a file that launchpad wrote."""
     hint = "take the file's last good version from Git"
+    text = content.decode(errors="replace")
+    if conflict := conflict_in(file, text, hint=f"git checkout --ours {file} or --theirs; git add {file}; {_AFTER}"):
+        raise InventoryMistakes([conflict])
     try:
         if len(content) > LARGEST_FILE:
             raise ValueError

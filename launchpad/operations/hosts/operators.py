@@ -143,7 +143,11 @@ def _myself(workspace: Workspace, fleet: Fleet) -> str:
 
 def _readable(workspace: Workspace, fleet: Fleet) -> Iterator[Readable]:
     for owner, store, name in owners(workspace):
-        for secret in store.versions(name):
+        try:
+            versions = store.versions(name)
+        except InventoryError:
+            continue  # a file that is wrong is among those that cannot be sealed anew, which are listed
+        for secret in versions:
             yield Readable(owner=owner, name=str(secret), rotate=rotation(fleet, owner, str(secret)))
 
 

@@ -105,7 +105,7 @@ def test_extends_goes_on_from_what_was_extended_here(tmp_path: Path) -> None:
 def test_a_mistake_of_an_override_is_told_at_its_own_line(tmp_path: Path) -> None:
     root = write(tmp_path, {"inventory/apps/loud.yaml": "extends: echo\nweb:\n  service: wep\n  port: 80\n"})
     with pytest.raises(InventoryError, match=r"inventory/apps/loud\.yaml:3: unknown service wep"):
-        store(root).load()
+        store(root).check()
 
 
 def test_variables_come_with_the_app_s_defaults(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_a_conflict_in_one_tenants_file_leaves_the_others_in(tmp_path: Path) -> 
     fleet = store(write(tmp_path, {BOB: CONFLICT})).load()
     assert [*map(str, fleet.tenants), *fleet.unreadable] == ["alice", "bob"]
     assert fleet.known == {"alice", "bob"}
-    with pytest.raises(InventoryMistakes, match=rf"{BOB}:3: a conflict that Git left; .* \(edit it, then: git add"):
+    with pytest.raises(InventoryMistakes, match=rf"{BOB}:3: a conflict that Git left .*git add {BOB}"):
         fleet.tenant("bob")
     with pytest.raises(InventoryMistakes, match="a conflict that Git left"):
         store(tmp_path).check()
@@ -42,10 +42,65 @@ def test_whatever_is_wrong_with_one_tenant_is_its_own(tmp_path: Path, files: dic
     assert (list(fleet.tenants), list(fleet.unreadable)) == (["alice"], ["bob"])
 
 
-@pytest.mark.parametrize("file", ["inventory/hosts.yaml", "inventory/tiers.yaml", "launchpad.yaml"])
+@pytest.mark.parametrize(
+    "file", ["inventory/hosts.yaml", "inventory/tiers.yaml", "inventory/targets.yaml", "launchpad.yaml"]
+)
 def test_what_all_tenants_need_is_everybodys(tmp_path: Path, file: str) -> None:
-    with pytest.raises(InventoryMistakes, match=file):
-        store(write(tmp_path, {file: "<<<<<<< HEAD\n" + RIGHT[file]})).load()
+    written = f"# a comment\n<<<<<<< HEAD\na: 1\n||||||| 8dbd\n=======\na: 2\n>>>>>>> theirs\n{RIGHT.get(file, '')}"
+    with pytest.raises(InventoryMistakes) as raised:
+        store(write(tmp_path, {file: written})).load()
+    assert raised.value.message.splitlines()[1:] == [
+        f"  {file}:2: a conflict that Git left (its marks: lines 2, 4, 5, 7); expected one of its two sides "
+        f"(edit the file, or: git mergetool {file}, or: git checkout --ours {file}; then: git add {file})"
+    ]
+
+
+def test_a_mark_that_was_left_behind_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(InventoryMistakes, match=r"launchpad.yaml:1: a conflict that Git left \(its marks: line 1\)"):
+        store(write(tmp_path, {"launchpad.yaml": ">>>>>>> theirs\noperators: []\n"})).load()
+
+
+ECHO = "inventory/apps/echo.yaml"
+IN_ECHO = {ECHO: f"<<<<<<< HEAD\n{RIGHT[ECHO]}=======\n{RIGHT[ECHO]}>>>>>>> theirs\n"}
+
+
+def test_a_conflict_in_an_apps_file_leaves_the_tenants_of_other_apps_in(tmp_path: Path) -> None:
+    fleet = store(write(tmp_path, IN_ECHO))
+    found = fleet.load()
+    assert ([*found.tenants], [*found.unreadable], "echo" in found.apps) == (["alice"], ["bob"], False)
+    for ask in (lambda: found.tenant("bob"), lambda: found.app("echo")):
+        with pytest.raises(InventoryMistakes, match=rf"{ECHO}:1: a conflict that Git left"):
+            ask()
+    assert [*fleet.left_out] == ["bob"]
+    with pytest.raises(InventoryMistakes, match=rf"{ECHO}:1: a conflict that Git left"):
+        fleet.check()
+
+
+def test_an_app_that_no_tenant_runs_is_told_of_and_ends_nothing(tmp_path: Path) -> None:
+    fleet = store(write(tmp_path, {"inventory/apps/other.yaml": CONFLICT}))
+    assert [*fleet.load().tenants] == ["alice", "bob"]
+    assert [*fleet.left_out] == ["app other"]
+
+
+def test_the_tenants_of_an_app_that_extends_it_are_out_too(tmp_path: Path) -> None:
+    tenant = RIGHT[BOB].replace("echo", "louder").replace("bob.", "carol.").replace("slot: 2", "slot: 3")
+    files = {**IN_ECHO, "inventory/apps/louder.yaml": "extends: echo\n", CAROL: tenant}
+    found = store(write(tmp_path, files)).load()
+    assert ([*found.tenants], sorted(found.unreadable)) == (["alice"], ["bob", "carol"])
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {ECHO: RIGHT[ECHO] + "nonsense: 1\n"},
+        {ECHO: None, "inventory/apps/echo.yml": RIGHT[ECHO]},
+        {ECHO: RIGHT[ECHO].encode() + b"\xff"},
+    ],
+    ids=["an unknown key", "another suffix", "not UTF-8"],
+)
+def test_whatever_is_wrong_with_an_app_is_its_tenants_own(tmp_path: Path, files: dict[str, str | bytes | None]) -> None:
+    found = store(write(tmp_path, files)).load()
+    assert ([*found.tenants], [*found.unreadable]) == (["alice"], ["bob"])
 
 
 def test_what_became_of_the_others_is_written_and_nobody_comes_or_goes(tmp_path: Path) -> None:

@@ -199,3 +199,17 @@ def test_a_damaged_value_says_which(root: Path, ann: Operator) -> None:
     path.write_text("".join(lines))
     with pytest.raises(LaunchpadError, match="alice: API_KEY"):
         ann.secrets(root).reveal(ALICE)
+
+
+def test_a_conflict_that_git_left_is_its_owners_own(root: Path, ann: Operator) -> None:
+    secrets = ann.secrets(root)
+    for owner in (ALICE, BOB):
+        secrets.set(owner, KEY, Secret(VALUE))
+    file = root / "inventory/secrets/alice.yaml"
+    file.write_text(f"<<<<<<< HEAD\n{file.read_text()}=======\n>>>>>>> theirs\n")
+    with pytest.raises(
+        InventoryMistakes, match=r"secrets/alice.yaml:1: a conflict that Git left .*git checkout --ours"
+    ):
+        secrets.reveal(ALICE)
+    assert secrets.reveal(BOB)[KEY][1].reveal() == VALUE
+    assert [mistake.place.line for mistake in secrets.mistakes()] == [1]
