@@ -135,7 +135,8 @@ class ConnectionCut(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CameBack(Event):
-    """On this side: the command was typed before; its operation is followed, and no other one begun."""
+    """On this side: the command was typed before; its operation is followed, and no other one begun, unless it was
+    undone."""
 
     kind: str
     since: float

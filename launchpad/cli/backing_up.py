@@ -138,7 +138,7 @@ def each(
     """Do it to these tenants, or to all whose tier has backups, one after the other; who fails stops no other."""
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
-    from launchpad.cli.running import interrupted_kindly
+    from launchpad.cli.running import interrupted_kindly, report
     from launchpad.cli.running import sentence as how_it_ended
     from launchpad.errors import LaunchpadError
     from launchpad.fleet.model.readiness import protected
@@ -153,8 +153,10 @@ def each(
                 done = work(name, on_event)
         except LaunchpadError as error:
             failures[name] = error
+            report(session, getattr(error, "outcome", None))
         else:
             session.output.item(done.as_json(), how_it_ended(done))
+            report(session, done)
     if everyone:
         warn_unprotected(session)
     leave_lines(session, {**session.left_out(tenants), **failures})

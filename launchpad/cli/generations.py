@@ -8,7 +8,7 @@ import typer
 
 from launchpad.cli import complete
 from launchpad.cli.output import Table
-from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines
+from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, earlier, errors_as_lines
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -73,13 +73,12 @@ def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
     from launchpad.operations.generations.drop import drop as remove
     from launchpad.operations.generations.drop import wish_to_drop
     from launchpad.operations.generations.generations import generations
-    from launchpad.operations.requests.again import come_back, find
+    from launchpad.operations.requests.again import come_back
 
     def ended(done: Outcome) -> str:
         return f"{tenant}: {', '.join(drop)} removed on {done.host}"
 
-    with errors_as_lines(session):
-        found = find(session.workspace, wish_to_drop(tenant, drop))
+    found = earlier(session, wish_to_drop(tenant, drop))
     if found is not None:
         carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event), words=ended)
         return
@@ -137,15 +136,14 @@ def restore(
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import moment
     from launchpad.operations.generations.restore import judge_backup, plan_restore, restore
-    from launchpad.operations.requests.again import Wish, come_back, find
+    from launchpad.operations.requests.again import Wish, come_back
     from launchpad.operations.requests.confirmation import Confirmation
 
     session = Session.of(ctx)
     if bool(generation) == bool(at or to):
         raise typer.BadParameter("give --generation, or --at for a backup, or --to", ctx=ctx)
     words = {"generation": generation, "at": at, "from": tenant if to else ""}
-    with errors_as_lines(session):
-        found = find(session.workspace, Wish(kind="restore", tenant=to or tenant, words=words), identifier=identifier)
+    found = earlier(session, Wish(kind="restore", tenant=to or tenant, words=words), identifier)
     if found is not None:
         done = carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event))
         session.output.say(f"launchpad restore {to or tenant} --generation {done.id} brings back what it was")

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines
+from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, earlier, errors_as_lines
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.operations.importing.export import Exported
-    from launchpad.operations.importing.import_tenant import Checked, Import, ImportOutcome
+    from launchpad.operations.importing.import_tenant import Checked, Import
     from launchpad.operations.importing.self_hosted import Login
+    from launchpad.operations.requests.again import Wish
+    from launchpad.operations.requests.outcome import Outcome
 
 app = typer.Typer(help="Into the fleet and out of it.")
 
@@ -71,19 +73,23 @@ def import_(
     from launchpad.cli.wording import lasted
     from launchpad.cli.wording import soak as read_soak
     from launchpad.operations.importing.import_tenant import HowToImport, checked, import_tenant
+    from launchpad.operations.requests.again import Wish
     from launchpad.operations.requests.confirmation import Confirmation
 
     session = Session.of(ctx)
+    words = {"from": source, "take_secrets": take_secrets}
     how = HowToImport(take_secrets=take_secrets, rehearse=not no_rehearsal, soak_seconds=read_soak(soak))
     with errors_as_lines(session):
         where = _where(session, source, port=port, key=key, fingerprint=fingerprint)
         _judge_options(session, where, stop_with=stop_with, stopped=stopped)
+        if _came_back(session, Wish(kind="import", tenant=tenant, words=words), identifier):
+            return
         with checked(session.workspace, tenant, where, how, tell=session.output.say) as found:
             what = found.what
             session.output.say(_described(what))
             _say_secrets(session, what)
             confirm(session, _question(what), yes=yes)
-            sure = Confirmation(digest=what.digest, identifier=identifier)
+            sure = Confirmation(digest=what.digest, identifier=identifier, words=words)
             stop = _stopping(session, found, command=stop_with, stopped=stopped)
             done = carry_out(
                 session,
@@ -96,6 +102,21 @@ def import_(
         session.output.say(f"it was silent for {lasted(done.silent_seconds)}, from the stop to the first open door")
     if what.replaces:
         session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")
+
+
+def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
+    """Whether the command was typed before, and its cut-over began: that is followed then. The source is not read: what
+    visitors wrote since would be replaced by it once more."""
+    from launchpad.operations.requests.again import come_back
+
+    found = earlier(session, wish, identifier)
+    if found is None:
+        return False
+    carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event), words=_ended)
+    if wish.words["take_secrets"]:
+        session.output.say(f"secrets of its files are sealed in inventory/secrets/{wish.tenant}.yaml; commit it")
+    session.output.say(f"launchpad generations {wish.tenant} lists the data that it had before")
+    return True
 
 
 def _where(session: Session, source: str, *, port: int, key: Path | None, fingerprint: str) -> Path | Login:
@@ -196,7 +217,7 @@ def _few(names: tuple[str, ...]) -> str:
     return ", ".join(names[:MOST_SHOWN]) + more
 
 
-def _ended(done: ImportOutcome) -> str:
+def _ended(done: Outcome) -> str:
     from launchpad.cli.wording import lasted
 
     return f"{done.tenant}: imported in {lasted(done.seconds or 0.0)}"

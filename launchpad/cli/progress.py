@@ -31,6 +31,7 @@ from launchpad.events import (
     WaveSoaking,
     WaveStarted,
 )
+from launchpad.operations.requests.outcome import GOOD
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -139,6 +140,8 @@ def _came_back(event: CameBack) -> str:
     begun = f"the {event.kind} that you began at {moment(event.since)}"
     if not event.outcome:
         return f"{begun} still goes on: this command follows it and begins no other"
+    if event.outcome not in GOOD:
+        return f"{begun} was undone meanwhile ({event.outcome}): it has changed nothing, and is begun anew"
     return f"{begun} is over, and its end was never shown: here it is; no other one is begun"
 
 

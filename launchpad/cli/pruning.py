@@ -31,7 +31,7 @@ def prune(
     """
     from launchpad.cli.planning import leave_lines
     from launchpad.cli.progress import telling
-    from launchpad.cli.running import errors_as_lines, interrupted_kindly
+    from launchpad.cli.running import errors_as_lines, interrupted_kindly, report
     from launchpad.errors import LaunchpadError
     from launchpad.operations.hosts.prune import plan_prune, prune
 
@@ -52,8 +52,10 @@ def prune(
             for host, said in found.items():
                 if isinstance(said, LaunchpadError):
                     failures[host] = said
+                    report(session, getattr(said, "outcome", None))
                 else:
                     session.output.item(said.as_json(), sentence(said))
+                    report(session, said.outcome)
     leave_lines(session, failures)
 
 

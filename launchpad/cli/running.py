@@ -13,6 +13,7 @@ from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.events import OnEvent
+    from launchpad.operations.requests.again import Found, Wish
     from launchpad.operations.requests.outcome import Outcome
     from launchpad.operations.tenants.written_version import VersionOutcome
 
@@ -188,6 +189,16 @@ def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Call
         session.output.item(outcome.as_json(), words(outcome))
         report(session, outcome)
     return outcome
+
+
+def earlier(session: Session, wish: Wish, identifier: str = "") -> Found | None:
+    """The operation that the command began when it was typed before, where that is still what it means; one that was
+    undone meanwhile is told of."""
+    from launchpad.cli.progress import telling
+    from launchpad.operations.requests.again import find
+
+    with errors_as_lines(session), telling(session.output) as on_event:
+        return find(session.workspace, wish, identifier=identifier, on_event=on_event)
 
 
 def report(session: Session, outcome: object) -> None:

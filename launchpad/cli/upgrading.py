@@ -8,7 +8,7 @@ import typer
 
 from launchpad.cli import complete
 from launchpad.cli.output import Table
-from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, errors_as_lines, say_written, sentence
+from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, earlier, errors_as_lines, say_written, sentence
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -86,11 +86,9 @@ def upgrade(
 
 def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
     """Whether the command was typed before: its operation is followed then, and its version written."""
-    from launchpad.operations.requests.again import find
     from launchpad.operations.tenants.written_version import come_back_to_version
 
-    with errors_as_lines(session):
-        found = find(session.workspace, wish, identifier=identifier)
+    found = earlier(session, wish, identifier)
     if found is None:
         return False
     done = carry_out(

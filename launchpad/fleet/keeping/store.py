@@ -85,7 +85,8 @@ class FleetStore(Protocol):
         """Write down whom the emergency kit is; StateError when there is one already."""
 
     def add_operator(self, operator: Operator) -> None:
-        """Write an operator into launchpad.yaml; StateError when there is one of that name, or with one of the keys."""
+        """Write an operator into launchpad.yaml, unless it has just this one; StateError when it has one of that name
+        with other keys, or of another name with one of the keys."""
 
     def remove_operator(self, name: OperatorName) -> None:
         """Take the operator out of launchpad.yaml, and the operator's recipients out of `recipients:`."""
@@ -230,6 +231,8 @@ class FolderStore:
 
     def add_operator(self, operator: Operator) -> None:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if operator in fleet.defaults.operators:
+                return {}
             if any(item.name == operator.name for item in fleet.defaults.operators):
                 raise StateError(f"operator {operator.name} exists already", hint="launchpad operator list")
             other = next((item for item in fleet.defaults.operators if item.public & operator.public), None)

@@ -22,8 +22,8 @@ from launchpad.operations.backups.backup_keys import (
     targets_of,
     with_key,
 )
-from launchpad.operations.requests.following import Submission, submit
-from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace
@@ -169,7 +169,6 @@ def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent
     tenant = fleet.tenant(name)
     targets = targets_of(fleet, tenant)
     submission = Submission(
-        identifier=new_identifier(workspace.clock.now()),
         operation={
             "kind": "verify",
             "tenant": str(tenant.name),
@@ -177,7 +176,8 @@ def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent
             "part": part or todays_part(workspace.clock.now()),
         },
     )
-    return submit(workspace, fleet.host(tenant.host), submission, on_event=on_event)
+    wish = Wish(kind="verify", tenant=str(tenant.name), words={"part": part})
+    return submit_once(workspace, fleet.host(tenant.host), wish, submission, on_event=on_event)
 
 
 def choose(workspace: Workspace, name: str, *, at: str = "", source: str = "") -> Backup:
@@ -209,12 +209,9 @@ def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnE
     target = fleet.target(wanted.target)
     operation: dict[str, Any] = {"kind": kind, "tenant": str(tenant.name), "targets": as_sent([target])}
     operation |= {"snapshot": wanted.id} | ({"source": source} if source else {})
-    submission = Submission(
-        identifier=new_identifier(workspace.clock.now()),
-        operation=operation,
-        secrets=lambda: with_key(key),
-    )
-    return submit(workspace, host, submission, on_event=on_event)
+    wish = Wish(kind=kind, tenant=str(tenant.name), words={"at": at, "source": source})
+    submission = Submission(operation=operation, secrets=lambda: with_key(key))
+    return submit_once(workspace, host, wish, submission, on_event=on_event)
 
 
 def _choice(

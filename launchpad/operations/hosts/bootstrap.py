@@ -18,7 +18,7 @@ from launchpad.errors import HostError, LaunchpadError, LockedError, StateError,
 from launchpad.events import ConnectionCut, Heard, OnEvent, event_from_line
 from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import answering
-from launchpad.operations.requests.following import COME_BACK_SECONDS, Submission, submit
+from launchpad.operations.requests.following import COME_BACK_SECONDS, Submission, noted, submit
 from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.protocol import PROTOCOL
@@ -70,7 +70,8 @@ class _Bootstrap:
             reraise=True,
         )
         try:
-            outcome: Outcome = attempts(self._once)
+            with noted(self.workspace, self.bare.host, self.submission):
+                outcome: Outcome = attempts(self._once)
         except HostError as error:
             if self._cut:
                 error.hint = f"the host goes on by itself; come back to it with: launchpad provision {self.name}"

@@ -19,6 +19,7 @@ from launchpad.operations.backups.reseal import owners, reseal
 from launchpad.operations.backups.rewrap import rewrap
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.hosts.provision import CHANGES_SETTINGS, HowToProvision, provision
+from launchpad.operations.requests.again import reported
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
@@ -72,7 +73,8 @@ class Followed:
 
 def add_operator(workspace: Workspace, operator: Operator, *, on_event: OnEvent = ignore) -> Followed:
     """Write the operator into launchpad.yaml, seal every secret for them too, let them in on every host, and wrap the
-    keys of backups anew. What could not be done is in the answer; StateError when there is an operator of that name."""
+    keys of backups anew; the same again does what was left of that. What could not be done is in the answer; StateError
+    when there is an operator of that name with other keys, or one with these keys."""
     workspace.fleet.add_operator(operator)
     return _followed(workspace, str(operator.name), on_event)
 
@@ -186,7 +188,7 @@ def _followed(workspace: Workspace, name: str, on_event: OnEvent) -> Followed:
 
 
 def _provisioned(workspace: Workspace, name: str, *, how: HowToProvision, on_event: OnEvent) -> None:
-    provision(workspace, name, how=how, on_event=on_event)
+    reported(workspace, provision(workspace, name, how=how, on_event=on_event).id)
 
 
 def _rewrapped(workspace: Workspace, fleet: Fleet, name: str, hosts: Mapping[str, str], on_event: OnEvent) -> str:

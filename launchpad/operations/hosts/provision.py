@@ -21,6 +21,7 @@ from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.hosts.host_settings import host_settings, signer, target_credentials
 from launchpad.operations.hosts.install_runner import bring_runner_up_to_date, look_at, settings_digest
 from launchpad.operations.hosts.trust import Offer, trust
+from launchpad.operations.requests.again import Wish, come_back, find
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import Outcome
@@ -75,21 +76,29 @@ class ProvisionPlan:
 def provision(
     workspace: Workspace, name: str, *, how: HowToProvision | None = None, on_event: OnEvent = ignore
 ) -> Outcome:
-    """Bring the host to what the inventory says. Errors as of `following.submit`; HostKeyUnknown when nobody confirms
-    the key of a host at its first contact."""
+    """Bring the host to what the inventory says. One that this checkout began before, and that still goes on, is
+    followed, and confirmed where it waits for that. Errors as of `following.submit`; HostKeyUnknown when nobody
+    confirms the key of a host at its first contact."""
     how = how or HowToProvision()
     host, settings = _what(workspace, name)
     identifier = how.identifier or new_identifier(workspace.clock.now())
     operation: dict[str, Any] = {"kind": "provision", "settings": settings}
     secrets: dict[str, dict[str, Any]] = {}
+    wish = Wish(kind="provision", tenant="", host=name)
+    hear = answering(hosts_of(workspace), host, on_event)
     try:
+        begun = _known(
+            workspace, host, how, lambda: find(workspace, wish, identifier=how.identifier, on_event=on_event)
+        )
+        if begun is not None:
+            return come_back(workspace, begun, on_event=hear)
         found = _known(workspace, host, how, lambda: _installed(workspace, host, operation))
     except LoginRefused as refused:
         if not how.bare:
             raise
         bare = _bare(host, how, refused)
         secrets = target_credentials(workspace, workspace.fleet.load())
-        submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)
+        submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets, wish=wish.words)
         try:
             return bootstrap(workspace, bare, submission, on_event=on_event)
         except EarlierEnded:
@@ -99,8 +108,8 @@ def provision(
     if any(step["step"] == CHANGES_SETTINGS for step in found.steps):
         secrets = target_credentials(workspace, workspace.fleet.load())
         operation["signature"] = _signature(workspace, settings, secrets, replaces=found.settings_digest)
-    submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets)
-    return submit(workspace, host, submission, on_event=answering(hosts_of(workspace), host, on_event))
+    submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets, wish=wish.words)
+    return submit(workspace, host, submission, on_event=hear)
 
 
 def plan_provision(workspace: Workspace, name: str, *, how: HowToProvision | None = None) -> ProvisionPlan:
@@ -153,6 +162,8 @@ def _known(workspace: Workspace, host: Host, how: HowToProvision, work: Callable
         return work()
     except HostError as error:  # whoever provisions needs no hint to provision
         error.hint = error.hint.removeprefix(f"launchpad provision {host.name}, if that was never done; else ")
+        if how.bare:  # a bare host knows no such user
+            error.hint = error.hint.replace(f" {host.user}@", f" {how.root_user}@")
         raise
 
 

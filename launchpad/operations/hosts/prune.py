@@ -10,8 +10,8 @@ from typing import Any
 from launchpad.errors import LaunchpadError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.host import Host
-from launchpad.operations.requests.following import Submission, submit
-from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.fanout import fanout
@@ -60,7 +60,8 @@ def plan_prune(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, Pru
 def prune(
     workspace: Workspace, names: Sequence[str] = (), *, on_event: OnEvent = ignore
 ) -> dict[str, Pruned | LaunchpadError]:
-    """Have each of the hosts, or all, remove it; side by side. Errors of a host as of `following.submit`."""
+    """Have each of the hosts, or all, remove it; side by side. Errors of a host as of `following.submit`; one that
+    this checkout began before and that still goes on is followed."""
     hosts = _hosts(workspace, names)
     return fanout(hosts, lambda name: _prune(workspace, hosts[name], on_event), threads=workspace.settings.parallel)
 
@@ -72,8 +73,8 @@ def _hosts(workspace: Workspace, names: Sequence[str]) -> dict[str, Host]:
 
 def _prune(workspace: Workspace, host: Host, on_event: OnEvent) -> Pruned:
     before = _planned(workspace, host)
-    submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=OPERATION)
-    outcome = submit(workspace, host, submission, on_event=on_event)
+    wish = Wish(kind="prune", tenant="", host=str(host.name))
+    outcome = submit_once(workspace, host, wish, Submission(operation=OPERATION), on_event=on_event)
     if outcome.outcome == "unchanged":
         return Pruned(outcome=outcome, steps=(), images=0, data=0)
     after = _planned(workspace, host)

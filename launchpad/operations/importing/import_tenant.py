@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +269,7 @@ def import_tenant(
         if checked.login is not None:
             assert stop is not None
             if what.rehearse:
-                _submit(workspace, checked, _operation(workspace, checked, "rehearse", generation), "", on_event)
+                _submit(workspace, checked, _operation(workspace, checked, "rehearse", generation), on_event=on_event)
             begun = stop()
         with _told_that_it_is_stopped(checked.login):
             if begun is not None:
@@ -278,7 +278,7 @@ def import_tenant(
             opened = _Opened(on_event)
             operation = _cut_over(workspace, checked, generation)
             seals.in_use = True
-            outcome = _submit(workspace, checked, operation, identifier, opened)
+            outcome = _submit(workspace, checked, operation, replace(confirm, identifier=identifier), on_event=opened)
     silent = opened.at - begun if begun is not None and opened.at is not None else None
     plain = {item.name: getattr(outcome, item.name) for item in dataclasses.fields(Outcome)}
     return ImportOutcome(**plain, silent_seconds=silent, sealed=tuple(map(str, seals.changed)))
@@ -453,13 +453,19 @@ def _told_that_it_is_stopped(login: Login | None) -> Iterator[None]:
 
 
 def _submit(
-    workspace: Workspace, checked: Checked, operation: dict[str, Any], identifier: str, on_event: OnEvent
+    workspace: Workspace,
+    checked: Checked,
+    operation: dict[str, Any],
+    confirm: Confirmation | None = None,
+    *,
+    on_event: OnEvent,
 ) -> Outcome:
     tenant = checked.fleet.tenant(checked.what.tenant)
     submission = Submission(
-        identifier=identifier or new_identifier(workspace.clock.now()),
+        identifier=confirm.identifier if confirm else new_identifier(workspace.clock.now()),
         operation=operation,
         secrets=revealing(workspace, tenant),
+        wish=confirm.words if confirm else None,
     )
     return submit(workspace, checked.fleet.host(tenant.host), submission, on_event=on_event)
 

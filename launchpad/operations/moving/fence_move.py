@@ -18,6 +18,7 @@ from launchpad.operations.dns.address import ip_of
 from launchpad.operations.generations.restore import plan_restore, restore
 from launchpad.operations.moving.move import Move, judge_proof, write_host
 from launchpad.operations.moving.whereabouts import whereabouts
+from launchpad.operations.requests.again import reported
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
@@ -76,6 +77,7 @@ def fence(
         brought = fetch(workspace, what.tenant, on_event=on_event)
         restoration = plan_restore(workspace, what.tenant, generation=brought.id)
         restore(workspace, restoration, confirm=Confirmation(digest=restoration.digest), on_event=on_event)
+        reported(workspace, brought.id)
     return start(workspace, what.tenant, on_event=on_event)
 
 

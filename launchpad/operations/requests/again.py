@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from launchpad.errors import StateError
-from launchpad.events import CameBack, Heard, OnEvent
+from launchpad.events import CameBack, Heard, OnEvent, ignore
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.words.names import HostName
 from launchpad.journal.begun import Begun
@@ -24,9 +24,9 @@ from launchpad.operations.requests.outcome import GOOD, Outcome
 from launchpad.runner.protocol import BESIDE
 from launchpad.workspace import Workspace
 
-REPEATABLE = frozenset({"deploy", "start", "stop", "retire", "rewrap"})
+REPEATABLE = frozenset({"deploy", "start", "stop", "retire", "rewrap", "provision", "prune"})
 """Kinds whose second time finds that everything is as it should be: followed while they go on, and else begun anew."""
-OF_THE_DATA = frozenset({"rollback", "upgrade", "restore"})
+OF_THE_DATA = frozenset({"rollback", "upgrade", "restore", "import"})
 """Kinds whose second time changes the tenant's data or version once more: however long ago the first one ended."""
 RECENT_SECONDS = 3600.0
 """After so long the second time of any other kind is meant."""
@@ -39,6 +39,7 @@ class Wish:
 
     kind: str
     tenant: str
+    """Empty where a host itself is meant."""
     words: Mapping[str, Any] = field(default_factory=dict)
     host: str = ""
     """The tenant's own when empty."""
@@ -52,21 +53,25 @@ class Found:
     entry: Entry
 
 
-def find(workspace: Workspace, wish: Wish, *, identifier: str = "") -> Found | None:
+def find(workspace: Workspace, wish: Wish, *, identifier: str = "", on_event: OnEvent = ignore) -> Found | None:
     """The wish's own operation that is not over, or whose end was never reported; the one of that id, where it is given
-    and the host knows it. None when the command is to begin one. StateError when the id is of something else."""
+    and the host knows it. None when the command is to begin one; one that was undone meanwhile is told of. StateError
+    when the id is of something else."""
     fleet = workspace.fleet.load()
     host = fleet.host(wish.host or fleet.tenant(wish.tenant).host)
     begun = workspace.begun.all() if workspace.begun else []
     if identifier:
         return None if wish.kind in REPEATABLE else _named(workspace, wish, host, identifier, begun)
     mine = [item for item in begun if (item.kind, item.tenant, item.words) == (wish.kind, wish.tenant, wish.words)]
+    mine = [item for item in mine if wish.tenant or item.host == host.name]
     for item in mine[:1]:
         where = fleet.hosts.get(HostName(item.host), host)
-        entries = read_journal(workspace, where, tenants=[wish.tenant])
+        entries = read_journal(workspace, where, tenants=[wish.tenant] if wish.tenant else ())
         entry = next((one for one in entries if one.id == item.id), None)
         if entry is not None and (not entry.outcome or _counts(workspace, item, entries)):
             return Found(host=where, entry=entry)
+        if entry is not None and entry.outcome not in GOOD:
+            _tell(Found(host=where, entry=entry), on_event)
     for item in mine:
         _forget(workspace, item.id)
     return None
@@ -74,15 +79,13 @@ def find(workspace: Workspace, wish: Wish, *, identifier: str = "") -> Found | N
 
 def come_back(workspace: Workspace, found: Found, *, on_event: OnEvent) -> Outcome:
     """Say so, and follow the operation from its first event to its end; errors as of `following.submit`."""
-    entry = found.entry
-    event = CameBack(kind=entry.kind, since=entry.at, outcome=entry.outcome)
-    on_event(Heard(host=str(found.host.name), operation=entry.id, tenant=entry.tenant, event=event))
-    return follow(workspace, found.host, entry.id, on_event=on_event)
+    _tell(found, on_event)
+    return follow(workspace, found.host, found.entry.id, on_event=on_event)
 
 
 def submit_once(workspace: Workspace, host: Host, wish: Wish, submission: Submission, *, on_event: OnEvent) -> Outcome:
     """Come back to the wish's own operation, or else submit this one; errors as of `following.submit`."""
-    found = find(workspace, wish, identifier=submission.identifier)
+    found = find(workspace, wish, identifier=submission.identifier, on_event=on_event)
     if found is not None and submission.follow:
         return come_back(workspace, found, on_event=on_event)
     if found is not None:
@@ -136,6 +139,12 @@ def _counts(workspace: Workspace, begun: Begun, entries: Sequence[Entry]) -> boo
     if begun.kind not in OF_THE_DATA and workspace.clock.now() - begun.at > RECENT_SECONDS:
         return False
     return begun.kind in CHANGES_NO_RELEASE or all(one.kind in CHANGES_NO_RELEASE for one in entries[:place])
+
+
+def _tell(found: Found, on_event: OnEvent) -> None:
+    entry = found.entry
+    event = CameBack(kind=entry.kind, since=entry.at, outcome=entry.outcome)
+    on_event(Heard(host=str(found.host.name), operation=entry.id, tenant=entry.tenant, event=event))
 
 
 def _forget(workspace: Workspace, identifier: str) -> None:

@@ -85,13 +85,13 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
     following = _Following(hosts_of(workspace), host, submission.identifier, on_event, clock=workspace.clock)
     following.tenant = submission.tenant
     patience = submission.patience if submission.follow else Patience(silent=submission.patience.silent)
-    with _noted(workspace, host, submission):
+    with noted(workspace, host, submission):
         reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
     return outcome_from_reply(reply, host=str(host.name), tenant=submission.tenant, kind=submission.kind)
 
 
 @contextmanager
-def _noted(workspace: Workspace, host: Host, submission: Submission) -> Iterator[None]:
+def noted(workspace: Workspace, host: Host, submission: Submission) -> Iterator[None]:
     """Note it before the host hears of it. The note stays until the end is reported; it goes at once when the host
     refused the operation, which has changed nothing then."""
     if workspace.begun is None or submission.wish is None:

@@ -12,13 +12,16 @@ from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.fleet.sealing.age import Identity
 from launchpad.fleet.words.names import SecretName, TargetName
 from launchpad.fleet.words.secret import Secret
+from launchpad.journal import BegunFolder
 from launchpad.operations.backups.backup import BackedUp, backup, backup_all
 from launchpad.operations.backups.backups import backups, drill, fetch, todays_part, verify
 from launchpad.operations.backups.targets import try_target
-from launchpad.operations.requests.outcome import OperationFailed
+from launchpad.operations.requests.again import reported
+from launchpad.operations.requests.outcome import OperationFailed, Outcome
 from launchpad.runner import engine, paths
 from launchpad.runner.backups import keeping
 from launchpad.runner.caller import Caller
+from launchpad.runner.journal import Journal
 from launchpad.runner.verbs.submit import submit
 from launchpad.settings import Settings
 from launchpad.workspace import Workspace
@@ -242,3 +245,22 @@ def test_there_is_one_emergency_kit(workspace: Workspace) -> None:
     with pytest.raises(StateError, match="there is an emergency kit already"):
         kit(workspace, workspace.root.parent / "another.txt")
     assert not (workspace.root.parent / "another.txt").exists()
+
+
+@pytest.mark.parametrize("work", [drill, fetch, verify])
+def test_what_was_cut_off_and_is_typed_again_is_the_same_operation(
+    workspace: Workspace, host: MemoryHost, work: Callable[..., Outcome]
+) -> None:
+    backup(workspace, "alice")
+    opened = replace(workspace, begun=BegunFolder(workspace.root))
+
+    def killed(_heard: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(opened, "alice", on_event=killed)
+    first = work(opened, "alice")
+    kinds = [(Journal(host, name).asked() or {})["operation"]["kind"] for name in host.names(paths.OPERATIONS)]
+    assert (first.outcome, kinds.count(work.__name__)) == ("done", 1)
+    reported(opened, first.id)
+    assert work(opened, "alice").id != first.id

@@ -13,11 +13,14 @@ import pytest
 import yaml
 
 from launchpad.errors import HostError, InventoryError, StateError
-from launchpad.events import ConfirmNeeded, Heard, ignore
+from launchpad.events import CameBack, ConfirmNeeded, Heard, ignore
 from launchpad.fleet.model.host import Host
+from launchpad.journal import BegunFolder
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.hosts.provision import HowToProvision, plan_provision, provision
+from launchpad.operations.requests.again import reported
+from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.runner.provision.settings import settings_from_json
 from launchpad.settings import Settings
@@ -212,3 +215,23 @@ def test_who_provisions_is_given_no_hint_to_provision(workspace: Workspace) -> N
     with pytest.raises(HostError) as raised:
         provision(workspace, "web-1")
     assert raised.value.hint == "ssh -v root@web-1"
+
+
+def test_one_that_was_cut_off_is_followed_and_no_other_begun(workspace: Workspace, tmp_path: Path) -> None:
+    add_bob(workspace, tmp_path)
+    opened = replace(workspace, begun=BegunFolder(workspace.root))
+
+    def killed(_heard: Heard) -> None:
+        raise KeyboardInterrupt
+
+    host = hosts_in(workspace).hosts["web-1"]
+    with pytest.raises(KeyboardInterrupt):
+        provision(opened, "web-1", on_event=killed)
+    (begun,) = opened.begun.all() if opened.begun else []
+    host.remove(f"{Journal(host, begun.id).folder}/outcome.json")  # as it is until its end
+    told: list[Heard] = []
+    done = provision(opened, "web-1", on_event=told.append)
+    assert (done.id, done.outcome) == (begun.id, "done")
+    assert isinstance(told[0].event, CameBack) and host.gets_in("bob")
+    reported(opened, done.id)
+    assert provision(opened, "web-1").outcome == "unchanged"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from launchpad.errors import HostError, InventoryError, LaunchpadError
+from launchpad.journal import Begun, BegunFolder
 from launchpad.operations.hosts.prune import Pruned, PrunePlan, plan_prune, prune
+from launchpad.operations.requests.again import reported
 from launchpad.workspace import Workspace
 from tests.operations.places import behave, open_workspace, replies, requests, write_workspace
 from tests.ssh.sshd import Sshd, free_port
@@ -52,3 +55,24 @@ def test_what_stayed_is_not_told_as_removed(workspace: Workspace, sshd: Sshd) ->
     done = prune(workspace, ["web-1"])["web-1"]
     assert not isinstance(done, LaunchpadError)
     assert (done.steps, done.images, done.data) == ((), 0, 0)
+
+
+def test_one_that_was_cut_off_is_followed_and_no_other_begun(workspace: Workspace, sshd: Sshd) -> None:
+    begun = Begun(id="0mhcq2k3a-7f3k9", kind="prune", tenant="", host="web-1", at=workspace.clock.now())
+    opened = replace(workspace, begun=BegunFolder(workspace.root))
+    assert opened.begun is not None
+    opened.begun.note(begun)
+    going_on = {"id": begun.id, "kind": "prune", "who": "alice", "at": 2000.0}
+    behave(
+        sshd,
+        plan=planning("remove image beacon"),
+        history=replies({"operations": [going_on]}),
+        follow=replies({"id": begun.id, "outcome": "done"}),
+    )
+    done = prune(opened, ["web-1"])["web-1"]
+    assert isinstance(done, Pruned) and done.outcome.id == begun.id
+    assert "submit" not in [item["verb"] for item in requests(sshd)]
+    reported(opened, begun.id)
+    behave(sshd, plan=planning())
+    assert isinstance(prune(opened, ["web-1"])["web-1"], Pruned)
+    assert "submit" in [item["verb"] for item in requests(sshd)]

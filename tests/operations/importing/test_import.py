@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import pytest
 
 from launchpad.archives.environment import entries
 from launchpad.errors import StateError
-from launchpad.events import Heard
+from launchpad.events import CameBack, Committed, Heard
 from launchpad.fleet.sealing.age import Identity, new_identity
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.secret import Secret
+from launchpad.journal import BegunFolder
 from launchpad.operations.importing.export import Exported, HowToExport, export
 from launchpad.operations.importing.import_tenant import HowToImport, ImportOutcome, checked, import_tenant
 from launchpad.operations.importing.self_hosted import login_of
+from launchpad.operations.requests.again import Wish, come_back, find, reported
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.outcome import OperationFailed
 from launchpad.operations.tenants.deploy import deploy
@@ -333,3 +336,24 @@ def test_one_that_is_encrypted_opens_with_the_reader_s_identity_alone(workspace:
     assert ".echo/state.json" in members(archive.with_name("plain.tgz"))
     with file.open("rb") as sealed, archive.with_name("x").open("wb") as plain, pytest.raises(StateError):
         Identity(workspace.settings.identity).open_stream(sealed, plain, what="the export")
+
+
+def test_an_import_whose_client_was_killed_is_found_and_not_done_twice(workspace: Workspace, archive: Path) -> None:
+    opened = replace(workspace, begun=BegunFolder(workspace.root))
+    words = {"from": str(archive), "take_secrets": False}
+    wish = Wish(kind="import", tenant="alice", words=words)
+    told: list[Heard] = []
+
+    def killed(heard: Heard) -> None:
+        if isinstance(heard.event, Committed):
+            raise KeyboardInterrupt
+
+    with checked(opened, "alice", archive, HowToImport()) as found, pytest.raises(KeyboardInterrupt):
+        sure = Confirmation(digest=found.what.digest, words=words)
+        import_tenant(opened, found, confirm=sure, on_event=killed)
+    again = find(opened, wish)
+    assert again is not None
+    assert come_back(opened, again, on_event=told.append).outcome == "done"
+    assert isinstance(told[0].event, CameBack)
+    reported(opened, again.entry.id)
+    assert find(opened, wish) is None

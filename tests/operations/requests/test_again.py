@@ -125,6 +125,9 @@ def test_what_was_undone_has_changed_nothing_and_is_begun_anew(fleet: MemoryFlee
     with pytest.raises(Killed):
         typed(workspace, on_event=killed_at(OperationStarted))
     fleet.hosts["web-1"].sick.clear()
+    told: list[Heard] = []
+    assert find(workspace, WISH, on_event=told.append) is None
+    assert [getattr(heard.event, "outcome", "") for heard in told] == ["undone"], "and it is told"
     assert (typed(workspace).version, len(fleet.operations("alice", "rollback"))) == ("1.1.0", 2)
 
 
