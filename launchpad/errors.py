@@ -53,7 +53,7 @@ class LaunchpadError(Exception):
 
 
 class InventoryError(LaunchpadError):
-    """The inventory is wrong or has no such name; the message lists every mistake with its file and line."""
+    """The inventory is wrong, or has no such name, or a named file is missing; every mistake with its file and line."""
 
     exit_code = 3
 

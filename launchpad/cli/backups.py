@@ -227,11 +227,12 @@ def erase_backups(
     """
     from launchpad.cli.progress import working
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.backups.forget import erase
+    from launchpad.operations.backups.forget import erasable, erase
     from launchpad.operations.backups.repositories import How
 
     session = Session.of(ctx)
     meant = session.workspace.fleet.load().target(target)
+    erasable(session.workspace, tenant, meant)
     confirm(session, f"Delete EVERY backup of {tenant} at {target}, for ever?", yes=yes)
     with working(session.output, tenant) as progress:
         done = erase(session.workspace, tenant, meant, how=How(progress=progress))

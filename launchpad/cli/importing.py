@@ -121,7 +121,7 @@ def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
 
 def _where(session: Session, source: str, *, port: int, key: Path | None, fingerprint: str) -> Path | Login:
     from launchpad.cli.provisioning import confirmed
-    from launchpad.errors import StateError
+    from launchpad.errors import InventoryError
     from launchpad.operations.importing.self_hosted import login_of
 
     login = login_of(source, port=port, key=key, confirm_key=lambda offer: confirmed(session, offer, fingerprint))
@@ -129,9 +129,9 @@ def _where(session: Session, source: str, *, port: int, key: Path | None, finger
         return login
     path = Path(source).expanduser()
     if path.is_dir():
-        raise StateError(f"{source} is a folder; expected an archive", hint=f"tar -czf state.tgz -C {source} .")
+        raise InventoryError(f"{source} is a folder; expected an archive", hint=f"tar -czf state.tgz -C {source} .")
     if not path.is_file():
-        raise StateError(f"{source}: there is no such file", hint="an archive, or USER@HOST:PATH")
+        raise InventoryError(f"{source}: there is no such file", hint="an archive, or USER@HOST:PATH")
     return path
 
 

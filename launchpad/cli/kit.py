@@ -127,13 +127,13 @@ def open_kit(
 
 def _opened(file: Path) -> Contents:
     from launchpad.cli.prompts import read_secret
-    from launchpad.errors import StateError
+    from launchpad.errors import InventoryError
     from launchpad.operations.backups.kit_page import opened
 
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise StateError(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+        raise InventoryError(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
     return opened(text, read_secret("the kit's passphrase"), what=str(file))
 
 

@@ -67,10 +67,13 @@ def deploy(
     An inventory that does not descend from the one that runs is refused, with what differs. Where that one is lost,
     --after with its revision goes on from here; `launchpad history` shows it.
     """
+    from launchpad.cli.wording import read
+    from launchpad.fleet.words.references import RevisionName
     from launchpad.operations.dns.resolver import Resolver
     from launchpad.operations.tenants.deploy import How, deploy
 
     session = Session.of(ctx)
+    after = after and read("--after", RevisionName, after)
     how = How(identifier=identifier, after=after, follow=not no_follow, dns=Resolver())
     carry_out(session, lambda on_event: deploy(session.workspace, tenant, how=how, on_event=on_event))
 

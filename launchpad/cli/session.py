@@ -76,16 +76,21 @@ class Session:
     def left_out(self, names: Sequence[str] | None = None) -> dict[str, LaunchpadError]:
         """Tenants that a command for the whole fleet left out, as its failures; none when some were named."""
         if names or "workspace" not in self.__dict__:
+            self._told |= set(names or ())
             return {}
         self._told |= set(self.workspace.fleet.left_out)
         return {name: item.as_error() for name, item in self.workspace.fleet.left_out.items()}
 
     def warn_of_left_out(self) -> None:
-        """Say which tenants' files are wrong, unless the command has said so itself."""
+        """Say which tenants' files are wrong, unless the command or the error that it ends with has said so."""
         if "workspace" in self.__dict__:
-            mistakes: dict[str, list[str]] = {}
-            for name, item in self.workspace.fleet.left_out.items():
-                if name not in self._told:
+            left, error, mistakes = self.workspace.fleet.left_out, sys.exception(), dict[str, list[str]]()
+            said = {mistake for name in self._told & left.keys() for mistake in left[name].mistakes}
+            while error is not None:
+                said |= set(getattr(error, "mistakes", ()))
+                error = error.__cause__
+            for name, item in left.items():
+                if not said.issuperset(item.mistakes):
                     mistakes.setdefault(str(item.mistakes[0]), []).append(name)
             for mistake, names in mistakes.items():
                 is_are = "is" if len(names) == 1 else "are"

@@ -154,7 +154,9 @@ def _socket(endpoint: Endpoint, identity: Identity, said: IO[bytes]) -> socket.s
     except ConnectionError as error:
         raise _Dropped(cause_of(error)) from error
     except OSError as error:
-        raise HostError(f"{_cannot_connect(endpoint)}: {cause_of(error)}", hint=_by_hand(endpoint, identity)) from error
+        raise HostError(
+            f"{_cannot_connect(endpoint)}: {cause_of(error)}", hint=_at_first(endpoint, identity)
+        ) from error
     dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere the system's own, longer time holds
         dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_SECONDS * 1000)
@@ -253,6 +255,11 @@ def _by_hand(endpoint: Endpoint, identity: Identity) -> str:
     if key := identity.first_file:
         words += ["-i", str(key)]
     return f"{shlex.join([*words, f'{endpoint.user}@{endpoint.address}'])} </dev/null"
+
+
+def _at_first(endpoint: Endpoint, identity: Identity) -> str:
+    """The same where nothing answers: a host of which no key is known may be a bare one, which knows root alone."""
+    return _by_hand(endpoint if endpoint.fingerprints else endpoint.as_user("root"), identity)
 
 
 def _when_dropped(endpoint: Endpoint, identity: Identity) -> str:

@@ -65,15 +65,20 @@ def failures(results: Mapping[Key, Result | LaunchpadError]) -> dict[Key, Launch
     return {key: value for key, value in results.items() if isinstance(value, LaunchpadError)}
 
 
-def all_or_error(results: Mapping[Key, Result | LaunchpadError], *, noun: str) -> dict[Key, Result]:
-    """Every result. The one error when there is one key; PartialError that names each failure when there are more."""
+def _hint(error: LaunchpadError) -> str:
+    return f"{error.said_by} suggests: {error.hint}" if error.said_by else error.hint
+
+
+def all_or_error(results: Mapping[Key, Result | LaunchpadError], *, noun: str, hint: str = "") -> dict[Key, Result]:
+    """Every result. The one error when there is one key; PartialError that names each failure when there are more, with
+    the hint, or else with each one's own."""
     wrong = failures(results)
     if len(results) == 1 and wrong:
         raise next(iter(wrong.values()))
     if wrong:
         raise PartialError(
             f"{len(wrong)} of {len(results)} {noun} failed: {', '.join(wrong)}",
-            hint="the same command again tries those that are left",
+            hint=hint or "; ".join(dict.fromkeys(_hint(error) for error in wrong.values() if error.hint)),
             failures={str(key): error for key, error in wrong.items()},
         )
     return successes(results)

@@ -323,3 +323,57 @@ def test_nobody_is_asked_for_what_is_refused_anyway(terminal: Terminal) -> None:
     file = terminal.root.parent / "taken.txt"
     file.write_text("another")
     assert f"{file} is there already" in terminal("kit", "make", str(file)).err
+
+
+def test_a_mistake_of_a_named_tenant_is_said_once(terminal: Terminal) -> None:
+    write(terminal.root, {"inventory/tenants/bob.yaml": "slot: [\n"})
+    for words in (("status", "bob"), ("tenant", "show", "bob"), ("drill", "bob"), ("plan", "bob"), ("deploy", "bob")):
+        printed = terminal(*words)
+        assert (printed.code, printed.err.count("bob.yaml:")) == (3, 1), (words, printed.err)
+    assert terminal("tenant", "show", "alice").err.count("bob.yaml:") == 1, "of another one it is still said"
+
+
+NOT_THERE = [
+    ("kit", "test", "/nope"),
+    ("kit", "open", "/nope", "new"),
+    ("import", "alice", "--from", "/nope"),
+    ("operator", "add", "bob", "--keys", "/nope"),
+]
+NO_VALUE = [
+    ("deploy", "alice", "--after", "zzz"),
+    ("drill", "alice", "--at", "zzz"),
+    ("restore", "alice", "--at", "zzz"),
+    ("backups", "fetch", "alice", "--at", "zzz"),
+    ("backups", "download", "alice", "--at", "zzz", "--to", "new"),
+]
+
+
+@pytest.mark.parametrize("words", NOT_THERE, ids=" ".join)
+def test_a_file_that_is_not_there_exits_three(terminal: Terminal, words: tuple[str, ...]) -> None:
+    printed = terminal(*words)
+    assert (printed.code, "/nope" in printed.err, "hint: " in printed.err) == (3, True, True)
+
+
+@pytest.mark.parametrize("words", NO_VALUE, ids=" ".join)
+def test_a_value_that_is_none_is_refused_before_a_host_is_asked(terminal: Terminal, words: tuple[str, ...]) -> None:
+    printed = terminal(*words)
+    assert (printed.code, "zzz" in printed.err) == (2, True), printed.err
+
+
+def test_an_erasure_that_is_refused_is_not_asked_about(terminal: Terminal) -> None:
+    write(terminal.root, {"inventory/targets.yaml": "off: {kind: s3, url: 'https://s3.example.com/bucket'}\n"})
+    for words, code, said in (
+        (("alice", "--target", "off"), 4, "alice is in the inventory still"),
+        (("zoe", "--target", "off"), 4, "no PRUNE_"),
+        (("B B", "--target", "off"), 2, "bad tenant name"),
+    ):
+        printed = terminal("backups", "erase", *words)
+        assert (printed.code, said in printed.err) == (code, True), printed.err
+
+
+def test_a_conflict_in_one_sealed_file_leaves_the_other_secrets_listed(terminal: Terminal) -> None:
+    write(terminal.root, {"inventory/secrets/alice.yaml": "<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"})
+    printed = terminal("secret", "list")
+    assert (printed.code, "ECHO_TOKEN" in printed.out) == (3, True)
+    assert "alice.yaml:1: a conflict that Git left (its marks: lines 1, 2, 3)" in printed.err
+    assert terminal("secret", "list", "alice").code == 3

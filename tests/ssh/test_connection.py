@@ -236,6 +236,15 @@ def test_a_refused_connection_names_the_host_and_the_cause() -> None:
         Connection(endpoint, identity=Identity(agent=False)).open()
 
 
+@pytest.mark.parametrize(("known", "user"), [((), "root"), (("SHA256:x",), "launchpad")])
+def test_where_nothing_answers_the_hint_names_who_may_be_there(known: tuple[str, ...], user: str) -> None:
+    """A host of which nothing is known may be a bare one."""
+    endpoint = Endpoint(host="web-9", address="no-such-name.invalid", attempts=1).trusting(*known)
+    with pytest.raises(HostError) as caught:
+        Connection(endpoint, identity=Identity(agent=False)).open()
+    assert caught.value.hint == f"ssh -v {user}@no-such-name.invalid </dev/null"
+
+
 def test_a_connection_that_is_dropped_at_first_is_tried_again(sshd: Sshd) -> None:
     """What sshd does to the eleventh that has not logged in: it closes before its banner."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

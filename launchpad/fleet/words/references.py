@@ -190,6 +190,16 @@ class TargetUrl(Text):
         return re.sub(r"[?#].*", "?…", re.sub(r"^([a-z0-9]*://)?.*@", r"\1…@", text, flags=re.DOTALL), flags=re.DOTALL)
 
 
+class RevisionName(Text):
+    """A revision of the inventory as hosts show it, or the whole of it."""
+
+    __slots__ = ()
+    noun = "revision"
+    pattern = re.compile(r"[0-9a-f]{12,64}(?:\+[0-9a-f]{8})?")
+    longest = 80
+    expected = "a revision as the host has shown it, such as 8dbd8dbd8dbd+1f3a9c21"
+
+
 class HostKey(Text):
     """A server's public host key: type and base64, as in /etc/ssh/ssh_host_ed25519_key.pub, without the comment."""
 

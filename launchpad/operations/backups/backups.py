@@ -13,6 +13,7 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.words.malformed import Malformed, quoted
 from launchpad.fleet.words.names import TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup_keys import (
@@ -28,6 +29,7 @@ from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace
 
+IDENTIFIER = re.compile(r"[0-9a-f]{8,64}")
 PARTS = 7
 """A repository is read in so many parts, one a day: every byte within a week."""
 
@@ -182,6 +184,7 @@ def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent
 
 def choose(workspace: Workspace, name: str, *, at: str = "", source: str = "") -> Backup:
     """The backup that `fetch` would bring; nothing is brought. StateError when there is none."""
+    judge_at(at)
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     return _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)[0]
@@ -202,6 +205,7 @@ def drill(workspace: Workspace, name: str, *, at: str = "", on_event: OnEvent = 
 
 
 def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnEvent, source: str = "") -> Outcome:
+    judge_at(at)
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     host = fleet.host(tenant.host)
@@ -244,9 +248,15 @@ def _targets(fleet: Fleet, tenant: Tenant, source: str) -> tuple[Target, ...]:
     return remote
 
 
+def judge_at(at: str) -> None:
+    """Malformed unless it is a backup's id, a time, or empty."""
+    if at and not IDENTIFIER.fullmatch(at):
+        moment(at)
+
+
 def chosen(found: Backups, at: str) -> Backup:
     """The backup of that id, or the newest until that time, or of all; StateError when there is none."""
-    if re.fullmatch(r"[0-9a-f]{8,64}", at):
+    if IDENTIFIER.fullmatch(at):
         fitting = [item for item in found.backups if item.id.startswith(at)]
     else:
         until = moment(at) if at else float("inf")
@@ -262,11 +272,13 @@ def _problems(found: Backups) -> str:
 
 
 def moment(text: str) -> float:
-    """A time such as 2026-11-22T14:00 (this machine's zone unless it says one), in seconds since 1970."""
+    """A time such as 2026-11-22T14:00 (this machine's zone unless it says one), in seconds since 1970. Malformed if it
+    is none."""
     try:
         return datetime.datetime.fromisoformat(text).timestamp()
     except ValueError as error:
-        raise StateError(f"{text!r} is neither a backup's id nor a time", hint="such as 2026-11-22T14:00") from error
+        what = f"{quoted(text)} is neither a backup's id nor a time"
+        raise Malformed(what, expected="such as 1f2e3d4c or 2026-11-22T14:00") from error
 
 
 def todays_part(now: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.fleet.keeping.unstaged import keep_out
 from launchpad.operations.backups.backup_keys import targets_of
-from launchpad.operations.backups.backups import Backup, Backups, backup_from, chosen
+from launchpad.operations.backups.backups import Backup, Backups, backup_from, chosen, judge_at
 from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key
 from launchpad.workspace import Workspace
 
@@ -39,6 +39,7 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: s
     already, and when only a folder on a host has backups."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
+    judge_at(at)
     if os.path.lexists(to):
         raise StateError(f"{to} is there already", hint="name another one")
     if file and not {"", ".", ".."}.isdisjoint(file.split("/")):

@@ -14,6 +14,7 @@ from launchpad.events import ignore
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.tier import Keep
+from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.backup_keys import as_sent, targets_of
 from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key
 from launchpad.operations.backups.seen import drop, recall, remember
@@ -65,17 +66,22 @@ def forget(workspace: Workspace, name: str, *, odd: Odd = "", how: How = HERE) -
 
 
 def erase(workspace: Workspace, name: str, target: Target, *, how: How = HERE) -> Forgotten:
-    """Delete every backup of a tenant that is no more, and the wrapped keys beside them. StateError while the inventory
-    has it, and for a folder on a host, which is root's there to remove."""
-    if name in workspace.fleet.load().tenants:
+    """Delete every backup of a tenant that is no more, and the wrapped keys beside them. Errors as of `erasable`."""
+    told = with_key(workspace, target, erasable(workspace, name, target), how)
+    done = ask(target, told | {"do": "erase"}, how)
+    drop(workspace, target, name)
+    return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=0)
+
+
+def erasable(workspace: Workspace, name: str, target: Target) -> dict[str, Any]:
+    """What the program is told of the repository. StateError while the inventory has the tenant, for a folder on a
+    host, which is root's there to remove, and without the credentials that delete; Malformed for no tenant's name."""
+    if TenantName(name) in workspace.fleet.load().known:
         raise StateError(f"{name} is in the inventory still", hint=f"launchpad tenant remove {name}")
     if target.kind == "local":
         hint = f"there, as root: rm -r {target.url}/{name} {target.url}/{name}.key"
         raise StateError(f"{target.name} is a folder on a host, which is erased by hand", hint=hint)
-    told = with_key(workspace, target, task(workspace, target, name, deletes=True), how)
-    done = ask(target, told | {"do": "erase"}, how)
-    drop(workspace, target, name)
-    return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=0)
+    return task(workspace, target, name, deletes=True)
 
 
 def thin(

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.keeping.git import Git
-from launchpad.fleet.model.fleet import kit_recipients
+from launchpad.fleet.model.fleet import Fleet, kit_recipients
 from launchpad.fleet.reading.snapshot import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.reading.tree import Tree, Unreadable, read_tree
 from launchpad.fleet.sealing.sealed_file import read_entries
+from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.reseal import owners
-from launchpad.operations.hosts.operators import rotation
 from launchpad.workspace import Workspace
 
 FOLDERS = {"": SECRETS, "target ": TARGET_SECRETS, "dns ": DNS_SECRETS}
@@ -47,18 +47,35 @@ def exposed(workspace: Workspace, environment: Mapping[str, str]) -> list[Expose
     sealed: dict[str, dict[str, set[str]]] = {}
     """File → blob of a secrets file → who has left and could read it."""
     for item in files.values():
-        for file, blob in item.items() if (people := left.get(item.get(SETTINGS_FILE, ""))) else ():
+        people = left.get(item.get(SETTINGS_FILE, ""), set())
+        for file, blob in item.items() if people else ():
             sealed.setdefault(file, {}).setdefault(blob, set()).update(people)
+    contents = git.blobs({blob for blobs in sealed.values() for blob in blobs}) if sealed else {}
+    versions = {blob: _versions(content) for blob, content in contents.items()}
     found = []
     for owner, store, name in owners(workspace):
         blobs = sealed.get(f"{FOLDERS[owner.removesuffix(name)]}/{name}.yaml", {})
-        versions = [(_versions(content), blobs[blob]) for blob, content in git.blobs(blobs).items()]
         for secret, version in sorted(store.versions(name).items()):
-            who = {person for past, people in versions if past.get(secret) == version for person in people}
+            who = {
+                person for blob, people in blobs.items() if versions[blob].get(secret) == version for person in people
+            }
             if who:
                 how = rotation(fleet, owner, str(secret))
                 found.append(Exposed(owner=owner, name=str(secret), people=tuple(sorted(who)), rotate=how))
     return found
+
+
+def rotation(fleet: Fleet, owner: str, secret: str) -> str:
+    """The command that makes a new value of the secret; `owner` as `reseal.owners` calls it."""
+    kind, _, name = owner.rpartition(" ")
+    if kind == "target":
+        return f"launchpad target credential {name} {secret}"
+    if kind == "dns":
+        return f"launchpad dns credential {secret}"
+    tenant = fleet.tenants.get(TenantName(name))
+    specs = fleet.apps[tenant.app].secrets if tenant else ()
+    made = any(spec.name == secret and spec.generate for spec in specs)
+    return f"launchpad secret {'rotate' if made else 'set'} {name} {secret}"
 
 
 def _readers(content: bytes, present: frozenset[str]) -> set[str]:

@@ -13,10 +13,10 @@ from launchpad.fleet.model.fleet import Fleet, further_readers, readers, signers
 from launchpad.fleet.model.host import Operator
 from launchpad.fleet.model.readiness import protected
 from launchpad.fleet.sealing.keys import public_half
-from launchpad.fleet.words.names import TenantName
 from launchpad.fleet.words.references import Recipient
 from launchpad.operations.backups.reseal import owners, reseal
 from launchpad.operations.backups.rewrap import rewrap
+from launchpad.operations.hosts.exposed import rotation
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.hosts.provision import CHANGES_SETTINGS, HowToProvision, provision
 from launchpad.operations.requests.again import reported
@@ -151,18 +151,6 @@ def _readable(workspace: Workspace, fleet: Fleet) -> Iterator[Readable]:
             continue  # a file that is wrong is among those that cannot be sealed anew, which are listed
         for secret in versions:
             yield Readable(owner=owner, name=str(secret), rotate=rotation(fleet, owner, str(secret)))
-
-
-def rotation(fleet: Fleet, owner: str, secret: str) -> str:
-    kind, _, name = owner.rpartition(" ")
-    if kind == "target":
-        return f"launchpad target credential {name} {secret}"
-    if kind == "dns":
-        return f"launchpad dns credential {secret}"
-    tenant = fleet.tenants.get(TenantName(name))
-    specs = fleet.apps[tenant.app].secrets if tenant else ()
-    made = any(spec.name == secret and spec.generate for spec in specs)
-    return f"launchpad secret {'rotate' if made else 'set'} {name} {secret}"
 
 
 def _followed(workspace: Workspace, name: str, on_event: OnEvent) -> Followed:

@@ -15,6 +15,7 @@ from launchpad.runner.protocol import Intent, Refused, Rollout, record_as_json, 
 from launchpad.ssh.fanout import all_or_error, failures, fanout, successes
 from launchpad.workspace import Workspace
 
+AGAIN = "the same command again tries those that are left"
 STANDS = {"go": "going on", "halt": "halted", "over": "over", "undo": "being undone", "undone": "undone"}
 """What became of a rollout, by its operators' last word."""
 UNFINISHED = frozenset({"", "go", "undo"})
@@ -162,7 +163,7 @@ def prepare(workspace: Workspace, rollout: Rollout) -> None:
         with hosts_of(workspace).reach(fleet.host(name)) as runner:
             runner.ask("rollout", {"id": rollout.id, "rollout": record_as_json(rollout)})
 
-    all_or_error(fanout(hosts_in(rollout), put, threads=workspace.settings.parallel), noun="hosts")
+    all_or_error(fanout(hosts_in(rollout), put, threads=workspace.settings.parallel), noun="hosts", hint=AGAIN)
 
 
 def say(workspace: Workspace, rollout: Rollout, intent: Intent) -> None:
@@ -180,7 +181,7 @@ def say(workspace: Workspace, rollout: Rollout, intent: Intent) -> None:
         if isinstance(error, StateError):
             raise error
     if len(wrong) == len(told):
-        all_or_error(told, noun="hosts")
+        all_or_error(told, noun="hosts", hint=AGAIN)
 
 
 def halt(workspace: Workspace, known: Known) -> Known:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.fleet.sealing.age import Identity
 from launchpad.fleet.words.names import SecretName, TargetName
 from launchpad.fleet.words.secret import Secret
-from launchpad.journal import BegunFolder
+from launchpad.journal.begun import BegunFolder
 from launchpad.operations.backups.backup import BackedUp, backup, backup_all
 from launchpad.operations.backups.backups import backups, drill, fetch, todays_part, verify
 from launchpad.operations.backups.targets import try_target

@@ -15,7 +15,7 @@ import yaml
 from launchpad.errors import HostError, InventoryError, StateError
 from launchpad.events import CameBack, ConfirmNeeded, Heard, ignore
 from launchpad.fleet.model.host import Host
-from launchpad.journal import BegunFolder
+from launchpad.journal.begun import BegunFolder
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.hosts.provision import HowToProvision, plan_provision, provision

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError, InventoryError, LaunchpadError
-from launchpad.journal import Begun, BegunFolder
+from launchpad.journal.begun import Begun, BegunFolder
 from launchpad.operations.hosts.prune import Pruned, PrunePlan, plan_prune, prune
 from launchpad.operations.requests.again import reported
 from launchpad.workspace import Workspace

@@ -17,7 +17,7 @@ from launchpad.events import CameBack, Committed, Heard
 from launchpad.fleet.sealing.age import Identity, new_identity
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.secret import Secret
-from launchpad.journal import BegunFolder
+from launchpad.journal.begun import BegunFolder
 from launchpad.operations.importing.export import Exported, HowToExport, export
 from launchpad.operations.importing.import_tenant import HowToImport, ImportOutcome, checked, import_tenant
 from launchpad.operations.importing.self_hosted import login_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from benchkit.proxy import Proxy
 
-from launchpad.errors import StateError
+from launchpad.errors import PartialError, StateError
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.observation.logs import LogLine, Query, logs
 from launchpad.operations.observation.redaction import Redaction
@@ -65,6 +65,14 @@ def test_following_comes_back_after_a_cut_and_shows_no_line_twice(sshd: Sshd, tm
         thread.join(20)
         assert not thread.is_alive()
     assert got == ["one", "two", "three"]
+
+
+def test_each_of_several_that_fail_has_its_own_hint(workspace: Workspace, sshd: Sshd) -> None:
+    refusal = {"type": "error", "error": "state", "message": "it is not deployed", "hint": "launchpad deploy it"}
+    behave(sshd, logs={"lines": [refusal], "exit": 1})
+    with pytest.raises(PartialError) as caught:
+        logs(workspace, ["alice", "bob"], query=Query(), on_line=print)
+    assert caught.value.hint == "web-1 suggests: launchpad deploy it", "the same command again would do no more"
 
 
 def test_an_unknown_tenant_s_host_says_so(workspace: Workspace, sshd: Sshd) -> None:
