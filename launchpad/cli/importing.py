@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from launchpad.cli.parsed import host_key_fingerprint, present
 from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, earlier, errors_as_lines
 from launchpad.cli.session import Session
 
@@ -50,12 +51,21 @@ def import_(
             metavar="TIME", help="How long it must serve well to be final; never less than the app's steady time."
         ),
     ] = "0s",
-    port: Annotated[int, typer.Option(metavar="PORT", help="Where the old one's host answers SSH.")] = 22,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, metavar="PORT", help="Where the old one's host answers SSH.")
+    ] = 22,
     key: Annotated[
-        Path | None, typer.Option("--key", metavar="FILE", help="The key that logs in there; else your own.")
+        Path | None,
+        typer.Option("--key", metavar="FILE", callback=present, help="The key that logs in there; else your own."),
     ] = None,
     fingerprint: Annotated[
-        str, typer.Option("--fingerprint", metavar="SHA256:…", help="Accept this host key without asking.")
+        str,
+        typer.Option(
+            "--fingerprint",
+            metavar="SHA256:…",
+            callback=host_key_fingerprint,
+            help="Accept this host key without asking.",
+        ),
     ] = "",
     yes: Yes = False,
     identifier: OperationId = "",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launchpad.cli import complete
+from launchpad.cli.parsed import host_key_fingerprint, operation_id, present
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -23,19 +24,26 @@ def provision(
     host: Annotated[str, typer.Argument(metavar="HOST", autocompletion=complete.hosts)],
     root_key: Annotated[
         Path | None,
-        typer.Option(
-            "--root-key", metavar="FILE", exists=True, dir_okay=False, help="The key that logs in to the bare VPS."
-        ),
+        typer.Option("--root-key", metavar="FILE", callback=present, help="The key that logs in to the bare VPS."),
     ] = None,
     root_user: Annotated[
         str, typer.Option("--root-user", metavar="USER", help="Who logs in to the bare VPS; sudo without password.")
     ] = "root",
     fingerprint: Annotated[
-        str, typer.Option("--fingerprint", metavar="SHA256:…", help="Accept this host key without asking.")
+        str,
+        typer.Option(
+            "--fingerprint",
+            metavar="SHA256:…",
+            callback=host_key_fingerprint,
+            help="Accept this host key without asking.",
+        ),
     ] = "",
     only_plan: Annotated[bool, typer.Option("--plan", help="Show what would change, and change nothing.")] = False,
     identifier: Annotated[
-        str, typer.Option("--id", metavar="ID", help="The operation's id; the same one again attaches to it.")
+        str,
+        typer.Option(
+            "--id", metavar="ID", callback=operation_id, help="The operation's id; the same one again attaches to it."
+        ),
     ] = "",
 ) -> None:
     """Bring HOST from a bare Debian 13 to one that Launchpad may use, or back to what the inventory says.

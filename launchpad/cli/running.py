@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 import typer
 
 from launchpad.cli import complete
+from launchpad.cli.parsed import operation_id
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ Ended = TypeVar("Ended", bound="Told")
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)]
 OperationId = Annotated[
-    str, typer.Option("--id", metavar="ID", help="The operation's id; the same one again attaches to it.")
+    str,
+    typer.Option(
+        "--id", metavar="ID", callback=operation_id, help="The operation's id; the same one again attaches to it."
+    ),
 ]
 HostOption = Annotated[
     str, typer.Option("--host", metavar="HOST", autocompletion=complete.hosts, help="The host that has it.")
@@ -135,7 +139,9 @@ def retire(
 @app.command("attach", epilog="Example: launchpad attach 0mhcq2k3a-7f3k9")
 def attach(
     ctx: typer.Context,
-    operation: Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, as history shows it.")],
+    operation: Annotated[
+        str, typer.Argument(metavar="OPERATION", callback=operation_id, help="Its id, as history shows it.")
+    ],
     host: HostOption = "",
 ) -> None:
     """Come back to OPERATION and follow it to its end, from its first step."""
@@ -153,7 +159,9 @@ def attach(
 @app.command("cancel", epilog="Example: launchpad cancel 0mhcq2k3a-7f3k9")
 def cancel(
     ctx: typer.Context,
-    operation: Annotated[str, typer.Argument(metavar="OPERATION", help="Its id, as history shows it.")],
+    operation: Annotated[
+        str, typer.Argument(metavar="OPERATION", callback=operation_id, help="Its id, as history shows it.")
+    ],
     host: HostOption = "",
 ) -> None:
     """Have OPERATION undone; everything is then as it was. Once it has committed it goes on to its end."""

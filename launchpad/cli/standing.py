@@ -9,6 +9,7 @@ import typer
 
 from launchpad.cli import complete
 from launchpad.cli.output import Table
+from launchpad.cli.parsed import host_key_fingerprint
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -415,7 +416,9 @@ def open_tenant(
 def trust(
     ctx: typer.Context,
     host: Annotated[str, typer.Argument(metavar="HOST", autocompletion=complete.hosts)],
-    fingerprint: Annotated[str, typer.Option(metavar="SHA256:…", help="Accept this one without asking.")] = "",
+    fingerprint: Annotated[
+        str, typer.Option(metavar="SHA256:…", callback=host_key_fingerprint, help="Accept this one without asking.")
+    ] = "",
 ) -> None:
     """Remember HOST's key after you have compared it with what your provider's console shows."""
     from launchpad.cli.prompts import confirm

@@ -338,6 +338,10 @@ NOT_THERE = [
     ("kit", "open", "/nope", "new"),
     ("import", "alice", "--from", "/nope"),
     ("operator", "add", "bob", "--keys", "/nope"),
+    ("provision", "web-1", "--root-key", "/nope"),
+    ("import", "alice", "--from", "ann@web-9:", "--key", "/nope"),
+    ("export", "alice", "--to", "/nope/alice.tgz"),
+    ("kit", "make", "/nope/kit.txt"),
 ]
 NO_VALUE = [
     ("deploy", "alice", "--after", "zzz"),
@@ -345,6 +349,14 @@ NO_VALUE = [
     ("restore", "alice", "--at", "zzz"),
     ("backups", "fetch", "alice", "--at", "zzz"),
     ("backups", "download", "alice", "--at", "zzz", "--to", "new"),
+    ("backups", "download", "alice", "--file", "../zzz", "--to", "new"),
+    ("provision", "web-1", "--fingerprint", "zzz"),
+    ("trust", "web-1", "--fingerprint", "zzz"),
+    ("import", "alice", "--from", "ann@web-9:", "--fingerprint", "zzz"),
+    ("deploy", "alice", "--id", "zzz"),
+    ("provision", "web-1", "--id", "zzz"),
+    ("attach", "zzz"),
+    ("cancel", "zzz"),
 ]
 
 
@@ -377,3 +389,8 @@ def test_a_conflict_in_one_sealed_file_leaves_the_other_secrets_listed(terminal:
     assert (printed.code, "ECHO_TOKEN" in printed.out) == (3, True)
     assert "alice.yaml:1: a conflict that Git left (its marks: lines 1, 2, 3)" in printed.err
     assert terminal("secret", "list", "alice").code == 3
+
+
+def test_a_workspace_that_cannot_be_made_is_no_bug(empty: Terminal) -> None:
+    printed = empty("init", "/proc/nope")
+    assert (printed.code, "/proc/nope: cannot be written" in printed.err) == (4, True)

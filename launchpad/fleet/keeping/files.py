@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from launchpad.errors import LockedError, StateError
+from launchpad.errors import InventoryError, LockedError, StateError
 
 STATE = ".launchpad"
 """The folder of a workspace for what is this checkout's own; Git does not see it."""
@@ -19,7 +19,7 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
     """Replace the file in one step: a reader sees the old or the new content, never half. A new file gets `mode`, or
     what the umask leaves; an old one keeps its own unless `mode` says otherwise. StateError, and the old content, when
     it cannot be written."""
-    with _told(path):
+    with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if mode is None:
             mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
@@ -38,16 +38,23 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
         _sync_folder(path.parent)
 
 
+def refuse_no_folder(path: Path) -> None:
+    """InventoryError unless there is a folder that the path could be made in."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise InventoryError(f"{folder} is no folder", hint=f"mkdir -p {folder}")
+
+
 def remove_file(path: Path) -> None:
     """Take the file away, for good also after a power cut; one that is gone already is right."""
-    with _told(path), suppress(FileNotFoundError):
+    with told(path), suppress(FileNotFoundError):
         path.unlink()
         _sync_folder(path.parent)
 
 
 def private_folder(folder: Path) -> None:
     """Make a folder that only its owner can look into; one that is there stays as it is."""
-    with _told(folder):
+    with told(folder):
         if not folder.exists():
             folder.mkdir(parents=True, mode=0o700)
 
@@ -64,7 +71,7 @@ def state_folder(root: Path) -> Path:
 def writing(root: Path) -> Iterator[None]:
     """Be the only one that edits this workspace, among all threads and processes; LockedError when another does."""
     path = state_folder(root) / "lock"
-    with _told(path):
+    with told(path):
         lock = path.open("w")
     with lock:
         try:
@@ -75,7 +82,7 @@ def writing(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Say of what the system refuses which file it was."""
     try:
         yield

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import StateError
-from launchpad.fleet.keeping.files import STATE, remove_file, replace_file
+from launchpad.fleet.keeping.files import STATE, remove_file, replace_file, told
 from launchpad.fleet.keeping.schema import write_schemas
 from launchpad.fleet.reading.snapshot import INVENTORY, SCHEMAS, SETTINGS_FILE, schema_line
 from launchpad.fleet.words.names import OperatorName
@@ -68,7 +68,8 @@ def scaffold(root: Path, owner: Owner, *, example: bool = False) -> tuple[Path, 
     made: list[Path] = []
     try:
         for folder in ("apps", "tenants"):
-            (root / INVENTORY / folder).mkdir(parents=True, exist_ok=True)
+            with told(root):
+                (root / INVENTORY / folder).mkdir(parents=True, exist_ok=True)
         for name, content in _contents(owner, example=example).items():
             if name != ".gitignore" or not (root / name).exists():
                 replace_file(root / name, content)

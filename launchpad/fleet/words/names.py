@@ -135,6 +135,16 @@ class ActionName(Name):
     noun = "action name"
 
 
+class OperationName(Text):
+    """The id of an operation; safe as a file's name on a host."""
+
+    __slots__ = ()
+    noun = "operation id"
+    pattern = re.compile(r"[0-9a-z][0-9a-z-]{8,38}[0-9a-z]")
+    longest = 40
+    expected = "10 to 40 of a-z, 0-9 and hyphens, as launchpad history shows it"
+
+
 class OperatorName(Name):
     """A person who operates the fleet."""
 

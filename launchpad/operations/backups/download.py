@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
+from launchpad.fleet.keeping.files import refuse_no_folder
 from launchpad.fleet.keeping.unstaged import keep_out
+from launchpad.fleet.words.malformed import Malformed, quoted
 from launchpad.operations.backups.backup_keys import targets_of
 from launchpad.operations.backups.backups import Backup, Backups, backup_from, chosen, judge_at
 from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key
@@ -43,9 +45,8 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: s
     if os.path.lexists(to):
         raise StateError(f"{to} is there already", hint="name another one")
     if file and not {"", ".", ".."}.isdisjoint(file.split("/")):
-        raise StateError(f"{file} is not VOLUME/PATH", hint="such as state/notes.md, as a download of all shows it")
-    if not to.absolute().parent.is_dir():
-        raise StateError(f"{to.absolute().parent} is no folder", hint=f"mkdir -p {to.absolute().parent}")
+        raise Malformed(f"--file: {quoted(file)} is not VOLUME/PATH", expected="such as state/notes.md")
+    refuse_no_folder(to)
     keep_out(to)
     remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
     if not remote:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.keeping.files import remove_file, replace_file
+from launchpad.fleet.keeping.files import refuse_no_folder, remove_file, replace_file
 from launchpad.fleet.keeping.unstaged import refuse_in_git
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.recovery import Recovery
@@ -68,6 +68,7 @@ def makeable(workspace: Workspace, file: Path) -> Fleet:
         )
     if file.exists() or file.is_symlink():
         raise StateError(f"{file} is there already", hint="name another file")
+    refuse_no_folder(file)  # a stick that is not mounted
     refuse_in_git(file, workspace.root)
     return fleet
 

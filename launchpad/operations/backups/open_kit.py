@@ -14,7 +14,7 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped]
 
 from launchpad.errors import LaunchpadError, ServiceError, StateError
-from launchpad.fleet.keeping.files import private_folder, replace_file
+from launchpad.fleet.keeping.files import private_folder, refuse_no_folder, replace_file
 from launchpad.fleet.keeping.unstaged import ignore
 from launchpad.fleet.sealing.age import identities_in
 from launchpad.fleet.sealing.keys import Keys
@@ -95,12 +95,11 @@ def workspace_at(place: Place, contents: Contents, *, how: How = HERE) -> Saved:
 
 
 def free(folder: Path) -> Path:
-    """The folder, in full, where nothing is yet and something can be; StateError else."""
+    """The folder, in full, where nothing is yet and something can be; StateError, or InventoryError, else."""
     folder = folder.absolute()
     if os.path.lexists(folder):
         raise StateError(f"{folder} is there already", hint="name a folder that is not there")
-    if not folder.parent.is_dir():
-        raise StateError(f"{folder.parent} is no folder", hint=f"mkdir -p {folder.parent}")
+    refuse_no_folder(folder)
     return folder
 
 

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from launchpad.archives.environment import line
 from launchpad.errors import StateError, StepFailed
 from launchpad.events import OnEvent, ignore
+from launchpad.fleet.keeping.files import refuse_no_folder
 from launchpad.fleet.keeping.unstaged import keep_out
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.layout import Exports
@@ -77,6 +78,7 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
         )
     if how.to.exists() and not how.force:
         raise StateError(f"{how.to} is there already", hint="add --force, or another --to FILE")
+    refuse_no_folder(how.to)
     if not how.encrypt_for:
         keep_out(how.to)
     secrets = _secrets(workspace, app, name) if how.secrets and app.exports.environment else {}

@@ -16,6 +16,7 @@ import pytest
 from launchpad.errors import InventoryError, LaunchpadError, ServiceError, StateError
 from launchpad.fleet.model.fleet import kit_recipients
 from launchpad.fleet.sealing.age import seal
+from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_keys import opened
@@ -404,7 +405,7 @@ def test_one_file_comes_here_alone(workspace: Workspace, host: MemoryHost, tmp_p
     download(workspace, "alice", to=tmp_path / "note.tar", file="state/note", how=How(work=work))
     assert (tmp_path / "note.tar").read_bytes() == b"remember"
     assert (asked[0]["path"], asked[0]["archive"]) == ("state/note", False)
-    with pytest.raises(StateError, match="is not VOLUME/PATH"):
+    with pytest.raises(Malformed, match="is not VOLUME/PATH"):
         download(workspace, "alice", to=tmp_path / "other", file="../note", how=How(work=work))
 
 
