@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from launchpad.runner import booting, cell, engine, paths, plan, slots
+from launchpad.runner import booting, cell, engine, paths, plan, reviving, slots
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import open_journals
 from launchpad.runner.moving import tombstone
@@ -43,6 +43,7 @@ def boot(host: Host) -> int:
     try:
         host.close_traffic(())  # the gate stands before anything may be reached
         engine.settle_all(host, only="host")  # a provision that was cut off may be what brings Docker
+        reviving.revive_docker(host, who="boot")
         host.containers()  # nothing can be started before Docker answers
         held = _held(host)
         everybody = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name)]

@@ -76,10 +76,18 @@ def environment(release: Release, side: slots.Side | slots.Clone) -> dict[str, s
     return found
 
 
+def make_network(host: Host, tenant: str, slot: int, *, internal: bool) -> None:
+    """The tenant's network, with the bridge and the addresses of its slot."""
+    subnet, gateway = slots.subnet(slot), slots.gateway(slot)
+    host.make_network(network(tenant), bridge=slots.bridge(slot), subnet=subnet, gateway=gateway, internal=internal)
+
+
 def start(host: Host, *, tenant: str, short: str, side: slots.Side) -> None:
     """Fill the release's secrets and start its containers on that side; a breaker that tripped is forgotten. An image
-    that went since it was pulled (a prune, a hand) is fetched again."""
+    that went since it was pulled (a prune, a hand) is fetched again, and a network that went is made again."""
     release = read_release(host, tenant, short)
+    if not host.has_network(network(tenant)):
+        make_network(host, tenant, release.slot, internal=release.egress == "none")
     for image in sorted({service.image for service in release.services}):
         if not host.has_image(image):
             host.pull(image, lambda _: None)

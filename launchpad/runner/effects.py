@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, rehearsal, slots, steps
-from launchpad.runner.cell import network, place, project, put_record, side_of, start, stop_seconds
+from launchpad.runner.cell import make_network, network, place, project, put_record, side_of, start, stop_seconds
 from launchpad.runner.context import Context
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Failed, Host
@@ -79,11 +79,7 @@ def apply(step: steps.TenantStep, context: Context) -> None:
             host.pull(step.image, context.say)
             judge_pulled(context)
         case steps.MakeNetwork():
-            subnet, gateway = slots.subnet(step.slot), slots.gateway(step.slot)
-            bridge = slots.bridge(step.slot)
-            host.make_network(
-                network(step.tenant), bridge=bridge, subnet=subnet, gateway=gateway, internal=step.internal
-            )
+            make_network(host, step.tenant, step.slot, internal=step.internal)
         case steps.HoldTraffic():
             if step.after:
                 host.wait(step.after)

@@ -202,6 +202,12 @@ class Data(Protocol):
 
 
 class Containers(Protocol):
+    def docker_failure(self) -> Sequence[str]:
+        """What Docker printed before it ended at its last start, where it does not run for that; none otherwise."""
+
+    def start_docker(self) -> None:
+        """Start Docker, also where systemd has given it up, and wait until it answers. Failed when it does not."""
+
     def resolve(self, folder: str, project: str, environment: Mapping[str, str]) -> dict[str, Any]:
         """The Compose file in the folder as Compose itself understands it (`config --format json`)."""
 

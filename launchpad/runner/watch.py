@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from launchpad.runner import boot, booting, paths, watching
+from launchpad.runner import boot, booting, cell, paths, watching
 from launchpad.runner.account import RUN_PROVISION, Account, Finding
 from launchpad.runner.drift import read_manifest
 from launchpad.runner.engine import reason
@@ -22,6 +22,7 @@ from launchpad.runner.host import Busy, Container, Failed
 from launchpad.runner.journal import open_journals, subject
 from launchpad.runner.moving.tombstone import may_run
 from launchpad.runner.plan import read_record
+from launchpad.runner.reviving import revive_docker
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.view import View
 from launchpad.runner.watching.check import Check
@@ -130,7 +131,15 @@ def watch(host: View, checks: Sequence[type[Check]] = watching.CHECKS) -> int:
         except Failed as failed:
             _say(failed.message)
             account.see(NAME, watcher.findings(), {})  # that Docker is down stands in `status` without it
+            _revive_docker(host)
             host.wait(LOOK_SECONDS / 10)
+
+
+def _revive_docker(host: View) -> None:
+    try:
+        revive_docker(host, who="watch")
+    except Failed as failed:
+        _say(failed.message)
 
 
 def _attend(watcher: Watcher, account: Account, heard: Callable[[float, Iterable[int]], bool]) -> None:
@@ -153,6 +162,7 @@ class Watcher:
         """Whether the disk was at the last look, and is at this one: room may have come between a death and a look."""
         self.processes: list[int] = []
         """Those of the containers that ran at the last look."""
+        self._networks: frozenset[str] = frozenset()
         self._ill: list[Finding] = []
         self._absent: dict[str, Absent] = {}
         self._starting: list[boot.Starting] = []
@@ -175,6 +185,7 @@ class Watcher:
         except Failed as failed:
             _say(f"no room is kept for a full disk: {failed.message}")
         containers = [item for item in self._host.containers() if is_tenant_name(item.tenant)]
+        self._networks = self._host.network_names()
         self.processes = [item.process for item in containers if item.process]
         self._ill = [_illness(item) for item in containers if item.ill]
         dead = [item for item in containers if item.state in ("created", "exited", "dead")]
@@ -218,18 +229,19 @@ class Watcher:
         del self._absent[name]
         if begun:
             self._starting.append(begun)
-            self._account.note(NAME, "containers were missing; the watch made them anew", tenant=name)
+            self._account.note(NAME, "containers or the network were missing; the watch made them anew", tenant=name)
         return LOOK_SECONDS
 
     def _lacks_containers(self, name: str, mine: Sequence[Container]) -> bool:
-        """Whether the tenant is to run and a service of its has no container at all on the side that serves; one with
-        an open operation, or held by a breaker, is left alone."""
+        """Whether the tenant is to run and has no network, or a service of its has no container at all on the side
+        that serves; one with an open operation, or held by a breaker, is left alone."""
         record = read_record(self._host, name)
         if record is None or not self._may_run(record):
             return False
         wanted = read_manifest(self._host, name, record["started"])
         have = {item.service for item in mine if item.side == record["side"]}
-        return not (wanted and have.issuperset(wanted.services)) and not self._has_open_operation(name)
+        whole = wanted and have.issuperset(wanted.services) and cell.network(name) in self._networks
+        return not whole and not self._has_open_operation(name)
 
     def _see_to(self, item: Container) -> float:
         """Restart the dead container, or break, or wait; for how many seconds."""

@@ -141,6 +141,25 @@ def contract_up_without_its_network_is_a_failure(host: Host, world: World) -> No
     failure(lambda: host.up(world.folder(), world.project(), world.environment()))
 
 
+def contract_up_starts_what_stands_still_in_a_network_that_was_made_anew(host: Host, world: World) -> None:
+    bring_up(host, world, world.good)
+    before = only(host, world)
+    host.stop(world.project(), 1)
+    host.remove_network(world.network)
+    make_network(host, world)
+    host.up(world.folder(), world.project(), world.environment())
+    found = only(host, world)
+    assert (found.state, found.name, found.address) == ("running", before.name, before.address)
+
+
+def contract_a_docker_that_runs_did_not_fail_and_is_started_already(host: Host, world: World) -> None:
+    bring_up(host, world, world.good)
+    before = only(host, world)
+    assert not host.docker_failure()
+    host.start_docker()
+    assert only(host, world) == before
+
+
 def contract_up_never_pulls(host: Host, world: World) -> None:
     make_network(host, world)
     text = world.compose(world.good).replace(world.good.image.encode(), world.missing_image.encode())

@@ -22,6 +22,7 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner.host import Announced, Busy, Connection, Container, Failed, NoDocker, Output, Progress
 from launchpad.runner.judge.volumes import uncovered
+from launchpad.runner.reviving import NETWORKS
 from tests.memory.data import PARTIAL, File, kept, zeros
 from tests.memory.effects import Killed, Moment, effect, moments
 from tests.memory.filter import MemoryFilter
@@ -32,6 +33,10 @@ __all__ = ["File", "Killed", "MemoryHost", "effect", "moments"]
 READY_AFTER = {"good": 1.0, "slow": 5.0, "dying": 1.0, "flash": 1.0, "unsound": 1.0, "forgetful": 1.0}
 DIES_AFTER = {"crash": (0.5, 1), "permanent": (0.5, 78), "dying": (6.0, 1), "flash": (2.0, 1)}
 """Seconds, and with which exit status."""
+CONTRADICTION = (
+    'failed to start daemon: Error initializing network controller: error creating default "bridge" network: cannot '
+    "create network 1b2c (docker0): conflicts with network 9f8e (docker0): networks have same bridge name"
+)
 
 
 @dataclass
@@ -52,6 +57,8 @@ class MemoryHost(MemoryRestic):
     kill_at: int = 0
     kill_mode: str = "after"
     docker_down: bool = False
+    last_words: tuple[str, ...] = ()
+    """What Docker printed before it ended; it ends so at every start, until its record of networks is gone."""
     caddy_down: bool = False
     registry_down: bool = False
     disk_full: bool = False
@@ -154,6 +161,11 @@ class MemoryHost(MemoryRestic):
             before, self.sites = self.sites, self._site_files()
             self.struck = self.struck or self.sites != before
         self.docker_down = self.disk_full = self.caddy_down = self.registry_down = False
+
+    def contradict_itself(self) -> None:
+        """Docker's record of networks is what a power cut can leave: Docker ends at each start for it."""
+        self.docker_down, self.last_words = True, (CONTRADICTION,)
+        self.files[NETWORKS] = File(b"contradicts itself")
 
     def stop_by_hand(self, tenant: str) -> None:
         for name, item in self.boxes.items():
@@ -303,6 +315,20 @@ class MemoryHost(MemoryRestic):
         return bytes.fromhex(value)[::-1]
 
     # --- Containers
+
+    def docker_failure(self) -> Sequence[str]:
+        return self.last_words if self.docker_down else ()
+
+    @effect
+    def start_docker(self) -> None:
+        if self.halfway:
+            return
+        if self.last_words and NETWORKS in self.files:
+            raise Failed("docker.service does not start")
+        if NETWORKS not in self.files:
+            self.networks.clear()
+            self.files[NETWORKS] = File(b"{}")
+        self.docker_down, self.last_words = False, ()
 
     def resolve(self, folder: str, project: str, environment: Mapping[str, str]) -> dict[str, Any]:
         text = (self.read(f"{folder}/compose.yaml") or b"").decode()

@@ -159,6 +159,8 @@ class MemorySystem:
             self.table = None
 
     def _start(self, name: str) -> None:
+        if name == "docker.service" and self.host.last_words:
+            raise Failed("cannot start docker.service")
         if name == "launchpad-storage.service":
             self.stored = Stored(self.stored.source, self.stored.size_mb, True)
         if name == FIREWALL_UNIT:
@@ -323,7 +325,12 @@ class BareHost(MemoryHost):
             if name != FIREWALL_UNIT or self.text(FIREWALL) is not None:
                 system._start(name)
 
-    # --- Caddy beside the tenants' containers
+    # --- Docker, and Caddy beside the tenants' containers
+
+    def start_docker(self) -> None:
+        super().start_docker()
+        if not self.docker_down:
+            self.system.active.add("docker.service")
 
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
         if project != "launchpad-caddy":

@@ -286,7 +286,9 @@ def test_a_tenant_whose_container_is_gone_is_started_anew_with_its_secrets_and_l
     go_on(watcher, host, seconds=10)
     assert host.request("alice.example.com") == release
     assert watcher.findings() == []
-    assert [item["message"] for item in done_by_watch(host)] == ["containers were missing; the watch made them anew"]
+    assert [item["message"] for item in done_by_watch(host)] == [
+        "containers or the network were missing; the watch made them anew"
+    ]
 
 
 def test_a_tenant_that_cannot_be_started_is_a_finding_and_tried_ever_more_seldom_until_it_can() -> None:

@@ -13,6 +13,7 @@ from launchpad.runner.machine.clock import SystemClock
 from launchpad.runner.machine.compose import ComposeProjects
 from launchpad.runner.machine.containers import DockerContainers
 from launchpad.runner.machine.data import BtrfsData
+from launchpad.runner.machine.dockerd import DockerUnit
 from launchpad.runner.machine.images import DockerImages
 from launchpad.runner.machine.locks import KernelLocks
 from launchpad.runner.machine.networks import DockerNetworks
@@ -29,6 +30,7 @@ class Machine(
     SystemClock,
     BtrfsData,
     BtrfsSnapshots,
+    DockerUnit,
     DockerImages,
     DockerNetworks,
     ComposeProjects,

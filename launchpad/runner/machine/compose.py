@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner.host import Failed
+from launchpad.runner.machine import docker
 from launchpad.runner.machine.command import succeed
 from launchpad.runner.machine.containers import listed, wake
 
@@ -36,6 +37,7 @@ class ComposeProjects:
 
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
         flags = ["--detach", "--no-build", "--pull=never", "--quiet-pull", "--remove-orphans"]
+        _remove_homeless(project)
         _wake_all(project)
         words = [*_compose(project, folder), "--progress=plain", "up", *flags]
         try:
@@ -63,6 +65,17 @@ class ComposeProjects:
 def _compose(project: str, folder: str = "") -> list[str]:
     where = [f"--project-directory={folder}", f"--file={folder}/compose.yaml"] if folder else []
     return [_COMPOSE, _NO_ENVIRONMENT_FILE, "--ansi=never", f"--project-name={project}", *where]
+
+
+def _remove_homeless(project: str) -> None:
+    """Remove what stands still and was in a network that went: Docker starts it in no other one of that name, and
+    Compose does not make it anew."""
+    still = [item for item in listed(f"com.docker.compose.project={project}") if item["State"] != "running"]
+    known = {"", *(item["Id"] for item in docker.call("GET", "/networks"))} if still else set()
+    for item in still:
+        networks = item["NetworkSettings"]["Networks"] or {}
+        if not known.issuperset(own["NetworkID"] for own in networks.values()):
+            docker.call("DELETE", f"/containers/{item['Id']}?v=1", fine=(404,))
 
 
 def _wake_all(project: str) -> None:

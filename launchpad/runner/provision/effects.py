@@ -20,6 +20,7 @@ from launchpad.runner.provision.caddyfile import ACME_ROOT, judge_caddyfile, que
 from launchpad.runner.provision.reverts import FIREWALL, File, look_at, restore
 from launchpad.runner.provision.settings import SETTINGS, settings_from_json
 from launchpad.runner.provision.text import text
+from launchpad.runner.reviving import revive_docker
 from launchpad.runner.system import OPERATORS, Other, ProvisionHost, Storage, System, User, provisioned
 
 ROOT = "root"
@@ -209,13 +210,21 @@ def _enable(step: steps.EnableUnits, host: ProvisionHost) -> None:
         host.system.enable(missing)
     for name in step.units:
         if not host.system.unit(name).active:
-            host.system.act(name, "start")
+            _start(host, name)
         elif not _works(host, name):
             host.system.act(name, "restart")
     for _ in range(WATCH_SECONDS * 10 if WATCH in step.units else 0):
         if _works(host, WATCH):
             break
         host.wait(0.1)
+
+
+def _start(host: ProvisionHost, name: str) -> None:
+    try:
+        host.system.act(name, "start")
+    except Failed:
+        if name != "docker.service" or not revive_docker(host, who="provision"):
+            raise
 
 
 def _works(host: ProvisionHost, name: str) -> bool:

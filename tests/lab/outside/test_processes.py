@@ -1,4 +1,5 @@
-"""A2: a process that dies while nobody tells Docker. Judged by the kernel's processes and by HTTP from outside."""
+"""A2: a process that dies while nobody tells Docker, and a Docker that a power cut left unable to start. Judged by the
+kernel's processes and by HTTP from outside."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from launchpad.runner.reviving import NETWORKS
 from tests.lab.world import World, write
 from tests.tally import Tally, tallied
 
@@ -133,3 +135,68 @@ def test_deploy_starts_an_app_whose_death_docker_did_not_notice(world: World, ho
         holds("it serves", answers(world))
     finally:
         world.host.exec(["systemctl", "start", "launchpad-watch.service"])
+
+
+def leave_half_a_network(world: World) -> None:
+    """What a power cut leaves that comes while Docker writes its networks down: their bridges are taken, and nobody
+    knows the networks. (The file's pages have no checksum.) Nothing of a tenant's runs, as after a cut."""
+    processes = "processes=$(docker inspect -f '{{.State.Pid}}' $(docker ps -q))"
+    off = "systemctl stop launchpad-watch.service docker.service docker.socket; kill -9 $processes"
+    half = f"sed -i 's#v1.0/network/#v1.0/netw0rk/#g' {NETWORKS}; grep -q v1.0/netw0rk/ {NETWORKS}; sync"
+    world.host.exec(["sh", "-ec", f"{processes}; {off}; {half}; systemctl start launchpad-watch.service"])
+
+
+def ended_for_it(world: World) -> bool:
+    said = world.host.exec(["journalctl", "--boot", "--unit=docker.service", "--output=cat"], check=False).stdout
+    return "networks have same bridge name" in said
+
+
+def cut_the_power(world: World) -> None:
+    world.host.power_off_hard()
+    world.host.start()
+
+
+def start_docker(world: World) -> None:
+    world.host.exec(["systemctl", "start", "docker.service"], check=False)
+
+
+def provision_without_the_watch(world: World) -> None:
+    world.host.exec(["systemctl", "stop", "launchpad-watch.service"])
+    start_docker(world)
+    world.launchpad("provision", "web-1", timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("then", "who"),
+    [
+        pytest.param(cut_the_power, {"boot", "watch"}, id="at the boot"),
+        pytest.param(start_docker, {"watch"}, id="while the watch watches", marks=EVIDENCE),
+        pytest.param(provision_without_the_watch, {"provision"}, id="by a provision", marks=EVIDENCE),
+    ],
+)
+def test_a_docker_that_a_power_cut_left_unable_to_start_is_back(
+    world: World, holds: Tally, then: Callable[[World], None], who: set[str]
+) -> None:
+    known = len(revivals(world))
+    world.host.exec(["docker", "network", "create", "somebody-elses"])
+    leave_half_a_network(world)
+    then(world)
+    what = f"Docker's record is cut, {then.__name__}"
+    took = until(lambda: answers(world, "alice") and answers(world, "bob"), seconds=120)
+    print(f"\n{what}: everybody is served {took:.1f} s later")
+    holds(f"{what}: the control: Docker ended for it", ended_for_it(world))
+    holds(f"{what}: both tenants are served", took < 120, f"{took:.0f} s")
+    names = world.host.exec(["docker", "network", "ls", "--format", "{{.Name}}"]).stdout.split()
+    holds(f"{what}: their networks are back", {"lp-alice", "lp-bob"} <= set(names), str(names))
+    holds(f"{what}: Caddy's process lives", process(world, CADDY) > 0)
+    revived = revivals(world)
+    holds(f"{what}: history has it once, and by whom", len(revived) == known + 1 and revived[0] in who, str(revived))
+    world.host.exec(["test", "-f", f"{NETWORKS}.set-aside-by-launchpad"])
+    took = until(lambda: world.launchpad("status", "--check", check=False).code == 0, seconds=60)
+    holds(f"{what}: status --check exits 0", took < 60, world.launchpad("status", check=False).out)
+
+
+def revivals(world: World) -> list[str]:
+    """Who had Docker back, the newest first."""
+    done = world.launchpad("--json", "history").json_document["watch"]
+    return [item["who"] for item in done if item["subject"] == "docker" and "one bridge" in item["message"]]
