@@ -15,7 +15,7 @@ from typing import Any
 import pyrage  # type: ignore[import-untyped]
 
 from launchpad.runner.backups import inside, order, restic, work
-from launchpad.runner.carrying import packing, unpacking
+from launchpad.runner.carrying import packing, saying, unpacking
 from launchpad.runner.host import Confined, Failed, Progress
 from launchpad.runner.protocol import digest_of
 from tests.memory.data import File, MemoryData
@@ -79,7 +79,7 @@ class MemoryRestic(MemoryData):
             task: dict[str, Any] = {**work.task, **roots}
             try:
                 if task["do"] in ("pack", "encrypt"):
-                    send = packing.pack if task["do"] == "pack" else packing.encrypt
+                    send = packing.pack if task["do"] == "pack" else saying.encrypt
                     result = send(task | {"recipients": []}, said.append)
                     if task["recipients"]:
                         said, result["pieces"] = _encrypted(said, task["recipients"])

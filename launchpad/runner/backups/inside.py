@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from launchpad.runner.backups import databases, order, restic
-from launchpad.runner.carrying import packing, unpacking
+from launchpad.runner.carrying import packing, saying, unpacking
 from launchpad.runner.carrying.unpacking import BadArchive
 
 ROOT = "/srv/generation"
@@ -232,8 +232,8 @@ def pack(task: Task) -> dict[str, Any]:
 
 
 def encrypt(task: Task) -> dict[str, Any]:
-    """Send a text that came with the task, encrypted; see `packing.encrypt`."""
-    return packing.encrypt(task, _say)
+    """Send a text that came with the task, encrypted; see `saying.encrypt`."""
+    return saying.encrypt(task, _say)
 
 
 def unpack(task: Task) -> dict[str, Any]:

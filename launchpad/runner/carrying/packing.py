@@ -6,38 +6,27 @@ links come as files of their own; what is neither file, folder nor link (a socke
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import stat
-import subprocess
 import tarfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
-from types import TracebackType
 from typing import Any
+
+from launchpad.runner.carrying.saying import BUFFER, Digested, Said, Say, encrypted
 
 ROOT = "/srv/generation"
 BASE = "/srv/base"
 """Where the earlier generation lies in the sandbox."""
 GONE = ".launchpad-gone"
 """The first entry of a tar of differences: a JSON list of the paths that are no more. No volume has such a name."""
-PIECE = 96 * 1024
-"""Bytes of a piece, before base64."""
 MOST_TOLD = 20
 UNSURE_SECONDS = 2.0
 """A file that was written so shortly before the earlier generation may have been written right after it, in the same
 tick of the kernel's clock, and is sent again."""
-_BUFFER = 64 * 1024
-AGE = "/usr/bin/age"
-
 MOST_TIMES = 4
 """What is read of a tenant, holes, hard links and shared extents and all, is at most so many times its quota."""
-
-Say = Callable[[dict[str, Any]], None]
 
 
 class TooLarge(Exception):
@@ -50,24 +39,14 @@ def pack(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
     "unreadable": [the first paths]}. OSError when age fails; TooLarge, before anything is sent, as of `judge_sizes`."""
     root, base = str(task.get("root", ROOT)), str(task.get("base_root", BASE)) if task.get("base") else ""
     judge_sizes(root, int(task["most"]))
-    said = _Said(say)
-    with _encrypted(task["recipients"], said) as out:
-        clear = _Digested(out)
+    said = Said(say)
+    with encrypted(task["recipients"], said) as out:
+        clear = Digested(out)
         packed = _Packed(root, base, float(task.get("base_at", 0.0)))
         packed.write(clear)
         out.flush()
     said.flush()
     return packed.told() | {"digest": f"sha256:{clear.digest.hexdigest()}", "pieces": f"sha256:{said.hexdigest()}"}
-
-
-def encrypt(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
-    """Say the task's text, encrypted for the recipients; {"pieces"}."""
-    said = _Said(say)
-    with _encrypted(task["recipients"], said) as out:
-        out.write(task["text"].encode())
-        out.flush()
-    said.flush()
-    return {"pieces": f"sha256:{said.hexdigest()}"}
 
 
 def judge_sizes(root: str, most: int) -> None:
@@ -124,7 +103,7 @@ class _Packed:
         }
 
     def write(self, out: Any) -> None:
-        with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_BUFFER) as tar:
+        with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=BUFFER) as tar:
             if self.base:
                 self.gone = list(self._gone())
                 listed = json.dumps(self.gone).encode()
@@ -226,84 +205,3 @@ def _look(root: str, path: str) -> os.stat_result | None:
 
 def _at(root: str, path: str) -> str:
     return f"{root}/{path}" if path else root
-
-
-class _Said:
-    """Where the pieces leave: whatever is written, in pieces of one size."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._waiting = bytearray()
-        self._digest = hashlib.sha256()
-        self.hexdigest = self._digest.hexdigest
-
-    def write(self, data: bytes) -> int:
-        self._waiting += data
-        while len(self._waiting) >= PIECE:
-            self._leave(bytes(self._waiting[:PIECE]))
-            del self._waiting[:PIECE]
-        return len(data)
-
-    def flush(self) -> None:
-        if self._waiting:
-            self._leave(bytes(self._waiting))
-            self._waiting.clear()
-
-    def _leave(self, piece: bytes) -> None:
-        self._digest.update(piece)
-        self._say({"data": base64.b64encode(piece).decode()})
-
-
-class _Digested:
-    """Passes on what is written, and knows its digest."""
-
-    def __init__(self, out: Any) -> None:
-        self._out = out
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.digest.update(data)
-        self._out.write(data)
-        return len(data)
-
-
-def _encrypted(recipients: list[str], said: _Said) -> AbstractContextManager[Any]:
-    """What to write to. Without recipients nothing is encrypted: the verb that hands data out never asks for that."""
-    return _Age(recipients, said) if recipients else nullcontext(said)
-
-
-class _Age:
-    """age, writing to `said` from a thread of its own for as long as the block lasts."""
-
-    def __init__(self, recipients: list[str], said: _Said) -> None:
-        words = [AGE, "--encrypt", *(word for recipient in recipients for word in ("--recipient", recipient))]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-        self._said = said
-        self._reader = threading.Thread(target=self._read, daemon=True)
-
-    def __enter__(self) -> Any:
-        self._reader.start()
-        return self._process.stdin
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._process.stdin
-        try:
-            self._process.stdin.close()
-        except BrokenPipeError:
-            kind = kind or BrokenPipeError
-        if kind:
-            self._process.kill()
-        self._reader.join()
-        if self._process.wait() or kind is BrokenPipeError:
-            raise OSError("age could not encrypt it") from error
-
-    def _read(self) -> None:
-        assert self._process.stdout
-        while piece := self._process.stdout.read1(_BUFFER):  # type: ignore[attr-defined]
-            try:
-                self._said.write(piece)
-            except OSError:
-                os._exit(1)  # whoever listened is gone
