@@ -60,7 +60,7 @@ def _imported(tree: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (item.name for item in node.names if item.name in known)
-        elif isinstance(node, ast.ImportFrom) and node.module in known:
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module in known:
             for item in node.names:
                 inner = f"{node.module}.{item.name}"
                 yield inner if inner in known else node.module

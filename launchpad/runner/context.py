@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.runner.host import Host
+from launchpad.runner.record import Record
 from launchpad.runner.visits import Visits
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Record):
     """What a step may use: the host, what was asked, and a way to say how it goes."""
 
     host: Host
@@ -19,8 +18,8 @@ class Context:
     operation: Mapping[str, Any]
     emit: Callable[..., None]
     """`emit("step-progress", text=…)`: an event, on disk when it returns."""
-    cancelled: Callable[[], bool] = lambda: False
-    visits: Visits = field(default_factory=Visits)
+    cancelled: Callable[[], bool]
+    visits: Visits
     """What is known of the tenant's connections by now."""
 
     def say(self, text: str) -> None:

@@ -30,6 +30,7 @@ from launchpad.runner.provision.steps import (
 from launchpad.runner.provision.text import kernel_values, text
 from launchpad.runner.provision.wanted import SYSCTL, wanted_steps
 from launchpad.runner.system import Facts, ProvisionHost, storage_source
+from launchpad.runner.visits import Visits
 
 HIGHER_IS_TIGHTER = ("kernel.kptr_restrict", "kernel.perf_event_paranoid", "kernel.yama.ptrace_scope")
 RANGES = ("/etc/subuid", "/etc/subgid")
@@ -77,7 +78,7 @@ def observe(host: ProvisionHost, settings: HostSettings) -> Observed:
 
 def looking(host: ProvisionHost) -> Context:
     """A context for looking alone: of no operation, and what a step would say is heard by nobody."""
-    return Context(host, "", {}, lambda *_, **__: None)
+    return Context(host, "", {}, lambda *_, **__: None, lambda: False, Visits())
 
 
 def needed(step: HostStep, before: Mapping[str, Any]) -> bool:
