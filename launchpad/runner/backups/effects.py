@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Any, assert_never
 
 from launchpad.runner import generations, paths, rehearsal, slots
-from launchpad.runner.backups import inside, keeping, steps, work
+from launchpad.runner.backups import fetching, keeping, steps, work
 from launchpad.runner.backups.target import target_from_json
-from launchpad.runner.context import Context, check_cancelled
+from launchpad.runner.context import Context
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.plan import read_record
-from launchpad.runner.protocol import canonical
-from launchpad.runner.steps import Rehearse
 
-FETCHED = "backup"
-"""Why a generation is there that came from a repository."""
 CHECK_SECONDS = 2 * 3600
-LOCK_SECONDS = 300
-"""How long an upgrade or another operation on the tenant is waited for: half of one is nothing to keep."""
 
 
 def look(step: steps.BackupStep, context: Context) -> dict[str, Any]:
@@ -50,11 +43,11 @@ def apply(step: steps.BackupStep, context: Context) -> None:
         case steps.JudgeVerify():
             judge(host, step, context.identifier, enough=len(step.targets))
         case steps.FetchBackup():
-            fetch(step, context)
+            fetching.fetch(step, context)
         case steps.KeepFetched():
-            keep_fetched(step, context)
+            fetching.keep_fetched(step, context)
         case steps.ProveBackup():
-            prove(step, context)
+            fetching.prove(step, context)
         case steps.DropFetched():
             host.remove(paths.fetched(step.tenant))
         case steps.ThinBackups():
@@ -87,8 +80,8 @@ def undo(step: steps.BackupStep, before: Mapping[str, Any], context: Context) ->
         case steps.KeepWrap() if before["wrap"]:
             keeping.keep_wrap(host, step.tenant, wrapped=before["wrap"], recipients=before["recipients"])
         case steps.ProveBackup():
-            with tenant_lock(step.tenant, context):
-                rehearsal.clear(host, clone_of(step, context))
+            with work.tenant_lock(step.tenant, context):
+                rehearsal.clear(host, fetching.clone_of(step, context))
         case steps.KeepFetched():
             host.remove(paths.generation_record(step.tenant, step.record["id"]))
             host.remove(paths.generation(step.tenant, step.record["id"]))
@@ -101,7 +94,7 @@ def freeze(step: steps.FreezeData, context: Context) -> None:
     host.end_confined(work.unit(step.tenant))
     host.remove(paths.frozen(step.tenant))  # of a backup that died
     host.folder(paths.backup(step.tenant), mode=0o700)
-    with tenant_lock(step.tenant, context):
+    with work.tenant_lock(step.tenant, context):
         host.snapshot(paths.data(step.tenant), paths.frozen(step.tenant))
         allow(host, step.tenant)
 
@@ -119,14 +112,6 @@ def allow(host: Host, tenant: str) -> None:
         generations.allow(host, tenant, disk_mb=record["disk_mb"])
 
 
-def tenant_lock(tenant: str, context: Context) -> AbstractContextManager[None]:
-    """While this lasts, nobody else works on the tenant; Busy when somebody does for longer than one may wait."""
-    host = context.host
-    kind = context.operation["kind"]
-    owner = {"operation": context.identifier, "who": kind, "kind": kind, "since": host.now()}
-    return host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS)
-
-
 def check_databases(step: steps.CheckDatabases, context: Context) -> None:
     """On a writable clone, because SQLite takes a write-ahead log in before it looks; the clone costs nothing."""
     host, folder = context.host, paths.checked(step.tenant)
@@ -135,7 +120,7 @@ def check_databases(step: steps.CheckDatabases, context: Context) -> None:
     most = max(step.disk_mb << 20, host.usage(paths.data(step.tenant)))  # its tier may have become smaller
     task = {"do": "check", "uid": slots.host_uid(step.slot), "most": most}
     asked = Confined(unit=work.unit(step.tenant), task=task, writes=work.volumes(host, folder), seconds=CHECK_SECONDS)
-    found = host.confined(asked, progress(context))
+    found = host.confined(asked, work.progress(context))
     host.remove(folder)
     for item in found["unchecked"]:
         context.say(f"{item['path']} cannot be checked here: {item['said']}")
@@ -169,7 +154,7 @@ def send(step: steps.SendBackup, context: Context) -> None:
             known="sent" in known,
         )
         reads = work.volumes(host, paths.frozen(tenant))
-        sent = host.confined(asked.but(reads=reads), progress(context))
+        sent = host.confined(asked.but(reads=reads), work.progress(context))
     except Failed as failed:
         context.say(f"{target.name} did not take it: {failed.message}")
         told = {"operation": context.identifier, "at": host.now(), "message": failed.message}
@@ -195,7 +180,7 @@ def verify(step: steps.VerifyBackup, context: Context) -> None:
     told = {"operation": context.identifier, "at": host.now(), "part": step.part}
     try:
         asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="verify", part=step.part)
-        host.confined(asked, progress(context))
+        host.confined(asked, work.progress(context))
     except Failed as failed:
         context.say(f"{target.name}: {failed.message}")
         keeping.record(host, tenant, target.name, damaged=told | {"message": failed.message})
@@ -204,40 +189,12 @@ def verify(step: steps.VerifyBackup, context: Context) -> None:
     keeping.record(host, tenant, target.name, parts=parts | {step.part: told["at"]}, verified=told, damaged=None)
 
 
-def fetch(step: steps.FetchBackup, context: Context) -> None:
-    host, tenant, folder = context.host, step.tenant, paths.fetched(step.tenant)
-    target = target_from_json(step.target)
-    host.end_confined(work.unit(tenant))
-    host.remove(folder)
-    host.make_data(folder, volumes=step.volumes, disk_mb=step.disk_mb, uid=slots.host_uid(step.slot))
-    own = {"source": step.source, "key": keeping.source(host, tenant, step.source)} if step.source else {}
-    asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="fetch", snapshot=step.snapshot, **own)
-    places = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in step.volumes}
-    found = host.confined(asked.but(writes={**asked.writes, **places}), progress(context))
-    context.say(f"{found['files']} files are back")
-
-
-def keep_fetched(step: steps.KeepFetched, context: Context) -> None:
-    """The record is written last: a snapshot without one counts as nothing."""
-    host, tenant, identifier = context.host, step.tenant, step.record["id"]
-    host.folder(paths.generations(tenant), mode=0o700)
-    if host.has_data(paths.fetched(tenant)):
-        host.remove(paths.generation(tenant, identifier))
-        host.snapshot(paths.fetched(tenant), paths.generation(tenant, identifier))
-    host.write(paths.generation_record(tenant, identifier), canonical(step.record), mode=0o600)
-    host.remove(paths.fetched(tenant))
-    keeping.drop_source(host, tenant)
-    for name in earlier(host, tenant, than=identifier):
-        host.remove(paths.generation_record(tenant, name))
-        host.remove(paths.generation(tenant, name))
-
-
 def thin(step: steps.ThinBackups, context: Context) -> None:
     """By the tenant's own uid and key, in the sandbox: nobody else reads the folder."""
     host, tenant, target = context.host, step.tenant, target_from_json(step.target)
     more: dict[str, Any] = {"keep": step.keep, "now": host.now(), "spare": step.spare}
     asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="forget", **more)
-    done = host.confined(asked, progress(context))
+    done = host.confined(asked, work.progress(context))
     told = {"operation": context.identifier, "at": host.now(), "removed": done["removed"], "left": done["left"]}
     keeping.record(host, tenant, target.name, thinned=told)
     context.say(f"{len(done['removed'])} deleted, {done['left']} left")
@@ -249,40 +206,11 @@ def lay_wrap(step: steps.LayWrap, context: Context) -> None:
         host, target, tenant=tenant, slot=step.slot, do="wrap", wrap=keeping.wrap(host, tenant)
     )
     try:
-        host.confined(asked, progress(context))
+        host.confined(asked, work.progress(context))
     except Failed as failed:
         context.say(f"{target.name} did not take it, and gets it with the next backup: {failed.message}")
     else:
         keeping.record(host, tenant, target.name, wrapped=True)
-
-
-def prove(step: steps.ProveBackup, context: Context) -> None:
-    host, clone = context.host, clone_of(step, context)
-    with tenant_lock(step.tenant, context):
-        rehearsal.clear(host, clone)
-        rehearsal.on_clone(clone, context, paths.fetched(step.tenant))
-    proven = step.backup | {"proven": host.now(), "version": step.version, "operation": context.identifier}
-    host.write(keeping.proof(step.tenant), canonical(proven), mode=0o600)
-
-
-def clone_of(step: steps.ProveBackup, context: Context) -> Rehearse:
-    """The rehearsal that proves it. Its own generation is none: the data is what was fetched."""
-    return Rehearse(
-        tenant=step.tenant,
-        release=step.release,
-        generation=f"{context.identifier}-drill",
-        before=step.release,
-        version=step.version,
-        app=step.app,
-        disk_mb=step.disk_mb,
-    )
-
-
-def earlier(host: Host, tenant: str, *, than: str) -> list[str]:
-    """The generations that were fetched before."""
-    names = [name.removesuffix(".json") for name in host.names(paths.generations(tenant)) if name.endswith(".json")]
-    records = {name: json.loads(host.read(paths.generation_record(tenant, name)) or b"{}") for name in names}
-    return [name for name, record in records.items() if name != than and record.get("why") == FETCHED]
 
 
 def judge(host: Host, step: steps.RecordBackup | steps.JudgeVerify, identifier: str, *, enough: int) -> None:
@@ -294,16 +222,3 @@ def judge(host: Host, step: steps.RecordBackup | steps.JudgeVerify, identifier: 
         return
     lines = [f"{name}: {item[bad]['message']}" for name, item in states.items() if item.get(bad)]
     raise Failed("; ".join(lines) or f"{step.tenant}: no target was reached", lines=lines)
-
-
-def progress(context: Context) -> Any:
-    """Tell how it goes, and end it when somebody cancels."""
-    said = [""]
-
-    def tell(text: str) -> None:
-        check_cancelled(context)
-        if text != said[0]:
-            said[0] = text
-            context.say(text)
-
-    return tell

@@ -10,24 +10,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.backups import credentials, keeping, work
-from launchpad.runner.backups.steps import (
-    BackupStep,
-    CheckDatabases,
-    DropFetched,
-    DropFrozen,
-    FetchBackup,
-    FreezeData,
-    JudgeVerify,
-    KeepFetched,
-    KeepWrap,
-    LayWrap,
-    ProveBackup,
-    RecordBackup,
-    SendBackup,
-    ThinBackups,
-    VerifyBackup,
-)
+from launchpad.runner.backups import credentials, keeping, steps, work
 from launchpad.runner.backups.target import Target, targets_from_json
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.cell import read_release
@@ -49,7 +32,7 @@ PART = re.compile(r"([1-9][0-9]?)/([1-9][0-9]?)")
 
 def planned_backup(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
-) -> Iterator[BackupStep | Commit]:
+) -> Iterator[steps.BackupStep | Commit]:
     """Judge the request, and plan. The first time the host makes the repository's key. Refused when there is nothing to
     back up, and where a repository of the tenant's has another key."""
     tenant = operation["tenant"]
@@ -61,19 +44,19 @@ def planned_backup(
     slot, names = record["slot"], tuple(target.name for target in targets)
     return iter(
         [
-            FreezeData(tenant=tenant),
-            CheckDatabases(tenant=tenant, slot=slot, disk_mb=record["disk_mb"]),
-            *(SendBackup(tenant=tenant, slot=slot, target=target.as_json()) for target in targets),
-            RecordBackup(tenant=tenant, targets=names),
+            steps.FreezeData(tenant=tenant),
+            steps.CheckDatabases(tenant=tenant, slot=slot, disk_mb=record["disk_mb"]),
+            *(steps.SendBackup(tenant=tenant, slot=slot, target=target.as_json()) for target in targets),
+            steps.RecordBackup(tenant=tenant, targets=names),
             Commit(),
-            DropFrozen(tenant=tenant),
+            steps.DropFrozen(tenant=tenant),
         ]
     )
 
 
 def planned_verify(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
-) -> Iterator[BackupStep | Commit]:
+) -> Iterator[steps.BackupStep | Commit]:
     """Read a part of each target's repository. Refused when the host has no key to it."""
     tenant = operation["tenant"]
     targets = judged_targets(host, operation["targets"])
@@ -83,13 +66,13 @@ def planned_verify(
     record = known(host, tenant)
     keep_or_refuse(host, record, targets, judged_key(secrets))
     slot, names = record["slot"], tuple(target.name for target in targets)
-    steps = [VerifyBackup(tenant=tenant, slot=slot, target=item.as_json(), part=part[0]) for item in targets]
-    return iter([*steps, JudgeVerify(tenant=tenant, targets=names)])
+    reads = [steps.VerifyBackup(tenant=tenant, slot=slot, target=item.as_json(), part=part[0]) for item in targets]
+    return iter([*reads, steps.JudgeVerify(tenant=tenant, targets=names)])
 
 
 def planned_fetch(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
-) -> Iterator[BackupStep | Commit]:
+) -> Iterator[steps.BackupStep | Commit]:
     """Bring a backup back as a generation, with `source` another tenant's. The repository is asked what there is;
     Refused when it has not this one, and for another's unless it is of the very version that runs."""
     record = known(host, operation["tenant"])
@@ -105,12 +88,12 @@ def planned_fetch(
         keeping.keep_source(host, fetching.tenant, fetching.source, judged_key(secrets))
     generation = {"id": journal.identifier, "tenant": fetching.tenant, "operation": journal.identifier, "why": "backup"}
     generation |= {name: about[name] for name in ("release", "version", "app", "at")} | {"disk_mb": fetching.disk_mb}
-    return iter([fetching, KeepFetched(tenant=fetching.tenant, record=generation), Commit()])
+    return iter([fetching, steps.KeepFetched(tenant=fetching.tenant, record=generation), Commit()])
 
 
 def planned_drill(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
-) -> Iterator[BackupStep | Commit]:
+) -> Iterator[steps.BackupStep | Commit]:
     """Prove a backup: fetch it, boot it on a clone, and destroy it. Refused unless it is of the version that runs, and
     there is memory for a clone."""
     record = known(host, operation["tenant"])
@@ -123,7 +106,7 @@ def planned_drill(
             hint=f"launchpad backup {tenant}; launchpad drill {tenant}",
         )
     check_clone(host, read_release(host, tenant, record["release"]), hint="try again when less runs there")
-    proving = ProveBackup(
+    proving = steps.ProveBackup(
         tenant=tenant,
         release=record["release"],
         version=version,
@@ -136,12 +119,12 @@ def planned_drill(
             "generation": about["generation"],
         },
     )
-    return iter([fetching, proving, Commit(), DropFetched(tenant=tenant)])
+    return iter([fetching, proving, Commit(), steps.DropFetched(tenant=tenant)])
 
 
 def planned_forget(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
-) -> Iterator[BackupStep | Commit]:
+) -> Iterator[steps.BackupStep | Commit]:
     """Thin out what lies in folders of this host. Refused for any other target: what a host has of those can only add,
     or should. The newest stays, by the policy, and the one that was proven last."""
     tenant = operation["tenant"]
@@ -158,13 +141,15 @@ def planned_forget(
         raise Refused(f"{tenant}: its backups have no key on this host yet", kind="state", hint="launchpad backup")
     spare = str((json.loads(host.read(keeping.proof(tenant)) or b"{}")).get("generation", ""))
     slot = record["slot"]
-    steps = [ThinBackups(tenant=tenant, slot=slot, target=item.as_json(), keep=keep_, spare=spare) for item in targets]
-    return iter([*steps, Commit()])
+    thinned = [
+        steps.ThinBackups(tenant=tenant, slot=slot, target=item.as_json(), keep=keep_, spare=spare) for item in targets
+    ]
+    return iter([*thinned, Commit()])
 
 
 def planned_rewrap(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
-) -> Iterator[BackupStep | Commit]:
+) -> Iterator[steps.BackupStep | Commit]:
     """Have the key wrapped for the recipients of the host's settings, whom the request names too: Refused when those
     are others, or the key is not here."""
     tenant, recipients = operation["tenant"], str(operation["recipients"])
@@ -175,8 +160,8 @@ def planned_rewrap(
         message = "the settings of this host name other recipients than launchpad.yaml"
         raise Refused(message, kind="state", hint="launchpad provision HOST")
     wrap = keeping.wrapped(host, tenant)
-    laying = [LayWrap(tenant=tenant, slot=record["slot"], target=target.as_json()) for target in targets]
-    return iter([KeepWrap(tenant=tenant, wrap=wrap, recipients=recipients), *laying, Commit()])
+    laying = [steps.LayWrap(tenant=tenant, slot=record["slot"], target=target.as_json()) for target in targets]
+    return iter([steps.KeepWrap(tenant=tenant, wrap=wrap, recipients=recipients), *laying, Commit()])
 
 
 def is_count(value: object) -> bool:
@@ -185,7 +170,7 @@ def is_count(value: object) -> bool:
 
 def found(
     host: Host, record: Mapping[str, Any], operation: Mapping[str, Any], secrets: Mapping[str, Any]
-) -> tuple[FetchBackup, dict[str, Any]]:
+) -> tuple[steps.FetchBackup, dict[str, Any]]:
     """How to fetch the backup that is asked for, and what it is of: {"release", "version", "app", "generation",
     "at"}."""
     tenant, snapshot = record["tenant"], str(operation["snapshot"])
@@ -211,7 +196,7 @@ def found(
         raise Refused(message, kind="state", hint="launchpad status")
     told = [str(tag).partition("=")[::2] for tag in fitting[0]["tags"]]
     about = dict(told)
-    fetching = FetchBackup(
+    fetching = steps.FetchBackup(
         tenant=tenant,
         slot=record["slot"],
         target=targets[0].as_json(),

@@ -1,14 +1,16 @@
-"""What the sandbox is sent to do: which folders it sees, under which names, and for how long. Pure but for the keys."""
+"""What the sandbox is sent to do: which folders it sees, under which names, for how long, and how it is watched."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from launchpad.runner import paths, slots
 from launchpad.runner.backups import inside, keeping, restic
 from launchpad.runner.backups.credentials import credentials
 from launchpad.runner.backups.target import Target
+from launchpad.runner.context import Context, check_cancelled
 from launchpad.runner.host import Confined, Host
 from launchpad.runner.protocol import PUBLIC, Refused
 
@@ -16,6 +18,8 @@ LOCAL = "/srv/target"
 """Where a local target's folders lie in the sandbox."""
 SEND_SECONDS = 24 * 3600
 LOOK_SECONDS = 300
+LOCK_SECONDS = 300
+"""How long an upgrade or another operation on the tenant is waited for: half of one is nothing to keep."""
 
 
 def unit(tenant: str, purpose: str = "backup") -> str:
@@ -85,3 +89,24 @@ def volumes(host: Host, folder: str) -> dict[str, str]:
 
 def _cache(tenant: str) -> str:
     return f"{paths.backup(tenant)}/cache"
+
+
+def tenant_lock(tenant: str, context: Context) -> AbstractContextManager[None]:
+    """While this lasts, nobody else works on the tenant; Busy when somebody does for longer than one may wait."""
+    host = context.host
+    kind = context.operation["kind"]
+    owner = {"operation": context.identifier, "who": kind, "kind": kind, "since": host.now()}
+    return host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS)
+
+
+def progress(context: Context) -> Any:
+    """Tell how it goes, and end it when somebody cancels."""
+    said = [""]
+
+    def tell(text: str) -> None:
+        check_cancelled(context)
+        if text != said[0]:
+            said[0] = text
+            context.say(text)
+
+    return tell

@@ -1,0 +1,73 @@
+"""A backup comes back: its files beside the tenant's data, kept as a generation, or booted to prove it."""
+
+from __future__ import annotations
+
+import json
+
+from launchpad.runner import paths, rehearsal, slots
+from launchpad.runner.backups import inside, keeping, steps, work
+from launchpad.runner.backups.target import target_from_json
+from launchpad.runner.context import Context
+from launchpad.runner.host import Host
+from launchpad.runner.protocol import canonical
+from launchpad.runner.steps import Rehearse
+
+FETCHED = "backup"
+"""Why a generation is there that came from a repository."""
+
+
+def fetch(step: steps.FetchBackup, context: Context) -> None:
+    host, tenant, folder = context.host, step.tenant, paths.fetched(step.tenant)
+    target = target_from_json(step.target)
+    host.end_confined(work.unit(tenant))
+    host.remove(folder)
+    host.make_data(folder, volumes=step.volumes, disk_mb=step.disk_mb, uid=slots.host_uid(step.slot))
+    own = {"source": step.source, "key": keeping.source(host, tenant, step.source)} if step.source else {}
+    asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="fetch", snapshot=step.snapshot, **own)
+    places = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in step.volumes}
+    found = host.confined(asked.but(writes={**asked.writes, **places}), work.progress(context))
+    context.say(f"{found['files']} files are back")
+
+
+def keep_fetched(step: steps.KeepFetched, context: Context) -> None:
+    """The record is written last: a snapshot without one counts as nothing."""
+    host, tenant, identifier = context.host, step.tenant, step.record["id"]
+    host.folder(paths.generations(tenant), mode=0o700)
+    if host.has_data(paths.fetched(tenant)):
+        host.remove(paths.generation(tenant, identifier))
+        host.snapshot(paths.fetched(tenant), paths.generation(tenant, identifier))
+    host.write(paths.generation_record(tenant, identifier), canonical(step.record), mode=0o600)
+    host.remove(paths.fetched(tenant))
+    keeping.drop_source(host, tenant)
+    for name in earlier(host, tenant, than=identifier):
+        host.remove(paths.generation_record(tenant, name))
+        host.remove(paths.generation(tenant, name))
+
+
+def prove(step: steps.ProveBackup, context: Context) -> None:
+    host, clone = context.host, clone_of(step, context)
+    with work.tenant_lock(step.tenant, context):
+        rehearsal.clear(host, clone)
+        rehearsal.on_clone(clone, context, paths.fetched(step.tenant))
+    proven = step.backup | {"proven": host.now(), "version": step.version, "operation": context.identifier}
+    host.write(keeping.proof(step.tenant), canonical(proven), mode=0o600)
+
+
+def clone_of(step: steps.ProveBackup, context: Context) -> Rehearse:
+    """The rehearsal that proves it. Its own generation is none: the data is what was fetched."""
+    return Rehearse(
+        tenant=step.tenant,
+        release=step.release,
+        generation=f"{context.identifier}-drill",
+        before=step.release,
+        version=step.version,
+        app=step.app,
+        disk_mb=step.disk_mb,
+    )
+
+
+def earlier(host: Host, tenant: str, *, than: str) -> list[str]:
+    """The generations that were fetched before."""
+    names = [name.removesuffix(".json") for name in host.names(paths.generations(tenant)) if name.endswith(".json")]
+    records = {name: json.loads(host.read(paths.generation_record(tenant, name)) or b"{}") for name in names}
+    return [name for name, record in records.items() if name != than and record.get("why") == FETCHED]
