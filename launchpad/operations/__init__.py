@@ -4,14 +4,14 @@ requests     what every verb uses: scope and observing (which tenants and hosts,
              identifiers, confirmation, reaching (connections), following, outcome, history, again (a repeated command)
 dns          provider and hetzner (who keeps the records), resolver and address (where names lead), point, astray
 backups      backup, backups (list and verify), download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
-             backup_workspace, reseal; repositories, backup_keys, seen, here (restic on this machine)
+             backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic
 hosts        provision, bootstrap, install_runner, trust, prune, operators, exposed; host_settings, judged, confirming
 tenants      deploy, start, stop, restart, retire, open_tenant, remove_tenant, renumber, show_secret; plan_fleet, apply;
              written_version (a tenant's version in the inventory)
 generations  generations (list), snapshot, restore, drop
 moving       move, fence_move, finish_move; whereabouts, carrying (data from host to host)
-versions     versions (list), upgrade, rollback, adopt, pin; registry, elsewhere (a rehearsal on another host)
-rollouts     rollout, rollouts (list and halt), take_back; waves, members
+versions     versions (list), upgrade, rollback, adopt, pin; registry, rehearsal_host (where an upgrade is rehearsed)
+rollouts     rollout, rollouts (list and halt), take_back; waves, rollout_tenant (one tenant of a rollout)
 importing    import_tenant, export; self_hosted (the machine that a tenant comes from)
 observation  status, news, logs, certificates, usage, attach, cancel; redaction
 """

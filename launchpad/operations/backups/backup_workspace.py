@@ -25,7 +25,7 @@ from launchpad.fleet.reading.snapshot import SETTINGS_FILE, Snapshot
 from launchpad.fleet.sealing.age import seal_bytes
 from launchpad.operations.backups.forget import Forgotten, Odd, thin
 from launchpad.operations.backups.repositories import HERE, How, ask, task, with_password
-from launchpad.operations.backups.seen import recall
+from launchpad.operations.backups.thinning_record import recall
 from launchpad.runner.protocol import PUBLIC
 from launchpad.workspace import Workspace
 

@@ -17,7 +17,7 @@ from launchpad.fleet.model.tier import Keep
 from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.backup_keys import as_sent, targets_of
 from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key
-from launchpad.operations.backups.seen import drop, recall, remember
+from launchpad.operations.backups.thinning_record import drop, recall, remember
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.reaching import hosts_of

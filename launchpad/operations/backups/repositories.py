@@ -9,7 +9,7 @@ from typing import Any
 from launchpad.errors import ServiceError, StateError
 from launchpad.fleet.model.target import Target
 from launchpad.operations.backups.backup_keys import as_sent, opened, revealed
-from launchpad.operations.backups.here import LOCKED, WRONG_KEY, Progress, Work, here
+from launchpad.operations.backups.local_restic import LOCKED, WRONG_KEY, Progress, Work, run_here
 from launchpad.workspace import Workspace
 
 
@@ -17,7 +17,7 @@ from launchpad.workspace import Workspace
 class How:
     """What does the work here, and who is told how it goes on."""
 
-    work: Work = here
+    work: Work = run_here
     progress: Progress = lambda _text: None
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, WaveStarted, ignore
-from launchpad.operations.rollouts.members import Wards, back
+from launchpad.operations.rollouts.rollout_tenant import Wards, back
 from launchpad.operations.rollouts.rollouts import Progress, following, look, say
 from launchpad.operations.rollouts.waves import Stop, carried, merged, tell, write_down
 from launchpad.plan.rollout import MemberState, to_take_back

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.events import Event, Heard, MemberEnded, OnEvent, WaveJudged, WaveSoaking, WaveStarted, ignore
-from launchpad.operations.rollouts.members import Halted, Wards, forth
+from launchpad.operations.rollouts.rollout_tenant import Halted, Wards, forth
 from launchpad.operations.rollouts.rollouts import Progress, following, look, prepare, say
 from launchpad.operations.tenants.written_version import write_version
 from launchpad.plan.rollout import Judgement, MemberState, judgement

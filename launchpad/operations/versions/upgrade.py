@@ -18,7 +18,7 @@ from launchpad.operations.requests.observing import seen_on, wanted
 from launchpad.operations.requests.render import rendered
 from launchpad.operations.tenants.deploy import deploy_operation, may_shrink_of, revealing
 from launchpad.operations.tenants.written_version import VersionOutcome, submit_version, write_version
-from launchpad.operations.versions.elsewhere import Place, let_go_of_unless_well, place_for, rehearse_elsewhere
+from launchpad.operations.versions.rehearsal_host import Place, let_go_of_unless_well, place_for, rehearse_elsewhere
 from launchpad.plan.fleet_plan import differences
 from launchpad.plan.observed import TenantSeen
 from launchpad.runner.protocol import release_from_json

@@ -23,10 +23,10 @@ from launchpad.operations.backups.backup_keys import opened
 from launchpad.operations.backups.backup_workspace import FILE, NAME, Saved, back_up_workspace
 from launchpad.operations.backups.backups import backups, drill, fetch, show
 from launchpad.operations.backups.download import download
-from launchpad.operations.backups.here import Progress
+from launchpad.operations.backups.local_restic import Progress
 from launchpad.operations.backups.repositories import How
 from launchpad.operations.backups.rewrap import rewrap
-from launchpad.operations.backups.seen import remember
+from launchpad.operations.backups.thinning_record import remember
 from launchpad.operations.generations.restore import plan_restore, restore
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.observing import wanted

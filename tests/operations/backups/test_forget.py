@@ -15,7 +15,7 @@ from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_keys import credentials
 from launchpad.operations.backups.forget import Forgotten, erase, forget
-from launchpad.operations.backups.here import Progress
+from launchpad.operations.backups.local_restic import Progress
 from launchpad.operations.backups.repositories import How
 from launchpad.runner.backups import keeping
 from launchpad.workspace import Workspace

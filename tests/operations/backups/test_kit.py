@@ -19,8 +19,8 @@ from launchpad.fleet.words.names import Name, SecretName, TargetName, TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_workspace import FILE, NAME, back_up_workspace
-from launchpad.operations.backups.here import Progress
 from launchpad.operations.backups.kit_page import Contents
+from launchpad.operations.backups.local_restic import Progress
 from launchpad.operations.backups.open_kit import put_keys, saved_workspace, unpack
 from launchpad.operations.backups.repositories import How
 from launchpad.operations.backups.reseal import owners, reseal, stale

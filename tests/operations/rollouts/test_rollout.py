@@ -15,8 +15,8 @@ from launchpad.errors import PartialError, StateError
 from launchpad.events import Committed, Heard, MemberEnded, OperationStarted, WaveJudged, WaveStarted, ignore
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import Patience
-from launchpad.operations.rollouts.members import Halted, Wards, forth
 from launchpad.operations.rollouts.rollout import RolloutPlan, Wanted, plan_rollout, rollout
+from launchpad.operations.rollouts.rollout_tenant import Halted, Wards, forth
 from launchpad.operations.rollouts.rollouts import Progress, find, halt, look, prepare, rollouts, say
 from launchpad.operations.rollouts.take_back import take_back
 from launchpad.operations.rollouts.waves import Stop, carried, go_on

@@ -1,5 +1,5 @@
-"""seen: what operators saw in a repository when they thinned it out last. It lies in this workspace's own folder, where
-no host reaches, so that backups which somebody dates back are told from those that were there."""
+"""What operators saw in a repository when they thinned it out last. The record lies in this workspace's own folder,
+where no host reaches, so that backups which somebody dates back are told from those that were there."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import ServiceError, StateError
-from launchpad.operations.backups import here as module
-from launchpad.operations.backups.here import here
+from launchpad.operations.backups import local_restic as module
+from launchpad.operations.backups.local_restic import run_here
 
 TASK = {"do": "snapshots", "tenant": "alice"}
 TASK["repository"] = {"kind": "local", "url": "/nowhere", "password": "x", "credentials": {}, "host_keys": []}  # type: ignore[assignment]
@@ -28,13 +28,13 @@ def put(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_restic_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StateError, match="restic is not on this machine"):
-        here(TASK, print)
+        run_here(TASK, print)
 
 
 def test_nothing_can_ask_on_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ssh, started by restic, would open its session's terminal."""
     put(tmp_path, f"cut -d' ' -f6 /proc/$$/stat > {tmp_path}/session; exit 10", monkeypatch)
-    assert here(TASK, print) == {"result": {"snapshots": [], "there": False}}
+    assert run_here(TASK, print) == {"result": {"snapshots": [], "there": False}}
     assert int((tmp_path / "session").read_text()) != os.getsid(0)
 
 
@@ -44,7 +44,7 @@ def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path, m
     monkeypatch.setattr(module, "SECONDS", 2)
     begun = time.monotonic()
     with pytest.raises(ServiceError, match="did not end"):
-        here(TASK, print)
+        run_here(TASK, print)
     assert time.monotonic() - begun < 30
     own = Path("/proc") / (tmp_path / "pid").read_text().strip() / "stat"
     until = time.monotonic() + 10

@@ -22,8 +22,8 @@ from launchpad.operations.requests.following import UNTIL_ITS_END, Patience
 from launchpad.operations.requests.outcome import OperationFailed
 from launchpad.operations.rollouts.rollout import Wanted, plan_rollout, rollout
 from launchpad.operations.tenants.written_version import VersionOutcome
-from launchpad.operations.versions.elsewhere import Place as Where
-from launchpad.operations.versions.elsewhere import rehearse_elsewhere
+from launchpad.operations.versions.rehearsal_host import Place as Where
+from launchpad.operations.versions.rehearsal_host import rehearse_elsewhere
 from launchpad.operations.versions.upgrade import Target, Upgrade, _operation, plan_upgrade, upgrade
 from launchpad.plan.rollout import MemberState
 from launchpad.runner import engine, generations, paths

@@ -1,4 +1,4 @@
-"""here: the sandbox's own program on this machine, for what no host may do. It needs restic."""
+"""The sandbox's own program on this machine, for what no host may do. It needs restic."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOCKED, WRONG_KEY = 11, 12
 """restic's exit status when a lock did not go within two minutes, and when the key opens nothing there."""
 
 
-def here(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+def run_here(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Run it with a folder of its own, away from the terminal, so that neither restic nor ssh can ask there. Secrets go
     in by standard input alone. What it started ends with it, also when it takes too long or Ctrl-C is pressed."""
     if shutil.which("restic") is None:
