@@ -35,12 +35,9 @@ class Git:
         return bool(self._ask("rev-list", "--max-count=1", "--all"))
 
     def commits(self, most: int, *, paths: Sequence[str] = ()) -> list[str]:
-        """What is checked out and what it descends from, newest first; with paths, those that changed them."""
+        """What is checked out and what it descends from, newest first, at most so many (-1: all); with paths, those
+        that changed them."""
         return self._ask("rev-list", f"--max-count={most}", "HEAD", "--", *paths).split()
-
-    def every_commit(self, paths: Sequence[str]) -> list[str]:
-        """The commits that changed the paths, on every branch that was ever merged into what is checked out."""
-        return self._ask("rev-list", "--full-history", "HEAD", "--", *paths).split()
 
     def changed(self, paths: Sequence[str]) -> list[str]:
         """The files below these paths that differ from what is checked out, by their paths from the folder."""

@@ -20,6 +20,7 @@ from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.reseal import owners
 from launchpad.workspace import Workspace
 
+PATHS = (SETTINGS_FILE, SECRETS)
 FOLDERS = {"": SECRETS, "target ": TARGET_SECRETS, "dns ": DNS_SECRETS}
 
 
@@ -41,7 +42,7 @@ def exposed(workspace: Workspace, environment: Mapping[str, str]) -> list[Expose
         return []
     fleet = workspace.fleet.load()
     present = frozenset(map(str, kit_recipients(fleet.defaults)))
-    files = git.contents(git.every_commit([SETTINGS_FILE, SECRETS]), [SETTINGS_FILE, SECRETS])
+    files = git.contents(git.commits(-1, paths=PATHS), PATHS)
     settings = git.blobs({item[SETTINGS_FILE] for item in files.values() if SETTINGS_FILE in item})
     left = {blob: _readers(content, present) for blob, content in settings.items()}
     sealed: dict[str, dict[str, set[str]]] = {}
