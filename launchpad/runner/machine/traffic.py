@@ -144,10 +144,10 @@ def is_whole(objects: Iterable[Mapping[str, Any]]) -> bool:
             found[kind].append(value)
         elif kind != "metainfo":
             return False
-    chains = [(item["name"], item.get("hook"), item.get("prio"), item.get("policy")) for item in found["chain"]]
+    chains = [tuple(item.get(key) for key in ("name", "type", "hook", "prio", "policy")) for item in found["chain"]]
     return (
         [item.get("flags") for item in found["table"]] == [None]
-        and chains == [(name, name, prio, "accept") for name, (prio, _) in _CHAINS.items()]
+        and chains == [(name, "filter", name, prio, "accept") for name, (prio, _) in _CHAINS.items()]
         and {item["name"]: item["type"] for item in found["set"]} == _TYPES
         and [(item["chain"], item["expr"]) for item in found["rule"]]
         == [(name, rule) for name, (_, rules) in _CHAINS.items() for rule in rules]
@@ -182,11 +182,14 @@ def _gate() -> list[dict[str, Any]]:
 
 
 def _chain(hook: str, prio: int, rules: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """The chain at the hook of its name, with just these rules."""
-    chain = {"name": hook, "type": "filter", "hook": hook, "prio": prio, "policy": "accept"}
+    """The chain at the hook of its name, with just these rules. It is always another one, which takes the old one's
+    place with the transaction: an older runner's may be declared otherwise, and nft declares no chain anew."""
+    chain = {**_IN_TABLE, "name": hook}
     return [
-        {"add": {"chain": {**_IN_TABLE, **chain}}},
-        {"flush": {"chain": {**_IN_TABLE, "name": hook}}},
+        {"add": {"chain": chain}},  # only what is there can be deleted
+        {"flush": {"chain": chain}},
+        {"delete": {"chain": chain}},
+        {"add": {"chain": chain | {"type": "filter", "hook": hook, "prio": prio, "policy": "accept"}}},
         *({"add": {"rule": {**_IN_TABLE, "chain": hook, "expr": rule}}} for rule in rules),
     ]
 
