@@ -304,8 +304,10 @@ class _Moving:
             self.carried = self._carry(here, str(here.tombstone["generation"]), base)
         certified = "" if there.waits else self._certificates()
         self.arriving = True
-        self._arrive(self.destination, self.source, here.tombstone, certified=certified)
+        arrived = self._arrive(self.destination, self.source, here.tombstone, certified=certified)
         self.stands_still = False
+        if arrived.outcome == "incomplete":
+            self.problems.append(f"{self.destination.name}: {arrived.message}; launchpad status {self.name}")
 
     def _judge_only_one(self) -> None:
         """Refuse to go on where an operator's hand brought the tenant to both hosts."""
@@ -465,6 +467,7 @@ class _Moving:
         if isinstance(event, StepDone) and event.step == "open-traffic" and at == self.destination.name:
             self.open_at = now
         if isinstance(event, Committed) and self.arriving:
+            self.stands_still = False
             self._write()
 
 

@@ -56,6 +56,7 @@ from launchpad.runner.steps import (
     Record,
     RemoveSide,
     RestoreData,
+    Soak,
     StartSide,
     StopSide,
     Switch,
@@ -254,13 +255,29 @@ def planned_arrive(
             seal(host, release, name, given[name])
     if certified:
         certificates.keep(host, tenant, certified)
-    steps = plan_arrive(seen, release, record, site=site, adopted=adopted, identifier=journal.identifier)
+    ran = not receipt.fenced and receipt.release == release.short
+    steps: Steps = list(
+        plan_arrive(seen, release, record, site=site, adopted=adopted, identifier=journal.identifier, ran=ran)
+    )
     old = tombstone.read(host, tenant)
-    if old is None or old.slot != release.slot:
-        return list(steps), {"release": release.short}
-    # It came back: from here on the epoch alone counts, also when a purge takes the record that is above it.
-    came_back = old.but(epoch=receipt.epoch, to="", address="")
-    return [*steps, Entomb(tenant=tenant, tombstone=record_as_json(came_back))], {"release": release.short}
+    if old is not None and old.slot == release.slot:
+        # It came back: from here on the epoch alone counts, also when a purge takes the record that is above it.
+        came_back = old.but(epoch=receipt.epoch, to="", address="")
+        steps.append(Entomb(tenant=tenant, tombstone=record_as_json(came_back)))
+    if ran and release.steady_seconds:
+        steps += plan_watch(steps, release)
+    return steps, {"release": release.short}
+
+
+def plan_watch(steps: Steps, release: Release) -> Steps:
+    """Pure. What started is watched with the door open and behind the commit, last of all: it ran before, and what was
+    written here since then would be lost to the host that an undo went back to. A reboot may have stopped it."""
+    started = [step for step in steps if isinstance(step, StartSide)]
+    watches = [
+        Soak(tenant=item.tenant, slot=item.slot, release=item.release, side=item.side, seconds=release.steady_seconds)
+        for item in started
+    ]
+    return [*started, *watches]
 
 
 def plan_arrive(
@@ -271,9 +288,11 @@ def plan_arrive(
     site: str | None,
     adopted: str,
     identifier: str,
+    ran: bool = False,
 ) -> Iterator[TenantStep | MoveStep]:
     """Pure. Until the commit nobody is let in and nothing gets out, so that undoing loses nothing. Whoever comes
-    meanwhile waits at its site."""
+    meanwhile waits at its site: until it is ready when this very release ran on that data, else until that has held
+    for its steady seconds."""
     tenant, slot = release.tenant, release.slot
     old_there = [item for item in seen.containers if item.side == seen.side]
     side: slots.Side = plans.other(seen.side) if old_there else "a"
@@ -289,7 +308,7 @@ def plan_arrive(
     if record["running"]:
         yield Mute(tenant=tenant, slot=slot, side=side)
         yield StartSide(tenant=tenant, slot=slot, release=release.short, side=side)
-        yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side)
+        yield AwaitProbes(tenant=tenant, slot=slot, release=release.short, side=side, steady=not ran)
     if seen.current != f"releases/{release.short}":
         yield Switch(tenant=tenant, release=release.short)
     yield Record(

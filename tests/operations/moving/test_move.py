@@ -311,6 +311,20 @@ def test_a_destination_that_cannot_start_it_gives_it_back(place: Place) -> None:
     judge_moved(place)
 
 
+def test_a_destination_where_it_is_not_well_is_told_and_keeps_what_came_in(place: Place) -> None:
+    place.there.behaviours = dict.fromkeys(place.there.registry, "flash")
+    moved = place.move()
+    (problem,) = (text for text in moved.problems if "while it was being watched" in text)
+    assert problem.startswith("web-2: ") and "launchpad status alice" in problem
+    assert "web-2" in place.file.read_text(), "it is there, whatever it does"
+    new = f"{paths.data('alice')}/state/new"
+    place.there.write(new, b"came in since")
+    place.there.behaviours = {}
+    place.move("web-1")
+    assert place.writers() == 1
+    assert place.here.read(new) == b"came in since"
+
+
 def test_a_host_whose_promises_leave_no_room_is_not_moved_to(tmp_path: Path) -> None:
     place = a_place(tmp_path / "fleet")
     old, hosts = place.file.read_bytes(), place.workspace.root / "inventory/hosts.yaml"

@@ -10,6 +10,7 @@ import pytest
 
 from launchpad.runner import engine, paths
 from launchpad.runner.boot import boot
+from launchpad.runner.journal import Journal, outline
 from launchpad.runner.moving.plan import plan_arrive, plan_depart
 from launchpad.runner.moving.steps import Entomb
 from launchpad.runner.moving.tombstone import Tombstone, in_force, may_run
@@ -18,7 +19,7 @@ from launchpad.runner.protocol import Refused
 from launchpad.runner.steps import Commit
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import Watcher
-from tests.memory.effects import Killed
+from tests.memory.effects import Killed, moments
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body
 from tests.runner.moving.hosts import (
@@ -240,3 +241,70 @@ def test_nobody_is_let_in_or_out_before_an_arrival_is_committed() -> None:
     assert names.index("Commit") < names.index("OpenTraffic") < names.index("Unmute")
     assert names.index("AdoptData") < names.index("StartSide")
     assert names.index("PlaceCertificates") < names.index("PutSite") < names.index("StartSide")
+
+
+# --- what ran before is let in as soon as it is ready -----------------------------------------------------------------
+
+
+def behind_the_door(host: MemoryHost, identifier: str = "arrive-000001") -> float:
+    """For how many seconds of its own it was awaited with the door closed."""
+    done = [item for item in Journal(host, identifier).events() if item["event"] == "step-done"]
+    return float(next(item["seconds"] for item in done if item["step"] == "await-probes"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "at_once"),
+    [({}, True), ({"release": "0123456789ab"}, False), ({"fenced": True, "generation": ""}, False)],
+    ids=["the very release", "another one of the version", "out of a backup"],
+)
+def test_only_what_ran_there_is_let_in_as_soon_as_it_is_ready(changes: dict[str, Any], at_once: bool) -> None:
+    _, receipt = departed()
+    host = a_host()
+    put_generation(host, receipt)
+    begun = host.elapsed()
+    assert run(host, arriving(receipt | changes)) == "done" and running(host)
+    steady = MADE[0].steady_seconds
+    assert (behind_the_door(host) < steady) is at_once
+    assert host.elapsed() - begun >= 1 + steady, "nobody saw that it was steady"
+
+
+def test_who_is_not_well_once_let_in_stays_with_what_came_in() -> None:
+    _, receipt = departed()
+    host = a_host()
+    host.behaviours = dict.fromkeys(host.registry, "flash")
+    put_generation(host, receipt)
+    assert run(host, arriving(receipt)) == "incomplete"
+    outcome = Journal(host, "arrive-000001").outcome() or {}
+    assert "exited with 1, while it was being watched" in outcome["message"]
+    assert host.has_data(paths.data("alice")) and look(host)["record"]["epoch"] == receipt["epoch"]
+    assert run(host, arriving(receipt, "arrive-000002")) == "unchanged", "it was taken in twice"
+
+
+def test_a_reboot_while_it_is_watched_is_no_death_of_the_app() -> None:
+    _, receipt = departed()
+    first = a_host()
+    put_generation(first, receipt)
+    points = moments(first, lambda: run(first, arriving(receipt)))
+    opened = next(point.call for point in points if point.name == "open_traffic")
+    behind = [point for point in points if point.call > opened and point.mode == "after"]
+    assert len(behind) > 5
+    for point in (item for item in behind if not item.known):
+        host = point.host()
+        host.reboot()
+        boot(host)
+        assert (Journal(host, "arrive-000001").outcome() or {})["outcome"] == "done", str(point)
+        assert running(host), str(point)
+
+
+def test_the_watching_comes_last_so_that_nothing_is_left_out_for_it() -> None:
+    home, receipt = departed()
+    host = a_host()
+    put_generation(host, receipt)
+    run(host, arriving(receipt))
+    back = {"kind": "depart", "tenant": "alice", "to": "web-1", "address": "192.0.2.1", "above": 2}
+    run(host, asked("depart-000002", back | {"replaces": MADE[0].short}))
+    returned = look(host)["tombstone"]
+    put_generation(home, returned)
+    assert run(home, arriving(returned, "arrive-000002", **{"from": "web-2"})) == "done"
+    names = [step["step"] for step in outline(Journal(home, "arrive-000002").plan())]
+    assert names[-3:] == ["entomb", "start-side", "soak"] and names.index("commit") < names.index("entomb")
