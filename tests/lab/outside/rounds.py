@@ -25,7 +25,7 @@ from labkit.errors import LabError
 
 from tests.lab.disasters import STORAGE, open_operations
 from tests.lab.pair import Pair
-from tests.lab.world import write
+from tests.lab.world import Done, write
 
 Wish = Literal["deploy", "upgrade", "rollback", "restart", "stop", "snapshot", "restore", "backup", "move", "prune"]
 Victim = Literal["client", "runner", "dockerd", "containerd", "caddy", "app", "guest", "disk", "network"]
@@ -37,6 +37,8 @@ ELSEWHERE_SHARE = 0.25
 END_SECONDS = 240.0
 """So long a command that nothing strikes any more may take, and a host to settle what was open."""
 SERVED_SECONDS = 120.0
+SEEN_SECONDS = 90.0
+"""The watch looks at its host each minute, and every 15 s while it has found anything; `status` shows its last look."""
 OLD, NEW = "1.1.0", "2.0.0"
 """What tenants run: 2.0.0 migrates the data in place, and 1.1.0 refuses it then."""
 
@@ -367,7 +369,9 @@ class Arena:
                 wrong.left += [f"{host}: {name}/{item}" for item in entries - KNOWN]
             sites = {item.removesuffix(".caddy") for item in _lines(guest, f"ls {STORAGE}/caddy/sites")}
             wrong.left += [f"{host}: site of {item}" for item in sites - homes]
-        said = self.pair.world.launchpad("--json", "status", "--check", check=False, timeout=END_SECONDS)
+        end = time.monotonic() + SEEN_SECONDS
+        while (said := self._checked()).code and time.monotonic() < end:
+            time.sleep(2)
         if said.code:
             told = said.json_document if said.out.strip().startswith("{") else {}
             shown = [
@@ -381,6 +385,9 @@ class Arena:
                 if "message" in item or item["problems"] or item["findings"]
             ]
             wrong.left.append(f"status --check exits {said.code}: {[*shown, *hosts]} {said.err[-300:]}")
+
+    def _checked(self) -> Done:
+        return self.pair.world.launchpad("--json", "status", "--check", check=False, timeout=END_SECONDS)
 
     @staticmethod
     def _doubled(names: list[str]) -> list[str]:

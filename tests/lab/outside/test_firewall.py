@@ -108,7 +108,9 @@ class Scene:
         else:
             self.sh(f"rm -f {COMPARING}")
         self.sh(
-            f"systemctl daemon-reload; systemctl stop {WATCH}; rm -f {ACCOUNT}; systemctl start {WATCH}", check=True
+            "systemctl daemon-reload; systemctl start launchpad-firewall;"
+            f"systemctl stop {WATCH}; rm -f {ACCOUNT}; systemctl start {WATCH}",
+            check=True,
         )
         ready = f'"owned": {str(mode == "owned").lower()}'
         until(lambda: ready in self.sh(f"cat {ACCOUNT}") and self.whole(), f"the watch has the firewall, {mode}")
