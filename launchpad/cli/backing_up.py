@@ -119,7 +119,7 @@ def drill(
     The clone reaches nothing and has made-up secrets; what runs is not touched. `launchpad status` shows when a backup
     was last proven.
     """
-    from launchpad.operations.backups.backups import drill
+    from launchpad.operations.backups.fetch import drill
 
     workspace = Session.of(ctx).workspace
     each(ctx, tenants, lambda name, on_event: drill(workspace, name, at=at, on_event=on_event), everyone=everyone)

@@ -56,7 +56,7 @@ def fetch_backup(
 ) -> None:
     """Bring a backup back to TENANT's host, as a generation beside its data. What runs is not touched."""
     from launchpad.cli.running import carry_out
-    from launchpad.operations.backups.backups import fetch
+    from launchpad.operations.backups.fetch import fetch
 
     session = Session.of(ctx)
     carry_out(session, lambda on_event: fetch(session.workspace, tenant, at=at, on_event=on_event))

@@ -152,7 +152,7 @@ def restore(
     if to:
         source, tenant = tenant, to
     if not generation:
-        from launchpad.operations.backups.backups import choose, fetch
+        from launchpad.operations.backups.fetch import choose, fetch
 
         with errors_as_lines(session):
             chosen = choose(session.workspace, tenant, at=at, source=source)

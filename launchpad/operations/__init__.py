@@ -3,7 +3,7 @@
 requests     what every verb uses: scope and observing (which tenants and hosts, and how they stand), render,
              identifiers, confirmation, reaching (connections), following, outcome, history, again (a repeated command)
 dns          provider and hetzner (who keeps the records), resolver and address (where names lead), point, astray
-backups      backup, backups (list and verify), download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
+backups      backup, backups (list, verify), fetch, download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
              backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic
 hosts        provision, bootstrap, install_runner, trust, prune, operators, exposed; host_settings, judged, confirming
 tenants      deploy, start, stop, restart, retire, open_tenant, remove_tenant, renumber, show_secret; plan_fleet, apply;

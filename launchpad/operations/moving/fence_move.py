@@ -13,7 +13,8 @@ from launchpad.errors import HostError, StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.backups.backup_keys import targets_of
-from launchpad.operations.backups.backups import fetch, newest_of_absent
+from launchpad.operations.backups.backups import newest_of_absent
+from launchpad.operations.backups.fetch import fetch
 from launchpad.operations.dns.address import ip_of
 from launchpad.operations.generations.restore import plan_restore, restore
 from launchpad.operations.moving.move import Move, judge_proof, write_host

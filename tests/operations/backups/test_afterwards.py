@@ -21,8 +21,9 @@ from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_keys import opened
 from launchpad.operations.backups.backup_workspace import FILE, NAME, Saved, back_up_workspace
-from launchpad.operations.backups.backups import backups, drill, fetch, show
+from launchpad.operations.backups.backups import backups, show
 from launchpad.operations.backups.download import download
+from launchpad.operations.backups.fetch import drill, fetch
 from launchpad.operations.backups.local_restic import Progress
 from launchpad.operations.backups.repositories import How
 from launchpad.operations.backups.rewrap import rewrap

@@ -16,7 +16,8 @@ from launchpad.fleet.words.names import SecretName, TargetName
 from launchpad.fleet.words.secret import Secret
 from launchpad.journal.begun import BegunFolder
 from launchpad.operations.backups.backup import BackedUp, backup, backup_all
-from launchpad.operations.backups.backups import backups, drill, fetch, todays_part, verify
+from launchpad.operations.backups.backups import backups, todays_part, verify
+from launchpad.operations.backups.fetch import drill, fetch
 from launchpad.operations.backups.targets import try_target
 from launchpad.operations.requests.again import reported
 from launchpad.operations.requests.outcome import OperationFailed, Outcome

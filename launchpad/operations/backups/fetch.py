@@ -1,0 +1,87 @@
+"""fetch and drill: a backup comes back to its tenant's host as a generation, or is booted on a clone to prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from launchpad.errors import StateError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.target import Target
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.words.names import TenantName
+from launchpad.fleet.words.secret import Secret
+from launchpad.operations.backups.backup_keys import as_sent, missing_key, targets_of, with_key
+from launchpad.operations.backups.backups import Backup, asked, chosen, judge_at
+from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.following import Submission
+from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+
+def choose(workspace: Workspace, name: str, *, at: str = "", source: str = "") -> Backup:
+    """The backup that `fetch` would bring; nothing is brought. StateError when there is none."""
+    judge_at(at)
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    return _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)[0]
+
+
+def fetch(workspace: Workspace, name: str, *, at: str = "", source: str = "", on_event: OnEvent = ignore) -> Outcome:
+    """Bring a backup back to the tenant's host as a generation, whose id is the outcome's; its live data stays as it
+    is. `at` is a backup's id (the first 8 digits do) or a time: the newest one until then, or of all when empty. With
+    `source` it is another tenant's backup, of the same app and version, from a target over the network. StateError
+    when there is none."""
+    return _bring(workspace, name, at=at, source=source, kind="fetch", on_event=on_event)
+
+
+def drill(workspace: Workspace, name: str, *, at: str = "", on_event: OnEvent = ignore) -> Outcome:
+    """Prove a backup: fetch it, boot it on a clone that reaches nothing, wait until it is ready and stays so, and
+    destroy it. `at` as for `fetch`. OperationFailed when it does not come up."""
+    return _bring(workspace, name, at=at, kind="drill", on_event=on_event)
+
+
+def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnEvent, source: str = "") -> Outcome:
+    judge_at(at)
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    host = fleet.host(tenant.host)
+    wanted, key = _choice(workspace, tenant, _targets(fleet, tenant, source), at=at, source=source)
+    target = fleet.target(wanted.target)
+    operation: dict[str, Any] = {"kind": kind, "tenant": str(tenant.name), "targets": as_sent([target])}
+    operation |= {"snapshot": wanted.id} | ({"source": source} if source else {})
+    wish = Wish(kind=kind, tenant=str(tenant.name), words={"at": at, "source": source})
+    submission = Submission(operation=operation, secrets=lambda: with_key(key))
+    return submit_once(workspace, host, wish, submission, on_event=on_event)
+
+
+def _choice(
+    workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, at: str, source: str
+) -> tuple[Backup, Secret | None]:
+    """The backup that is meant, and the key to it where the host lacks it."""
+    with hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
+        key = missing_key(workspace, runner, tenant, targets, source=source)
+        here = not source and runner.ask("backups", {"tenant": str(tenant.name)})["key"]
+    if key is None and not here:
+        whose = source or tenant.name
+        raise StateError(f"{whose}: no target has a backup of it", hint=f"launchpad backup {whose}")
+    return chosen(asked(workspace, tenant, targets, key=key, source=source), at), key
+
+
+def _targets(fleet: Fleet, tenant: Tenant, source: str) -> tuple[Target, ...]:
+    """Where to look: with `source` at its own targets, or the tenant's when the inventory has it no more, but for
+    folders on hosts, where its own uid alone reads it."""
+    if not source:
+        return targets_of(fleet, tenant)
+    if source == tenant.name:
+        raise StateError(f"{source} is that very tenant", hint=f"launchpad restore {source} --at ID")
+    targets = targets_of(fleet, fleet.tenants.get(TenantName(source), tenant))
+    remote = tuple(target for target in targets if target.kind != "local")
+    if not remote:
+        raise StateError(
+            f"{source}: its backups lie in a folder on a host, where its own uid alone reads them",
+            hint="give its tier a target over the network, and back it up there",
+        )
+    return remote
