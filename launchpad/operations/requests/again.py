@@ -64,14 +64,17 @@ def find(workspace: Workspace, wish: Wish, *, identifier: str = "", on_event: On
         return None if wish.kind in REPEATABLE else _named(workspace, wish, host, identifier, begun)
     mine = [item for item in begun if (item.kind, item.tenant, item.words) == (wish.kind, wish.tenant, wish.words)]
     mine = [item for item in mine if wish.tenant or item.host == host.name]
-    for item in mine[:1]:
+    for item in mine:  # a client that was killed before its host heard of it has left a note too
         where = fleet.hosts.get(HostName(item.host), host)
         entries = read_journal(workspace, where, tenants=[wish.tenant] if wish.tenant else ())
         entry = next((one for one in entries if one.id == item.id), None)
-        if entry is not None and (not entry.outcome or _counts(workspace, item, entries)):
+        if entry is None:
+            continue
+        if not entry.outcome or _counts(workspace, item, entries):
             return Found(host=where, entry=entry)
-        if entry is not None and entry.outcome not in GOOD:
+        if entry.outcome not in GOOD:
             _tell(Found(host=where, entry=entry), on_event)
+        break
     for item in mine:
         _forget(workspace, item.id)
     return None

@@ -88,6 +88,17 @@ def test_a_rollback_whose_client_was_killed_is_not_done_twice(
     assert typed(workspace).version == "1.0.0", "a second rollback, meant as one"
 
 
+def test_a_newer_note_that_no_host_heard_of_hides_no_operation(fleet: MemoryFleet, workspace: Workspace) -> None:
+    """Of a client that was killed before it asked; a first provision leaves one each time it is typed."""
+    with pytest.raises(Killed):
+        typed(workspace, on_event=killed_at(OperationStarted))
+    assert workspace.begun is not None
+    (noted,) = workspace.begun.all()
+    workspace.begun.note(replace(noted, id="0zzzzzzzz-zzzzz", at=noted.at + 1))
+    found = find(workspace, WISH)
+    assert found is not None and found.entry.id == noted.id
+
+
 def test_one_that_still_goes_on_is_followed_to_its_end(fleet: MemoryFleet, workspace: Workspace) -> None:
     fleet.hosts["web-1"].stuck.add("alice")
     what = plan_rollback(workspace, "alice", Back())
