@@ -20,7 +20,7 @@ from tests.tally import tallied
 AGE = "age -d -i /root/identity"
 STATE = (
     "find /etc/launchpad /var/lib/launchpad /srv/launchpad/tenants -type f ! -name '*.sqlite*' ! -name 'watch.*' "
-    "-printf '%p %T@ %s\\n' | sort"
+    "! -name storage.btrfs -printf '%p %T@ %s\\n' | sort"  # the disk of all tenants is written whenever they write
 )
 
 
@@ -108,7 +108,8 @@ def test_the_kit_enters_every_host(place: Place, request: pytest.FixtureRequest)
         holds("status says that the kit was never tested", "the emergency kit was never tested" in never, never)
         tried = here(world, stranger, "kit", "test", str(place.kit), stdin=f"{PASSPHRASE}\n", check=False)
         holds("kit test finds everything open", tried.code == 0 and "opens everything" in tried.out, tried)
-        holds("kit test changes nothing", host.exec(["sh", "-c", STATE]).stdout == before)
+        differs = sorted(set(before.splitlines()) ^ set(host.exec(["sh", "-c", STATE]).stdout.splitlines()))
+        holds("kit test changes nothing", not differs, differs)
         said = world.launchpad("status", check=False).err
         holds("status says when that was", "the emergency kit was tested" in said, said)
         stranger.launchpad("stop", "alice")
