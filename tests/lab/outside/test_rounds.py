@@ -19,7 +19,10 @@ SEED = os.environ.get("LAUNCHPAD_SEED", "20260901")
 KEPT: dict[str, str] = {
     "20261131-20": "the judge did not wait for the watch's next look: dockerd was back, the last look was not",
     "20261131-53": "the same of the network and the name server that answers through it",
+    "20261131-66": "the same of dockerd and of Caddy",
+    "20261131-86": "the same after a guest without power and a cut network",
     "20261132-36": "the same of dockerd, after three strikes",
+    "20261132-93": "the same of Caddy, after containerd, dockerd and a cut network",
 }
 """Rounds that failed once, by their seeds, and what they found."""
 
