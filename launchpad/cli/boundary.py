@@ -77,7 +77,8 @@ def _as_usage(error: Exception, arguments: Sequence[str]) -> LaunchpadError:
 def _report(error: LaunchpadError, arguments: Sequence[str]) -> int:
     from launchpad.cli.output import Output
 
-    output = Output(json="--json" in arguments, color="--no-color" not in arguments and not os.environ.get("NO_COLOR"))
+    plain = "--no-color" in arguments or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    output = Output(json="--json" in arguments, color=not plain)
     output.error(error)
     return error.exit_code
 

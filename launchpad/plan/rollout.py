@@ -22,6 +22,8 @@ Verdict = Literal["open", "pass", "fail", "inconclusive"]
 FORTH, BACK = "u", "r"
 """In the ids of a rollout's operations: an upgrade, a rollback."""
 WENT_WELL = frozenset({"done", "incomplete", "unchanged"})
+ATTEMPTS = "0123456789abcdefghijklmnopqrstuvwxyz"
+"""An attempt's number as one character of an id, which has room for no more; the last stands for all later ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +146,12 @@ def _wave(ring: Ring, settings: Settings, members: Iterable[Candidate]) -> Wave:
 
 def operation_id(rollout: str, tenant: str, way: str, attempt: int = 1) -> str:
     """The id that a tenant's operation has in a rollout: whoever goes on with it comes back to the same one."""
-    return f"{rollout}-{way}{min(attempt, 9)}-{digest_of(tenant.encode())[7:19]}"
+    return f"{rollout}-{way}{ATTEMPTS[min(attempt, len(ATTEMPTS) - 1)]}-{digest_of(tenant.encode())[7:19]}"
+
+
+def attempt_of(rollout: str, operation: str) -> int:
+    """Which attempt of its way the rollout's operation is; the first is 1."""
+    return ATTEMPTS.index(operation.removeprefix(f"{rollout}-")[1])
 
 
 def way_of(rollout: str, operation: str) -> str:

@@ -8,6 +8,7 @@ an unknown one is refused: nobody is asked.
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -49,8 +50,7 @@ def way_to(endpoint: Endpoint) -> Way:
         return Way(address, port, tuple(words))
     if command != "none":
         known = {"%h": address, "%n": endpoint.address, "%p": str(port), "%r": endpoint.user, "%%": "%"}
-        for token, value in known.items():
-            command = command.replace(token, value)
+        command = re.sub("%[hnpr%]", lambda token: known[token[0]], command)
         return Way(address, port, ("/bin/sh", "-c", f"exec {command}"))
     return Way(address, port)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,25 @@ def test_no_colour_off_a_terminal(terminal: Terminal) -> None:
     assert all("\x1b" not in one.out + one.err for one in printed)
 
 
+PLAIN = [({"NO_COLOR": "1"}, ()), ({}, ("--no-color",)), ({"TERM": "dumb"}, ())]
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(("variables", "options"), PLAIN)
+def test_no_colour_in_an_error_either(terminal: Terminal, variables: dict[str, str], options: tuple[str, ...]) -> None:
+    parent, child = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", **variables}
+    command = [sys.executable, "-c", "from launchpad.cli import main; main()", "tenant", "show", "nobody", *options]
+    done = subprocess.run(
+        command, stdout=child, stderr=child, stdin=subprocess.DEVNULL, env=environment, check=False, cwd=terminal.root
+    )
+    os.close(child)
+    printed = os.read(parent, 65536)
+    os.close(parent)
+    assert done.returncode == 3 and b"error:" in printed
+    assert b"\x1b" not in printed
+
+
 @pytest.mark.programs
 @pytest.mark.parametrize(
     ("variables", "options", "coloured"),
@@ -148,8 +168,6 @@ def test_no_colour_off_a_terminal(terminal: Terminal) -> None:
 def test_colour_on_a_terminal(
     terminal: Terminal, words: tuple[str, ...], variables: dict[str, str], options: tuple[str, ...], coloured: bool
 ) -> None:
-    import pty
-
     parent, child = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", **variables}
     command = [sys.executable, "-c", "from launchpad.cli import main; main()", *words, *options]

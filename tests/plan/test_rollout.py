@@ -21,6 +21,7 @@ from launchpad.plan.rollout import (
     HostSaid,
     MemberState,
     Operation,
+    attempt_of,
     judgement,
     newest_intent,
     operation_id,
@@ -107,6 +108,9 @@ def test_ids_of_its_operations_are_ids_and_tell_the_way() -> None:
     assert IDENTIFIER.fullmatch(operation_id(longest, "alice", FORTH))
     ids = {operation_id(ID, name, way, attempt) for name in ("a", "b") for way in (FORTH, BACK) for attempt in (1, 2)}
     assert len(ids) == 8
+    later = [operation_id(longest, "alice", BACK, attempt) for attempt in range(1, 31)]
+    assert len(set(later)) == 30 and all(map(IDENTIFIER.fullmatch, later))
+    assert [attempt_of(longest, identifier) for identifier in later] == list(range(1, 31))
     assert way_of(ID, operation_id(ID, "alice", BACK)) == BACK
     assert way_of("0mhcq2k3a-other", operation_id(ID, "alice", BACK)) == ""
 

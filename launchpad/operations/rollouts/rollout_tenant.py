@@ -18,7 +18,7 @@ from launchpad.operations.rollouts.rollouts import intent_of, operations_of
 from launchpad.operations.tenants.written_version import written_at_commit
 from launchpad.operations.versions.rollback import Back, plan_rollback, rollback
 from launchpad.operations.versions.upgrade import Target, plan_upgrade, upgrade
-from launchpad.plan.rollout import BACK, FORTH, WENT_WELL, MemberState, Operation, operation_id, way_of
+from launchpad.plan.rollout import BACK, FORTH, WENT_WELL, MemberState, Operation, attempt_of, operation_id, way_of
 from launchpad.runner.protocol import Intent, Member, Rollout
 from launchpad.workspace import Workspace
 
@@ -116,7 +116,7 @@ def _back(wards: Wards, member: Member, state: MemberState) -> MemberState:
             return state
     begun = _begun(wards, member, BACK)
     if begun is not None and begun.outcome and begun.outcome not in WENT_WELL:
-        attempt = int(begun.id.removeprefix(f"{wards.rollout.id}-{BACK}")[:1]) + 1
+        attempt = attempt_of(wards.rollout.id, begun.id) + 1
         begun = None
     else:
         attempt = 1

@@ -64,6 +64,7 @@ from launchpad.runner.steps import (
     TenantStep,
     Unmute,
 )
+from launchpad.runner.upgrade import check_images
 
 WHY = "move"
 LATEST_EPOCH = 1 << 53
@@ -82,6 +83,7 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
     if seen.serving:
         raise Refused(f"{release.tenant} runs here already", kind="state", hint="launchpad status")
     check_memory(host, release, hint="make room, or take another host", what="it")
+    check_images(host, seen, release)
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
         message = f"{release.tenant}: its data may take {release.disk_mb} MB, and {room} MB are free"

@@ -69,7 +69,7 @@ TYPES = {
 OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision", "rehearse-here"})
 """What may still be asked of a host that the tenant left."""
 MOST_SOAK_SECONDS = 3600
-CLONING = frozenset({"upgrade", "import", "rehearse", "rehearse-here"})
+CLONING = frozenset({"upgrade", "import", "rehearse", "rehearse-here", "drill"})
 ROOM, ROOM_SECONDS = "room", 120
 """The lock under which one of these at a time judges whether the host has room for it, until its operation is on disk
 and counts: two that begin at the same instant never take the same memory or CPUs. Taken after the tenant's."""

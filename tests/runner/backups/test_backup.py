@@ -18,7 +18,7 @@ from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.backups import backups
-from launchpad.runner.verbs.submit import submit
+from launchpad.runner.verbs.submit import ROOM, submit
 from launchpad.runner.verbs.target import target
 from tests.memory.data import File
 from tests.memory.effects import Killed
@@ -380,6 +380,12 @@ def test_a_fetch_that_dies_anywhere_leaves_a_whole_generation_or_none(deployed: 
 def drill(identifier: str, snapshot: str) -> dict[str, Any]:
     operation = {"kind": "drill", "tenant": "alice", "targets": [DISK], "snapshot": snapshot}
     return {"id": identifier, "operation": operation, "secrets": {}, "follow": False}
+
+
+def test_a_drill_does_not_count_on_memory_that_another_counts_on_just_now(host: MemoryHost) -> None:
+    run(host, body())
+    with host.lock(ROOM, {"operation": "operation-other"}), pytest.raises(Refused, match="room on this host"):
+        run(host, drill("drill-0000001", first_of(host)))
 
 
 def test_a_drill_boots_the_backup_and_leaves_nothing_but_the_proof(host: MemoryHost) -> None:

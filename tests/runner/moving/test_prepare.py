@@ -48,6 +48,14 @@ def test_requests_wait_there_and_nothing_else_of_it_is_there() -> None:
     assert not [path for path in host.files if path.endswith(".cred")]
 
 
+def test_an_image_made_for_another_machine_is_refused_before_anything_stops() -> None:
+    host = a_host()
+    host.foreign |= {service.image for service in MADE[0].services}
+    with pytest.raises(Refused, match="is made for arm64, and this host is another machine"):
+        run(host, preparing())
+    assert not host.files.get(SITE) and not host.stored
+
+
 def test_the_same_again_changes_nothing() -> None:
     host = prepared()
     before, reloads = dict(host.files), host.reloads
