@@ -22,7 +22,7 @@ from launchpad.runner import generations, paths, slots
 from launchpad.runner.cell import network, read_release
 from launchpad.runner.generations import Generation
 from launchpad.runner.host import Container, Failed, Host
-from launchpad.runner.protocol import Release, digest_of
+from launchpad.runner.protocol import Refused, Release, digest_of
 from launchpad.runner.steps import (
     AwaitIdle,
     AwaitProbes,
@@ -152,9 +152,12 @@ class Seen:
 
 
 def read_record(host: Host, tenant: str) -> dict[str, Any] | None:
-    """The tenant's record; None when it was never deployed here."""
+    """The tenant's record; None when it was never deployed here. Failed when it was damaged."""
     data = host.read(paths.record(tenant))
-    return None if data is None else dict(json.loads(data))
+    try:
+        return None if data is None else dict(json.loads(data))
+    except (ValueError, TypeError) as error:
+        raise Failed(f"{paths.record(tenant)} cannot be read: {error}") from error
 
 
 def see(host: Host, tenant: str, wanted: Release | None = None) -> Seen:
@@ -433,6 +436,13 @@ def _ground(seen: Seen, release: Release) -> Iterator[TenantStep]:
         yield PlaceRelease(tenant=tenant, release=release.short)
     if not seen.data or (seen.record or {}).get("disk_mb") != release.disk_mb or _new_volumes(seen, release):
         yield MakeData(tenant=tenant, slot=slot, volumes=release.volumes, disk_mb=release.disk_mb)
+    if seen.network and seen.started is not None and seen.started.egress != release.egress:
+        raise Refused(
+            f"{tenant}: its app's egress changes from {seen.started.egress} to {release.egress}, which only another "
+            "network enforces",
+            kind="state",
+            hint=f"launchpad retire {tenant}; launchpad deploy {tenant}: its data stays, visitors wait for both",
+        )
     if not seen.network:
         yield MakeNetwork(tenant=tenant, slot=slot, internal=release.egress == "none")
     for image in sorted({service.image for service in release.services} - seen.images):

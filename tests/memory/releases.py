@@ -23,6 +23,7 @@ def release(
     app: str = "beacon:1",
     strategy: Literal["swap", "beside"] = "swap",
     domains: tuple[str, ...] = ("alice.example.com",),
+    egress: Literal["open", "none"] = "open",
 ) -> tuple[Release, dict[str, str]]:
     """A release of two services with a volume, a secret and a site, and its files. `app` is a name and a version."""
     services = tuple(
@@ -44,7 +45,7 @@ def release(
         domains=domains,
         volumes=("state",),
         disk_mb=64,
-        egress="open",
+        egress=egress,
         secrets={"BEACON_TOKEN": 1},
         probes=(Probe(kind="process"), Probe(kind="ready", service="web", port=8080, path="/startupz")),
         actions=(Action(name="quiet", service="web", argv=("quiet",)),),

@@ -14,6 +14,7 @@ from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.history import history
 from launchpad.runner.verbs.submit import submit
+from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
 
@@ -55,6 +56,27 @@ def test_the_second_deploy_changes_nothing(host: MemoryHost) -> None:
     assert state(host) == before
     assert {box.started_at for box in host.boxes.values()} == starts
     assert host.reloads == reloads
+
+
+def test_another_egress_is_refused_before_anything_stops_and_done_after_a_retire(host: MemoryHost) -> None:
+    """The network is what keeps a tenant from the Internet, and Docker changes none."""
+    assert deploy(host, "operation-000001", FIRST) == "done"
+    starts = {box.started_at for box in host.boxes.values()}
+    closed = release(egress="none")
+    with pytest.raises(Refused, match="egress changes from open to none") as refused:
+        deploy(host, "operation-000002", closed)
+    assert refused.value.hint.startswith("launchpad retire alice; launchpad deploy alice")
+    assert {box.started_at for box in host.boxes.values()} == starts
+    retire = {"kind": "retire", "tenant": "alice", "purge": False}
+    assert run(host, {"id": "operation-000003", "operation": retire, "follow": False}) == "done"
+    assert deploy(host, "operation-000004", closed) == "done"
+    assert host.networks["lp-alice"][-1] is True
+
+
+def test_a_damaged_record_is_named_to_its_neighbours(host: MemoryHost) -> None:
+    host.files[paths.record("bob")] = File(b"{torn")
+    with pytest.raises(Refused, match=r"bob/tenant\.json cannot be read"):
+        deploy(host, "operation-000001", FIRST)
 
 
 def test_a_changed_release_reloads_nothing_and_keeps_the_neighbour_running(host: MemoryHost) -> None:

@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from hashlib import sha256
 from typing import Any
 
@@ -131,10 +131,21 @@ def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
         record = _record(host, wanted)
         _keep(host, record, caller, awaited_by=wanted.awaited_by)
     except Exception:
-        host.remove(paths.tenant(tenant) if fresh else folder)
+        host.remove(folder)
+        if fresh and not wanted.awaited_by:  # whoever waits for it takes the rest away
+            _leave(host, tenant, caller)
         raise
     host.remove(folder)
     return {"generation": record_as_json(record)} | unpacked
+
+
+def _leave(host: Host, tenant: str, caller: Caller) -> None:
+    """Remove the folder that was made for what did not come, unless an operation makes a tenant of it meanwhile."""
+    owner = {"who": caller.operator, "kind": "receive", "operation": "", "since": host.now()}
+    with suppress(Busy), host.lock(f"tenant-{tenant}", owner):
+        there = set(host.names(paths.tenant(tenant)))
+        if there <= {"generations"} and not generations.kept(host, tenant):
+            host.remove(paths.tenant(tenant))
 
 
 def _unpacked(host: Host, asked: Confined, incoming: Iterable[bytes]) -> dict[str, Any]:

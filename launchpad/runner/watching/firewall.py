@@ -228,7 +228,7 @@ class Firewall(Check):
     def _see_to_gate(self) -> Iterator[Finding]:
         gate = self._filter.gate()
         if not gate.whole:
-            self._filter.rebuild_gate(self._gate)
+            self._filter.rebuild_gate(self._gate if self._gate.whole else gate)
             if self._gate.whole or (self.host.names(paths.TENANTS) and not booting.is_going_on(self.host)):
                 self.note(f"{self.blamed(GATE)} changed the traffic gate; the watch built it anew")
             gate = self._filter.gate()

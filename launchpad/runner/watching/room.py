@@ -36,7 +36,10 @@ class Room(Check):
         except Failed:
             memory = {}  # Docker is down, which others find
         for tenant in filter(is_tenant_name, self.host.names(paths.TENANTS)):
-            record = read_record(self.host, tenant)
+            try:
+                record = read_record(self.host, tenant)
+            except Failed:
+                continue  # the others' room is looked at all the same
             if record is None or not self.host.has_data(paths.data(tenant)):
                 continue
             used, quota = self.host.quota(paths.data(tenant))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from copy import deepcopy
 from typing import Any
 
@@ -192,6 +193,29 @@ def test_what_breaks_off_counts_as_nothing() -> None:
         with pytest.raises(Refused):
             received(host, lines)
         assert host.names(paths.TENANTS) == [], name
+
+
+@pytest.mark.parametrize("ends", ["deploys", "is still at it"])
+def test_a_tenant_that_an_operation_makes_meanwhile_stays(ends: str) -> None:
+    """Somebody deploys her while her data comes, which breaks off then."""
+    host = a_host()
+    made = release()
+    host.registry |= {service.image for service in made[0].services}
+
+    def deploys() -> Iterator[bytes]:
+        list(submit(host, deploy_body("prepare-000001", made), Caller("ann")))
+        engine.carry_out(host, "prepare-000001")
+        yield b"cut"
+
+    def is_at_it() -> Iterator[bytes]:
+        host.write(f"{paths.releases('alice')}/first", b"", mode=0o600)
+        held.enter_context(host.lock("tenant-alice", {}))
+        yield b"cut"
+
+    with ExitStack() as held, pytest.raises(Refused):
+        received(host, deploys() if ends == "deploys" else is_at_it())
+    assert host.names(paths.releases("alice"))
+    assert not host.has_data(paths.received("alice"))
 
 
 def kill_points() -> Iterator[tuple[int, str]]:

@@ -231,6 +231,18 @@ def test_after_a_flush_the_gate_lets_in_who_serves_and_nobody_else() -> None:
     assert any("changed the traffic gate" in line and "process 4321" in line for line in watched.noted())
 
 
+def test_a_gate_that_was_damaged_before_the_watch_began_keeps_who_passes_and_who_is_mute() -> None:
+    """Above all of an operation, which opens and mutes by itself: nothing else tells the watch who that is."""
+    watched = Watched()
+    reopened(watched.host)
+    watched.host.muted = {slots.address(7, 0, "b")}
+    watched.filter.whole = False
+    watched.check = Firewall(watched.host, Account(watched.host, ()))
+    watched.look()
+    assert watched.filter.whole
+    assert (watched.host.opened, watched.host.muted) == (A_SIDE, {slots.address(7, 0, "b")})
+
+
 @pytest.mark.parametrize(
     ("record", "opened"),
     [({}, A_SIDE), ({"running": False}, set()), ({"retired": True}, set())],

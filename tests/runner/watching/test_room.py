@@ -11,6 +11,7 @@ from launchpad.runner.account import Account
 from launchpad.runner.verbs.names import names
 from launchpad.runner.verbs.usage import usage
 from launchpad.runner.watching.room import Room
+from tests.memory.data import File
 from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of
 
 MB = 1 << 20
@@ -32,6 +33,13 @@ def test_a_full_quota_is_a_finding(used: int, words: str) -> None:
     found = look(host).found  # type: ignore[attr-defined]
     assert [item.tenant for item in found] == (["alice"] if words else [])
     assert all(words in item.message for item in found)
+
+
+def test_a_damaged_record_hides_no_neighbours_room() -> None:
+    host = deployed()
+    host.quotas[paths.data("alice")] = 256 * MB, 256 * MB
+    host.files[paths.record("aaron")] = File(b"{torn")
+    assert [item.tenant for item in look(host).found] == ["alice"]  # type: ignore[attr-defined]
 
 
 def test_a_small_quota_is_full_before_its_last_pages() -> None:
