@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from launchpad.runner import booting, cell, engine, paths, plan, reviving, slots
 from launchpad.runner.host import Busy, Failed, Host
-from launchpad.runner.journal import open_journals
+from launchpad.runner.journal import open_journals, subject
 from launchpad.runner.moving import tombstone
 from launchpad.runner.protocol import Release
 
@@ -98,14 +98,23 @@ def _start_all(host: Host, names: Sequence[str]) -> list[str]:
 
 
 def start(host: Host, name: str, *, who: str) -> Starting | None:
-    """Start the tenant as its record says; None when it is not to run. Busy when an operation holds it."""
+    """Start the tenant as its record says; None when it is not to run. Busy when an operation holds it, or is open: one
+    that cannot be undone yet may have left a newer release's data, and one that has not begun saw the tenant down."""
     with host.lock(f"tenant-{name}", {"who": who, "kind": who, "since": host.now()}):
+        _refuse_while_open(host, f"tenant-{name}")
         record = plan.read_record(host, name)
         if record is None or not record["running"] or record["retired"] or not tombstone.may_run(host, record):
             return None
         side = record["side"]
         cell.start(host, tenant=name, short=record["started"], side=side)
         return Starting(cell.read_release(host, name, record["release"]), side, host.elapsed())
+
+
+def _refuse_while_open(host: Host, name: str) -> None:
+    for journal in open_journals(host):
+        asked = journal.asked()
+        if asked is not None and subject(asked["operation"]) == name:
+            raise Busy(name, {"operation": journal.identifier})
 
 
 def let_in(host: Host, item: Starting, *, who: str) -> bool:

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from launchpad.runner import booting, cell, engine, paths
-from launchpad.runner.boot import AT_ONCE, DONE, STAGGER_SECONDS, TRY_AGAIN, boot
+from launchpad.runner.boot import AT_ONCE, DONE, STAGGER_SECONDS, TRY_AGAIN, boot, start
+from launchpad.runner.host import Busy
 from launchpad.runner.protocol import release_from_json
 from launchpad.runner.verbs.submit import submit
 from tests.memory.releases import deploy_body, release
@@ -147,6 +148,19 @@ def test_a_tenant_is_started_that_an_operation_found_down_in_the_boot_and_left_s
     assert host.boxes["lp-alice-a-web-1"].state != "running", "the control: what was down is down again"
     assert boot(host) == DONE
     assert host.request(site("alice")) == record_of(host)["release"]
+
+
+def test_a_tenant_is_not_started_between_the_plan_of_an_operation_and_its_start() -> None:
+    """Neither by a boot nor by the watch, which both start a tenant so: the plan saw the tenant down."""
+    host = rebooted()
+    list(submit(host, {"id": "operation-1", "operation": {"kind": "stop", "tenant": "alice"}, "follow": False}, CALLER))
+    with pytest.raises(Busy) as busy:
+        start(host, "alice", who="watch")
+    assert busy.value.owner == {"operation": "operation-1"} and not host.locks
+    assert {box.state for box in host.boxes.values()} == {"exited"}
+    engine.carry_out(host, "operation-1")
+    assert boot(host) == DONE
+    assert {box.state for box in host.boxes.values()} == {"exited"}
 
 
 def test_a_host_that_was_just_provisioned_does_not_boot_and_one_that_comes_back_does() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import engine, generations, paths, slots
+from launchpad.runner import booting, engine, generations, paths, slots
+from launchpad.runner.boot import DONE, TRY_AGAIN, boot
 from launchpad.runner.generations import LEAST_ROOM, MEGABYTE
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal
@@ -174,6 +175,29 @@ def test_the_old_release_is_never_started_on_the_new_ones_data() -> None:
     assert not [box for box in host.boxes.values() if box.tenant == "alice" and box.state == "running"]
     host.restore = restore  # type: ignore[method-assign]
     engine.carry_out(host, "operation-000001")
+    assert serving(host) == version(1)[0].short
+    assert host.refusals == []
+
+
+def test_a_boot_never_starts_the_old_release_on_the_new_ones_data() -> None:
+    """The power went in the upgrade, and the data cannot be brought back for now: the boot tries again."""
+    host = a_host(1, 2, v2="crash")
+    restore = host.restore
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise Failed("cannot restore: Input/output error")
+
+    host.restore = failing  # type: ignore[method-assign]
+    with pytest.raises(engine.NotSettled):
+        run(host, upgrade("operation-000001", version(2)))
+    booting.begin_with(host)
+    host.reboot()
+    for _ in range(2):
+        assert boot(host) == TRY_AGAIN
+        assert host.refusals == []
+        assert not [box for box in host.boxes.values() if box.tenant == "alice" and box.state == "running"]
+    host.restore = restore  # type: ignore[method-assign]
+    assert boot(host) == DONE
     assert serving(host) == version(1)[0].short
     assert host.refusals == []
 
