@@ -9,7 +9,7 @@ from typing import Any
 
 from launchpad.runner import paths, slots
 from launchpad.runner.host import Container, Failed, Host
-from launchpad.runner.protocol import Release, release_as_json, release_from_json
+from launchpad.runner.protocol import Refused, Release, release_as_json, release_from_json
 
 LAST_LINES = 20
 """Of each container that failed."""
@@ -50,7 +50,10 @@ def read_release(host: Host, tenant: str, short: str) -> Release:
     data = host.read(f"{paths.release(tenant, short)}/release.json")
     if data is None:
         raise Failed(f"{tenant}: release {short} is not on the host")
-    release = _parsed(data)
+    try:
+        release = _parsed(data)
+    except (Refused, ValueError, TypeError, KeyError) as error:
+        raise Failed(f"{tenant}: release {short} was changed on the host") from error
     if release.short != short:
         raise Failed(f"{tenant}: release {short} was changed on the host (it is {release.short} now)")
     return release

@@ -11,6 +11,7 @@ from launchpad.runner.boot import AT_ONCE, DONE, STAGGER_SECONDS, TRY_AGAIN, boo
 from launchpad.runner.host import Busy
 from launchpad.runner.protocol import release_from_json
 from launchpad.runner.verbs.submit import submit
+from launchpad.runner.watch import Watcher
 from tests.memory.releases import deploy_body, release
 from tests.runner.verbs.view import CALLER, MemoryView, deployed, record_of
 
@@ -60,6 +61,24 @@ def test_a_tenant_that_cannot_be_started_holds_up_nobody_and_is_told(capsys: pyt
     assert host.request(site("carol")) != "held"
     said = capsys.readouterr().err
     assert "alice" in said and "bob" in said and "secret-of" not in said
+
+
+@pytest.mark.parametrize("damaged", [b"{}", b"[]", b"{torn", b"\xff"])
+def test_a_damaged_manifest_holds_up_neither_the_boot_nor_the_watch(
+    damaged: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = rebooted("alice", "bob")
+    short = record_of(host)["started"]
+    host.write(f"{paths.release('alice', short)}/release.json", damaged)
+    assert boot(host) == DONE
+    assert f"alice: release {short} was changed on the host" in capsys.readouterr().err
+    assert host.request(site("bob")) == record_of(host, "bob")["release"]
+    for name in [name for name, box in host.boxes.items() if box.tenant == "alice"]:
+        del host.boxes[name]
+    watcher = Watcher(host)
+    watcher.look()
+    (found,) = watcher.findings()
+    assert found.message == f"cannot be started: alice: release {short} was changed on the host"
 
 
 def test_tenants_that_are_never_ready_delay_the_others_only_a_little() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -40,7 +39,7 @@ def _release(
     """A release folder as the reply has it; None for one that is damaged."""
     try:
         release = read_release(host, tenant, short)
-    except (Failed, Refused, json.JSONDecodeError):
+    except Failed:
         return None
     left = kept.left(found, short)
     return {

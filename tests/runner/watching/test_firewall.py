@@ -264,6 +264,14 @@ def test_the_gate_is_an_operations_as_long_as_it_works_on_the_tenant() -> None:
     assert watched.host.opened == set()
 
 
+def test_a_damaged_manifest_keeps_nobody_from_the_gate() -> None:
+    watched = Watched()
+    watched.host.write(f"{paths.release('alice', record_of(watched.host)['started'])}/release.json", b"{}")
+    watched.filter.flush()
+    assert watched.healed() == []
+    assert watched.host.opened == A_SIDE
+
+
 def test_while_the_host_boots_the_gate_is_the_boot_units() -> None:
     watched = Watched()
     watched.host.files[booting.BOOTS] = File(b"")
