@@ -191,9 +191,11 @@ def see(host: Host, tenant: str, wanted: Release | None = None) -> Seen:
 
 
 def is_intact(host: Host, release: Release) -> bool:
-    """Whether every file of the release lies on the host as its manifest says."""
+    """Whether the release's manifest lies on the host, and every file as the manifest says."""
     folder = paths.release(release.tenant, release.short)
-    if host.read(f"{folder}/release.json") is None:
+    try:
+        read_release(host, release.tenant, release.short)
+    except Failed:
         return False
     for path, digest in release.files.items():
         data = host.read(f"{folder}/{path}")

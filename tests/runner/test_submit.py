@@ -11,7 +11,7 @@ from launchpad.runner import engine, paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
-from launchpad.runner.protocol import Refused
+from launchpad.runner.protocol import Refused, release_as_json
 from launchpad.runner.verbs.history import history
 from launchpad.runner.verbs.submit import submit
 from tests.memory.data import File
@@ -238,6 +238,17 @@ def test_what_was_changed_by_hand_is_mended_without_a_restart(host: MemoryHost) 
     assert deploy(host, "operation-000002", FIRST) == "done"
     assert host.files[paths.site("alice")].data.decode() == FIRST[1]["site.caddy"]
     assert {box.started_at for box in host.boxes.values()} == starts
+
+
+@pytest.mark.parametrize("damaged", [b"{}", b"{torn", json.dumps(release_as_json(SECOND[0])).encode()])
+def test_a_damaged_manifest_is_mended_by_a_deploy(host: MemoryHost, damaged: bytes) -> None:
+    deploy(host, "operation-000001", FIRST)
+    path = f"{paths.release('alice', FIRST[0].short)}/release.json"
+    whole = host.read(path)
+    host.write(path, damaged)
+    assert deploy(host, "operation-000002", FIRST) == "done"
+    assert host.read(path) == whole and host.request("alice.example.com") == FIRST[0].short
+    assert deploy(host, "operation-000003", FIRST) == "unchanged"
 
 
 def test_a_site_that_caddy_refuses_ends_the_deploy_and_the_old_one_serves(host: MemoryHost) -> None:
