@@ -117,6 +117,14 @@ class Absent:
     finding: Finding | None = None
 
 
+@dataclass(frozen=True)
+class NotStarted:
+    """A dead container that Docker refused to start again: when it is tried next, by the clock of `elapsed`."""
+
+    again_at: float
+    finding: Finding
+
+
 def watch(host: View, checks: Sequence[type[Check]] = watching.CHECKS) -> int:
     """Watch until the process is ended. Docker may come and go."""
     booting.begin_with(host)
@@ -165,11 +173,14 @@ class Watcher:
         self._networks: frozenset[str] = frozenset()
         self._ill: list[Finding] = []
         self._absent: dict[str, Absent] = {}
+        self._not_started: dict[str, NotStarted] = {}
+        """By the container's name."""
         self._starting: list[boot.Starting] = []
 
     def findings(self) -> list[Finding]:
         """What is not well and what the watch cannot mend."""
         found = [*self._ill, *(item.finding for item in self._absent.values() if item.finding)]
+        found += [item.finding for item in self._not_started.values()]
         if booting.is_going_on(self._host) and self._host.elapsed() - self._began > BOOT_SECONDS:
             minutes = f"{BOOT_SECONDS / 60:.0f} minutes"
             found.append(
@@ -189,6 +200,8 @@ class Watcher:
         self.processes = [item.process for item in containers if item.process]
         self._ill = [_illness(item) for item in containers if item.ill]
         dead = [item for item in containers if item.state in ("created", "exited", "dead")]
+        names = {item.name for item in dead}
+        self._not_started = {name: item for name, item in self._not_started.items() if name in names}
         waits = [self._try(item.tenant, partial(self._see_to, item)) for item in dead]
         for name in filter(is_tenant_name, self._host.names(paths.TENANTS)):
             mine = [item for item in containers if item.tenant == name]
@@ -246,11 +259,13 @@ class Watcher:
     def _see_to(self, item: Container) -> float:
         """Restart the dead container, or break, or wait; for how many seconds."""
         if not self._is_meant_to_run(item):
+            self._not_started.pop(item.name, None)
             return LOOK_SECONDS
         patient = self._patients.setdefault((item.tenant, item.service), Patient())
         now = self._host.elapsed()
         if patient.started_at != item.started_at:
             patient.started_at = item.started_at
+            self._not_started.pop(item.name, None)
             recent = [death for death in patient.deaths if death.at > now - WINDOW_SECONDS]
             full, operated = self._was_full or self._full, self._has_open_operation(item.tenant)
             death = Death(now, item.exit_code, item.oom_killed, disk_full=full, operated=operated)
@@ -258,6 +273,8 @@ class Watcher:
         decision = decide(patient.deaths, now)
         if isinstance(decision, Restart) and decision.at > now:
             return decision.at - now
+        if (refused := self._not_started.get(item.name)) and refused.again_at > now:
+            return refused.again_at - now
         try:
             with self._host.lock(
                 f"tenant-{item.tenant}", {"who": "watch", "kind": "restart", "since": self._host.now()}
@@ -274,7 +291,7 @@ class Watcher:
             if self._full:
                 self._host.remove(paths.RESERVE)
             _say(f"{item.tenant}: {item.service} died {_how(patient.deaths[-1])}; starting it again")
-            self._host.start_container(item.name)
+            self._start_again(item)
             done = f"{item.service} died {_how(patient.deaths[-1])}; the watch started it again"
             self._account.note(NAME, done, tenant=item.tenant)
             return
@@ -282,6 +299,18 @@ class Watcher:
         self._host.write(_breaker(item.tenant), json.dumps(self._report(item, patient, decision)).encode(), mode=0o600)
         del self._patients[item.tenant, item.service]
         self._account.note(NAME, f"{item.service} {decision.reason}; the watch gave up", tenant=item.tenant)
+
+    def _start_again(self, item: Container) -> None:
+        """Start the dead container; what Docker says against it is a finding until it starts."""
+        try:
+            self._host.start_container(item.name)
+        except Failed as failed:
+            again_at = self._host.elapsed() + LOOK_SECONDS
+            message = f"{item.service} cannot be started again: {failed.message}"
+            finding = Finding(NAME, message, f"launchpad logs {item.tenant}", tenant=item.tenant)
+            self._not_started[item.name] = NotStarted(again_at, finding)
+            raise
+        self._not_started.pop(item.name, None)
 
     def _disk_is_full(self) -> bool:
         """Whether there is less than the reserve twice over."""

@@ -89,6 +89,54 @@ def test_a_container_that_died_is_started_again_after_a_second() -> None:
     assert host.boxes[WEB].state == "running"
 
 
+def refusing(host: MemoryView) -> list[float]:
+    """Docker starts no dead container again, until the test deletes `host.start_container`; when it was asked to."""
+    tries: list[float] = []
+
+    def refuse(_: str) -> None:
+        tries.append(host.now())
+        raise Failed("Docker: address already in use")
+
+    host.start_container = refuse  # type: ignore[method-assign]
+    return tries
+
+
+def test_a_start_that_docker_refuses_is_a_finding_and_tried_again_at_each_look_until_it_succeeds() -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    tries = refusing(host)
+    host.dies(WEB)
+    watcher = Watcher(host)
+    go_on(watcher, host, seconds=10 * LOOK_SECONDS)
+    (found,) = watcher.findings()
+    assert found.message == "web cannot be started again: Docker: address already in use"
+    assert (found.tenant, found.hint) == ("alice", "launchpad logs alice")
+    assert 9 <= len(tries) <= 10
+    del host.start_container
+    go_on(watcher, host, seconds=LOOK_SECONDS + 1)
+    assert host.started == [WEB] and watcher.findings() == []
+    host.dies(WEB)
+    go_on(watcher, host, seconds=5)
+    assert host.started == [WEB, WEB], "the next death waits for the start that was refused before"
+
+
+@pytest.mark.parametrize("ends", ["stopped", "started by hand", "started by hand and died again"])
+def test_what_docker_refused_is_no_finding_any_more_when_somebody_else_saw_to_it(ends: str) -> None:
+    host = deployed()
+    refusing(host)
+    host.dies(WEB)
+    watcher = Watcher(host)
+    go_on(watcher, host, seconds=LOOK_SECONDS)
+    assert watcher.findings()
+    if ends == "stopped":
+        operate(host, "stop")
+    else:
+        host.boxes[WEB] = host.boxes[WEB].but(state="running", started_at=repr(host.clock))
+    if ends == "started by hand and died again":
+        host.dies(WEB)
+    watcher.look()
+    assert watcher.findings() == []
+
+
 def test_what_runs_is_left_alone() -> None:
     host = deployed()
     assert Watcher(host).look() == LOOK_SECONDS
