@@ -81,10 +81,15 @@ def add_tenant(
         version=VersionName(declared.version(version).version) if version else None,
         variables=_variables(declared, variable or []),
     )
+    secrets = session.workspace.secrets
+    former = secrets.versions(new.name)  # reads the file before anything is written
     tenant = session.workspace.fleet.add_tenant(new)
-    made = session.workspace.secrets.generate_missing(tenant.name, declared) if readers(fleet.defaults) else {}
+    secrets.remove_tenant(tenant.name)
+    made = secrets.generate_missing(tenant.name, declared) if readers(fleet.defaults) else {}
     text = f"tenant {tenant.name} is in slot {tenant.slot}, in inventory/tenants/{tenant.name}.yaml"
     session.output.result(_as_json(fleet, tenant) | {"generated": sorted(made)}, text)
+    for secret in sorted(former):
+        session.output.say(f"removed {secret} of an earlier {tenant.name}")
     for secret in sorted(made):
         session.output.say(f"generated {secret}")
     session.output.say(f"next: launchpad secret list {tenant.name}; launchpad deploy {tenant.name}")
@@ -165,6 +170,7 @@ def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = Fal
     tenant = session.workspace.fleet.load().tenant(name)
     for warning in judge_removal(session.workspace, name):
         session.output.warn(warning)
+    session.workspace.secrets.versions(tenant.name)  # refuses a file that cannot be read before anything is removed
     confirm(session, f"Take {tenant.name} out of the inventory, and forget its secrets?", yes=yes)
     session.workspace.fleet.remove_tenant(tenant.name)
     session.workspace.secrets.remove_tenant(tenant.name)

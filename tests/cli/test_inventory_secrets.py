@@ -110,3 +110,38 @@ def test_another_process_never_sees_the_value(terminal: Terminal, tmp_path: Path
     done = subprocess.run(command, input=VALUE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert SecretName("API_KEY") in revealed(terminal, "bob")
+
+
+NEW_BOB = ("tenant", "add", "bob", "--app", "echo", "--tier", "light", "--host", "web-1", "--domain", "b.example.com")
+
+
+def test_a_new_tenant_never_gets_the_secrets_of_an_earlier_one_of_that_name(terminal: Terminal) -> None:
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
+    terminal.ok("secret", "rotate", "bob", "ECHO_TOKEN")
+    before = revealed(terminal, "bob")["ECHO_TOKEN"]
+    (terminal.root / "inventory/tenants/bob.yaml").unlink()
+    printed = terminal.ok(*NEW_BOB)
+    now = revealed(terminal, "bob")
+    assert (list(now), now["ECHO_TOKEN"] != before) == (["ECHO_TOKEN"], True)
+    assert "removed API_KEY of an earlier bob" in printed.err + printed.out
+    assert terminal.ok("tenant", "show", "bob", "--json").json["secrets"] == {"ECHO_TOKEN": 2}, "versions count on"
+
+
+def test_an_existing_tenant_keeps_its_secrets_when_its_name_is_added_again(terminal: Terminal) -> None:
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
+    assert terminal(*NEW_BOB).code == 4
+    assert revealed(terminal, "bob") == {"API_KEY": VALUE}
+
+
+def test_a_tenant_whose_secrets_cannot_be_read_is_neither_removed_nor_added(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
+    sealed, tenant = terminal.root / "inventory/secrets/bob.yaml", terminal.root / "inventory/tenants/bob.yaml"
+    sealed.write_text(f"<<<<<<< HEAD\n{sealed.read_text()}")
+    monkeypatch.setenv("LAUNCHPAD_CONNECT_TIMEOUT", "1s")  # no host is there
+    printed = terminal("tenant", "remove", "bob", "--yes")
+    assert (printed.code, tenant.exists(), "secrets/bob.yaml" in printed.err) == (3, True, True), printed
+    tenant.unlink()
+    printed = terminal(*NEW_BOB)
+    assert (printed.code, tenant.exists(), "secrets/bob.yaml" in printed.err) == (3, False, True), printed
