@@ -11,14 +11,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
 from launchpad.events import ConnectionCut, Heard, OnEvent, event_from_line
 from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import answering
-from launchpad.operations.requests.following import COME_BACK_SECONDS, Submission, noted, submit
+from launchpad.operations.requests.absence import Absence
+from launchpad.operations.requests.following import Submission, noted, submit
 from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.protocol import PROTOCOL
@@ -60,10 +61,11 @@ class _Bootstrap:
         self._last: dict[str, int] = {}
         """Operation → the number of the last event that was told of it."""
         self._cut = False
+        self._absence = Absence(workspace.clock)
 
     def to_the_end(self) -> Outcome:
         attempts = Retrying(
-            stop=stop_after_delay(COME_BACK_SECONDS),
+            stop=self._absence.too_long,
             wait=wait_random_exponential(multiplier=0.5, max=10),
             retry=retry_if_exception(self._may_come_back),
             before_sleep=self._tell_cut,
@@ -92,6 +94,7 @@ class _Bootstrap:
 
     def _ask(self, verb: str, body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
         def hear(line: Mapping[str, Any]) -> None:
+            self._absence.heard()
             self._hear(Heard(host=self.name, operation=identifier, tenant="", event=event_from_line(line)))
 
         return _speak(self.workspace, self.bare, "install", (verb, body), hear)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, wait_random_exponential
 
-from launchpad.errors import LaunchpadError
+from launchpad.errors import HostError, LaunchpadError
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.operations.observation.redaction import Redaction
-from launchpad.operations.requests.following import COME_BACK_SECONDS
+from launchpad.operations.requests.absence import Absence
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.fanout import all_or_error, fanout
 from launchpad.ssh.problems import ConnectionLost
@@ -83,17 +83,24 @@ class _Reader:
         self._query = query
         self._redact = Redaction(_known(workspace, fleet, name))
         self._last = ""
+        self._cut = False
+        self._absence = Absence(workspace.clock)
 
     def lines(self) -> Iterator[LogLine]:
         attempts = Retrying(
-            stop=stop_after_delay(COME_BACK_SECONDS),
+            stop=self._absence.too_long,
             wait=wait_random_exponential(multiplier=0.25, max=10),
-            retry=retry_if_exception_type(ConnectionLost),
+            retry=retry_if_exception(self._may_come_back),
             reraise=True,
         )
         for attempt in attempts:
             with attempt:
                 yield from self._once()
+
+    def _may_come_back(self, error: BaseException) -> bool:
+        """Whether the lines go on later: behind a cut also when the host cannot be reached, since it may reboot."""
+        self._cut = self._cut or isinstance(error, ConnectionLost)
+        return self._cut and isinstance(error, HostError) and error.retry
 
     def _once(self) -> Iterator[LogLine]:
         query = self._query
@@ -102,7 +109,9 @@ class _Reader:
         body |= {key: value for key, value in more.items() if value not in (None, False)}  # an older host knows none
         told = self._last  # after a cut the host begins where it did before
         with self._hosts.reach(self._host) as runner:
+            self._absence.connected()
             for line in runner.exchange("logs", body, seconds=None if query.follow else 120):
+                self._absence.heard()
                 if line["type"] != "log" or str(line["at"]) <= told:
                     continue
                 self._last = max(self._last, str(line["at"]))

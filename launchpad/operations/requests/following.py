@@ -12,19 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from launchpad.errors import HostError, LaunchpadError
 from launchpad.events import ConnectionCut, Event, Heard, OnEvent, OperationStarted, event_from_line
 from launchpad.fleet.model.host import Host
 from launchpad.journal.begun import Begun
+from launchpad.operations.requests.absence import COME_BACK_SECONDS, Absence
 from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.workspace import Clock, Hosts, Workspace
 
-COME_BACK_SECONDS = 600
-"""For so long an operation is come back to: a host that reboots, a laptop that sleeps."""
 LEAST_SECONDS = 1.0
 
 Asked = tuple[str, dict[str, Any]]
@@ -38,7 +37,7 @@ class Patience:
     """For how long an operation is followed."""
 
     silent: float = COME_BACK_SECONDS
-    """Seconds for which a host that went silent is come back to."""
+    """Seconds for which a host that went silent is come back to, from when it did."""
     within: float | None = None
     """Seconds after which the outcome is `running`, and the operation goes on; None: until it is over."""
 
@@ -127,6 +126,7 @@ def follow(
 class _Following:
     def __init__(self, hosts: Hosts, host: Host, identifier: str, on_event: OnEvent, *, clock: Clock) -> None:
         self._clock = clock
+        self._absence = Absence(clock)
         self._end: float | None = None
         self._hosts = hosts
         self._host = host
@@ -140,8 +140,9 @@ class _Following:
     def to_the_end(self, first: Callable[[], Asked], *, patience: Patience) -> dict[str, Any]:
         if patience.within is not None:
             self._end = self._clock.monotonic() + patience.within
+        self._absence = Absence(self._clock, most=patience.silent)
         attempts = Retrying(
-            stop=stop_after_delay(patience.silent),
+            stop=self._absence.too_long,
             wait=wait_random_exponential(multiplier=0.25, max=10),
             retry=retry_if_exception(self._may_come_back),
             before_sleep=self._tell_cut,
@@ -170,8 +171,10 @@ class _Following:
 
     def _once(self, first: Callable[[], Asked]) -> dict[str, Any]:
         with self._hosts.reach(self._host) as runner:
+            self._absence.connected()
             verb, body = self.again() if self._last else first()
             for line in runner.exchange(verb, body):
+                self._absence.heard()
                 if line["type"] == "reply":
                     return dict(line["body"])
                 if line["type"] == "event":

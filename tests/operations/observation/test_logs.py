@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from benchkit.proxy import Proxy
 
-from launchpad.errors import PartialError, StateError
+from launchpad.errors import HostError, PartialError, StateError
+from launchpad.fleet.model.host import Host
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.observation.logs import LogLine, Query, logs
 from launchpad.operations.observation.redaction import Redaction
+from launchpad.ssh.problems import ConnectionLost
 from launchpad.workspace import Workspace
 from tests.operations.places import TOKEN, behave, requests
 from tests.operations.requests.test_following import over, wait_until
@@ -65,6 +70,32 @@ def test_following_comes_back_after_a_cut_and_shows_no_line_twice(sshd: Sshd, tm
         thread.join(20)
         assert not thread.is_alive()
     assert got == ["one", "two", "three"]
+
+
+class Reboots:
+    """The way to a host that is cut, then away, and then there again."""
+
+    attempts = 0
+
+    @contextmanager
+    def reach(self, host: Host) -> Iterator[Reboots]:
+        self.attempts += 1
+        if self.attempts == 2:
+            raise HostError(f"{host.name}: cannot connect")
+        yield self
+
+    def exchange(self, verb: str, body: Mapping[str, Any], **_how: Any) -> Iterator[dict[str, Any]]:
+        yield line(self.attempts, str(self.attempts))
+        if self.attempts == 1:
+            raise ConnectionLost("web-1: the connection broke")
+
+
+def test_following_waits_for_a_host_that_reboots(workspace: Workspace) -> None:
+    hosts: Any = Reboots()
+    got: list[str] = []
+    query = Query(follow=True)
+    logs(replace(workspace, hosts=hosts), ["alice"], query=query, on_line=lambda item: got.append(item.text))
+    assert got == ["1", "3"]
 
 
 def test_each_of_several_that_fail_has_its_own_hint(workspace: Workspace, sshd: Sshd) -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from benchkit.proxy import Proxy
+from tenacity import RetryCallState
 
 from launchpad.errors import HostError, LockedError, StateError
-from launchpad.events import ConnectionCut, Event, Heard, OperationFinished, StepDone, StepStarted
+from launchpad.events import ConnectionCut, Event, Heard, OperationFinished, StepDone, StepStarted, ignore
+from launchpad.fleet.model.host import Host
 from launchpad.operations.observation.attach import attach
 from launchpad.operations.observation.cancel import cancel
+from launchpad.operations.requests.absence import Absence
 from launchpad.operations.requests.following import Patience, Submission, submit
 from launchpad.operations.requests.outcome import OperationFailed
 from launchpad.operations.tenants.deploy import How, deploy
@@ -134,6 +141,73 @@ def test_a_host_that_is_gone_for_good_leaves_the_command_to_come_back_with(sshd:
         proxy.cut()
         thread.join(30)
     assert "launchpad attach op-0000000001 --host web-1" in errors[0].hint
+
+
+class CutOnce:
+    """The way to a host whose connection stands for a while, without a word, and is cut."""
+
+    def __init__(self, *, stands: float, away: int) -> None:
+        self.stands, self.away = stands, away
+        self.attempts = 0
+
+    @contextmanager
+    def reach(self, host: Host) -> Iterator[CutOnce]:
+        self.attempts += 1
+        if 1 < self.attempts <= 1 + self.away:
+            raise HostError(f"{host.name}: cannot connect")
+        yield self
+
+    def exchange(self, verb: str, body: Mapping[str, Any], **_how: Any) -> Iterator[dict[str, Any]]:
+        if self.attempts == 1:
+            time.sleep(self.stands)
+            raise ConnectionLost("web-1: the connection broke")
+        yield {"type": "reply", "body": {"id": body.get("id", ""), "outcome": "done", "message": "", "lines": []}}
+
+
+def test_patience_begins_at_the_cut_however_long_the_operation_was_followed(workspace: Workspace) -> None:
+    hosts: Any = CutOnce(stands=0.4, away=0)
+    submission = Submission(
+        identifier="op-0000000001", operation={"kind": "restart", "tenant": "alice"}, patience=Patience(silent=0.3)
+    )
+    host = workspace.fleet.load().host("web-1")
+    assert submit(replace(workspace, hosts=hosts), host, submission, on_event=ignore).outcome == "done"
+    assert hosts.attempts == 2
+
+
+class Hands:
+    """A clock that is moved by hand."""
+
+    time = 0.0
+
+    def monotonic(self) -> float:
+        return self.time
+
+    now = monotonic
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def test_a_host_is_away_from_the_cut_until_it_answers() -> None:
+    clock, state = Hands(), cast(RetryCallState, None)
+    absence = Absence(clock, most=600)
+    clock.time = 3600
+    assert not absence.too_long(state), "it was just cut"
+    clock.time += 599
+    assert not absence.too_long(state)
+    absence.heard()
+    clock.time += 300
+    assert not absence.too_long(state), "away anew"
+    absence.connected()
+    clock.time += 300
+    assert not absence.too_long(state), "a connection that stood for minutes, though nothing was to be told"
+    for _ in range(9):
+        absence.connected()
+        clock.time += 61
+        assert not absence.too_long(state)
+    absence.connected()
+    clock.time += 61
+    assert absence.too_long(state), "a host that takes connections and never answers"
 
 
 def test_a_host_that_cannot_be_reached_is_asked_nothing_and_not_waited_for(tmp_path: Path, sshd: Sshd) -> None:
