@@ -7,10 +7,12 @@ has to have seen its power off, and has to retire the tenant there before the ho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from launchpad.errors import HostError, StateError
 from launchpad.events import OnEvent, ignore
+from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.backups.backup_keys import targets_of
 from launchpad.operations.backups.backups import newest_of_absent
@@ -22,8 +24,9 @@ from launchpad.operations.moving.whereabouts import whereabouts
 from launchpad.operations.requests.again import reported
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import Submission, submit
+from launchpad.operations.requests.history import read_journal
 from launchpad.operations.requests.identifiers import new_identifier
-from launchpad.operations.requests.outcome import Outcome
+from launchpad.operations.requests.outcome import GOOD, Outcome
 from launchpad.operations.tenants.deploy import deploy_operation, revealing
 from launchpad.operations.tenants.start import start
 from launchpad.workspace import Workspace
@@ -35,7 +38,7 @@ def fence(
     """Start the tenant's newest backup on the destination; `proof` says how it is known that the source is off, and is
     kept in the journal there. StateError, before anything happens, when the source answers, and when the backup is of
     another version than the inventory's; InventoryError when the tenant has no backups. Goes on where an earlier one
-    was cut; `unchanged` when it runs there already, with the data that it has."""
+    was cut; when it has its data there already, that stays as it is, and `unchanged` when it runs, too."""
     confirm.of(what, command="move")
     fleet = workspace.fleet.load()
     tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)
@@ -74,12 +77,23 @@ def fence(
         )
         submit(workspace, destination, submission, on_event=on_event)
     write_host(workspace, what.tenant, what.destination, what.source)
-    if not (whereabouts(workspace, destination, tenant, on_event=on_event).record or {}).get("running"):
+    record = whereabouts(workspace, destination, tenant, on_event=on_event).record or {}
+    if not record.get("running") and not _has_its_data(workspace, destination, what.tenant, record):
         brought = fetch(workspace, what.tenant, on_event=on_event)
         restoration = plan_restore(workspace, what.tenant, generation=brought.id)
         restore(workspace, restoration, confirm=Confirmation(digest=restoration.digest), on_event=on_event)
         reported(workspace, brought.id)
     return start(workspace, what.tenant, on_event=on_event)
+
+
+def _has_its_data(workspace: Workspace, destination: Host, name: str, record: Mapping[str, Any]) -> bool:
+    """Whether a restore or a move has brought the tenant's data since it arrived; newer data may have come since."""
+    for entry in read_journal(workspace, destination, tenants=[name]):
+        if entry.outcome in GOOD and entry.kind == "restore":
+            return True
+        if entry.outcome in GOOD and entry.kind == "arrive":
+            return any(step.step in ("adopt-data", "restore-data", "start-side") for step in entry.steps)
+    return bool(record.get("came_from"))  # it arrived long ago
 
 
 def _judge_version(workspace: Workspace, placed: Tenant) -> None:

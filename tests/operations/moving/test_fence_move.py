@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.tenants.deploy import deploy
 from launchpad.operations.tenants.retire import plan_retirement, retire
+from launchpad.operations.tenants.stop import stop
 from launchpad.runner import paths
 from launchpad.runner.plan import read_record
 from tests.operations.places import settle_by
@@ -99,6 +101,28 @@ def test_without_any_backup_nothing_happens(place: Place) -> None:
 def test_who_runs_there_already_is_not_said_to_be_restored(place: Place) -> None:
     assert fenced(place).outcome == "done"
     assert fenced(place).outcome == "unchanged"
+
+
+def test_who_is_stopped_there_keeps_the_newer_data(place: Place) -> None:
+    fenced(place)
+    note = f"{paths.data('alice')}/state/note"
+    place.there.files[note] = replace(place.there.files[note], data=b"newer than the backup")
+    stop(place.workspace, "alice")
+    generations = place.there.names(paths.generations("alice"))
+    assert fenced(place).outcome == "done"
+    assert place.there.files[note].data == b"newer than the backup"
+    assert place.there.names(paths.generations("alice")) == generations, "nothing was fetched"
+
+
+def test_who_was_moved_and_is_stopped_keeps_the_newer_data(place: Place) -> None:
+    place.hosts.off.clear()
+    place.move()
+    note = f"{paths.data('alice')}/state/note"
+    place.there.files[note] = replace(place.there.files[note], data=b"newer than the backup")
+    stop(place.workspace, "alice")
+    place.hosts.off.add("web-1")
+    assert fenced(place).outcome == "done"
+    assert place.there.files[note].data == b"newer than the backup"
 
 
 def test_who_comes_back_is_retired(place: Place) -> None:
