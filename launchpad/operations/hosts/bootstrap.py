@@ -144,7 +144,7 @@ def _speak(
     """The body of the runner's reply to the request that follows it."""
     from launchpad.ssh.connection import Connection
     from launchpad.ssh.identity import Identity
-    from launchpad.ssh.replies import judge_line
+    from launchpad.ssh.replies import judge_line, one_line
 
     hosts = hosts_of(workspace)
     if not isinstance(hosts, SshHosts):
@@ -156,17 +156,24 @@ def _speak(
     verb, body = asked
     request = {"protocol": PROTOCOL, "client": __version__, "verb": verb, "body": body}
     replies: list[dict[str, Any]] = []
-    wrong: list[Exception] = []
+    wrong: list[LaunchpadError] = []
+    chatter: list[str] = []
 
     def on_line(text: str) -> None:
         try:
             line = json.loads(text)
+            kind = line["type"]
+        except (ValueError, TypeError, KeyError):
+            if text.strip():
+                chatter.append(text)  # a shell's, not the runner's
+            return
+        try:
             judge_line(line, host=str(bare.host.name), verb=verb)
-            if line["type"] == "event":
+            if kind == "event":
                 hear(line)
-            elif line["type"] == "reply":
+            elif kind == "reply":
                 replies.append(dict(line["body"]))
-        except (ValueError, LaunchpadError) as error:
+        except LaunchpadError as error:
             wrong.append(error)
 
     identity = hosts.identity if bare.key is None else Identity(key_files=(bare.key,), agent=False)
@@ -188,5 +195,8 @@ def _speak(
         return replies[0]
     if wrong:
         raise wrong[0]
-    last = [line for line in said.err.splitlines() if line.strip()][-1:] or [f"exit code {said.code}"]
-    raise StepFailed(f"{bare.host.name}: the runner could not be installed: {last[0]}")
+    last = [line for line in said.err.splitlines() if line.strip()][-1:] or chatter[-1:] or [f"exit code {said.code}"]
+    raise StepFailed(
+        f"{bare.host.name}: the runner could not be installed: {one_line(last[0].strip())}",
+        hint=f"launchpad provision {bare.host.name} --root-user USER, if {bare.user} may not log in",
+    )
