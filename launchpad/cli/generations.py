@@ -135,6 +135,7 @@ def restore(
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import moment
+    from launchpad.operations.backups.fetch import choose, fetch
     from launchpad.operations.generations.restore import judge_backup, plan_restore, restore
     from launchpad.operations.requests.again import Wish, come_back
     from launchpad.operations.requests.confirmation import Confirmation
@@ -142,20 +143,23 @@ def restore(
     session = Session.of(ctx)
     if bool(generation) == bool(at or to):
         raise typer.BadParameter("give --generation, or --at for a backup, or --to", ctx=ctx)
-    words = {"generation": generation, "at": at, "from": tenant if to else ""}
-    found = earlier(session, Wish(kind="restore", tenant=to or tenant, words=words), identifier)
-    if found is not None:
-        done = carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event))
-        session.output.say(f"launchpad restore {to or tenant} --generation {done.id} brings back what it was")
-        return
     source = ""
     if to:
         source, tenant = tenant, to
-    if not generation:
-        from launchpad.operations.backups.fetch import choose, fetch
-
+    chosen = None
+    if to and not at:  # a later newest backup is another command
         with errors_as_lines(session):
-            chosen = choose(session.workspace, tenant, at=at, source=source)
+            chosen = choose(session.workspace, tenant, source=source)
+        at = chosen.id
+    words = {"generation": generation, "at": at, "from": source}
+    found = earlier(session, Wish(kind="restore", tenant=tenant, words=words), identifier)
+    if found is not None:
+        done = carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event))
+        session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")
+        return
+    if not generation:
+        with errors_as_lines(session):
+            chosen = chosen or choose(session.workspace, tenant, at=at, source=source)
             judge_backup(session.workspace, tenant, chosen)
             question = f"Put {tenant}'s data back to what it was at {moment(chosen.at)}?"
             confirm(session, _warning(source, tenant) if source else question, yes=yes)

@@ -64,6 +64,10 @@ def upgrade(
     if no_rehearsal and rehearse_on:
         raise UsageError("--no-rehearsal and --rehearse-on exclude each other", hint=f"launchpad upgrade {tenant}")
     session = Session.of(ctx)
+    if latest:  # a later newest version is another command
+        with errors_as_lines(session):
+            fleet = session.workspace.fleet.load()
+            to = str(fleet.app(fleet.tenant(tenant).app).versions[-1].version)
     target = Target(version=to, soak_seconds=read_soak(soak), rehearse=not no_rehearsal, rehearse_on=rehearse_on)
     words = {"to": to}
     if _came_back(session, Wish(kind="upgrade", tenant=tenant, words=words), identifier):

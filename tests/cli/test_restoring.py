@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from launchpad.operations.backups.backup import backup
 from launchpad.runner import paths
 from launchpad.workspace import Workspace
 from tests.cli.test_operations import launchpad
+from tests.cli.unreported import Unreported
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
+from tests.memory.restic import Repository
 from tests.operations.backups.test_afterwards import carl
 from tests.operations.backups.test_backup import host, workspace
 
@@ -50,3 +54,22 @@ def test_after_a_yes_the_very_backup_that_was_asked_about_comes_back(workspace: 
     ran = launchpad(workspace, "restore", "alice", "--at", first.targets[0].snapshot, "--yes")
     assert ran.code == 0, ran
     assert host.files[f"{paths.data('alice')}/state/note"].data == b"remember"
+
+
+def test_another_tenants_newest_backup_is_the_newest_each_time(
+    workspace: Workspace, host: MemoryHost, carl: Repository
+) -> None:
+    workspace = replace(workspace, begun=Unreported(workspace.root))
+    note = f"{paths.data('alice')}/state/note"
+    command = ("restore", "carl", "--to", "alice", "--yes")
+    assert launchpad(workspace, *command).code == 0
+    assert host.files[note].data == b"of carl"
+    host.files[note] = File(b"written since")
+    assert launchpad(workspace, *command).code == 0
+    assert host.files[note].data == b"written since", "the very same command: its end was not reported"
+    newer = carl.snapshots[0] | {"id": f"{8:064x}", "time": "2026-11-21T00:00:00+00:00"}
+    newer["tags"] = [tag.replace("generation=backup-of-carl", "generation=later-of-carl") for tag in newer["tags"]]
+    carl.snapshots.append(newer)
+    carl.content[newer["id"]] = {"/state/note": File(b"of carl, later", uid=9)}
+    ran = launchpad(workspace, *command)
+    assert (ran.code, host.files[note].data) == (0, b"of carl, later"), ran

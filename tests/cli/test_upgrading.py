@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from launchpad.workspace import Workspace
 from tests.cli.test_operations import launchpad
+from tests.cli.unreported import Unreported
+from tests.memory.fleet import memory_fleet
 from tests.operations.past import (
     GENERATION,
     NEW,
@@ -88,6 +91,22 @@ def test_an_upgrade_is_rehearsed_and_soaks_unless_one_says_otherwise(workspace: 
     assert "not rehearsed" not in said
     assert f"  also, as the inventory says: release {OLD} → {release_at(workspace, '1.0.0')}\n" in said
     assert (submitted(sshd)[0]["soak"], submitted(sshd)[0]["rehearse"]) == (60, True)
+
+
+def test_the_latest_version_is_the_latest_each_time(tmp_path: Path) -> None:
+    fleet = memory_fleet(tmp_path, {"alice": "web-1"})
+    app = fleet.root / "inventory/apps/echo.yaml"
+    whole = app.read_text()
+    app.write_text("".join(line for line in whole.splitlines(keepends=True) if "version: 2.0.0" not in line))
+    opened = fleet.workspace()
+    workspace = replace(opened, begun=Unreported(opened.root))
+    command = ("upgrade", "alice", "--latest", "--yes", "--no-rehearsal", "--soak", "0s")
+    for _ in range(2):
+        assert (launchpad(workspace, *command).code, fleet.runs("alice")) == (0, "1.1.0")
+    assert len(fleet.operations("alice", "upgrade")) == 1, "the very same command: its end was not reported"
+    app.write_text(whole)
+    ran = launchpad(workspace, *command)
+    assert (ran.code, fleet.runs("alice")) == (0, "2.0.0"), ran
 
 
 ELSEWHERE = """\
