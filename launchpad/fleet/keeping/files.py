@@ -39,10 +39,12 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
 
 
 def refuse_no_folder(path: Path) -> None:
-    """InventoryError unless there is a folder that the path could be made in."""
+    """InventoryError unless there is a folder that the path could be made in; StateError when this user may not."""
     folder = path.absolute().parent
     if not folder.is_dir():
         raise InventoryError(f"{folder} is no folder", hint=f"mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StateError(f"{folder}: you may not write there", hint=f"ls -ld {folder}")
 
 
 def remove_file(path: Path) -> None:
@@ -89,7 +91,7 @@ def told(path: Path) -> Iterator[None]:
     except OSError as error:
         folder = path.parent
         raise StateError(
-            f"{path}: cannot be written: {error.strerror}", hint=f"ls -ld {folder}; df {folder}"
+            f"{path}: cannot be written: {error.strerror or error}", hint=f"ls -ld {folder}; df {folder}"
         ) from error
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.keeping.files import refuse_no_folder
+from launchpad.fleet.keeping import files
 from launchpad.fleet.keeping.unstaged import keep_out
 from launchpad.fleet.words.malformed import Malformed, quoted
 from launchpad.operations.backups.backup_keys import targets_of
@@ -46,7 +46,7 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: s
         raise StateError(f"{to} is there already", hint="name another one")
     if file and not {"", ".", ".."}.isdisjoint(file.split("/")):
         raise Malformed(f"--file: {quoted(file)} is not VOLUME/PATH", expected="such as state/notes.md")
-    refuse_no_folder(to)
+    files.refuse_no_folder(to)
     keep_out(to)
     remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
     if not remote:
@@ -79,7 +79,8 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: s
 def _whole(to: Path) -> Iterator[Path]:
     """Where to write what is `to` when the block ends well; nothing is left of it otherwise, nor written over."""
     room = to.absolute().parent / f".{to.name}.{os.getpid()}.partial"
-    room.mkdir(mode=0o700)
+    with files.told(to.absolute()):
+        room.mkdir(mode=0o700)
     try:
         yield room / to.name
         with suppress(OSError):  # a folder, or a disk without hard links
@@ -87,6 +88,7 @@ def _whole(to: Path) -> Iterator[Path]:
             return
         if os.path.lexists(to):
             raise StateError(f"{to} is there by now", hint="name another one")
-        (room / to.name).rename(to)
+        with files.told(to.absolute()):
+            (room / to.name).rename(to)
     finally:
         shutil.rmtree(room, ignore_errors=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped]
 
 from launchpad.errors import LaunchpadError, ServiceError, StateError
-from launchpad.fleet.keeping.files import private_folder, refuse_no_folder, replace_file
+from launchpad.fleet.keeping.files import private_folder, refuse_no_folder, replace_file, told
 from launchpad.fleet.keeping.unstaged import ignore
 from launchpad.fleet.sealing.age import identities_in
 from launchpad.fleet.sealing.keys import Keys
@@ -80,11 +80,11 @@ def workspace_at(place: Place, contents: Contents, *, how: How = HERE) -> Saved:
     """The newest workspace there that the identity opens; errors as of `ask`, ServiceError when there is none."""
     (sent,) = as_sent([place.target])
     repository = sent | {"password": PUBLIC, "credentials": dict(place.credentials)}
-    told = {"tenant": NAME, "repository": repository}
+    order = {"tenant": NAME, "repository": repository}
     keys = identities_in(contents.identity.reveal())
-    found = ask(place.target, told | {"do": "snapshots"}, how)["snapshots"]
+    found = ask(place.target, order | {"do": "snapshots"}, how)["snapshots"]
     for item in reversed(found):
-        text = ask(place.target, told | {"do": "read", "snapshot": item["id"], "file": FILE}, how)["text"]
+        text = ask(place.target, order | {"do": "read", "snapshot": item["id"], "file": FILE}, how)["text"]
         try:
             content = pyrage.decrypt(text.encode(), keys)
         except pyrage.DecryptError:
@@ -104,9 +104,10 @@ def free(folder: Path) -> Path:
 
 
 def unpack(saved: Saved, folder: Path) -> None:
-    """Make the folder of it, with its Git history; whole or not at all. StateError when there is something."""
+    """Make the folder of it, with its Git history; whole or not at all. StateError when there is something,
+    and when it cannot be written."""
     folder = free(folder)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as room:
+    with told(folder), tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as room:
         whole = Path(room) / FOLDER
         with tarfile.open(fileobj=io.BytesIO(saved.content), mode="r:gz") as tar:
             files = {item.name: tar.extractfile(item) for item in tar if item.isreg()}

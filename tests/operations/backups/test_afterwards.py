@@ -161,6 +161,13 @@ def test_half_a_download_is_none(workspace: Workspace, host: MemoryHost, tmp_pat
     assert sorted(os.listdir(tmp_path)) == ["fleet", "identity"]  # noqa: PTH208
 
 
+def test_what_the_system_refuses_is_said_of_the_file(workspace: Workspace, host: MemoryHost, tmp_path: Path) -> None:
+    backup(workspace, "alice")
+    with pytest.raises(StateError, match="cannot be written: File name too long") as caught:
+        download(workspace, "alice", to=tmp_path / ("d" * 250), how=served(host, []))
+    assert caught.value.hint == f"ls -ld {tmp_path}; df {tmp_path}"
+
+
 def test_what_only_a_host_reads_is_not_downloaded(workspace: Workspace, tmp_path: Path) -> None:
     tiers = workspace.root / "inventory/tiers.yaml"
     tiers.write_text(tiers.read_text().replace("[disk, offsite]", "[disk]"))

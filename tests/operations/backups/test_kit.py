@@ -247,6 +247,8 @@ def test_the_workspace_comes_back_with_its_history(workspace: Workspace, host: M
     assert all((file.parent / "back" / name).read_bytes() == (root / name).read_bytes() for name in names)
     with pytest.raises(StateError, match="is there already"):
         unpack(found, file.parent / "back")
+    with pytest.raises(StateError, match="cannot be written: File name too long"):
+        unpack(found, file.parent / ("b" * 250))
     saved.clear()
     with pytest.raises(ServiceError, match="no target gives the workspace back: offsite: no workspace"):
         saved_workspace(contents, how=how)
