@@ -107,9 +107,14 @@ def _acme_root(root: Path, host: Host) -> str:
     if named is None:
         return ""
     try:
-        return (root / str(named)).read_text()
+        return (root / str(named)).read_text(encoding="utf-8")
     except OSError as error:
         raise InventoryError(f"caddy.acme_ca_root: cannot read {named}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InventoryError(
+            f"caddy.acme_ca_root: {named} is not a PEM file",
+            hint=f"openssl x509 -inform der -in {named} -out {named}.pem; then name {named}.pem in its place",
+        ) from error
 
 
 def _templates(workspace: Workspace) -> TemplateSource:

@@ -179,6 +179,16 @@ def test_what_a_host_needs_must_be_written_down(workspace: Workspace, changes: M
     assert hosts_in(workspace).connections == 0
 
 
+@pytest.mark.parametrize("content", [b"0\x82\x03\xe8\x30\x82", "# Zertifikat für uns\n".encode("latin-1")])
+def test_an_acme_root_that_is_no_text_is_not_a_pem_file(workspace: Workspace, content: bytes) -> None:
+    change(workspace.root / "launchpad.yaml", caddy={"image": IMAGE, "acme_ca_root": "root.der"})
+    (workspace.root / "root.der").write_bytes(content)
+    with pytest.raises(InventoryError, match=r"caddy.acme_ca_root: root.der is not a PEM file") as caught:
+        provision(workspace, "web-1")
+    assert caught.value.hint.startswith("openssl x509 -inform der -in root.der -out root.der.pem")
+    assert hosts_in(workspace).connections == 0
+
+
 class Flaky:
     """Cannot be reached at first, as a host whose sshd is starting anew."""
 
