@@ -87,7 +87,8 @@ class Git:
                 self.command(*arguments),
                 env=self.environment,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="surrogateescape",  # names of files, which may be any bytes
                 check=False,
                 timeout=SECONDS,
             )
@@ -159,7 +160,7 @@ def _entries(tree: bytes, length: int) -> list[tuple[str, str, str]]:
     found, at = [], 0
     while at < len(tree):
         end = tree.index(b"\0", at)
-        mode, _, name = tree[at:end].decode(errors="replace").partition(" ")
+        mode, _, name = tree[at:end].decode(errors="surrogateescape").partition(" ")
         at = end + 1 + length
         found.append((mode, name, tree[end + 1 : at].hex()))
     return found

@@ -136,4 +136,4 @@ def _files(root: Path) -> dict[str, str]:
 def _digest(files: Mapping[str, str], counts: Counts) -> str:
     """64 hex digits over the files that count."""
     lines = sorted(f"{name}\0{blob}\n" for name, blob in files.items() if counts(name))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -297,3 +297,17 @@ def test_a_broken_repository_is_told_of(repository: Path) -> None:
 def test_without_git_installed(repository: Path) -> None:
     with pytest.raises(StateError, match="git is not installed"):
         Revisions(repository, environment={"PATH": "/nonexistent"}).now()
+
+
+@pytest.mark.parametrize("kind", ["plain", "repository"])
+def test_a_templates_name_may_be_any_bytes(kind: str, request: pytest.FixtureRequest) -> None:
+    root: Path = request.getfixturevalue(kind)
+    (root / "templates").mkdir(exist_ok=True)
+    with (root / os.fsdecode(b"templates/f\xfcr-alice.j2")).open("w") as file:
+        file.write("hello")
+    deployed = now(root).revision
+    if kind == "repository":
+        assert "+" in deployed, "it is not committed"
+        commit(root)
+        (root / ".launchpad/revisions").unlink()
+        assert deployed in now(root).ancestors, "it was deployed before it was committed"
