@@ -1,7 +1,8 @@
 """What Launchpad does: one verb, one file. Each room imports only from rooms above it.
 
 requests     what every verb uses: scope and observing (which tenants and hosts, and how they stand), render,
-             identifiers, confirmation, reaching (connections), following, outcome, history, again (a repeated command)
+             identifiers, confirmation, reaching (connections), following, absence (of a host), outcome, history,
+             again (a repeated command)
 dns          provider and hetzner (who keeps the records), resolver and address (where names lead), point, astray
 backups      backup, backups (list, verify), fetch, download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
              backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic
