@@ -27,9 +27,12 @@ class Tally:
 def tallied(figure: str, request: pytest.FixtureRequest) -> Iterator[Tally]:
     """Count in here, then print the table and write the figure down: how many do not hold, of how many. A test that
     broke off is one that does not hold."""
-    tally, failed = Tally(), request.session.testsfailed
-    yield tally
-    wrong = max(request.session.testsfailed - failed, sum(not held for held in tally.held.values()))
-    lines = [f"  {'holds' if held else 'FAILS'}  {what}" for what, held in tally.held.items()]
-    print("\n".join([f"\n{figure}: {len(tally.held)} assertions, {wrong} do not hold", *lines]))
-    record(figure, wrong, n=len(tally.held))
+    tally, failed, broken = Tally(), request.session.testsfailed, True
+    try:
+        yield tally
+        broken = False
+    finally:
+        wrong = max(request.session.testsfailed - failed, sum(not held for held in tally.held.values()), int(broken))
+        lines = [f"  {'holds' if held else 'FAILS'}  {what}" for what, held in tally.held.items()]
+        print("\n".join([f"\n{figure}: {len(tally.held)} assertions, {wrong} do not hold", *lines]))
+        record(figure, wrong, n=len(tally.held))
