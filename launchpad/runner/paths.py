@@ -111,6 +111,11 @@ def frozen(name: str) -> str:
     return f"{backup(name)}/frozen"
 
 
+def frozen_as(name: str) -> str:
+    """What the frozen data is of: app, version and release."""
+    return f"{frozen(name)}.json"
+
+
 def checked(name: str) -> str:
     """A writable copy of it, on which the databases are checked."""
     return f"{backup(name)}/checked"

@@ -34,6 +34,8 @@ class Repository:
     damaged: bool = False
     locked: bool = False
     """By a sending that was killed."""
+    unreadable: int = 0
+    """How many files a sending cannot read."""
 
 
 class MemoryRestic(MemoryData):
@@ -155,7 +157,14 @@ class MemoryRestic(MemoryData):
         tags = list(task["tags"])
         there.snapshots.append({"id": identifier, "time": at, "tags": tags, "bytes": 8, "files": len(content)})
         made = len(there.snapshots) == 1
-        return {"snapshot": identifier, "files": len(content), "bytes": 8, "added": 4, "unreadable": 0, "made": made}
+        return {
+            "snapshot": identifier,
+            "files": len(content),
+            "bytes": 8,
+            "added": 4,
+            "unreadable": there.unreadable,
+            "made": made,
+        }
 
     def _fetch(self, there: Repository, asked: Confined, task: Any) -> dict[str, Any]:
         found = there.content.get(task["snapshot"])

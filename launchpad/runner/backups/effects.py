@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, assert_never
@@ -11,7 +12,9 @@ from launchpad.runner.backups import fetching, keeping, steps, work
 from launchpad.runner.backups.target import target_from_json
 from launchpad.runner.context import Context
 from launchpad.runner.host import Confined, Failed, Host
+from launchpad.runner.journal import open_journals, subject
 from launchpad.runner.plan import read_record
+from launchpad.runner.protocol import canonical
 
 CHECK_SECONDS = 2 * 3600
 
@@ -95,12 +98,30 @@ def freeze(step: steps.FreezeData, context: Context) -> None:
     host.remove(paths.frozen(step.tenant))  # of a backup that died
     host.folder(paths.backup(step.tenant), mode=0o700)
     with work.tenant_lock(step.tenant, context):
+        _refuse_half_done(host, step.tenant)
+        host.write(paths.frozen_as(step.tenant), canonical(_runs(host, step.tenant)), mode=0o600)
         host.snapshot(paths.data(step.tenant), paths.frozen(step.tenant))
         allow(host, step.tenant)
 
 
+def _refuse_half_done(host: Host, tenant: str) -> None:
+    """An operation whose process died has left its lock and, maybe, data that it takes back."""
+    for journal in open_journals(host):
+        asked = journal.asked()
+        if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":
+            what = f"{asked['operation']['kind']} {journal.identifier}"
+            raise Failed(f"{tenant}: {what} is not over, so its data may be half done; back it up again after that")
+
+
+def _runs(host: Host, tenant: str) -> dict[str, Any]:
+    """What the data is of: while it is sent, something else may come to run."""
+    record = read_record(host, tenant) or {}
+    return {name: record[name] for name in ("app", "version", "release") if record.get(name)}
+
+
 def thaw(host: Host, tenant: str) -> None:
     host.remove(paths.frozen(tenant))
+    host.remove(paths.frozen_as(tenant))
     with suppress(Failed):
         allow(host, tenant)
 
@@ -161,16 +182,19 @@ def send(step: steps.SendBackup, context: Context) -> None:
         keeping.record(host, tenant, target.name, failed=told, sending=False)
         return
     if sent["unreadable"]:
-        context.say(f"{sent['unreadable']} files could not be read as the tenant's own uid")
+        message = f"{sent['unreadable']} files could not be read by the tenant's own user, so this backup lacks them"
+        context.say(f"{target.name}: {message}")
+        failed_so = {"operation": context.identifier, "at": host.now(), "message": message}
+        keeping.record(host, tenant, target.name, failed=failed_so, wrapped=True, sending=False)
+        return
     told = {"operation": context.identifier, "at": begun, "seconds": round(host.elapsed() - since, 3)} | sent
     keeping.record(host, tenant, target.name, sent=told, failed=None, wrapped=True, sending=False)
 
 
 def tags(host: Host, tenant: str, generation: str) -> list[str]:
     """What a backup is of, for whoever fetches it: restic keeps it with the snapshot."""
-    record = read_record(host, tenant) or {}
-    told = [f"generation={generation}"]
-    told += [f"{name}={record[name]}" for name in ("app", "version", "release") if record.get(name)]
+    frozen = json.loads(host.read(paths.frozen_as(tenant)) or b"{}")
+    told = [f"generation={generation}", *(f"{name}={value}" for name, value in frozen.items())]
     return told + [f"volume={name}" for name in host.names(paths.frozen(tenant))]
 
 

@@ -32,11 +32,12 @@ def fetch(step: steps.FetchBackup, context: Context) -> None:
 def keep_fetched(step: steps.KeepFetched, context: Context) -> None:
     """The record is written last: a snapshot without one counts as nothing."""
     host, tenant, identifier = context.host, step.tenant, step.record["id"]
-    host.folder(paths.generations(tenant), mode=0o700)
-    if host.has_data(paths.fetched(tenant)):
-        host.remove(paths.generation(tenant, identifier))
-        host.snapshot(paths.fetched(tenant), paths.generation(tenant, identifier))
-    host.write(paths.generation_record(tenant, identifier), canonical(step.record), mode=0o600)
+    with work.tenant_lock(tenant, context):  # a plan that sees the snapshot without its record removes it
+        host.folder(paths.generations(tenant), mode=0o700)
+        if host.has_data(paths.fetched(tenant)):
+            host.remove(paths.generation(tenant, identifier))
+            host.snapshot(paths.fetched(tenant), paths.generation(tenant, identifier))
+        host.write(paths.generation_record(tenant, identifier), canonical(step.record), mode=0o600)
     host.remove(paths.fetched(tenant))
     keeping.drop_source(host, tenant)
     for name in earlier(host, tenant, than=identifier):

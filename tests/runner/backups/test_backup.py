@@ -119,6 +119,48 @@ def test_a_target_that_is_down_is_told_and_stops_no_other(host: MemoryHost) -> N
     assert states["offsite"]["sent"]["operation"] == "backup-000001"
 
 
+def test_a_backup_that_lacks_files_is_not_a_good_one(host: MemoryHost) -> None:
+    """A disk that gives no answer for a file, or a folder that the app itself cannot enter."""
+    run(host, body())
+    host.repositories[AT_DISK].unreadable = 2
+    assert run(host, body("backup-000002"))["outcome"] == "done"
+    state = asked_of(host)["targets"]["disk"]
+    assert state["failed"]["operation"] == "backup-000002" and "2 files could not be read" in state["failed"]["message"]
+    assert state["sent"]["operation"] == "backup-000001"
+    host.repositories[AT_OFFSITE].unreadable = 2
+    assert run(host, body("backup-000003"))["outcome"] == "undone"
+
+
+def test_a_backup_is_of_what_ran_when_it_was_frozen(host: MemoryHost) -> None:
+    """Sending may take hours, and needs no lock of the tenant's."""
+    real = host.confined
+
+    def meanwhile(asked: Any, progress: Any) -> Any:
+        if asked.task["do"] == "send":
+            record = json.loads(host.files[paths.record("alice")].data)
+            host.files[paths.record("alice")] = File(json.dumps(record | {"version": "9"}).encode())
+        return real(asked, progress)
+
+    host.confined = meanwhile  # type: ignore[method-assign]
+    run(host, body())
+    for place in (AT_DISK, AT_OFFSITE):
+        assert "version=1" in host.repositories[place].snapshots[0]["tags"]
+    assert paths.frozen_as("alice").rpartition("/")[2] not in host.names(paths.backup("alice"))
+
+
+def test_the_data_of_an_operation_that_is_not_over_is_not_frozen(host: MemoryHost) -> None:
+    """Its process died, and with it the lock; the data may be a newer version's, which is taken back."""
+    host.registry |= {service.image for service in release(app="beacon:2")[0].services}
+    upgrade = deploy_body("upgrade-000001", release(app="beacon:2"), kind="upgrade", soak=0, rehearse=False)
+    list(submit(host, body() | {"follow": False}, CALLER))
+    list(submit(host, upgrade | {"follow": False}, CALLER))
+    host.begun.remove("upgrade-000001")
+    engine.carry_out(host, "backup-000001")
+    outcome = Journal(host, "backup-000001").outcome() or {}
+    assert outcome["outcome"] == "undone" and "upgrade upgrade-000001 is not over" in outcome["message"]
+    assert not host.repositories and not host.has_data(paths.frozen("alice"))
+
+
 def test_a_backup_that_no_target_took_is_none(host: MemoryHost) -> None:
     run(host, body())
     host.silent |= {"https://backup.example.com", "/mnt/disk"}
