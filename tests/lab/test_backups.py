@@ -250,12 +250,23 @@ def test_the_sandbox_is_the_tenants_uid_and_nothing_more(fleet: Fleet) -> None:
 def test_a_link_that_a_tenant_planted_is_a_link_in_the_backup(fleet: Fleet) -> None:
     host = fleet.world.host
     host.exec(["ln", "-sf", "/etc/shadow", f"{VOLUME}/shadow"])
-    host.exec(["sh", "-c", f"echo secret > {VOLUME}/roots; chmod 600 {VOLUME}/roots"])
     fleet.backup()
+    host.exec(["rm", f"{VOLUME}/shadow"])
     folder = fleet.restored(fleet.snapshots()[-1]["id"])
     assert host.exec(["readlink", f"{folder}/marker/shadow"]).stdout.strip() == "/etc/shadow"
+
+
+def test_a_file_that_only_root_may_read_makes_the_backup_a_failed_one(fleet: Fleet) -> None:
+    """What the tenant's own user cannot read is not in the backup, and the backup does not count as a good one."""
+    host = fleet.world.host
+    host.exec(["sh", "-c", f"echo secret > {VOLUME}/roots; chmod 600 {VOLUME}/roots"])
+    said = fleet.world.launchpad("backup", "alice", check=False)
+    host.exec(["rm", f"{VOLUME}/roots"])
+    assert said.code != 0 and "1 files could not be read" in said.out + said.err, said
+    folder = fleet.restored(fleet.snapshots()[-1]["id"])
     assert not host.exists(f"{folder}/marker/roots"), "somebody in the sandbox could read what only root may"
-    host.exec(["rm", f"{VOLUME}/shadow", f"{VOLUME}/roots"])
+    assert host.exists(f"{folder}/marker"), "the files that could be read are there all the same"
+    fleet.backup()
 
 
 def test_a_damaged_database_is_not_sent_and_is_named(fleet: Fleet) -> None:
