@@ -182,7 +182,7 @@ def send(step: steps.SendBackup, context: Context) -> None:
         keeping.record(host, tenant, target.name, failed=told, sending=False)
         return
     if sent["unreadable"]:
-        message = f"{sent['unreadable']} files could not be read by the tenant's own user, so this backup lacks them"
+        message = f"this backup lacks files that the tenant's own user cannot read: {sent['unreadable']}"
         context.say(f"{target.name}: {message}")
         failed_so = {"operation": context.identifier, "at": host.now(), "message": message}
         keeping.record(host, tenant, target.name, failed=failed_so, wrapped=True, sending=False)
@@ -194,8 +194,9 @@ def send(step: steps.SendBackup, context: Context) -> None:
 def tags(host: Host, tenant: str, generation: str) -> list[str]:
     """What a backup is of, for whoever fetches it: restic keeps it with the snapshot."""
     frozen = json.loads(host.read(paths.frozen_as(tenant)) or b"{}")
-    told = [f"generation={generation}", *(f"{name}={value}" for name, value in frozen.items())]
-    return told + [f"volume={name}" for name in host.names(paths.frozen(tenant))]
+    told = {"generation": generation, **frozen}
+    volumes = host.names(paths.frozen(tenant))
+    return [*(f"{name}={value}" for name, value in told.items()), *(f"volume={name}" for name in volumes)]
 
 
 def verify(step: steps.VerifyBackup, context: Context) -> None:

@@ -125,7 +125,7 @@ def test_a_backup_that_lacks_files_is_not_a_good_one(host: MemoryHost) -> None:
     host.repositories[AT_DISK].unreadable = 2
     assert run(host, body("backup-000002"))["outcome"] == "done"
     state = asked_of(host)["targets"]["disk"]
-    assert state["failed"]["operation"] == "backup-000002" and "2 files could not be read" in state["failed"]["message"]
+    assert state["failed"]["operation"] == "backup-000002" and "own user cannot read: 2" in state["failed"]["message"]
     assert state["sent"]["operation"] == "backup-000001"
     host.repositories[AT_OFFSITE].unreadable = 2
     assert run(host, body("backup-000003"))["outcome"] == "undone"
