@@ -12,6 +12,7 @@ from launchpad.cli.app import load
 from launchpad.cli.registry import SECTIONS
 from launchpad.fleet.keeping.schema import KINDS, schema
 from launchpad.fleet.words.quantities import Duration, Size
+from launchpad.plan.standing import STATES
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/reference.md"
 EXAMPLES = {
@@ -39,13 +40,21 @@ def reference() -> str:
         made = schema(kind)
         lines += [f"### {kind}", "", f"Annotated: [{EXAMPLES[kind]}](examples/{EXAMPLES[kind]})", ""]
         lines += [*keys(made, made.get("$defs", {})), ""]
-    lines += ["## Environment", "", *block(settings.__doc__ or ""), "", "## Exit codes", "", *exits()]
+    lines += ["## Environment", "", *block(settings.__doc__ or ""), ""]
+    lines += ["## States of a tenant", "", "The words of `launchpad status`.", "", *states(), ""]
+    lines += ["## Exit codes", "", *exits()]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def block(docstring: str) -> list[str]:
     """A docstring, its table as it stands there."""
     return [line.rstrip() for line in docstring.strip().splitlines()]
+
+
+def states() -> Iterator[str]:
+    """A row for each word."""
+    yield from ("| state | the tenant |", "| --- | --- |")
+    yield from (f"| `{state}` | {meaning} |" for state, meaning in STATES.items())
 
 
 def exits() -> Iterator[str]:

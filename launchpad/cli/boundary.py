@@ -91,6 +91,8 @@ def _report_bug(error: Exception, arguments: Sequence[str]) -> int:
     class Bug(LaunchpadError):
         """Not deliberate."""
 
+        exit_code = BUG
+
     descriptor, path = tempfile.mkstemp(prefix="launchpad-bug-", suffix=".txt")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write("".join(traceback.format_exception(error)))

@@ -258,10 +258,13 @@ def test_check_says_every_mistake_and_exits_three(terminal: Terminal, broken: Br
     before = digest_of_folder(terminal.root)
     printed = terminal("check")
     assert printed.code == 3
-    assert all(f"  {said}" in printed.err for said in broken.said)
+    places = [f"{file}:{line}: " if line else f"{file}: " for file, line, _ in broken.mistakes]
+    assert all(f"  {place}" in printed.err for place in places)
     found = terminal("check", "--json")
     assert found.code == 3
-    assert len(found.json["error"]["mistakes"]) == len(broken.said)
+    assert [(item["file"], item["line"]) for item in found.json["error"]["mistakes"]] == [
+        (file, line) for file, line, _ in broken.mistakes
+    ]
     assert digest_of_folder(terminal.root) == before
 
 

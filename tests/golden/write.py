@@ -33,7 +33,13 @@ def rendered_files() -> Iterator[tuple[str, str]]:
         result = rendered(tenant)
         yield f"{tenant}/release.json", as_text(release_as_json(result.release))
         for path, text in result.files.items():
-            yield f"{tenant}/files/{path}", text
+            if text not in _shipped():
+                yield f"{tenant}/files/{path}", text
+
+
+def _shipped() -> set[str]:
+    """The files that go to hosts as they are in the repository: a golden copy would only be written anew."""
+    return {path.read_text() for path in (TEMPLATES / "compose").rglob("*") if path.suffix in (".mjs", ".sh")}
 
 
 def recorded_files() -> Iterator[tuple[str, str]]:

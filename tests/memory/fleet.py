@@ -5,7 +5,6 @@ Apps are judged by image and tenant; a host may be dead, and an operation may ne
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -13,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +20,13 @@ from launchpad.fleet.model.host import Host
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.tenants.deploy import deploy
-from launchpad.runner import engine, paths
-from launchpad.runner.caller import Caller
+from launchpad.runner import paths
 from launchpad.runner.cell import read_release
-from launchpad.runner.host import Container, Failed
+from launchpad.runner.host import Container
 from launchpad.runner.journal import Journal
-from launchpad.runner.protocol import Refused
 from launchpad.settings import Settings
-from launchpad.ssh.replies import error_from_line
 from launchpad.workspace import Workspace
+from tests.memory.runner import MemoryRunner
 from tests.operations.places import APP, environment_of, tenant_yaml, write_workspace
 from tests.runner.verbs.view import MemoryView
 
@@ -73,59 +69,30 @@ def version_of(image: str) -> str:
 
 
 @dataclass
-class FleetRunner:
-    host: FleetHost
-    name: str
-    operator: str
-    asked: list[tuple[str, str]]
+class FleetRunner(MemoryRunner[FleetHost]):
+    """An operation is carried out as soon as it is submitted, and again when it is cancelled."""
 
-    def exchange(
-        self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None, incoming: Iterable[bytes] = ()
-    ) -> Iterator[dict[str, Any]]:
-        self.asked.append((self.name, verb))
-        plain: dict[str, Any] = json.loads(json.dumps(body))
+    def _answers(self, verb: str, body: dict[str, Any], incoming: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         if self.host.dead:
             raise HostError(f"{self.name}: the connection broke")
-        try:
-            yield from self._answers(verb, plain)
-        except Refused as refused:
-            raise error_from_line(refused.as_line(), host=self.name) from refused
-        except Failed as failed:
-            raise HostError(f"{self.name}: {failed.message}") from failed
-
-    def ask(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60) -> dict[str, Any]:
-        return dict([line["body"] for line in self.exchange(verb, body) if line["type"] == "reply"][-1])
-
-    def _answers(self, verb: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        caller = Caller(self.operator, "192.0.2.7")
-        answer = getattr(import_module(f"launchpad.runner.verbs.{verb}"), verb)
-        if verb == "submit" and body["follow"]:
-            (begun,) = answer(self.host, body | {"follow": False}, caller)
-            self._carry_out(body["id"], body["operation"].get("tenant", ""))
-            if begun["body"]["outcome"] == "unchanged":
-                yield begun
-                return
-            verb, body = "follow", {"id": body["id"], "after": 0}
-            answer = getattr(import_module("launchpad.runner.verbs.follow"), verb)
-        lines = list(answer(self.host, body, caller))
+        lines = list(super()._answers(verb, body, incoming))
         if verb == "submit":
-            self._carry_out(body["id"], body["operation"].get("tenant", ""))
+            self._carry_out(body["id"])
         if verb == "cancel":
-            self._carry_out(body["id"], "")
+            super()._carry_out(body["id"])
         yield from lines
 
-    def _carry_out(self, identifier: str, tenant: str) -> None:
-        """What the operation's unit does meanwhile."""
-        journal = Journal(self.host, identifier)
-        if journal.asked() is not None and journal.outcome() is None and tenant not in self.host.stuck:
-            engine.carry_out(self.host, identifier)
+    def _carry_out(self, identifier: str) -> None:
+        asked = Journal(self.host, identifier).asked() or {"operation": {}}
+        if asked["operation"].get("tenant", "") not in self.host.stuck:
+            super()._carry_out(identifier)
 
 
 @dataclass
 class FleetHosts:
     hosts: dict[str, FleetHost]
     operator: str = "alice"
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     @contextmanager
     def reach(self, host: Host) -> Iterator[FleetRunner]:

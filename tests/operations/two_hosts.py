@@ -24,7 +24,7 @@ from launchpad.ssh.problems import LoginRefused
 from launchpad.workspace import Workspace
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
-from tests.memory.hosts import MemoryHosts, MemoryRunner
+from tests.memory.hosts import BareRunner, MemoryHosts
 from tests.operations.places import environment_of, settle_by, tenant_yaml, write_workspace
 
 IMAGE = f"registry.example.com/note:1.0.0@sha256:{'4' * 64}"
@@ -60,18 +60,18 @@ class Hosts(MemoryHosts):
     """Those whose runner knows of nothing that waits ahead."""
 
     @contextmanager
-    def reach(self, host: Any) -> Iterator[MemoryRunner]:
+    def reach(self, host: Any) -> Iterator[BareRunner]:
         with super().reach(host) as runner:
             yield Asked(**vars(runner), hosts=self)
 
 
 @dataclass
-class Asked(MemoryRunner):
+class Asked(BareRunner):
     """A connection to one of them."""
 
-    hosts: Hosts
+    hosts: Hosts = field(default_factory=lambda: Hosts({}, ""))
 
-    def _answers(self, verb: str, body: Mapping[str, Any], incoming: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    def _answers(self, verb: str, body: dict[str, Any], incoming: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         self.hosts.requests += 1
         if self.hosts.requests == self.hosts.dies_at:
             raise OperatorDied

@@ -183,6 +183,23 @@ def test_a_release_that_is_new_here_brings_every_secret_that_it_names(host: Memo
     assert run(host, again) == "done", "what ran here before needs none"
 
 
+def test_a_secret_may_be_large_but_not_larger(host: MemoryHost) -> None:
+    most = {"BEACON_TOKEN": {"version": 1, "value": "x" * (64 << 10)}}
+    larger = {"BEACON_TOKEN": {"version": 1, "value": "x" * (64 << 10) + "x"}}
+    with pytest.raises(Refused):
+        run(host, deploy_body("operation-000001", FIRST) | {"secrets": larger})
+    assert not host.names(paths.TENANTS)
+    assert run(host, deploy_body("operation-000002", FIRST) | {"secrets": most}) == "done"
+
+
+def test_the_five_releases_that_ran_last_stay_for_a_way_back(host: MemoryHost) -> None:
+    made = [release(app=f"beacon:{number}", strategy="beside") for number in range(1, 8)]
+    for number, item in enumerate(made, start=1):
+        host.registry |= {service.image for service in item[0].services}
+        assert deploy(host, f"operation-{number:06}", item) == "done"
+    assert host.names(paths.releases("alice")) == sorted(item.short for item, _ in made[-5:])
+
+
 def test_secrets_lie_nowhere_in_clear_but_on_tmpfs(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST)
     holding = [path for path, data in state(host).items() if b"secret-of-alice" in data]

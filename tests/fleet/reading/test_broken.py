@@ -25,13 +25,14 @@ def test_says_each_mistake_where_it_is(broken: Broken, tmp_path: Path, measured:
     before = digest_of_folder(root)
     with pytest.raises(InventoryMistakes) as raised:
         store(root).check()
-    lines = lines_of(raised.value)
-    for said in broken.said:
-        assert any(line.startswith(said) for line in lines), f"{said!r} is not the beginning of any of {lines}"
-    strangers = [line for line in lines if not any(line.startswith(said) for said in broken.said)]
-    assert strangers == []
+    found = raised.value.mistakes
+    assert [(mistake.place.file, mistake.place.line) for mistake in found] == [at[:2] for at in broken.mistakes]
+    for mistake, (_, _, named) in zip(found, broken.mistakes, strict=True):
+        assert named in mistake.what
     assert raised.value.exit_code == 3
     json.dumps(raised.value.as_dict())
+    lines = lines_of(raised.value)
+    assert lines == [str(mistake) for mistake in found]
     assert all(line.isprintable() for line in lines)
     measured("broken-inventories", 0)
     assert digest_of_folder(root) == before
@@ -46,6 +47,14 @@ def test_no_edit_touches_a_broken_inventory(broken: Broken, tmp_path: Path) -> N
     with pytest.raises(InventoryMistakes):
         store(root).remove_host(HostName("web-2"))
     assert digest_of_folder(root) == before
+
+
+def test_the_nearest_name_is_suggested(tmp_path: Path) -> None:
+    files = {file: text for broken in BROKEN if broken.name == "unknown host" for file, text in broken.files.items()}
+    with pytest.raises(InventoryMistakes) as raised:
+        store(write(tmp_path, files)).check()
+    (mistake,) = raised.value.mistakes
+    assert "web-2" in mistake.hint
 
 
 def test_there_are_enough_of_them() -> None:
