@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import HostError
+from launchpad.runner.health import Fact, fact_from_json
 
 DECIDING = ("process", "ready")
 """Kinds of probes that make a tenant healthy or not; the others warn."""
@@ -102,6 +103,8 @@ class TenantSeen:
     """By name; none where the watch has not looked yet."""
     room: RoomSeen | None = None
     findings: tuple[FindingSeen, ...] = ()
+    health: tuple[Fact, ...] = ()
+    """What the host's watch knows of how well it is."""
     starting: bool = False
     """Whether the host was just booted and has not started it yet."""
     rolled_back_from: str = ""
@@ -137,6 +140,8 @@ class HostSeen:
     disk_free: int
     tenants: Mapping[str, TenantSeen]
     findings: tuple[FindingSeen, ...] = ()
+    health: tuple[Fact, ...] = ()
+    """How well the host itself is, as its watch knows it."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the watch says of its subjects beside what it found: `{"firewall": {"owned": true}}`."""
     knows_memory: bool = False
@@ -167,6 +172,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             knows_memory="memory" in own,
             memory_free_mb=(own.get("memory") or {}).get("free_mb"),
             findings=_findings(own, host),
+            health=_health(own, host),
             facts=own.get("facts") or {},
             tenants={
                 str(name): _tenant(str(name), value, host, facts=own.get("facts") or {})
@@ -191,6 +197,12 @@ def _findings(value: Mapping[str, Any], host: str) -> tuple[FindingSeen, ...]:
         )
         for item in value.get("findings") or ()
     )
+
+
+def _health(value: Mapping[str, Any], host: str) -> tuple[Fact, ...]:
+    """Closed: a word that is not known here would be judged wrongly."""
+    facts = map(fact_from_json, value.get("health") or ())
+    return tuple(fact.but(hint=fact.hint.replace("HOST", host)) for fact in facts)
 
 
 def _certificates(name: str, facts: Mapping[str, Any]) -> dict[str, CertificateSeen]:
@@ -235,6 +247,7 @@ def _tenant(name: str, value: Mapping[str, Any], host: str, *, facts: Mapping[st
         generations=_count(value.get("generations")),
         gone=_text(value.get("gone")),
         findings=_findings(value, host),
+        health=_health(value, host),
         starting=value.get("starting") is True,
         certificates=_certificates(name, facts),
         room=_room(name, facts),

@@ -12,6 +12,7 @@ from launchpad.errors import LaunchpadError
 from launchpad.plan.fleet_plan import Seen, differences, unknown
 from launchpad.plan.observed import CertificateSeen, FindingSeen, HostSeen, RoomSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
+from launchpad.runner.health import Fact, Grade
 
 STATES: Mapping[str, str] = {
     "healthy": "runs, and every probe holds",
@@ -59,6 +60,8 @@ class Standing:
     """What somebody changed on the host by hand."""
     findings: tuple[FindingSeen, ...] = ()
     """What the host's watch found."""
+    health: tuple[Fact, ...] = ()
+    """What the host's watch knows of how well it is."""
     certificates: Mapping[str, CertificateSeen] = field(default_factory=dict)
     """By name, as the host's watch saw it."""
     room: RoomSeen | None = None
@@ -72,10 +75,11 @@ class Standing:
     def good(self) -> bool:
         """Whether nobody has to look: it is as it should be, nobody changed it by hand, and the watch found nothing."""
         trouble = TROUBLE | STILL if self.wanted_running else TROUBLE
-        return self.state not in trouble and self.readable and not self.drift and not self.findings
+        sound = not self.drift and not self.findings and not any(fact.grade is Grade.critical for fact in self.health)
+        return self.state not in trouble and self.readable and sound
 
     def as_json(self) -> dict[str, Any]:
-        plain = dataclasses.asdict(self) | {"good": self.good}
+        plain = dataclasses.asdict(self) | {"good": self.good, "health": [fact.plain() for fact in self.health]}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
 
@@ -158,6 +162,7 @@ def _seen(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing
         probes=tuple(dataclasses.asdict(probe) for probe in has.probes),
         drift=has.drift,
         findings=has.findings,
+        health=has.health,
         certificates=has.certificates,
         room=has.room,
         remarks=(

@@ -17,6 +17,7 @@ from launchpad.runner.host import RUN_PROVISION as RUN_PROVISION
 from launchpad.runner.record import Record
 
 if TYPE_CHECKING:
+    from launchpad.runner.health import Fact
     from launchpad.runner.host import Host
 
 WATCH = "watch"
@@ -29,6 +30,7 @@ STALE_SECONDS = 90.0
 """A check that did not look for so long says nothing any more about the host."""
 MOST_BYTES = 256 << 10
 """Of what was done, the newest half of so much is kept."""
+_KEYS = frozenset({"runner", "boot_id", "at", "elapsed", "checks", "findings", "facts", "health"})
 
 
 class Finding(Record):
@@ -55,15 +57,22 @@ class Account:
         self._looked = dict.fromkeys(checks, host.elapsed())
         self._found: dict[str, list[Finding]] = {}
         self._facts: dict[str, Mapping[str, Any]] = {}
+        self._health: dict[str, list[dict[str, Any]]] = {}
+        self._stood = _stood(host)
+        """Fact → its grade, and since when it has that."""
 
-    def see(self, check: str, findings: Iterable[Finding], facts: Mapping[str, Any]) -> None:
+    def see(
+        self, check: str, findings: Iterable[Finding], facts: Mapping[str, Any], health: Iterable[Fact] = ()
+    ) -> None:
         """All that the check finds now, in place of what it found before. A finding that it had already, by subject,
-        tenant and message, keeps the time since when it stands."""
+        tenant and message, keeps the time since when it stands, and so does a fact with the same grade. A finding
+        that no fact of the check is about becomes one."""
         with self._lock:
             before = {_key(item): item.since for item in self._found.get(check, ())}
             now = self._host.now()
             self._found[check] = [item.but(since=item.since or before.get(_key(item), now)) for item in findings]
             self._facts[check] = facts
+            self._health[check] = self._facts_of(health, self._found[check], now)
             self._looked[check] = self._host.elapsed()
             account = {
                 "runner": RUNNER,
@@ -73,8 +82,24 @@ class Account:
                 "checks": self._looked,
                 "findings": [item.plain() for found in self._found.values() for item in found],
                 "facts": self._facts,
+                "health": [fact for facts in self._health.values() for fact in facts],
             }
             self._host.write(paths.ACCOUNT, json.dumps(account).encode(), mode=0o600)
+
+    def _facts_of(self, health: Iterable[Fact], findings: Iterable[Finding], now: float) -> list[dict[str, Any]]:
+        """The check's own facts, and its findings as facts, each with its times; as JSON."""
+        from launchpad.runner.health import fact_as_json, fact_of  # late: whoever only reads judges nothing
+
+        own = []
+        for fact in health:
+            grade, since = self._stood.get(fact.key, ("", 0.0))
+            since = fact.since or (since if grade == fact.grade else fact.at or now)
+            self._stood[fact.key] = (fact.grade, since)
+            own.append(fact.but(at=fact.at or now, since=since))
+        known = {(fact.tenant, fact.subject) for fact in own}
+        found = (item for item in findings if (item.tenant, item.subject) not in known)
+        more = [fact_of(item, tenant=item.tenant, at=now) for item in found]
+        return [fact_as_json(fact) for fact in (*own, *more)]
 
     def note(self, subject: str, message: str, *, tenant: str = "") -> None:
         """Write down that the watch did something by itself: `history` shows it."""
@@ -104,12 +129,13 @@ def asked_since(host: Host, looked: float) -> bool:
     return float(host.read(paths.LOOK_AGAIN) or 0) > looked
 
 
-def read_account(host: Host) -> tuple[list[Finding], dict[str, Any]]:
-    """What the watch found, and its facts; that nobody watches, or has stopped to look at something, is found too."""
+def read_account(host: Host) -> tuple[list[Finding], dict[str, Any], list[dict[str, Any]]]:
+    """What the watch found, what it knows of each subject, and its facts (launchpad.runner.health) as JSON; that nobody
+    watches, or has stopped to look at something, is found too."""
     found = _account(host)
     if found is None or found["boot_id"] != host.boot_id():
         since = found["at"] if found else 0.0
-        return [Finding(WATCH, "not watched", RUN_PROVISION, since=since)], {}
+        return [Finding(WATCH, "not watched", RUN_PROVISION, since=since)], {}, []
     findings = [Finding(**item) for item in found["findings"]]
     now = host.elapsed()
     late = {name: now - looked for name, looked in found["checks"].items() if now - looked > STALE_SECONDS}
@@ -118,7 +144,7 @@ def read_account(host: Host) -> tuple[list[Finding], dict[str, Any]]:
     for name, seconds in late.items():
         message = f"{name} is not watched" if name else "not watched"
         findings.append(Finding(WATCH, message, RUN_PROVISION, since=host.now() - seconds))
-    return findings, dict(found["facts"])
+    return findings, dict(found["facts"]), list(found["health"])
 
 
 def is_watched(host: Host, *, by: str) -> bool:
@@ -149,7 +175,20 @@ def _account(host: Host) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(host.read(paths.ACCOUNT) or b"{}")
     except ValueError:
         return None
-    return found if found.keys() >= {"runner", "boot_id", "at", "elapsed", "checks", "findings", "facts"} else None
+    return found if found.keys() >= _KEYS else None
+
+
+def _stood(host: Host) -> dict[tuple[str, str, str], tuple[str, float]]:
+    """What an earlier process of the watch kept since this boot."""
+    from launchpad.runner.health import fact_from_json
+
+    found = _account(host)
+    if found is None or found["boot_id"] != host.boot_id():
+        return {}
+    try:
+        return {fact.key: (fact.grade, fact.since) for fact in map(fact_from_json, found["health"])}
+    except (TypeError, ValueError):
+        return {}  # another runner's words
 
 
 def _key(item: Finding) -> tuple[str, str, str]:

@@ -54,6 +54,25 @@ class Gate(Record):
     mail: frozenset[tuple[IPv4Address, int]] = frozenset()
 
 
+class ClockState(Record):
+    """What chrony says of the host's clock."""
+
+    runs: bool
+    """Whether chrony answers at all."""
+    synchronised: bool = False
+    offset: float = 0.0
+    """Seconds between the clock and the true time, as far as chrony knows."""
+
+
+class SiteAnswer(Record):
+    """What came back through Caddy."""
+
+    status: int
+    """0 without an answer."""
+    problem: str = ""
+    """Why there is no answer, in words for people."""
+
+
 class Filter(Protocol):
     """The kernel's packet filter. An object is one table, chain, set or rule as nft's JSON has it, without what differs
     between two that mean the same; where one stands for a process it is this one that owns what is loaded as owned."""
@@ -150,7 +169,29 @@ class Watching(Protocol):
         """Start a stopped container again, or one whose end Docker has not noticed; fine when it runs."""
 
 
-class View(Host, Facts, Speech, Watching, Protocol):
+class Measures(Protocol):
+    """What the watch asks the machine now and then."""
+
+    def clock_state(self) -> ClockState: ...
+
+    def failed_units(self) -> tuple[str, ...]:
+        """The units of systemd that failed."""
+
+    def pending_updates(self) -> tuple[int, int]:
+        """How many packages could be updated, and how many of these updates are of security; as of the lists that the
+        host fetched last. Takes a second or two."""
+
+    def inodes(self, path: str) -> tuple[int, int]:
+        """How many inodes the path's file system has, and how many are free; (0, 0) where it has no fixed number."""
+
+    def reaches(self, address: str, port: int, *, seconds: float) -> str:
+        """Empty when something accepts TCP connections there; else why not."""
+
+    def ask_site(self, name: str, path: str, *, seconds: float) -> SiteAnswer:
+        """An HTTPS GET for that name through Caddy, at the host's own public address."""
+
+
+class View(Host, Facts, Speech, Watching, Measures, Protocol):
     """Everything."""
 
     @property

@@ -366,7 +366,7 @@ class Watcher:
 
 def _illness(item: Container) -> Finding:
     message = f"{item.service} is unhealthy by its own health check"
-    return Finding(NAME, message, f"launchpad logs {item.tenant}", tenant=item.tenant)
+    return Finding("illness", message, f"launchpad logs {item.tenant}", tenant=item.tenant)
 
 
 def _breaker(tenant: str) -> str:

@@ -267,7 +267,14 @@ class BareHost(MemoryHost):
             and path not in self.files
             and "launchpad-watch.service" in self.system.active - self.system.hung
         ):
-            nothing = {"at": self.now(), "elapsed": self.elapsed(), "checks": {}, "findings": [], "facts": {}}
+            nothing = {
+                "at": self.now(),
+                "elapsed": self.elapsed(),
+                "checks": {},
+                "findings": [],
+                "facts": {},
+                "health": [],
+            }
             return json.dumps(nothing | {"boot_id": self.boot_id(), "runner": self.system.runner()}).encode()
         return super().read(path)
 

@@ -8,6 +8,7 @@ import pytest
 
 from launchpad.errors import HostError
 from launchpad.plan.observed import host_from_reply
+from launchpad.runner.health import Grade, Layer
 from tests.operations.places import observed
 
 
@@ -30,6 +31,22 @@ def test_containers_of_the_other_side_do_not_count() -> None:
 def test_what_a_newer_runner_adds_is_passed_over() -> None:
     body = observed({"alice": {"mood": "fine"}}) | {"weather": "sunny"}
     assert "alice" in host_from_reply(body, host="web-1").tenants
+
+
+def test_facts_are_read_closed_with_the_host_s_name_in_what_to_type() -> None:
+    mine = {"layer": "ready", "grade": "critical", "message": "does not answer", "tenant": "alice", "at": 1990.0}
+    body = observed({"alice": {"health": [mine]}})
+    body["host"]["health"] = [
+        {"layer": "docker", "grade": "critical", "message": "x", "hint": "launchpad provision HOST"}
+    ]
+    seen = host_from_reply(body, host="web-1")
+    assert [fact.hint for fact in seen.health] == ["launchpad provision web-1"]
+    assert [(fact.layer, fact.grade, fact.at) for fact in seen.tenants["alice"].health] == [
+        (Layer.ready, Grade.critical, 1990.0)
+    ]
+    for wrong in ({"layer": "mood"}, {"grade": "fine"}, {"colour": "red"}):
+        with pytest.raises(HostError, match="web-1: its answer cannot be understood"):
+            host_from_reply(observed({"alice": {"health": [mine | wrong]}}), host="web-1")
 
 
 def test_a_tenant_without_a_record_is_none() -> None:

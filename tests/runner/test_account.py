@@ -19,11 +19,13 @@ from launchpad.runner.account import (
     is_watched,
     read_account,
 )
+from launchpad.runner.health import Fact, Grade, Layer, fact_from_json
 from launchpad.runner.host import Failed
 from launchpad.runner.watching import look_once
 from launchpad.runner.watching.check import Check
 from tests.runner.verbs.view import MemoryView
 
+FULL = Fact(Layer.data, Grade.warning, "90 % of its quota is used", tenant="alice", subject="quota")
 OPEN = Finding("firewall", "the table inet launchpad is missing", RUN_PROVISION)
 
 
@@ -43,11 +45,54 @@ def test_what_was_found_is_read_back_with_since_when_and_with_the_facts() -> Non
     began = at(host)
     host.wait(30)
     account.see("firewall", [OPEN, OPEN.but(tenant="alice")], {"owner": False})
-    found, facts = read_account(host)
+    found, facts, _ = read_account(host)
     assert found == [OPEN.but(since=began), OPEN.but(tenant="alice", since=at(host))]
     assert facts == {"firewall": {"owner": False}}
     account.see("firewall", [], {})
-    assert read_account(host) == ([], {"firewall": {}})
+    assert read_account(host) == ([], {"firewall": {}}, [])
+
+
+def facts(host: MemoryView) -> list[Fact]:
+    return [fact_from_json(item) for item in read_account(host)[2]]
+
+
+def test_facts_keep_since_when_they_have_their_grade_also_over_a_restart_of_the_watch() -> None:
+    host = MemoryView()
+    account = Account(host, ("room",))
+    account.see("room", [], {}, [FULL.but(grade=Grade.ok, value=1.0)])
+    began = at(host)
+    host.wait(30)
+    account.see("room", [], {}, [FULL.but(grade=Grade.ok, value=2.0)])
+    (found,) = facts(host)
+    assert (found.value, found.at, found.since) == (2.0, at(host), began)
+    host.wait(30)
+    account.see("room", [], {}, [FULL])
+    worse = at(host)
+    assert [item.since for item in facts(host)] == [worse]
+    host.wait(30)
+    Account(host, ("room",)).see("room", [], {}, [FULL.but(at=7.0)])
+    (found,) = facts(host)
+    assert (found.at, found.since) == (7.0, worse), "whoever looked earlier says so"
+
+
+def test_words_of_another_runner_are_forgotten() -> None:
+    host = MemoryView()
+    Account(host, ("room",)).see("room", [], {}, [FULL])
+    kept = json.loads(host.read(paths.ACCOUNT) or b"")
+    for damaged in ({"layer": "mood"}, {"colour": "red"}):
+        host.write(paths.ACCOUNT, json.dumps(kept | {"health": [damaged]}).encode())
+        Account(host, ("room",)).see("room", [], {}, [FULL])
+        assert [item.message for item in facts(host)] == [FULL.message]
+
+
+def test_a_finding_is_a_fact_too_unless_the_check_has_one_of_its_own() -> None:
+    host = MemoryView()
+    mine = Finding("quota", "its data fills its quota", tenant="alice")
+    Account(host, ("room",)).see("room", [OPEN, mine], {}, [FULL])
+    assert [(item.layer, item.grade, item.message, item.since) for item in facts(host)] == [
+        (Layer.data, Grade.warning, FULL.message, at(host)),
+        (Layer.firewall, Grade.critical, OPEN.message, at(host)),
+    ]
 
 
 def test_what_one_check_finds_stays_while_another_looks() -> None:
@@ -60,7 +105,7 @@ def test_what_one_check_finds_stays_while_another_looks() -> None:
 
 def test_a_host_that_nobody_watches_says_so_and_since_when() -> None:
     host = MemoryView(watched=False)
-    assert read_account(host) == ([Finding("watch", "not watched", RUN_PROVISION)], {})
+    assert read_account(host) == ([Finding("watch", "not watched", RUN_PROVISION)], {}, [])
     Account(host, ("apps",)).see("apps", [], {})
     host.wait(STALE_SECONDS - 1)
     assert messages(host) == []

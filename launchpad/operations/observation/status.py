@@ -15,6 +15,7 @@ from launchpad.plan.fleet_plan import Seen
 from launchpad.plan.observed import HostSeen
 from launchpad.plan.standing import Standing, standings
 from launchpad.plan.wanted import Wanted
+from launchpad.runner.health import Grade
 from launchpad.workspace import Workspace
 
 
@@ -35,10 +36,7 @@ class Status:
     @property
     def good(self) -> bool:
         """Whether nobody has to look."""
-        sound = all(
-            isinstance(said, HostSeen) and not said.problems and not said.findings for said in self.hosts.values()
-        )
-        return sound and all(tenant.good for tenant in self.tenants)
+        return all(map(_is_sound, self.hosts.values())) and all(tenant.good for tenant in self.tenants)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -79,9 +77,16 @@ def _compared(workspace: Workspace, want: Wanted, seen: Seen) -> Wanted:
     return replace(want, descends=False)
 
 
+def _is_sound(said: HostSeen | LaunchpadError) -> bool:
+    if isinstance(said, LaunchpadError) or said.problems or said.findings:
+        return False
+    return not any(fact.grade is Grade.critical for fact in said.health)
+
+
 def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:
     if isinstance(said, LaunchpadError):
         return said.as_dict()
     plain = asdict(said)
     del plain["tenants"]
+    plain["health"] = [fact.plain() for fact in said.health]
     return plain | {"reverts": list(said.reverts), "problems": list(said.problems), "findings": list(plain["findings"])}

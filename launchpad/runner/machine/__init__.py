@@ -16,6 +16,7 @@ from launchpad.runner.machine.data import BtrfsData
 from launchpad.runner.machine.dockerd import DockerUnit
 from launchpad.runner.machine.images import DockerImages
 from launchpad.runner.machine.locks import KernelLocks
+from launchpad.runner.machine.measuring import HostMeasures
 from launchpad.runner.machine.networks import DockerNetworks
 from launchpad.runner.machine.sandbox import SystemdSandbox
 from launchpad.runner.machine.snapshots import BtrfsSnapshots
@@ -38,6 +39,7 @@ class Machine(
     HostTraffic,
     SystemdSandbox,
     CaddySites,
+    HostMeasures,
     KernelLocks,
 ):
     """`host.Host` and `view.View` for this very machine. Threads may share it; its filter alone has a state."""

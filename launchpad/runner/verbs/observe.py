@@ -65,7 +65,7 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     names = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name)]
     if given["tenants"] is not None:
         names = [name for name in names if name in given["tenants"]]
-    findings, facts = read_account(host)
+    findings, facts, health = read_account(host)
     starting = is_going_on(host) and not any(item.subject == BOOT for item in findings)
     held = {name for name in names if host.lock_owner(f"tenant-{name}") is not None}
     edge = _edge(host, problems, held, set(names) - set(seen_to(host)) if starting else set())
@@ -88,7 +88,9 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     for name, found in tenants.items():
         del found["manifest"]
         found["findings"] = _plain(findings, name)
+        found["health"] = [fact for fact in health if fact.get("tenant") == name]
     own = _host(host, edge, problems) | {"findings": _plain(findings, ""), "facts": facts}
+    own["health"] = [fact for fact in health if "tenant" not in fact]
     yield reply({"host": own, "tenants": tenants, "operations": waiting})
 
 

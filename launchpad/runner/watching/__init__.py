@@ -44,6 +44,6 @@ def look_once(check: Check, account: Account) -> None:
     except Exception as error:
         findings = [Finding(WATCH, f"{check.name} cannot be checked: {reason(error)}")]
     try:
-        account.see(check.name, findings, check.facts)
+        account.see(check.name, findings, check.facts, check.health)
     except Exception as error:  # a full /run: the account grows old, which says it
         print(f"the account cannot be written: {reason(error)}", file=sys.stderr, flush=True)

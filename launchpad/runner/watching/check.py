@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from launchpad.runner.account import Finding, asked_since
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
+    from launchpad.runner.health import Fact
     from launchpad.runner.view import View
 
 
@@ -27,6 +28,8 @@ class Check:
         self.host, self.account = host, account
         self.facts: Mapping[str, Any] = {}
         """What `status` shows of the subject beside the findings; JSON."""
+        self.health: Sequence[Fact] = ()
+        """How well the subject is, where the findings alone do not tell it: grades, values, what is fine."""
 
     def look(self) -> Iterable[Finding]:
         """Mend what can be mended, and tell the account with `note`; find what cannot."""

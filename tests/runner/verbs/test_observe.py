@@ -69,6 +69,9 @@ def test_what_the_watch_found_is_the_hosts_or_its_tenants() -> None:
     assert found["host"]["findings"] == [open_to_all.but(since=now).plain()]
     assert found["host"]["facts"] == {"apps": {"tables": 2}}
     assert found["tenants"]["alice"]["findings"] == [mine.but(since=now).plain()]
+    own, hers = found["host"]["health"], found["tenants"]["alice"]["health"]
+    assert [(item["layer"], item["message"], item["at"]) for item in own] == [("firewall", open_to_all.message, now)]
+    assert [(item["layer"], item["grade"], item["message"]) for item in hers] == [("process", "critical", "web is ill")]
     host.wait(100)
     assert [item["message"] for item in seen(host)["host"]["findings"]] == ["the firewall is gone", "not watched"]
 

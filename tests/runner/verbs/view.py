@@ -13,7 +13,7 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Output
-from launchpad.runner.view import LogLine
+from launchpad.runner.view import ClockState, LogLine, SiteAnswer
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
 
@@ -33,12 +33,31 @@ class MemoryView(MemoryHost):
     used: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Memory, by container."""
     led: dict[str, frozenset[str]] = field(default_factory=dict)
+    chrony: ClockState = field(default_factory=lambda: ClockState(runs=True, synchronised=True, offset=0.001))
+    failed: tuple[str, ...] = ()
+    updates: tuple[int, int] = (0, 0)
+    no_inodes: tuple[int, int] = (0, 0)
+    unreachable: dict[str, str] = field(default_factory=dict)
+    """Address of a server → why nothing accepts connections there."""
+    edge: dict[str, SiteAnswer] = field(default_factory=dict)
+    """Name → what comes back through Caddy; 200 for the others."""
+    hung: set[str] = field(default_factory=set)
+    """Tenants whose apps do not answer though their containers run."""
+    asked: list[str] = field(default_factory=list)
+    """Each question to a tenant's app or site, as `tenant's address:port/path` or `https://name/path`."""
     watched: bool = True
     """Whether a watch is thought to run that finds nothing; an account that a test wrote comes first."""
 
     def read(self, path: str) -> bytes | None:
         if path == paths.ACCOUNT and path not in self.files and self.watched:
-            nothing = {"at": self.now(), "elapsed": self.elapsed(), "checks": {}, "findings": [], "facts": {}}
+            nothing = {
+                "at": self.now(),
+                "elapsed": self.elapsed(),
+                "checks": {},
+                "findings": [],
+                "facts": {},
+                "health": [],
+            }
             return json.dumps(nothing | {"boot_id": self.boot_id(), "runner": ""}).encode()
         return super().read(path)
 
@@ -86,6 +105,30 @@ class MemoryView(MemoryHost):
     def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
         lines = [line for line in self.written.get(container, []) if line.at >= stamp(since)]
         yield from lines if tail is None else lines[-tail:]
+
+    def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
+        self.asked.append(f"{address}:{port}{path}")
+        box = next((box for box in self.boxes.values() if box.address == str(address)), None)
+        return 0 if box and box.tenant in self.hung else super().get(address, port, path, seconds=seconds)
+
+    def clock_state(self) -> ClockState:
+        return self.chrony
+
+    def failed_units(self) -> tuple[str, ...]:
+        return self.failed
+
+    def pending_updates(self) -> tuple[int, int]:
+        return self.updates
+
+    def inodes(self, path: str) -> tuple[int, int]:
+        return self.no_inodes
+
+    def reaches(self, address: str, port: int, *, seconds: float) -> str:
+        return self.unreachable.get(f"{address}:{port}", "")
+
+    def ask_site(self, name: str, path: str, *, seconds: float) -> SiteAnswer:
+        self.asked.append(f"https://{name}{path}")
+        return self.edge.get(name, SiteAnswer(200))
 
     def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
         self.executed.append((container, tuple(argv), seconds))

@@ -1,0 +1,135 @@
+"""How well a tenant, a host and the fleet are: the worst grade, in which layers, and what to type next. Pure.
+
+The facts are those of the host's watch. What only the inventory's side knows is added: a tenant that is absent, that
+stands still, that runs twice; a host that does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import LaunchpadError
+from launchpad.plan.observed import FindingSeen, HostSeen
+from launchpad.plan.standing import STATES, STILL, Standing
+from launchpad.runner.health import WORSE, Fact, Grade, Layer, fact_of, worst
+
+FRESH_SECONDS = 300.0
+"""An older fact says nothing any more."""
+LONG_FRESH: Mapping[Layer, float] = {
+    Layer.provider: 2700.0, Layer.channel: 2700.0, Layer.targets: 2700.0, Layer.updates: 7200.0
+}  # fmt: skip
+"""Layers that the watch asks about more rarely."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """One tenant, or one host itself."""
+
+    host: str
+    tenant: str
+    """Empty for the host itself."""
+    facts: tuple[Fact, ...]
+    """The worst first."""
+    clock: float
+    """The host's, when it was asked: a fact's age is the time since `at`. 0 where the host did not answer."""
+
+    @property
+    def name(self) -> str:
+        return self.tenant or self.host
+
+    @property
+    def grade(self) -> Grade:
+        return worst(fact.grade for fact in self.facts)
+
+    @property
+    def wrong(self) -> tuple[Fact, ...]:
+        """The facts that are not ok, the worst first."""
+        return tuple(fact for fact in self.facts if fact.grade is not Grade.ok)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Where something is not ok, the worst first."""
+        return tuple(dict.fromkeys(fact.layer for fact in self.wrong))
+
+    def as_json(self) -> dict[str, Any]:
+        facts = [
+            fact.plain() | {"age_seconds": max(0.0, self.clock - fact.at) if fact.at else None} for fact in self.facts
+        ]
+        return {"host": self.host, "tenant": self.tenant, "grade": self.grade, "layers": self.layers, "facts": facts}
+
+
+def healths(tenants: Sequence[Standing], hosts: Mapping[str, HostSeen | LaunchpadError]) -> tuple[Health, ...]:
+    """Each host, then each tenant, by name."""
+    return (
+        *(host_health(name, said) for name, said in sorted(hosts.items())),
+        *(tenant_health(item, hosts.get(item.host)) for item in sorted(tenants, key=lambda item: item.tenant)),
+    )
+
+
+def host_health(name: str, said: HostSeen | LaunchpadError) -> Health:
+    """The host itself, without its tenants."""
+    if isinstance(said, LaunchpadError):
+        message = said.message.removeprefix(f"{name}: ")
+        silent = Fact(layer=Layer.watch, grade=Grade.unknown, message=message, hint=said.hint, subject="unreachable")
+        return Health(host=name, tenant="", facts=(silent,), clock=0.0)
+    known = {f"{fact.message}: {fact.hint}" for fact in said.health}
+    problems = (
+        Fact(layer=Layer.settings, grade=Grade.warning, message=text, subject="problem", at=said.clock)
+        for text in said.problems
+        if text not in known
+    )
+    facts = (*said.health, *_more(said.findings, said.health, tenant="", at=said.clock), *problems)
+    return Health(host=name, tenant="", facts=_judged(facts, said.clock), clock=said.clock)
+
+
+def tenant_health(standing: Standing, said: HostSeen | LaunchpadError | None) -> Health:
+    """The tenant on its host, as `said` by the host; None for a tenant that is on no host."""
+    clock = said.clock if isinstance(said, HostSeen) else 0.0
+    own = _standing(standing)
+    facts = (*standing.health, *_more(standing.findings, standing.health, tenant=standing.tenant, at=clock), *own)
+    return Health(host=standing.host, tenant=standing.tenant, facts=_judged(facts, clock), clock=clock)
+
+
+def _judged(facts: Iterable[Fact], clock: float) -> tuple[Fact, ...]:
+    """The worst first; a fact that is too old to be believed is unknown."""
+    fresh = [fact.but(grade=Grade.unknown) if _is_old(fact, clock) else fact for fact in facts]
+    return tuple(sorted(fresh, key=lambda fact: (-WORSE.index(fact.grade), list(Layer).index(fact.layer))))
+
+
+def _is_old(fact: Fact, clock: float) -> bool:
+    return bool(clock and fact.at) and clock - fact.at > LONG_FRESH.get(fact.layer, FRESH_SECONDS)
+
+
+def _more(findings: Iterable[FindingSeen], facts: Iterable[Fact], *, tenant: str, at: float) -> Iterator[Fact]:
+    """What was found at the moment of asking, and what the watch's facts do not tell."""
+    known = {fact.subject for fact in facts if fact.grade is not Grade.ok}
+    return (fact_of(item, tenant=tenant, at=at) for item in findings if item.subject not in known)
+
+
+def _standing(item: Standing) -> Iterator[Fact]:
+    """What the inventory's side knows of the tenant."""
+    deploys = f"launchpad deploy {item.tenant}"
+    told = {
+        "absent": (Layer.process, Grade.critical, deploys),
+        "broken": (Layer.process, Grade.critical, f"launchpad logs {item.tenant}"),
+        "unhealthy": (Layer.ready, Grade.critical, f"launchpad logs {item.tenant}"),
+        "starting": (Layer.process, Grade.warning, ""),
+        "doubled": (Layer.data, Grade.critical, ""),
+        "unreachable": (Layer.process, Grade.unknown, ""),
+    }
+    plain = Fact(layer=Layer.process, grade=Grade.ok, message="", tenant=item.tenant, subject=item.state)
+    if item.state in told:
+        layer, grade, hint = told[item.state]
+        message = "; ".join(item.remarks) or STATES[item.state]
+        yield plain.but(layer=layer, grade=grade, message=message, hint=hint)
+    elif item.wanted_running and item.state in STILL:
+        hint = f"launchpad start {item.tenant}" if item.state == "stopped" else ""
+        message = f"{item.state}, and the inventory says that it runs"
+        yield plain.but(grade=Grade.critical, message=message, hint=hint)
+    if not item.readable:
+        message = "; ".join(item.remarks)
+        yield plain.but(grade=Grade.unknown, message=message, hint="launchpad check", subject="inventory")
+    for drift in item.drift:
+        yield plain.but(grade=Grade.warning, message=f"changed by hand: {drift}", hint=deploys, subject="drift")

@@ -1,0 +1,159 @@
+"""How well a tenant or a host is, in facts: the layer, how bad, since when, and what to type next.
+
+The watch keeps the facts in its account, `observe` sends them, and everybody judges by them: `status`, `health`,
+`diagnose`. Standard library only; data, no behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from launchpad.runner.record import Record
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class FoundWrong(Protocol):
+        """A finding of the watch, on either side."""
+
+        @property
+        def subject(self) -> str: ...
+        @property
+        def message(self) -> str: ...
+        @property
+        def hint(self) -> str: ...
+        @property
+        def since(self) -> float: ...
+
+
+class Layer(StrEnum):
+    """What a fact is about. Each layer of a tenant stands on those before it."""
+
+    # Of a tenant
+    process = "process"
+    """Its containers run."""
+    ready = "ready"
+    """The app answers its own probes."""
+    edge = "edge"
+    """Its names: Caddy serves them, with a certificate, at the host's public address."""
+    provider = "provider"
+    """The customer's key still works."""
+    channel = "channel"
+    """The bot is connected."""
+    data = "data"
+    """Quota, backups, proof."""
+    # Of a host
+    disk = "disk"
+    inodes = "inodes"
+    memory = "memory"
+    load = "load"
+    clock = "clock"
+    resolver = "resolver"
+    units = "units"
+    firewall = "firewall"
+    settings = "settings"
+    reboot = "reboot"
+    updates = "updates"
+    targets = "targets"
+    docker = "docker"
+    caddy = "caddy"
+    watch = "watch"
+
+
+class Grade(StrEnum):
+    """As monitoring plugins grade."""
+
+    ok = "ok"
+    warning = "warning"
+    critical = "critical"
+    unknown = "unknown"
+
+
+WORSE = (Grade.ok, Grade.warning, Grade.unknown, Grade.critical)
+"""Each is worse than those before it."""
+
+
+class Fact(Record):
+    """One thing that somebody looked at."""
+
+    layer: Layer
+    grade: Grade
+    message: str
+    """One sentence for people, without a full stop."""
+    hint: str = ""
+    """The command to type next; HOST in it is the host's name."""
+    tenant: str = ""
+    """Whose it is; empty for the host's own."""
+    subject: str = ""
+    """Which of the layer's facts, in one word: `quota`, `backup`, a name. Together with tenant and layer it stays the
+    same from look to look."""
+    at: float = 0.0
+    """When somebody looked, by the host's clock."""
+    since: float = 0.0
+    """Since when it has this grade, by the host's clock."""
+    value: float | None = None
+    unit: str = ""
+    """Of the value and the limit: `B`, `s`, `%`; empty for a number of things."""
+    limit: float | None = None
+    """The most that the value can be."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What stays the same from look to look."""
+        return self.tenant, self.layer, self.subject
+
+
+_OF_FINDINGS: Mapping[str, tuple[Layer, Grade]] = {
+    "apps": (Layer.process, Grade.critical),
+    "illness": (Layer.ready, Grade.critical),
+    "disk": (Layer.data, Grade.critical),
+    "certificate": (Layer.edge, Grade.critical),
+    "firewall": (Layer.firewall, Grade.critical),
+    "docker": (Layer.docker, Grade.critical),
+    "caddy": (Layer.caddy, Grade.critical),
+    "dns": (Layer.resolver, Grade.critical),
+    "access": (Layer.settings, Grade.critical),
+    "provision": (Layer.settings, Grade.critical),
+    "reboot": (Layer.reboot, Grade.warning),
+    "boot": (Layer.watch, Grade.warning),
+    "watch": (Layer.watch, Grade.critical),
+}
+"""By the finding's subject; every other is one of the host's settings."""
+
+
+def fact_of(finding: FoundWrong, *, tenant: str, at: float) -> Fact:
+    """What a check of the watch found, as a fact that was seen then."""
+    layer, grade = _OF_FINDINGS.get(finding.subject, (Layer.settings, Grade.warning))
+    return Fact(
+        layer=layer, grade=grade, message=finding.message, hint=finding.hint, tenant=tenant,
+        subject=finding.subject, at=at, since=finding.since,
+    )  # fmt: skip
+
+
+def fact_as_json(fact: Fact) -> dict[str, Any]:
+    """The fact without what is as it usually is; `fact_from_json` reads it back."""
+    return {name: value for name, value in fact.plain().items() if value != Fact.FIELDS[name]}
+
+
+def worst(grades: Iterable[Grade]) -> Grade:
+    """The worst of the grades; ok where there is none."""
+    return max(grades, key=WORSE.index, default=Grade.ok)
+
+
+def fact_from_json(value: Mapping[str, Any]) -> Fact:
+    """The fact again. TypeError or ValueError for an unknown key, a missing one, a wrong type, an unknown word."""
+    fact = Fact(**value)
+    for name, kind in _TYPES.items():
+        given = value.get(name, Fact.FIELDS[name])
+        if not isinstance(given, kind) or isinstance(given, bool):
+            raise TypeError(f"{name}: {given!r}")
+    return fact.but(layer=Layer(fact.layer), grade=Grade(fact.grade))
+
+
+_NUMBER = (int, float)
+_TYPES: Mapping[str, Any] = {
+    "layer": str, "grade": str, "message": str, "hint": str, "tenant": str, "subject": str, "unit": str,
+    "at": _NUMBER, "since": _NUMBER, "value": (*_NUMBER, type(None)), "limit": (*_NUMBER, type(None)),
+}  # fmt: skip
