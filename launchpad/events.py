@@ -196,7 +196,7 @@ class WaveJudged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class HeardEvent:
     """An event and where it comes from."""
 
     host: str
@@ -209,7 +209,7 @@ class Heard:
         return {"host": self.host, "tenant": self.tenant, "operation": self.operation} | event_as_json(self.event)
 
 
-OnEvent = Callable[[Heard], None]
+OnEvent = Callable[[HeardEvent], None]
 """Called for every event once, in order, from the thread that follows the operation."""
 
 NAMES: Mapping[str, type[Event]] = {
@@ -238,7 +238,7 @@ _RENAMED = {"source": "from"}
 _FRAME = ("type", "number", "at", "event")
 
 
-def ignore(heard: Heard) -> None:
+def ignore(heard: HeardEvent) -> None:
     """Listen to nothing."""
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.keeping.files import STATE
 from launchpad.fleet.keeping.revision import TEMPLATES, Revisions
 from launchpad.fleet.keeping.store import FleetStore, FolderStore
+from launchpad.fleet.keeping.workspace_files import STATE
 from launchpad.fleet.model.fleet import kit_recipients
 from launchpad.fleet.model.host import Host
-from launchpad.fleet.reading.snapshot import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.reading.inventory_files import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.sealing.secret_store import FolderSecrets, SecretStore
 from launchpad.journal.begun import BegunFolder
 from launchpad.runner.protocol import Inventory
@@ -27,7 +27,7 @@ from launchpad.settings import Settings
 SHIPPED_TEMPLATES = Path(__file__).parent / "templates"
 
 
-class Clock(Protocol):
+class OperatorClock(Protocol):
     """The time."""
 
     def now(self) -> float:
@@ -67,7 +67,7 @@ class Revision(Protocol):
         """The revision of what is there now, for one tenant or for all, and what it descends from."""
 
 
-class SystemClock:
+class LocalClock:
     """This machine's."""
 
     def now(self) -> float:
@@ -95,7 +95,7 @@ class Workspace:
     """The credential of who keeps the names' records."""
     templates: tuple[Path, ...]
     """Folders to look for templates in: the workspace's own first, then the shipped ones."""
-    clock: Clock
+    clock: OperatorClock
     hosts: Hosts | None = None
     begun: BegunFolder | None = None
     """What was asked for and not reported yet; None for a caller that keeps that itself."""
@@ -134,7 +134,7 @@ class Workspace:
             dns_secrets=secrets(DNS_SECRETS),
             revisions=Revisions(root, environment=environment),
             templates=tuple(folder for folder in templates if folder.is_dir()),
-            clock=SystemClock(),
+            clock=LocalClock(),
             hosts=hosts,
             begun=BegunFolder(root) if begun else None,
         )

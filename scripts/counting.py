@@ -23,6 +23,8 @@ from measurement import PROJECT, record, tabulate
 
 NAMED_AFTER_VERBS = ("launchpad.cli.", "launchpad.runner.verbs.")
 """Doors of verbs: their files have the names of what they open."""
+OF_A_FAMILY = ("steps", "effects", "plan")
+"""Files of each family of the runner's steps: the folder of a `steps.py` names the family."""
 
 Arrows = Mapping[str, set[str]]
 
@@ -118,10 +120,17 @@ def twice(names: Iterable[str]) -> list[str]:
 
 
 def names_for_two(house: House) -> list[str]:
-    """Names of classes and of files that stand for more than one; each verb's own files have its name on both sides."""
+    """Names of classes and of files that stand for more than one. A verb's own files have its name on both sides; the
+    families of steps have files of the same names."""
     classes = [node.name for tree in house.trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     files = [name for name in house.trees if name not in house.packages and not name.startswith(NAMED_AFTER_VERBS)]
+    files = [name for name in files if not _is_of_a_family(name, house)]
     return twice(classes) + twice(name.rpartition(".")[2] for name in files)
+
+
+def _is_of_a_family(name: str, house: House) -> bool:
+    folder, _, file = name.rpartition(".")
+    return file in OF_A_FAMILY and f"{folder}.steps" in house.trees
 
 
 def figures(house: House, ordered: Iterable[str]) -> dict[str, float]:

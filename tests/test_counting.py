@@ -23,8 +23,14 @@ from measurement import PROJECT, goals
 
 from launchpad import fleet, operations
 
-UNREACHED = {"house-names", "house-file-most"}
+UNREACHED = {"house-file-most"}
 """The goals that the house has yet to reach."""
+FOR_TWO = {
+    "Host": "the VPS of the inventory; in the runner, the seam to the machine that it runs on",
+    "host": "the files of these two classes",
+    "Record": "every frozen value of the runner; the step that writes tenant.json, whose name is in hosts' journals",
+}
+"""The names that stand for two things, and for which."""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +42,11 @@ def test_what_was_reached_stays(house: House) -> None:
     goal = goals()["house"]["figures"]
     found = figures(house, layers())
     assert {name: value for name, value in found.items() if value > goal[name].get("most", value)}.keys() <= UNREACHED
+
+
+def test_a_name_stands_for_one_thing(house: House) -> None:
+    assert set(names_for_two(house)) == FOR_TWO.keys()
+    assert len(FOR_TWO) <= goals()["house"]["figures"]["house-names"]["most"]
 
 
 @pytest.mark.parametrize("package", [operations, fleet])
@@ -89,7 +100,7 @@ def test_a_module_with_nothing_of_its_own_only_re_exports() -> None:
         assert not only_re_exports(ast.parse(text)), text
 
 
-def test_a_name_counts_once_however_often_it_is_given_and_not_for_the_two_sides_of_a_verb() -> None:
+def test_a_name_counts_once_however_often_it_is_given_and_not_for_a_verb_s_two_sides_or_a_family_of_steps() -> None:
     both = "class Both: ..."
     names = {
         "launchpad.x.a": both,
@@ -97,6 +108,12 @@ def test_a_name_counts_once_however_often_it_is_given_and_not_for_the_two_sides_
         "launchpad.z.b": both,
         "launchpad.cli.b": "",
         "launchpad.w": "",
+        "launchpad.runner.one.steps": "",
+        "launchpad.runner.one.plan": "",
+        "launchpad.runner.two.steps": "",
+        "launchpad.runner.two.plan": "",
+        "launchpad.v.effects": "",
+        "launchpad.u.effects": "",
     }
     house = House(trees={name: ast.parse(text) for name, text in names.items()}, packages={"launchpad.w"})
-    assert names_for_two(house) == ["Both", "a"]
+    assert names_for_two(house) == ["Both", "a", "effects"]

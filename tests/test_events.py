@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launchpad.errors import HostError
-from launchpad.events import NAMES, Heard, OtherEvent, Outline, StepDone, event_as_json, event_from_line
+from launchpad.events import NAMES, HeardEvent, OtherEvent, Outline, StepDone, event_as_json, event_from_line
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "operation-started": {
@@ -77,7 +77,9 @@ def test_steps_are_records() -> None:
 
 
 def test_heard_is_one_flat_object() -> None:
-    heard = Heard(host="web-1", operation="op-1", tenant="alice", event=StepDone(number=1, at=2.0, index=0, step="x"))
+    heard = HeardEvent(
+        host="web-1", operation="op-1", tenant="alice", event=StepDone(number=1, at=2.0, index=0, step="x")
+    )
     assert heard.as_json() == {
         "host": "web-1",
         "tenant": "alice",

@@ -13,7 +13,7 @@ from launchpad.fleet.sealing.keys import Keys
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.settings import Settings
-from launchpad.workspace import SHIPPED_TEMPLATES, SystemClock, Workspace, find_root
+from launchpad.workspace import SHIPPED_TEMPLATES, LocalClock, Workspace, find_root
 from tests.fleet.inventory import RIGHT, write
 
 ALICE, KEY = TenantName("alice"), SecretName("ANTHROPIC_API_KEY")
@@ -120,7 +120,7 @@ def test_a_change_on_disk_is_seen_by_the_next_load(tmp_path: Path) -> None:
 
 
 def test_the_clock_goes_forward() -> None:
-    clock = SystemClock()
+    clock = LocalClock()
     before = clock.monotonic()
     clock.sleep(0)
     assert clock.monotonic() >= before

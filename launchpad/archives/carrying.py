@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from launchpad.archives.databases import BESIDE, HEADER, problem
-from launchpad.archives.judging import Content, Entry, plain_name, read
-from launchpad.archives.keeping import Finder
+from launchpad.archives.judging import ArchiveMember, Content, plain_name, read
 from launchpad.archives.opening import ArchiveRefused, opened
 from launchpad.archives.recognising import Recognised
 from launchpad.archives.rewriting import Rewriter, homes_in
+from launchpad.archives.secret_files import Finder
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.layout import Imports
 
@@ -23,7 +23,7 @@ _CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class JudgedArchive:
     """An archive that was judged and recognised."""
 
     path: Path
@@ -54,7 +54,7 @@ class Carried:
     databases: int = 0
 
 
-def carry(source: Source, app: App, finder: Finder, *, out: BinaryIO, scratch: Path, take: bool) -> Carried:
+def carry(source: JudgedArchive, app: App, finder: Finder, *, out: BinaryIO, scratch: Path, take: bool) -> Carried:
     """Write the tar. `scratch` is an empty private folder, in which databases are looked at. ArchiveRefused for a
     damaged database, and for a text that cannot be read where the app has to."""
     assert app.imports is not None
@@ -70,7 +70,7 @@ def carry(source: Source, app: App, finder: Finder, *, out: BinaryIO, scratch: P
 
 class _Carrying:
     def __init__(
-        self, source: Source, imports: Imports, finder: Finder, made: tarfile.TarFile, scratch: Path, take: bool
+        self, source: JudgedArchive, imports: Imports, finder: Finder, made: tarfile.TarFile, scratch: Path, take: bool
     ) -> None:
         self.source, self.imports, self.finder, self.made = source, imports, finder, made
         self.scratch, self.take = scratch, take
@@ -100,7 +100,7 @@ class _Carrying:
         for entry in sorted(by_links, key=lambda entry: self._linked[entry.source].offset):
             self._by_link(tar, entry)
 
-    def _by_link(self, tar: tarfile.TarFile, entry: Entry) -> None:
+    def _by_link(self, tar: tarfile.TarFile, entry: ArchiveMember) -> None:
         """What a link leads to, in its place; where the same comes along by its own name too, that is enough."""
         goes = self._goes(entry)
         if goes and goes not in self._files and goes not in self._folders:
@@ -119,7 +119,7 @@ class _Carrying:
                 found.append(read(tar, member)[:LARGEST_REWRITTEN])
         return found
 
-    def _goes(self, entry: Entry) -> str:
+    def _goes(self, entry: ArchiveMember) -> str:
         """Where the entry goes; empty when it does not come along."""
         goes = self.source.recognised.place_of(entry.name)
         if goes is None or any(pattern.matches(goes) for pattern in self.imports.leave_out):
@@ -129,7 +129,7 @@ class _Carrying:
     def _is_rewritten(self, path: str) -> bool:
         return any(pattern.matches(path) for pattern in self.imports.rewrite)
 
-    def _one(self, tar: tarfile.TarFile, entry: Entry, member: tarfile.TarInfo) -> None:
+    def _one(self, tar: tarfile.TarFile, entry: ArchiveMember, member: tarfile.TarInfo) -> None:
         goes = self._goes(entry)
         if not goes:
             self._not_taken(entry)
@@ -140,7 +140,7 @@ class _Carrying:
         else:
             self._file(tar, entry, member, goes)
 
-    def _not_taken(self, entry: Entry) -> None:
+    def _not_taken(self, entry: ArchiveMember) -> None:
         if entry.kind == "file":
             if self.source.recognised.place_of(entry.name) is None:
                 self.carried.elsewhere += 1
@@ -160,7 +160,7 @@ class _Carrying:
         entry.type, entry.mode = tarfile.DIRTYPE, 0o700
         self.made.addfile(entry)
 
-    def _file(self, tar: tarfile.TarFile, entry: Entry, member: tarfile.TarInfo, path: str) -> None:
+    def _file(self, tar: tarfile.TarFile, entry: ArchiveMember, member: tarfile.TarInfo, path: str) -> None:
         if path in self._files or path in self._folders:
             raise self._twice(path, entry.name)
         if "/" not in path:

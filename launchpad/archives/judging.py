@@ -19,7 +19,7 @@ LARGEST_TEXT = 4 << 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveMember:
     """A file, folder or link of an archive; the name has no `./` before it and no `/` behind it."""
 
     name: str
@@ -38,17 +38,17 @@ class Entry:
 class Content:
     """All that an archive has, by name, and the texts that were asked for."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, ArchiveMember] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)
 
     @property
-    def files(self) -> Iterable[Entry]:
+    def files(self) -> Iterable[ArchiveMember]:
         return (entry for entry in self.entries.values() if entry.kind == "file")
 
     @property
-    def followed(self) -> dict[str, list[Entry]]:
+    def followed(self) -> dict[str, list[ArchiveMember]]:
         """The files that are here by a link, by the file whose content they have."""
-        found: dict[str, list[Entry]] = {}
+        found: dict[str, list[ArchiveMember]] = {}
         for entry in self.entries.values():
             if entry.followed and entry.source:
                 found.setdefault(entry.source, []).append(entry)
@@ -95,7 +95,7 @@ def plain_name(name: str) -> str:
     return "" if name == "." else name
 
 
-def _entry(member: tarfile.TarInfo, archive: str) -> Entry | None:
+def _entry(member: tarfile.TarInfo, archive: str) -> ArchiveMember | None:
     name = plain_name(member.name)
     shown = _shown(member.name)
     if member.name.startswith("/"):
@@ -116,7 +116,9 @@ def _entry(member: tarfile.TarInfo, archive: str) -> Entry | None:
     if length > LONGEST_NAME or longest > LONGEST_PART or len(parts) > DEEPEST:
         raise ArchiveRefused(f"{archive}: {shown} is too long or too deep")
     kind = _kind(member, shown, archive)
-    return Entry(name, kind, member.size if member.isreg() else 0, target=member.linkname if kind == "link" else "")
+    return ArchiveMember(
+        name, kind, member.size if member.isreg() else 0, target=member.linkname if kind == "link" else ""
+    )
 
 
 def _kind(member: tarfile.TarInfo, shown: str, archive: str) -> str:
@@ -134,15 +136,15 @@ def _kind(member: tarfile.TarInfo, shown: str, archive: str) -> str:
     raise ArchiveRefused(f"{archive}: {shown} is {kinds.get(member.type, 'neither a file nor a folder')}")
 
 
-def _hard_link(content: Content, entry: Entry, target: str, archive: str) -> Entry:
+def _hard_link(content: Content, entry: ArchiveMember, target: str, archive: str) -> ArchiveMember:
     """The other name of a file that came before."""
     found = content.entries.get(plain_name(target)) if not target.startswith("/") else None
     if found is None or found.kind != "file":
         raise ArchiveRefused(f"{archive}: {_shown(entry.name)} is a hard link to {_shown(target)}, which is not in it")
-    return Entry(entry.name, "file", found.size, source=found.source or found.name)
+    return ArchiveMember(entry.name, "file", found.size, source=found.source or found.name)
 
 
-def _judge_place(content: Content, entry: Entry, archive: str) -> None:
+def _judge_place(content: Content, entry: ArchiveMember, archive: str) -> None:
     """No entry takes another one's place, or lies below one that is no folder."""
     shown = _shown(entry.name)
     before = content.entries.get(entry.name)
@@ -152,7 +154,7 @@ def _judge_place(content: Content, entry: Entry, archive: str) -> None:
     while above:
         found = content.entries.get(above)
         if found is None:
-            content.entries[above] = Entry(above, "folder", 0)
+            content.entries[above] = ArchiveMember(above, "folder", 0)
         elif found.kind != "folder":
             raise ArchiveRefused(f"{archive}: {shown} lies below {_shown(above)}, which is a {found.kind}")
         else:
@@ -164,7 +166,7 @@ def _follow(content: Content, archive: str) -> None:
     """In the place of each link that leads to something of the archive, that: people keep their configuration elsewhere
     and link to it. A link that leads out of the archive, or to a folder above itself, stays a link."""
     real = {name: entry for name, entry in content.entries.items() if entry.kind != "link"}
-    made: dict[str, Entry] = {}
+    made: dict[str, ArchiveMember] = {}
     for link in [entry for entry in content.entries.values() if entry.kind == "link"]:
         goes = resolved(content, link)
         if not goes or f"{link.name}/".startswith(f"{goes}/"):
@@ -184,13 +186,13 @@ def _follow(content: Content, archive: str) -> None:
     content.entries |= made
 
 
-def _as(found: Entry, name: str) -> Entry:
+def _as(found: ArchiveMember, name: str) -> ArchiveMember:
     """The same under another name."""
     source = (found.source or found.name) if found.kind == "file" else ""
-    return Entry(name, found.kind, found.size, source=source, followed=True)
+    return ArchiveMember(name, found.kind, found.size, source=source, followed=True)
 
 
-def resolved(content: Content, link: Entry) -> str:
+def resolved(content: Content, link: ArchiveMember) -> str:
     """What of the archive the link leads to, through other links too; empty when that is nothing."""
     path = _joined(content, link.name, link.target)
     for _ in range(MOST_HOPS):

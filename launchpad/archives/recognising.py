@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from launchpad.archives.judging import Content, Entry
+from launchpad.archives.judging import ArchiveMember, Content
 from launchpad.archives.opening import ArchiveRefused
 from launchpad.archives.texts import parsed, values_at
 from launchpad.fleet.model.app import App
@@ -89,7 +89,7 @@ def recognise(content: Content, app: App, *, archive: str) -> Recognised:
     )
 
 
-def _broken(content: Content, marker: str) -> Iterator[tuple[str, Entry]]:
+def _broken(content: Content, marker: str) -> Iterator[tuple[str, ArchiveMember]]:
     """Each home that would have the marker if a link in it led to something of the archive, with that link."""
     parts = marker.split("/")
     for entry in content.entries.values():
@@ -108,7 +108,7 @@ def _refuse_lost_places(content: Content, recognised: Recognised, imports: Impor
             raise _leads_out(entry, archive)
 
 
-def _leads_out(link: Entry, archive: str) -> ArchiveRefused:
+def _leads_out(link: ArchiveMember, archive: str) -> ArchiveRefused:
     message = f"{archive}: {link.name[:120]} is a link to {link.target[:120]!r}, which is not in it"
     return ArchiveRefused(message, hint="pack it with tar -h, which packs what links lead to: tar -chzf …")
 

@@ -14,7 +14,7 @@ import typer.main
 
 from launchpad import __version__
 from launchpad.cli.complete import folders
-from launchpad.cli.registry import SECTIONS, Entry, entries
+from launchpad.cli.registry import SECTIONS, CommandEntry, entries
 from launchpad.cli.session import Session
 
 _STUBS = "launchpad.stubs"
@@ -57,7 +57,7 @@ class LazyGroup(typer.core.TyperGroup):
 
 
 @cache
-def load(entry: Entry) -> Any:
+def load(entry: CommandEntry) -> Any:
     """The command behind an entry, with the options that every command takes."""
     module = importlib.import_module(f"launchpad.cli.{entry.module}")
     group = typer.main.get_group(module.app)

@@ -72,10 +72,10 @@ def _workspace(session: Session) -> None:
     from launchpad.cli.wording import size
     from launchpad.errors import LaunchpadError
     from launchpad.operations.backups.backup_workspace import as_json, back_up_workspace
-    from launchpad.operations.backups.repositories import How
+    from launchpad.operations.backups.repositories import WorkOptions
 
     with working(session.output, "the workspace") as progress:
-        how = How(progress=progress)
+        how = WorkOptions(progress=progress)
         found = back_up_workspace(session.workspace, environment=session.environment, how=how)
     good = [f"{said.target} ({size(said.bytes)})" for said in found.values() if not isinstance(said, LaunchpadError)]
     session.output.result({"targets": as_json(found)}, f"the workspace: backed up to {', '.join(good)}" if good else "")

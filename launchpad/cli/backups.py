@@ -130,11 +130,11 @@ def download_backup(
     from launchpad.cli.progress import working
     from launchpad.cli.wording import moment, size
     from launchpad.operations.backups.download import download
-    from launchpad.operations.backups.repositories import How
+    from launchpad.operations.backups.repositories import WorkOptions
 
     session = Session.of(ctx)
     with working(session.output, tenant) as progress:
-        done = download(session.workspace, tenant, to=to, at=at, file=file, how=How(progress=progress))
+        done = download(session.workspace, tenant, to=to, at=at, file=file, how=WorkOptions(progress=progress))
     frozen, much = moment(done.backup.at), size(done.bytes)
     session.output.result(
         done.as_json(), f"{done.to} has {tenant}'s {file or 'data'} of {frozen}, {much}, from {done.backup.target}"
@@ -175,7 +175,7 @@ def forget_backups(
     from launchpad.fleet.model.readiness import protected
     from launchpad.operations.backups.backup_workspace import forget_workspace
     from launchpad.operations.backups.forget import forget
-    from launchpad.operations.backups.repositories import How
+    from launchpad.operations.backups.repositories import WorkOptions
 
     session = Session.of(ctx)
     if bool(tenants) == everyone:
@@ -185,7 +185,7 @@ def forget_backups(
     if odd == "delete":
         confirm(session, "Delete new backups that are dated before those that were there?", yes=yes)
     with working(session.output, "backups") as progress:
-        how = How(progress=progress)
+        how = WorkOptions(progress=progress)
         for name in tenants or said_if_none(session, protected(fleet)):
             failures |= _told(session, name, forget(session.workspace, name, odd=odd or "", how=how))
         if everyone and any(target.kind != "local" for target in fleet.targets.values()):
@@ -228,14 +228,14 @@ def erase_backups(
     from launchpad.cli.progress import working
     from launchpad.cli.prompts import confirm
     from launchpad.operations.backups.forget import erasable, erase
-    from launchpad.operations.backups.repositories import How
+    from launchpad.operations.backups.repositories import WorkOptions
 
     session = Session.of(ctx)
     meant = session.workspace.fleet.load().target(target)
     erasable(session.workspace, tenant, meant)
     confirm(session, f"Delete EVERY backup of {tenant} at {target}, for ever?", yes=yes)
     with working(session.output, tenant) as progress:
-        done = erase(session.workspace, tenant, meant, how=How(progress=progress))
+        done = erase(session.workspace, tenant, meant, how=WorkOptions(progress=progress))
     data = {"tenant": tenant, "target": target, "removed": list(done.removed)}
     session.output.result(data, f"{tenant}: {len(done.removed)} backups deleted at {target}, and the keys to them")
 

@@ -12,7 +12,7 @@ from launchpad.cli.running import OperationId, Tenant, Yes, carry_out, earlier, 
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.operations.generations.generations import Generation
+    from launchpad.operations.generations.generations import KeptGeneration
     from launchpad.operations.requests.outcome import Outcome
 
 app = typer.Typer(help="Generations of tenants' data.")
@@ -60,7 +60,7 @@ def generations(
     session.output.result(past.as_json(), Table(headings, rows, empty, firm=("generation", "taken")))
 
 
-def _row(item: Generation, now: float) -> tuple[str, ...]:
+def _row(item: KeptGeneration, now: float) -> tuple[str, ...]:
     from launchpad.cli.wording import short_moment
 
     if item.incomplete:

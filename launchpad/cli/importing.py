@@ -15,7 +15,7 @@ from launchpad.cli.session import Session
 if TYPE_CHECKING:
     from launchpad.operations.importing.export import Exported
     from launchpad.operations.importing.import_tenant import Checked, Import
-    from launchpad.operations.importing.self_hosted import Login
+    from launchpad.operations.importing.self_hosted import SshLogin
     from launchpad.operations.requests.again import Wish
     from launchpad.operations.requests.outcome import Outcome
 
@@ -129,7 +129,7 @@ def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
     return True
 
 
-def _where(session: Session, source: str, *, port: int, key: Path | None, fingerprint: str) -> Path | Login:
+def _where(session: Session, source: str, *, port: int, key: Path | None, fingerprint: str) -> Path | SshLogin:
     from launchpad.cli.provisioning import confirmed
     from launchpad.errors import InventoryError
     from launchpad.operations.importing.self_hosted import login_of
@@ -145,7 +145,7 @@ def _where(session: Session, source: str, *, port: int, key: Path | None, finger
     return path
 
 
-def _judge_options(session: Session, where: Path | Login, *, stop_with: str, stopped: bool) -> None:
+def _judge_options(session: Session, where: Path | SshLogin, *, stop_with: str, stopped: bool) -> None:
     from launchpad.cli.boundary import UsageError
     from launchpad.errors import StateError
 

@@ -77,13 +77,13 @@ def test(ctx: typer.Context, file: KitFile) -> None:
     """
     from launchpad.cli.progress import working
     from launchpad.fleet.model.recovery import RECORD
-    from launchpad.operations.backups.repositories import How
+    from launchpad.operations.backups.repositories import WorkOptions
     from launchpad.operations.backups.try_kit import try_kit
 
     session = Session.of(ctx)
     contents = _opened(file)
     with _workspace_of(session, contents) as workspace, working(session.output, "the kit") as progress:
-        done = try_kit(workspace, contents, how=How(progress=progress))
+        done = try_kit(workspace, contents, how=WorkOptions(progress=progress))
     lines = [f"{name}: {text}" for name, text in done.problems.items()]
     counts = {"secret": done.secrets, "target": len(done.places), "backup": len(done.backups), "host": len(done.hosts)}
     ways = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
@@ -110,14 +110,14 @@ def open_kit(
     """
     from launchpad.cli.progress import working
     from launchpad.operations.backups.open_kit import free, put_keys, saved_workspace, unpack
-    from launchpad.operations.backups.repositories import How
+    from launchpad.operations.backups.repositories import WorkOptions
 
     session = Session.of(ctx)
     free(folder)
     contents = _opened(file)
     put_keys(contents, session.keys)
     with working(session.output, "the workspace") as progress:
-        saved = saved_workspace(contents, how=How(progress=progress))
+        saved = saved_workspace(contents, how=WorkOptions(progress=progress))
         unpack(saved, folder)
     data = {"folder": str(folder), "target": saved.target, "at": saved.at, "keys": str(session.keys.identity.parent)}
     text = f"{folder} has the workspace of {saved.at[:16].replace('T', ' ')} from {saved.target}"
@@ -142,7 +142,7 @@ def _workspace_of(session: Session, contents: Contents) -> Iterator[Workspace]:
     """The workspace as the kit's holder has it: with the kit's keys, and none of this operator's."""
     from dataclasses import replace
 
-    from launchpad.fleet.keeping.files import STATE
+    from launchpad.fleet.keeping.workspace_files import STATE
     from launchpad.fleet.sealing.keys import Keys
     from launchpad.operations.backups.open_kit import put_keys
     from launchpad.ssh.hosts import SshHosts

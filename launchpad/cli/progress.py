@@ -14,7 +14,7 @@ from launchpad.events import (
     CameBack,
     ConnectionCut,
     Event,
-    Heard,
+    HeardEvent,
     MemberEnded,
     NameAstray,
     OnEvent,
@@ -42,7 +42,7 @@ DONE, FAILED, UNDONE, NOTE = "✓", "✗", "↶", "•"
 class Teller(Protocol):
     """Takes events from any thread."""
 
-    def hear(self, heard: Heard) -> None: ...
+    def hear(self, heard: HeardEvent) -> None: ...
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def telling(output: Output, *, brief: bool = False) -> Iterator[OnEvent]:
         with _on_terminal(output, brief=brief) as teller:
             yield teller.hear
     else:
-        yield Lines(output, brief=brief).hear
+        yield ProgressLines(output, brief=brief).hear
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def working(output: Output, what: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: shown.update(safe(f"{what}: {text}"))
 
 
-class Lines:
+class ProgressLines:
     """One line for each step that is over, and for whatever else a person would want to know."""
 
     def __init__(self, output: Output, *, brief: bool = False) -> None:
@@ -81,7 +81,7 @@ class Lines:
         self._titles: dict[tuple[str, int], str] = {}
         self._said: dict[str, str] = {}
 
-    def hear(self, heard: Heard) -> None:
+    def hear(self, heard: HeardEvent) -> None:
         with self._guard:
             if isinstance(heard.event, StepStarted):
                 self._titles[heard.operation, heard.event.index] = heard.event.title or heard.event.step
@@ -90,7 +90,7 @@ class Lines:
             for mark, style, text in self._lines(heard, heard.event):
                 self.print(f"{self._output.styled(mark, style, self._output.stderr)} {subject(heard)}: {safe(text)}")
 
-    def _again(self, heard: Heard) -> bool:
+    def _again(self, heard: HeardEvent) -> bool:
         """Whether the operation said just this last, as a pull does that has come and is being unpacked."""
         text = heard.event.text if isinstance(heard.event, StepProgress) else ""
         before, self._said[heard.operation] = self._said.get(heard.operation, ""), text
@@ -99,7 +99,7 @@ class Lines:
     def print(self, line: str) -> None:
         print(line, file=self._output.stderr, flush=True)
 
-    def _lines(self, heard: Heard, event: Event) -> Iterator[tuple[str, str, str]]:
+    def _lines(self, heard: HeardEvent, event: Event) -> Iterator[tuple[str, str, str]]:
         match event:
             case StepDone() | StepProgress() | StepUndone() if self._brief:
                 return
@@ -132,7 +132,7 @@ class Lines:
             case StepProgress():
                 yield NOTE, DIM, event.text
 
-    def _title(self, heard: Heard, event: Any) -> str:
+    def _title(self, heard: HeardEvent, event: Any) -> str:
         return self._titles.get((heard.operation, event.index), str(event.step))
 
 
@@ -167,7 +167,7 @@ def _of_rollout(event: WaveStarted | MemberEnded | WaveSoaking | WaveJudged) -> 
             return mark, style, f"{event.outcome}{time}{f': {event.message}' if event.message else ''}"
 
 
-class Spinners(Lines):
+class Spinners(ProgressLines):
     """The same lines, and below them what each operation is at now."""
 
     def __init__(self, output: Output, live: Live, *, brief: bool = False) -> None:
@@ -175,7 +175,7 @@ class Spinners(Lines):
         self._live = live
         self._now: dict[str, Any] = {}
 
-    def hear(self, heard: Heard) -> None:
+    def hear(self, heard: HeardEvent) -> None:
         super().hear(heard)
         self._note(heard)
 
@@ -184,7 +184,7 @@ class Spinners(Lines):
 
         self._live.console.print(Text.from_ansi(line))
 
-    def _note(self, heard: Heard) -> None:
+    def _note(self, heard: HeardEvent) -> None:
         from rich.console import Group
         from rich.spinner import Spinner
         from rich.text import Text
@@ -213,7 +213,7 @@ class Spinners(Lines):
             self._live.update(Group(*self._now.values()))
 
 
-def subject(heard: Heard) -> str:
+def subject(heard: HeardEvent) -> str:
     """What the operation is on."""
     return heard.tenant or heard.host or "rollout"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Entry:
+class CommandEntry:
     """One word after `launchpad`."""
 
     name: str
@@ -20,67 +20,67 @@ class Entry:
     group: bool = False
 
 
-SECTIONS: dict[str, tuple[Entry, ...]] = {
+SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Workspace": (
-        Entry("init", "Make a workspace that works as it stands.", "init"),
-        Entry("check", "Report every mistake in the inventory.", "check"),
-        Entry("schema", "Print the JSON Schema of the inventory's files, for editors.", "schema"),
-        Entry("key", "Show and make this operator's keys.", "keys", group=True),
-        Entry("operator", "Add, list and remove who operates the fleet.", "operators", group=True),
+        CommandEntry("init", "Make a workspace that works as it stands.", "init"),
+        CommandEntry("check", "Report every mistake in the inventory.", "check"),
+        CommandEntry("schema", "Print the JSON Schema of the inventory's files, for editors.", "schema"),
+        CommandEntry("key", "Show and make this operator's keys.", "keys", group=True),
+        CommandEntry("operator", "Add, list and remove who operates the fleet.", "operators", group=True),
     ),
     "Inventory": (
-        Entry("tenant", "Add, show, list and remove tenants.", "tenants", group=True),
-        Entry("host", "Add, show, list and remove hosts.", "hosts", group=True),
-        Entry("secret", "Set, list, show, rotate and remove tenants' secrets.", "secrets", group=True),
-        Entry("app", "Show what can be hosted, and pin its images.", "apps", group=True),
-        Entry("versions", "Show an app's versions, and who is to run which.", "versions"),
-        Entry("tier", "Show what tenants can get.", "tiers", group=True),
-        Entry("dns", "Show where tenants' names lead, and have them lead to their hosts.", "dns", group=True),
-        Entry("target", "Show and try the places for backups.", "targets", group=True),
+        CommandEntry("tenant", "Add, show, list and remove tenants.", "tenants", group=True),
+        CommandEntry("host", "Add, show, list and remove hosts.", "hosts", group=True),
+        CommandEntry("secret", "Set, list, show, rotate and remove tenants' secrets.", "secrets", group=True),
+        CommandEntry("app", "Show what can be hosted, and pin its images.", "apps", group=True),
+        CommandEntry("versions", "Show an app's versions, and who is to run which.", "versions"),
+        CommandEntry("tier", "Show what tenants can get.", "tiers", group=True),
+        CommandEntry("dns", "Show where tenants' names lead, and have them lead to their hosts.", "dns", group=True),
+        CommandEntry("target", "Show and try the places for backups.", "targets", group=True),
     ),
     "Operations": (
-        Entry("provision", "Make a bare VPS a host, or bring one up to date.", "provisioning"),
-        Entry("render", "Print the files of a tenant's release.", "planning"),
-        Entry("plan", "Show what apply would do.", "planning"),
-        Entry("apply", "Bring hosts to what the inventory says.", "planning"),
-        Entry("deploy", "Bring one tenant to what the inventory says.", "running"),
-        Entry("upgrade", "Bring a tenant to a newer version, data and all.", "upgrading"),
-        Entry("rollback", "Bring a tenant back to what ran before, data and all.", "upgrading"),
-        Entry("rollout", "Bring an app's tenants to a newer version, ring after ring.", "rollout"),
-        Entry("rollouts", "List the rollouts that the hosts know of.", "rollout"),
-        Entry("move", "Bring a tenant to another host, data and all.", "moving"),
-        Entry("adopt", "Write the version that a tenant runs into the inventory.", "versions"),
-        Entry("import", "Make somebody's own installation a tenant.", "importing"),
-        Entry("export", "Write a tenant's data as its app's own archive.", "importing"),
-        Entry("snapshot", "Keep a tenant's data as it is now.", "generations"),
-        Entry("restore", "Put a tenant's data back to what was kept.", "generations"),
-        Entry("stop", "Stop a tenant.", "running"),
-        Entry("start", "Start a stopped tenant.", "running"),
-        Entry("restart", "Stop and start a tenant.", "running"),
-        Entry("retire", "Take a tenant off its host.", "running"),
-        Entry("prune", "Remove what nothing on a host needs any more.", "pruning"),
-        Entry("attach", "Come back to a running operation.", "running"),
-        Entry("cancel", "Have a running operation undone.", "running"),
+        CommandEntry("provision", "Make a bare VPS a host, or bring one up to date.", "provisioning"),
+        CommandEntry("render", "Print the files of a tenant's release.", "planning"),
+        CommandEntry("plan", "Show what apply would do.", "planning"),
+        CommandEntry("apply", "Bring hosts to what the inventory says.", "planning"),
+        CommandEntry("deploy", "Bring one tenant to what the inventory says.", "running"),
+        CommandEntry("upgrade", "Bring a tenant to a newer version, data and all.", "upgrading"),
+        CommandEntry("rollback", "Bring a tenant back to what ran before, data and all.", "upgrading"),
+        CommandEntry("rollout", "Bring an app's tenants to a newer version, ring after ring.", "rollout"),
+        CommandEntry("rollouts", "List the rollouts that the hosts know of.", "rollout"),
+        CommandEntry("move", "Bring a tenant to another host, data and all.", "moving"),
+        CommandEntry("adopt", "Write the version that a tenant runs into the inventory.", "versions"),
+        CommandEntry("import", "Make somebody's own installation a tenant.", "importing"),
+        CommandEntry("export", "Write a tenant's data as its app's own archive.", "importing"),
+        CommandEntry("snapshot", "Keep a tenant's data as it is now.", "generations"),
+        CommandEntry("restore", "Put a tenant's data back to what was kept.", "generations"),
+        CommandEntry("stop", "Stop a tenant.", "running"),
+        CommandEntry("start", "Start a stopped tenant.", "running"),
+        CommandEntry("restart", "Stop and start a tenant.", "running"),
+        CommandEntry("retire", "Take a tenant off its host.", "running"),
+        CommandEntry("prune", "Remove what nothing on a host needs any more.", "pruning"),
+        CommandEntry("attach", "Come back to a running operation.", "running"),
+        CommandEntry("cancel", "Have a running operation undone.", "running"),
     ),
     "Backups": (
-        Entry("backup", "Send tenants' data to the targets of their tiers.", "backing_up"),
-        Entry("backups", "List, fetch, verify and thin out tenants' backups.", "backups", group=True),
-        Entry("drill", "Prove tenants' newest backups by booting them.", "backing_up"),
-        Entry("kit", "Make, test and open the emergency kit, which brings everything back.", "kit", group=True),
+        CommandEntry("backup", "Send tenants' data to the targets of their tiers.", "backing_up"),
+        CommandEntry("backups", "List, fetch, verify and thin out tenants' backups.", "backups", group=True),
+        CommandEntry("drill", "Prove tenants' newest backups by booting them.", "backing_up"),
+        CommandEntry("kit", "Make, test and open the emergency kit, which brings everything back.", "kit", group=True),
     ),
     "Observation": (
-        Entry("status", "Show how tenants and hosts stand.", "standing"),
-        Entry("logs", "Print what tenants wrote.", "standing"),
-        Entry("generations", "Show what is kept of a tenant's data.", "generations"),
-        Entry("certificates", "Show the certificates of tenants' names.", "standing"),
-        Entry("usage", "Show who has a host's room.", "standing"),
-        Entry("history", "Show what was done, by whom.", "standing"),
-        Entry("open", "Print a link that lets a browser in.", "standing"),
-        Entry("trust", "Remember a host's key.", "standing"),
+        CommandEntry("status", "Show how tenants and hosts stand.", "standing"),
+        CommandEntry("logs", "Print what tenants wrote.", "standing"),
+        CommandEntry("generations", "Show what is kept of a tenant's data.", "generations"),
+        CommandEntry("certificates", "Show the certificates of tenants' names.", "standing"),
+        CommandEntry("usage", "Show who has a host's room.", "standing"),
+        CommandEntry("history", "Show what was done, by whom.", "standing"),
+        CommandEntry("open", "Print a link that lets a browser in.", "standing"),
+        CommandEntry("trust", "Remember a host's key.", "standing"),
     ),
 }
 
 
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, CommandEntry]:
     """Every entry by name, in the order of the help."""
     return {entry.name: entry for section in SECTIONS.values() for entry in section}

@@ -114,9 +114,9 @@ def _begin(
     from launchpad.cli.planning import leave
     from launchpad.cli.prompts import confirm
     from launchpad.operations.requests.confirmation import Confirmation
-    from launchpad.operations.rollouts.rollout import Wanted, begun_before, plan_rollout, rollout
+    from launchpad.operations.rollouts.rollout import RolloutRequest, begun_before, plan_rollout, rollout
 
-    wanted = Wanted(version=version, rehearse=rehearse, identifier=identifier)
+    wanted = RolloutRequest(version=version, rehearse=rehearse, identifier=identifier)
     if not dry_run and (mine := begun_before(session.workspace, name, wanted)):
         session.output.say(
             "this command was typed before, and its rollout is not over: it goes on, and no other begins"
@@ -163,7 +163,7 @@ def _undo(session: Session, name: str, identifier: str, *, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
     from launchpad.operations.rollouts.rollouts import find, look
     from launchpad.operations.rollouts.take_back import take_back
-    from launchpad.plan.rollout import to_take_back
+    from launchpad.plan.rollout_waves import to_take_back
 
     known = find(session.workspace, name, identifier)
     progress = look(session.workspace, known.rollout)

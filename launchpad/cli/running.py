@@ -14,7 +14,7 @@ from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
     from launchpad.events import OnEvent
-    from launchpad.operations.requests.again import Found, Wish
+    from launchpad.operations.requests.again import EarlierOperation, Wish
     from launchpad.operations.requests.outcome import Outcome
     from launchpad.operations.tenants.written_version import VersionOutcome
 
@@ -74,11 +74,11 @@ def deploy(
     from launchpad.cli.wording import read
     from launchpad.fleet.words.references import RevisionName
     from launchpad.operations.dns.resolver import Resolver
-    from launchpad.operations.tenants.deploy import How, deploy
+    from launchpad.operations.tenants.deploy import DeployOptions, deploy
 
     session = Session.of(ctx)
     after = after and read("--after", RevisionName, after)
-    how = How(identifier=identifier, after=after, follow=not no_follow, dns=Resolver())
+    how = DeployOptions(identifier=identifier, after=after, follow=not no_follow, dns=Resolver())
     carry_out(session, lambda on_event: deploy(session.workspace, tenant, how=how, on_event=on_event))
 
 
@@ -202,7 +202,7 @@ def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Call
     return outcome
 
 
-def earlier(session: Session, wish: Wish, identifier: str = "") -> Found | None:
+def earlier(session: Session, wish: Wish, identifier: str = "") -> EarlierOperation | None:
     """The operation that the command began when it was typed before, where that is still what it means; one that was
     undone meanwhile is told of."""
     from launchpad.cli.progress import telling

@@ -63,7 +63,7 @@ class Session:
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace that was named or is nearest, with the way to its hosts; InventoryError when there is none."""
-        from launchpad.fleet.keeping.files import STATE
+        from launchpad.fleet.keeping.workspace_files import STATE
         from launchpad.ssh.hosts import SshHosts
         from launchpad.workspace import Workspace, find_root
 

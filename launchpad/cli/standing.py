@@ -191,7 +191,7 @@ def logs(
     import threading
 
     from launchpad.cli import wording
-    from launchpad.operations.observation.logs import Query, logs
+    from launchpad.operations.observation.logs import LogQuery, logs
 
     session = Session.of(ctx)
     begin, ago = wording.read("--since", wording.since, since) if since else (None, None)
@@ -203,7 +203,7 @@ def logs(
         with guard:
             session.output.item(line.as_json(), _log_line(line, many=many))
 
-    query = Query(lines=most, since=begin, ago=ago, follow=follow, probes=probes, edge=edge)
+    query = LogQuery(lines=most, since=begin, ago=ago, follow=follow, probes=probes, edge=edge)
     logs(session.workspace, tenants, query=query, on_line=show)
 
 

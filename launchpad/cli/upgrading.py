@@ -57,7 +57,7 @@ def upgrade(
     from launchpad.cli.wording import soak as read_soak
     from launchpad.operations.requests.again import Wish
     from launchpad.operations.requests.confirmation import Confirmation
-    from launchpad.operations.versions.upgrade import Target, plan_upgrade, upgrade
+    from launchpad.operations.versions.upgrade import UpgradeRequest, plan_upgrade, upgrade
 
     if bool(to) == latest:
         raise UsageError("upgrade takes either --to VERSION or --latest", hint="launchpad versions APP")
@@ -68,7 +68,9 @@ def upgrade(
         with errors_as_lines(session):
             fleet = session.workspace.fleet.load()
             to = str(fleet.app(fleet.tenant(tenant).app).versions[-1].version)
-    target = Target(version=to, soak_seconds=read_soak(soak), rehearse=not no_rehearsal, rehearse_on=rehearse_on)
+    target = UpgradeRequest(
+        version=to, soak_seconds=read_soak(soak), rehearse=not no_rehearsal, rehearse_on=rehearse_on
+    )
     words = {"to": to}
     if _came_back(session, Wish(kind="upgrade", tenant=tenant, words=words), identifier):
         return

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from launchpad.fleet.keeping.files import STATE, remove_file, replace_file, state_folder
+from launchpad.fleet.keeping.workspace_files import STATE, remove_file, replace_file, state_folder
 
 FOLDER = "begun"
 

@@ -10,7 +10,7 @@ hosts        provision, bootstrap, install_runner, trust, prune, operators, expo
 tenants      deploy, start, stop, restart, retire, open_tenant, remove_tenant, renumber, show_secret; plan_fleet, apply;
              written_version (a tenant's version in the inventory)
 generations  generations (list), snapshot, restore, drop
-moving       move, fence_move, finish_move; whereabouts, carrying (data from host to host)
+moving       move, fence_move, finish_move; whereabouts, transfer (data from host to host)
 versions     versions (list), upgrade, rollback, adopt, pin; registry, rehearsal_host (where an upgrade is rehearsed)
 rollouts     rollout, rollouts (list and halt), take_back; waves, rollout_tenant (one tenant of a rollout)
 importing    import_tenant, export; self_hosted (the machine that a tenant comes from)

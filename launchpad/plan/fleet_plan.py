@@ -21,7 +21,7 @@ Seen = Mapping[str, HostSeen | LaunchpadError]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class PlannedOperation:
     """One operation that the plan carries out."""
 
     kind: Literal["deploy", "start", "stop"]
@@ -54,7 +54,7 @@ class Note:
 class FleetPlan:
     """What would be done, by host and tenant. Two plans with the same digest do the same."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[PlannedOperation, ...]
     notes: tuple[Note, ...]
     unreachable: Mapping[str, LaunchpadError]
     """Hosts that said nothing; nothing is planned for them."""
@@ -85,7 +85,7 @@ def plan_changes(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[s
     found += _unsettled(seen)
     found += _strangers(seen, inventory)
     return FleetPlan(
-        changes=tuple(item for item in found if isinstance(item, Change)),
+        changes=tuple(item for item in found if isinstance(item, PlannedOperation)),
         notes=tuple(item for item in found if isinstance(item, Note)),
         unreachable={host: said for host, said in seen.items() if isinstance(said, LaunchpadError)},
         answered=sum(isinstance(said, HostSeen) for said in seen.values()),
@@ -105,7 +105,7 @@ def without(made: FleetPlan, seen: Seen, tenants: Set[str]) -> FleetPlan:
     return dataclasses.replace(made, changes=changes, notes=tuple(notes))
 
 
-def _note_of_unknown(change: Change, has: TenantSeen) -> Note:
+def _note_of_unknown(change: PlannedOperation, has: TenantSeen) -> Note:
     runs = shown_revision(has.revision)
     text = f"{unknown(has)}; not carried out: {change.kind}, {'; '.join(change.reasons)}"
     hint = f"git pull; where that revision is lost: launchpad deploy {has.tenant} --after {runs}"
@@ -118,7 +118,7 @@ def unknown(has: TenantSeen) -> str:
     return f"{has.by} deployed what runs from revision {runs}, which this inventory does not descend from"
 
 
-def _each(wanted: Sequence[Wanted], seen: Seen) -> Iterator[Change | Note]:
+def _each(wanted: Sequence[Wanted], seen: Seen) -> Iterator[PlannedOperation | Note]:
     homes = _homes(seen)
     for want in sorted(wanted, key=lambda item: (item.host, item.tenant)):
         host = seen.get(want.host)
@@ -136,7 +136,7 @@ def _each(wanted: Sequence[Wanted], seen: Seen) -> Iterator[Change | Note]:
             yield from _one(want, host.tenants.get(want.tenant))
 
 
-def _one(want: Wanted, has: TenantSeen | None) -> Iterator[Change | Note]:
+def _one(want: Wanted, has: TenantSeen | None) -> Iterator[PlannedOperation | Note]:
     obstacle = _obstacle(want, has)
     if obstacle is not None:
         yield obstacle
@@ -225,10 +225,12 @@ def _homes(seen: Seen) -> dict[str, list[str]]:
     return homes
 
 
-def _change(kind: Literal["deploy", "start", "stop"], want: Wanted, has: TenantSeen | None, *reasons: str) -> Change:
+def _change(
+    kind: Literal["deploy", "start", "stop"], want: Wanted, has: TenantSeen | None, *reasons: str
+) -> PlannedOperation:
     replaces = None if has is None else has.release
     release = has.release if has is not None and kind != "deploy" else want.release
-    return Change(
+    return PlannedOperation(
         kind=kind, host=want.host, tenant=want.tenant, release=release, replaces=replaces, reasons=tuple(reasons)
     )
 

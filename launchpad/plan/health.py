@@ -13,7 +13,7 @@ from typing import Any
 from launchpad.errors import LaunchpadError
 from launchpad.plan.observed import FindingSeen, HostSeen
 from launchpad.plan.standing import STATES, STILL, Standing
-from launchpad.runner.health import WORSE, Fact, Grade, Layer, fact_of, worst
+from launchpad.runner.facts import WORSE, Fact, Grade, Layer, fact_of, worst
 
 FRESH_SECONDS = 300.0
 """An older fact says nothing any more."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import HostError
-from launchpad.runner.health import Fact, fact_from_json
+from launchpad.runner.facts import Fact, fact_from_json
 
 DECIDING = ("process", "ready")
 """Kinds of probes that make a tenant healthy or not; the others warn."""

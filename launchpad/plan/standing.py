@@ -12,7 +12,7 @@ from launchpad.errors import LaunchpadError
 from launchpad.plan.fleet_plan import Seen, differences, unknown
 from launchpad.plan.observed import CertificateSeen, FindingSeen, HostSeen, RoomSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
-from launchpad.runner.health import Fact, Grade
+from launchpad.runner.facts import Fact, Grade
 
 STATES: Mapping[str, str] = {
     "healthy": "runs, and every probe holds",
@@ -127,7 +127,7 @@ def _wanted(want: Wanted, said: HostSeen | LaunchpadError) -> Standing:
     elif has is None:
         found = Standing(tenant=want.tenant, host=want.host, state="absent" if want.running else "stopped")
     else:
-        found = _seen(said, has, tuple(_differing(want, has)))
+        found = _observed_standing(said, has, tuple(_differing(want, has)))
     return dataclasses.replace(
         found, wanted_version=want.version, wanted_release=want.release, wanted_running=want.running
     )
@@ -136,15 +136,15 @@ def _wanted(want: Wanted, said: HostSeen | LaunchpadError) -> Standing:
 def _others(said: HostSeen, inventory: frozenset[str], unreadable: Mapping[str, str]) -> Iterator[Standing]:
     for name, has in said.tenants.items():
         if name in unreadable:
-            yield dataclasses.replace(_seen(said, has, (unreadable[name],)), readable=False)
+            yield dataclasses.replace(_observed_standing(said, has, (unreadable[name],)), readable=False)
             continue
         remark = "the inventory has it on another host" if name in inventory else "not in the inventory"
         if has.gone and name in inventory:
             remark = f"it left for {has.gone}; when its names lead there: launchpad move {name} --finish"
-        yield _seen(said, has, () if has.retired else (remark,))
+        yield _observed_standing(said, has, () if has.retired else (remark,))
 
 
-def _seen(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing:
+def _observed_standing(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing:
     failing = tuple(
         f"{probe.kind}{f' {probe.service}' if probe.service else ''}: {probe.detail or 'does not hold'}"
         for probe in has.probes

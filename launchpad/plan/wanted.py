@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from launchpad.errors import LaunchpadError
-from launchpad.fleet.model.versions import is_older
+from launchpad.fleet.model.version_order import is_older
 
 
 @dataclass(frozen=True, kw_only=True)

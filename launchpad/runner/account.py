@@ -17,7 +17,7 @@ from launchpad.runner.host import RUN_PROVISION as RUN_PROVISION
 from launchpad.runner.record import Record
 
 if TYPE_CHECKING:
-    from launchpad.runner.health import Fact
+    from launchpad.runner.facts import Fact
     from launchpad.runner.host import Host
 
 WATCH = "watch"
@@ -88,7 +88,7 @@ class Account:
 
     def _facts_of(self, health: Iterable[Fact], findings: Iterable[Finding], now: float) -> list[dict[str, Any]]:
         """The check's own facts, and its findings as facts, each with its times; as JSON."""
-        from launchpad.runner.health import fact_as_json, fact_of  # late: whoever only reads judges nothing
+        from launchpad.runner.facts import fact_as_json, fact_of  # late: whoever only reads judges nothing
 
         own = []
         for fact in health:
@@ -130,7 +130,7 @@ def asked_since(host: Host, looked: float) -> bool:
 
 
 def read_account(host: Host) -> tuple[list[Finding], dict[str, Any], list[dict[str, Any]]]:
-    """What the watch found, what it knows of each subject, and its facts (launchpad.runner.health) as JSON; that nobody
+    """What the watch found, what it knows of each subject, and its facts (launchpad.runner.facts) as JSON; that nobody
     watches, or has stopped to look at something, is found too."""
     found = _account(host)
     if found is None or found["boot_id"] != host.boot_id():
@@ -180,7 +180,7 @@ def _account(host: Host) -> dict[str, Any] | None:
 
 def _stood(host: Host) -> dict[tuple[str, str, str], tuple[str, float]]:
     """What an earlier process of the watch kept since this boot."""
-    from launchpad.runner.health import fact_from_json
+    from launchpad.runner.facts import fact_from_json
 
     found = _account(host)
     if found is None or found["boot_id"] != host.boot_id():

@@ -25,7 +25,7 @@ class Manifest(Record):
     probes: Sequence[Mapping[str, Any]]
 
 
-class Found(Record):
+class FoundTenant(Record):
     """A tenant as the host has it."""
 
     record: Mapping[str, Any]
@@ -54,7 +54,7 @@ def read_manifest(host: Host, tenant: str, short: str) -> Manifest | None:
         return None
 
 
-def drift(host: Host, found: Found) -> list[str]:
+def drift(host: Host, found: FoundTenant) -> list[str]:
     """Every difference, in words for people; nothing when all is as the record says."""
     record, tenant = found.record, found.record["tenant"]
     if record["retired"]:
@@ -68,7 +68,7 @@ def drift(host: Host, found: Found) -> list[str]:
     ]
 
 
-def _files(host: Host, found: Found) -> Iterator[str]:
+def _files(host: Host, found: FoundTenant) -> Iterator[str]:
     tenant, short = found.record["tenant"], found.record["release"]
     for wanted in dict.fromkeys((short, found.record["started"])):
         manifest = found.manifest if wanted == short else _started(host, found)
@@ -90,14 +90,14 @@ def _change(data: bytes | None, digest: str) -> str:
     return "" if digest_of(data) == digest else "was changed"
 
 
-def _started(host: Host, found: Found) -> Manifest | None:
+def _started(host: Host, found: FoundTenant) -> Manifest | None:
     """The manifest of the release whose containers are to run."""
     if found.record["started"] == found.record["release"]:
         return found.manifest
     return read_manifest(host, found.record["tenant"], found.record["started"])
 
 
-def _data(host: Host, found: Found) -> Iterator[str]:
+def _data(host: Host, found: FoundTenant) -> Iterator[str]:
     tenant = found.record["tenant"]
     if not host.has_data(paths.data(tenant)):
         yield "its data is missing"
@@ -112,7 +112,7 @@ def _data(host: Host, found: Found) -> Iterator[str]:
             yield f"secret {name} version {version} is missing on disk"
 
 
-def _site(host: Host, found: Found) -> Iterator[str]:
+def _site(host: Host, found: FoundTenant) -> Iterator[str]:
     if found.manifest is None:
         return
     record, data = found.record, host.read(paths.site(found.record["tenant"]))
@@ -128,7 +128,7 @@ def _site(host: Host, found: Found) -> Iterator[str]:
         yield from (f"Caddy does not serve {domain}" for domain in missing)
 
 
-def _running(host: Host, found: Found) -> Iterator[str]:
+def _running(host: Host, found: FoundTenant) -> Iterator[str]:
     record, manifest = found.record, _started(host, found)
     if manifest is not None:
         yield from _containers(found, manifest)
@@ -142,7 +142,7 @@ def _running(host: Host, found: Found) -> Iterator[str]:
         yield "its traffic is held"
 
 
-def _containers(found: Found, manifest: Manifest) -> Iterator[str]:
+def _containers(found: FoundTenant, manifest: Manifest) -> Iterator[str]:
     record = found.record
     serving = {item.service: item for item in found.containers if item.side == record["side"]}
     for index, name in enumerate(manifest.services):
@@ -166,7 +166,7 @@ def _why(item: Container) -> str:
     return " for want of memory" if item.oom_killed else f" with {item.exit_code}" if item.state == "exited" else ""
 
 
-def _stopped(found: Found) -> Iterator[str]:
+def _stopped(found: FoundTenant) -> Iterator[str]:
     for item in found.containers:
         if item.state == "running":
             yield f"{item.service} runs, though the tenant was stopped"

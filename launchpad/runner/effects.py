@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, assert_never
 
-from launchpad.runner import generations, paths, rehearsal, slots, steps
+from launchpad.runner import generation_records, paths, rehearsal, slots, steps
 from launchpad.runner.cell import make_network, network, place, project, put_record, side_of, start, stop_seconds
 from launchpad.runner.context import Context
-from launchpad.runner.generations import Generation
+from launchpad.runner.generation_records import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, release_from_json
 from launchpad.runner.waiting import addresses, await_idle, await_probes, bring_back, drain, soak
@@ -26,7 +26,7 @@ Before = Mapping[str, Any]
 def judge_pulled(context: Context) -> None:
     """Failed when an image declares a volume that the release, with which it came, mounts nothing at. Before it was
     pulled nobody could tell; nothing of the tenant has been stopped yet."""
-    from launchpad.runner.upgrade import check_volumes  # late: most that is carried out pulls nothing
+    from launchpad.runner.upgrade_plan import check_volumes  # late: most that is carried out pulls nothing
 
     if "release" not in context.operation:
         return  # one that ran here before
@@ -74,7 +74,7 @@ def apply(step: steps.TenantStep, context: Context) -> None:
             place(host, release_from_json(context.operation["release"]), context.operation["files"])
         case steps.MakeData():
             make_data(host, step)
-            generations.allow(host, step.tenant, disk_mb=step.disk_mb)
+            generation_records.allow(host, step.tenant, disk_mb=step.disk_mb)
         case steps.PullImage():
             host.pull(step.image, context.say)
             judge_pulled(context)
@@ -97,10 +97,10 @@ def apply(step: steps.TenantStep, context: Context) -> None:
         case steps.Rehearse():
             rehearsal.rehearse(step, context)
         case steps.TakeGeneration():
-            generations.take(host, generation_of(step, context))
-            generations.allow(host, step.tenant, disk_mb=step.quota_mb or step.disk_mb)
+            generation_records.take(host, generation_of(step, context))
+            generation_records.allow(host, step.tenant, disk_mb=step.quota_mb or step.disk_mb)
         case steps.RestoreData():
-            generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
+            generation_records.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
             make_data(host, step)
         case steps.Mute():
             host.mute(addresses(step))
@@ -136,9 +136,9 @@ def apply(step: steps.TenantStep, context: Context) -> None:
                     host.remove(paths.release(step.tenant, name))
         case steps.PruneGenerations():
             for name in step.drop:
-                generations.drop(host, step.tenant, name)
+                generation_records.drop(host, step.tenant, name)
             if step.disk_mb:
-                generations.allow(host, step.tenant, disk_mb=step.disk_mb)
+                generation_records.allow(host, step.tenant, disk_mb=step.disk_mb)
         case steps.Purge():
             host.remove(f"{paths.RUN}/{step.tenant}")
             host.remove(paths.tenant(step.tenant))
@@ -230,17 +230,17 @@ def generation_of(step: steps.TakeGeneration | steps.KeepNew, context: Context) 
 def take_back_data(host: Host, step: steps.TakeGeneration) -> None:
     """Undo a generation. Without its record nothing was done to the data since."""
     if step.guards and host.read(paths.generation_record(step.tenant, step.generation)) is not None:
-        generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
-    generations.drop(host, step.tenant, step.generation)
+        generation_records.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
+    generation_records.drop(host, step.tenant, step.generation)
     with suppress(Failed):  # nobody's data waits for that
-        generations.allow(host, step.tenant, disk_mb=step.disk_mb)
+        generation_records.allow(host, step.tenant, disk_mb=step.disk_mb)
 
 
 def keep_new(step: steps.KeepNew, before: Before, context: Context) -> str:
     """Stop the new release in good order and keep what it has written; how to get at it."""
     host = context.host
     host.stop(project(step.tenant, step.side), step.seconds)
-    generations.take(host, generation_of(step, context))
+    generation_records.take(host, generation_of(step, context))
     begun, ended = (utc(at) for at in (before["at"], host.now()))
     return (
         f"what came in from {begun} to {ended} is kept as generation {step.generation}: once {step.app} {step.version} "

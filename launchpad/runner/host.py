@@ -90,7 +90,7 @@ class Announced(Record):
     """Whether this host's is among them, or none is named."""
 
 
-class Connection(Record):
+class EstablishedConnection(Record):
     """An established connection of the host's (Caddy's) to a tenant's address, as the kernel tells of it."""
 
     end: str
@@ -105,7 +105,7 @@ class Connection(Record):
     """Whether bytes wait because one of its ends is slow."""
 
 
-class Output(Record):
+class CommandOutput(Record):
     """What a command said."""
 
     code: int
@@ -265,7 +265,7 @@ class Containers(Protocol):
     def log_lines(self, project: str, lines: int) -> list[str]:
         """The last so many lines of each of the project's containers: one that talks hides none that failed."""
 
-    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
+    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> CommandOutput:
         """Run the words inside the container as its own user. Failed, and killed, after the seconds."""
 
 
@@ -293,7 +293,7 @@ class Traffic(Protocol):
         """Let these addresses reach the world on just these of the ports on which mail is handed in (EGRESS_PORTS),
         which are closed to all others. Nobody reaches them after a boot."""
 
-    def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
+    def connections(self, addresses: Sequence[IPv4Address]) -> list[EstablishedConnection]:
         """The established connections that the host (Caddy) has to these addresses: one for each request, as sites are
         written, and one for each WebSocket."""
 

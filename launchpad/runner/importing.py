@@ -9,7 +9,7 @@ from launchpad.runner.capacity import check_clone
 from launchpad.runner.host import Host
 from launchpad.runner.plan import Seen
 from launchpad.runner.protocol import Refused, Release
-from launchpad.runner.upgrade import check_room
+from launchpad.runner.upgrade_plan import check_room
 
 RECEIVED = "received"
 """Why a generation is there that came from elsewhere."""

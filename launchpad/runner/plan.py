@@ -1,7 +1,7 @@
 """What is to do on this host: what should be against what is → steps. Deciding only; nothing here changes anything.
 
 `see` reads, the `plan_…` functions are pure. An empty plan means that nothing is to do. Here are the plans that bring
-another release, or other data; `standing.py` has those of a tenant that stays as it was deployed.
+another release, or other data; `standing_plans.py` has those of a tenant that stays as it was deployed.
 
 A *guarded* replacement is one that can alter data: the version changes, so the new release may migrate it in place.
 Its data is kept as a generation once the old release has stopped; until it is let in the new release is mute and
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from launchpad.runner import generations, paths, slots
+from launchpad.runner import generation_records, paths, slots
 from launchpad.runner.cell import network, read_release
-from launchpad.runner.generations import Generation
+from launchpad.runner.generation_records import Generation
 from launchpad.runner.host import Container, Failed, Host
 from launchpad.runner.protocol import Refused, Release, digest_of
 from launchpad.runner.steps import (
@@ -75,7 +75,7 @@ CELL_IGNORES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class Replacement:
     """What is to run instead, and how it is kept reversible."""
 
     release: Release
@@ -185,8 +185,8 @@ def see(host: Host, tenant: str, wanted: Release | None = None) -> Seen:
         muted=host.muted_addresses(),
         folders=tuple(host.names(paths.releases(tenant))),
         secrets=frozenset(host.names(f"{paths.RUN}/{tenant}")),
-        generations=tuple(generations.kept(host, tenant)),
-        incomplete=tuple(generations.incomplete(host, tenant)),
+        generations=tuple(generation_records.kept(host, tenant)),
+        incomplete=tuple(generation_records.incomplete(host, tenant)),
     )
 
 
@@ -204,7 +204,7 @@ def is_intact(host: Host, release: Release) -> bool:
     return True
 
 
-def plan_change(seen: Seen, change: Change) -> list[TenantStep]:
+def plan_change(seen: Seen, change: Replacement) -> list[TenantStep]:
     """The steps from what is to the change's release running."""
     if change.replace or seen.started is None or not seen.serving or not same_cell(seen.started, change.release):
         return list(_replace(seen, change))
@@ -221,7 +221,7 @@ def _cell(release: Release) -> dict[str, Any]:
     return {key: item for key, item in release.plain().items() if key not in CELL_IGNORES} | {"files": files}
 
 
-def _replace(seen: Seen, change: Change) -> Iterator[TenantStep]:
+def _replace(seen: Seen, change: Replacement) -> Iterator[TenantStep]:
     """New containers on the other side, and the old ones go."""
     release = change.release
     tenant, slot, old = release.tenant, release.slot, seen.side
@@ -283,7 +283,7 @@ def close_door(seen: Seen, tenant: str, slot: int, *, stop_seconds: int) -> Iter
     )
 
 
-def is_proven(seen: Seen, change: Change) -> bool:
+def is_proven(seen: Seen, change: Replacement) -> bool:
     """Whether the change's release is known to run: it ran before, or another one of the same version and images did,
     or it is rehearsed."""
     if change.proven or (change.rehearse and (seen.data or change.data)):
@@ -291,7 +291,7 @@ def is_proven(seen: Seen, change: Change) -> bool:
     return seen.started is not None and _same_version(seen, change.release)
 
 
-def may_alter_data(seen: Seen, change: Change) -> bool:
+def may_alter_data(seen: Seen, change: Replacement) -> bool:
     """Whether there is data that the change's release may leave otherwise than the one before can read."""
     if change.data:
         return True
@@ -311,13 +311,13 @@ def _images(release: Release) -> dict[str, str]:
     return {service.name: service.image for service in release.services}
 
 
-def plan_rehearsal(seen: Seen, change: Change) -> list[TenantStep]:
+def plan_rehearsal(seen: Seen, change: Replacement) -> list[TenantStep]:
     """Try the change's release on a clone of the data, and no more."""
     steps = [item for item in _ground(seen, change.release) if isinstance(item, PlaceRelease | PullImage)]
     return [*steps, _rehearsal(seen, change), Commit()]
 
 
-def _rehearsal(seen: Seen, change: Change) -> Rehearse:
+def _rehearsal(seen: Seen, change: Replacement) -> Rehearse:
     record = _record_before(seen, change)
     return Rehearse(
         tenant=change.release.tenant,
@@ -333,12 +333,12 @@ def _rehearsal(seen: Seen, change: Change) -> Rehearse:
     )
 
 
-def _record_before(seen: Seen, change: Change) -> Mapping[str, Any]:
+def _record_before(seen: Seen, change: Replacement) -> Mapping[str, Any]:
     """Whose the present data is: of what runs, or, where nothing ever ran, the empty data of what comes."""
     return seen.record or dict(change.record) | {"release": change.release.short}
 
 
-def _keep_data(seen: Seen, change: Change) -> Iterator[TenantStep]:
+def _keep_data(seen: Seen, change: Replacement) -> Iterator[TenantStep]:
     """The present data becomes a generation; another one's takes its place when the change wants that."""
     taking = _generation(_record_before(seen, change), change.generation, change.why, guards=True)
     yield taking.but(quota_mb=change.release.disk_mb)
@@ -367,7 +367,7 @@ def _generation(record: Mapping[str, Any], identifier: str, why: str, *, guards:
     )
 
 
-def _soak(change: Change, side: slots.Side, seconds: int, *, guarded: bool) -> Iterator[TenantStep]:
+def _soak(change: Replacement, side: slots.Side, seconds: int, *, guarded: bool) -> Iterator[TenantStep]:
     """Traffic and channels come in while the old release can still come back."""
     release = change.release
     tenant, slot = release.tenant, release.slot
@@ -477,7 +477,7 @@ def _prune(seen: Seen, final: Mapping[str, Any], taken: str, *, also: tuple[str,
 def keeping(record: Mapping[str, Any], kept: Sequence[Generation], *, drops: bool = True) -> Keeping:
     """What stays of a tenant with that record and these generations (newest first): what runs, the releases that ran
     shortly before, those of the generations that stay."""
-    drop = generations.superseded(kept) if drops else ()
+    drop = generation_records.superseded(kept) if drops else ()
     used = dict.fromkeys([record["release"], record["started"], *record.get("before", ())])
     named = [item.release for item in kept if item.id not in drop]
     return Keeping(drop=drop, releases=tuple(dict.fromkeys([*tuple(used)[:KEPT_RELEASES], *named])))
@@ -514,9 +514,9 @@ def plan_copy(seen: Seen, generation: str) -> list[TenantStep]:
     """Keep the data as it is, to carry it elsewhere, and of earlier copies only what a move may build upon."""
     assert seen.record is not None
     tenant, disk_mb = seen.record["tenant"], seen.record["disk_mb"]
-    copies = [item.id for item in seen.generations if item.why == generations.COPY]
-    old = tuple(copies[generations.MOST_COPIES - 1 :])
-    steps: list[TenantStep] = [_generation(seen.record, generation, generations.COPY, guards=False), Commit()]
+    copies = [item.id for item in seen.generations if item.why == generation_records.COPY]
+    old = tuple(copies[generation_records.MOST_COPIES - 1 :])
+    steps: list[TenantStep] = [_generation(seen.record, generation, generation_records.COPY, guards=False), Commit()]
     return [*steps, PruneGenerations(tenant=tenant, drop=old, disk_mb=disk_mb)] if old else steps
 
 
@@ -529,14 +529,14 @@ def plan_rehearsed(seen: Seen, generation: str, *, take: bool) -> list[TenantSte
     """Keep the data as it is for a rehearsal on another host, and nothing of those before it."""
     assert seen.record is not None
     tenant, disk_mb = seen.record["tenant"], seen.record["disk_mb"]
-    old = tuple(item.id for item in seen.generations if item.why == generations.REHEARSAL)
+    old = tuple(item.id for item in seen.generations if item.why == generation_records.REHEARSAL)
     steps: list[TenantStep] = [Commit(), *([PruneGenerations(tenant=tenant, drop=old, disk_mb=disk_mb)] if old else [])]
     if take:
-        return [_generation(seen.record, generation, generations.REHEARSAL, guards=False), *steps]
+        return [_generation(seen.record, generation, generation_records.REHEARSAL, guards=False), *steps]
     return steps if old else []
 
 
-def plan_restore_stopped(seen: Seen, change: Change) -> list[TenantStep]:
+def plan_restore_stopped(seen: Seen, change: Replacement) -> list[TenantStep]:
     """Bring a generation's data back to a tenant that does not run and is not started by it."""
     assert seen.record is not None
     steps = [*_keep_data(seen, change), Commit()]

@@ -16,9 +16,9 @@ from contextlib import suppress
 from os import urandom
 from typing import Any
 
-from launchpad.runner import cell, generations, paths, slots
+from launchpad.runner import cell, generation_records, paths, slots
 from launchpad.runner.context import Context
-from launchpad.runner.generations import Generation
+from launchpad.runner.generation_records import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.rows import Rows, count, lost, tables, told, unit
@@ -51,8 +51,8 @@ def rehearse(step: Rehearse, context: Context) -> None:
     it does not."""
     clear(context.host, step)
     if not step.data:
-        generations.take(context.host, _generation(step, context))
-        generations.allow(context.host, step.tenant, disk_mb=step.disk_mb)
+        generation_records.take(context.host, _generation(step, context))
+        generation_records.allow(context.host, step.tenant, disk_mb=step.disk_mb)
     on_clone(step, context, paths.generation(step.tenant, step.data or step.generation), rows=True)
 
 
@@ -83,9 +83,9 @@ def clear(host: Host, step: Rehearse) -> None:
     host.remove_network(project(step.tenant))
     for path in (paths.rehearsal(step.tenant), paths.secrets(step.tenant, SIDE), paths.clone(step.tenant)):
         host.remove(path)
-    generations.drop(host, step.tenant, step.generation)
+    generation_records.drop(host, step.tenant, step.generation)
     with suppress(Failed):
-        generations.allow(host, step.tenant, disk_mb=step.disk_mb)
+        generation_records.allow(host, step.tenant, disk_mb=step.disk_mb)
 
 
 def _generation(step: Rehearse, context: Context) -> Generation:
@@ -96,7 +96,7 @@ def _generation(step: Rehearse, context: Context) -> Generation:
         version=step.version,
         app=step.app,
         at=context.host.now(),
-        why=generations.REHEARSAL,
+        why=generation_records.REHEARSAL,
         operation=context.identifier,
         disk_mb=step.disk_mb,
     )
@@ -116,7 +116,9 @@ def _make_secrets(host: Host, release: Release, uid: int) -> None:
 def _start(host: Host, release: Release) -> None:
     """The clone's containers, in a network of their own that has no way out. What Compose makes of the release is
     judged here too: its files may have been changed since."""
-    from launchpad.runner.judge.compose import judge_compose  # late: most that is carried out rehearses nothing
+    from launchpad.runner.judge.resolved_project import (
+        judge_compose,  # late: most that is carried out rehearses nothing
+    )
 
     tenant, slot = release.tenant, release.slot
     folder = paths.release(tenant, release.short)

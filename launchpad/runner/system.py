@@ -1,6 +1,6 @@
 """The seam between provisioning and the machine: packages, users, units, kernel values, storage, checks.
 
-`launchpad.runner.machine.system` is the real one, `tests.memory.system` the one that can be killed at every call. As
+`launchpad.runner.machine.debian` is the real one, `tests.memory.system` the one that can be killed at every call. As
 with Host: every changing method is idempotent and raises `Failed` when it cannot; plain files go through Host.
 """
 
@@ -22,7 +22,7 @@ Check = Literal["sshd", "sudoers", "firewall", "docker"]
 Doing = Literal["start", "stop", "restart", "reload"]
 
 
-class Facts(Record):
+class MachineFacts(Record):
     """What of the machine decides which files it gets."""
 
     resolvers: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def storage_source(device: str) -> str:
     return device or paths.STORAGE
 
 
-class Stored(Record):
+class Mounted(Record):
     """What is mounted at /srv/launchpad; empty when nothing is."""
 
     source: str = ""
@@ -86,7 +86,7 @@ class Other(Record):
 
 
 class System(Protocol):
-    def facts(self, kernel_keys: Sequence[str]) -> Facts: ...
+    def facts(self, kernel_keys: Sequence[str]) -> MachineFacts: ...
 
     # Packages and users
 
@@ -143,7 +143,7 @@ class System(Protocol):
 
     def set_kernel(self, values: Mapping[str, str]) -> None: ...
 
-    def storage(self) -> Stored: ...
+    def storage(self) -> Mounted: ...
 
     def make_storage(self, storage: Storage, progress: Progress) -> None:
         """A Btrfs with simple quotas behind /etc/launchpad/storage, as large as asked. What holds data is never

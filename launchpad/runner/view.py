@@ -17,7 +17,7 @@ from launchpad.runner.record import Record
 
 
 @dataclass(frozen=True)
-class LogLine:
+class ContainerLine:
     """One line that a container wrote, as it wrote it: secrets are still in it."""
 
     at: str
@@ -27,7 +27,7 @@ class LogLine:
     """Whether the line went on, too long to be kept."""
 
 
-class Change(Record):
+class RulesetChange(Record):
     """One transaction that somebody made in the packet filter."""
 
     by: str
@@ -36,12 +36,12 @@ class Change(Record):
     """`inet launchpad` and the like."""
 
 
-class Heard(Record):
+class RulesetEvents(Record):
     """What came while the packet filter was listened to."""
 
     asked: bool
     """Somebody wants to change the firewall's own table."""
-    changes: tuple[Change, ...]
+    changes: tuple[RulesetChange, ...]
 
 
 class Gate(Record):
@@ -93,7 +93,7 @@ class Filter(Protocol):
     def release(self) -> None:
         """Own nothing any more; what was loaded stays."""
 
-    def listen(self, seconds: float) -> Heard:
+    def listen(self, seconds: float) -> RulesetEvents:
         """Wait for a change by somebody else or a question, at most so long. What came since the last call is not
         missed."""
 
@@ -153,7 +153,7 @@ class Facts(Protocol):
 class Speech(Protocol):
     """What containers say."""
 
-    def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
+    def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[ContainerLine]:
         """The lines that a container wrote since then, only the last so many when `tail` is given, and those it goes
         on to write when following, until it ends or is removed. An absent container has none."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from launchpad.runner.host import Connection
+from launchpad.runner.host import EstablishedConnection
 
 SOCKET_SECONDS = 2
 """A WebSocket that is younger is awaited: whoever has just come may be about to ask for something."""
@@ -35,12 +35,12 @@ class Visits:
         self.given_up = False
         """Whether waiting took too long once: nobody waits for anything long again."""
 
-    def under_way(self, found: Iterable[Connection], now: float, *, quiet: float) -> frozenset[str]:
+    def under_way(self, found: Iterable[EstablishedConnection], now: float, *, quiet: float) -> frozenset[str]:
         """The ends of those that are worth waiting for. One that has brought something and then nothing for the quiet
         seconds is a WebSocket at rest."""
         there = {item.end: item for item in found}
         self._given_up &= there.keys()
-        self._known = {end: self._seen(item, now) for end, item in there.items()}
+        self._known = {end: self._updated(item, now) for end, item in there.items()}
         awaited = (end for end, item in there.items() if _is_awaited(item, self._known[end], now, quiet))
         return frozenset(awaited) - self._given_up
 
@@ -49,12 +49,12 @@ class Visits:
         self.given_up = True
         self._given_up |= frozenset(ends)
 
-    def _seen(self, item: Connection, now: float) -> _Known:
+    def _updated(self, item: EstablishedConnection, now: float) -> _Known:
         known = self._known.get(item.end, _Known(now))
         return _Known(known.since, item.sent) if item.received and known.sent is None else known
 
 
-def _is_awaited(item: Connection, known: _Known, now: float, quiet: float) -> bool:
+def _is_awaited(item: EstablishedConnection, known: _Known, now: float, quiet: float) -> bool:
     if known.sent is None:
         return True
     lasts = now - known.since

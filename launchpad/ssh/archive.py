@@ -39,7 +39,7 @@ _MAIN = """import sys
 
 if sys.argv[1:] == ["install"]:
     from launchpad.runner.protocol import Refused
-    from launchpad.runner.provision.bootstrap import install
+    from launchpad.runner.provision.first_runner import install
 
     try:
         install(sys.argv[0])

@@ -17,9 +17,9 @@ from launchpad.errors import HostError
 from launchpad.runner.protocol import PROTOCOL
 from launchpad.ssh.dialling import dial
 from launchpad.ssh.endpoint import Endpoint
-from launchpad.ssh.execution import SILENT_SECONDS, Execution, Output, Tell, nobody
+from launchpad.ssh.execution import SILENT_SECONDS, ExecOutput, Execution, Tell, nobody
 from launchpad.ssh.identity import Identity
-from launchpad.ssh.lines import BadLine, Lines
+from launchpad.ssh.lines import BadLine, LineReader
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.ssh.replies import judge_line, tamed
 
@@ -109,7 +109,7 @@ class Connection:
 
     def run_root(
         self, script: str, stdin: bytes = b"", *, seconds: float = 600, on_line: Callable[[str], None] | None = None
-    ) -> Output:
+    ) -> ExecOutput:
         """What a shell script said that root ran with these bytes on standard input; for a host that is not Launchpad's
         yet. Every user of the host can see the script: secrets belong on standard input."""
         command = f"sh -c {shlex.quote(script)}"
@@ -127,16 +127,16 @@ class Connection:
             code = running.exit_code()
             if code < 0:
                 raise ConnectionLost(f"{self.endpoint.host}: the connection broke while a script ran")
-            return Output(code, out.decode(errors="replace"), running.stderr())
+            return ExecOutput(code, out.decode(errors="replace"), running.stderr())
 
-    def run(self, script: str, take: Callable[[bytes], object], *, seconds: float) -> Output:
+    def run(self, script: str, take: Callable[[bytes], object], *, seconds: float) -> ExecOutput:
         """Run a shell script as whoever is logged in, and hand over what it writes as it comes; its exit code is -1
         when the connection broke. For a machine that is none of Launchpad's. `out` stays empty."""
         with self._execution(f"sh -c {shlex.quote(script)}", seconds) as running:
             running.send(b"")
             for piece in running.pieces():
                 take(piece)
-            return Output(running.exit_code(), "", running.stderr())
+            return ExecOutput(running.exit_code(), "", running.stderr())
 
     @contextlib.contextmanager
     def _execution(self, command: str, seconds: float | None, *, silent: float | None = None) -> Iterator[Execution]:
@@ -150,7 +150,7 @@ class Connection:
 
 
 def _lines(running: Execution) -> Iterator[dict[str, Any]]:
-    lines = Lines()
+    lines = LineReader()
     for piece in running.pieces():
         yield from lines.feed(piece)
 

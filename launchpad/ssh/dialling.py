@@ -20,8 +20,8 @@ from launchpad.ssh.configured import carried, way_to
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.execution import Tell, nobody
 from launchpad.ssh.handshakes import HANDSHAKES
-from launchpad.ssh.identity import USUAL_FILES, Identity, Login
-from launchpad.ssh.problems import HostKey, HostKeyChanged, HostKeyUnknown, LoginRefused, cause_of
+from launchpad.ssh.identity import USUAL_FILES, Identity, KeyStrategy
+from launchpad.ssh.problems import HostKeyChanged, HostKeyUnknown, LoginRefused, OfferedKey, cause_of
 
 # its threads print the tracebacks of what comes up here as exceptions: those who want them add a handler
 _PARAMIKO = logging.getLogger("paramiko")
@@ -48,7 +48,7 @@ class _Dropped(Exception):
 class _OtherKey(SSHException):
     """The host offered a key that is not among the accepted ones."""
 
-    def __init__(self, key: HostKey) -> None:
+    def __init__(self, key: OfferedKey) -> None:
         super().__init__(key.fingerprint)
         self.key = key
 
@@ -61,7 +61,7 @@ class _Pinned(MissingHostKeyPolicy):
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002 paramiko's
         if key.fingerprint not in self.accepted:
-            raise _OtherKey(HostKey(key.get_name(), key.get_base64(), key.fingerprint))
+            raise _OtherKey(OfferedKey(key.get_name(), key.get_base64(), key.fingerprint))
 
 
 def dial(endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody) -> fabric.Connection:
@@ -70,7 +70,7 @@ def dial(endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody) -> fabr
     HostKeyUnknown when the endpoint has none, HostKeyChanged when the host has others, LoginRefused, else HostError.
     A connection that was refused or dropped is tried again, `attempts` times in all.
     """
-    offered: list[HostKey] = []
+    offered: list[OfferedKey] = []
     while True:  # the host's key types in turn: it may offer one first that nobody has pinned
         try:
             return _tries(endpoint, tell)(_handshake, endpoint, identity, [key.kind for key in offered])
@@ -105,7 +105,7 @@ def _tries(endpoint: Endpoint, tell: Tell) -> Retrying:
 
 def _handshake(endpoint: Endpoint, identity: Identity, without: list[str]) -> fabric.Connection:
     """One attempt, offering none of the host key types in `without`."""
-    login = Login(identity, user=endpoint.user, accepted=endpoint.accepted_keys)
+    login = KeyStrategy(identity, user=endpoint.user, accepted=endpoint.accepted_keys)
     with HANDSHAKES.passing((endpoint.address, endpoint.port)), tempfile.TemporaryFile() as said:
         dialled = _socket(endpoint, identity, said)
         connection = fabric.Connection(
@@ -163,10 +163,10 @@ def _socket(endpoint: Endpoint, identity: Identity, said: IO[bytes]) -> socket.s
     return dialled
 
 
-def _own_config(login: Login) -> fabric.Config:
+def _own_config(login: KeyStrategy) -> fabric.Config:
     """fabric's configuration for this connection alone, from no file: one that threads share is a race."""
 
-    def strategy(**_: object) -> Login:
+    def strategy(**_: object) -> KeyStrategy:
         return login
 
     return fabric.Config(
@@ -187,7 +187,7 @@ def _was_greeted(connection: fabric.Connection) -> bool:
     return transport is not None and bool(transport.remote_version)
 
 
-def _translate(error: BaseException, endpoint: Endpoint, login: Login, *, greeted: bool) -> None:
+def _translate(error: BaseException, endpoint: Endpoint, login: KeyStrategy, *, greeted: bool) -> None:
     """Raise what the failure of a handshake means; return when the caller tells that by its own type."""
     match error:
         case _OtherKey() | IncompatiblePeer():
@@ -208,7 +208,7 @@ def _was_dropped(error: AuthFailure) -> bool:
     )
 
 
-def _unknown(endpoint: Endpoint, key: HostKey) -> HostKeyUnknown:
+def _unknown(endpoint: Endpoint, key: OfferedKey) -> HostKeyUnknown:
     return HostKeyUnknown(
         f"{endpoint.host}: the host key of {endpoint.address} is not known: {key.fingerprint} ({key.kind})",
         hint=f"launchpad trust {endpoint.host}, after comparing it with what your provider's console shows",
@@ -216,7 +216,7 @@ def _unknown(endpoint: Endpoint, key: HostKey) -> HostKeyUnknown:
     )
 
 
-def _changed(endpoint: Endpoint, key: HostKey) -> HostKeyChanged:
+def _changed(endpoint: Endpoint, key: OfferedKey) -> HostKeyChanged:
     return HostKeyChanged(
         f"{endpoint.host}: the host key of {endpoint.address} changed: known is "
         f"{', '.join(sorted(endpoint.fingerprints))}, offered was {key.fingerprint} ({key.kind}); nothing was sent",
@@ -224,7 +224,7 @@ def _changed(endpoint: Endpoint, key: HostKey) -> HostKeyChanged:
     )
 
 
-def _refused(endpoint: Endpoint, login: Login) -> LoginRefused:
+def _refused(endpoint: Endpoint, login: KeyStrategy) -> LoginRefused:
     if not login.offered:
         message = (
             f"{endpoint.host}: there is no SSH key to offer to {endpoint}: looked for {_looked_for(login.identity)}"

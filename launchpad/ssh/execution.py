@@ -30,7 +30,7 @@ def nobody(_text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Output:
+class ExecOutput:
     """What a command said."""
 
     code: int

@@ -46,7 +46,7 @@ class Identity:
         return tuple(key for key in found if key is not None)
 
 
-class Login(AuthStrategy):
+class KeyStrategy(AuthStrategy):
     """Offers an identity's keys for one login: the fewest that can be enough, since a host counts the failures."""
 
     def __init__(self, identity: Identity, *, user: str, accepted: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from launchpad.errors import StateError
-from launchpad.ssh.problems import HostKey
+from launchpad.ssh.problems import OfferedKey
 
 
 def fingerprint_of(blob: bytes) -> str:
@@ -28,7 +28,7 @@ class KnownHosts:
         """Those of every key that was confirmed for the address; empty when there is none."""
         return frozenset(found for names, found in self._entries() if _name(address, port) in names)
 
-    def remember(self, address: str, port: int, key: HostKey) -> None:
+    def remember(self, address: str, port: int, key: OfferedKey) -> None:
         """Add the key; one that is there already is fine. On disk when this returns."""
         if key.fingerprint in self.fingerprints(address, port):
             return

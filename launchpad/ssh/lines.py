@@ -13,7 +13,7 @@ class BadLine(Exception):
     """What came is not a line of the protocol; the text says why."""
 
 
-class Lines:
+class LineReader:
     """Bytes in, JSON objects out, one a line. A line of more than `longest` bytes is BadLine before it is kept."""
 
     def __init__(self, longest: int = LONGEST_LINE) -> None:

@@ -8,7 +8,7 @@ from launchpad.errors import HostError
 
 
 @dataclass(frozen=True)
-class HostKey:
+class OfferedKey:
     """A host's public key as it offered it."""
 
     kind: str
@@ -21,7 +21,7 @@ class HostKeyUnknown(HostError):
 
     retry = False
 
-    def __init__(self, message: str, *, hint: str = "", key: HostKey | None = None) -> None:
+    def __init__(self, message: str, *, hint: str = "", key: OfferedKey | None = None) -> None:
         super().__init__(message, hint=hint)
         self.key = key
 

@@ -32,7 +32,7 @@ def enter(name: str) -> None:
         (group / "cgroup.procs").write_text(f"{os.getpid()}\n")
 
 
-def members(name: str) -> list[int]:
+def processes_in(name: str) -> list[int]:
     """The numbers of all processes of this guest; none where systemd hands out the groups."""
     hierarchies = _hierarchies()
     if not hierarchies:

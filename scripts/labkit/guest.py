@@ -118,7 +118,7 @@ class Guest:
         processes = [process for process in recorded if process]
         # What a run that was killed itself had no time to write down.
         processes += Process.started_with("-m", "labkit.supervisor", self.name)
-        processes += [Process.of(pid) for pid in cgroups.members(self.label)]
+        processes += [Process.of(pid) for pid in cgroups.processes_in(self.label)]
         for process in processes:
             process.send(signal.SIGKILL)
         for process in processes:

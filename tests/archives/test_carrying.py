@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from launchpad.archives.carrying import Carried, Source, carry
+from launchpad.archives.carrying import Carried, JudgedArchive, carry
 from launchpad.archives.judging import judge
-from launchpad.archives.keeping import Finder
 from launchpad.archives.opening import ArchiveRefused, opened
 from launchpad.archives.recognising import Recognised, is_marker, recognise
+from launchpad.archives.secret_files import Finder
 from launchpad.archives.texts import parsed
 from launchpad.fleet.model.app import App
 from launchpad.fleet.words.names import SecretName
@@ -40,7 +40,9 @@ class Result:
         with opened(path, most_bytes=MOST) as tar:
             content = judge(tar, archive=path.name, wanted=lambda name: is_marker(app, name))
         found = recognise(content, app, archive=path.name)
-        source = Source(path=path, name=path.name, content=content, recognised=found, most_bytes=MOST, homes=homes)
+        source = JudgedArchive(
+            path=path, name=path.name, content=content, recognised=found, most_bytes=MOST, homes=homes
+        )
         self.finder = Finder(app)
         made, scratch = path.with_suffix(".made"), path.parent / "scratch"
         scratch.mkdir()

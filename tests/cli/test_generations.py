@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launchpad.operations.generations.snapshot import snapshot
-from launchpad.runner import generations
+from launchpad.runner import generation_records
 from launchpad.workspace import Workspace
 from tests.cli.test_operations import launchpad
 from tests.memory.host import MemoryHost
@@ -13,7 +13,7 @@ __all__ = ["host", "workspace"]
 
 
 def kept(host: MemoryHost) -> list[str]:
-    return [item.id for item in generations.kept(host, "alice")]
+    return [item.id for item in generation_records.kept(host, "alice")]
 
 
 def test_one_is_dropped_once_somebody_said_yes(workspace: Workspace, host: MemoryHost) -> None:

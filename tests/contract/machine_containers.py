@@ -9,7 +9,7 @@ from pathlib import Path
 
 from launchpad.runner import paths, slots
 from launchpad.runner.machine import Machine
-from launchpad.runner.machine.logs import LONGEST_LINE
+from launchpad.runner.machine.docker_logs import LONGEST_LINE
 from tests.contract.machine_boundaries import running
 from tests.contract.world import PORT, App, World, bring_up, eventually, failure, make_network
 

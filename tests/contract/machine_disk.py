@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from launchpad.runner import generations, paths
+from launchpad.runner import generation_records, paths
 from launchpad.runner.machine import Machine, btrfs
 from tests.contract.world import World, failure
 
@@ -415,10 +415,10 @@ def machine_data_may_be_written_anew_while_a_generation_has_it(host: Machine, wo
     assert host.usage(data) >= 24 * MEGABYTE
     for number in range(2):
         host.snapshot(data, f"{world.root}/generations/{number}")
-        generations.allow(host, world.tenant, disk_mb=32)
+        generation_records.allow(host, world.tenant, disk_mb=32)
         assert write_megabytes(Path(data, "state/file"), 24) == 24, "the quota counts what a generation has"
     for number in range(2):
         host.remove(f"{world.root}/generations/{number}")
     host.reclaim(paths.ROOT, seconds=60)
-    generations.allow(host, world.tenant, disk_mb=32)
+    generation_records.allow(host, world.tenant, disk_mb=32)
     assert write_megabytes(Path(data, "state/more"), 48) <= 8, "more than its own disk was left to it"

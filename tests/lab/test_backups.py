@@ -20,7 +20,7 @@ import pytest
 import yaml
 from measurement import record
 
-from launchpad.fleet.sealing.age import Identity, seal
+from launchpad.fleet.sealing.age import AgeIdentity, seal
 from launchpad.fleet.words.references import Recipient
 from launchpad.fleet.words.secret import Secret
 from launchpad.runner import slots
@@ -100,7 +100,7 @@ class Fleet:
             "key.age",
         ]
         wrap = self.world.host.exec(words).stdout
-        return Identity(self.world.root / ".config/launchpad/identity").open(wrap, what="the key").reveal()
+        return AgeIdentity(self.world.root / ".config/launchpad/identity").open(wrap, what="the key").reveal()
 
     def lay_made_up_key(self, target: str) -> None:
         """What whoever has the target's credentials can do: the recipients are no secret."""
@@ -134,7 +134,7 @@ class Fleet:
         )
         return self.world.host.exec(["python3", "-c", code, folder]).stdout.split()
 
-    def here(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run_launchpad(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """launchpad on this machine with the host's network for its own, because there the servers listen on loopback
         alone, and the host's restic."""
         host, world = self.world.host, self.world
@@ -406,9 +406,9 @@ def test_operators_thin_out_what_hosts_cannot(fleet: Fleet) -> None:
     for name, value in (("S3_KEY_ID", KEY_ID), ("S3_SECRET", SECRET)):
         world.launchpad("target", "credential", "cloud", f"PRUNE_{name}", stdin=value)
     world.launchpad("target", "credential", "sftp", "PRUNE_SSH_KEY", stdin=(fleet.folder / "key").read_text())
-    assert "seen for the first time from here" in fleet.here("backups", "forget", "alice").stdout
+    assert "seen for the first time from here" in fleet.run_launchpad("backups", "forget", "alice").stdout
     begun = time.monotonic()
-    fleet.here("backups", "forget", "alice")
+    fleet.run_launchpad("backups", "forget", "alice")
     assert time.monotonic() - begun < 110, "it waited for a lock"
     proven = json.loads(host.read(f"{ALICE}/backup/proven.json"))["generation"]
     for target in PLACES:
@@ -422,15 +422,15 @@ def test_operators_thin_out_what_hosts_cannot(fleet: Fleet) -> None:
 
 def test_who_dates_backups_back_has_none_deleted(fleet: Fleet) -> None:
     """With what the host has: the target's credentials and the repository's key, and restic, which takes any date."""
-    fleet.here("backups", "forget", "alice")
+    fleet.run_launchpad("backups", "forget", "alice")
     real = {item["id"] for item in fleet.snapshots("rest")}
     for day in ("2026-01-05", "2026-01-06"):
         said = ["--time", f"{day} 23:59:00", "--host", "alice", "--group-by", "host", "/root/public"]
         fleet.restic("backup", *said, target="rest")
-    done = fleet.here("backups", "forget", "alice", check=False)
+    done = fleet.run_launchpad("backups", "forget", "alice", check=False)
     assert done.returncode == 4 and "rest: 2 new backups of alice" in done.stderr, done.stderr
     assert real < {item["id"] for item in fleet.snapshots("rest")}
-    fleet.here("backups", "forget", "alice", "--out-of-order", "delete", "--yes")
+    fleet.run_launchpad("backups", "forget", "alice", "--out-of-order", "delete", "--yes")
     assert {item["id"] for item in fleet.snapshots("rest")} == real
 
 
@@ -438,12 +438,15 @@ def test_a_backup_is_shown_and_comes_here_past_the_host(fleet: Fleet) -> None:
     newest = fleet.snapshots("sftp")[-1]["id"]
     shown = fleet.world.launchpad("--json", "backups", "show", "alice", newest[:8]).json_document
     assert {item["target"] for item in shown["copies"]} == set(PLACES) and shown["copies"][0]["app"] == "beacon"
-    fleet.here("backups", "download", "alice", "--at", newest, "--to", str(fleet.folder / "data"))
+    fleet.run_launchpad("backups", "download", "alice", "--at", newest, "--to", str(fleet.folder / "data"))
     connection = sqlite3.connect(fleet.folder / "data/marker/beacon.sqlite")
     assert ("to-come-back",) in connection.execute("SELECT * FROM marker").fetchall()
     connection.close()
     assert (fleet.folder / "data").stat().st_mode & 0o777 == 0o700
-    assert fleet.here("backups", "download", "alice", "--to", str(fleet.folder / "data"), check=False).returncode == 4
+    assert (
+        fleet.run_launchpad("backups", "download", "alice", "--to", str(fleet.folder / "data"), check=False).returncode
+        == 4
+    )
 
 
 def test_the_kit_alone_brings_the_workspace_and_the_data_back(fleet: Fleet) -> None:
@@ -455,7 +458,7 @@ def test_the_kit_alone_brings_the_workspace_and_the_data_back(fleet: Fleet) -> N
     world.launchpad("provision", "web-1")
     world.launchpad("backups", "rewrap", "alice")
     assert "rewrap" not in world.launchpad("status", "alice").err
-    fleet.here("backup", "--this-workspace")
+    fleet.run_launchpad("backup", "--this-workspace")
     host.exec(["sh", "-c", "mkdir -p /root/.ssh; ssh-keyscan -p 2222 127.0.0.1 >> /root/.ssh/known_hosts"])  # a yes
     for target in ("rest", "cloud", "sftp"):
         folder = f"/root/rescue-{target}"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from launchpad.operations.moving.carrying import Bringing, bring, leaving
+from launchpad.operations.moving.transfer import Bringing, bring, leaving
 from tests.lab.settings import open_workspace
 from tests.lab.world import World
 
@@ -60,14 +60,16 @@ def test_a_generation_is_the_same_when_it_is_brought_back(alice: World) -> None:
     assert came["files"] == archive.told["files"] and archive.told["passed_over"] == 1
     assert not archive.told["unread"]
     print(f"{came['bytes'] / 1e6:.0f} MB in {seconds:.1f} s")
-    mine, there = (seen(world, path) for path in (f"alice/generations/{kept}", "carried/generations/carried-0000001"))
+    mine, there = (
+        listing_of(world, path) for path in (f"alice/generations/{kept}", "carried/generations/carried-0000001")
+    )
     own, other = str(1_000_000 + 10_000 + tenant.slot), str(1_000_000 + 10_000 + 4000)
     assert [
         line for line in mine.replace(own, other).splitlines() if not line.startswith("pipe ")
     ] == there.splitlines()
 
 
-def seen(world: World, path: str) -> str:
+def listing_of(world: World, path: str) -> str:
     folder = f"/srv/launchpad/tenants/{path}/marker"
     return world.host.exec(["sh", "-euc", f"cd {folder}; {SEEN}"], timeout=120).stdout
 

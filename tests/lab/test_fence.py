@@ -35,7 +35,7 @@ class Vault:
         found = self.keeper.exec(["find", f"{REST}/{name}", "-type", "f", "!", "-path", "*/locks/*"], check=False)
         return found.stdout.split()
 
-    def here(self, *words: str) -> str:
+    def run_launchpad(self, *words: str) -> str:
         """launchpad on this machine, with the keeper's restic."""
         world = self.pair.world
         environment = world.environment | {"PATH": f"{os.environ['PATH']}:{self.pair.new.root}/usr/bin"}
@@ -113,7 +113,7 @@ def test_what_a_purged_tenant_left_is_erased_and_nothing_else(vault: Vault) -> N
     assert "offsite" in said.out + said.err
     world.launchpad("tenant", "remove", "bob", "--yes")
     kept = vault.files("alice/snapshots")
-    done = json.loads(vault.here("--json", "backups", "erase", "bob", "--target", "offsite", "--yes"))
+    done = json.loads(vault.run_launchpad("--json", "backups", "erase", "bob", "--target", "offsite", "--yes"))
     assert len(done["removed"]) == 1
     assert not vault.files("bob/snapshots") and not vault.files("bob/data") and not vault.files("bob.key/snapshots")
     assert vault.files("alice/snapshots") == kept

@@ -101,7 +101,7 @@ class Seen:
     """Whether it knows of bob's key to a provider's models: versions keep that in places of their own."""
 
 
-def seen(ask: Callable[..., str], markers: str) -> Seen:
+def read_state(ask: Callable[..., str], markers: str) -> Seen:
     def asked(*words: str) -> Any:
         told = ask(*words, "--json")
         return json.loads(told[told.index("{") :])
@@ -119,7 +119,7 @@ def seen(ask: Callable[..., str], markers: str) -> Seen:
 
 def of_dora(world: World) -> Seen:
     listed = world.host.exec(["sh", "-c", f"cd {STATE}/workspace && ls *.marker"]).stdout
-    return seen(lambda *words: inside(world, *words), listed)
+    return read_state(lambda *words: inside(world, *words), listed)
 
 
 def judge(found: Seen, past: Past, *phases: str) -> None:
@@ -206,7 +206,7 @@ def test_a_plain_gateway_starts_on_what_is_exported(
     try:
         until(lambda: host.exec(ready, check=False).status == 0, "a plain gateway", seconds=1800)
         listed = host.exec(["sh", "-c", "cd /root/plain/.openclaw/workspace && ls *.marker"]).stdout
-        judge(seen(lambda *words: plainly(host, *words), listed), past, "in-the-first")
+        judge(read_state(lambda *words: plainly(host, *words), listed), past, "in-the-first")
     except AssertionError as error:
         raise AssertionError(
             f"{error}\n{host.exec(['docker', 'logs', 'plain'], check=False).stdout[-3000:]}"

@@ -195,7 +195,7 @@ LINES: dict[str, bytes] = {
     "no JSON": b"id\n",
     "shell": b"$(id); `id` | sh\n",
     "a verb that is a module": b'{"protocol":1,"client":"x","verb":"__init__","body":{}}\n',
-    "a verb that climbs": b'{"protocol":1,"client":"x","verb":"..machine.system","body":{}}\n',
+    "a verb that climbs": b'{"protocol":1,"client":"x","verb":"..machine.debian","body":{}}\n',
     "another protocol": b'{"protocol":99,"client":"x","verb":"submit","body":{}}\n',
     "an operator in the request": b'{"protocol":1,"client":"x","verb":"hello","body":{},"operator":"root"}\n',
     "depth without end": b"[" * (4 << 20) + b"\n",

@@ -27,7 +27,7 @@ def commit(world: World, message: str) -> None:
     git(world, "commit", "--quiet", "--message", message)
 
 
-def seen(world: World, tenant: str) -> dict[str, Any]:
+def standing_of(world: World, tenant: str) -> dict[str, Any]:
     """Everything about the tenant and its host that a refused request must leave as it is."""
     tenants = world.host.exec(["find", "/srv/launchpad/tenants", "-printf", "%p %s %T@ %l\n"]).stdout.splitlines()
     return {
@@ -41,9 +41,9 @@ def seen(world: World, tenant: str) -> dict[str, Any]:
 
 def refused(world: World, tenant: str, act: Callable[[], Done]) -> Done:
     """What was said to a request that was refused with nothing changed."""
-    before = seen(world, tenant)
+    before = standing_of(world, tenant)
     done = act()
-    assert seen(world, tenant) == before
+    assert standing_of(world, tenant) == before
     return done
 
 

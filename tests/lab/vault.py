@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from launchpad.fleet.sealing.age import Identity
+from launchpad.fleet.sealing.age import AgeIdentity
 from launchpad.runner.protocol import PROTOCOL
 from tests.lab.cells import Cell
 from tests.lab.disasters import JOURNALS, open_operations, until
@@ -151,7 +151,7 @@ class Vault:
         """Alice's key, as whoever holds an operator's identity gets it: from beside the repository alone."""
         beside = ["restic", "-r", f"{REST}/alice.key", "--password-file", "/root/public"]
         wrap = self.world.host.exec([*beside, "dump", "latest", "key.age"]).stdout
-        return Identity(self.world.root / ".config/launchpad/identity").open(wrap, what="the key").reveal()
+        return AgeIdentity(self.world.root / ".config/launchpad/identity").open(wrap, what="the key").reveal()
 
     # --- what is asked of the host
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from launchpad.runner.host import Failed
-from launchpad.runner.view import Change, Gate, Heard
+from launchpad.runner.view import Gate, RulesetChange, RulesetEvents
 
 if TYPE_CHECKING:
     from tests.memory.host import MemoryHost
@@ -36,7 +36,7 @@ class MemoryFilter:
     """Whether nothing can be loaded."""
     whole: bool = True
     links: dict[str, bool] = field(default_factory=dict)
-    heard: list[Change] = field(default_factory=list)
+    heard: list[RulesetChange] = field(default_factory=list)
     asked: bool = False
     renewed: int = 0
 
@@ -64,13 +64,13 @@ class MemoryFilter:
     def release(self) -> None:
         self.mine = False
 
-    def listen(self, seconds: float) -> Heard:
+    def listen(self, seconds: float) -> RulesetEvents:
         asked, changes = self.asked, tuple(self.heard)
         self.asked = False
         self.heard.clear()
         if not asked and not changes:
             self.host.wait(seconds)
-        return Heard(asked, changes)
+        return RulesetEvents(asked, changes)
 
     def gate(self) -> Gate:
         return Gate(self.whole, frozenset(self.host.opened), frozenset(self.host.muted), frozenset(self.host.mail))
@@ -97,7 +97,7 @@ class MemoryFilter:
             self.tables[table] = named
 
     def changed(self, *tables: str, by: str = "nft, process 4321") -> None:
-        self.heard.append(Change(by, frozenset(tables)))
+        self.heard.append(RulesetChange(by, frozenset(tables)))
 
     def flush(self) -> None:
         """`nft flush ruleset`."""

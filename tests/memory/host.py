@@ -20,7 +20,16 @@ from itertools import chain
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.host import Announced, Busy, Connection, Container, Failed, NoDocker, Output, Progress
+from launchpad.runner.host import (
+    Announced,
+    Busy,
+    CommandOutput,
+    Container,
+    EstablishedConnection,
+    Failed,
+    NoDocker,
+    Progress,
+)
 from launchpad.runner.judge.volumes import uncovered
 from launchpad.runner.reviving import NETWORKS
 from tests.memory.data import PARTIAL, File, kept, zeros
@@ -496,15 +505,19 @@ class MemoryHost(MemoryRestic):
     def log_lines(self, project: str, lines: int) -> list[str]:
         return [f"{name}: says something" for name in self._boxes_of(project)][:lines]
 
-    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
+    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> CommandOutput:
         self._docker()
         box = self.boxes.get(container)
         if box is None or box.state != "running":
             raise Failed(f"{container}: is not running")
         if argv == ("quiet",):
-            return Output(code=int(self.clock < self.at_work), out="", err="")
+            return CommandOutput(code=int(self.clock < self.at_work), out="", err="")
         wrong = self.behaviours.get(box.image) == "unsound"
-        return Output(code=1, out="", err="a row is missing") if wrong else Output(code=0, out="sound", err="")
+        return (
+            CommandOutput(code=1, out="", err="a row is missing")
+            if wrong
+            else CommandOutput(code=0, out="sound", err="")
+        )
 
     def _boxes_of(self, project: str) -> list[str]:
         return [name for name in sorted(self.boxes) if name.rsplit("-", 2)[0] == project]
@@ -565,9 +578,9 @@ class MemoryHost(MemoryRestic):
             self.mail = {item for item in self.mail if item[0] not in addresses}
             self.mail |= {(address, port) for address in addresses for port in ports}
 
-    def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
+    def connections(self, addresses: Sequence[IPv4Address]) -> list[EstablishedConnection]:
         return [
-            Connection(end=f"{address}-{number}", sent=100, received=0, silent=0.0, queued=False)
+            EstablishedConnection(end=f"{address}-{number}", sent=100, received=0, silent=0.0, queued=False)
             for address in addresses
             for number in range(self.established.get(address, 0))
         ]

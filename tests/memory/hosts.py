@@ -9,7 +9,7 @@ from typing import Any
 
 from launchpad import __version__
 from launchpad.fleet.model.host import Host
-from launchpad.runner.provision.settings import stored_settings
+from launchpad.runner.provision.settings_record import stored_settings
 from tests.memory.runner import MemoryRunner
 from tests.memory.system import BareHost
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from launchpad.runner import engine, generations, paths
+from launchpad.runner import engine, generation_records, paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Release
@@ -67,7 +67,7 @@ def log(host: MemoryHost, folder: str = STATE) -> list[str]:
 
 def reasons(host: MemoryHost) -> list[tuple[str, str]]:
     """(id, why) of every generation, the newest first."""
-    return [(item.id, item.why) for item in generations.kept(host, "alice")]
+    return [(item.id, item.why) for item in generation_records.kept(host, "alice")]
 
 
 def serving(host: MemoryHost) -> str:

@@ -205,8 +205,8 @@ def forgotten(there: Repository, task: Any) -> dict[str, Any]:
     newest = sorted(there.snapshots, key=order.moment)[: -task["keep"]["last"]]
     gone = [item["id"] for item in newest if spare not in item["tags"]]
     left = [item for item in there.snapshots if item["id"] not in gone]
-    told = {"removed": odd + gone, "left": len(left), "odd": [], "seen": order.seen(left)}
+    told = {"removed": odd + gone, "left": len(left), "odd": [], "seen": order.remembered(left)}
     if task.get("dry"):
-        return told | {"seen": order.seen(there.snapshots)}
+        return told | {"seen": order.remembered(there.snapshots)}
     there.snapshots[:] = left
     return told

@@ -9,7 +9,7 @@ from typing import Any
 import pyrage  # type: ignore[import-untyped]
 
 from launchpad.runner.backups import credentials
-from launchpad.runner.provision.settings import SETTINGS, settings_from_json, stored_text
+from launchpad.runner.provision.settings_record import SETTINGS, settings_from_json, stored_text
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
 from tests.runner.provision.settings import settings

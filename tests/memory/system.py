@@ -15,9 +15,20 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner.host import Failed, Progress
 from launchpad.runner.provision import reverts
-from launchpad.runner.provision.caddyfile import NOBODY
-from launchpad.runner.provision.wanted import FIREWALL, KEYS
-from launchpad.runner.system import Check, Doing, Facts, Other, Owned, Storage, Stored, Unit, User, storage_source
+from launchpad.runner.provision.fleet_caddyfile import NOBODY
+from launchpad.runner.provision.wanted_steps import FIREWALL, KEYS
+from launchpad.runner.system import (
+    Check,
+    Doing,
+    MachineFacts,
+    Mounted,
+    Other,
+    Owned,
+    Storage,
+    Unit,
+    User,
+    storage_source,
+)
 from tests.memory.host import File, MemoryHost, effect
 
 RUNNER = "/usr/local/lib/launchpad/runner-0123456789abcdef"
@@ -68,7 +79,7 @@ class MemorySystem:
     hung: set[str] = field(default_factory=set)
     """Units that are active and do nothing any more."""
     values: dict[str, str] = field(default_factory=dict)
-    stored: Stored = field(default_factory=Stored)
+    stored: Mounted = field(default_factory=Mounted)
     caddy: str | None = None
     sshd: str = ""
     """The drop-in that the running sshd has read; empty: Debian's own, where root may log in."""
@@ -84,8 +95,8 @@ class MemorySystem:
     signatures: set[tuple[str, bytes, str, str]] = field(default_factory=set)
     """Good ones beside those that ssh-keygen itself finds good: signature, data, signer, namespace."""
 
-    def facts(self, kernel_keys: Sequence[str]) -> Facts:
-        return Facts(resolvers=self.resolvers, kernel_keys=frozenset(kernel_keys))
+    def facts(self, kernel_keys: Sequence[str]) -> MachineFacts:
+        return MachineFacts(resolvers=self.resolvers, kernel_keys=frozenset(kernel_keys))
 
     # --- packages and users
 
@@ -162,7 +173,7 @@ class MemorySystem:
         if name == "docker.service" and self.host.last_words:
             raise Failed("cannot start docker.service")
         if name == "launchpad-storage.service":
-            self.stored = Stored(self.stored.source, self.stored.size_mb, True)
+            self.stored = Mounted(self.stored.source, self.stored.size_mb, True)
         if name == FIREWALL_UNIT:
             self.table = self.host.text(FIREWALL)
             if self.table is None:
@@ -187,13 +198,13 @@ class MemorySystem:
         pairs = list(values.items())
         self.values |= dict(pairs[: len(pairs) // 2] if self.host.halfway else pairs)
 
-    def storage(self) -> Stored:
+    def storage(self) -> Mounted:
         return self.stored
 
     @effect
     def make_storage(self, storage: Storage, progress: Progress) -> None:
         size = max(self.stored.size_mb, storage.loop_mb or 10_000)
-        self.stored = Stored(storage_source(storage.device), size, not self.host.halfway)
+        self.stored = Mounted(storage_source(storage.device), size, not self.host.halfway)
 
     def container_image(self, name: str) -> str | None:
         return self.caddy
@@ -219,7 +230,7 @@ class MemorySystem:
     def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
         if (signature, data, signer, namespace) in self.signatures:
             return signer in signers
-        from launchpad.runner.machine.system import LinuxSystem
+        from launchpad.runner.machine.debian import LinuxSystem
 
         real = LinuxSystem()
         return real.verified(data, signature=signature, signers=signers, signer=signer, namespace=namespace)

@@ -17,7 +17,7 @@ from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.tenants.deploy import deploy
 from launchpad.runner import paths
 from launchpad.runner.boot import boot
-from launchpad.runner.moving.certificates import FOLDER
+from launchpad.runner.moving.sealed_certificates import FOLDER
 from launchpad.runner.protocol import Refused
 from launchpad.settings import Settings
 from launchpad.ssh.problems import LoginRefused

@@ -19,7 +19,7 @@ import yaml
 from launchpad.archives.opening import ArchiveRefused
 from launchpad.cli.output import Output
 from launchpad.cli.progress import telling
-from launchpad.events import Heard, StepProgress
+from launchpad.events import HeardEvent, StepProgress
 from launchpad.fleet.keeping.unstaged import keep_out
 from launchpad.fleet.words.quantities import Duration, Size
 from tests.archives.packing import CONFIG, member, of, openclaw, pack
@@ -206,7 +206,7 @@ def test_a_terminal_that_lacks_our_marks_gets_others(small: Tally) -> None:
     output = Output(json=False, color=False, stderr=(stderr := io.StringIO()))
     with telling(output) as hear:
         for text in ("3 of 9 MB", "9 of 9 MB", "9 of 9 MB", "9 of 9 MB"):
-            hear(Heard(host="web-1", operation="o", tenant="alice", event=StepProgress(index=0, text=text)))
+            hear(HeardEvent(host="web-1", operation="o", tenant="alice", event=StepProgress(index=0, text=text)))
     lines = stderr.getvalue().splitlines()
     small("off a terminal nothing is said twice", len(lines) == 2, lines)
 

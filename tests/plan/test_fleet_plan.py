@@ -13,7 +13,7 @@ from launchpad.errors import HostError, InventoryError
 from launchpad.plan.fleet_plan import FleetPlan, plan_changes
 from launchpad.plan.observed import TenantSeen
 from launchpad.plan.wanted import Wanted
-from tests.plan.seen import has, host, probe, want
+from tests.plan.examples import has, host, probe, want
 
 ALICE = frozenset({"alice"})
 

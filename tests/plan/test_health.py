@@ -12,8 +12,8 @@ from launchpad.plan.health import Health, healths
 from launchpad.plan.observed import FindingSeen, HostSeen, TenantSeen
 from launchpad.plan.standing import standings
 from launchpad.plan.wanted import Wanted
-from launchpad.runner.health import Fact, Grade, Layer, worst
-from tests.plan.seen import has, host, want
+from launchpad.runner.facts import Fact, Grade, Layer, worst
+from tests.plan.examples import has, host, want
 
 NOW = 1060.0
 READY = Fact(Layer.ready, Grade.ok, "answers", tenant="alice", at=NOW - 5)

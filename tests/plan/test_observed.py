@@ -8,7 +8,7 @@ import pytest
 
 from launchpad.errors import HostError
 from launchpad.plan.observed import host_from_reply
-from launchpad.runner.health import Grade, Layer
+from launchpad.runner.facts import Grade, Layer
 from tests.operations.places import observed
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from launchpad.fleet.keeping.store import shipped_apps
 from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.reading.inventory_files import Snapshot
 from launchpad.fleet.reading.parse import parse
-from launchpad.fleet.reading.snapshot import Snapshot
 from launchpad.render.release import Rendered, render_release
 from launchpad.render.templates import TemplateSource
 

@@ -13,8 +13,8 @@ import pytest
 from launchpad.errors import InventoryError
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.render.release import Rendered
-from launchpad.runner.judge.compose import judge_compose
-from launchpad.runner.judge.release import judge_release
+from launchpad.runner.judge.manifest import judge_release
+from launchpad.runner.judge.resolved_project import judge_compose
 from launchpad.runner.judge.site import judge_site
 from tests.render.example import fleet_of, rendered
 from tests.render.test_quoting import HOSTILE

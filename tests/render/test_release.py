@@ -12,7 +12,7 @@ from launchpad.errors import InventoryError
 from launchpad.render.release import render_release
 from launchpad.render.templates import TemplateSource
 from launchpad.render.values import values_of
-from launchpad.runner.judge.release import judge_release
+from launchpad.runner.judge.manifest import judge_release
 from launchpad.runner.protocol import digest_of, release_as_json, release_from_json
 from tests.render.example import SECRETS, TEMPLATES, TEXTS, beacon_app, fleet_of, rendered
 

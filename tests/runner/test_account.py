@@ -19,7 +19,7 @@ from launchpad.runner.account import (
     is_watched,
     read_account,
 )
-from launchpad.runner.health import Fact, Grade, Layer, fact_from_json
+from launchpad.runner.facts import Fact, Grade, Layer, fact_from_json
 from launchpad.runner.host import Failed
 from launchpad.runner.watching import look_once
 from launchpad.runner.watching.check import Check

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import engine, generations, paths
+from launchpad.runner import engine, generation_records, paths
 from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
 from launchpad.runner.families import kinds_of
@@ -297,8 +297,8 @@ def judge_data(host: MemoryHost, scenario: Scenario) -> None:
     if not scenario.first or not host.has_data(paths.data("alice")):
         return
     folder = f"{paths.data('alice')}/state"
-    kept = {item.id: item for item in generations.kept(host, "alice")}
-    assert not generations.incomplete(host, "alice")
+    kept = {item.id: item for item in generation_records.kept(host, "alice")}
+    assert not generation_records.incomplete(host, "alice")
     assert set(host.volumes) == {
         paths.data("alice"), paths.data("bob"), *(paths.generation("alice", name) for name in kept)
     }, "a subvolume is left over"  # fmt: skip

@@ -10,11 +10,11 @@ import pytest
 
 from launchpad.runner import paths, slots
 from launchpad.runner.journal import Journal
-from launchpad.runner.judge.compose import judge_compose
+from launchpad.runner.judge.resolved_project import judge_compose
 from launchpad.runner.protocol import Action, Refused, Release
 from launchpad.runner.rehearsal import MARK, SIDE, cloned, made_up, project, stand_in
 from tests.memory.host import Killed, MemoryHost
-from tests.runner.judge.test_compose import recorded
+from tests.runner.judge.test_resolved_project import recorded
 from tests.runner.test_kill_points import CRASHING, NEW, OLD, Scenario, prepared, run, upgrade
 
 TENANTS = ("alice", "bea")

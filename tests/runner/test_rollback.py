@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import engine, generations, paths
+from launchpad.runner import engine, generation_records, paths
 from launchpad.runner.engine import MOST_ATTEMPTS
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal
@@ -35,7 +35,7 @@ def test_back_to_the_release_before_with_its_data() -> None:
     assert run(host, rollback("operation-000001"))["outcome"] == "done"
     assert serving(host) == ONE
     assert host.state(STATE)["schema"] == 1
-    kept = generations.read(host, "alice", "operation-000001")
+    kept = generation_records.read(host, "alice", "operation-000001")
     assert kept is not None and (kept.why, kept.version) == ("rollback", "2")
     assert log(host, f"{paths.generation('alice', kept.id)}/state")[: len(left)] == left
 
@@ -91,7 +91,7 @@ def test_data_may_stay_where_the_version_can_read_it() -> None:
 
 def test_a_release_whose_data_was_not_kept_is_refused() -> None:
     host = upgraded(1, 2)
-    generations.drop(host, "alice", "operation-up-002")
+    generation_records.drop(host, "alice", "operation-up-002")
     with pytest.raises(Refused, match="no generation of its data"):
         run(host, rollback("operation-000001"))
     assert serving(host) == TWO
@@ -164,7 +164,7 @@ def test_a_snapshot_that_fails_leaves_the_data_alone() -> None:
     host.write = failing  # type: ignore[method-assign,assignment]
     assert run(host, simple("operation-000001", "snapshot"))["outcome"] == "undone"
     assert log(host)[: len(before)] == before
-    assert not generations.incomplete(host, "alice")
+    assert not generation_records.incomplete(host, "alice")
 
 
 def test_data_of_another_version_is_not_restored_under_what_runs() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.runner.backups import databases
+from launchpad.runner.backups import sqlite_files
 from launchpad.runner.rows import MOST_TOLD, lost, tables, told
 
 BEFORE = {"state/a.db": {"sessions": 12, "cache": 5, "empty": 0}, "state/b.db": {"": -1}}
@@ -56,13 +56,13 @@ def root(tmp_path: Path) -> Path:
     connection.execute("INSERT INTO found VALUES ('a text')")
     connection.commit()
     connection.close()
-    (tmp_path / "state/torn.db").write_bytes(databases.HEADER + b"noise" * 100)
+    (tmp_path / "state/torn.db").write_bytes(sqlite_files.HEADER + b"noise" * 100)
     (tmp_path / "state/note.txt").write_text("no database")
     return tmp_path
 
 
 def test_ordinary_tables_are_counted(root: Path) -> None:
-    found = databases.count(str(root), seconds=30)
+    found = sqlite_files.count(str(root), seconds=30)
     assert found == {
         "rows": {"state/app.sqlite": {'odd "name': 3, "counted": 0}, "state/torn.db": {"": -1}},
         "left": 1,
@@ -70,6 +70,6 @@ def test_ordinary_tables_are_counted(root: Path) -> None:
 
 
 def test_what_is_not_counted_in_time_is_left(root: Path) -> None:
-    found = databases.count(str(root), seconds=-1)
+    found = sqlite_files.count(str(root), seconds=-1)
     assert found["rows"]["state/app.sqlite"]["counted"] == -1
     assert found["left"] == 3

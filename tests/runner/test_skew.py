@@ -17,7 +17,7 @@ from benchkit.sshd import make_key
 
 from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, StateError
-from launchpad.events import Event, Heard, OtherEvent, event_from_line
+from launchpad.events import Event, HeardEvent, OtherEvent, event_from_line
 from launchpad.journal.entries import entry_from_json
 from launchpad.operations.hosts.install_runner import bring_runner_up_to_date, look_at
 from launchpad.operations.observation.status import status
@@ -27,7 +27,7 @@ from launchpad.operations.tenants.deploy import deploy
 from launchpad.plan.observed import host_from_reply
 from launchpad.runner import engine
 from launchpad.runner.__main__ import answers, check_protocol
-from launchpad.runner.host import Output
+from launchpad.runner.host import CommandOutput
 from launchpad.runner.protocol import (
     PROTOCOL,
     READING_VERBS,
@@ -184,7 +184,7 @@ def test_every_request_of_the_first_release_is_understood(holds: Tally) -> None:
     assert {item["verb"] for item in ASKED} <= VERBS
     cell, bare = MemoryView(), BareHost(registry={IMAGE})
     cell.registry |= {service["image"] for service in ASKED[1]["body"]["operation"]["release"]["services"]}
-    cell.answers["beacon", "link", "device-1"] = Output(0, "https://example.com/#token", "")
+    cell.answers["beacon", "link", "device-1"] = CommandOutput(0, "https://example.com/#token", "")
     for number, asked in enumerate(ASKED):
         on_host = asked["verb"] in ("confirm", "install") or "provision" in json.dumps(asked["body"])
         host: MemoryHost = bare if on_host else cell
@@ -295,7 +295,7 @@ def test_an_event_of_the_future_is_passed_on_and_ends_nothing(workspace: Workspa
     behave(sshd, submit={"lines": [event, {"type": "alive", "at": 2.0}, *replies(final)["lines"]]})
     heard: list[Event] = []
 
-    def hear(what: Heard) -> None:
+    def hear(what: HeardEvent) -> None:
         heard.append(what.event)
 
     outcome = deploy(workspace, "alice", on_event=hear)

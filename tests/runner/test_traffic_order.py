@@ -11,7 +11,7 @@ import pytest
 
 from launchpad.runner import engine, paths, slots
 from launchpad.runner.caller import Caller
-from launchpad.runner.host import Connection
+from launchpad.runner.host import EstablishedConnection
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import SWAP_DRAIN_SECONDS, UNDO_STOP_SECONDS
 from launchpad.runner.protocol import Release, digest_of
@@ -35,7 +35,7 @@ class Gatekeeper(MemoryHost):
         self.ends: dict[IPv4Address, float] = {}
         """When the request that is under way to an address will be answered."""
 
-    def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
+    def connections(self, addresses: Sequence[IPv4Address]) -> list[EstablishedConnection]:
         for address, end in self.ends.items():
             self.established[address] = int(self.clock < end)
         return super().connections(addresses)

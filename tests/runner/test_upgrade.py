@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import booting, engine, generations, paths, slots
+from launchpad.runner import booting, engine, generation_records, paths, slots
 from launchpad.runner.boot import DONE, TRY_AGAIN, boot
-from launchpad.runner.generations import LEAST_ROOM, MEGABYTE
+from launchpad.runner.generation_records import LEAST_ROOM, MEGABYTE
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
-from launchpad.runner.upgrade import ROOM_FOR_IMAGES, UNPACKED
+from launchpad.runner.upgrade_plan import ROOM_FOR_IMAGES, UNPACKED
 from launchpad.runner.verbs.submit import submit
 from tests.memory.host import Killed, MemoryHost
 from tests.memory.living import CALLER, STATE, a_host, log, reasons, run, serving, simple, upgrade, version
@@ -29,7 +29,7 @@ def test_an_upgrade_moves_data_forward_and_keeps_what_was() -> None:
     kept = f"{paths.generation('alice', 'operation-000001')}/state"
     assert log(host, kept)[: len(before)] == before
     assert host.state(kept)["schema"] == 1
-    (record,) = generations.kept(host, "alice")
+    (record,) = generation_records.kept(host, "alice")
     assert (record.why, record.version, record.release) == ("upgrade", "1", version(1)[0].short)
 
 

@@ -6,45 +6,47 @@ from collections.abc import Callable
 
 import pytest
 
-from launchpad.runner.host import Connection
+from launchpad.runner.host import EstablishedConnection
 from launchpad.runner.visits import SOCKET_SECONDS, STREAM_SECONDS, Visits
 
 QUIET = 1.0
 
 
-def at(sent: int, received: int, *, silent: float = 0.1, queued: bool = False, end: str = "one") -> Connection:
-    return Connection(end=end, sent=sent, received=received, silent=silent, queued=queued)
+def at(
+    sent: int, received: int, *, silent: float = 0.1, queued: bool = False, end: str = "one"
+) -> EstablishedConnection:
+    return EstablishedConnection(end=end, sent=sent, received=received, silent=silent, queued=queued)
 
 
-def waits(second: int) -> Connection:
+def waits(second: int) -> EstablishedConnection:
     """A request whose answer has not begun."""
     return at(100, 0, silent=float(second))
 
 
-def uploads(second: int) -> Connection:
+def uploads(second: int) -> EstablishedConnection:
     return at(100 + 1000 * second, 0)
 
 
-def downloads(second: int) -> Connection:
+def downloads(second: int) -> EstablishedConnection:
     return at(100, 1 + 1000 * second)
 
 
-def talks(second: int) -> Connection:
+def talks(second: int) -> EstablishedConnection:
     """A WebSocket on which the visitor sends each second and is answered."""
     return at(100 + 10 * second, 129 + 10 * second)
 
 
-def rests(second: int) -> Connection:
+def rests(second: int) -> EstablishedConnection:
     """A WebSocket on which nothing was said for long."""
     return at(100, 129, silent=30.0 + second)
 
 
-def crawls(second: int) -> Connection:
+def crawls(second: int) -> EstablishedConnection:
     """An answer whose visitor reads slowly."""
     return at(100, 129, silent=5.0 + second, queued=True)
 
 
-AWAITED: list[tuple[Callable[[int], Connection], int, bool]] = [
+AWAITED: list[tuple[Callable[[int], EstablishedConnection], int, bool]] = [
     (waits, 1, True),
     (waits, 200, True),
     (uploads, 200, True),
@@ -61,7 +63,7 @@ AWAITED: list[tuple[Callable[[int], Connection], int, bool]] = [
 
 @pytest.mark.parametrize(("connection", "seconds", "awaited"), AWAITED)
 def test_what_is_awaited_after_so_many_seconds(
-    connection: Callable[[int], Connection], seconds: int, awaited: bool
+    connection: Callable[[int], EstablishedConnection], seconds: int, awaited: bool
 ) -> None:
     visits = Visits()
     for second in range(seconds + 1):

@@ -9,14 +9,14 @@ import pytest
 
 from launchpad.errors import StateError
 from launchpad.ssh.known import KnownHosts
-from launchpad.ssh.problems import HostKey
+from launchpad.ssh.problems import OfferedKey
 from tests.ssh.sshd import fingerprint, make_key
 
 
-def host_key(folder: Path, name: str = "host") -> HostKey:
+def host_key(folder: Path, name: str = "host") -> OfferedKey:
     path = make_key(folder / name)
     kind, encoded, _comment = path.with_suffix(".pub").read_text().split()
-    return HostKey(kind, encoded, fingerprint(path.with_suffix(".pub")))
+    return OfferedKey(kind, encoded, fingerprint(path.with_suffix(".pub")))
 
 
 def test_what_is_remembered_is_found_by_its_address_and_port(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from launchpad.errors import StateError
-from launchpad.fleet.reading.tree import Unreadable, read_tree
+from launchpad.fleet.reading.tree import UnreadableFile, read_tree
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -230,7 +230,7 @@ def _checked(file: str, before: bytes, edited: str, wanted: dict[str, Any]) -> b
     content = (_BOM if before.startswith(_BOM) else b"") + edited.encode()
     try:
         written = read_tree(file, content).plain()
-    except Unreadable as error:
+    except UnreadableFile as error:
         raise _cannot(file, "this change") from error
     if _tuples(written) != _tuples(wanted):
         raise _cannot(file, "this change")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from launchpad.errors import StateError
-from launchpad.fleet.keeping.files import STATE, replace_file, writing
 from launchpad.fleet.keeping.git import Git, blob_id
+from launchpad.fleet.keeping.workspace_files import STATE, replace_file, writing
+from launchpad.fleet.reading.inventory_files import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot, is_read
 from launchpad.fleet.reading.parse import TENANTS
 from launchpad.fleet.reading.slots_file import SLOTS_FILE
-from launchpad.fleet.reading.snapshot import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot, is_read
 from launchpad.runner.protocol import Inventory
 
 TEMPLATES = "templates"

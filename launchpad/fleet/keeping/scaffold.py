@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import StateError
-from launchpad.fleet.keeping.files import STATE, remove_file, replace_file, told
 from launchpad.fleet.keeping.schema import write_schemas
-from launchpad.fleet.reading.snapshot import INVENTORY, SCHEMAS, SETTINGS_FILE, schema_line
+from launchpad.fleet.keeping.workspace_files import STATE, remove_file, replace_file, told
+from launchpad.fleet.reading.inventory_files import INVENTORY, SCHEMAS, SETTINGS_FILE, schema_line
 from launchpad.fleet.words.names import OperatorName
 from launchpad.fleet.words.references import PublicKey, Recipient
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from launchpad.fleet.keeping.files import replace_file
+from launchpad.fleet.keeping.workspace_files import replace_file
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.fleet import Defaults
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.tier import Tier
-from launchpad.fleet.reading.snapshot import SCHEMAS
+from launchpad.fleet.reading.inventory_files import SCHEMAS
 from launchpad.fleet.words.names import HostName, ImageName, TargetName, TierName, VersionName
 from launchpad.fleet.words.references import ImageReference
 

@@ -16,15 +16,15 @@ from launchpad.fleet.keeping.edit import (
     without_entry,
     without_list_item,
 )
-from launchpad.fleet.keeping.files import remove_file, replace_file, writing
-from launchpad.fleet.keeping.images import ImageChange, image_at, with_image
-from launchpad.fleet.model.fleet import Fleet, Unreadable
+from launchpad.fleet.keeping.image_places import ImageChange, image_at, with_image
+from launchpad.fleet.keeping.workspace_files import remove_file, replace_file, writing
+from launchpad.fleet.model.fleet import Fleet, UnreadablePart
 from launchpad.fleet.model.host import Host, Operator
 from launchpad.fleet.model.recovery import RECOVERY, Recovery
 from launchpad.fleet.model.tenant import Tenant, Value
+from launchpad.fleet.reading.inventory_files import SETTINGS_FILE, Snapshot, schema_line
 from launchpad.fleet.reading.parse import HOSTS_FILE, TENANTS, parse
 from launchpad.fleet.reading.slots_file import SLOTS_FILE, Slots, read_slots
-from launchpad.fleet.reading.snapshot import SETTINGS_FILE, Snapshot, schema_line
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.fleet.words.names import AppName, DomainName, HostName, OperatorName, TenantName, TierName, VersionName
 
@@ -53,7 +53,7 @@ class FleetStore(Protocol):
         those. InventoryMistakes with every mistake when others are."""
 
     @property
-    def left_out(self) -> Mapping[str, Unreadable]:
+    def left_out(self) -> Mapping[str, UnreadablePart]:
         """The tenants that the last `load` left out, apps that no tenant runs, and what else it passed over; nothing is
         read."""
 
@@ -110,13 +110,13 @@ class FolderStore:
         return self._parse(Snapshot.take(self.root))
 
     @property
-    def left_out(self) -> Mapping[str, Unreadable]:
+    def left_out(self) -> Mapping[str, UnreadablePart]:
         if self._last is None:
             return {}
         fleet = self._last[2]
         told = {mistake for item in fleet.unreadable.values() for mistake in item.mistakes}
         apps = {f"app {name}": item for name, item in fleet.unreadable_apps.items() if not told & {*item.mistakes}}
-        amiss = {"the fleet": Unreadable(fleet.amiss)} if fleet.amiss else {}
+        amiss = {"the fleet": UnreadablePart(fleet.amiss)} if fleet.amiss else {}
         return {**fleet.unreadable, **apps, **amiss}
 
     def check(self) -> Fleet:

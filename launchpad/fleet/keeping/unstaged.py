@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from launchpad.errors import StateError
-from launchpad.fleet.keeping.files import replace_file
 from launchpad.fleet.keeping.git import SECONDS, Git
+from launchpad.fleet.keeping.workspace_files import replace_file
 
 IGNORED = ".gitignore"
 PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|PuTTY-User-Key-File")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from launchpad.errors import InventoryError
-from launchpad.fleet.model.base import Finding, Model, Path
+from launchpad.fleet.model.base import Model, ModelMistake, Path
 from launchpad.fleet.model.host import Port
 from launchpad.fleet.model.layout import Exports, Imports, volumes_of
 from launchpad.fleet.model.tier import Tier
@@ -44,9 +44,9 @@ from launchpad.runner.slots import MOST_SERVICES
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-def _longer(duration: Duration, most: int, at: Path) -> Iterator[Finding]:
+def _longer(duration: Duration, most: int, at: Path) -> Iterator[ModelMistake]:
     if duration.seconds > most:
-        yield Finding(at, f"{at[-1]} is {duration}", f"at most {Duration(most)}")
+        yield ModelMistake(at, f"{at[-1]} is {duration}", f"at most {Duration(most)}")
 
 
 class AppVersion(Model):
@@ -64,7 +64,7 @@ class AppVersion(Model):
     """The versions that may be upgraded to this one in one step; empty: any older one."""
 
 
-class Service(Model):
+class AppService(Model):
     """One container of the app. Shares are of the tenant's tier; those not written are split equally."""
 
     image: ImageName | None = None
@@ -102,7 +102,7 @@ class SecretSpec(Model):
     way out, because the data was made with it (a database's password, a key that encrypts)."""
 
 
-class Probe(Model):
+class AppProbe(Model):
     """One question about health. Only process and ready decide a deploy; provider and channel warn."""
 
     kind: Literal["process", "ready", "provider", "channel"]
@@ -116,15 +116,15 @@ class Probe(Model):
     expect: Annotated[int, Field(ge=100, le=599)] = 200
     """The HTTP status that is good."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         asks = (self.service, self.port, self.path)
         if self.kind == "process" and any(part is not None for part in asks):
-            yield Finding((), "a process probe takes no service, port or path", "kind: process alone")
+            yield ModelMistake((), "a process probe takes no service, port or path", "kind: process alone")
         if self.kind != "process" and any(part is None for part in asks):
-            yield Finding((), f"a {self.kind} probe is incomplete", "service, port and path")
+            yield ModelMistake((), f"a {self.kind} probe is incomplete", "service, port and path")
 
 
-class Action(Model):
+class AppAction(Model):
     """Something that the app offers to do inside its own container."""
 
     name: ActionName
@@ -139,7 +139,7 @@ class Action(Model):
     purpose: Prose | None = None
     """What it is for, as people are told."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         yield from _longer(self.timeout, MOST_ACTION_SECONDS, ("timeout",))
 
 
@@ -153,7 +153,7 @@ class Timings(Model):
     stop: Duration = Duration(30)
     """How long a stop may take before the kill."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         yield from _longer(self.start, MOST_START_SECONDS, ("start",))
         yield from _longer(self.steady, MOST_STEADY_SECONDS, ("steady",))
         yield from _longer(self.stop, MOST_STOP_SECONDS, ("stop",))
@@ -187,7 +187,7 @@ class App(Model):
     """The folder below templates/compose/ that has compose.yaml.j2 and the files' templates."""
     strategy: Literal["swap", "beside"]
     """swap: one writer, the old one stops before the new one starts; beside: two may run at once."""
-    services: Annotated[Mapping[ServiceName, Service], Field(min_length=1, max_length=MOST_SERVICES)]
+    services: Annotated[Mapping[ServiceName, AppService], Field(min_length=1, max_length=MOST_SERVICES)]
     """Its containers, by name; a service's place gives its address."""
     web: Web | None = None
     """What answers visitors; left out when nothing does."""
@@ -201,9 +201,9 @@ class App(Model):
     """open: its containers reach the Internet, and nothing private; none: nothing at all."""
     egress_ports: tuple[Literal[465, 587], ...] = ()
     """Ports of mail servers that its containers may reach: 465, 587 or both. Port 25 is closed to every app."""
-    probes: Annotated[tuple[Probe, ...], Field(max_length=MOST_PROBES)] = (Probe(kind="process"),)
+    probes: Annotated[tuple[AppProbe, ...], Field(max_length=MOST_PROBES)] = (AppProbe(kind="process"),)
     """How its health is told."""
-    actions: Annotated[tuple[Action, ...], Field(max_length=MOST_ACTIONS)] = ()
+    actions: Annotated[tuple[AppAction, ...], Field(max_length=MOST_ACTIONS)] = ()
     """What it offers to do inside its own container."""
     may_shrink: tuple[TableName, ...] = ()
     """Tables of its SQLite databases that may lose rows in an upgrade, such as caches; shell patterns. Any other that
@@ -268,7 +268,7 @@ class App(Model):
             for index, name in enumerate(self.services)
         }
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         yield from self._unknown_services()
         yield from self._ports_without_egress()
         yield from self._shares_above_one()
@@ -281,55 +281,57 @@ class App(Model):
         yield from _repeated([(("files", i, "path"), file.path) for i, file in enumerate(self.files)], "file")
         yield from _repeated([(("versions", i, "version"), v.version) for i, v in enumerate(self.versions)], "version")
 
-    def _ports_without_egress(self) -> Iterator[Finding]:
+    def _ports_without_egress(self) -> Iterator[ModelMistake]:
         if self.egress_ports and self.egress == "none":
-            yield Finding(("egress_ports",), "egress is none, so no port is reached", "leave it out, or egress: open")
+            yield ModelMistake(
+                ("egress_ports",), "egress is none, so no port is reached", "leave it out, or egress: open"
+            )
 
-    def _unknown_services(self) -> Iterator[Finding]:
+    def _unknown_services(self) -> Iterator[ModelMistake]:
         named: list[tuple[Path, str | None]] = [(("web", "service"), self.web.service if self.web else None)]
         named += [(("probes", i, "service"), probe.service) for i, probe in enumerate(self.probes)]
         named += [(("actions", i, "service"), action.service) for i, action in enumerate(self.actions)]
         for path, name in named:
             if name is not None and name not in self.services:
-                yield Finding(path, f"unknown service {name}", f"one of {', '.join(self.services)}")
+                yield ModelMistake(path, f"unknown service {name}", f"one of {', '.join(self.services)}")
 
-    def _unknown_volumes(self) -> Iterator[Finding]:
+    def _unknown_volumes(self) -> Iterator[ModelMistake]:
         for path, volume in volumes_of(self.imports, self.exports):
             if volume not in self.volumes:
-                yield Finding(path, f"unknown volume {volume}", f"one of {', '.join(self.volumes) or 'none'}")
+                yield ModelMistake(path, f"unknown volume {volume}", f"one of {', '.join(self.volumes) or 'none'}")
 
-    def _unknown_secrets(self) -> Iterator[Finding]:
+    def _unknown_secrets(self) -> Iterator[ModelMistake]:
         known = [spec.name for spec in self.secrets]
         for index, item in enumerate(self.imports.secrets if self.imports else ()):
             if item.secret not in known:
                 path = ("imports", "secrets", index, "secret")
-                yield Finding(path, f"unknown secret {item.secret}", f"one of {', '.join(known) or 'none'}")
+                yield ModelMistake(path, f"unknown secret {item.secret}", f"one of {', '.join(known) or 'none'}")
 
-    def _shares_above_one(self) -> Iterator[Finding]:
+    def _shares_above_one(self) -> Iterator[ModelMistake]:
         for resource in ("memory", "cpus", "pids"):
             written = [getattr(service, resource) for service in self.services.values()]
             total = sum(share for share in written if share is not None)
             if total > 1.000001 or (None in written and total > 0.999999):
-                yield Finding(
+                yield ModelMistake(
                     ("services",),
                     f"the services' shares of {resource} are {total:g}",
                     "at most 1 together, and some for each",
                 )
 
-    def _unknown_images(self) -> Iterator[Finding]:
+    def _unknown_images(self) -> Iterator[ModelMistake]:
         used = {service.image or ImageName(name) for name, service in self.services.items()}
         for index, version in enumerate(self.versions):
             for key in version.images:
                 if key not in used:
                     path = ("versions", index, "images", key)
-                    yield Finding(path, f"no service uses image {key}", f"one of {', '.join(sorted(used))}")
+                    yield ModelMistake(path, f"no service uses image {key}", f"one of {', '.join(sorted(used))}")
 
 
-def _repeated(named: list[tuple[Path, str]], noun: str) -> Iterator[Finding]:
+def _repeated(named: list[tuple[Path, str]], noun: str) -> Iterator[ModelMistake]:
     seen: set[str] = set()
     for path, name in named:
         if name in seen:
-            yield Finding(path, f"{noun} {name} appears twice", f"each {noun} once")
+            yield ModelMistake(path, f"{noun} {name} appears twice", f"each {noun} once")
         seen.add(name)
 
 

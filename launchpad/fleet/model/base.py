@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Finding:
+class ModelMistake:
     """One thing that is wrong within a model, at a path from the model."""
 
     at: Path
@@ -28,7 +28,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         """What is wrong between fields that are each right by themselves."""
         yield from ()
 

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.model.app import App
-from launchpad.fleet.model.base import Finding, Model
+from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.model.dns import DnsProvider
-from launchpad.fleet.model.host import Caddy, Host, Operator, named_twice
+from launchpad.fleet.model.host import CaddyOptions, Host, Operator, named_twice
 from launchpad.fleet.model.recovery import RECOVERY, Recovery
-from launchpad.fleet.model.rollout import Rollout
+from launchpad.fleet.model.rings import RolloutDefaults
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant, Value
 from launchpad.fleet.model.tier import Tier
@@ -36,13 +36,13 @@ class Defaults(Model):
     """Who can read the secrets beside the operators: age public keys that are no operator's own."""
     recovery: Recovery | None = None
     """The emergency kit's public keys: everything is sealed for it too, and every host lets it in."""
-    caddy: Caddy = Caddy()
+    caddy: CaddyOptions = CaddyOptions()
     dns: DnsProvider | None = None
     """Who keeps the records of tenants' names. Without one, what they are to say is printed for a person."""
-    rollout: Rollout = Rollout()
+    rollout: RolloutDefaults = RolloutDefaults()
     """How `launchpad rollout` brings a new version to an app's tenants."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         yield from named_twice(self.operators)
 
 
@@ -70,7 +70,7 @@ def signers(defaults: Defaults) -> dict[str, tuple[PublicKey, ...]]:
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadablePart:
     """A tenant, or an app, that is in the inventory and counts as none: its own file is wrong, or its app's, or it has
     what is another's too."""
 
@@ -93,9 +93,9 @@ class Fleet(Model):
     tenants: Mapping[TenantName, Tenant] = {}
     highest_slot: int = 0
     """The highest slot ever given, also to tenants that are gone."""
-    unreadable: Mapping[str, Unreadable] = Field(default={}, exclude=True)
+    unreadable: Mapping[str, UnreadablePart] = Field(default={}, exclude=True)
     """Tenants that are not among `tenants`, by the names of their files."""
-    unreadable_apps: Mapping[str, Unreadable] = Field(default={}, exclude=True)
+    unreadable_apps: Mapping[str, UnreadablePart] = Field(default={}, exclude=True)
     """Apps that are not among `apps`, by the names of their files; all of their tenants are unreadable."""
     amiss: tuple[Mistake, ...] = Field(default=(), exclude=True)
     """Mistakes that end no command: hosts whose tenants are promised more than there is, as two clones that each add

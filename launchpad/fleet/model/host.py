@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from launchpad.fleet.model.base import Finding, Model
+from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.model.recovery import RECOVERY
 from launchpad.fleet.words.names import HostName, OperatorName
 from launchpad.fleet.words.quantities import Duration, Size
@@ -47,20 +47,22 @@ class Operator(Model):
         """Each key of the person, of any kind, without its comment."""
         return frozenset(" ".join(str(key).split()[:2]) for key in (*self.keys, *self.signing_keys, *self.recipients))
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         if self.name == RECOVERY:
-            yield Finding(("name",), f"{RECOVERY} is what the emergency kit's operator is called", "another name")
+            yield ModelMistake(("name",), f"{RECOVERY} is what the emergency kit's operator is called", "another name")
 
 
-def named_twice(people: tuple[Operator, ...]) -> Iterator[Finding]:
+def named_twice(people: tuple[Operator, ...]) -> Iterator[ModelMistake]:
     """The operators of a list who are in it before, by name."""
     names = [operator.name for operator in people]
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield Finding(("operators", index, "name"), f"operator {name} appears twice", "one entry with all keys")
+            yield ModelMistake(
+                ("operators", index, "name"), f"operator {name} appears twice", "one entry with all keys"
+            )
 
 
-class Caddy(Model):
+class CaddyOptions(Model):
     """The web server in front of a host's tenants."""
 
     image: ImageReference = ImageReference("docker.io/library/caddy:2.11.7")
@@ -75,7 +77,7 @@ class Caddy(Model):
     """How long a WebSocket survives a reload of Caddy."""
 
 
-class Storage(Model):
+class StorageOptions(Model):
     """What /srv/launchpad lies on: a block device, or a file of this size on the root disk."""
 
     device: DevicePath | None = None
@@ -83,9 +85,9 @@ class Storage(Model):
     loop: Size | None = None
     """The size of a file on the root disk that takes a device's place; at least resources.disk."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         if (self.device is None) == (self.loop is None):
-            yield Finding((), "storage is neither or both of device and loop", "exactly one of device: and loop:")
+            yield ModelMistake((), "storage is neither or both of device and loop", "exactly one of device: and loop:")
 
 
 class Reserve(Model):
@@ -110,11 +112,11 @@ class Resources(Model):
     """How many times over the CPUs may be promised to tenants of shared tiers."""
     reserve: Reserve = Reserve()
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         if self.reserve.memory >= self.memory:
-            yield Finding(("memory",), f"memory {self.memory} is all reserved", f"more than {self.reserve.memory}")
+            yield ModelMistake(("memory",), f"memory {self.memory} is all reserved", f"more than {self.reserve.memory}")
         if self.reserve.disk >= self.disk:
-            yield Finding(("disk",), f"disk {self.disk} is all reserved", f"more than {self.reserve.disk}")
+            yield ModelMistake(("disk",), f"disk {self.disk} is all reserved", f"more than {self.reserve.disk}")
 
     @property
     def memory_for_tenants_mb(self) -> int:
@@ -145,24 +147,24 @@ class Host(Model):
     admins: tuple[OperatorName, ...] = ()
     """Linux users of the host itself that may keep keys of their own and become root by sudo, such as [debian]. Who is
     not named here and can do either is a finding of `status`, and `launchpad provision` takes it away."""
-    caddy: Caddy = Caddy()
-    storage: Storage | None = None
+    caddy: CaddyOptions = CaddyOptions()
+    storage: StorageOptions | None = None
     """What /srv/launchpad lies on; a file of the size of resources.disk on the root disk when left out."""
     drill_host: HostName | None = None
     """Another host of the fleet, on which upgrades are rehearsed when this one has no memory free for a clone."""
     labels: Mapping[HostName, Prose] = {}
     """Words of yours, such as {provider: hetzner}; nothing is computed from them."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         loop = self.storage.loop if self.storage else None
         if loop is not None and loop < self.resources.disk:
-            yield Finding(
+            yield ModelMistake(
                 ("storage", "loop"),
                 f"the loop file of {loop} is smaller than resources.disk",
                 f"{self.resources.disk} or more",
             )
         if self.port in TAKEN_PORTS:
-            yield Finding(("port",), f"port {self.port} is Caddy's", "another port; 22 is the usual one")
+            yield ModelMistake(("port",), f"port {self.port} is Caddy's", "another port; 22 is the usual one")
         if self.drill_host == self.name:
-            yield Finding(("drill_host",), f"host {self.name} is its own drill host", "another host of the fleet")
+            yield ModelMistake(("drill_host",), f"host {self.name} is its own drill host", "another host of the fleet")
         yield from named_twice(self.operators)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from launchpad.fleet.model.base import Finding, Model
+from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.words.malformed import Malformed, Text
 from launchpad.fleet.words.names import SecretName, VersionName, VolumeName
 from launchpad.fleet.words.references import Prose
@@ -128,11 +128,11 @@ class Imports(Model):
     private: tuple[VolumePattern, ...] = ()
     """JSON files in which other credentials may stand: each that stays in one is named."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         for index, item in enumerate(self.layouts):
             if not any(_is_below(item.marker, place) for place in item.places):
                 expected = f"a place for it, or for a folder above {item.marker}"
-                yield Finding(("layouts", index, "marker"), "the marker is in none of the places", expected)
+                yield ModelMistake(("layouts", index, "marker"), "the marker is in none of the places", expected)
 
 
 class Exports(Model):
@@ -145,11 +145,11 @@ class Exports(Model):
     environment: ArchivePath | None = None
     """The file of NAME=value lines from which the app reads its secrets."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         names = list(self.places.values())
         for path, name in self.places.items():
             if any(other is not name and _is_below(name, other) for other in names):
-                yield Finding(("places", path), f"{name} is in another one's place", "names beside one another")
+                yield ModelMistake(("places", path), f"{name} is in another one's place", "names beside one another")
 
 
 def volumes_of(imports: Imports | None, exports: Exports | None) -> Iterator[tuple[tuple[str | int, ...], str]]:

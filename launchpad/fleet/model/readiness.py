@@ -13,7 +13,7 @@ from launchpad.fleet.words.quantities import Size
 
 
 @dataclass(frozen=True)
-class Note:
+class ToDo:
     """One thing that is still to do: about what, and what to type."""
 
     about: str
@@ -25,7 +25,7 @@ class Note:
         return asdict(self)
 
 
-def readiness(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]) -> list[Note]:
+def readiness(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]) -> list[ToDo]:
     """Every such note; `secrets` are the names of those that each tenant has."""
     return [*_keys(fleet), *_hosts(fleet), *_images(fleet), *_secrets(fleet, secrets)]
 
@@ -40,14 +40,14 @@ def unprotected(fleet: Fleet) -> list[str]:
     return [str(name) for name, tenant in sorted(fleet.tenants.items()) if not fleet.backup_targets(tenant)]
 
 
-def crowded(fleet: Fleet) -> list[Note]:
+def crowded(fleet: Fleet) -> list[ToDo]:
     """The hosts that do not keep the memory of one clone free, of the largest tenant that is rehearsed there. No
     mistake: tenants rarely take all that they are promised, and an upgrade that finds no memory is refused, not done
     without a rehearsal."""
     return [note for name in sorted(fleet.hosts) for note in _crowded(fleet, fleet.hosts[name])]
 
 
-def _crowded(fleet: Fleet, host: Host) -> Iterator[Note]:
+def _crowded(fleet: Fleet, host: Host) -> Iterator[ToDo]:
     promised = sum(fleet.tiers[tenant.tier].memory.mb for tenant in fleet.tenants_of(host.name))
     free = host.resources.memory_for_tenants_mb - promised
     sending = [name for name in sorted(fleet.hosts) if fleet.hosts[name].drill_host == host.name]
@@ -57,44 +57,44 @@ def _crowded(fleet: Fleet, host: Host) -> Iterator[Note]:
             whose = "its" if name == host.name else f"{name}'s"
             what = f"keeps {Size(max(free, 0))} of memory, and a clone of {whose} largest tenant may take {Size(clone)}"
             hint = f"a drill_host with room for {name}, in inventory/hosts.yaml, or --rehearse-on HOST at an upgrade"
-            yield Note(f"host {host.name}", what, hint)
+            yield ToDo(f"host {host.name}", what, hint)
 
 
-def _keys(fleet: Fleet) -> list[Note]:
+def _keys(fleet: Fleet) -> list[ToDo]:
     file = "launchpad.yaml"
     notes = []
     if not readers(fleet.defaults):
-        notes.append(Note(file, "no recipients: nobody could read a secret", "launchpad key show prints yours"))
+        notes.append(ToDo(file, "no recipients: nobody could read a secret", "launchpad key show prints yours"))
     if not signers(fleet.defaults):
         notes.append(
-            Note(file, "no signing_keys: no runner would be taken", "launchpad key show prints your signing key")
+            ToDo(file, "no signing_keys: no runner would be taken", "launchpad key show prints your signing key")
         )
     return notes
 
 
-def _hosts(fleet: Fleet) -> list[Note]:
+def _hosts(fleet: Fleet) -> list[ToDo]:
     notes = []
     for host in fleet.hosts.values():
         if not host.operators:
             hint = "launchpad key show prints your key; write it into launchpad.yaml under operators:"
-            notes.append(Note(f"host {host.name}", "no operators: nobody could log in", hint))
+            notes.append(ToDo(f"host {host.name}", "no operators: nobody could log in", hint))
         if not host.caddy.image.pinned:
             hint = "launchpad app pin --caddy"
-            notes.append(Note(f"host {host.name}", "no digest for Caddy's image", hint))
+            notes.append(ToDo(f"host {host.name}", "no digest for Caddy's image", hint))
     return notes
 
 
-def _images(fleet: Fleet) -> list[Note]:
+def _images(fleet: Fleet) -> list[ToDo]:
     notes = []
     for app, version in sorted({(tenant.app, tenant.version) for tenant in fleet.tenants.values()}):
         try:
             fleet.apps[app].images(version)
         except InventoryError as error:
-            notes.append(Note(f"app {app}", error.message, error.hint))
+            notes.append(ToDo(f"app {app}", error.message, error.hint))
     return notes
 
 
-def _secrets(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]) -> list[Note]:
+def _secrets(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]]) -> list[ToDo]:
     notes = []
     for tenant in fleet.tenants.values():
         present = secrets.get(tenant.name, ())
@@ -102,9 +102,9 @@ def _secrets(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]])
             if spec.required and spec.name not in present:
                 verb = "rotate" if spec.generate else "set"
                 hint = f"launchpad secret {verb} {tenant.name} {spec.name}"
-                notes.append(Note(f"tenant {tenant.name}", f"no {spec.name}", hint))
+                notes.append(ToDo(f"tenant {tenant.name}", f"no {spec.name}", hint))
         known = {spec.name for spec in fleet.apps[tenant.app].secrets}
         for name in sorted(set(present) - known):
             hint = f"launchpad secret remove {tenant.name} {name}"
-            notes.append(Note(f"tenant {tenant.name}", f"{tenant.app} takes no secret {name}", hint))
+            notes.append(ToDo(f"tenant {tenant.name}", f"{tenant.app} takes no secret {name}", hint))
     return notes

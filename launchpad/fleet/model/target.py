@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from launchpad.fleet.model.base import Finding, Model
+from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.words.names import SecretName, TargetName
 from launchpad.fleet.words.references import HostKey, TargetUrl
 
@@ -43,19 +43,21 @@ class Target(Model):
     prune_url: TargetUrl | None = None
     """Where operators delete, when that is not where hosts add: a second REST server on the same files, say."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         pattern, expected = URLS[self.kind]
         if pattern.fullmatch(self.url) is None:
-            yield Finding(("url",), f"{self.url} is not where a target of kind {self.kind} can be", expected)
+            yield ModelMistake(("url",), f"{self.url} is not where a target of kind {self.kind} can be", expected)
         if self.prune_url is not None and (self.kind == "local" or pattern.fullmatch(self.prune_url) is None):
             what = f"{self.prune_url} is not where a target of kind {self.kind} can be"
-            yield Finding(("prune_url",), what, expected)
+            yield ModelMistake(("prune_url",), what, expected)
         if self.kind == "sftp" and not self.host_keys:
-            yield Finding((), "no host_keys", "the server's, as ssh-keyscan prints them")
+            yield ModelMistake((), "no host_keys", "the server's, as ssh-keyscan prints them")
         if self.kind != "sftp" and self.host_keys:
-            yield Finding(("host_keys",), f"host_keys of a target of kind {self.kind}", "none")
+            yield ModelMistake(("host_keys",), f"host_keys of a target of kind {self.kind}", "none")
         if self.kind == "local" and self.append_only:
-            yield Finding(("append_only",), "a folder on the host itself cannot be append-only", "append_only: false")
+            yield ModelMistake(
+                ("append_only",), "a folder on the host itself cannot be append-only", "append_only: false"
+            )
 
     @property
     def credentials(self) -> tuple[SecretName, ...]:

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from launchpad.fleet.model.base import Finding, Model
-from launchpad.fleet.model.rollout import RingName
+from launchpad.fleet.model.base import Model, ModelMistake
+from launchpad.fleet.model.rings import RingName
 from launchpad.fleet.words.names import AppName, DomainName, HostName, TenantName, TierName, VariableName, VersionName
 from launchpad.fleet.words.references import Prose
 from launchpad.runner.limits import MOST_DOMAINS
@@ -54,7 +54,7 @@ class Tenant(Model):
     note: Prose | None = None
     """For people; nothing is computed from it."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         for index, domain in enumerate(self.domains):
             if domain in self.domains[:index]:
-                yield Finding(("domains", index), f"domain {domain} appears twice", "each domain once")
+                yield ModelMistake(("domains", index), f"domain {domain} appears twice", "each domain once")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from launchpad.fleet.model.base import Finding, Model
+from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.words.names import TargetName, TierName
 from launchpad.fleet.words.quantities import Size
 from launchpad.fleet.words.references import Prose
@@ -40,12 +40,12 @@ class Keep(Model):
     monthly: Count = 12
     """The last one of so many months that have any."""
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         if not self.last:
-            yield Finding(("last",), "the newest backup would not be kept for certain", "last: 1 or more")
+            yield ModelMistake(("last",), "the newest backup would not be kept for certain", "last: 1 or more")
 
 
-class Backup(Model):
+class BackupPolicy(Model):
     """Where the backups of a tier's tenants go, and how long they stay."""
 
     targets: Annotated[tuple[TargetName, ...], Field(min_length=1, max_length=8)]
@@ -70,7 +70,7 @@ class Tier(Model):
     tmp: Size | None = None
     """The size of each service's /tmp, which counts as memory: a quarter of it when left out, at most 256 MiB."""
     log: Log = Log()
-    backup: Backup | None = None
+    backup: BackupPolicy | None = None
     """Where backups go and how long they stay; without it the tier's tenants have none."""
     price: Prose | None = None
     """For people, such as `29 EUR a month`; nothing is computed from it."""
@@ -80,9 +80,9 @@ class Tier(Model):
         """The size of each service's /tmp."""
         return self.tmp.mb if self.tmp else max(1, min(MOST_TMP_MB, self.memory.mb // 4))
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         """A full /tmp must leave memory for the program."""
         if self.tmp and self.tmp.mb >= self.memory.mb:
-            yield Finding(
+            yield ModelMistake(
                 ("tmp",), f"/tmp of {self.tmp} would fill the memory of {self.memory}", "less than the memory"
             )

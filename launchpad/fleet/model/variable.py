@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from launchpad.fleet.model.base import Finding, Model
+from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.model.tenant import Value
 from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.references import Prose
@@ -74,15 +74,15 @@ class Variable(Model):
         if self.pattern is not None and re.fullmatch(self.pattern, value) is None:
             raise Malformed(f"{value!r} does not fit", expected=f"text that matches {self.pattern}")
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ModelMistake]:
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
             except re.error as error:
-                yield Finding(("pattern",), f"bad regular expression: {error}", "a regular expression of Python's")
+                yield ModelMistake(("pattern",), f"bad regular expression: {error}", "a regular expression of Python's")
                 return
         if self.default is not None:
             try:
                 self.parse(self.default)
             except Malformed as error:
-                yield Finding(("default",), error.what, error.expected)
+                yield ModelMistake(("default",), error.what, error.expected)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.recovery import RECOVERY
-from launchpad.fleet.model.rollout import ALL, RingName
+from launchpad.fleet.model.rings import ALL, RingName
 from launchpad.fleet.model.tier import Tier
 from launchpad.fleet.reading.tree import Tree
 from launchpad.fleet.words.malformed import Malformed

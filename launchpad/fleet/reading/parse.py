@@ -9,17 +9,24 @@ from typing import TypeVar
 
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.base import Model
-from launchpad.fleet.model.fleet import Defaults, Fleet, Unreadable
-from launchpad.fleet.model.host import Host, Storage
+from launchpad.fleet.model.fleet import Defaults, Fleet, UnreadablePart
+from launchpad.fleet.model.host import Host, StorageOptions
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.tier import Tier
 from launchpad.fleet.reading.extend import extend_all
+from launchpad.fleet.reading.inventory_files import (
+    DNS_SECRETS,
+    INVENTORY,
+    SECRETS,
+    SETTINGS_FILE,
+    TARGET_SECRETS,
+    Snapshot,
+)
 from launchpad.fleet.reading.judge import Trees, judge, over_committed, shared_keys
 from launchpad.fleet.reading.slots_file import SLOTS_FILE, read_slots
-from launchpad.fleet.reading.snapshot import DNS_SECRETS, INVENTORY, SECRETS, SETTINGS_FILE, TARGET_SECRETS, Snapshot
 from launchpad.fleet.reading.tree import Tree, conflict_in, read_tree
-from launchpad.fleet.reading.tree import Unreadable as NotYaml
+from launchpad.fleet.reading.tree import UnreadableFile as NotYaml
 from launchpad.fleet.reading.validate import validate
 from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
@@ -98,7 +105,7 @@ class _Parser:
         found: dict[str, object] = {"unreadable": unreadable, "amiss": amiss}
         found["tenants"] = {name: tenant for name, tenant in tenants.items() if name not in unreadable}
         found["apps"] = {name: app for name, app in apps.items() if name not in of_apps}
-        found["unreadable_apps"] = {name: Unreadable(tuple(told)) for name, told in of_apps.items()}
+        found["unreadable_apps"] = {name: UnreadablePart(tuple(told)) for name, told in of_apps.items()}
         return fleet.model_copy(update=found)
 
     def _text(self, file: str) -> str:
@@ -183,7 +190,7 @@ def _broken_apps(mistakes: Iterable[Mistake], own: Mapping[str, Tree]) -> dict[s
 
 def _unreadable(
     mistakes: Iterable[Mistake], fleet: Fleet, trees: Mapping[str, Tree], of_apps: Mapping[str, list[Mistake]]
-) -> dict[str, Unreadable] | None:
+) -> dict[str, UnreadablePart] | None:
     """The tenants that are out because of these mistakes, or of those of their apps; None when one is in another file
     than a tenant's or an app's. Of two that have the same slot or domain both are: which one is right cannot be told
     here."""
@@ -206,7 +213,7 @@ def _unreadable(
             if other not in found and mine & _claims(tree):
                 found[other] = found[name]
     tenants = {str(name): tenant for name, tenant in fleet.tenants.items()}
-    return {name: Unreadable(tuple(told), tenants.get(name)) for name, told in found.items()}
+    return {name: UnreadablePart(tuple(told), tenants.get(name)) for name, told in found.items()}
 
 
 def _claims(tree: Tree | None) -> Set[object]:
@@ -235,6 +242,6 @@ def _completed(host: Host, defaults: Defaults) -> Host:
         update={
             "operators": host.operators or defaults.operators,
             "caddy": defaults.caddy.model_copy(update=own),
-            "storage": host.storage or Storage(loop=host.resources.disk),
+            "storage": host.storage or StorageOptions(loop=host.resources.disk),
         }
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from launchpad.fleet.reading.snapshot import INVENTORY
+from launchpad.fleet.reading.inventory_files import INVENTORY
 from launchpad.fleet.words.mistakes import Mistake, Place
 from launchpad.fleet.words.names import TenantName
 from launchpad.runner.slots import LAST_SLOT

@@ -78,7 +78,7 @@ class Tree:
         return self.place
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """The file is not of this YAML; carries its mistakes."""
 
     def __init__(self, *mistakes: Mistake) -> None:
@@ -87,7 +87,7 @@ class Unreadable(Exception):
 
 
 def read_tree(file: str, content: bytes) -> Tree:
-    """The tree of a file's bytes; an empty file is an empty mapping. Raises Unreadable with the mistakes it sees.
+    """The tree of a file's bytes; an empty file is an empty mapping. Raises UnreadableFile with the mistakes it sees.
 
     Remembered: a rollout edits one tenant's file after another, and reads the whole inventory each time; the largest
     of it, the apps that Launchpad ships, are the same each time."""
@@ -97,24 +97,24 @@ def read_tree(file: str, content: bytes) -> Tree:
 def _read(file: str, content: bytes) -> Tree:
     text = _decode(file, content)
     if conflict := conflict_in(file, text):
-        raise Unreadable(conflict)
+        raise UnreadableFile(conflict)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
-        raise Unreadable(_syntax(file, error, text)) from error
+        raise UnreadableFile(_syntax(file, error, text)) from error
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise Unreadable(Mistake(Place(file, line), "a control character", "text")) from error
+        raise UnreadableFile(Mistake(Place(file, line), "a control character", "text")) from error
     except (YAMLError, ValueError) as error:
-        raise Unreadable(Mistake(Place(file, 1), f"not YAML: {str(error).splitlines()[0]}", "YAML 1.2")) from error
+        raise UnreadableFile(Mistake(Place(file, 1), f"not YAML: {str(error).splitlines()[0]}", "YAML 1.2")) from error
     except RecursionError as error:
-        raise Unreadable(Mistake(Place(file, 1), "nested too deep", f"at most {DEEPEST} levels")) from error
+        raise UnreadableFile(Mistake(Place(file, 1), "nested too deep", f"at most {DEEPEST} levels")) from error
     if node is None:
         return Tree(Place(file, 1), {})
-    reader = _Reader(file)
+    reader = _YamlReader(file)
     tree = reader.read(node, 0)
     if reader.mistakes:
-        raise Unreadable(*reader.mistakes)
+        raise UnreadableFile(*reader.mistakes)
     if tree.value is None:
         return Tree(tree.place, {})
     return tree
@@ -136,12 +136,12 @@ _large = lru_cache(maxsize=LARGE_REMEMBERED)(_read)
 
 def _decode(file: str, content: bytes) -> str:
     if len(content) > LARGEST_FILE:
-        raise Unreadable(Mistake(Place(file), f"{len(content)} bytes", f"at most {LARGEST_FILE}"))
+        raise UnreadableFile(Mistake(Place(file), f"{len(content)} bytes", f"at most {LARGEST_FILE}"))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise Unreadable(Mistake(Place(file, line), "not UTF-8", "a file saved as UTF-8")) from error
+        raise UnreadableFile(Mistake(Place(file, line), "not UTF-8", "a file saved as UTF-8")) from error
 
 
 def _syntax(file: str, error: MarkedYAMLError, text: str) -> Mistake:
@@ -158,7 +158,7 @@ def _syntax(file: str, error: MarkedYAMLError, text: str) -> Mistake:
     return Mistake(Place(file, line), f"not YAML: {error.problem or error.context}", "YAML 1.2")
 
 
-class _Reader:
+class _YamlReader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.mistakes: list[Mistake] = []
@@ -168,9 +168,11 @@ class _Reader:
         place = Place(self.file, node.start_mark.line + 1)
         self.nodes += 1
         if self.nodes > MOST_NODES:
-            raise Unreadable(Mistake(place, "too many values once its aliases are expanded", f"at most {MOST_NODES}"))
+            raise UnreadableFile(
+                Mistake(place, "too many values once its aliases are expanded", f"at most {MOST_NODES}")
+            )
         if depth > DEEPEST:
-            raise Unreadable(Mistake(place, "nested too deep", f"at most {DEEPEST} levels"))
+            raise UnreadableFile(Mistake(place, "nested too deep", f"at most {DEEPEST} levels"))
         if str(node.tag) not in _CORE_TAGS:
             self.mistakes.append(Mistake(place, f"tag {node.tag}", "plain YAML without tags"))
             return Tree(place, None)

@@ -16,7 +16,7 @@ from launchpad.fleet.words.secret import Secret
 ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
 
 
-class Identity:
+class AgeIdentity:
     """The age identities in a file of its owner's, read when they are first needed. Each of them opens what is sealed
     for it; the first one's public half is the owner's."""
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import StateError
-from launchpad.fleet.keeping.files import private_folder, replace_file
 from launchpad.fleet.keeping.unstaged import ignore
-from launchpad.fleet.sealing.age import Identity, new_identity
+from launchpad.fleet.keeping.workspace_files import private_folder, replace_file
+from launchpad.fleet.sealing.age import AgeIdentity, new_identity
 from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.references import PublicKey, Recipient
 from launchpad.fleet.words.secret import Secret
@@ -44,7 +44,7 @@ class Keys:
     @property
     def recipient(self) -> Recipient:
         """The public half of the identity."""
-        return Identity(self.identity).recipient
+        return AgeIdentity(self.identity).recipient
 
     @property
     def ssh_public(self) -> PublicKey:

@@ -28,7 +28,7 @@ _EXPECTED = "version, recipients and value, as launchpad writes them"
 
 
 @dataclass(frozen=True)
-class Entry:
+class SealedSecret:
     """A secret at rest. A removed one keeps its version, so that no later value ever has the same one."""
 
     version: int
@@ -37,18 +37,18 @@ class Entry:
     value: str | None
     """Armored age; None when it was removed."""
 
-    def removed(self) -> Entry:
+    def removed(self) -> SealedSecret:
         """What stays of it."""
-        return Entry(self.version, "", None)
+        return SealedSecret(self.version, "", None)
 
 
-def write_entries(entries: Mapping[SecretName, Entry]) -> bytes:
+def write_entries(entries: Mapping[SecretName, SealedSecret]) -> bytes:
     """The file's content."""
     record = {str(name): _as_record(entries[name]) for name in sorted(entries)}
     return (_HEADER + yaml.dump(record, Dumper=_Dumper, sort_keys=False, width=4096)).encode()
 
 
-def read_entries(file: str, content: bytes) -> dict[SecretName, Entry]:
+def read_entries(file: str, content: bytes) -> dict[SecretName, SealedSecret]:
     """The entries; InventoryMistakes when it is not a file that launchpad wrote."""
     hint = "take the file's last good version from Git"
     text = content.decode(errors="replace")
@@ -63,7 +63,7 @@ def read_entries(file: str, content: bytes) -> dict[SecretName, Entry]:
         place = Place(file, mark.line + 1 if mark else 1)
         raise InventoryMistakes([Mistake(place, "not the file that launchpad writes", _EXPECTED, hint)]) from None
     mistakes: list[Mistake] = []
-    entries: dict[SecretName, Entry] = {}
+    entries: dict[SecretName, SealedSecret] = {}
     for name, item in record.items() if isinstance(record, dict) else [("", record)]:
         try:
             entries[SecretName(str(name))] = _as_entry(item)
@@ -75,7 +75,7 @@ def read_entries(file: str, content: bytes) -> dict[SecretName, Entry]:
     return entries
 
 
-def _as_entry(item: object) -> Entry:
+def _as_entry(item: object) -> SealedSecret:
     if not isinstance(item, dict) or not {"version"} <= set(item) <= {"version", "recipients", "value", "removed"}:
         raise Malformed("not a sealed secret", expected=_EXPECTED)
     version, recipients, value = item["version"], item.get("recipients", ""), item.get("value")
@@ -86,10 +86,10 @@ def _as_entry(item: object) -> Entry:
     if value is not None and not (isinstance(value, str) and value.startswith(ARMOR)):
         hint = "whoever can read this file has seen it: get a new one, then launchpad secret set"
         raise Malformed("a value that is not sealed", expected="armored age", hint=hint)
-    return Entry(version, recipients, value)
+    return SealedSecret(version, recipients, value)
 
 
-def _as_record(entry: Entry) -> dict[str, object]:
+def _as_record(entry: SealedSecret) -> dict[str, object]:
     if entry.value is None:
         return {"version": entry.version, "removed": True}
     return {"version": entry.version, "recipients": entry.recipients, "value": _Block(entry.value)}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from launchpad.errors import InventoryError, StateError
-from launchpad.fleet.keeping.files import replace_file, writing
+from launchpad.fleet.keeping.workspace_files import replace_file, writing
 from launchpad.fleet.model.app import App
-from launchpad.fleet.reading.snapshot import SECRETS
-from launchpad.fleet.sealing.age import Identity, digest_of_recipients, seal
-from launchpad.fleet.sealing.sealed_file import Entry, read_entries, write_entries
+from launchpad.fleet.reading.inventory_files import SECRETS
+from launchpad.fleet.sealing.age import AgeIdentity, digest_of_recipients, seal
+from launchpad.fleet.sealing.sealed_file import SealedSecret, read_entries, write_entries
 from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.fleet.words.names import Name, SecretName
 from launchpad.fleet.words.references import Recipient
@@ -61,7 +61,7 @@ class FolderSecrets:
         self.root = root
         self.folder = folder
         self._recipients = recipients
-        self._identity = Identity(identity)
+        self._identity = AgeIdentity(identity)
 
     def owners(self) -> tuple[Name, ...]:
         return tuple(Name(path.stem) for path in sorted((self.root / self.folder).glob("*.yaml")))
@@ -141,7 +141,7 @@ class FolderSecrets:
     def _path(self, owner: Name) -> Path:
         return self.root / self.folder / f"{Name(owner)}.yaml"
 
-    def _read(self, owner: Name) -> dict[SecretName, Entry]:
+    def _read(self, owner: Name) -> dict[SecretName, SealedSecret]:
         path = self._path(owner)
         try:
             content = path.read_bytes()
@@ -151,14 +151,14 @@ class FolderSecrets:
             raise InventoryError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
         return read_entries(path.relative_to(self.root).as_posix(), content)
 
-    def _write(self, owner: Name, entries: Mapping[SecretName, Entry]) -> None:
+    def _write(self, owner: Name, entries: Mapping[SecretName, SealedSecret]) -> None:
         replace_file(self._path(owner), write_entries(entries))
 
-    def _sealed(self, version: int, value: Secret) -> Entry:
+    def _sealed(self, version: int, value: Secret) -> SealedSecret:
         recipients = tuple(self._recipients())
-        return Entry(version, digest_of_recipients(recipients), seal(value, recipients))
+        return SealedSecret(version, digest_of_recipients(recipients), seal(value, recipients))
 
-    def _holds(self, entry: Entry, value: Secret) -> bool:
+    def _holds(self, entry: SealedSecret, value: Secret) -> bool:
         """Whether the entry has this very value for the present recipients, as far as this operator can tell."""
         if entry.value is None or entry.recipients != digest_of_recipients(self._recipients()):
             return False

@@ -10,7 +10,7 @@ from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant
-from launchpad.fleet.sealing.age import Identity
+from launchpad.fleet.sealing.age import AgeIdentity
 from launchpad.fleet.words.names import SecretName
 from launchpad.fleet.words.secret import Secret
 from launchpad.workspace import Runner, Workspace
@@ -110,7 +110,7 @@ def _right(runner: Runner, name: str, body: Mapping[str, Any], keys: Sequence[Se
 def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> list[Secret]:
     """The different keys in the wrapped ones (given newest first) that this operator can open, the newest first:
     whoever could write there may have laid some of them. StateError when there is none."""
-    identity = Identity(workspace.settings.identity)
+    identity = AgeIdentity(workspace.settings.identity)
     found: dict[str, Secret] = {}
     for wrap in wraps:
         with suppress(LaunchpadError, ValueError):  # what somebody lays there may be anything

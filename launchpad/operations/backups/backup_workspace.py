@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.keeping.files import STATE
 from launchpad.fleet.keeping.git import Git
 from launchpad.fleet.keeping.revision import TEMPLATES
+from launchpad.fleet.keeping.workspace_files import STATE
 from launchpad.fleet.model.fleet import Fleet, kit_recipients
 from launchpad.fleet.model.recovery import RECORD
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tier import Keep
-from launchpad.fleet.reading.snapshot import SETTINGS_FILE, Snapshot
+from launchpad.fleet.reading.inventory_files import SETTINGS_FILE, Snapshot
 from launchpad.fleet.sealing.age import seal_bytes
 from launchpad.operations.backups.forget import Forgotten, Odd, thin
-from launchpad.operations.backups.repositories import HERE, How, ask, task, with_password
+from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, task, with_password
 from launchpad.operations.backups.thinning_record import recall
 from launchpad.runner.protocol import PUBLIC
 from launchpad.workspace import Workspace
@@ -39,7 +39,7 @@ MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saved:
+class SavedWorkspace:
     """The workspace at one target."""
 
     target: str
@@ -48,8 +48,8 @@ class Saved:
 
 
 def back_up_workspace(
-    workspace: Workspace, *, environment: Mapping[str, str], how: How = HERE
-) -> dict[str, Saved | LaunchpadError]:
+    workspace: Workspace, *, environment: Mapping[str, str], how: WorkOptions = HERE
+) -> dict[str, SavedWorkspace | LaunchpadError]:
     """Send it to every target but folders on hosts; what went wrong at one stops no other. StateError when there is
     none, or nobody holds the emergency kit's other half."""
     fleet = workspace.fleet.load()
@@ -59,7 +59,7 @@ def back_up_workspace(
             "there is no emergency kit, so nobody could open this who has no workspace", hint="launchpad kit make FILE"
         )
     text = seal_bytes(packed(workspace.root, environment, fleet), kit_recipients(fleet.defaults))
-    found: dict[str, Saved | LaunchpadError] = {}
+    found: dict[str, SavedWorkspace | LaunchpadError] = {}
     for target in targets:
         how.progress(f"{target.name}: {len(text) >> 10} KB")
         try:
@@ -68,11 +68,13 @@ def back_up_workspace(
         except LaunchpadError as error:
             found[str(target.name)] = error
         else:
-            found[str(target.name)] = Saved(target=str(target.name), bytes=len(text))
+            found[str(target.name)] = SavedWorkspace(target=str(target.name), bytes=len(text))
     return found
 
 
-def forget_workspace(workspace: Workspace, *, odd: Odd = "", how: How = HERE) -> dict[str, Forgotten | LaunchpadError]:
+def forget_workspace(
+    workspace: Workspace, *, odd: Odd = "", how: WorkOptions = HERE
+) -> dict[str, Forgotten | LaunchpadError]:
     """Thin its backups out everywhere, as a tier does that says nothing of it; none where none are."""
     found: dict[str, Forgotten | LaunchpadError] = {}
     for target in remote(workspace):
@@ -113,7 +115,7 @@ def packed(root: Path, environment: Mapping[str, str], fleet: Fleet) -> bytes:
     return out.getvalue()
 
 
-def as_json(found: Mapping[str, Saved | LaunchpadError]) -> dict[str, Any]:
+def as_json(found: Mapping[str, SavedWorkspace | LaunchpadError]) -> dict[str, Any]:
     """Target → what it took, or the error."""
     return {
         target: said.as_dict() if isinstance(said, LaunchpadError) else asdict(said) for target, said in found.items()

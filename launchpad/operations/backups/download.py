@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.keeping import files
+from launchpad.fleet.keeping import workspace_files
 from launchpad.fleet.keeping.unstaged import keep_out
 from launchpad.fleet.words.malformed import Malformed, quoted
 from launchpad.operations.backups.backup_keys import targets_of
 from launchpad.operations.backups.backups import Backup, Backups, backup_from, chosen, judge_at
-from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key
+from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, task, with_key
 from launchpad.workspace import Workspace
 
 ARCHIVE = ".tar"
@@ -34,7 +34,9 @@ class Downloaded:
         return {"to": str(self.to), "bytes": self.bytes, "backup": vars(self.backup)}
 
 
-def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: str = "", how: How = HERE) -> Downloaded:
+def download(
+    workspace: Workspace, name: str, *, to: Path, at: str = "", file: str = "", how: WorkOptions = HERE
+) -> Downloaded:
     """Write a backup's files into the new folder `to`, a folder a volume; as an archive when its name ends with .tar;
     with `file`, VOLUME/PATH, that one alone as the new file `to`.
     It is there whole or not at all, and for this user alone. `at` as for `fetch`. StateError when `to` is there
@@ -46,7 +48,7 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: s
         raise StateError(f"{to} is there already", hint="name another one")
     if file and not {"", ".", ".."}.isdisjoint(file.split("/")):
         raise Malformed(f"--file: {quoted(file)} is not VOLUME/PATH", expected="such as state/notes.md")
-    files.refuse_no_folder(to)
+    workspace_files.refuse_no_folder(to)
     keep_out(to)
     remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
     if not remote:
@@ -79,7 +81,7 @@ def download(workspace: Workspace, name: str, *, to: Path, at: str = "", file: s
 def _whole(to: Path) -> Iterator[Path]:
     """Where to write what is `to` when the block ends well; nothing is left of it otherwise, nor written over."""
     room = to.absolute().parent / f".{to.name}.{os.getpid()}.partial"
-    with files.told(to.absolute()):
+    with workspace_files.told(to.absolute()):
         room.mkdir(mode=0o700)
     try:
         yield room / to.name
@@ -88,7 +90,7 @@ def _whole(to: Path) -> Iterator[Path]:
             return
         if os.path.lexists(to):
             raise StateError(f"{to} is there by now", hint="name another one")
-        with files.told(to.absolute()):
+        with workspace_files.told(to.absolute()):
             (room / to.name).rename(to)
     finally:
         shutil.rmtree(room, ignore_errors=True)

@@ -16,7 +16,7 @@ from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.tier import Keep
 from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.backup_keys import as_sent, targets_of
-from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key
+from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, task, with_key
 from launchpad.operations.backups.thinning_record import drop, recall, remember
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
@@ -41,7 +41,9 @@ Odd = Literal["", "keep", "delete"]
 them, because somebody copied them there or a clock was wrong, or delete them."""
 
 
-def forget(workspace: Workspace, name: str, *, odd: Odd = "", how: How = HERE) -> dict[str, Forgotten | LaunchpadError]:
+def forget(
+    workspace: Workspace, name: str, *, odd: Odd = "", how: WorkOptions = HERE
+) -> dict[str, Forgotten | LaunchpadError]:
     """Delete what the tier's `keep` does not keep, at each target, but for the backup that was proven last; what went
     wrong at one stops no other. The first look at a repository from this workspace deletes nothing."""
     fleet = workspace.fleet.load()
@@ -65,7 +67,7 @@ def forget(workspace: Workspace, name: str, *, odd: Odd = "", how: How = HERE) -
     return found
 
 
-def erase(workspace: Workspace, name: str, target: Target, *, how: How = HERE) -> Forgotten:
+def erase(workspace: Workspace, name: str, target: Target, *, how: WorkOptions = HERE) -> Forgotten:
     """Delete every backup of a tenant that is no more, and the wrapped keys beside them. Errors as of `erasable`."""
     told = with_key(workspace, target, erasable(workspace, name, target), how)
     done = ask(target, told | {"do": "erase"}, how)
@@ -92,7 +94,7 @@ def thin(
     keep: Keep,
     spare: str = "",
     odd: Odd = "",
-    how: How = HERE,
+    how: WorkOptions = HERE,
 ) -> Forgotten:
     """Thin out the repository that `told` names from here, all but the backup of the generation `spare`. StateError
     when there are backups out of order, and nothing says what with them."""
@@ -128,7 +130,7 @@ def _proven(workspace: Workspace, tenant: Tenant) -> str:
     return ""
 
 
-def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep, how: How) -> Forgotten:
+def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep, how: WorkOptions) -> Forgotten:
     """Only the host reads its folders, as the tenant's own uid."""
     host, name = workspace.fleet.load().host(tenant.host), str(tenant.name)
     operation = {"kind": "forget", "tenant": name, "targets": as_sent([target]), "keep": keep.model_dump()}

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.keeping.files import refuse_no_folder, remove_file, replace_file
 from launchpad.fleet.keeping.unstaged import refuse_in_git
+from launchpad.fleet.keeping.workspace_files import refuse_no_folder, remove_file, replace_file
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.recovery import Recovery
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.sealing.age import lock, new_identity
 from launchpad.fleet.sealing.keys import new_ssh_key
 from launchpad.fleet.words.secret import Secret
-from launchpad.operations.backups.kit_page import Contents, Place, Seal, page
+from launchpad.operations.backups.kit_page import Contents, Seal, TargetAccess, page
 from launchpad.operations.backups.reseal import reseal
 from launchpad.workspace import Workspace
 
@@ -73,7 +73,7 @@ def makeable(workspace: Workspace, file: Path) -> Fleet:
     return fleet
 
 
-def _place(workspace: Workspace, target: Target) -> Place:
+def _place(workspace: Workspace, target: Target) -> TargetAccess:
     given = workspace.target_secrets.reveal(target.name) if target.credentials else {}
     known = {str(name): value.reveal() for name, (_, value) in given.items() if name in target.credentials}
-    return Place(target=target, credentials=known)
+    return TargetAccess(target=target, credentials=known)

@@ -100,7 +100,7 @@ Seal = Callable[[str, Secret], str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class TargetAccess:
     """A target, and what it is reached with. A REST server may want nothing."""
 
     target: Target
@@ -116,7 +116,7 @@ class Contents:
     identity: Secret
     ssh_key: Secret
     signing_key: Secret
-    places: tuple[Place, ...]
+    places: tuple[TargetAccess, ...]
 
 
 def page(contents: Contents, passphrase: Secret, *, now: float, seal: Seal = lock) -> str:
@@ -148,7 +148,7 @@ def opened(text: str, passphrase: Secret, *, what: str, unseal: Unseal = unlock)
         ssh_key=Secret(told["ssh_key"]),
         signing_key=Secret(told["signing_key"]),
         places=tuple(
-            Place(target=Target.model_validate_json(json.dumps(item["target"])), credentials=item["credentials"])
+            TargetAccess(target=Target.model_validate_json(json.dumps(item["target"])), credentials=item["credentials"])
             for item in told["places"]
         ),
     )
@@ -167,7 +167,7 @@ def _as_json(contents: Contents) -> dict[str, Any]:
     }
 
 
-def _place(place: Place) -> str:
+def _place(place: TargetAccess) -> str:
     """Where the repositories of one target lie, as restic is told of them, and what makes it known to a shell."""
     target = place.target
     where = [
@@ -180,7 +180,7 @@ def _place(place: Place) -> str:
     return "\n".join([*lines, *_known(place)])
 
 
-def _known(place: Place) -> list[str]:
+def _known(place: TargetAccess) -> list[str]:
     target = place.target
     if target.kind == "local":
         return []

@@ -14,19 +14,19 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped]
 
 from launchpad.errors import LaunchpadError, ServiceError, StateError
-from launchpad.fleet.keeping.files import private_folder, refuse_no_folder, replace_file, told
 from launchpad.fleet.keeping.unstaged import ignore
+from launchpad.fleet.keeping.workspace_files import private_folder, refuse_no_folder, replace_file, told
 from launchpad.fleet.sealing.age import identities_in
 from launchpad.fleet.sealing.keys import Keys
 from launchpad.operations.backups.backup_keys import as_sent
 from launchpad.operations.backups.backup_workspace import FILE, FOLDER, HISTORY, NAME
-from launchpad.operations.backups.kit_page import Contents, Place
-from launchpad.operations.backups.repositories import HERE, How, ask
+from launchpad.operations.backups.kit_page import Contents, TargetAccess
+from launchpad.operations.backups.repositories import HERE, WorkOptions, ask
 from launchpad.runner.protocol import PUBLIC
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saved:
+class FoundWorkspace:
     """The newest workspace at a place that the kit's identity opens."""
 
     target: str
@@ -55,7 +55,7 @@ def put_keys(contents: Contents, keys: Keys) -> None:
         replace_file(path, text.encode(), mode=0o600)
 
 
-def saved_workspace(contents: Contents, *, how: How = HERE) -> Saved:
+def saved_workspace(contents: Contents, *, how: WorkOptions = HERE) -> FoundWorkspace:
     """From the first place over the network that has one. ServiceError when none has, with what each said."""
     said: list[LaunchpadError] = []
     for place in contents.places:
@@ -76,7 +76,7 @@ def saved_workspace(contents: Contents, *, how: How = HERE) -> Saved:
     raise ServiceError(f"no target gives the workspace back: {why}", hint=hint)
 
 
-def workspace_at(place: Place, contents: Contents, *, how: How = HERE) -> Saved:
+def workspace_at(place: TargetAccess, contents: Contents, *, how: WorkOptions = HERE) -> FoundWorkspace:
     """The newest workspace there that the identity opens; errors as of `ask`, ServiceError when there is none."""
     (sent,) = as_sent([place.target])
     repository = sent | {"password": PUBLIC, "credentials": dict(place.credentials)}
@@ -89,7 +89,7 @@ def workspace_at(place: Place, contents: Contents, *, how: How = HERE) -> Saved:
             content = pyrage.decrypt(text.encode(), keys)
         except pyrage.DecryptError:
             continue  # sent before the kit was made, or laid there by somebody
-        return Saved(target=str(place.target.name), at=item["time"], content=content)
+        return FoundWorkspace(target=str(place.target.name), at=item["time"], content=content)
     have = f"none of {len(found)} backups of the workspace opens with this kit" if found else "no workspace"
     raise ServiceError(f"{place.target.name}: {have}", hint="launchpad backup --this-workspace sends it")
 
@@ -103,7 +103,7 @@ def free(folder: Path) -> Path:
     return folder
 
 
-def unpack(saved: Saved, folder: Path) -> None:
+def unpack(saved: FoundWorkspace, folder: Path) -> None:
     """Make the folder of it, with its Git history; whole or not at all. StateError when there is something,
     and when it cannot be written."""
     folder = free(folder)

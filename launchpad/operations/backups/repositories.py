@@ -14,14 +14,14 @@ from launchpad.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
-class How:
+class WorkOptions:
     """What does the work here, and who is told how it goes on."""
 
     work: Work = run_here
     progress: Progress = lambda _text: None
 
 
-HERE = How()
+HERE = WorkOptions()
 """By restic on this machine; nobody is told."""
 
 
@@ -43,7 +43,7 @@ def task(workspace: Workspace, target: Target, name: str, *, deletes: bool = Fal
     return {"tenant": name, "repository": sent | {"url": url, "password": "", "credentials": credentials}}
 
 
-def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how: How) -> dict[str, Any]:
+def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how: WorkOptions) -> dict[str, Any]:
     """The same with the key that lies, wrapped, beside the repository, and opens it; StateError when there is none."""
     name = told["tenant"]
     wraps = ask(target, {**told, "do": "wraps"}, how)["wraps"]
@@ -62,7 +62,7 @@ def with_password(told: Mapping[str, Any], password: str) -> dict[str, Any]:
     return {**told, "repository": {**told["repository"], "password": password}}
 
 
-def ask(target: Target, told: Mapping[str, Any], how: How) -> dict[str, Any]:
+def ask(target: Target, told: Mapping[str, Any], how: WorkOptions) -> dict[str, Any]:
     """The result of the work at the target; ServiceError when it could not be done."""
     answer = how.work(told, how.progress)
     if "failed" not in answer:

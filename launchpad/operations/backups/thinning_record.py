@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import StateError
-from launchpad.fleet.keeping.files import replace_file, state_folder
+from launchpad.fleet.keeping.workspace_files import replace_file, state_folder
 from launchpad.fleet.model.target import Target
 from launchpad.workspace import Workspace
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.keeping.files import replace_file
+from launchpad.fleet.keeping.workspace_files import replace_file
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.recovery import RECORD, RECOVERY
@@ -18,7 +18,7 @@ from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.backup_keys import LOOK_SECONDS, as_sent, opened
 from launchpad.operations.backups.kit_page import Contents
 from launchpad.operations.backups.open_kit import workspace_at
-from launchpad.operations.backups.repositories import HERE, How, ask, task, with_key
+from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, task, with_key
 from launchpad.operations.backups.reseal import owners
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.archive import sign
@@ -60,7 +60,7 @@ class Tried:
         return asdict(self) | {"good": self.good}
 
 
-def try_kit(workspace: Workspace, contents: Contents, *, how: How = HERE) -> Tried:
+def try_kit(workspace: Workspace, contents: Contents, *, how: WorkOptions = HERE) -> Tried:
     """Try everything with the kit's keys, which `workspace` was opened with, and write down in the workspace how it
     went. StateError when launchpad.yaml knows another kit."""
     fleet = workspace.fleet.load()
@@ -109,7 +109,7 @@ def _sealed(workspace: Workspace) -> tuple[int, dict[str, str]]:
     return count, problems
 
 
-def _backups(workspace: Workspace, fleet: Fleet, how: How) -> dict[str, str]:
+def _backups(workspace: Workspace, fleet: Fleet, how: WorkOptions) -> dict[str, str]:
     found = {}
     for name, tenant in sorted(fleet.tenants.items()):
         for target in fleet.backup_targets(tenant):

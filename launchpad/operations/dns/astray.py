@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from launchpad.errors import LaunchpadError
-from launchpad.events import Heard, NameAstray, OnEvent
+from launchpad.events import HeardEvent, NameAstray, OnEvent
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.dns.address import ip_of
-from launchpad.operations.dns.point import Record
+from launchpad.operations.dns.point import DnsRecord
 from launchpad.operations.dns.provider import Dns
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace
@@ -33,7 +33,7 @@ def astray_told(
     def look() -> None:
         with suppress(LaunchpadError):  # a host without an address here, or one that is not reached: others say it
             for found in astray(workspace, tenant, host, dns=dns):
-                on_event(Heard(host=str(host.name), operation="", tenant=str(tenant.name), event=found))
+                on_event(HeardEvent(host=str(host.name), operation="", tenant=str(tenant.name), event=found))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -57,6 +57,6 @@ def astray(workspace: Workspace, tenant: Tenant, host: Host, *, dns: Dns) -> lis
     for name in led:
         there = frozenset(map(str, told.get(name) or ()))
         if address not in there:
-            record = str(Record(name=name, address=address))
+            record = str(DnsRecord(name=name, address=address))
             found.append(NameAstray(name=name, leads_to=tuple(sorted(there)), record=record))
     return found

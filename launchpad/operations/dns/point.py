@@ -11,7 +11,7 @@ from launchpad.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class DnsRecord:
     """A DNS record that is to be."""
 
     name: str
@@ -26,7 +26,7 @@ class Pointed:
     """A tenant's names: what their records are to say, and what visitors are told."""
 
     tenant: str
-    records: tuple[Record, ...]
+    records: tuple[DnsRecord, ...]
     written: bool
     """Whether the provider has the records now; False where they are a person's."""
     elsewhere: tuple[str, ...]
@@ -41,12 +41,12 @@ class Pointed:
         }
 
 
-def records(domains: tuple[str, ...], address: str) -> tuple[Record, ...]:
+def records(domains: tuple[str, ...], address: str) -> tuple[DnsRecord, ...]:
     """What the tenant's names are to say."""
-    return tuple(Record(name=name, address=address) for name in domains)
+    return tuple(DnsRecord(name=name, address=address) for name in domains)
 
 
-def elsewhere(domains: tuple[str, ...], address: str, *, dns: Dns) -> tuple[str, ...]:
+def leading_elsewhere(domains: tuple[str, ...], address: str, *, dns: Dns) -> tuple[str, ...]:
     """The names that do not lead there, and nowhere else."""
     return tuple(name for name in domains if dns.leads_to(name) != {address})
 
@@ -60,5 +60,5 @@ def point(workspace: Workspace, name: str, *, dns: Dns, write: bool = True) -> P
         tenant=name,
         records=records(domains, address),
         written=write and dns.point(domains, address),
-        elsewhere=elsewhere(domains, address, dns=dns),
+        elsewhere=leading_elsewhere(domains, address, dns=dns),
     )

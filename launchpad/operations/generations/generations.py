@@ -13,7 +13,7 @@ from launchpad.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation:
+class KeptGeneration:
     """A tenant's data at one instant, read-only on its host. Texts are empty for one that is incomplete."""
 
     id: str
@@ -47,7 +47,7 @@ class Past:
 
     tenant: str
     host: str
-    generations: tuple[Generation, ...]
+    generations: tuple[KeptGeneration, ...]
     releases: tuple[KeptRelease, ...]
 
     @property
@@ -58,7 +58,7 @@ class Past:
                 return item
         raise StateError(f"{self.tenant}: nothing of it runs on {self.host}", hint=f"launchpad status {self.tenant}")
 
-    def generation(self, identifier: str) -> Generation:
+    def generation(self, identifier: str) -> KeptGeneration:
         """The complete generation of that id; StateError when there is none."""
         for item in self.generations:
             if item.id == identifier and not item.incomplete:
@@ -100,10 +100,12 @@ def past_from_reply(reply: Mapping[str, Any], *, tenant: str, host: str) -> Past
         ) from error
 
 
-def _generation(value: Mapping[str, Any]) -> Generation:
+def _generation(value: Mapping[str, Any]) -> KeptGeneration:
     if value.get("incomplete"):
-        return Generation(id=str(value["id"]), at=0.0, why="", version="", release="", operation="", incomplete=True)
-    return Generation(
+        return KeptGeneration(
+            id=str(value["id"]), at=0.0, why="", version="", release="", operation="", incomplete=True
+        )
+    return KeptGeneration(
         id=str(value["id"]),
         at=float(value["at"]),
         why=str(value["why"]),

@@ -9,7 +9,7 @@ from typing import Any
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.backups.backups import Backup
-from launchpad.operations.generations.generations import Generation, Past, generations
+from launchpad.operations.generations.generations import KeptGeneration, Past, generations
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.outcome import Outcome
@@ -85,7 +85,7 @@ def restore(workspace: Workspace, what: Restoration, *, confirm: Confirmation, o
     return submit(workspace, workspace.fleet.load().host(what.host), submission, on_event=on_event)
 
 
-def _way_to(past: Past, wanted: Generation) -> str:
+def _way_to(past: Past, wanted: KeptGeneration) -> str:
     """How its version and this data come together: by a rollback where one brings it, else once that version runs."""
     for item in past.releases:
         if item.generation == wanted.id and item.kept:

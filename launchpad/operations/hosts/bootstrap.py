@@ -15,7 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 
 from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
-from launchpad.events import ConnectionCut, Heard, OnEvent, event_from_line
+from launchpad.events import ConnectionCut, HeardEvent, OnEvent, event_from_line
 from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.requests.absence import Absence
@@ -95,7 +95,7 @@ class _Bootstrap:
     def _ask(self, verb: str, body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
         def hear(line: Mapping[str, Any]) -> None:
             self._absence.heard()
-            self._hear(Heard(host=self.name, operation=identifier, tenant="", event=event_from_line(line)))
+            self._hear(HeardEvent(host=self.name, operation=identifier, tenant="", event=event_from_line(line)))
 
         return _speak(self.workspace, self.bare, "install", (verb, body), hear)
 
@@ -108,7 +108,7 @@ class _Bootstrap:
             if earlier:
                 self._ask("follow", {"id": earlier}, earlier)
 
-    def _hear(self, heard: Heard) -> None:
+    def _hear(self, heard: HeardEvent) -> None:
         """Tell it, once: whoever comes back hears all of it again."""
         if heard.event.number > self._last.get(heard.operation, 0):
             self._last[heard.operation] = heard.event.number
@@ -122,7 +122,7 @@ class _Bootstrap:
         error = state.outcome.exception() if state.outcome else None
         last = self._last.get(self.submission.identifier, 0)
         event = ConnectionCut(number=last, reason=f"{error}; the host goes on by itself")
-        self._tell(Heard(host=self.name, operation=self.submission.identifier, tenant="", event=event))
+        self._tell(HeardEvent(host=self.name, operation=self.submission.identifier, tenant="", event=event))
 
 
 def plan_bare(workspace: Workspace, bare: Bare, operation: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from launchpad.errors import HostError, LaunchpadError
-from launchpad.events import ConfirmNeeded, Heard, OnEvent
+from launchpad.events import ConfirmNeeded, HeardEvent, OnEvent
 from launchpad.fleet.model.host import Host
 from launchpad.workspace import Hosts
 
@@ -33,7 +33,7 @@ def answering(hosts: Hosts, host: Host, on_event: OnEvent) -> OnEvent:
     """Tells every event on, and confirms when that is what one asks for. A host that cannot be reached for it takes the
     change back, and says so in its outcome: here that is no error of its own."""
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         on_event(heard)
         if isinstance(heard.event, ConfirmNeeded):
             with suppress(LaunchpadError):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from launchpad.errors import InventoryError
 from launchpad.fleet.keeping.git import Git
 from launchpad.fleet.model.fleet import Fleet, kit_recipients
-from launchpad.fleet.reading.snapshot import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
-from launchpad.fleet.reading.tree import Tree, Unreadable, read_tree
+from launchpad.fleet.reading.inventory_files import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.reading.tree import Tree, UnreadableFile, read_tree
 from launchpad.fleet.sealing.sealed_file import read_entries
 from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.reseal import owners
@@ -83,7 +83,7 @@ def _readers(content: bytes, present: frozenset[str]) -> set[str]:
     """Who could read by this launchpad.yaml and cannot any more; nobody by one that is no YAML."""
     try:
         settings = read_tree(SETTINGS_FILE, content)
-    except Unreadable:
+    except UnreadableFile:
         return set()
     return {who for who, key in _recipients(settings) if key not in present}
 

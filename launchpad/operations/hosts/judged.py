@@ -15,8 +15,8 @@ from launchpad.fleet.reading.parse import HOSTS_FILE
 from launchpad.fleet.words.mistakes import Mistake, Place
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.requests.render import rendered_with_all
-from launchpad.runner.judge.release import judge_release
-from launchpad.runner.judge.settings import judge_settings
+from launchpad.runner.judge.manifest import judge_release
+from launchpad.runner.judge.settings_judge import judge_settings
 from launchpad.runner.protocol import Refused
 from launchpad.workspace import Workspace
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.ssh.hosts import SshHosts
-from launchpad.ssh.problems import HostKey, HostKeyChanged, HostKeyUnknown
+from launchpad.ssh.problems import HostKeyChanged, HostKeyUnknown, OfferedKey
 from launchpad.workspace import Workspace
 
 
@@ -18,7 +18,7 @@ class Offer:
     host: str
     address: str
     port: int
-    key: HostKey
+    key: OfferedKey
     known: bool
 
     def as_json(self) -> dict[str, Any]:

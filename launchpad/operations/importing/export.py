@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 from launchpad.archives.environment import line
 from launchpad.errors import StateError, StepFailed
 from launchpad.events import OnEvent, ignore
-from launchpad.fleet.keeping.files import refuse_no_folder
 from launchpad.fleet.keeping.unstaged import keep_out
+from launchpad.fleet.keeping.workspace_files import refuse_no_folder
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.layout import Exports
 from launchpad.fleet.sealing.age import seal_stream
@@ -26,7 +26,7 @@ from launchpad.fleet.words.references import Recipient
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.generations.generations import generations
 from launchpad.operations.generations.snapshot import copy
-from launchpad.operations.moving.carrying import leaving
+from launchpad.operations.moving.transfer import leaving
 from launchpad.workspace import Workspace
 
 

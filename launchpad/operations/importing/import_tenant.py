@@ -19,10 +19,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from launchpad.archives.carrying import Carried, Source, carry
+from launchpad.archives.carrying import Carried, JudgedArchive, carry
 from launchpad.archives.differing import difference
 from launchpad.archives.judging import judge
-from launchpad.archives.keeping import Finder
 from launchpad.archives.opening import ArchiveRefused, opened
 from launchpad.archives.recognising import (
     Recognised,
@@ -32,17 +31,18 @@ from launchpad.archives.recognising import (
     places_of,
     recognise,
 )
+from launchpad.archives.secret_files import Finder
 from launchpad.errors import LaunchpadError, LockedError, StateError
-from launchpad.events import Heard, OnEvent, StepDone, ignore
+from launchpad.events import HeardEvent, OnEvent, StepDone, ignore
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.tenant import Tenant
-from launchpad.fleet.model.versions import is_older, names
+from launchpad.fleet.model.version_order import is_older, names
 from launchpad.fleet.words.names import SecretName
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.importing import self_hosted
-from launchpad.operations.importing.self_hosted import Login
-from launchpad.operations.moving.carrying import Bringing, bring
+from launchpad.operations.importing.self_hosted import SshLogin
+from launchpad.operations.moving.transfer import Bringing, bring
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
@@ -139,7 +139,7 @@ class Checked:
     tar: Path
     """What the host gets, in a private folder."""
     found: Mapping[SecretName, Secret] = field(repr=False)
-    login: Login | None
+    login: SshLogin | None
     fleet: Fleet
     folder: Path
     tell: Tell
@@ -147,7 +147,7 @@ class Checked:
 
 @contextmanager
 def checked(
-    workspace: Workspace, name: str, source: Path | Login, how: HowToImport, *, tell: Tell = lambda _: None
+    workspace: Workspace, name: str, source: Path | SshLogin, how: HowToImport, *, tell: Tell = lambda _: None
 ) -> Iterator[Checked]:
     """Read the source and judge it; nothing is changed anywhere. ArchiveRefused for what cannot be imported, StateError
     where the tenant's version does not take it over, InventoryError, HostError."""
@@ -165,13 +165,13 @@ def checked(
 
 @dataclass
 class _Reading:
-    source: Path | Login
+    source: Path | SshLogin
     folder: Path
     how: HowToImport
     tell: Tell
     count: int = 0
 
-    def read(self, workspace: Workspace, fleet: Fleet, tenant: Tenant) -> tuple[Source, Finder, Path, Carried]:
+    def read(self, workspace: Workspace, fleet: Fleet, tenant: Tenant) -> tuple[JudgedArchive, Finder, Path, Carried]:
         """One go: fetch it where it is elsewhere, judge, recognise, carry over. Again for the last copy."""
         self.count += 1
         app, disk = fleet.app(tenant.app), fleet.tiers[tenant.tier].disk.mb << 20
@@ -182,7 +182,9 @@ class _Reading:
         recognised = recognise(content, app, archive=name)
         _judge_version(app, tenant, recognised)
         _judge_size(fleet, tenant, name, sum(entry.size for entry in content.files if recognised.place_of(entry.name)))
-        source = Source(path=path, name=name, content=content, recognised=recognised, most_bytes=most, homes=homes)
+        source = JudgedArchive(
+            path=path, name=name, content=content, recognised=recognised, most_bytes=most, homes=homes
+        )
         finder = Finder(app)
         tar_path, scratch = self.folder / f"carried-{self.count}.tar", self.folder / f"databases-{self.count}"
         scratch.mkdir()
@@ -242,7 +244,7 @@ def _checked(workspace: Workspace, fleet: Fleet, tenant: Tenant, app: App, readi
         digest_of_data=_digest(tar),
     )
     found = {item.name: item.value for item in finder.found.values()}
-    login = reading.source if isinstance(reading.source, Login) else None
+    login = reading.source if isinstance(reading.source, SshLogin) else None
     return Checked(what, tar, found, login, fleet, reading.folder, reading.tell)
 
 
@@ -442,7 +444,7 @@ def _cut_over(workspace: Workspace, checked: Checked, generation: str) -> dict[s
 
 
 @contextmanager
-def _told_that_it_is_stopped(login: Login | None) -> Iterator[None]:
+def _told_that_it_is_stopped(login: SshLogin | None) -> Iterator[None]:
     """An error from here on says that the old one may be started again."""
     try:
         yield
@@ -477,7 +479,7 @@ class _Opened:
         self._on_event = on_event
         self.at: float | None = None
 
-    def __call__(self, heard: Heard) -> None:
+    def __call__(self, heard: HeardEvent) -> None:
         if isinstance(heard.event, StepDone) and heard.event.step == "open-traffic" and self.at is None:
             self.at = time.monotonic()
         self._on_event(heard)

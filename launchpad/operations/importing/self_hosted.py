@@ -42,7 +42,7 @@ exec tar -cz"$follow"f - -- "$@"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Login:
+class SshLogin:
     """Where somebody's own one runs, and how to get in."""
 
     user: str
@@ -72,19 +72,19 @@ class Copy:
     """Whether tar says that something was written to while it was read."""
 
 
-def login_of(text: str, *, port: int = 22, key: Path | None = None, confirm_key: Confirmer = nobody) -> Login | None:
+def login_of(text: str, *, port: int = 22, key: Path | None = None, confirm_key: Confirmer = nobody) -> SshLogin | None:
     """The login that `user@host:path` names; None when the text is no such thing, so that it names a file."""
     match = _FROM.fullmatch(text)
     if match is None or Path(text).exists():
         return None
     path = re.sub(r"^~/?", "", match["path"])
     address = match["address"].strip("[]")
-    return Login(user=match["user"], address=address, path=path, port=port, key=key, confirm_key=confirm_key)
+    return SshLogin(user=match["user"], address=address, path=path, port=port, key=key, confirm_key=confirm_key)
 
 
 def copy(
     workspace: Workspace,
-    login: Login,
+    login: SshLogin,
     places: Sequence[str],
     markers: Sequence[str],
     *,
@@ -135,7 +135,7 @@ def copy(
     return Copy(home=home[0], changed_meanwhile=code == CHANGED_MEANWHILE)
 
 
-def stop(workspace: Workspace, login: Login, command: str) -> float:
+def stop(workspace: Workspace, login: SshLogin, command: str) -> float:
     """Run the command there that stops it; when it was sent, by this machine's monotonic clock. StepFailed, with what
     it said, when it fails."""
     begun = time.monotonic()
@@ -148,7 +148,7 @@ def stop(workspace: Workspace, login: Login, command: str) -> float:
 
 
 def _run(
-    workspace: Workspace, login: Login, script: str, take: Callable[[bytes], object], *, seconds: float
+    workspace: Workspace, login: SshLogin, script: str, take: Callable[[bytes], object], *, seconds: float
 ) -> tuple[int, str]:
     """The exit code, and the last line of what was said on standard error."""
     from launchpad.ssh.connection import Connection

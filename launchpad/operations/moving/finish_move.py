@@ -7,7 +7,7 @@ from typing import Any
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.dns.address import ip_of
-from launchpad.operations.dns.point import elsewhere
+from launchpad.operations.dns.point import leading_elsewhere
 from launchpad.operations.dns.provider import Dns
 from launchpad.operations.moving.whereabouts import whereabouts
 from launchpad.operations.requests.following import Submission, submit
@@ -23,7 +23,7 @@ def await_names(
 ) -> tuple[str, ...]:
     """Wait until the names lead there, at most so many seconds; those that do not."""
     end = workspace.clock.monotonic() + seconds
-    while (left := elsewhere(domains, address, dns=dns)) and workspace.clock.monotonic() < end:
+    while (left := leading_elsewhere(domains, address, dns=dns)) and workspace.clock.monotonic() < end:
         workspace.clock.sleep(POLL_SECONDS)
     return left
 
@@ -41,7 +41,7 @@ def finish_move(
     if not here.has_it or source not in fleet.hosts:
         raise StateError(f"{name}: no move to {host.name} is to be finished", hint=f"launchpad status {name}")
     names = tuple(map(str, tenant.domains))
-    if not despite_dns and (left := elsewhere(names, ip_of(host), dns=dns)):
+    if not despite_dns and (left := leading_elsewhere(names, ip_of(host), dns=dns)):
         raise StateError(
             f"{', '.join(left)} does not lead to {host.name} ({host.address}) alone yet",
             hint=f"launchpad dns show {name}, until its records are everywhere; --despite-dns finishes all the same",

@@ -15,12 +15,12 @@ from functools import cached_property
 from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, StateError
-from launchpad.events import Committed, Heard, OnEvent, StepDone, StepStarted, ignore
+from launchpad.events import Committed, HeardEvent, OnEvent, StepDone, StepStarted, ignore
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.words.names import HostName, TenantName
 from launchpad.operations.dns.address import ip_of
-from launchpad.operations.moving.carrying import Bringing, bring, certificates, leaving
+from launchpad.operations.moving.transfer import Bringing, bring, certificates, leaving
 from launchpad.operations.moving.whereabouts import Whereabouts, whereabouts
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission, submit
@@ -458,7 +458,7 @@ class _Moving:
         )
         return submit(self.workspace, host, submission, on_event=self.hear)
 
-    def hear(self, heard: Heard) -> None:
+    def hear(self, heard: HeardEvent) -> None:
         """Pass it on; note when requests stopped and went on, and write the inventory as soon as it is true."""
         self.on_event(heard)
         now, at, event = self.workspace.clock.monotonic(), heard.host, heard.event

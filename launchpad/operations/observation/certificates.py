@@ -35,14 +35,14 @@ class Certificate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Certificates:
+class CertificateReport:
     """Of all the tenants that were meant, by tenant and name, and the hosts that did not answer."""
 
     found: tuple[Certificate, ...]
     unreachable: dict[str, LaunchpadError]
 
 
-def certificates(workspace: Workspace, names: Sequence[str] = ()) -> Certificates:
+def certificates(workspace: Workspace, names: Sequence[str] = ()) -> CertificateReport:
     """Those of the named tenants and hosts, or of all. A name that the watch has not seen yet has none."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
@@ -64,10 +64,10 @@ def certificates(workspace: Workspace, names: Sequence[str] = ()) -> Certificate
                 )
             )
     unreachable = {host: said for host, said in seen.items() if isinstance(said, LaunchpadError)}
-    return Certificates(found=tuple(found), unreachable=unreachable)
+    return CertificateReport(found=tuple(found), unreachable=unreachable)
 
 
-def retry(workspace: Workspace, name: str) -> Certificates:
+def retry(workspace: Workspace, name: str) -> CertificateReport:
     """Have the tenant's host ask at once for the certificates that its names lack; what came of it. StepFailed when
     Caddy does not take it."""
     fleet = workspace.fleet.load()
@@ -78,4 +78,4 @@ def retry(workspace: Workspace, name: str) -> Certificates:
         Certificate(tenant=name, name=domain, until=own["until"], since=0.0, why=str(own["why"]))
         for domain, own in said["names"].items()
     )
-    return Certificates(found=found, unreachable={})
+    return CertificateReport(found=found, unreachable={})

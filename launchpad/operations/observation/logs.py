@@ -34,7 +34,7 @@ class LogLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Query:
+class LogQuery:
     """Which lines: the last so many of each tenant, those since a time (seconds since 1970), and whether to go on."""
 
     lines: int | None = 200
@@ -51,7 +51,7 @@ class Query:
 OnLine = Callable[[LogLine], None]
 
 
-def logs(workspace: Workspace, names: Sequence[str], *, query: Query, on_line: OnLine) -> None:
+def logs(workspace: Workspace, names: Sequence[str], *, query: LogQuery, on_line: OnLine) -> None:
     """Give every line to `on_line`: in the order of time, or, when following, as they come until a connection is lost
     for good. Errors of one tenant are raised when the others are through; a host redacts too, and this side again, as
     far as this operator can open the tenant's secrets."""
@@ -62,7 +62,7 @@ def logs(workspace: Workspace, names: Sequence[str], *, query: Query, on_line: O
     give = on_line if query.follow else collected.append
 
     def read(name: str) -> None:
-        reader = _Reader(workspace, fleet, name, query)
+        reader = _TenantReader(workspace, fleet, name, query)
         for line in reader.lines():
             with guard:
                 give(line)
@@ -73,10 +73,10 @@ def logs(workspace: Workspace, names: Sequence[str], *, query: Query, on_line: O
     all_or_error(results, noun="tenants")
 
 
-class _Reader:
+class _TenantReader:
     """The lines of one tenant, come back to after a cut where they ended."""
 
-    def __init__(self, workspace: Workspace, fleet: Fleet, name: str, query: Query) -> None:
+    def __init__(self, workspace: Workspace, fleet: Fleet, name: str, query: LogQuery) -> None:
         self._hosts = hosts_of(workspace)
         self._host = fleet.host(fleet.tenant(name).host)
         self._tenant = name

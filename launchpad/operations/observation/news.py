@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, StateError
-from launchpad.fleet.keeping.files import replace_file, state_folder
+from launchpad.fleet.keeping.workspace_files import replace_file, state_folder
 from launchpad.operations.observation.status import Status, status
 from launchpad.plan.observed import HostSeen
 from launchpad.workspace import Workspace

@@ -15,7 +15,7 @@ from launchpad.plan.fleet_plan import Seen
 from launchpad.plan.observed import HostSeen
 from launchpad.plan.standing import Standing, standings
 from launchpad.plan.wanted import Wanted
-from launchpad.runner.health import Grade
+from launchpad.runner.facts import Grade
 from launchpad.workspace import Workspace
 
 

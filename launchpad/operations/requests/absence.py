@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenacity import RetryCallState
 
-from launchpad.workspace import Clock
+from launchpad.workspace import OperatorClock
 
 COME_BACK_SECONDS = 600
 """For so long an operation is come back to: a host that reboots, a laptop that sleeps."""
@@ -13,7 +13,7 @@ COME_BACK_SECONDS = 600
 class Absence:
     """Give up on a host that was away for `most` seconds; a host that answers is not away."""
 
-    def __init__(self, clock: Clock, *, most: float = COME_BACK_SECONDS) -> None:
+    def __init__(self, clock: OperatorClock, *, most: float = COME_BACK_SECONDS) -> None:
         self._clock = clock
         self._most = most
         self._connected: float | None = None

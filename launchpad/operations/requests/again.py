@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from launchpad.errors import StateError
-from launchpad.events import CameBack, Heard, OnEvent, ignore
+from launchpad.events import CameBack, HeardEvent, OnEvent, ignore
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.words.names import HostName
 from launchpad.journal.begun import Begun
@@ -46,14 +46,16 @@ class Wish:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class EarlierOperation:
     """The operation that the command began before, as its host tells it."""
 
     host: Host
     entry: Entry
 
 
-def find(workspace: Workspace, wish: Wish, *, identifier: str = "", on_event: OnEvent = ignore) -> Found | None:
+def find(
+    workspace: Workspace, wish: Wish, *, identifier: str = "", on_event: OnEvent = ignore
+) -> EarlierOperation | None:
     """The wish's own operation that is not over, or whose end was never reported; the one of that id, where it is given
     and the host knows it. None when the command is to begin one; one that was undone meanwhile is told of. StateError
     when the id is of something else."""
@@ -71,16 +73,16 @@ def find(workspace: Workspace, wish: Wish, *, identifier: str = "", on_event: On
         if entry is None:
             continue
         if not entry.outcome or _counts(workspace, item, entries):
-            return Found(host=where, entry=entry)
+            return EarlierOperation(host=where, entry=entry)
         if entry.outcome not in GOOD:
-            _tell(Found(host=where, entry=entry), on_event)
+            _tell(EarlierOperation(host=where, entry=entry), on_event)
         break
     for item in mine:
         _forget(workspace, item.id)
     return None
 
 
-def come_back(workspace: Workspace, found: Found, *, on_event: OnEvent) -> Outcome:
+def come_back(workspace: Workspace, found: EarlierOperation, *, on_event: OnEvent) -> Outcome:
     """Say so, and follow the operation from its first event to its end; errors as of `following.submit`."""
     _tell(found, on_event)
     return follow(workspace, found.host, found.entry.id, on_event=on_event)
@@ -122,7 +124,9 @@ def reported(workspace: Workspace, identifier: str) -> None:
     _forget(workspace, identifier)
 
 
-def _named(workspace: Workspace, wish: Wish, host: Host, identifier: str, begun: Sequence[Begun]) -> Found | None:
+def _named(
+    workspace: Workspace, wish: Wish, host: Host, identifier: str, begun: Sequence[Begun]
+) -> EarlierOperation | None:
     for entry in read_journal(workspace, host, identifier=identifier, limit=1):
         hint = "leave the id out: a new one is chosen"
         if (entry.kind, entry.tenant) != (wish.kind, wish.tenant):
@@ -130,7 +134,7 @@ def _named(workspace: Workspace, wish: Wish, host: Host, identifier: str, begun:
             raise StateError(f"operation {identifier} is another one: {what}", hint=hint)
         if any(item.id == identifier and item.words != wish.words for item in begun):
             raise StateError(f"operation {identifier} was asked for with other options", hint=hint)
-        return Found(host=host, entry=entry)
+        return EarlierOperation(host=host, entry=entry)
     return None
 
 
@@ -144,10 +148,10 @@ def _counts(workspace: Workspace, begun: Begun, entries: Sequence[Entry]) -> boo
     return begun.kind in CHANGES_NO_RELEASE or all(one.kind in CHANGES_NO_RELEASE for one in entries[:place])
 
 
-def _tell(found: Found, on_event: OnEvent) -> None:
+def _tell(found: EarlierOperation, on_event: OnEvent) -> None:
     entry = found.entry
     event = CameBack(kind=entry.kind, since=entry.at, outcome=entry.outcome)
-    on_event(Heard(host=str(found.host.name), operation=entry.id, tenant=entry.tenant, event=event))
+    on_event(HeardEvent(host=str(found.host.name), operation=entry.id, tenant=entry.tenant, event=event))
 
 
 def _forget(workspace: Workspace, identifier: str) -> None:

@@ -15,14 +15,14 @@ from typing import Any
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from launchpad.errors import HostError, LaunchpadError
-from launchpad.events import ConnectionCut, Event, Heard, OnEvent, OperationStarted, event_from_line
+from launchpad.events import ConnectionCut, Event, HeardEvent, OnEvent, OperationStarted, event_from_line
 from launchpad.fleet.model.host import Host
 from launchpad.journal.begun import Begun
 from launchpad.operations.requests.absence import COME_BACK_SECONDS, Absence
 from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.problems import ConnectionLost
-from launchpad.workspace import Clock, Hosts, Workspace
+from launchpad.workspace import Hosts, OperatorClock, Workspace
 
 LEAST_SECONDS = 1.0
 
@@ -124,7 +124,7 @@ def follow(
 
 
 class _Following:
-    def __init__(self, hosts: Hosts, host: Host, identifier: str, on_event: OnEvent, *, clock: Clock) -> None:
+    def __init__(self, hosts: Hosts, host: Host, identifier: str, on_event: OnEvent, *, clock: OperatorClock) -> None:
         self._clock = clock
         self._absence = Absence(clock)
         self._end: float | None = None
@@ -201,4 +201,6 @@ class _Following:
         self._tell(ConnectionCut(number=self._last, reason=str(error)))
 
     def _tell(self, event: Event) -> None:
-        self._on_event(Heard(host=str(self._host.name), operation=self._identifier, tenant=self.tenant, event=event))
+        self._on_event(
+            HeardEvent(host=str(self._host.name), operation=self._identifier, tenant=self.tenant, event=event)
+        )

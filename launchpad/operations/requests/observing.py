@@ -9,7 +9,7 @@ from launchpad.errors import LaunchpadError, StateError
 from launchpad.fleet.model.fleet import Fleet, kit_recipients
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
-from launchpad.fleet.model.versions import names
+from launchpad.fleet.model.version_order import names
 from launchpad.fleet.sealing.age import digest_of_recipients
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import Scope

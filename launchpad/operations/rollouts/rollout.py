@@ -12,23 +12,23 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.tenant import Tenant
-from launchpad.fleet.model.versions import is_older, may_follow, names, next_on_the_way, passed
+from launchpad.fleet.model.version_order import is_older, may_follow, names, next_on_the_way, passed
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.observing import knows, observe
 from launchpad.operations.requests.render import rendered
 from launchpad.operations.requests.scope import Scope
-from launchpad.operations.rollouts.rollouts import UNFINISHED, Found, Progress, rollouts
+from launchpad.operations.rollouts.rollouts import UNFINISHED, KnownRollouts, Progress, rollouts
 from launchpad.operations.rollouts.waves import go_on
 from launchpad.plan.fleet_plan import unknown
 from launchpad.plan.observed import HostSeen, TenantSeen
-from launchpad.plan.rollout import Candidate, spread
+from launchpad.plan.rollout_waves import Candidate, spread
 from launchpad.runner.protocol import Rollout, record_as_json
 from launchpad.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class RolloutRequest:
     """What is asked for."""
 
     version: str = ""
@@ -88,7 +88,7 @@ class RolloutPlan:
         }
 
 
-def plan_rollout(workspace: Workspace, name: str, wanted: Wanted) -> RolloutPlan:
+def plan_rollout(workspace: Workspace, name: str, wanted: RolloutRequest) -> RolloutPlan:
     """What `rollout` would do; every host of the app's tenants is asked. InventoryError for a version that the app does
     not list; StateError while another rollout of the app is not over."""
     fleet = workspace.fleet.load()
@@ -125,7 +125,7 @@ def plan_rollout(workspace: Workspace, name: str, wanted: Wanted) -> RolloutPlan
     )
 
 
-def begun_before(workspace: Workspace, name: str, wanted: Wanted) -> str:
+def begun_before(workspace: Workspace, name: str, wanted: RolloutRequest) -> str:
     """The id of this operator's own rollout to that version, where it is not over; empty when there is none."""
     app = workspace.fleet.load().app(name)
     version = str(app.version(wanted.version or app.versions[-1].version).version)
@@ -146,7 +146,7 @@ def rollout(workspace: Workspace, what: RolloutPlan, *, confirm: Confirmation, o
     return go_on(workspace, what.rollout, on_event=on_event)
 
 
-def _refuse_another(found: Found, name: str, identifier: str) -> None:
+def _refuse_another(found: KnownRollouts, name: str, identifier: str) -> None:
     for known in found.rollouts:
         what = known.intent.what if known.intent else ""
         if what in UNFINISHED and known.rollout.id != identifier:

@@ -17,8 +17,17 @@ from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.rollouts.rollouts import intent_of, operations_of
 from launchpad.operations.tenants.written_version import written_at_commit
 from launchpad.operations.versions.rollback import Back, plan_rollback, rollback
-from launchpad.operations.versions.upgrade import Target, plan_upgrade, upgrade
-from launchpad.plan.rollout import BACK, FORTH, WENT_WELL, MemberState, Operation, attempt_of, operation_id, way_of
+from launchpad.operations.versions.upgrade import UpgradeRequest, plan_upgrade, upgrade
+from launchpad.plan.rollout_waves import (
+    BACK,
+    FORTH,
+    WENT_WELL,
+    MemberState,
+    Operation,
+    attempt_of,
+    operation_id,
+    way_of,
+)
 from launchpad.runner.protocol import Intent, Member, Rollout
 from launchpad.workspace import Workspace
 
@@ -87,7 +96,7 @@ def _forth(wards: Wards, member: Member, state: MemberState) -> MemberState:
         if tenant is None:
             return _with(state, "left", f"is not on {member.host} in the inventory any more", "")
         _wait_for_room(wards, member, end)
-        target = Target(version=rollout.version, soak_seconds=rollout.tenant_soak, rehearse=rollout.rehearse)
+        target = UpgradeRequest(version=rollout.version, soak_seconds=rollout.tenant_soak, rehearse=rollout.rehearse)
         what = plan_upgrade(wards.workspace, member.tenant, target)
         if what.empty:
             return _with(state, "left", f"runs {what.version} already", "")

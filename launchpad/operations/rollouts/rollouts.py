@@ -10,7 +10,7 @@ from launchpad.errors import HostError, LaunchpadError, PartialError, StateError
 from launchpad.operations.requests.observing import OBSERVE_SECONDS
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.plan.observed import host_from_reply
-from launchpad.plan.rollout import HostSaid, Judgement, MemberState, Operation, judgement, newest_intent, states
+from launchpad.plan.rollout_waves import HostSaid, Judgement, MemberState, Operation, judgement, newest_intent, states
 from launchpad.runner.protocol import Intent, Refused, Rollout, record_as_json, record_from_json
 from launchpad.ssh.fanout import all_or_error, failures, fanout, successes
 from launchpad.workspace import Workspace
@@ -47,7 +47,7 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class KnownRollouts:
     """Every rollout, the newest first, and the hosts that did not say what they know."""
 
     rollouts: tuple[Known, ...]
@@ -96,7 +96,7 @@ class Progress:
         }
 
 
-def rollouts(workspace: Workspace, app: str = "") -> Found:
+def rollouts(workspace: Workspace, app: str = "") -> KnownRollouts:
     """All that the fleet's hosts know of, or an app's. A host that does not answer is in it, with its error."""
     fleet = workspace.fleet.load()
     if app:
@@ -113,7 +113,7 @@ def rollouts(workspace: Workspace, app: str = "") -> Found:
             if app in ("", known.rollout.app):
                 merged[known.rollout.id] = _newer(merged.get(known.rollout.id), known)
     newest = sorted(merged.values(), key=lambda item: (item.at, item.rollout.id), reverse=True)
-    return Found(rollouts=tuple(newest), silent=failures(said))
+    return KnownRollouts(rollouts=tuple(newest), silent=failures(said))
 
 
 def find(workspace: Workspace, app: str, identifier: str = "") -> Known:

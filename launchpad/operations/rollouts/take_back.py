@@ -9,7 +9,7 @@ from launchpad.events import OnEvent, WaveStarted, ignore
 from launchpad.operations.rollouts.rollout_tenant import Wards, back
 from launchpad.operations.rollouts.rollouts import Progress, following, look, say
 from launchpad.operations.rollouts.waves import Stop, carried, merged, tell, write_down
-from launchpad.plan.rollout import MemberState, to_take_back
+from launchpad.plan.rollout_waves import MemberState, to_take_back
 from launchpad.runner.protocol import Rollout
 from launchpad.workspace import Workspace
 

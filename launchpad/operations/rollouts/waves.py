@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.events import Event, Heard, MemberEnded, OnEvent, WaveJudged, WaveSoaking, WaveStarted, ignore
+from launchpad.events import Event, HeardEvent, MemberEnded, OnEvent, WaveJudged, WaveSoaking, WaveStarted, ignore
 from launchpad.operations.rollouts.rollout_tenant import Halted, Wards, forth
 from launchpad.operations.rollouts.rollouts import Progress, following, look, prepare, say
 from launchpad.operations.tenants.written_version import write_version
-from launchpad.plan.rollout import Judgement, MemberState, judgement
+from launchpad.plan.rollout_waves import Judgement, MemberState, judgement
 from launchpad.runner.protocol import Intent, Member, Rollout, Wave
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
@@ -261,4 +261,4 @@ def write_down(workspace: Workspace, progress: Progress) -> dict[str, LaunchpadE
 def tell(wards: Wards, event: Event, *, state: MemberState | None = None) -> None:
     """Say something of the rollout itself, or of one of its tenants."""
     host, tenant = (state.host, state.tenant) if state else ("", "")
-    wards.on_event(Heard(host=host, operation=wards.rollout.id, tenant=tenant, event=event))
+    wards.on_event(HeardEvent(host=host, operation=wards.rollout.id, tenant=tenant, event=event))

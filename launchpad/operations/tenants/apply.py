@@ -10,11 +10,11 @@ from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.operations.dns.provider import Dns
 from launchpad.operations.requests.outcome import Outcome
-from launchpad.operations.tenants.deploy import How, deploy
+from launchpad.operations.tenants.deploy import DeployOptions, deploy
 from launchpad.operations.tenants.plan_fleet import plan_fleet
 from launchpad.operations.tenants.start import start
 from launchpad.operations.tenants.stop import stop
-from launchpad.plan.fleet_plan import Change, FleetPlan
+from launchpad.plan.fleet_plan import FleetPlan, PlannedOperation
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -55,7 +55,7 @@ def apply(
             f"the plan is another one now: {plan.digest}, confirmed was {confirm}",
             hint=" ".join(["launchpad plan", *names]),
         )
-    queues: dict[str, list[Change]] = {}
+    queues: dict[str, list[PlannedOperation]] = {}
     for change in plan.changes:
         queues.setdefault(change.host, []).append(change)
 
@@ -69,7 +69,9 @@ def apply(
     return Applied(plan=plan, results=results)
 
 
-def _in_turn(changes: Sequence[Change], work: Callable[[Change], Outcome]) -> dict[str, Outcome | LaunchpadError]:
+def _in_turn(
+    changes: Sequence[PlannedOperation], work: Callable[[PlannedOperation], Outcome]
+) -> dict[str, Outcome | LaunchpadError]:
     results: dict[str, Outcome | LaunchpadError] = {}
     silent = False
     for change in changes:
@@ -83,10 +85,12 @@ def _in_turn(changes: Sequence[Change], work: Callable[[Change], Outcome]) -> di
     return results
 
 
-def _carry_out(workspace: Workspace, change: Change, dns: Dns | None, on_event: OnEvent) -> Outcome:
+def _carry_out(workspace: Workspace, change: PlannedOperation, dns: Dns | None, on_event: OnEvent) -> Outcome:
     match change.kind:
         case "deploy":
-            return deploy(workspace, change.tenant, how=How(replaces=change.replaces, dns=dns), on_event=on_event)
+            return deploy(
+                workspace, change.tenant, how=DeployOptions(replaces=change.replaces, dns=dns), on_event=on_event
+            )
         case "start":
             return start(workspace, change.tenant, on_event=on_event)
         case "stop":

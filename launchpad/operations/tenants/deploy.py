@@ -23,7 +23,7 @@ ANYTHING = "anything"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class How:
+class DeployOptions:
     """How a deploy is asked for; the defaults are a person's at the command line."""
 
     identifier: str = ""
@@ -38,7 +38,7 @@ class How:
     """Who tells where the tenant's names lead; they are not looked at when there is nobody."""
 
 
-def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event: OnEvent = ignore) -> Outcome:
+def deploy(workspace: Workspace, name: str, *, how: DeployOptions | None = None, on_event: OnEvent = ignore) -> Outcome:
     """Bring the tenant's host to the release that the inventory says; errors as of `following.submit`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
@@ -47,7 +47,7 @@ def deploy(workspace: Workspace, name: str, *, how: How | None = None, on_event:
             f"{name} is not to run: inventory/tenants/{name}.yaml says running: false", hint="write running: true"
         )
     operation = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision(name))
-    how = how or How()
+    how = how or DeployOptions()
     if how.replaces != ANYTHING:
         operation["replaces"] = how.replaces
     if how.after:

@@ -16,7 +16,7 @@ from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.render import rendered
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.diffs import MANIFEST, diffs
-from launchpad.plan.fleet_plan import Change, FleetPlan, Note, Seen, plan_changes, without
+from launchpad.plan.fleet_plan import FleetPlan, Note, PlannedOperation, Seen, plan_changes, without
 from launchpad.plan.observed import HostSeen
 from launchpad.runner.protocol import release_as_json
 from launchpad.ssh.fanout import fanout
@@ -69,7 +69,7 @@ def _unreadable(fleet: Fleet, seen: Seen) -> Iterator[Note]:
         yield Note(host=where, tenant=name, text=str(item.mistakes[0]), hint="launchpad check")
 
 
-def _knows(workspace: Workspace, seen: Seen, change: Change) -> bool:
+def _knows(workspace: Workspace, seen: Seen, change: PlannedOperation) -> bool:
     said = seen[change.host]
     has = said.tenants.get(change.tenant) if isinstance(said, HostSeen) else None
     return has is None or knows(workspace, has)

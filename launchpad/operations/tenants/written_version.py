@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
-from launchpad.events import Committed, Heard, OnEvent, ignore
+from launchpad.events import Committed, HeardEvent, OnEvent, ignore
 from launchpad.fleet.model.tenant import Tenant
-from launchpad.fleet.model.versions import names
+from launchpad.fleet.model.version_order import names
 from launchpad.fleet.words.names import TenantName, VersionName
-from launchpad.operations.requests.again import Found, come_back
+from launchpad.operations.requests.again import EarlierOperation, come_back
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.observing import what_runs
@@ -59,7 +59,7 @@ def written_at_commit(
     when it is let go before its commit."""
     writing = _Writing(workspace, tenant, version)
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         on_event(heard)
         if isinstance(heard.event, Committed):
             writing.once()
@@ -74,7 +74,7 @@ def written_at_commit(
     return writing.ended(outcome)
 
 
-def come_back_to_version(workspace: Workspace, found: Found, *, on_event: OnEvent) -> VersionOutcome:
+def come_back_to_version(workspace: Workspace, found: EarlierOperation, *, on_event: OnEvent) -> VersionOutcome:
     """Follow an operation of this kind that was begun before to its end, and write the version that runs then into the
     inventory. Errors as of `again.come_back`, and the edit's is no error."""
     return with_its_version(workspace, come_back(workspace, found, on_event=on_event))

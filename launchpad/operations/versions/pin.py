@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError
-from launchpad.fleet.keeping.images import AppImage, ImageChange, ImageUse, caddy_images, images_in_use, images_of_app
+from launchpad.fleet.keeping.image_places import (
+    AppImage,
+    ImageChange,
+    ImageUse,
+    caddy_images,
+    images_in_use,
+    images_of_app,
+)
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.words.references import ImageReference
 from launchpad.operations.requests.render import rendered_with_all

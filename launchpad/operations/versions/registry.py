@@ -49,7 +49,7 @@ class _Passing(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class RegistryAnswer:
     """What a server said."""
 
     status: int
@@ -108,7 +108,7 @@ class Registries:
         """Where the image's manifest is."""
         return f"{self._base(image.registry)}/v2/{_repository(image)}/manifests/{image.tag}"
 
-    def _manifest(self, image: ImageReference) -> Answer:
+    def _manifest(self, image: ImageReference) -> RegistryAnswer:
         answer = self._asked(self.url(image), image)
         match answer.status:
             case 200:
@@ -126,7 +126,7 @@ class Registries:
                     hint=f"is {image.registry} an image registry? curl -I {self._base(image.registry)}/v2/",
                 )
 
-    def _asked(self, url: str, image: ImageReference) -> Answer:
+    def _asked(self, url: str, image: ImageReference) -> RegistryAnswer:
         """The answer to anyone, with the token that anyone gets where one is wanted."""
         headers = {"Accept": ", ".join((*MANIFESTS, "*/*") if "/blobs/" in url else MANIFESTS)}
         answer = self._get(url, headers, image)
@@ -163,7 +163,7 @@ class Registries:
         scheme = "http" if registry.partition(":")[0] in self.plain else "https"
         return f"{scheme}://{DOCKER_HUB.get(registry, registry)}"
 
-    def _get(self, url: str, headers: Mapping[str, str], image: ImageReference) -> Answer:
+    def _get(self, url: str, headers: Mapping[str, str], image: ImageReference) -> RegistryAnswer:
         """The answer, whatever its status; _Passing when there is none, or one that says so of itself."""
         request = urllib.request.Request(url, headers={"User-Agent": f"launchpad/{__version__}", **headers})  # noqa: S310 the schemes are ours
         try:
@@ -171,7 +171,7 @@ class Registries:
                 answer = _answer(reply)
         except urllib.error.HTTPError as error:
             with error:
-                answer = Answer(error.code, _lower(error.headers), b"")
+                answer = RegistryAnswer(error.code, _lower(error.headers), b"")
         except urllib.error.URLError as error:
             raise unanswered(error.reason, image, url) from error
         except (http.client.HTTPException, OSError) as error:
@@ -201,7 +201,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return there
 
 
-def _checked(image: ImageReference, answer: Answer) -> str:
+def _checked(image: ImageReference, answer: RegistryAnswer) -> str:
     """The digest of the manifest's very bytes, which must be the one that the registry claims, and of a manifest."""
     digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
     claimed = answer.headers.get("docker-content-digest", "")
@@ -222,8 +222,8 @@ def _checked(image: ImageReference, answer: Answer) -> str:
     return digest
 
 
-def _answer(reply: Any) -> Answer:
-    return Answer(reply.status, _lower(reply.headers), reply.read(LARGEST_ANSWER + 1))
+def _answer(reply: Any) -> RegistryAnswer:
+    return RegistryAnswer(reply.status, _lower(reply.headers), reply.read(LARGEST_ANSWER + 1))
 
 
 def _lower(headers: Any) -> dict[str, str]:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError
-from launchpad.events import Heard, OnEvent, StepProgress, ignore
+from launchpad.events import HeardEvent, OnEvent, StepProgress, ignore
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
-from launchpad.operations.moving.carrying import Bringing, bring, leaving
+from launchpad.operations.moving.transfer import Bringing, bring, leaving
 from launchpad.operations.moving.whereabouts import Whereabouts, whereabouts
 from launchpad.operations.requests.following import Patience, Secrets, Submission, follow, submit
 from launchpad.operations.requests.identifiers import new_identifier
@@ -39,7 +39,7 @@ CARRIED = ("tenant", "release", "files", "may_shrink")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class RehearsalPlace:
     """Where it is rehearsed."""
 
     host: str
@@ -54,7 +54,7 @@ class Place:
         return dataclasses.asdict(self)
 
 
-def place_for(fleet: Fleet, tenant: Tenant, release: Release, host: HostSeen, *, asked: str = "") -> Place:
+def place_for(fleet: Fleet, tenant: Tenant, release: Release, host: HostSeen, *, asked: str = "") -> RehearsalPlace:
     """Where `release` is rehearsed: on the host that is asked for, on the drill host that the inventory names where the
     tenant's own has too little memory now, else there. Pure. InventoryError for a host that there is not; StateError
     where the tenant's own runner knows no other host."""
@@ -66,10 +66,10 @@ def place_for(fleet: Fleet, tenant: Tenant, release: Release, host: HostSeen, *,
         reason = f"{own.name} has too little memory free for a clone, which may take {wanted} MB"
         there = str(own.drill_host)
     else:
-        return Place(host=str(own.name), elsewhere=False)
+        return RehearsalPlace(host=str(own.name), elsewhere=False)
     if not host.knows_memory:
         raise _too_old(str(own.name))
-    return Place(host=there, elsewhere=True, reason=reason, data_at_most_seconds=MOST_REHEARSED_AGE)
+    return RehearsalPlace(host=there, elsewhere=True, reason=reason, data_at_most_seconds=MOST_REHEARSED_AGE)
 
 
 def rehearse_elsewhere(
@@ -241,7 +241,7 @@ class _Trying:
 
     def tell(self, operation: str, text: str) -> None:
         event = StepProgress(index=0, text=text)
-        self.on_event(Heard(host=str(self.there.name), operation=operation, tenant=self.name, event=event))
+        self.on_event(HeardEvent(host=str(self.there.name), operation=operation, tenant=self.name, event=event))
 
     def identifier(self) -> str:
         return new_identifier(self.workspace.clock.now())

@@ -9,7 +9,7 @@ from typing import Any
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.app import App
-from launchpad.fleet.model.versions import is_older, may_follow, names
+from launchpad.fleet.model.version_order import is_older, may_follow, names
 from launchpad.operations.generations.generations import KeptRelease, Past, generations
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission

@@ -11,14 +11,19 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.tenant import Tenant
-from launchpad.fleet.model.versions import is_older, may_follow, names, next_on_the_way, passed
+from launchpad.fleet.model.version_order import is_older, may_follow, names, next_on_the_way, passed
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.observing import seen_on, wanted
 from launchpad.operations.requests.render import rendered
 from launchpad.operations.tenants.deploy import deploy_operation, may_shrink_of, revealing
 from launchpad.operations.tenants.written_version import VersionOutcome, submit_version, write_version
-from launchpad.operations.versions.rehearsal_host import Place, let_go_of_unless_well, place_for, rehearse_elsewhere
+from launchpad.operations.versions.rehearsal_host import (
+    RehearsalPlace,
+    let_go_of_unless_well,
+    place_for,
+    rehearse_elsewhere,
+)
 from launchpad.plan.fleet_plan import differences
 from launchpad.plan.observed import TenantSeen
 from launchpad.runner.protocol import release_from_json
@@ -28,7 +33,7 @@ SOAK_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class UpgradeRequest:
     """What is asked for."""
 
     version: str = ""
@@ -59,7 +64,7 @@ class Upgrade:
     """What else the inventory says that is not deployed yet, and comes with it."""
     soak_seconds: int
     rehearse: bool
-    rehearsal: Place | None = None
+    rehearsal: RehearsalPlace | None = None
     """Where it is rehearsed; None where it is not."""
 
     @property
@@ -78,7 +83,7 @@ class Upgrade:
         return plain | {"rehearsal": self.rehearsal.as_json() if self.rehearsal else None}
 
 
-def plan_upgrade(workspace: Workspace, name: str, target: Target) -> Upgrade:
+def plan_upgrade(workspace: Workspace, name: str, target: UpgradeRequest) -> Upgrade:
     """What `upgrade` would do; the host is asked what runs. InventoryError for a host to rehearse on that there is not,
     and for a version that the app does not list or that is not pinned; StateError for one that is older than what runs
     or cannot follow it, and where nothing runs."""

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.backups.target import Target
+from launchpad.runner.backups.host_target import HostTarget
 from launchpad.runner.host import Host
 from launchpad.runner.protocol import Refused
-from launchpad.runner.provision.settings import HostSettings, KnownTarget, stored_settings
+from launchpad.runner.provision.settings_record import HostSettings, KnownTarget, stored_settings
 
 FOLDER = f"{paths.ETC}/targets"
 MOST_BYTES = 64 * 1024
@@ -29,7 +29,7 @@ def known(host: Host, name: str) -> KnownTarget:
     raise Refused(f"this host's settings have no target {name[:60]}", kind="state", hint=_provision(host))
 
 
-def judge(host: Host, target: Target) -> None:
+def judge(host: Host, target: HostTarget) -> None:
     """Refused unless the target is just as one of the host's settings: a request names it, and cannot make one."""
     if known(host, target.name).target != target:
         message = f"target {target.name} is another one in this host's settings"

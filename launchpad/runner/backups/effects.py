@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, assert_never
 
-from launchpad.runner import generations, paths, rehearsal, slots
+from launchpad.runner import generation_records, paths, rehearsal, slots
 from launchpad.runner.backups import fetching, keeping, steps, work
-from launchpad.runner.backups.target import target_from_json
+from launchpad.runner.backups.host_target import target_from_json
 from launchpad.runner.context import Context
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.journal import open_journals, subject
@@ -130,7 +130,7 @@ def allow(host: Host, tenant: str) -> None:
     """What is overwritten while it is frozen counts towards nobody's own disk."""
     record = read_record(host, tenant)
     if record is not None:
-        generations.allow(host, tenant, disk_mb=record["disk_mb"])
+        generation_records.allow(host, tenant, disk_mb=record["disk_mb"])
 
 
 def check_databases(step: steps.CheckDatabases, context: Context) -> None:

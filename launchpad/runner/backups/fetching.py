@@ -6,7 +6,7 @@ import json
 
 from launchpad.runner import paths, rehearsal, slots
 from launchpad.runner.backups import inside, keeping, steps, work
-from launchpad.runner.backups.target import target_from_json
+from launchpad.runner.backups.host_target import target_from_json
 from launchpad.runner.context import Context
 from launchpad.runner.host import Host
 from launchpad.runner.protocol import canonical

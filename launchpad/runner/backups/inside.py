@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from launchpad.runner.backups import databases, order, restic
+from launchpad.runner.backups import order, restic, sqlite_files
 from launchpad.runner.carrying import packing, saying, unpacking
 from launchpad.runner.carrying.unpacking import BadArchive
 
@@ -73,12 +73,12 @@ def check(task: Task) -> dict[str, Any]:
     """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same], "foreign": [{"path", "kind"}]}; TooLarge
     as of `packing.judge_sizes`."""
     packing.judge_sizes(_root(task), int(task["most"]))
-    return databases.check(_root(task)).as_json()
+    return sqlite_files.check(_root(task)).as_json()
 
 
 def count(task: Task) -> dict[str, Any]:
     """{"rows": {path: {table: rows, or -1}}, "left": how many tables could not be counted}."""
-    return databases.count(_root(task), seconds=float(task["seconds"]))
+    return sqlite_files.count(_root(task), seconds=float(task["seconds"]))
 
 
 def send(task: Task) -> dict[str, Any]:
@@ -198,9 +198,9 @@ def forget(task: Task) -> dict[str, Any]:
         return {"removed": [], "left": len(kept) + len(gone), "seen": before, "odd": odd}
     meant = [str(item["id"]) for item in gone]
     if task.get("dry"):
-        return {"removed": meant, "left": len(kept), "seen": order.seen(kept + gone), "odd": []}
+        return {"removed": meant, "left": len(kept), "seen": order.remembered(kept + gone), "odd": []}
     removed += _removed(where, meant)
-    return {"removed": removed, "left": len(kept), "seen": order.seen(kept), "odd": []}
+    return {"removed": removed, "left": len(kept), "seen": order.remembered(kept), "odd": []}
 
 
 def _sorted(where: restic.Repository, task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

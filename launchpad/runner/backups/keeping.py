@@ -19,10 +19,10 @@ from typing import Any
 
 from launchpad.runner import paths, slots
 from launchpad.runner.backups.credentials import credentials
-from launchpad.runner.backups.target import Target
+from launchpad.runner.backups.host_target import HostTarget
 from launchpad.runner.host import Confined, Host
 from launchpad.runner.protocol import Refused, digest_of
-from launchpad.runner.provision.settings import stored_settings
+from launchpad.runner.provision.settings_record import stored_settings
 
 KEY = "REPOSITORY_KEY"
 """The name that the key travels under in a request's secrets."""
@@ -107,7 +107,7 @@ def drop_source(host: Host, tenant: str) -> None:
     host.remove(_source(tenant))
 
 
-def repository(host: Host, tenant: str, target: Target, key: str = "") -> dict[str, Any]:
+def repository(host: Host, tenant: str, target: HostTarget, key: str = "") -> dict[str, Any]:
     """The tenant's repository on the target, as the sandbox is told of it; secrets are in it. Without a key, neither
     given nor here, only what lies beside the repository can be read."""
     if not key and has_key(host, tenant):

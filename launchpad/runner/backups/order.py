@@ -15,7 +15,7 @@ AHEAD = datetime.timedelta(hours=1).total_seconds()
 """So much a host's clock may be ahead of the operator's."""
 
 
-def seen(snapshots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def remembered(snapshots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What to remember of these, [{"id", "time"}]: {"newest": seconds since 1970, "ids"}."""
     times = {str(item["id"]): moment(item) for item in snapshots}
     return {"newest": max(times.values(), default=0.0), "ids": sorted(times)}

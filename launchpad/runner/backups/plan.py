@@ -11,7 +11,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.backups import credentials, keeping, steps, work
-from launchpad.runner.backups.target import Target, targets_from_json
+from launchpad.runner.backups.host_target import HostTarget, targets_from_json
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.cell import read_release
 from launchpad.runner.host import Failed, Host
@@ -214,7 +214,9 @@ def moment(text: str) -> float:
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
-def keep_or_refuse(host: Host, record: Mapping[str, Any], targets: list[Target], key: str, *, new: str = "") -> None:
+def keep_or_refuse(
+    host: Host, record: Mapping[str, Any], targets: list[HostTarget], key: str, *, new: str = ""
+) -> None:
     """Keep the key that came, or is new. Refused when there is none, neither here nor with the request."""
     keeping.drop_source(host, record["tenant"])  # of a fetch that died before it began
     if key or new:
@@ -225,7 +227,7 @@ def keep_or_refuse(host: Host, record: Mapping[str, Any], targets: list[Target],
         raise Refused(f"{tenant}: its backups have no key on this host yet", kind="state", hint=hint)
 
 
-def keep(host: Host, record: Mapping[str, Any], targets: list[Target], key: str, *, new: bool) -> None:
+def keep(host: Host, record: Mapping[str, Any], targets: list[HostTarget], key: str, *, new: bool) -> None:
     """The key is the tenant's from now on. Refused unless it opens a repository of the tenant's that is there, or, when
     it is new, none is there at any target: two keys would be the end of one."""
     tenant, opened = record["tenant"], []
@@ -261,7 +263,7 @@ def with_data(host: Host, tenant: str) -> dict[str, Any]:
     return record
 
 
-def judged_targets(host: Host, value: object) -> list[Target]:
+def judged_targets(host: Host, value: object) -> list[HostTarget]:
     """The targets that a request names; Refused unless each is as the host's settings have it."""
     targets = targets_from_json(value)
     for target in targets:

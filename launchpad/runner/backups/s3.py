@@ -55,7 +55,7 @@ def overwrites(url: str, credentials: Mapping[str, str]) -> bool:
 
 
 @dataclass(frozen=True)
-class Answer:
+class S3Answer:
     """What the server answers to one request."""
 
     status: int
@@ -66,7 +66,7 @@ class Answer:
     """Where the bucket is, if the server says so while it refuses."""
 
 
-def ask(method: str, url: str, credentials: Mapping[str, str], *, query: str = "", data: bytes = b"") -> Answer:
+def ask(method: str, url: str, credentials: Mapping[str, str], *, query: str = "", data: bytes = b"") -> S3Answer:
     """The answer to one signed request, made again where the server says that its region is another one."""
     answer = _asked(method, url, credentials, query=query, data=data, region=ANYWHERE)
     if not answer.region:
@@ -74,7 +74,7 @@ def ask(method: str, url: str, credentials: Mapping[str, str], *, query: str = "
     return _asked(method, url, credentials, query=query, data=data, region=answer.region)
 
 
-def _asked(method: str, url: str, credentials: Mapping[str, str], *, query: str, data: bytes, region: str) -> Answer:
+def _asked(method: str, url: str, credentials: Mapping[str, str], *, query: str, data: bytes, region: str) -> S3Answer:
     place, now = urlsplit(url), datetime.datetime.now(datetime.UTC)
     digest = hashlib.sha256(data).hexdigest()
     headers = {"host": place.netloc, "x-amz-content-sha256": digest, "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ")}
@@ -88,12 +88,12 @@ def _asked(method: str, url: str, credentials: Mapping[str, str], *, query: str,
     request = urllib.request.Request(target, data=data or None, headers=headers, method=method)  # noqa: S310 judged
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as reply:  # noqa: S310
-            return Answer(reply.status, bytes(reply.read()), reply.headers.get("x-amz-version-id") or "")
+            return S3Answer(reply.status, bytes(reply.read()), reply.headers.get("x-amz-version-id") or "")
     except urllib.error.HTTPError as error:
         with error:
             said = error.read()
         region = _word("Region", said) or error.headers.get("x-amz-bucket-region") or ""
-        return Answer(error.code, said, region=region)
+        return S3Answer(error.code, said, region=region)
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"{place.netloc} does not speak HTTP as S3 does") from error
 

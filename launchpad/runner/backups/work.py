@@ -9,7 +9,7 @@ from typing import Any
 from launchpad.runner import paths, slots
 from launchpad.runner.backups import inside, keeping, restic
 from launchpad.runner.backups.credentials import credentials
-from launchpad.runner.backups.target import Target
+from launchpad.runner.backups.host_target import HostTarget
 from launchpad.runner.context import Context, check_cancelled
 from launchpad.runner.host import Confined, Host
 from launchpad.runner.protocol import PUBLIC, Refused
@@ -27,13 +27,13 @@ def unit(tenant: str, purpose: str = "backup") -> str:
     return f"launchpad-{purpose}-{tenant}"
 
 
-def look(host: Host, target: Target, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
+def look(host: Host, target: HostTarget, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
     """Work that only looks at the repository, beside whatever else is done with it."""
     asked = with_repository(host, target, tenant=tenant, slot=slot, do=do, **more)
     return asked.but(unit=unit(tenant, f"look-{round(host.now() * 1000)}"), seconds=LOOK_SECONDS)
 
 
-def with_repository(host: Host, target: Target, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
+def with_repository(host: Host, target: HostTarget, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
     """Work with the tenant's repository on the target, without any of its data, by the credentials that the host has.
     `key` opens it; otherwise the sealed one is taken. With `source` it is another tenant's repository, and without a
     key only what lies beside it is wanted."""
@@ -56,7 +56,7 @@ def with_repository(host: Host, target: Target, *, tenant: str, slot: int, do: s
     return Confined(unit=unit(tenant), task=task, writes=writes, network=target.remote, seconds=SEND_SECONDS)
 
 
-def _with_anothers(host: Host, target: Target, tenant: str, task: Mapping[str, Any], key: str) -> Confined:
+def _with_anothers(host: Host, target: HostTarget, tenant: str, task: Mapping[str, Any], key: str) -> Confined:
     """The tenant's own uid reads what is another's, and leaves nothing of it in a cache."""
     if target.kind == "local":
         message = f"{target.name} is a folder on a host, where each tenant's backups are for its own uid alone"
@@ -67,7 +67,7 @@ def _with_anothers(host: Host, target: Target, tenant: str, task: Mapping[str, A
     )
 
 
-def trial(host: Host, target: Target) -> Confined:
+def trial(host: Host, target: HostTarget) -> Confined:
     """Work with no tenant at all, by the uid of slot 0, which is nobody's: what can be done to the target."""
     uid, writes = slots.host_uid(0), {}
     repository: dict[str, Any] = target.as_json() | {"password": PUBLIC, "credentials": credentials(host, target.name)}

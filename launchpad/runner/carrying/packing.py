@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
-from launchpad.runner.carrying.saying import BUFFER, Digested, Said, Say, encrypted
+from launchpad.runner.carrying.saying import BUFFER, Digested, PieceWriter, Say, encrypted
 
 ROOT = "/srv/generation"
 BASE = "/srv/base"
@@ -39,7 +39,7 @@ def pack(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
     "unreadable": [the first paths]}. OSError when age fails; TooLarge, before anything is sent, as of `judge_sizes`."""
     root, base = str(task.get("root", ROOT)), str(task.get("base_root", BASE)) if task.get("base") else ""
     judge_sizes(root, int(task["most"]))
-    said = Said(say)
+    said = PieceWriter(say)
     with encrypted(task["recipients"], said) as out:
         clear = Digested(out)
         packed = _Packed(root, base, float(task.get("base_at", 0.0)))

@@ -22,7 +22,7 @@ Say = Callable[[dict[str, Any]], None]
 
 def encrypt(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """Say the task's text, encrypted for the recipients; {"pieces"}."""
-    said = Said(say)
+    said = PieceWriter(say)
     with encrypted(task["recipients"], said) as out:
         out.write(task["text"].encode())
         out.flush()
@@ -30,7 +30,7 @@ def encrypt(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
     return {"pieces": f"sha256:{said.hexdigest()}"}
 
 
-class Said:
+class PieceWriter:
     """Where the pieces leave: whatever is written, in pieces of one size."""
 
     def __init__(self, say: Say) -> None:
@@ -69,7 +69,7 @@ class Digested:
         return len(data)
 
 
-def encrypted(recipients: list[str], said: Said) -> AbstractContextManager[Any]:
+def encrypted(recipients: list[str], said: PieceWriter) -> AbstractContextManager[Any]:
     """What to write to. Without recipients nothing is encrypted: the verb that hands data out never asks for that."""
     return _Age(recipients, said) if recipients else nullcontext(said)
 
@@ -77,7 +77,7 @@ def encrypted(recipients: list[str], said: Said) -> AbstractContextManager[Any]:
 class _Age:
     """age, writing to `said` from a thread of its own for as long as the block lasts."""
 
-    def __init__(self, recipients: list[str], said: Said) -> None:
+    def __init__(self, recipients: list[str], said: PieceWriter) -> None:
         words = [AGE, "--encrypt", *(word for recipient in recipients for word in ("--recipient", recipient))]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from launchpad.runner import generations, paths
+from launchpad.runner import generation_records, paths
 from launchpad.runner.backups import work
 from launchpad.runner.context import Context, check_cancelled
 from launchpad.runner.guests import steps
@@ -45,7 +45,7 @@ def await_data(step: steps.AwaitData, context: Context) -> None:
     """Failed when nothing comes for a while."""
     host = context.host
     heard = host.elapsed()
-    while generations.read(host, step.tenant, step.generation) is None:
+    while generation_records.read(host, step.tenant, step.generation) is None:
         check_cancelled(context)
         try:
             with host.lock(f"receive-{step.tenant}", _owner(host, context.identifier)):

@@ -8,14 +8,14 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner import plan as plans
 from launchpad.runner.capacity import check_clone
-from launchpad.runner.deploy import check_secrets, neighbours, seal
+from launchpad.runner.deploy_plan import check_secrets, neighbours, seal
 from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
 from launchpad.runner.host import Host
 from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
-from launchpad.runner.judge.release import judge_release
+from launchpad.runner.judge.manifest import judge_release
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from launchpad.runner.steps import Commit, PlaceRelease, PullImage, Rehearse, TenantStep
-from launchpad.runner.upgrade import check_images, check_volumes
+from launchpad.runner.upgrade_plan import check_images, check_volumes
 
 KIND = "rehearse-here"
 SPARE_MB = 512

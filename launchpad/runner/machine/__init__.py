@@ -23,8 +23,8 @@ from launchpad.runner.machine.snapshots import BtrfsSnapshots
 from launchpad.runner.machine.traffic import HostTraffic
 
 if TYPE_CHECKING:
+    from launchpad.runner.machine.debian import LinuxSystem
     from launchpad.runner.machine.nftables import KernelFilter
-    from launchpad.runner.machine.system import LinuxSystem
 
 
 class Machine(
@@ -47,7 +47,7 @@ class Machine(
     @cached_property
     def system(self) -> LinuxSystem:
         """What provisioning needs of the machine; imported only then."""
-        from launchpad.runner.machine.system import LinuxSystem
+        from launchpad.runner.machine.debian import LinuxSystem
 
         return LinuxSystem()
 

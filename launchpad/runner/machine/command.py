@@ -18,7 +18,7 @@ _LAST_WORDS = 3
 _LAST_LINES = 20
 
 
-class Said(Record):
+class ProgramOutput(Record):
     """What a program that ran to its end said. Never shown as it is: it may be a secret."""
 
     code: int
@@ -26,12 +26,12 @@ class Said(Record):
     err: bytes
 
     def __repr__(self) -> str:
-        return f"Said(code={self.code})"
+        return f"ProgramOutput(code={self.code})"
 
 
 def run(
     argv: Sequence[str], *, stdin: bytes = b"", environment: Mapping[str, str] | None = None, seconds: float = 60
-) -> Said:
+) -> ProgramOutput:
     """Run the words to their end and return what they said, whatever the exit status.
 
     Secrets go in by `stdin` only. Failed when the program is missing or takes longer than the seconds."""
@@ -50,7 +50,7 @@ def run(
         raise Failed(f"cannot run {argv[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise Failed(f"{argv[0]} did not end within {seconds:g} s") from error
-    return Said(done.returncode, done.stdout, done.stderr)
+    return ProgramOutput(done.returncode, done.stdout, done.stderr)
 
 
 def succeed(

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from launchpad.runner.host import Container, Failed
 from launchpad.runner.machine import docker
+from launchpad.runner.machine.docker_logs import DockerLogs, frames
 from launchpad.runner.machine.files import DiskFiles
 from launchpad.runner.machine.http import Stream, quote
-from launchpad.runner.machine.logs import DockerLogs, frames
 
 if TYPE_CHECKING:
-    from launchpad.runner.host import Output
+    from launchpad.runner.host import CommandOutput
 
 _MOST_OUTPUT = 256 * 1024
 _STANDARD_OUTPUT = 1
@@ -46,7 +46,7 @@ class DockerContainers(DockerLogs, DiskFiles):
 
     def log_lines(self, project: str, lines: int) -> list[str]:
         """The last lines of each of the project's containers, in the order of time, without the known secrets."""
-        from launchpad.runner.redaction import known_secrets
+        from launchpad.runner.log_redaction import known_secrets
 
         found: list[tuple[str, str]] = []
         mine = listed(f"com.docker.compose.project={project}")
@@ -75,8 +75,8 @@ class DockerContainers(DockerLogs, DiskFiles):
             docker.must_succeed(answer)
             return answer.headers.get("server", "").partition(" ")[0].removeprefix("Docker/")
 
-    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
-        from launchpad.runner.host import Output
+    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> CommandOutput:
+        from launchpad.runner.host import CommandOutput
 
         wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}
         identity = quote(docker.call("POST", f"/containers/{quote(container)}/exec", wanted)["Id"])
@@ -89,7 +89,7 @@ class DockerContainers(DockerLogs, DiskFiles):
                 _kill(identity)
                 raise Failed(f"{container}: {argv[0]} did not end within {seconds:g} s") from error
         code = docker.call("GET", f"/exec/{identity}/json")["ExitCode"]
-        return Output(code=code, out=out, err=err)
+        return CommandOutput(code=code, out=out, err=err)
 
     @contextmanager
     def deaths(self) -> Iterator[Callable[[float, Iterable[int]], bool]]:

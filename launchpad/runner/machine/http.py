@@ -17,7 +17,7 @@ _LONGEST_LINE = 1 << 20
 _UNQUOTED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
-class Malformed(OSError):
+class BadAnswer(OSError):
     """What came back is not HTTP, or ended too early."""
 
 
@@ -51,7 +51,7 @@ class Stream:
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             if searched > _LONGEST_LINE:
-                raise Malformed("an endless line")
+                raise BadAnswer("an endless line")
             if not self._more():
                 return self._take(searched)
         return self._take(end + 1)
@@ -94,21 +94,21 @@ class Answer:
                 return
             name, _, value = line.decode("latin-1").partition(":")
             self.headers[name.strip().lower()] = value.strip()
-        raise Malformed("endless headers")
+        raise BadAnswer("endless headers")
 
     def body(self) -> bytes:
-        """The whole body; Malformed when it is shorter than announced."""
+        """The whole body; BadAnswer when it is shorter than announced."""
         data = self.stream.rest()
         if len(data) < int(self.headers.get("content-length", 0)):
-            raise Malformed("the answer was cut off")
+            raise BadAnswer("the answer was cut off")
         return data
 
 
 def status_of(stream: Stream) -> int:
-    """The status in the first line of an answer. Malformed when it is not HTTP."""
+    """The status in the first line of an answer. BadAnswer when it is not HTTP."""
     words = stream.line().split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-        raise Malformed("not an HTTP answer")
+        raise BadAnswer("not an HTTP answer")
     return int(words[1])
 
 

@@ -24,7 +24,7 @@ from launchpad.runner.host import Failed
 from launchpad.runner.machine import traffic
 from launchpad.runner.machine.command import run, succeed
 from launchpad.runner.machine.files import DiskFiles
-from launchpad.runner.view import Change, Gate, Heard
+from launchpad.runner.view import Gate, RulesetChange, RulesetEvents
 
 Objects = list[dict[str, Any]]
 
@@ -73,14 +73,14 @@ class KernelFilter:
             self._conversation.close()
             self._conversation = None
 
-    def listen(self, seconds: float) -> Heard:
+    def listen(self, seconds: float) -> RulesetEvents:
         events, asked = self._listening()
         ready = select.select([events, asked], [], [], seconds)[0]
         if asked in ready:
             with suppress(OSError):
                 while asked.recv(64):
                     pass
-        return Heard(asked in ready, tuple(_changes(events)) if events in ready else ())
+        return RulesetEvents(asked in ready, tuple(_changes(events)) if events in ready else ())
 
     def gate(self) -> Gate:
         return traffic.gate_of(self.held(GATE))
@@ -225,7 +225,7 @@ def _in_an_empty_network(work: Callable[[], Objects]) -> Objects:
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-def _changes(events: socket.socket) -> Iterator[Change]:
+def _changes(events: socket.socket) -> Iterator[RulesetChange]:
     """Every transaction that lies in the queue. Where it overflowed nobody knows who it was."""
     tables: set[str] = set()
     while True:
@@ -234,12 +234,12 @@ def _changes(events: socket.socket) -> Iterator[Change]:
         except BlockingIOError:
             return
         except OSError:
-            yield Change("somebody", frozenset({FIREWALL}))
+            yield RulesetChange("somebody", frozenset({FIREWALL}))
             continue
         yield from changes_in(data, tables)
 
 
-def changes_in(data: bytes, tables: set[str]) -> Iterator[Change]:
+def changes_in(data: bytes, tables: set[str]) -> Iterator[RulesetChange]:
     """Others' transactions that end in these netlink messages; `tables` collects those of one that has not ended."""
     at = 0
     while at + 20 <= len(data):
@@ -251,7 +251,7 @@ def changes_in(data: bytes, tables: set[str]) -> Iterator[Change]:
             process = int.from_bytes(attributes.get(2, b""), "big")
             name = attributes.get(3, b"").rstrip(b"\0").decode(errors="replace")
             if name != OWN_NAME:
-                yield Change(f"{name}, process {process}", frozenset(tables))
+                yield RulesetChange(f"{name}, process {process}", frozenset(tables))
             tables.clear()
         elif kind >> 8 == _SUBSYSTEM and 1 in attributes:
             name = attributes[1].rstrip(b"\0").decode(errors="replace")

@@ -9,7 +9,7 @@ from pathlib import Path
 from launchpad.runner import paths
 from launchpad.runner.host import Failed, Progress
 from launchpad.runner.machine.command import run, succeed
-from launchpad.runner.system import Storage, Stored, storage_source
+from launchpad.runner.system import Mounted, Storage, storage_source
 
 LABEL = "launchpad"
 _MB = 1024 * 1024
@@ -17,16 +17,16 @@ _LEFT_MB = 1024
 """What a preallocated file must leave free on the root disk."""
 
 
-def storage() -> Stored:
+def storage() -> Mounted:
     """What is mounted at /srv/launchpad."""
     device = _mounted_device()
     if not device:
-        return Stored()
+        return Mounted()
     facts = _block(device)
     backing = facts / "loop/backing_file"
     source = backing.read_text().strip() if backing.exists() else device
     quotas = run(["btrfs", "qgroup", "show", paths.ROOT]).code == 0
-    return Stored(source, int((facts / "size").read_text()) * 512 // _MB, quotas)
+    return Mounted(source, int((facts / "size").read_text()) * 512 // _MB, quotas)
 
 
 def make_storage(wanted: Storage, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from launchpad.runner import slots
-from launchpad.runner.host import Connection, Failed
+from launchpad.runner.host import EstablishedConnection, Failed
 from launchpad.runner.machine.command import run, succeed
 from launchpad.runner.machine.filter import change_filter
 from launchpad.runner.machine.http import Stream, request, status_of
@@ -97,7 +97,7 @@ class HostTraffic:
         _change([*_gate(), *_without(_MUTED, addresses)])
 
     def muted_addresses(self) -> frozenset[IPv4Address]:
-        return _members(_listed(), _MUTED)
+        return _addresses_of_set(_listed(), _MUTED)
 
     def let_out(self, addresses: Sequence[IPv4Address], ports: Sequence[int]) -> None:
         here, wanted = _listed(), frozenset(addresses)
@@ -108,9 +108,9 @@ class HostTraffic:
     def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
         """Whether the gate stands as the runner builds it, and the addresses that it lets pass."""
         objects = _listed()
-        return is_whole(objects), _members(objects, _OPEN)
+        return is_whole(objects), _addresses_of_set(objects, _OPEN)
 
-    def connections(self, addresses: Sequence[IPv4Address]) -> list[Connection]:
+    def connections(self, addresses: Sequence[IPv4Address]) -> list[EstablishedConnection]:
         if not addresses:
             return []
         these = " or ".join(f"dst {address}" for address in addresses).split()
@@ -170,7 +170,9 @@ def rebuild_gate(gate: Gate) -> None:
 
 def gate_of(objects: Sequence[Mapping[str, Any]]) -> Gate:
     """The gate that these objects of its table make."""
-    return Gate(is_whole(objects), _members(objects, _OPEN), _members(objects, _MUTED), mail_of(objects))
+    return Gate(
+        is_whole(objects), _addresses_of_set(objects, _OPEN), _addresses_of_set(objects, _MUTED), mail_of(objects)
+    )
 
 
 def _gate() -> list[dict[str, Any]]:
@@ -213,7 +215,7 @@ def _listed() -> list[dict[str, Any]]:
     return [] if said.code else list(json.loads(said.out)["nftables"])
 
 
-def _members(objects: Iterable[Mapping[str, Any]], name: str) -> frozenset[IPv4Address]:
+def _addresses_of_set(objects: Iterable[Mapping[str, Any]], name: str) -> frozenset[IPv4Address]:
     return frozenset(IPv4Address(element) for element in _raw(objects, name))
 
 
@@ -229,11 +231,11 @@ def _change(commands: list[dict[str, Any]]) -> None:
         raise Failed(f"cannot change the traffic gate: {error.message}", lines=error.lines) from error
 
 
-def connection(line: str) -> Connection:
+def connection(line: str) -> EstablishedConnection:
     """A connection as `ss` shows it."""
     to_be_read, to_be_sent, end = line.split()[:3]
     figures = {name: int(value) for name, value in _FIGURE.findall(line)}
-    return Connection(
+    return EstablishedConnection(
         end=end,
         sent=figures.get("bytes_sent", 0),
         received=figures.get("bytes_received", 0),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from launchpad.runner import generations, paths, slots
+from launchpad.runner import generation_records, paths, slots
 from launchpad.runner.context import Context
 from launchpad.runner.effects import bytes_or_none, put_site, text_or_none
 from launchpad.runner.host import Failed, Host
-from launchpad.runner.moving import certificates, steps
+from launchpad.runner.moving import sealed_certificates, steps
 from launchpad.runner.moving.forward import forward
 from launchpad.runner.protocol import canonical
 
@@ -36,12 +36,12 @@ def apply(step: steps.MoveStep, context: Context) -> None:
         case steps.AdoptData():
             adopt(host, step, context.identifier)
         case steps.PlaceCertificates():
-            certificates.place(host, step.tenant, step.domains)
+            sealed_certificates.place(host, step.tenant, step.domains)
         case steps.PutForward():
             put_site(host, step.tenant, forward(host, step.domains, step.address).encode())
         case steps.DropReceived():
             for name in step.drop:
-                generations.drop(host, step.tenant, name)
+                generation_records.drop(host, step.tenant, name)
             host.remove(paths.received(step.tenant))
         case _:
             assert_never(step)
@@ -71,7 +71,7 @@ def adopt(host: Host, step: steps.AdoptData, identifier: str) -> None:
     if host.read(paths.adopted(step.tenant)) != identifier.encode():
         if host.has_data(paths.data(step.tenant)) and host.read(paths.record(step.tenant)) is not None:
             raise Failed(f"{step.tenant}: has data here already")
-        generations.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
+        generation_records.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
         host.write(paths.adopted(step.tenant), identifier.encode(), mode=0o600)
     host.folder(paths.tenant(step.tenant), mode=0o711)
     uid = slots.host_uid(step.slot)

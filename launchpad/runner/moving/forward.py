@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from launchpad.runner.host import Host
-from launchpad.runner.provision.caddyfile import ACME_ROOT
+from launchpad.runner.provision.fleet_caddyfile import ACME_ROOT
 
 HTTPS = 443
 _SITE = """\

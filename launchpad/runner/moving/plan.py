@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from launchpad.runner import generations, paths, slots
+from launchpad.runner import generation_records, paths, slots
 from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
 from launchpad.runner.capacity import check_memory
-from launchpad.runner.deploy import (
+from launchpad.runner.deploy_plan import (
     check_replaces,
     check_secrets,
     judge_resolved,
@@ -24,8 +24,8 @@ from launchpad.runner.deploy import (
 )
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
-from launchpad.runner.judge.release import judge_release
-from launchpad.runner.moving import certificates, tombstone
+from launchpad.runner.judge.manifest import judge_release
+from launchpad.runner.moving import sealed_certificates, tombstone
 from launchpad.runner.moving.forward import forward
 from launchpad.runner.moving.steps import AdoptData, DropReceived, Entomb, MoveStep, PlaceCertificates, PutForward
 from launchpad.runner.moving.tombstone import Tombstone
@@ -64,7 +64,7 @@ from launchpad.runner.steps import (
     TenantStep,
     Unmute,
 )
-from launchpad.runner.upgrade import check_images
+from launchpad.runner.upgrade_plan import check_images
 
 WHY = "move"
 LATEST_EPOCH = 1 << 53
@@ -96,15 +96,15 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
         site = None
     elif site is not None and not seen.intact:
         judge_resolved(host, release, files)
-    if wanting := certificates.wanting(host, certified):
-        certificates.keep(host, release.tenant, wanting)
+    if wanting := sealed_certificates.wanting(host, certified):
+        sealed_certificates.keep(host, release.tenant, wanting)
     return list(plan_prepare(seen, release, site, certified=bool(wanting))), {"release": release.short}
 
 
 def _may_wait(host: Host, seen: plans.Seen, release: Release, certified: Mapping[str, Any]) -> bool:
     """Whether its requests may wait here: with a certificate for each name, without which nobody gets so far, and
     where the host does not pass them on to where it is."""
-    known = certified.keys() | certificates.found(host, release.domains).keys()
+    known = certified.keys() | sealed_certificates.found(host, release.domains).keys()
     return known >= set(release.domains) and (seen.record is None or bool(seen.record["retired"]))
 
 
@@ -256,7 +256,7 @@ def planned_arrive(
         if name in given:
             seal(host, release, name, given[name])
     if certified:
-        certificates.keep(host, tenant, certified)
+        sealed_certificates.keep(host, tenant, certified)
     ran = not receipt.fenced and receipt.release == release.short
     steps: Steps = list(
         plan_arrive(seen, release, record, site=site, adopted=adopted, identifier=journal.identifier, ran=ran)
@@ -377,7 +377,7 @@ def planned_decline(host: Host, journal: Journal, operation: Mapping[str, Any], 
         by=caller.operator,
         fenced=False,
     )
-    drop = tuple(item.id for item in generations.kept(host, tenant) if item.why == "received")
+    drop = tuple(item.id for item in generation_records.kept(host, tenant) if item.why == "received")
     entomb = Entomb(tenant=tenant, tombstone=record_as_json(stone))
     behind: Steps = [DropReceived(tenant=tenant, drop=drop)]
     if (record is None or record["retired"]) and host.read(paths.site(tenant)) is not None:
@@ -426,11 +426,11 @@ def _judge_data(seen: plans.Seen, receipt: Tombstone, release: Release) -> str:
 def _certified(release: Release, secrets: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The certificates that came with a request, and its other secrets. Refused when they are none of its domains'."""
     others = dict(secrets)
-    bundle = others.pop(certificates.CARRIED_AS, None)
+    bundle = others.pop(sealed_certificates.CARRIED_AS, None)
     if not bundle:
         return {}, others
     value = bundle.get("value", "") if isinstance(bundle, dict) else ""
-    return certificates.judged(str(value), release.domains), others
+    return sealed_certificates.judged(str(value), release.domains), others
 
 
 def _judged(host: Host, operation: Mapping[str, Any]) -> tuple[Release, dict[str, str]]:

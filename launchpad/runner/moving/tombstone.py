@@ -49,11 +49,11 @@ class Tombstone(Record):
         return digest_of(canonical(record_as_json(self)))
 
 
-class Reading(Protocol):
+class TombstoneReading(Protocol):
     def read(self, path: str) -> bytes | None: ...
 
 
-def read(host: Reading, tenant: str) -> Tombstone | None:
+def read(host: TombstoneReading, tenant: str) -> Tombstone | None:
     """The tenant's tombstone on this host; None when it never left. A damaged one is Refused: nothing is started
     then."""
     data = host.read(paths.tombstone(tenant))
@@ -70,7 +70,7 @@ def epoch_of(record: Mapping[str, Any] | None) -> int:
     return 0 if record is None else int(record.get("epoch", FIRST_EPOCH))
 
 
-def in_force(host: Reading, record: Mapping[str, Any] | None, *, tenant: str, slot: int) -> Tombstone | None:
+def in_force(host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int) -> Tombstone | None:
     """The tombstone that forbids the tenant to run here; None when it never left, or came back since. A slot is never
     given again, so one with another slot is an earlier tenant's of the same name."""
     found = read(host, tenant)
@@ -79,14 +79,14 @@ def in_force(host: Reading, record: Mapping[str, Any] | None, *, tenant: str, sl
     return found
 
 
-def known_epoch(host: Reading, record: Mapping[str, Any] | None, *, tenant: str, slot: int) -> int:
+def known_epoch(host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int) -> int:
     """The highest epoch of the tenant that this host has heard of."""
     found = read(host, tenant)
     mine = record if record is not None and record["slot"] == slot else None
     return max(epoch_of(mine), found.epoch if found is not None and found.slot == slot else 0)
 
 
-def may_run(host: Reading, record: Mapping[str, Any]) -> bool:
+def may_run(host: TombstoneReading, record: Mapping[str, Any]) -> bool:
     """Whether what is deployed may be started: not when it left, and not when nobody can tell."""
     try:
         return in_force(host, record, tenant=record["tenant"], slot=record["slot"]) is None
@@ -94,7 +94,9 @@ def may_run(host: Reading, record: Mapping[str, Any]) -> bool:
         return False
 
 
-def refuse_if_gone(host: Reading, record: Mapping[str, Any] | None, *, tenant: str, slot: int, kind: str) -> None:
+def refuse_if_gone(
+    host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int, kind: str
+) -> None:
     """Refused when the tenant left this host."""
     found = in_force(host, record, tenant=tenant, slot=slot)
     if found is None:

@@ -13,9 +13,9 @@ from launchpad.runner.context import Cancelled, Context
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import record_as_json
 from launchpad.runner.provision import reverts
+from launchpad.runner.provision.file_text import text
 from launchpad.runner.provision.reverts import SECONDS, File, look_at, restore
 from launchpad.runner.provision.steps import ChangeAccess
-from launchpad.runner.provision.text import text
 from launchpad.runner.system import Check, ProvisionHost, provisioned
 
 POLL_SECONDS = 0.2

@@ -16,10 +16,10 @@ from launchpad.runner.context import Context
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
 from launchpad.runner.provision import access, steps
-from launchpad.runner.provision.caddyfile import ACME_ROOT, judge_caddyfile, question
+from launchpad.runner.provision.file_text import text
+from launchpad.runner.provision.fleet_caddyfile import ACME_ROOT, judge_caddyfile, question
 from launchpad.runner.provision.reverts import FIREWALL, File, look_at, restore
-from launchpad.runner.provision.settings import SETTINGS, settings_from_json
-from launchpad.runner.provision.text import text
+from launchpad.runner.provision.settings_record import SETTINGS, settings_from_json
 from launchpad.runner.reviving import revive_docker
 from launchpad.runner.system import OPERATORS, Other, ProvisionHost, Storage, System, User, provisioned
 

@@ -9,7 +9,8 @@ from typing import Any, assert_never
 
 from launchpad.runner.context import Context
 from launchpad.runner.provision import effects
-from launchpad.runner.provision.settings import SETTINGS, HostSettings, settings_from_json, stored_settings
+from launchpad.runner.provision.file_text import kernel_values, text
+from launchpad.runner.provision.settings_record import SETTINGS, HostSettings, settings_from_json, stored_settings
 from launchpad.runner.provision.steps import (
     AddUser,
     ChangeAccess,
@@ -27,9 +28,8 @@ from launchpad.runner.provision.steps import (
     SetKernel,
     UseCaddyfile,
 )
-from launchpad.runner.provision.text import kernel_values, text
-from launchpad.runner.provision.wanted import SYSCTL, wanted_steps
-from launchpad.runner.system import Facts, ProvisionHost, storage_source
+from launchpad.runner.provision.wanted_steps import SYSCTL, wanted_steps
+from launchpad.runner.system import MachineFacts, ProvisionHost, storage_source
 from launchpad.runner.visits import Visits
 
 HIGHER_IS_TIGHTER = ("kernel.kptr_restrict", "kernel.perf_event_paranoid", "kernel.yama.ptrace_scope")
@@ -40,7 +40,7 @@ RANGES = ("/etc/subuid", "/etc/subgid")
 class Observed:
     """What the plan is made from: the machine's facts, and for each wanted step what `look` saw."""
 
-    facts: Facts
+    facts: MachineFacts
     serial: int
     """Of the settings that the host would then have."""
     ranges: Mapping[str, str]

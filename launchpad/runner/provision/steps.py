@@ -1,4 +1,5 @@
-"""The steps of a provision: data, no behaviour. `wanted.py` names all of a host's, `effects.py` carries them out.
+"""The steps of a provision: data, no behaviour. `wanted_steps.py` names all of a host's, `effects.py` carries them
+out.
 
 Fields are plain JSON (texts, numbers, tuples and mappings of them), because a plan is kept on disk.
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, assert_never
 
-from launchpad.runner import generations, paths, rehearsal
+from launchpad.runner import generation_records, paths, rehearsal
 from launchpad.runner.context import Context
 from launchpad.runner.host import Busy, Host
 from launchpad.runner.journal import Journal
@@ -70,7 +70,7 @@ def free_room(step: steps.FreeRoom, context: Context) -> None:
     for tenant in step.tenants:
         with holding(tenant, context) as held:
             if held and (record := read_record(host, tenant)):
-                generations.allow(host, tenant, disk_mb=record["disk_mb"])
+                generation_records.allow(host, tenant, disk_mb=record["disk_mb"])
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def take_away(step: steps.ClearUp, host: Host) -> None:
             host.remove(path)
     for name in step.generations:
         if name in now.generations:
-            generations.drop(host, tenant, name)
+            generation_records.drop(host, tenant, name)
     for name in step.releases:
         if name in now.releases:
             host.remove(paths.release(tenant, name))

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from launchpad.runner import generations, paths, rehearsal
+from launchpad.runner import generation_records, paths, rehearsal
 from launchpad.runner.host import Host
 from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
 from launchpad.runner.plan import keeping, read_record
@@ -123,7 +123,7 @@ def surplus(host: Host, tenant: str) -> Surplus:
 
 def _beyond_policy(host: Host, record: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     tenant = record["tenant"]
-    kept = generations.kept(host, tenant)
+    kept = generation_records.kept(host, tenant)
     keep = keeping(record, kept)
     gone = tuple(name for name in host.names(paths.releases(tenant)) if name not in keep.releases)
     return (*keep.drop, *_abandoned(host, tenant)), gone
@@ -131,8 +131,8 @@ def _beyond_policy(host: Host, record: Mapping[str, Any]) -> tuple[tuple[str, ..
 
 def _abandoned(host: Host, tenant: str) -> tuple[str, ...]:
     """Snapshots without a record, and those of rehearsals that are over."""
-    rehearsed = [item.id for item in generations.kept(host, tenant) if item.why == "rehearsal"]
-    return (*rehearsed, *generations.incomplete(host, tenant))
+    rehearsed = [item.id for item in generation_records.kept(host, tenant) if item.why == "rehearsal"]
+    return (*rehearsed, *generation_records.incomplete(host, tenant))
 
 
 def _only_under_way(tenant: str) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.backups import keeping, work
+from launchpad.runner.backups.host_target import HostTarget
 from launchpad.runner.backups.keeping import NOBODYS
 from launchpad.runner.backups.plan import judged_key, judged_targets, known
-from launchpad.runner.backups.target import Target
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.plan import read_record
@@ -62,7 +62,7 @@ def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     yield reply(answer)
 
 
-def _ask(host: Host, target: Target, record: Mapping[str, Any], key: str, *, do: str) -> dict[str, Any]:
+def _ask(host: Host, target: HostTarget, record: Mapping[str, Any], key: str, *, do: str) -> dict[str, Any]:
     if not key and do == "snapshots" and (record["source"] or not keeping.has_key(host, record["tenant"])):
         raise Failed("the key of its backups is not on this host")
     whose = {"tenant": record["tenant"], "slot": record["slot"], "source": record["source"]}

@@ -10,7 +10,7 @@ from launchpad.runner import slots
 from launchpad.runner.backups import keeping, work
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Confined, Failed, Host
-from launchpad.runner.moving import certificates as kept
+from launchpad.runner.moving import sealed_certificates as kept
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs import only, reply

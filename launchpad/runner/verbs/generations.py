@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launchpad.runner import generations as kept
+from launchpad.runner import generation_records as kept
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.cell import read_release

@@ -21,12 +21,12 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.drift import read_manifest
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import IDENTIFIER, Journal
+from launchpad.runner.log_redaction import LogRedaction, known_secrets
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
-from launchpad.runner.redaction import Redaction, known_secrets
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import only, reply
-from launchpad.runner.view import LogLine, View
+from launchpad.runner.view import ContainerLine, View
 
 USUAL_LINES = 200
 LOOK_SECONDS = 2.0
@@ -58,7 +58,7 @@ def logs(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     if given["ago"] is not None:
         given["since"] = max(0.0, host.now() - given["ago"])
     lines = given["lines"] if given["lines"] is not None or given["since"] is not None else USUAL_LINES
-    query = Query(
+    query = LogRequest(
         tenants=names, since=given["since"] or 0.0, lines=lines, probes=bool(given["probes"]), edge=bool(given["edge"])
     )
     yield from _follow(host, query) if given["follow"] else _past(host, query)
@@ -66,7 +66,7 @@ def logs(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Query:
+class LogRequest:
     """Which lines are asked for."""
 
     tenants: list[str]
@@ -77,7 +77,7 @@ class Query:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class LogSource:
     """A container, and which of its lines are shown as whose."""
 
     container: str
@@ -95,30 +95,30 @@ def _known(host: View, name: Any) -> None:
     raise Refused(f"{str(name)[:60]} is not on this host", kind="state", hint="launchpad status")
 
 
-def _past(host: View, query: Query) -> Iterator[dict[str, Any]]:
+def _past(host: View, query: LogRequest) -> Iterator[dict[str, Any]]:
     yield from heapq.merge(*(_of_tenant(host, name, query) for name in query.tenants), key=lambda line: line["at"])
 
 
-def _of_tenant(host: View, name: str, query: Query) -> Iterator[dict[str, Any]]:
+def _of_tenant(host: View, name: str, query: LogRequest) -> Iterator[dict[str, Any]]:
     redaction = known_secrets(host, name)
     streams = [_of_source(host, source, query, redaction) for source in _sources(host, name, query)]
     merged = heapq.merge(*streams, *_failures(host, name, query), key=lambda line: line["at"])
     yield from merged if query.lines is None else deque(merged, maxlen=query.lines)
 
 
-def _of_source(host: View, source: Source, query: Query, redaction: Redaction) -> Iterator[dict[str, Any]]:
+def _of_source(host: View, source: LogSource, query: LogRequest, redaction: LogRedaction) -> Iterator[dict[str, Any]]:
     for line in _lines(host, source, query):
         yield told(source, line, redaction)
 
 
-def _sources(host: View, name: str, query: Query) -> list[Source]:
+def _sources(host: View, name: str, query: LogRequest) -> list[LogSource]:
     """Where the tenant's lines come from now."""
     if query.edge:
         record = read_record(host, name)
         about = _about((record or {}).get("domains") or ())
-        return [Source(container=CADDY, tenant=name, service="caddy", running=True, wanted=about)]
+        return [LogSource(container=CADDY, tenant=name, service="caddy", running=True, wanted=about)]
     return [
-        Source(
+        LogSource(
             container=item.name,
             tenant=item.tenant,
             service=item.service,
@@ -162,7 +162,7 @@ def _without_probes(host: View, tenant: str, release: str) -> Wanted:
     return wanted
 
 
-def _lines(host: View, source: Source, query: Query) -> Iterator[LogLine]:
+def _lines(host: View, source: LogSource, query: LogRequest) -> Iterator[ContainerLine]:
     """The container's lines that are shown: where the last so many are, as many more are read as that takes."""
     tail = query.lines
     while tail is not None:
@@ -177,7 +177,7 @@ def _lines(host: View, source: Source, query: Query) -> Iterator[LogLine]:
             yield line
 
 
-def told(source: Source, line: LogLine, redaction: Redaction) -> dict[str, Any]:
+def told(source: LogSource, line: ContainerLine, redaction: LogRedaction) -> dict[str, Any]:
     """A container's line as it is sent, without the known secrets."""
     return {
         "type": "log",
@@ -191,7 +191,7 @@ def told(source: Source, line: LogLine, redaction: Redaction) -> dict[str, Any]:
 # --- what failed ------------------------------------------------------------------------------------------------------
 
 
-def _failures(host: View, name: str, query: Query) -> list[Iterator[dict[str, Any]]]:
+def _failures(host: View, name: str, query: LogRequest) -> list[Iterator[dict[str, Any]]]:
     """The last lines of the newest operation that failed."""
     return [] if query.edge else [_failed(host, name, query.since)]
 
@@ -226,9 +226,9 @@ class _Listener:
     """Follows one container, in a thread of its own, through its restarts."""
 
     host: View
-    source: Source
-    lines: queue.Queue[tuple[Source, LogLine]]
-    past: Query | None
+    source: LogSource
+    lines: queue.Queue[tuple[LogSource, ContainerLine]]
+    past: LogRequest | None
     """What of its past is told first; None: all of it, for a container that is new."""
     last: str = ""
     """The time stamp of the last line that was passed on."""
@@ -256,17 +256,17 @@ class _Listener:
         # What came in the last second before the end is read again and passed over by its time stamp.
         self.since = self.host.now() - 1
 
-    def _pass_on(self, line: LogLine) -> None:
+    def _pass_on(self, line: ContainerLine) -> None:
         if line.at > self.last:
             self.last = line.at
             self.lines.put((self.source, line))
 
 
-def _follow(host: View, query: Query) -> Iterator[dict[str, Any]]:
+def _follow(host: View, query: LogRequest) -> Iterator[dict[str, Any]]:
     """The lines as they come, of containers that come and go, until the operator is gone."""
-    lines: queue.Queue[tuple[Source, LogLine]] = queue.Queue(MOST_WAITING)
+    lines: queue.Queue[tuple[LogSource, ContainerLine]] = queue.Queue(MOST_WAITING)
     listeners: dict[tuple[str, str], _Listener] = {}
-    redactions: dict[str, Redaction] = {}
+    redactions: dict[str, LogRedaction] = {}
     looked, spoken = -LOOK_SECONDS, host.elapsed()
     for name in query.tenants if query.lines != 0 else ():
         for stream in _failures(host, name, query):
@@ -289,8 +289,8 @@ def _follow(host: View, query: Query) -> Iterator[dict[str, Any]]:
 
 def _look(
     host: View,
-    query: Query,
-    lines: queue.Queue[tuple[Source, LogLine]],
+    query: LogRequest,
+    lines: queue.Queue[tuple[LogSource, ContainerLine]],
     listeners: dict[tuple[str, str], _Listener],
 ) -> None:
     """Listen to every container of the tenants that runs; a container that is new is listened to from its beginning."""

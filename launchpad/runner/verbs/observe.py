@@ -18,7 +18,7 @@ from launchpad.runner import paths, slots
 from launchpad.runner.account import RUN_PROVISION, WATCH, Finding, read_account
 from launchpad.runner.booting import BOOT, is_going_on, seen_to
 from launchpad.runner.capacity import available_mb
-from launchpad.runner.drift import Found, Manifest, drift, read_manifest
+from launchpad.runner.drift import FoundTenant, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
 from launchpad.runner.moving.tombstone import in_force
 from launchpad.runner.protocol import BESIDE, PROTOCOL, Refused, digest_of
@@ -145,7 +145,7 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
     manifest = read_manifest(host, name, record["release"])
     owner = host.lock_owner(f"tenant-{name}")
     side = {slots.address(record["slot"], index, record["side"]) for index in range(slots.MOST_SERVICES)}
-    found = Found(
+    found = FoundTenant(
         record=record, manifest=manifest, containers=containers, networks=edge.networks,
         gate=edge.gate, passing=edge.passing & side, served=edge.served,
     )  # fmt: skip
@@ -189,7 +189,7 @@ def _generations(host: View, name: str) -> dict[str, Any]:
     return {"count": len(taken), "newest": max(taken, default=None)}
 
 
-def _drift(host: View, found: Found, edge: Edge) -> list[str]:
+def _drift(host: View, found: FoundTenant, edge: Edge) -> list[str]:
     try:
         return drift(host, found) if edge.docker else ["Docker does not answer"]
     except Failed as failed:  # a link in a file's place, a folder that cannot be read

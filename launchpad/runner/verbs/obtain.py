@@ -7,13 +7,13 @@ from typing import Any
 
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Failed
-from launchpad.runner.moving.certificates import valid
+from launchpad.runner.moving.sealed_certificates import valid
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import only, reply
 from launchpad.runner.view import View
-from launchpad.runner.watching.certificates import reasons, wrong
+from launchpad.runner.watching.certificate_check import reasons, wrong
 
 MOST_SECONDS, POLL_SECONDS = 60.0, 0.5
 AGAIN_SECONDS = 20.0

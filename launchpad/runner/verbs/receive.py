@@ -15,15 +15,15 @@ from contextlib import nullcontext, suppress
 from hashlib import sha256
 from typing import Any
 
-from launchpad.runner import generations, paths, slots
+from launchpad.runner import generation_records, paths, slots
 from launchpad.runner.backups import inside, work
 from launchpad.runner.caller import Caller
-from launchpad.runner.deploy import neighbours
-from launchpad.runner.generations import Generation
+from launchpad.runner.deploy_plan import neighbours
+from launchpad.runner.generation_records import Generation
 from launchpad.runner.guests.plan import refuse_unawaited
 from launchpad.runner.host import Busy, Confined, Failed, Host
 from launchpad.runner.journal import IDENTIFIER
-from launchpad.runner.judge import names
+from launchpad.runner.judge import release_names
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
 from launchpad.runner.record import Record
@@ -72,7 +72,7 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
         with host.lock(f"receive-{wanted.tenant}", owner, seconds=LOOK_SECONDS if wanted.awaited_by else 0):
             if wanted.awaited_by:
                 refuse_unawaited(host, wanted.awaited_by, tenant=wanted.tenant, generation=wanted.generation)
-            known = generations.read(host, wanted.tenant, wanted.generation)
+            known = generation_records.read(host, wanted.tenant, wanted.generation)
             if known is not None:
                 yield reply({"generation": record_as_json(known), "files": 0, "bytes": 0, "outcome": "unchanged"})
                 return
@@ -94,19 +94,19 @@ def judge(host: Host, wanted: Receiving) -> None:
         ("base", wanted.base, not wanted.base or bool(IDENTIFIER.fullmatch(wanted.base))),
         ("release", wanted.release, not wanted.release or bool(_SHORT.fullmatch(wanted.release))),
         ("awaited_by", wanted.awaited_by, not wanted.awaited_by or bool(IDENTIFIER.fullmatch(wanted.awaited_by))),
-        ("app", wanted.app, names.is_part(wanted.app)),
-        ("version", wanted.version, bool(names.VERSION.fullmatch(wanted.version))),
+        ("app", wanted.app, release_names.is_part(wanted.app)),
+        ("version", wanted.version, bool(release_names.VERSION.fullmatch(wanted.version))),
         ("slot", wanted.slot, slots.FIRST_SLOT <= wanted.slot <= slots.LAST_SLOT),
         ("disk_mb", wanted.disk_mb, 0 < wanted.disk_mb <= MOST_DISK_MB),
         ("volumes", wanted.volumes, 0 < len(set(wanted.volumes)) == len(wanted.volumes) <= MOST_VOLUMES),
-        *(("volumes", item, names.is_part(item)) for item in wanted.volumes),
+        *(("volumes", item, release_names.is_part(item)) for item in wanted.volumes),
     ):
         if not good:
             raise Refused(f"receive.{name}: not one: {str(value)[:60]!r}")
     for name, neighbour in neighbours(host).items():
         if (name == wanted.tenant) != (neighbour.slot == wanted.slot):
             raise Refused(f"{wanted.tenant}: slot {neighbour.slot} is {name}'s on this host", kind="state")
-    if wanted.base and generations.read(host, wanted.tenant, wanted.base) is None:
+    if wanted.base and generation_records.read(host, wanted.tenant, wanted.base) is None:
         raise Refused(f"{wanted.tenant}: there is no generation {wanted.base} here to add to", kind="state")
     room = host.room(paths.ROOT) >> 20
     if wanted.disk_mb > room:
@@ -144,7 +144,7 @@ def _leave(host: Host, tenant: str, caller: Caller) -> None:
     owner = {"who": caller.operator, "kind": "receive", "operation": "", "since": host.now()}
     with suppress(Busy), host.lock(f"tenant-{tenant}", owner):
         there = set(host.names(paths.tenant(tenant)))
-        if there <= {"generations"} and not generations.kept(host, tenant):
+        if there <= {"generations"} and not generation_records.kept(host, tenant):
             host.remove(paths.tenant(tenant))
 
 

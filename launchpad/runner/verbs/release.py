@@ -14,9 +14,9 @@ from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.cell import read_release
 from launchpad.runner.host import Failed, Host
+from launchpad.runner.log_redaction import known_secrets
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, release_as_json
-from launchpad.runner.redaction import known_secrets
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import only, reply
 

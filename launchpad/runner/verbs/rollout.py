@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launchpad.runner import rollouts
+from launchpad.runner import rollout_records
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Host
 from launchpad.runner.protocol import Refused
@@ -20,16 +20,16 @@ def rollout(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
     body {"id", "rollout": its record, "intent"}, either or both. Refused for another record under an id that is known,
     and for an intent that does not follow the last one."""
     given = only(body, id=str, rollout=dict, intent=dict)
-    identifier = rollouts.checked(given["id"] or "")
+    identifier = rollout_records.checked(given["id"] or "")
     if given["rollout"] and given["rollout"].get("id") != identifier:
         raise Refused("rollout: its id is another one")
     owner = {"who": caller.operator, "kind": "rollout", "operation": "", "since": host.now()}
     try:
         with host.lock("rollouts", owner, seconds=LOCK_SECONDS):
             if given["rollout"]:
-                rollouts.put(host, given["rollout"], caller)
+                rollout_records.put(host, given["rollout"], caller)
             if given["intent"]:
-                rollouts.say(host, identifier, given["intent"], caller)
+                rollout_records.say(host, identifier, given["intent"], caller)
     except Busy as busy:
         raise Refused("the rollouts are being written", kind="locked") from busy
     yield reply({"id": identifier})

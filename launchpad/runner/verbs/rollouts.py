@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launchpad.runner import rollouts as kept
+from launchpad.runner import rollout_records as kept
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
 from launchpad.runner.verbs import only, reply

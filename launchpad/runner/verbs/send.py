@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-from launchpad.runner import generations, paths, slots
+from launchpad.runner import generation_records, paths, slots
 from launchpad.runner.backups import keeping, work
 from launchpad.runner.caller import Caller
 from launchpad.runner.carrying import packing
@@ -52,9 +52,9 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     yield reply({"generation": record_as_json(wanted), "slot": slot, "volumes": volumes} | sent)
 
 
-def found(host: Host, tenant: str, identifier: str) -> generations.Generation:
+def found(host: Host, tenant: str, identifier: str) -> generation_records.Generation:
     """The tenant's generation of that id; Refused when there is none."""
-    known = generations.kept(host, tenant) if slots.is_tenant_name(tenant) else []
+    known = generation_records.kept(host, tenant) if slots.is_tenant_name(tenant) else []
     for item in known:
         if item.id == identifier:
             return item

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from launchpad.runner import engine, standing
+from launchpad.runner import engine, standing_plans
 from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Failed, Host
@@ -162,20 +162,20 @@ def planned(
         refuse_who_left(host, operation)
     match operation["kind"]:
         case "deploy" | "upgrade" | "import" | "rehearse":
-            from launchpad.runner.deploy import planned_deploy
+            from launchpad.runner.deploy_plan import planned_deploy
 
             return planned_deploy(host, journal, operation, secrets, caller)
         case "rollback" | "restore" | "snapshot" | "drop":
-            from launchpad.runner import rollback
+            from launchpad.runner import rollback_plan
 
             match operation["kind"]:
                 case "rollback":
-                    return rollback.planned_rollback(host, journal, operation, caller)
+                    return rollback_plan.planned_rollback(host, journal, operation, caller)
                 case "restore":
-                    return rollback.planned_restore(host, journal, operation, caller)
+                    return rollback_plan.planned_restore(host, journal, operation, caller)
                 case "drop":
-                    return rollback.planned_drop(host, operation)
-            return rollback.planned_snapshot(host, journal, operation)
+                    return rollback_plan.planned_drop(host, operation)
+            return rollback_plan.planned_snapshot(host, journal, operation)
         case "backup" | "verify" | "fetch" | "drill" | "forget" | "rewrap":
             from launchpad.runner.backups import plan as backups
 
@@ -185,7 +185,7 @@ def planned(
         case "provision":
             from launchpad.runner.backups import credentials
             from launchpad.runner.provision.plan import planned_provision
-            from launchpad.runner.provision.trust import judge_trust
+            from launchpad.runner.provision.settings_signers import judge_trust
 
             machine: Any = host  # a provision wants the machine's system too
             vouched = judge_trust(machine, operation, secrets)
@@ -205,13 +205,13 @@ def planned(
     seen = plans.see(host, tenant)
     match operation["kind"]:
         case "stop":
-            return list(standing.plan_stop(seen, tenant)), {}
+            return list(standing_plans.plan_stop(seen, tenant)), {}
         case "start":
-            return list(standing.plan_start(seen, tenant)), {}
+            return list(standing_plans.plan_start(seen, tenant)), {}
         case "restart":
-            return list(standing.plan_restart(seen, tenant)), {}
+            return list(standing_plans.plan_restart(seen, tenant)), {}
         case _:
-            return list(standing.plan_retire(seen, tenant, purge=bool(operation.get("purge")))), {}
+            return list(standing_plans.plan_retire(seen, tenant, purge=bool(operation.get("purge")))), {}
 
 
 def planned_move(

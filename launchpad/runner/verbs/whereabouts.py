@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launchpad.runner import generations, paths
+from launchpad.runner import generation_records, paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Host
 from launchpad.runner.journal import open_journals, subject
@@ -63,7 +63,7 @@ def _known(host: Host, tenant: str, slot: int) -> dict[str, Any]:
         "record": record,
         "tombstone": record_as_json(stone) if stone else None,
         "known": tombstone.known_epoch(host, record, tenant=tenant, slot=slot),
-        "generations": [record_as_json(item) for item in generations.kept(host, tenant)],
+        "generations": [record_as_json(item) for item in generation_records.kept(host, tenant)],
         "volumes": host.names(paths.data(tenant)),
         "clock": host.now(),
         "forwards": forwards,

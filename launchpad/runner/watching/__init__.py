@@ -10,17 +10,17 @@ import threading
 from typing import TYPE_CHECKING
 
 from launchpad.runner.account import WATCH, Finding
-from launchpad.runner.watching.caddy import Caddy
-from launchpad.runner.watching.certificates import Certificates
+from launchpad.runner.watching.caddy_check import CaddyCheck
+from launchpad.runner.watching.certificate_check import CertificateCheck
 from launchpad.runner.watching.check import Check
-from launchpad.runner.watching.firewall import Firewall
-from launchpad.runner.watching.host import Host
-from launchpad.runner.watching.room import Room
+from launchpad.runner.watching.firewall_check import FirewallCheck
+from launchpad.runner.watching.host_check import HostCheck
+from launchpad.runner.watching.room_check import RoomCheck
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
 
-CHECKS: tuple[type[Check], ...] = (Firewall, Caddy, Host, Certificates, Room)
+CHECKS: tuple[type[Check], ...] = (FirewallCheck, CaddyCheck, HostCheck, CertificateCheck, RoomCheck)
 
 
 def begin(checks: list[Check], account: Account) -> None:

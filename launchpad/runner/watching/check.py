@@ -9,7 +9,7 @@ from launchpad.runner.account import Finding, asked_since
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
-    from launchpad.runner.health import Fact
+    from launchpad.runner.facts import Fact
     from launchpad.runner.view import View
 
 

@@ -13,12 +13,12 @@ from referencing import keys
 
 from launchpad.fleet.keeping.schema import KINDS, schema
 from launchpad.fleet.keeping.store import FolderStore, shipped_apps
+from launchpad.fleet.reading.inventory_files import Snapshot
 from launchpad.fleet.reading.parse import parse
-from launchpad.fleet.reading.snapshot import Snapshot
 from launchpad.fleet.reading.tree import Tree, read_tree
 from launchpad.render.release import render_release
 from launchpad.render.templates import TemplateSource
-from launchpad.runner.judge.release import judge_release
+from launchpad.runner.judge.manifest import judge_release
 from launchpad.workspace import SHIPPED_TEMPLATES
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs/examples"

@@ -13,7 +13,7 @@ import pytest
 from launchpad.errors import StateError
 from launchpad.fleet.keeping.scaffold import Owner, scaffold
 from launchpad.fleet.model.fleet import readers, signers
-from launchpad.fleet.sealing.age import Identity
+from launchpad.fleet.sealing.age import AgeIdentity
 from launchpad.fleet.sealing.keys import Keys
 from launchpad.fleet.words.names import OperatorName
 from tests.fleet.inventory import digest_of_folder, store
@@ -123,5 +123,5 @@ def test_a_key_that_is_none_is_told_of(tmp_path: Path) -> None:
 
 def test_the_identity_is_one_that_age_itself_can_read(keys: Keys) -> None:
     lines = keys.identity.read_text().splitlines()
-    assert lines[0] == f"# public key: {Identity(keys.identity).recipient}"
+    assert lines[0] == f"# public key: {AgeIdentity(keys.identity).recipient}"
     assert lines[1].startswith("AGE-SECRET-KEY-1")

@@ -18,7 +18,7 @@ from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.tier import Tier
-from launchpad.fleet.reading.snapshot import SCHEMAS, schema_line
+from launchpad.fleet.reading.inventory_files import SCHEMAS, schema_line
 from launchpad.fleet.reading.tree import read_tree
 from launchpad.workspace import SHIPPED_TEMPLATES
 
@@ -63,7 +63,7 @@ def patterns(value: Any) -> Iterator[str]:
 
 
 def test_it_tells_what_a_field_is_for() -> None:
-    properties = schema("host")["$defs"]["Caddy"]["properties"]
+    properties = schema("host")["$defs"]["CaddyOptions"]["properties"]
     assert "WebSocket" in properties["stream_close_delay"]["description"]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.fleet.keeping.store import FolderStore, NewTenant
-from launchpad.fleet.reading.snapshot import Snapshot
+from launchpad.fleet.reading.inventory_files import Snapshot
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.fleet.words.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
 from tests.fleet.inventory import RIGHT, digest_of_folder, store, write

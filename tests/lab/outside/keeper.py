@@ -89,7 +89,7 @@ class Stranger:
         return Done(done.returncode, done.stdout, done.stderr)
 
 
-def here(world: World, stranger: Stranger, *words: str, stdin: str = "", check: bool = True) -> Done:
+def run_launchpad(world: World, stranger: Stranger, *words: str, stdin: str = "", check: bool = True) -> Done:
     """launchpad as the operator on this machine, with restic."""
     argv = [sys.executable, "-m", "launchpad.cli", "-w", str(world.root), *words]
     environment = world.environment | {"PATH": stranger.environment["PATH"]}

@@ -13,7 +13,7 @@ import pytest
 from labkit import Host, Lab
 from measurement import record
 
-from tests.lab.outside.keeper import PASSPHRASE, Stranger, a_keeper, here
+from tests.lab.outside.keeper import PASSPHRASE, Stranger, a_keeper, run_launchpad
 from tests.lab.pair import Pair
 from tests.lab.world import PROJECT, Done
 from tests.tally import tallied
@@ -68,7 +68,7 @@ def disaster(lab: Lab, pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> 
         world.launchpad("backup", "--all")
         git = "git init -q && git add launchpad.yaml inventory && git commit -qm 'the fleet'"
         assert stranger.shell(f"cd {world.root} && {git}").code == 0
-        here(world, stranger, "backup", "--this-workspace")
+        run_launchpad(world, stranger, "backup", "--this-workspace")
         hidden = world.root.with_name("gone")
         world.root.rename(hidden)  # the operator's machine
         world.host.power_off_hard()

@@ -13,7 +13,7 @@ from labkit import Host, Lab
 
 from launchpad.fleet.sealing.keys import new_ssh_key
 from launchpad.runner.protocol import PROTOCOL
-from tests.lab.outside.keeper import PASSPHRASE, PASSWORD, REST, Stranger, a_keeper, here
+from tests.lab.outside.keeper import PASSPHRASE, PASSWORD, REST, Stranger, a_keeper, run_launchpad
 from tests.lab.world import World, write
 from tests.tally import tallied
 
@@ -54,7 +54,7 @@ def place(lab: Lab, world: World, tmp_path_factory: pytest.TempPathFactory) -> I
         world.launchpad("provision", "web-1", timeout=600)
         world.deploy("alice")
         world.launchpad("backup", "alice")
-        here(world, stranger, "backup", "--this-workspace")
+        run_launchpad(world, stranger, "backup", "--this-workspace")
         yield Place(world, keeper, stranger, kit)
 
 
@@ -106,7 +106,7 @@ def test_the_kit_enters_every_host(place: Place, request: pytest.FixtureRequest)
         before = host.exec(["sh", "-c", STATE]).stdout
         never = world.launchpad("status", check=False).err
         holds("status says that the kit was never tested", "the emergency kit was never tested" in never, never)
-        tried = here(world, stranger, "kit", "test", str(place.kit), stdin=f"{PASSPHRASE}\n", check=False)
+        tried = run_launchpad(world, stranger, "kit", "test", str(place.kit), stdin=f"{PASSPHRASE}\n", check=False)
         holds("kit test finds everything open", tried.code == 0 and "opens everything" in tried.out, tried)
         differs = sorted(set(before.splitlines()) ^ set(host.exec(["sh", "-c", STATE]).stdout.splitlines()))
         holds("kit test changes nothing", not differs, differs)
@@ -136,12 +136,12 @@ def test_the_kit_enters_every_host(place: Place, request: pytest.FixtureRequest)
         others = "".join(line for line in signers.splitlines(keepends=True) if not line.startswith("recovery"))
         host.write("/etc/launchpad/allowed_signers", others)
         place.keeper.exec(["mv", f"{REST}/alice.key", f"{REST}/gone.key"])
-        tried = here(world, stranger, "kit", "test", str(place.kit), stdin=f"{PASSPHRASE}\n", check=False)
+        tried = run_launchpad(world, stranger, "kit", "test", str(place.kit), stdin=f"{PASSPHRASE}\n", check=False)
         place.keeper.exec(["mv", f"{REST}/gone.key", f"{REST}/alice.key"])
         holds(
             "a host that forgot the kit is named", tried.code == 4 and "web-1: web-1 does not take" in tried.out, tried
         )
         holds("a backup whose key is gone is named", "alice at offsite: " in tried.out, tried)
         stranger.launchpad("provision", "web-1")
-        tried = here(world, stranger, "kit", "test", str(place.kit), stdin=f"{PASSPHRASE}\n", check=False)
+        tried = run_launchpad(world, stranger, "kit", "test", str(place.kit), stdin=f"{PASSPHRASE}\n", check=False)
         holds("provision mends the host", tried.code == 0, tried)

@@ -150,12 +150,12 @@ def test_who_leaves_is_out(bob: Person, holds: Tally) -> None:
 
 def _blind(bob: Person) -> bool:
     """Whether bob's identity opens none of the tenant's secrets."""
-    from launchpad.fleet.sealing.age import Identity
+    from launchpad.fleet.sealing.age import AgeIdentity
 
     entries = yaml.safe_load((bob.world.root / "inventory/secrets/alice.yaml").read_text())
     for entry in entries.values():
         try:
-            Identity(bob.config / "identity").open(entry["value"], what="it")
+            AgeIdentity(bob.config / "identity").open(entry["value"], what="it")
         except LaunchpadError:
             continue
         return False

@@ -20,12 +20,12 @@ from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_keys import opened
-from launchpad.operations.backups.backup_workspace import FILE, NAME, Saved, back_up_workspace
+from launchpad.operations.backups.backup_workspace import FILE, NAME, SavedWorkspace, back_up_workspace
 from launchpad.operations.backups.backups import backups, show
 from launchpad.operations.backups.download import download
 from launchpad.operations.backups.fetch import drill, fetch
 from launchpad.operations.backups.local_restic import Progress
-from launchpad.operations.backups.repositories import How
+from launchpad.operations.backups.repositories import WorkOptions
 from launchpad.operations.backups.rewrap import rewrap
 from launchpad.operations.backups.thinning_record import remember
 from launchpad.operations.generations.restore import plan_restore, restore
@@ -49,7 +49,7 @@ __all__ = ["host", "workspace"]
 HOSTS = {"REST_USER": "hosts", "REST_PASSWORD": PASSWORD}
 
 
-def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> How:
+def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> WorkOptions:
     """Does here with the repositories in memory what restic would do."""
 
     def work(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> How:
         content = {name: item.data for name, item in there.content[task["snapshot"]].items()}
         return {"result": {"bytes": written(Path(task["to"]), content, archive=task["archive"])}}
 
-    return How(work=work)
+    return WorkOptions(work=work)
 
 
 def written(to: Path, content: Mapping[str, bytes], *, archive: bool) -> int:
@@ -144,7 +144,7 @@ def test_nothing_is_written_over(workspace: Workspace, host: MemoryHost, tmp_pat
         return answer
 
     with pytest.raises(StateError, match="is there by now"):
-        download(workspace, "alice", to=tmp_path / name, how=How(work=late))
+        download(workspace, "alice", to=tmp_path / name, how=WorkOptions(work=late))
     assert (tmp_path / name).read_text() == "mine"
     assert not list(tmp_path.glob(".*.partial"))
 
@@ -157,7 +157,7 @@ def test_half_a_download_is_none(workspace: Workspace, host: MemoryHost, tmp_pat
         return {"failed": "cut", "code": 1} if task["do"] == "download" else answer
 
     with pytest.raises(ServiceError, match="offsite: cut"):
-        download(workspace, "alice", to=tmp_path / "data", how=How(work=breaks))
+        download(workspace, "alice", to=tmp_path / "data", how=WorkOptions(work=breaks))
     assert sorted(os.listdir(tmp_path)) == ["fleet", "identity"]  # noqa: PTH208
 
 
@@ -326,7 +326,7 @@ def test_the_kit_alone_opens_the_workspace(workspace: Workspace, host: MemoryHos
     remember(workspace, workspace.fleet.load().target("offsite"), "alice", {"newest": 1.0, "ids": ["a"]})
     asked: list[Mapping[str, Any]] = []
     (saved,) = back_up_workspace(workspace, environment={}, how=served(host, asked)).values()
-    assert isinstance(saved, Saved) and saved.target == "offsite"
+    assert isinstance(saved, SavedWorkspace) and saved.target == "offsite"
     (task,) = asked
     assert (task["tenant"], task["file"], task["repository"]["password"]) == (NAME, FILE, "launchpad")
     content = pyrage.decrypt(task["text"].encode(), [recovered(page)])
@@ -410,11 +410,11 @@ def test_one_file_comes_here_alone(workspace: Workspace, host: MemoryHost, tmp_p
         Path(task["to"]).write_bytes(b"remember")
         return {"result": {"bytes": 8}}
 
-    download(workspace, "alice", to=tmp_path / "note.tar", file="state/note", how=How(work=work))
+    download(workspace, "alice", to=tmp_path / "note.tar", file="state/note", how=WorkOptions(work=work))
     assert (tmp_path / "note.tar").read_bytes() == b"remember"
     assert (asked[0]["path"], asked[0]["archive"]) == ("state/note", False)
     with pytest.raises(Malformed, match="is not VOLUME/PATH"):
-        download(workspace, "alice", to=tmp_path / "other", file="../note", how=How(work=work))
+        download(workspace, "alice", to=tmp_path / "other", file="../note", how=WorkOptions(work=work))
 
 
 def test_a_first_backup_that_was_killed_anywhere_leaves_no_remark(workspace: Workspace, host: MemoryHost) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
-from launchpad.fleet.sealing.age import Identity
+from launchpad.fleet.sealing.age import AgeIdentity
 from launchpad.fleet.words.names import SecretName, TargetName
 from launchpad.fleet.words.secret import Secret
 from launchpad.journal.begun import BegunFolder
@@ -85,7 +85,7 @@ def test_a_backup_reaches_every_target_of_the_tier(workspace: Workspace, host: M
 def test_the_wrapped_key_opens_the_repository(workspace: Workspace, host: MemoryHost) -> None:
     backup(workspace, "alice")
     (wrap,) = host.repositories[DISK].wraps
-    opened = Identity(workspace.settings.identity).open(wrap, what="the key")
+    opened = AgeIdentity(workspace.settings.identity).open(wrap, what="the key")
     assert opened.reveal() == host.repositories[DISK].password
     assert len(opened.reveal()) >= 43
 
@@ -237,7 +237,7 @@ def test_the_emergency_kit_opens_later_backups_and_credentials(workspace: Worksp
     identity.write_text(opened(file).identity.reveal())
     settle_by(workspace, host)
     backup(workspace, "alice")
-    key = Identity(identity).open(host.repositories[DISK].wraps[0], what="the key")
+    key = AgeIdentity(identity).open(host.repositories[DISK].wraps[0], what="the key")
     assert key.reveal() == host.repositories[DISK].password
     assert file.stat().st_mode & 0o777 == 0o600
 

@@ -16,7 +16,7 @@ from launchpad.operations.backups.backup import backup
 from launchpad.operations.backups.backup_keys import credentials
 from launchpad.operations.backups.forget import Forgotten, erase, forget
 from launchpad.operations.backups.local_restic import Progress
-from launchpad.operations.backups.repositories import How
+from launchpad.operations.backups.repositories import WorkOptions
 from launchpad.runner.backups import keeping
 from launchpad.workspace import Workspace
 from tests.memory.host import MemoryHost
@@ -30,7 +30,7 @@ OFFSITE_URL = OFFSITE[0]
 PRUNER = {"REST_USER": "pruner", "REST_PASSWORD": "the-password-of-operators"}
 
 
-def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> How:
+def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> WorkOptions:
     """Does with the repositories in memory what restic would do, for the pruner alone."""
 
     def work(task: Mapping[str, Any], _progress: Progress) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def served(host: MemoryHost, asked: list[Mapping[str, Any]]) -> How:
             return {"result": {"removed": [item["id"] for item in there.snapshots]}}
         return {"result": forgotten(there, task)}
 
-    return How(work=work)
+    return WorkOptions(work=work)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_what_the_host_refuses_stops_no_other_target(backed_up: Workspace, host:
 
 def test_a_lock_that_does_not_go_says_what_to_do(backed_up: Workspace) -> None:
     locked = {"failed": "restic: repository is already locked by PID 7 on web-1", "code": 11}
-    said = forget(backed_up, "alice", how=How(work=lambda _task, _progress: locked))["offsite"]
+    said = forget(backed_up, "alice", how=WorkOptions(work=lambda _task, _progress: locked))["offsite"]
     assert not isinstance(said, Forgotten) and "PID 7 on web-1" in said.message and "half an hour" in said.hint
 
 

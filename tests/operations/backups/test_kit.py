@@ -13,7 +13,7 @@ import yaml
 from launchpad.errors import ServiceError, StateError
 from launchpad.fleet.model.fleet import signers
 from launchpad.fleet.model.recovery import RECOVERY, last_test
-from launchpad.fleet.sealing.age import Identity, new_identity
+from launchpad.fleet.sealing.age import AgeIdentity, new_identity
 from launchpad.fleet.sealing.keys import Keys, new_ssh_key
 from launchpad.fleet.words.names import Name, SecretName, TargetName, TenantName
 from launchpad.fleet.words.secret import Secret
@@ -22,14 +22,14 @@ from launchpad.operations.backups.backup_workspace import FILE, NAME, back_up_wo
 from launchpad.operations.backups.kit_page import Contents
 from launchpad.operations.backups.local_restic import Progress
 from launchpad.operations.backups.open_kit import put_keys, saved_workspace, unpack
-from launchpad.operations.backups.repositories import How
+from launchpad.operations.backups.repositories import WorkOptions
 from launchpad.operations.backups.reseal import owners, reseal, stale
 from launchpad.operations.backups.try_kit import try_kit
 from launchpad.operations.hosts.host_settings import host_settings, signer
 from launchpad.operations.observation.status import last_kit_test
-from launchpad.runner.provision import text
-from launchpad.runner.provision.settings import Person
-from launchpad.runner.provision.wanted import NAMESPACES
+from launchpad.runner.provision import file_text
+from launchpad.runner.provision.settings_record import Person
+from launchpad.runner.provision.wanted_steps import NAMESPACES
 from launchpad.workspace import Workspace
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
@@ -116,7 +116,7 @@ def test_every_identity_of_a_file_counts(workspace: Workspace, tmp_path: Path) -
     settings = replace(workspace.settings, identity=several)
     seen = Workspace.open(workspace.root, settings=settings, environment={})
     assert seen.target_secrets.reveal(TargetName("offsite"))[SecretName("REST_USER")][1].reveal() == "hosts"
-    assert Identity(several).recipient == recipient
+    assert AgeIdentity(several).recipient == recipient
 
 
 def test_nothing_of_the_kit_can_be_read_without_its_passphrase(workspace: Workspace, file: Path) -> None:
@@ -157,7 +157,7 @@ def test_every_host_is_told_of_the_kit(workspace: Workspace, file: Path) -> None
 # --- kit test
 
 
-def works(host: MemoryHost, saved: dict[str, Any]) -> How:
+def works(host: MemoryHost, saved: dict[str, Any]) -> WorkOptions:
     """What restic here would do, with the workspace's repository in memory too."""
     rest = served(host, [])
 
@@ -175,14 +175,14 @@ def works(host: MemoryHost, saved: dict[str, Any]) -> How:
                 return {"result": {"text": saved[task["snapshot"]]}}
         return {"result": {}}
 
-    return How(work=work)
+    return WorkOptions(work=work)
 
 
 def knows_the_kit(workspace: Workspace, host: MemoryHost) -> None:
     provisioned: Any = host
     provisioned.system = MemorySystem(provisioned)
     people = [Person(name, tuple(map(str, keys))) for name, keys in signers(workspace.fleet.load().defaults).items()]
-    host.files["/etc/launchpad/allowed_signers"] = File(text.allowed_signers(people, NAMESPACES).encode())
+    host.files["/etc/launchpad/allowed_signers"] = File(file_text.allowed_signers(people, NAMESPACES).encode())
 
 
 def test_a_kit_that_opens_everything_is_good(workspace: Workspace, host: MemoryHost, file: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from launchpad.events import Heard, NameAstray
+from launchpad.events import HeardEvent, NameAstray
 from launchpad.operations.dns.astray import astray
-from launchpad.operations.tenants.deploy import How, deploy
+from launchpad.operations.tenants.deploy import DeployOptions, deploy
 from launchpad.workspace import Workspace
 from tests.operations.places import behave, requests
 from tests.ssh.sshd import Sshd
@@ -70,8 +70,8 @@ def test_a_name_that_leads_elsewhere_is_told_with_the_record_to_make(workspace: 
 
 def test_a_deploy_tells_it_and_goes_on_also_when_the_host_cannot_be_asked(workspace: Workspace, sshd: Sshd) -> None:
     behaving(sshd, [])
-    heard: list[Heard] = []
-    assert deploy(workspace, "alice", how=How(dns=Told(frozenset())), on_event=heard.append).outcome == "done"
+    heard: list[HeardEvent] = []
+    assert deploy(workspace, "alice", how=DeployOptions(dns=Told(frozenset())), on_event=heard.append).outcome == "done"
     assert [item.event.name for item in heard if isinstance(item.event, NameAstray)] == ["alice.example.com"]
     behave(sshd, names={"lines": [{"type": "error", "error": "protocol", "message": "unknown verb", "hint": ""}]})
-    assert deploy(workspace, "alice", how=How(dns=Told(frozenset())), on_event=heard.append).outcome == "done"
+    assert deploy(workspace, "alice", how=DeployOptions(dns=Told(frozenset())), on_event=heard.append).outcome == "done"

@@ -10,7 +10,7 @@ import yaml
 
 from launchpad.errors import HostError, InventoryError, StateError
 from launchpad.fleet.model.host import Operator
-from launchpad.fleet.sealing.age import Identity, new_identity
+from launchpad.fleet.sealing.age import AgeIdentity, new_identity
 from launchpad.fleet.words.names import SecretName, TargetName
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.hosts.operators import access, add_operator, removable, remove_operator
@@ -45,7 +45,7 @@ def test_who_joins_gets_in_and_reads(workspace: Workspace, bob: Operator, tmp_pa
     done = add_operator(workspace, bob)
     assert done.complete and done.hosts == {"web-1": ""} and list(done.resealed) == ["target offsite"]
     assert hosts_in(workspace).hosts["web-1"].gets_in("bob")
-    assert Identity(tmp_path / "bobs-identity").open(sealed(workspace), what="it").reveal() == "the password"
+    assert AgeIdentity(tmp_path / "bobs-identity").open(sealed(workspace), what="it").reveal() == "the password"
     assert provision(workspace, "web-1").outcome == "unchanged" and access(workspace) == {"web-1": ""}
     assert add_operator(workspace, bob).complete, "typed again after it was cut off: what was left of it"
     with pytest.raises(StateError, match="bob exists already"):
@@ -64,7 +64,7 @@ def test_who_leaves_is_let_in_nowhere_and_what_they_read_is_named(
     assert done.complete and not host.gets_in("bob") and host.gets_in("alice") and host.system.logins == {}
     assert [item.rotate for item in done.rotate] == ["launchpad target credential offsite REST_PASSWORD"]
     with pytest.raises(StateError, match="not sealed for you"):
-        Identity(tmp_path / "bobs-identity").open(sealed(workspace), what="it")
+        AgeIdentity(tmp_path / "bobs-identity").open(sealed(workspace), what="it")
 
 
 def test_a_host_that_was_not_reached_is_listed_until_it_was(workspace: Workspace, bob: Operator) -> None:
@@ -115,7 +115,7 @@ def test_who_stands_under_recipients_too_reads_nothing_any_more(
     assert yaml.safe_load(file.read_text())["recipients"] == mine
     assert [*done.others] == mine, "whose these are nobody can tell: they are named"
     with pytest.raises(StateError, match="not sealed for you"):
-        Identity(tmp_path / "bobs-identity").open(sealed(workspace), what="it")
+        AgeIdentity(tmp_path / "bobs-identity").open(sealed(workspace), what="it")
 
 
 def test_who_is_the_last_to_read_by_both_lists_stays(workspace: Workspace, bob: Operator) -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from launchpad.errors import HostError, InventoryError, StateError
-from launchpad.events import CameBack, ConfirmNeeded, Heard, ignore
+from launchpad.events import CameBack, ConfirmNeeded, HeardEvent, ignore
 from launchpad.fleet.model.host import Host
 from launchpad.journal.begun import BegunFolder
 from launchpad.operations.hosts.confirming import answering
@@ -22,10 +22,10 @@ from launchpad.operations.hosts.provision import HowToProvision, plan_provision,
 from launchpad.operations.requests.again import reported
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import canonical, digest_of
-from launchpad.runner.provision.settings import settings_from_json
+from launchpad.runner.provision.settings_record import settings_from_json
 from launchpad.settings import Settings
 from launchpad.ssh.archive import runner_archive
-from launchpad.ssh.problems import HostKey, HostKeyUnknown, LoginRefused
+from launchpad.ssh.problems import HostKeyUnknown, LoginRefused, OfferedKey
 from launchpad.workspace import Runner, Workspace
 from tests.memory.hosts import MemoryHosts
 from tests.memory.system import BareHost
@@ -146,7 +146,7 @@ def test_a_plan_shows_and_changes_nothing(workspace: Workspace, tmp_path: Path) 
 
 
 def test_an_unknown_key_needs_somebody_to_confirm_it(workspace: Workspace) -> None:
-    offered = HostKey("ssh-ed25519", "AAAA", "SHA256:abc")
+    offered = OfferedKey("ssh-ed25519", "AAAA", "SHA256:abc")
     asked: list[str] = []
 
     def no(offer: Any) -> bool:
@@ -215,7 +215,7 @@ def test_a_confirmation_is_tried_again(workspace: Workspace) -> None:
     web_1 = workspace.fleet.load().host("web-1")
     hear = answering(Flaky(memory, failures=2), web_1, ignore)
     event = ConfirmNeeded(index=0, nonce=revert.nonce, seconds=10)
-    hear(Heard(host="web-1", operation="operation-1", tenant="", event=event))
+    hear(HeardEvent(host="web-1", operation="operation-1", tenant="", event=event))
     assert reverts.state_of(machine, revert.nonce) == "confirmed"
 
 
@@ -231,7 +231,7 @@ def test_one_that_was_cut_off_is_followed_and_no_other_begun(workspace: Workspac
     add_bob(workspace, tmp_path)
     opened = replace(workspace, begun=BegunFolder(workspace.root))
 
-    def killed(_heard: Heard) -> None:
+    def killed(_heard: HeardEvent) -> None:
         raise KeyboardInterrupt
 
     host = hosts_in(workspace).hosts["web-1"]
@@ -239,7 +239,7 @@ def test_one_that_was_cut_off_is_followed_and_no_other_begun(workspace: Workspac
         provision(opened, "web-1", on_event=killed)
     (begun,) = opened.begun.all() if opened.begun else []
     host.remove(f"{Journal(host, begun.id).folder}/outcome.json")  # as it is until its end
-    told: list[Heard] = []
+    told: list[HeardEvent] = []
     done = provision(opened, "web-1", on_event=told.append)
     assert (done.id, done.outcome) == (begun.id, "done")
     assert isinstance(told[0].event, CameBack) and host.gets_in("bob")

@@ -13,8 +13,8 @@ import pytest
 
 from launchpad.archives.environment import entries
 from launchpad.errors import StateError
-from launchpad.events import CameBack, Committed, Heard
-from launchpad.fleet.sealing.age import Identity, new_identity
+from launchpad.events import CameBack, Committed, HeardEvent
+from launchpad.fleet.sealing.age import AgeIdentity, new_identity
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.journal.begun import BegunFolder
@@ -26,14 +26,14 @@ from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.outcome import OperationFailed
 from launchpad.operations.tenants.deploy import deploy
 from launchpad.operations.tenants.retire import plan_retirement, retire
-from launchpad.runner import generations, paths
+from launchpad.runner import generation_records, paths
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.workspace import Workspace
 from tests.archives.packing import of, pack
 from tests.memory.data import File
 from tests.memory.hosts import MemoryHosts
-from tests.operations.moving.test_carrying import know
+from tests.operations.moving.test_transfer import know
 from tests.operations.places import TOKEN, environment_of, open_workspace, tenant_yaml, write_workspace
 from tests.runner.verbs.view import MemoryView
 
@@ -106,7 +106,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def imported(workspace: Workspace, source: Path, **how: Any) -> ImportOutcome:
-    heard: list[Heard] = []
+    heard: list[HeardEvent] = []
     with checked(workspace, "alice", source, HowToImport(**how)) as found:
         sure = Confirmation(digest=found.what.digest)
         done = import_tenant(workspace, found, confirm=sure, on_event=heard.append)
@@ -129,7 +129,9 @@ def test_a_tenant_that_never_ran_starts_on_it(workspace: Workspace, host: Memory
     assert (done.outcome, done.silent_seconds) == ("done", None)
     assert state_of(host)["log"][0] == "from the old one"
     assert serving(host)
-    assert [item.why for item in generations.kept(host, "alice")] == ["received"], "the empty data is no generation"
+    assert [item.why for item in generation_records.kept(host, "alice")] == ["received"], (
+        "the empty data is no generation"
+    )
     assert steps_of(host, done.id).count("rehearse") == 1
 
 
@@ -144,11 +146,11 @@ def test_the_data_of_one_that_runs_is_kept_and_comes_back(
     write_state(host, "alices own")
     done = imported(workspace, archive, rehearse=False)
     assert state_of(host)["log"][0] == "from the old one"
-    kept = generations.read(host, "alice", done.id)
+    kept = generation_records.read(host, "alice", done.id)
     assert kept is not None and (kept.why, kept.version) == ("import", "1.0.0")
     assert state_of(host, paths.generation("alice", done.id))["log"] == ["alices own"]
     again = imported(workspace, archive)
-    assert [item.id for item in generations.kept(host, "alice") if item.why == "received"] == [f"{again.id}-in"]
+    assert [item.id for item in generation_records.kept(host, "alice") if item.why == "received"] == [f"{again.id}-in"]
 
 
 def write_state(host: MemoryView, text: str) -> None:
@@ -186,7 +188,7 @@ def test_what_is_undone_leaves_the_inventory_s_secrets_as_they_were(
 def test_what_may_go_on_keeps_the_secrets_that_it_goes_on_with(workspace: Workspace, archive: Path) -> None:
     """Whoever leaves while the host works must not take from the inventory what the host commits to."""
 
-    def leave(_heard: Heard) -> None:
+    def leave(_heard: HeardEvent) -> None:
         raise KeyboardInterrupt
 
     with checked(workspace, "alice", archive, HowToImport(take_secrets=True)) as found:
@@ -202,7 +204,7 @@ def test_what_came_and_never_ran_can_be_purged(workspace: Workspace, host: Memor
     host.behaviours[image] = "crash"
     with pytest.raises(OperationFailed):
         imported(workspace, archive)
-    assert generations.kept(host, "alice")
+    assert generation_records.kept(host, "alice")
     what = plan_retirement(workspace, "alice", purge=True)
     assert retire(workspace, what, confirm=what.digest).outcome == "done"
     assert not host.names(paths.TENANTS)
@@ -271,7 +273,7 @@ def exported(workspace: Workspace, file: Path, **how: Any) -> Exported:
     return export(workspace, "alice", HowToExport(to=file, **how))
 
 
-def members(file: Path) -> dict[str, bytes]:
+def archive_members(file: Path) -> dict[str, bytes]:
     with tarfile.open(file) as tar:
         streams = {entry.name: tar.extractfile(entry) for entry in tar if entry.isreg()}
         return {name: stream.read() if stream else b"" for name, stream in streams.items()}
@@ -282,7 +284,7 @@ def test_an_export_is_what_an_import_takes(workspace: Workspace, host: MemoryVie
     file = archive.with_name("alice.tgz")
     done = exported(workspace, file)
     assert (done.secrets, done.version, file.stat().st_mode & 0o777) == (("ECHO_TOKEN",), "1.0.0", 0o600)
-    found = members(file)
+    found = archive_members(file)
     assert set(found) == {".echo/echo.json", ".echo/state.json", ".echo/.env"}
     assert found[".echo/.env"] == f"ECHO_TOKEN={TOKEN}\n".encode()
     assert json.loads(found[".echo/state.json"])["log"][0] == "from the old one"
@@ -300,7 +302,7 @@ def test_a_secret_is_the_same_after_an_export_or_is_said_to_be_left_out(
     file = archive.with_name("alice.tgz")
     done = exported(workspace, file)
     assert done.secrets + done.left_out == ("ECHO_TOKEN",)
-    read = {name: found for _, name, found in entries(members(file).get(".echo/.env", b"")) if name}
+    read = {name: found for _, name, found in entries(archive_members(file).get(".echo/.env", b"")) if name}
     assert read == ({"ECHO_TOKEN": value} if done.secrets else {})
 
 
@@ -312,7 +314,7 @@ def test_a_file_that_is_there_stays_unless_it_is_to_go(workspace: Workspace, arc
         exported(workspace, file)
     assert file.read_text() == "mine"
     exported(workspace, file, force=True, secrets=False)
-    assert ".echo/.env" not in members(file)
+    assert ".echo/.env" not in archive_members(file)
     assert [path.name for path in file.parent.glob(".*partial*")] == []
 
 
@@ -332,19 +334,19 @@ def test_one_that_is_encrypted_opens_with_the_reader_s_identity_alone(workspace:
     assert exported(workspace, file, encrypt_for=(reader,)).encrypted
     assert file.read_bytes().startswith(b"age-encryption.org/")
     with file.open("rb") as sealed, archive.with_name("plain.tgz").open("wb") as plain:
-        Identity(own).open_stream(sealed, plain, what="the export")
-    assert ".echo/state.json" in members(archive.with_name("plain.tgz"))
+        AgeIdentity(own).open_stream(sealed, plain, what="the export")
+    assert ".echo/state.json" in archive_members(archive.with_name("plain.tgz"))
     with file.open("rb") as sealed, archive.with_name("x").open("wb") as plain, pytest.raises(StateError):
-        Identity(workspace.settings.identity).open_stream(sealed, plain, what="the export")
+        AgeIdentity(workspace.settings.identity).open_stream(sealed, plain, what="the export")
 
 
 def test_an_import_whose_client_was_killed_is_found_and_not_done_twice(workspace: Workspace, archive: Path) -> None:
     opened = replace(workspace, begun=BegunFolder(workspace.root))
     words = {"from": str(archive), "take_secrets": False}
     wish = Wish(kind="import", tenant="alice", words=words)
-    told: list[Heard] = []
+    told: list[HeardEvent] = []
 
-    def killed(heard: Heard) -> None:
+    def killed(heard: HeardEvent) -> None:
         if isinstance(heard.event, Committed):
             raise KeyboardInterrupt
 

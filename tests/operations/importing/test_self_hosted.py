@@ -13,7 +13,7 @@ from launchpad.archives.opening import ArchiveRefused
 from launchpad.errors import StateError, StepFailed
 from launchpad.operations.hosts.trust import Offer
 from launchpad.operations.importing import self_hosted
-from launchpad.operations.importing.self_hosted import Login
+from launchpad.operations.importing.self_hosted import SshLogin
 from launchpad.ssh.problems import HostKeyUnknown
 from launchpad.workspace import Workspace
 from tests.operations.places import open_workspace, write_workspace
@@ -49,16 +49,16 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-def login(machine: Sshd, path: str, *, known: bool = True) -> Login:
+def login(machine: Sshd, path: str, *, known: bool = True) -> SshLogin:
     def confirm(offer: Offer) -> bool:
         return known and offer.key.fingerprint == machine.fingerprint
 
-    return Login(
+    return SshLogin(
         user=getpass.getuser(), address="127.0.0.1", path=path, port=machine.port, key=machine.key, confirm_key=confirm
     )
 
 
-def copied(workspace: Workspace, where: Login, to: Path, most: int = MOST) -> set[str]:
+def copied(workspace: Workspace, where: SshLogin, to: Path, most: int = MOST) -> set[str]:
     made = self_hosted.copy(workspace, where, PLACES, MARKERS, to=to, most_bytes=most)
     assert made.home == str(Path(where.path).resolve())
     with tarfile.open(to) as tar:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import HostError, LaunchpadError, StateError
-from launchpad.events import Committed, Heard, StepDone, StepStarted
+from launchpad.events import Committed, HeardEvent, StepDone, StepStarted
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.operations.moving.finish_move import finish_move
 from launchpad.operations.moving.move import move, move_back, plan_move
@@ -22,7 +22,7 @@ from launchpad.operations.tenants.retire import plan_retirement, retire
 from launchpad.runner import engine, paths
 from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
-from launchpad.runner.moving.certificates import FOLDER
+from launchpad.runner.moving.sealed_certificates import FOLDER
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, canonical
 from launchpad.runner.verbs.submit import submit
@@ -72,7 +72,7 @@ def test_everything_goes_over_and_the_old_host_passes_requests_on(place: Place) 
 def test_whoever_comes_meanwhile_waits_where_it_goes(place: Place) -> None:
     told: list[tuple[str, str, str]] = []
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, StepStarted | StepDone):
             told.append((heard.host, type(heard.event).__name__, heard.event.step))
 
@@ -101,7 +101,7 @@ def test_who_has_no_certificate_yet_is_passed_on_once_it_has_arrived(place: Plac
         del place.here.files[path]
     told: list[str] = []
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, Committed | StepStarted):
             told.append(f"{heard.host} {getattr(heard.event, 'step', 'committed')}")
 

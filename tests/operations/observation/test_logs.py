@@ -15,7 +15,7 @@ from benchkit.proxy import Proxy
 from launchpad.errors import HostError, PartialError, StateError
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.words.secret import Secret
-from launchpad.operations.observation.logs import LogLine, Query, logs
+from launchpad.operations.observation.logs import LogLine, LogQuery, logs
 from launchpad.operations.observation.redaction import Redaction
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.workspace import Workspace
@@ -33,7 +33,7 @@ def line(second: int, text: str) -> dict[str, Any]:
 def test_lines_of_several_tenants_come_in_the_order_of_time(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, logs={"lines": [line(2, "later"), line(1, "earlier"), END]})
     got: list[LogLine] = []
-    logs(workspace, ["alice", "bob"], query=Query(lines=5, since=12.0), on_line=got.append)
+    logs(workspace, ["alice", "bob"], query=LogQuery(lines=5, since=12.0), on_line=got.append)
     assert [(item.at[17:19], item.text) for item in got] == [
         ("01", "earlier"),
         ("01", "earlier"),
@@ -49,7 +49,7 @@ def test_lines_of_several_tenants_come_in_the_order_of_time(workspace: Workspace
 def test_secrets_that_this_operator_knows_are_not_shown(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, logs={"lines": [line(1, f"started with {TOKEN}!"), END]})
     got: list[LogLine] = []
-    logs(workspace, ["alice"], query=Query(), on_line=got.append)
+    logs(workspace, ["alice"], query=LogQuery(), on_line=got.append)
     assert got[0].text == "started with [secret]!"
 
 
@@ -60,7 +60,7 @@ def test_following_comes_back_after_a_cut_and_shows_no_line_twice(sshd: Sshd, tm
         got: list[str] = []
         thread = threading.Thread(
             target=lambda: logs(
-                workspace, ["alice"], query=Query(follow=True), on_line=lambda item: got.append(item.text)
+                workspace, ["alice"], query=LogQuery(follow=True), on_line=lambda item: got.append(item.text)
             ),
             daemon=True,
         )
@@ -93,7 +93,7 @@ class Reboots:
 def test_following_waits_for_a_host_that_reboots(workspace: Workspace) -> None:
     hosts: Any = Reboots()
     got: list[str] = []
-    query = Query(follow=True)
+    query = LogQuery(follow=True)
     logs(replace(workspace, hosts=hosts), ["alice"], query=query, on_line=lambda item: got.append(item.text))
     assert got == ["1", "3"]
 
@@ -102,7 +102,7 @@ def test_each_of_several_that_fail_has_its_own_hint(workspace: Workspace, sshd: 
     refusal = {"type": "error", "error": "state", "message": "it is not deployed", "hint": "launchpad deploy it"}
     behave(sshd, logs={"lines": [refusal], "exit": 1})
     with pytest.raises(PartialError) as caught:
-        logs(workspace, ["alice", "bob"], query=Query(), on_line=print)
+        logs(workspace, ["alice", "bob"], query=LogQuery(), on_line=print)
     assert caught.value.hint == "web-1 suggests: launchpad deploy it", "the same command again would do no more"
 
 
@@ -110,7 +110,7 @@ def test_an_unknown_tenant_s_host_says_so(workspace: Workspace, sshd: Sshd) -> N
     refusal = {"type": "error", "error": "state", "message": "alice is not deployed on this host", "hint": ""}
     behave(sshd, logs={"lines": [refusal], "exit": 1})
     with pytest.raises(StateError, match="alice is not deployed"):
-        logs(workspace, ["alice"], query=Query(), on_line=print)
+        logs(workspace, ["alice"], query=LogQuery(), on_line=print)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from launchpad.errors import StateError
-from launchpad.events import CameBack, Committed, Heard, OnEvent, OperationStarted, ignore
+from launchpad.events import CameBack, Committed, HeardEvent, OnEvent, OperationStarted, ignore
 from launchpad.journal.begun import BegunFolder
 from launchpad.operations.generations.snapshot import copy, snapshot
 from launchpad.operations.observation.attach import attach
@@ -20,7 +20,7 @@ from launchpad.operations.tenants.deploy import deploy
 from launchpad.operations.tenants.restart import restart
 from launchpad.operations.tenants.written_version import VersionOutcome, come_back_to_version
 from launchpad.operations.versions.rollback import Back, plan_rollback, rollback
-from launchpad.operations.versions.upgrade import Target, plan_upgrade, upgrade
+from launchpad.operations.versions.upgrade import UpgradeRequest, plan_upgrade, upgrade
 from launchpad.runner import engine
 from launchpad.workspace import Workspace
 from tests.memory.fleet import MemoryFleet, memory_fleet
@@ -38,7 +38,7 @@ def fleet(tmp_path: Path) -> MemoryFleet:
     made = memory_fleet(tmp_path, {"alice": "web-1"})
     workspace = made.workspace()
     for version in ("1.1.0", "2.0.0"):
-        what = plan_upgrade(workspace, "alice", Target(version=version, soak_seconds=0, rehearse=False))
+        what = plan_upgrade(workspace, "alice", UpgradeRequest(version=version, soak_seconds=0, rehearse=False))
         assert upgrade(workspace, what, confirm=Confirmation(digest=what.digest)).outcome == "done"
     return made
 
@@ -64,7 +64,7 @@ def typed(workspace: Workspace, *, identifier: str = "", on_event: OnEvent = ign
 
 
 def killed_at(kind: type[Any]) -> OnEvent:
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, kind):
             raise Killed
 
@@ -77,7 +77,7 @@ def test_a_rollback_whose_client_was_killed_is_not_done_twice(
 ) -> None:
     with pytest.raises(Killed):
         typed(workspace, on_event=killed_at(moment))
-    told: list[Heard] = []
+    told: list[HeardEvent] = []
     done = typed(workspace, on_event=told.append)
     assert (done.outcome, done.version, fleet.runs("alice"), version_in(workspace)) == ("done", *["1.1.0"] * 3)
     assert len(fleet.operations("alice", "rollback")) == 1
@@ -136,7 +136,7 @@ def test_what_was_undone_has_changed_nothing_and_is_begun_anew(fleet: MemoryFlee
     with pytest.raises(Killed):
         typed(workspace, on_event=killed_at(OperationStarted))
     fleet.hosts["web-1"].sick.clear()
-    told: list[Heard] = []
+    told: list[HeardEvent] = []
     assert find(workspace, WISH, on_event=told.append) is None
     assert [getattr(heard.event, "outcome", "") for heard in told] == ["undone"], "and it is told"
     assert (typed(workspace).version, len(fleet.operations("alice", "rollback"))) == ("1.1.0", 2)

@@ -15,14 +15,14 @@ from benchkit.proxy import Proxy
 from tenacity import RetryCallState
 
 from launchpad.errors import HostError, LockedError, StateError
-from launchpad.events import ConnectionCut, Event, Heard, OperationFinished, StepDone, StepStarted, ignore
+from launchpad.events import ConnectionCut, Event, HeardEvent, OperationFinished, StepDone, StepStarted, ignore
 from launchpad.fleet.model.host import Host
 from launchpad.operations.observation.attach import attach
 from launchpad.operations.observation.cancel import cancel
 from launchpad.operations.requests.absence import Absence
 from launchpad.operations.requests.following import Patience, Submission, submit
 from launchpad.operations.requests.outcome import OperationFailed
-from launchpad.operations.tenants.deploy import How, deploy
+from launchpad.operations.tenants.deploy import DeployOptions, deploy
 from launchpad.operations.tenants.restart import restart
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.workspace import Workspace
@@ -34,10 +34,10 @@ class Listener:
     """Keeps what it hears, and lets a test wait for it."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
+        self.heard: list[HeardEvent] = []
         self._changed = threading.Condition()
 
-    def __call__(self, heard: Heard) -> None:
+    def __call__(self, heard: HeardEvent) -> None:
         with self._changed:
             self.heard.append(heard)
             self._changed.notify_all()
@@ -220,7 +220,7 @@ def test_a_host_that_cannot_be_reached_is_asked_nothing_and_not_waited_for(tmp_p
 
 
 def test_the_same_id_attaches_and_another_body_under_it_is_refused(workspace: Workspace, sshd: Sshd) -> None:
-    how = How(identifier="op-0000000001")
+    how = DeployOptions(identifier="op-0000000001")
     assert deploy(workspace, "alice", how=how).outcome == "done"
     listener = Listener()
     assert deploy(workspace, "alice", how=how, on_event=listener).outcome == "done"
@@ -230,7 +230,7 @@ def test_the_same_id_attaches_and_another_body_under_it_is_refused(workspace: Wo
 
 
 def test_attach_follows_from_the_first_event_and_says_what_it_is(workspace: Workspace) -> None:
-    deploy(workspace, "alice", how=How(identifier="op-0000000001"))
+    deploy(workspace, "alice", how=DeployOptions(identifier="op-0000000001"))
     listener = Listener()
     outcome = attach(workspace, "op-0000000001", host="web-1", on_event=listener)
     assert (outcome.kind, outcome.tenant, outcome.outcome) == ("deploy", "alice", "done")
@@ -238,7 +238,7 @@ def test_attach_follows_from_the_first_event_and_says_what_it_is(workspace: Work
 
 
 def test_attach_finds_the_host_that_has_it(workspace: Workspace, sshd: Sshd) -> None:
-    deploy(workspace, "alice", how=How(identifier="op-0000000001"))
+    deploy(workspace, "alice", how=DeployOptions(identifier="op-0000000001"))
     entry = {"id": "op-0000000001", "kind": "deploy", "who": "alice", "at": 1.0}
     behave(sshd, history=replies({"operations": [entry]}))
     assert attach(workspace, "op-0000000001").outcome == "done"
@@ -249,7 +249,7 @@ def test_attach_finds_the_host_that_has_it(workspace: Workspace, sshd: Sshd) -> 
 
 def test_not_following_returns_at_once_and_the_operation_goes_on(workspace: Workspace, sshd: Sshd) -> None:
     (sshd.state / "hold-0").touch()
-    outcome = deploy(workspace, "alice", how=How(identifier="op-0000000001", follow=False))
+    outcome = deploy(workspace, "alice", how=DeployOptions(identifier="op-0000000001", follow=False))
     assert outcome.outcome == "running"
     (sshd.state / "hold-0").unlink()
     assert attach(workspace, "op-0000000001", host="web-1").outcome == "done"
@@ -257,7 +257,7 @@ def test_not_following_returns_at_once_and_the_operation_goes_on(workspace: Work
 
 def test_a_cancelled_operation_ends_as_a_failure_that_says_so(workspace: Workspace, sshd: Sshd) -> None:
     (sshd.state / "hold-1").touch()
-    deploy(workspace, "alice", how=How(identifier="op-0000000001", follow=False))
+    deploy(workspace, "alice", how=DeployOptions(identifier="op-0000000001", follow=False))
     assert cancel(workspace, "op-0000000001", host="web-1")["outcome"] == "cancelling"
     with pytest.raises(OperationFailed, match="alice: deploy was cancelled and undone") as caught:
         attach(workspace, "op-0000000001", host="web-1")
@@ -297,8 +297,8 @@ def test_a_tenant_that_is_not_to_run_is_not_deployed(workspace: Workspace, sshd:
 
 def test_what_a_deploy_replaces_is_named_only_when_it_is_known(workspace: Workspace, sshd: Sshd) -> None:
     deploy(workspace, "alice")
-    deploy(workspace, "alice", how=How(replaces=None))
-    deploy(workspace, "alice", how=How(replaces="0" * 12))
+    deploy(workspace, "alice", how=DeployOptions(replaces=None))
+    deploy(workspace, "alice", how=DeployOptions(replaces="0" * 12))
     operations = [request["body"]["operation"] for request in requests(sshd)]
     assert [operation.get("replaces", "absent") for operation in operations] == ["absent", None, "0" * 12]
 

@@ -12,16 +12,16 @@ import pytest
 import yaml
 
 from launchpad.errors import PartialError, StateError
-from launchpad.events import Committed, Heard, MemberEnded, OperationStarted, WaveJudged, WaveStarted, ignore
+from launchpad.events import Committed, HeardEvent, MemberEnded, OperationStarted, WaveJudged, WaveStarted, ignore
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import Patience
-from launchpad.operations.rollouts.rollout import RolloutPlan, Wanted, plan_rollout, rollout
+from launchpad.operations.rollouts.rollout import RolloutPlan, RolloutRequest, plan_rollout, rollout
 from launchpad.operations.rollouts.rollout_tenant import Halted, Wards, forth
 from launchpad.operations.rollouts.rollouts import Progress, find, halt, look, prepare, rollouts, say
 from launchpad.operations.rollouts.take_back import take_back
 from launchpad.operations.rollouts.waves import Stop, carried, go_on
-from launchpad.operations.versions.upgrade import Target, plan_upgrade, upgrade
-from launchpad.plan.rollout import FORTH, MemberState, operation_id
+from launchpad.operations.versions.upgrade import UpgradeRequest, plan_upgrade, upgrade
+from launchpad.plan.rollout_waves import FORTH, MemberState, operation_id
 from launchpad.runner import engine
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Intent, Member
@@ -48,7 +48,7 @@ def fleet(first: MemoryFleet, tmp_path: Path) -> MemoryFleet:
 
 
 def planned(workspace: Workspace, version: str = NEW, **more: Any) -> RolloutPlan:
-    return plan_rollout(workspace, "echo", Wanted(version=version, rehearse=False, **more))
+    return plan_rollout(workspace, "echo", RolloutRequest(version=version, rehearse=False, **more))
 
 
 def rolled_out(workspace: Workspace, what: RolloutPlan | None = None, on_event: Any = ignore) -> Progress:
@@ -126,7 +126,7 @@ def test_another_upgrade_on_the_host_is_let_end_first(fleet: MemoryFleet) -> Non
     upgrade_one(workspace, "anna", "2.0.0", identifier="0mhcq2k3a-somebody-s")
     stuck = Journal(fleet.hosts["web-1"], "0mhcq2k3a-somebody-s")
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, OperationStarted) and heard.host == "web-1":
             assert stuck.outcome() is not None
 
@@ -196,7 +196,7 @@ def test_a_ring_whose_budget_is_spent_begins_nothing_more(fleet: MemoryFleet) ->
 def test_one_that_is_not_well_any_more_at_the_end_of_the_soak_fails_its_ring(fleet: MemoryFleet) -> None:
     workspace = fleet.workspace()
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, MemberEnded) and heard.tenant == "canary-2":
             fleet.hosts["web-2"].sick.add(("canary-2", NEW))
 
@@ -214,7 +214,7 @@ def test_one_whose_host_has_only_just_come_back_is_waited_for(fleet: MemoryFleet
     file = workspace.root / "launchpad.yaml"
     file.write_text(file.read_text().replace("patience: 1s", "patience: 60s"))
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, MemberEnded) and heard.tenant == "canary-2":
             fleet.hosts["web-2"].sick.add(("canary-2", NEW))
 
@@ -254,7 +254,7 @@ def test_one_that_hangs_is_cancelled_and_counts_as_failed(fleet: MemoryFleet) ->
     assert versions(fleet)["canary-2"] == OLD
 
 
-def outcome_of(heard: Heard) -> str:
+def outcome_of(heard: HeardEvent) -> str:
     return f"{heard.event.outcome}: {heard.event.message}" if isinstance(heard.event, MemberEnded) else ""
 
 
@@ -262,7 +262,7 @@ def test_a_dead_host_fails_no_other_and_its_verdict_is_inconclusive(fleet: Memor
     workspace = fleet.workspace()
     what = planned(workspace)
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, MemberEnded) and heard.tenant == "canary-2":
             fleet.hosts["web-3"].dead = True
 
@@ -283,7 +283,7 @@ def test_a_dead_host_fails_no_other_and_its_verdict_is_inconclusive(fleet: Memor
 def test_a_host_that_dies_behind_its_ring_holds_nothing_up(fleet: MemoryFleet) -> None:
     workspace = fleet.workspace()
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, WaveStarted) and heard.event.ring == "50%":
             fleet.hosts["web-2"].dead = True
 
@@ -319,7 +319,7 @@ def test_who_cannot_follow_is_left_out_with_the_reason(fleet: MemoryFleet) -> No
 
 def upgrade_one(workspace: Workspace, name: str, version: str, *, identifier: str = "") -> None:
     """And let it go at once when it does not end."""
-    what = plan_upgrade(workspace, name, Target(version=version, soak_seconds=0, rehearse=False))
+    what = plan_upgrade(workspace, name, UpgradeRequest(version=version, soak_seconds=0, rehearse=False))
     patience = Patience(within=10)
     upgrade(workspace, what, confirm=Confirmation(digest=what.digest, identifier=identifier, patience=patience))
 
@@ -355,7 +355,7 @@ def test_a_second_one_waits_for_the_first(fleet: MemoryFleet) -> None:
 def test_halt_by_another_operator_begins_nothing_more(fleet: MemoryFleet) -> None:
     workspace, other = fleet.workspace(), fleet.workspace(operator="bob")
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, MemberEnded) and heard.tenant.startswith("canary"):
             known = find(other, "echo")
             if known.intent and known.intent.what == "go":
@@ -419,21 +419,21 @@ def test_just_the_confirmed_plan_begins(fleet: MemoryFleet) -> None:
 # --- the operator is killed -------------------------------------------------------------------------------------------
 
 
-def killing(when: Callable[[Heard], bool]) -> Callable[[Heard], None]:
+def killing(when: Callable[[HeardEvent], bool]) -> Callable[[HeardEvent], None]:
     """An operator that dies at the first event that is so."""
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if when(heard):
             raise Killed
 
     return hear
 
 
-def counting(number: int) -> Callable[[Heard], None]:
+def counting(number: int) -> Callable[[HeardEvent], None]:
     """An operator that dies at the event of that number, from 1; never for 0."""
     seen = 0
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         nonlocal seen
         seen += 1
         if seen == number:

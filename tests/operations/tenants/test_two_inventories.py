@@ -15,15 +15,15 @@ from launchpad.operations.moving.move import move, plan_move
 from launchpad.operations.observation.status import status
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.history import history
-from launchpad.operations.rollouts.rollout import Wanted, plan_rollout
+from launchpad.operations.rollouts.rollout import RolloutRequest, plan_rollout
 from launchpad.operations.tenants.apply import apply
-from launchpad.operations.tenants.deploy import How, deploy
+from launchpad.operations.tenants.deploy import DeployOptions, deploy
 from launchpad.operations.tenants.plan_fleet import plan_fleet
 from launchpad.operations.tenants.renumber import renumber
 from launchpad.operations.tenants.restart import restart
 from launchpad.operations.tenants.start import start
 from launchpad.operations.tenants.stop import stop
-from launchpad.operations.versions.upgrade import Target, plan_upgrade, upgrade
+from launchpad.operations.versions.upgrade import UpgradeRequest, plan_upgrade, upgrade
 from launchpad.workspace import Workspace
 from tests.memory.fleet import MemoryFleet, commit, git, memory_fleet
 
@@ -63,11 +63,11 @@ def test_what_no_inventory_is_sent_with_is_not_refused(stale: Workspace) -> None
 
 
 def test_an_upgrade_and_a_rollout_are_refused_and_say_the_way_on(stale: Workspace) -> None:
-    what = plan_upgrade(stale, "alice", Target(version="1.1.0", soak_seconds=0, rehearse=False))
+    what = plan_upgrade(stale, "alice", UpgradeRequest(version="1.1.0", soak_seconds=0, rehearse=False))
     with pytest.raises(StateError, match="does not descend") as refused:
         upgrade(stale, what, confirm=Confirmation(digest=what.digest))
     assert "launchpad deploy alice --after " in refused.value.hint
-    plan = plan_rollout(stale, "echo", Wanted(version="1.1.0", rehearse=False))
+    plan = plan_rollout(stale, "echo", RolloutRequest(version="1.1.0", rehearse=False))
     assert [item.tenant for item in plan.left_out] == ["alice"]
     assert "does not descend" in plan.left_out[0].reason
 
@@ -86,8 +86,8 @@ def test_whoever_has_seen_it_goes_on_and_it_is_written_down(fleet: MemoryFleet, 
         deploy(stale, "alice")
     shown = refused.value.hint.rpartition(" ")[2]
     with pytest.raises(StateError, match="--after names"):
-        deploy(stale, "alice", how=How(after="0" * 12))
-    assert deploy(stale, "alice", how=How(after=shown)).outcome == "done"
+        deploy(stale, "alice", how=DeployOptions(after="0" * 12))
+    assert deploy(stale, "alice", how=DeployOptions(after=shown)).outcome == "done"
     assert [entry.after for entry in history(stale, ["alice"]).entries][:2] == [shown, ""]
     assert plan_fleet(stale).changes == ()
     with pytest.raises(StateError, match="bob deployed what runs"):
@@ -104,7 +104,7 @@ def test_a_commit_that_was_amended_is_gone_on_from(fleet: MemoryFleet, tmp_path:
         deploy(workspace, "alice")
     assert plan_fleet(workspace).changes == (), "nothing is to do"
     shown = refused.value.hint.rpartition(" ")[2]
-    assert deploy(workspace, "alice", how=How(after=shown)).outcome == "done"
+    assert deploy(workspace, "alice", how=DeployOptions(after=shown)).outcome == "done"
     assert deploy(workspace, "alice").outcome == "unchanged"
 
 

@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 
 from launchpad.errors import InventoryError, LaunchpadError, LockedError, StateError
-from launchpad.events import Committed, Heard, OnEvent, StepProgress, ignore
+from launchpad.events import Committed, HeardEvent, OnEvent, StepProgress, ignore
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import UNTIL_ITS_END, Patience
 from launchpad.operations.requests.outcome import OperationFailed
-from launchpad.operations.rollouts.rollout import Wanted, plan_rollout, rollout
+from launchpad.operations.rollouts.rollout import RolloutRequest, plan_rollout, rollout
 from launchpad.operations.tenants.written_version import VersionOutcome
-from launchpad.operations.versions.rehearsal_host import Place as Where
+from launchpad.operations.versions.rehearsal_host import RehearsalPlace as Where
 from launchpad.operations.versions.rehearsal_host import rehearse_elsewhere
-from launchpad.operations.versions.upgrade import Target, Upgrade, _operation, plan_upgrade, upgrade
-from launchpad.plan.rollout import MemberState
-from launchpad.runner import engine, generations, paths
+from launchpad.operations.versions.upgrade import Upgrade, UpgradeRequest, _operation, plan_upgrade, upgrade
+from launchpad.plan.rollout_waves import MemberState
+from launchpad.runner import engine, generation_records, paths
 from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
 from launchpad.runner.capacity import CPUS_ONLINE
@@ -37,7 +37,7 @@ from launchpad.runner.protocol import Refused, release_as_json
 from launchpad.runner.rehearsal import SIDE
 from launchpad.runner.verbs.receive import receive
 from launchpad.runner.verbs.submit import submit
-from launchpad.workspace import Clock
+from launchpad.workspace import OperatorClock
 from tests.memory.data import File
 from tests.memory.effects import EVIDENCE, Killed, turn
 from tests.memory.host import MemoryHost
@@ -94,7 +94,7 @@ def place(made: tuple[Place, bytes]) -> Place:
 
 
 def planned(place: Place, **more: Any) -> Upgrade:
-    return plan_upgrade(place.workspace, "alice", Target(version=NEW, soak_seconds=0, **more))
+    return plan_upgrade(place.workspace, "alice", UpgradeRequest(version=NEW, soak_seconds=0, **more))
 
 
 def upgraded(place: Place, on_event: OnEvent = ignore, **more: Any) -> VersionOutcome:
@@ -117,12 +117,12 @@ def nothing_stays(place: Place) -> None:
         assert not left, left
     assert not there.boxes and not there.networks and not there.locks and not there.running
     assert not list(open_journals(there))
-    assert [item.why for item in generations.kept(place.here, "alice")] in ([], ["upgrade"])
-    assert not generations.incomplete(place.here, "alice")
+    assert [item.why for item in generation_records.kept(place.here, "alice")] in ([], ["upgrade"])
+    assert not generation_records.incomplete(place.here, "alice")
 
 
 def test_it_is_rehearsed_there_and_then_done_here_without_another_rehearsal(place: Place) -> None:
-    told: list[Heard] = []
+    told: list[HeardEvent] = []
     what = planned(place)
     assert what.rehearsal is not None and what.rehearsal.elsewhere
     assert what.as_json()["rehearsal"] == {
@@ -140,7 +140,7 @@ def test_it_is_rehearsed_there_and_then_done_here_without_another_rehearsal(plac
     said = [item.event.text for item in told if isinstance(item.event, StepProgress) and item.host == "web-2"]
     assert "note 1.1.0 was ready on a clone of the data for 15 s" in said, said
     assert "no row is lost, of 1 table" in said
-    (record,) = generations.kept(place.here, "alice")
+    (record,) = generation_records.kept(place.here, "alice")
     assert record.why == "upgrade", "the rehearsal's generation is left"
 
 
@@ -242,7 +242,7 @@ def test_a_host_to_rehearse_on_that_there_is_not_is_told_before_a_host_is_asked(
     requests = place.hosts.requests
     for version in (NEW, "9.9.9"):
         with pytest.raises(InventoryError, match="no host web-9") as refused:
-            plan_upgrade(place.workspace, "alice", Target(version=version, rehearse_on="web-9"))
+            plan_upgrade(place.workspace, "alice", UpgradeRequest(version=version, rehearse_on="web-9"))
         assert refused.value.hint
     assert place.hosts.requests == requests
 
@@ -287,7 +287,7 @@ def test_a_drill_host_that_cannot_take_it_says_so_before_anything_is_carried(pla
         upgraded(place, rehearse_on="web-2")
     assert "--no-rehearsal" in refused.value.hint
     assert what != "bare" or "launchpad provision web-2" in refused.value.hint
-    assert serves(place) == OLD and OLD in place.file.read_text() and generations.kept(place.here, "alice") == []
+    assert serves(place) == OLD and OLD in place.file.read_text() and generation_records.kept(place.here, "alice") == []
     assert "receive" not in place.hosts.asked[-8:]
     if what == "data":
         assert place.there.read(paths.record("alice")) is not None, "somebody's own was taken away"
@@ -297,7 +297,7 @@ def test_a_drill_host_that_cannot_take_it_says_so_before_anything_is_carried(pla
 class Passing:
     """A clock whose waiting takes no time, and is what something else happens in."""
 
-    clock: Clock
+    clock: OperatorClock
     meanwhile: Callable[[], object]
     slept: float = 0.0
 
@@ -323,14 +323,14 @@ def test_others_that_rehearse_there_are_waited_for(place: Place) -> None:
         engine.carry_out(place.there, "operation-other1")
 
     waiting = replace(place.workspace, clock=Passing(place.workspace.clock, ends))
-    what = plan_upgrade(waiting, "alice", Target(version=NEW, soak_seconds=0))
+    what = plan_upgrade(waiting, "alice", UpgradeRequest(version=NEW, soak_seconds=0))
     with suppress(OperationFailed):
         upgrade(waiting, what, confirm=Confirmation(digest=what.digest), on_event=lambda item: tell(item, heard))
     assert heard[0].startswith("waiting: web-2: alice: ") and heard[1] == "slept"
     assert serves(place) == NEW
 
 
-def tell(heard: Heard, into: list[str]) -> None:
+def tell(heard: HeardEvent, into: list[str]) -> None:
     if isinstance(heard.event, StepProgress) and heard.event.text.startswith("waiting"):
         into.append(heard.event.text)
 
@@ -361,7 +361,7 @@ def test_a_rollout_goes_the_same_way_and_says_so_before(place: Place, named: boo
     if not named:
         path.write_text(text.replace('"drill_host": "web-2", ', ""))
     try:
-        what = plan_rollout(place.workspace, "note", Wanted(version=NEW))
+        what = plan_rollout(place.workspace, "note", RolloutRequest(version=NEW))
         progress = rollout(place.workspace, what, confirm=Confirmation(digest=what.digest))
     finally:
         path.write_text(text)
@@ -382,7 +382,7 @@ def rolled_out_beside_a_clone(place: Place, meanwhile: Callable[[], object]) -> 
     place.here.files[CPUS_ONLINE] = File(b"0\n")
     list(submit(place.here, a_guest(place, "operation-other1"), Caller("bob")))
     waiting = replace(place.workspace, clock=Passing(place.workspace.clock, meanwhile))
-    what = plan_rollout(waiting, "note", Wanted(version=NEW))
+    what = plan_rollout(waiting, "note", RolloutRequest(version=NEW))
     return rollout(waiting, what, confirm=Confirmation(digest=what.digest)).states["alice"]
 
 
@@ -405,7 +405,7 @@ def test_a_rollout_does_not_wait_without_end_for_a_clone(place: Place) -> None:
 
 def test_a_rollout_whose_rehearsal_elsewhere_fails_counts_it_as_failed(place: Place) -> None:
     place.there.behaviours[image(NEW)] = "crash"
-    what = plan_rollout(place.workspace, "note", Wanted(version=NEW))
+    what = plan_rollout(place.workspace, "note", RolloutRequest(version=NEW))
     progress = rollout(place.workspace, what, confirm=Confirmation(digest=what.digest))
     state = progress.states["alice"]
     assert state.outcome == "failed" and "in the rehearsal, note 1.1.0: web exited with 1" in state.message, state
@@ -449,7 +449,7 @@ def test_a_rehearsal_s_generation_must_be_of_what_runs_and_recent(place: Place) 
     for said in ({"host": "web-2", "generation": "generation-none"}, {"host": "web-2"}):
         with pytest.raises(Refused, match=r"is not the data of|expected the host"):
             list(submit(place.here, asked(operation | {"rehearsed": said}), Caller("ann")))
-    (taken,) = generations.kept(place.here, "alice")
+    (taken,) = generation_records.kept(place.here, "alice")
     path = paths.generation_record("alice", taken.id)
     place.here.files[path].data = place.here.files[path].data.replace(taken.release.encode(), b"0" * 12)
     with pytest.raises(Refused, match="is not the data of release"):
@@ -567,7 +567,7 @@ def test_nothing_is_written_into_the_inventory_by_the_other_host_s_commit(place:
     place.here.behaviours[image(NEW)] = "crash"  # here alone
     commits: list[str] = []
 
-    def hear(heard: Heard) -> None:
+    def hear(heard: HeardEvent) -> None:
         if isinstance(heard.event, Committed):
             commits.append(heard.host)
             assert OLD in place.file.read_text()

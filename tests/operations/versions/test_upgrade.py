@@ -11,7 +11,7 @@ from launchpad.errors import HostError, InventoryError, LaunchpadError, StateErr
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.outcome import OperationFailed
 from launchpad.operations.tenants.written_version import VersionOutcome
-from launchpad.operations.versions.upgrade import Target, Upgrade, plan_upgrade, upgrade
+from launchpad.operations.versions.upgrade import Upgrade, UpgradeRequest, plan_upgrade, upgrade
 from launchpad.workspace import Workspace
 from tests.operations.past import (
     GENERATION,
@@ -33,7 +33,7 @@ def workspace(tmp_path: Path, sshd: Sshd) -> Workspace:
 
 
 def planned(workspace: Workspace, version: str, **more: object) -> Upgrade:
-    return plan_upgrade(workspace, "alice", Target(version=version, **more))  # type: ignore[arg-type]
+    return plan_upgrade(workspace, "alice", UpgradeRequest(version=version, **more))  # type: ignore[arg-type]
 
 
 def carried_out(workspace: Workspace, what: Upgrade) -> VersionOutcome:

@@ -124,7 +124,7 @@ def test_a_server_of_another_region_is_asked_again() -> None:
         return (200, b"found", "") if regions[-1] == "eu-central-1" else (400, WRONG_REGION, "")
 
     with answering(answer) as url:
-        assert s3.ask("GET", url, CREDENTIALS) == s3.Answer(200, b"found")
+        assert s3.ask("GET", url, CREDENTIALS) == s3.S3Answer(200, b"found")
     assert regions == ["us-east-1", "eu-central-1"]
 
 

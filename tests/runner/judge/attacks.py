@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from launchpad.runner.judge.release import Neighbour
+from launchpad.runner.judge.manifest import Neighbour
 from tests.runner.judge.forgery import Attack, Forge, Forgery
 
 NEIGHBOURS = {

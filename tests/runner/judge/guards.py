@@ -1,4 +1,4 @@
-"""Take each guard of the judge out and see a test turn red: `python -m tests.runner.judge.guards [release|text|…]`.
+"""Take each guard of the judge out and see a test turn red: `python -m tests.runner.judge.guards [manifest|site|…]`.
 
 A guard is an `if …: raise Refused(…)`, or a call that does nothing but refuse. Each one is taken out of a copy of the
 project; the judge's own tests must then fail. Prints the guards whose absence nobody notices and exits 1 for them.
@@ -19,9 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 JUDGE = "launchpad/runner/judge"
-MODULES = ("closed", "release", "text", "compose", "site")
+MODULES = ("closed", "manifest", "release_text", "resolved_project", "site")
 COPIED = ("launchpad", "templates", "inventory", "tests", "pyproject.toml")
-TESTS = ("test_release.py", "test_compose.py", "test_site.py", "test_attacks.py")
+TESTS = ("test_manifest.py", "test_resolved_project.py", "test_site.py", "test_attacks.py")
 
 
 @dataclass(frozen=True)

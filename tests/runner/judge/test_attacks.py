@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner.judge.compose import judge_compose
-from launchpad.runner.judge.release import judge_release
+from launchpad.runner.judge.manifest import judge_release
+from launchpad.runner.judge.resolved_project import judge_compose
 from launchpad.runner.judge.site import judge_site
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from tests.render.example import rendered

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from launchpad.runner.judge.release_text import judge_site_text
 from launchpad.runner.judge.site import judge_site
-from launchpad.runner.judge.text import judge_site_text
 from launchpad.runner.protocol import Refused, Release, release_from_json
 from tests.render.example import rendered
 from tests.render.tools import adapt

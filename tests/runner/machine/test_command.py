@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from launchpad.runner.host import Failed
-from launchpad.runner.machine.command import Said, run, succeed
+from launchpad.runner.machine.command import ProgramOutput, run, succeed
 
 pytestmark = pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux is not installed")
 
@@ -46,4 +46,4 @@ def test_a_program_that_does_not_end_is_ended() -> None:
 
 
 def test_a_status_is_for_the_caller_to_judge() -> None:
-    assert run(["false"]) == Said(1, b"", b"")
+    assert run(["false"]) == ProgramOutput(1, b"", b"")

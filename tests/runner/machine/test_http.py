@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.runner.machine.http import Answer, Malformed, Stream, ask_unix, quote, request, status_of
+from launchpad.runner.machine.http import Answer, BadAnswer, Stream, ask_unix, quote, request, status_of
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_body_that_is_shorter_than_announced_is_not_taken_for_whole(pair: tupl
     stream, other = pair
     other.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
     other.shutdown(socket.SHUT_WR)
-    with pytest.raises(Malformed):
+    with pytest.raises(BadAnswer):
         Answer(stream).body()
 
 
@@ -42,7 +42,7 @@ def test_what_is_no_http_is_said_to_be_none(pair: tuple[Stream, socket.socket], 
     stream, other = pair
     other.sendall(said)
     other.shutdown(socket.SHUT_WR)
-    with pytest.raises(Malformed):
+    with pytest.raises(BadAnswer):
         status_of(stream)
 
 
@@ -58,7 +58,7 @@ def test_an_endless_line_is_given_up(pair: tuple[Stream, socket.socket]) -> None
 
     pouring = threading.Thread(target=pour)
     pouring.start()
-    with pytest.raises(Malformed):
+    with pytest.raises(BadAnswer):
         status_of(stream)
     other.shutdown(socket.SHUT_RDWR)
     pouring.join()

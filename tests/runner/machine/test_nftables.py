@@ -8,7 +8,7 @@ from pathlib import Path
 import launchpad
 from launchpad.runner.machine.nftables import OWN_NAME, changes_in, owned
 from launchpad.runner.machine.traffic import MAIL_MARK, gate_of
-from launchpad.runner.view import Change, Gate
+from launchpad.runner.view import Gate, RulesetChange
 
 FILE = Path(launchpad.__file__).parent / "runner/provision/files/etc/launchpad/firewall.nft"
 NEWTABLE, DELTABLE, NEWRULE, NEWGEN = 0xA00, 0xA02, 0xA06, 0xA0F
@@ -36,8 +36,8 @@ def test_a_change_names_its_process_and_its_tables() -> None:
     assert list(changes_in(gate, tables)) == []
     found = list(changes_in(rule + end(4321, "nft") + rule + end(77, "iptables"), tables))
     assert found == [
-        Change("nft, process 4321", frozenset({"inet launchpad_gate", "ip nat"})),
-        Change("iptables, process 77", frozenset({"ip nat"})),
+        RulesetChange("nft, process 4321", frozenset({"inet launchpad_gate", "ip nat"})),
+        RulesetChange("iptables, process 77", frozenset({"ip nat"})),
     ]
     assert list(changes_in(rule + end(12, OWN_NAME), tables)) == [], "the watch's own"
     assert tables == set()

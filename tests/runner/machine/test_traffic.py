@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from launchpad.runner.host import Connection
+from launchpad.runner.host import EstablishedConnection
 from launchpad.runner.machine.traffic import connection
 
 END = "10.200.0.129:51706"
@@ -16,13 +16,22 @@ COMES = f"0 0 {PEERS} cubic rto:204 bytes_sent:171 bytes_received:900 lastsnd:90
 @pytest.mark.parametrize(
     ("line", "known"),
     [
-        (WAITS, Connection(end=END, sent=171, received=0, silent=4.0, queued=False)),
-        (COMES, Connection(end=END, sent=171, received=900, silent=0.04, queued=False)),
-        (COMES.replace(" lastrcv:40", ""), Connection(end=END, sent=171, received=900, silent=0.0, queued=False)),
-        (COMES.replace("0 0", "512 0", 1), Connection(end=END, sent=171, received=900, silent=0.04, queued=True)),
-        (COMES.replace("0 0", "0 512", 1), Connection(end=END, sent=171, received=900, silent=0.04, queued=True)),
+        (WAITS, EstablishedConnection(end=END, sent=171, received=0, silent=4.0, queued=False)),
+        (COMES, EstablishedConnection(end=END, sent=171, received=900, silent=0.04, queued=False)),
+        (
+            COMES.replace(" lastrcv:40", ""),
+            EstablishedConnection(end=END, sent=171, received=900, silent=0.0, queued=False),
+        ),
+        (
+            COMES.replace("0 0", "512 0", 1),
+            EstablishedConnection(end=END, sent=171, received=900, silent=0.04, queued=True),
+        ),
+        (
+            COMES.replace("0 0", "0 512", 1),
+            EstablishedConnection(end=END, sent=171, received=900, silent=0.04, queued=True),
+        ),
     ],
     ids=["no answer yet", "comes in", "comes in now", "slow visitor", "slow app"],
 )
-def test_what_the_kernel_tells_of_a_connection(line: str, known: Connection) -> None:
+def test_what_the_kernel_tells_of_a_connection(line: str, known: EstablishedConnection) -> None:
     assert connection(line) == known

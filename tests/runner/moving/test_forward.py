@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launchpad.runner.moving.forward import forward
-from launchpad.runner.provision.caddyfile import ACME_ROOT
+from launchpad.runner.provision.fleet_caddyfile import ACME_ROOT
 from tests.memory.host import MemoryHost
 from tests.render.tools import adapt
 

@@ -15,7 +15,7 @@ from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
 from tests.operations.two_hosts import CERTIFICATE, KEY
 from tests.runner.moving.hosts import CALLER, MADE, a_host, arriving, asked, departed, look, put_generation, run
-from tests.runner.moving.test_certificates import certificate
+from tests.runner.moving.test_sealed_certificates import certificate
 from tests.runner.verbs.view import MemoryView
 
 DOMAIN = "alice.example.com"

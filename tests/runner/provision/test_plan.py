@@ -16,7 +16,7 @@ from launchpad.runner.provision.steps import HostStep
 from launchpad.runner.step import step_as_json, step_name
 from launchpad.runner.system import Other
 from launchpad.runner.verbs.plan import plan
-from launchpad.runner.watching.host import look_at_host
+from launchpad.runner.watching.host_check import look_at_host
 from tests.memory.host import File
 from tests.memory.system import BareHost
 from tests.runner.provision.settings import IMAGE, key, settings

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import engine, generations, paths, rehearsal, slots
+from launchpad.runner import engine, generation_records, paths, rehearsal, slots
 from launchpad.runner.families import kinds_of
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal, open_journals
@@ -26,7 +26,7 @@ from tests.memory.effects import MODES, Killed, Moment, moments, turn
 from tests.memory.host import MemoryHost
 from tests.memory.living import CALLER, a_host, rollback, run, serving, simple, upgrade, version
 from tests.memory.releases import deploy_body, image, release
-from tests.runner.test_generations import generation
+from tests.runner.test_generation_records import generation
 
 IDENTIFIER = "operation-prune"
 PRUNE = {"id": IDENTIFIER, "operation": {"kind": "prune"}, "follow": False}
@@ -57,7 +57,7 @@ def _lived_in() -> bytes:
     host.write(f"{paths.CADDY}/compose.yaml", f"image: {CADDYS}".encode())
     for number in range(3):  # beyond policy, as an operation leaves it that could not prune
         stray = generation(f"stray-{number}", at=number + 1.0)
-        generations.take(host, stray)
+        generation_records.take(host, stray)
         host.write(paths.generation_record("alice", stray.id), canonical(record_as_json(stray)))  # it was long ago
     host.snapshot(paths.data("alice"), paths.generation("alice", "torn"))
     host.clone(paths.generation("alice", "stray-0"), paths.clone("alice"), disk_mb=64)
@@ -88,15 +88,18 @@ def judge(host: MemoryHost) -> None:
     """Nothing is left that nobody needs, and all is there that somebody does."""
     assert planned_prune(host) == []
     assert {SOMEBODYS, CADDYS} <= host.stored
-    kept = [item for item in generations.kept(host, "alice") if item.why == "upgrade"]
+    kept = [item for item in generation_records.kept(host, "alice") if item.why == "upgrade"]
     assert [item.id for item in kept] == [f"operation-to-{number:04}" for number in (8, 7, 6, 5, 4)]
-    assert generations.kept(host, "alice")[0].id == "operation-manual"
+    assert generation_records.kept(host, "alice")[0].id == "operation-manual"
     for number in (3, 4, 5, 6, 7, 8):
         assert images_of(number) <= host.stored
         assert version(number)[0].short in host.names(paths.releases("alice"))
     for number in (1, 2):
         assert not images_of(number) & host.stored
-    own = {paths.data("alice"), *(paths.generation("alice", item.id) for item in generations.kept(host, "alice"))}
+    own = {
+        paths.data("alice"),
+        *(paths.generation("alice", item.id) for item in generation_records.kept(host, "alice")),
+    }
     assert set(host.volumes) == own
     assert not [name for name in host.networks if "clone" in name]
     assert not host.names(paths.frozen("alice"))
@@ -147,7 +150,7 @@ def test_nobody_is_held_while_the_disk_is_waited_for(host: MemoryHost) -> None:
     assert len(waits) == 1, "once a prune"
     assert not {name for name in waits[0] if "alice" in name}, waits
     settled = host.volumes[paths.data("alice")]["disk_mb"]
-    generations.allow(host, "alice", disk_mb=(read_record(host, "alice") or {})["disk_mb"])
+    generation_records.allow(host, "alice", disk_mb=(read_record(host, "alice") or {})["disk_mb"])
     assert host.volumes[paths.data("alice")]["disk_mb"] == settled, "its quota still counts what went"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launchpad.runner import cell, paths
-from launchpad.runner.host import Failed, Output
+from launchpad.runner.host import CommandOutput, Failed
 from launchpad.runner.protocol import Action, Refused
 from launchpad.runner.verbs.act import act, filled
 from tests.memory.releases import release
@@ -34,7 +34,7 @@ def ask(host: MemoryView, **body: Any) -> dict[str, Any]:
 def test_an_action_runs_in_its_services_container_and_says_what_it_said() -> None:
     host = offering(APPROVE)
     argv = ("beacon", "approve", "device-1", "--as=bob")
-    host.answers[argv] = Output(3, "https://example.com/#token=abc", "warned")
+    host.answers[argv] = CommandOutput(3, "https://example.com/#token=abc", "warned")
     said = ask(host, action="approve", arguments=["device-1", "bob"])
     assert said == {"code": 3, "out": "https://example.com/#token=abc", "err": "warned"}
     assert host.executed == [("lp-alice-a-web-1", argv, 7)]
@@ -42,7 +42,7 @@ def test_an_action_runs_in_its_services_container_and_says_what_it_said() -> Non
 
 def test_no_action_takes_longer_than_ten_minutes() -> None:
     host = offering(LINK)
-    host.answers["beacon", "link"] = Output(0, "", "")
+    host.answers["beacon", "link"] = CommandOutput(0, "", "")
     ask(host, action="open")
     assert host.executed[0][2] == 600
 
@@ -102,7 +102,7 @@ def test_a_release_that_was_changed_by_hand_offers_nothing() -> None:
 
 def test_an_action_that_does_not_end_is_a_step_that_failed() -> None:
     class Slow(MemoryView):
-        def execute(self, container: str, argv: Any, *, seconds: float) -> Output:
+        def execute(self, container: str, argv: Any, *, seconds: float) -> CommandOutput:
             raise Failed(f"{argv[0]} did not end within {seconds:g} s")
 
     host = offering(LINK)

@@ -12,11 +12,11 @@ from typing import Any
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
-from launchpad.operations.moving.carrying import framed
-from launchpad.runner import engine, generations, paths, slots
+from launchpad.operations.moving.transfer import framed
+from launchpad.runner import engine, generation_records, paths, slots
 from launchpad.runner.caller import Caller
 from launchpad.runner.protocol import Refused
-from launchpad.runner.provision.settings import SETTINGS, settings_from_json, stored_text
+from launchpad.runner.provision.settings_record import SETTINGS, settings_from_json, stored_text
 from launchpad.runner.verbs.receive import receive
 from launchpad.runner.verbs.send import send
 from launchpad.runner.verbs.submit import submit
@@ -98,7 +98,7 @@ def test_what_was_sent_is_the_same_on_another_host() -> None:
     other = a_host()
     found = received(other, pyrage.decrypt(sealed, [KEY]), slot=told["slot"], release=told["generation"]["release"])
     assert found["outcome"] == "done" and found["files"] == told["files"] == 1
-    (kept,) = generations.kept(other, "alice")
+    (kept,) = generation_records.kept(other, "alice")
     note = other.files[f"{paths.generation('alice', kept.id)}/state/note"]
     assert note.data == SECRET and note.uid == slots.host_uid(7)
     assert other.volumes[paths.generation("alice", kept.id)]["read_only"]
@@ -233,10 +233,10 @@ def test_killed_anywhere_nothing_counts_and_the_next_one_is_whole() -> None:
         with pytest.raises(Killed):
             received(host, archive)
         host.died()
-        for item in generations.kept(host, "alice"):
+        for item in generation_records.kept(host, "alice"):
             assert f"{paths.generation('alice', item.id)}/state/note" in host.files, (number, mode)
         received(host, archive)
-        (kept,) = generations.kept(host, "alice")
+        (kept,) = generation_records.kept(host, "alice")
         assert host.files[f"{paths.generation('alice', kept.id)}/state/note"].data == SECRET, (number, mode)
         assert host.volumes[paths.generation("alice", kept.id)]["volumes"], (number, mode)
         assert json.loads(host.files[paths.generation_record("alice", kept.id)].data)["why"] == "received"

@@ -11,7 +11,7 @@ import pytest
 from launchpad.runner import paths
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.logs import LOOK_SECONDS, logs
-from launchpad.runner.view import LogLine
+from launchpad.runner.view import ContainerLine
 from tests.runner.verbs.view import CALLER, MemoryView, deployed
 
 WEB, STORE = "lp-alice-a-web-1", "lp-alice-a-store-1"
@@ -24,9 +24,9 @@ def at(second: int) -> str:
 def talkative() -> MemoryView:
     host = deployed(tenant="bob", slot=8, host=deployed())
     host.written = {
-        WEB: [LogLine(at(1), "web 1"), LogLine(at(4), "web 4")],
-        STORE: [LogLine(at(2), "store 2"), LogLine(at(3), "store 3")],
-        "lp-bob-a-web-1": [LogLine(at(2), "bob's")],
+        WEB: [ContainerLine(at(1), "web 1"), ContainerLine(at(4), "web 4")],
+        STORE: [ContainerLine(at(2), "store 2"), ContainerLine(at(3), "store 3")],
+        "lp-bob-a-web-1": [ContainerLine(at(2), "bob's")],
     }
     return host
 
@@ -66,13 +66,13 @@ def test_known_secrets_are_taken_out_in_every_form() -> None:
     secret = 'pass"wörd/1'
     host.write(f"{paths.secrets('alice', 'r1')}/TOKEN", secret.encode())
     forms = [secret, json.dumps(secret)[1:-1], "pass%22w%C3%B6rd%2F1", "cGFzcyJ3w7ZyZC8x"]
-    host.written[WEB] = [LogLine(at(1), f"before {form} after") for form in forms]
+    host.written[WEB] = [ContainerLine(at(1), f"before {form} after") for form in forms]
     assert texts(host, tenant="alice") == ["before [secret] after"] * len(forms)
 
 
 def test_of_a_line_that_was_cut_the_end_is_left_out_because_it_may_begin_a_secret() -> None:
     host = deployed()
-    host.written[WEB] = [LogLine(at(1), "x" * 100 + "secret-of-al", cut=True)]
+    host.written[WEB] = [ContainerLine(at(1), "x" * 100 + "secret-of-al", cut=True)]
     assert "secret-of" not in texts(host, tenant="alice")[0]
 
 
@@ -91,43 +91,43 @@ def test_a_tenant_without_containers_has_no_lines() -> None:
 class Live(MemoryView):
     """A host whose containers are followed: each goes on as its iterator says."""
 
-    def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
+    def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[ContainerLine]:
         yield from self.spoken.pop(container, []) if follow else ()
 
-    spoken: dict[str, list[LogLine]]
+    spoken: dict[str, list[ContainerLine]]
 
 
 def test_following_goes_on_with_containers_that_come_later() -> None:
     host = Live()
-    host.spoken = {WEB: [LogLine(at(1), "from the old one")]}
+    host.spoken = {WEB: [ContainerLine(at(1), "from the old one")]}
     deployed(host=host)
     lines = logs(host, {"tenant": "alice", "follow": True}, CALLER)
     assert next(lines)["text"] == "from the old one"
     host.boxes["lp-alice-b-web-1"] = host.boxes[WEB].but(name="lp-alice-b-web-1", side="b")
-    host.spoken["lp-alice-b-web-1"] = [LogLine(at(2), "from the new one")]
+    host.spoken["lp-alice-b-web-1"] = [ContainerLine(at(2), "from the new one")]
     host.wait(LOOK_SECONDS)
     assert next(lines)["text"] == "from the new one"
 
 
 def test_following_a_container_again_after_a_restart_tells_no_line_twice() -> None:
     host = Live()
-    host.spoken = {WEB: [LogLine(at(1), "one")]}
+    host.spoken = {WEB: [ContainerLine(at(1), "one")]}
     deployed(host=host)
     lines = logs(host, {"tenant": "alice", "follow": True}, CALLER)
     assert next(lines)["text"] == "one"
-    host.spoken[WEB] = [LogLine(at(1), "one"), LogLine(at(2), "two")]
+    host.spoken[WEB] = [ContainerLine(at(1), "one"), ContainerLine(at(2), "two")]
     host.wait(LOOK_SECONDS)
     assert next(lines)["text"] == "two"
 
 
 def test_a_secret_that_came_with_a_deploy_is_known_to_who_follows() -> None:
     host = Live()
-    host.spoken = {WEB: [LogLine(at(1), "one")]}
+    host.spoken = {WEB: [ContainerLine(at(1), "one")]}
     deployed(host=host)
     lines = logs(host, {"tenant": "alice", "follow": True}, CALLER)
     next(lines)
     host.write(f"{paths.secrets('alice', 'r2')}/TOKEN", b"brand-new-secret")
-    host.spoken[STORE] = [LogLine(at(2), "says brand-new-secret")]
+    host.spoken[STORE] = [ContainerLine(at(2), "says brand-new-secret")]
     host.wait(LOOK_SECONDS)
     assert next(lines)["text"] == "says [secret]"
 
@@ -151,7 +151,7 @@ OWN = [
 def probed() -> MemoryView:
     host = deployed()
     host.written[WEB] = [
-        LogLine(at(number), text) for number, text in enumerate([*OWN[:3], *PROBED, *PROBED, *OWN[3:]], start=1)
+        ContainerLine(at(number), text) for number, text in enumerate([*OWN[:3], *PROBED, *PROBED, *OWN[3:]], start=1)
     ]
     return host
 
@@ -170,7 +170,7 @@ def test_so_long_ago_counts_by_the_hosts_clock() -> None:
     host = deployed()
     asked: list[float] = []
 
-    def log(container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
+    def log(container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[ContainerLine]:
         asked.append(since)
         yield from ()
 
@@ -191,7 +191,7 @@ def test_of_caddys_lines_those_about_the_tenants_names_are_told() -> None:
         '{"level":"error","logger":"tls.obtain","identifier":"not-alice.example.com"}',
         '{"level":"info","msg":"managing","domains":["alice.example.com","bob.example.com"]}',
     ]
-    host.written["launchpad-caddy"] = [LogLine(at(number), text) for number, text in enumerate([*others, *own])]
+    host.written["launchpad-caddy"] = [ContainerLine(at(number), text) for number, text in enumerate([*others, *own])]
     found = told(host, tenant="alice", edge=True)
     assert [line["text"] for line in found] == own
     assert {line["service"] for line in found} == {"caddy"}

@@ -17,12 +17,12 @@ from tests.memory.releases import release
 from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of, reopened
 
 
-def seen(host: MemoryView, **body: Any) -> dict[str, Any]:
+def observed(host: MemoryView, **body: Any) -> dict[str, Any]:
     return answer(observe(host, body, CALLER))
 
 
 def alice(host: MemoryView, **body: Any) -> dict[str, Any]:
-    return dict(seen(host, **body)["tenants"]["alice"])
+    return dict(observed(host, **body)["tenants"]["alice"])
 
 
 def test_a_tenant_that_is_as_it_should_be_has_no_drift() -> None:
@@ -39,7 +39,7 @@ def test_a_tenant_that_is_as_it_should_be_has_no_drift() -> None:
 
 def test_the_host_says_who_it_is() -> None:
     host = deployed()
-    found = seen(host)["host"]
+    found = observed(host)["host"]
     assert found["name"] == "web-1"
     assert found["boot_id"] == "boot-1"
     assert found["docker"] == "26.1.5"
@@ -51,9 +51,9 @@ def test_the_host_says_who_it_is() -> None:
 def test_a_disk_that_is_short_is_a_problem_with_what_to_type() -> None:
     host = deployed()
     host.free = 100 << 20
-    assert seen(host)["host"]["problems"] == ["only 100 MB are free for images: launchpad prune"]
+    assert observed(host)["host"]["problems"] == ["only 100 MB are free for images: launchpad prune"]
     host.disk_full = True
-    said = seen(host)["host"]["problems"]
+    said = observed(host)["host"]["problems"]
     assert said == [
         "only 0 of 0 MB are free for tenants' data: launchpad prune",
         "only 0 MB are free for images: launchpad prune",
@@ -65,7 +65,7 @@ def test_what_the_watch_found_is_the_hosts_or_its_tenants() -> None:
     mine = Finding("apps", "web is ill", tenant="alice")
     open_to_all = Finding("firewall", "the firewall is gone", RUN_PROVISION)
     Account(host, ("apps",)).see("apps", [mine, open_to_all], {"tables": 2})
-    found, now = seen(host), json.loads(host.read(paths.ACCOUNT) or b"")["at"]
+    found, now = observed(host), json.loads(host.read(paths.ACCOUNT) or b"")["at"]
     assert found["host"]["findings"] == [open_to_all.but(since=now).plain()]
     assert found["host"]["facts"] == {"apps": {"tables": 2}}
     assert found["tenants"]["alice"]["findings"] == [mine.but(since=now).plain()]
@@ -73,7 +73,7 @@ def test_what_the_watch_found_is_the_hosts_or_its_tenants() -> None:
     assert [(item["layer"], item["message"], item["at"]) for item in own] == [("firewall", open_to_all.message, now)]
     assert [(item["layer"], item["grade"], item["message"]) for item in hers] == [("process", "critical", "web is ill")]
     host.wait(100)
-    assert [item["message"] for item in seen(host)["host"]["findings"]] == ["the firewall is gone", "not watched"]
+    assert [item["message"] for item in observed(host)["host"]["findings"]] == ["the firewall is gone", "not watched"]
 
 
 def test_just_after_a_boot_the_host_and_its_tenants_are_starting_and_nobody_changed_anything() -> None:
@@ -81,17 +81,17 @@ def test_just_after_a_boot_the_host_and_its_tenants_are_starting_and_nobody_chan
     booting.begin_with(host)
     host.reboot()
     host.filter.whole, host.docker_down, host.caddy_down = False, True, True
-    found = seen(host)
+    found = observed(host)
     assert [item["message"] for item in found["host"]["findings"]] == ["starting its tenants after a boot"]
     assert found["host"]["problems"] == []
     assert [(item["starting"], item["drift"]) for item in found["tenants"].values()] == [(True, [])] * 2
     host.filter.whole, host.docker_down, host.caddy_down = True, False, False
     booting.see_to(host, ["alice"])
-    found = seen(host)["tenants"]
+    found = observed(host)["tenants"]
     assert not found["alice"]["starting"] and found["alice"]["drift"], "the boot is through with alice"
     assert found["bob"]["starting"] and not found["bob"]["drift"]
     booting.finish(host)
-    assert seen(host)["tenants"]["bob"]["drift"] and seen(host)["host"]["findings"] == []
+    assert observed(host)["tenants"]["bob"]["drift"] and observed(host)["host"]["findings"] == []
 
 
 def test_a_boot_that_does_not_end_hides_nothing_for_ever() -> None:
@@ -101,7 +101,7 @@ def test_a_boot_that_does_not_end_hides_nothing_for_ever() -> None:
     late = Finding(booting.BOOT, "the boot has not started every tenant within 10 minutes", RUN_PROVISION)
     Account(host, ("apps",)).see("apps", [late], {})
     host.docker_down = True
-    found = seen(host)
+    found = observed(host)
     assert "Docker does not answer" in [item["message"] for item in found["host"]["findings"]]
     assert found["tenants"]["alice"]["drift"] == ["Docker does not answer"]
 
@@ -201,7 +201,7 @@ def test_while_an_operation_holds_the_tenant_differences_are_its_own() -> None:
 def test_an_operation_that_a_dead_runner_left_is_told() -> None:
     host = deployed()
     reopened(host)
-    found = seen(host)
+    found = observed(host)
     assert [item["id"] for item in found["operations"]] == ["operation-of-alice"]
     assert found["tenants"]["alice"]["operation"]["state"] == "waiting"
 
@@ -215,7 +215,7 @@ def test_a_breaker_is_told_with_its_reason() -> None:
 def test_with_docker_down_the_rest_is_told_all_the_same() -> None:
     host = deployed()
     host.docker_down = True
-    found = seen(host)
+    found = observed(host)
     assert found["host"]["docker"] == ""
     assert [(item["message"], item["hint"]) for item in found["host"]["findings"]] == [
         ("Docker does not answer", RUN_PROVISION)
@@ -227,7 +227,7 @@ def test_with_docker_down_the_rest_is_told_all_the_same() -> None:
 def test_with_caddy_down_the_rest_is_told_all_the_same() -> None:
     host = deployed()
     host.caddy_down = True
-    found = seen(host)
+    found = observed(host)
     assert found["host"]["caddy"]["state"] == "down"
     assert found["tenants"]["alice"]["drift"] == []
 
@@ -235,15 +235,15 @@ def test_with_caddy_down_the_rest_is_told_all_the_same() -> None:
 def test_a_damaged_record_hides_nobody_else() -> None:
     host = deployed(tenant="bob", slot=8, host=deployed())
     host.write(paths.record("alice"), b"{torn")
-    found = seen(host)
+    found = observed(host)
     assert list(found["tenants"]) == ["bob"]
     assert any(paths.record("alice") in problem for problem in found["host"]["problems"])
 
 
 def test_only_the_tenants_that_were_asked_for_are_told() -> None:
     host = deployed(tenant="bob", slot=8, host=deployed())
-    assert set(seen(host)["tenants"]) == {"alice", "bob"}
-    assert set(seen(host, tenants=["bob", "nobody", 7])["tenants"]) == {"bob"}
+    assert set(observed(host)["tenants"]) == {"alice", "bob"}
+    assert set(observed(host, tenants=["bob", "nobody", 7])["tenants"]) == {"bob"}
 
 
 def test_without_probes_no_app_is_asked() -> None:
@@ -260,13 +260,13 @@ def test_a_probe_that_fails_says_what_it_got() -> None:
 
 def test_an_unknown_key_is_refused() -> None:
     with pytest.raises(Refused):
-        seen(deployed(), everything=True)
+        observed(deployed(), everything=True)
 
 
 def test_observing_changes_nothing() -> None:
     host = deployed()
     calls = len(host.calls)
-    seen(host)
+    observed(host)
     assert host.calls[calls:] == []
 
 
@@ -315,4 +315,4 @@ def test_a_backup_that_goes_on_changes_nothing_of_its_tenant() -> None:
     host.write(f"{paths.OPEN}/backup-000001", b"")
     host.write(f"{paths.operation('backup-000001')}/operation.json", json.dumps(asked).encode())
     assert alice(host)["operation"] is None
-    assert [item["kind"] for item in seen(host)["operations"]] == ["backup"]
+    assert [item["kind"] for item in observed(host)["operations"]] == ["backup"]

@@ -10,7 +10,7 @@ from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused
-from launchpad.runner.rollouts import MOST_KEPT
+from launchpad.runner.rollout_records import MOST_KEPT
 from launchpad.runner.verbs.rollout import rollout
 from launchpad.runner.verbs.rollouts import rollouts
 from tests.memory.effects import Killed

@@ -12,8 +12,8 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
-from launchpad.runner.host import Failed, Output
-from launchpad.runner.view import ClockState, LogLine, SiteAnswer
+from launchpad.runner.host import CommandOutput, Failed
+from launchpad.runner.view import ClockState, ContainerLine, SiteAnswer
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
 
@@ -24,8 +24,8 @@ CALLER = Caller("alice", "192.0.2.7")
 class MemoryView(MemoryHost):
     """`written` is what containers wrote, `answers` what a command inside one says."""
 
-    written: dict[str, list[LogLine]] = field(default_factory=dict)
-    answers: dict[tuple[str, ...], Output] = field(default_factory=dict)
+    written: dict[str, list[ContainerLine]] = field(default_factory=dict)
+    answers: dict[tuple[str, ...], CommandOutput] = field(default_factory=dict)
     executed: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
     system: Any = None
     started: list[str] = field(default_factory=list)
@@ -102,7 +102,7 @@ class MemoryView(MemoryHost):
     def lock_owner(self, name: str) -> Mapping[str, Any] | None:
         return self.locks.get(name)
 
-    def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[LogLine]:
+    def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[ContainerLine]:
         lines = [line for line in self.written.get(container, []) if line.at >= stamp(since)]
         yield from lines if tail is None else lines[-tail:]
 
@@ -130,7 +130,7 @@ class MemoryView(MemoryHost):
         self.asked.append(f"https://{name}{path}")
         return self.edge.get(name, SiteAnswer(200))
 
-    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> Output:
+    def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> CommandOutput:
         self.executed.append((container, tuple(argv), seconds))
         return self.answers.get(tuple(argv)) or super().execute(container, argv, seconds=seconds)
 

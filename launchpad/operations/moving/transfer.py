@@ -1,0 +1,267 @@
+"""A tenant's data off a host and onto one, through this machine, never more than a few pieces of it at a time.
+
+    with leaving(workspace, "alice", host, generation="20261122-…") as archive:
+        for piece in archive:                  # the bytes of a tar: volume/path, modes and times
+            file.write(piece)
+    archive.told                               # {"generation", "slot", "volumes", "files", "bytes", "digest", …}
+
+    bring(workspace, host, Bringing(tenant="alice", slot=7, …), pieces)    # any tar of that form becomes a generation
+
+What leaves is encrypted on the host for the recipients of the fleet, which its signed settings name, and opened here
+with the operator's identity. What is brought is a generation like any other then, which `restore` and a move use. The
+tar may hold files, folders and links with a plain name whose first part is a volume, and modes up to 0777.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from launchpad.errors import HostError, StepFailed
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.sealing.age import AgeIdentity
+from launchpad.operations.moving.whereabouts import Whereabouts
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+PIECE = 96 * 1024
+WAITING = 32
+"""Pieces that may wait here for whoever takes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bringing:
+    """What comes to a host, and what of: the fields of `receive`'s request."""
+
+    tenant: str
+    slot: int
+    generation: str
+    """The id that it gets there: 10 to 40 of 0-9, a-z and inner hyphens."""
+    app: str
+    version: str
+    volumes: tuple[str, ...]
+    disk_mb: int
+    """The quota that bounds it, in MB."""
+    release: str = ""
+    base: str = ""
+    """A generation that is there, of which only the differences come."""
+    awaited_by: str = ""
+    """The operation there that waits for it and takes it away again; empty for what is to stay."""
+
+    @classmethod
+    def of(
+        cls, tenant: Tenant, here: Whereabouts, generation: str, *, disk_mb: int, base: str = "", awaited_by: str = ""
+    ) -> Bringing:
+        """A generation that is `here`, of the release that is deployed there; `disk_mb` is what it may take where it
+        goes, if that is more than at home."""
+        record = here.record or {}
+        return cls(
+            tenant=str(tenant.name),
+            slot=tenant.slot,
+            generation=generation,
+            app=str(record["app"]),
+            version=str(record["version"]),
+            volumes=here.volumes,
+            disk_mb=max(int(record["disk_mb"]), disk_mb),
+            release=str(record["release"]),
+            base=base,
+            awaited_by=awaited_by,
+        )
+
+    def body(self) -> dict[str, Any]:
+        plain = dataclasses.asdict(self) | {"volumes": list(self.volumes)}
+        return plain if self.awaited_by else {key: item for key, item in plain.items() if key != "awaited_by"}
+
+
+@dataclass
+class TarStream:
+    """The bytes of a tar, once, in pieces; `told` is whole when they were all taken."""
+
+    what: str
+    told: dict[str, Any] = field(default_factory=dict)
+    _pieces: queue.Queue[bytes | BaseException | None] = field(default_factory=lambda: queue.Queue(WAITING))
+    _left: threading.Event = field(default_factory=threading.Event)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (piece := self._pieces.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+
+    def put(self, piece: bytes | BaseException | None) -> None:
+        """Hand the next one over; BrokenPipeError when nobody takes any more."""
+        while not self._left.is_set():
+            try:
+                self._pieces.put(piece, timeout=0.5)
+            except queue.Full:
+                continue
+            return
+        raise BrokenPipeError(self.what)
+
+    def leave(self) -> None:
+        """Take no more of it."""
+        self._left.set()
+
+
+@contextmanager
+def leaving(workspace: Workspace, tenant: str, host: Host, *, generation: str, base: str = "") -> Iterator[TarStream]:
+    """The generation's files as they come, in the clear; with `base` only what differs from that one.
+
+    StateError when the host knows no recipients, has no such generation, or seals for others than this operator;
+    HostError when the connection breaks. An error in the middle is raised where the pieces are taken."""
+    body = {"tenant": tenant, "generation": generation} | ({"base": base} if base else {})
+    with _opened(workspace, host, ("send", body), TarStream(f"{tenant}: generation {generation}")) as archive:
+        yield archive
+
+
+def certificates(workspace: Workspace, tenant: str, host: Host) -> str:
+    """The certificates that the host it left has for the tenant's domains, as `arrive` takes them; empty when there are
+    none. Errors as of `leaving`."""
+    with _opened(
+        workspace, host, ("certificates", {"tenant": tenant}), TarStream(f"{tenant}: its certificates")
+    ) as archive:
+        bundle = b"".join(archive).decode()
+    return bundle if archive.told["domains"] else ""
+
+
+@contextmanager
+def _opened(
+    workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]], archive: TarStream
+) -> Iterator[TarStream]:
+    worker = threading.Thread(target=_carry, args=(workspace, host, asked, archive), daemon=True)
+    worker.start()
+    try:
+        yield archive
+    finally:
+        archive.leave()
+        worker.join()
+
+
+def bring(workspace: Workspace, host: Host, what: Bringing, pieces: Iterable[bytes]) -> dict[str, Any]:
+    """Have the tar become a generation there: {"generation": its record, "files", "bytes", "outcome": done, or
+    unchanged when there is one of that id already}. Nothing of it counts before all of it has come.
+
+    StepFailed for something in it that does not come in, or a full quota; StateError when the slot is another tenant's,
+    or the disk has no room; LockedError while another brings some; HostError."""
+    with hosts_of(workspace).reach(host) as runner:
+        for line in runner.exchange("receive", what.body(), incoming=framed(pieces)):
+            if line["type"] == "reply":
+                return dict(line["body"])
+    raise HostError(f"{host.name}: the answer ended without a reply")
+
+
+def framed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines that `receive` takes behind its request; the last one says what was sent."""
+    digest, size = hashlib.sha256(), 0
+    for piece in _of_one_size(pieces):
+        digest.update(piece)
+        size += len(piece)
+        yield b'{"data":"%b"}\n' % base64.b64encode(piece)
+    yield b'{"end":{"bytes":%d,"digest":"sha256:%b"}}\n' % (size, digest.hexdigest().encode())
+
+
+def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        while len(waiting) >= PIECE:
+            yield bytes(waiting[:PIECE])
+            del waiting[:PIECE]
+    if waiting:
+        yield bytes(waiting)
+
+
+def _carry(workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]], archive: TarStream) -> None:
+    """Fetch and open it, in a thread of its own: what opens it reads and writes by itself."""
+    try:
+        with hosts_of(workspace).reach(host) as runner:
+            source: Any = _Source(runner.exchange(*asked))
+            try:
+                source.begin()  # a refusal is told as such, before anything is opened
+                sink: Any = _Sink(archive)
+                AgeIdentity(workspace.settings.identity).open_stream(source, sink, what=archive.what)
+                sink.flush()
+            except BaseException:
+                if source.failure is not None:
+                    raise source.failure from None
+                raise
+        archive.told = source.whole(str(host.name))
+    except BrokenPipeError:
+        return
+    except BaseException as error:
+        end: BaseException | None = error
+    else:
+        end = None
+    try:
+        archive.put(end)
+    except BrokenPipeError:
+        return
+
+
+class _Source:
+    """The sealed stream, to be read from."""
+
+    def __init__(self, lines: Iterator[dict[str, Any]]) -> None:
+        self._lines = lines
+        self._waiting = b""
+        self._digest = hashlib.sha256()
+        self._told: dict[str, Any] | None = None
+        self.failure: BaseException | None = None
+
+    def begin(self) -> None:
+        self._more()
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._waiting and self._told is None:
+            self._more()
+        size = len(self._waiting) if size < 0 else size
+        piece, self._waiting = self._waiting[:size], self._waiting[size:]
+        return piece
+
+    def _more(self) -> None:
+        try:
+            line = next(self._lines)
+        except BaseException as error:
+            self.failure = error
+            raise
+        if line["type"] == "data":
+            piece = base64.b64decode(line["data"])
+            self._digest.update(piece)
+            self._waiting += piece
+        elif line["type"] == "reply":
+            self._told = dict(line["body"])
+
+    def whole(self, host: str) -> dict[str, Any]:
+        """What was told of it; StepFailed when that is of something else than what came."""
+        while self._told is None:
+            self._more()
+        if self._told["pieces"] != f"sha256:{self._digest.hexdigest()}":
+            raise StepFailed(f"{host}: what came is not what was sent", hint="the same command again")
+        return self._told
+
+
+class _Sink:
+    """Where the opened stream goes; pieces of age's size are put together."""
+
+    def __init__(self, archive: TarStream) -> None:
+        self._archive = archive
+        self._waiting = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._waiting += data
+        if len(self._waiting) >= PIECE:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        if self._waiting:
+            self._archive.put(bytes(self._waiting))
+            self._waiting.clear()

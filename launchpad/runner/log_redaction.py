@@ -1,0 +1,67 @@
+"""Take a tenant's known secrets out of what its containers wrote.
+
+Only what is known can be found: the values in use on this host, as they are, and as JSON, URLs and base64 write them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from launchpad.runner import paths
+from launchpad.runner.host import Files
+from launchpad.runner.view import ContainerLine
+
+SHORTEST = 6
+"""Shorter values are left: they stand in too much that is no secret."""
+BLACK = "[secret]"
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+class LogRedaction:
+    """Replaces each known value, also one inside another word, by `[secret]`."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        # The longest first: one value may begin another.
+        forms = sorted({form for value in values for form in _forms(value)}, key=lambda form: (-len(form), form))
+        self._longest = len(forms[0]) if forms else 0
+        self._pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
+
+    def __repr__(self) -> str:
+        return "LogRedaction([secret])"
+
+    def text(self, text: str) -> str:
+        """The text without the known values."""
+        return self._pattern.sub(BLACK, text) if self._pattern else text
+
+    def line(self, line: ContainerLine) -> str:
+        """The line's text without the known values; of one that was cut, also without an end that may begin one."""
+        text = self.text(line.text)
+        return text[: max(len(text) - self._longest, 0)] + "…" if line.cut else text
+
+
+def known_secrets(host: Files, tenant: str) -> LogRedaction:
+    """What is to be taken out of this tenant's lines: every value of its secrets in use, of every release."""
+    return LogRedaction(_values(host, f"{paths.RUN}/{tenant}") if tenant else ())
+
+
+def _values(host: Files, folder: str) -> Iterator[str]:
+    for release in host.names(folder):
+        for name in host.names(f"{folder}/{release}"):
+            yield (host.read(f"{folder}/{release}/{name}") or b"").decode(errors="replace")
+
+
+def _forms(value: str) -> Iterator[str]:
+    """How a value may stand in a line. A value of several lines, such as a key, is known by each of them."""
+    for part in {value.strip(), *(line.strip() for line in value.splitlines())}:
+        if len(part) < SHORTEST:
+            continue
+        yield part
+        yield json.dumps(part)[1:-1]
+        yield json.dumps(part, ensure_ascii=False)[1:-1]
+        yield "".join(
+            sign if sign in _UNRESERVED else "".join(f"%{byte:02X}" for byte in sign.encode()) for sign in part
+        )
+        yield base64.b64encode(part.encode()).decode().rstrip("=")

@@ -1,0 +1,415 @@
+"""The real system behind provisioning: Debian's own programs, asked in words, never through a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import struct
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launchpad.runner import paths
+from launchpad.runner.host import Failed, Progress
+from launchpad.runner.machine import logins
+from launchpad.runner.machine.command import run, succeed
+from launchpad.runner.machine.files import DiskFiles
+from launchpad.runner.machine.storage import make_storage, storage
+from launchpad.runner.system import OPERATORS, Check, Doing, MachineFacts, Mounted, Other, Owned, Storage, Unit, User
+
+if TYPE_CHECKING:
+    import pwd
+
+SUDOERS = "/etc/sudoers"
+REMOVED = ".removed-by-launchpad"
+SSHD_KEYWORDS = frozenset(
+    {
+        "allowgroups", "allowusers", "authorizedkeysfile", "authorizedprincipalscommand", "authorizedprincipalsfile",
+        "chrootdirectory", "denygroups", "denyusers", "forcecommand", "gssapiauthentication", "hostbasedauthentication",
+        "kerberosauthentication", "listenaddress", "pubkeyauthentication", "setenv", "strictmodes", "usepam",
+    }
+)  # fmt: skip
+_APT = ("apt-get", "--quiet", "--yes", "--option=DPkg::Lock::Timeout=300")
+_APT_INSTALL = ("--no-install-recommends", "--option=Dpkg::Options::=--force-confdef")
+_QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a", "UCF_FORCE_CONFFOLD": "1"}
+_APT_SECONDS = 1200
+_NETLINK_AUDIT = 9
+_AUDIT_GET = 1000
+_AT_BOOT = ("enabled", "static", "alias", "indirect", "generated")
+_JIFFIES = os.sysconf("SC_CLK_TCK")
+
+
+class LinuxSystem:
+    """Implements `System` on Debian 13."""
+
+    def facts(self, kernel_keys: Sequence[str]) -> MachineFacts:
+        keys = frozenset(key for key in kernel_keys if os.access(_kernel_file(key), os.W_OK))
+        return MachineFacts(resolvers=_resolvers(), audit=_has_audit(), apparmor=_has_apparmor(), kernel_keys=keys)
+
+    # Packages and users
+
+    def missing_packages(self, names: Sequence[str]) -> tuple[str, ...]:
+        said = run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Package}\n", *names])
+        lines = said.out.decode(errors="replace").splitlines()
+        here = {line[3:].strip() for line in lines if line.startswith("ii ")}
+        return tuple(name for name in names if name not in here)
+
+    def install_packages(self, names: Sequence[str], progress: Progress) -> None:
+        progress("read the package lists")
+        _apt("update")
+        # An apt that was killed leaves packages half configured; this costs nothing when none is.
+        if run(["dpkg", "--force-confdef", "--configure", "--pending"], environment=_QUIET, seconds=_APT_SECONDS).code:
+            progress("repair an installation that was cut off")
+            if damaged := _damaged_packages():
+                _apt("install", "--reinstall", *_APT_INSTALL, *damaged)
+            _apt("install", "--fix-broken", *_APT_INSTALL)
+        progress(f"install {len(self.missing_packages(names))} packages and what they need")
+        _apt("install", *_APT_INSTALL, *names)
+
+    def user(self, name: str) -> User | None:
+        import pwd
+
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            return None
+        return User(name=name, home=found.pw_dir, login_shell=found.pw_shell, uid=found.pw_uid)
+
+    def add_user(self, user: User) -> None:
+        shape = [f"--home-dir={user.home}", f"--shell={user.login_shell}"]
+        found = self.user(user.name)
+        if found is None:
+            number = [] if user.uid is None else [f"--uid={user.uid}"]
+            # The shadow file's * lets no password in, and unlike ! it does not count as a locked account.
+            words = ["useradd", "--system", "--user-group", "--no-create-home", "--password=*", *number, *shape]
+            succeed([*words, user.name])
+            return
+        if user.uid is not None and found.uid != user.uid:
+            raise Failed(f"the user {user.name} has uid {found.uid}, not {user.uid}")
+        succeed(["usermod", f"--home={user.home}", f"--shell={user.login_shell}", user.name])
+
+    def remove_user(self, name: str) -> None:
+        if self.user(name) is not None:
+            succeed(["userdel", "--force", name])
+
+    def others(self, allowed: Sequence[str], *, sudoers: str) -> tuple[Other, ...]:
+        return (*_roots(allowed), *_sudoers(allowed, sudoers), *_keys(allowed))
+
+    def keep_out(self, other: Other, *, sudoers: str) -> None:
+        match other.by:
+            case "sudo":
+                self.check("sudoers", sudoers)
+                DiskFiles().write(SUDOERS, sudoers.encode(), mode=0o440)
+            case "number":
+                # userdel and usermod refuse for a user whose number has processes, and root's always has.
+                shadow = Path("/etc/passwd").read_text().splitlines(keepends=True)
+                kept = "".join(line for line in shadow if not line.startswith(f"{other.name}:"))
+                DiskFiles().write("/etc/passwd", kept.encode())
+            case "docker":
+                succeed(["gpasswd", "--delete", other.name, "docker"])
+            case "keys":
+                for path in _key_files(other.name):
+                    path.rename(f"{path}{REMOVED}")
+
+    def owned(self, path: str) -> Owned | None:
+        try:
+            found = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Owned(stat.S_IMODE(found.st_mode), found.st_uid)
+
+    # Units
+
+    def unit(self, name: str) -> Unit:
+        shown = run(["systemctl", "show", "--property=ActiveState,UnitFileState", "--", name]).out.decode()
+        state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        return Unit(state.get("UnitFileState") in _AT_BOOT, state.get("ActiveState") in ("active", "reloading"))
+
+    def enable(self, names: Sequence[str]) -> None:
+        run(["systemctl", "unmask", "--quiet", "--", *names])
+        succeed(["systemctl", "enable", "--quiet", "--", *names], seconds=120)
+
+    def disable(self, name: str) -> None:
+        run(["systemctl", "disable", "--quiet", "--now", "--", name])
+
+    def act(self, name: str, doing: Doing) -> None:
+        verb = "reload-or-restart" if doing == "reload" else doing
+        if doing != "stop":
+            run(["systemctl", "reset-failed", "--", name])
+        said = run(["systemctl", verb, "--", name], seconds=120)
+        if said.code and not (doing == "stop" and said.code == 5):  # 5: there is no such unit
+            lines = run(["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=15", f"--unit={name}"]).out
+            raise Failed(f"cannot {doing} {name}", lines=lines.decode(errors="replace").splitlines())
+
+    def docker_answers(self) -> bool:
+        from launchpad.runner.machine.containers import DockerContainers
+
+        try:
+            DockerContainers().docker_version()
+        except Failed:
+            return False
+        return True
+
+    def reload_units(self) -> None:
+        succeed(["systemctl", "daemon-reload"])
+
+    def firewall(self, text: str) -> bool:
+        from launchpad.runner.machine.nftables import FIREWALL, KernelFilter
+        from launchpad.runner.watching.firewall_check import differences
+
+        kernel = KernelFilter()
+        try:
+            return not differences(kernel.meant(text), kernel.held(FIREWALL))
+        except Failed:
+            return False  # nftables is not installed yet, or the text is none that it takes
+        finally:
+            kernel.release()
+
+    # Kernel, storage, Caddy
+
+    def kernel(self, key: str) -> str | None:
+        try:
+            return " ".join(Path(_kernel_file(key)).read_text().split())
+        except OSError:
+            return None
+
+    def set_kernel(self, values: Mapping[str, str]) -> None:
+        for key, value in values.items():
+            try:
+                Path(_kernel_file(key)).write_text(value)
+            except OSError as error:
+                # Some may only be tightened, and are tighter already.
+                raise Failed(f"the kernel does not take {key} = {value}: {error.strerror}") from error
+
+    def storage(self) -> Mounted:
+        return storage()
+
+    def make_storage(self, storage: Storage, progress: Progress) -> None:
+        make_storage(storage, progress)
+
+    def container_image(self, name: str) -> str | None:
+        from launchpad.runner.machine.containers import inspected_alive
+
+        if not self.docker_answers():
+            return None  # not installed yet, or it hangs: a longer question would be waited for a minute
+        try:
+            found = inspected_alive(name)
+        except Failed:
+            return None
+        return found["Config"]["Image"] if found and found["State"]["Status"] == "running" else None
+
+    # Checks
+
+    def check(self, kind: Check, text: str) -> None:
+        programs = {
+            "sshd": ["/usr/sbin/sshd", "-t", "-f"],
+            "sudoers": ["visudo", "--check", "--quiet", "--file"],
+            # In an empty network: the host's table is the watch's, and nobody else may even try to change it.
+            "firewall": ["unshare", "--net", "nft", "--check", "--file"],
+            "docker": ["dockerd", "--validate", "--config-file"],
+        }
+        if kind == "sshd":
+            Path("/run/sshd").mkdir(exist_ok=True)  # sshd insists on it, and only ssh.service makes it
+            text += "\nInclude /etc/ssh/sshd_config\n"  # together, as they will be read
+        with tempfile.NamedTemporaryFile("w", prefix=f"launchpad-{kind}-") as file:
+            file.write(text)
+            file.flush()
+            said = run([*programs[kind], file.name])
+        if said.code:
+            lines = (said.err + said.out).decode(errors="replace").replace(file.name, kind).splitlines()
+            raise Failed(f"{kind} does not accept its configuration", lines=lines[-20:])
+
+    def sshd_strays(self, ours: str) -> tuple[str, ...]:
+        Path("/run/sshd").mkdir(exist_ok=True)
+        judged = _judged_keywords(Path(paths.SSHD).read_text()) if Path(paths.SSHD).exists() else frozenset()
+        found: dict[tuple[str, tuple[str, ...]], str] = {}
+        for user in dict.fromkeys(("root", OPERATORS, *(item.pw_name for item in _people()))):
+            context = f"user={user},host=localhost,addr=127.0.0.1"
+            try:
+                is_now = _sshd_lines(["-C", context], judged)
+            except Failed as failed:  # the running sshd goes on, and the next one would not start
+                return (f"sshd does not accept its configuration: {failed.message}",)
+            should_be = _sshd_lines(["-f", "/dev/stdin", "-C", context], judged, stdin=ours.encode())
+            for keyword in sorted(judged):
+                now, wanted = is_now.get(keyword, ()), should_be.get(keyword, ())
+                if now != wanted:
+                    shown = f"`{keyword} {', '.join(now) or 'unset'}`"
+                    line = f"sshd has {shown} for {user}, not `{', '.join(wanted) or 'unset'}`"
+                    found.setdefault((keyword, now), line)
+        return tuple(found.values())
+
+    def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
+        with tempfile.TemporaryDirectory(prefix="launchpad-") as folder:
+            Path(f"{folder}/signers").write_text(signers)
+            Path(f"{folder}/signature").write_text(signature)
+            words = ["ssh-keygen", "-Y", "verify", "-f", f"{folder}/signers", "-I", signer, "-n", namespace]
+            return run([*words, "-s", f"{folder}/signature"], stdin=data).code == 0
+
+    # Who asks
+
+    def uptime(self) -> float:
+        return float(Path("/proc/uptime").read_text().split()[0])
+
+    def connected_at(self) -> float | None:
+        process, found = os.getppid(), None
+        while process > 1:
+            words = Path(f"/proc/{process}/stat").read_text()
+            name, fields = words[words.index("(") + 1 : words.rindex(")")], words[words.rindex(")") + 2 :].split()
+            if name.startswith("sshd-session") or (name == "sshd" and found is None):
+                found = int(fields[19]) / _JIFFIES
+            process = int(fields[1])
+        return found
+
+    def asked_by_root(self) -> bool:
+        return os.getuid() == 0 and os.environ.get("SUDO_USER") != OPERATORS
+
+    def strange_logins(self, keys: Sequence[str]) -> tuple[int, ...]:
+        return logins.strange(keys)
+
+    def end_logins(self, keys: Sequence[str]) -> None:
+        logins.end(keys)
+
+    def runner(self) -> str:
+        return self._runner
+
+    @cached_property
+    def _runner(self) -> str:
+        import launchpad
+
+        return str(Path(str(launchpad.__file__)).parent.parent)
+
+
+# --- who gets in, and who is root -------------------------------------------------------------------------------------
+
+
+def _people() -> list[pwd.struct_passwd]:
+    """The users that a login shell is started for."""
+    import pwd
+
+    return [user for user in pwd.getpwall() if user.pw_shell.rpartition("/")[2] not in ("nologin", "false", "sync", "")]
+
+
+def _judged_keywords(ours: str) -> frozenset[str]:
+    """What Launchpad's part of sshd's configuration decides, and what else could let people in or keep them out."""
+    words = (line.split(None, 1)[0].lower() for line in ours.splitlines() if line.strip() and line.strip()[0] != "#")
+    return frozenset(words) - {"match"} | SSHD_KEYWORDS
+
+
+def _sshd_lines(words: Sequence[str], judged: frozenset[str], *, stdin: bytes = b"") -> dict[str, tuple[str, ...]]:
+    """What sshd says that its configuration comes to: keyword → values."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in succeed(["/usr/sbin/sshd", "-T", *words], stdin=stdin).decode(errors="replace").splitlines():
+        keyword, _, value = line.partition(" ")
+        if keyword in judged:
+            found[keyword] = (*found.get(keyword, ()), value)
+    return found
+
+
+def _roots(allowed: Sequence[str]) -> Iterator[Other]:
+    import grp
+    import pwd
+
+    for user in pwd.getpwall():
+        if user.pw_uid == 0 and user.pw_name != "root":
+            yield Other(user.pw_name, "number", f"the user {user.pw_name} has root's number")
+    with suppress(KeyError):  # there is no Docker yet
+        for name in grp.getgrnam("docker").gr_mem:
+            if name not in allowed:
+                yield Other(name, "docker", f"the user {name} may command Docker, and so is root")
+
+
+def _sudoers(allowed: Sequence[str], sudoers: str) -> Iterator[Other]:
+    """Whom sudo's own reading of its rules lets become root, beside what Launchpad's own rules say."""
+    import grp
+
+    if not Path(paths.SUDOERS).exists():
+        return  # before the first provision: nothing is Launchpad's yet
+    words = ["cvtsudoers", "--output-format=json"]
+    ours = json.loads(succeed(words, stdin=sudoers.encode()))["User_Specs"]
+    for rule in json.loads(succeed([*words, SUDOERS]))["User_Specs"]:
+        if rule in ours:
+            continue
+        for user in rule["User_List"]:
+            kind, name = next(iter(user.items()))
+            names: Sequence[str] = [str(name)]
+            if kind == "usergroup":
+                with suppress(KeyError):
+                    names = grp.getgrnam(str(name)).gr_mem
+            for who in names:
+                if who not in allowed[2:]:
+                    yield Other(who, "sudo", f"sudo lets {who} become root by a rule that is not Launchpad's")
+
+
+def _keys(allowed: Sequence[str]) -> Iterator[Other]:
+    for user in _people():
+        if user.pw_name not in allowed:
+            for path in _key_files(user.pw_name):
+                yield Other(user.pw_name, "keys", f"keys let {user.pw_name} in: {path}")
+
+
+def _key_files(name: str) -> list[Path]:
+    """Where sshd looks for the user's keys, and finds some."""
+    import pwd
+
+    home = pwd.getpwnam(name).pw_dir
+    files = [Path(home, ".ssh", file) for file in ("authorized_keys", "authorized_keys2")]
+    return [path for path in files if path.is_file() and path.read_text(errors="replace").strip()]
+
+
+def _apt(*words: str) -> None:
+    succeed([*_APT, *words], environment=_QUIET, seconds=_APT_SECONDS)
+
+
+def _damaged_packages() -> list[str]:
+    """Those whose files may not all be there: the power went while dpkg unpacked them."""
+    out = run(["dpkg-query", "--show", "--showformat=${db:Status-Eflag} ${Package}\n"]).out.decode(errors="replace")
+    return [name for flag, _, name in (line.partition(" ") for line in out.splitlines()) if flag == "reinstreq"]
+
+
+def _kernel_file(key: str) -> str:
+    return f"/proc/sys/{key.replace('.', '/')}"
+
+
+def _resolvers() -> tuple[str, ...]:
+    """What /etc/resolv.conf names; where that is systemd's own stub, what the stub asks."""
+    found: list[str] = []
+    for file in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
+        try:
+            lines = [line.split() for line in Path(file).read_text().splitlines()]
+        except OSError:
+            continue
+        found += [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return tuple(dict.fromkeys(item for item in found if _is_outside(item)))
+
+
+def _is_outside(address: str) -> bool:
+    import ipaddress
+
+    try:
+        return not ipaddress.IPv4Address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_audit() -> bool:
+    """Ask the kernel for its audit status; a container's root is refused, and an answer's first type tells."""
+    request = struct.pack("=IHHII", 16, _AUDIT_GET, 1, 1, 0)  # length, type, NLM_F_REQUEST, sequence, port
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_AUDIT) as audit:
+            audit.settimeout(1)
+            audit.send(request)
+            return bool(struct.unpack_from("=H", audit.recv(8192), 4)[0] == _AUDIT_GET)
+    except OSError:
+        return False
+
+
+def _has_apparmor() -> bool:
+    try:
+        return Path("/sys/module/apparmor/parameters/enabled").read_text().strip() == "Y"
+    except OSError:
+        return False

@@ -1,0 +1,245 @@
+"""What a host is told to be: operators, signers, Caddy, storage, ssh. Judged here too: the host trusts no text.
+
+On the host they lie in /etc/launchpad/settings.json as {"serial", "settings"}; the file's digest is what a signature of
+the next change refers to, and the serial in it makes sure that no digest ever comes back.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from launchpad.runner import paths
+from launchpad.runner.backups.host_target import CREDENTIALS, HostTarget, target_from_json
+from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
+from launchpad.runner.record import Record
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.system import Storage
+
+SETTINGS = f"{paths.ETC}/settings.json"
+LEAST_LOOP_MB = 256
+MOST_LOOP_MB = 64 * 1024 * 1024
+LEAST_RSA_BITS = 3072
+
+MOST_CADDYFILE = 64 * 1024
+MOST_RECIPIENTS = 64
+MOST_TARGETS = 64
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_KEY = re.compile(
+    r"(ssh-ed25519|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com"
+    r"|ecdsa-sha2-nistp(?:256|384|521)|ssh-rsa) ([A-Za-z0-9+/]+={0,2})(?: ([A-Za-z0-9@._+ -]{0,100}))?"
+)
+_IMAGE = re.compile(
+    r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64}"
+)
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+_DEVICE = re.compile(r"/dev/[A-Za-z0-9_.:-]+(?:/[A-Za-z0-9_.:-]+)*")
+_PEM = re.compile(r"(?:-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----\n?)+")
+
+
+class Person(Record):
+    """Somebody, and the public keys that speak for them: `ssh-ed25519 AAAA… comment`, never with options."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+class Caddy(Record):
+    """The web server in front of the tenants."""
+
+    image: str
+    """By digest."""
+    caddyfile: str
+    """The global Caddyfile; judged by what Caddy makes of it."""
+    acme_root: str = ""
+    """PEM of the authority that the ACME directory itself is signed by; empty for the world's own."""
+
+
+class Ssh(Record):
+    port: int = 22
+    root_login: bool = False
+    """Whether root may still log in with a key. Off: only the operators' user, and people's own users, may."""
+
+
+class KnownTarget(Record):
+    """A place for backups that this host may use, and the versions of the credentials that it has for that."""
+
+    target: HostTarget
+    credentials: Mapping[str, int] = MappingProxyType({})
+    """Name → version; the values come beside the settings and are sealed. Empty: it has none."""
+
+
+class HostIdentity(Record):
+    """What the host is called, and whose it is."""
+
+    host: str
+    fleet: str
+
+
+class HostSettings(Record):
+    """All that is decided about a host by its operators; the rest is the runner's own."""
+
+    identity: HostIdentity
+    operators: tuple[Person, ...]
+    """Who may run the runner."""
+    allowed_signers: tuple[Person, ...]
+    """Who may sign a runner, or a change of these settings."""
+    caddy: Caddy
+    storage: Storage
+    ssh: Ssh = Ssh()
+    admins: tuple[str, ...] = ()
+    """People's own users on the host that may log in and become root; Launchpad makes none."""
+    recipients: tuple[str, ...] = ()
+    """The age recipients for whom tenants' data and the keys of their backups are encrypted; without any neither
+    leaves."""
+    targets: tuple[KnownTarget, ...] = ()
+    """Where backups may go; a request cannot name another place."""
+    format: Literal["1"] = "1"
+
+    @property
+    def digest(self) -> str:
+        return digest_of(canonical(settings_as_json(self)))
+
+
+def settings_as_json(settings: HostSettings) -> dict[str, Any]:
+    """The settings as plain JSON; `settings_from_json` reads it back."""
+    return record_as_json(settings)
+
+
+def settings_from_json(value: object) -> HostSettings:
+    """Parse and judge settings; Refused with what is wrong and where."""
+    settings = record_from_json(HostSettings, value, "settings")
+    _judge(settings)
+    return settings
+
+
+# --- as they stand on the host ----------------------------------------------------------------------------------------
+
+
+class SettingsReading(Protocol):
+    def read(self, path: str) -> bytes | None: ...
+
+
+class StoredSettings(Record):
+    """The settings that the host has now; serial 0 and None before the first provision."""
+
+    serial: int
+    settings: HostSettings | None
+    digest: str
+
+
+def stored_settings(host: SettingsReading) -> StoredSettings:
+    """Read what the last provision recorded. A file that a newer or damaged runner left counts as no settings."""
+    data = host.read(SETTINGS)
+    if data is None:
+        return StoredSettings(0, None, "")
+    try:
+        value = json.loads(data)
+        return StoredSettings(int(value["serial"]), settings_from_json(value["settings"]), digest_of(data))
+    except (ValueError, TypeError, KeyError, Refused):
+        return StoredSettings(0, None, digest_of(data))
+
+
+def stored_text(settings: HostSettings, serial: int) -> str:
+    """The content of settings.json."""
+    return canonical({"serial": serial, "settings": settings_as_json(settings)}).decode() + "\n"
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+def _judge(settings: HostSettings) -> None:
+    for where, name in (("identity.host", settings.identity.host), ("identity.fleet", settings.identity.fleet)):
+        if not is_tenant_name(name):
+            raise Refused(f"settings.{where}: {name[:60]!r} is not a name of a-z, 0-9 and single hyphens")
+    _judge_people(settings.operators, "settings.operators")
+    _judge_people(settings.allowed_signers, "settings.allowed_signers")
+    if _IMAGE.fullmatch(settings.caddy.image) is None:
+        raise Refused(f"settings.caddy.image: {settings.caddy.image[:120]!r} is not an image with its @sha256 digest")
+    if len(settings.caddy.caddyfile) > MOST_CADDYFILE or _CONTROL.search(settings.caddy.caddyfile):
+        raise Refused("settings.caddy.caddyfile: more than 64 KiB, or control characters")
+    if settings.caddy.acme_root and _PEM.fullmatch(settings.caddy.acme_root) is None:
+        raise Refused("settings.caddy.acme_root: not certificates in PEM form")
+    _judge_storage(settings.storage)
+    if len(settings.recipients) > MOST_RECIPIENTS:
+        raise Refused(f"settings.recipients: more than {MOST_RECIPIENTS}")
+    for index, recipient in enumerate(settings.recipients):
+        if _RECIPIENT.fullmatch(recipient) is None:
+            raise Refused(f"settings.recipients[{index}]: not an age recipient: {recipient[:70]!r}")
+    _judge_targets(settings.targets)
+    for index, name in enumerate(settings.admins):
+        if not is_tenant_name(name):
+            raise Refused(
+                f"settings.admins[{index}]: {name[:60]!r} is not a user's name of a-z, 0-9 and single hyphens"
+            )
+    if not 1 <= settings.ssh.port <= 65535 or settings.ssh.port in (80, 443):
+        raise Refused(f"settings.ssh.port: {settings.ssh.port} is not a free port", hint="22 is the usual one")
+
+
+def _judge_targets(targets: tuple[KnownTarget, ...]) -> None:
+    names = [item.target.name for item in targets]
+    if len(targets) > MOST_TARGETS or len(set(names)) != len(names):
+        raise Refused(f"settings.targets: more than {MOST_TARGETS}, or one appears twice")
+    for item in targets:
+        target_from_json(item.target.as_json())
+        known = CREDENTIALS[item.target.kind]
+        if item.credentials and (set(item.credentials) != set(known) or min(item.credentials.values()) < 1):
+            raise Refused(f"settings.targets: {item.target.name}: expected versions of {', '.join(known) or 'nothing'}")
+
+
+def _judge_people(people: tuple[Person, ...], where: str) -> None:
+    if not people:
+        raise Refused(f"{where}: is empty, so nobody could reach the host again")
+    names = [person.name for person in people]
+    for index, person in enumerate(people):
+        if not is_tenant_name(person.name):
+            raise Refused(f"{where}[{index}].name: {person.name[:60]!r} is not a name of a-z, 0-9 and single hyphens")
+        if person.name in names[:index]:
+            raise Refused(f"{where}[{index}].name: {person.name} appears twice")
+        if not person.keys:
+            raise Refused(f"{where}[{index}].keys: {person.name} has none")
+        for number, key in enumerate(person.keys):
+            judge_key(key, f"{where}[{index}].keys[{number}]")
+
+
+def judge_key(key: str, where: str) -> None:
+    """Refuse what is not one plain public key: no options, no second line, no weak RSA key."""
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise Refused(f"{where}: not a plain public key", hint="it starts with ssh-ed25519 AAAA…, without options")
+    try:
+        parts = _wire_strings(base64.b64decode(found[2], validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise Refused(f"{where}: the key is damaged") from error
+    if not parts or parts[0] != found[1].encode():
+        raise Refused(f"{where}: the key is not of the kind that it says")
+    if found[1] == "ssh-rsa" and (len(parts) != 3 or int.from_bytes(parts[2], "big").bit_length() < LEAST_RSA_BITS):
+        raise Refused(f"{where}: an RSA key of fewer than {LEAST_RSA_BITS} bits", hint="ssh-keygen -t ed25519")
+
+
+def _wire_strings(data: bytes) -> list[bytes]:
+    """The length-prefixed parts of a key; ValueError when they do not add up."""
+    parts = []
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        if len(data) < 4 + length:
+            raise ValueError("truncated")
+        parts.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return parts
+
+
+def _judge_storage(storage: Storage) -> None:
+    if bool(storage.loop_mb) == bool(storage.device):
+        raise Refused("settings.storage: neither or both of loop_mb and device", hint="exactly one of them")
+    if storage.device and (_DEVICE.fullmatch(storage.device) is None or ".." in storage.device):
+        raise Refused(f"settings.storage.device: {storage.device[:60]!r} is not a device below /dev")
+    if storage.loop_mb and not LEAST_LOOP_MB <= storage.loop_mb <= MOST_LOOP_MB:
+        raise Refused(f"settings.storage.loop_mb: {storage.loop_mb} is not {LEAST_LOOP_MB} or more")

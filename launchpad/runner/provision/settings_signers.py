@@ -1,0 +1,62 @@
+"""Who may change what a host is. An operator's key may run the runner; it may not decide who else may.
+
+So settings travel signed by an allowed signer, like a runner. The signature names the settings that it replaces, by the
+digest of a file whose serial goes up with every change: an old signature fits nowhere again. Root's own login needs
+none, and bringing a host back to the settings that it has needs none either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.protocol import Refused, canonical, digest_of
+from launchpad.runner.provision.settings_record import HostSettings, settings_from_json, stored_settings
+from launchpad.runner.system import ProvisionHost
+
+NAMESPACE = "launchpad-settings"
+SIGNERS = f"{paths.ETC}/allowed_signers"
+
+
+def message(settings: HostSettings, replaces: str, secrets: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """What is signed: the settings, those that they replace, and the credentials that come with them."""
+    signed = {"replaces": replaces, "settings": settings.digest}
+    return canonical(signed | ({"secrets": digest_of(canonical(dict(secrets)))} if secrets else {}))
+
+
+def judge_trust(host: ProvisionHost, operation: Mapping[str, Any], secrets: Mapping[str, Any]) -> HostSettings | None:
+    """Refused unless whoever asks for this provision may. The settings, when the secrets that came along may be taken
+    with them; None when nobody vouches for those."""
+    settings = settings_from_json(operation["settings"])
+    stored = stored_settings(host)
+    if host.system.asked_by_root():
+        return settings
+    if settings == stored.settings and operation.get("signature") is None:
+        return None
+    if stored.settings is not None and stored.settings.identity != settings.identity:
+        name = stored.settings.identity
+        raise Refused(f"this host is {name.host} of {name.fleet}, not {settings.identity.host}", kind="state")
+    signature = operation.get("signature")
+    if signature is None:
+        raise Refused("these settings differ from the host's, and nobody signed them", hint="launchpad provision signs")
+    keys = {"signer", "replaces", "signature"}
+    if (
+        not isinstance(signature, dict)
+        or set(signature) != keys
+        or not all(isinstance(i, str) for i in signature.values())
+    ):
+        raise Refused("provision.signature: a signer, the digest of what is replaced, and the signature")
+    if signature["replaces"] != stored.digest:
+        raise Refused("the host's settings have changed since these were signed", kind="state", hint="provision again")
+    valid = host.system.verified(
+        message(settings, stored.digest, secrets),
+        signature=signature["signature"],
+        signers=(host.read(SIGNERS) or b"").decode(),
+        signer=signature["signer"],
+        namespace=NAMESPACE,
+    )
+    if not valid:
+        raise Refused(f"the settings are not signed by {signature['signer'][:60]!r} as an allowed signer of this host")
+    return settings

@@ -1,0 +1,183 @@
+"""All that a host should be, as steps in their order; `plan.py` leaves out what is already so.
+
+The order is part of the design. Docker's configuration lies there before Docker is installed, so that it starts once,
+the right way. Who gets in is changed last but one: whatever fails before leaves the old way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from launchpad.runner import paths, slots
+from launchpad.runner.provision import file_text
+from launchpad.runner.provision.settings_record import HostSettings, stored_text
+from launchpad.runner.provision.steps import (
+    AddUser,
+    ChangeAccess,
+    EnableUnits,
+    EndLogins,
+    HostStep,
+    InstallPackages,
+    KeepOthersOut,
+    MakeFolders,
+    MakeStorage,
+    PutFiles,
+    RecordSettings,
+    RunCaddy,
+    SetKernel,
+    UseCaddyfile,
+)
+from launchpad.runner.system import OPERATORS, MachineFacts, storage_source
+
+OPERATORS_HOME = "/var/lib/launchpad-operators"
+REMAP = "dockremap"
+CADDY_UID = slots.REMAP_BASE - 1
+OPERATORS_UID = slots.REMAP_BASE - 2
+"""Just below the containers' range, where no tool ever picks one."""
+STORAGE_SOURCE = f"{paths.ETC}/storage"
+NAMESPACES = ("launchpad-runner", "launchpad-runner-downgrade", "launchpad-settings")
+
+PACKAGES = (
+    "age",
+    "btrfs-progs",
+    "ca-certificates",
+    "chrony",
+    "docker-cli",
+    "docker-compose",
+    "docker.io",
+    "fail2ban",
+    "iptables",
+    "nftables",
+    "openssh-server",
+    "python3-systemd",
+    "restic",
+    "sudo",
+    "unattended-upgrades",
+)
+SYSCTL = "/etc/sysctl.d/90-launchpad.conf"
+UNITS = "/etc/systemd/system"
+UNIT_FILES = (
+    f"{UNITS}/launchpad-boot.service",
+    f"{UNITS}/launchpad-firewall.service",
+    f"{UNITS}/launchpad-operation@.service",
+    f"{UNITS}/launchpad-revert-boot.service",
+    f"{UNITS}/launchpad-revert@.service",
+    f"{UNITS}/launchpad-revert@.timer",
+    f"{UNITS}/launchpad-storage.service",
+    f"{UNITS}/launchpad-watch.service",
+    f"{UNITS}/user@{OPERATORS_UID}.service",
+)
+SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("firewall", "operation", "revert", "storage"))
+CONTAINED = f"{paths.LIBRARY}/contained"
+UPDATES = ("unattended-upgrades.service", "apt-daily.timer", "apt-daily-upgrade.timer")
+KEYS = f"{paths.ETC}/authorized_keys"
+FIREWALL = f"{paths.ETC}/firewall.nft"
+
+
+def wanted_steps(
+    settings: HostSettings, facts: MachineFacts, files: Mapping[str, str], *, serial: int
+) -> list[HostStep]:
+    """Every step of a host with these settings. `files` has what /etc/subuid and /etc/subgid say now; `serial` is
+    that of the settings that stand on the host, one more when they change."""
+    port = settings.ssh.port
+    steps: list[HostStep] = [
+        MakeFolders(folders=(paths.ETC, paths.LIBRARY), mode=0o755),
+        MakeFolders(folders=(paths.STATE, paths.OPERATIONS, paths.REVERTS), mode=0o700),
+        _plain("put the runner's scripts in place", *SCRIPTS, mode=0o755),
+        _plain("put the units in place", *UNIT_FILES, reload_units=True),
+        EnableUnits(units=(), later=("launchpad-boot.service", "launchpad-revert-boot.service")),
+        AddUser(name=REMAP, home="/nonexistent", login_shell="/usr/sbin/nologin"),
+        PutFiles(name="give containers a range of user ids", files=_ranges(files)),
+        _plain("settle how Docker runs", "/etc/docker/daemon.json", check="docker", restart=("docker.service",)),
+        _plain("keep rare protocols out of the kernel", "/etc/modprobe.d/launchpad.conf"),
+        _plain("write the kernel values down", SYSCTL),
+        SetKernel(values=_kernel_values(facts)),
+        PutFiles(
+            name="write down where the storage lies",
+            files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"},
+        ),
+        PutFiles(  # before fail2ban is there: its own first rules would ban an operator who comes back
+            name="ban who tries to break in",
+            files={
+                "/etc/fail2ban/jail.d/launchpad.local": file_text.text(
+                    "/etc/fail2ban/jail.d/launchpad.local", port=port
+                )
+            },
+            restart=("fail2ban.service",),
+        ),
+        InstallPackages(packages=_packages(facts)),
+        MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
+        _plain("have Docker wait for the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
+        _plain("filter what containers ask of the kernel", CONTAINED, mode=0o755, restart=("containerd.service",)),
+        _plain(
+            "have what starts containers filtered",
+            f"{UNITS}/containerd.service.d/launchpad.conf",
+            reload_units=True,
+            restart=("containerd.service",),
+        ),
+        EnableUnits(units=("launchpad-storage.service", "docker.service")),
+        MakeFolders(folders=(paths.TENANTS, paths.CADDY, paths.SITES), mode=0o755),
+        MakeFolders(folders=(f"{paths.CADDY}/data", f"{paths.CADDY}/run"), mode=0o700, uid=CADDY_UID),
+        AddUser(name="launchpad-caddy", uid=CADDY_UID, home=f"{paths.CADDY}/data", login_shell="/usr/sbin/nologin"),
+        *_caddy(settings),
+        _plain("have security updates come by themselves", "/etc/apt/apt.conf.d/52launchpad"),
+        _plain("limit the logs", "/etc/systemd/journald.conf.d/launchpad.conf", restart=("systemd-journald.service",)),
+    ]
+    if facts.audit:
+        steps.append(
+            _plain("put audit rules in place", "/etc/audit/rules.d/launchpad.rules", restart=("audit-rules.service",))
+        )
+    return [
+        *steps,
+        EnableUnits(units=("chrony.service", "fail2ban.service", *UPDATES)),
+        AddUser(name=OPERATORS, uid=OPERATORS_UID, home=OPERATORS_HOME, login_shell="/bin/sh"),
+        PutFiles(
+            name="write down who may sign",
+            files={f"{paths.ETC}/allowed_signers": file_text.allowed_signers(settings.allowed_signers, NAMESPACES)},
+        ),
+        ChangeAccess(files=access_files(settings, facts), modes={paths.SUDOERS: 0o440}),
+        KeepOthersOut(admins=settings.admins),
+        EndLogins(keys=tuple(key for person in settings.operators for key in person.keys)),
+        EnableUnits(units=("launchpad-firewall.service", "launchpad-watch.service")),
+        RecordSettings(text=stored_text(settings, serial)),
+    ]
+
+
+def access_files(settings: HostSettings, facts: MachineFacts) -> dict[str, str]:
+    """What decides who gets in: path → text."""
+    port = settings.ssh.port
+    root = "prohibit-password" if settings.ssh.root_login else "no"
+    resolvers = f"elements = {{ {', '.join(facts.resolvers)} }}" if facts.resolvers else ""
+    return {
+        KEYS: file_text.authorized_keys(settings.operators),
+        paths.SUDOERS: file_text.text(paths.SUDOERS),
+        paths.SSHD: file_text.text(paths.SSHD, port=port, root_login=root),
+        FIREWALL: file_text.text(FIREWALL, port=port, resolvers=resolvers),
+    }
+
+
+def _plain(name: str, *where: str, mode: int = 0o644, **options: object) -> PutFiles:
+    return PutFiles(name=name, files={path: file_text.text(path) for path in where}, mode=mode, **options)  # type: ignore[arg-type]
+
+
+def _packages(facts: MachineFacts) -> tuple[str, ...]:
+    more = [("auditd", facts.audit), ("apparmor", facts.apparmor)]
+    return tuple(sorted({*PACKAGES, *(name for name, here in more if here)}))
+
+
+def _kernel_values(facts: MachineFacts) -> dict[str, str]:
+    values = file_text.kernel_values(file_text.text(SYSCTL))
+    return {key: value for key, value in values.items() if key in facts.kernel_keys}
+
+
+def _ranges(files: Mapping[str, str]) -> dict[str, str]:
+    line = f"{REMAP}:{slots.REMAP_BASE}:65536"
+    return {path: file_text.with_line(files[path], REMAP, line) for path in ("/etc/subuid", "/etc/subgid")}
+
+
+def _caddy(settings: HostSettings) -> list[HostStep]:
+    compose = file_text.text(f"{paths.CADDY}/compose.yaml", image=settings.caddy.image, uid=CADDY_UID)
+    return [
+        RunCaddy(image=settings.caddy.image, compose=compose),
+        UseCaddyfile(text=settings.caddy.caddyfile, root=settings.caddy.acme_root),
+    ]

@@ -1,0 +1,185 @@
+"""Going back: to a release that ran before, with the data as it left them, or to an earlier generation of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner import generation_records, paths
+from launchpad.runner import plan as plans
+from launchpad.runner.caller import Caller
+from launchpad.runner.cell import read_release
+from launchpad.runner.deploy_plan import KEPT_BEFORE, check_replaces, check_secrets, neighbours, recorded
+from launchpad.runner.generation_records import Generation
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.journal import Journal
+from launchpad.runner.judge.manifest import judge_release
+from launchpad.runner.protocol import Refused, Release
+from launchpad.runner.standing_plans import deployed
+
+Planned = tuple[list[Any], dict[str, Any]]
+"""The plan, and what the reply to an empty one says."""
+
+
+def planned_rollback(host: Host, journal: Journal, operation: Mapping[str, Any], caller: Caller) -> Planned:
+    """Back to an earlier release, as it was: its files, its secrets' versions, its site, and its data unless the
+    present data is to be kept. The present data is kept as a generation in any case."""
+    tenant = operation["tenant"]
+    record = deployed(plans.see(host, tenant), tenant)
+    check_replaces(record, operation)
+    short = operation["to"] or next(iter(record.get("before", ())), "")
+    release = found_release(host, record, short)
+    seen = plans.see(host, tenant, release)
+    if short == record["release"]:
+        return mended(seen, journal, release, site_of(host, release)), {"release": short}
+    data = None if operation["keep_data"] else found_data(seen, record, release)
+    final = recorded(host, journal, release, record["revision"], caller)
+    final["before"] = before(record, short)
+    final["rolled_back_from"] = record["version"] if record["version"] != release.version else ""
+    change = plans.Replacement(
+        release=release,
+        site=site_of(host, release),
+        record=final,
+        generation=journal.identifier,
+        why="rollback",
+        data=data.id if data else "",
+        soak=operation["soak"],
+        replace=True,
+        proven=True,
+    )
+    return plans.plan_change(seen, change), {"release": short}
+
+
+def mended(seen: plans.Seen, journal: Journal, release: Release, site: str | None) -> list[Any]:
+    """What an earlier rollback to this release may have left behind; nothing for one that is stopped."""
+    assert seen.record is not None
+    change = plans.Replacement(release=release, site=site, record=seen.record, generation=journal.identifier)
+    return plans.plan_change(seen, change) if seen.serving else []
+
+
+def planned_restore(host: Host, journal: Journal, operation: Mapping[str, Any], caller: Caller) -> Planned:
+    """The data of a generation for the release that runs, or is stopped and stays so."""
+    tenant = operation["tenant"]
+    record = deployed(plans.see(host, tenant), tenant)
+    check_replaces(record, operation)
+    release = found_release(host, record, record["release"])
+    seen = plans.see(host, tenant, release)
+    wanted = next((item for item in seen.generations if item.id == operation["generation"]), None)
+    if wanted is None:
+        raise Refused(
+            f"{tenant}: there is no generation {operation['generation'][:60]}",
+            kind="state",
+            hint=f"launchpad generations {tenant}",
+        )
+    if (wanted.app, wanted.version) != (record["app"], record["version"]):
+        raise Refused(
+            f"{tenant}: generation {wanted.id} is of {wanted.app} {wanted.version}, and {record['version']} runs",
+            kind="state",
+            hint=f"launchpad rollback {tenant} --to {wanted.release}",
+        )
+    final = dict(record) | {"at": host.now(), "by": caller.operator, "operation": journal.identifier}
+    change = plans.Replacement(
+        release=release,
+        site=site_of(host, release),
+        record=final,
+        generation=journal.identifier,
+        why="restore",
+        data=wanted.id,
+        replace=True,
+        proven=True,
+    )
+    plan = plans.plan_change(seen, change) if record["running"] else plans.plan_restore_stopped(seen, change)
+    return plan, {"release": release.short}
+
+
+def planned_snapshot(host: Host, journal: Journal, operation: Mapping[str, Any]) -> Planned:
+    """The data as it is now, kept until somebody drops it; or, for a rehearsal on another host, until that is over; or
+    to be carried elsewhere, until there are newer ones of that."""
+    seen, wanted = plans.see(host, operation["tenant"]), operation.get("rehearsal", "")
+    record = deployed(seen, operation["tenant"])
+    if wanted not in ("", "take", "drop"):
+        raise Refused(f"snapshot: rehearsal: expected take or drop, not {wanted[:20]!r}")
+    if not seen.data:
+        raise Refused(f"{operation['tenant']}: has no data", kind="state")
+    if wanted:
+        plan = plans.plan_rehearsed(seen, journal.identifier, take=wanted == "take")
+    elif operation.get("copy"):
+        plan = plans.plan_copy(seen, journal.identifier)
+    else:
+        plan = plans.plan_snapshot(record, journal.identifier)
+    return plan, {"release": record["release"]}
+
+
+def planned_drop(host: Host, operation: Mapping[str, Any]) -> Planned:
+    """Generations go that nobody needs; what is gone already is right. Refused for the one that a rollback to the
+    release before brings."""
+    tenant, wanted = operation["tenant"], operation["generations"]
+    seen = plans.see(host, tenant)
+    record = deployed(seen, tenant)
+    if not wanted or not all(isinstance(item, str) for item in wanted):
+        raise Refused("drop: generations: expected ids", hint=f"launchpad generations {tenant}")
+    there = tuple(item.id for item in seen.generations if item.id in wanted)
+    before = next(iter(record.get("before", ())), "")
+    needed = generation_records.left(seen.generations, before) if before else None
+    if needed is not None and needed.id in wanted:
+        raise Refused(
+            f"{tenant}: generation {needed.id} is what a rollback to {before} brings back",
+            kind="state",
+            hint=f"launchpad rollback {tenant} --list",
+        )
+    return plans.plan_drop(record, there) if there else [], {"release": record["release"]}
+
+
+def found_release(host: Host, record: Mapping[str, Any], short: str) -> Release:
+    """A release that lies on the host, whole, and may run here now: a name of its site may be somebody else's since,
+    or a secret gone. Refused otherwise, with what there is."""
+    tenant = record["tenant"]
+    if not short or short not in host.names(paths.releases(tenant)):
+        raise Refused(
+            f"{tenant}: {f'release {short[:60]} is not on the host' if short else 'no release ran before this one'}; "
+            f"{there_is(host, record)}",
+            kind="state",
+            hint=f"launchpad rollback {tenant} --list",
+        )
+    try:
+        release = read_release(host, tenant, short)
+    except Failed as failed:
+        raise Refused(failed.message, kind="state", hint=f"launchpad rollback {tenant} --list") from failed
+    if not plans.is_intact(host, release):
+        raise Refused(f"{tenant}: the files of release {short} were changed on the host", kind="state")
+    folder = paths.release(tenant, short)
+    files = {path: (host.read(f"{folder}/{path}") or b"").decode() for path in release.files}
+    judge_release(release, files, neighbours=neighbours(host))
+    check_secrets(host, release, {}, known=True)
+    return release
+
+
+def found_data(seen: plans.Seen, record: Mapping[str, Any], release: Release) -> Generation:
+    """The data as the release left it. Refused when it was not kept: no version ends on data that it cannot read."""
+    found = generation_records.left(seen.generations, release.short)
+    if found is None:
+        same = release.version == record["version"]
+        raise Refused(
+            f"{release.tenant}: no generation of its data as release {release.short} ({release.version}) left it",
+            kind="state",
+            hint=f"launchpad rollback {release.tenant} {'--keep-data' if same else '--list'}",
+        )
+    return found
+
+
+def there_is(host: Host, record: Mapping[str, Any]) -> str:
+    """What a rollback could go back to, in words."""
+    shorts = [name for name in host.names(paths.releases(record["tenant"])) if name != record["release"]]
+    return f"there is {', '.join(shorts)}" if shorts else "there is no other"
+
+
+def site_of(host: Host, release: Release) -> str | None:
+    data = host.read(f"{paths.release(release.tenant, release.short)}/site.caddy")
+    return None if data is None else data.decode()
+
+
+def before(record: Mapping[str, Any], short: str) -> list[str]:
+    """The releases that ran before the one that is gone back to: a second rollback goes further back, not forth."""
+    earlier = list(record.get("before", ()))
+    rest = earlier[earlier.index(short) + 1 :] if short in earlier else [item for item in earlier if item != short]
+    return rest[:KEPT_BEFORE]

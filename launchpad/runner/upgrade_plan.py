@@ -1,0 +1,110 @@
+"""What a host asks of an upgrade before it touches anything: something to upgrade, room, a baseline of the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.capacity import check_clone
+from launchpad.runner.generation_records import LEAST_ROOM, MEGABYTE, REHEARSAL
+from launchpad.runner.host import Host
+from launchpad.runner.judge.volumes import judge_volumes
+from launchpad.runner.plan import Seen, runs
+from launchpad.runner.protocol import MOST_REHEARSED_AGE, Refused, Release
+from launchpad.runner.standing_plans import deployed
+from launchpad.runner.waiting import ask, name_of, ready_probes
+
+ROOM_FOR_IMAGES = 2 << 30
+"""Bytes, where a registry does not tell how large an image is."""
+UNPACKED = 4
+"""So many times its size in the registry an image takes while it is pulled: its layers travel compressed, and for a
+moment both forms lie there."""
+ROOM_SHARE = 20
+"""At least one part in so many of the tenant's own disk is to be free."""
+SHORT = (
+    "name another host as this one's drill_host in inventory/hosts.yaml, or add --rehearse-on HOST or --no-rehearsal"
+)
+
+
+def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """What the upgrade's plan has beyond a deploy's; Refused, and nothing changed, when it cannot go well."""
+    record = deployed(seen, release.tenant)
+    if not record["running"]:
+        raise Refused(
+            f"{release.tenant}: is stopped, and an upgrade is judged by what serves",
+            kind="state",
+            hint=f"launchpad start {release.tenant}",
+        )
+    check_room(host, seen, release)
+    if operation["rehearse"]:
+        check_clone(host, release, hint=SHORT)
+    without = failing_already(host, seen, release)
+    kept = {"soak": operation["soak"], "rehearse": operation["rehearse"], "without": without}
+    kept["proven"] = "rehearsed" in operation
+    kept["drop"] = tuple(item.id for item in seen.generations if item.why == REHEARSAL)
+    if "rehearsed" in operation:
+        check_rehearsed(host, seen, operation)
+    return kept | {"may_shrink": tuple(map(str, operation.get("may_shrink", ())))}
+
+
+def check_rehearsed(host: Host, seen: Seen, operation: Mapping[str, Any]) -> None:
+    """Refused unless the data on which another host has rehearsed it is of what runs here now, and not old."""
+    said, tenant = operation["rehearsed"], operation["tenant"]
+    if set(said) != {"host", "generation"} or operation["rehearse"]:
+        raise Refused("upgrade: rehearsed: expected the host and the generation, and no other rehearsal")
+    found = next((item for item in seen.generations if item.id == said["generation"]), None)
+    release = (seen.record or {}).get("release")
+    if found is None or found.why != REHEARSAL or found.release != release:
+        message = f"{tenant}: what was rehearsed elsewhere is not the data of release {release}, which runs"
+        raise Refused(message, kind="state", hint=f"launchpad upgrade {tenant}")
+    if host.now() - found.at > MOST_REHEARSED_AGE:
+        message = f"{tenant}: it was rehearsed on data that is {round((host.now() - found.at) / 3600)} hours old"
+        raise Refused(message, kind="state", hint=f"launchpad upgrade {tenant}")
+
+
+def check_room(host: Host, seen: Seen, release: Release) -> None:
+    """Refused when a disk would run full in the middle, also of a version that writes all its data anew."""
+    rewritten = host.usage(paths.data(release.tenant)) if seen.data else 0
+    least = LEAST_ROOM + max(release.disk_mb * MEGABYTE // ROOM_SHARE, min(rewritten, release.disk_mb * MEGABYTE))
+    if (free := host.room(paths.ROOT)) < least:
+        message = f"{free // MEGABYTE} MB are free for tenants' data, an upgrade wants {least // MEGABYTE}"
+        raise Refused(f"{release.tenant}: {message}", kind="state", hint="launchpad prune")
+
+
+def check_images(host: Host, seen: Seen, release: Release) -> None:
+    """Refused when an image that is to be pulled is made for other machines, or would fill the disk. What a registry
+    does not tell is taken for large, and whether it is there the pull itself will show."""
+    missing = sorted({service.image for service in release.services} - seen.images)
+    if not missing:
+        return
+    said = {image: host.announced(image) for image in missing}
+    for image, item in said.items():
+        if item is not None and not item.fits:
+            name, made_for = image.partition("@")[0].rpartition("/")[2], ", ".join(item.architectures)
+            raise Refused(
+                f"{release.tenant}: image {name} is made for {made_for}, and this host is another machine",
+                kind="state",
+                hint=f"pin one that is made for it: launchpad app pin {release.app}:{release.version} --update",
+            )
+    sizes = [None if item is None else item.size for item in said.values()]
+    known = [size for size in sizes if size is not None]
+    wanted = LEAST_ROOM + UNPACKED * sum(known) if len(known) == len(sizes) else ROOM_FOR_IMAGES
+    if (free := host.room(paths.DOCKER)) < wanted:
+        message = f"{free // MEGABYTE} MB are free for images, {release.app} {release.version} wants"
+        raise Refused(f"{release.tenant}: {message} {wanted // MEGABYTE}", kind="state", hint="launchpad prune")
+
+
+def check_volumes(host: Host, release: Release, compose: str) -> None:
+    """Refused when an image that is on the host declares a volume of its own that the release mounts nothing at."""
+    judge_volumes(compose, release, {item.image: host.declared_volumes(item.image) for item in release.services})
+
+
+def failing_already(host: Host, seen: Seen, release: Release) -> tuple[str, ...]:
+    """The ready probes of what runs that do not hold now: they do not count against the new release. Of what does not
+    even run nothing follows."""
+    old = seen.started
+    if old is None or not runs(seen, old, seen.side):
+        return ()
+    failing = {name_of(probe) for probe in ready_probes(old) if ask(host, old, seen.side, probe)}
+    return tuple(name for probe in ready_probes(release) if (name := name_of(probe)) in failing)

@@ -1,0 +1,59 @@
+"""Caddy answers: Docker restarts one that ends, but not one whose end Docker has not noticed, and none that a hand
+stopped, removed or froze."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from launchpad.runner import booting, paths
+from launchpad.runner.account import RUN_PROVISION, Finding
+from launchpad.runner.host import Busy, Failed
+from launchpad.runner.provision.effects import CADDY_PROJECT, COMPOSE
+from launchpad.runner.watching.check import Check
+
+AGAIN_SECONDS = 1.0
+MOST_SILENT = 10
+"""After so many looks in vain a Caddy that runs is taken for frozen, and stopped first."""
+STOP_SECONDS = 10
+
+
+class CaddyCheck(Check):
+    name, every = "Caddy", 5.0
+    _silent = 0
+
+    def look(self) -> Iterator[Finding]:
+        if self.host.read(COMPOSE) is None or booting.is_going_on(self.host) or self._is_back():
+            return  # a boot has Docker start it
+        self.host.wait(AGAIN_SECONDS)  # Docker may just be restarting it
+        if self._answers():
+            return
+        self._silent += 1
+        try:
+            with self.host.lock("host", {"who": "watch", "kind": "restart", "since": self.host.now()}):
+                if self._silent % MOST_SILENT == 0:
+                    self.host.stop(CADDY_PROJECT, STOP_SECONDS)
+                self.host.up(paths.CADDY, CADDY_PROJECT, {})
+        except Busy:
+            self._silent = 0  # an operation on the host starts Caddy itself
+            return
+        except Failed as failed:
+            yield Finding("caddy", f"Caddy cannot be started: {failed.message}", RUN_PROVISION)
+            return
+        self.host.wait(AGAIN_SECONDS)
+        self._is_back()
+
+    def _is_back(self) -> bool:
+        """Whether it answers; who was started by the watch is told once."""
+        if not self._answers():
+            return False
+        if self._silent:
+            self.account.note("caddy", "Caddy did not answer; the watch started it again")
+        self._silent = 0
+        return True
+
+    def _answers(self) -> bool:
+        try:
+            self.host.running_sites()
+        except Failed:
+            return False
+        return True

@@ -1,0 +1,108 @@
+"""The host itself: whatever differs from what a provision makes, and what no provision mends (name servers, a reboot).
+
+The judge is provision's own plan, so what is found here is what `launchpad provision` brings back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from launchpad.runner import booting
+from launchpad.runner.account import RUN_PROVISION, THE_HOST, Finding
+from launchpad.runner.host import Files
+from launchpad.runner.provision.plan import deviations, observe, wanted
+from launchpad.runner.provision.settings_record import stored_settings
+from launchpad.runner.provision.steps import ChangeAccess
+from launchpad.runner.provision.wanted_steps import FIREWALL
+from launchpad.runner.step import step_name
+from launchpad.runner.system import ProvisionHost
+from launchpad.runner.watching.check import Check
+
+REBOOT = "/run/reboot-required"
+REBOOT_FOR = "/run/reboot-required.pkgs"
+DNS_SECONDS = 3.0
+SOON_SECONDS = 15.0
+_QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x00\x01"
+"""The name servers of the root: every resolver has them."""
+
+
+class HostCheck(Check):
+    name = THE_HOST
+    _was_busy = _found = False
+
+    def pause(self) -> None:
+        # What was found may be over soon: a service that was just restarted.
+        self.every = SOON_SECONDS if self._found else Check.every
+        super().pause()
+
+    def is_wanted(self, looked: float) -> bool:
+        return super().is_wanted(looked) or (self._was_busy and not self._is_busy())
+
+    def _is_busy(self) -> bool:
+        """Whether an operation or a boot changes the host: what those have under way is nobody's hand."""
+        return self.host.lock_owner("host") is not None or booting.is_going_on(self.host)
+
+    def look(self) -> list[Finding]:
+        host: Any = self.host
+        self._was_busy = self._is_busy()
+        resolvers = host.system.facts(()).resolvers
+        self.facts = {"resolvers": list(resolvers)}
+        found = [] if self._was_busy else [*look_at_host(host), *_name_servers(resolvers)]
+        self._found = bool(found)
+        return [*found, *pending_reboot(host)]
+
+
+def _name_servers(addresses: Sequence[str]) -> Iterator[Finding]:
+    if not addresses:
+        yield Finding("dns", "the host has no name server, so its tenants have none")
+    elif not any(answers(address) for address in addresses):
+        yield Finding("dns", f"no name server answers ({', '.join(addresses)})")
+
+
+def look_at_host(host: ProvisionHost) -> Iterator[Finding]:
+    """Everything that a provision with the host's own settings would bring back."""
+    settings = stored_settings(host).settings
+    if settings is None:
+        yield Finding("provision", "the last provision did not come to its end", RUN_PROVISION)
+        return
+    observed = observe(host, settings)
+    for step, before in zip(wanted(settings, observed), observed.looked, strict=True):
+        for message in deviations(step, before):
+            now = observed.facts.resolvers
+            if message.startswith(FIREWALL) and (named := _named_in(host)) != now:
+                message = f"tenants ask the name servers {_listed(named)}, and the host's are {_listed(now)}"
+            yield Finding("access" if isinstance(step, ChangeAccess) else step_name(type(step)), message, RUN_PROVISION)
+
+
+def _named_in(host: Files) -> tuple[str, ...]:
+    """The name servers that the firewall's file lets tenants ask."""
+    found = re.search(r"set resolvers \{[^}]*?elements = \{ ([^}]*) \}", (host.read(FIREWALL) or b"").decode())
+    return tuple(found[1].split(", ")) if found else ()
+
+
+def _listed(addresses: tuple[str, ...]) -> str:
+    return ", ".join(addresses) or "none"
+
+
+def answers(address: str, *, port: int = 53) -> bool:
+    """Whether this name server says anything."""
+    number = os.urandom(2)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            asked.settimeout(DNS_SECONDS)
+            asked.connect((address, port))
+            asked.send(number + _QUESTION)
+            return asked.recv(4096)[:2] == number
+    except OSError:
+        return False
+
+
+def pending_reboot(host: Files) -> Iterator[Finding]:
+    if host.read(REBOOT) is not None:
+        names = sorted(set((host.read(REBOOT_FOR) or b"").decode(errors="replace").split()))
+        why = f" for {', '.join(names)}" if names else ""
+        yield Finding("reboot", f"an update waits for a reboot{why}: `systemctl reboot` as root, when tenants can wait")
