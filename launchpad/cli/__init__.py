@@ -1,10 +1,10 @@
-"""The command line: Typer commands, output for people and programs, every prompt, and the boundary where errors end."""
+"""The command line: Typer commands, output for people and for programs, every prompt, and the error boundary."""
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """Run the command line that the process was started with, and exit as its outcome says."""
+    """Run the command line of this process, and exit with its exit code."""
     import sys
 
     from launchpad.cli.boundary import run

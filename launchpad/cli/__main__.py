@@ -1,4 +1,4 @@
-"""python -m launchpad.cli: the same as the launchpad command."""
+"""python -m launchpad.cli runs the launchpad command."""
 
 from launchpad.cli import main
 

@@ -1,4 +1,4 @@
-"""The root of the command line: a group that imports a command's module only when that command is asked for."""
+"""The root of the command line: a group that imports a command's module only when the command runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _STUBS = "launchpad.stubs"
 
 
 class LazyGroup(typer.core.TyperGroup):
-    """The commands of the registry; each is imported when it runs, and not to be listed."""
+    """The commands of the registry. A command's module is imported when the command runs, and not for a list of
+    commands."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's signature)
         return list(entries())
@@ -42,7 +43,7 @@ class LazyGroup(typer.core.TyperGroup):
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """The names, from the registry alone."""
+        """Complete command names from the registry alone, without importing a command."""
         ctx.meta[_STUBS] = True
         try:
             return super().shell_complete(ctx, incomplete)
@@ -58,7 +59,7 @@ class LazyGroup(typer.core.TyperGroup):
 
 @cache
 def load(entry: CommandEntry) -> Any:
-    """The command behind an entry, with the options that every command takes."""
+    """The command of a registry entry, with the options that every command takes."""
     module = importlib.import_module(f"launchpad.cli.{entry.module}")
     group = typer.main.get_group(module.app)
     command = group if entry.group else group.commands[entry.name]
@@ -68,8 +69,8 @@ def load(entry: CommandEntry) -> Any:
 
 
 def _add_shared_options(command: Any) -> None:
-    """Let `--json` and the like stand after a command as well as before it."""
-    command.rich_markup_mode = None  # one look for all help, and the quicker one
+    """Accept the global options, such as `--json`, after a command as well as before it."""
+    command.rich_markup_mode = None  # Click's plain help: the same for every command, and faster than Rich
     subcommands = getattr(command, "commands", None)
     if subcommands is None:
         for parameter in command.params:
@@ -84,14 +85,14 @@ def _add_shared_options(command: Any) -> None:
 
 
 def _list_commands(group: Any, formatter: Any) -> None:
-    """The commands of a group, each with the whole first sentence of its help."""
+    """List the commands of a group, each with the whole first sentence of its help."""
     with formatter.section("Commands"):
         rows = [(name, " ".join(item.help.split())) for name, item in group.commands.items()]
         formatter.write_dl([(name, text.split(". ")[0].removesuffix(".") + ".") for name, text in rows])
 
 
 def _show_plainly(argument: Any) -> None:
-    """Show an argument in usage and help by what it stands for alone, without Typer's braces and names of types."""
+    """Show only an argument's metavar in usage and help, without Typer's braces and type names."""
     name, more = argument.metavar, "" if argument.nargs == 1 else "..."
     whole = argument.get_help_record
     argument.get_usage_pieces = lambda ctx: [(name if argument.required else f"[{name}]") + more]  # noqa: ARG005 Click's
@@ -128,7 +129,7 @@ WorkspaceOption = Annotated[
         callback=_set_workspace,
         expose_value=False,
         autocompletion=folders,
-        help="The workspace; else LAUNCHPAD_WORKSPACE, else the nearest folder upward with a launchpad.yaml.",
+        help="The workspace. Default: LAUNCHPAD_WORKSPACE, else the nearest parent folder that has a launchpad.yaml.",
     ),
 ]
 JsonOption = Annotated[
@@ -143,14 +144,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="launchpad COMMAND --help shows a command's options and an example.",
+    epilog="launchpad COMMAND --help prints the command's options and an example.",
 )
 
 
-# The options' callbacks do all the work: parameters are how Typer learns of options.
+# The options' callbacks do the work. Typer finds the options in this function's parameters.
 @_shared.command()
 def shared(workspace: WorkspaceOption = None, json: JsonOption = False, no_color: NoColorOption = False) -> None:
-    """Only its options are used."""
+    """Declare the global options; this function is never called."""
     del workspace, json, no_color
 
 
@@ -164,7 +165,7 @@ def root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Run other people's containers, safely, on plain VPS hosts."""
+    """Run other people's containers safely on plain VPS hosts."""
     del workspace, json, no_color, version
     ctx.call_on_close(Session.of(ctx).warn_of_left_out)
     if ctx.invoked_subcommand is None:

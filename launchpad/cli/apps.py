@@ -1,4 +1,4 @@
-"""launchpad app: what can be hosted, and its images by digest."""
+"""launchpad app: list and show apps, and pin their images by digest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from launchpad.fleet.model.app import App, AppVersion
 if TYPE_CHECKING:
     from launchpad.operations.versions.pin import Pinned
 
-app = typer.Typer(help="Show what can be hosted, and pin its images.", epilog="Example: launchpad app show openclaw")
+app = typer.Typer(
+    help="List and show apps, and pin their images by digest.", epilog="Example: launchpad app show openclaw"
+)
 
 
 @app.command("list", epilog="Example: launchpad app list")
 def list_apps(ctx: typer.Context) -> None:
-    """List the apps that come with Launchpad and those of inventory/apps."""
+    """List the apps: those that Launchpad ships, and those in inventory/apps."""
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
     rows = tuple(
@@ -38,7 +40,7 @@ def show_app(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="APP", help="The app's name.", autocompletion=complete.apps)],
 ) -> None:
-    """Show an app: its versions, and the variables and secrets that it takes."""
+    """Show an app's versions, variables and secrets."""
     session = Session.of(ctx)
     found = session.workspace.fleet.load().app(name)
     session.output.result(found.model_dump(mode="json"), _text(found))
@@ -49,14 +51,21 @@ def pin_images(
     ctx: typer.Context,
     apps: Annotated[
         list[str] | None,
-        typer.Argument(metavar="APP[:VERSION]", help="Else all that the fleet needs.", autocompletion=complete.apps),
+        typer.Argument(
+            metavar="APP[:VERSION]",
+            help="APP for all its versions, or APP:VERSION. Default: every image that the fleet needs.",
+            autocompletion=complete.apps,
+        ),
     ] = None,
-    caddy: Annotated[bool, typer.Option("--caddy", help="Caddy's image.")] = False,
-    update: Annotated[bool, typer.Option("--update", help="Also where there is a digest already.")] = False,
+    caddy: Annotated[
+        bool, typer.Option("--caddy", help="Pin the image of Caddy, the web server on every host.")
+    ] = False,
+    update: Annotated[bool, typer.Option("--update", help="Also replace a digest that is already written.")] = False,
 ) -> None:
-    """Ask registries for the digests of images' tags, and write them into the inventory.
+    """Ask the registries for the digests of images, and write the digests into the inventory.
 
-    Without arguments: every image that `launchpad check` says has none. What runs changes with the next deploy.
+    Without arguments: every image for which `launchpad check` reports no digest. Running tenants change only with their
+    next deploy.
     """
     from launchpad.operations.versions.pin import WhatToPin, pin
 
@@ -64,9 +73,9 @@ def pin_images(
     pinned = pin(session.workspace, WhatToPin(apps=tuple(apps or ()), caddy=caddy, update=update))
     session.output.result(pinned.as_json(), _pinned_text(pinned))
     for use, paths in pinned.bare.items():
-        what = f"it declares the volume {' and '.join(paths)}, and nothing is mounted there"
+        what = f"the image declares the volume {' and '.join(paths)}, and the app mounts nothing at that path"
         how = "mount a volume or a tmpfs in the template of the app's compose.yaml"
-        session.output.warn(f"{use}: hosts refuse the image: {what} ({how})")
+        session.output.warn(f"{use}: hosts will reject the image: {what} ({how})")
     codes = {error.exit_code for error in pinned.failures.values()}
     for error in pinned.failures.values() if not session.json else ():
         session.output.error(error)
@@ -81,9 +90,9 @@ def _pinned_text(pinned: Pinned) -> str:
         lines.append(f"  {change.before.digest or 'no digest'}")
         lines.append(f"  → {change.after.digest}")
         lines.append(f"  in {change.use.file}")
-    lines += [f"{use}: as it was" for use in pinned.unchanged]
+    lines += [f"{use}: unchanged" for use in pinned.unchanged]
     for error in pinned.left.values():
-        lines += [f"left alone: {error.message}", f"  {error.hint}"]
+        lines += [f"skipped: {error.message}", f"  {error.hint}"]
     return "\n".join(lines)
 
 

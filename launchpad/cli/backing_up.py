@@ -1,4 +1,4 @@
-"""launchpad backup, drill: a tenant's data elsewhere, and the proof that it comes back."""
+"""launchpad backup, drill: back up a tenant's data, and prove that the backup can be restored."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def backup(
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
     own: Annotated[
-        bool, typer.Option("--this-workspace", help="The workspace itself, from this machine, with restic here.")
+        bool, typer.Option("--this-workspace", help="Back up the workspace itself, with the restic of this machine.")
     ] = False,
 ) -> None:
-    """Send one instant of TENANT's data to every target of its tier, while it runs.
+    """Back up TENANT's data, as of one instant, to every target of its tier, while TENANT runs.
 
-    Its databases are checked first, and a damaged one is not sent. A target that is down is told and stops no other;
-    exit code 8 then, as when some of several tenants have no backup.
+    Launchpad checks TENANT's databases first and does not send a damaged database. If a target is down, Launchpad
+    reports the target and continues with the others. The exit code is 8 when a target or a tenant failed.
 
-    With --this-workspace: inventory, templates, settings, sealed secrets and Git history, sealed as a whole, to every
-    target but folders on hosts. The emergency kit opens it.
+    With --this-workspace: back up the inventory, templates, settings, sealed secrets and Git history, encrypted, to
+    every target except folders on hosts. The emergency kit decrypts this backup.
     """
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
@@ -83,7 +83,7 @@ def _workspace(session: Session) -> None:
 
 
 def sentence(done: BackedUp) -> str:
-    """How the backup ended, for people."""
+    """The outcome of the backup as a sentence."""
     from launchpad.cli.wording import lasted, size
 
     good = [f"{item.target} ({size(item.added)} new of {size(item.size)})" for item in done.targets if item.good]
@@ -91,7 +91,7 @@ def sentence(done: BackedUp) -> str:
 
 
 def _failure(said: BackedUp | LaunchpadError) -> LaunchpadError | None:
-    """What is to be told of it: an error, or the targets that did not take it."""
+    """The error to report: the tenant's own error, or the targets that failed."""
     from launchpad.errors import LaunchpadError, PartialError, StepFailed
 
     if isinstance(said, LaunchpadError):
@@ -100,7 +100,7 @@ def _failure(said: BackedUp | LaunchpadError) -> LaunchpadError | None:
     if not bad:
         return None
     hint = f"launchpad target show {next(iter(bad))}"
-    return PartialError(f"{said.outcome.tenant}: not every target has it", hint=hint, failures=bad)
+    return PartialError(f"{said.outcome.tenant}: not every target has the backup", hint=hint, failures=bad)
 
 
 @app.command("drill", epilog="Example: launchpad drill alice")
@@ -111,13 +111,16 @@ def drill(
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
     at: Annotated[
-        str, typer.Option(metavar="TIME|ID", help="The newest one until then, or this one; the newest when left out.")
+        str,
+        typer.Option(
+            metavar="TIME|ID", help="A backup's id, or a time: the newest backup before it. Default: the newest."
+        ),
     ] = "",
 ) -> None:
-    """Prove TENANT's newest backup: bring it back into a clone on its host, boot it, and destroy it.
+    """Prove TENANT's newest backup: restore the backup into a clone, boot the clone, and destroy the clone.
 
-    The clone reaches nothing and has made-up secrets; what runs is not touched. `launchpad status` shows when a backup
-    was last proven.
+    The clone runs on TENANT's host. The clone has no network access and random secrets. TENANT itself is not touched.
+    `launchpad status` shows when a backup was last proven.
     """
     from launchpad.operations.backups.fetch import drill
 
@@ -126,7 +129,7 @@ def drill(
 
 
 def said_if_none(session: Session, found: list[Found]) -> list[Found]:
-    """The same; a command that has nothing to do says so."""
+    """Return the tenants that were found. Print a sentence when there are none."""
     if not found:
         session.output.say("nothing to do: no tenant's tier has backups")
     return found
@@ -135,7 +138,8 @@ def said_if_none(session: Session, found: list[Found]) -> list[Found]:
 def each(
     ctx: typer.Context, tenants: list[str] | None, work: Callable[[str, OnEvent], Outcome], *, everyone: bool
 ) -> None:
-    """Do it to these tenants, or to all whose tier has backups, one after the other; who fails stops no other."""
+    """Run the work for these tenants, or for all whose tier has backups, one after the other. A failure does not stop
+    the rest."""
     from launchpad.cli.planning import leave_lines, warn_unprotected
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly, report

@@ -1,4 +1,4 @@
-"""launchpad backups: which backups there are, and whether they can still be read."""
+"""launchpad backups: list, fetch, download, verify and prune backups."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from launchpad.operations.backups.forget import Forgotten
 
 app = typer.Typer(
-    help="List, fetch, verify and thin out tenants' backups.", epilog="Example: launchpad backups list alice"
+    help="List, fetch, download, verify and prune tenants' backups.", epilog="Example: launchpad backups list alice"
 )
 
 
 @app.callback()
 def backups() -> None:
-    """List, fetch, verify and thin out tenants' backups."""
+    """List, fetch, download, verify and prune tenants' backups."""
 
 
 @app.command("list", epilog="Example: launchpad backups list alice")
 def list_backups(ctx: typer.Context, tenant: TenantArgument) -> None:
-    """List TENANT's backups as its repositories have them, the newest first."""
+    """List TENANT's backups in every repository, newest first."""
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import moment, size
     from launchpad.operations.backups.backups import backups
@@ -51,10 +51,13 @@ def fetch_backup(
     ctx: typer.Context,
     tenant: TenantArgument,
     at: Annotated[
-        str, typer.Option(metavar="TIME|ID", help="The newest one until then, or this one; the newest when left out.")
+        str,
+        typer.Option(
+            metavar="TIME|ID", help="A backup's id, or a time: the newest backup before it. Default: the newest."
+        ),
     ] = "",
 ) -> None:
-    """Bring a backup back to TENANT's host, as a generation beside its data. What runs is not touched."""
+    """Fetch a backup to TENANT's host as a generation. TENANT's live data and running release do not change."""
     from launchpad.cli.running import carry_out
     from launchpad.operations.backups.fetch import fetch
 
@@ -66,11 +69,11 @@ def fetch_backup(
 def show_backup(
     ctx: typer.Context,
     tenant: TenantArgument,
-    backup: Annotated[str, typer.Argument(metavar="ID", help="As launchpad backups list shows it.")],
+    backup: Annotated[str, typer.Argument(metavar="ID", help="A backup's id, from `launchpad backups list`.")],
 ) -> None:
-    """Show what one of TENANT's backups is: its version and size, which targets have it, and whether it was proven.
+    """Show one of TENANT's backups: its version and size, the targets that have it, and whether it was proven.
 
-    Exit code 8 when some targets do not say.
+    The exit code is 8 when a target does not answer.
     """
     from launchpad.cli.output import fields
     from launchpad.cli.planning import leave
@@ -90,8 +93,8 @@ def show_backup(
             ("operation", first.operation),
             ("size", size(first.size)),
             ("files", first.files),
-            ("since the last", new),
-            ("proven", "no, or another was since" if found.proven is None else moment(found.proven)),
+            ("since the previous", new),
+            ("proven", "no, or a newer backup was proven since" if found.proven is None else moment(found.proven)),
             *((f"at {item.target}", item.id[:8]) for item in found.copies),
             *((f"at {item}", "not there") for item in found.absent),
         ]
@@ -114,18 +117,25 @@ def download_backup(
     ctx: typer.Context,
     tenant: TenantArgument,
     to: Annotated[
-        Path, typer.Option("--to", metavar="FILE|FOLDER", help="New; an archive when its name ends with .tar.")
+        Path,
+        typer.Option(
+            "--to", metavar="FILE|FOLDER", help="A new folder, or a new archive when the name ends with .tar."
+        ),
     ],
     at: Annotated[
-        str, typer.Option(metavar="TIME|ID", help="The newest one until then, or this one; the newest when left out.")
+        str,
+        typer.Option(
+            metavar="TIME|ID", help="A backup's id, or a time: the newest backup before it. Default: the newest."
+        ),
     ] = "",
     file: Annotated[
-        str, typer.Option("--file", metavar="VOLUME/PATH", help="This file alone, such as state/notes.md.")
+        str, typer.Option("--file", metavar="VOLUME/PATH", help="Download only this file, such as state/notes.md.")
     ] = "",
 ) -> None:
-    """Write one of TENANT's backups to this machine: a folder a volume, or one file, readable by you alone.
+    """Download one of TENANT's backups to this machine: one folder for each volume, or one file.
 
-    Runs restic here, and asks no host. What lies in a folder on a host alone comes by `launchpad backups fetch`.
+    Only you can read the result. Runs restic on this machine and contacts no host. Use `launchpad backups fetch` for a
+    backup whose only target is a folder on a host.
     """
     from launchpad.cli.progress import working
     from launchpad.cli.wording import moment, size
@@ -148,25 +158,27 @@ def forget_backups(
         list[str] | None, typer.Argument(metavar="TENANT", autocompletion=complete.tenants, show_default=False)
     ] = None,
     everyone: Annotated[
-        bool, typer.Option("--all", help="Every tenant whose tier has backups, and the workspace's own.")
+        bool, typer.Option("--all", help="Every tenant whose tier has backups, and the workspace's backups.")
     ] = False,
     odd: Annotated[
         Literal["keep", "delete"] | None,
         typer.Option(
             "--out-of-order",
             metavar="keep|delete",
-            help="What to do with new backups that are dated before those that were there: delete them, or keep and "
-            "believe them.",
+            help="What to do with new backups that are dated before the existing backups: delete them, or keep them "
+            "and trust their dates.",
         ),
     ] = None,
     yes: YesOption = False,
 ) -> None:
-    """Delete the backups of TENANT that its tier's `keep` does not keep.
+    """Delete TENANT's backups that its tier's `keep` rule does not retain.
 
-    Runs restic here, with the PRUNE_ credentials of each remote target, which no host has. The first look at a
-    repository from this workspace deletes nothing; after it, new backups that are dated back are refused, by which
-    whoever broke into a host could push the real ones out. A folder on a host is thinned out there, as the tenant.
-    The newest backup and the one that was proven last stay.
+    Runs restic on this machine, with the PRUNE_ credentials of each remote target; no host has these credentials. A
+    target that is a folder on a host is pruned on the host.
+
+    The first run for a repository only records its backups and deletes nothing. Later runs stop at a new backup that is
+    dated before the recorded backups: an intruder on a host could backdate backups so that the real backups expire. The
+    newest backup and the last proven backup always stay.
     """
     from launchpad.cli.backing_up import said_if_none
     from launchpad.cli.planning import leave_lines, warn_unprotected
@@ -183,7 +195,7 @@ def forget_backups(
     failures: dict[str, LaunchpadError] = {}
     fleet = session.workspace.fleet.load()
     if odd == "delete":
-        confirm(session, "Delete new backups that are dated before those that were there?", yes=yes)
+        confirm(session, "Delete the new backups that are dated before the existing backups?", yes=yes)
     with working(session.output, "backups") as progress:
         how = WorkOptions(progress=progress)
         for name in tenants or said_if_none(session, protected(fleet)):
@@ -196,34 +208,43 @@ def forget_backups(
 
 
 def _told(session: Session, name: str, found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, LaunchpadError]:
-    """Say what was deleted; what is left to be told of failures."""
+    """Print what was deleted; return the failures, which the caller reports."""
     from launchpad.errors import LaunchpadError
     from launchpad.operations.backups.forget import as_json
 
     good = {target: said for target, said in found.items() if not isinstance(said, LaunchpadError)}
     told = [f"{target}: {_sentence(said)}" for target, said in good.items()]
-    session.output.item({"tenant": name, "targets": as_json(found)}, f"{name}: {'; '.join(told) or 'nothing done'}")
+    session.output.item(
+        {"tenant": name, "targets": as_json(found)}, f"{name}: {'; '.join(told) or 'nothing was deleted'}"
+    )
     return {f"{name} at {target}": said for target, said in found.items() if isinstance(said, LaunchpadError)}
 
 
 def _sentence(said: Forgotten) -> str:
     if said.waiting:
-        return f"{said.left} seen for the first time from here, of which the next run deletes {len(said.waiting)}"
+        return (
+            f"first run for this repository: {said.left} backups recorded; the next run deletes {len(said.waiting)} "
+            "of them"
+        )
     return f"{len(said.removed)} deleted, {said.left} left"
 
 
 @app.command("erase", epilog="Example: launchpad backups erase alice --target offsite")
 def erase_backups(
     ctx: typer.Context,
-    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="One that is not in the inventory any more.")],
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="A tenant that is no longer in the inventory.")],
     target: Annotated[
-        str, typer.Option("--target", metavar="TARGET", autocompletion=complete.targets, help="Where; not a folder.")
+        str,
+        typer.Option(
+            "--target", metavar="TARGET", autocompletion=complete.targets, help="The target; not a folder on a host."
+        ),
     ],
     yes: YesOption = False,
 ) -> None:
-    """Delete EVERY backup of TENANT at a target, and the wrapped keys beside them, for ever.
+    """Delete EVERY backup of TENANT at a target, and the backups' wrapped keys, permanently.
 
-    Runs restic here, with the target's PRUNE_ credentials. For a tenant that was retired and removed.
+    Use this command for a tenant that was retired and removed. Runs restic on this machine, with the target's PRUNE_
+    credentials.
     """
     from launchpad.cli.progress import working
     from launchpad.cli.prompts import confirm
@@ -233,11 +254,11 @@ def erase_backups(
     session = Session.of(ctx)
     meant = session.workspace.fleet.load().target(target)
     erasable(session.workspace, tenant, meant)
-    confirm(session, f"Delete EVERY backup of {tenant} at {target}, for ever?", yes=yes)
+    confirm(session, f"Delete EVERY backup of {tenant} at {target} permanently?", yes=yes)
     with working(session.output, tenant) as progress:
         done = erase(session.workspace, tenant, meant, how=WorkOptions(progress=progress))
     data = {"tenant": tenant, "target": target, "removed": list(done.removed)}
-    session.output.result(data, f"{tenant}: {len(done.removed)} backups deleted at {target}, and the keys to them")
+    session.output.result(data, f"{tenant}: {len(done.removed)} backups and their keys deleted at {target}")
 
 
 @app.command("rewrap", epilog="Example: launchpad backups rewrap --all")
@@ -248,10 +269,11 @@ def rewrap_backups(
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
 ) -> None:
-    """Wrap the key of TENANT's backups anew, for the recipients and the recovery identity of launchpad.yaml.
+    """Rewrap the key of TENANT's backups for the present recipients and recovery identity in launchpad.yaml.
 
-    For when these changed: `launchpad status` says whose keys are wrapped for earlier ones. The host does it, once
-    `launchpad provision` told it. Earlier wraps stay beside the repositories, and who could open them still can.
+    Use this command after the recipients changed: `launchpad status` reports each tenant whose key is wrapped for
+    earlier recipients. Run `launchpad provision` first, so that the host has the new recipients. Earlier wraps of the
+    key stay beside the repositories, and earlier recipients can still open them.
     """
     from launchpad.cli.backing_up import said_if_none
     from launchpad.cli.planning import leave_lines, warn_unprotected
@@ -274,14 +296,16 @@ def rewrap_backups(
                 failures[name] = error
             else:
                 session.output.item(
-                    {"tenant": name, "outcome": "unchanged"}, f"{name}: no backups yet, nothing to wrap"
+                    {"tenant": name, "outcome": "unchanged"}, f"{name}: no backups yet, so there is no key to rewrap"
                 )
         except LaunchpadError as error:
             failures[name] = error
         else:
             session.output.item(done.outcome.as_json() | {"behind": list(done.behind)}, sentence(done.outcome))
             report(session, done.outcome)
-            failures |= _silent(dict.fromkeys(done.behind, f"gets {name}'s new wrap with the next backup"))
+            failures |= _silent(
+                dict.fromkeys(done.behind, f"the target gets {name}'s rewrapped key with the next backup")
+            )
     if everyone:
         warn_unprotected(session)
     leave_lines(session, {**session.left_out(tenants), **failures})
@@ -295,12 +319,17 @@ def verify_backups(
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every tenant whose tier has backups.")] = False,
     part: Annotated[
-        str, typer.Option(metavar="N/M", help="The part to read, such as 1/1 for all; today's of seven when left out.")
+        str,
+        typer.Option(
+            metavar="N/M",
+            help="The part of the data to read, such as 1/1 for all of it. Default: one of seven parts, by the day "
+            "of the week.",
+        ),
     ] = "",
 ) -> None:
-    """Check every repository of TENANT and read a part of its data back.
+    """Verify every repository of TENANT and read back a part of its data.
 
-    Run it once a day, and every byte is read within a week. Damage is an error.
+    Run this command once a day: then every byte is read within a week. Damage is an error.
     """
     from launchpad.cli.backing_up import each
     from launchpad.operations.backups.backups import verify

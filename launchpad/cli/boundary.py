@@ -1,4 +1,4 @@
-"""The boundary of the command line: every error ends here, as one message, a hint and an exit code."""
+"""The boundary of the command line: every error becomes one message, a hint and an exit code here."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ BUG = 1
 
 
 class UsageError(LaunchpadError):
-    """What was typed is not a command."""
+    """The typed words are not a valid command."""
 
     exit_code = USAGE
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; its exit code. Nothing is raised, and no traceback is printed."""
+    """Run one command line and return its exit code. This function raises nothing and prints no traceback."""
     from launchpad.cli.output import make_legible
 
     make_legible()
@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _as_usage(error: Exception, arguments: Sequence[str]) -> LaunchpadError:
-    """Typer's usage errors, whatever their class is in the installed version."""
+    """Convert Typer's usage errors, whatever their class is in the installed version."""
     from launchpad.cli.registry import entries
 
     context = getattr(error, "ctx", None)
@@ -84,12 +84,12 @@ def _report(error: LaunchpadError, arguments: Sequence[str]) -> int:
 
 
 def _report_bug(error: Exception, arguments: Sequence[str]) -> int:
-    """One line, and the traceback, which has no values of variables, in a file of the user's own."""
+    """Print one line, and write the traceback, without values of variables, into a file that only the user can read."""
     import tempfile
     import traceback
 
     class Bug(LaunchpadError):
-        """Not deliberate."""
+        """An error that Launchpad does not raise on purpose."""
 
         exit_code = BUG
 

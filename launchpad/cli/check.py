@@ -1,4 +1,4 @@
-"""launchpad check: every mistake in the inventory."""
+"""launchpad check: report every mistake in the inventory."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ app = typer.Typer()
 
 @app.command("check", epilog="Example: launchpad check")
 def check(ctx: typer.Context) -> None:
-    """Report every mistake in the inventory, with file and line; exit code 3 when there is one.
+    """Check the inventory and report every mistake with its file and line. The exit code is 3 when there is a mistake.
 
-    Reports also what is no mistake: what is still to do before each tenant can be deployed, and each secret that a
-    removed operator could read and that has not been changed since.
+    Also reports the steps that are left before each tenant can be deployed, and each secret that a removed operator
+    could read and that was not rotated since.
     """
     session = Session.of(ctx)
     workspace = session.workspace
@@ -46,24 +46,32 @@ def check(ctx: typer.Context) -> None:
     summary = ", ".join(f"{count} {noun if count != 1 else noun[:-1]}" for noun, count in counts.items())
     lines = [Line(f"no mistakes: {summary}", GREEN)]
     if notes:
-        lines.append(Line("still to do before a deploy:", YELLOW))
+        lines.append(Line("to do before a deploy:", YELLOW))
         lines += [Line(f"  {note.about}: {note.what}\n    {note.hint}") for note in notes]
     short = crowded(fleet)
     if short:
-        lines.append(Line("upgrades may find no memory for a rehearsal, and are refused then:", YELLOW))
+        lines.append(
+            Line(
+                "hosts that may lack memory to rehearse an upgrade (without a rehearsal the upgrade is rejected):",
+                YELLOW,
+            )
+        )
         lines += [Line(f"  {note.about}: {note.what}\n    {note.hint}") for note in short]
     bare = unprotected(fleet)
     if bare:
-        lines.append(Line("without backups, by their tiers:", YELLOW, f" {', '.join(bare)}"))
+        lines.append(Line("tenants whose tier has no backups:", YELLOW, f" {', '.join(bare)}"))
     elif fleet.targets and fleet.defaults.recovery is None:
         lines.append(Line("no emergency kit:", YELLOW, " launchpad kit make FILE makes one"))
     if loose := stale(workspace):
-        title = "not sealed for all whom launchpad.yaml names (recipients and recovery): launchpad secret reseal"
+        title = (
+            "secrets that are not sealed for every recipient in launchpad.yaml (recipients and recovery): launchpad "
+            "secret reseal"
+        )
         lines.append(Line(title, YELLOW))
         lines += [Line(f"  {owner}: {', '.join(names)}") for owner, names in loose.items()]
     read = _exposed(session)
     if read:
-        lines.append(Line("could be read by somebody who left, and not changed since:", YELLOW))
+        lines.append(Line("secrets that a removed operator could read, not rotated since:", YELLOW))
         lines += [Line(f"  {item.owner} {item.name}: {', '.join(item.people)}\n    {item.rotate}") for item in read]
     told = {"mistakes": [], "notes": [note.as_dict() for note in notes], "unprotected": bare, "stale": loose}
     told["crowded"] = [note.as_dict() for note in short]
@@ -74,6 +82,6 @@ def check(ctx: typer.Context) -> None:
 def _exposed(session: Session) -> list[Exposed]:
     try:
         return exposed(session.workspace, session.environment)
-    except StateError as error:  # a mistake of Git's is none of the inventory's
-        session.output.warn(f"{error.message}: secrets that a removed operator could read are not listed")
+    except StateError as error:  # an error of Git is no mistake in the inventory
+        session.output.warn(f"{error.message}: cannot list the secrets that a removed operator could read")
         return []

@@ -1,4 +1,4 @@
-"""Shell completion of what an inventory has, from file names and the starts of lines: quick, and never an error."""
+"""Shell completion of the inventory's names, from file names and the starts of lines: fast, and never an error."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _TOP_KEY = re.compile(r"([a-z][a-z0-9-]*):")
 
 
 def tenants(ctx: Any, incomplete: str) -> list[str]:
-    """The tenants' names."""
+    """Complete tenants' names."""
     return _stems(ctx, "inventory/tenants", incomplete)
 
 
 def hosts(ctx: Any, incomplete: str) -> list[str]:
-    """The hosts' names."""
+    """Complete hosts' names."""
     return _top_keys(ctx, "inventory/hosts.yaml", incomplete)
 
 
 def tiers(ctx: Any, incomplete: str) -> list[str]:
-    """The tiers' names."""
+    """Complete tiers' names."""
     return _top_keys(ctx, "inventory/tiers.yaml", incomplete)
 
 
 def operators(ctx: Any, incomplete: str) -> list[str]:
-    """The operators' names in launchpad.yaml."""
+    """Complete operators' names in launchpad.yaml."""
     root = next(_root(ctx), None)
     found: list[str] = []
     if root is not None:
@@ -40,12 +40,12 @@ def operators(ctx: Any, incomplete: str) -> list[str]:
 
 
 def targets(ctx: Any, incomplete: str) -> list[str]:
-    """The targets' names."""
+    """Complete targets' names."""
     return _top_keys(ctx, "inventory/targets.yaml", incomplete)
 
 
 def apps(ctx: Any, incomplete: str) -> list[str]:
-    """The apps' names, the shipped ones included."""
+    """Complete apps' names, including the apps that Launchpad ships."""
     shipped = Path(__file__).parents[1] / "templates" / "compose"
     names = {path.parent.name for path in shipped.glob("*/app.yaml")}
     return sorted(
@@ -54,7 +54,7 @@ def apps(ctx: Any, incomplete: str) -> list[str]:
 
 
 def secrets(ctx: Any, incomplete: str) -> list[str]:
-    """The names that stand in the tenants' sealed files and in the apps."""
+    """Complete secrets' names, from the tenants' sealed files and from the apps."""
     root = next(_root(ctx), None)
     sources = [Path(__file__).parents[1].glob("templates/compose/*/app.yaml")]
     if root is not None:
@@ -68,12 +68,12 @@ def secrets(ctx: Any, incomplete: str) -> list[str]:
 
 
 def tenants_and_hosts(ctx: Any, incomplete: str) -> list[str]:
-    """Either."""
+    """Complete names of tenants and of hosts."""
     return tenants(ctx, incomplete) + hosts(ctx, incomplete)
 
 
 def folders(incomplete: str) -> list[str]:
-    """Folders on this machine."""
+    """Complete folders on this machine."""
     start, _, rest = incomplete.rpartition("/")
     above = Path(f"{start}/" if start or incomplete.startswith("/") else ".").expanduser()
     prefix = f"{start}/" if incomplete.find("/") >= 0 else ""
@@ -101,7 +101,7 @@ def _top_keys(ctx: Any, file: str, incomplete: str) -> list[str]:
 
 
 def _root(ctx: Any) -> Iterator[Path]:
-    """The workspace, when there is one: the same rule as workspace.find_root, without its imports."""
+    """The workspace's folder, or None: the same rule as workspace.find_root, without its imports."""
     named = ctx.find_root().params.get("workspace") or os.environ.get("LAUNCHPAD_WORKSPACE")
     if named:
         yield Path(named).expanduser()

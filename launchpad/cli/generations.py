@@ -1,4 +1,4 @@
-"""launchpad generations, snapshot, restore: a tenant's data at instants, kept on its host."""
+"""launchpad generations, snapshot, restore: generations of a tenant's data, kept on its host."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from launchpad.operations.generations.generations import KeptGeneration
     from launchpad.operations.requests.outcome import Outcome
 
-app = typer.Typer(help="Generations of tenants' data.")
+app = typer.Typer(help="Generations (snapshots) of tenants' data.")
 
 WHY = {
     "upgrade": "before an upgrade",
     "rollback": "before a rollback",
     "restore": "before a restore",
-    "soak": "left by a failed soak",
-    "manual": "asked for",
-    "copy": "to carry it elsewhere",
-    "move": "left by a move",
+    "soak": "data of an upgrade that was undone",
+    "manual": "taken by an operator",
+    "copy": "for a copy to another machine",
+    "move": "left behind by a move",
     "rehearsal": "for a rehearsal",
     "backup": "fetched from a backup",
     "import": "before an import",
-    "received": "brought here",
+    "received": "received from another machine",
 }
 
 
@@ -37,14 +37,15 @@ def generations(
     ctx: typer.Context,
     tenant: Tenant,
     drop: Annotated[
-        list[str] | None, typer.Option("--drop", metavar="ID", help="Remove this one for good; once for each.")
+        list[str] | None, typer.Option("--drop", metavar="ID", help="Remove this generation permanently. Repeatable.")
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Show what is kept of TENANT's data on its host, the newest first.
+    """List the generations of TENANT's data on its host, newest first.
 
-    A generation is all of its files at one instant, taken while it runs; it takes room only for what changed since.
-    Those that you asked for stay until you drop them; of the others the newest few stay.
+    A generation is a read-only snapshot of all files of TENANT at one instant. A generation uses disk space only for
+    files that changed since. Generations that an operator took stay until an operator drops them; of the others, the
+    newest few stay.
     """
     from launchpad.operations.generations.generations import generations
 
@@ -56,7 +57,7 @@ def generations(
     now = session.workspace.clock.now()
     rows = tuple(_row(item, now) for item in past.generations)
     headings = ("generation", "taken", "version", "release", "why")
-    empty = f"nothing is kept of {tenant}'s data: launchpad snapshot {tenant}"
+    empty = f"{tenant} has no generations: launchpad snapshot {tenant}"
     session.output.result(past.as_json(), Table(headings, rows, empty, firm=("generation", "taken")))
 
 
@@ -64,7 +65,7 @@ def _row(item: KeptGeneration, now: float) -> tuple[str, ...]:
     from launchpad.cli.wording import short_moment
 
     if item.incomplete:
-        return item.id, "", "", "", "incomplete: its taking was cut off"
+        return item.id, "", "", "", "incomplete: taking the generation was interrupted"
     return item.id, short_moment(item.at, now=now), item.version, item.release, WHY.get(item.why, item.why)
 
 
@@ -86,7 +87,7 @@ def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
         past = generations(session.workspace, tenant)
         known = [past.generation(identifier) for identifier in drop]
         what = ", ".join(f"{item.id} ({WHY.get(item.why, item.why)})" for item in known)
-        confirm(session, f"Remove {what} of {tenant}'s data for good?", yes=yes)
+        confirm(session, f"Remove {tenant}'s generation {what} permanently?", yes=yes)
     carry_out(
         session,
         lambda on_event: remove(session.workspace, tenant, drop, on_event=on_event),
@@ -96,9 +97,9 @@ def _drop(session: Session, tenant: str, drop: list[str], *, yes: bool) -> None:
 
 @app.command("snapshot", epilog="Example: launchpad snapshot alice")
 def snapshot(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
-    """Keep TENANT's data as it is at this instant, on its host, while it runs.
+    """Take a generation: a read-only snapshot of TENANT's data, on its host, while TENANT runs.
 
-    That is no backup: it is lost with the host.
+    A generation is not a backup: if the host is lost, the generation is lost too.
     """
     from launchpad.operations.generations.snapshot import snapshot
 
@@ -106,7 +107,7 @@ def snapshot(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -
     done = carry_out(
         session, lambda on_event: snapshot(session.workspace, tenant, identifier=identifier, on_event=on_event)
     )
-    session.output.say(f"launchpad restore {tenant} --generation {done.id} brings it back")
+    session.output.say(f"to restore this generation: launchpad restore {tenant} --generation {done.id}")
 
 
 @app.command("restore", epilog="Example: launchpad restore alice --generation 0mhcq2k3a-7f3k9")
@@ -114,24 +115,28 @@ def restore(
     ctx: typer.Context,
     tenant: Tenant,
     generation: Annotated[
-        str, typer.Option("--generation", metavar="ID", help="One that launchpad generations shows.")
+        str, typer.Option("--generation", metavar="ID", help="A generation's id, from `launchpad generations`.")
     ] = "",
     at: Annotated[
-        str, typer.Option(metavar="TIME|ID", help="Fetch a backup first: the newest until then, or the one of this id.")
+        str, typer.Option(metavar="TIME|ID", help="Restore a backup: its id, or a time: the newest backup before it.")
     ] = "",
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="OTHER", autocompletion=complete.tenants, help="Put TENANT's backup into OTHER's place."
+            "--to",
+            metavar="OTHER",
+            autocompletion=complete.tenants,
+            help="Replace the data of OTHER with a backup of TENANT.",
         ),
     ] = "",
     yes: Yes = False,
     identifier: OperationId = "",
 ) -> None:
-    """Put TENANT's data back to a generation, or to a backup; its release stays.
+    """Restore TENANT's data from a generation or a backup. TENANT's release stays the same.
 
-    The present data is kept as a generation first. Data of another version comes back with `launchpad rollback`. With
-    --to a backup of TENANT, the newest unless --at names one, becomes the data of OTHER, of the same app and version.
+    The present data is first kept as a generation. To restore data of another version, use `launchpad rollback`. With
+    --to, a backup of TENANT (the newest, or the one that --at names) replaces the data of OTHER; OTHER must run the
+    same app and version.
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import moment
@@ -142,12 +147,12 @@ def restore(
 
     session = Session.of(ctx)
     if bool(generation) == bool(at or to):
-        raise typer.BadParameter("give --generation, or --at for a backup, or --to", ctx=ctx)
+        raise typer.BadParameter("give --generation ID, or --at for a backup, or --to OTHER", ctx=ctx)
     source = ""
     if to:
         source, tenant = tenant, to
     chosen = None
-    if to and not at:  # a later newest backup is another command
+    if to and not at:  # with a newer backup, the same words are another command
         with errors_as_lines(session):
             chosen = choose(session.workspace, tenant, source=source)
         at = chosen.id
@@ -155,13 +160,13 @@ def restore(
     found = earlier(session, Wish(kind="restore", tenant=tenant, words=words), identifier)
     if found is not None:
         done = carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event))
-        session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")
+        session.output.say(f"to undo this restore: launchpad restore {tenant} --generation {done.id}")
         return
     if not generation:
         with errors_as_lines(session):
             chosen = chosen or choose(session.workspace, tenant, at=at, source=source)
             judge_backup(session.workspace, tenant, chosen)
-            question = f"Put {tenant}'s data back to what it was at {moment(chosen.at)}?"
+            question = f"Replace {tenant}'s data with its data of {moment(chosen.at)}?"
             confirm(session, _warning(source, tenant) if source else question, yes=yes)
         fetched = carry_out(
             session, lambda on_event: fetch(session.workspace, tenant, at=chosen.id, source=source, on_event=on_event)
@@ -169,14 +174,14 @@ def restore(
         generation, yes = fetched.id, True
     with errors_as_lines(session):
         what = plan_restore(session.workspace, tenant, generation=generation)
-        confirm(session, f"Put {tenant}'s data back to what it was at {moment(what.at)}?", yes=yes)
+        confirm(session, f"Replace {tenant}'s data with its data of {moment(what.at)}?", yes=yes)
     sure = Confirmation(digest=what.digest, identifier=identifier, words=words)
     done = carry_out(session, lambda on_event: restore(session.workspace, what, confirm=sure, on_event=on_event))
-    session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")
+    session.output.say(f"to undo this restore: launchpad restore {tenant} --generation {done.id}")
 
 
 def _warning(source: str, tenant: str) -> str:
     return (
-        f"{tenant} gets all that is in {source}'s data, {source}'s tokens, sessions and messages too; "
-        f"what {tenant} has now is kept as a generation. Go on?"
+        f"Replace all data of {tenant} with {source}'s data, including {source}'s tokens, sessions and messages? The "
+        f"present data of {tenant} is kept as a generation."
     )

@@ -22,7 +22,7 @@ from launchpad.fleet.words.references import Address, Fingerprint
 app = typer.Typer(help="Add, show, list and remove hosts.", epilog="Example: launchpad host list")
 
 HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="The host's name.", autocompletion=complete.hosts)]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @app.command(
@@ -31,19 +31,20 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 )
 def add_host(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="HOST", help="Its name: a-z, 0-9 and single hyphens.")],
+    name: Annotated[str, typer.Argument(metavar="HOST", help="The new host's name: a-z, 0-9 and single hyphens.")],
     address: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where it answers SSH: an IP address or a host name.")
+        str, typer.Option(metavar="ADDRESS", help="The host's SSH address: an IP address or a host name.")
     ],
-    memory: Annotated[str, typer.Option(metavar="SIZE", help="All that it has, such as 8GiB.")],
-    cpus: Annotated[str, typer.Option(metavar="NUMBER", help="How many it has.")],
-    disk: Annotated[str, typer.Option(metavar="SIZE", help="What of its disk tenants may get, such as 80GiB.")],
-    port: Annotated[int, typer.Option(metavar="PORT", help="Where it answers SSH.")] = 22,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="The host's total memory, such as 8GiB.")],
+    cpus: Annotated[str, typer.Option(metavar="NUMBER", help="The host's number of CPUs.")],
+    disk: Annotated[str, typer.Option(metavar="SIZE", help="The disk space for tenants, such as 80GiB.")],
+    port: Annotated[int, typer.Option(metavar="PORT", help="The host's SSH port.")] = 22,
     fingerprint: Annotated[
-        list[str] | None, typer.Option(metavar="SHA256:…", help="Of its host key, as ssh-keygen -l prints it.")
+        list[str] | None,
+        typer.Option(metavar="SHA256:…", help="The fingerprint of the host's SSH key, as ssh-keygen -l prints it."),
     ] = None,
 ) -> None:
-    """Write a host down. Changes the inventory only: launchpad provision makes it ready."""
+    """Add a host to the inventory. Then run `launchpad provision` to set the host up."""
     session = Session.of(ctx)
     record: dict[str, Any] = {"address": read("--address", Address, address)}
     if port != 22:
@@ -59,7 +60,7 @@ def add_host(
 
 @app.command("list", epilog="Example: launchpad host list")
 def list_hosts(ctx: typer.Context) -> None:
-    """List the hosts and how much of each its tenants are promised."""
+    """List the hosts, and how much memory and disk is allocated to tenants."""
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
     rows = tuple(_row(fleet, fleet.hosts[name]) for name in sorted(fleet.hosts))
@@ -72,7 +73,7 @@ def list_hosts(ctx: typer.Context) -> None:
 
 @app.command("show", epilog="Example: launchpad host show web-1")
 def show_host(ctx: typer.Context, name: HostArgument) -> None:
-    """Show a host as the inventory has it."""
+    """Show a host's entry in the inventory."""
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
     host = fleet.host(name)
@@ -83,9 +84,9 @@ def show_host(ctx: typer.Context, name: HostArgument) -> None:
             ("host", host.name),
             ("address", f"{host.address} port {host.port}"),
             ("fingerprints", " ".join(host.fingerprints)),
-            ("memory promised", row[3]),
+            ("memory allocated", row[3]),
             ("cpus", row[4]),
-            ("disk promised", row[5]),
+            ("disk allocated", row[5]),
             ("storage", host.storage.device or f"a loop file of {host.storage.loop}"),
             ("caddy", host.caddy.image),
             ("operators", " ".join(operator.name for operator in host.operators)),
@@ -98,14 +99,14 @@ def show_host(ctx: typer.Context, name: HostArgument) -> None:
 
 @app.command("remove", epilog="Example: launchpad host remove web-2")
 def remove_host(ctx: typer.Context, name: HostArgument, yes: YesOption = False) -> None:
-    """Take a host without tenants out of the inventory. Changes nothing on the host."""
+    """Remove a host without tenants from the inventory. Nothing changes on the host."""
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
     host = fleet.host(name)
-    if not fleet.tenants_of(host.name):  # else it is refused, and nobody need be asked
-        confirm(session, f"Take host {host.name} ({host.address}) out of the inventory?", yes=yes)
+    if not fleet.tenants_of(host.name):  # a host with tenants is rejected without a prompt
+        confirm(session, f"Remove host {host.name} ({host.address}) from the inventory?", yes=yes)
     session.workspace.fleet.remove_host(host.name)
-    session.output.result({"removed": host.name}, f"host {host.name} is out of the inventory")
+    session.output.result({"removed": host.name}, f"host {host.name} is removed from the inventory")
 
 
 def _number(text: str) -> int | float:

@@ -1,4 +1,5 @@
-"""launchpad import, export: somebody's own installation becomes a tenant, and a tenant an installation of one's own."""
+"""launchpad import, export: import a self-hosted installation into a tenant, and export a tenant as a self-hosted
+one."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from launchpad.operations.requests.again import Wish
     from launchpad.operations.requests.outcome import Outcome
 
-app = typer.Typer(help="Into the fleet and out of it.")
+app = typer.Typer(help="Import tenants from self-hosted installations, and export them.")
 
 MOST_PLAIN = 30
 MOST_SHOWN = 6
@@ -32,31 +33,44 @@ def import_(
     source: Annotated[
         str,
         typer.Option(
-            "--from", metavar="ARCHIVE|USER@HOST:PATH", help="A tar of the files, or the home where they lie."
+            "--from",
+            metavar="ARCHIVE|USER@HOST:PATH",
+            help="A tar archive of the files, or the home folder of the old installation.",
         ),
     ],
     take_secrets: Annotated[
-        bool, typer.Option("--take-secrets", help="Seal the secrets in its files into the inventory instead.")
+        bool, typer.Option("--take-secrets", help="Move the secrets in the imported files into the inventory, sealed.")
     ] = False,
     stop_with: Annotated[
-        str, typer.Option("--stop-with", metavar="COMMAND", help="What stops the old one, run over the same login.")
+        str,
+        typer.Option(
+            "--stop-with",
+            metavar="COMMAND",
+            help="The command that stops the old installation, run over the same SSH login.",
+        ),
     ] = "",
-    stopped: Annotated[bool, typer.Option("--stopped", help="The old one is stopped already.")] = False,
+    stopped: Annotated[bool, typer.Option("--stopped", help="The old installation is already stopped.")] = False,
     no_rehearsal: Annotated[
-        bool, typer.Option("--no-rehearsal", help="Do not try it first on a clone of what came.")
+        bool, typer.Option("--no-rehearsal", help="Do not rehearse the release on a clone of the imported data.")
     ] = False,
     soak: Annotated[
         str,
         typer.Option(
-            metavar="TIME", help="How long it must serve well to be final; never less than the app's steady time."
+            metavar="TIME",
+            help="How long the release must stay healthy before the import is final; at least the app's steady time.",
         ),
     ] = "0s",
     port: Annotated[
-        int, typer.Option(min=1, max=65535, metavar="PORT", help="Where the old one's host answers SSH.")
+        int, typer.Option(min=1, max=65535, metavar="PORT", help="The SSH port of the old installation's machine.")
     ] = 22,
     key: Annotated[
         Path | None,
-        typer.Option("--key", metavar="FILE", callback=present, help="The key that logs in there; else your own."),
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            callback=present,
+            help="The SSH key that logs in to the old installation's machine. Default: your own.",
+        ),
     ] = None,
     fingerprint: Annotated[
         str,
@@ -64,20 +78,21 @@ def import_(
             "--fingerprint",
             metavar="SHA256:…",
             callback=host_key_fingerprint,
-            help="Accept this host key without asking.",
+            help="Accept the host key with this fingerprint without a prompt.",
         ),
     ] = "",
     yes: Yes = False,
     identifier: OperationId = "",
 ) -> None:
-    """Make somebody's own installation the data of TENANT, which is in the inventory and may run already.
+    """Import a self-hosted installation as the data of TENANT. TENANT must be in the inventory and may already run.
 
-    What comes is judged here and brought to the host; the tenant's release is rehearsed on a clone of it, and then
-    started on it. If it does not come up, everything is as it was. The tenant's present data is kept as a generation.
+    Launchpad checks the imported data on this machine and sends the data to TENANT's host. The host rehearses TENANT's
+    release on a clone of the imported data and then starts the release on that data. If the release does not become
+    healthy, the import is undone. TENANT's present data is kept as a generation.
 
-    From another machine, the files are copied and rehearsed while the old one runs. Then it has to stop: by
-    --stop-with, by hand when you are asked, or before (--stopped); what it wrote meanwhile is copied, and the tenant
-    starts on it. Nothing else is changed there.
+    From another machine (USER@HOST:PATH): Launchpad copies and rehearses the files while the old installation runs.
+    Then the old installation must stop: by --stop-with, by hand at a prompt, or beforehand (--stopped). Launchpad
+    copies what changed since and starts TENANT. Nothing else changes on the old machine.
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import lasted
@@ -107,16 +122,19 @@ def import_(
                 words=_ended,
             )
     for name in done.sealed:
-        session.output.say(f"{name} is sealed in inventory/secrets/{tenant}.yaml now; commit it")
+        session.output.say(f"{name} is now sealed in inventory/secrets/{tenant}.yaml; commit the file")
     if done.silent_seconds is not None:
-        session.output.say(f"it was silent for {lasted(done.silent_seconds)}, from the stop to the first open door")
+        session.output.say(
+            f"visitors were not served for {lasted(done.silent_seconds)}, from the stop of the old installation to "
+            "the first request on the host"
+        )
     if what.replaces:
-        session.output.say(f"launchpad restore {tenant} --generation {done.id} brings back what it was")
+        session.output.say(f"to restore the earlier data: launchpad restore {tenant} --generation {done.id}")
 
 
 def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
-    """Whether the command was typed before, and its cut-over began: that is followed then. The source is not read: what
-    visitors wrote since would be replaced by it once more."""
+    """Follow the operation of an earlier, identical command whose cut-over began; return whether there was one. The
+    source is not read again, because its old data would replace what visitors wrote since."""
     from launchpad.operations.requests.again import come_back
 
     found = earlier(session, wish, identifier)
@@ -124,8 +142,10 @@ def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
         return False
     carry_out(session, lambda on_event: come_back(session.workspace, found, on_event=on_event), words=_ended)
     if wish.words["take_secrets"]:
-        session.output.say(f"secrets of its files are sealed in inventory/secrets/{wish.tenant}.yaml; commit it")
-    session.output.say(f"launchpad generations {wish.tenant} lists the data that it had before")
+        session.output.say(
+            f"the secrets of the imported files are sealed in inventory/secrets/{wish.tenant}.yaml; commit the file"
+        )
+    session.output.say(f"the earlier data of {wish.tenant} is a generation: launchpad generations {wish.tenant}")
     return True
 
 
@@ -141,7 +161,7 @@ def _where(session: Session, source: str, *, port: int, key: Path | None, finger
     if path.is_dir():
         raise InventoryError(f"{source} is a folder; expected an archive", hint=f"tar -czf state.tgz -C {source} .")
     if not path.is_file():
-        raise InventoryError(f"{source}: there is no such file", hint="an archive, or USER@HOST:PATH")
+        raise InventoryError(f"{source}: file not found", hint="give an archive, or USER@HOST:PATH")
     return path
 
 
@@ -152,13 +172,15 @@ def _judge_options(session: Session, where: Path | SshLogin, *, stop_with: str, 
     if stop_with and stopped:
         raise UsageError("give --stop-with or --stopped, not both", hint="launchpad import --help")
     if not isinstance(where, Path) and not (stop_with or stopped or session.interactive):
-        raise StateError("nobody is there to say that the old one is stopped", hint="add --stop-with, or --stopped")
+        raise StateError(
+            "cannot ask whether the old installation is stopped: no terminal", hint="add --stop-with, or --stopped"
+        )
     if isinstance(where, Path) and (stop_with or stopped):
-        raise UsageError("an archive has nothing to stop", hint="--stop-with is for USER@HOST:PATH")
+        raise UsageError("an archive takes neither --stop-with nor --stopped", hint="--stop-with is for USER@HOST:PATH")
 
 
 def _stopping(session: Session, found: Checked, *, command: str, stopped: bool) -> Callable[[], float] | None:
-    """What stops the old one, and says when that was, by the monotonic clock; None for an archive."""
+    """The function that stops the old installation and returns the monotonic time of the stop; None for an archive."""
     import time
 
     from launchpad.cli.prompts import confirm
@@ -170,11 +192,13 @@ def _stopping(session: Session, found: Checked, *, command: str, stopped: bool) 
 
     def stop() -> float:
         if command:
-            session.output.say(f"stopping it: {command}")
+            session.output.say(f"stopping the old installation: {command}")
             return self_hosted.stop(session.workspace, login, command)
         if not stopped:
-            session.output.say(f"all is ready: stop the old one on {login.address} now")
-            confirm(session, "Is it stopped?", yes=False, hint="add --stop-with COMMAND, or --stopped")
+            session.output.say(f"ready to cut over: stop the old installation on {login.address} now")
+            confirm(
+                session, "Is the old installation stopped?", yes=False, hint="add --stop-with COMMAND, or --stopped"
+            )
         return time.monotonic()
 
     return stop
@@ -185,41 +209,45 @@ def _described(what: Import) -> str:
 
     version = f" {what.source_version}" if what.source_version else ""
     plural = "" if what.databases == 1 else "s"
-    databases = f", {what.databases} sound SQLite database{plural}" if what.databases else ""
+    databases = f", {what.databases} intact SQLite database{plural}" if what.databases else ""
     lines = [f"{what.source} is {what.layout}{version}: {what.files} files, {size(what.bytes)}{databases}"]
     if what.left_out:
-        lines.append(f"  left out: {what.left_out} files that are of no use elsewhere")
+        lines.append(f"  not imported: {what.left_out} files that the tenant does not need (caches, logs, locks)")
     if what.followed:
-        lines.append(f"  by links, in the links' places: {_few(what.followed)}")
+        lines.append(f"  copied in place of links: {_few(what.followed)}")
     if what.links:
-        lines.append(f"  left out: {_few(what.links)}, which {'is a link' if len(what.links) == 1 else 'are links'}")
+        lines.append(
+            f"  not imported: {_few(what.links)}, which {'is a link' if len(what.links) == 1 else 'are links'}"
+        )
     if what.elsewhere:
-        lines.append(f"  left out: {what.elsewhere} files that are nothing of {what.app}'s")
+        lines.append(f"  not imported: {what.elsewhere} files that do not belong to {what.app}")
     if what.rewritten:
-        lines.append(f"  its old paths become the new ones in {_few(what.rewritten)}")
+        lines.append(f"  old paths are replaced by the new paths in {_few(what.rewritten)}")
     if not what.rehearse:
-        lines.append("  it is not rehearsed")
+        lines.append("  without a rehearsal")
     return "\n".join(lines)
 
 
 def _say_secrets(session: Session, what: Import) -> None:
     for name, file in what.secrets:
         if what.take_secrets:
-            session.output.say(f"  {name} leaves {file} and is sealed in the inventory")
+            session.output.say(f"  {name} moves from {file} into the inventory, sealed")
         else:
-            session.output.warn(f"{name} stands in {file} in plain; --take-secrets seals it in the inventory instead")
+            session.output.warn(
+                f"{file} has {name} in plain text; --take-secrets seals {name} in the inventory instead"
+            )
     for key, file in what.plain_secrets[:MOST_PLAIN]:
-        session.output.warn(f"{file} has {key} in plain, and keeps it: it is none of {what.app}'s secrets here")
+        session.output.warn(f"{file} has {key} in plain text and keeps it: {what.app} has no secret for {key}")
     if (more := len(what.plain_secrets) - MOST_PLAIN) > 0:
-        session.output.warn(f"and {more} more that look like credentials")
+        session.output.warn(f"{more} more values look like credentials in plain text")
     for name, file in what.other_secrets:
-        session.output.warn(f"{file} has another {name}, which stays where it is")
+        session.output.warn(f"{file} has another value of {name}, which stays in the file")
 
 
 def _question(what: Import) -> str:
     if what.replaces:
-        return f"Replace {what.tenant}'s data by it? The present data is kept as a generation."
-    return f"Start {what.tenant} on it as {what.app} {what.version}?"
+        return f"Replace {what.tenant}'s data with the imported data? The present data is kept as a generation."
+    return f"Start {what.tenant} on the imported data as {what.app} {what.version}?"
 
 
 def _few(names: tuple[str, ...]) -> str:
@@ -238,22 +266,32 @@ def export(
     ctx: typer.Context,
     tenant: Tenant,
     generation: Annotated[
-        str, typer.Option("--generation", metavar="ID", help="One that launchpad generations shows; else of now.")
+        str,
+        typer.Option(
+            "--generation",
+            metavar="ID",
+            help="A generation's id, from `launchpad generations`. Default: the present data.",
+        ),
     ] = "",
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE", help="TENANT-GENERATION.tgz here when left out.")
+        Path | None,
+        typer.Option(
+            "--to", metavar="FILE", help="The archive to write. Default: TENANT-GENERATION.tgz in this folder."
+        ),
     ] = None,
     encrypt_for: Annotated[
-        list[str] | None, typer.Option("--encrypt-for", metavar="age1…", help="Who alone can read it, once for each.")
+        list[str] | None,
+        typer.Option("--encrypt-for", metavar="age1…", help="Encrypt the archive for this age recipient. Repeatable."),
     ] = None,
     no_secrets: Annotated[
-        bool, typer.Option("--no-secrets", help="Leave the tenant's secrets out; the app asks for them then.")
+        bool, typer.Option("--no-secrets", help="Do not export the tenant's secrets; the app then asks for them.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write TENANT's data to an archive in its app's own form: unpacked in a home, a plain install starts on it.
+    """Export TENANT's data as an archive for a self-hosted installation of its app.
 
-    It is of one instant, taken while the tenant runs. It holds credentials in plain, unless it is encrypted.
+    A self-hosted installation starts on the unpacked archive. The archive holds TENANT's data as of one instant, taken
+    while TENANT runs. The archive has credentials in plain text unless --encrypt-for is given.
     """
     from launchpad.cli.wording import read
     from launchpad.fleet.words.references import Recipient
@@ -272,10 +310,10 @@ def export(
     session.output.item(done.as_json(), _exported(done))
     for name in done.left_out:
         session.output.warn(
-            f"{name} is left out: readers of such files differ on its value; give it to the app by hand"
+            f"{name} is not exported: programs would read its value in different ways; give {name} to the app by hand"
         )
     if not done.encrypted and done.secrets:
-        session.output.warn(f"{file} holds credentials in plain; --encrypt-for age1… writes it for one reader")
+        session.output.warn(f"{file} has credentials in plain text; --encrypt-for age1… encrypts the archive")
 
 
 def _now(session: Session) -> str:

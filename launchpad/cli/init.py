@@ -1,4 +1,4 @@
-"""launchpad init: a workspace that works as it stands."""
+"""launchpad init: make a workspace."""
 
 from __future__ import annotations
 
@@ -21,22 +21,29 @@ app = typer.Typer()
 def init(
     ctx: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Made when missing.", autocompletion=complete.folders)
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="The workspace's folder; it is created when missing. Default: this folder.",
+            autocompletion=complete.folders,
+        ),
     ] = Path(),
     git: Annotated[
         bool | None,
         typer.Option(
             "--git/--no-git",
-            help="Make it a Git repository. It is made one anyway, unless it lies in one or there is no git.",
+            help="Make a Git repository, or none. Default: make one, unless the folder is in a Git repository or git "
+            "is missing.",
         ),
     ] = None,
     example: Annotated[
-        bool, typer.Option("--example", help="With an example fleet in it: a host, two tenants, an app of one's own.")
+        bool, typer.Option("--example", help="Add an example fleet: one host, two tenants and an app of your own.")
     ] = False,
 ) -> None:
-    """Make a workspace: what holds for the fleet, and tiers. Hosts and tenants come by host add and tenant add.
+    """Make a workspace with the fleet's settings and tiers.
 
-    Makes this operator's keys too, in ~/.config/launchpad, where they are missing. Never overwrites anything.
+    Then add hosts and tenants with `launchpad host add` and `launchpad tenant add`. `launchpad init` also makes your
+    keys in ~/.config/launchpad if they are missing. Existing files are never overwritten.
     """
     session = Session.of(ctx)
     root = folder.expanduser().absolute()
@@ -66,12 +73,12 @@ def init(
 
 
 def _next_steps(folder: Path, *, elsewhere: bool, repository: bool, example: bool) -> str:
-    """What to type, up to the first tenant that answers."""
+    """The commands to type, up to the first tenant that serves."""
     steps = [f"cd {folder}"] if elsewhere else []
     if example:
         steps += [
             "write your VPS's address and size into inventory/hosts.yaml",
-            "write a domain that points there into inventory/tenants/alice.yaml",
+            "write a domain that points to the VPS into inventory/tenants/alice.yaml",
         ]
     else:
         steps += [
@@ -91,7 +98,7 @@ def _next_steps(folder: Path, *, elsewhere: bool, repository: bool, example: boo
 
 
 def _generate_secrets(session: Session, root: Path) -> dict[str, list[str]]:
-    """The tokens that the example's apps want: only the names come back."""
+    """Generate the tokens that the example's apps need; return only their names."""
     from launchpad.workspace import Workspace
 
     workspace = Workspace.open(root, settings=session.settings, environment=session.environment)
@@ -103,8 +110,8 @@ def _generate_secrets(session: Session, root: Path) -> dict[str, list[str]]:
 
 
 def _make_repository(root: Path, *, wanted: bool | None) -> bool:
-    """Whether a repository was made. Nothing is committed: the example's first commit is for whoever made it theirs.
-    StateError only when it was asked for by name."""
+    """Make a Git repository; return whether one was made. Nothing is committed: the operator edits the example first.
+    StateError only when the operator gave --git."""
     if wanted is False or (wanted is None and _in_repository(root)):
         return False
     try:
@@ -113,7 +120,7 @@ def _make_repository(root: Path, *, wanted: bool | None) -> bool:
     except (OSError, subprocess.TimeoutExpired) as error:
         if wanted is None:
             return False
-        raise StateError("the workspace is made, but git cannot be started", hint="apt install git") from error
+        raise StateError("the workspace is made, but git cannot be run", hint="apt install git") from error
     if done.returncode != 0 and wanted:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
         raise StateError(f"the workspace is made, but git init failed: {reason}", hint=f"git -C {root} init")

@@ -21,7 +21,7 @@ def key() -> None:
 
 @app.command("show", epilog="Example: launchpad key show")
 def show_keys(ctx: typer.Context) -> None:
-    """Show the public halves of this operator's keys, where they lie, and whether launchpad.yaml has them."""
+    """Show the public halves of your keys, the key files, and whether launchpad.yaml has the keys."""
     session = Session.of(ctx)
     settings, keys = session.settings, session.keys
     public = {
@@ -46,23 +46,23 @@ def show_keys(ctx: typer.Context) -> None:
 
 @app.command("make", epilog="Example: launchpad key make")
 def make_keys(ctx: typer.Context) -> None:
-    """Make those of this operator's keys that are missing, in ~/.config/launchpad. One that is there stays as it is.
+    """Make your missing keys in ~/.config/launchpad. Existing keys do not change.
 
-    For whoever joins a fleet: `launchpad init` does it for a new one.
+    Use this command to join a fleet. For a new fleet, `launchpad init` makes the keys.
     """
     session = Session.of(ctx)
     made = session.keys.make_missing(comment=str(session.settings.operator))
-    text = "\n".join(f"made the key {path}" for path in made) or "nothing to do: every key is there"
+    text = "\n".join(f"made the key {path}" for path in made) or "nothing to do: every key exists"
     session.output.result({"keys_made": [str(path) for path in made]}, text)
     if made:
         session.output.say(
-            "next: launchpad --json key show > keys.json; send keys.json to an operator who is let in, who types:"
+            "next: launchpad --json key show > keys.json; send keys.json to an operator of the fleet, who types:"
         )
         session.output.say("  launchpad operator add NAME --keys keys.json")
 
 
 def _known(session: Session, public: dict[str, str]) -> dict[str, bool] | None:
-    """Which of the keys the workspace's launchpad.yaml has; None where there is no workspace that can be read."""
+    """The keys that the workspace's launchpad.yaml has; None without a readable workspace."""
     try:
         defaults = session.workspace.fleet.load().defaults
     except InventoryError:

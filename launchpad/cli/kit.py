@@ -1,4 +1,4 @@
-"""launchpad kit: what brings everything back when all else is gone."""
+"""launchpad kit: make, test and open the emergency kit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from launchpad.workspace import Workspace
 
 app = typer.Typer(
-    help="Make, test and open the emergency kit, which brings everything back.",
+    help="Make, test and open the emergency kit, which restores a lost fleet.",
     epilog="Example: launchpad kit make /media/stick/kit.txt",
 )
 
@@ -28,18 +28,19 @@ KitFile = Annotated[Path, typer.Argument(metavar="FILE", help="The emergency kit
 
 @app.callback()
 def kit() -> None:
-    """Make, test and open the emergency kit, which brings everything back."""
+    """Make, test and open the emergency kit, which restores a lost fleet."""
 
 
 @app.command("make", epilog="Example: launchpad kit make /media/stick/kit.txt")
 def make(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; readable by you alone.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; only you can read it.")],
 ) -> None:
-    """Make the emergency kit: keys that open everything and enter every host, and how to restore without Launchpad.
+    """Make the emergency kit: keys to every secret, backup and host, with instructions for a restore.
 
-    The keys are in FILE alone, under a passphrase that is asked for, or read from standard input. launchpad.yaml gets
-    their public halves. Every secret is sealed for the kit too; hosts know the kit after their next provision.
+    The instructions need age and restic, but not Launchpad. The keys are only in FILE, encrypted with a passphrase that
+    is prompted for or read from standard input. launchpad.yaml gets the public halves. Launchpad seals every secret for
+    the kit too. Each host accepts the kit after its next `launchpad provision`.
     """
     from launchpad.cli.planning import leave
     from launchpad.cli.prompts import read_secret
@@ -49,31 +50,34 @@ def make(
     session = Session.of(ctx)
     makeable(session.workspace, file)
     passphrase = read_secret("the kit's new passphrase")
-    if sys.stdin.isatty() and read_secret("the same again") != passphrase:
+    if sys.stdin.isatty() and read_secret("the passphrase again") != passphrase:
         raise StateError("the two passphrases differ, nothing was changed")
     made = kit(session.workspace, file, passphrase=passphrase)
     data = {"file": str(file), "recovery": made.recovery.model_dump(mode="json")}
     say = session.output.say
-    session.output.result(data, f"{file} holds the keys of {made.recovery.recipient}, under the passphrase")
-    say("keep two copies of the file in two places, and the passphrase apart; delete the file here; commit the changes")
+    session.output.result(data, f"{file} has the keys of {made.recovery.recipient}, encrypted with the passphrase")
+    say("keep two copies of the file in two places, and the passphrase apart; delete this file; commit the changes")
     fleet = session.workspace.fleet.load()
     if fleet.hosts:
-        say(f"next, so that hosts know the kit: {'; '.join(f'launchpad provision {host}' for host in fleet.hosts)}")
-    say("next, for the keys of earlier backups: launchpad backups rewrap --all")
+        say(f"next, so that hosts accept the kit: {'; '.join(f'launchpad provision {host}' for host in fleet.hosts)}")
+    say("next, so that the kit opens earlier backups: launchpad backups rewrap --all")
     if any(target.kind != "local" for target in fleet.targets.values()):
-        say(f"next, what the kit begins with: launchpad backup --this-workspace; then: launchpad kit test {file}")
+        say(
+            "next, so that the kit can restore the workspace: launchpad backup --this-workspace; then: launchpad kit "
+            f"test {file}"
+        )
     else:
-        say("this page names no place yet: write a target over the network into inventory/targets.yaml,")
-        say("take recovery: out of launchpad.yaml, and make another kit")
+        say("the kit names no backup target yet: write a target over the network into inventory/targets.yaml,")
+        say("remove recovery: from launchpad.yaml, and make another kit")
     leave(session, made.failures)
 
 
 @app.command("test", epilog="Example: launchpad kit test /media/stick/kit.txt")
 def test(ctx: typer.Context, file: KitFile) -> None:
-    """Try the kit in FILE on every secret, target, backup and host. Nothing is changed.
+    """Test the kit in FILE on every secret, target, backup and host. Nothing is changed.
 
-    Asks for the passphrase, or reads it from standard input. Needs restic here. `launchpad status` shows when this was
-    last done. Exit code 4 when something would not come back.
+    The passphrase is prompted for or read from standard input. This machine needs restic. `launchpad status` shows the
+    time of the last test. The exit code is 4 when the kit does not open something.
     """
     from launchpad.cli.progress import working
     from launchpad.fleet.model.recovery import RECORD
@@ -87,9 +91,9 @@ def test(ctx: typer.Context, file: KitFile) -> None:
     lines = [f"{name}: {text}" for name, text in done.problems.items()]
     counts = {"secret": done.secrets, "target": len(done.places), "backup": len(done.backups), "host": len(done.hosts)}
     ways = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
-    first = f"the kit opens everything: {ways}" if done.good else f"the kit does not open everything, tried: {ways}"
+    first = f"the kit opens everything: {ways}" if done.good else f"the kit does not open everything; tested: {ways}"
     session.output.result(done.as_json(), "\n".join([first, *(f"  {line}" for line in lines)]))
-    session.output.say(f"this is written down in {RECORD}; commit it")
+    session.output.say(f"the result is recorded in {RECORD}; commit the file")
     if not done.good:
         raise typer.Exit(4)
 
@@ -98,15 +102,13 @@ def test(ctx: typer.Context, file: KitFile) -> None:
 def open_kit(
     ctx: typer.Context,
     file: KitFile,
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the workspace is written; must not exist yet.")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The new folder for the workspace.")],
 ) -> None:
-    """Bring the workspace back from the kit alone, on a machine that never saw it.
+    """Restore the workspace from the kit alone, on any machine.
 
-    Asks for the passphrase, or reads it from standard input. Puts the kit's keys where this operator's own would lie
-    (LAUNCHPAD_CONFIG, else ~/.config/launchpad), and the newest backup of the workspace into FOLDER. Needs git and
-    restic here. From then on this machine is the operator `recovery`.
+    The passphrase is prompted for or read from standard input. Writes the kit's keys into LAUNCHPAD_CONFIG (default:
+    ~/.config/launchpad), and restores the newest backup of the workspace into FOLDER. This machine needs git and
+    restic. Afterwards this machine acts as the operator `recovery`.
     """
     from launchpad.cli.progress import working
     from launchpad.operations.backups.open_kit import free, put_keys, saved_workspace, unpack
@@ -120,7 +122,7 @@ def open_kit(
         saved = saved_workspace(contents, how=WorkOptions(progress=progress))
         unpack(saved, folder)
     data = {"folder": str(folder), "target": saved.target, "at": saved.at, "keys": str(session.keys.identity.parent)}
-    text = f"{folder} has the workspace of {saved.at[:16].replace('T', ' ')} from {saved.target}"
+    text = f"{folder} has the workspace as of {saved.at[:16].replace('T', ' ')} from {saved.target}"
     session.output.result(data, text)
     session.output.say(f"the kit's keys are in {session.keys.identity.parent}; next: cd {folder}; launchpad status")
 
@@ -139,7 +141,7 @@ def _opened(file: Path) -> Contents:
 
 @contextmanager
 def _workspace_of(session: Session, contents: Contents) -> Iterator[Workspace]:
-    """The workspace as the kit's holder has it: with the kit's keys, and none of this operator's."""
+    """The workspace with the kit's keys instead of this operator's keys."""
     from dataclasses import replace
 
     from launchpad.fleet.keeping.workspace_files import STATE

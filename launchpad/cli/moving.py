@@ -1,4 +1,4 @@
-"""launchpad move: a tenant goes to another host."""
+"""launchpad move: move a tenant to another host."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from launchpad.errors import LaunchpadError
 if TYPE_CHECKING:
     from launchpad.operations.moving.move import Moved
 
-app = typer.Typer(help="Moves of tenants.")
+app = typer.Typer(help="Move tenants between hosts.")
 
 Destination = Annotated[
-    str, typer.Option("--to", metavar="HOST", autocompletion=complete.hosts, help="The host that it goes to.")
+    str, typer.Option("--to", metavar="HOST", autocompletion=complete.hosts, help="The destination host.")
 ]
 
 
@@ -27,42 +27,51 @@ def move(
     tenant: Tenant,
     to: Destination = "",
     wait: Annotated[
-        str, typer.Option(metavar="TIME", help="How long to wait for its names to lead there; else not at all.")
+        str,
+        typer.Option(metavar="TIME", help="How long to wait until DNS points to the new host. Default: do not wait."),
     ] = "",
     finish: Annotated[
-        bool, typer.Option("--finish", help="Its names lead there: have the old host let go of it.")
+        bool, typer.Option("--finish", help="DNS now points to the new host: finish the move and free the old host.")
     ] = False,
     back: Annotated[
-        bool, typer.Option("--back", help="It left, and cannot start on HOST: bring it back where it was.")
+        bool,
+        typer.Option(
+            "--back", help="TENANT left its old host but cannot start on HOST: return TENANT to the old host."
+        ),
     ] = False,
     fence: Annotated[
         str,
         typer.Option(
             metavar="PROOF",
-            help="Its host is off for good, and PROOF says how you know: its newest backup starts on HOST. With --back "
-            "it is HOST that is off for good.",
+            help="TENANT's host is permanently off, and PROOF is your reason to be sure: start TENANT's newest "
+            "backup on HOST. With --back: HOST is permanently off.",
         ),
     ] = "",
     despite_dns: Annotated[
-        bool, typer.Option("--despite-dns", help="With --finish: though its names do not all lead there.")
+        bool,
+        typer.Option(
+            "--despite-dns", help="With --finish: finish although DNS does not point to the new host for every domain."
+        ),
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Bring TENANT to another host: its data, its certificates and all, and never on both at once.
+    """Move TENANT to another host with its data and certificates. TENANT never runs on both hosts.
 
-    Most of the data goes over while it serves; then it stands still for the rest, and from then on the old host passes
-    requests on to the new one until its names lead there. What is interrupted goes on when the same command is typed
-    again, by anybody. Its data stays on the old host, too, until `launchpad retire TENANT --host HOST --purge`."""
+    Launchpad copies most of the data while TENANT serves. Then TENANT stops, the rest of the data is copied, and TENANT
+    starts on the new host. The old host forwards requests to the new host until DNS points to the new host. To resume
+    an interrupted move, any operator types the same command again. The old host keeps a copy of the data until
+    `launchpad retire TENANT --host HOST --purge`.
+    """
     from launchpad.cli.boundary import UsageError
 
     if (finish and (back or fence)) or bool(to) == finish:
-        raise UsageError("move takes --to HOST, with --back or --fence or both where wanted, or --finish alone")
+        raise UsageError("give --to HOST (optionally with --back, --fence or both), or --finish alone")
     if wait and (finish or back or fence):
         raise UsageError(
-            "--wait goes with --to HOST alone, before its names lead there", hint=f"launchpad dns show {tenant}"
+            "--wait needs --to HOST, without --back, --fence or --finish", hint=f"launchpad dns show {tenant}"
         )
     if despite_dns and not finish:
-        raise UsageError("--despite-dns goes with --finish", hint=f"launchpad move {tenant} --finish --despite-dns")
+        raise UsageError("--despite-dns needs --finish", hint=f"launchpad move {tenant} --finish --despite-dns")
     session = Session.of(ctx)
     if finish:
         _finish(session, tenant, despite_dns=despite_dns)
@@ -84,7 +93,9 @@ def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> No
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
         confirm(
-            session, f"Move {tenant} from {what.source} to {what.destination}? It stands still for a while.", yes=yes
+            session,
+            f"Move {tenant} from {what.source} to {what.destination}? Requests wait while {tenant} moves.",
+            yes=yes,
         )
     sure = Confirmation(digest=what.digest)
     done = carry_out(
@@ -98,12 +109,12 @@ def _move(session: Session, tenant: str, to: str, *, wait: str, yes: bool) -> No
 def _ended(done: Moved) -> str:
     if done.outcome == "unchanged":
         return f"{done.tenant} is on {done.destination}"
-    silent = "" if done.silent_seconds is None else f"; it stood still for {done.silent_seconds:.1f} s"
+    silent = "" if done.silent_seconds is None else f"; requests waited for {done.silent_seconds:.1f} s"
     return f"{done.tenant}: moved from {done.source} to {done.destination}{silent}"
 
 
 def _say_more(session: Session, done: Moved, seconds: int) -> None:
-    """What is left for a person: the inventory to commit, the names, what went wrong beside it."""
+    """Print what is left for the operator: the commit, the DNS records, and problems that did not stop the move."""
     from launchpad.operations.dns.point import records
     from launchpad.operations.dns.resolver import Resolver
     from launchpad.operations.moving.finish_move import await_names
@@ -112,20 +123,20 @@ def _say_more(session: Session, done: Moved, seconds: int) -> None:
     for problem in done.problems:
         session.output.warn(problem)
     if done.written:
-        say(f"inventory/tenants/{done.tenant}.yaml says host: {done.destination} now; commit it")
+        say(f"inventory/tenants/{done.tenant}.yaml now has host: {done.destination}; commit the file")
     written = _point(session, done)
     for record in records(done.domains, done.address):
-        say(f"{'written' if written else 'wanted'}: {record}")
+        say(f"{'DNS record written' if written else 'DNS record to set'}: {record}")
     left = await_names(session.workspace, done.domains, done.address, dns=Resolver(), seconds=seconds)
     then = f"launchpad move {done.tenant} --finish"
     if not left:
-        say(f"its names lead there: {then} has {done.source} let go of it")
+        say(f"DNS points to {done.destination}: finish the move and free {done.source}: {then}")
     elif done.domains:
-        say(f"until {', '.join(left)} leads there, {done.source} passes requests on; then: {then}")
+        say(f"{done.source} forwards requests until DNS points {', '.join(left)} to {done.destination}; then: {then}")
 
 
 def _point(session: Session, done: Moved) -> bool:
-    """Have the names' keeper write the records; the move stands, whatever it says."""
+    """Write the records through the DNS provider; a failure does not undo the move."""
     from launchpad.operations.dns.provider import dns_of
 
     try:
@@ -142,18 +153,19 @@ def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> N
 
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
-        question = f"Bring {tenant} back to {what.source}, so that {what.destination} never starts it?"
+        question = f"Return {tenant} to {what.source}? {what.destination} will never start {tenant}."
         if proof:
             question = (
-                f"Start {tenant} on {what.source} again? {what.destination} is told nothing: had it started {tenant},"
+                f"Start {tenant} on {what.source} again? {what.destination} cannot be informed: if "
+                f"{what.destination} has {tenant}"
             )
-            question += f" and came back, it would run {tenant} too."
+            question += f" and is switched on again, {tenant} runs on both hosts."
         confirm(session, question, yes=yes)
     sure = Confirmation(digest=what.digest)
     carry_out(
         session,
         lambda on_event: move_back(session.workspace, what, confirm=sure, proof=proof, on_event=on_event),
-        words=lambda done: f"{tenant}: is back on {done.host}",
+        words=lambda done: f"{tenant}: returned to {done.host}",
     )
     if proof:
         _lead_away(session, tenant, gone=what.destination, to=what.source)
@@ -168,14 +180,17 @@ def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> 
 
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
-        question = f"Start {tenant}'s newest backup on {to}? {what.source} is told nothing: were it on, or came back,"
-        confirm(session, f"{question} it would run {tenant} too.", yes=yes)
+        question = (
+            f"Start {tenant}'s newest backup on {to}? {what.source} cannot be informed: if it is on, or is switched "
+            "on again,"
+        )
+        confirm(session, f"{question} {tenant} runs on both hosts.", yes=yes)
     sure = Confirmation(digest=what.digest)
     carry_out(
         session,
         lambda on_event: fence(session.workspace, what, proof=proof, confirm=sure, on_event=on_event),
         words=lambda done: (
-            f"{tenant}: runs on {done.host} already, with the data that it has"
+            f"{tenant}: already runs on {done.host}; its data there is unchanged"
             if done.outcome == "unchanged"
             else f"{tenant}: its newest backup runs on {done.host}"
         ),
@@ -185,8 +200,8 @@ def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> 
 
 
 def _lead_away(session: Session, tenant: str, *, gone: str, to: str) -> None:
-    """Have the names lead to the host that runs the tenant now, or say which records a person is to change: nobody
-    passes requests on at a host that is gone."""
+    """Point DNS to the host that now runs the tenant, or print the records to change: a lost host forwards no
+    requests."""
     from launchpad.operations.dns.address import ip_of
     from launchpad.operations.dns.point import point
     from launchpad.operations.dns.provider import dns_of
@@ -199,23 +214,23 @@ def _lead_away(session: Session, tenant: str, *, gone: str, to: str) -> None:
         session.output.warn(f"{error.message}; {error.hint}; {hint}")
         found = point(workspace, tenant, dns=Resolver(), write=False)
     for record in found.records:
-        session.output.say(f"{'written' if found.written else 'wanted'}: {record}")
+        session.output.say(f"{'DNS record written' if found.written else 'DNS record to set'}: {record}")
     if not found.elsewhere:
         return
     leads = {name: ", ".join(sorted(Resolver().leads_to(name))) or "nowhere" for name in found.elsewhere}
     address = ip_of(workspace.fleet.load().host(to))
-    names = "; ".join(f"{name} leads to {place}" for name, place in leads.items())
+    names = "; ".join(f"DNS points {name} to {place}" for name, place in leads.items())
     change = (
         "wait until resolvers have the new records" if found.written else "change the records above at your provider"
     )
     session.output.warn(
-        f"visitors of {tenant} do not reach {to} yet: {names} (not to {to}, {address}; {gone} is gone). {change}; "
-        f"launchpad dns show {tenant} looks again"
+        f"visitors of {tenant} do not reach {to} ({address}) yet: {names}; {gone} is lost. {change}; to check again: "
+        f"launchpad dns show {tenant}"
     )
 
 
 def _warn_of(session: Session, tenant: str, host: str) -> None:
-    session.output.warn(f"should {host} ever come back: launchpad retire {tenant} --host {host}, at once")
+    session.output.warn(f"if {host} is ever switched on again, type at once: launchpad retire {tenant} --host {host}")
 
 
 def _finish(session: Session, tenant: str, *, despite_dns: bool) -> None:
@@ -227,6 +242,9 @@ def _finish(session: Session, tenant: str, *, despite_dns: bool) -> None:
         lambda on_event: finish_move(
             session.workspace, tenant, dns=Resolver(), despite_dns=despite_dns, on_event=on_event
         ),
-        words=lambda done: f"{tenant}: {done.host} has let go of it",
+        words=lambda done: f"{tenant}: move finished; {done.host} is free of {tenant}",
     )
-    session.output.say(f"its data is still there: launchpad retire {tenant} --host {done.host} --purge removes it")
+    session.output.say(
+        f"{done.host} still keeps {tenant}'s data; to remove the data: launchpad retire {tenant} --host {done.host} "
+        "--purge"
+    )

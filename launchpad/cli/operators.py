@@ -1,4 +1,4 @@
-"""launchpad operator: who operates the fleet."""
+"""launchpad operator: the fleet's operators."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from launchpad.fleet.words.references import Recipient
     from launchpad.operations.hosts.operators import Followed
 
-app = typer.Typer(help="Add, list and remove who operates the fleet.", epilog="Example: launchpad operator list")
+app = typer.Typer(help="Add, list and remove the fleet's operators.", epilog="Example: launchpad operator list")
 
 
 @app.callback()
 def operator() -> None:
-    """Add, list and remove who operates the fleet."""
+    """Add, list and remove the fleet's operators."""
 
 
 @app.command("list", epilog="Example: launchpad operator list")
 def list_operators(ctx: typer.Context) -> None:
-    """List the operators, and each host that does not let in just them yet.
+    """List the operators, and each host whose access differs from launchpad.yaml.
 
-    Hosts are asked: a host that was not reached when somebody left is listed until it was provisioned.
+    This command contacts the hosts. A host that was unreachable when an operator was removed is listed until the host
+    is provisioned.
     """
     from launchpad.fleet.model.fleet import further_readers
     from launchpad.operations.hosts.operators import access
@@ -60,16 +61,19 @@ def list_operators(ctx: typer.Context) -> None:
 @app.command("add", epilog="Example: launchpad operator add bob --keys bob.json")
 def add_operator(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What histories call the person.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The operator's name in histories.")],
     keys: Annotated[
-        Path, typer.Option("--keys", metavar="FILE", help="What `launchpad --json key show` printed on NAME's machine.")
+        Path,
+        typer.Option(
+            "--keys", metavar="FILE", help="A file with the output of `launchpad --json key show` on NAME's machine."
+        ),
     ],
-    signs: Annotated[bool, typer.Option(help="Whether NAME may sign runners and changes of hosts.")] = True,
+    signs: Annotated[bool, typer.Option(help="Whether NAME may sign new runners and host settings.")] = True,
     reads: Annotated[bool, typer.Option(help="Whether NAME can read secrets.")] = True,
 ) -> None:
-    """Let NAME operate the fleet: launchpad.yaml, every secret, every host, every key of backups.
+    """Add NAME as an operator: in launchpad.yaml, on every host, for every secret and every backup key.
 
-    What could not be done, such as a host that was not reached, is listed with the command for later; exit code 8.
+    Steps that failed, such as an unreachable host, are listed with the command to type later. The exit code is then 8.
     """
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly
@@ -79,7 +83,7 @@ def add_operator(
     made = _operator(name, keys, signs=signs, reads=reads)
     with interrupted_kindly(session), telling(session.output) as on_event:
         done = add_operator(session.workspace, made, on_event=on_event)
-    _report(session, done, f"{name} operates the fleet", "so that the new operator can clone it")
+    _report(session, done, f"{name} is now an operator of the fleet", "so that the new operator can clone it")
 
 
 @app.command("remove", epilog="Example: launchpad operator remove bob")
@@ -87,14 +91,19 @@ def remove_operator(
     ctx: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="As `launchpad operator list` has it.", autocompletion=complete.operators),
+        typer.Argument(
+            metavar="NAME",
+            help="The operator's name, from `launchpad operator list`.",
+            autocompletion=complete.operators,
+        ),
     ],
     yes: YesOption = False,
 ) -> None:
-    """Take NAME's access away: launchpad.yaml, every secret, every host and its open logins, every key of backups.
+    """Remove NAME's access: in launchpad.yaml, on every host, for every secret and every backup key.
 
-    Lists every secret that NAME could read, with the command that rotates it, and each host that was not reached:
-    `launchpad operator list` lists those until they were. Exit code 8 while something is left to do.
+    Ends NAME's open logins. Lists every secret that NAME could read, with the command that rotates the secret, and each
+    unreachable host. `launchpad operator list` lists an unreachable host until the host is provisioned. The exit code
+    is 8 while something is left to do.
     """
     from launchpad.cli.progress import telling
     from launchpad.cli.running import interrupted_kindly
@@ -102,10 +111,15 @@ def remove_operator(
 
     session = Session.of(ctx)
     removable(session.workspace, session.workspace.fleet.load(), name)
-    confirm(session, f"Take {name}'s access away, on every host?", yes=yes)
+    confirm(session, f"Remove {name}'s access on every host?", yes=yes)
     with interrupted_kindly(session), telling(session.output) as on_event:
         done = remove_operator(session.workspace, name, on_event=on_event)
-    _report(session, done, f"{name} does not operate the fleet any more", f"so that no clone lets {name} in again")
+    _report(
+        session,
+        done,
+        f"{name} is no longer an operator of the fleet",
+        f"so that no clone of the inventory gives {name} access again",
+    )
 
 
 def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
@@ -117,7 +131,7 @@ def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
     from launchpad.fleet.words.names import OperatorName
 
     if OperatorName(name) == RECOVERY:
-        raise Malformed(f"{RECOVERY} is what the emergency kit's operator is called", expected="another name")
+        raise Malformed(f"the name {RECOVERY} belongs to the emergency kit", expected="another name")
     try:
         found = json.loads(keys.read_text())
         own = {"keys": (found["ssh_key"],)}
@@ -128,32 +142,37 @@ def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
         raise InventoryError(f"{keys}: cannot be read: {error.strerror}", hint=f"ls -l {keys}") from error
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         hint = f"on {name}'s machine: launchpad --json key show > {keys.name}"
-        raise InventoryError(f"{keys}: not what `launchpad --json key show` prints", hint=hint) from error
+        raise InventoryError(f"{keys}: not the output of `launchpad --json key show`", hint=hint) from error
 
 
 def _tell_of_others(session: Session, others: Sequence[Recipient]) -> None:
-    """Name the recipients that no operator has: who leaves may be one of them."""
+    """Warn of recipients that belong to no operator: the removed operator may own one of them."""
     for key in others:
-        session.output.say(f"launchpad.yaml lets {key} read every secret too; it is no operator's key")
+        session.output.say(
+            f"launchpad.yaml also lists the recipient {key}, which can read every secret and belongs to no operator"
+        )
     if others:
-        session.output.say("  remove the keys of those who left, under recipients:, then: launchpad secret reseal")
+        session.output.say("  remove the keys of former operators from recipients:, then: launchpad secret reseal")
 
 
 def _report(session: Session, done: Followed, first: str, why: str) -> None:
     lines = [first]
     if done.resealed:
-        lines.append(f"sealed anew: {', '.join(done.resealed)}")
+        lines.append(f"resealed: {', '.join(done.resealed)}")
     good = [host for host, why in done.hosts.items() if not why]
     if good:
-        lines.append(f"follows launchpad.yaml now: {', '.join(good)}")
+        lines.append(f"hosts that now match launchpad.yaml: {', '.join(good)}")
     if done.rotate:
-        lines.append(f"{done.operator} could read {len(done.rotate)} secrets; rotate each where it comes from, then:")
+        lines.append(
+            f"{done.operator} could read {len(done.rotate)} secrets; rotate each secret at its source, then type:"
+        )
         lines += [f"  {item.rotate}" for item in done.rotate]
         lines.append(
-            "and deploy each tenant, and provision each host, whose secret changed. Backups that were sent before can"
+            "then deploy each tenant and provision each host whose secret changed. Backups that were sent earlier "
+            "can still"
         )
-        lines.append(f"be read by {done.operator} wherever the credentials of a target still work for them.")
-        lines.append("launchpad check lists the secrets that have not been changed yet.")
+        lines.append(f"be read by {done.operator} while the credentials of their target stay valid.")
+        lines.append("launchpad check lists the secrets that were not rotated yet.")
     session.output.result(done.as_json(), "\n".join(lines))
     _tell_of_others(session, done.others)
     session.output.say(f"next: git add -A; git commit; git push, {why}")

@@ -1,5 +1,5 @@
-"""What commands print: tables and sentences for people, JSON for programs. Results go to standard output, the rest to
-standard error; colours only to a terminal."""
+"""What commands print: tables and sentences for people, JSON for programs. Results go to standard output, everything
+else to standard error, and colours only to a terminal."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ RED, GREEN, YELLOW, DIM, BOLD = "31", "32", "33", "2", "1"
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings. Cells are text, fitted to the terminal: the widest column gives way first."""
+    """A table: rows under headings. Cells are text, fitted to the terminal: the widest column is folded first."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     empty: str = ""
-    """What to say instead when there are no rows."""
+    """The sentence to print when there are no rows."""
     firm: tuple[str, ...] = ()
-    """Headings of columns that are never folded: what people copy."""
+    """Headings of columns that are never folded, because people copy their text."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a result that begins in a style (an SGR code) and goes on plainly."""
+    """A line of a result: styled text (an SGR code), then plain text."""
 
     begins: str
     style: str = ""
@@ -42,12 +42,12 @@ class Line:
 
 
 PLAIN = {"✓": "+", "✗": "x", "↶": "<", "•": "*", "→": "->", "…": "...", "—": "-"}
-"""What stands for a mark on a terminal whose encoding does not have it."""
+"""The replacement of a mark on a terminal whose encoding does not have the mark."""
 
 
 def make_legible() -> None:
-    """Let standard output and errors take every text, whatever the terminal's encoding: nothing is refused for a mark
-    that it lacks, and the usual marks have another form there."""
+    """Make standard output and standard error accept every text, whatever the terminal's encoding: a missing character
+    is replaced, and never an error."""
     codecs.register_error("legible", _plainer)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -62,7 +62,7 @@ def _plainer(error: UnicodeError) -> tuple[str, int]:
 
 
 class Output:
-    """One run's output. With `json`, nothing but JSON reaches standard output and sentences are not printed."""
+    """The output of one run. With `json`, standard output gets only JSON, and sentences are not printed."""
 
     def __init__(self, *, json: bool, color: bool, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self.json = json
@@ -70,10 +70,10 @@ class Output:
         self.stderr = stderr or sys.stderr
         self._color = color
         self._ascii = not (getattr(self.stdout, "encoding", "") or "utf-8").lower().startswith("utf")
-        """JSON of another encoding than UTF-8 would be none."""
+        """JSON must be UTF-8."""
 
     def result(self, data: Any, text: str | Table | Sequence[Line]) -> None:
-        """The command's one result: `data` as a JSON document, or `text` for people."""
+        """Print the command's only result: `data` as a JSON document, or `text` for people."""
         if self.json:
             self.document(data)
         elif isinstance(text, Table):
@@ -84,25 +84,25 @@ class Output:
             self._print(self.stdout, "\n".join(shown))
 
     def document(self, data: Any) -> None:
-        """The command's one result where JSON is what it is, also for people."""
+        """Print the command's only result as JSON, for people too."""
         self._print(self.stdout, json.dumps(data, indent=2, ensure_ascii=self._ascii, default=_as_json))
 
     def item(self, data: Any, text: str) -> None:
-        """One of many results as they come: a line of JSON, or a line for people."""
+        """Print one of several results: a line of JSON, or a line for people."""
         line = json.dumps(data, ensure_ascii=self._ascii, default=_as_json) if self.json else safe(text)
         self._print(self.stdout, line)
 
     def say(self, text: str, *, style: str = "") -> None:
-        """A sentence for people beside the result; nothing under --json."""
+        """Print a sentence for people beside the result; nothing under --json."""
         if not self.json:
             self._print(self.stderr, self.styled(safe(text), style, self.stderr))
 
     def warn(self, text: str) -> None:
-        """A sentence that also matters to those who read JSON: always to standard error."""
+        """Print a warning to standard error, under --json too."""
         self._print(self.stderr, f"{self.styled('warning:', YELLOW, self.stderr)} {safe(text)}")
 
     def error(self, error: LaunchpadError) -> None:
-        """A deliberate error and what to type next; under --json a document with "error"."""
+        """Print an error and its hint; under --json a document with the key "error"."""
         if self.json:
             self._print(
                 self.stdout, json.dumps({"error": error.as_dict()}, indent=2, ensure_ascii=self._ascii, default=str)
@@ -116,7 +116,7 @@ class Output:
             self._print(self.stderr, f"{self.styled(label, BOLD, self.stderr)} {safe(error.hint)}")
 
     def styled(self, text: str, style: str, stream: TextIO | None = None) -> str:
-        """The text in a style (an SGR code), where the stream is a terminal that wants it."""
+        """Style the text (an SGR code) when the stream is a terminal with colours."""
         if not style or not self._color or not (stream or self.stdout).isatty():
             return text
         return f"\x1b[{style}m{text}\x1b[0m"
@@ -145,28 +145,28 @@ class Output:
 
 
 def quiet_exit() -> None:
-    """End as a program does whose reader has gone."""
+    """End quietly when the program that reads the output has ended."""
     import typer
 
-    # the interpreter flushes what is left at its end, and would complain
+    # the interpreter flushes the rest at its end, and would print an error
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(141)
 
 
 def safe(text: str) -> str:
-    """The text with everything escaped that could steer a terminal; lines and tabs stay."""
+    """Escape all control characters except line breaks and tabs, so that the text cannot control the terminal."""
     return "".join(mark if mark.isprintable() or mark in "\n\t" else repr(mark)[1:-1] for mark in str(text))
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> str:
-    """Names and values under each other; those without a value are left out."""
+    """Format names and values as lines; leave out names without a value."""
     shown = [(name, str(value)) for name, value in pairs if value not in (None, "", ())]
     width = max((len(name) for name, _ in shown), default=0)
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
 
 
 def _fitted(widths: list[int], total: int, firm: Sequence[bool]) -> list[int]:
-    """Column widths that sum to the total at most with two spaces between, taken from the widest that may give way."""
+    """Column widths whose sum, with two spaces between columns, fits the total; the widest columns shrink first."""
     fitted = list(widths)
     yielding = [index for index, is_firm in enumerate(firm) if not is_firm]
     while yielding and sum(fitted) + 2 * (len(fitted) - 1) > total:
@@ -178,7 +178,7 @@ def _fitted(widths: list[int], total: int, firm: Sequence[bool]) -> list[int]:
 
 
 def _laid_out(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """The lines of one row: what does not fit goes on below, so that nothing is lost."""
+    """The lines of one row: text that does not fit continues on the next line."""
     pieces = [_folded(cell, width) for cell, width in zip(cells, widths, strict=True)]
     height = max(len(column) for column in pieces)
     lines = []
@@ -202,7 +202,7 @@ def _folded(text: str, width: int) -> list[str]:
 
 
 def _as_json(value: object) -> object:
-    """What is written as its text; anything else, a secret above all, is refused."""
+    """Convert values with a text form to JSON; reject every other value, secrets above all."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     raise TypeError(f"{type(value).__name__} is not written as JSON")

@@ -1,4 +1,4 @@
-"""What is judged while the words are parsed, before a file is read or a host is asked."""
+"""Validate options while the command line is parsed, before a file is read or a host is contacted."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def operation_id(value: str) -> str:
-    """An operation's id, or nothing; Malformed else."""
+    """Validate an operation's id, or an empty text; raise Malformed otherwise."""
     from launchpad.fleet.words.names import OperationName
 
     return value and OperationName(value)
 
 
 def host_key_fingerprint(value: str) -> str:
-    """A host key's fingerprint, or nothing; Malformed, which names the option, else."""
+    """Validate a host key's fingerprint, or an empty text; raise Malformed, which names the option, otherwise."""
     from launchpad.cli.wording import read
     from launchpad.fleet.words.references import Fingerprint
 
@@ -21,9 +21,9 @@ def host_key_fingerprint(value: str) -> str:
 
 
 def present(value: Path | None) -> Path | None:
-    """A file that is there, or nothing; InventoryError else."""
+    """Validate the path of an existing file, or None; raise InventoryError otherwise."""
     from launchpad.errors import InventoryError
 
     if value is not None and not value.expanduser().is_file():
-        raise InventoryError(f"{value}: there is no such file", hint=f"ls -l {value}")
+        raise InventoryError(f"{value}: file not found", hint=f"ls -l {value}")
     return value

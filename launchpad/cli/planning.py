@@ -1,4 +1,4 @@
-"""launchpad render, plan, apply: what should be, what would change, and changing it."""
+"""launchpad render, plan, apply: print releases, show the differences between inventory and hosts, and deploy them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from launchpad.plan.fleet_plan import FleetPlan
 
 MOST_LINES = 60
-"""Of one file's diff, for people."""
+"""Lines of one file's diff that are printed."""
 
-app = typer.Typer(help="Bring hosts to what the inventory says.")
+app = typer.Typer(help="Compare the hosts with the inventory, and deploy the differences.")
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TENANT|HOST", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
+    typer.Argument(
+        metavar="TENANT|HOST",
+        autocompletion=complete.tenants_and_hosts,
+        help="Tenants or hosts. Default: the whole fleet.",
+    ),
 ]
 
 
@@ -29,9 +33,9 @@ Names = Annotated[
 def render(
     ctx: typer.Context,
     tenant: Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)],
-    file: Annotated[str, typer.Option("--file", metavar="PATH", help="This file of the release alone.")] = "",
+    file: Annotated[str, typer.Option("--file", metavar="PATH", help="Print only this file of the release.")] = "",
 ) -> None:
-    """Print the files of TENANT's release as the inventory says it. No host is asked, no secret is read."""
+    """Print the files of TENANT's release, rendered from the inventory. No host is contacted and no secret is read."""
     from launchpad.errors import StateError
     from launchpad.operations.requests.render import render
     from launchpad.runner.protocol import release_as_json
@@ -39,7 +43,7 @@ def render(
     session = Session.of(ctx)
     made = render(session.workspace, tenant)
     if file and file not in made.files:
-        raise StateError(f"{tenant}: its release has no file {file}", hint=f"one of {', '.join(made.files)}")
+        raise StateError(f"{tenant}: the release has no file {file}", hint=f"one of {', '.join(made.files)}")
     files = {path: text for path, text in made.files.items() if file in ("", path)}
     data = {"release": made.release.short, "digest": made.release.digest, "manifest": release_as_json(made.release)}
     if file:
@@ -52,9 +56,9 @@ def render(
 
 @app.command("plan", epilog="Example: launchpad plan web-1")
 def plan(ctx: typer.Context, names: Names = None) -> None:
-    """Show what `apply` would do, and what differs in each file of a release. Nothing is changed.
+    """Show what `launchpad apply` would change, with a diff of each changed file. Nothing is changed.
 
-    Exits 0 whether there is something to do or not. The values of secrets are never shown.
+    The exit code is 0 with and without differences. Secret values are never printed.
     """
     from launchpad.operations.tenants.plan_fleet import plan_fleet
 
@@ -68,15 +72,18 @@ def plan(ctx: typer.Context, names: Names = None) -> None:
 def apply(
     ctx: typer.Context,
     names: Names = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     confirmed: Annotated[
-        str, typer.Option("--confirm", metavar="DIGEST", help="Carry out just the plan with this digest.")
+        str,
+        typer.Option(
+            "--confirm", metavar="DIGEST", help="Apply only the plan with this digest, from `launchpad plan`."
+        ),
     ] = "",
 ) -> None:
-    """Bring tenants, hosts or the whole fleet to what the inventory says, hosts side by side.
+    """Deploy every difference between the inventory and the hosts, several hosts in parallel.
 
-    It never retires a tenant, never moves a version down, never moves a tenant to another host and never removes data.
-    What differs of a host itself it says and leaves to `launchpad provision HOST`, which a change of who gets in wants.
+    `apply` never retires a tenant, never downgrades a version, never moves a tenant to another host and never removes
+    data. `apply` reports differences of a host's own settings but does not change them: use `launchpad provision HOST`.
     """
     from launchpad.cli.progress import telling
     from launchpad.cli.prompts import confirm
@@ -93,13 +100,13 @@ def apply(
             if made.changes or made.notes or made.unreachable:
                 session.output.say(describe(made))
             if made.changes:
-                confirm(session, f"Carry out {_count(len(made.changes), 'change')}?", yes=yes)
+                confirm(session, f"Apply {_count(len(made.changes), 'change')}?", yes=yes)
             confirmed = made.digest
         with telling(session.output) as on_event:
             applied = apply(session.workspace, names or (), confirm=confirmed, dns=Resolver(), on_event=on_event)
         done = len(applied.results) - sum(name in applied.results for name in applied.failures)
-        nothing = "nothing was done" if applied.plan.unreachable else "nothing to do"
-        text = f"{_count(done, 'change')} carried out" if applied.results else nothing
+        nothing = "nothing was changed" if applied.plan.unreachable else "nothing to do"
+        text = f"{_count(done, 'change')} applied" if applied.results else nothing
         session.output.item(applied.as_json(), text)
         for said in applied.results.values():
             report(session, getattr(said, "outcome", None) if isinstance(said, LaunchpadError) else said)
@@ -107,18 +114,18 @@ def apply(
 
 
 def describe(made: FleetPlan) -> str:
-    """The plan for people."""
+    """The plan as text."""
     lines = []
     for change in made.changes:
         lines.append(f"{change.host}  {change.kind} {change.tenant}: {'; '.join(change.reasons)}")
         lines += _differing(made, change.tenant)
     for note in made.notes:
-        lines.append(f"{note.host}  {note.tenant or note.host} left alone: {note.text}")
+        lines.append(f"{note.host}  {note.tenant or note.host} skipped: {note.text}")
         if note.hint:
             lines.append(f"    {note.hint}")
         lines += _differing(made, note.tenant)
     for host, error in made.unreachable.items():
-        lines.append(f"{host}  nothing planned: {error.message.removeprefix(f'{host}: ')}")
+        lines.append(f"{host}  no plan: {error.message.removeprefix(f'{host}: ')}")
     if made.changes:
         lines.append(f"plan {made.digest}: {_count(len(made.changes), 'change')}")
     elif not made.unreachable:
@@ -132,13 +139,12 @@ def _differing(made: FleetPlan, tenant: str) -> Iterator[str]:
     from launchpad.plan.diffs import shortened
 
     for path, text in made.diffs.get(tenant, {}).items():
-        yield f"    {path}, as it runs and as the inventory says it:"
+        yield f"    {path}, running and in the inventory:"
         yield from (f"      {line}".rstrip() for line in shortened(text, MOST_LINES))
 
 
 def leave(session: Session, failed: Any) -> None:
-    """Say who did not answer, beside what the others said, and leave with the exit code: the one error's, or that of
-    several (8)."""
+    """Print each failure as a warning and exit: with the failure's exit code, or with 8 for several failures."""
     failures: dict[str, LaunchpadError] = dict(failed)
     for error in _once(failures).values():
         session.output.warn(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
@@ -146,7 +152,8 @@ def leave(session: Session, failed: Any) -> None:
 
 
 def leave_lines(session: Session, failed: Any) -> None:
-    """The same of a command that prints a line for each of several, for those of which it failed."""
+    """Print each failure as a line of its own and exit as `leave` does; for commands that print one line for each
+    result."""
     failures: dict[str, LaunchpadError] = dict(failed)
     for name, error in failures.items() if session.json else _once(failures).items():
         if session.json:
@@ -163,17 +170,17 @@ def _leave(failures: dict[str, LaunchpadError]) -> None:
 
 
 def _once(failures: dict[str, LaunchpadError]) -> dict[str, LaunchpadError]:
-    """Each error once: a mistake that is two tenants', such as a slot that both have, is one."""
+    """Remove duplicate errors: two tenants can have the same mistake, such as a slot that both have."""
     said = {error.message: name for name, error in reversed(failures.items())}
     return {name: error for name, error in failures.items() if said[error.message] == name}
 
 
 def warn_unprotected(session: Session) -> None:
-    """Say of which tenants there are no backups, where all were meant."""
+    """Warn of the tenants without backups, when the command was for all tenants."""
     from launchpad.fleet.model.readiness import unprotected
 
     if bare := unprotected(session.workspace.fleet.load()):
-        session.output.warn(f"without backups, by their tiers: {', '.join(bare)}")
+        session.output.warn(f"tenants whose tier has no backups: {', '.join(bare)}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""How an operation goes on, told while it does: a spinner and its steps on a terminal, lines elsewhere, JSON lines."""
+"""The progress of an operation while it runs: a spinner and its steps on a terminal, lines elsewhere, or JSON lines."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ DONE, FAILED, UNDONE, NOTE = "✓", "✗", "↶", "•"
 
 
 class Teller(Protocol):
-    """Takes events from any thread."""
+    """An event listener that threads may share."""
 
     def hear(self, heard: HeardEvent) -> None: ...
 
 
 @contextmanager
 def telling(output: Output, *, brief: bool = False) -> Iterator[OnEvent]:
-    """An `on_event` for the operations in the block; brief: of each operation only what went wrong."""
+    """Give an `on_event` for the operations in the block. With `brief`, print only the failures of each operation."""
     if output.json:
         yield lambda heard: output.item(heard.as_json(), "")
     elif output.stderr.isatty():
@@ -59,7 +59,8 @@ def telling(output: Output, *, brief: bool = False) -> Iterator[OnEvent]:
 
 @contextmanager
 def working(output: Output, what: str) -> Iterator[Callable[[str], None]]:
-    """Takes how the work on this machine goes on: shown in place on a terminal, and not at all elsewhere."""
+    """Give a function that shows the progress of work on this machine: a status line on a terminal, nothing
+    elsewhere."""
     if output.json or not output.stderr.isatty():
         yield lambda _text: None
         return
@@ -72,7 +73,7 @@ def working(output: Output, what: str) -> Iterator[Callable[[str], None]]:
 
 
 class ProgressLines:
-    """One line for each step that is over, and for whatever else a person would want to know."""
+    """Print one line for each finished step and for each other event that an operator needs."""
 
     def __init__(self, output: Output, *, brief: bool = False) -> None:
         self._output = output
@@ -91,7 +92,7 @@ class ProgressLines:
                 self.print(f"{self._output.styled(mark, style, self._output.stderr)} {subject(heard)}: {safe(text)}")
 
     def _again(self, heard: HeardEvent) -> bool:
-        """Whether the operation said just this last, as a pull does that has come and is being unpacked."""
+        """Whether the operation's last progress text was the same, as when a pulled image is unpacked."""
         text = heard.event.text if isinstance(heard.event, StepProgress) else ""
         before, self._said[heard.operation] = self._said.get(heard.operation, ""), text
         return bool(text) and text == before
@@ -117,17 +118,18 @@ class ProgressLines:
             case UndoFailed():
                 yield FAILED, RED, f"cannot undo {self._title(heard, event)} yet: {event.message}"
             case OperationResumed():
-                yield NOTE, YELLOW, f"the host goes on where it was interrupted (attempt {event.attempt})"
+                yield NOTE, YELLOW, f"the host resumes after an interruption (attempt {event.attempt})"
             case ConnectionCut():
-                yield NOTE, YELLOW, f"connection lost, coming back: {event.reason}"
+                yield NOTE, YELLOW, f"connection lost, reconnecting: {event.reason}"
             case CameBack():
                 yield NOTE, YELLOW, _came_back(event)
             case NameAstray():
-                where = f"leads to {', '.join(event.leads_to)}" if event.leads_to else "leads nowhere"
+                where = f"points to {', '.join(event.leads_to)}" if event.leads_to else "has no DNS record"
                 yield (
                     NOTE,
                     YELLOW,
-                    f"{event.name} {where}, so it gets no certificate; the record to make: {event.record}",
+                    f"{event.name} {where}, so the host gets no certificate for {event.name}; DNS record to set: "
+                    f"{event.record}",
                 )
             case StepProgress():
                 yield NOTE, DIM, event.text
@@ -137,27 +139,27 @@ class ProgressLines:
 
 
 def _came_back(event: CameBack) -> str:
-    begun = f"the {event.kind} that you began at {moment(event.since)}"
+    begun = f"the {event.kind} that you started at {moment(event.since)}"
     if not event.outcome:
-        return f"{begun} still goes on: this command follows it and begins no other"
+        return f"{begun} is still running: this command follows it and starts no second one"
     if event.outcome not in GOOD:
-        return f"{begun} was undone meanwhile ({event.outcome}): it has changed nothing, and is begun anew"
-    return f"{begun} is over, and its end was never shown: here it is; no other one is begun"
+        return f"{begun} was undone ({event.outcome}) and changed nothing: starting again"
+    return f"{begun} has ended, and you have not seen the result: this is the result; no second one is started"
 
 
 MARKS = {"changed": (DONE, GREEN), "undone": (UNDONE, YELLOW), "left": (NOTE, DIM), "pass": (DONE, GREEN)}
-"""By what became of a tenant, or of a wave; all else is a failure."""
+"""Outcome of a tenant or verdict of a wave → mark and colour; every other outcome is a failure."""
 
 
 def _of_rollout(event: WaveStarted | MemberEnded | WaveSoaking | WaveJudged) -> tuple[str, str, str]:
-    """A line of a rollout itself: its mark, its colour, its words."""
+    """The line of a rollout's event: mark, colour, text."""
     match event:
         case WaveStarted():
             tenants = f"{event.tenants} tenant{'' if event.tenants == 1 else 's'}"
             hosts = f"{event.hosts} host{'' if event.hosts == 1 else 's'}"
             return NOTE, DIM, f"ring {event.ring}: {event.back or 'now'}, {tenants} on {hosts}"
         case WaveSoaking():
-            return NOTE, DIM, f"ring {event.ring}: watched for {lasted(event.seconds)}"
+            return NOTE, DIM, f"ring {event.ring}: watching for {lasted(event.seconds)}"
         case WaveJudged():
             mark, style = MARKS.get(event.verdict, (FAILED, RED))
             return mark, style, f"ring {event.ring}: {event.verdict}{f': {event.reason}' if event.reason else ''}"
@@ -168,7 +170,7 @@ def _of_rollout(event: WaveStarted | MemberEnded | WaveSoaking | WaveJudged) -> 
 
 
 class Spinners(ProgressLines):
-    """The same lines, and below them what each operation is at now."""
+    """Print the same lines, and below them a spinner with the current step of each operation."""
 
     def __init__(self, output: Output, live: Live, *, brief: bool = False) -> None:
         super().__init__(output, brief=brief)
@@ -202,7 +204,7 @@ class Spinners(ProgressLines):
                 case ConnectionCut():
                     doing = "connecting"
                 case WaveSoaking():
-                    doing = f"ring {heard.event.ring} is watched for {lasted(heard.event.seconds)}"
+                    doing = f"ring {heard.event.ring}: watching for {lasted(heard.event.seconds)}"
                 case StepDone() | StepFailedEvent() | StepUndone() | UndoFailed() | OperationResumed() | NameAstray():
                     return
                 case _:
@@ -214,7 +216,7 @@ class Spinners(ProgressLines):
 
 
 def subject(heard: HeardEvent) -> str:
-    """What the operation is on."""
+    """The tenant or host that the operation changes."""
     return heard.tenant or heard.host or "rollout"
 
 

@@ -1,4 +1,4 @@
-"""Every question that is put to a person."""
+"""Every prompt."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from launchpad.fleet.words.secret import LONGEST_SECRET, Secret
 
 
 def confirm(session: Session, question: str, *, yes: bool, hint: str = "add --yes") -> None:
-    """Return when the answer is yes, or was given as --yes; StateError when it is no, or nobody can be asked."""
+    """Ask for confirmation unless --yes was given; StateError when the answer is no, or when there is no terminal to
+    ask at."""
     if yes:
         return
     if not session.interactive:
-        raise StateError(f"{question} Nobody is there to answer", hint=hint)
+        raise StateError(f"{question} Cannot ask: no terminal", hint=hint)
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise StateError("not confirmed, nothing was changed")
 
 
 def read_secret(name: str) -> Secret:
-    """A secret from standard input, without its last line break, or typed unseen at the terminal."""
+    """Read a secret from standard input, without its last line break, or from a terminal prompt that does not show
+    it."""
     if sys.stdin.isatty():
         from getpass import getpass
 
@@ -31,8 +33,8 @@ def read_secret(name: str) -> Secret:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        # without its cause, which quotes the value
-        raise StateError(f"{name}: standard input is not UTF-8", hint="base64-encode what is no text") from None
+        # `from None`: the cause quotes the value
+        raise StateError(f"{name}: standard input is not UTF-8", hint="base64-encode a binary value") from None
     return _secret(name, text.removesuffix("\n").removesuffix("\r"))
 
 

@@ -1,4 +1,4 @@
-"""launchpad provision: a bare VPS becomes a host, and a host what the inventory says."""
+"""launchpad provision: turn a bare VPS into a host, and bring a host's settings up to date."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ def provision(
     host: Annotated[str, typer.Argument(metavar="HOST", autocompletion=complete.hosts)],
     root_key: Annotated[
         Path | None,
-        typer.Option("--root-key", metavar="FILE", callback=present, help="The key that logs in to the bare VPS."),
+        typer.Option("--root-key", metavar="FILE", callback=present, help="The SSH key that logs in to the bare VPS."),
     ] = None,
     root_user: Annotated[
-        str, typer.Option("--root-user", metavar="USER", help="Who logs in to the bare VPS; sudo without password.")
+        str,
+        typer.Option(
+            "--root-user",
+            metavar="USER",
+            help="The user that logs in to the bare VPS: root, or a user with passwordless sudo.",
+        ),
     ] = "root",
     fingerprint: Annotated[
         str,
@@ -35,22 +40,25 @@ def provision(
             "--fingerprint",
             metavar="SHA256:…",
             callback=host_key_fingerprint,
-            help="Accept this host key without asking.",
+            help="Accept the host key with this fingerprint without a prompt.",
         ),
     ] = "",
     only_plan: Annotated[bool, typer.Option("--plan", help="Show what would change, and change nothing.")] = False,
     identifier: Annotated[
         str,
         typer.Option(
-            "--id", metavar="ID", callback=operation_id, help="The operation's id; the same one again attaches to it."
+            "--id",
+            metavar="ID",
+            callback=operation_id,
+            help="The operation's id. With the id of an earlier operation, the command follows that operation.",
         ),
     ] = "",
 ) -> None:
-    """Bring HOST from a bare Debian 13 to one that Launchpad may use, or back to what the inventory says.
+    """Set HOST up from a bare Debian 13, or update HOST to the inventory's settings.
 
-    The first contact is root's, with the host's key confirmed; afterwards operators' keys can run Launchpad's runner
-    and nothing else, and root cannot log in. A change of sshd or the firewall that locks everybody out is undone by
-    the host itself within a minute. Run again, it changes only what differs.
+    The first login is root's, after you confirm the host's SSH key. Afterwards operators' keys can run only Launchpad's
+    runner, and root cannot log in. If a change of sshd or the firewall locks everybody out, the host undoes the change
+    within a minute. A second run changes only what differs.
     """
     from launchpad.operations.hosts.provision import HowToProvision, plan_provision, provision
 
@@ -70,20 +78,20 @@ def provision(
 
 
 def confirmed(session: Session, offer: Offer, fingerprint: str) -> bool:
-    """Whether that is the host's key: as the option says, or as the person does."""
+    """Whether the offered key is the host's key: by --fingerprint, or by the operator's answer."""
     if fingerprint:
         return offer.key.fingerprint == fingerprint
     if not session.interactive:
         return False
     session.output.say(f"{offer.host} ({offer.address}) offers {offer.key.kind} {offer.key.fingerprint}")
     session.output.say("compare it with what your provider's console shows, or `ssh-keygen -lf` on the host")
-    return typer.confirm("Is that its key?", err=True)
+    return typer.confirm("Is this the host's key?", err=True)
 
 
 def described(made: ProvisionPlan) -> str:
-    """The plan for people: the steps, and a diff for each file."""
+    """The plan as text: the steps, and a diff for each file."""
     if not made.steps:
-        return f"{made.host}: nothing to do, everything is as it should be"
+        return f"{made.host}: nothing to do"
     lines = [f"{made.host}: {'a bare host; ' if made.bare else ''}{len(made.steps)} steps"]
     lines += [f"  {step['title']}" for step in made.steps]
     return "\n".join([*lines, *(f"\n{diff.rstrip()}" for diff in made.diffs)])

@@ -1,4 +1,4 @@
-"""launchpad prune: what nothing on a host needs any more goes."""
+"""launchpad prune: remove from hosts what is no longer used."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def prune(
     ctx: typer.Context,
     hosts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="HOST", autocompletion=complete.hosts, show_default=False, help="Else every host."),
+        typer.Argument(metavar="HOST", autocompletion=complete.hosts, show_default=False, help="Default: every host."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")] = False,
 ) -> None:
-    """Remove what nothing on HOST needs any more: images, old generations and releases, rests, old journals.
+    """Remove what is unused on HOST: images, generations, releases, journals, and leftovers of operations.
 
-    What runs and what a rollback can bring back stays, with its images; so does an image that somebody else put there.
-    Journals stay for 90 days, and the newest 1,000 of a host always.
+    Running releases and releases that a rollback can restore stay, with their images. Images that Launchpad did not
+    pull stay too. Journals stay for 90 days, and the newest 1,000 of a host always stay.
     """
     from launchpad.cli.planning import leave_lines
     from launchpad.cli.progress import telling
@@ -60,21 +60,21 @@ def prune(
 
 
 def described(made: PrunePlan) -> str:
-    """What would go, for people."""
+    """What would be removed, as text."""
     from launchpad.cli.wording import size
 
-    free = f"{size(made.free_for_images)} are free for images, {size(made.free_for_data)} for tenants' data"
+    free = f"{size(made.free_for_images)} free for images, {size(made.free_for_data)} free for tenants' data"
     if not made.steps:
-        return f"{made.host}: everything there is needed; {free}"
+        return f"{made.host}: nothing to remove; {free}"
     return "\n".join([f"{made.host}: would", *(f"  {step}" for step in made.steps), f"{made.host}: {free}"])
 
 
 def sentence(done: Pruned) -> str:
-    """How it ended, for people."""
+    """The outcome as a sentence."""
     from launchpad.cli.wording import lasted, size
 
     if done.outcome.outcome == "unchanged":
-        return f"{done.outcome.host}: everything there is needed"
-    more = f"{size(done.images)} more are free for images, {size(done.data)} more for tenants' data"
+        return f"{done.outcome.host}: nothing to remove"
+    more = f"freed {size(done.images)} for images, {size(done.data)} for tenants' data"
     rest = f"; {done.outcome.message}" if done.outcome.message else ""
     return f"{done.outcome.host}: pruned in {lasted(done.outcome.seconds)}: {more}{rest}"

@@ -1,4 +1,4 @@
-"""launchpad rollout, rollouts: a new version for an app's tenants, ring after ring; going on with it, undoing it."""
+"""launchpad rollout, rollouts: upgrade an app's tenants ring by ring; resume, halt and undo a rollout."""
 
 from __future__ import annotations
 
@@ -30,28 +30,37 @@ HALTED = 4
 def rollout(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="APP", help="The app's name.", autocompletion=complete.apps)],
-    to: Annotated[str, typer.Option("--to", metavar="VERSION", help="Begin one, to this version.")] = "",
-    latest: Annotated[bool, typer.Option("--latest", help="Begin one, to the app's newest version.")] = False,
+    to: Annotated[str, typer.Option("--to", metavar="VERSION", help="Start a rollout to this version.")] = "",
+    latest: Annotated[bool, typer.Option("--latest", help="Start a rollout to the app's newest version.")] = False,
     no_rehearsal: Annotated[
-        bool, typer.Option("--no-rehearsal", help="Do not try it first on clones of the tenants' data.")
+        bool, typer.Option("--no-rehearsal", help="Do not rehearse the upgrades on clones of the tenants' data.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show who would be in which ring, and no more.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest one, whoever began it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show which tenants each ring would take, and start nothing.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the newest rollout, also when another operator started it.")
+    ] = False,
     accept: Annotated[
-        bool, typer.Option("--accept", help="With --resume: behind the ring that it halted at, too.")
+        bool, typer.Option("--accept", help="With --resume: continue past the ring where the rollout halted.")
     ] = False,
-    halt: Annotated[bool, typer.Option("--halt", help="Have it begin nothing more.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take every tenant back that it changed, data and all.")] = False,
-    status: Annotated[bool, typer.Option("--status", help="Show how each of its tenants stands.")] = False,
+    halt: Annotated[bool, typer.Option("--halt", help="Halt the rollout: start no further upgrade.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Return every upgraded tenant to its earlier release and data.")
+    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show the state of each tenant of the rollout.")] = False,
     yes: Yes = False,
-    identifier: Annotated[str, typer.Option("--id", metavar="ID", help="Of the rollout; else the newest.")] = "",
+    identifier: Annotated[
+        str, typer.Option("--id", metavar="ID", help="The rollout's id. Default: the newest rollout.")
+    ] = "",
 ) -> None:
-    """Bring every tenant of APP to a newer version, ring after ring: canaries, 1%, 10%, 50%, all.
+    """Upgrade every tenant of APP to a newer version, ring by ring: canaries, 1%, 10%, 50%, all.
 
-    launchpad.yaml says the rings, how long each must go well, and how many of its tenants may fail. A ring that failed,
-    or of which too little can be told, halts the rollout; the rest stays as it is.
+    launchpad.yaml sets the rings, how long each ring must stay healthy, and how many of its tenants may fail. The
+    rollout halts at a ring that failed, or where too many results are unknown. Later rings do not change.
 
-    Its record is on every host in it before anything begins: when this machine dies, anybody goes on with --resume.
+    The rollout is recorded on each of its hosts before the first upgrade starts. If this machine dies, any operator
+    resumes the rollout with --resume.
     """
     from launchpad.cli.boundary import UsageError
 
@@ -81,9 +90,11 @@ def rollout(
 @app.command("rollouts", epilog="Example: launchpad rollouts openclaw")
 def rollouts(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="APP", help="Of this one.", autocompletion=complete.apps)] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="APP", help="Only the rollouts of this app.", autocompletion=complete.apps)
+    ] = "",
 ) -> None:
-    """List the rollouts that the fleet's hosts know of, the newest first: who began which, and how far it is."""
+    """List the fleet's rollouts, newest first, each with its operator and its state."""
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import short_moment
     from launchpad.operations.rollouts.rollouts import rollouts
@@ -119,7 +130,7 @@ def _begin(
     wanted = RolloutRequest(version=version, rehearse=rehearse, identifier=identifier)
     if not dry_run and (mine := begun_before(session.workspace, name, wanted)):
         session.output.say(
-            "this command was typed before, and its rollout is not over: it goes on, and no other begins"
+            "your earlier rollout to this version has not ended: this command resumes it and starts no second rollout"
         )
         _resume(session, name, mine, accept=False, yes=yes)
         return
@@ -131,7 +142,7 @@ def _begin(
         leave(session, what.silent)
         return
     count = sum(len(wave.members) for wave in what.rollout.waves)
-    confirm(session, f"Roll {name} {what.rollout.version} out to {_tenants(count)}?", yes=yes)
+    confirm(session, f"Upgrade {_tenants(count)} of {name} to {what.rollout.version}, ring by ring?", yes=yes)
     sure = Confirmation(digest=what.digest)
     _carry_out(session, name, lambda hear: rollout(session.workspace, what, confirm=sure, on_event=hear))
 
@@ -147,7 +158,7 @@ def _resume(session: Session, name: str, identifier: str, *, accept: bool, yes: 
         progress = look(session.workspace, known.rollout)
         for index in stuck_at(progress):
             item = progress.judgements[index]
-            confirm(session, f"Go on behind ring {item.ring}, {item.verdict}: {item.reason}?", yes=yes)
+            confirm(session, f"Continue past ring {item.ring} ({item.verdict}: {item.reason})?", yes=yes)
     _carry_out(session, name, lambda hear: go_on(session.workspace, known.rollout, accept=accept, on_event=hear))
 
 
@@ -155,7 +166,10 @@ def _halt(session: Session, name: str, identifier: str) -> None:
     from launchpad.operations.rollouts.rollouts import find, halt
 
     known = halt(session.workspace, find(session.workspace, name, identifier))
-    text = f"rollout {known.rollout.id} begins nothing more; launchpad rollout {name} --resume goes on"
+    text = (
+        f"rollout {known.rollout.id} is halted and starts no further upgrade; to resume: launchpad rollout {name} "
+        "--resume"
+    )
     session.output.result(known.as_json(), text)
 
 
@@ -169,7 +183,9 @@ def _undo(session: Session, name: str, identifier: str, *, yes: bool) -> None:
     progress = look(session.workspace, known.rollout)
     count = sum(len(members) for _, members in to_take_back(known.rollout, progress.states))
     session.output.say(_sentence(known))
-    confirm(session, f"Take {_tenants(count)} back to what ran before, with the data of then?", yes=yes)
+    confirm(
+        session, f"Return {_tenants(count)} to the earlier release, with the data from before the upgrade?", yes=yes
+    )
     _carry_out(session, name, lambda hear: take_back(session.workspace, known.rollout, on_event=hear), back=True)
 
 
@@ -187,7 +203,7 @@ def _status(session: Session, name: str, identifier: str) -> None:
 
 
 def _carry_out(session: Session, name: str, work: Callable[[OnEvent], Progress], *, back: bool = False) -> None:
-    """Tell it while it goes on, and then what became of each tenant; the exit code says whether all went well."""
+    """Print the rollout's progress, then each tenant's outcome; exit with an error when a tenant failed."""
     from launchpad.cli.progress import telling
 
     with _interrupted(session, name), telling(session.output, brief=True) as on_event:
@@ -198,9 +214,9 @@ def _carry_out(session: Session, name: str, work: Callable[[OnEvent], Progress],
         session.output.result(None, _report(progress))
         _explain(session, progress)
     for tenant, error in progress.unwritten.items():
-        session.output.warn(f"inventory/tenants/{tenant}.yaml is as it was: {error.message} ({error.hint})")
+        session.output.warn(f"inventory/tenants/{tenant}.yaml is unchanged: {error.message} ({error.hint})")
     if changed := progress.having("undone" if back else "changed"):
-        session.output.say(f"commit the inventory: it says what {_tenants(len(changed))} run now")
+        session.output.say(f"commit the inventory: it now has the running versions of {_tenants(len(changed))}")
     _say_next(session, name, progress)
     wrong = progress.having("changed", "running", "unknown") if back else progress.having("failed", "unknown")
     if wrong:
@@ -214,26 +230,28 @@ def _say_next(session: Session, name: str, progress: Progress) -> None:
     if intent is None or intent.what not in ("halt", "undo"):
         return
     if intent.what == "undo":
-        session.output.warn(f"not all of it is taken back: launchpad rollout {name} --undo goes on")
+        session.output.warn(f"the undo is incomplete; to continue: launchpad rollout {name} --undo")
         return
-    session.output.warn(f"it is halted: {intent.reason}")
-    session.output.say(f"launchpad rollout {name} --resume           once that is mended")
-    session.output.say(f"launchpad rollout {name} --resume --accept  to go on all the same")
-    session.output.say(f"launchpad rollout {name} --undo             to take back what it changed")
+    session.output.warn(f"the rollout is halted: {intent.reason}")
+    session.output.say(f"launchpad rollout {name} --resume           after the cause is fixed")
+    session.output.say(f"launchpad rollout {name} --resume --accept  to continue despite the failure")
+    session.output.say(f"launchpad rollout {name} --undo             to return every upgraded tenant")
 
 
 @contextmanager
 def _interrupted(session: Session, name: str) -> Iterator[None]:
-    """Ctrl-C leaves; what is under way goes on, and nothing more begins."""
+    """Ctrl-C ends this command: running upgrades continue on their hosts, and no further upgrade starts."""
     try:
         yield
     except KeyboardInterrupt:
-        session.output.say(f"the upgrades under way go on: launchpad rollout {name} --resume comes back to them")
+        session.output.say(
+            f"running upgrades continue on their hosts; to follow them: launchpad rollout {name} --resume"
+        )
         raise
 
 
 def _show(session: Session, what: RolloutPlan) -> None:
-    """Who is in which ring, and who is left out; nothing under --json."""
+    """Print the tenants of each ring, and the skipped tenants; nothing under --json."""
     from launchpad.cli.wording import lasted
 
     rows = tuple(
@@ -251,15 +269,19 @@ def _show(session: Session, what: RolloutPlan) -> None:
     lines += [f"  {version} breaks: {text}" for version, text in what.breaks]
     lines += [f"  {version}: {text}" for version, text in what.notes]
     for host, drill in what.short:
-        then = f"its tenants are rehearsed on {drill}" if drill else "without a drill_host its upgrades are refused"
-        lines.append(f"  {host} has too little memory for a clone now: {then}")
-    session.output.say("\n".join(lines if what.rollout.rehearse else [*lines, "  it is not rehearsed"]))
+        then = (
+            f"its tenants' upgrades are rehearsed on {drill}"
+            if drill
+            else "without a drill_host its tenants' upgrades are rejected"
+        )
+        lines.append(f"  {host} has too little free memory to rehearse an upgrade: {then}")
+    session.output.say("\n".join(lines if what.rollout.rehearse else [*lines, "  without a rehearsal"]))
     if not session.json:
         headings = ("ring", "tenants", "hosts", "soak", "may fail", "who")
         session.output.result(None, Table(headings, rows, "" if what.silent else "nothing to do"))
     for item in what.left_out:
         hint = f" ({item.hint})" if item.hint else ""
-        session.output.say(f"left out: {item.tenant} on {item.host}: {item.reason}{hint}")
+        session.output.say(f"skipped: {item.tenant} on {item.host}: {item.reason}{hint}")
 
 
 def _names(wave: Wave) -> str:
@@ -284,7 +306,7 @@ def _versions(item: Any, before: str) -> str:
 
 
 def _explain(session: Session, progress: Progress) -> None:
-    """What is to be said of single tenants, and how many stand how."""
+    """Print each tenant's message, and how many tenants have each outcome."""
     for item in progress.having("failed", "unknown", "left", "changed"):
         if item.message:
             hint = f" ({item.hint})" if item.hint else ""
@@ -301,7 +323,7 @@ def _sentence(known: Known) -> str:
 
     what = known.rollout
     reason = f": {known.intent.reason}" if known.intent and known.intent.reason else ""
-    began = f"begun by {known.who} at {moment(known.at)}"
+    began = f"started by {known.who} at {moment(known.at)}"
     return f"rollout {what.id}: {what.app} {what.version}, {_tenants(known.tenants)}, {began}, {known.stands}{reason}"
 
 

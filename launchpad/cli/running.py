@@ -1,4 +1,4 @@
-"""launchpad deploy, stop, start, restart, retire, attach, cancel: one operation, told while it goes on."""
+"""launchpad deploy, stop, start, restart, retire, attach, cancel: run one operation and print its progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from launchpad.operations.tenants.written_version import VersionOutcome
 
     class Told(Protocol):
-        """How something ended, that can be told."""
+        """An outcome that can be printed."""
 
         def as_json(self) -> dict[str, Any]: ...
 
@@ -32,19 +32,25 @@ Tenant = Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete
 OperationId = Annotated[
     str,
     typer.Option(
-        "--id", metavar="ID", callback=operation_id, help="The operation's id; the same one again attaches to it."
+        "--id",
+        metavar="ID",
+        callback=operation_id,
+        help="The operation's id. With the id of an earlier operation, the command follows that operation.",
     ),
 ]
 HostOption = Annotated[
-    str, typer.Option("--host", metavar="HOST", autocompletion=complete.hosts, help="The host that has it.")
+    str,
+    typer.Option(
+        "--host", metavar="HOST", autocompletion=complete.hosts, help="The host that has the tenant or the operation."
+    ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 SENTENCES = {
     "done": "{subject}: {kind} done in {seconds}",
-    "unchanged": "{subject}: nothing to do, everything is as it should be",
+    "unchanged": "{subject}: nothing to do",
     "incomplete": "{subject}: {kind} done in {seconds}; {message}",
-    "running": "{subject}: {kind} goes on; launchpad attach {id} follows it",
+    "running": "{subject}: {kind} is still running; to follow it: launchpad attach {id}",
 }
 
 
@@ -57,19 +63,23 @@ def deploy(
         str,
         typer.Option(
             metavar="REVISION",
-            help="Go on though this inventory does not know the revision that runs: the one that the host has shown.",
+            help="Deploy although this inventory does not descend from the running revision, which is REVISION.",
         ),
     ] = "",
-    no_follow: Annotated[bool, typer.Option("--no-follow", help="Do not wait for the end.")] = False,
+    no_follow: Annotated[
+        bool, typer.Option("--no-follow", help="Start the deploy and do not wait for its end.")
+    ] = False,
 ) -> None:
-    """Bring TENANT's host to the release that the inventory says.
+    """Deploy TENANT's release on its host, as the inventory describes the release.
 
-    A name that leads elsewhere than to the host gets no certificate: it is reported with the record to make, and the
-    deploy goes on. Only what changed is touched. If the new release does not become healthy, the old one serves again.
-    After a lost connection or Ctrl-C the operation goes on: `launchpad attach` comes back to it.
+    Launchpad changes only what differs. If the new release does not become healthy, the host returns to the old
+    release. A domain whose DNS does not point to the host gets no certificate: Launchpad reports the domain with the
+    DNS record to set, and continues. After a lost connection or Ctrl-C the operation continues on the host; `launchpad
+    attach` follows it.
 
-    An inventory that does not descend from the one that runs is refused, with what differs. Where that one is lost,
-    --after with its revision goes on from here; `launchpad history` shows it.
+    A deploy from an inventory that does not descend from the running revision is rejected, with the differences: pull
+    the newer inventory first. If the running revision is lost, give it with --after; `launchpad history` shows the
+    revision.
     """
     from launchpad.cli.wording import read
     from launchpad.fleet.words.references import RevisionName
@@ -84,17 +94,19 @@ def deploy(
 
 @app.command("stop", epilog="Example: launchpad stop alice")
 def stop(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
-    """Stop TENANT; it stays stopped until it is started, also over a reboot."""
+    """Stop TENANT. TENANT stays stopped, also after a reboot, until `launchpad start` or `launchpad deploy`."""
     from launchpad.operations.tenants.stop import stop
 
     session = Session.of(ctx)
     carry_out(session, lambda on_event: stop(session.workspace, tenant, identifier=identifier, on_event=on_event))
-    session.output.say(f"`launchpad apply` starts it again unless inventory/tenants/{tenant}.yaml says running: false")
+    session.output.say(
+        f"`launchpad apply` starts {tenant} again unless inventory/tenants/{tenant}.yaml has running: false"
+    )
 
 
 @app.command("start", epilog="Example: launchpad start alice")
 def start(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
-    """Start TENANT as it was deployed last."""
+    """Start TENANT with its last deployed release."""
     from launchpad.operations.tenants.start import start
 
     session = Session.of(ctx)
@@ -103,7 +115,10 @@ def start(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> N
 
 @app.command("restart", epilog="Example: launchpad restart alice")
 def restart(ctx: typer.Context, tenant: Tenant, identifier: OperationId = "") -> None:
-    """Stop TENANT and start it again; new requests wait meanwhile. Also for one that died too often."""
+    """Stop and start TENANT; new requests wait meanwhile.
+
+    Also starts a tenant that the host no longer restarts after repeated crashes.
+    """
     from launchpad.operations.tenants.restart import restart
 
     session = Session.of(ctx)
@@ -115,24 +130,24 @@ def retire(
     ctx: typer.Context,
     tenant: Tenant,
     host: HostOption = "",
-    purge: Annotated[bool, typer.Option("--purge", help="Remove its data and secrets too, for ever.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Also remove its data and secrets, permanently.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Take TENANT off its host. Its data stays there until --purge.
+    """Remove TENANT from its host. The data stays on the host unless --purge is given.
 
-    A tenant that is not in the inventory any more needs --host. The inventory is not touched; for that there is
-    `launchpad tenant remove`.
+    A tenant that is no longer in the inventory needs --host. The inventory does not change; to remove the tenant from
+    the inventory, use `launchpad tenant remove`.
     """
     from launchpad.cli.prompts import confirm
     from launchpad.operations.tenants.retire import plan_retirement, retained, retire
 
     session = Session.of(ctx)
     what = plan_retirement(session.workspace, tenant, host=host, purge=purge)
-    loss = "and ALL OF ITS DATA, for ever" if purge else "and keep its data"
-    confirm(session, f"Take {tenant} off {what.host} {loss}?", yes=yes)
+    loss = "and delete ALL OF ITS DATA permanently" if purge else "and keep its data"
+    confirm(session, f"Remove {tenant} from {what.host} {loss}?", yes=yes)
     carry_out(session, lambda on_event: retire(session.workspace, what, confirm=what.digest, on_event=on_event))
     for item in retained(session.workspace, what) if purge else ():
-        text = f"{item.target}: backups at {item.where} can be read until somebody deletes them ({item.delete})"
+        text = f"{item.target}: the backups at {item.where} stay readable until they are deleted: {item.delete}"
         session.output.item({"retained": vars(item) | {"until": None}}, text)
 
 
@@ -140,11 +155,14 @@ def retire(
 def attach(
     ctx: typer.Context,
     operation: Annotated[
-        str, typer.Argument(metavar="OPERATION", callback=operation_id, help="Its id, as history shows it.")
+        str,
+        typer.Argument(
+            metavar="OPERATION", callback=operation_id, help="The operation's id, from `launchpad history`."
+        ),
     ],
     host: HostOption = "",
 ) -> None:
-    """Come back to OPERATION and follow it to its end, from its first step."""
+    """Follow OPERATION to its end, and print its events from the first step."""
     from launchpad.operations.observation.attach import attach
     from launchpad.operations.tenants.written_version import VersionOutcome
 
@@ -153,36 +171,44 @@ def attach(
     if isinstance(done, VersionOutcome):
         say_written(session, done)
     elif done.kind in ("upgrade", "rollback"):
-        session.output.say(f"launchpad adopt {done.tenant} writes its version into the inventory")
+        session.output.say(f"to write the running version into the inventory: launchpad adopt {done.tenant}")
 
 
 @app.command("cancel", epilog="Example: launchpad cancel 0mhcq2k3a-7f3k9")
 def cancel(
     ctx: typer.Context,
     operation: Annotated[
-        str, typer.Argument(metavar="OPERATION", callback=operation_id, help="Its id, as history shows it.")
+        str,
+        typer.Argument(
+            metavar="OPERATION", callback=operation_id, help="The operation's id, from `launchpad history`."
+        ),
     ],
     host: HostOption = "",
 ) -> None:
-    """Have OPERATION undone; everything is then as it was. Once it has committed it goes on to its end."""
+    """Cancel OPERATION: its host undoes every change.
+
+    An operation that has committed cannot be cancelled and continues to its end.
+    """
     from launchpad.operations.observation.cancel import cancel
 
     session = Session.of(ctx)
     asked = cancel(session.workspace, operation, host=host)
-    session.output.result(asked, f"{asked['host']}: undoing {operation}; launchpad attach {operation} follows it")
+    session.output.result(
+        asked, f"{asked['host']}: undoing {operation}; to follow the undo: launchpad attach {operation}"
+    )
 
 
 def say_written(session: Session, done: VersionOutcome) -> None:
-    """What became of the tenant's line in the inventory."""
+    """Print whether the tenant's version was written into the inventory."""
     file = f"inventory/tenants/{done.tenant}.yaml"
     if done.problem is not None:
-        session.output.warn(f"{file} is as it was: {done.problem.message} ({done.problem.hint})")
+        session.output.warn(f"{file} is unchanged: {done.problem.message} ({done.problem.hint})")
     elif done.written:
-        session.output.say(f"{file} says version: {done.version} now; commit it")
+        session.output.say(f"{file} now has version: {done.version}; commit the file")
 
 
 def sentence(outcome: Outcome) -> str:
-    """How the operation ended, for people."""
+    """The outcome as a sentence."""
     from launchpad.cli.wording import lasted
 
     text = SENTENCES.get(outcome.outcome, "{subject}: {kind}: {outcome}")
@@ -191,7 +217,7 @@ def sentence(outcome: Outcome) -> str:
 
 
 def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Callable[[Any], str] = sentence) -> Ended:
-    """Tell the operation while it goes on, and then how it ended. Under --json every line is one JSON object."""
+    """Print the operation's progress, then its outcome. Under --json every line is one JSON object."""
     from launchpad.cli.progress import telling
 
     with errors_as_lines(session), interrupted_kindly(session), failures_reported(session):
@@ -203,8 +229,8 @@ def carry_out(session: Session, work: Callable[[OnEvent], Ended], *, words: Call
 
 
 def earlier(session: Session, wish: Wish, identifier: str = "") -> EarlierOperation | None:
-    """The operation that the command began when it was typed before, where that is still what it means; one that was
-    undone meanwhile is told of."""
+    """Find the operation that an earlier, identical command started and that this command must follow; None otherwise.
+    An earlier operation that was undone is reported."""
     from launchpad.cli.progress import telling
     from launchpad.operations.requests.again import find
 
@@ -213,7 +239,7 @@ def earlier(session: Session, wish: Wish, identifier: str = "") -> EarlierOperat
 
 
 def report(session: Session, outcome: object) -> None:
-    """Its user has read how it ended: the same command begins another operation from now on."""
+    """Record that the operator has seen the outcome: the same command starts a new operation from now on."""
     from launchpad.operations.requests.again import reported
 
     if getattr(outcome, "outcome", "running") != "running" and (identifier := getattr(outcome, "id", "")):
@@ -222,7 +248,7 @@ def report(session: Session, outcome: object) -> None:
 
 @contextmanager
 def failures_reported(session: Session) -> Iterator[None]:
-    """An operation that was undone is over, too: its error is how it is told."""
+    """Record a failed operation as reported, because its error is printed."""
     from launchpad.operations.requests.outcome import OperationFailed
 
     try:
@@ -234,7 +260,7 @@ def failures_reported(session: Session) -> Iterator[None]:
 
 @contextmanager
 def errors_as_lines(session: Session) -> Iterator[None]:
-    """Under --json an error is the last of the lines, so that every line is a JSON object."""
+    """Under --json print an error as the last line, so that every line is a JSON object."""
     from launchpad.errors import LaunchpadError
 
     try:
@@ -248,9 +274,9 @@ def errors_as_lines(session: Session) -> Iterator[None]:
 
 @contextmanager
 def interrupted_kindly(session: Session) -> Iterator[None]:
-    """Ctrl-C leaves; what the host was asked for it goes on with."""
+    """Ctrl-C ends this command; the operation continues on the host."""
     try:
         yield
     except KeyboardInterrupt:
-        session.output.say("the host goes on with what it was asked for: launchpad history shows it")
+        session.output.say("the operation continues on the host; to see it: launchpad history")
         raise

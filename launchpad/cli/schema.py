@@ -16,13 +16,13 @@ def print_schema(
     ctx: typer.Context,
     kind: Annotated[
         Literal["launchpad", "host", "tier", "target", "app", "tenant"] | None,
-        typer.Argument(metavar="KIND", help="All when left out."),
+        typer.Argument(metavar="KIND", help="The kind of file. Default: all kinds."),
     ] = None,
-    write: Annotated[bool, typer.Option("--write", help="Write them all into inventory/.schema instead.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write all schemas into inventory/.schema instead.")] = False,
 ) -> None:
-    """Print the JSON Schema of launchpad.yaml, hosts.yaml, tiers.yaml, targets.yaml, an app's or a tenant's file.
+    """Print the JSON Schema of launchpad.yaml, hosts.yaml, tiers.yaml, targets.yaml, or of an app's or a tenant's file.
 
-    The files that launchpad writes name theirs in the first line, where editors look for it.
+    Files that Launchpad writes name their schema in the first line, so that editors find the schema.
     """
     from launchpad.fleet.keeping.schema import KINDS, schema, write_schemas
 

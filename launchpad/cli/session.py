@@ -1,4 +1,4 @@
-"""What one run of the command line knows: its global options, where it prints, the workspace it works in."""
+"""The state of one run of the command line: its global options, its output and its workspace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """One run. The options are set while the arguments are parsed; the rest is made when first asked for."""
+    """One run of the command line. Options are set while the arguments are parsed; the rest is made at first use."""
 
     named: Path | None = None
     json: bool = False
@@ -30,7 +30,7 @@ class Session:
 
     @classmethod
     def of(cls, ctx: Any) -> Session:
-        """The run that a command is part of."""
+        """The session of a Typer context."""
         root = ctx.find_root()
         if not isinstance(root.obj, cls):
             root.obj = cls()
@@ -39,7 +39,7 @@ class Session:
 
     @cached_property
     def output(self) -> Output:
-        """Where results go."""
+        """The run's output."""
         from launchpad.cli.output import Output
 
         plain = not self.color or bool(self.environment.get("NO_COLOR")) or self.environment.get("TERM") == "dumb"
@@ -47,14 +47,14 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
-        """This operator's own."""
+        """The operator's settings, from the environment."""
         from launchpad.settings import Settings
 
         return Settings.of(self.environment, home=Path.home())
 
     @cached_property
     def keys(self) -> Keys:
-        """Where this operator's keys are, or will be made."""
+        """The files of this operator's keys, whether they exist or not."""
         from launchpad.fleet.sealing.keys import Keys
 
         own = self.settings
@@ -62,7 +62,8 @@ class Session:
 
     @cached_property
     def workspace(self) -> Workspace:
-        """The workspace that was named or is nearest, with the way to its hosts; InventoryError when there is none."""
+        """The workspace (named, or the nearest one), connected to its hosts by SSH; InventoryError when there is
+        none."""
         from launchpad.fleet.keeping.workspace_files import STATE
         from launchpad.ssh.hosts import SshHosts
         from launchpad.workspace import Workspace, find_root
@@ -74,7 +75,7 @@ class Session:
         return Workspace.open(root, settings=self.settings, environment=self.environment, hosts=hosts, begun=True)
 
     def left_out(self, names: Sequence[str] | None = None) -> dict[str, LaunchpadError]:
-        """Tenants that a command for the whole fleet left out, as its failures; none when some were named."""
+        """The tenants that a command for the whole fleet skipped, as failures; none when the command named tenants."""
         if names or "workspace" not in self.__dict__:
             self._told |= set(names or ())
             return {}
@@ -82,7 +83,7 @@ class Session:
         return {name: item.as_error() for name, item in self.workspace.fleet.left_out.items()}
 
     def warn_of_left_out(self) -> None:
-        """Say which tenants' files are wrong, unless the command or the error that it ends with has said so."""
+        """Warn of tenants whose files have mistakes, unless the command or its error has reported them."""
         if "workspace" in self.__dict__:
             left, error, mistakes = self.workspace.fleet.left_out, sys.exception(), dict[str, list[str]]()
             said = {mistake for name in self._told & left.keys() for mistake in left[name].mistakes}
@@ -94,17 +95,17 @@ class Session:
                     mistakes.setdefault(str(item.mistakes[0]), []).append(name)
             for mistake, names in mistakes.items():
                 is_are = "is" if len(names) == 1 else "are"
-                out = "" if names == ["the fleet"] else f"{' and '.join(names)} {is_are} left out: "
+                out = "" if names == ["the fleet"] else f"{' and '.join(names)} {is_are} skipped: "
                 self.output.warn(f"{out}{mistake}; launchpad check reports every mistake")
 
     @property
     def interactive(self) -> bool:
-        """Whether there is a person to ask."""
+        """Whether a person is at the terminal and can be asked."""
         return sys.stdin.isatty() and sys.stderr.isatty() and not self.json
 
 
 def _tell_of_ssh() -> None:
-    """Send what paramiko says of itself to standard error; no payload is in it."""
+    """Send paramiko's log to standard error; the log has no payload."""
     import logging
 
     handler = logging.StreamHandler()

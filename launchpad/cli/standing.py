@@ -1,4 +1,5 @@
-"""launchpad status, logs, history, open, trust: how things stand, and getting at them."""
+"""launchpad status, logs, certificates, usage, history, open, trust: observe tenants and hosts, and get access to
+them."""
 
 from __future__ import annotations
 
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
     from launchpad.operations.observation.status import Status
     from launchpad.plan.observed import FindingSeen, HostSeen
 
-app = typer.Typer(help="How things stand.")
+app = typer.Typer(help="Observe tenants and hosts.")
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)]
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TENANT|HOST", autocompletion=complete.tenants_and_hosts, help="Else the whole fleet."),
+    typer.Argument(
+        metavar="TENANT|HOST",
+        autocompletion=complete.tenants_and_hosts,
+        help="Tenants or hosts. Default: the whole fleet.",
+    ),
 ]
 UNHEALTHY = 4
 DAY = 86400
@@ -34,22 +39,28 @@ def status(
     ctx: typer.Context,
     names: Names = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit with 4 when somebody has to look, for cron and monitoring.")
+        bool, typer.Option("--check", help="Exit with 4 when something needs attention, for cron and monitoring.")
     ] = False,
-    no_probes: Annotated[bool, typer.Option("--no-probes", help="Do not ask the apps how they are.")] = False,
+    no_probes: Annotated[bool, typer.Option("--no-probes", help="Do not run the apps' health probes.")] = False,
     long: Annotated[
-        bool, typer.Option("--long", help="Each tenant's disk, memory and certificate instead, as of the last minute.")
+        bool,
+        typer.Option(
+            "--long", help="Show each tenant's disk, memory and certificate instead, measured within the last minute."
+        ),
     ] = False,
     only_news: Annotated[
         bool,
         typer.Option(
-            "--news", help="Print only what went wrong or got well since the last --news here; exits as --check does."
+            "--news",
+            help="Print only problems that are new or resolved since the last --news on this machine. Exit codes as "
+            "for --check.",
         ),
     ] = False,
 ) -> None:
-    """Show how tenants, hosts or the whole fleet stand: what should run, what runs, its probes, changes by hand.
+    """Show the state of tenants and hosts: versions, health probes, backups, problems, changes by hand.
 
-    Exits 0 when every host answered, 6 when the one that was asked did not, 8 when one of several did not.
+    The exit code is 0 when every host answered, 6 when the only host did not answer, and 8 when one of several hosts
+    did not answer.
     """
     from launchpad.cli.planning import leave
     from launchpad.operations.observation.status import status
@@ -67,13 +78,14 @@ def status(
 
 
 def _news(session: Session, names: list[str], *, probes: bool) -> NoReturn:
-    """For cron, which mails what is printed: a thing that is wrong is mailed once, and once when it is well again."""
+    """Print changes for cron, which mails the output: each problem once when it begins, and once when it is
+    resolved."""
     from launchpad.operations.observation.news import news, remember
 
     found = news(session.workspace, names, probes=probes)
-    lines = [f"wrong: {text}" for text in found.wrong] + [f"well again: {text}" for text in found.ended]
+    lines = [f"problem: {text}" for text in found.wrong] + [f"resolved: {text}" for text in found.ended]
     if found.ended and not found.now:
-        lines.append("nothing is wrong any more")
+        lines.append("all problems are resolved")
     session.output.result(found.as_json(), "\n".join(lines))
     session.left_out()
     remember(session.workspace, found)
@@ -111,7 +123,7 @@ def _long_table(found: Status, session: Session) -> Table:
 
 
 def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
-    """Whatever is to be said of single tenants and hosts, below the table."""
+    """Print the remarks and findings of single tenants and hosts, below the table."""
     from launchpad.plan.observed import HostSeen
 
     for item in found.tenants:
@@ -132,7 +144,7 @@ def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
             for line in _firewall(said, named=name in names, now=session.workspace.clock.now()):
                 session.output.say(f"{name}: {line}")
             for revert in said.reverts:
-                session.output.say(f"{name}: a change will be taken back unless it is confirmed: {revert}")
+                session.output.say(f"{name}: the host will undo an unconfirmed change: {revert}")
 
 
 def _finding(finding: FindingSeen, now: float) -> str:
@@ -144,14 +156,18 @@ def _finding(finding: FindingSeen, now: float) -> str:
 
 
 def _firewall(host: HostSeen, *, named: bool, now: float) -> Iterator[str]:
-    """How the watch keeps the firewall of a host that was named, or cannot have it owned; what it put back today."""
+    """The state of the firewall: whether the watch owns the table (only for a named host), and what the watch restored
+    today."""
     from launchpad.cli.wording import short_moment
 
     facts = host.facts.get("firewall", {})
     if facts.get("owned") and named:
-        yield "firewall: the watch owns its table, and nobody else can change it"
+        yield "firewall: the watch owns Launchpad's nftables table, and no other process can change the table"
     if facts.get("owned") is False:
-        yield "firewall: the watch compares its table and puts it back; this kernel lets nobody own it"
+        yield (
+            "firewall: the watch checks Launchpad's nftables table and restores it after a change; this kernel has "
+            "no owned tables"
+        )
     if (last := facts.get("last")) and now - last["at"] < DAY:
         yield f"{short_moment(last['at'], now=now)}: {last['message']}"
 
@@ -161,7 +177,7 @@ def _kit(last: Mapping[str, Any]) -> str:
 
     if not last:
         return "the emergency kit was never tested: launchpad kit test FILE"
-    went = "" if last["good"] else " and did not open everything: launchpad kit test FILE says what"
+    went = "" if last["good"] else " and did not open everything; to see what failed: launchpad kit test FILE"
     return f"the emergency kit was tested {age(last['age_seconds'])} ago{went}"
 
 
@@ -169,24 +185,33 @@ def _kit(last: Mapping[str, Any]) -> str:
 def logs(
     ctx: typer.Context,
     tenants: Annotated[list[str], typer.Argument(metavar="TENANT", autocompletion=complete.tenants)],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
-    since: Annotated[str, typer.Option(metavar="TIME", help="Such as 10m, 2h, 1d or 2026-11-22T14:00.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow: print new lines until Ctrl-C.")] = False,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Print lines since then, such as 10m, 2h, 1d or 2026-11-22T14:00.")
+    ] = "",
     lines: Annotated[
         int | None,
         typer.Option(
-            "--lines", "-n", min=0, metavar="NUMBER", help="The last so many of each; 200 when no --since is given."
+            "--lines",
+            "-n",
+            min=0,
+            metavar="NUMBER",
+            help="The number of last lines of each tenant. Default: 200 without --since.",
         ),
     ] = None,
     probes: Annotated[
-        bool, typer.Option("--probes", help="Also the requests of Launchpad's own probes that went well.")
+        bool, typer.Option("--probes", help="Also print successful requests of Launchpad's own health probes.")
     ] = False,
     edge: Annotated[
-        bool, typer.Option("--edge", help="What Caddy wrote about the tenants' names: certificates, requests.")
+        bool,
+        typer.Option(
+            "--edge", help="Print Caddy's lines about the tenants' domains instead: certificates and requests."
+        ),
     ] = False,
 ) -> None:
-    """Print what tenants' containers wrote; secrets that are known are shown as [secret].
+    """Print the logs of tenants' containers. Known secrets are printed as [secret].
 
-    The last lines of the newest operation that failed are printed too, also when its containers are gone.
+    The last lines of the newest failed operation are printed too, also when its containers no longer exist.
     """
     import threading
 
@@ -214,7 +239,7 @@ def _log_line(line: LogLine, *, many: bool) -> str:
 
 
 def of_caddy(text: str) -> str:
-    """A line of Caddy's log for people; as it is where it is none of Caddy's."""
+    """Format a line of Caddy's log for people; return any other line unchanged."""
     import json
 
     try:
@@ -231,7 +256,7 @@ def of_caddy(text: str) -> str:
     words += [f"{key} {found[key]}" for key in ("identifier", "challenge_type", "issuer") if found.get(key)]
     words += [str(said) for said in (problem.get("detail"), found.get("error")) if said]
     if "retrying_in" in found:
-        words.append(f"again in {found['retrying_in']:g} s")
+        words.append(f"next retry in {found['retrying_in']:g} s")
     return ", ".join(words)
 
 
@@ -240,12 +265,13 @@ def certificates(
     ctx: typer.Context,
     names: Names = None,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Ask for the missing ones of this TENANT now, not at Caddy's next try.")
+        bool,
+        typer.Option("--retry", help="Request TENANT's missing certificates now instead of at Caddy's next retry."),
     ] = False,
 ) -> None:
-    """Show the certificate of each of the tenants' names: until when it is valid, or since when it is missing, and why.
+    """Show the TLS certificate of each domain: how long the certificate is valid, or since when it is missing, and why.
 
-    A failed try counts against the authority's limits: use --retry when the cause is gone.
+    A failed request counts against the certificate authority's limits: use --retry only after the cause is fixed.
     """
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import moment, short_moment
@@ -278,9 +304,10 @@ def certificates(
 
 @app.command("usage", epilog="Example: launchpad usage web-1")
 def usage(ctx: typer.Context, names: Names = None) -> None:
-    """Show who has the hosts' room: each tenant's disk and memory, each image and who runs it, and what is free.
+    """Show disk and memory use on the hosts: each tenant, each image with the tenants that run it, and the free space.
 
-    What a generation still keeps counts as its tenant's; a layer that several images share counts for each.
+    The data of a tenant's generations counts as the tenant's disk use. A layer that several images share counts for
+    each of them.
     """
     from launchpad.cli.planning import leave
     from launchpad.cli.wording import of, size
@@ -302,12 +329,12 @@ def usage(ctx: typer.Context, names: Names = None) -> None:
             if own["tenants"]:
                 rows.append((host, f"image {short}", size(own["bytes"]), ", ".join(own["tenants"]), ""))
         others = [own["bytes"] for _, own in images if not own["tenants"]]
-        rows.append((host, f"{len(others)} other images", size(sum(others)), "see launchpad prune --dry-run", ""))
+        rows.append((host, f"{len(others)} other images", size(sum(others)), "unused: launchpad prune --dry-run", ""))
         disk = item["disk"]
         rows.append((host, "free for tenants' data", of(disk["free"], disk["total"]), "", ""))
         rows.append((host, "free for images", size(item["images_free"]), "", ""))
     headings = ("host", "what", "disk", "", "memory")
-    session.output.result(said, Table(headings, tuple(rows), "no usage to show"))
+    session.output.result(said, Table(headings, tuple(rows), "no hosts to show"))
     leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
 
 
@@ -315,12 +342,14 @@ def usage(ctx: typer.Context, names: Names = None) -> None:
 def history(
     ctx: typer.Context,
     names: Names = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, metavar="NUMBER", help="At most so many, up to 500.")] = 20,
-    steps: Annotated[bool, typer.Option("--steps", help="Each one's steps, too.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=500, metavar="NUMBER", help="The largest number of entries, up to 500.")
+    ] = 20,
+    steps: Annotated[bool, typer.Option("--steps", help="Also show the steps of each operation.")] = False,
 ) -> None:
-    """Show what was done, by whom, from where and how it ended, and what the hosts' watches did by themselves.
+    """Show past operations: who ran them, from which address, and their outcome; and what the hosts' watches changed.
 
-    It is read from the hosts' own journals; the newest comes first.
+    Read from the hosts' journals, newest first.
     """
     from launchpad.cli.planning import leave
     from launchpad.operations.requests.history import history
@@ -333,7 +362,7 @@ def history(
         headings = ("when", "host", "tenant", "what", "who", "outcome", "operation")
         now = session.workspace.clock.now()
         rows = tuple(_history_row(entry, now) for entry in found.newest(limit))
-        empty = "" if found.unreachable else "nothing was done yet"
+        empty = "" if found.unreachable else "no operations yet"
         session.output.result(found.as_json(), Table(headings, rows, empty, firm=("when", "operation")))
     leave(session, {**session.left_out(names), **found.unreachable})
 
@@ -374,16 +403,16 @@ def open_tenant(
     ctx: typer.Context,
     tenant: Tenant,
     devices: Annotated[
-        bool, typer.Option("--devices", help="List the devices that wait and those that are paired, with their scopes.")
+        bool, typer.Option("--devices", help="List the waiting and the paired devices, with their scopes.")
     ] = False,
-    approve: Annotated[str, typer.Option(metavar="DEVICE", help="Let this waiting device in instead.")] = "",
-    revoke: Annotated[str, typer.Option(metavar="DEVICE", help="Let this paired device in no more.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    approve: Annotated[str, typer.Option(metavar="DEVICE", help="Approve this waiting device.")] = "",
+    revoke: Annotated[str, typer.Option(metavar="DEVICE", help="Revoke this paired device.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Print a link that lets a browser into TENANT: a one-time one where the app makes such links.
+    """Print a login link for TENANT: a one-time link if the app makes one-time links.
 
-    For "pairing required": --devices lists what waits and what is paired, with its roles and scopes; --approve shows
-    what it grants, asks, and lets one in; --revoke takes it away again.
+    If the app answers "pairing required": --devices lists the waiting and the paired devices with their roles and
+    scopes, --approve shows what a device asks for and approves the device, and --revoke ends its access.
     """
     from launchpad.cli.prompts import confirm
     from launchpad.operations.tenants import open_tenant as opening
@@ -392,12 +421,12 @@ def open_tenant(
     if approve or revoke:
         found = opening.devices(session.workspace, tenant)
         device = opening.device_of(found, approve or revoke, waits=bool(approve))
-        granted = ", ".join(device.grants) or "what the app does not say"
+        granted = ", ".join(device.grants) or "unknown roles and scopes"
         more = f" (new: {', '.join(device.more)})" if device.more else ""
         who = f"{device.about or device.id} of {tenant}"
-        confirm(session, f"Let {who} in with {granted}{more}?" if approve else f"Revoke {who}, {granted}?", yes=yes)
+        confirm(session, f"Approve {who} with {granted}{more}?" if approve else f"Revoke {who}, {granted}?", yes=yes)
         (opening.approve if approve else opening.revoke)(session.workspace, tenant, device)
-        done = f"may come in with {granted}" if approve else "may come in no more"
+        done = f"is approved with {granted}" if approve else "is revoked"
         session.output.result({"tenant": tenant} | device.as_json(), f"{tenant}: {device.id} {done}")
     elif devices:
         found = opening.devices(session.workspace, tenant)
@@ -406,7 +435,7 @@ def open_tenant(
             for item in opening.listed(found.data)
         )
         headings = ("state", "device", "roles and scopes", "about")
-        session.output.result(found.as_json(), Table(headings, rows, "no device waits or is paired", firm=("device",)))
+        session.output.result(found.as_json(), Table(headings, rows, "no waiting or paired devices", firm=("device",)))
     else:
         link = opening.open_tenant(session.workspace, tenant)
         session.output.result({"tenant": tenant, "url": link}, link)
@@ -417,10 +446,15 @@ def trust(
     ctx: typer.Context,
     host: Annotated[str, typer.Argument(metavar="HOST", autocompletion=complete.hosts)],
     fingerprint: Annotated[
-        str, typer.Option(metavar="SHA256:…", callback=host_key_fingerprint, help="Accept this one without asking.")
+        str,
+        typer.Option(
+            metavar="SHA256:…",
+            callback=host_key_fingerprint,
+            help="Accept the key with this fingerprint without a prompt.",
+        ),
     ] = "",
 ) -> None:
-    """Remember HOST's key after you have compared it with what your provider's console shows."""
+    """Store HOST's SSH key after you compared its fingerprint with your provider's console."""
     from launchpad.cli.prompts import confirm
     from launchpad.operations.hosts.trust import offered_key, trust
 
@@ -429,6 +463,6 @@ def trust(
     if not offer.known:
         if not fingerprint:
             session.output.say(f"{host} ({offer.address}) offers {offer.key.kind} {offer.key.fingerprint}")
-            confirm(session, "Is that its key?", yes=False, hint=f"add --fingerprint {offer.key.fingerprint}")
+            confirm(session, "Is this the host's key?", yes=False, hint=f"add --fingerprint {offer.key.fingerprint}")
         trust(session.workspace, offer, confirm=fingerprint or offer.key.fingerprint)
-    session.output.result(offer.as_json(), f"{host}: {offer.key.fingerprint} is known")
+    session.output.result(offer.as_json(), f"{host}: {offer.key.fingerprint} is stored")

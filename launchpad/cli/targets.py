@@ -1,4 +1,4 @@
-"""launchpad target: the places for backups."""
+"""launchpad target: list and test backup targets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from launchpad.cli.prompts import read_secret
 from launchpad.cli.session import Session
 from launchpad.errors import InventoryError
 
-app = typer.Typer(help="Show and try the places for backups.", epilog="Example: launchpad target show offsite")
+app = typer.Typer(help="List and test the backup targets.", epilog="Example: launchpad target show offsite")
 
 TargetArgument = Annotated[str, typer.Argument(metavar="TARGET", autocompletion=complete.targets)]
 
@@ -41,12 +41,17 @@ def show_target(
     name: TargetArgument,
     host: Annotated[
         str,
-        typer.Option(metavar="HOST", autocompletion=complete.hosts, help="Which host tries; else one that uses it."),
+        typer.Option(
+            metavar="HOST",
+            autocompletion=complete.hosts,
+            help="The host that tests the target. Default: a host that uses the target.",
+        ),
     ] = "",
 ) -> None:
-    """Have a host try TARGET: write a small file there, and then try to delete and to overwrite it.
+    """Test TARGET from a host: write a small file, then try to delete and to overwrite the file.
 
-    Says so whether append-only is enforced. Exit code 4 when it is promised and is not, 6 when TARGET is not reached.
+    The test shows whether the target enforces append-only access. The exit code is 4 when the inventory has append_only
+    and the target does not enforce it, and 6 when TARGET is unreachable.
     """
     from launchpad.operations.backups.targets import try_target
 
@@ -60,18 +65,20 @@ def show_target(
             ("kind", target.kind),
             ("url", target.url),
             ("credentials", ", ".join(sorted(kept)) or "none"),
-            ("tried from", found.host),
+            ("tested from", found.host),
             ("reached", "yes" if found.reached else f"no: {found.problem}"),
             ("deleting", found.delete),
             ("overwriting", found.overwrite),
-            ("append-only", f"{found.append_only}{', as promised' if found.promised and found.good else ''}"),
+            ("append-only", f"{found.append_only}{', as in the inventory' if found.promised and found.good else ''}"),
         ]
     )
     session.output.result(found.as_json(), text)
     if not found.reached:
         raise typer.Exit(6)
     if not found.good:
-        session.output.warn(f"{name} is promised to be append-only, and is not")
+        session.output.warn(
+            f"{name} has append_only in the inventory, but hosts can delete or overwrite files at the target"
+        )
         raise typer.Exit(4)
 
 
@@ -79,12 +86,15 @@ def show_target(
 def set_credential(
     ctx: typer.Context,
     name: TargetArgument,
-    credential: Annotated[str, typer.Argument(metavar="NAME", help="Such as REST_PASSWORD or SSH_KEY.")],
+    credential: Annotated[
+        str, typer.Argument(metavar="NAME", help="The credential's name, such as REST_PASSWORD or SSH_KEY.")
+    ],
 ) -> None:
-    """Seal a credential from standard input, or typed unseen, into inventory/secrets/targets/TARGET.yaml.
+    """Seal a target's credential into inventory/secrets/targets/TARGET.yaml.
 
-    It is what hosts get, by their next `launchpad provision`: give it the right to add, and none to delete. What begins
-    with PRUNE_ no host ever gets: with it, `launchpad backups forget` deletes.
+    The value is read from standard input, or typed at a prompt that does not show it. Hosts get the credential with
+    their next `launchpad provision`: use a credential that can add files but not delete them. Credentials whose names
+    begin with PRUNE_ never go to hosts: `launchpad backups forget` deletes with them from this machine.
     """
     session = Session.of(ctx)
     target = session.workspace.fleet.load().target(name)
@@ -97,4 +107,7 @@ def set_credential(
     data = {"target": target.name, "name": meant, "version": version}
     session.output.result(data, f"{meant} of {target.name} is at version {version}")
     if meant in target.credentials:
-        session.output.say(f"next: launchpad provision each host, which learns it; launchpad target show {target.name}")
+        session.output.say(
+            "next: launchpad provision HOST for each host, which sends the credential; then: launchpad target show "
+            f"{target.name}"
+        )

@@ -22,7 +22,7 @@ from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.names import AppName, DomainName, HostName, TenantName, TierName, VersionName
 from launchpad.fleet.words.nearest import nearest
 
-_FIRST = {"host": "launchpad host add NAME --address …", "tier": "write one into inventory/tiers.yaml"}
+_FIRST = {"host": "launchpad host add NAME --address …", "tier": "write a tier into inventory/tiers.yaml"}
 
 app = typer.Typer(
     help="Add, show, list and remove tenants.",
@@ -32,7 +32,7 @@ app = typer.Typer(
 TenantArgument = Annotated[
     str, typer.Argument(metavar="TENANT", help="The tenant's name.", autocompletion=complete.tenants)
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 @app.command(
@@ -41,33 +41,38 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 )
 def add_tenant(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="TENANT", help="Its name: a-z, 0-9 and single hyphens.")],
+    name: Annotated[str, typer.Argument(metavar="TENANT", help="The new tenant's name: a-z, 0-9 and single hyphens.")],
     app_name: Annotated[
-        str, typer.Option("--app", metavar="APP", help="What it runs.", autocompletion=complete.apps)
+        str, typer.Option("--app", metavar="APP", help="The app that the tenant runs.", autocompletion=complete.apps)
     ] = "openclaw",
     tier: Annotated[
         str,
         typer.Option(
-            metavar="TIER", help="What it gets; may be left out where there is one tier.", autocompletion=complete.tiers
+            metavar="TIER",
+            help="The tenant's tier: its memory, CPU and disk limits. May be omitted when there is one tier.",
+            autocompletion=complete.tiers,
         ),
     ] = "",
     host: Annotated[
         str,
         typer.Option(
             metavar="HOST",
-            help="Where it runs; may be left out where there is one host.",
+            help="The tenant's host. May be omitted when there is one host.",
             autocompletion=complete.hosts,
         ),
     ] = "",
-    domain: Annotated[list[str] | None, typer.Option(metavar="DOMAIN", help="Once for each.")] = None,
-    version: Annotated[str, typer.Option(metavar="VERSION", help="The app's newest when left out.")] = "",
+    domain: Annotated[
+        list[str] | None, typer.Option(metavar="DOMAIN", help="A domain of the tenant. Repeatable.")
+    ] = None,
+    version: Annotated[str, typer.Option(metavar="VERSION", help="The app's version. Default: the newest.")] = "",
     variable: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A variable of the app, once for each.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A variable of the app, such as NAME=VALUE. Repeatable."),
     ] = None,
 ) -> None:
-    """Write a tenant down, in the next slot, and make the tokens that its app wants.
+    """Add a tenant to the inventory, in the next free slot, and generate the tokens that its app needs.
 
-    Changes the inventory only: launchpad deploy puts it on its host.
+    Changes only the inventory. `launchpad deploy` starts the tenant on its host.
     """
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
@@ -82,14 +87,14 @@ def add_tenant(
         variables=_variables(declared, variable or []),
     )
     secrets = session.workspace.secrets
-    former = secrets.versions(new.name)  # reads the file before anything is written
+    former = secrets.versions(new.name)  # an unreadable file fails here, before anything is written
     tenant = session.workspace.fleet.add_tenant(new)
     secrets.remove_tenant(tenant.name)
     made = secrets.generate_missing(tenant.name, declared) if readers(fleet.defaults) else {}
     text = f"tenant {tenant.name} is in slot {tenant.slot}, in inventory/tenants/{tenant.name}.yaml"
     session.output.result(_as_json(fleet, tenant) | {"generated": sorted(made)}, text)
     for secret in sorted(former):
-        session.output.say(f"removed {secret} of an earlier {tenant.name}")
+        session.output.say(f"removed {secret} of an earlier tenant {tenant.name}")
     for secret in sorted(made):
         session.output.say(f"generated {secret}")
     session.output.say(f"next: launchpad secret list {tenant.name}; launchpad deploy {tenant.name}")
@@ -99,10 +104,10 @@ def add_tenant(
 def list_tenants(
     ctx: typer.Context,
     host: Annotated[
-        str, typer.Option(metavar="HOST", help="Only those of this host.", autocompletion=complete.hosts)
+        str, typer.Option(metavar="HOST", help="Only the tenants of this host.", autocompletion=complete.hosts)
     ] = "",
 ) -> None:
-    """List the tenants of the inventory; launchpad status says what runs."""
+    """List the tenants in the inventory. `launchpad status` shows what is running."""
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
     if host:
@@ -119,7 +124,7 @@ def list_tenants(
 
 @app.command("show", epilog="Example: launchpad tenant show alice")
 def show_tenant(ctx: typer.Context, name: TenantArgument) -> None:
-    """Show a tenant as the inventory has it, with what its app and tier give it."""
+    """Show a tenant's entry in the inventory, with the values from its app and tier."""
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
     tenant = fleet.tenant(name)
@@ -146,23 +151,23 @@ def show_tenant(ctx: typer.Context, name: TenantArgument) -> None:
 
 @app.command("renumber", epilog="Example: launchpad tenant renumber carol")
 def renumber_tenant(ctx: typer.Context, name: TenantArgument) -> None:
-    """Give a tenant another slot, where two clones of the inventory gave one slot to two tenants.
+    """Give a tenant another slot, after two clones of the inventory gave the same slot to two tenants.
 
-    Only one that was never deployed: the data on a host belongs to its slot.
+    The tenant must never have been deployed, because data on a host belongs to the tenant's slot.
     """
     from launchpad.operations.tenants.renumber import renumber
 
     session = Session.of(ctx)
     tenant = renumber(session.workspace, name)
-    text = f"tenant {tenant.name} is in slot {tenant.slot} now; commit inventory/"
+    text = f"tenant {tenant.name} now has slot {tenant.slot}; commit inventory/"
     session.output.result({"tenant": tenant.name, "slot": tenant.slot}, text)
 
 
 @app.command("remove", epilog="Example: launchpad tenant remove carol")
 def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = False) -> None:
-    """Take a tenant out of the inventory, with its secrets. Its slot is never given again.
+    """Remove a tenant and its secrets from the inventory. The slot is never used again.
 
-    Takes nothing off its host, and is refused while it is deployed there: launchpad retire comes first.
+    Nothing changes on the host. A deployed tenant is rejected: run `launchpad retire` first.
     """
     from launchpad.operations.tenants.remove_tenant import judge_removal
 
@@ -170,12 +175,12 @@ def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = Fal
     tenant = session.workspace.fleet.load().tenant(name)
     for warning in judge_removal(session.workspace, name):
         session.output.warn(warning)
-    session.workspace.secrets.versions(tenant.name)  # refuses a file that cannot be read before anything is removed
-    confirm(session, f"Take {tenant.name} out of the inventory, and forget its secrets?", yes=yes)
+    session.workspace.secrets.versions(tenant.name)  # an unreadable file fails here, before anything is removed
+    confirm(session, f"Remove {tenant.name} and its secrets from the inventory?", yes=yes)
     session.workspace.fleet.remove_tenant(tenant.name)
     session.workspace.secrets.remove_tenant(tenant.name)
     session.output.result(
-        {"removed": tenant.name, "slot": tenant.slot}, f"tenant {tenant.name} is out of the inventory"
+        {"removed": tenant.name, "slot": tenant.slot}, f"tenant {tenant.name} is removed from the inventory"
     )
 
 

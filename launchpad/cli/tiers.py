@@ -1,4 +1,4 @@
-"""launchpad tier: what tenants can get."""
+"""launchpad tier: list tiers."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import typer
 from launchpad.cli.output import Table
 from launchpad.cli.session import Session
 
-app = typer.Typer(help="Show what tenants can get.", epilog="Example: launchpad tier list")
+app = typer.Typer(
+    help="List the tiers: memory, CPU and disk limits for tenants.", epilog="Example: launchpad tier list"
+)
 
 
 @app.callback()
 def tier() -> None:
-    """Show what tenants can get."""
+    """List the tiers: memory, CPU and disk limits for tenants."""
 
 
 @app.command("list", epilog="Example: launchpad tier list")
 def list_tiers(ctx: typer.Context) -> None:
-    """List the tiers of inventory/tiers.yaml."""
+    """List the tiers in inventory/tiers.yaml."""
     session = Session.of(ctx)
     tiers = session.workspace.fleet.load().tiers
     rows = tuple(
@@ -25,5 +27,5 @@ def list_tiers(ctx: typer.Context) -> None:
         for name, tier in tiers.items()
     )
     headings = ("tier", "kind", "memory", "cpus", "pids", "disk", "price")
-    empty = "no tiers: write one into inventory/tiers.yaml"
+    empty = "no tiers: write a tier into inventory/tiers.yaml"
     session.output.result([tier.model_dump(mode="json") for tier in tiers.values()], Table(headings, rows, empty))

@@ -1,4 +1,4 @@
-"""launchpad upgrade, rollback: another version, with image, configuration, secrets and data together."""
+"""launchpad upgrade, rollback: change a tenant's version with its image, configuration, secrets and data together."""
 
 from __future__ import annotations
 
@@ -18,39 +18,46 @@ if TYPE_CHECKING:
     from launchpad.operations.versions.rollback import Rollback
     from launchpad.operations.versions.upgrade import Upgrade
 
-app = typer.Typer(help="Versions of tenants.")
+app = typer.Typer(help="Change tenants' versions.")
 
 
 @app.command("upgrade", epilog="Example: launchpad upgrade alice --to 2026.9.6")
 def upgrade(
     ctx: typer.Context,
     tenant: Tenant,
-    to: Annotated[str, typer.Option("--to", metavar="VERSION", help="One that launchpad versions lists.")] = "",
-    latest: Annotated[bool, typer.Option("--latest", help="The app's newest instead.")] = False,
+    to: Annotated[
+        str, typer.Option("--to", metavar="VERSION", help="The new version, from `launchpad versions`.")
+    ] = "",
+    latest: Annotated[bool, typer.Option("--latest", help="Upgrade to the app's newest version.")] = False,
     soak: Annotated[
         str,
         typer.Option(
-            metavar="TIME", help="How long it must serve well to be final; never less than the app's steady time."
+            metavar="TIME",
+            help="How long the release must stay healthy before the change is final; at least the app's steady time.",
         ),
     ] = "60s",
     no_rehearsal: Annotated[
-        bool, typer.Option("--no-rehearsal", help="Do not try it first on a clone of the tenant's data.")
+        bool, typer.Option("--no-rehearsal", help="Do not rehearse the upgrade on a clone of the tenant's data.")
     ] = False,
     rehearse_on: Annotated[
         str,
-        typer.Option("--rehearse-on", metavar="HOST", autocompletion=complete.hosts, help="Try it on that host first."),
+        typer.Option(
+            "--rehearse-on", metavar="HOST", autocompletion=complete.hosts, help="Rehearse the upgrade on this host."
+        ),
     ] = "",
     yes: Yes = False,
     identifier: OperationId = "",
 ) -> None:
-    """Bring TENANT to a newer version: image, configuration, secrets and data together, or not at all.
+    """Upgrade TENANT to a newer version: image, configuration, secrets and data change together or not at all.
 
-    It is rehearsed first on a clone of the tenant's own data, which reaches nothing outside: on its own host, or, where
-    that has no memory for a clone, on the drill_host that the inventory names. Then requests wait while
-    the versions change. If the new one does not become ready, or fails in the soak, the old one serves again, on the
-    data of before; what was written in the soak is kept aside, as a generation. A message that was sent stays sent.
+    Launchpad first rehearses the upgrade on a clone of TENANT's data, without network access: on TENANT's host, or, if
+    the host lacks memory, on its drill_host in the inventory. Then requests wait while the versions change.
 
-    At success the tenant's file in the inventory says the new version.
+    If the new version does not become ready, or fails during the soak (the time of --soak), the upgrade is undone: the
+    old version serves again with the data from before the upgrade. Data that was written during the soak is kept as a
+    generation. Messages that were sent cannot be undone.
+
+    After a successful upgrade, Launchpad writes the new version into TENANT's file in the inventory.
     """
     from launchpad.cli.boundary import UsageError
     from launchpad.cli.prompts import confirm
@@ -86,12 +93,12 @@ def upgrade(
         words=lambda done: _ended(done, "upgraded", what.version_before),
     )
     if what.empty and what.also:
-        session.output.say(f"it differs otherwise from the inventory: launchpad plan {tenant}")
+        session.output.say(f"{tenant} also differs from the inventory in other ways: launchpad plan {tenant}")
     say_written(session, done)
 
 
 def _came_back(session: Session, wish: Wish, identifier: str) -> bool:
-    """Whether the command was typed before: its operation is followed then, and its version written."""
+    """Follow the operation of an earlier, identical command and write its version; return whether there was one."""
     from launchpad.operations.tenants.written_version import come_back_to_version
 
     found = earlier(session, wish, identifier)
@@ -110,21 +117,21 @@ def _described(what: Upgrade) -> str:
     lines = [f"{what.tenant} on {what.host}: {what.app} {what.version_before} → {what.version}"]
     lines += [f"  {version} breaks: {text}" for version, text in what.breaks]
     lines += [f"  {version}: {text}" for version, text in what.notes]
-    lines += [f"  also, as the inventory says: {text}" for text in what.also]
+    lines += [f"  also deployed from the inventory: {text}" for text in what.also]
     return "\n".join([*lines, *_rehearsed(what)])
 
 
 def _rehearsed(what: Upgrade) -> list[str]:
     place = what.rehearsal
     if place is None:
-        return ["  it is not rehearsed"]
+        return ["  without a rehearsal"]
     if not place.elsewhere:
         return []
     oldest = f"{place.data_at_most_seconds // 3600} hours"
     return [
-        f"  it is rehearsed on {place.host} ({place.reason}):",
-        "  a copy of its data goes there through this machine, and is taken away again; it is made when",
-        f"  this begins, and the upgrade follows within {oldest} or is refused",
+        f"  rehearsed on {place.host} ({place.reason}):",
+        f"  a copy of the data goes to {place.host} through this machine and is deleted after the rehearsal; the",
+        f"  upgrade follows within {oldest} of the copy, or is rejected",
     ]
 
 
@@ -134,25 +141,31 @@ def rollback(
     tenant: Tenant,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="RELEASE|VERSION", help="One that --list shows; the one before when left out."),
+        typer.Option(
+            "--to", metavar="RELEASE|VERSION", help="A release or version, from --list. Default: the previous release."
+        ),
     ] = "",
-    show: Annotated[bool, typer.Option("--list", help="Show what can be rolled back to instead.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="List the releases that a rollback can return to, and change nothing.")
+    ] = False,
     keep_data: Annotated[
-        bool, typer.Option("--keep-data", help="Keep the present data, where the older version reads it.")
+        bool, typer.Option("--keep-data", help="Keep the present data, if the older version can read it.")
     ] = False,
     soak: Annotated[
         str,
         typer.Option(
-            metavar="TIME", help="How long it must serve well to be final; never less than the app's steady time."
+            metavar="TIME",
+            help="How long the release must stay healthy before the change is final; at least the app's steady time.",
         ),
     ] = "0s",
     yes: Yes = False,
     identifier: OperationId = "",
 ) -> None:
-    """Bring TENANT back to a release that ran before, with the data that it had when that was left.
+    """Return TENANT to an earlier release, with TENANT's data from the end of that release.
 
-    The present data is kept as a generation first, so that a rollback can be rolled back. What went out since, such as
-    messages, stays out. At success the tenant's file in the inventory says the older version.
+    The present data is first kept as a generation, so that a rollback can be undone. Messages that were sent since
+    cannot be undone. After a successful rollback, Launchpad writes the older version into TENANT's file in the
+    inventory.
     """
     from launchpad.cli.prompts import confirm
     from launchpad.cli.wording import soak as read_soak
@@ -179,7 +192,7 @@ def rollback(
         lambda on_event: rollback(session.workspace, what, confirm=sure, on_event=on_event),
         words=lambda done: _ended(done, "rolled back", what.version_before),
     )
-    session.output.say(f"launchpad rollback {tenant} --to {what.release_before} goes back to what it was")
+    session.output.say(f"to undo this rollback: launchpad rollback {tenant} --to {what.release_before}")
     say_written(session, done)
 
 
@@ -207,13 +220,13 @@ def _releases(past: Past, *, now: float) -> Table:
         for item in past.releases
     )
     headings = ("release", "version", "state", "data of", "generation")
-    return Table(headings, rows, f"no release of {past.tenant} is on {past.host}", firm=("release", "generation"))
+    return Table(headings, rows, f"{past.host} has no release of {past.tenant}", firm=("release", "generation"))
 
 
 def _ended(done: VersionOutcome, verb: str, before: str) -> str:
     from launchpad.cli.wording import lasted
 
     if done.outcome == "unchanged":
-        return f"{done.tenant}: {done.version} runs already"
+        return f"{done.tenant}: already runs {done.version}"
     end = f"; {done.message}" if done.outcome == "incomplete" else ""
     return f"{done.tenant}: {verb} from {before} to {done.version} in {lasted(done.seconds or 0.0)}{end}"

@@ -1,4 +1,4 @@
-"""launchpad versions, adopt: what versions there are, and making the inventory say which one runs."""
+"""launchpad versions, adopt: show an app's versions, and write the running version into the inventory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from launchpad.cli import complete
 from launchpad.cli.output import Table
 from launchpad.cli.session import Session
 
-app = typer.Typer(help="Versions of apps.")
+app = typer.Typer(help="Show and adopt versions.")
 
 
 @app.command("versions", epilog="Example: launchpad versions openclaw")
@@ -18,9 +18,10 @@ def versions(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="APP", help="The app's name.", autocompletion=complete.apps)],
 ) -> None:
-    """Show APP's versions: which have digests, what each may follow and breaks, and who is to run it.
+    """Show APP's versions, and which tenants use each version.
 
-    A version can be deployed once it is pinned: launchpad app pin. What runs is in launchpad status.
+    For each version: whether it is pinned, the versions that can be upgraded to it in one step, and what it breaks.
+    Only a pinned version can be deployed: `launchpad app pin`. `launchpad status` shows the running versions.
     """
     from launchpad.operations.versions.versions import versions
 
@@ -45,10 +46,10 @@ def adopt(
     ctx: typer.Context,
     tenant: Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)],
 ) -> None:
-    """Write the version that TENANT runs into the inventory; nothing on its host changes.
+    """Write the version that TENANT runs into the inventory. Nothing changes on the host.
 
-    For when `launchpad status` says `ahead of the inventory`: an upgrade or a rollback was done, and its line in
-    the inventory was lost, because the connection was, or somebody edited the file meanwhile.
+    Use this command when `launchpad status` prints `ahead of the inventory`: an upgrade or a rollback succeeded, but
+    its change of the inventory was lost, because the connection broke or somebody edited the file.
     """
     from launchpad.operations.versions.adopt import adopt
 
@@ -58,7 +59,7 @@ def adopt(
     said = (
         f"{file}: version {done.before} → {done.version}"
         if done.changed
-        else f"{file}: version {done.version}, as runs"
+        else f"{file}: version {done.version} is already the running version"
     )
     session.output.result(done.as_json(), said)
     if done.problem is not None:

@@ -1,4 +1,4 @@
-"""Times as people read and write them."""
+"""Times and sizes as people read and write them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def lasted(seconds: float | None) -> str:
-    """How long something took: `0.4 s`, `12 s`, `3 min 20 s`."""
+    """Format a duration: `0.4 s`, `12 s`, `3 min 20 s`."""
     if seconds is None:
         return ""
     if seconds < 10:
@@ -27,7 +27,7 @@ def lasted(seconds: float | None) -> str:
 
 
 def size(count: int | None) -> str:
-    """Bytes, in their largest unit: `12 B`, `3.4 MiB`."""
+    """Format bytes in their largest unit: `12 B`, `3.4 MiB`."""
     if count is None:
         return ""
     amount, unit = float(count), "B"
@@ -39,12 +39,13 @@ def size(count: int | None) -> str:
 
 
 def of(used: int, most: int) -> str:
-    """`12.0 MiB of 256.0 MiB`; what is used alone where nothing bounds it, and nothing where nothing is known."""
+    """Format a use and its limit: `12.0 MiB of 256.0 MiB`; only the use without a limit; empty when the use is
+    unknown."""
     return f"{size(used)} of {size(most)}" if most else size(used) if used else ""
 
 
 def age(seconds: float | None) -> str:
-    """How long ago, in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`."""
+    """Format an age in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`."""
     if seconds is None:
         return ""
     for unit, length in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
@@ -54,18 +55,18 @@ def age(seconds: float | None) -> str:
 
 
 def moment(at: float) -> str:
-    """A time in this machine's zone: `2026-11-22 14:03:05`."""
+    """Format a time in this machine's zone: `2026-11-22 14:03:05`."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def short_moment(at: float, *, now: float) -> str:
-    """The same in little room: `11-22 14:03`, or `2025-11-22` of another year."""
+    """Format a time shortly: `11-22 14:03`, or `2025-11-22` for another year."""
     text = moment(at)
     return text[5:16] if text[:4] == moment(now)[:4] else text[:10]
 
 
 def read(option: str, kind: Callable[[str], Read], text: str) -> Read:
-    """The option's value; Malformed, which names the option, when it is not right."""
+    """Parse an option's value; raise Malformed, which names the option, for a wrong value."""
     try:
         return kind(text)
     except Malformed as error:
@@ -73,8 +74,8 @@ def read(option: str, kind: Callable[[str], Read], text: str) -> Read:
 
 
 def since(text: str) -> tuple[float | None, float | None]:
-    """A time such as `2026-11-22T14:00` as seconds since 1970, or how many seconds ago `10m`, `2h` or `1d` is: a host
-    counts those by its own clock. Malformed if it is none."""
+    """Parse `2026-11-22T14:00` to seconds since 1970, or `10m`, `2h` or `1d` to seconds before now, which each host
+    counts by its own clock. Raise Malformed for any other text."""
     if re.fullmatch(r"[0-9]{1,5}d", text):
         return None, float(int(text[:-1]) * DAY)
     try:
@@ -88,7 +89,7 @@ def since(text: str) -> tuple[float | None, float | None]:
 
 
 def soak(text: str, *, option: str = "--soak") -> int:
-    """`60s`, `5m` or `0s`, which is none, as seconds. Malformed, which names the option, if it is no such time."""
+    """Parse `60s`, `5m` or `0s` (no soak) to seconds. Raise Malformed, which names the option, for any other text."""
     if text in ("0", "0s"):
         return 0
     expected = "such as 5m, at most 1h, or 0s for none"

@@ -1,4 +1,4 @@
-"""What Launchpad does: one verb, one file. Each room imports only from rooms above it.
+"""What Launchpad does: one verb, one file. Each room (subpackage) imports only from rooms above it.
 
 requests     what every verb uses: scope and observing (which tenants and hosts, and how they stand), render,
              identifiers, confirmation, reaching (connections), following, absence (of a host), outcome, history,

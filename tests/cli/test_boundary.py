@@ -184,7 +184,7 @@ def test_what_was_asked_for_by_name_and_cannot_be_done_is_an_error(terminal: Ter
     printed = terminal(*words.split(), "alice")
     assert printed.code == 3
     assert printed.err.splitlines() == [
-        "error: alice: its tier standard has no backups",
+        "error: alice: tier standard has no backups",
         "hint: write backup: {targets: [TARGET]} under standard in inventory/tiers.yaml",
     ]
 
@@ -193,4 +193,4 @@ def test_what_was_asked_for_by_name_and_cannot_be_done_is_an_error(terminal: Ter
 def test_all_says_whom_it_is_nothing_for(terminal: Terminal, words: str) -> None:
     printed = terminal(*words.split(), "--all")
     nothing = "nothing to do: no tenant's tier has backups\n"
-    assert (printed.code, printed.err) == (0, f"{nothing}warning: without backups, by their tiers: alice, bob\n")
+    assert (printed.code, printed.err) == (0, f"{nothing}warning: tenants whose tier has no backups: alice, bob\n")

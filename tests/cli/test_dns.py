@@ -48,7 +48,7 @@ def test_without_a_provider_a_person_keeps_the_names(terminal: Terminal) -> None
     for words in (("point", "bob"), ("credential", "HCLOUD_TOKEN")):
         printed = terminal("dns", *words, stdin=TOKEN)
         assert printed.code == 3
-        assert "write there: dns: {provider: hetzner}" in printed.err
+        assert "write into launchpad.yaml: dns: {provider: hetzner}" in printed.err
 
 
 def test_another_provider_or_credential_is_refused(kept: Terminal) -> None:
@@ -74,4 +74,4 @@ def test_a_move_stands_whatever_the_names_keeper_says(tmp_path: Path) -> None:
     assert ran.code == 0, ran.error
     assert "dns: no HCLOUD_TOKEN for hetzner" in ran.err
     assert "then: launchpad dns point alice" in ran.err
-    assert "wanted: alice.example.com. A 127.0.0.1" in ran.err
+    assert "DNS record to set: alice.example.com. A 127.0.0.1" in ran.err

@@ -19,7 +19,7 @@ def kept(host: MemoryHost) -> list[str]:
 def test_one_is_dropped_once_somebody_said_yes(workspace: Workspace, host: MemoryHost) -> None:
     first, second = snapshot(workspace, "alice").id, snapshot(workspace, "alice").id
     ran = launchpad(workspace, "generations", "alice", "--drop", first)
-    assert ran.code == 4 and f"Remove {first} (asked for)" in str(ran.error), ran
+    assert ran.code == 4 and f"generation {first} (taken by an operator)" in str(ran.error), ran
     assert kept(host) == [second, first]
     ran = launchpad(workspace, "generations", "alice", "--drop", first, "--yes")
     assert (ran.code, ran.out.strip()) == (0, f"alice: {first} removed on web-1"), ran

@@ -61,7 +61,7 @@ def test_init_works_without_git(empty: Terminal, monkeypatch: pytest.MonkeyPatch
     refused = empty("init", "other", "--git")
     assert (refused.code, refused.err) == (
         4,
-        "error: the workspace is made, but git cannot be started\nhint: apt install git\n",
+        "error: the workspace is made, but git cannot be run\nhint: apt install git\n",
     )
 
 
@@ -79,7 +79,7 @@ def test_key_make_makes_what_is_missing(empty: Terminal, monkeypatch: pytest.Mon
     made = empty.ok("key", "make")
     assert sorted(Path(line).name for line in made.out.splitlines()) == ["identity", "signing_ed25519", "ssh_ed25519"]
     assert "next: launchpad --json key show > keys.json" in made.err
-    assert empty.ok("key", "make").out == "nothing to do: every key is there\n"
+    assert empty.ok("key", "make").out == "nothing to do: every key exists\n"
     empty.ok("key", "show")
 
 
@@ -305,7 +305,7 @@ def test_a_slot_that_two_tenants_have_is_said_once(terminal: Terminal) -> None:
     (tenants / "carol.yaml").write_text((tenants / "bob.yaml").read_text().replace("bob.", "carol."))
     printed = terminal.ok("tenant", "list")
     assert printed.err.count("belongs to") == 1 and "bob" in printed.out + printed.err
-    assert " are left out: " in printed.err
+    assert " are skipped: " in printed.err
     drilled = terminal("drill", "--all")
     assert (drilled.code, drilled.err.count("belongs to")) == (3, 1)
 
@@ -325,7 +325,7 @@ def test_nobody_is_asked_for_what_is_refused_anyway(terminal: Terminal) -> None:
     assert "web-1 has tenants" in terminal("host", "remove", "web-1").err
     file = terminal.root.parent / "taken.txt"
     file.write_text("another")
-    assert f"{file} is there already" in terminal("kit", "make", str(file)).err
+    assert f"{file} exists already" in terminal("kit", "make", str(file)).err
 
 
 def test_a_mistake_of_a_named_tenant_is_said_once(terminal: Terminal) -> None:
@@ -378,7 +378,7 @@ def test_a_value_that_is_none_is_refused_before_a_host_is_asked(terminal: Termin
 def test_an_erasure_that_is_refused_is_not_asked_about(terminal: Terminal) -> None:
     write(terminal.root, {"inventory/targets.yaml": "off: {kind: s3, url: 'https://s3.example.com/bucket'}\n"})
     for words, code, said in (
-        (("alice", "--target", "off"), 4, "alice is in the inventory still"),
+        (("alice", "--target", "off"), 4, "alice is still in the inventory"),
         (("zoe", "--target", "off"), 4, "no PRUNE_"),
         (("B B", "--target", "off"), 2, "bad tenant name"),
     ):

@@ -123,7 +123,7 @@ def test_a_new_tenant_never_gets_the_secrets_of_an_earlier_one_of_that_name(term
     printed = terminal.ok(*NEW_BOB)
     now = revealed(terminal, "bob")
     assert (list(now), now["ECHO_TOKEN"] != before) == (["ECHO_TOKEN"], True)
-    assert "removed API_KEY of an earlier bob" in printed.err + printed.out
+    assert "removed API_KEY of an earlier tenant bob" in printed.err + printed.out
     assert terminal.ok("tenant", "show", "bob", "--json").json["secrets"] == {"ECHO_TOKEN": 2}, "versions count on"
 
 

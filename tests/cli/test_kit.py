@@ -47,4 +47,4 @@ def test_a_kit_is_opened_into_no_folder_that_is_there(terminal: Terminal) -> Non
     file = terminal.root.parent / "any.txt"
     file.write_text("any")
     printed = terminal("kit", "open", str(file), str(terminal.root), stdin=PASSPHRASE)
-    assert printed.code == 4 and f"{terminal.root} is there already" in printed.err
+    assert printed.code == 4 and f"{terminal.root} exists already" in printed.err

@@ -44,12 +44,12 @@ def test_nobody_is_moved_who_was_not_asked_about(place: Place) -> None:
 def test_a_move_says_where_it_is_and_what_is_left_to_do(place: Place) -> None:
     ran = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
     assert ran.code == 0, ran.error
-    assert ran.out.startswith("alice: moved from web-1 to web-2; it stood still for ")
+    assert ran.out.startswith("alice: moved from web-1 to web-2; requests waited for ")
     said = ran.err
-    assert "carrying its data from web-1 to web-2" in said
-    assert "inventory/tenants/alice.yaml says host: web-2 now; commit it" in said
-    assert "wanted: alice.example.com. A 127.0.0.1" in said
-    assert "web-1 passes requests on; then: launchpad move alice --finish" in said
+    assert "copying alice's data from web-1 to web-2" in said
+    assert "inventory/tenants/alice.yaml now has host: web-2; commit the file" in said
+    assert "DNS record to set: alice.example.com. A 127.0.0.1" in said
+    assert "then: launchpad move alice --finish" in said
     assert "the token" not in ran.out + said
 
 
@@ -64,22 +64,20 @@ def test_a_failed_arrival_says_how_it_goes_on(place: Place) -> None:
     place.there.behaviours = dict.fromkeys(place.there.registry, "crash")
     ran = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
     assert ran.code == 6
-    assert "launchpad move alice --to web-2 goes on from here, and with --back it is called off" in str(
-        getattr(ran.error, "hint", "")
-    )
+    assert "to return alice to web-1: launchpad move alice --to web-2 --back" in str(getattr(ran.error, "hint", ""))
     back = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--back", "--yes")
-    assert back.code == 0 and back.out == "alice: is back on web-1\n"
+    assert back.code == 0 and back.out == "alice: returned to web-1\n"
 
 
 def test_finishing_says_what_is_left_of_it(place: Place) -> None:
     launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
     for words in ([], ["--yes"]):
         ran = launchpad(place.workspace, "move", "alice", "--finish", *words)
-        assert ran.code == 4 and "--despite-dns finishes all the same" in str(getattr(ran.error, "hint", ""))
+        assert ran.code == 4 and "to finish without them: --despite-dns" in str(getattr(ran.error, "hint", ""))
         assert "alice" in str(place.here.sites), "who says --yes has only not to be asked"
     ran = launchpad(place.workspace, "move", "alice", "--finish", "--despite-dns")
-    assert ran.out == "alice: web-1 has let go of it\n"
-    assert "launchpad retire alice --host web-1 --purge removes it" in ran.err
+    assert ran.out == "alice: move finished; web-1 is free of alice\n"
+    assert "launchpad retire alice --host web-1 --purge" in ran.err
 
 
 def test_a_time_that_is_none_is_named_by_its_option(place: Place) -> None:
@@ -91,6 +89,6 @@ def test_after_a_fence_the_names_that_lead_to_the_dead_host_are_told(dead: Place
     for _ in ("the first time", "and again: it is no less true"):
         ran = launchpad(dead.workspace, "move", "alice", "--to", "web-2", "--fence", "power seen off", "--yes")
         assert ran.code == 0, ran.error
-        assert "wanted: alice.example.com. A 127.0.0.1" in ran.err
-        assert "visitors of alice do not reach web-2 yet: alice.example.com leads to" in ran.err
-        assert "launchpad dns show alice looks again" in ran.err
+        assert "DNS record to set: alice.example.com. A 127.0.0.1" in ran.err
+        assert "DNS points alice.example.com to" in ran.err
+        assert "launchpad dns show alice" in ran.err

@@ -70,7 +70,7 @@ alice on web-1: echo 1.1.0 → 2.0.0
   it is not rehearsed
 • alice: alice's clone migrated and was steady for 15 s
 ✓ alice: rehearse on a clone  12 s
-inventory/tenants/alice.yaml says version: 2.0.0 now; commit it
+inventory/tenants/alice.yaml now has version: 2.0.0; commit the file
 """
 
 
@@ -78,7 +78,7 @@ def test_an_upgrade_says_what_breaks_and_what_became_of_the_inventory(workspace:
     behave(sshd, observe=runs("1.1.0", release=release_at(workspace, "1.1.0")), submit=ending())
     asked = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0")
     assert (asked.code, getattr(asked.error, "hint", "")) == (4, "add --yes")
-    assert str(asked.error) == "Upgrade alice from 1.1.0 to 2.0.0? Nobody is there to answer"
+    assert str(asked.error) == "Upgrade alice from 1.1.0 to 2.0.0? Cannot ask"
     assert submitted(sshd) == []
     ran = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0", "--yes", "--no-rehearsal", "--soak", "0s")
     assert (ran.code, ran.out, ran.err) == (0, "alice: upgraded from 1.1.0 to 2.0.0 in 1 min 5 s\n", UPGRADE)

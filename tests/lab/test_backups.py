@@ -406,7 +406,7 @@ def test_operators_thin_out_what_hosts_cannot(fleet: Fleet) -> None:
     for name, value in (("S3_KEY_ID", KEY_ID), ("S3_SECRET", SECRET)):
         world.launchpad("target", "credential", "cloud", f"PRUNE_{name}", stdin=value)
     world.launchpad("target", "credential", "sftp", "PRUNE_SSH_KEY", stdin=(fleet.folder / "key").read_text())
-    assert "seen for the first time from here" in fleet.run_launchpad("backups", "forget", "alice").stdout
+    assert "backups recorded; the next run deletes" in fleet.run_launchpad("backups", "forget", "alice").stdout
     begun = time.monotonic()
     fleet.run_launchpad("backups", "forget", "alice")
     assert time.monotonic() - begun < 110, "it waited for a lock"

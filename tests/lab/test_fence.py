@@ -83,7 +83,7 @@ def test_her_newest_backup_runs_where_the_old_host_is_gone(vault: Vault) -> None
     world.request("alice", "POST", "/marker", body=b"after the backup")
     fenced = ("move", "alice", "--to", "web-2", *GONE, "--yes")
     refused = world.launchpad(*fenced, check=False)
-    assert refused.code == 4 and "web-1 answers: it is not gone" in refused.err, refused
+    assert refused.code == 4 and "web-1 answers, so it is not permanently off" in refused.err, refused
     pair.old.power_off_hard()
     assert world.launchpad("move", "alice", "--to", "web-2", "--yes", check=False).code == 6
     world.launchpad(*fenced)

@@ -63,7 +63,7 @@ def test_an_archive_is_its_owners_alone_and_has_the_marker(world: World, exporte
     connection = sqlite3.connect(tmp_path / "beacon.sqlite")
     assert connection.execute("SELECT text FROM marker").fetchone() == ("from-alice",)
     again = world.launchpad("export", "alice", "--to", str(exported), check=False)
-    assert (again.code, "is there already" in again.err) == (4, True)
+    assert (again.code, "exists already" in again.err) == (4, True)
 
 
 def test_it_becomes_a_tenant_that_was_never_deployed(world: World, exported: Path) -> None:

@@ -71,7 +71,7 @@ def test_the_old_host_remembers_over_a_reboot_and_lets_go_in_the_end(pair: Pair)
     said = world.launchpad("--json", "status", check=False).out
     assert '"moved"' in said and "launchpad move alice --finish" in said, said
     refused = world.launchpad("move", "alice", "--finish", "--yes", check=False)
-    assert refused.code == 4 and "does not lead to web-2" in refused.err
+    assert refused.code == 4 and "only to web-2" in refused.err
     world.launchpad("move", "alice", "--finish", "--despite-dns")
     assert "alice --finish" not in world.launchpad("status", check=False).err
     assert not pair.old.exists("/srv/launchpad/caddy/sites/alice.caddy")
@@ -158,7 +158,7 @@ def test_a_new_host_that_cannot_start_it_gives_it_back(pair: Pair) -> None:
         assert done.code == 6, done.out + done.err
         assert pair.running_on(name) == []
         back = pair.world.launchpad("move", name, "--to", "web-2", "--back", "--yes")
-        assert "is back on web-1" in back.out + back.err
+        assert "returned to web-1" in back.out + back.err
         assert pair.running_on(name) == [pair.old.name]
         assert pair.world.wait_for(name, "/marker").body == f"{name} was here".encode()
     finally:
@@ -177,7 +177,7 @@ def test_a_new_host_that_is_gone_for_good_does_not_keep_her_data(pair: Pair) -> 
     words = ("move", name, "--to", "web-2", "--back", "--yes")
     fenced = (*words, "--fence", "power seen off at the rack")
     refused = pair.world.launchpad(*fenced, check=False)
-    assert refused.code == 4 and "web-2 answers: it is not gone" in refused.err, refused
+    assert refused.code == 4 and "web-2 answers, so it is not permanently off" in refused.err, refused
     pair.new.power_off_hard()
     assert pair.world.launchpad(*words, check=False).code == 6
     pair.world.launchpad(*fenced)

@@ -138,7 +138,7 @@ def test_what_goes_well_there_is_done_here_without_another_rehearsal(
     begun = time.monotonic()
     done = pair.upgrade(MIGRATES)
     say(done.err)
-    assert "it is rehearsed on web-2 (as asked for):" in done.err
+    assert "rehearsed on web-2 (as asked for):" in done.err
     assert "no row is lost" in done.err or "was ready on a clone of the data" in done.err
     assert (serves(pair.world), written(pair.world)) == ((MIGRATES, "on 1.0.0"), MIGRATES)
     assert pair.left() == ""

@@ -1,4 +1,4 @@
-"""backup: one instant of a tenant's data into every repository that its tier names."""
+"""backup: back up one instant of a tenant's data into every repository of its tier."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """How one target took a backup."""
+    """The result of a backup at one target."""
 
     target: str
     good: bool
     snapshot: str = ""
     size: int = 0
-    """Bytes of the data."""
+    """The size of the data in bytes."""
     added: int = 0
-    """Bytes that were new to the repository, as they are stored."""
+    """The bytes that were added to the repository, as stored."""
     message: str = ""
-    """Why it did not."""
+    """Why the target failed; empty on success."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class BackedUp:
 
     @property
     def complete(self) -> bool:
-        """Whether every target has it."""
+        """Whether every target has the backup."""
         return all(item.good for item in self.targets)
 
     def as_json(self) -> dict[str, Any]:
@@ -50,8 +50,8 @@ class BackedUp:
 
 
 def backup(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> BackedUp:
-    """Back the tenant up now, while it runs. OperationFailed when a database is damaged or no target took it; other
-    errors as of `following.submit`."""
+    """Back the tenant up now, while the tenant runs. OperationFailed when a database is damaged or every target failed;
+    other errors as of `following.submit`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets = targets_of(fleet, tenant)
@@ -71,7 +71,8 @@ def backup(workspace: Workspace, name: str, *, identifier: str = "", on_event: O
 def backup_all(
     workspace: Workspace, names: Sequence[str] = (), *, on_event: OnEvent = ignore
 ) -> dict[str, BackedUp | LaunchpadError]:
-    """Back up these tenants, or all whose tier has backups; hosts side by side, the tenants of one after another."""
+    """Back up these tenants, or all whose tier has backups: hosts in parallel, the tenants of a host one after
+    another."""
     fleet = workspace.fleet.load()
     meant = [fleet.tenant(name) for name in names] or [
         tenant for _, tenant in sorted(fleet.tenants.items()) if fleet.backup_targets(tenant)

@@ -1,4 +1,4 @@
-"""What a tenant's backups are reached by: the targets' credentials, and the key of a repository that is there."""
+"""Access to a tenant's backups: the targets' credentials, and the key of an existing repository."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ LOOK_SECONDS = 360.0
 
 
 def targets_of(fleet: Fleet, tenant: Tenant) -> tuple[Target, ...]:
-    """Where the tenant's backups go; InventoryError when its tier has none."""
+    """The targets of the tenant's tier; InventoryError when the tier has none."""
     targets = fleet.backup_targets(tenant)
     if not targets:
         raise InventoryError(
-            f"{tenant.name}: its tier {tenant.tier} has no backups",
+            f"{tenant.name}: tier {tenant.tier} has no backups",
             hint=f"write backup: {{targets: [TARGET]}} under {tenant.tier} in inventory/tiers.yaml",
         )
     return targets
 
 
 def as_sent(targets: Sequence[Target]) -> list[dict[str, Any]]:
-    """The targets as a host is told of them."""
+    """The targets in the form that a host takes."""
     return [
         {
             "name": str(item.name),
@@ -44,7 +44,7 @@ def as_sent(targets: Sequence[Target]) -> list[dict[str, Any]]:
 
 
 def credentials(workspace: Workspace, targets: Sequence[Target]) -> dict[str, dict[str, Any]]:
-    """{"TARGET.NAME": {"version", "value"}} in the clear; StateError for one that is missing."""
+    """The targets' credentials as {"TARGET.NAME": {"version", "value"}}, unsealed; StateError when one is missing."""
     found: dict[str, dict[str, Any]] = {}
     for target in targets:
         if not target.credentials:
@@ -55,7 +55,7 @@ def credentials(workspace: Workspace, targets: Sequence[Target]) -> dict[str, di
 
 
 def revealed(workspace: Workspace, target: Target, names: Sequence[SecretName]) -> dict[SecretName, tuple[int, Secret]]:
-    """Those of the target's credentials; StateError for one that is missing, unless it may do without any."""
+    """The target's credentials, unsealed; StateError when one is missing, unless the target needs none."""
     kept = workspace.target_secrets.reveal(target.name)
     found = {name: kept[name] for name in names if name in kept}
     missing = [name for name in names if name not in kept]
@@ -68,9 +68,10 @@ def revealed(workspace: Workspace, target: Target, names: Sequence[SecretName]) 
 def missing_key(
     workspace: Workspace, runner: Runner, tenant: Tenant, targets: Sequence[Target], *, source: str = ""
 ) -> Secret | None:
-    """The key of an earlier repository of the tenant, or of `source`, where its host lacks it: it lies, wrapped, beside
-    that, and opens it. None when the host has it, or there is no repository yet: then the host makes one. StateError
-    when that cannot be told: two keys would be the end of one."""
+    """The key of an earlier repository of the tenant, or of `source`, when the tenant's host does not have the key:
+    the wrapped key beside the repository, opened here. None when the host has the key, or when there is no
+    repository yet and the host will make a key. StateError when this is unknown: a second key would make earlier
+    backups unreadable."""
     name = source or str(tenant.name)
     if not source and runner.ask("backups", {"tenant": name})["key"]:
         return None
@@ -80,14 +81,14 @@ def missing_key(
         return _right(runner, name, body, opened(workspace, name, found["wraps"]))
     for target, problem in found["problems"].items():
         raise StateError(
-            f"{name}: whether {target} holds earlier backups cannot be told: {problem}",
+            f"{name}: cannot check whether {target} has earlier backups: {problem}",
             hint=f"launchpad target show {target}",
         )
     return None
 
 
 def _right(runner: Runner, name: str, body: Mapping[str, Any], keys: Sequence[Secret]) -> Secret | None:
-    """Of those that could be opened the one that a repository is opened by; None when there is none to open."""
+    """The one of the keys that opens a repository; None when there is no repository to open."""
     opens: dict[str, Secret] = {}
     problems: dict[str, str] = {}
     for key in keys:
@@ -102,25 +103,25 @@ def _right(runner: Runner, name: str, body: Mapping[str, Any], keys: Sequence[Se
         return next(iter(right.values()))
     where = ", ".join(sorted(opens)) or "no target's repository"
     raise StateError(
-        f"{name}: {len(keys)} keys lie beside its backups, and {len(right) or 'none'} of them opened {where}",
-        hint="one may be made up by who broke into a host: take the targets that you do not trust out of the tier",
+        f"{name}: {len(keys)} keys are stored beside the backups, and {len(right) or 'none'} of them opened {where}",
+        hint="an intruder on a host may have added a false key: remove the targets that you do not trust from the tier",
     )
 
 
 def opened(workspace: Workspace, tenant: str, wraps: Sequence[str]) -> list[Secret]:
-    """The different keys in the wrapped ones (given newest first) that this operator can open, the newest first:
-    whoever could write there may have laid some of them. StateError when there is none."""
+    """The distinct keys that this operator can open, newest first, from the wrapped keys (given newest first). Somebody
+    with write access may have added false keys. StateError when no key opens."""
     identity = AgeIdentity(workspace.settings.identity)
     found: dict[str, Secret] = {}
     for wrap in wraps:
-        with suppress(LaunchpadError, ValueError):  # what somebody lays there may be anything
+        with suppress(LaunchpadError, ValueError):  # the stored text may come from anybody
             value = identity.open(wrap, what="it")
             found.setdefault(value.reveal(), value)
     if not found:
-        identity.open(wraps[0], what=f"{tenant}: the wrapped key of its backups")  # and says why it cannot
+        identity.open(wraps[0], what=f"{tenant}: the wrapped key of the backups")  # raises the error of the last one
     return list(found.values())
 
 
 def with_key(key: Secret | None) -> dict[str, dict[str, Any]]:
-    """The secrets of a request: the key, when it has to go along."""
+    """The secrets of a request: the key, when the host needs it."""
     return {KEY: {"version": 1, "value": key.reveal()}} if key else {}

@@ -1,7 +1,7 @@
-"""backup --this-workspace: what operators wrote, sealed as a whole, to every target that is reached over the network.
+"""backup --this-workspace: back up the workspace, encrypted as a whole, to every target over the network.
 
-It takes no key: what is sent is sealed with age for the operators and the recovery identity, and lies in a repository
-whose password is known to all, under a name that no tenant can have.
+The backup needs no key of its own: the archive is encrypted with age for the operators and the recovery identity. The
+repository has a public password, and a name that no tenant can have.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ FILE = "workspace.tar.gz.age"
 HISTORY = "history.bundle"
 FOLDER = "workspace"
 OWN = ("known_hosts", "revisions", "seen")
-"""Of this checkout's own: the hosts' keys, what was deployed from it, and what was seen in the repositories."""
+"""The files of the checkout's own state to back up: hosts' keys, deployed revisions, and recorded repositories."""
 MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedWorkspace:
-    """The workspace at one target."""
+    """The workspace's backup at one target."""
 
     target: str
     bytes: int
@@ -50,13 +50,14 @@ class SavedWorkspace:
 def back_up_workspace(
     workspace: Workspace, *, environment: Mapping[str, str], how: WorkOptions = HERE
 ) -> dict[str, SavedWorkspace | LaunchpadError]:
-    """Send it to every target but folders on hosts; what went wrong at one stops no other. StateError when there is
-    none, or nobody holds the emergency kit's other half."""
+    """Back the workspace up to every target except folders on hosts. A failure at one target does not stop the others.
+    StateError without such a target or without an emergency kit."""
     fleet = workspace.fleet.load()
     targets = remote(workspace)
     if fleet.defaults.recovery is None:
         raise StateError(
-            "there is no emergency kit, so nobody could open this who has no workspace", hint="launchpad kit make FILE"
+            "there is no emergency kit, so nobody without a workspace could open this backup",
+            hint="launchpad kit make FILE",
         )
     text = seal_bytes(packed(workspace.root, environment, fleet), kit_recipients(fleet.defaults))
     found: dict[str, SavedWorkspace | LaunchpadError] = {}
@@ -75,7 +76,7 @@ def back_up_workspace(
 def forget_workspace(
     workspace: Workspace, *, odd: Odd = "", how: WorkOptions = HERE
 ) -> dict[str, Forgotten | LaunchpadError]:
-    """Thin its backups out everywhere, as a tier does that says nothing of it; none where none are."""
+    """Prune the workspace's backups at every target by the default `keep` rule."""
     found: dict[str, Forgotten | LaunchpadError] = {}
     for target in remote(workspace):
         try:
@@ -92,15 +93,15 @@ def forget_workspace(
 
 
 def remote(workspace: Workspace) -> list[Target]:
-    """The targets that are no folders on hosts, where no operator puts a file; StateError when there is none."""
+    """The targets that are reached over the network; StateError when there is none."""
     targets = [target for _, target in sorted(workspace.fleet.load().targets.items()) if target.kind != "local"]
     if not targets:
-        raise StateError("there is no target over the network", hint="write one into inventory/targets.yaml")
+        raise StateError("there is no target over the network", hint="write a target into inventory/targets.yaml")
     return targets
 
 
 def packed(root: Path, environment: Mapping[str, str], fleet: Fleet) -> bytes:
-    """The workspace as a tar.gz: the folder `workspace`, and with Git `history.bundle` of all that was committed."""
+    """Pack the workspace as a tar.gz: the folder `workspace`, and with Git a `history.bundle` of every commit."""
     git, out = Git(root, environment), io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
         for name, content in {**dict(_files(root)), **dict(_named(root, fleet))}.items():
@@ -109,21 +110,22 @@ def packed(root: Path, environment: Mapping[str, str], fleet: Fleet) -> bytes:
             _add(tar, HISTORY, git.bundle())
     if out.tell() > MOST_BYTES:
         raise StateError(
-            f"{root}: the workspace and its history take {out.tell() >> 20} MB, which is more than {MOST_BYTES >> 20}",
-            hint="a workspace has a Git repository of its own, without large files",
+            f"{root}: the workspace and its Git history have {out.tell() >> 20} MB, more than the limit of "
+            f"{MOST_BYTES >> 20} MB",
+            hint="keep the workspace in a Git repository of its own, without large files",
         )
     return out.getvalue()
 
 
 def as_json(found: Mapping[str, SavedWorkspace | LaunchpadError]) -> dict[str, Any]:
-    """Target → what it took, or the error."""
+    """Target → its backup, or its error."""
     return {
         target: said.as_dict() if isinstance(said, LaunchpadError) else asdict(said) for target, said in found.items()
     }
 
 
 def _files(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Settings, inventory, sealed secrets, templates, and what is this checkout's own; no link is followed."""
+    """Settings, inventory, sealed secrets, templates, and the checkout's own state; links are not followed."""
     yield from sorted(Snapshot.take(root).files.items())
     folder = root / TEMPLATES
     for path in sorted(folder.rglob("*")) if folder.is_dir() and not folder.is_symlink() else ():
@@ -139,7 +141,7 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _named(root: Path, fleet: Fleet) -> Iterator[tuple[str, bytes]]:
-    """The files that the inventory names, of Caddy's certificate authorities. StateError when one is not there."""
+    """The certificate authorities' files that the inventory names for Caddy. StateError when a file is missing."""
     for caddy in (fleet.defaults.caddy, *(host.caddy for host in fleet.hosts.values())):
         if caddy.acme_ca_root is None:
             continue

@@ -1,4 +1,4 @@
-"""backups: which backups a tenant has, where, and whether what lies there can still be read."""
+"""backups: list a tenant's backups at every target, show one, and verify that their data is readable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from launchpad.workspace import Workspace
 
 IDENTIFIER = re.compile(r"[0-9a-f]{8,64}")
 PARTS = 7
-"""A repository is read in so many parts, one a day: every byte within a week."""
+"""The number of parts in which a repository is verified, one a day: every byte within a week."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,31 +39,31 @@ class Backup:
     target: str
     id: str
     at: float
-    """When the data was frozen, in seconds since 1970."""
+    """When the generation was taken, in seconds since 1970."""
     size: int | None
     files: int | None
     operation: str
-    """The backup's, the same at every target."""
+    """The id of the operation that made the backup, the same at every target."""
     app: str = ""
     version: str = ""
     release: str = ""
     added: int | None = None
-    """Bytes that were new to the repository, as they are stored."""
+    """The bytes that were added to the repository, as stored."""
     new_files: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backups:
-    """What the repositories of a tenant say, and what its host remembers of each target."""
+    """The backups in a tenant's repositories, and what the tenant's host recorded of each target."""
 
     tenant: str
     backups: tuple[Backup, ...]
     """The newest first."""
     problems: Mapping[str, str]
-    """Target → why its repository says nothing."""
+    """Target → why its repository could not be read."""
     states: Mapping[str, Mapping[str, Any]]
     proven: Mapping[str, Any] | None = None
-    """Which backup was booted last, and when: {"target", "snapshot", "at", "proven", "version", …}."""
+    """The last proven backup: {"target", "snapshot", "at", "proven", "version", …}."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -76,17 +76,18 @@ class Backups:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """One backup: one instant of the data, as it lies at each target that has it."""
+    """One backup: one instant of the data, with its copy at each target."""
 
     tenant: str
     copies: tuple[Backup, ...]
-    """One a target."""
+    """One copy for each target that has the backup."""
     absent: tuple[str, ...]
-    """Targets of the tier that do not have it."""
+    """Targets of the tier that do not have the backup."""
     unknown: Mapping[str, str]
-    """Targets that do not say, and why."""
+    """Targets that could not be read, and why."""
     proven: float | None
-    """When it was booted and found sound, in seconds since 1970; None when it was not, or another was since."""
+    """When the backup was proven, in seconds since 1970; None when it was not proven, or another backup was proven
+    since."""
 
     def as_json(self) -> dict[str, Any]:
         copies = [vars(item) for item in self.copies]
@@ -95,13 +96,13 @@ class Shown:
 
 
 def show(workspace: Workspace, name: str, identifier: str) -> Shown:
-    """What a backup is; `identifier` is its id at a target (the first 8 digits do) or its operation's. StateError when
-    there is none of it."""
+    """Show one backup. `identifier` is its id at a target (the first 8 digits suffice) or its operation's id.
+    StateError when there is no such backup."""
     found = backups(workspace, name)
     fitting = [item for item in found.backups if identifier == item.operation or item.id.startswith(identifier)]
     if len({item.operation or item.id for item in fitting}) != 1:
         what = f"more than one backup {identifier}" if fitting else f"no backup {identifier}{_problems(found)}"
-        raise StateError(f"{name}: there is {what}", hint=f"launchpad backups list {name}")
+        raise StateError(f"{name}: {what}", hint=f"launchpad backups list {name}")
     whole = fitting[0].operation
     copies = tuple(item for item in found.backups if item in fitting or (whole and item.operation == whole))
     fleet = workspace.fleet.load()
@@ -119,7 +120,7 @@ def show(workspace: Workspace, name: str, identifier: str) -> Shown:
 
 
 def backups(workspace: Workspace, name: str) -> Backups:
-    """Ask every target's repository, through the tenant's host, which has the key."""
+    """Read every target's repository, through the tenant's host, which has the key."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     return asked(workspace, tenant, targets_of(fleet, tenant))
@@ -128,7 +129,7 @@ def backups(workspace: Workspace, name: str) -> Backups:
 def asked(
     workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, key: Secret | None = None, source: str = ""
 ) -> Backups:
-    """Through the tenant's host: its own backups, or with `source` another tenant's."""
+    """Read the tenant's own backups through its host, or with `source` another tenant's backups."""
     fleet = workspace.fleet.load()
     body = {
         "tenant": str(tenant.name),
@@ -149,8 +150,8 @@ def asked(
 
 
 def newest_of_absent(workspace: Workspace, tenant: Tenant) -> Backup | None:
-    """The newest backup at a target over the network, asked through the tenant's host, which does not have it yet; None
-    when the tier has only folders on hosts. StateError when there is no backup."""
+    """The newest backup at a target over the network, read through the host where the tenant will run; None when the
+    tier has only folders on hosts. StateError when there is no backup."""
     name, fleet = str(tenant.name), workspace.fleet.load()
     remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
     if not remote:
@@ -158,13 +159,13 @@ def newest_of_absent(workspace: Workspace, tenant: Tenant) -> Backup | None:
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
         key = missing_key(workspace, runner, tenant, remote, source=name)
     if key is None:
-        raise StateError(f"{name}: no target has a backup of it", hint="launchpad target show TARGET")
+        raise StateError(f"{name}: no target has a backup of {name}", hint="launchpad target show TARGET")
     return chosen(asked(workspace, tenant, remote, key=key, source=name), "")
 
 
 def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Check the structure of every repository of the tenant and read a part of its data: today's of seven unless one
-    is named. OperationFailed when one is damaged or does not answer."""
+    """Verify the structure of every repository of the tenant and read a part of the data: today's of seven parts unless
+    a part is named. OperationFailed when a repository is damaged or does not answer."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets = targets_of(fleet, tenant)
@@ -181,13 +182,13 @@ def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent
 
 
 def judge_at(at: str) -> None:
-    """Malformed unless it is a backup's id, a time, or empty."""
+    """Raise Malformed unless the text is a backup's id, a time, or empty."""
     if at and not IDENTIFIER.fullmatch(at):
         moment(at)
 
 
 def chosen(found: Backups, at: str) -> Backup:
-    """The backup of that id, or the newest until that time, or of all; StateError when there is none."""
+    """The backup with that id, or the newest before that time, or the newest of all; StateError when there is none."""
     if IDENTIFIER.fullmatch(at):
         fitting = [item for item in found.backups if item.id.startswith(at)]
     else:
@@ -195,17 +196,17 @@ def chosen(found: Backups, at: str) -> Backup:
         fitting = [item for item in found.backups if item.at <= until]
     if not fitting:
         hint = f"launchpad backups list {found.tenant}"
-        raise StateError(f"{found.tenant}: there is no backup {at or 'yet'}{_problems(found)}", hint=hint)
+        raise StateError(f"{found.tenant}: no backup {at or 'yet'}{_problems(found)}", hint=hint)
     return fitting[0]
 
 
 def _problems(found: Backups) -> str:
-    return "".join(f"; {target} says: {problem}" for target, problem in found.problems.items())
+    return "".join(f"; {target}: {problem}" for target, problem in found.problems.items())
 
 
 def moment(text: str) -> float:
-    """A time such as 2026-11-22T14:00 (this machine's zone unless it says one), in seconds since 1970. Malformed if it
-    is none."""
+    """Parse a time such as 2026-11-22T14:00 (in this machine's zone unless the text has a zone) to seconds since 1970.
+    Raise Malformed for any other text."""
     try:
         return datetime.datetime.fromisoformat(text).timestamp()
     except ValueError as error:
@@ -214,12 +215,12 @@ def moment(text: str) -> float:
 
 
 def todays_part(now: float) -> str:
-    """`1/7` on a Monday, `7/7` on a Sunday, UTC."""
+    """The part to verify today: The part to verify today: `1/7` on a Monday, `7/7` on a Sunday, UTC."""
     return f"{datetime.datetime.fromtimestamp(now, datetime.UTC).isoweekday()}/{PARTS}"
 
 
 def backup_from(target: str, item: Mapping[str, Any]) -> Backup:
-    """The backup as a repository tells of it."""
+    """Parse a backup from a repository's record."""
     tags = dict(str(tag).partition("=")[::2] for tag in item["tags"])
     return Backup(
         target=target,

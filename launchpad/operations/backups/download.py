@@ -1,4 +1,4 @@
-"""download: a backup's files on this machine, past all hosts: from a target that is reached over the network."""
+"""download: write a backup's files to this machine, directly from a target over the network, without a host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARCHIVE = ".tar"
 
 @dataclass(frozen=True, kw_only=True)
 class Downloaded:
-    """A backup that lies here now."""
+    """A backup that was downloaded."""
 
     backup: Backup
     to: Path
@@ -37,15 +37,15 @@ class Downloaded:
 def download(
     workspace: Workspace, name: str, *, to: Path, at: str = "", file: str = "", how: WorkOptions = HERE
 ) -> Downloaded:
-    """Write a backup's files into the new folder `to`, a folder a volume; as an archive when its name ends with .tar;
-    with `file`, VOLUME/PATH, that one alone as the new file `to`.
-    It is there whole or not at all, and for this user alone. `at` as for `fetch`. StateError when `to` is there
-    already, and when only a folder on a host has backups."""
+    """Write a backup's files into the new folder `to`, one folder for each volume; as an archive when the name ends
+    with .tar; with `file` (VOLUME/PATH) only that file, as the new file `to`. The result is complete or absent, and
+    only this user can read it. `at` as for `fetch`. StateError when `to` exists, and when only a folder on a host has
+    backups."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     judge_at(at)
     if os.path.lexists(to):
-        raise StateError(f"{to} is there already", hint="name another one")
+        raise StateError(f"{to} exists already", hint="name another file or folder")
     if file and not {"", ".", ".."}.isdisjoint(file.split("/")):
         raise Malformed(f"--file: {quoted(file)} is not VOLUME/PATH", expected="such as state/notes.md")
     workspace_files.refuse_no_folder(to)
@@ -53,7 +53,7 @@ def download(
     remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
     if not remote:
         raise StateError(
-            f"{name}: its backups lie in a folder on {tenant.host} alone, which only that host reads",
+            f"{name}: the only backups are in a folder on {tenant.host}, which only {tenant.host} can read",
             hint=f"launchpad backups fetch {name}",
         )
     ways: dict[str, dict[str, Any]] = {}
@@ -67,7 +67,7 @@ def download(
             errors.append(error)
         else:
             found += [backup_from(str(target.name), item) for item in items]
-    if len(errors) == len(remote):  # nobody knows whether there is a backup
+    if len(errors) == len(remote):  # no target could be read, so a backup may exist
         raise errors[0]
     found.sort(key=lambda item: item.at, reverse=True)
     wanted = chosen(Backups(tenant=str(tenant.name), backups=tuple(found), problems=problems, states={}), at)
@@ -79,17 +79,18 @@ def download(
 
 @contextmanager
 def _whole(to: Path) -> Iterator[Path]:
-    """Where to write what is `to` when the block ends well; nothing is left of it otherwise, nor written over."""
+    """Give a temporary path that becomes `to` when the block succeeds; after a failure nothing is left, and an existing
+    `to` is never overwritten."""
     room = to.absolute().parent / f".{to.name}.{os.getpid()}.partial"
     with workspace_files.told(to.absolute()):
         room.mkdir(mode=0o700)
     try:
         yield room / to.name
-        with suppress(OSError):  # a folder, or a disk without hard links
+        with suppress(OSError):  # for a folder, or on a disk without hard links
             os.link(room / to.name, to)
             return
         if os.path.lexists(to):
-            raise StateError(f"{to} is there by now", hint="name another one")
+            raise StateError(f"{to} exists already", hint="name another file or folder")
         with workspace_files.told(to.absolute()):
             (room / to.name).rename(to)
     finally:

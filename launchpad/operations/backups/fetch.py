@@ -1,4 +1,4 @@
-"""fetch and drill: a backup comes back to its tenant's host as a generation, or is booted on a clone to prove it."""
+"""fetch and drill: fetch a backup to its tenant's host as a generation, or boot the backup in a clone to prove it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from launchpad.workspace import Workspace
 
 
 def choose(workspace: Workspace, name: str, *, at: str = "", source: str = "") -> Backup:
-    """The backup that `fetch` would bring; nothing is brought. StateError when there is none."""
+    """The backup that `fetch` would fetch; nothing is fetched. StateError when there is none."""
     judge_at(at)
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
@@ -30,16 +30,16 @@ def choose(workspace: Workspace, name: str, *, at: str = "", source: str = "") -
 
 
 def fetch(workspace: Workspace, name: str, *, at: str = "", source: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Bring a backup back to the tenant's host as a generation, whose id is the outcome's; its live data stays as it
-    is. `at` is a backup's id (the first 8 digits do) or a time: the newest one until then, or of all when empty. With
-    `source` it is another tenant's backup, of the same app and version, from a target over the network. StateError
-    when there is none."""
+    """Fetch a backup to the tenant's host as a generation, whose id is the outcome's id; the tenant's live data does
+    not change. `at` is a backup's id (the first 8 digits suffice) or a time: the newest backup before it; empty: the
+    newest backup. With `source`, fetch another tenant's backup, of the same app and version, from a target over the
+    network. StateError when there is no such backup."""
     return _bring(workspace, name, at=at, source=source, kind="fetch", on_event=on_event)
 
 
 def drill(workspace: Workspace, name: str, *, at: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Prove a backup: fetch it, boot it on a clone that reaches nothing, wait until it is ready and stays so, and
-    destroy it. `at` as for `fetch`. OperationFailed when it does not come up."""
+    """Prove a backup: fetch the backup, boot it in a clone without network access, wait until the clone is ready and
+    stays ready, and destroy the clone. `at` as for `fetch`. OperationFailed when the clone does not become ready."""
     return _bring(workspace, name, at=at, kind="drill", on_event=on_event)
 
 
@@ -60,28 +60,28 @@ def _bring(workspace: Workspace, name: str, *, at: str, kind: str, on_event: OnE
 def _choice(
     workspace: Workspace, tenant: Tenant, targets: Sequence[Target], *, at: str, source: str
 ) -> tuple[Backup, Secret | None]:
-    """The backup that is meant, and the key to it where the host lacks it."""
+    """The chosen backup, and its key when the host does not have the key."""
     with hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
         key = missing_key(workspace, runner, tenant, targets, source=source)
         here = not source and runner.ask("backups", {"tenant": str(tenant.name)})["key"]
     if key is None and not here:
         whose = source or tenant.name
-        raise StateError(f"{whose}: no target has a backup of it", hint=f"launchpad backup {whose}")
+        raise StateError(f"{whose}: no target has a backup of {whose}", hint=f"launchpad backup {whose}")
     return chosen(asked(workspace, tenant, targets, key=key, source=source), at), key
 
 
 def _targets(fleet: Fleet, tenant: Tenant, source: str) -> tuple[Target, ...]:
-    """Where to look: with `source` at its own targets, or the tenant's when the inventory has it no more, but for
-    folders on hosts, where its own uid alone reads it."""
+    """The targets to search: with `source` the source's targets, or the tenant's targets when the inventory no longer
+    has the source. Folders on hosts are left out, because only the source's own uid can read them."""
     if not source:
         return targets_of(fleet, tenant)
     if source == tenant.name:
-        raise StateError(f"{source} is that very tenant", hint=f"launchpad restore {source} --at ID")
+        raise StateError(f"{source} is the same tenant", hint=f"launchpad restore {source} --at ID")
     targets = targets_of(fleet, fleet.tenants.get(TenantName(source), tenant))
     remote = tuple(target for target in targets if target.kind != "local")
     if not remote:
         raise StateError(
-            f"{source}: its backups lie in a folder on a host, where its own uid alone reads them",
-            hint="give its tier a target over the network, and back it up there",
+            f"{source}: the only backups are in a folder on a host, which no other tenant can read",
+            hint=f"give {source}'s tier a target over the network, then: launchpad backup {source}",
         )
     return remote

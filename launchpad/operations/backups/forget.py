@@ -1,5 +1,5 @@
-"""forget: thin a tenant's backups out: from the operator's machine with credentials that no host has, and a folder of a
-host on that host."""
+"""forget: prune a tenant's backups: from the operator's machine with credentials that no host has, and a target that is
+a folder on a host on that host."""
 
 from __future__ import annotations
 
@@ -26,26 +26,27 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What was deleted at one target."""
+    """The result of pruning one target."""
 
     target: str
     removed: tuple[str, ...]
-    """The backups' ids."""
+    """The deleted backups' ids."""
     left: int
     waiting: tuple[str, ...] = ()
-    """What the next run deletes: it was the first look at this repository from here."""
+    """The backups that the next run deletes; only for the first run, which records the repository."""
 
 
 Odd = Literal["", "keep", "delete"]
-"""What to do with backups out of order, new ones that are dated before those that were seen already: refuse, or believe
-them, because somebody copied them there or a clock was wrong, or delete them."""
+"""What to do with new backups that are dated before recorded backups: reject them (empty), trust them (keep), because
+somebody copied them or a clock was wrong, or delete them."""
 
 
 def forget(
     workspace: Workspace, name: str, *, odd: Odd = "", how: WorkOptions = HERE
 ) -> dict[str, Forgotten | LaunchpadError]:
-    """Delete what the tier's `keep` does not keep, at each target, but for the backup that was proven last; what went
-    wrong at one stops no other. The first look at a repository from this workspace deletes nothing."""
+    """Delete, at each target, the backups that the tier's `keep` rule does not retain, except the last proven
+    backup. A failure at one target does not stop the others. The first run for a repository from this workspace
+    deletes nothing."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets = targets_of(fleet, tenant)
@@ -68,7 +69,7 @@ def forget(
 
 
 def erase(workspace: Workspace, name: str, target: Target, *, how: WorkOptions = HERE) -> Forgotten:
-    """Delete every backup of a tenant that is no more, and the wrapped keys beside them. Errors as of `erasable`."""
+    """Delete every backup of a removed tenant, and the backups' wrapped keys. Errors as of `erasable`."""
     told = with_key(workspace, target, erasable(workspace, name, target), how)
     done = ask(target, told | {"do": "erase"}, how)
     drop(workspace, target, name)
@@ -76,13 +77,14 @@ def erase(workspace: Workspace, name: str, target: Target, *, how: WorkOptions =
 
 
 def erasable(workspace: Workspace, name: str, target: Target) -> dict[str, Any]:
-    """What the program is told of the repository. StateError while the inventory has the tenant, for a folder on a
-    host, which is root's there to remove, and without the credentials that delete; Malformed for no tenant's name."""
+    """The request for the repository to erase. StateError while the inventory has the tenant, for a target that is a
+    folder on a host (root deletes the folder there), and without PRUNE_ credentials; Malformed for a bad tenant
+    name."""
     if TenantName(name) in workspace.fleet.load().known:
-        raise StateError(f"{name} is in the inventory still", hint=f"launchpad tenant remove {name}")
+        raise StateError(f"{name} is still in the inventory", hint=f"launchpad tenant remove {name}")
     if target.kind == "local":
-        hint = f"there, as root: rm -r {target.url}/{name} {target.url}/{name}.key"
-        raise StateError(f"{target.name} is a folder on a host, which is erased by hand", hint=hint)
+        hint = f"on the host, as root: rm -r {target.url}/{name} {target.url}/{name}.key"
+        raise StateError(f"{target.name} is a folder on a host and must be deleted by hand", hint=hint)
     return task(workspace, target, name, deletes=True)
 
 
@@ -96,8 +98,8 @@ def thin(
     odd: Odd = "",
     how: WorkOptions = HERE,
 ) -> Forgotten:
-    """Thin out the repository that `told` names from here, all but the backup of the generation `spare`. StateError
-    when there are backups out of order, and nothing says what with them."""
+    """Prune the repository that `told` names from this machine, except the backup of the generation `spare`. StateError
+    for backups out of order without a decision on them."""
     name = str(told["tenant"])
     before = recall(workspace, target, name)
     rules = {"do": "forget", "now": workspace.clock.now(), "keep": keep.model_dump(), "spare": spare, "odd": odd}
@@ -106,9 +108,9 @@ def thin(
         raise StateError(
             f"{target.name}: {len(suspects)} new backup{'s' if len(suspects) > 1 else ''} of {name} "
             f"({', '.join(item[:8] for item in suspects[:3])}{', …' if len(suspects) > 3 else ''}) "
-            f"dated before {_day(before)}, which was there already; nothing was deleted",
-            hint="somebody may be pushing the real ones out: look at the host. Then "
-            f"launchpad backups forget {name} --out-of-order delete, or keep when you know why",
+            f"dated before {_day(before)}, the date of a recorded backup; nothing was deleted",
+            hint="an intruder may have backdated backups so that the real backups expire: check the host, then type: "
+            f"launchpad backups forget {name} --out-of-order delete (or keep, if you know the reason)",
         )
     remember(workspace, target, name, done["seen"])
     removed, left = tuple(done["removed"]), int(done["left"])
@@ -123,7 +125,7 @@ def _day(before: Mapping[str, Any] | None) -> str:
 
 
 def _proven(workspace: Workspace, tenant: Tenant) -> str:
-    """The generation of the backup that was proven last, as its host says; empty when it does not say."""
+    """The generation of the last proven backup, from the host's record; empty when the host has no record."""
     with suppress(HostError), hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
         proof = runner.ask("backups", {"tenant": str(tenant.name)})["proven"] or {}
         return str(proof.get("generation", ""))
@@ -131,7 +133,7 @@ def _proven(workspace: Workspace, tenant: Tenant) -> str:
 
 
 def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep, how: WorkOptions) -> Forgotten:
-    """Only the host reads its folders, as the tenant's own uid."""
+    """Prune a folder on the host: only the host reads its folders, with the tenant's own uid."""
     host, name = workspace.fleet.load().host(tenant.host), str(tenant.name)
     operation = {"kind": "forget", "tenant": name, "targets": as_sent([target]), "keep": keep.model_dump()}
     submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=operation)
@@ -143,7 +145,7 @@ def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep
 
 
 def as_json(found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, Any]:
-    """Target → what was deleted there, or the error."""
+    """Target → the result of pruning the target, or the error."""
     return {
         target: said.as_dict() if isinstance(said, LaunchpadError) else _plain(said) for target, said in found.items()
     }

@@ -1,4 +1,5 @@
-"""kit: what brings everything back when all else is gone: operators, their machines, hosts, Launchpad itself."""
+"""kit: make the emergency kit, which restores the fleet after the loss of operators, their machines, hosts or
+Launchpad."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from launchpad.operations.backups.reseal import reseal
 from launchpad.workspace import Workspace
 
 SHORTEST = 12
-"""Characters of a passphrase."""
+"""The least number of characters of a passphrase."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +29,13 @@ class Made:
 
     recovery: Recovery
     failures: dict[str, LaunchpadError]
-    """Whose secrets this operator could not seal for the kit, and why."""
+    """Owner → why this operator could not seal the owner's secrets for the kit."""
 
 
 def kit(workspace: Workspace, file: Path, *, passphrase: Secret, seal: Seal = lock) -> Made:
-    """Make the recovery keys, write them and how to use them to the file (0600) under the passphrase, and their public
-    halves into launchpad.yaml; then seal every secret for them too. They are kept nowhere else. StateError when there
-    is a kit already, the file is there, or the passphrase is short."""
+    """Make the recovery keys, write them with instructions into the file (mode 0600), encrypted with the passphrase,
+    and write the public halves into launchpad.yaml; then seal every secret for the recovery keys too. The private keys
+    are stored nowhere else. StateError when there is a kit, when the file exists, or when the passphrase is short."""
     fleet = makeable(workspace, file)
     if len(passphrase.reveal()) < SHORTEST:
         raise StateError(f"the passphrase has fewer than {SHORTEST} characters", hint="five random words are good")
@@ -59,15 +60,16 @@ def kit(workspace: Workspace, file: Path, *, passphrase: Secret, seal: Seal = lo
 
 
 def makeable(workspace: Workspace, file: Path) -> Fleet:
-    """The fleet, where a kit can be written to the file; StateError as `kit` raises it, before anybody is asked."""
+    """Check that a kit can be made and written to the file, before the passphrase is asked for; return the fleet.
+    StateError as of `kit`."""
     fleet = workspace.fleet.load()
     if fleet.defaults.recovery is not None:
         raise StateError(
             f"there is an emergency kit already: recovery in launchpad.yaml is {fleet.defaults.recovery.recipient}",
-            hint="when it is lost: take recovery: out of launchpad.yaml, and make another one",
+            hint="if the kit is lost: remove recovery: from launchpad.yaml, and make another kit",
         )
     if file.exists() or file.is_symlink():
-        raise StateError(f"{file} is there already", hint="name another file")
+        raise StateError(f"{file} exists already", hint="name another file")
     refuse_no_folder(file)  # a stick that is not mounted
     refuse_in_git(file, workspace.root)
     return fleet

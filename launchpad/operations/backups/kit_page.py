@@ -1,6 +1,6 @@
-"""The emergency kit's page: what anybody may read on it, and below that, under a passphrase, what it is for.
+"""The emergency kit's page: public instructions, and below them the keys, encrypted with a passphrase.
 
-The sealed part is a text for people who have age and restic alone; its last line is the same for Launchpad.
+The encrypted part is a text for people who have only age and restic. Its last line has the same content for Launchpad.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VARIABLES = {
     "S3_KEY_ID": "AWS_ACCESS_KEY_ID",
     "S3_SECRET": "AWS_SECRET_ACCESS_KEY",
 }
-"""A credential's name → what restic reads it from."""
+"""A credential's name → the environment variable from which restic reads it."""
 ARMORED = re.compile(r"-----BEGIN AGE ENCRYPTED FILE-----.*?-----END AGE ENCRYPTED FILE-----\n?", re.DOTALL)
 MACHINE = "For Launchpad: "
 PAGE = """\
@@ -40,25 +40,26 @@ With Launchpad, on any Linux machine that has git and restic 0.17 or newer:
 
      launchpad kit open kit.txt fleet
 
-This asks for the passphrase, puts the kit's keys in place and brings the workspace back into the folder fleet. How it
-goes on from there is in docs/disaster.md.
+This command asks for the passphrase, writes the kit's keys into ~/.config/launchpad and restores the workspace into
+the folder fleet. The next steps are in docs/disaster.md.
 
 Without Launchpad, with `age` and restic 0.17 or newer:
 
-1. Open the sealed part, in a folder that nobody else reads. opened.txt then names the places; write what stands there
-   for WORKSPACE, KEYS and REPOSITORY, and the tenant's name for TENANT. Make a place known as it says there.
+1. Decrypt the sealed part, in a folder that nobody else can read. opened.txt then lists the backup targets. In the
+   commands below, replace WORKSPACE, KEYS and REPOSITORY by the locations in opened.txt, and TENANT by the tenant's
+   name. Set the credentials of a target as opened.txt shows.
      sed -n '/^-----BEGIN AGE/,/^-----END AGE/p' kit.txt | age -d > opened.txt
      grep '^AGE-SECRET-KEY-' opened.txt > identity.txt
 2. The workspace (inventory, templates, settings, sealed secrets), as `launchpad backup --this-workspace` sent it:
      export RESTIC_PASSWORD=launchpad
      restic -r WORKSPACE dump latest workspace.tar.gz.age | age -d -i identity.txt | tar xz
-   It is in ./workspace. If there is a history.bundle, `git clone history.bundle fleet` brings what was committed; copy
-   what is in ./workspace over it.
-3. A tenant's key lies beside its backups, in a small repository with the public password `launchpad`:
+   The workspace is now in ./workspace. If there is a history.bundle, `git clone history.bundle fleet` restores every
+   commit; then copy the files of ./workspace over the clone.
+3. A tenant's key is stored beside its backups, in a small repository with the public password `launchpad`:
      restic -r KEYS dump latest key.age | age -d -i identity.txt > key
-   If that does not open, or step 4 says that the key is wrong, somebody laid another one beside it: `restic -r KEYS
-   snapshots` lists the earlier ones; take each one's ID in the place of latest.
-4. The backups:
+   If the key does not decrypt, or step 4 reports a wrong key, somebody added a false key: `restic -r KEYS snapshots`
+   lists the earlier keys; use the ID of an earlier key instead of latest.
+4. Restore a tenant's newest backup:
      unset RESTIC_PASSWORD
      restic -r REPOSITORY --password-file key snapshots
      restic -r REPOSITORY --password-file key restore latest:/srv/generation --target ./data
@@ -68,11 +69,11 @@ Without Launchpad, with `age` and restic 0.17 or newer:
 OPENED = """\
 THE OPENED EMERGENCY KIT. Delete this text when you have used it.
 
-The recovery identity opens all that is sealed:
+The recovery identity decrypts everything that is sealed:
 
 {identity}
 
-The SSH key of the operator `recovery`, whom every host lets in:
+The SSH key of the operator `recovery`, who can log in to every host:
 
 {ssh_key}
 
@@ -80,7 +81,7 @@ The key that signs a runner and a host's settings as `recovery`:
 
 {signing_key}
 
-THE PLACES, and what hosts were given for them when the page was made. Newer values are in the workspace, in
+THE BACKUP TARGETS, and the hosts' credentials for them when the page was made. Newer values are in the workspace, in
 inventory/secrets/targets/, sealed for the recovery identity too.
 
 {places}
@@ -90,18 +91,18 @@ inventory/secrets/targets/, sealed for the recovery identity too.
 
 
 class Unseal(Protocol):
-    """Opens what `seal` made; StateError, which names `what`, for another passphrase."""
+    """Decrypts the output of `seal`; StateError, which names `what`, for a wrong passphrase."""
 
     def __call__(self, sealed: str, passphrase: Secret, *, what: str) -> str: ...
 
 
 Seal = Callable[[str, Secret], str]
-"""A text under a passphrase, armored. To make it hard to guess takes a second of work."""
+"""Encrypts a text with a passphrase, armored. The key derivation takes about one second, against guessing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetAccess:
-    """A target, and what it is reached with. A REST server may want nothing."""
+    """A target and its credentials. A REST server may need none."""
 
     target: Target
     credentials: Mapping[str, str] = field(repr=False)
@@ -109,7 +110,7 @@ class TargetAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What is under the passphrase."""
+    """The encrypted part of the page."""
 
     recipient: Recipient
     """The identity's public half."""
@@ -126,7 +127,7 @@ def page(contents: Contents, passphrase: Secret, *, now: float, seal: Seal = loc
         identity=contents.identity.reveal(),
         ssh_key=contents.ssh_key.reveal().strip(),
         signing_key=contents.signing_key.reveal().strip(),
-        places=places or "(There were no targets when this page was made: make another kit when there are.)",
+        places=places or "(There were no targets when this page was made. Make another kit after you add targets.)",
         machine=MACHINE + json.dumps(_as_json(contents)),
     )
     date = time.strftime("%Y-%m-%d", time.gmtime(now))
@@ -134,7 +135,8 @@ def page(contents: Contents, passphrase: Secret, *, now: float, seal: Seal = loc
 
 
 def opened(text: str, passphrase: Secret, *, what: str, unseal: Unseal = unlock) -> Contents:
-    """What is on the page; StateError, which names `what`, when it is no kit or the passphrase is another one."""
+    """Decrypt the page's contents; StateError, which names `what`, when the text is no kit or the passphrase is
+    wrong."""
     found = ARMORED.search(text)
     if found is None:
         raise StateError(f"{what} is not an emergency kit of this Launchpad", hint="launchpad kit make FILE makes one")
@@ -168,10 +170,10 @@ def _as_json(contents: Contents) -> dict[str, Any]:
 
 
 def _place(place: TargetAccess) -> str:
-    """Where the repositories of one target lie, as restic is told of them, and what makes it known to a shell."""
+    """The locations of one target's repositories for restic, and the shell commands that set its credentials."""
     target = place.target
     where = [
-        ("WORKSPACE", "none here" if target.kind == "local" else _location(target, NAME)),
+        ("WORKSPACE", "no local copy" if target.kind == "local" else _location(target, NAME)),
         ("KEYS", _location(target, "TENANT.key")),
         ("REPOSITORY", _location(target, "TENANT")),
     ]

@@ -1,4 +1,4 @@
-"""The sandbox's own program on this machine, for what no host may do. It needs restic."""
+"""Run the backup sandbox's program on this machine, for work that no host may do. The program needs restic."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from launchpad.errors import ServiceError, StateError
 
 Progress = Callable[[str], None]
 Work = Callable[[Mapping[str, Any], Progress], dict[str, Any]]
-"""Does what the program is told, tells how it goes on, and gives its answer: {"result"} or {"failed", "code"}."""
+"""Runs one request, reports its progress, and returns its answer: {"result"} or {"failed", "code"}."""
 SECONDS = 6 * 3600
 LOCKED, WRONG_KEY = 11, 12
-"""restic's exit status when a lock did not go within two minutes, and when the key opens nothing there."""
+"""restic's exit codes when a lock was not free within two minutes, and when the key is wrong."""
 
 
 def run_here(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Run it with a folder of its own, away from the terminal, so that neither restic nor ssh can ask there. Secrets go
-    in by standard input alone. What it started ends with it, also when it takes too long or Ctrl-C is pressed."""
+    """Run the program in a folder of its own and without a terminal, so that neither restic nor ssh can prompt. Secrets
+    go only through standard input. The program's child processes end with it, also on a timeout or Ctrl-C."""
     if shutil.which("restic") is None:
         raise StateError("restic is not on this machine", hint="install restic 0.17 or newer")
     words = [sys.executable, "-m", "launchpad.runner", "inside"]
@@ -55,14 +55,14 @@ def run_here(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
             timer.cancel()
             _end(process)
     if late.is_set():
-        raise ServiceError(f"restic did not end within {SECONDS // 3600} h")
+        raise ServiceError(f"restic is still running after {SECONDS // 3600} h")
     if not answer:
-        raise ServiceError("what drives restic here broke off", hint="restic version")
+        raise ServiceError("the program that runs restic on this machine crashed", hint="restic version")
     return answer
 
 
 def _answer(process: subprocess.Popen[bytes], task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """The program's last word; what it says before goes to `progress`."""
+    """The program's answer; its progress lines go to `progress`."""
     assert process.stdin is not None
     assert process.stdout is not None
     answer: dict[str, Any] = {}
@@ -80,6 +80,6 @@ def _answer(process: subprocess.Popen[bytes], task: Mapping[str, Any], progress:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it and all that it started; restic gives its lock back when it is asked to end."""
+    """End the program and its child processes; restic releases its lock when it is asked to end."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""kit open: on a machine that never saw the fleet, the kit's keys and the workspace, from the kit alone."""
+"""kit open: write the kit's keys and restore the workspace on any machine, from the kit alone."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from launchpad.runner.protocol import PUBLIC
 
 @dataclass(frozen=True, kw_only=True)
 class FoundWorkspace:
-    """The newest workspace at a place that the kit's identity opens."""
+    """The newest backup of the workspace that the kit's identity opens."""
 
     target: str
     at: str
-    """When it was sent, as the repository says."""
+    """The backup's time, from the repository."""
     content: bytes
     """A tar.gz, see `backup_workspace.packed`."""
 
 
 def put_keys(contents: Contents, keys: Keys) -> None:
-    """Write the kit's keys where this operator's own would lie. StateError when there are others."""
+    """Write the kit's keys into the files of this operator's keys. StateError when the files have other keys."""
     wanted = {
         keys.identity: f"{contents.identity.reveal()}\n",
         keys.ssh: contents.ssh_key.reveal(),
@@ -46,8 +46,8 @@ def put_keys(contents: Contents, keys: Keys) -> None:
     for path, text in wanted.items():
         if os.path.lexists(path) and path.read_text(encoding="utf-8", errors="replace") != text:
             raise StateError(
-                f"{path} is another key, and is not replaced",
-                hint="LAUNCHPAD_CONFIG=~/kit-keys launchpad kit open FILE FOLDER; keep it set afterwards",
+                f"{path} has another key and is not replaced",
+                hint="LAUNCHPAD_CONFIG=~/kit-keys launchpad kit open FILE FOLDER; keep LAUNCHPAD_CONFIG set afterwards",
             )
     for path, text in wanted.items():
         private_folder(path.parent)
@@ -56,7 +56,8 @@ def put_keys(contents: Contents, keys: Keys) -> None:
 
 
 def saved_workspace(contents: Contents, *, how: WorkOptions = HERE) -> FoundWorkspace:
-    """From the first place over the network that has one. ServiceError when none has, with what each said."""
+    """The workspace's backup from the first target over the network that has one. ServiceError, with each target's
+    problem, when none has one."""
     said: list[LaunchpadError] = []
     for place in contents.places:
         if place.target.kind == "local":
@@ -67,17 +68,18 @@ def saved_workspace(contents: Contents, *, how: WorkOptions = HERE) -> FoundWork
             said.append(error)
     if not said:
         raise StateError(
-            "the kit names no target over the network, so no workspace can come back",
-            hint="clone the workspace from Git: the kit's keys are in place, and open it",
+            "the kit names no target over the network, so the workspace cannot be restored",
+            hint="clone the workspace from Git: the kit's keys are in place and open its secrets",
         )
     ours = (error.hint for error in said if error.hint and not isinstance(error, ServiceError))
-    hint = next(ours, "the same command tries again")
+    hint = next(ours, "to try again, type the same command")
     why = "; ".join(error.message for error in said)
-    raise ServiceError(f"no target gives the workspace back: {why}", hint=hint)
+    raise ServiceError(f"no target could restore the workspace: {why}", hint=hint)
 
 
 def workspace_at(place: TargetAccess, contents: Contents, *, how: WorkOptions = HERE) -> FoundWorkspace:
-    """The newest workspace there that the identity opens; errors as of `ask`, ServiceError when there is none."""
+    """The newest backup of the workspace at the target that the identity opens; errors as of `ask`, ServiceError when
+    there is none."""
     (sent,) = as_sent([place.target])
     repository = sent | {"password": PUBLIC, "credentials": dict(place.credentials)}
     order = {"tenant": NAME, "repository": repository}
@@ -88,24 +90,26 @@ def workspace_at(place: TargetAccess, contents: Contents, *, how: WorkOptions = 
         try:
             content = pyrage.decrypt(text.encode(), keys)
         except pyrage.DecryptError:
-            continue  # sent before the kit was made, or laid there by somebody
+            continue  # sent before the kit was made, or added by an intruder
         return FoundWorkspace(target=str(place.target.name), at=item["time"], content=content)
     have = f"none of {len(found)} backups of the workspace opens with this kit" if found else "no workspace"
-    raise ServiceError(f"{place.target.name}: {have}", hint="launchpad backup --this-workspace sends it")
+    raise ServiceError(
+        f"{place.target.name}: {have}", hint="launchpad backup --this-workspace makes a backup of the workspace"
+    )
 
 
 def free(folder: Path) -> Path:
-    """The folder, in full, where nothing is yet and something can be; StateError, or InventoryError, else."""
+    """The folder's absolute path, which must not exist and must be writable; otherwise StateError or InventoryError."""
     folder = folder.absolute()
     if os.path.lexists(folder):
-        raise StateError(f"{folder} is there already", hint="name a folder that is not there")
+        raise StateError(f"{folder} exists already", hint="name a new folder")
     refuse_no_folder(folder)
     return folder
 
 
 def unpack(saved: FoundWorkspace, folder: Path) -> None:
-    """Make the folder of it, with its Git history; whole or not at all. StateError when there is something,
-    and when it cannot be written."""
+    """Unpack the workspace with its Git history into the new folder, completely or not at all. StateError when the
+    folder exists or cannot be written."""
     folder = free(folder)
     with told(folder), tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as room:
         whole = Path(room) / FOLDER
@@ -124,7 +128,7 @@ def unpack(saved: FoundWorkspace, folder: Path) -> None:
 
 
 def _parts(name: str) -> list[str]:
-    """The path's parts below the workspace's folder; StateError for one that leads elsewhere."""
+    """The path's parts below the workspace's folder; StateError for a path outside of it."""
     parts = name.split("/")
     if parts[0] != FOLDER or not {"", ".", "..", ".git"}.isdisjoint(parts[1:]) or len(parts) < 2:
         raise StateError(f"the workspace's backup has a file {name[:100]!r}, which is not one of a workspace")

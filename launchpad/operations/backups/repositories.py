@@ -1,4 +1,5 @@
-"""Repositories as this machine reaches them: by operators' credentials, and the key that lies beside them."""
+"""Access to repositories from this machine: with operators' credentials, and the key that is stored beside a
+repository."""
 
 from __future__ import annotations
 
@@ -15,19 +16,19 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class WorkOptions:
-    """What does the work here, and who is told how it goes on."""
+    """How work on repositories is run here, and where its progress goes."""
 
     work: Work = run_here
     progress: Progress = lambda _text: None
 
 
 HERE = WorkOptions()
-"""By restic on this machine; nobody is told."""
+"""Run restic on this machine and report no progress."""
 
 
 def task(workspace: Workspace, target: Target, name: str, *, deletes: bool = False) -> dict[str, Any]:
-    """What the program is told of the repository of that name: by what operators delete with, or, where only reading
-    and adding is meant, by what hosts have when there is nothing else. StateError when a credential is missing."""
+    """The request for the repository of that name: with the operators' PRUNE_ credentials, or, for work that only reads
+    and adds, with the hosts' credentials when there are no others. StateError when a credential is missing."""
     url, credentials = str(target.prune_url or target.url), {}
     try:
         for own, (_, value) in revealed(workspace, target, target.prune_credentials).items():
@@ -44,7 +45,8 @@ def task(workspace: Workspace, target: Target, name: str, *, deletes: bool = Fal
 
 
 def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how: WorkOptions) -> dict[str, Any]:
-    """The same with the key that lies, wrapped, beside the repository, and opens it; StateError when there is none."""
+    """The same request with the repository's key, which is stored wrapped beside the repository; StateError without a
+    key."""
     name = told["tenant"]
     wraps = ask(target, {**told, "do": "wraps"}, how)["wraps"]
     if not wraps:
@@ -58,19 +60,19 @@ def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how:
 
 
 def with_password(told: Mapping[str, Any], password: str) -> dict[str, Any]:
-    """The same, with what the repository is opened with."""
+    """The same request with the repository's password."""
     return {**told, "repository": {**told["repository"], "password": password}}
 
 
 def ask(target: Target, told: Mapping[str, Any], how: WorkOptions) -> dict[str, Any]:
-    """The result of the work at the target; ServiceError when it could not be done."""
+    """Run the work at the target and return its result; ServiceError when the work failed."""
     answer = how.work(told, how.progress)
     if "failed" not in answer:
         return dict(answer["result"])
     hint = f"launchpad target show {target.name}"
     if answer.get("code") == LOCKED:
         hint = (
-            "what holds it may go on: try again after it. What was killed on a host leaves its lock for half an hour, "
-            "or until the next launchpad backup there"
+            "another command may be using the repository: try again later. The lock of a killed backup expires "
+            "after half an hour, or with the host's next launchpad backup"
         )
     raise ServiceError(f"{target.name}: {answer['failed']}", hint=hint)

@@ -1,4 +1,5 @@
-"""reseal: seal every secret of the workspace for those whom launchpad.yaml names now: tenants', targets' and DNS's."""
+"""reseal: reseal every secret of the workspace (tenants', targets' and DNS) for the present recipients in
+launchpad.yaml."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Resealed:
-    """Whose secrets are sealed anew, and whose could not be."""
+    """The owners whose secrets were resealed, and the failures."""
 
     sealed: dict[str, list[str]]
     """Owner, such as `alice` or `target offsite` → the names of the secrets."""
@@ -21,7 +22,8 @@ class Resealed:
 
 
 def owners(workspace: Workspace) -> Iterator[tuple[str, SecretStore, Name]]:
-    """Everybody who has sealed values in the workspace: what a person calls the owner, the store, the name in it."""
+    """Every owner of sealed values in the workspace: the owner's name for people, the store, and the name in the
+    store."""
     for prefix, store in (
         ("", workspace.secrets),
         ("target ", workspace.target_secrets),
@@ -32,14 +34,14 @@ def owners(workspace: Workspace) -> Iterator[tuple[str, SecretStore, Name]]:
 
 
 def stale(workspace: Workspace) -> dict[str, list[str]]:
-    """Owner → the names of the secrets that are not sealed for just those whom launchpad.yaml names now."""
+    """Owner → the names of the secrets whose recipients differ from launchpad.yaml."""
     found = {owner: [str(item) for item in store.stale(name)] for owner, store, name in owners(workspace)}
     return {owner: names for owner, names in found.items() if names}
 
 
 def reseal(workspace: Workspace, tenant: str = "") -> Resealed:
-    """Seal the stale ones anew, of the tenant or of all; values and versions stay. An owner whose secrets this operator
-    cannot open stops no other."""
+    """Reseal the stale secrets of the tenant or of all owners; values and versions stay. A failure for one owner does
+    not stop the others."""
     sealed: dict[str, list[str]] = {}
     failures: dict[str, LaunchpadError] = {}
     for owner, store, name in owners(workspace):

@@ -1,4 +1,4 @@
-"""rewrap: have the key of a tenant's backups wrapped for those whom launchpad.yaml names now."""
+"""rewrap: wrap the key of a tenant's backups for the present recipients in launchpad.yaml."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Rewrapped:
-    """The key is wrapped anew on the host, and beside the repositories but for those that did not take it."""
+    """The key is rewrapped on the host, and beside every repository except those of the targets in `behind`."""
 
     outcome: Outcome
     behind: tuple[str, ...]
-    """Targets that get it with the next backup."""
+    """Targets that get the rewrapped key with the next backup."""
 
 
 class NoKey(StateError):
-    """There was no backup yet, so that there is nothing to wrap."""
+    """There is no backup yet, so there is no key to rewrap."""
 
 
 def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Rewrapped:
-    """Have the host wrap the key anew for the recipients and the recovery identity of launchpad.yaml, as its settings
-    must name already: on the host, and as the newest wrap beside each repository; earlier ones stay where nobody may
-    delete. NoKey when the host has none, StateError when it has other recipients."""
+    """Rewrap the key for the recipients and the recovery identity in launchpad.yaml: on the host, and as the newest
+    wrap beside each repository. The host's settings must have these recipients already. Earlier wraps stay at
+    append-only targets. NoKey when the host has no key, StateError when the host has other recipients."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     targets, host = targets_of(fleet, tenant), fleet.host(tenant.host)

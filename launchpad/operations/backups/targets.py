@@ -1,4 +1,4 @@
-"""target: whether hosts reach a place for backups, and what they could do to what lies there."""
+"""target: test whether hosts reach a backup target, and whether they can delete or overwrite files there."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What one host could do to a target with the credentials that hosts have."""
+    """What one host could do at a target with the hosts' credentials."""
 
     target: str
     host: str
     promised: bool
-    """Whether the inventory says that it is append-only."""
+    """Whether the target has append_only in the inventory."""
     reached: bool
     problem: str
-    """Why it was not reached."""
+    """Why the target was not reached; empty when it was."""
     delete: str
     """`refused`, `done` or `untried`."""
     overwrite: str
 
     @property
     def append_only(self) -> str:
-        """`enforced`, `not enforced`, or `unknown` where not everything could be tried."""
+        """`enforced`, `not enforced`, or `unknown` when a test was not possible."""
         if "done" in (self.delete, self.overwrite):
             return "not enforced"
         return "enforced" if (self.delete, self.overwrite) == ("refused", "refused") else "unknown"
 
     @property
     def good(self) -> bool:
-        """Whether it is reached, and keeps what the inventory says of it."""
+        """Whether the target is reached, and enforces append-only access if the inventory has append_only."""
         return self.reached and not (self.promised and self.append_only == "not enforced")
 
     def as_json(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Trial:
 
 
 def try_target(workspace: Workspace, name: str, *, host: str = "") -> Trial:
-    """Have a host try: the one that is named, else the first whose tenants have their backups there."""
+    """Test the target from the named host, else from the first host whose tenants have their backups at the target."""
     fleet = workspace.fleet.load()
     target = fleet.target(name)
     where = fleet.host(host or _user(fleet, target))
@@ -70,6 +70,6 @@ def _user(fleet: Fleet, target: Target) -> str:
     if len(fleet.hosts) == 1:
         return str(next(iter(fleet.hosts)))
     raise StateError(
-        f"no tenant has its backups at {target.name}, so which host is to try it?",
+        f"no tenant has its backups at {target.name}, so a host must be named",
         hint=f"launchpad target show {target.name} --host HOST, one of {', '.join(fleet.hosts)}",
     )

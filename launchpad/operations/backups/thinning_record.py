@@ -1,5 +1,5 @@
-"""What operators saw in a repository when they thinned it out last. The record lies in this workspace's own folder,
-where no host reaches, so that backups which somebody dates back are told from those that were there."""
+"""The backups that a repository had when operators last pruned the repository. The record is in the workspace's own
+folder, which no host can write, so that backdated new backups can be told apart from recorded backups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ FOLDER = "seen"
 
 
 def recall(workspace: Workspace, target: Target, name: str) -> dict[str, Any] | None:
-    """{"newest", "ids"} of the repository of that name; None when it was never thinned out from here."""
+    """{"newest", "ids"} of the repository of that name; None when the repository was never pruned from this
+    workspace."""
     path = _path(workspace, target, name)
     try:
         found = json.loads(path.read_bytes())
@@ -24,17 +25,20 @@ def recall(workspace: Workspace, target: Target, name: str) -> dict[str, Any] | 
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StateError(f"{path}: cannot be read", hint=f"rm {path}, and the next run looks anew") from error
+        raise StateError(
+            f"{path}: cannot be read",
+            hint=f"rm {path}; the next run then records the repository again and deletes nothing",
+        ) from error
 
 
 def remember(workspace: Workspace, target: Target, name: str, seen: dict[str, Any]) -> None:
-    """Put this in the place of what was seen before."""
+    """Replace the record."""
     state_folder(workspace.root)
     replace_file(_path(workspace, target, name), json.dumps(seen).encode(), mode=0o600)
 
 
 def drop(workspace: Workspace, target: Target, name: str) -> None:
-    """For a repository that is no more."""
+    """Remove the record of a deleted repository."""
     _path(workspace, target, name).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""kit test: whether the kit does what it is for, tried against everything, and nothing is changed by it."""
+"""kit test: test the kit on every secret, target, backup and host, without a change."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ SETTINGS_NAMESPACE = "launchpad-settings"
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """What the kit opened. Each text is empty where it went well, and says what is wrong otherwise."""
+    """The results of the test. Each text is empty on success and otherwise describes the problem."""
 
     recipient: str
     at: float
     by: str
     secrets: int
-    """How many sealed values it opened."""
+    """The number of sealed values that the kit opened."""
     sealed: Mapping[str, str]
-    """Owner → why the kit does not open its secrets; only those."""
+    """Owner → why the kit does not open the owner's secrets; only failures."""
     places: Mapping[str, str]
-    """Target → whether the workspace comes back from there."""
+    """Target → the problem with the workspace's backup at the target."""
     backups: Mapping[str, str]
-    """`TENANT at TARGET` → whether the kit opens that repository."""
+    """`TENANT at TARGET` → the problem with opening that repository."""
     hosts: Mapping[str, str]
-    """Host → whether it lets the kit in and takes its signature."""
+    """Host → the problem with the kit's login or signature."""
 
     @property
     def problems(self) -> dict[str, str]:
-        """What is wrong, by what it is wrong with."""
+        """Every problem, by its subject."""
         all_ = {**self.sealed, **self.places, **self.backups, **self.hosts}
         return {name: text for name, text in all_.items() if text}
 
@@ -61,8 +61,8 @@ class Tried:
 
 
 def try_kit(workspace: Workspace, contents: Contents, *, how: WorkOptions = HERE) -> Tried:
-    """Try everything with the kit's keys, which `workspace` was opened with, and write down in the workspace how it
-    went. StateError when launchpad.yaml knows another kit."""
+    """Test everything with the kit's keys, with which `workspace` was opened, and record the result in the workspace.
+    StateError when launchpad.yaml has another kit."""
     fleet = workspace.fleet.load()
     known = fleet.defaults.recovery
     if known is None or known.recipient != contents.recipient:
@@ -75,7 +75,7 @@ def try_kit(workspace: Workspace, contents: Contents, *, how: WorkOptions = HERE
 
     def whole(target: Target) -> None:
         if str(target.name) not in places:
-            raise StateError(f"{target.name} is not on the kit's page", hint="make another kit")
+            raise StateError(f"{target.name} is missing from the kit", hint="make another kit")
         workspace_at(places[str(target.name)], contents, how=how)
 
     tried = Tried(
@@ -121,32 +121,33 @@ def _backups(workspace: Workspace, fleet: Fleet, how: WorkOptions) -> dict[str, 
                     return
                 told = with_key(workspace, target, task(workspace, target, str(name)), how)
                 if not ask(target, told | {"do": "snapshots"}, how)["snapshots"]:
-                    raise StateError(f"{target.name}: there is no backup of {name}")
+                    raise StateError(f"{target.name}: no backup of {name}")
 
             found[f"{name} at {target.name}"] = _said(look, target)
     return found
 
 
 def _wrapped_on_host(workspace: Workspace, fleet: Fleet, name: TenantName, target: Target) -> None:
-    """A folder on a host is read there: the key beside the repository comes from it and is opened here."""
+    """A target that is a folder on a host: the host sends the wrapped key beside the repository, and the kit opens the
+    key on this machine."""
     body = {"tenant": str(name), "targets": as_sent([target]), "secrets": {}, "wraps": True}
     with hosts_of(workspace).reach(fleet.host(fleet.tenants[name].host)) as runner:
         said = runner.ask("backups", body, seconds=LOOK_SECONDS)
     if not said["wraps"]:
-        problem = said["problems"].get(str(target.name), f"there is no backup of {name}")
+        problem = said["problems"].get(str(target.name), f"no backup of {name}")
         raise StateError(f"{target.name}: {problem}")
     opened(workspace, str(name), said["wraps"])
 
 
 def _enter(workspace: Workspace, host: Host) -> None:
-    """Log in with the kit's SSH key alone, and have the host judge a signature of the kit's."""
+    """Log in with only the kit's SSH key, and let the host verify a signature of the kit."""
     text = f"launchpad signer {secrets.token_hex(16)}"
     signature = sign(text.encode(), key=workspace.settings.signing_key, namespace=SETTINGS_NAMESPACE)
     with hosts_of(workspace).reach(host) as runner:
         runner.ask("hello", {})
         known = runner.ask("signer", {"text": text, "signature": signature, "signer": RECOVERY})["known"]
     if not known:
-        raise StateError(f"{host.name} does not take the kit's signature", hint=f"launchpad provision {host.name}")
+        raise StateError(f"{host.name} rejects the kit's signature", hint=f"launchpad provision {host.name}")
 
 
 def _said(work: Callable[[Target], None], target: Target) -> str:

@@ -1,1 +1,1 @@
-"""A tenant's data on its host: list generations, take one, restore one, drop one."""
+"""Generations (snapshots) of a tenant's data on its host: list, take, restore and drop them."""

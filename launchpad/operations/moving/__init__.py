@@ -1,1 +1,1 @@
-"""A tenant moves to another host, with its data."""
+"""Move a tenant to another host, with its data."""

@@ -1,8 +1,8 @@
-"""A tenant whose host is gone for good: its newest backup runs on another one, with an epoch that the old one never
-had.
+"""Start the newest backup of a tenant on another host after its host is permanently lost, with an epoch that the lost
+host never had.
 
-What cannot be promised: the old host was told nothing. Should it come back, it starts the tenant as before. So somebody
-has to have seen its power off, and has to retire the tenant there before the host may be reached again.
+The lost host cannot be informed: if it is switched on again, it starts the tenant as before. So an operator must be
+sure that the host is off, and must retire the tenant there before the host becomes reachable again.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ from launchpad.workspace import Workspace
 def fence(
     workspace: Workspace, what: Move, *, proof: str, confirm: Confirmation, on_event: OnEvent = ignore
 ) -> Outcome:
-    """Start the tenant's newest backup on the destination; `proof` says how it is known that the source is off, and is
-    kept in the journal there. StateError, before anything happens, when the source answers, and when the backup is of
-    another version than the inventory's; InventoryError when the tenant has no backups. Goes on where an earlier one
-    was cut; when it has its data there already, that stays as it is, and `unchanged` when it runs, too."""
+    """Start the tenant's newest backup on the destination. `proof` is the reason to be sure that the source is off; the
+    destination's journal keeps the proof. The same command resumes an interrupted run. Data that is already restored on
+    the destination stays as it is; the outcome is `unchanged` when the tenant also runs. StateError, before any change,
+    when the source answers, and when the backup has another version than the inventory; InventoryError when the tenant
+    has no backups."""
     confirm.of(what, command="move")
     fleet = workspace.fleet.load()
     tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)
@@ -53,7 +54,7 @@ def fence(
         receipt: dict[str, Any] = {
             "tenant": str(tenant.name),
             "slot": tenant.slot,
-            # A counted epoch would have to be known from the host that is gone; the time is above every one of them.
+            # A counted epoch would need the lost host's count; the time in seconds is larger than every counted epoch.
             "epoch": max(there.known + 1, int(workspace.clock.now())),
             "to": what.destination,
             "address": address,
@@ -87,24 +88,26 @@ def fence(
 
 
 def _has_its_data(workspace: Workspace, destination: Host, name: str, record: Mapping[str, Any]) -> bool:
-    """Whether a restore or a move has brought the tenant's data since it arrived; newer data may have come since."""
+    """Whether a restore or a move has brought the tenant's data since the tenant arrived; the data may have changed
+    since."""
     for entry in read_journal(workspace, destination, tenants=[name]):
         if entry.outcome in GOOD and entry.kind == "restore":
             return True
         if entry.outcome in GOOD and entry.kind == "arrive":
             return any(step.step in ("adopt-data", "restore-data", "start-side") for step in entry.steps)
-    return bool(record.get("came_from"))  # it arrived long ago
+    return bool(record.get("came_from"))  # the tenant arrived long ago
 
 
 def _judge_version(workspace: Workspace, placed: Tenant) -> None:
-    """Refuse data that another version wrote than the one which would start."""
+    """Reject a backup that another version wrote than the version that would start."""
     newest = newest_of_absent(workspace, placed)
     if newest is None or not newest.version or newest.version == str(placed.version):
         return
     raise StateError(
-        f"{placed.name}: its newest backup is of {newest.version}, and the inventory says {placed.version}",
-        hint=f"write version: {newest.version} into inventory/tenants/{placed.name}.yaml, type the same again, and "
-        "upgrade it then",
+        f"{placed.name}: the newest backup has version {newest.version}, but the inventory has version "
+        f"{placed.version}",
+        hint=f"write version: {newest.version} into inventory/tenants/{placed.name}.yaml, type the same command "
+        f"again, then upgrade {placed.name}",
     )
 
 
@@ -117,6 +120,6 @@ def _be_gone(workspace: Workspace, what: Move, *, on_event: OnEvent) -> None:
     except HostError:
         return
     raise StateError(
-        f"{what.source} answers: it is not gone",
-        hint=f"launchpad move {what.tenant} --to {what.destination} moves it, with what is newest",
+        f"{what.source} answers, so it is not permanently off",
+        hint=f"to move {what.tenant} with its present data: launchpad move {what.tenant} --to {what.destination}",
     )

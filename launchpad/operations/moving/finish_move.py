@@ -1,4 +1,4 @@
-"""The end of a move: its names lead to the new host, and the old one lets go of what it still has."""
+"""The end of a move: DNS points to the new host, and the old host stops forwarding and is freed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ POLL_SECONDS = 5.0
 def await_names(
     workspace: Workspace, domains: tuple[str, ...], address: str, *, dns: Dns, seconds: float
 ) -> tuple[str, ...]:
-    """Wait until the names lead there, at most so many seconds; those that do not."""
+    """Wait at most that many seconds until DNS points every domain to the address; return the domains that still point
+    elsewhere."""
     end = workspace.clock.monotonic() + seconds
     while (left := leading_elsewhere(domains, address, dns=dns)) and workspace.clock.monotonic() < end:
         workspace.clock.sleep(POLL_SECONDS)
@@ -31,20 +32,20 @@ def await_names(
 def finish_move(
     workspace: Workspace, name: str, *, dns: Dns, despite_dns: bool = False, on_event: OnEvent = ignore
 ) -> Outcome:
-    """Take the tenant's remains off the host that it came from, which passes its requests on no more; its data stays
-    there until `retire --purge`. StateError while a name leads elsewhere than to its host, unless `despite_dns`."""
+    """Finish the move on the old host, which stops forwarding requests; the old host keeps the data until `retire
+    --purge`. StateError while DNS points a domain elsewhere than to the tenant's host, unless `despite_dns`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     host = fleet.host(tenant.host)
     here = whereabouts(workspace, host, tenant, on_event=on_event)
     source = str((here.record or {}).get("came_from") or "")
     if not here.has_it or source not in fleet.hosts:
-        raise StateError(f"{name}: no move to {host.name} is to be finished", hint=f"launchpad status {name}")
+        raise StateError(f"{name}: no move to {host.name} to finish", hint=f"launchpad status {name}")
     names = tuple(map(str, tenant.domains))
     if not despite_dns and (left := leading_elsewhere(names, ip_of(host), dns=dns)):
         raise StateError(
-            f"{', '.join(left)} does not lead to {host.name} ({host.address}) alone yet",
-            hint=f"launchpad dns show {name}, until its records are everywhere; --despite-dns finishes all the same",
+            f"DNS does not yet point {', '.join(left)} only to {host.name} ({host.address})",
+            hint=f"wait until launchpad dns show {name} shows the new records; to finish without them: --despite-dns",
         )
     there = whereabouts(workspace, fleet.host(source), tenant, on_event=on_event)
     if there.record is None or there.record["retired"]:

@@ -1,8 +1,9 @@
-"""move: a tenant goes to another host, with data and certificates, and never runs on both.
+"""move: move a tenant to another host, with its data and certificates, so that the tenant never runs on both hosts.
 
-What was done is read from the two hosts, not remembered here: the same command goes on from wherever an earlier one was
-cut, whoever types it. Up to the source's tombstone nothing has happened that anybody would notice; from there on the
-way leads to the destination, or back once the destination has written down that it will never take the tenant in.
+The progress of a move is read from the two hosts and is not stored here: any operator resumes an interrupted move with
+the same command. Until the source has written its tombstone, the tenant serves as before. After the tombstone the
+tenant can only arrive on the destination, or return to the source once the destination has recorded that it will never
+start the tenant.
 """
 
 from __future__ import annotations
@@ -33,20 +34,20 @@ from launchpad.runner.protocol import shown_revision
 from launchpad.workspace import Workspace
 
 FRESH_SECONDS = 600.0
-"""A copy that is so old is brought up to date before the tenant stops."""
+"""An older copy is updated before the tenant stops."""
 CERTIFICATES = "CADDY_CERTIFICATES"
 KEEPS_OUT = ("put-forward", "hold-traffic")
-"""The steps after which the source lets no new request in."""
+"""The steps after which the source accepts no new request."""
 
 LONGEST_PROOF = 200
 
 Tell = Callable[[str], None]
-"""Takes a line about what goes on between the hosts' own operations."""
+"""Takes a progress line about the work between the hosts' operations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """From where to where."""
+    """A planned move: the tenant, its source host and its destination host."""
 
     tenant: str
     source: str
@@ -70,19 +71,19 @@ class Moved:
     source: str
     destination: str
     address: str
-    """Where its names are to lead."""
+    """The destination's address, to which DNS must point."""
     domains: tuple[str, ...]
     outcome: str
-    """`done`, or `unchanged` when it was there already."""
+    """`done`, or `unchanged` when the tenant was on the destination already."""
     silent_seconds: float | None
-    """From the last request that the source let in to the first that the destination did; None when that was not
-    seen."""
+    """The seconds from the last request that the source accepted to the first request that the destination accepted;
+    None when unknown."""
     bytes: int
-    """That were carried while it stood still."""
+    """The bytes that were copied while the tenant was stopped."""
     written: bool
     """Whether the inventory was changed."""
     problems: tuple[str, ...]
-    """What is left to do, and does not keep the tenant from running."""
+    """Problems that do not stop the tenant, for the operator."""
 
     def as_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self)
@@ -90,7 +91,7 @@ class Moved:
 
 
 def plan_move(workspace: Workspace, name: str, *, to: str) -> Move:
-    """What `move` would do. StateError when the tenant is there and came from nowhere."""
+    """Plan the move. StateError when the tenant is on the destination already and no move brought it there."""
     fleet = workspace.fleet.load()
     tenant, destination = fleet.tenant(name), fleet.host(to)
     source = str(tenant.host)
@@ -98,16 +99,16 @@ def plan_move(workspace: Workspace, name: str, *, to: str) -> Move:
         found = whereabouts(workspace, destination, tenant, on_event=ignore)
         source = str((found.record or {}).get("came_from") or "")
         if not source or source not in fleet.hosts:
-            raise StateError(f"{name} is on {to} already", hint=f"launchpad status {name}")
+            raise StateError(f"{name} is already on {to}", hint=f"launchpad status {name}")
     return Move(tenant=name, source=source, destination=to, domains=tuple(map(str, tenant.domains)))
 
 
 def move(
     workspace: Workspace, what: Move, *, confirm: Confirmation, tell: Tell = lambda _: None, on_event: OnEvent = ignore
 ) -> Moved:
-    """Carry it out, or go on with it. StateError unless the plan is the confirmed one, and where the hosts' states
-    allow no move; HostError when a host cannot be reached; OperationFailed when one of its operations was undone: what
-    has been done until then stays, and the same command goes on from there."""
+    """Carry the move out, or resume it. StateError unless the plan is the confirmed one, and when the hosts' states
+    allow no move; HostError when a host is unreachable; OperationFailed when one of the move's operations was undone.
+    Finished operations stay done, and the same command resumes the move."""
     confirm.of(what, command="move")
     fleet = workspace.fleet.load()
     with kept_open(workspace) as kept:
@@ -125,11 +126,14 @@ def move(
 def move_back(
     workspace: Workspace, what: Move, *, confirm: Confirmation, proof: str = "", on_event: OnEvent = ignore
 ) -> Outcome:
-    """Call a move off behind its tombstone: first the destination writes down that it will never start the tenant with
-    that receipt, then the source takes it in again. StateError when it has not left, or has arrived.
+    """Return a tenant to the source after the source wrote its tombstone. First the destination records that it will
+    never start the tenant with this receipt; then the source starts the tenant again. StateError when the tenant has
+    not left the source, or has arrived on the destination.
 
-    With `proof`, which says how it is known that the destination is off for good, it is not asked: the source takes the
-    tenant in with an epoch above all that it can have heard of. StateError when it answers."""
+    With `proof`, the reason to be sure that the destination is permanently off, the destination is not asked: the
+    source starts the tenant with an epoch above every epoch that the destination can know. StateError when the
+    destination answers.
+    """
     confirm.of(what, command="move")
     fleet = workspace.fleet.load()
     moving = _Moving(
@@ -144,14 +148,14 @@ def move_back(
 
 
 def judge_proof(tenant: str, proof: str, *, of: str) -> None:
-    """StateError unless it is a line of text: it goes into a journal."""
+    """StateError unless the proof is one line of text: the proof is written into a journal."""
     if not proof.strip() or len(proof) > LONGEST_PROOF or not proof.isprintable():
-        raise StateError(f"{tenant}: --fence wants a line that says how {of} is known to be off")
+        raise StateError(f"{tenant}: --fence needs one line of text: your reason to be sure that {of} is off")
 
 
 @dataclass
 class _Moving:
-    """One go at it."""
+    """One run of a move."""
 
     workspace: Workspace
     tenant: Tenant
@@ -162,9 +166,9 @@ class _Moving:
     held_at: float | None = None
     open_at: float | None = None
     stands_still: bool = False
-    """Whether it is on neither host."""
+    """Whether the tenant runs on neither host."""
     arriving: bool = False
-    """Whether what the destination commits next is the arrival."""
+    """Whether the destination's next commit is the tenant's arrival."""
     carried: int = 0
     written: bool = False
     problems: list[str] = field(default_factory=list)
@@ -176,7 +180,7 @@ class _Moving:
 
     @cached_property
     def address(self) -> str:
-        """The destination's, which the source passes requests on to."""
+        """The destination's address, to which the source forwards requests."""
         return ip_of(self.destination)
 
     def run(self) -> Moved:
@@ -185,7 +189,10 @@ class _Moving:
         except LaunchpadError as error:
             if self.stands_still:
                 again = f"launchpad move {self.name} --to {self.destination.name}"
-                told = f"{self.name} stands still: {again} goes on from here, and with --back it is called off"
+                told = (
+                    f"{self.name} is stopped on both hosts; to resume the move: {again}; to return {self.name} to "
+                    f"{self.source.name}: {again} --back"
+                )
                 error.hint = f"{told} ({error.hint})" if error.hint else told
             raise
 
@@ -199,7 +206,7 @@ class _Moving:
             self._bring_over(there)
         self._write()
         self._pass_on()
-        with suppress(LaunchpadError):  # the next deploy tells it
+        with suppress(LaunchpadError):  # the next deploy sends the revision
             release = str((self.look(self.destination).record or {})["release"])
             tell_revision(self.workspace, self.name, release=release)
         return self._ended(outcome)
@@ -209,8 +216,8 @@ class _Moving:
         here, there = self.look(self.source), self.look(self.destination)
         if there.has_it and not here.has_it:
             raise StateError(
-                f"{self.name} has arrived on {self.destination.name}",
-                hint=f"launchpad move {self.name} --to {self.source.name} moves it, with what is new",
+                f"{self.name} has already arrived on {self.destination.name}",
+                hint=f"to move {self.name} back with its new data: launchpad move {self.name} --to {self.source.name}",
             )
         self._judge_left(here)
         where = {"to": str(self.source.name), "address": home}
@@ -218,7 +225,7 @@ class _Moving:
         declined = self.look(self.destination).tombstone
         if declined is None:
             raise StateError(
-                f"{self.destination.name} did not say that it will not start {self.name}", hint="try again"
+                f"{self.destination.name} did not confirm that it will never start {self.name}", hint="try again"
             )
         return self._arrive(self.source, self.destination, declined, certified="")
 
@@ -232,13 +239,15 @@ class _Moving:
             pass
         else:
             raise StateError(
-                f"{self.destination.name} answers: it is not gone",
+                f"{self.destination.name} answers, so it is not permanently off",
                 hint=f"launchpad move {self.name} --to {self.destination.name} --back",
             )
         assert here.tombstone is not None
-        self._judge_version(here)  # the data is of that version
+        self._judge_version(here)  # the data belongs to that version
         receipt = dict(here.tombstone) | {
-            "epoch": max(here.known + 1, int(self.workspace.clock.now())),  # above what the other can have heard of
+            "epoch": max(
+                here.known + 1, int(self.workspace.clock.now())
+            ),  # above every epoch that the other host can know
             "to": str(self.source.name),
             "address": home,
             "generation": "",
@@ -251,7 +260,7 @@ class _Moving:
         return self._arrive(self.source, self.destination, receipt, certified="")
 
     def _judge_left(self, here: Whereabouts) -> None:
-        """StateError unless it left the source for the destination."""
+        """StateError unless the tenant left the source for the destination."""
         if here.has_it:
             raise StateError(f"{self.name} has not left {self.source.name}", hint=f"launchpad status {self.name}")
         if not here.left_for(str(self.destination.name)):
@@ -294,7 +303,7 @@ class _Moving:
             )
         if there.known > int(here.tombstone["epoch"]):
             raise StateError(
-                f"{self.destination.name} wrote down that it will not take {self.name} in",
+                f"{self.destination.name} has recorded that it will never start {self.name}",
                 hint=f"launchpad move {self.name} --to {self.destination.name} --back",
             )
         self._judge_version(here)
@@ -310,52 +319,52 @@ class _Moving:
             self.problems.append(f"{self.destination.name}: {arrived.message}; launchpad status {self.name}")
 
     def _judge_only_one(self) -> None:
-        """Refuse to go on where an operator's hand brought the tenant to both hosts."""
+        """Reject a tenant that an operator deployed on both hosts by hand."""
         try:
             here = self.look(self.source)
         except HostError:
-            return  # it is told later
+            return  # an unreachable source is reported later
         if here.has_it:
             raise StateError(
-                f"{self.name} is deployed on {self.source.name} and on {self.destination.name}: no move did that",
-                hint=f"launchpad retire {self.name} --host HOST, the one whose data is not wanted",
+                f"{self.name} is deployed on {self.source.name} and on {self.destination.name}, and not by a move",
+                hint=f"launchpad retire {self.name} --host HOST, for the host whose data you do not need",
             )
 
     def _judge_version(self, here: Whereabouts) -> None:
         runs = str((here.record or {}).get("version", ""))
         if runs != str(self.tenant.version):
             raise StateError(
-                f"{self.name}: {runs} runs, and the inventory says {self.tenant.version}",
-                hint=f"launchpad upgrade {self.name}, or launchpad adopt {self.name}; then move it",
+                f"{self.name}: {runs} is running, but the inventory has version {self.tenant.version}",
+                hint=f"launchpad upgrade {self.name}, or launchpad adopt {self.name}; then move {self.name}",
             )
 
     def _judge_descent(self, here: Whereabouts) -> None:
-        """Refuse to arrive with the release of an inventory that does not know what runs, as a deploy is refused."""
+        """Reject a move from an inventory that does not descend from the running revision, as a deploy does."""
         record = here.record or {}
         revision = str(record.get("revision") or "")
         if revision and revision not in self.workspace.revision(self.name).ancestors:
             shown = shown_revision(revision)
             raise StateError(
-                f"{self.name}: {record.get('by', 'somebody')} deployed what runs from revision {shown}, which this "
-                "inventory does not descend from",
-                hint=f"git pull; where that revision is lost, first: launchpad deploy {self.name} --after {shown}",
+                f"{self.name}: {record.get('by', 'somebody')} deployed the running release from revision {shown}, and "
+                f"this inventory does not descend from {shown}",
+                hint=f"git pull; if revision {shown} is lost, first: launchpad deploy {self.name} --after {shown}",
             )
 
     def _prepare(self) -> None:
-        """Have the destination ready, with its certificates and its site, where requests then wait for it. Without the
-        certificates it is so only when it arrives."""
+        """Prepare the destination with the tenant's certificates and site, so that requests wait there for the tenant.
+        Without certificates the site is set up only when the tenant arrives."""
         certified = ""
-        with suppress(LaunchpadError):  # they are asked for again
+        with suppress(LaunchpadError):  # the certificates are requested again later
             certified = certificates(self.workspace, self.name, self.source)
         operation = self._deploy_operation(self.destination, "prepare")
         self.submit(self.destination, operation, secrets=lambda: _secret(certified))
 
     def _first_copy(self, here: Whereabouts, there: Whereabouts) -> None:
-        """Most of the data, while it serves; a recent copy that is there already will do."""
+        """Copy most of the data while the tenant serves; a recent copy on the destination is used again."""
         common = [item for item in here.generations if item["id"] in there.ids]
         if common and here.clock - float(common[0]["at"]) < FRESH_SECONDS:
             return
-        # An older runner keeps what was asked for by a person, and knows of nothing else.
+        # An older runner knows only generations that an operator took.
         copy = {"copy": True} if here.waits is not None else {}
         taken = self.submit(self.source, {"kind": "snapshot"} | copy)
         here = self.look(self.source)
@@ -363,27 +372,32 @@ class _Moving:
         self._carry(here, taken.id, base)
 
     def _carry(self, here: Whereabouts, generation: str, base: str) -> int:
-        """Bring one generation over, or what differs from one that is there; how many bytes of files that were."""
+        """Copy one generation, or its difference from a generation on the destination; return the bytes of the copied
+        files."""
         release = self._deploy_operation(self.destination, "deploy")["release"]
         what = Bringing.of(self.tenant, here, generation, disk_mb=int(release["disk_mb"]), base=base)
-        self.tell(f"carrying its data from {self.source.name} to {self.destination.name}")
+        self.tell(f"copying {self.name}'s data from {self.source.name} to {self.destination.name}")
         with leaving(self.workspace, self.name, self.source, generation=generation, base=base) as archive:
             came = bring(self.workspace, self.destination, what, archive)
         if archive.told.get("unread"):
             first = ", ".join(archive.told["unreadable"][:3])
             raise StateError(
-                f"{self.name}: {archive.told['unread']} files cannot be read by its own user, such as {first}",
-                hint="give them back to it on the source, then try again",
+                f"{self.name}: {self.name}'s own user cannot read {archive.told['unread']} of its files, such as "
+                f"{first}",
+                hint=f"change the owner of the files to {self.name}'s user on {self.source.name}, then try again",
             )
-        self.tell(f"carried {came['files']} files, {came['bytes'] / 1e6:.1f} MB")
+        self.tell(f"copied {came['files']} files, {came['bytes'] / 1e6:.1f} MB")
         return int(came["bytes"])
 
     def _certificates(self) -> str:
-        """Its certificates, sealed no more; empty when there are none, and the authority issues new ones."""
+        """The tenant's certificates, unsealed; empty when there are none, and the certificate authority issues new
+        ones."""
         try:
             return certificates(self.workspace, self.name, self.source)
         except LaunchpadError as error:
-            self.problems.append(f"its certificates stay behind, and new ones are issued: {error.message}")
+            self.problems.append(
+                f"the certificates could not be copied, and the certificate authority issues new ones: {error.message}"
+            )
             return ""
 
     def _arrive(self, at: Host, source: Host, receipt: Any, *, certified: str) -> Outcome:
@@ -392,24 +406,26 @@ class _Moving:
         return self.submit(at, operation, secrets=lambda: {**reveal(), **_secret(certified)})
 
     def _deploy_operation(self, at: Host, kind: str) -> dict[str, Any]:
-        """The tenant's release as that host is to have it: the same one from the preparation to the arrival."""
+        """The deploy of the tenant's release on that host: the same release from the preparation to the arrival."""
         if at.name not in self.rendered:
             placed = self.tenant.model_copy(update={"host": at.name})
             fleet, inventory = self.workspace.fleet.load(), self.workspace.revision(self.name)
             self.rendered[at.name] = deploy_operation(self.workspace, fleet, placed, inventory=inventory)
         return self.rendered[at.name] | {"kind": kind}
 
-    # --- behind the destination's commit
+    # --- after the destination's commit
 
     def _write(self) -> None:
-        """The tenant's host in the inventory, by compare and swap."""
+        """Write the tenant's host into the inventory, by compare and swap."""
         if self.written:
             return
         try:
             self.written = write_host(self.workspace, self.name, str(self.destination.name), str(self.source.name))
         except LaunchpadError as error:
             file = f"inventory/tenants/{self.name}.yaml"
-            self.problems.append(f"{file} is as it was: {error.message}; write host: {self.destination.name}")
+            self.problems.append(
+                f"{file} is unchanged: {error.message}; write host: {self.destination.name} into the file"
+            )
 
     def _pass_on(self) -> None:
         try:
@@ -419,7 +435,7 @@ class _Moving:
             self.submit(self.source, {"kind": "forward", "epoch": int(here.tombstone["epoch"])})
         except LaunchpadError as error:
             again = f"launchpad move {self.name} --to {self.destination.name}"
-            self.problems.append(f"{self.source.name} does not pass its requests on yet: {error.message}; {again}")
+            self.problems.append(f"{self.source.name} does not forward requests yet: {error.message}; {again}")
 
     def _ended(self, outcome: str) -> Moved:
         silent = None
@@ -459,7 +475,8 @@ class _Moving:
         return submit(self.workspace, host, submission, on_event=self.hear)
 
     def hear(self, heard: HeardEvent) -> None:
-        """Pass it on; note when requests stopped and went on, and write the inventory as soon as it is true."""
+        """Pass the event on; note when requests stopped and resumed; write the inventory as soon as the tenant has
+        arrived."""
         self.on_event(heard)
         now, at, event = self.workspace.clock.monotonic(), heard.host, heard.event
         if isinstance(event, StepStarted) and event.step in KEEPS_OUT and at == self.source.name and not self.arriving:
@@ -472,13 +489,13 @@ class _Moving:
 
 
 def _secret(certified: str) -> dict[str, Any]:
-    """Certificates, as they travel: beside a request's secrets, and like them in no journal."""
+    """Certificates as a secret of a request: like every secret, they are written into no journal."""
     return {CERTIFICATES: {"version": 1, "value": certified}} if certified else {}
 
 
 def write_host(workspace: Workspace, name: str, to: str, replaces: str) -> bool:
-    """Write the tenant's host into its file; whether that was to do. StateError when the file says another one than
-    `replaces`: somebody changed it meanwhile."""
+    """Write the tenant's host into its file; return whether the file changed. StateError when the file has another host
+    than `replaces`, because somebody changed it meanwhile."""
     tenant = workspace.fleet.load().tenant(name)
     if str(tenant.host) == to:
         return False

@@ -1,4 +1,4 @@
-"""A tenant's data off a host and onto one, through this machine, never more than a few pieces of it at a time.
+"""Copy a tenant's data from a host and to a host, through this machine, which holds only a few pieces at a time.
 
     with leaving(workspace, "alice", host, generation="20261122-…") as archive:
         for piece in archive:                  # the bytes of a tar: volume/path, modes and times
@@ -7,9 +7,9 @@
 
     bring(workspace, host, Bringing(tenant="alice", slot=7, …), pieces)    # any tar of that form becomes a generation
 
-What leaves is encrypted on the host for the recipients of the fleet, which its signed settings name, and opened here
-with the operator's identity. What is brought is a generation like any other then, which `restore` and a move use. The
-tar may hold files, folders and links with a plain name whose first part is a volume, and modes up to 0777.
+A host encrypts the data that it sends for the fleet's recipients in its signed settings; the operator's identity
+decrypts the data here. Data that a host receives becomes a generation, which `restore` and a move use. The tar may hold
+files, folders and links with a plain name whose first part is a volume, and modes up to 0777.
 """
 
 from __future__ import annotations
@@ -34,27 +34,28 @@ from launchpad.workspace import Workspace
 
 PIECE = 96 * 1024
 WAITING = 32
-"""Pieces that may wait here for whoever takes them."""
+"""The number of pieces that may wait on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bringing:
-    """What comes to a host, and what of: the fields of `receive`'s request."""
+    """The fields of a `receive` request: what a host receives."""
 
     tenant: str
     slot: int
     generation: str
-    """The id that it gets there: 10 to 40 of 0-9, a-z and inner hyphens."""
+    """The new generation's id: 10 to 40 characters of 0-9, a-z and inner hyphens."""
     app: str
     version: str
     volumes: tuple[str, ...]
     disk_mb: int
-    """The quota that bounds it, in MB."""
+    """The generation's quota in MB."""
     release: str = ""
     base: str = ""
-    """A generation that is there, of which only the differences come."""
+    """The id of a generation on the host from which only the differences are sent."""
     awaited_by: str = ""
-    """The operation there that waits for it and takes it away again; empty for what is to stay."""
+    """The operation on the host that waits for the generation and removes it afterwards; empty for a generation that
+    stays."""
 
     @classmethod
     def of(
@@ -83,7 +84,7 @@ class Bringing:
 
 @dataclass
 class TarStream:
-    """The bytes of a tar, once, in pieces; `told` is whole when they were all taken."""
+    """The bytes of a tar as pieces, to be read once; `told` is complete after the last piece."""
 
     what: str
     told: dict[str, Any] = field(default_factory=dict)
@@ -97,7 +98,7 @@ class TarStream:
             yield piece
 
     def put(self, piece: bytes | BaseException | None) -> None:
-        """Hand the next one over; BrokenPipeError when nobody takes any more."""
+        """Pass the next piece on; BrokenPipeError when the reader has stopped."""
         while not self._left.is_set():
             try:
                 self._pieces.put(piece, timeout=0.5)
@@ -107,26 +108,27 @@ class TarStream:
         raise BrokenPipeError(self.what)
 
     def leave(self) -> None:
-        """Take no more of it."""
+        """Stop reading."""
         self._left.set()
 
 
 @contextmanager
 def leaving(workspace: Workspace, tenant: str, host: Host, *, generation: str, base: str = "") -> Iterator[TarStream]:
-    """The generation's files as they come, in the clear; with `base` only what differs from that one.
+    """Read the generation's files from the host, decrypted; with `base` only the differences from that generation.
 
-    StateError when the host knows no recipients, has no such generation, or seals for others than this operator;
-    HostError when the connection breaks. An error in the middle is raised where the pieces are taken."""
+    StateError when the host has no recipients, has no such generation, or encrypts for other recipients than this
+    operator; HostError when the connection breaks. An error during the transfer is raised to the reader of the pieces.
+    """
     body = {"tenant": tenant, "generation": generation} | ({"base": base} if base else {})
     with _opened(workspace, host, ("send", body), TarStream(f"{tenant}: generation {generation}")) as archive:
         yield archive
 
 
 def certificates(workspace: Workspace, tenant: str, host: Host) -> str:
-    """The certificates that the host it left has for the tenant's domains, as `arrive` takes them; empty when there are
-    none. Errors as of `leaving`."""
+    """The certificates for the tenant's domains from the host that the tenant left, as `arrive` takes them; empty when
+    there are none. Errors as of `leaving`."""
     with _opened(
-        workspace, host, ("certificates", {"tenant": tenant}), TarStream(f"{tenant}: its certificates")
+        workspace, host, ("certificates", {"tenant": tenant}), TarStream(f"{tenant}: the certificates")
     ) as archive:
         bundle = b"".join(archive).decode()
     return bundle if archive.told["domains"] else ""
@@ -146,11 +148,13 @@ def _opened(
 
 
 def bring(workspace: Workspace, host: Host, what: Bringing, pieces: Iterable[bytes]) -> dict[str, Any]:
-    """Have the tar become a generation there: {"generation": its record, "files", "bytes", "outcome": done, or
-    unchanged when there is one of that id already}. Nothing of it counts before all of it has come.
+    """Send the tar to the host, which makes a generation: {"generation": its record, "files", "bytes", "outcome": done,
+    or unchanged when the host has a generation with that id}. The generation exists only after the whole tar has
+    arrived.
 
-    StepFailed for something in it that does not come in, or a full quota; StateError when the slot is another tenant's,
-    or the disk has no room; LockedError while another brings some; HostError."""
+    StepFailed when the tar has a forbidden entry, or the quota is full; StateError when the slot belongs to another
+    tenant, or the disk is full; LockedError during another transfer for the tenant; HostError.
+    """
     with hosts_of(workspace).reach(host) as runner:
         for line in runner.exchange("receive", what.body(), incoming=framed(pieces)):
             if line["type"] == "reply":
@@ -159,7 +163,7 @@ def bring(workspace: Workspace, host: Host, what: Bringing, pieces: Iterable[byt
 
 
 def framed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines that `receive` takes behind its request; the last one says what was sent."""
+    """The lines that `receive` takes after its request; the last line has the digest of the sent data."""
     digest, size = hashlib.sha256(), 0
     for piece in _of_one_size(pieces):
         digest.update(piece)
@@ -180,12 +184,12 @@ def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _carry(workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]], archive: TarStream) -> None:
-    """Fetch and open it, in a thread of its own: what opens it reads and writes by itself."""
+    """Fetch and decrypt the stream in a thread of its own, because the decryption reads and writes by itself."""
     try:
         with hosts_of(workspace).reach(host) as runner:
             source: Any = _Source(runner.exchange(*asked))
             try:
-                source.begin()  # a refusal is told as such, before anything is opened
+                source.begin()  # a rejection by the host is reported before anything is decrypted
                 sink: Any = _Sink(archive)
                 AgeIdentity(workspace.settings.identity).open_stream(source, sink, what=archive.what)
                 sink.flush()
@@ -207,7 +211,7 @@ def _carry(workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]
 
 
 class _Source:
-    """The sealed stream, to be read from."""
+    """The encrypted stream as a file to read."""
 
     def __init__(self, lines: Iterator[dict[str, Any]]) -> None:
         self._lines = lines
@@ -240,16 +244,18 @@ class _Source:
             self._told = dict(line["body"])
 
     def whole(self, host: str) -> dict[str, Any]:
-        """What was told of it; StepFailed when that is of something else than what came."""
+        """The host's description of the stream; StepFailed when the description does not match the received data."""
         while self._told is None:
             self._more()
         if self._told["pieces"] != f"sha256:{self._digest.hexdigest()}":
-            raise StepFailed(f"{host}: what came is not what was sent", hint="the same command again")
+            raise StepFailed(
+                f"{host}: the received data differs from the sent data", hint="type the same command again"
+            )
         return self._told
 
 
 class _Sink:
-    """Where the opened stream goes; pieces of age's size are put together."""
+    """The output of the decrypted stream; joins age's pieces to larger pieces."""
 
     def __init__(self, archive: TarStream) -> None:
         self._archive = archive

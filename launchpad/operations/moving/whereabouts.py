@@ -1,4 +1,4 @@
-"""Where a tenant is, as two hosts know it: what a move reads before each of its steps, whoever began it."""
+"""Where a tenant is, as its two hosts know: a move reads this before each of its steps."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ MOST_LOOKS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Whereabouts:
-    """What one host knows of the tenant."""
+    """One host's knowledge of the tenant."""
 
     host: str
     record: Mapping[str, Any] | None
     tombstone: Mapping[str, Any] | None
-    """Why it may not run there; None when it may."""
+    """The record that forbids the host to run the tenant; None when the host may run it."""
     known: int
-    """The highest epoch that the host has heard of; 0 for none."""
+    """The highest epoch that the host knows; 0 for none."""
     generations: tuple[Mapping[str, Any], ...]
-    """The newest first."""
+    """The tenant's generations, newest first."""
     volumes: tuple[str, ...]
     forwards: bool
-    """Whether its requests are passed on to another host."""
+    """Whether the host forwards the tenant's requests to another host."""
     waits: bool | None
-    """Whether its requests would wait there for it to arrive; None where the runner is older and keeps none waiting."""
+    """Whether requests wait on the host for the tenant's arrival; None with an older runner, which cannot hold
+    requests."""
     clock: float
 
     @property
     def has_it(self) -> bool:
-        """Whether the tenant lives there, running or stopped."""
+        """Whether the tenant is deployed on the host, running or stopped."""
         return self.record is not None and not self.record["retired"] and self.tombstone is None
 
     def left_for(self, host: str) -> bool:
@@ -48,13 +49,13 @@ class Whereabouts:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Of its generations."""
+        """The ids of the generations."""
         return frozenset(str(item["id"]) for item in self.generations)
 
 
 def whereabouts(workspace: Workspace, host: Host, tenant: Tenant, *, on_event: OnEvent) -> Whereabouts:
-    """Ask the host, once whatever goes on with the tenant there is over: it is followed to its end. LockedError when
-    that takes too long; HostError when the host cannot be reached."""
+    """Ask the host, after following a running operation on the tenant to its end. LockedError when that takes too long;
+    HostError when the host is unreachable."""
     for _ in range(MOST_LOOKS):
         with hosts_of(workspace).reach(host) as runner:
             said = runner.ask("whereabouts", {"tenant": str(tenant.name), "slot": tenant.slot})
@@ -72,4 +73,4 @@ def whereabouts(workspace: Workspace, host: Host, tenant: Tenant, *, on_event: O
             )
         with suppress(OperationFailed):
             follow(workspace, host, said["operation"], on_event=on_event)
-    raise LockedError(f"{host.name}: one operation on {tenant.name} after another", hint="the same command, later")
+    raise LockedError(f"{host.name}: operations on {tenant.name} keep starting", hint="try the same command later")

@@ -1,1 +1,1 @@
-"""How tenants and hosts stand, their logs, and the operations that run on them."""
+"""The state of tenants and hosts, their logs, and the operations that run on them."""

@@ -1,4 +1,4 @@
-"""attach: come back to an operation that goes on, or see how one ended."""
+"""attach: follow a running operation, or read the outcome of a finished one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from launchpad.workspace import Workspace
 
 
 def attach(workspace: Workspace, identifier: str, *, host: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Follow the operation from its first event to its end; without a host all are asked who has it. StateError when
-    nobody has; else as `following.submit`. The version that one of this checkout's own changed is written."""
+    """Follow the operation from its first event to its end. Without a host, every host is asked whether it has the
+    operation. When the operation was started from this checkout and changed a version, write the version into the
+    inventory. StateError when no host has the operation; other errors as of `following.submit`."""
     where = whose(workspace, identifier, host=host)
     begun = next((item for item in workspace.begun.all() if item.id == identifier), None) if workspace.begun else None
     outcome = follow(workspace, where, identifier, on_event=on_event)
@@ -25,7 +26,7 @@ def attach(workspace: Workspace, identifier: str, *, host: str = "", on_event: O
 
 
 def whose(workspace: Workspace, identifier: str, *, host: str = "", command: str = "attach") -> Host:
-    """The host that has the operation; the named one without asking. `command` is what a hint says to type."""
+    """Find the host that has the operation; a named host is not asked. `command` is the command to type in a hint."""
     fleet = workspace.fleet.load()
     if host:
         return fleet.host(host)

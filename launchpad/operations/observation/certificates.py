@@ -1,4 +1,5 @@
-"""certificates: those of tenants' names, as their hosts' watches see them; and asking for missing ones at once."""
+"""certificates: the TLS certificates of tenants' domains, as the hosts' watches see them; and a retry of missing
+ones."""
 
 from __future__ import annotations
 
@@ -19,16 +20,16 @@ SECONDS = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """What there is for one name."""
+    """The certificate of one domain."""
 
     tenant: str
     name: str
     until: float | None
-    """Seconds since 1970; None without a certificate."""
+    """The end of its validity in seconds since 1970; None without a certificate."""
     since: float
-    """Since when it is missing, or not renewed; 0 when nothing is wrong."""
+    """Since when the certificate is missing or not renewed; 0 without a problem."""
     why: str
-    """What Caddy said last about that."""
+    """Caddy's last message about the problem."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -36,14 +37,15 @@ class Certificate:
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateReport:
-    """Of all the tenants that were meant, by tenant and name, and the hosts that did not answer."""
+    """The certificates by tenant and domain, and the hosts that did not answer."""
 
     found: tuple[Certificate, ...]
     unreachable: dict[str, LaunchpadError]
 
 
 def certificates(workspace: Workspace, names: Sequence[str] = ()) -> CertificateReport:
-    """Those of the named tenants and hosts, or of all. A name that the watch has not seen yet has none."""
+    """The certificates of the named tenants and hosts, or of all. A domain that the watch has not seen yet is
+    absent."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=False)
@@ -68,8 +70,8 @@ def certificates(workspace: Workspace, names: Sequence[str] = ()) -> Certificate
 
 
 def retry(workspace: Workspace, name: str) -> CertificateReport:
-    """Have the tenant's host ask at once for the certificates that its names lack; what came of it. StepFailed when
-    Caddy does not take it."""
+    """Have the tenant's host request the missing certificates now; return the result. StepFailed when Caddy rejects the
+    request."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:

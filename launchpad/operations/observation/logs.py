@@ -1,4 +1,4 @@
-"""logs: what tenants' containers wrote, one tenant's or several at once, without the secrets that are known."""
+"""logs: the log lines of tenants' containers, for one or several tenants, without known secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class LogLine:
-    """One line that a service of a tenant wrote; `at` is RFC 3339 in UTC."""
+    """One log line of a tenant's service; `at` is RFC 3339 in UTC."""
 
     tenant: str
     service: str
@@ -35,26 +35,27 @@ class LogLine:
 
 @dataclass(frozen=True, kw_only=True)
 class LogQuery:
-    """Which lines: the last so many of each tenant, those since a time (seconds since 1970), and whether to go on."""
+    """Which lines: the number of last lines of each tenant, a start time (seconds since 1970), and whether to
+    follow."""
 
     lines: int | None = 200
     since: float | None = None
     ago: float | None = None
-    """Seconds before now by the host's clock, instead of a time: this machine's may be wrong."""
+    """Seconds before now by the host's clock, instead of a time, because this machine's clock may be wrong."""
     follow: bool = False
     probes: bool = False
-    """Also what Launchpad's own probes make an app write."""
+    """Whether to include lines that Launchpad's own probes cause."""
     edge: bool = False
-    """What Caddy wrote about the tenants' names instead."""
+    """Whether to read Caddy's lines about the tenants' domains instead."""
 
 
 OnLine = Callable[[LogLine], None]
 
 
 def logs(workspace: Workspace, names: Sequence[str], *, query: LogQuery, on_line: OnLine) -> None:
-    """Give every line to `on_line`: in the order of time, or, when following, as they come until a connection is lost
-    for good. Errors of one tenant are raised when the others are through; a host redacts too, and this side again, as
-    far as this operator can open the tenant's secrets."""
+    """Give every line to `on_line`: ordered by time, or, when following, as lines arrive until a connection is
+    permanently lost. A tenant's error is raised after the other tenants' lines. Secrets are redacted on the host, and
+    again here if this operator can open the tenant's secrets."""
     fleet = workspace.fleet.load()
     tenants = [str(fleet.tenant(name).name) for name in names]
     collected: list[LogLine] = []
@@ -74,7 +75,7 @@ def logs(workspace: Workspace, names: Sequence[str], *, query: LogQuery, on_line
 
 
 class _TenantReader:
-    """The lines of one tenant, come back to after a cut where they ended."""
+    """The lines of one tenant, resumed after a lost connection at the last line."""
 
     def __init__(self, workspace: Workspace, fleet: Fleet, name: str, query: LogQuery) -> None:
         self._hosts = hosts_of(workspace)
@@ -98,7 +99,8 @@ class _TenantReader:
                 yield from self._once()
 
     def _may_come_back(self, error: BaseException) -> bool:
-        """Whether the lines go on later: behind a cut also when the host cannot be reached, since it may reboot."""
+        """Whether to reconnect: after a lost connection also when the host is unreachable, because the host may
+        reboot."""
         self._cut = self._cut or isinstance(error, ConnectionLost)
         return self._cut and isinstance(error, HostError) and error.retry
 

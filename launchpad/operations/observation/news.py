@@ -1,4 +1,4 @@
-"""news: what is wrong now and was not when it was last asked for here, and what is well again."""
+"""news: problems that are new or resolved since the last `status --news` from this checkout."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ LONGEST = 300
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """Sentences for people; none where nothing changed."""
+    """The changes as sentences for people; empty when nothing changed."""
 
     wrong: tuple[str, ...]
-    """What was not wrong before."""
+    """The new problems."""
     ended: tuple[str, ...]
-    """What was, and is well again."""
+    """The resolved problems."""
     now: dict[str, str]
-    """All that is wrong: what it is known by → its sentence."""
+    """Every present problem: its key → its sentence."""
     exit_code: int
-    """As of `status --check`."""
+    """The exit code of `status --check`."""
 
     def as_json(self) -> dict[str, Any]:
         return {"good": not self.now, "wrong": list(self.wrong), "ended": list(self.ended), "all": [*self.now.values()]}
 
 
 def news(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = True) -> News:
-    """Look, and compare with the last time; `remember` it once it was told. An inventory that cannot be read is news,
-    too."""
+    """Read the status and compare it with the last time; call `remember` after the news is printed. An unreadable
+    inventory is a problem too."""
     try:
         found = status(workspace, names, probes=probes)
         now, code = dict(_wrong(found)), _code(found)
@@ -53,16 +53,16 @@ def news(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = True
 
 
 def remember(workspace: Workspace, told: News) -> None:
-    """What is wrong now was told, and is no news until it has been well."""
+    """Record the present problems as reported: each is news again only after it was resolved."""
     if told.wrong or told.ended:
         replace_file(state_folder(workspace.root) / FILE, json.dumps(told.now, ensure_ascii=False).encode())
 
 
 def _wrong(found: Status) -> Iterator[tuple[str, str]]:
-    """What each thing that is wrong is known by, which has no number in it that changes each time, and its sentence."""
+    """Yield each problem's key, without numbers that change each time, and its sentence."""
     for item in found.tenants:
         if item.good or item.state == "unreachable":
-            continue  # its host is told of
+            continue  # the host is reported
         where = f" on {item.host}" if item.host else ""
         for drift in item.drift:
             yield f"{item.tenant}{where} drift {_same(drift)}", f"{item.tenant}{where}: changed by hand: {drift}"

@@ -1,4 +1,4 @@
-"""Take known secrets out of text that is about to be shown."""
+"""Replace known secrets in text that will be shown."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import quote
 from launchpad.fleet.words.secret import Secret
 
 SHORTEST = 6
-"""What is shorter is found in innocent words as well."""
+"""Shorter secrets would match ordinary words."""
 MARK = "[secret]"
 
 
 class Redaction:
-    """Replaces each secret with `[secret]`: as it is, as JSON and URLs write it, and line by line."""
+    """Replaces each secret with `[secret]`: as plain text, as JSON and URLs encode it, and line by line."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}

@@ -1,4 +1,4 @@
-"""status: how tenants, hosts or the whole fleet stand; one exec a host, all hosts at the same time."""
+"""status: the state of tenants, hosts or the whole fleet; one exec for each host, all hosts in parallel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """Every tenant that was asked for and whatever else is on the hosts that were; each host, or why it is silent."""
+    """The state of every named tenant, of everything else on the named hosts, and of each host, or its error."""
 
     tenants: tuple[Standing, ...]
     hosts: Mapping[str, HostSeen | LaunchpadError]
@@ -35,7 +35,7 @@ class Status:
 
     @property
     def good(self) -> bool:
-        """Whether nobody has to look."""
+        """Whether nothing needs attention."""
         return all(map(_is_sound, self.hosts.values())) and all(tenant.good for tenant in self.tenants)
 
     def as_json(self) -> dict[str, Any]:
@@ -48,7 +48,8 @@ class Status:
 
 
 def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = True) -> Status:
-    """How the named tenants and hosts stand, or all. A host that does not answer is in it, with its error."""
+    """The state of the named tenants and hosts, or of all. A host that does not answer is in the result with its
+    error."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=probes)
@@ -59,7 +60,7 @@ def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = Tr
 
 
 def last_kit_test(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
-    """When the kit was last tested, see `Status.kit`."""
+    """The last test of the kit, see `Status.kit`."""
     if fleet.defaults.recovery is None:
         return None
     last = last_test(workspace.root)
@@ -69,7 +70,7 @@ def last_kit_test(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
 
 
 def _compared(workspace: Workspace, want: Wanted, seen: Seen) -> Wanted:
-    """With a look at where the running release came from, which takes Git's answer: only where it is another one."""
+    """Compare the running release's revision with the inventory's. Git is asked only when the two differ."""
     said = seen.get(want.host)
     has = said.tenants.get(want.tenant) if isinstance(said, HostSeen) else None
     if has is None or not want.release or want.release == has.release or knows(workspace, has):

@@ -1,4 +1,4 @@
-"""usage: who has the room of hosts."""
+"""usage: disk and memory use of hosts, by tenant and image."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
 Usage = dict[str, Any]
-"""As the host's runner says it."""
+"""The usage as the host's runner reports it."""
 
 
 def usage(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, Usage | LaunchpadError]:
-    """Host → who has its room, of the named ones and those of the named tenants, or of all."""
+    """Host → its usage; for the named hosts and the hosts of the named tenants, or for all hosts."""
     hosts = {str(host.name): host for host in scope_of(workspace.fleet.load(), names).hosts}
 
     def ask(name: str) -> Usage:

@@ -124,7 +124,11 @@ def test_the_same_words_are_the_same_operation(here: World, request: pytest.Fixt
         holds("a rollback typed again while it goes on: one step back", serves(here) == ("1.1.0", "on 1.1.0"), done)
         holds("a rollback typed again: one rollback", begun(here, "rollback") == 1)
         holds("a rollback typed again: its line is written", written(here)["version"] == "1.1.0")
-        holds("a rollback typed again: it is said", "this command follows it and begins no other" in done.err, done.err)
+        holds(
+            "a rollback typed again: it is said",
+            "this command follows it and starts no second one" in done.err,
+            done.err,
+        )
 
         killed(here, "rollback", "alice", "--yes", at="stop-side")  # meant this time
         over(here)
@@ -132,7 +136,7 @@ def test_the_same_words_are_the_same_operation(here: World, request: pytest.Fixt
         done = here.launchpad("rollback", "alice", "--yes")
         holds("typed again when it is just over: no third one", begun(here, "rollback") == 2, done)
         holds("typed again when it is just over: its line is written", written(here)["version"] == "1.0.0")
-        holds("typed again when it is just over: it is said", "is over, and its end was never shown" in done.err)
+        holds("typed again when it is just over: it is said", "has ended, and you have not seen the result" in done.err)
         refused = here.launchpad("rollback", "alice", "--yes", check=False)
         holds("after its end was shown the words mean another one", "no release ran before" in refused.err, refused)
     commit(here, "alice went back")
@@ -188,7 +192,7 @@ def test_a_commit_that_is_lost_locks_nobody(here: World, tmp_path: Path, request
         holds("a plan shows what it would take back", "mem_limit" in plan["diffs"]["bob"]["compose.yaml"], plan)
         stale.launchpad("apply", "--yes")
         refused = stale.launchpad("deploy", "bob", check=False)
-        told = "memory_mb of web " in refused.err and "deployed what runs from revision" in refused.err
+        told = "memory_mb of web " in refused.err and "deployed the running release from revision" in refused.err
         holds("a deploy is refused, and names who, when and what", refused.code == 4 and told, refused)
         up = stale.launchpad("upgrade", "bob", "--to", "1.1.0", "--yes", "--no-rehearsal", check=False)
         holds("an upgrade is refused, with the way on", up.code == 4 and "launchpad deploy bob --after " in up.err, up)
@@ -305,8 +309,8 @@ def test_a_remark_ends_with_its_cause(here: World, cron: list[str], request: pyt
         here.launchpad("start", "carol")
         here.wait_for("carol")
         mails = [mailed() for _ in range(2)]
-        told = "well again: carol on web-1 is stopped" in mails[0] and "carol" not in mails[1]
-        holds("cron mails once that it is well again", told, mails)
+        told = "resolved: carol on web-1 is stopped" in mails[0] and "carol" not in mails[1]
+        holds("cron mails once that the problem is resolved", told, mails)
         refused = here.launchpad("tenant", "remove", "dave", "--yes", check=False)
         told = refused.code == 4 and "dave is deployed on web-1" in refused.err
         holds(

@@ -104,8 +104,12 @@ def test_the_document_leads_from_nothing_to_served_visitors(
         told = moved.out + moved.err
         alive = pair.new.address
         names = [pair.world.domain("alice"), f"alice.{pair.new.domain}"]
-        holds("the records to change are told", all(f"wanted: {name}. A {alive}" in told for name in names), told)
-        holds("so is which name leads to the dead host", f"{names[0]} leads to" in told, told)
+        holds(
+            "the records to change are told",
+            all(f"DNS record to set: {name}. A {alive}" in told for name in names),
+            told,
+        )
+        holds("so is which name leads to the dead host", f"DNS points {names[0]} to" in told, told)
         # The lab's names cannot be changed; alice's second name stands for a record that was.
         answer = served(disaster, f"alice.{pair.new.domain}")
         holds("visitors are served over HTTPS, with her data", answer == "alice was here", answer)

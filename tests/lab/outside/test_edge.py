@@ -236,12 +236,12 @@ def test_a_name_without_a_certificate_is_told_with_its_reason_and_mended(
         started = world.host.exec(caddy).stdout
 
         done = world.launchpad("deploy", "erin")
-        record = f"{nowhere} leads nowhere"
+        record = f"{nowhere} has no DNS record"
         holds("a name that is none: the deploy goes on", "deploy done" in done.out, done)
         holds("a name that is none: it is told first", record in done.err, done.err)
         holds("with the record to make", f"{nowhere}. A {world.host.address}" in done.err, done.err)
         done = world.launchpad("deploy", "fred")
-        holds("a name that leads elsewhere is told, and where", "leads to 10.77.0.1" in done.err, done.err)
+        holds("a name that leads elsewhere is told, and where", "points to 10.77.0.1" in done.err, done.err)
 
         why = eventually(lambda: finding(world, "erin", "no certificate"), "the watch says so of erin")
         holds("status says why", "resolve" in why, why)

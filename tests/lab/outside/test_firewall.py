@@ -227,10 +227,10 @@ def test_history_and_status_name_who_opened_it(scene: Scene, holds: Tally) -> No
         "history names the process", re.search(rf"nft, process \d+ changed the firewall \({said}\)", history), history
     )
     told = status(scene)
-    holds("status says that this host's table is compared", "compares its table" in told, told)
+    holds("status says that this host's table is compared", "checks Launchpad's nftables table" in told, told)
     scene.watched()
     told = status(scene)
-    holds("status says that this host's table is owned", "owns its table" in told, told)
+    holds("status says that this host's table is owned", "owns Launchpad's nftables table" in told, told)
 
 
 def status(scene: Scene) -> str:

@@ -110,7 +110,7 @@ def test_a_backup_is_shown_with_every_target_that_has_it(workspace: Workspace, h
 def test_a_backup_that_is_not_there_is_not_shown(workspace: Workspace, host: MemoryHost) -> None:
     backup(workspace, "alice")
     host.silent.add("https://backup.example.com")
-    with pytest.raises(StateError, match="there is no backup ffffffff; offsite says: restic: connection refused"):
+    with pytest.raises(StateError, match="no backup ffffffff; offsite: restic: connection refused"):
         show(workspace, "alice", "ffffffff")
 
 
@@ -133,7 +133,7 @@ def test_a_backup_comes_here_past_the_host(workspace: Workspace, host: MemoryHos
 def test_nothing_is_written_over(workspace: Workspace, host: MemoryHost, tmp_path: Path, name: str) -> None:
     backup(workspace, "alice")
     (tmp_path / name).write_text("mine")
-    with pytest.raises(StateError, match="is there already"):
+    with pytest.raises(StateError, match="exists already"):
         download(workspace, "alice", to=tmp_path / name, how=served(host, []))
     (tmp_path / name).unlink()
 
@@ -143,7 +143,7 @@ def test_nothing_is_written_over(workspace: Workspace, host: MemoryHost, tmp_pat
             (tmp_path / name).write_text("mine")
         return answer
 
-    with pytest.raises(StateError, match="is there by now"):
+    with pytest.raises(StateError, match="exists already"):
         download(workspace, "alice", to=tmp_path / name, how=WorkOptions(work=late))
     assert (tmp_path / name).read_text() == "mine"
     assert not list(tmp_path.glob(".*.partial"))
@@ -171,7 +171,7 @@ def test_what_the_system_refuses_is_said_of_the_file(workspace: Workspace, host:
 def test_what_only_a_host_reads_is_not_downloaded(workspace: Workspace, tmp_path: Path) -> None:
     tiers = workspace.root / "inventory/tiers.yaml"
     tiers.write_text(tiers.read_text().replace("[disk, offsite]", "[disk]"))
-    with pytest.raises(StateError, match="in a folder on web-1 alone") as caught:
+    with pytest.raises(StateError, match="in a folder on web-1") as caught:
         download(workspace, "alice", to=tmp_path / "data")
     assert caught.value.hint == "launchpad backups fetch alice"
 
@@ -204,14 +204,14 @@ def test_another_tenants_data_takes_the_place_and_the_old_is_kept(
 
 
 def test_a_tenant_is_no_other(workspace: Workspace) -> None:
-    with pytest.raises(StateError, match="alice is that very tenant"):
+    with pytest.raises(StateError, match="alice is the same tenant"):
         fetch(workspace, "alice", source="alice")
 
 
 def test_a_tenant_without_backups_brings_none(workspace: Workspace) -> None:
-    with pytest.raises(InventoryError, match="bob: its tier bare has no backups"):
+    with pytest.raises(InventoryError, match="bob: tier bare has no backups"):
         fetch(workspace, "alice", source="bob")
-    with pytest.raises(StateError, match="dora: no target has a backup of it"):
+    with pytest.raises(StateError, match="dora: no target has a backup of dora"):
         fetch(workspace, "alice", source="dora")
 
 
@@ -258,7 +258,7 @@ def test_two_keys_that_both_open_something_are_told(workspace: Workspace, host: 
     host.repositories[DISK] = Repository(password="made-up", wraps=[key], snapshots=there.snapshots)
     for name in [item for item in host.files if item.startswith(f"{paths.tenant('alice')}/backup/")]:
         del host.files[name]
-    with pytest.raises(StateError, match="2 keys lie beside its backups, and 2 of them opened disk, offsite"):
+    with pytest.raises(StateError, match="2 keys are stored beside the backups, and 2 of them opened disk, offsite"):
         fetch(workspace, "alice")
 
 
@@ -377,7 +377,7 @@ def test_a_repository_that_is_gone_is_not_an_empty_one(
     found = backups(workspace, "alice")
     assert len(found.backups) == 1 and set(found.problems.values()) == {"the repository was there and is gone"}
     host.repositories.clear()
-    with pytest.raises(StateError, match="there is no backup yet; disk says: the repository was there and is gone"):
+    with pytest.raises(StateError, match="no backup yet; disk: the repository was there and is gone"):
         drill(workspace, "alice")
 
 

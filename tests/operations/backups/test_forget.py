@@ -151,7 +151,7 @@ def test_a_lock_that_does_not_go_says_what_to_do(backed_up: Workspace) -> None:
 
 def test_only_a_tenant_that_is_no_more_is_erased(backed_up: Workspace, host: MemoryHost) -> None:
     target = backed_up.fleet.load().target("offsite")
-    with pytest.raises(StateError, match="alice is in the inventory still"):
+    with pytest.raises(StateError, match="alice is still in the inventory"):
         erase(backed_up, "alice", target, how=served(host, []))
     (backed_up.root / "inventory/tenants/alice.yaml").unlink()
     assert len(erase(backed_up, "alice", target, how=served(host, [])).removed) == 5
@@ -189,5 +189,5 @@ def test_what_the_target_says_is_told(backed_up: Workspace, host: MemoryHost) ->
 
 
 def test_a_tenant_without_backups_is_told(backed_up: Workspace) -> None:
-    with pytest.raises(InventoryError, match="bob: its tier bare has no backups"):
+    with pytest.raises(InventoryError, match="bob: tier bare has no backups"):
         forget(backed_up, "bob")

@@ -213,7 +213,7 @@ def test_what_the_kit_does_not_open_is_named(workspace: Workspace, host: MemoryH
     contents, own = held(workspace, file)
     done = try_kit(own, contents, how=works(host, {}))
     assert set(done.problems) == {"alice at disk", "alice at offsite", "offsite", "web-1"}
-    assert "does not take the kit's signature" in done.problems["web-1"]
+    assert "rejects the kit's signature" in done.problems["web-1"]
     assert "not sealed for you" in done.problems["alice at disk"]
     assert last_test(workspace.root)["good"] is False
 
@@ -245,12 +245,12 @@ def test_the_workspace_comes_back_with_its_history(workspace: Workspace, host: M
     unpack(found, file.parent / "back")
     names = ("launchpad.yaml", "roots/acme.pem", "inventory/secrets/targets/offsite.yaml")
     assert all((file.parent / "back" / name).read_bytes() == (root / name).read_bytes() for name in names)
-    with pytest.raises(StateError, match="is there already"):
+    with pytest.raises(StateError, match="exists already"):
         unpack(found, file.parent / "back")
     with pytest.raises(StateError, match="cannot be written: File name too long"):
         unpack(found, file.parent / ("b" * 250))
     saved.clear()
-    with pytest.raises(ServiceError, match="no target gives the workspace back: offsite: no workspace"):
+    with pytest.raises(ServiceError, match="no target could restore the workspace: offsite: no workspace"):
         saved_workspace(contents, how=how)
 
 
@@ -272,6 +272,6 @@ def test_the_kits_keys_replace_nobodys(workspace: Workspace, file: Path, tmp_pat
     keys = Keys(tmp_path / "own/identity", tmp_path / "own/ssh", tmp_path / "own/signing")
     (tmp_path / "own").mkdir()
     keys.ssh.write_text("somebody's own")
-    with pytest.raises(StateError, match="is another key, and is not replaced"):
+    with pytest.raises(StateError, match="has another key and is not replaced"):
         put_keys(contents, keys)
     assert not keys.identity.exists()

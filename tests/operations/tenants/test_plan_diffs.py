@@ -31,7 +31,7 @@ def test_a_plan_shows_what_differs_in_each_file_also_when_a_secret_changed_too(f
     assert "compose.yaml" in made.diffs["alice"]
     told = describe(made)
     assert "deploy alice: secrets changed: ECHO_TOKEN" in told
-    assert "compose.yaml, as it runs and as the inventory says it:\n      @@ " in told
+    assert "compose.yaml, running and in the inventory:\n      @@ " in told
     assert "the-new-value-of-it" not in json.dumps(made.as_json()) + told
     assert made.digest == plan_fleet(workspace).digest, "to show it makes it no other plan"
 

@@ -74,7 +74,7 @@ def test_an_upgrade_and_a_rollout_are_refused_and_say_the_way_on(stale: Workspac
 
 def test_a_move_does_not_take_it_back_on_the_way(stale: Workspace) -> None:
     what = plan_move(stale, "alice", to="web-2")
-    with pytest.raises(StateError, match="ann deployed what runs from revision") as refused:
+    with pytest.raises(StateError, match="ann deployed the running release from revision") as refused:
         move(stale, what, confirm=Confirmation(digest=what.digest))
     assert "launchpad deploy alice --after " in refused.value.hint
     assert status(stale, ["alice"]).tenants[0].state == "healthy"
