@@ -46,7 +46,7 @@ OLDEST_PROTOCOL = 1
 READING_VERBS = frozenset(
     {
         "hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts",
-        "whereabouts", "certificates", "release", "signer", "usage", "names",
+        "whereabouts", "certificates", "release", "signer", "usage", "names", "diagnose",
     }
 )  # fmt: skip
 CHANGING_VERBS = frozenset(

@@ -18,6 +18,7 @@ from launchpad.runner.machine.images import DockerImages
 from launchpad.runner.machine.locks import KernelLocks
 from launchpad.runner.machine.measuring import HostMeasures
 from launchpad.runner.machine.networks import DockerNetworks
+from launchpad.runner.machine.programs import LookingPrograms
 from launchpad.runner.machine.sandbox import SystemdSandbox
 from launchpad.runner.machine.snapshots import BtrfsSnapshots
 from launchpad.runner.machine.traffic import HostTraffic
@@ -40,6 +41,7 @@ class Machine(
     SystemdSandbox,
     CaddySites,
     HostMeasures,
+    LookingPrograms,
     KernelLocks,
 ):
     """`host.Host` and `view.View` for this very machine. Threads may share it; its filter alone has a state."""

@@ -1,0 +1,162 @@
+"""Causes behind the app: the provider of its model, its key, its channels. Read from the app's own log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
+
+RECENT_SECONDS = 3600.0
+OUTAGE_SECONDS = 900.0
+LEAST_OUTAGE = 3
+"""One answer of a busy provider in a quarter of an hour is no outage."""
+_PROVIDERS = {
+    "anthropic": ("Anthropic", "ANTHROPIC_API_KEY"),
+    "openrouter": ("OpenRouter", "OPENROUTER_API_KEY"),
+    "openai": ("OpenAI", "OPENAI_API_KEY"),
+    "gemini": ("Google", "GEMINI_API_KEY"),
+    "google": ("Google", "GEMINI_API_KEY"),
+    "groq": ("Groq", "GROQ_API_KEY"),
+    "mistral": ("Mistral", "MISTRAL_API_KEY"),
+    "deepseek": ("DeepSeek", "DEEPSEEK_API_KEY"),
+    "xai": ("xAI", "XAI_API_KEY"),
+}
+_REVOKED = re.compile(
+    r"(?i)invalid x-api-key|authentication_error|incorrect api key|invalid[_ ]api[_ ]key"
+    r"|api key (?:is )?(?:invalid|not valid|expired)"
+    r"|no auth credentials found|\b401\b[^\n]{0,60}user not found|invalid authentication credentials"
+    r"|account_deactivated"
+    r"|reason=auth\b|provider key (?:was )?(?:refused|revoked)|(?:provider|model|llm)\b[^\n]{0,60}\b401\b"
+)
+_NO_MONEY = re.compile(
+    r"(?i)credit balance is too low|insufficient[_ ](?:quota|credits|funds|balance)"
+    r"|exceeded your current quota|billing_(?:error|hard_limit)"
+    r"|payment required|\b402\b[^\n]{0,60}credit|requires more credits|reason=billing\b|billing hard limit"
+)
+_DOWN = re.compile(
+    r"(?i)overloaded_error|\b529\b|(?:provider|model|llm|anthropic|openai|openrouter|api)\b[^\n]{0,80}\b(?:50[0234]|econnrefused|etimedout"
+    r"|enotfound|econnreset|eai_again|timed out|service unavailable|bad gateway|fetch failed|cannot be reached)\b"
+    r"|internal server error|reason=(?:overloaded|timeout)\b"
+)
+_TAKEN = re.compile(
+    r"(?i)\b409\b[^\n]{0,40}conflict|terminated by other getupdates|getupdates conflict"
+    r"|(?:stream|session|connection) (?:was )?replaced"
+)
+_CHANNELS = ("telegram", "whatsapp", "discord", "slack", "signal")
+
+
+def key_revoked(collected: Collected) -> Iterator[Diagnosis]:
+    """The provider does not take the customer's key."""
+    for tenant in collected.tenants():
+        said = [
+            line
+            for line in _app_lines(collected, tenant, RECENT_SECONDS)
+            if _REVOKED.search(line) and not _of_channel(line)
+        ]
+        said = [line for line in said if not _NO_MONEY.search(line)]
+        if said and not _answered_since(tenant, said[-1]):
+            name, secret = _provider(tenant, said)
+            yield Diagnosis(
+                cause="key-revoked",
+                tenant=tenant.name,
+                message=f"{name} does not accept {tenant.name}'s key: the key is wrong, was revoked or has expired",
+                hint=f"launchpad secret set {tenant.name} {secret}, then launchpad deploy {tenant.name}",
+                evidence=tuple(said[-2:]),
+            )
+
+
+def key_without_money(collected: Collected) -> Iterator[Diagnosis]:
+    """The key is right, and its account has no money left."""
+    for tenant in collected.tenants():
+        said = [line for line in _app_lines(collected, tenant, RECENT_SECONDS) if _NO_MONEY.search(line)]
+        if said and not _answered_since(tenant, said[-1]):
+            name, secret = _provider(tenant, said)
+            yield Diagnosis(
+                cause="key-without-money",
+                tenant=tenant.name,
+                message=f"{name} does not answer {tenant.name}: the account of the key has no money or quota left",
+                hint=f"the customer adds credit at {name}, or: launchpad secret set {tenant.name} {secret}",
+                evidence=tuple(said[-2:]),
+            )
+
+
+def provider_down(collected: Collected) -> Iterator[Diagnosis]:
+    """The provider does not answer, whatever the key."""
+    servers = collected.get("resolver", "servers", otherwise={})
+    if servers and not any(servers.values()):
+        return  # nobody is found behind a dead resolver
+    for tenant in collected.tenants():
+        said = [
+            line
+            for line in _app_lines(collected, tenant, OUTAGE_SECONDS)
+            if _DOWN.search(line) and not _of_channel(line)
+        ]
+        said = [line for line in said if not _REVOKED.search(line) and not _NO_MONEY.search(line)]
+        if len(said) >= LEAST_OUTAGE and not _answered_since(tenant, said[-1]):
+            name, _ = _provider(tenant, said)
+            yield Diagnosis(
+                cause="provider-down",
+                tenant=tenant.name,
+                message=f"{name} does not answer {tenant.name}: it is down or overloaded, or the host does not "
+                f"reach it",
+                hint=f"{name}'s status page; then launchpad logs {tenant.name} --since 15m",
+                evidence=tuple(said[-3:]),
+            )
+
+
+def channel_taken(collected: Collected) -> Iterator[Diagnosis]:
+    """Another program uses the bot's token."""
+    for tenant in collected.tenants():
+        said = [line for line in _app_lines(collected, tenant, RECENT_SECONDS) if _TAKEN.search(line)]
+        channel = next((name for name in _CHANNELS if any(name in line.lower() for line in said)), "telegram")
+        least = 1 if any("getupdates" in line.lower() for line in said) else 2
+        if len(said) >= least:
+            yield Diagnosis(
+                cause="channel-taken",
+                tenant=tenant.name,
+                message=f"another program uses {tenant.name}'s {channel.capitalize()} bot (409): only one may",
+                hint=f"stop the other one, or a new token: launchpad secret set {tenant.name} "
+                f"{channel.upper()}_BOT_TOKEN, then launchpad deploy {tenant.name}",
+                evidence=tuple(said[-2:]),
+            )
+
+
+def _app_lines(collected: Collected, tenant: CollectedTenant, seconds: float) -> list[str]:
+    """What the app wrote, and what the watch found at the provider and the channels."""
+    if not tenant.is_wanted:
+        return []
+    found = collected.get("account", "findings", otherwise=[])
+    own = [
+        item for item in found if item.get("tenant") == tenant.name and item.get("subject") in ("provider", "channel")
+    ]
+    return [*tenant.lines(seconds=seconds), *(str(item.get("message")) for item in own)]
+
+
+_ANSWERED = re.compile(
+    r"(?i)\b(?:run|turn|reply|completion)\b[^\n]{0,60}\b(?:completed|finished|succeeded|delivered|done|ok)\b"
+    r"|provider answers again"
+)
+
+
+def _answered_since(tenant: CollectedTenant, line: str) -> bool:
+    """Whether a turn went well after that line: what it says is over then."""
+    if not line.startswith("2"):
+        return False  # the watch's, which says what is so now
+    return any(later > line and _ANSWERED.search(later) for later in tenant.lines(seconds=RECENT_SECONDS))
+
+
+def _of_channel(line: str) -> bool:
+    return any(f"[{name}" in line.lower() for name in _CHANNELS)
+
+
+def _provider(tenant: CollectedTenant, lines: list[str]) -> tuple[str, str]:
+    """Whose it is, by what the lines name, else by the only key that the tenant has."""
+    for word, known in _PROVIDERS.items():
+        if any(word in line.lower() for line in lines):
+            return known
+    if any("x-api-key" in line.lower() or "credit balance" in line.lower() for line in lines):
+        return _PROVIDERS["anthropic"]
+    secrets = tenant.get("record", "secrets", otherwise={})
+    own = [known for known in dict.fromkeys(_PROVIDERS.values()) if known[1] in secrets]
+    return own[0] if len(own) == 1 else ("the provider", "NAME")

@@ -1,0 +1,171 @@
+"""Causes between the visitor and the app: Caddy, names, certificates, proxies, origins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+
+RECENT_SECONDS = 3600.0
+FORBIDDEN = 403
+_REFUSED = (
+    (
+        "certificate-limit",
+        re.compile(r"(?i)ratelimited|too many (?:certificates|failed authorizations|new orders|requests)|\b429\b"),
+        "the authority's limit is reached",
+        "launchpad certificates {tenant} after the time that the authority names; no --retry before",
+    ),
+    (
+        "certificate-caa",
+        re.compile(r"(?i)\bcaa\b"),
+        "a CAA record of the domain forbids the authority",
+        "launchpad dns show {tenant}; then change or remove the CAA record, and launchpad certificates "
+        "{tenant} --retry",
+    ),
+    (
+        "certificate-name",
+        re.compile(r"(?i)nxdomain|no valid a(?:aaa)? records|dns problem|no such host|servfail|looking up a\b"
+        r"|dnssec|acme:error:dns"),
+        "the name does not lead to an address",
+        "launchpad dns point {tenant}, then launchpad certificates {tenant} --retry",
+    ),
+    (
+        "certificate-unreached",
+        re.compile(r"(?i)likely firewall|timeout during connect|acme:error:connection"
+        r"|connection refused\b.*\bauthorization"
+        r"|authorization failed.*(?:connection refused|timeout|timed out|no route)"),
+        "the authority does not reach ports 80 and 443 of the host",
+        "launchpad provision {host}; then open ports 80 and 443 in the firewall of the VPS's provider, and "
+        "launchpad certificates {tenant} --retry",
+    ),
+    (
+        "certificate-elsewhere",
+        re.compile(r"(?i)unauthorized|invalid response from|key authorization|incorrect (?:validation|txt)"
+        r"|cannot negotiate alpn|acme:error:tls"),
+        "another server answers the authority under this name",
+        "launchpad dns show {tenant}, then launchpad dns point {tenant}",
+    ),
+    (
+        "certificate-authority",
+        re.compile(r"(?i)provisioning client|directory|dial tcp|no route to host|network is unreachable"
+        r"|timed? ?out|deadline exceeded|\b50[0-4]\b|serverinternal|x509"),
+        "the host does not reach the certificate authority, or the authority is down",
+        "launchpad status {host}; then launchpad certificates {tenant} --retry",
+    ),
+)  # fmt: skip
+_PROXY = re.compile(
+    r"(?i)proxy.{0,40}(?:untrusted|attribution)|untrusted proxy|proxy_attribution_required|trustedproxies"
+)
+_ORIGIN = re.compile(
+    r"(?i)origin not allowed|origin[^.\n]{0,40}(?:rejected|refused|mismatch|does not match)|allowedorigins"
+)
+
+
+def caddy_down(collected: Collected) -> Iterator[Diagnosis]:
+    """Caddy does not answer, so nobody reaches any tenant."""
+    if collected.get("caddy", "answers") is not False or collected.get("docker", "answers") is False:
+        return
+    lines = [line for line in collected.get("caddy", "lines", otherwise=[]) if '"error"' in line or "rror:" in line][
+        -3:
+    ]
+    yield Diagnosis(
+        cause="caddy-down",
+        message="Caddy does not answer: no visitor reaches any tenant",
+        hint=f"launchpad provision {collected.host}",
+        evidence=("Caddy's admin socket does not answer", *lines),
+    )
+
+
+def resolver_down(collected: Collected) -> Iterator[Diagnosis]:
+    """The host's name servers do not answer."""
+    servers = collected.get("resolver", "servers", otherwise={})
+    if "resolver" not in collected.sections or any(servers.values()):
+        return
+    which = f"no name server answers ({', '.join(servers)})" if servers else "the host has no name server"
+    yield Diagnosis(
+        cause="resolver",
+        message=f"{which}: neither the host nor its tenants find any name",
+        hint=f"as root on {collected.host}: cat /etc/resolv.conf; mend it, then launchpad provision {collected.host}",
+        evidence=tuple(f"{server}: no answer" for server in servers) or ("no name server",),
+    )
+
+
+def name_elsewhere(collected: Collected) -> Iterator[Diagnosis]:
+    """A tenant's name leads to another machine, or nowhere."""
+    own = set(collected.get("network", "addresses", otherwise=[]))
+    servers = collected.get("resolver", "servers", otherwise={})
+    if not own or not any(servers.values()):
+        return  # behind a dead resolver no name leads anywhere
+    for tenant in collected.tenants():
+        for domain, leads in tenant.get("leads", otherwise={}).items():
+            if leads is None or own & set(leads) or not tenant.is_wanted:
+                continue
+            where = f"leads to {', '.join(sorted(leads))}, not to this host" if leads else "leads nowhere"
+            yield Diagnosis(
+                cause="name-elsewhere",
+                tenant=tenant.name,
+                message=f"{domain} {where}",
+                hint=f"launchpad dns point {tenant.name}",
+                evidence=(f"{domain}: {', '.join(sorted(leads)) or 'no address'}",),
+            )
+
+
+def certificate_refused(collected: Collected) -> Iterator[Diagnosis]:
+    """The authority gives a name no certificate."""
+    elsewhere = {item.tenant for item in name_elsewhere(collected)}
+    deaf = any(True for _ in resolver_down(collected))
+    for tenant in collected.tenants():
+        for domain, own in tenant.get("certificates", otherwise={}).items():
+            why = str(own.get("why") or "")
+            if not why or not own.get("since"):
+                continue
+            cause, _, what, hint = next((item for item in _REFUSED if item[1].search(why)), _OTHER)
+            if (cause in _BY_NAME and tenant.name in elsewhere) or (cause in _BY_RESOLVER and deaf):
+                continue  # the name is the root, and named by its own analyser
+            yield Diagnosis(
+                cause=cause,
+                tenant=tenant.name,
+                message=f"{domain} gets no certificate: {what} ({why[:200]})",
+                hint=hint.format(tenant=tenant.name, host=collected.host),
+                evidence=(f"{domain}: {why}",),
+            )
+
+
+_BY_NAME = frozenset({"certificate-name", "certificate-elsewhere", "certificate-unreached"})
+_BY_RESOLVER = frozenset({"certificate-name", "certificate-authority"})
+_OTHER = ("certificate-refused", re.compile(""), "the authority refuses", "launchpad certificates {tenant}")
+
+
+def untrusted_proxy(collected: Collected) -> Iterator[Diagnosis]:
+    """The app does not trust Caddy, and answers everything with 403."""
+    for tenant in collected.tenants():
+        probes = [
+            str(item.get("name", "")) for item in tenant.get("probes", otherwise=[]) if item.get("status") == FORBIDDEN
+        ]
+        said = [line for line in tenant.lines(seconds=RECENT_SECONDS) if _PROXY.search(line)][-2:]
+        if (probes or said) and tenant.is_wanted:
+            yield Diagnosis(
+                cause="untrusted-proxy",
+                tenant=tenant.name,
+                message=f"{tenant.name}'s app does not trust Caddy's address and refuses requests (403): "
+                f"gateway.trustedProxies is wrong",
+                hint=f"launchpad render {tenant.name}, compare trustedProxies, then launchpad deploy {tenant.name}",
+                evidence=(*(f"{name} answered 403" for name in probes), *said),
+            )
+
+
+def origin_refused(collected: Collected) -> Iterator[Diagnosis]:
+    """The app refuses the browser's origin."""
+    for tenant in collected.tenants():
+        said = [line for line in tenant.lines(seconds=RECENT_SECONDS) if _ORIGIN.search(line)][-2:]
+        if said:
+            yield Diagnosis(
+                cause="origin-refused",
+                tenant=tenant.name,
+                message=f"{tenant.name}'s app refuses browsers: their origin is not in "
+                f"gateway.controlUi.allowedOrigins",
+                hint=f"launchpad tenant show {tenant.name}: add the domain that people open, then launchpad "
+                f"deploy {tenant.name}",
+                evidence=tuple(said),
+            )

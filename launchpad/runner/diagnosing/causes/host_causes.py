@@ -1,0 +1,76 @@
+"""Causes in the host itself: clock, firewall, settings, updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+
+MOST_SKEW = 2.0
+"""Seconds."""
+_FIREWALL = frozenset({"firewall", "gate"})
+_OTHERS_TEXT = (
+    "docker caddy dns resolver disk inodes memory load clock certificate apps boot reboot updates targets process "
+    "ready edge provider channel data"
+)
+_OTHERS = frozenset(_OTHERS_TEXT.split())
+"""What other analysers look at themselves, or what is no cause."""
+
+
+def clock_wrong(collected: Collected) -> Iterator[Diagnosis]:
+    """The host's clock is wrong, or nothing keeps it right."""
+    clock = collected.get("clock", otherwise={})
+    runs, synchronised, offset = (clock.get(name) for name in ("runs", "synchronised", "offset"))
+    is_off = isinstance(offset, (int, float)) and abs(offset) > MOST_SKEW
+    if not is_off and runs is not False:
+        return
+    what = (
+        f"the host's clock is wrong by {abs(offset or 0):.0f} s" if is_off else "nothing keeps the host's clock right"
+    )
+    yield Diagnosis(
+        cause="clock",
+        message=f"{what}: certificates, tokens and signatures fail at a wrong time",
+        hint=f"launchpad provision {collected.host}; as root on {collected.host}: chronyc tracking",
+        evidence=(f"chrony runs: {runs}, synchronised: {synchronised}, offset: {offset} s",),
+    )
+
+
+def firewall(collected: Collected) -> Iterator[Diagnosis]:
+    """The firewall or the gate before tenants is not as Launchpad made it."""
+    found = [item for item in collected.get("account", "findings", otherwise=[]) if item.get("subject") in _FIREWALL]
+    messages = [str(item.get("message", "")) for item in found]
+    if collected.get("network", "gate") is False and collected.get("docker", "answers") is not False:
+        messages.append("the traffic gate was changed by hand")
+    if messages:
+        yield Diagnosis(
+            cause="firewall",
+            message=f"the firewall is not as Launchpad made it: {messages[0]}",
+            hint=f"launchpad provision {collected.host}",
+            evidence=tuple(messages[:4]),
+        )
+
+
+def settings_changed(collected: Collected) -> Iterator[Diagnosis]:
+    """Somebody changed what a provision made; the watch says what, and a provision brings it back."""
+    for item in collected.get("account", "findings", otherwise=[]):
+        subject, hint = str(item.get("subject", "")), str(item.get("hint", ""))
+        if subject in _OTHERS | _FIREWALL or item.get("tenant") or not hint.startswith("launchpad provision"):
+            continue
+        yield Diagnosis(
+            cause="watch-down" if subject == "watch" else "settings-changed",
+            message=str(item.get("message", "")),
+            hint=f"launchpad provision {collected.host}",
+            evidence=(f"{subject}: {item.get('message', '')}",),
+        )
+
+
+def update_pending(collected: Collected) -> Iterator[Diagnosis]:
+    """An update waits for a reboot."""
+    if collected.get("updates", "reboot") is True:
+        names = ", ".join(collected.get("updates", "packages", otherwise=[])[:5])
+        yield Diagnosis(
+            cause="update-pending",
+            message=f"an update waits for a reboot{f' ({names})' if names else ''}",
+            hint=f"as root on {collected.host}, when tenants can wait: systemctl reboot",
+            evidence=(names or "/run/reboot-required",),
+        )

@@ -1,0 +1,60 @@
+"""Causes in images: one that its registry does not have any more, or does not give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+
+_PULL = re.compile(r"cannot pull (\S+): (.*)", re.DOTALL)
+_GONE = re.compile(
+    r"(?i)manifest unknown|not found|no such (?:image|manifest)|name unknown|repository does not exist(?!.*login)"
+)
+_LOGIN = re.compile(
+    r"(?i)unauthorized|authentication required|no basic auth|pull access denied|requested access|denied"
+    r"|forbidden|\b40[13]\b|login"
+)
+
+
+def registry_login(collected: Collected) -> Iterator[Diagnosis]:
+    """The registry wants a login that this host does not have."""
+    for tenant, image, why in _refused(collected):
+        if _LOGIN.search(why):
+            registry = image.partition("/")[0]
+            yield Diagnosis(
+                cause="registry-login",
+                tenant=tenant,
+                message=f"{registry} does not give {tenant}'s image without a login ({why[:160]})",
+                hint=f"launchpad app pin reads it from here; on the host, as root: docker login {registry}; "
+                f"then launchpad deploy {tenant}",
+                evidence=(f"cannot pull {image}: {why}",),
+            )
+
+
+def image_gone(collected: Collected) -> Iterator[Diagnosis]:
+    """The registry does not have the image any more, or cannot be reached."""
+    for tenant, image, why in _refused(collected):
+        if _LOGIN.search(why):
+            continue
+        gone = _GONE.search(why) is not None
+        registry = image.partition("/")[0]
+        what = f"{registry} has {tenant}'s image no more" if gone else f"{registry} does not give {tenant}'s image"
+        yield Diagnosis(
+            cause="image-gone" if gone else "registry-down",
+            tenant=tenant,
+            message=f"{what} ({why[:160]})",
+            hint="launchpad app pin, or another version: launchpad versions APP"
+            if gone
+            else f"launchpad status {collected.host}; then launchpad deploy {tenant}",
+            evidence=(f"cannot pull {image}: {why}",),
+        )
+
+
+def _refused(collected: Collected) -> Iterator[tuple[str, str, str]]:
+    for tenant in collected.tenants():
+        said = [tenant.last_failed.get("message", ""), *tenant.get("findings", otherwise=[])]
+        for text in said:
+            if found := _PULL.search(str(text)):
+                yield tenant.name, found[1], " ".join(found[2].split())
+                break

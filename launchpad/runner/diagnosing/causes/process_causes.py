@@ -1,0 +1,184 @@
+"""Causes in processes: Docker, containers and why they end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from launchpad.runner.diagnosing.causes.room_causes import disk_full, quota_full
+from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
+
+PERMANENT_EXIT = 78
+KILLED = 137
+LITTLE_MEMORY = 1536 << 20
+"""Bytes: OpenClaw starts with less, and is killed at its first turn."""
+FEW_MB = 64
+RECENT_SECONDS = 3600.0
+_INVALID = re.compile(
+    r"(?i)invalid config|unrecognized key|unknown key|config(?:uration)? (?:is )?invalid|must not|expected"
+)
+_HEAP = re.compile(r"(?i)heap out of memory|allocation failed - |cannot allocate memory|ENOMEM|MemoryError")
+_NEWER = re.compile(
+    r"(?i)(?:schema|state|database|migration)[^.\n]{0,80}\b(?:newer than|too new|ahead of|not supported|unsupported"
+    r"|from a newer)|newer (?:schema|version of (?:openclaw|the app))|migration[^.\n]{0,60}\b(?:refused|failed|error)"
+    r"|refus\w+ to (?:start|open|migrate)[^.\n]{0,60}(?:schema|newer|downgrade)|finds? a state newer"
+)
+
+
+def docker_down(collected: Collected) -> Iterator[Diagnosis]:
+    """Docker does not answer."""
+    if collected.get("docker", "answers") is not False:
+        return
+    last = collected.get("docker", "failure", otherwise=[])[-3:]
+    why = f": {last[-1]}" if last else ""
+    unit = collected.get("docker", "unit", otherwise="")
+    yield Diagnosis(
+        cause="docker-down",
+        message=f"Docker does not answer{f' (docker.service is {unit})' if unit else ''}{why[:300]}",
+        hint=f"launchpad provision {collected.host}",
+        evidence=(f"docker.service: {unit or 'not known'}", *last),
+    )
+
+
+def host_memory(collected: Collected) -> Iterator[Diagnosis]:
+    """The host itself has no memory left."""
+    available = collected.get("machine", "memory", "available_mb")
+    total = collected.get("machine", "memory", "total_mb", otherwise=0)
+    if isinstance(available, int) and total and available < min(FEW_MB, total // 20):
+        yield Diagnosis(
+            cause="host-memory",
+            message=f"the host has no memory left: {available} of {total} MB are available",
+            hint=f"launchpad usage {collected.host}, then launchpad move TENANT --to HOST",
+            evidence=(f"{available} of {total} MB available",),
+        )
+
+
+def out_of_memory(collected: Collected) -> Iterator[Diagnosis]:
+    """The kernel killed a tenant's process at the tenant's limit, or the app found no memory."""
+    for tenant in collected.tenants():
+        if found := _out_of_memory(tenant):
+            limit = tenant.get("memory", otherwise=[0, 0])[-1]
+            room = f" of {limit >> 20} MB" if limit else ""
+            more = "; OpenClaw needs 2 GB" if 0 < limit < LITTLE_MEMORY and _is_openclaw(tenant) else ""
+            yield Diagnosis(
+                cause="out-of-memory",
+                tenant=tenant.name,
+                message=f"{tenant.name} needs more memory than its limit{room}: the kernel killed it{more}",
+                hint=f"a tier with more memory in inventory/tenants/{tenant.name}.yaml, then launchpad deploy "
+                f"{tenant.name}",
+                evidence=(found,),
+            )
+
+
+def _out_of_memory(tenant: CollectedTenant) -> str:
+    if tenant.breaker.get("out_of_memory"):
+        return str(tenant.breaker.get("reason", "the watch saw it killed for want of memory"))
+    for item in tenant.containers:
+        if item.get("oom_killed") and item.get("state") != "running":
+            return f"{item.get('service')} was killed for want of memory"
+    if "for want of memory" in (message := str(tenant.last_failed.get("message", ""))):
+        return message
+    dead = tenant.breaker or any(item.get("state") in ("exited", "dead") for item in tenant.containers)
+    words = [*tenant.last_words, *(tenant.lines(seconds=RECENT_SECONDS)[-40:] if dead else ())]
+    return next((line for line in reversed(words) if _HEAP.search(line)), "")
+
+
+def migration_refused(collected: Collected) -> Iterator[Diagnosis]:
+    """The app does not start on the state that it finds."""
+    for tenant in collected.tenants():
+        if found := _migration_refused(tenant):
+            yield Diagnosis(
+                cause="migration-refused",
+                tenant=tenant.name,
+                message=f"{tenant.name}'s version refuses the state that it finds: a newer version wrote the "
+                f"state, or its migration failed",
+                hint=f"launchpad generations {tenant.name}, then launchpad rollback {tenant.name} --list",
+                evidence=(found,),
+            )
+
+
+def _migration_refused(tenant: CollectedTenant) -> str:
+    words = tenant.last_words
+    if tenant.is_ill:
+        words = [*tenant.lines(seconds=RECENT_SECONDS)[-60:], *words]
+    return next((line for line in reversed(words) if _NEWER.search(line)), "")
+
+
+def exit_78(collected: Collected) -> Iterator[Diagnosis]:
+    """The app says itself that its configuration is wrong."""
+    for tenant in collected.tenants():
+        if not (found := _permanent(tenant)) or _migration_refused(tenant):
+            continue
+        words = [*tenant.lines(seconds=RECENT_SECONDS)[-40:], *tenant.last_words]
+        said = next((line for line in reversed(words) if _INVALID.search(line)), "")
+        yield Diagnosis(
+            cause="exit-78",
+            tenant=tenant.name,
+            message=f"{tenant.name}'s configuration is wrong: the app ends with exit status 78{_because(said)}",
+            hint=f"launchpad logs {tenant.name}, mend the configuration, then launchpad deploy {tenant.name}",
+            evidence=tuple(filter(None, (found, said))),
+        )
+
+
+def _permanent(tenant: CollectedTenant) -> str:
+    if tenant.breaker.get("exit_code") == PERMANENT_EXIT:
+        return str(tenant.breaker.get("reason", f"exit status {PERMANENT_EXIT}"))
+    for item in tenant.containers:
+        if tenant.is_wanted and item.get("exit_code") == PERMANENT_EXIT and item.get("state") in ("exited", "dead"):
+            return f"{item.get('service')} ended with {PERMANENT_EXIT}"
+    message = str(tenant.last_failed.get("message", ""))
+    return message if re.search(rf"\b(?:status|with|code) {PERMANENT_EXIT}\b", message) else ""
+
+
+def no_process(collected: Collected) -> Iterator[Diagnosis]:
+    """Docker says that a container runs, and its process is gone; or there is no container at all."""
+    if collected.get("docker", "answers") is False:
+        return
+    for tenant in collected.tenants():
+        if not tenant.is_wanted or tenant.breaker or tenant.get("operation") or tenant.get("starting"):
+            continue
+        gone = [str(item.get("service")) for item in tenant.containers if item.get("state") == "dead"]
+        have = {item.get("service") for item in tenant.containers}
+        lacking = [name for name in tenant.get("manifest", "services", otherwise=[]) if name not in have]
+        what = f"the container of {', '.join(gone)} has no process" if gone else ""
+        what = what or (
+            f"there is no container of {', '.join(lacking)}" if lacking and "containers" in tenant.own else ""
+        )
+        if what:
+            yield Diagnosis(
+                cause="no-process",
+                tenant=tenant.name,
+                message=f"{tenant.name}: {what}",
+                hint=f"launchpad restart {tenant.name}" if gone else f"launchpad deploy {tenant.name}",
+                evidence=tuple(f"{item.get('name')}: {item.get('state')}" for item in tenant.containers) or (what,),
+            )
+
+
+def crash_loop(collected: Collected) -> Iterator[Diagnosis]:
+    """The app dies again and again, by nothing that another analyser names."""
+    full = any(True for _ in disk_full(collected))
+    quota = {item.tenant for item in quota_full(collected)}
+    for tenant in collected.tenants():
+        explained = full or tenant.name in quota or _out_of_memory(tenant) or _migration_refused(tenant)
+        if not tenant.breaker or _permanent(tenant) or explained:
+            continue
+        words = tenant.last_words or tenant.lines(seconds=RECENT_SECONDS)
+        said = next((line for line in reversed(words) if re.search(r"(?i)error|fatal|cannot|fail", line)), "")
+        said = said or next(reversed(words), "")
+        yield Diagnosis(
+            cause="crash-loop",
+            tenant=tenant.name,
+            message=f"{tenant.name} died again and again until the watch gave up: "
+            f"{tenant.breaker.get('reason', '')}{_because(said)}",
+            hint=f"launchpad logs {tenant.name}, then launchpad start {tenant.name}",
+            evidence=tuple(words[-4:]),
+        )
+
+
+def _is_openclaw(tenant: CollectedTenant) -> bool:
+    return "openclaw" in str(tenant.get("record", "app", otherwise="")).lower()
+
+
+def _because(line: str) -> str:
+    """What the app said, without its time stamp."""
+    return f": {re.sub(r'^[0-9T:.-]+Z? ', '', line).strip()[:200]}" if line else ""

@@ -1,0 +1,61 @@
+"""Causes at the places for backups: full, gone, or opened with the wrong key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+
+_CAUSES = (
+    (
+        "target-full",
+        re.compile(r"(?i)no space left|disk quota|quota exceeded|insufficient storage|\b507\b|ENOSPC"
+        r"|EntityTooLarge|storage limit"),
+        "is full",
+        "launchpad backups forget {tenant}",
+    ),
+    (
+        "target-key",
+        re.compile(
+            r"(?i)wrong password|no key found|does not know this|does not take this|permission denied"
+            r"|unauthorized|forbidden"
+            r"|access ?denied|\b40[13]\b|signature|invalidaccesskey|host key|authenticat|has no credentials|opens none"
+        ),
+        "does not accept the key or the credentials of this host",
+        "launchpad target credential {target} NAME, then launchpad provision {host}",
+    ),
+    (
+        "target-gone",
+        re.compile(
+            r"(?i)cannot be reached|no such host|connection refused|timed? ?out|unreachable|no route"
+            r"|no such bucket|not exist"
+            r"|no such file|\b404\b|repository is gone|gone|unable to open|reset by peer|\b50[0-4]\b|not mounted|EOF"
+        ),
+        "is gone or cannot be reached",
+        "launchpad target show {target}",
+    ),
+)  # fmt: skip
+
+
+def target_failed(collected: Collected) -> Iterator[Diagnosis]:
+    """The newest backup, or its verification, failed at a target."""
+    told: set[tuple[str, str]] = set()
+    for tenant in collected.tenants():
+        for target, state in tenant.get("targets", otherwise={}).items():
+            failed = state.get("failed") or state.get("damaged") or {}
+            why = str(failed.get("message") or "")
+            cause, _, what, hint = next((item for item in _CAUSES if item[1].search(why)), _OTHER)
+            if not why or (target, cause) in told:
+                continue
+            told.add((target, cause))  # one target is full for all tenants
+            yield Diagnosis(
+                cause=cause,
+                tenant=tenant.name,
+                message=f"backup target {target} {what} ({why[:200]})",
+                hint=hint.format(tenant=tenant.name, target=target, host=collected.host),
+                evidence=(f"{target}: {why}",),
+            )
+
+
+_OTHER = ("target-failed", re.compile(""), "did not take the backup", "launchpad target show {target}")

@@ -1,0 +1,143 @@
+"""What was collected of a host, as the analysers read it, and what an analyser says. Pure.
+
+Each section is plain JSON, so that a bundle on an operator's machine reads like a host. A section that could not be
+collected is missing: an analyser that lacks what it looks at says nothing.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from launchpad.runner.record import Record
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+
+
+class Diagnosis(Record):
+    """One cause, and what to do about it."""
+
+    cause: str
+    """A word for programs, such as `disk-full`."""
+    message: str
+    """What is wrong and where, one sentence without an end."""
+    hint: str
+    """The command to type next."""
+    tenant: str = ""
+    """Whose it is; empty for the host's own."""
+    evidence: tuple[str, ...] = ()
+    """What it was seen by: at most a few lines."""
+
+
+class Collected(Record):
+    """The sections by name, and whose they are."""
+
+    host: str
+    tenant: str
+    """The tenant that was asked for; empty for a whole host."""
+    at: float
+    """When, by the host's clock."""
+    sections: Mapping[str, Any]
+
+    def get(self, *path: str, otherwise: Any = None) -> Any:
+        """What stands at the path of keys, as long as it is of the kind that stands in for it otherwise."""
+        return at(self.sections, *path, otherwise=otherwise)
+
+    def tenants(self) -> Iterator[CollectedTenant]:
+        """Each tenant that was collected."""
+        for name, own in at(self.sections, "tenants", otherwise={}).items():
+            if isinstance(own, Mapping):
+                yield CollectedTenant(name=str(name), own=own, at=self.at)
+
+
+class CollectedTenant(Record):
+    """One tenant's section."""
+
+    name: str
+    own: Mapping[str, Any]
+    at: float
+
+    def get(self, *path: str, otherwise: Any = None) -> Any:
+        return at(self.own, *path, otherwise=otherwise)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the tenant is to run here."""
+        record = self.get("record", otherwise={})
+        return bool(record.get("running")) and not record.get("retired") and not self.get("gone")
+
+    @property
+    def containers(self) -> list[Mapping[str, Any]]:
+        """Those of the side that serves; all of them where the record does not say which."""
+        side = self.get("record", "side")
+        found = [item for item in self.get("containers", otherwise=[]) if isinstance(item, Mapping)]
+        return [item for item in found if side is None or item.get("side") in (side, None)]
+
+    @property
+    def breaker(self) -> Mapping[str, Any]:
+        """Why the watch gave the tenant up; empty when it did not."""
+        return self.get("breaker", otherwise={})  # type: ignore[no-any-return]
+
+    @property
+    def last_failed(self) -> Mapping[str, Any]:
+        """The newest operation on the tenant, when it failed; a backup is judged by itself."""
+        done = [item for item in self.operations if item.get("kind") not in BACKUP_KINDS]
+        last = done[-1] if done else {}
+        return last if last.get("outcome") in ("undone", "incomplete") else {}
+
+    @property
+    def operations(self) -> list[Mapping[str, Any]]:
+        """The newest operations, the last one last."""
+        return [item for item in self.get("operations", otherwise=[]) if isinstance(item, Mapping)]
+
+    @property
+    def last_words(self) -> list[str]:
+        """What containers wrote before somebody gave them up: the watch, or an operation that failed."""
+        said = [*self.breaker.get("lines", ()), *self.last_failed.get("lines", ())]
+        return [str(line) for line in said]
+
+    def lines(self, *, seconds: float) -> list[str]:
+        """What the app wrote in the last so many seconds, the newest last."""
+        found = []
+        for lines in self.get("log", otherwise={}).values():
+            found += [line for line in lines if isinstance(line, str) and self.at - seconds <= stamp(line)]
+        return sorted(found)
+
+    @property
+    def is_ill(self) -> bool:
+        """Whether somebody who asks the tenant now is not answered well."""
+        if not self.is_wanted:
+            return False
+        probes = self.get("probes", otherwise=[])
+        dead = any(item.get("state") != "running" for item in self.containers)
+        return bool(self.breaker) or dead or any(probe.get("ok") is False for probe in probes)
+
+
+BACKUP_KINDS = frozenset({"backup", "verify", "fetch", "drill", "forget", "rewrap"})
+
+
+def at(value: Any, *path: str, otherwise: Any = None) -> Any:
+    """What stands there, or the other: a bundle may lack anything, and somebody may have written it by hand."""
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return otherwise
+        value = value[key]
+    if otherwise is not None and not isinstance(value, type(otherwise)):
+        return otherwise
+    return value
+
+
+@lru_cache(maxsize=65536)
+def stamp(line: str) -> float:
+    """When a log's line was written (it begins with a time in UTC); long ago where it does not say."""
+    found = _STAMP.match(line)
+    if found is None:
+        return 0.0
+    try:
+        return float(calendar.timegm(time.strptime(found[0], "%Y-%m-%dT%H:%M:%S")))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,114 @@
+"""Each analyser names its own fault first, two faults at once are both named, and nobody who is well is accused."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from launchpad.runner.diagnosing.analysis import ANALYSERS, UNKNOWN, analyse
+from launchpad.runner.diagnosing.collected import Collected
+from tests.runner.diagnosing.cases import FAULTS, Fault, breaker, collected, line, said, sections
+
+EACH = [(cause, fault) for cause, faults in FAULTS.items() for fault in faults]
+PAIRS = (
+    ("docker-down", "quota-full"),
+    ("disk-full", "clock"),
+    ("resolver", "out-of-memory"),
+    ("caddy-down", "key-revoked"),
+    ("exit-78", "target-full"),
+    ("name-elsewhere", "channel-taken"),
+    ("firewall", "crash-loop"),
+    ("certificate-limit", "key-without-money"),
+    ("quota-full", "provider-down"),
+    ("migration-refused", "target-gone"),
+)
+
+
+@pytest.mark.parametrize(("cause", "fault"), EACH, ids=[f"{cause}-{number}" for number, (cause, _) in enumerate(EACH)])
+def test_a_fault_is_named_first(cause: str, fault: Fault) -> None:
+    found = analyse(collected(fault))
+    assert found, "nothing was found"
+    assert found[0].cause == cause, [item.cause for item in found]
+    assert found[0].message and found[0].hint and found[0].evidence
+
+
+@pytest.mark.parametrize(("cause", "fault"), EACH, ids=[f"{cause}-{number}" for number, (cause, _) in enumerate(EACH)])
+def test_no_other_cause_is_named_beside_it(cause: str, fault: Fault) -> None:
+    assert {item.cause for item in analyse(collected(fault))} == {cause}
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_two_faults_at_once_are_both_named(pair: tuple[str, str]) -> None:
+    found = [item.cause for item in analyse(collected(*(FAULTS[cause][0] for cause in pair)))]
+    assert set(pair) <= set(found), found
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_is_well_is_not_accused(seed: int) -> None:
+    chance = random.Random(seed)
+    names = tuple(f"tenant-{number}" for number in range(1, chance.randrange(2, 21)))
+    found = sections(*names)
+    for own in found["tenants"].values():
+        log = own["log"]["app"]
+        chance.shuffle(log)
+        own["quota"][0] = int(own["quota"][1] * chance.uniform(0, 0.9))
+        log += [
+            line(
+                f"[agent] anthropic: 529 overloaded_error, attempt {chance.randrange(3)}",
+                ago=chance.uniform(4000, 9000),
+            )
+            for _ in range(9)
+        ]
+    assert analyse(Collected(host="web-1", tenant="", at=collected().at, sections=found)) == []
+
+
+def test_what_nobody_knows_is_called_unknown_with_what_was_looked_at() -> None:
+    def strange(found: dict) -> None:  # type: ignore[type-arg]
+        found["tenants"]["alice"]["probes"][0].update(ok=False, status=418, detail="answered 418 on /startupz")
+
+    (found,) = analyse(collected(strange, of="alice"))
+    assert found.cause == UNKNOWN
+    assert "answered 418" in found.message and "looked at" in found.message and "machine" in found.message
+    assert found.hint == "launchpad logs alice"
+
+
+def test_an_old_error_behind_which_a_turn_went_well_is_over() -> None:
+    refused = "[agent] HTTP 401 authentication_error: invalid x-api-key"
+    assert analyse(collected(said(refused, "[agent/embedded] embedded run done: runId=9 aborted=false"))) == []
+    assert analyse(collected(said(refused, ago=7200))) == []
+
+
+def test_the_root_comes_first() -> None:
+    causes = [
+        item.cause for item in analyse(collected(FAULTS["crash-loop"][0], FAULTS["clock"][0], FAULTS["inodes"][0]))
+    ]
+    assert causes == ["inodes", "clock", "crash-loop"]
+
+
+def test_an_analyser_without_its_section_says_nothing() -> None:
+    whole = collected().sections
+    for size in range(3):
+        for lacking in itertools.combinations(whole, size):
+            found = Collected(
+                host="web-1",
+                tenant="",
+                at=0.0,
+                sections={name: own for name, own in whole.items() if name not in lacking},
+            )
+            assert analyse(found) == [], lacking
+
+
+def test_sections_of_another_shape_are_survived() -> None:
+    for shape in (None, 7, "text", [], [1], {"x": 1}, {"alice": 3}):
+        for name in collected().sections:
+            sections = dict(collected(breaker("died")).sections) | {name: shape}
+            analyse(Collected(host="web-1", tenant="", at=0.0, sections=sections))
+
+
+def test_every_analyser_has_a_fault() -> None:
+    seen = set()
+    for _cause, fault in EACH:
+        seen |= {analyser for analyser in ANALYSERS if list(analyser(collected(fault)))}
+    assert seen == set(ANALYSERS)
