@@ -16,10 +16,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "tenant": "alice",
         "who": "bob",
         "from": "198.51.100.4",
-        "steps": [{"step": "drain", "title": "let requests finish"}],
+        "steps": [{"step": "drain", "title": "wait for open requests"}],
     },
     "operation-resumed": {"attempt": 2},
-    "step-started": {"index": 0, "step": "drain", "title": "let requests finish"},
+    "step-started": {"index": 0, "step": "drain", "title": "wait for open requests"},
     "step-progress": {"index": 0, "text": "3 left"},
     "step-done": {"index": 0, "step": "drain", "seconds": 1.5},
     "step-failed": {"index": 0, "step": "drain", "message": "no", "lines": ["a", "b"]},
@@ -73,7 +73,7 @@ def test_an_event_that_is_not_whole_is_an_error(change: dict[str, Any]) -> None:
 
 def test_steps_are_records() -> None:
     event = event_from_line(line("operation-started"))
-    assert event.steps == (Outline(step="drain", title="let requests finish"),)  # type: ignore[attr-defined]
+    assert event.steps == (Outline(step="drain", title="wait for open requests"),)  # type: ignore[attr-defined]
 
 
 def test_heard_is_one_flat_object() -> None:

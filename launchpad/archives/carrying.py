@@ -214,7 +214,7 @@ class _Carrying:
             if said := problem(self.scratch / path):
                 raise ArchiveRefused(
                     f"{self.source.name}: {self._files[path]} is a damaged database: {said}",
-                    hint="stop the app there before its files are packed",
+                    hint="stop the app on the old machine, then pack its files again",
                 )
         self.carried.databases = len(self._databases)
 

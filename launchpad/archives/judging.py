@@ -67,12 +67,12 @@ def judge(tar: tarfile.TarFile, *, archive: str, wanted: Callable[[str], bool]) 
             entry = _hard_link(content, entry, member.linkname, archive)
         _judge_place(content, entry, archive)
         if len(content.entries) >= MOST_ENTRIES:
-            raise ArchiveRefused(f"{archive}: it has more than {MOST_ENTRIES} entries")
+            raise ArchiveRefused(f"{archive}: the archive has more than {MOST_ENTRIES} entries")
         content.entries[entry.name] = entry
         if entry.kind == "file" and not entry.source and entry.size <= LARGEST_TEXT and wanted(entry.name):
             content.texts[entry.name] = read(tar, member)
     if not content.entries:
-        raise ArchiveRefused(f"{archive}: it is empty")
+        raise ArchiveRefused(f"{archive}: the archive is empty")
     _follow(content, archive)
     for member in tar.getmembers() if any(entry.followed for entry in content.entries.values()) else ():
         for entry in content.followed.get(plain_name(member.name), ()):
@@ -102,13 +102,13 @@ def _entry(member: tarfile.TarInfo, archive: str) -> ArchiveMember | None:
         raise ArchiveRefused(f"{archive}: {shown} is an absolute name", hint="pack it with tar -C FOLDER, without /")
     if not name:
         if not member.isdir():
-            raise ArchiveRefused(f"{archive}: {shown} is no name for a file")
+            raise ArchiveRefused(f"{archive}: {shown} is not a file name")
         return None
     parts = name.split("/")
     if ".." in parts:
-        raise ArchiveRefused(f"{archive}: {shown} leads out of it")
+        raise ArchiveRefused(f"{archive}: {shown} points outside the archive")
     if "" in parts or "." in parts or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        raise ArchiveRefused(f"{archive}: {shown} is no plain name")
+        raise ArchiveRefused(f"{archive}: {shown} is not a plain name")
     try:
         length, longest = len(name.encode()), max(len(part.encode()) for part in parts)
     except UnicodeEncodeError as error:
@@ -140,7 +140,9 @@ def _hard_link(content: Content, entry: ArchiveMember, target: str, archive: str
     """The other name of a file that came before."""
     found = content.entries.get(plain_name(target)) if not target.startswith("/") else None
     if found is None or found.kind != "file":
-        raise ArchiveRefused(f"{archive}: {_shown(entry.name)} is a hard link to {_shown(target)}, which is not in it")
+        raise ArchiveRefused(
+            f"{archive}: {_shown(entry.name)} is a hard link to {_shown(target)}, which is not in the archive"
+        )
     return ArchiveMember(entry.name, "file", found.size, source=found.source or found.name)
 
 
@@ -149,14 +151,14 @@ def _judge_place(content: Content, entry: ArchiveMember, archive: str) -> None:
     shown = _shown(entry.name)
     before = content.entries.get(entry.name)
     if before is not None and (before.kind, entry.kind) != ("folder", "folder"):
-        raise ArchiveRefused(f"{archive}: {shown} is in it twice")
+        raise ArchiveRefused(f"{archive}: {shown} is in the archive twice")
     above = entry.name.rpartition("/")[0]
     while above:
         found = content.entries.get(above)
         if found is None:
             content.entries[above] = ArchiveMember(above, "folder", 0)
         elif found.kind != "folder":
-            raise ArchiveRefused(f"{archive}: {shown} lies below {_shown(above)}, which is a {found.kind}")
+            raise ArchiveRefused(f"{archive}: {shown} is below {_shown(above)}, which is a {found.kind}")
         else:
             break
         above = above.rpartition("/")[0]
@@ -179,10 +181,12 @@ def _follow(content: Content, archive: str) -> None:
                 if inner and (entry.kind != "link" or real[inner].kind == "file"):
                     made[link.name + name.removeprefix(goes)] = _as(real[inner], link.name + name.removeprefix(goes))
         if len(made) + len(content.entries) > MOST_ENTRIES:
-            raise ArchiveRefused(f"{archive}: it has more than {MOST_ENTRIES} entries, with what its links lead to")
+            raise ArchiveRefused(
+                f"{archive}: with the targets of its links, the archive has more than {MOST_ENTRIES} entries"
+            )
     if sum(entry.size for entry in made.values()) > MOST_TIMES * sum(entry.size for entry in real.values()):
-        message = f"{archive}: with what its links lead to, it is over {MOST_TIMES} times as large"
-        raise ArchiveRefused(message, hint="pack what is meant alone")
+        message = f"{archive}: with the targets of its links, the archive is over {MOST_TIMES} times as large"
+        raise ArchiveRefused(message, hint="pack only the app's own folder")
     content.entries |= made
 
 

@@ -39,7 +39,7 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= LARGEST_READ:
-            raise ArchiveRefused(f"{self._name}: it has a header of more than {LARGEST_READ >> 20} MiB")
+            raise ArchiveRefused(f"{self._name}: the archive has a header of more than {LARGEST_READ >> 20} MiB")
         data: bytes = self._stream.read(size)
         self._judge(self._stream.tell())
         return data
@@ -53,7 +53,7 @@ class _Bounded:
 
     def _judge(self, position: int) -> None:
         if position > self._most:
-            raise ArchiveRefused(f"{self._name}: it unpacks to more than {self._most >> 20} MiB")
+            raise ArchiveRefused(f"{self._name}: the archive unpacks to more than {self._most >> 20} MiB")
 
 
 @contextmanager
@@ -65,9 +65,7 @@ def opened(path: Path, *, most_bytes: int) -> Iterator[tarfile.TarFile]:
             with tarfile.open(fileobj=bounded, mode="r:", errorlevel=2) as tar:
                 yield tar
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
-        raise ArchiveRefused(
-            f"{path.name}: it is not {EXPECTED}, or it was cut short: {error}", hint=f"tar -tf {path}"
-        ) from error
+        raise ArchiveRefused(f"{path.name}: not {EXPECTED}, or incomplete: {error}", hint=f"tar -tf {path}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -87,12 +85,14 @@ def _decompressed(file: BinaryIO, path: Path, most_bytes: int) -> Iterator[Any]:
             yield plain
     elif head.startswith(AGE):
         hint = f"age -d -i IDENTITY {path} > plain.tar.gz"
-        raise ArchiveRefused(f"{path.name}: it is encrypted with age; expected {EXPECTED}", hint=hint)
+        raise ArchiveRefused(f"{path.name}: encrypted with age; expected {EXPECTED}", hint=hint)
     elif head.startswith((BZIP2, XZ, ZIP)):
         kind = "bzip2" if head.startswith(BZIP2) else "xz" if head.startswith(XZ) else "a zip file"
-        raise ArchiveRefused(f"{path.name}: it is {kind}; expected {EXPECTED}", hint="pack it anew with tar -czf")
+        raise ArchiveRefused(
+            f"{path.name}: this is {kind}; expected {EXPECTED}", hint="pack the files again with tar -czf"
+        )
     elif not head:
-        raise ArchiveRefused(f"{path.name}: it is empty; expected {EXPECTED}")
+        raise ArchiveRefused(f"{path.name}: the file is empty; expected {EXPECTED}")
     else:
         yield file
 
@@ -106,7 +106,7 @@ def _unzstd(file: BinaryIO, plain: Any, path: Path, most_bytes: int) -> None:
         )
     except FileNotFoundError as error:
         raise ArchiveRefused(
-            f"{path.name}: it is compressed with zstd, which is not installed here", hint="apt install zstd"
+            f"{path.name}: compressed with zstd, which is not installed here", hint="apt install zstd"
         ) from error
     with process:
         assert process.stdout is not None

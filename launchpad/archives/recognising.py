@@ -69,7 +69,9 @@ def recognise(content: Content, app: App, *, archive: str) -> Recognised:
     two of them."""
     imports = app.imports
     if imports is None:
-        raise ArchiveRefused(f"{app.name} cannot be imported into", hint=f"imports: in inventory/apps/{app.name}.yaml")
+        raise ArchiveRefused(
+            f"{app.name} does not support imports", hint=f"write write write imports: in inventory/apps/{app.name}.yaml"
+        )
     linked = {entry.source for entry in content.files if entry.followed}
     files = [entry.name for entry in content.files if entry.name not in linked]
     for layout, stripped, marker in _ways(imports):
@@ -84,7 +86,7 @@ def recognise(content: Content, app: App, *, archive: str) -> Recognised:
             _refuse_lost_places(content, found, imports, archive)
             return found
     raise ArchiveRefused(
-        f"{archive}: it is nothing of {app.name}'s: it has {_shown(content.entries)}; expected {_expected(imports)}",
+        f"{archive}: not an archive of {app.name}: it has {_shown(content.entries)}; expected {_expected(imports)}",
         hint=_how_to_pack(imports),
     )
 
@@ -109,8 +111,8 @@ def _refuse_lost_places(content: Content, recognised: Recognised, imports: Impor
 
 
 def _leads_out(link: ArchiveMember, archive: str) -> ArchiveRefused:
-    message = f"{archive}: {link.name[:120]} is a link to {link.target[:120]!r}, which is not in it"
-    return ArchiveRefused(message, hint="pack it with tar -h, which packs what links lead to: tar -chzf …")
+    message = f"{archive}: {link.name[:120]} is a link to {link.target[:120]!r}, which is not in the archive"
+    return ArchiveRefused(message, hint="pack again with tar -h, which follows links: tar -chzf …")
 
 
 def _ways(imports: Imports) -> Iterable[tuple[Layout, str, str]]:
@@ -129,7 +131,7 @@ def _the_one(homes: Collection[str], marker: str, archive: str) -> str:
     others = [home for home in homes if home != first and _below(home, first) is None]
     if others:
         names = " and ".join(f"{home or '.'}/{marker}" for home in (first, min(others)))
-        raise ArchiveRefused(f"{archive}: there are two of them in it: {names}", hint="pack the one that is meant")
+        raise ArchiveRefused(f"{archive}: the archive has two installations: {names}", hint="pack only one of them")
     return first
 
 

@@ -88,7 +88,7 @@ def entry_from_json(value: Mapping[str, Any], *, host: str) -> Entry:
             after=str(value.get("after") or ""),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise HostError(f"{host}: the journal has an entry that is not whole", hint="update Launchpad") from error
+        raise HostError(f"{host}: the journal has an incomplete entry", hint="update Launchpad") from error
 
 
 def newest_first(entries: Iterable[Entry]) -> list[Entry]:

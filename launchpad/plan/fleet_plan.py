@@ -108,14 +108,14 @@ def without(made: FleetPlan, seen: Seen, tenants: Set[str]) -> FleetPlan:
 def _note_of_unknown(change: PlannedOperation, has: TenantSeen) -> Note:
     runs = shown_revision(has.revision)
     text = f"{unknown(has)}; not carried out: {change.kind}, {'; '.join(change.reasons)}"
-    hint = f"git pull; where that revision is lost: launchpad deploy {has.tenant} --after {runs}"
+    hint = f"git pull; if the revision is lost: launchpad deploy {has.tenant} --after {runs}"
     return Note(host=change.host, tenant=change.tenant, text=text, hint=hint)
 
 
 def unknown(has: TenantSeen) -> str:
     """What is told of a tenant whose release came from an inventory that is not known here."""
     runs = shown_revision(has.revision)
-    return f"{has.by} deployed what runs from revision {runs}, which this inventory does not descend from"
+    return f"{has.by} deployed the running release from revision {runs}, which this inventory does not descend from"
 
 
 def _each(wanted: Sequence[Wanted], seen: Seen) -> Iterator[PlannedOperation | Note]:
@@ -162,17 +162,17 @@ def _obstacle(want: Wanted, has: TenantSeen | None) -> Note | None:
     if has is None:
         return None
     if has.retired:
-        return _note(want, "was retired here; its data is kept", f"launchpad deploy {tenant} brings it back")
+        return _note(want, "was retired here; its data is kept", f"launchpad deploy {tenant} starts it again")
     if has.operation:
-        return _note(want, "an operation is going on", f"launchpad attach {has.operation}")
+        return _note(want, "an operation is running", f"launchpad attach {has.operation}")
     if has.app != want.app:
-        return _note(want, f"is {has.app} here, the inventory says {want.app}", f"launchpad retire {tenant} first")
+        return _note(want, f"runs {has.app}, but the inventory names {want.app}", f"launchpad retire {tenant} first")
     if want.is_older_than(has.version):
-        text = f"is ahead of the inventory: {has.version} runs, {want.version} is written"
+        text = f"is ahead of the inventory: {has.version} runs, the inventory names {want.version}"
         return _note(want, text, f"launchpad adopt {tenant}")
     if has.was_rolled_back_from(want.version):
         hint = f"launchpad adopt {tenant}, or launchpad upgrade {tenant} --to {want.version}"
-        return _note(want, f"was rolled back from {want.version}, which the inventory still says", hint)
+        return _note(want, f"was rolled back from {want.version}, which the inventory still names", hint)
     if want.follows and has.version not in (want.version, *want.follows):
         return _note(want, f"{want.version} cannot follow {has.version} in one step", f"launchpad versions {want.app}")
     if has.breaker and want.running and has.release == want.release:

@@ -182,7 +182,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HostError(
-            f"{host}: its answer cannot be understood: {type(error).__name__} {error}",
+            f"{host}: the host's answer cannot be read: {type(error).__name__} {error}",
             hint=f"launchpad provision {host}",
         ) from error
 
@@ -277,7 +277,7 @@ def _probe(value: Mapping[str, Any]) -> ProbeSeen:
 def _breaker(value: Mapping[str, Any] | None) -> str:
     if not value or value.get("open") is False:
         return ""
-    return _text(value.get("reason")) or _text(value.get("message")) or "it died too often"
+    return _text(value.get("reason")) or _text(value.get("message")) or "a service died too often"
 
 
 def _text(value: Any) -> str:

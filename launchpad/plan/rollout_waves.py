@@ -183,7 +183,7 @@ def _standing(rollout: Rollout, wave: Wave, member: Member, said: HostSaid) -> M
     if last is not None and not last.outcome:
         return _state(wave, member, "running", version=has.version if has else "", operation=last.id)
     if has is None or has.retired:
-        return _state(wave, member, "left", message="is not on its host any more", hint=_history(member))
+        return _state(wave, member, "left", message="is no longer on its host", hint=_history(member))
     forth = next((item for item in reversed(mine) if way_of(rollout.id, item.id) == FORTH), None)
     more: dict[str, Any] = {"version": has.version}
     if last is not None:
@@ -200,7 +200,7 @@ def _standing(rollout: Rollout, wave: Wave, member: Member, said: HostSaid) -> M
         return _state(
             wave, member, "failed", message=f"was upgraded, but {wrong}", hint=_logs(member), ailing=True, **more
         )
-    back = "" if last is forth or last is None else f"could not be taken back: {last.message}"
+    back = "" if last is forth or last is None else f"could not be rolled back: {last.message}"
     steady = max(0.0, said.seen.clock - forth.at - (forth.seconds or 0.0))
     return _state(wave, member, "changed", message=back, steady=steady, **more)
 
@@ -227,7 +227,7 @@ def _ails(has: TenantSeen) -> str:
     if has.breaker:
         return has.breaker
     wrong = next((probe for probe in has.probes if probe.decides and not probe.ok), None)
-    return f"{wrong.kind} {wrong.detail or 'does not hold'} now" if wrong else ""
+    return f"{wrong.kind} {wrong.detail or 'fails'} now" if wrong else ""
 
 
 def _steps(member: Member) -> str:
@@ -265,8 +265,8 @@ def judgement(wave: Wave, known: Mapping[str, MemberState]) -> Judgement:
     told = [
         *([f"{len(failed)} of {count} failed"] if failed else ()),
         *([f"{len(silent)} of {count} on hosts that do not answer"] if silent else ()),
-        *([f"{len(held)} of {count} held by something else"] if held else ()),
-        *([f"{len(blind)} of {count} did not go well before either"] if blind else ()),
+        *([f"{len(held)} of {count} held by another operation"] if held else ()),
+        *([f"{len(blind)} of {count} were unhealthy before the rollout too"] if blind else ()),
     ]
     reason = f"{', '.join(told)}; {allowed} fail" if told else ""
     return Judgement(ring=wave.ring, verdict=verdict, reason=reason)

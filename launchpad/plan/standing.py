@@ -15,16 +15,16 @@ from launchpad.plan.wanted import Wanted
 from launchpad.runner.facts import Fact, Grade
 
 STATES: Mapping[str, str] = {
-    "healthy": "runs, and every probe holds",
+    "healthy": "runs, and every probe passes",
     "warning": "runs and serves; a provider or a channel does not answer",
-    "unhealthy": "is meant to run, and a deciding probe does not hold",
-    "broken": "died so often that the host gave up restarting it",
-    "doubled": "runs here too, while the inventory has it on another host: its data goes two ways",
-    "starting": "its host was booted, and has not started it yet",
-    "changing": "an operation is going on",
+    "unhealthy": "should run, but a deciding probe fails",
+    "broken": "died so often that the host no longer restarts it",
+    "doubled": "also runs on a host that the inventory does not name: both copies write their own data",
+    "starting": "its host has booted and has not started it yet",
+    "changing": "an operation is running",
     "stopped": "was stopped",
-    "moved": "went to another host; its data is kept, and its requests are passed on",
-    "retired": "was taken off the host; its data is kept",
+    "moved": "moved to another host; its old data is kept, and its requests are forwarded",
+    "retired": "was removed from the host; its data is kept",
     "absent": "is in the inventory and not on the host",
     "unreadable": "its file in the inventory is wrong, and no host has it",
     "unreachable": "its host does not answer",
@@ -115,7 +115,7 @@ def _running(said: HostSeen | LaunchpadError) -> Iterator[str]:
 
 
 def _doubled(found: Standing, elsewhere: str) -> Standing:
-    ends = f"it runs on {elsewhere} too: launchpad retire {found.tenant} --host {found.host} ends it here"
+    ends = f"also runs on {elsewhere}: stop this copy with launchpad retire {found.tenant} --host {found.host}"
     return dataclasses.replace(found, state="doubled", remarks=(*found.remarks[:-1], ends))
 
 
@@ -138,15 +138,15 @@ def _others(said: HostSeen, inventory: frozenset[str], unreadable: Mapping[str, 
         if name in unreadable:
             yield dataclasses.replace(_observed_standing(said, has, (unreadable[name],)), readable=False)
             continue
-        remark = "the inventory has it on another host" if name in inventory else "not in the inventory"
+        remark = "the inventory names another host" if name in inventory else "not in the inventory"
         if has.gone and name in inventory:
-            remark = f"it left for {has.gone}; when its names lead there: launchpad move {name} --finish"
+            remark = f"moved to {has.gone}; when DNS points to {has.gone}: launchpad move {name} --finish"
         yield _observed_standing(said, has, () if has.retired else (remark,))
 
 
 def _observed_standing(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]) -> Standing:
     failing = tuple(
-        f"{probe.kind}{f' {probe.service}' if probe.service else ''}: {probe.detail or 'does not hold'}"
+        f"{probe.kind}{f' {probe.service}' if probe.service else ''}: {probe.detail or 'fails'}"
         for probe in has.probes
         if not probe.ok
     )
@@ -194,24 +194,24 @@ def _state(has: TenantSeen) -> str:
 def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
     if has.gone:
         ends = f"launchpad move {want.tenant} --to {has.gone}"
-        yield f"it left for {has.gone}: git pull, or, where its move was cut off: {ends}"
+        yield f"moved to {has.gone}: git pull; if the move was interrupted: {ends}"
         return
     if want.problem is not None:
         yield f"cannot be rendered: {want.problem.message}"
     elif has.retired:
         yield "still in the inventory"
     elif want.is_older_than(has.version):
-        yield f"ahead of the inventory, which says {want.version}: launchpad adopt {want.tenant}"
+        yield f"ahead of the inventory, which names {want.version}: launchpad adopt {want.tenant}"
     elif has.was_rolled_back_from(want.version):
-        yield f"rolled back from {want.version}, which the inventory still says: launchpad adopt {want.tenant}"
+        yield f"rolled back from {want.version}, which the inventory still names: launchpad adopt {want.tenant}"
     elif not want.descends:
         yield f"{unknown(has)}: git pull; launchpad plan {want.tenant} shows more"
     elif want.release and want.release != has.release:
         yield "behind the inventory: " + "; ".join(differences(want, has))
     if want.wrapped_for and has.wrapped_for is not None and has.wrapped_for != want.wrapped_for:
-        whom = "for earlier recipients" if has.wrapped_for else "and the host does not know for whom"
+        whom = "for earlier recipients" if has.wrapped_for else "for recipients that the host does not know"
         yield f"the key of its backups is wrapped {whom}: launchpad backups rewrap {want.tenant}"
     if has.running and not want.running:
         yield "the inventory says running: false"
     if not has.running and not has.retired and want.running:
-        yield "the inventory says that it runs"
+        yield "the inventory says running: true"

@@ -15,7 +15,9 @@ def render_caddyfile(host: Host, *, templates: TemplateSource) -> str:
     """The global Caddyfile, which imports the sites of the host's tenants."""
     name = templates.find("caddy/Caddyfile")
     if name is None:
-        raise InventoryError("template caddy/Caddyfile.j2 is missing", hint="install Launchpad anew: it ships with it")
+        raise InventoryError(
+            "template caddy/Caddyfile.j2 is missing", hint="reinstall Launchpad, which includes the template"
+        )
     caddy = host.caddy
     values = {
         "socket": f"unix/{paths.CADDY_SOCKET}|0600",

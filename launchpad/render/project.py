@@ -29,7 +29,7 @@ def project(app: App, templates: TemplateSource, values: Mapping[str, Any]) -> s
         if name not in app.services:
             raise InventoryError(
                 f"{templates.path(own + '.j2')}: {app.name} has no service {name}",
-                hint=f"give it a line under services: of the app, or write one of {', '.join(app.services)}",
+                hint=f"add it under services: of the app, or use one of {', '.join(app.services)}",
             )
     return json.dumps(_merged(cell, said), indent=2, ensure_ascii=False) + "\n"
 
@@ -45,7 +45,7 @@ def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) ->
     except YAMLError as error:
         raise InventoryError(
             f"{path}: does not render to YAML: {_place(error)}",
-            hint="write {{ value }} without quotes around it: it brings its own",
+            hint="write {{ value }} without quotes: Launchpad adds the quotes",
         ) from error
     if not isinstance(document, dict):
         raise InventoryError(f"{path}: must be a mapping, with services:", hint=f"see {templates.path(CELL + '.j2')}")

@@ -45,7 +45,7 @@ def caddy(value: object) -> str:
         return " ".join(caddy(item) for item in value)
     text = _word(value)
     if _CADDY_ACTIVE.search(text):
-        raise Unquotable(f"{text!r} has a character that means something to Caddy")
+        raise Unquotable(f"{text!r} has a character with a special meaning in a Caddyfile")
     return f'"{text}"'
 
 
@@ -60,7 +60,7 @@ def plain(value: object) -> str:
     """The text itself, for a file whose language nobody knows: only what means nothing anywhere."""
     text = _word(value)
     if not _PLAIN.fullmatch(text):
-        raise Unquotable(f"{text!r} may mean something in a file of this kind; give the template a known ending")
+        raise Unquotable(f"{text!r} may have a special meaning in this file; give the template a known file extension")
     return text
 
 
@@ -80,7 +80,7 @@ def _word(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)):
-        raise Unquotable(f"a value of type {type(value).__name__} cannot stand here")
+        raise Unquotable(f"a value of type {type(value).__name__} is not allowed here")
     return str(_judged(value))
 
 
@@ -98,7 +98,7 @@ def _mapped(value: object, text: Callable[[str], str]) -> Any:
         return {_mapped(str(key), text): _mapped(item, text) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_mapped(item, text) for item in value]
-    raise Unquotable(f"a value of type {type(value).__name__} cannot stand here")
+    raise Unquotable(f"a value of type {type(value).__name__} is not allowed here")
 
 
 def _judged(value: Any) -> Any:

@@ -96,7 +96,7 @@ class TemplateSource:
                 name, line = frame.filename, frame.lineno
         where = self.path(name) if not Path(name).is_absolute() else Path(name)
         cause = error.message if isinstance(error, TemplateError) else str(error)
-        hint = "write the value otherwise in the tenant's file" if isinstance(error, Unquotable) else f"see {where}"
+        hint = "change the value in the tenant's file" if isinstance(error, Unquotable) else f"see {where}"
         return InventoryError(f"{where}:{line}: {cause}" if line else f"{where}: {cause}", hint=hint)
 
 
@@ -107,7 +107,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         template = super()._parse(source, name, filename)
         block = template.find(nodes.FilterBlock)
         if block is not None:
-            raise TemplateSyntaxError("a filter block could take quotations away", block.lineno, name, filename)
+            raise TemplateSyntaxError("a filter block could remove quotes", block.lineno, name, filename)
         return template
 
 

@@ -72,7 +72,7 @@ def serve(operator: str, *, key: str = "") -> int:
                 refuse_revoked(key, file.read())
         line = sys.stdin.buffer.readline(MOST_REQUEST_BYTES + 1)
         if len(line) > MOST_REQUEST_BYTES:
-            raise Refused(f"the request is over {MOST_REQUEST_BYTES} bytes")
+            raise Refused(f"the request is larger than {MOST_REQUEST_BYTES} bytes")
         threading.Thread(target=be_alive, daemon=True).start()
         for answer in answers(request_from_line(line), operator, machine(), incoming=following_lines()):
             say(answer)
@@ -122,7 +122,7 @@ def check_protocol(request: Request, *, oldest: int = OLDEST_PROTOCOL, newest: i
         raise Refused(message, kind="protocol", hint="launchpad provision HOST")
     too_old = request.protocol < oldest - 1
     if too_old or (request.protocol < oldest and request.verb in CHANGING_VERBS):
-        message = f"this Launchpad speaks protocol {request.protocol}; the host wants {oldest} or newer"
+        message = f"this Launchpad speaks protocol {request.protocol}; the host requires {oldest} or newer"
         raise Refused(message, kind="protocol", hint="update Launchpad")
 
 

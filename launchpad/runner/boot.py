@@ -54,7 +54,7 @@ def boot(host: Host) -> int:
         _say(failed.message)
         return TRY_AGAIN
     for name in left:
-        _say(f"operation {name} could not be settled yet")
+        _say(f"operation {name} cannot be finished or undone yet")
     if busy:
         return TRY_AGAIN
     booting.finish(host)
@@ -125,7 +125,7 @@ def let_in(host: Host, item: Starting, *, who: str) -> bool:
         return False
     tenant, slot = item.release.tenant, item.release.slot
     if late:
-        _say(f"{tenant}: not ready after {item.release.start_seconds} s; its traffic is let in all the same")
+        _say(f"{tenant}: not ready after {item.release.start_seconds} s; its traffic is opened anyway")
     try:
         with host.lock(f"tenant-{tenant}", {"who": who, "kind": who, "since": host.now()}):
             record = plan.read_record(host, tenant)

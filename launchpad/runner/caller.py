@@ -30,8 +30,8 @@ def refuse_revoked(said: str, keys: bytes) -> None:
     that was made before the key was taken out says the same words as ever."""
     if f'launchpad-runner {said}" '.encode() not in keys:
         name = said.partition("=")[2].partition(" ")[0]
-        hint = "launchpad operator list, by somebody who still gets in"
-        raise Refused(f"this host does not accept {name}'s key any more", kind="state", hint=hint)
+        hint = "ask an operator who can still log in to run launchpad operator list"
+        raise Refused(f"this host no longer accepts the key of {name}", kind="state", hint=hint)
 
 
 MOST_LINE = 1024 * 1024

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CLONES = ("rehearse", "prove-backup")
 """The steps that run a clone."""
 CPUS_ONLINE = "/sys/devices/system/cpu/online"
-LATER = "the same command again, later"
+LATER = "run the same command again later"
 ROUNDING = 1e-6
 """Of a CPU: shares in hundredths do not add up exactly."""
 
@@ -47,7 +47,7 @@ def check_clone(host: Host, release: Release, *, hint: str) -> None:
     others = {name: sum(float(item["cpus"]) for item in services) for name, services in _clones(host)}
     taken = sum(others.values())
     if there is not None and taken and taken + wanted > there + ROUNDING:
-        message = f"{release.tenant}: a rehearsal may take {wanted:g} of {there} CPUs, and {taken:g} are for "
+        message = f"{release.tenant}: a rehearsal needs {wanted:g} of {there} CPUs, but {taken:g} are reserved for "
         raise Refused(message + ", ".join(others), kind="locked", hint=LATER)
 
 
@@ -60,10 +60,10 @@ def check_memory(host: Host, release: Release, *, hint: str, what: str = "a rehe
     if free - sum(promised.values()) >= wanted:
         return
     if free < wanted:
-        message = f"{release.tenant}: {free} MB of memory are free, and {what} may take {wanted}"
+        message = f"{release.tenant}: {what} needs {wanted} MB of memory, but only {free} MB are free"
         raise Refused(message, kind="state", hint=hint)
     taken = ", ".join(promised)
-    message = f"{release.tenant}: {what} may take {wanted} MB of memory, and those that are free are for {taken}"
+    message = f"{release.tenant}: {what} needs {wanted} MB of memory, but the free memory is reserved for {taken}"
     raise Refused(message, kind="locked", hint=LATER)
 
 

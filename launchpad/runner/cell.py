@@ -55,7 +55,7 @@ def read_release(host: Host, tenant: str, short: str) -> Release:
     except (Refused, ValueError, TypeError, KeyError) as error:
         raise Failed(f"{tenant}: release {short} was changed on the host") from error
     if release.short != short:
-        raise Failed(f"{tenant}: release {short} was changed on the host (it is {release.short} now)")
+        raise Failed(f"{tenant}: release {short} was changed on the host (its digest is now {release.short})")
     return release
 
 
@@ -119,7 +119,7 @@ def with_last_lines(host: Host, name: str, failed: Failed, *, service: str = "")
         lines = []
     own = [line for line in lines if line.startswith(f"{service}: ")] if service else []
     said = [line[:LONGEST_LINE] for line in own or lines if line.strip()][-IN_MESSAGE:]
-    message = f"{failed.message}; it printed last: {' | '.join(said)}" if said else failed.message
+    message = f"{failed.message}; last output: {' | '.join(said)}" if said else failed.message
     return Failed(message, lines=[*failed.lines, *lines])
 
 

@@ -33,7 +33,7 @@ def planned_deploy(
     release = release_from_json(operation["release"])
     files = operation["files"]
     if release.tenant != operation["tenant"]:
-        raise Refused(f"deploy: the release is {release.tenant}'s, not {operation['tenant']}'s")
+        raise Refused(f"deploy: the release belongs to {release.tenant}, not to {operation['tenant']}")
     judge_release(release, files, neighbours=neighbours(host))
     inventory = inventory_from_json(operation["inventory"])
     seen = plans.see(host, release.tenant, release)
@@ -133,8 +133,8 @@ def check_replaces(record: Mapping[str, Any] | None, operation: Mapping[str, Any
     runs = None if record is None or record["retired"] else record["release"]
     if operation["replaces"] != runs:
         raise Refused(
-            f"{operation['tenant']}: the plan is to replace {operation['replaces'] or 'nothing'}, "
-            f"but {runs or 'nothing'} runs",
+            f"{operation['tenant']}: the plan replaces {operation['replaces'] or 'nothing'}, "
+            f"but {runs or 'nothing'} runs now",
             kind="state",
             hint="launchpad plan",
         )
@@ -147,21 +147,23 @@ def check_secrets(host: Host, release: Release, secrets: Mapping[str, Any], *, k
     for name, value in secrets.items():
         fits = isinstance(value, dict) and set(value) == {"version", "value"} and isinstance(value["value"], str)
         if SECRET_NAME.fullmatch(name) is None or name not in release.secrets or not fits:
-            raise Refused(f"secret {name[:64]!r} is not one of the release's, or not {{version, value}}")
+            raise Refused(f"secret {name[:64]!r} is not a secret of the release, or is not {{version, value}}")
         if value["version"] != release.secrets[name] or len(value["value"].encode()) > MOST_SECRET_BYTES:
-            raise Refused(f"secret {name}: another version than the release's, or over {MOST_SECRET_BYTES} bytes")
+            raise Refused(
+                f"secret {name}: not the version that the release names, or larger than {MOST_SECRET_BYTES} bytes"
+            )
     kept = set(host.names(paths.vault(release.tenant)))
     for name, version in release.secrets.items():
         here = f"{name}@{version}.cred" in kept
         if name not in secrets and not (known and here):
-            why = "is not on the host" if known else "did not come with the release, which is new to this host"
+            why = "is not on the host" if known else "is missing in the request, and the release is new to this host"
             hint = f"launchpad deploy {release.tenant}"
             raise Refused(f"{release.tenant}: secret {name} version {version} {why}", kind="state", hint=hint)
         if name in secrets and here and not _same(host, release, name, secrets[name]["value"]):
             raise Refused(
-                f"{release.tenant}: secret {name} version {version} has another value on the host",
+                f"{release.tenant}: secret {name} version {version} has a different value on the host",
                 kind="state",
-                hint=f"launchpad secret set {release.tenant} {name}, which makes a new version",
+                hint=f"launchpad secret set {release.tenant} {name} (creates a new version)",
             )
 
 

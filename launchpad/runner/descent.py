@@ -25,14 +25,14 @@ def check_descent(
         return
     tenant = record["tenant"]
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(record["at"]))
-    how = "before it was committed, " if "+" in record["revision"] else ""
+    how = "before a commit, " if "+" in record["revision"] else ""
     wrong = f" (--after names {shown_revision(after)})" if after else ""
     raise Refused(
-        f"{tenant}: {record['by']} deployed what runs from revision {runs}, {how}on {when}; "
-        f"this inventory ({shown_revision(inventory.revision)}) does not descend from it{wrong}; "
+        f"{tenant}: {record['by']} deployed the running release from revision {runs}, {how}on {when}; "
+        f"this inventory ({shown_revision(inventory.revision)}) does not descend from that revision{wrong}; "
         f"a deploy from here would change {_listed(host, record, release)}",
         kind="state",
-        hint=f"git pull, then again; where that revision is lost: launchpad deploy {tenant} --after {runs}",
+        hint=f"git pull, then run the command again; if the revision is lost: launchpad deploy {tenant} --after {runs}",
     )
 
 
@@ -40,7 +40,7 @@ def _listed(host: Host, record: Mapping[str, Any], release: Release) -> str:
     try:
         found = list(differing(read_release(host, record["tenant"], record["release"]), release))
     except Failed:
-        return "what cannot be told any more: the files of what runs are damaged"
+        return "something that cannot be listed: the files of the running release are damaged"
     more = f", and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
     return ", ".join(found[:MOST_SHOWN]) + more if found else "nothing but the revision"
 
@@ -72,7 +72,7 @@ def _services(before: Mapping[str, Service], after: Mapping[str, Service]) -> It
     for name in sorted({*before, *after}):
         one, other = before.get(name), after.get(name)
         if one is None or other is None:
-            yield f"service {name} {'comes' if one is None else 'goes'}"
+            yield f"service {name} {'added' if one is None else 'removed'}"
             continue
         for key in Service.FIELDS:
             if (was := getattr(one, key)) != (will := getattr(other, key)):

@@ -58,7 +58,7 @@ def drift(host: Host, found: FoundTenant) -> list[str]:
     """Every difference, in words for people; nothing when all is as the record says."""
     record, tenant = found.record, found.record["tenant"]
     if record["retired"]:
-        return [f"container {item.name} is there, though the tenant was retired" for item in found.containers]
+        return [f"container {item.name} exists, though the tenant is retired" for item in found.containers]
     return [
         *_files(host, found),
         *_data(host, found),
@@ -80,7 +80,7 @@ def _files(host: Host, found: FoundTenant) -> Iterator[str]:
                 yield f"{name} of release {wanted} {change}"
     target = host.target(paths.current(tenant))
     if target != f"releases/{short}":
-        yield f"current points at {target or 'nothing'}, not at release {short}"
+        yield f"the link current points to {target or 'nothing'}, not to release {short}"
 
 
 def _change(data: bytes | None, digest: str) -> str:
@@ -119,10 +119,10 @@ def _site(host: Host, found: FoundTenant) -> Iterator[str]:
     digest = found.manifest.files.get("site.caddy")
     if digest is None:
         if data is not None:
-            yield "a site is there, though it should have none"
+            yield "a site file exists, though the release has no site"
         return
     if change := _change(data, digest):
-        yield f"its site {change}"
+        yield f"its site file {change}"
     if found.served is not None:
         missing = [domain for domain in record["domains"] if domain not in found.served]
         yield from (f"Caddy does not serve {domain}" for domain in missing)
@@ -139,7 +139,7 @@ def _running(host: Host, found: FoundTenant) -> Iterator[str]:
     if not found.gate:
         yield "the traffic gate was changed"
     elif len(found.passing) < slots.MOST_SERVICES:
-        yield "its traffic is held"
+        yield "its traffic is blocked at the gate"
 
 
 def _containers(found: FoundTenant, manifest: Manifest) -> Iterator[str]:
@@ -154,21 +154,21 @@ def _containers(found: FoundTenant, manifest: Manifest) -> Iterator[str]:
         elif item.release != manifest.short:
             yield f"{name} runs release {item.release or 'unknown'}, not {manifest.short}"
         elif item.image != manifest.images[name]:
-            yield f"{name} runs another image: {item.image}"
+            yield f"{name} runs the wrong image: {item.image}"
         elif item.address != str(slots.address(record["slot"], index, record["side"])):
-            yield f"{name} has another address: {item.address or 'none'}"
+            yield f"{name} has the wrong address: {item.address or 'none'}"
     others = [item for item in found.containers if item.side != record["side"]]
     for item in [*serving.values(), *others]:
-        yield f"container {item.name} is there and should not be"
+        yield f"container {item.name} exists and should not"
 
 
 def _why(item: Container) -> str:
-    return " for want of memory" if item.oom_killed else f" with {item.exit_code}" if item.state == "exited" else ""
+    return " (out of memory)" if item.oom_killed else f" (status {item.exit_code})" if item.state == "exited" else ""
 
 
 def _stopped(found: FoundTenant) -> Iterator[str]:
     for item in found.containers:
         if item.state == "running":
-            yield f"{item.service} runs, though the tenant was stopped"
+            yield f"{item.service} runs, though the tenant is stopped"
     if found.passing:
-        yield "its traffic is open, though the tenant was stopped"
+        yield "its traffic is open, though the tenant is stopped"

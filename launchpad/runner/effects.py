@@ -243,15 +243,15 @@ def keep_new(step: steps.KeepNew, before: Before, context: Context) -> str:
     generation_records.take(host, generation_of(step, context))
     begun, ended = (utc(at) for at in (before["at"], host.now()))
     return (
-        f"what came in from {begun} to {ended} is kept as generation {step.generation}: once {step.app} {step.version} "
-        f"runs again, `launchpad restore {step.tenant} --generation {step.generation}` brings it back"
+        f"data written from {begun} to {ended} is kept as generation {step.generation}: once {step.app} "
+        f"{step.version} runs again, `launchpad restore {step.tenant} --generation {step.generation}` restores it"
     )
 
 
 def unmute(host: Host, step: steps.Mute) -> None:
     """Undo a mute, once nothing is left that it keeps quiet."""
     if any(item.state == "running" for item in side_of(host, step.tenant, step.side)):
-        raise Failed(f"{step.tenant}: side {step.side} still runs")
+        raise Failed(f"{step.tenant}: side {step.side} is still running")
     host.unmute(addresses(step))
 
 
@@ -279,7 +279,7 @@ def put_site(host: Host, tenant: str, text: bytes | None) -> None:
                 host.write(path, text, mode=0o644)
             host.load_sites()
             if text is not None and host.read(path) != text:
-                raise Failed(f"{tenant}: Caddy refuses its site")
+                raise Failed(f"{tenant}: Caddy rejects its site")
         except Failed:
             if old is None:
                 host.remove(path)

@@ -91,9 +91,13 @@ def bring_to_end(host: Host, journal: Journal) -> None:
     elif "undo-started" in names:
         run.back(next(item for item in past if item["event"] == "undo-started"))
     elif attempt > 1 and operation["kind"] in NEVER_RESUMED:
-        run.back(journal.add("undo-started", outcome="undone", reason="it was killed", lines=[]))
+        run.back(journal.add("undo-started", outcome="undone", reason="the operation's process was killed", lines=[]))
     elif attempt > MOST_ATTEMPTS:
-        run.back(journal.add("undo-started", outcome="undone", reason=f"it was killed {MOST_ATTEMPTS} times", lines=[]))
+        run.back(
+            journal.add(
+                "undo-started", outcome="undone", reason=f"the process was killed {MOST_ATTEMPTS} times", lines=[]
+            )
+        )
     else:
         run.forward(0)
 
@@ -167,7 +171,7 @@ class Run:
         name = step_name(type(self.plan[self.index]))
         lines = list(getattr(error, "lines", ()))
         self.journal.add("step-failed", index=self.index, step=name, message=reason(error), lines=lines)
-        self.journal.finish("incomplete", f"done, but for {name}: {reason(error)}", lines)
+        self.journal.finish("incomplete", f"done except {name}: {reason(error)}", lines)
 
     def back(self, undoing: dict[str, Any]) -> None:
         """Undo every step that was begun, the last one first. One that cannot be undone now does not keep the others
@@ -210,7 +214,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, (Failed, Refused)):
         return error.message
     if isinstance(error, Busy):
-        return f"{error.name} is held by {error.owner.get('operation') or error.owner}"
+        return f"{error.name} is locked by {error.owner.get('operation') or error.owner}"
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

@@ -26,14 +26,16 @@ def options(host: Host, seen: Seen, release: Release, identifier: str, operation
         hint = f"launchpad import {tenant} --from ARCHIVE"
         raise Refused(f"{tenant}: there is no generation {wanted[:60]}", kind="state", hint=hint)
     if found.app != release.app:
-        raise Refused(f"{tenant}: generation {wanted} is of {found.app}, not of {release.app}", kind="state")
+        raise Refused(f"{tenant}: generation {wanted} holds data of {found.app}, not of {release.app}", kind="state")
     if release.strategy != "swap" and seen.serving:
-        hint = f"launchpad stop {tenant}, then again"
-        raise Refused(f"{tenant}: {release.app} lets two run at once, so its data cannot be replaced", hint=hint)
+        hint = f"launchpad stop {tenant}, then import again"
+        raise Refused(
+            f"{tenant}: {release.app} can run twice at once, so its data cannot be replaced while it runs", hint=hint
+        )
     check_room(host, seen, release)
     rehearse = operation["kind"] == "rehearse" or operation["rehearse"]
     if rehearse:
-        check_clone(host, release, hint="try again when less runs there, or add --no-rehearsal")
+        check_clone(host, release, hint="free memory on the host, or add --no-rehearsal")
     earlier = tuple(item.id for item in seen.generations if item.why == RECEIVED and item.id != wanted)
     return {
         "why": "import",

@@ -440,10 +440,10 @@ def _ground(seen: Seen, release: Release) -> Iterator[TenantStep]:
         yield MakeData(tenant=tenant, slot=slot, volumes=release.volumes, disk_mb=release.disk_mb)
     if seen.network and seen.started is not None and seen.started.egress != release.egress:
         raise Refused(
-            f"{tenant}: its app's egress changes from {seen.started.egress} to {release.egress}, which only another "
-            "network enforces",
+            f"{tenant}: its app's egress changes from {seen.started.egress} to {release.egress}, which needs another "
+            "network",
             kind="state",
-            hint=f"launchpad retire {tenant}; launchpad deploy {tenant}: its data stays, visitors wait for both",
+            hint=f"launchpad retire {tenant}; launchpad deploy {tenant} (the data stays, visitors wait)",
         )
     if not seen.network:
         yield MakeNetwork(tenant=tenant, slot=slot, internal=release.egress == "none")

@@ -152,7 +152,10 @@ def _verify(host: Host, release: Release) -> None:
     said = host.execute(container, check.argv, seconds=check.timeout_seconds)
     if said.code:
         lines = [*said.out.splitlines(), *said.err.splitlines()][-20:]
-        raise Failed(f"in the rehearsal, {release.app} {release.version}: {VERIFY} ended with {said.code}", lines=lines)
+        raise Failed(
+            f"in the rehearsal, {release.app} {release.version}: the action {VERIFY} failed with status {said.code}",
+            lines=lines,
+        )
 
 
 def _compare(step: Rehearse, context: Context, release: Release, before: Rows) -> None:
@@ -165,7 +168,7 @@ def _compare(step: Rehearse, context: Context, release: Release, before: Rows) -
         message = f"in the rehearsal, {release.app} {release.version} lost data: {gone[0]}{more}"
         raise Failed(message, lines=told(gone))
     number = tables(before)
-    context.say(f"no row is lost, of {number} table{'' if number == 1 else 's'}")
+    context.say(f"no rows were lost in {number} table{'' if number == 1 else 's'}")
 
 
 def cloned(resolved: Mapping[str, Any], release: Release) -> dict[str, Any]:
@@ -195,4 +198,4 @@ def _source(source: str, release: Release) -> str:
         return paths.clone(release.tenant) + source.removeprefix(data)
     if source.startswith(f"{paths.release(release.tenant, release.short)}/"):
         return source
-    raise Refused(f"{release.tenant}: cannot be rehearsed: {source!r} is nothing of a release's")
+    raise Refused(f"{release.tenant}: cannot be rehearsed: the mount {source!r} is not part of a release")

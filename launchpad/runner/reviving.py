@@ -29,7 +29,7 @@ def revive_docker(host: Host, *, who: str) -> bool:
                 return False  # somebody else was faster
             if (record := host.read(NETWORKS)) is not None:
                 host.write(SET_ASIDE, record, mode=0o600)
-                why = "Docker could not start, because two of its networks had one bridge"
+                why = "Docker could not start because two of its networks used the same bridge"
                 note_of(host, who, DOCKER, f"{why}; its record of networks was moved to {SET_ASIDE}", tenant="")
                 host.remove(NETWORKS)
             host.start_docker()

@@ -73,7 +73,8 @@ def planned_restore(host: Host, journal: Journal, operation: Mapping[str, Any], 
         )
     if (wanted.app, wanted.version) != (record["app"], record["version"]):
         raise Refused(
-            f"{tenant}: generation {wanted.id} is of {wanted.app} {wanted.version}, and {record['version']} runs",
+            f"{tenant}: generation {wanted.id} is of {wanted.app} {wanted.version}, "
+            f"but version {record['version']} runs",
             kind="state",
             hint=f"launchpad rollback {tenant} --to {wanted.release}",
         )
@@ -123,7 +124,7 @@ def planned_drop(host: Host, operation: Mapping[str, Any]) -> Planned:
     needed = generation_records.left(seen.generations, before) if before else None
     if needed is not None and needed.id in wanted:
         raise Refused(
-            f"{tenant}: generation {needed.id} is what a rollback to {before} brings back",
+            f"{tenant}: a rollback to {before} needs generation {needed.id}",
             kind="state",
             hint=f"launchpad rollback {tenant} --list",
         )
@@ -160,7 +161,7 @@ def found_data(seen: plans.Seen, record: Mapping[str, Any], release: Release) ->
     if found is None:
         same = release.version == record["version"]
         raise Refused(
-            f"{release.tenant}: no generation of its data as release {release.short} ({release.version}) left it",
+            f"{release.tenant}: no generation holds the data as release {release.short} ({release.version}) left it",
             kind="state",
             hint=f"launchpad rollback {release.tenant} {'--keep-data' if same else '--list'}",
         )
@@ -170,7 +171,7 @@ def found_data(seen: plans.Seen, record: Mapping[str, Any], release: Release) ->
 def there_is(host: Host, record: Mapping[str, Any]) -> str:
     """What a rollback could go back to, in words."""
     shorts = [name for name in host.names(paths.releases(record["tenant"])) if name != record["release"]]
-    return f"there is {', '.join(shorts)}" if shorts else "there is no other"
+    return f"earlier releases: {', '.join(shorts)}" if shorts else "the host has no other release"
 
 
 def site_of(host: Host, release: Release) -> str | None:

@@ -48,17 +48,17 @@ def parsed(value: Any) -> Rollout:
         ("waves", 0 < len(found.waves) <= MOST_WAVES and all(wave.members for wave in found.waves)),
         ("ring", all(RING.fullmatch(wave.ring) for wave in found.waves)),
         ("budget", all(0 <= wave.budget <= MOST_MEMBERS for wave in found.waves)),
-        ("a time", all(0 <= seconds <= MOST_SECONDS for seconds in times)),
+        ("a duration", all(0 <= seconds <= MOST_SECONDS for seconds in times)),
         ("members", 0 < len(members) <= MOST_MEMBERS),
         ("a tenant", all(is_tenant_name(member.tenant) for member in members)),
-        ("a tenant twice", len({member.tenant for member in members}) == len(members)),
+        ("a tenant (listed twice)", len({member.tenant for member in members}) == len(members)),
         ("a host", all(is_tenant_name(member.host) for member in members)),
         ("a version", all(VERSION.fullmatch(member.version) for member in members)),
         ("format", found.format == 1),
     )
     for what, is_so in right:
         if not is_so:
-            raise Refused(f"rollout: {what} is not right")
+            raise Refused(f"rollout: {what} is not valid")
     return found
 
 
@@ -69,7 +69,7 @@ def put(host: Host, value: Any, caller: Caller) -> None:
     known = _json(host, path)
     if known is not None and known["rollout"] != record:
         raise Refused(
-            f"rollout {record['id']} is another one", kind="state", hint="leave --id out: a new one is chosen"
+            f"rollout {record['id']} exists with other content", kind="state", hint="leave out --id for a new id"
         )
     if known is None:
         _forget(host)
@@ -82,7 +82,7 @@ def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
     seen an older one."""
     given = record_from_json(Intent, value, "intent")
     if given.serial < 1 or len(given.accepted + given.passed) > 2 * MOST_WAVES or not REASON.fullmatch(given.reason):
-        raise Refused("intent: not right")
+        raise Refused("intent: not valid")
     if host.read(f"{paths.ROLLOUTS}/{checked(identifier)}.json") is None:
         raise Refused(f"there is no rollout {identifier} on this host", kind="state", hint="launchpad rollouts")
     known = intent(host, identifier)
@@ -91,7 +91,7 @@ def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
         return
     if known is not None and known["intent"]["serial"] >= given.serial:
         raise Refused(
-            f"rollout {identifier}: {known['who']} said {known['intent']['what']} meanwhile",
+            f"rollout {identifier}: {known['who']} requested {known['intent']['what']} in the meantime",
             kind="state",
             hint="launchpad rollouts",
         )

@@ -55,7 +55,7 @@ def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
             return [Commit(), *site, Purge(tenant=tenant)]
         if site:
             return [Commit(), *site]
-        raise Refused(f"{tenant}: nothing of it is on this host", kind="state", hint="see `launchpad status`")
+        raise Refused(f"{tenant}: this host has nothing of the tenant", kind="state", hint="launchpad status")
     final = dict(record) | {"running": False, "retired": True, "domains": []}
     before = [] if record["retired"] else [*_halt(seen), Record(tenant=tenant, record=final)]
     behind: list[TenantStep] = []

@@ -30,7 +30,7 @@ class MakeData(Step):
 
     @property
     def title(self) -> str:
-        return f"make room for data ({self.disk_mb} MB)"
+        return f"prepare the data volume ({self.disk_mb} MB)"
 
 
 class PullImage(Step):
@@ -50,7 +50,7 @@ class MakeNetwork(Step):
     tenant: str
     slot: int
     internal: bool
-    title = "make its network"
+    title = "create the network"
 
 
 class AwaitIdle(Step):
@@ -64,7 +64,7 @@ class AwaitIdle(Step):
     side: Side
     seconds: int
     quiet: int
-    title = "let what is under way finish; new requests still come in"
+    title = "wait for open requests; new requests are still accepted"
     undone = False
 
 
@@ -99,7 +99,7 @@ class Drain(Step):
 
     @property
     def title(self) -> str:
-        return f"let requests finish (at most {self.seconds} s)"
+        return f"wait for open requests (at most {self.seconds} s)"
 
 
 class StopSide(Step):
@@ -148,7 +148,7 @@ class TakeGeneration(Step):
 
     @property
     def title(self) -> str:
-        return f"keep its data as generation {self.generation}"
+        return f"keep the data as generation {self.generation}"
 
 
 class Rehearse(Step):
@@ -168,7 +168,7 @@ class Rehearse(Step):
     """The generation that the clone is made of instead, which is there already and stays."""
     may_shrink: tuple[str, ...] = ()
     """The tables that may have fewer rows afterwards, as shell patterns."""
-    title = "rehearse it on a clone of the data"
+    title = "rehearse the release on a clone of the data"
     once = True
 
 
@@ -186,7 +186,7 @@ class RestoreData(Step):
 
     @property
     def title(self) -> str:
-        return f"bring back the data of generation {self.generation}"
+        return f"restore the data of generation {self.generation}"
 
 
 class Mute(Step):
@@ -195,7 +195,7 @@ class Mute(Step):
     tenant: str
     slot: int
     side: Side
-    title = "keep its channels off"
+    title = "keep the channels off"
 
 
 class Unmute(Step):
@@ -204,7 +204,7 @@ class Unmute(Step):
     tenant: str
     slot: int
     side: Side
-    title = "turn its channels on"
+    title = "turn the channels on"
     undone = False
 
 
@@ -238,7 +238,7 @@ class Soak(Step):
 
     @property
     def title(self) -> str:
-        return f"watch it serve for {self.seconds} s"
+        return f"watch the release serve for {self.seconds} s"
 
 
 class PruneGenerations(Step):
@@ -251,7 +251,7 @@ class PruneGenerations(Step):
 
     @property
     def title(self) -> str:
-        return f"drop {len(self.drop)} old generation{'' if len(self.drop) == 1 else 's'}"
+        return f"remove {len(self.drop)} old generation{'' if len(self.drop) == 1 else 's'}"
 
 
 class AwaitProbes(Step):
@@ -266,7 +266,7 @@ class AwaitProbes(Step):
     """Those that failed before the operation too, and do not count against the new release."""
     steady: bool = True
     """Whether they have to hold for a while; else a Soak behind the open door sees to that."""
-    title = "wait until its probes hold"
+    title = "wait until the probes pass"
     undone = False
 
 
@@ -282,14 +282,14 @@ class PutSite(Step):
 
     tenant: str
     release: str
-    title = "put its site into Caddy"
+    title = "load the site into Caddy"
 
 
 class DropSite(Step):
     """No site of this tenant in Caddy."""
 
     tenant: str
-    title = "take its site out of Caddy"
+    title = "remove the site from Caddy"
 
 
 class Record(Step):
@@ -315,7 +315,7 @@ class OpenTraffic(Step):
 
     @property
     def title(self) -> str:
-        return f"let traffic to side {self.side}"
+        return f"open traffic to side {self.side}"
 
 
 class RemoveSide(Step):

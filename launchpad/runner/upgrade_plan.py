@@ -32,7 +32,7 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
     record = deployed(seen, release.tenant)
     if not record["running"]:
         raise Refused(
-            f"{release.tenant}: is stopped, and an upgrade is judged by what serves",
+            f"{release.tenant} is stopped; start it first: an upgrade needs a running release",
             kind="state",
             hint=f"launchpad start {release.tenant}",
         )
@@ -56,10 +56,10 @@ def check_rehearsed(host: Host, seen: Seen, operation: Mapping[str, Any]) -> Non
     found = next((item for item in seen.generations if item.id == said["generation"]), None)
     release = (seen.record or {}).get("release")
     if found is None or found.why != REHEARSAL or found.release != release:
-        message = f"{tenant}: what was rehearsed elsewhere is not the data of release {release}, which runs"
+        message = f"{tenant}: the rehearsal on the other host did not use the data of the running release {release}"
         raise Refused(message, kind="state", hint=f"launchpad upgrade {tenant}")
     if host.now() - found.at > MOST_REHEARSED_AGE:
-        message = f"{tenant}: it was rehearsed on data that is {round((host.now() - found.at) / 3600)} hours old"
+        message = f"{tenant}: the rehearsal used data that is {round((host.now() - found.at) / 3600)} hours old"
         raise Refused(message, kind="state", hint=f"launchpad upgrade {tenant}")
 
 
@@ -68,7 +68,7 @@ def check_room(host: Host, seen: Seen, release: Release) -> None:
     rewritten = host.usage(paths.data(release.tenant)) if seen.data else 0
     least = LEAST_ROOM + max(release.disk_mb * MEGABYTE // ROOM_SHARE, min(rewritten, release.disk_mb * MEGABYTE))
     if (free := host.room(paths.ROOT)) < least:
-        message = f"{free // MEGABYTE} MB are free for tenants' data, an upgrade wants {least // MEGABYTE}"
+        message = f"{free // MEGABYTE} MB are free for tenants' data, but an upgrade needs {least // MEGABYTE} MB"
         raise Refused(f"{release.tenant}: {message}", kind="state", hint="launchpad prune")
 
 
@@ -83,16 +83,16 @@ def check_images(host: Host, seen: Seen, release: Release) -> None:
         if item is not None and not item.fits:
             name, made_for = image.partition("@")[0].rpartition("/")[2], ", ".join(item.architectures)
             raise Refused(
-                f"{release.tenant}: image {name} is made for {made_for}, and this host is another machine",
+                f"{release.tenant}: image {name} is built for {made_for}, not for this host's CPU",
                 kind="state",
-                hint=f"pin one that is made for it: launchpad app pin {release.app}:{release.version} --update",
+                hint=f"pin an image for this CPU: launchpad app pin {release.app}:{release.version} --update",
             )
     sizes = [None if item is None else item.size for item in said.values()]
     known = [size for size in sizes if size is not None]
     wanted = LEAST_ROOM + UNPACKED * sum(known) if len(known) == len(sizes) else ROOM_FOR_IMAGES
     if (free := host.room(paths.DOCKER)) < wanted:
-        message = f"{free // MEGABYTE} MB are free for images, {release.app} {release.version} wants"
-        raise Refused(f"{release.tenant}: {message} {wanted // MEGABYTE}", kind="state", hint="launchpad prune")
+        message = f"{free // MEGABYTE} MB are free for images, but {release.app} {release.version} needs"
+        raise Refused(f"{release.tenant}: {message} {wanted // MEGABYTE} MB", kind="state", hint="launchpad prune")
 
 
 def check_volumes(host: Host, release: Release, compose: str) -> None:

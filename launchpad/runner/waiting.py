@@ -56,10 +56,10 @@ def await_idle(step: AwaitIdle, context: Context) -> None:
         awaited = what_is_left(0 if working else len(first or ()))
         if host.elapsed() - begun >= step.seconds:
             context.visits.give_up(first or ())
-            context.say(f"{awaited} still under way after {step.seconds} s; not waited for any longer")
+            context.say(f"{awaited} still running after {step.seconds} s; the operation continues")
             return
         if not said:
-            context.say(f"wait for {awaited}, {step.seconds} s at most; new requests come in meanwhile")
+            context.say(f"waiting for {awaited}, at most {step.seconds} s; new requests are still accepted")
             said = True
         host.wait(QUIET_POLL_SECONDS if working else POLL_SECONDS)
 
@@ -77,16 +77,16 @@ def drain(step: Drain, context: Context) -> None:
         if not left and not (again and is_at_work(host, step, seconds=HELD_QUIET_SECONDS)):
             return
         if not again:
-            context.say(f"{what_is_left(left)} still under way after {step.seconds} s will be cut")
+            context.say(f"{what_is_left(left)} still running after {step.seconds} s: their connections will be cut")
             return
         again -= 1  # somebody came at the last moment, for something long: nobody else waits for that
-        context.say(f"{what_is_left(left)} began just now: new requests come in until that has ended")
+        context.say(f"{what_is_left(left)} started at the last moment: new requests are accepted until they end")
         host.open_traffic(addresses(step))
         try:
             await_idle(idle, context)
         finally:
             host.close_traffic(addresses(step))
-        context.say("new requests wait again")
+        context.say("new requests are held again")
 
 
 def drained(step: Drain, context: Context) -> int:
@@ -126,9 +126,9 @@ def is_at_work(host: Host, step: AwaitIdle | Drain, *, seconds: float = QUIET_SE
 
 
 def what_is_left(connections: int) -> str:
-    """What is under way, for people: requests, or, without any, work of the app's own."""
+    """What is under way, for people: requests, or, without any, work inside the app."""
     if not connections:
-        return "work of the app's own"
+        return "work inside the app"
     return f"{connections} request{'' if connections == 1 else 's'}"
 
 
@@ -136,7 +136,7 @@ def await_probes(step: AwaitProbes, context: Context) -> None:
     """Until the deciding probes have held for the steady seconds; Failed when they do not within the start seconds."""
     release = read_release(context.host, step.tenant, step.release)
     for name in step.without:
-        context.say(f"{name} failed before too: it does not decide")
+        context.say(f"{name} failed before this operation too: its result is ignored")
     if wrong := await_deciding(context, release, step.side, without=step.without, steady=step.steady):
         raise _failed(context.host, release, step.side, wrong)
 
@@ -180,11 +180,11 @@ def soak(step: Soak, context: Context) -> None:
         wrong, running = deciding(host, release, step.side, step.without)
         starts = starts or running
         if running not in ((), starts):
-            wrong = "!a container was started again"
+            wrong = "!a container restarted"
         if not wrong:
             well = host.elapsed()
         if wrong.startswith("!") or host.elapsed() - well > FLAP_SECONDS:
-            raise _failed(host, release, step.side, f"{wrong.lstrip('!')}, while it was being watched")
+            raise _failed(host, release, step.side, f"{wrong.lstrip('!')} while the release was watched")
         if host.elapsed() >= end and not wrong:
             return
         host.wait(SOAK_POLL_SECONDS)
@@ -215,7 +215,7 @@ def _process(release: Release, mine: list[Container]) -> str:
     """What is wrong with the containers themselves, as `deciding` tells it."""
     for item in mine:
         if item.state in ("exited", "dead"):
-            why = "killed for want of memory" if item.oom_killed else f"exited with {item.exit_code}"
+            why = "was killed: out of memory" if item.oom_killed else f"exited with status {item.exit_code}"
             return f"!{item.service} {why}"
     missing = {item.name for item in release.services} - {item.service for item in mine if item.state == "running"}
     return f"{', '.join(sorted(missing))} not running" if missing else ""
@@ -259,4 +259,4 @@ def bring_back(step: StopSide, short: str, context: Context) -> None:
         wrong = wrong.lstrip("!")
         service = wrong.partition(" ")[0]
         told = with_last_lines(host, project(step.tenant, step.side), Failed(wrong), service=service)
-        context.say(f"the old release is back but not healthy: {told.message}")
+        context.say(f"the old release runs again but is not healthy: {told.message}")

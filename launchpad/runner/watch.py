@@ -85,7 +85,7 @@ def decide(deaths: Sequence[Death], now: float) -> Restart | Break:
     counted = [death for death in own if not death.disk_full]
     permanent = sum(death.exit_code == PERMANENT_EXIT for death in counted)
     if permanent >= MOST_PERMANENT:
-        return Break(f"exited with {PERMANENT_EXIT} {permanent} times: its configuration or its state is wrong")
+        return Break(f"exited {permanent} times with status {PERMANENT_EXIT}: its configuration or its data is wrong")
     if len(counted) >= MOST_DEATHS:
         minutes = f"{WINDOW_SECONDS / 60:.0f} minutes"
         return Break(f"died {len(counted)} times within {minutes}, the last time {_how(counted[-1])}")
@@ -94,7 +94,7 @@ def decide(deaths: Sequence[Death], now: float) -> Restart | Break:
 
 
 def _how(death: Death) -> str:
-    return "killed for want of memory" if death.out_of_memory else f"with exit status {death.exit_code}"
+    return "because memory ran out" if death.out_of_memory else f"with exit status {death.exit_code}"
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ class Watcher:
             self._was_full, self._full = self._full, self._disk_is_full()
             self._keep_reserve()
         except Failed as failed:
-            _say(f"no room is kept for a full disk: {failed.message}")
+            _say(f"cannot reserve space for a full disk: {failed.message}")
         containers = [item for item in self._host.containers() if is_tenant_name(item.tenant)]
         self._networks = self._host.network_names()
         self.processes = [item.process for item in containers if item.process]
@@ -242,7 +242,9 @@ class Watcher:
         del self._absent[name]
         if begun:
             self._starting.append(begun)
-            self._account.note(NAME, "containers or the network were missing; the watch made them anew", tenant=name)
+            self._account.note(
+                NAME, "containers or the network were missing; the watch created and started them", tenant=name
+            )
         return LOOK_SECONDS
 
     def _lacks_containers(self, name: str, mine: Sequence[Container]) -> bool:
@@ -290,15 +292,17 @@ class Watcher:
         if isinstance(decision, Restart):
             if self._full:
                 self._host.remove(paths.RESERVE)
-            _say(f"{item.tenant}: {item.service} died {_how(patient.deaths[-1])}; starting it again")
+            _say(f"{item.tenant}: {item.service} died {_how(patient.deaths[-1])}; restarting it")
             self._start_again(item)
-            done = f"{item.service} died {_how(patient.deaths[-1])}; the watch started it again"
+            done = f"{item.service} died {_how(patient.deaths[-1])}; the watch restarted it"
             self._account.note(NAME, done, tenant=item.tenant)
             return
-        _say(f"{item.tenant}: {item.service} {decision.reason}; it stays down until somebody starts it")
+        _say(f"{item.tenant}: {item.service} {decision.reason}; the watch no longer restarts it")
         self._host.write(_breaker(item.tenant), json.dumps(self._report(item, patient, decision)).encode(), mode=0o600)
         del self._patients[item.tenant, item.service]
-        self._account.note(NAME, f"{item.service} {decision.reason}; the watch gave up", tenant=item.tenant)
+        self._account.note(
+            NAME, f"{item.service} {decision.reason}; the watch no longer restarts it", tenant=item.tenant
+        )
 
     def _start_again(self, item: Container) -> None:
         """Start the dead container; what Docker says against it is a finding until it starts."""
@@ -306,7 +310,7 @@ class Watcher:
             self._host.start_container(item.name)
         except Failed as failed:
             again_at = self._host.elapsed() + LOOK_SECONDS
-            message = f"{item.service} cannot be started again: {failed.message}"
+            message = f"{item.service} cannot be restarted: {failed.message}"
             finding = Finding(NAME, message, f"launchpad logs {item.tenant}", tenant=item.tenant)
             self._not_started[item.name] = NotStarted(again_at, finding)
             raise
@@ -365,7 +369,7 @@ class Watcher:
 
 
 def _illness(item: Container) -> Finding:
-    message = f"{item.service} is unhealthy by its own health check"
+    message = f"{item.service} is unhealthy according to its image's health check"
     return Finding("illness", message, f"launchpad logs {item.tenant}", tenant=item.tenant)
 
 

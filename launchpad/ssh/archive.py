@@ -95,7 +95,7 @@ def sign(data: bytes, *, key: Path, namespace: str = NAMESPACE) -> str:
     """The armoured signature of the data. `key` is a private key's file, or a public one whose private key the agent
     holds. StateError with ssh-keygen's own words when it cannot."""
     if shutil.which("ssh-keygen") is None:
-        raise StateError("ssh-keygen is not installed, which signs", hint="install OpenSSH's client")
+        raise StateError("cannot sign: ssh-keygen is not installed", hint="install OpenSSH's client")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "data")
         file.write_bytes(data)

@@ -88,7 +88,9 @@ def _asked(config: Path, address: str, host: str) -> dict[str, str]:
     except FileNotFoundError:
         return {}  # without OpenSSH nobody has its configuration for anything
     except subprocess.TimeoutExpired as error:
-        raise HostError(f"{host}: ssh -G {address} does not end", hint=f"look at {config}") from error
+        raise HostError(
+            f"{host}: ssh -G {address} was still running after {SECONDS} s", hint=f"check {config}"
+        ) from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise HostError(f"{host}: {config} cannot be used: {reason}", hint=f"ssh -G {address}")

@@ -93,7 +93,7 @@ class Connection:
             except BadLine as error:
                 raise HostError(
                     f"{self.endpoint.host}: the host sent {error}",
-                    hint=f"it is not Launchpad's runner that answers: launchpad provision {self.endpoint.host}",
+                    hint=f"the answer is not from Launchpad's runner: launchpad provision {self.endpoint.host}",
                 ) from error
             raise _ended_without_reply(running)
 
@@ -161,7 +161,7 @@ def _ended_without_reply(running: Execution) -> HostError:
     if code < 0 or code >= KILLED:
         return ConnectionLost(f"{running.host}: the connection broke")
     said = [line for line in running.stderr().splitlines() if line.strip()]
-    reason = said[-1] if said else "it said nothing"
+    reason = said[-1] if said else "it printed nothing"
     return HostError(
         f"{running.host}: the runner did not answer (exit code {code}): {reason}",
         hint=f"launchpad provision {running.host}",

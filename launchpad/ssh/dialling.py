@@ -21,7 +21,14 @@ from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.execution import Tell, nobody
 from launchpad.ssh.handshakes import HANDSHAKES
 from launchpad.ssh.identity import USUAL_FILES, Identity, KeyStrategy
-from launchpad.ssh.problems import HostKeyChanged, HostKeyUnknown, LoginRefused, OfferedKey, cause_of
+from launchpad.ssh.problems import (
+    HostKeyChanged,
+    HostKeyUnknown,
+    LoginRefused,
+    OfferedKey,
+    cause_of,
+    if_never_provisioned,
+)
 
 # its threads print the tracebacks of what comes up here as exceptions: those who want them add a handler
 _PARAMIKO = logging.getLogger("paramiko")
@@ -36,8 +43,8 @@ DEAD_SECONDS = 45
 
 
 HUNG_UP = (
-    "it hung up without a word: an SSH server does so for some minutes to an address from which logins have failed, "
-    "and a host that was never provisioned refuses every login as launchpad"
+    "the server closed the connection without a reason: sshd does so for some minutes after failed logins, and a "
+    "host that was never provisioned rejects every login as launchpad"
 )
 
 
@@ -211,36 +218,38 @@ def _was_dropped(error: AuthFailure) -> bool:
 def _unknown(endpoint: Endpoint, key: OfferedKey) -> HostKeyUnknown:
     return HostKeyUnknown(
         f"{endpoint.host}: the host key of {endpoint.address} is not known: {key.fingerprint} ({key.kind})",
-        hint=f"launchpad trust {endpoint.host}, after comparing it with what your provider's console shows",
+        hint=f"launchpad trust {endpoint.host}, after comparing the key with your provider's console",
         key=key,
     )
 
 
 def _changed(endpoint: Endpoint, key: OfferedKey) -> HostKeyChanged:
     return HostKeyChanged(
-        f"{endpoint.host}: the host key of {endpoint.address} changed: known is "
-        f"{', '.join(sorted(endpoint.fingerprints))}, offered was {key.fingerprint} ({key.kind}); nothing was sent",
-        hint=f"another machine may be answering; only if you installed it anew: launchpad trust {endpoint.host}",
+        f"{endpoint.host}: the host key of {endpoint.address} changed: expected "
+        f"{', '.join(sorted(endpoint.fingerprints))}, got {key.fingerprint} ({key.kind}); nothing was sent",
+        hint=f"another machine may be answering; only if you reinstalled the host: launchpad trust {endpoint.host}",
     )
 
 
 def _refused(endpoint: Endpoint, login: KeyStrategy) -> LoginRefused:
     if not login.offered:
         message = (
-            f"{endpoint.host}: there is no SSH key to offer to {endpoint}: looked for {_looked_for(login.identity)}"
+            f"{endpoint.host}: there is no SSH key to offer to {endpoint}; searched: {_looked_for(login.identity)}"
         )
-        return LoginRefused(message, hint="launchpad key make; or name yours in LAUNCHPAD_SSH_KEY, or ssh-add it")
+        return LoginRefused(
+            message, hint="launchpad key make; or set LAUNCHPAD_SSH_KEY to a key file; or ssh-add a key"
+        )
     return LoginRefused(
         f"{endpoint.host}: {endpoint} accepts none of {len(login.offered)} keys: {', '.join(login.offered)}",
-        hint=f"launchpad provision {endpoint.host}, if that was never done; else {_by_hand(endpoint, login.identity)}; "
-        "who may log in stands under operators: in the inventory, and ssh-add -l shows the keys of your agent",
+        hint=f"{_when_dropped(endpoint, login.identity)}; operators: in the inventory names who may log in, and "
+        "ssh-add -l lists your agent's keys",
     )
 
 
 def _looked_for(identity: Identity) -> str:
     """Where keys were looked for, in vain."""
     files = [str(identity.home / ".ssh" / name) for name in USUAL_FILES] if identity.home else []
-    return ", ".join([*files, "keys in the SSH agent" if identity.agent else "no agent's"])
+    return ", ".join([*files, "keys in the SSH agent" if identity.agent else "no SSH agent"])
 
 
 def _cannot_connect(endpoint: Endpoint) -> str:
@@ -263,4 +272,4 @@ def _at_first(endpoint: Endpoint, identity: Identity) -> str:
 
 
 def _when_dropped(endpoint: Endpoint, identity: Identity) -> str:
-    return f"launchpad provision {endpoint.host}, if that was never done; else {_by_hand(endpoint, identity)}"
+    return f"{if_never_provisioned(endpoint.host)}{_by_hand(endpoint, identity)}"

@@ -89,7 +89,7 @@ class Execution:
         try:
             act()
         except TimeoutError as error:
-            raise ConnectionLost(f"{self.host}: the host did not take the request in time") from error
+            raise ConnectionLost(f"{self.host}: the host did not accept the request in time") from error
         except (OSError, EOFError):
             return False
         return True
@@ -109,10 +109,10 @@ class Execution:
                     raise ConnectionLost(f"{self.host}: no answer in time", hint=hint) from error
                 quiet = time.monotonic() - heard
                 if self._silent is not None and quiet >= self._silent:
-                    message = f"{self.host}: it said nothing for {quiet:.0f} s, though the connection stands"
+                    message = f"{self.host}: no output for {quiet:.0f} s, though the connection is open"
                     raise ConnectionLost(message, hint=f"launchpad status {self.host}") from error
                 if told < len(QUIET_SECONDS) and quiet >= QUIET_SECONDS[told]:
-                    self._tell(f"{self.host}: waiting for its answer, for {quiet:.0f} s")
+                    self._tell(f"{self.host}: no answer for {quiet:.0f} s; still waiting")
                     told += 1
                 piece = None
             self._drain_stderr()

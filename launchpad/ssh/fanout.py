@@ -13,7 +13,7 @@ Key = TypeVar("Key", bound=str)
 Result = TypeVar("Result")
 
 MOST_THREADS = 32
-_NOT_YET = LaunchpadError("not begun")
+_NOT_YET = LaunchpadError("not started")
 
 
 def fanout(

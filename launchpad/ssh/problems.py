@@ -45,6 +45,11 @@ class ConnectionLost(HostError):
     """The connection broke after the request may have been received: come back to it by its id, never repeat it."""
 
 
+def if_never_provisioned(host: str) -> str:
+    """The first half of a hint: what to type on a host that was never provisioned. `launchpad provision` removes it."""
+    return f"launchpad provision {host}, if the host was never provisioned; else "
+
+
 def cause_of(error: BaseException) -> str:
     """What a person reads of an exception from below."""
     if isinstance(error, OSError) and error.strerror:

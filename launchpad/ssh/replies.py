@@ -46,7 +46,7 @@ def judge_line(line: Mapping[str, Any], *, host: str, verb: str) -> None:
         oldest = 0 if verb in TIMELESS_VERBS else OLDEST_PROTOCOL
         if not isinstance(spoken, int) or not oldest <= spoken <= PROTOCOL:
             raise StateError(
-                f"{host}: the runner answers in protocol {spoken!r}, here is spoken {OLDEST_PROTOCOL} to {PROTOCOL}",
+                f"{host}: the runner speaks protocol {spoken!r}, this Launchpad {OLDEST_PROTOCOL} to {PROTOCOL}",
                 hint=UPDATE_HERE if isinstance(spoken, int) and spoken > PROTOCOL else f"launchpad provision {host}",
             )
         if not isinstance(line.get("body"), dict):
@@ -69,7 +69,7 @@ def _error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
         case "state":
             return StateError(message, hint=hint)
         case "locked":
-            return LockedError(message, hint=hint or "the same command again, later")
+            return LockedError(message, hint=hint or "run the same command again later")
         case "protocol":
             return StateError(message, hint=hint or UPDATE_HERE)
         case "request" | "step":

@@ -103,9 +103,9 @@ def test_layouts(name: str, app: App, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"x": b"", "y/z": b""}, "nothing of openclaw's: it has x, y, y/z; expected .openclaw/openclaw.json"),
-        ({"a/.openclaw/openclaw.json": {}, "b/.openclaw/openclaw.json": {}}, "two of them"),
-        ({".clawdbot/clawdbot.json": b'{\n "a": 1,\n oops'}, r"clawdbot.json:3: it is neither JSON"),
+        ({"x": b"", "y/z": b""}, "not an archive of openclaw: it has x, y, y/z; expected .openclaw/openclaw.json"),
+        ({"a/.openclaw/openclaw.json": {}, "b/.openclaw/openclaw.json": {}}, "two installations"),
+        ({".clawdbot/clawdbot.json": b'{\n "a": 1,\n oops'}, r"clawdbot.json:3: the text is neither JSON"),
         ({".clawdbot/clawdbot.json": {}, ".clawdbot/openclaw.json": {}}, "would both become state/openclaw.json"),
     ],
 )

@@ -221,7 +221,7 @@ def test_logs_name_the_tenant_only_where_there_are_several(workspace: Workspace,
 
 
 def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: Sshd) -> None:
-    step = {"step": "drain", "title": "let requests finish", "result": "done", "seconds": 0.5}
+    step = {"step": "drain", "title": "wait for open requests", "result": "done", "seconds": 0.5}
     entry: dict[str, object] = {
         "id": "op-0000000001",
         "kind": "deploy",
@@ -234,7 +234,7 @@ def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: 
     assert "alice" in launchpad(workspace, "history").out
     detailed = launchpad(workspace, "history", "alice", "--steps").out
     assert "by bob from 198.51.100.4" in detailed
-    assert "done    let requests finish  0.5 s" in detailed
+    assert "done    wait for open requests  0.5 s" in detailed
     assert launchpad(workspace, "history", "--json").json["operations"][0]["id"] == "op-0000000001"
 
 

@@ -19,7 +19,7 @@ WHOLE: dict[str, Any] = {
     "outcome": "done",
     "message": "",
     "seconds": 12.5,
-    "steps": [{"step": "drain", "title": "let requests finish", "result": "done", "seconds": 0.5}],
+    "steps": [{"step": "drain", "title": "wait for open requests", "result": "done", "seconds": 0.5}],
 }
 
 

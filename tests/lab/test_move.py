@@ -80,7 +80,7 @@ def test_the_old_host_remembers_over_a_reboot_and_lets_go_in_the_end(pair: Pair)
     assert not pair.old.exists(f"{TENANT.format('alice')}/data")
     world.set_tenant("alice", host="web-1")  # somebody's checkout of before
     refused = world.launchpad("deploy", "alice", check=False)
-    assert refused.code == 4 and "left this host for web-2" in refused.err, refused.err
+    assert refused.code == 4 and "moved from this host to web-2" in refused.err, refused.err
     world.set_tenant("alice", host="web-2")
 
 

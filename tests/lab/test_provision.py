@@ -151,7 +151,7 @@ def test_a_power_cut_in_the_middle_of_the_first_provision(lab: Lab, tmp_path: Pa
     try:
         world = a_world(lab, host, tmp_path / "workspace")
         running = world.start("provision", "web-1", "--root-key", str(host.key_path))
-        wait_for(host, "cat /var/lib/launchpad/operations/*/journal.jsonl | grep -q 'packages and what they need'")
+        wait_for(host, "cat /var/lib/launchpad/operations/*/journal.jsonl | grep -q 'packages and their dependencies'")
         wait_for(host, "test -e /var/lib/dpkg/info/docker.io.list")  # in the middle of unpacking
         host.power_off_hard()
         running.kill()

@@ -38,7 +38,7 @@ def test_what_runs_and_what_a_rollback_needs_stays(alice: World) -> None:
     assert {"1.0.0", "1.1.0", "1.2.0"} <= beacons(alice)
     on_host(alice, "btrfs", "subvolume", "snapshot", f"{TENANT}/data", f"{TENANT}/clone")
     told = json.loads(alice.launchpad("--json", "prune", "--dry-run").out)
-    assert told["steps"] == ["clear up after alice: 1 rest", "wait until the room is free"]
+    assert told["steps"] == ["clean up after alice: 1 rest", "wait until the space is free"]
     done = alice.launchpad("prune", "web-1")
     assert done.out.startswith("web-1: pruned in ") and "freed " in done.out
     assert "clone" not in on_host(alice, "ls", TENANT)

@@ -139,11 +139,11 @@ def test_what_goes_well_there_is_done_here_without_another_rehearsal(
     done = pair.upgrade(MIGRATES)
     say(done.err)
     assert "rehearsed on web-2 (as asked for):" in done.err
-    assert "no row is lost" in done.err or "was ready on a clone of the data" in done.err
+    assert "no rows were lost" in done.err or "was ready on a clone of the data" in done.err
     assert (serves(pair.world), written(pair.world)) == ((MIGRATES, "on 1.0.0"), MIGRATES)
     assert pair.left() == ""
     assert pair.kept() == ["upgrade"], "the rehearsal's own generation stays"
     steps = pair.world.launchpad("history", "alice", "--steps").out
-    assert "rehearse it on a clone of the data" not in steps.partition("rehearse-here")[0]
+    assert "rehearse the release on a clone of the data" not in steps.partition("rehearse-here")[0]
     measured("rehearsed-elsewhere-wrong", 0, n=1, detail="undisturbed")
     say(f"rehearsed elsewhere and upgraded in {time.monotonic() - begun:.0f} s")

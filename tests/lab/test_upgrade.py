@@ -210,7 +210,7 @@ def test_data_goes_back_to_a_generation_and_forth_again(alice: World) -> None:
 
 def test_an_edit_that_was_lost_is_seen_and_made(alice: World) -> None:
     done = alice.launchpad("upgrade", "alice", "--to", "1.1.0", "--yes", "--soak", "0s")
-    assert "no row is lost, of 2 tables" in done.err, "its database was not counted in the rehearsal"
+    assert "no rows were lost in 2 tables" in done.err, "its database was not counted in the rehearsal"
     alice.set_tenant("alice", version="1.0.0")
     assert "ahead of the inventory" in alice.launchpad("status", "alice").err
     plan = json.loads(alice.launchpad("plan", "alice", "--json").out)

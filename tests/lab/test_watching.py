@@ -93,11 +93,11 @@ HANDS = {
         f"mv /root/site.caddy {TENANT}/current/site.caddy",
         "is a link",
     ),
-    "a site": Hand(f"echo >> {SITE}", f"sed -i '$d' {SITE}", "its site was changed"),
+    "a site": Hand(f"echo >> {SITE}", f"sed -i '$d' {SITE}", "its site file was changed"),
     "the link": Hand(
         f"cd {TENANT} && cp -P current /root/ && ln -sfn releases current",
         f"mv -T /root/current {TENANT}/current",
-        "current points at",
+        "current points to",
     ),
     "a secret in use": Hand(
         "mv /run/launchpad/alice /run/launchpad/.alice",

@@ -70,9 +70,7 @@ class MemorySystem:
     enabled: set[str] = field(default_factory=lambda: {"ssh.service"})
     active: set[str] = field(default_factory=lambda: {"ssh.service", "systemd-journald.service"})
     strangers: list[Other] = field(
-        default_factory=lambda: [
-            Other("debian", "sudo", "sudo lets debian become root by a rule that is not Launchpad's")
-        ]
+        default_factory=lambda: [Other("debian", "sudo", "a sudo rule that is not Launchpad's lets debian become root")]
     )
     """Whom the provider gave root's rights, and whoever came to them since."""
     resolvers: tuple[str, ...] = ("192.0.2.53",)

@@ -250,7 +250,7 @@ PLACES: dict[str, list[tuple[tarfile.TarInfo, bytes]]] = {
 LEADING_OUT: dict[str, tuple[list[tuple[tarfile.TarInfo, bytes]], str]] = {
     "the configuration": (
         [linked(".openclaw/openclaw.json", "../dotfiles/x.json"), *of(WORKSPACE)],
-        ".openclaw/openclaw.json is a link to '../dotfiles/x.json', which is not in it",
+        ".openclaw/openclaw.json is a link to '../dotfiles/x.json', which is not in the archive",
     ),
     "the state": ([linked(".openclaw", "/mnt/oc"), *of({"Documents/x": b""})], ".openclaw is a link to '/mnt/oc'"),
     "the state, an old backup beside it": (
@@ -258,7 +258,7 @@ LEADING_OUT: dict[str, tuple[list[tuple[tarfile.TarInfo, bytes]], str]] = {
     ),
     "the workspace": (
         [linked(".openclaw/workspace", "/mnt/ws"), *of({".openclaw/openclaw.json": CONFIG})],
-        ".openclaw/workspace is a link to '/mnt/ws', which is not in it",
+        ".openclaw/workspace is a link to '/mnt/ws', which is not in the archive",
     ),
     "its own folder alone": ([linked("openclaw.json", "../x"), *of({"cron/jobs.json": {}})], "openclaw.json is a link"),
 }  # fmt: skip

@@ -52,13 +52,17 @@ def test_each_difference_has_its_change_and_its_reason(
 @pytest.mark.parametrize(
     ("wanted", "seen", "says"),
     [
-        (want(version="1.0.0", release="a" * 12), has(), "ahead of the inventory: 1.1.0 runs, 1.0.0 is written"),
+        (
+            want(version="1.0.0", release="a" * 12),
+            has(),
+            "ahead of the inventory: 1.1.0 runs, the inventory names 1.0.0",
+        ),
         (want(), has(version="9.9.9", release="a" * 12), "ahead of the inventory"),
         (want(release="c" * 12), has(rolled_back_from="1.1.0", version="1.0.0"), "was rolled back from 1.1.0"),
         (want(version="2.0.0", follows=("1.5.0",)), has(), "2.0.0 cannot follow 1.1.0 in one step"),
         (want(), has(retired=True), "was retired here; its data is kept"),
-        (want(release="c" * 12), has(operation="op-1"), "an operation is going on"),
-        (want(app="other"), has(release="a" * 12), "is echo here, the inventory says other"),
+        (want(release="c" * 12), has(operation="op-1"), "an operation is running"),
+        (want(app="other"), has(release="a" * 12), "runs echo, but the inventory names other"),
         (want(), has(breaker="web died 5 times in 60 s"), "keeps dying: web died 5 times in 60 s"),
         (want(problem=InventoryError("no digest", hint="write it")), has(), "no digest"),
         (want(running=False), None, None),

@@ -75,8 +75,8 @@ def test_a_problem_of_the_host_is_told_once() -> None:
         (has(running=False), want(), Grade.critical, Layer.process, "stopped, and the inventory says that it runs"),
         (has(running=False), want(running=False), Grade.ok, None, ""),
         (has(breaker="web died 5 times"), want(), Grade.critical, Layer.process, "web died 5 times"),
-        (has(starting=True), want(), Grade.warning, Layer.process, "its host was booted, and has not started it yet"),
-        (has(traffic_open=False), want(), Grade.critical, Layer.ready, "is meant to run"),
+        (has(starting=True), want(), Grade.warning, Layer.process, "its host has booted and has not started it yet"),
+        (has(traffic_open=False), want(), Grade.critical, Layer.ready, "should run"),
         (
             has(drift=("a file was changed",)),
             want(),

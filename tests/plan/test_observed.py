@@ -45,7 +45,7 @@ def test_facts_are_read_closed_with_the_host_s_name_in_what_to_type() -> None:
         (Layer.ready, Grade.critical, 1990.0)
     ]
     for wrong in ({"layer": "mood"}, {"grade": "fine"}, {"colour": "red"}):
-        with pytest.raises(HostError, match="web-1: its answer cannot be understood"):
+        with pytest.raises(HostError, match="web-1: the host's answer cannot be read"):
             host_from_reply(observed({"alice": {"health": [mine | wrong]}}), host="web-1")
 
 
@@ -72,5 +72,5 @@ def test_what_is_wrong_with_the_host_is_told() -> None:
     ],
 )
 def test_a_reply_that_is_none_is_an_error_that_names_the_host(body: dict[str, Any]) -> None:
-    with pytest.raises(HostError, match="web-1: its answer cannot be understood"):
+    with pytest.raises(HostError, match="web-1: the host's answer cannot be read"):
         host_from_reply(body, host="web-1")

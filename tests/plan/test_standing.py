@@ -25,21 +25,21 @@ ALICE = frozenset({"alice"})
         (want(), has(traffic_open=False), "unhealthy", ""),
         (want(), has(breaker="web died 5 times"), "broken", "web died 5 times"),
         (want(), has(operation="op-1"), "changing", ""),
-        (want(), has(running=False), "stopped", "the inventory says that it runs"),
+        (want(), has(running=False), "stopped", "the inventory says running: true"),
         (want(running=False), has(running=False), "stopped", ""),
         (want(running=False), has(), "healthy", "the inventory says running: false"),
         (want(), has(retired=True, running=False), "retired", "still in the inventory"),
-        (want(), has(gone="web-2", running=False), "moved", "it left for web-2: git pull"),
+        (want(), has(gone="web-2", running=False), "moved", "moved to web-2: git pull"),
         (want(), None, "absent", ""),
         (want(running=False), None, "stopped", ""),
         (want(release="c" * 12, version="2.0.0"), has(), "healthy", "behind the inventory: version 1.1.0 → 2.0.0"),
-        (want(release="c" * 12, version="1.0.0"), has(), "healthy", "ahead of the inventory, which says 1.0.0"),
+        (want(release="c" * 12, version="1.0.0"), has(), "healthy", "ahead of the inventory, which names 1.0.0"),
         (want(release="c" * 12, version="1.0.0"), has(), "healthy", "launchpad adopt alice"),
         (
             want(release="c" * 12, version="2.0.0"),
             has(rolled_back_from="2.0.0"),
             "healthy",
-            "rolled back from 2.0.0, which the inventory still says: launchpad adopt alice",
+            "rolled back from 2.0.0, which the inventory still names: launchpad adopt alice",
         ),
         (want(), has(rolled_back_from="2.0.0"), "healthy", ""),
         (want(wrapped_for="new"), has(wrapped_for="new"), "healthy", ""),
@@ -78,7 +78,7 @@ def test_strangers_are_shown_with_what_is_odd_about_them() -> None:
     seen = host(has("mallory"), has("alice"), has("gone", retired=True, running=False))
     found = {item.tenant: item for item in standings([], seen, inventory=ALICE)}
     assert found["mallory"].remarks == ("not in the inventory",)
-    assert found["alice"].remarks == ("the inventory has it on another host",)
+    assert found["alice"].remarks == ("the inventory names another host",)
     assert found["gone"].remarks == ()
 
 
@@ -86,14 +86,14 @@ def test_who_runs_on_two_hosts_is_trouble_on_the_one_that_is_not_meant() -> None
     seen = host(has("alice")) | {"web-2": dataclasses.replace(host(has("alice"))["web-1"], host="web-2")}
     found = {item.host: item for item in standings([want(host="web-2")], seen, inventory=ALICE)}
     assert (found["web-1"].state, found["web-1"].good) == ("doubled", False)
-    assert found["web-1"].remarks == ("it runs on web-2 too: launchpad retire alice --host web-1 ends it here",)
+    assert found["web-1"].remarks == ("also runs on web-2: stop this copy with launchpad retire alice --host web-1",)
     assert (found["web-2"].state, found["web-2"].good) == ("healthy", True)
 
 
 def test_who_moved_on_is_no_trouble_where_it_was() -> None:
     (found,) = standings([], host(has(gone="web-2", running=False, traffic_open=False)), inventory=ALICE)
     assert (found.state, found.good) == ("moved", True)
-    assert found.remarks == ("it left for web-2; when its names lead there: launchpad move alice --finish",)
+    assert found.remarks == ("moved to web-2; when DNS points to web-2: launchpad move alice --finish",)
 
 
 def test_a_move_that_was_finished_is_not_to_be_finished() -> None:
@@ -112,9 +112,7 @@ def test_who_stands_still_is_trouble_where_the_inventory_says_that_it_runs(still
 
 def test_who_left_is_told_how_to_go_on() -> None:
     (found,) = standings([want()], host(has(gone="web-2", running=False)), inventory=ALICE)
-    assert found.remarks == (
-        "it left for web-2: git pull, or, where its move was cut off: launchpad move alice --to web-2",
-    )
+    assert found.remarks == ("moved to web-2: git pull; if the move was interrupted: launchpad move alice --to web-2",)
 
 
 def test_trouble_has_words_that_exist() -> None:

@@ -103,7 +103,7 @@ def test_its_web_looks_for_its_own_store() -> None:
 def test_what_is_no_part_of_a_release_is_not_mounted() -> None:
     resolved, release = recorded("alice")
     resolved["services"]["gateway"]["volumes"].append({"type": "bind", "source": "/etc", "target": "/x"})
-    with pytest.raises(Refused, match="cannot be rehearsed: '/etc'"):
+    with pytest.raises(Refused, match="cannot be rehearsed: the mount '/etc'"):
         cloned(resolved, release)
 
 
@@ -183,7 +183,7 @@ def test_an_app_that_can_says_whether_its_data_is_sound(behaviour: str, outcome:
     assert run(host, body) == outcome
     told = Journal(host, body["id"]).outcome() or {}
     if outcome == "undone":
-        assert told["message"] == "in the rehearsal, beacon 2: verify ended with 1"
+        assert told["message"] == "in the rehearsal, beacon 2: the action verify failed with status 1"
         assert told["lines"] == ["a row is missing"]
 
 
@@ -191,7 +191,7 @@ def test_a_clone_without_memory_for_it_is_refused_before_anything_happens() -> N
     host = prepared(REHEARSED)
     host.write("/proc/meminfo", b"MemTotal: 4000000 kB\nMemAvailable:   65536 kB\n")
     host.calls.clear()
-    with pytest.raises(Refused, match="64 MB of memory are free, and a rehearsal may take 128") as caught:
+    with pytest.raises(Refused, match="a rehearsal needs 128 MB of memory, but only 64 MB are free") as caught:
         run(host, REHEARSED.operation)
     assert "--no-rehearsal" in caught.value.hint
     assert "up" not in host.calls
@@ -217,5 +217,5 @@ def test_what_was_compared_is_said() -> None:
     host = prepared(REHEARSED)
     assert run(host, REHEARSED.operation) == "done"
     said = [event.get("text") for event in Journal(host, REHEARSED.operation["id"]).events()]
-    assert "no row is lost, of 1 table" in said
+    assert "no rows were lost in 1 table" in said
     assert not host.running, "the sandbox was left"

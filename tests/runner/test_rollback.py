@@ -92,14 +92,14 @@ def test_data_may_stay_where_the_version_can_read_it() -> None:
 def test_a_release_whose_data_was_not_kept_is_refused() -> None:
     host = upgraded(1, 2)
     generation_records.drop(host, "alice", "operation-up-002")
-    with pytest.raises(Refused, match="no generation of its data"):
+    with pytest.raises(Refused, match="no generation holds the data"):
         run(host, rollback("operation-000001"))
     assert serving(host) == TWO
 
 
 @pytest.mark.parametrize("to", ["0123456789ab", "../bob", "x", "releases"])
 def test_a_release_that_is_not_there_is_refused_with_what_there_is(to: str) -> None:
-    with pytest.raises(Refused, match=f"there is {ONE}") as refused:
+    with pytest.raises(Refused, match=f"earlier releases: {ONE}") as refused:
         run(upgraded(1, 2), rollback("operation-000001", to))
     assert refused.value.kind == "state"
 
@@ -128,7 +128,7 @@ def test_a_plan_made_when_something_else_ran_is_refused() -> None:
         rollback("operation-000001", replaces=ONE),
         simple("operation-000001", "restore", generation="operation-up-002", replaces=ONE),
     ):
-        with pytest.raises(Refused, match="the plan is to replace"):
+        with pytest.raises(Refused, match="the plan replaces"):
             run(host, body)
 
 
@@ -169,7 +169,7 @@ def test_a_snapshot_that_fails_leaves_the_data_alone() -> None:
 
 def test_data_of_another_version_is_not_restored_under_what_runs() -> None:
     host = upgraded(1, 2)
-    with pytest.raises(Refused, match="is of beacon 1, and 2 runs") as refused:
+    with pytest.raises(Refused, match="is of beacon 1, but version 2 runs") as refused:
         run(host, simple("operation-000001", "restore", generation="operation-up-002"))
     assert refused.value.hint == f"launchpad rollback alice --to {ONE}"
 
@@ -239,7 +239,7 @@ def test_what_is_not_there_is_gone_already() -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (["operation-up-002"], "is what a rollback to"),
+        (["operation-up-002"], "a rollback to .* needs generation"),
         ([], "expected ids"),
         ([1], "expected ids"),
     ],

@@ -42,7 +42,7 @@ def rehearsed(identifier: str, **more: Any) -> dict[str, Any]:
 def test_memory_that_an_upgrade_under_way_may_take_is_not_given_to_another() -> None:
     host = two_tenants()
     list(submit(host, rehearsed("operation-alice"), CALLER))
-    with pytest.raises(Refused, match=r"bob: a rehearsal may take 128 MB .* for alice \(operation-alice\)") as refused:
+    with pytest.raises(Refused, match=r"bob: a rehearsal needs 128 MB .* for alice \(operation-alice\)") as refused:
         list(submit(host, rehearsed("operation-bob-1", **BOB), CALLER))
     assert refused.value.kind == "locked", "whoever waits for it does not try again"
     engine.carry_out(host, "operation-alice")
@@ -60,7 +60,7 @@ def with_cpus(online: str) -> MemoryHost:
 def test_cpus_that_an_upgrade_under_way_may_take_are_not_given_to_another() -> None:
     host = with_cpus("0")
     list(submit(host, rehearsed("operation-alice"), CALLER))
-    said = r"bob: a rehearsal may take 1 of 1 CPUs, and 1 are for alice \(operation-alice\)"
+    said = r"bob: a rehearsal needs 1 of 1 CPUs, but 1 are reserved for alice \(operation-alice\)"
     with pytest.raises(Refused, match=said) as refused:
         list(submit(host, rehearsed("operation-bob-1", **BOB), CALLER))
     assert refused.value.kind == "locked", "whoever waits for it does not try again"
@@ -129,6 +129,9 @@ def test_one_that_begins_while_another_is_judged_waits_for_its_turn() -> None:
 def test_the_lock_goes_by_its_name_in_what_is_said() -> None:
     host = two_tenants()
     other = {"operation": "operation-other", "who": "bob", "kind": "upgrade"}
-    with host.lock(ROOM, other), pytest.raises(Refused, match="room on this host: upgrade by bob holds it") as refused:
+    with (
+        host.lock(ROOM, other),
+        pytest.raises(Refused, match=r"room on this host: locked by bob \(upgrade\)") as refused,
+    ):
         list(submit(host, rehearsed("operation-alice"), CALLER))
     assert refused.value.hint == "launchpad attach operation-other"

@@ -277,7 +277,12 @@ def test_an_answer_in_another_protocol_is_never_taken_for_ones_own(
 def test_a_newer_runner_is_read_and_refuses_changes(workspace: Workspace, sshd: Sshd, holds: Tally) -> None:
     body = observed({"alice": {"of-the-future": 1}}) | {"of-the-future": {"more": True}}
     body["host"] |= {"of-the-future": [1], "runner": "9.0.0", "protocol": PROTOCOL + 1}
-    refused = {"type": "error", "error": "protocol", "message": "the host wants 2 or newer", "hint": "update Launchpad"}
+    refused = {
+        "type": "error",
+        "error": "protocol",
+        "message": "the host requires 2 or newer",
+        "hint": "update Launchpad",
+    }
     behave(sshd, observe=replies(body), submit={"lines": [refused], "exit": 1})
     found = status(workspace)
     read = not found.unreachable and found.tenants[0].version == "1.0.0"

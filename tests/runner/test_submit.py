@@ -96,7 +96,7 @@ def test_the_same_id_attaches_to_the_same_operation(host: MemoryHost) -> None:
 
 def test_the_same_id_over_another_body_is_refused(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST)
-    with pytest.raises(Refused, match="another one") as refused:
+    with pytest.raises(Refused, match="already exists with other content") as refused:
         deploy(host, "operation-000001", SECOND)
     assert refused.value.kind == "state"
 
@@ -104,7 +104,7 @@ def test_the_same_id_over_another_body_is_refused(host: MemoryHost) -> None:
 def test_a_checkout_that_does_not_know_what_runs_is_refused(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST, revision="r2", ancestors=("r1",))
     before = state(host)
-    with pytest.raises(Refused, match="does not descend") as refused:
+    with pytest.raises(Refused, match="does not descend from that revision") as refused:
         deploy(host, "operation-000002", SECOND, revision="r1")
     assert refused.value.hint.startswith("git pull")
     assert state(host) == before
@@ -119,8 +119,8 @@ def test_whoever_has_been_shown_the_revision_that_runs_goes_on(host: MemoryHost)
         deploy(host, "operation-000002", SECOND, revision=stale)
     shown = "8dbd8dbd8dbd+1f3a9c21"
     told = refused.value.message
-    assert told.startswith(f"alice: alice deployed what runs from revision {shown}, before it was committed, on 20")
-    assert "this inventory (8dbd8dbd8dbd) does not descend from it" in told
+    assert told.startswith(f"alice: alice deployed the running release from revision {shown}, before a commit, on 20")
+    assert "this inventory (8dbd8dbd8dbd) does not descend from that revision" in told
     assert told.endswith(
         "a deploy from here would change version 1 → 2, image of store, image of web, file compose.yaml"
     )
@@ -144,13 +144,13 @@ def test_to_go_on_stands_in_the_history_also_when_nothing_else_changes(host: Mem
 def test_a_newer_revision_of_the_same_release_is_remembered(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST, revision="r1")
     assert deploy(host, "operation-000002", FIRST, revision="r2", ancestors=("r1",)) == "unchanged"
-    with pytest.raises(Refused, match="does not descend"):
+    with pytest.raises(Refused, match="does not descend from that revision"):
         deploy(host, "operation-000003", SECOND, revision="r1")
 
 
 def test_a_plan_made_when_something_else_ran_is_refused(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST)
-    with pytest.raises(Refused, match="the plan is to replace nothing"):
+    with pytest.raises(Refused, match="the plan replaces nothing"):
         deploy(host, "operation-000002", SECOND, replaces=None)
     assert deploy(host, "operation-000003", SECOND, replaces=FIRST[0].short) == "done"
 
@@ -158,7 +158,7 @@ def test_a_plan_made_when_something_else_ran_is_refused(host: MemoryHost) -> Non
 def test_a_tenant_in_use_is_said_to_be_locked_and_by_whom(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST)
     owner = {"operation": "operation-000009", "who": "carol", "kind": "restart"}
-    with host.lock("tenant-alice", owner), pytest.raises(Refused, match="restart by carol") as refused:
+    with host.lock("tenant-alice", owner), pytest.raises(Refused, match=r"locked by carol \(restart\)") as refused:
         deploy(host, "operation-000002", SECOND)
     assert refused.value.kind == "locked"
     assert refused.value.hint == "launchpad attach operation-000009"
@@ -166,7 +166,7 @@ def test_a_tenant_in_use_is_said_to_be_locked_and_by_whom(host: MemoryHost) -> N
 
 def test_a_secret_that_is_nowhere_is_refused(host: MemoryHost) -> None:
     body = deploy_body("operation-000001", FIRST) | {"secrets": {}}
-    with pytest.raises(Refused, match="BEACON_TOKEN version 1 did not come with the release"):
+    with pytest.raises(Refused, match="BEACON_TOKEN version 1 is missing in the request"):
         run(host, body)
     assert not host.names(paths.TENANTS)
 
@@ -175,7 +175,7 @@ def test_a_release_that_is_new_here_brings_every_secret_that_it_names(host: Memo
     """What lies in the vault is for the releases that came with it: who has an SSH key alone reads none of it."""
     deploy(host, "operation-000001", FIRST)
     guess = {"BEACON_TOKEN": {"version": 1, "value": "a guess"}}
-    for given, said in (({}, "did not come with the release"), (guess, "another value on the host")):
+    for given, said in (({}, "is missing in the request"), (guess, "a different value on the host")):
         with pytest.raises(Refused, match=said):
             run(host, deploy_body("operation-000002", SECOND) | {"secrets": given})
     assert deploy(host, "operation-000003", SECOND) == "done"

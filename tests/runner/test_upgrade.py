@@ -67,7 +67,7 @@ def test_what_came_in_during_a_failed_soak_is_kept_and_said() -> None:
     assert set(host.told) <= {*log(host), *log(host, kept)}
     assert host.state(STATE)["schema"] == 1
     assert serving(host) == version(1)[0].short
-    assert "exited with 1" in outcome["message"]
+    assert "exited with status 1" in outcome["message"]
     assert "`launchpad restore alice --generation operation-000001-new`" in outcome["message"]
     assert outcome["lines"], "the log lines that say why are missing"
 
@@ -126,7 +126,7 @@ def test_a_probe_that_failed_before_does_not_count_against_the_new_version() -> 
         host.behaviours[service.image] = "never"
     assert run(host, upgrade("operation-000001", version(2)))["outcome"] == "done"
     said = [event["text"] for event in Journal(host, "operation-000001").events() if event["event"] == "step-progress"]
-    assert "web:8080/startupz failed before too: it does not decide" in said
+    assert "web:8080/startupz failed before this operation too: its result is ignored" in said
 
 
 def test_nothing_is_excused_by_a_release_that_does_not_even_run() -> None:
@@ -271,7 +271,7 @@ def refusal(host: MemoryHost, kind: str = "deploy") -> str:
 def test_an_image_for_other_machines_is_refused_before_it_is_pulled(kind: str) -> None:
     host = a_host(1, 2)
     host.foreign |= {version(2)[0].services[0].image}
-    assert "image beacon:2-web is made for arm64" in refusal(host, kind)
+    assert "image beacon:2-web is built for arm64" in refusal(host, kind)
 
 
 @pytest.mark.parametrize("kind", ["deploy", "upgrade"])
@@ -281,7 +281,7 @@ def test_an_image_that_would_fill_the_disk_is_refused(kind: str) -> None:
     wanted = LEAST_ROOM + 2 * UNPACKED * host.image_size
     host.free = wanted - 1
     said = refusal(host, kind)
-    assert f"beacon 2 wants {wanted // MEGABYTE}; launchpad prune" in said and "for images" in said
+    assert f"beacon 2 needs {wanted // MEGABYTE} MB; launchpad prune" in said and "for images" in said
     host.free = wanted
     assert run(host, deploy_body("operation-000002", version(2)))["outcome"] == "done"
 

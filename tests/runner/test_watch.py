@@ -60,7 +60,7 @@ def test_the_second_exit_that_the_app_calls_permanent_is_the_last() -> None:
 
 def test_want_of_memory_is_named() -> None:
     decision = decide(deaths(*range(MOST_DEATHS), exit_code=137, out_of_memory=True), 5)
-    assert isinstance(decision, Break) and "want of memory" in decision.reason
+    assert isinstance(decision, Break) and "memory ran out" in decision.reason
 
 
 def test_nothing_that_died_is_nothing_to_wait_for() -> None:
@@ -108,7 +108,7 @@ def test_a_start_that_docker_refuses_is_a_finding_and_tried_again_at_each_look_u
     watcher = Watcher(host)
     go_on(watcher, host, seconds=10 * LOOK_SECONDS)
     (found,) = watcher.findings()
-    assert found.message == "web cannot be started again: Docker: address already in use"
+    assert found.message == "web cannot be restarted: Docker: address already in use"
     assert (found.tenant, found.hint) == ("alice", "launchpad logs alice")
     assert 9 <= len(tries) <= 10
     del host.start_container
@@ -209,8 +209,10 @@ def test_what_the_watch_did_stands_in_its_journal() -> None:
     host.behaviours[host.boxes[WEB].image] = "crash"
     go_on(Watcher(host), host, seconds=300)
     told = [(item["subject"], item["tenant"], item["message"]) for item in done_by_watch(host)]
-    assert told[0] == ("apps", "alice", "web died with exit status 1; the watch started it again")
-    assert len(told) == MOST_DEATHS and told[-1][2].endswith("the last time with exit status 1; the watch gave up")
+    assert told[0] == ("apps", "alice", "web died with exit status 1; the watch restarted it")
+    assert len(told) == MOST_DEATHS and told[-1][2].endswith(
+        "the last time with exit status 1; the watch no longer restarts it"
+    )
 
 
 def test_a_breaker_survives_the_watcher() -> None:
@@ -335,7 +337,7 @@ def test_a_tenant_whose_container_is_gone_is_started_anew_with_its_secrets_and_l
     assert host.request("alice.example.com") == release
     assert watcher.findings() == []
     assert [item["message"] for item in done_by_watch(host)] == [
-        "containers or the network were missing; the watch made them anew"
+        "containers or the network were missing; the watch created and started them"
     ]
 
 
@@ -401,7 +403,7 @@ def test_what_docker_calls_unhealthy_is_a_finding_and_nothing_is_restarted_for_i
     host.boxes[WEB] = host.boxes[WEB].but(ill=True)
     go_on(watcher, host, seconds=300)
     (found,) = watcher.findings()
-    assert (found.tenant, found.message) == ("alice", "web is unhealthy by its own health check")
+    assert (found.tenant, found.message) == ("alice", "web is unhealthy according to its image's health check")
     assert found.hint == "launchpad logs alice"
     assert host.started == []
     host.boxes[WEB] = host.boxes[WEB].but(ill=False)

@@ -27,7 +27,7 @@ from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.protocol import canonical, digest_of
-from launchpad.ssh.problems import HostKeyUnknown, LoginRefused
+from launchpad.ssh.problems import HostKeyUnknown, LoginRefused, if_never_provisioned
 from launchpad.workspace import Runner, Workspace
 
 CHANGES_SETTINGS = "record-settings"
@@ -161,7 +161,7 @@ def _known(workspace: Workspace, host: Host, how: HowToProvision, work: Callable
         trust(workspace, offer, confirm=error.key.fingerprint)
         return work()
     except HostError as error:  # whoever provisions needs no hint to provision
-        error.hint = error.hint.removeprefix(f"launchpad provision {host.name}, if that was never done; else ")
+        error.hint = error.hint.removeprefix(if_never_provisioned(str(host.name)))
         if how.bare:  # a bare host knows no such user
             error.hint = error.hint.replace(f" {host.user}@", f" {how.root_user}@")
         raise

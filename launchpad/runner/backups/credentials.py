@@ -32,7 +32,7 @@ def known(host: Host, name: str) -> KnownTarget:
 def judge(host: Host, target: HostTarget) -> None:
     """Refused unless the target is just as one of the host's settings: a request names it, and cannot make one."""
     if known(host, target.name).target != target:
-        message = f"target {target.name} is another one in this host's settings"
+        message = f"target {target.name} differs from the target of that name in this host's settings"
         raise Refused(message, kind="state", hint=_provision(host))
 
 
@@ -61,13 +61,13 @@ def seal(host: Host, settings: HostSettings, brought: Mapping[str, Any]) -> None
     for name, item in brought.items():
         fits = isinstance(item, dict) and set(item) == {"version", "value"} and isinstance(item["value"], str)
         if name not in wanted or not fits or item["version"] != wanted[name]:
-            raise Refused(f"secret {name[:64]!r} is no credential of a target in these settings")
+            raise Refused(f"secret {name[:64]!r} is not a credential of a target in these settings")
         if not 0 < len(item["value"]) <= MOST_BYTES:
-            raise Refused(f"secret {name[:64]!r} is empty, or over {MOST_BYTES} bytes")
+            raise Refused(f"secret {name[:64]!r} is empty, or larger than {MOST_BYTES} bytes")
     came = [item for item in settings.targets if item.credentials and _whole(item, brought)]
     left = [name for name in missing(host, settings) if name not in {item.target.name for item in came}]
     if left:
-        raise Refused(f"target {left[0]}: its credentials did not come with the settings", hint=_provision(host))
+        raise Refused(f"target {left[0]}: its credentials are missing in the request", hint=_provision(host))
     for item in came:
         values = {name: brought[f"{item.target.name}.{name}"]["value"] for name in item.credentials}
         host.folder(FOLDER, mode=0o700)

@@ -110,7 +110,9 @@ def _refuse_half_done(host: Host, tenant: str) -> None:
         asked = journal.asked()
         if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":
             what = f"{asked['operation']['kind']} {journal.identifier}"
-            raise Failed(f"{tenant}: {what} is not over, so its data may be half done; back it up again after that")
+            raise Failed(
+                f"{tenant}: {what} has not ended, so the data may be incomplete; back up again after it has ended"
+            )
 
 
 def _runs(host: Host, tenant: str) -> dict[str, Any]:
@@ -149,8 +151,8 @@ def check_databases(step: steps.CheckDatabases, context: Context) -> None:
         lines = [f"{item['path']}: {item['said']}" for item in found["damaged"]]
         raise Failed(f"{found['damaged'][0]['path']} is a damaged database; nothing was sent", lines=lines)
     for item in found.get("foreign", ()):
-        told = f"{item['path']} is a database of {item['kind']} and was not checked"
-        context.say(f"{told}: launchpad drill starts the app on it")
+        told = f"{item['path']} is a {item['kind']} database, which Launchpad cannot check"
+        context.say(f"{told}; launchpad drill proves the backup by starting the app")
     number = found["checked"]
     one = "1 SQLite database is sound" if number == 1 else f"{number} SQLite databases are sound"
     context.say(one if number else "no SQLite database was found, so none was checked")
@@ -177,7 +179,7 @@ def send(step: steps.SendBackup, context: Context) -> None:
         reads = work.volumes(host, paths.frozen(tenant))
         sent = host.confined(asked.but(reads=reads), work.progress(context))
     except Failed as failed:
-        context.say(f"{target.name} did not take it: {failed.message}")
+        context.say(f"{target.name}: the backup was not stored: {failed.message}")
         told = {"operation": context.identifier, "at": host.now(), "message": failed.message}
         keeping.record(host, tenant, target.name, failed=told, sending=False)
         return
@@ -222,7 +224,7 @@ def thin(step: steps.ThinBackups, context: Context) -> None:
     done = host.confined(asked, work.progress(context))
     told = {"operation": context.identifier, "at": host.now(), "removed": done["removed"], "left": done["left"]}
     keeping.record(host, tenant, target.name, thinned=told)
-    context.say(f"{len(done['removed'])} deleted, {done['left']} left")
+    context.say(f"{len(done['removed'])} backups deleted, {done['left']} kept")
 
 
 def lay_wrap(step: steps.LayWrap, context: Context) -> None:
@@ -233,7 +235,7 @@ def lay_wrap(step: steps.LayWrap, context: Context) -> None:
     try:
         host.confined(asked, work.progress(context))
     except Failed as failed:
-        context.say(f"{target.name} did not take it, and gets it with the next backup: {failed.message}")
+        context.say(f"{target.name}: the wrapped key was not stored; the next backup stores it: {failed.message}")
     else:
         keeping.record(host, tenant, target.name, wrapped=True)
 
@@ -246,4 +248,4 @@ def judge(host: Host, step: steps.RecordBackup | steps.JudgeVerify, identifier: 
     if len(done) >= enough:
         return
     lines = [f"{name}: {item[bad]['message']}" for name, item in states.items() if item.get(bad)]
-    raise Failed("; ".join(lines) or f"{step.tenant}: no target was reached", lines=lines)
+    raise Failed("; ".join(lines) or f"{step.tenant}: no target could be reached", lines=lines)

@@ -26,7 +26,7 @@ def fetch(step: steps.FetchBackup, context: Context) -> None:
     asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="fetch", snapshot=step.snapshot, **own)
     places = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in step.volumes}
     found = host.confined(asked.but(writes={**asked.writes, **places}), work.progress(context))
-    context.say(f"{found['files']} files are back")
+    context.say(f"{found['files']} files restored")
 
 
 def keep_fetched(step: steps.KeepFetched, context: Context) -> None:

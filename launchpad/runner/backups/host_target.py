@@ -54,7 +54,7 @@ def targets_from_json(value: object) -> list[HostTarget]:
         raise Refused(f"targets: expected a list of 1 to {MOST_TARGETS}")
     targets = [target_from_json(item) for item in value]
     if len({target.name for target in targets}) != len(targets):
-        raise Refused("targets: each once")
+        raise Refused("targets: a target is listed twice")
     return targets
 
 
@@ -66,7 +66,7 @@ def target_from_json(value: object) -> HostTarget:
     if len(target.url) > 400 or URLS[target.kind].fullmatch(target.url) is None:
         raise Refused(f"target {target.name}: not the URL of a target of kind {target.kind}: {target.url[:60]!r}")
     if target.kind == "sftp" and not target.host_keys:
-        raise Refused(f"target {target.name}: no host key of the server")
+        raise Refused(f"target {target.name}: the server's host key is missing")
     if any(HOST_KEY.fullmatch(line) is None for line in target.host_keys):
         raise Refused(f"target {target.name}: not a host key")
     return target

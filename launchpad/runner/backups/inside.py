@@ -24,7 +24,7 @@ ROOT = "/srv/generation"
 """Where the data lies in the sandbox, a folder a volume: always there, so that restic knows a file again."""
 
 RETRY_LOCK = "--retry-lock=2m"
-GONE = "the repository was there and is gone"
+GONE = "the repository existed before and is missing now"
 TRIAL = "_launchpad-trial"
 """No tenant has such a name."""
 
@@ -44,7 +44,7 @@ def main() -> int:
     except (BadArchive, packing.TooLarge) as error:
         answer = {"failed": str(error), "code": 0}
     except FileNotFoundError as error:
-        missing = f"{error.filename} is not on this host: launchpad provision HOST brings what is wanted"
+        missing = f"{error.filename} is missing on this host: launchpad provision HOST installs it"
         answer = {"failed": missing, "code": 0}
     except OSError as error:
         answer = {"failed": _without_secrets(str(error), task), "code": 0}
@@ -213,7 +213,9 @@ def _sorted(where: restic.Repository, task: Task) -> tuple[list[dict[str, Any]],
     kept, gone = ([item for group in groups for item in group.get(name) or ()] for name in ("keep", "remove"))
     for item in kept + gone:
         if order.moment(item) > task["now"] + order.AHEAD:
-            raise restic.ResticFailed(f"backup {item['id'][:8]} is dated {item['time'][:16]}; nothing was deleted", 1)
+            raise restic.ResticFailed(
+                f"backup {item['id'][:8]} is dated in the future ({item['time'][:16]}); nothing was deleted", 1
+            )
     return kept, gone
 
 
@@ -222,7 +224,7 @@ def _removed(where: restic.Repository, meant: list[str]) -> list[str]:
     if meant:
         where.run("forget", RETRY_LOCK, "--prune", *meant)
     if refused := set(meant) & {item["id"] for item in restic.snapshots_of(where)}:
-        raise restic.ResticFailed(f"the target does not let {len(refused)} backups be deleted", 1)
+        raise restic.ResticFailed(f"the target refused to delete {len(refused)} backups", 1)
     return meant
 
 
@@ -261,7 +263,7 @@ def erase(task: Task) -> dict[str, Any]:
         if meant:
             where.run("forget", RETRY_LOCK, "--prune", *meant)
         if left := restic.snapshots_of(where):
-            raise restic.ResticFailed(f"the target does not let {len(left)} backups be deleted", 1)
+            raise restic.ResticFailed(f"the target refused to delete {len(left)} backups", 1)
         removed = removed or meant
     return {"removed": removed}
 

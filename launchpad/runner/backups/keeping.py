@@ -49,7 +49,7 @@ def keep_key(host: Host, tenant: str, key: str) -> None:
     """Seal the tenant's key, and wrap it. Refused when the host has one already: what was sent with that could not be
     read again."""
     if has_key(host, tenant):
-        raise Refused(f"{tenant}: its backups have a key already, and it is not replaced", kind="state")
+        raise Refused(f"{tenant}: its backups already have a key, which is never replaced", kind="state")
     host.folder(paths.backup(tenant), mode=0o700)
     keep_wrap(host, tenant, wrapped=wrapped(host, tenant, key), recipients=digest_of_recipients(recipients(host)))
     host.seal(_key(tenant), f"{tenant}.backup-key", key.encode())
@@ -68,7 +68,7 @@ def recipients(host: Host) -> list[str]:
     """For whom is encrypted what leaves. Refused when the host's settings name nobody."""
     settings = stored_settings(host).settings
     if settings is None or not settings.recipients:
-        message = "this host knows nobody for whom data could be encrypted, so none leaves it"
+        message = "this host has no recipients to encrypt data for, so no data may leave the host"
         raise Refused(message, kind="state", hint=NO_RECIPIENTS)
     return list(settings.recipients)
 

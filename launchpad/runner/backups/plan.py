@@ -79,8 +79,8 @@ def planned_fetch(
     fetching, about = found(host, record, operation, secrets)
     if fetching.source and (about["app"], about["version"]) != (record["app"], record["version"]):
         raise Refused(
-            f"backup {fetching.snapshot[:8]} of {fetching.source} is of {about['app']} {about['version']}, and "
-            f"{fetching.tenant} is {record['app']} {record['version']}",
+            f"backup {fetching.snapshot[:8]} of {fetching.source} holds {about['app']} {about['version']}, but "
+            f"{fetching.tenant} runs {record['app']} {record['version']}",
             kind="state",
             hint=f"launchpad backups list {fetching.source}",
         )
@@ -101,11 +101,12 @@ def planned_drill(
     tenant, version = fetching.tenant, record["version"]
     if (about["app"], about["version"]) != (record["app"], version):
         raise Refused(
-            f"{tenant}: backup {fetching.snapshot[:8]} is of {about['app']} {about['version']}, and {version} runs",
+            f"{tenant}: backup {fetching.snapshot[:8]} holds {about['app']} {about['version']}, "
+            f"but version {version} runs",
             kind="state",
             hint=f"launchpad backup {tenant}; launchpad drill {tenant}",
         )
-    check_clone(host, read_release(host, tenant, record["release"]), hint="try again when less runs there")
+    check_clone(host, read_release(host, tenant, record["release"]), hint="free memory on the host, then try again")
     proving = steps.ProveBackup(
         tenant=tenant,
         release=record["release"],
@@ -131,12 +132,14 @@ def planned_forget(
     targets, record = judged_targets(host, operation["targets"]), known(host, tenant)
     judged_key(secrets)
     if elsewhere := [target.name for target in targets if target.remote]:
-        raise Refused(f"forget: {elsewhere[0]} is no folder of this host", hint="launchpad backups forget TENANT")
+        raise Refused(
+            f"forget: target {elsewhere[0]} is not a folder of this host", hint="launchpad backups forget TENANT"
+        )
     keep_ = operation["keep"]
     if not (isinstance(keep_, dict) and set(keep_) <= RULES and all(is_count(item) for item in keep_.values())):
         raise Refused(f"forget: keep: expected counts for some of {', '.join(sorted(RULES))}")
     if not keep_.get("last"):
-        raise Refused("forget: the newest backup would not be kept for certain", hint="last: 1 or more")
+        raise Refused("forget: these rules could delete the newest backup", hint="last: 1 or more")
     if not keeping.has_key(host, tenant):
         raise Refused(f"{tenant}: its backups have no key on this host yet", kind="state", hint="launchpad backup")
     spare = str((json.loads(host.read(keeping.proof(tenant)) or b"{}")).get("generation", ""))
@@ -177,11 +180,11 @@ def found(
     source = str(operation.get("source", ""))
     targets, key = judged_targets(host, operation["targets"]), judged_key(secrets)
     if len(targets) != 1 or SNAPSHOT.fullmatch(snapshot) is None:
-        raise Refused("one target and a backup's id are wanted", hint=f"launchpad backups list {tenant}")
+        raise Refused("expected one target and a backup's id", hint=f"launchpad backups list {tenant}")
     own: dict[str, Any] = {}
     if source:
         if not is_tenant_name(source) or source == tenant or not key:
-            raise Refused("another tenant's name and the key of its backups are wanted")
+            raise Refused("expected another tenant's name and the key of its backups")
         own = {"source": source, "key": key}
     else:
         keep_or_refuse(host, record, targets, key)
@@ -192,7 +195,7 @@ def found(
         message = f"{tenant}: {targets[0].name} has {number} {snapshot}{f' of {source}' if source else ''}"
         raise Refused(message, kind="state", hint=f"launchpad backups list {source or tenant}")
     if int(fitting[0]["bytes"] or 0) + SPARE > host.room(paths.ROOT):
-        message = f"{tenant}: backup {snapshot} is larger than what is free here"
+        message = f"{tenant}: backup {snapshot} is larger than the free space on this host"
         raise Refused(message, kind="state", hint="launchpad status")
     told = [str(tag).partition("=")[::2] for tag in fitting[0]["tags"]]
     about = dict(told)
@@ -238,12 +241,12 @@ def keep(host: Host, record: Mapping[str, Any], targets: list[HostTarget], key: 
         except Failed as failed:
             if not new:
                 continue
-            message = f"{tenant}: {target.name} has backups under another key, or cannot be asked: {failed.message}"
+            message = f"{tenant}: {target.name} has backups with another key, or cannot be read: {failed.message}"
             raise Refused(message, kind="state", hint=f"launchpad target show {target.name}") from failed
         if there:
             opened.append(target.name)
     if not new and not opened:
-        raise Refused(f"{tenant}: the key that came opens none of its repositories", kind="state")
+        raise Refused(f"{tenant}: the key in the request opens none of its repositories", kind="state")
     keeping.keep_key(host, tenant, key)
 
 

@@ -22,8 +22,8 @@ ANYWHERE = "us-east-1"
 """The region of whoever has none."""
 REFUSALS = {
     "InvalidAccessKeyId": "does not know this S3_KEY_ID",
-    "SignatureDoesNotMatch": "does not take this S3_SECRET",
-    "NoSuchBucket": "has no such bucket: make it first",
+    "SignatureDoesNotMatch": "rejects this S3_SECRET",
+    "NoSuchBucket": "has no such bucket: create the bucket first",
 }
 """What is said of a request, by S3's codes, that restic would go on trying after, or make a bucket after."""
 
@@ -95,7 +95,7 @@ def _asked(method: str, url: str, credentials: Mapping[str, str], *, query: str,
         region = _word("Region", said) or error.headers.get("x-amz-bucket-region") or ""
         return S3Answer(error.code, said, region=region)
     except (http.client.HTTPException, ValueError) as error:
-        raise OSError(f"{place.netloc} does not speak HTTP as S3 does") from error
+        raise OSError(f"{place.netloc} does not answer like an S3 server") from error
 
 
 def _signature(canonical: str, secret: str, at: str, region: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ class CheckDatabases(Step):
     slot: int
     disk_mb: int
 
-    title = "check its databases"
+    title = "check the databases"
 
 
 class SendBackup(Step):
@@ -34,7 +34,7 @@ class SendBackup(Step):
 
     @property
     def title(self) -> str:
-        return f"send it to {self.target['name']}"
+        return f"send the data to {self.target['name']}"
 
 
 class RecordBackup(Step):
@@ -52,7 +52,7 @@ class DropFrozen(Step):
 
     tenant: str
 
-    title = "let the frozen data go"
+    title = "remove the frozen copy"
     undone = False
 
 
@@ -66,7 +66,7 @@ class VerifyBackup(Step):
 
     @property
     def title(self) -> str:
-        return f"read part {self.part} of {self.target['name']}"
+        return f"verify part {self.part} of the backups at {self.target['name']}"
 
 
 class JudgeVerify(Step):
@@ -75,7 +75,7 @@ class JudgeVerify(Step):
     tenant: str
     targets: tuple[str, ...]
 
-    title = "judge what was read"
+    title = "report the result"
     undone = False
 
 
@@ -104,7 +104,7 @@ class KeepFetched(Step):
 
     @property
     def title(self) -> str:
-        return f"keep it as generation {self.record['id']}"
+        return f"keep the backup as generation {self.record['id']}"
 
 
 class ProveBackup(Step):
@@ -121,7 +121,7 @@ class ProveBackup(Step):
 
     @property
     def title(self) -> str:
-        return f"boot it as {self.app} {self.version}, on a clone"
+        return f"boot the backup as {self.app} {self.version} on a clone"
 
 
 class DropFetched(Step):
@@ -129,7 +129,7 @@ class DropFetched(Step):
 
     tenant: str
 
-    title = "let what was fetched go"
+    title = "remove the fetched files"
     undone = False
 
 
@@ -145,7 +145,7 @@ class ThinBackups(Step):
 
     @property
     def title(self) -> str:
-        return f"thin out what lies at {self.target['name']}"
+        return f"prune the backups at {self.target['name']}"
 
 
 class KeepWrap(Step):
@@ -155,7 +155,7 @@ class KeepWrap(Step):
     wrap: str
     recipients: str
 
-    title = "keep the key as it is wrapped now"
+    title = "save the newly wrapped key"
 
 
 class LayWrap(Step):
@@ -168,7 +168,7 @@ class LayWrap(Step):
 
     @property
     def title(self) -> str:
-        return f"lay it beside the backups at {self.target['name']}"
+        return f"store the wrapped key beside the backups at {self.target['name']}"
 
 
 BackupStep = (

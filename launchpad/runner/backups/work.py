@@ -59,7 +59,7 @@ def with_repository(host: Host, target: HostTarget, *, tenant: str, slot: int, d
 def _with_anothers(host: Host, target: HostTarget, tenant: str, task: Mapping[str, Any], key: str) -> Confined:
     """The tenant's own uid reads what is another's, and leaves nothing of it in a cache."""
     if target.kind == "local":
-        message = f"{target.name} is a folder on a host, where each tenant's backups are for its own uid alone"
+        message = f"{target.name} is a folder on a host: only the tenant itself can read its backups"
         raise Refused(message, kind="state", hint=f"launchpad backups fetch {task['tenant']}")
     repository = target.as_json() | {"password": key, "credentials": credentials(host, target.name)}
     return Confined(

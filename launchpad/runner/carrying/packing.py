@@ -60,15 +60,15 @@ def judge_sizes(root: str, most: int) -> None:
         room = found.st_blocks * 512
         if found.st_size > most and room < found.st_size:
             raise TooLarge(
-                f"{_shown(path)} has {_size(found.st_size)}, of which {_size(room)} take room, and its tenant's disk "
-                f"has {_size(most)}: delete this file, or have the app write a smaller one"
+                f"{_shown(path)} has {_size(found.st_size)}, of which {_size(room)} are on disk, but the tenant's disk "
+                f"quota is {_size(most)}: delete this file, or have the app write a smaller one"
             )
         total += found.st_size
         worst = max(worst, (found.st_size, path))
     if total > MOST_TIMES * most:
         raise TooLarge(
-            f"the files have {_size(total)} together, and their tenant's disk has {_size(most)}: they have holes or "
-            f"share what they have, {_shown(worst[1])} with {_size(worst[0])} first"
+            f"the files have {_size(total)} together, but the tenant's disk quota is {_size(most)}: some have holes or "
+            f"share content; the largest is {_shown(worst[1])} with {_size(worst[0])}"
         )
 
 

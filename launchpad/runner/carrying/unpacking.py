@@ -39,7 +39,7 @@ def unpack(task: Mapping[str, Any], stream: BinaryIO) -> dict[str, Any]:
                 unpacked.take(tar, entry)
                 tar.members = []  # type: ignore[attr-defined]  # it would keep every entry
     except (tarfile.TarError, EOFError, UnicodeError, ValueError, RecursionError) as error:
-        raise BadArchive(f"it is not a tar, or was cut short: {error}") from error
+        raise BadArchive(f"the archive is not a tar, or is incomplete: {error}") from error
     while stream.read(_CHUNK):
         pass  # whoever sends is heard to the end
     unpacked.finish()
@@ -104,11 +104,11 @@ class _Unpacked:
     def _drop(self, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> None:
         """Remove what the list in the entry names. A volume itself is never removed, only emptied."""
         if not entry.isreg() or entry.size > MOST_GONE_BYTES:
-            raise BadArchive("the list of what is gone is not one")
+            raise BadArchive("the list of removed paths is not valid")
         stream = tar.extractfile(entry)
         listed = json.loads(stream.read()) if stream else None
         if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-            raise BadArchive("the list of what is gone is not one")
+            raise BadArchive("the list of removed paths is not valid")
         for name in listed:
             parts = self._parts(name)
             if len(parts) == 1:
@@ -170,7 +170,7 @@ class _Unpacked:
                 try:
                     below = _enter(file, part)
                 except OSError as error:
-                    raise BadArchive(f"{'/'.join(parts)[:200]!r}: there is no such folder before it") from error
+                    raise BadArchive(f"{'/'.join(parts)[:200]!r}: its folder does not come before it") from error
                 os.close(file)
                 file = below
             yield file

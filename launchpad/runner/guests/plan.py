@@ -31,24 +31,24 @@ def planned_guest(
     release, files = release_from_json(operation["release"]), dict(operation["files"])
     tenant, generation, without = release.tenant, operation["generation"], operation["without"]
     if tenant != operation["tenant"]:
-        raise Refused(f"{KIND}: the release is {tenant}'s, not {operation['tenant']}'s")
+        raise Refused(f"{KIND}: the release belongs to {tenant}, not to {operation['tenant']}")
     if IDENTIFIER.fullmatch(generation) is None or not all(isinstance(item, str) for item in without):
         raise Refused(f"{KIND}: not a generation's id, or not the names of probes")
     judge_release(release, files, neighbours=neighbours(host))
     seen = plans.see(host, tenant, release)
     if seen.record is not None or seen.generations or seen.site is not None:
-        message = f"{tenant} has data or a site of its own on this host, and a rehearsal takes away everything of it"
+        message = f"{tenant} has data or a site on this host, and a rehearsal would remove both"
         raise Refused(message, kind="state", hint=f"launchpad retire {tenant} --host HOST --purge, or {ELSEWHERE}")
     check_images(host, seen, release)
     check_volumes(host, release, files["compose.yaml"])
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
-        message = f"{tenant}: a copy of its data may take {release.disk_mb} MB, and {room} MB are free"
+        message = f"{tenant}: a copy of its data can take {release.disk_mb} MB, but only {room} MB are free"
         raise Refused(message, kind="state", hint=ELSEWHERE)
     check_clone(host, release, hint=ELSEWHERE)
     real = release.real_in_rehearsals
     if missing := set(real) - set(secrets):
-        raise Refused(f"{tenant}: secret {min(missing)}, which its data was made with, did not come along")
+        raise Refused(f"{tenant}: secret {min(missing)}, which its data depends on, is missing in the request")
     check_secrets(host, release.but(secrets={name: release.secrets[name] for name in real}), secrets, known=False)
     for name in real:
         seal(host, release, name, secrets[name])
@@ -85,7 +85,7 @@ def refuse_unawaited(host: Host, identifier: str, *, tenant: str, generation: st
     for journal in open_journals(host):
         if journal.identifier == identifier and _waits(journal, tenant, generation):
             return
-    raise Refused(f"{tenant}: nobody here waits for it any more", kind="state", hint="the same command again")
+    raise Refused(f"{tenant}: the rehearsal on this host has ended", kind="state", hint="run the same command again")
 
 
 def _waits(journal: Journal, tenant: str, generation: str) -> bool:

@@ -19,7 +19,7 @@ class SendAway(Step):
     can."""
 
     tenant: str
-    title = "take everything of it away again"
+    title = "remove everything of the rehearsal"
     undone = False
 
 

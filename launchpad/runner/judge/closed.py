@@ -8,7 +8,7 @@ from typing import Any
 
 from launchpad.runner.protocol import Refused
 
-NOT_LISTED = "is not on the list of what a release may say"
+NOT_LISTED = "is not allowed in a release"
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

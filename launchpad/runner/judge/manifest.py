@@ -67,7 +67,7 @@ def judge_release(release: Release, files: Mapping[str, str], *, neighbours: Map
 
 def _judge_identity(release: Release) -> None:
     if release.format != 1:
-        raise Refused("release.format: only 1 is known", kind="protocol", hint="launchpad provision HOST")
+        raise Refused("release.format: only format 1 is supported", kind="protocol", hint="launchpad provision HOST")
     if not slots.is_tenant_name(release.tenant):
         raise Refused(f"release.tenant: {release.tenant!r} is not a tenant's name")
     if not slots.FIRST_SLOT <= release.slot <= slots.LAST_SLOT:
@@ -95,7 +95,8 @@ def _judge_neighbours(release: Release, neighbours: Mapping[str, Neighbour]) -> 
 
 
 def _let_go(tenant: str, neighbour: Neighbour) -> str:
-    return f"it is awaited there: launchpad retire {tenant} --host HOST ends that" if neighbour.awaited else ""
+    hint = f"the move of {tenant} to this host is unfinished: launchpad retire {tenant} --host HOST ends the move"
+    return hint if neighbour.awaited else ""
 
 
 def _judge_services(release: Release) -> None:
@@ -123,24 +124,24 @@ def _judge_parts(parts: Iterable[str], where: str) -> None:
         if not release_names.is_part(part):
             raise Refused(f"{where}: {part!r} is not a name of a-z, 0-9 and inner hyphens")
         if part in seen:
-            raise Refused(f"{where}: {part!r} stands there twice")
+            raise Refused(f"{where}: {part!r} is listed twice")
         seen.add(part)
 
 
 def _judge_web(release: Release) -> None:
     if bool(release.web) != bool(release.domains):
-        raise Refused("release.domains: an app with a web service has domains, any other has none")
+        raise Refused("release.domains: required with a web service, not allowed without one")
     if len(release.domains) > MOST_DOMAINS:
         raise Refused(f"release.domains: at most {MOST_DOMAINS}")
     for domain in release.domains:
         matches(domain, release_names.DOMAIN, "release.domains")
     if len(set(release.domains)) != len(release.domains):
-        raise Refused("release.domains: one stands there twice")
+        raise Refused("release.domains: a domain is listed twice")
     if not release.web:
         return
     service, _, port = release.web.partition(":")
     if service not in {item.name for item in release.services}:
-        raise Refused(f"release.web: {service!r} is no service of this release")
+        raise Refused(f"release.web: {service!r} is not a service of this release")
     if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
         raise Refused(f"release.web: {port!r} is not a port")
 
@@ -156,18 +157,18 @@ def _judge_data(release: Release) -> None:
         matches(name, release_names.SECRET, "release.secrets")
         between(version, f"release.secrets.{name}", least=1, most=10**9)
     if unknown := set(release.real_in_rehearsals) - set(release.secrets):
-        raise Refused(f"release.real_in_rehearsals: {min(unknown)[:64]!r} is no secret of this release")
+        raise Refused(f"release.real_in_rehearsals: {min(unknown)[:64]!r} is not a secret of this release")
 
 
 def _judge_probe(probe: Probe, release: Release, where: str) -> None:
     if len(release.probes) > MOST_PROBES:
         raise Refused(f"release.probes: at most {MOST_PROBES}")
     if probe.kind == "process" and (probe.service or probe.port or probe.path):
-        raise Refused(f"{where}: a process probe asks about every container and names no address")
+        raise Refused(f"{where}: a process probe covers every container and must not name an address")
     if probe.kind == "process":
         return
     if probe.service not in {service.name for service in release.services}:
-        raise Refused(f"{where}.service: {probe.service!r} is no service of this release")
+        raise Refused(f"{where}.service: {probe.service!r} is not a service of this release")
     between(probe.port, f"{where}.port", least=1, most=65535)
     between(probe.expect, f"{where}.expect", least=100, most=599)
     matches(probe.path, release_names.URL_PATH, f"{where}.path")
@@ -183,7 +184,7 @@ def _judge_actions(release: Release) -> None:
 
 def _judge_action(action: Action, release: Release, where: str) -> None:
     if action.service not in {service.name for service in release.services}:
-        raise Refused(f"{where}.service: {action.service!r} is no service of this release")
+        raise Refused(f"{where}.service: {action.service!r} is not a service of this release")
     size = sum(map(len, action.argv))
     if not 1 <= len(action.argv) <= MOST_ARGUMENTS or size > MOST_ARGUMENT_CHARACTERS:
         most = f"1 to {MOST_ARGUMENTS} words, together at most {MOST_ARGUMENT_CHARACTERS} characters"
@@ -212,7 +213,7 @@ def _judge_files(release: Release, files: Mapping[str, str]) -> None:
     if "compose.yaml" not in files:
         raise Refused("release.files: compose.yaml is missing")
     if ("site.caddy" in files) != bool(release.web):
-        raise Refused("release.files: site.caddy goes with a web service, and only with one")
+        raise Refused("release.files: site.caddy is required with a web service and not allowed without one")
     total = 0
     for path, content in sorted(files.items()):
         _judge_path(path, files)
@@ -225,7 +226,7 @@ def _judge_files(release: Release, files: Mapping[str, str]) -> None:
 def _judge_path(path: str, files: Mapping[str, str]) -> None:
     matches(path, release_names.FILE, "release.files")
     if path != "compose.yaml" and _ALSO_READ.fullmatch(path):
-        raise Refused(f"release.files: {path!r} is a name that Compose or the runner takes for its own")
+        raise Refused(f"release.files: {path!r} is a name that Compose or the runner uses itself")
     if any(other.startswith(f"{path}/") for other in files):
         raise Refused(f"release.files: {path!r} is both a file and a folder")
 
@@ -239,5 +240,5 @@ def _judge_content(content: str, digest: str, where: str) -> int:
     if len(data) > MOST_FILE_BYTES:
         raise Refused(f"{where}: at most {MOST_FILE_BYTES} bytes")
     if digest_of(data) != digest:
-        raise Refused(f"{where}: the content is not what its digest says")
+        raise Refused(f"{where}: the content does not match its digest")
     return len(data)

@@ -93,7 +93,7 @@ def judge_compose_text(text: str, release: Release) -> None:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise Refused("compose.yaml: a key stands twice in one object")
+        raise Refused("compose.yaml: an object has the same key twice")
     return value
 
 
@@ -107,7 +107,7 @@ def _judge_environment(value: object, where: str) -> None:
 def _judge_strings(value: object, where: str, release: Release, *, depth: int = 0) -> None:
     """Only the variables that the runner sets may be named, everywhere and in keys too."""
     if depth > _DEEPEST:
-        raise Refused(f"{where}: is nested too deep")
+        raise Refused(f"{where}: is nested too deeply")
     if isinstance(value, dict):
         for key, item in value.items():
             _judge_variables(key, where, release)
@@ -125,7 +125,9 @@ def _judge_variables(text: str, where: str, release: Release) -> None:
     known = {"$$", *(f"${{{name}}}" for name in variables(release))}
     for variable in _DOLLAR.findall(text):
         if variable not in known:
-            raise Refused(f"{where}: {variable} is no variable that a release may use; a plain dollar sign is $$")
+            raise Refused(
+                f"{where}: the variable {variable} is not allowed in a release; write $$ for a plain dollar sign"
+            )
 
 
 def variables(release: Release) -> tuple[str, ...]:
@@ -159,7 +161,7 @@ def judge_lines(text: str, where: str, *, known: Callable[[str], bool]) -> None:
         if line.lstrip().startswith("#") or not line.strip():
             continue
         if line.count('"') % 2:
-            raise Refused(f"{place}: a quotation must end on its line")
+            raise Refused(f"{place}: a quotation must end on the line where it starts")
         if not known(line.split()[0]):
             raise Refused(f"{place}: {line.split()[0]!r} {NOT_LISTED}")
 

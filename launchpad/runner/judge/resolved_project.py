@@ -132,7 +132,7 @@ def _judge_environment(value: object, where: str, context: _Context) -> None:
         matches(name, release_names.ENVIRONMENT, where)
         string(item, f"{where}.{name}")
         if name in context.release.secrets:
-            raise Refused(f"{where}.{name}: is a secret; it reaches the container as {SECRETS_TARGET}/{name}")
+            raise Refused(f"{where}.{name}: is a secret; the container gets it as the file {SECRETS_TARGET}/{name}")
 
 
 def _judge_program(service: Mapping[str, Any], where: str) -> None:
@@ -210,9 +210,9 @@ def _judge_targets(service: Mapping[str, Any], where: str) -> None:
         if ".." in target.split("/") or "." in target.split("/"):
             raise Refused(f"{where} mounts {target!r}, which is not a plain path")
         if any(f"{target}/".startswith(f"{folder}/") for folder in _KERNEL_FOLDERS):
-            raise Refused(f"{where} mounts {target!r}, which belongs to the kernel")
+            raise Refused(f"{where} mounts {target!r}, which is reserved for the kernel")
         if f"{target}/".startswith(f"{SECRETS_TARGET}/") and not source.startswith(f"{paths.RUN}/"):
-            raise Refused(f"{where} mounts {target!r}, where the secrets are")
+            raise Refused(f"{where} mounts {target!r}, which is reserved for secrets")
         if target in seen:
             raise Refused(f"{where} mounts {target!r} twice")
         seen.add(target)

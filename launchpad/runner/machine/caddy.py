@@ -31,7 +31,7 @@ class CaddySites(DiskFiles):
         answer = _ask("POST", "/adapt", caddyfile.encode(), kind="text/caddyfile")
         adapted = answer.get("result") if isinstance(answer, dict) else None
         if not isinstance(adapted, dict):
-            raise Failed("Caddy made nothing of the Caddyfile")
+            raise Failed("Caddy returned no configuration for the Caddyfile")
         return adapted
 
     def load_sites(self, *, again: bool = False) -> None:
@@ -84,11 +84,11 @@ def _ask(method: str, target: str, body: bytes, *, kind: str, more: Mapping[str,
         ) as answer:
             data = answer.body()
     except TimeoutError as error:
-        raise Failed(f"Caddy fell silent for {_SECONDS} s") from error
+        raise Failed(f"Caddy sent no answer for {_SECONDS} s") from error
     except OSError as error:
         raise Failed(f"Caddy does not answer on {paths.CADDY_SOCKET}: {error.strerror or error}") from error
     if answer.status != 200:
-        raise Refusal(f"Caddy refuses it: {_words(answer, data)}")
+        raise Refusal(f"Caddy rejects the configuration: {_words(answer, data)}")
     return json.loads(data) if data.strip() else None
 
 

@@ -49,7 +49,7 @@ def run(
     except OSError as error:
         raise Failed(f"cannot run {argv[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise Failed(f"{argv[0]} did not end within {seconds:g} s") from error
+        raise Failed(f"{argv[0]} was still running after {seconds:g} s") from error
     return ProgramOutput(done.returncode, done.stdout, done.stderr)
 
 

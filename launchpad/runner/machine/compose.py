@@ -32,7 +32,7 @@ class ComposeProjects:
         text = succeed(words, environment=environment, seconds=_RESOLVE_SECONDS)
         resolved = json.loads(text)
         if not isinstance(resolved, dict):
-            raise Failed(f"{folder}/compose.yaml: Compose does not understand it")
+            raise Failed(f"{folder}/compose.yaml: Compose cannot read the file")
         return resolved
 
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:

@@ -64,11 +64,11 @@ class LinuxSystem:
         _apt("update")
         # An apt that was killed leaves packages half configured; this costs nothing when none is.
         if run(["dpkg", "--force-confdef", "--configure", "--pending"], environment=_QUIET, seconds=_APT_SECONDS).code:
-            progress("repair an installation that was cut off")
+            progress("repair an interrupted installation")
             if damaged := _damaged_packages():
                 _apt("install", "--reinstall", *_APT_INSTALL, *damaged)
             _apt("install", "--fix-broken", *_APT_INSTALL)
-        progress(f"install {len(self.missing_packages(names))} packages and what they need")
+        progress(f"install {len(self.missing_packages(names))} packages and their dependencies")
         _apt("install", *_APT_INSTALL, *names)
 
     def user(self, name: str) -> User | None:
@@ -184,7 +184,7 @@ class LinuxSystem:
                 Path(_kernel_file(key)).write_text(value)
             except OSError as error:
                 # Some may only be tightened, and are tighter already.
-                raise Failed(f"the kernel does not take {key} = {value}: {error.strerror}") from error
+                raise Failed(f"the kernel rejects {key} = {value}: {error.strerror}") from error
 
     def storage(self) -> Mounted:
         return storage()
@@ -316,11 +316,11 @@ def _roots(allowed: Sequence[str]) -> Iterator[Other]:
 
     for user in pwd.getpwall():
         if user.pw_uid == 0 and user.pw_name != "root":
-            yield Other(user.pw_name, "number", f"the user {user.pw_name} has root's number")
+            yield Other(user.pw_name, "number", f"the user {user.pw_name} has root's uid")
     with suppress(KeyError):  # there is no Docker yet
         for name in grp.getgrnam("docker").gr_mem:
             if name not in allowed:
-                yield Other(name, "docker", f"the user {name} may command Docker, and so is root")
+                yield Other(name, "docker", f"the user {name} is in the group docker, which gives root rights")
 
 
 def _sudoers(allowed: Sequence[str], sudoers: str) -> Iterator[Other]:
@@ -342,14 +342,14 @@ def _sudoers(allowed: Sequence[str], sudoers: str) -> Iterator[Other]:
                     names = grp.getgrnam(str(name)).gr_mem
             for who in names:
                 if who not in allowed[2:]:
-                    yield Other(who, "sudo", f"sudo lets {who} become root by a rule that is not Launchpad's")
+                    yield Other(who, "sudo", f"a sudo rule that is not Launchpad's lets {who} become root")
 
 
 def _keys(allowed: Sequence[str]) -> Iterator[Other]:
     for user in _people():
         if user.pw_name not in allowed:
             for path in _key_files(user.pw_name):
-                yield Other(user.pw_name, "keys", f"keys let {user.pw_name} in: {path}")
+                yield Other(user.pw_name, "keys", f"the user {user.pw_name} can log in with keys in {path}")
 
 
 def _key_files(name: str) -> list[Path]:

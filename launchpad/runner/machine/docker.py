@@ -38,7 +38,7 @@ def asked(method: str, target: str, body: object = None, *, seconds: float = 60)
         ) as answer:
             yield answer
     except TimeoutError as error:
-        raise NoDocker(f"Docker fell silent for {seconds:g} s on {method} {target.partition('?')[0]}") from error
+        raise NoDocker(f"Docker sent no answer for {seconds:g} s to {method} {target.partition('?')[0]}") from error
     except OSError as error:
         raise NoDocker(f"Docker does not answer on {SOCKET}: {error.strerror or error}") from error
 

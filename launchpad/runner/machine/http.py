@@ -51,7 +51,7 @@ class Stream:
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             if searched > _LONGEST_LINE:
-                raise BadAnswer("an endless line")
+                raise BadAnswer("the answer has a line without an end")
             if not self._more():
                 return self._take(searched)
         return self._take(end + 1)
@@ -94,7 +94,7 @@ class Answer:
                 return
             name, _, value = line.decode("latin-1").partition(":")
             self.headers[name.strip().lower()] = value.strip()
-        raise BadAnswer("endless headers")
+        raise BadAnswer("the answer has too many headers")
 
     def body(self) -> bytes:
         """The whole body; BadAnswer when it is shorter than announced."""
@@ -108,7 +108,7 @@ def status_of(stream: Stream) -> int:
     """The status in the first line of an answer. BadAnswer when it is not HTTP."""
     words = stream.line().split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-        raise BadAnswer("not an HTTP answer")
+        raise BadAnswer("the answer is not HTTP")
     return int(words[1])
 
 

@@ -34,7 +34,7 @@ class DockerImages:
         with docker.asked("POST", target, seconds=_SILENCE_SECONDS) as answer:
             _follow(answer, image, progress)
         if not self.has_image(image):
-            raise Failed(f"cannot pull {image}: Docker ended without it")
+            raise Failed(f"cannot pull {image}: Docker ended the download without the image")
 
     def declared_volumes(self, image: str) -> tuple[str, ...]:
         found = docker.call("GET", f"/images/{quote(image)}/json", fine=(404,)) or {}
@@ -87,7 +87,7 @@ def _follow(answer: Answer, image: str, progress: Progress) -> None:
         if _note(layers, news) and time.monotonic() - told >= _TELL_EVERY_SECONDS:
             told = time.monotonic()
             done, total = (sum(column) / _MEGABYTE for column in zip(*layers.values(), strict=True))
-            text = f"{done:.0f} of {total:.0f} MB" if done < total else f"{total:.0f} MB are here: unpacking"
+            text = f"{done:.0f} of {total:.0f} MB" if done < total else f"{total:.0f} MB downloaded, unpacking"
             if text != said:
                 progress(text)
             said = text

@@ -147,7 +147,7 @@ def _lines(
         return dict(answer["result"])
     if "failed" in answer:
         raise Failed(str(answer["failed"]))
-    why = f"did not end within {work.seconds} s, or was ended" if not errors else errors[-1]
+    why = f"was still running after {work.seconds} s, or was killed" if not errors else errors[-1]
     raise Failed(f"the sandbox of {work.unit} {why}", lines=errors[-_LAST_LINES:])
 
 

@@ -34,7 +34,7 @@ def make_storage(wanted: Storage, progress: Progress) -> None:
     source = storage_source(wanted.device)
     here = storage()
     if here.source not in ("", source):
-        raise Failed(f"{paths.ROOT} lies on {here.source}; moving it to {source} is not done by itself")
+        raise Failed(f"{paths.ROOT} is on {here.source}; Launchpad does not move it to {source}")
     if wanted.loop_mb:
         _preallocate(source, wanted.loop_mb, progress)
     elif not _is_block(source):
@@ -43,7 +43,7 @@ def make_storage(wanted: Storage, progress: Progress) -> None:
         kind = run(["blkid", "--probe", "--match-tag=TYPE", "--output=value", source]).out.decode().strip()
         label = run(["blkid", "--probe", "--match-tag=LABEL", "--output=value", source]).out.decode().strip()
         if kind and (kind, label) != ("btrfs", LABEL):
-            raise Failed(f"{source} is not empty ({kind}), and nothing of it is touched")
+            raise Failed(f"{source} is not empty ({kind}); nothing was changed")
         if not kind:
             progress(f"format {source}")
             succeed(["mkfs.btrfs", "--quiet", f"--label={LABEL}", "--features=squota", source], seconds=300)
@@ -66,8 +66,8 @@ def _preallocate(file: str, size_mb: int, progress: Progress) -> None:
     free = os.statvfs(path.parent)
     free_mb = free.f_bavail * free.f_frsize // _MB
     if free_mb < size_mb - now + _LEFT_MB:
-        raise Failed(f"the disk has {free_mb} MB free, too few for storage of {size_mb} MB")
-    progress(f"take {size_mb} MB of the disk")
+        raise Failed(f"the disk has {free_mb} MB free, not enough for {size_mb} MB of storage")
+    progress(f"allocate {size_mb} MB on the disk")
     succeed(["fallocate", f"--length={size_mb}MiB", file], seconds=600)
     path.chmod(0o600)
 

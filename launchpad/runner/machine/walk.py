@@ -32,7 +32,7 @@ def folder(path: str, *, make: bool = False) -> Iterator[int]:
 def parent(path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The open folder that the path's last part is in, and that part."""
     if not _parts(path):
-        raise Failed("/ itself is nothing to read or write")
+        raise Failed("/: not a file")
     above, _, last = path.rpartition("/")
     with folder(above or "/", make=make) as file:
         yield file, last
@@ -66,13 +66,13 @@ def _parts(path: str) -> list[str]:
         return []
     start, *parts = path.split("/")
     if start or not parts or "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
-        raise Failed(f"{path!r}: not a plain path from /")
+        raise Failed(f"{path!r}: not a plain absolute path")
     return parts
 
 
 def _cause(error: OSError) -> str:
     if error.errno == errno.ELOOP:
-        return "is a link, or has one on its way"
+        return "the path is a symbolic link or leads through a symbolic link"
     if error.errno == errno.ENOTDIR:
-        return "a part of it is not a folder, or is a link"
+        return "a part of the path is not a folder, or is a symbolic link"
     return error.strerror or str(error)

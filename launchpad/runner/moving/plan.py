@@ -81,16 +81,16 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
     release, files = _judged(host, operation)
     seen = plans.see(host, release.tenant, release)
     if seen.serving:
-        raise Refused(f"{release.tenant} runs here already", kind="state", hint="launchpad status")
-    check_memory(host, release, hint="make room, or take another host", what="it")
+        raise Refused(f"{release.tenant} already runs on this host", kind="state", hint="launchpad status")
+    check_memory(host, release, hint="free memory, or choose another host", what="the tenant")
     check_images(host, seen, release)
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
-        message = f"{release.tenant}: its data may take {release.disk_mb} MB, and {room} MB are free"
-        raise Refused(message, kind="state", hint="make room, or take another host")
+        message = f"{release.tenant}: its data can take {release.disk_mb} MB, but only {room} MB are free"
+        raise Refused(message, kind="state", hint="free space, or choose another host")
     certified, others = _certified(release, secrets)
     if others:
-        raise Refused(f"prepare: secret {min(others)[:64]!r} is not wanted before it arrives")
+        raise Refused(f"prepare: secret {min(others)[:64]!r} must not come before the tenant arrives")
     site = files.get("site.caddy")
     if not _may_wait(host, seen, release, certified):
         site = None
@@ -141,12 +141,12 @@ def planned_depart(host: Host, journal: Journal, operation: Mapping[str, Any], c
     gone = tombstone.in_force(host, record, tenant=tenant, slot=record["slot"])
     if gone is not None:
         if gone.to != to:
-            message = f"{tenant} left this host for {gone.to} already"
+            message = f"{tenant} already moved from this host to {gone.to}"
             raise Refused(message, kind="state", hint=f"launchpad move {tenant} --to {gone.to}, or --back")
         return [], {"release": record["release"]}
     check_replaces(record, operation)
     if not seen.data:
-        raise Refused(f"{tenant}: has no data here", kind="state")
+        raise Refused(f"{tenant}: has no data on this host", kind="state")
     known = tombstone.known_epoch(host, record, tenant=tenant, slot=record["slot"])
     epoch = max(known, _epoch(operation["above"])) + 1
     stone = Tombstone(
@@ -211,7 +211,7 @@ def planned_forward(host: Host, operation: Mapping[str, Any]) -> Planned:
     if record is not None and not record["retired"]:
         stone = tombstone.in_force(host, record, tenant=tenant, slot=record["slot"])
     if record is None or stone is None or stone.epoch != operation["epoch"]:
-        raise Refused(f"{tenant} did not leave this host with epoch {operation['epoch']}", kind="state")
+        raise Refused(f"{tenant} did not move from this host with epoch {operation['epoch']}", kind="state")
     domains = tuple(record["domains"])
     site = host.read(paths.site(tenant))
     if site is None or site.decode(errors="replace") == forward(host, domains, stone.address):
@@ -235,7 +235,7 @@ def planned_arrive(
         return [], {"release": seen.record["release"]}
     if receipt.epoch <= known:
         raise Refused(
-            f"{tenant}: the receipt is of epoch {receipt.epoch}, and this host knows of {known}",
+            f"{tenant}: the receipt has epoch {receipt.epoch}, but this host has already seen epoch {known}",
             kind="state",
             hint=f"launchpad move {tenant} --to HOST",
         )
@@ -356,16 +356,16 @@ def planned_decline(host: Host, journal: Journal, operation: Mapping[str, Any], 
     _judge_place(to, address)
     receipt = receipt_from_json(operation["receipt"], None)
     if receipt.tenant != tenant:
-        raise Refused(f"decline: the receipt is {receipt.tenant}'s")
+        raise Refused(f"decline: the receipt belongs to {receipt.tenant}")
     record = plans.read_record(host, tenant)
     known = tombstone.known_epoch(host, record, tenant=tenant, slot=receipt.slot)
     if known == receipt.epoch + 1 and tombstone.epoch_of(record) < receipt.epoch:
         return [], {}
     if known >= receipt.epoch:
         raise Refused(
-            f"{tenant} has arrived here, or this host knows of epoch {known}",
+            f"{tenant} has already arrived on this host, or this host has seen epoch {known}",
             kind="state",
-            hint=f"launchpad move {tenant} --to {to} moves it, data and all",
+            hint=f"launchpad move {tenant} --to {to} moves the tenant with its data",
         )
     stone = receipt.but(
         epoch=receipt.epoch + 1,
@@ -391,16 +391,17 @@ def receipt_from_json(value: object, release: Release | None) -> Tombstone:
     _epoch(receipt.epoch)
     _judge_place(receipt.to, receipt.address)
     if not is_tenant_name(receipt.tenant) or not slots.FIRST_SLOT <= receipt.slot <= slots.LAST_SLOT:
-        raise Refused("receipt: no tenant's")
+        raise Refused("receipt: names no tenant")
     if release is None:
         return receipt
     if (receipt.tenant, receipt.slot) != (release.tenant, release.slot):
-        raise Refused(f"receipt: it is of {receipt.tenant} in slot {receipt.slot}")
+        raise Refused(f"receipt: belongs to {receipt.tenant} in slot {receipt.slot}")
     if not receipt.fenced and (receipt.app, receipt.version) != (release.app, release.version):
         raise Refused(
-            f"{release.tenant}: it left as {receipt.app} {receipt.version}, and {release.version} is to arrive",
+            f"{release.tenant}: left its old host as {receipt.app} {receipt.version}, "
+            f"but the inventory names {release.version}",
             kind="state",
-            hint=f"write version: {receipt.version} into its file, or launchpad move {release.tenant} --back",
+            hint=f"write version: {receipt.version} in the tenant's file, or launchpad move {release.tenant} --back",
         )
     return receipt
 
@@ -411,12 +412,12 @@ def _judge_data(seen: plans.Seen, receipt: Tombstone, release: Release) -> str:
         return ""
     if not receipt.generation:
         if not seen.data or seen.record is None:
-            raise Refused(f"{release.tenant}: the receipt brings no data, and there is none here", kind="state")
+            raise Refused(f"{release.tenant}: the receipt names no data, and this host has none", kind="state")
         return ""
     found = next((item for item in seen.generations if item.id == receipt.generation), None)
     if found is None or (found.app, found.version) != (receipt.app, receipt.version):
         raise Refused(
-            f"{release.tenant}: generation {receipt.generation} has not come here yet",
+            f"{release.tenant}: generation {receipt.generation} has not arrived on this host yet",
             kind="state",
             hint=f"launchpad move {release.tenant} --to HOST",
         )
@@ -437,7 +438,7 @@ def _judged(host: Host, operation: Mapping[str, Any]) -> tuple[Release, dict[str
     release = release_from_json(operation["release"])
     files = dict(operation["files"])
     if release.tenant != operation["tenant"]:
-        raise Refused(f"{operation['kind']}: the release is {release.tenant}'s, not {operation['tenant']}'s")
+        raise Refused(f"{operation['kind']}: the release belongs to {release.tenant}, not to {operation['tenant']}")
     judge_release(release, files, neighbours=neighbours(host))
     return release, files
 

@@ -64,15 +64,15 @@ def judged(value: str, domains: Sequence[str]) -> dict[str, dict[str, str]]:
     except (ValueError, RecursionError):
         bundle = None
     if not isinstance(bundle, dict):
-        raise Refused("the certificates are not a bundle of them")
+        raise Refused("certificates: expected a bundle of certificates")
     for domain, parts in bundle.items():
         if domain not in domains or not isinstance(parts, dict) or set(parts) != {"authority", *PARTS}:
-            raise Refused(f"certificates: {domain[:80]!r} is not one of its domains, or not all of one")
+            raise Refused(f"certificates: {domain[:80]!r} is not a domain of the tenant, or its entry is incomplete")
         if not all(isinstance(item, str) for item in parts.values()):
             raise Refused(f"certificates of {domain}: not text")
         fits = _AUTHORITY.fullmatch(parts["authority"]) and _CERTIFICATE.fullmatch(parts["crt"])
         if not fits or not _KEY.fullmatch(parts["key"]) or not _is_about(parts["json"], domain):
-            raise Refused(f"certificates of {domain}: not as Caddy keeps them")
+            raise Refused(f"certificates of {domain}: not in the form that Caddy stores")
     return bundle
 
 

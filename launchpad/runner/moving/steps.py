@@ -16,7 +16,7 @@ class Entomb(Step):
 
     @property
     def title(self) -> str:
-        return f"write down that it left for {self.tombstone['to']}"
+        return f"record the move to {self.tombstone['to']}"
 
 
 class AdoptData(Step):
@@ -28,7 +28,7 @@ class AdoptData(Step):
     generation: str
     volumes: tuple[str, ...]
     disk_mb: int
-    title = "take over the data that came"
+    title = "take over the received data"
 
 
 class PlaceCertificates(Step):
@@ -36,7 +36,7 @@ class PlaceCertificates(Step):
 
     tenant: str
     domains: tuple[str, ...]
-    title = "take over its certificates"
+    title = "take over the received certificates"
     undone = False
 
 
@@ -49,7 +49,7 @@ class PutForward(Step):
 
     @property
     def title(self) -> str:
-        return f"pass its requests on to {self.address}"
+        return f"forward the tenant's requests to {self.address}"
 
 
 class DropReceived(Step):
@@ -57,7 +57,7 @@ class DropReceived(Step):
 
     tenant: str
     drop: tuple[str, ...]
-    title = "drop what came and is not needed"
+    title = "remove received data that is not needed"
     undone = False
 
 

@@ -102,7 +102,7 @@ def refuse_if_gone(
     if found is None:
         return
     raise Refused(
-        f"{tenant} left this host for {found.to}: no {kind} of it here",
+        f"{tenant} moved from this host to {found.to}: {kind} is not possible here",
         kind="state",
-        hint=f"git pull; or bring it back: launchpad move {tenant} --to HOST",
+        hint=f"git pull; to move the tenant back: launchpad move {tenant} --to HOST",
     )

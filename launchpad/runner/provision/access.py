@@ -55,7 +55,7 @@ def change(step: ChangeAccess, context: Context) -> None:
         host.wait(POLL_SECONDS)
     if reverts.take_back(host, found.nonce) == "confirmed":
         return _keep(step, host)
-    raise Failed(f"no new connection confirmed the change of access within {SECONDS} s, so it was taken back")
+    raise Failed(f"no new connection confirmed the change of access within {SECONDS} s, so the change was reverted")
 
 
 def undo(before: Mapping[str, File], context: Context) -> None:
@@ -95,4 +95,4 @@ def _hold(host: ProvisionHost) -> None:
     if host.system.sshd_strays(ours):
         host.write(SSHD_CONFIG, ours.encode())
     if strays := host.system.sshd_strays(ours):
-        raise Failed("sshd would not do what Launchpad's part of its configuration says", lines=strays)
+        raise Failed("sshd would not apply Launchpad's part of its configuration", lines=strays)

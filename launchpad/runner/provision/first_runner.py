@@ -21,7 +21,9 @@ def install(archive: str) -> None:
     data = Path(archive).read_bytes()
     installed = version_in(os.path.realpath(paths.RUNNER).rpartition("/")[0])
     if installed is not None and installed.order > version_of(data).order:
-        raise Refused(f"runner {installed.version} is installed, which is newer", kind="state", hint="update Launchpad")
+        raise Refused(
+            f"a newer runner ({installed.version}) is already installed", kind="state", hint="update Launchpad"
+        )
     target = f"{unpack(data)}/{START}"
     for path in (*SCRIPTS, *UNIT_FILES):
         _put(path, text(path), mode=0o755 if path in SCRIPTS else 0o644)

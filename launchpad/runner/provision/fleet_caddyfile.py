@@ -32,7 +32,9 @@ def question(text: str) -> str:
         raise Refused(f"the Caddyfile must have the line `{IMPORT}` once")
     rest = "\n".join(line for line in lines if line != IMPORT)
     if found := _READS.search(rest):
-        raise Refused(f"the Caddyfile may not say {found[0].strip()!r}: it would read the host's files or environment")
+        raise Refused(
+            f"the Caddyfile must not contain {found[0].strip()!r}: Caddy would read the host's files or environment"
+        )
     return f"{rest}\n{NOBODY} {{\n\trespond 404\n}}\n"
 
 
@@ -55,7 +57,7 @@ def _judge_http(value: object) -> None:
     http = fields(value, "caddyfile.apps.http", known=("servers", "grace_period", "shutdown_delay"))
     servers = http.get("servers")
     if not isinstance(servers, dict) or len(servers) != 1:
-        raise Refused("caddyfile.apps.http.servers: only the imported sites may be served")
+        raise Refused("caddyfile.apps.http.servers: only the imported sites are allowed")
     (server,) = servers.values()
     where = "caddyfile.apps.http.servers"
     known = fields(server, where, known=("listen", "routes", "strict_sni_host", "protocols", *_TIMES))

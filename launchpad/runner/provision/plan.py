@@ -99,7 +99,7 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
             elif (user["home"], user["login_shell"]) != (step.home, step.login_shell):
                 yield f"the user {step.name} has another home or shell"
             elif 0 < step.uid != user["uid"]:
-                yield f"the user {step.name} has number {user['uid']}, not {step.uid}"
+                yield f"the user {step.name} has the uid {user['uid']}, not {step.uid}"
         case MakeFolders():
             for path, item in before["folders"].items():
                 if item != [step.mode, step.uid]:
@@ -114,7 +114,7 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
             yield from _units(step, before)
         case MakeStorage():
             if before["source"] != storage_source(step.device) or not before["quotas"]:
-                yield f"the tenants' storage lies on {before['source'] or 'nothing'}, or has no quotas"
+                yield f"the tenants' storage is on {before['source'] or 'nothing'}, or has no quotas"
             elif before["size_mb"] < step.loop_mb:
                 yield f"the tenants' storage has {before['size_mb']} MB, not {step.loop_mb}"
         case RunCaddy():
@@ -128,15 +128,15 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
         case RecordSettings():
             yield from _text_changed(before["files"], {SETTINGS: step.text})
             if before.get("credentials"):
-                yield "credentials of backup targets are to be put on the host"
+                yield "credentials of backup targets are missing on the host"
         case EndLogins():
             if before["logins"]:
-                yield f"{len(before['logins'])} logins are open by keys that are not accepted any more"
+                yield f"{len(before['logins'])} logins are open with keys that are no longer accepted"
         case ChangeAccess():
             wanted = {path: _file(text, step.modes.get(path, 0o644)) for path, text in step.files.items()}
             yield from _changed({path: before["files"][path] for path in step.files}, wanted)
             if not before["firewall"]:
-                yield "the firewall in the kernel is not as it should be"
+                yield "the firewall rules in the kernel differ from Launchpad's"
             yield from before["sshd"]
         case KeepOthersOut():
             yield from (item["message"] for item in before["others"])
@@ -168,7 +168,7 @@ def _units(step: EnableUnits, before: Mapping[str, Any]) -> Iterator[str]:
         elif not before["works"].get(name, True):
             yield f"{name} runs and does not answer"
         elif not enabled:
-            yield f"{name} does not start at a boot"
+            yield f"{name} is not enabled at boot"
 
 
 def _holds(key: str, now: str | None, wanted: str) -> bool:

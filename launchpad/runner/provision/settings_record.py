@@ -196,7 +196,7 @@ def _judge_targets(targets: tuple[KnownTarget, ...]) -> None:
 
 def _judge_people(people: tuple[Person, ...], where: str) -> None:
     if not people:
-        raise Refused(f"{where}: is empty, so nobody could reach the host again")
+        raise Refused(f"{where}: is empty, so nobody could log in to the host again")
     names = [person.name for person in people]
     for index, person in enumerate(people):
         if not is_tenant_name(person.name):
@@ -219,7 +219,7 @@ def judge_key(key: str, where: str) -> None:
     except (binascii.Error, ValueError) as error:
         raise Refused(f"{where}: the key is damaged") from error
     if not parts or parts[0] != found[1].encode():
-        raise Refused(f"{where}: the key is not of the kind that it says")
+        raise Refused(f"{where}: the key's content does not match its type")
     if found[1] == "ssh-rsa" and (len(parts) != 3 or int.from_bytes(parts[2], "big").bit_length() < LEAST_RSA_BITS):
         raise Refused(f"{where}: an RSA key of fewer than {LEAST_RSA_BITS} bits", hint="ssh-keygen -t ed25519")
 
@@ -238,7 +238,7 @@ def _wire_strings(data: bytes) -> list[bytes]:
 
 def _judge_storage(storage: Storage) -> None:
     if bool(storage.loop_mb) == bool(storage.device):
-        raise Refused("settings.storage: neither or both of loop_mb and device", hint="exactly one of them")
+        raise Refused("settings.storage: expected either loop_mb or device", hint="set exactly one of the two")
     if storage.device and (_DEVICE.fullmatch(storage.device) is None or ".." in storage.device):
         raise Refused(f"settings.storage.device: {storage.device[:60]!r} is not a device below /dev")
     if storage.loop_mb and not LEAST_LOOP_MB <= storage.loop_mb <= MOST_LOOP_MB:

@@ -40,14 +40,14 @@ def judge_trust(host: ProvisionHost, operation: Mapping[str, Any], secrets: Mapp
         raise Refused(f"this host is {name.host} of {name.fleet}, not {settings.identity.host}", kind="state")
     signature = operation.get("signature")
     if signature is None:
-        raise Refused("these settings differ from the host's, and nobody signed them", hint="launchpad provision signs")
+        raise Refused("these settings differ from the host's and are not signed", hint="launchpad provision signs")
     keys = {"signer", "replaces", "signature"}
     if (
         not isinstance(signature, dict)
         or set(signature) != keys
         or not all(isinstance(i, str) for i in signature.values())
     ):
-        raise Refused("provision.signature: a signer, the digest of what is replaced, and the signature")
+        raise Refused("provision.signature: expected a signer, the digest of the replaced settings, and a signature")
     if signature["replaces"] != stored.digest:
         raise Refused("the host's settings have changed since these were signed", kind="state", hint="provision again")
     valid = host.system.verified(

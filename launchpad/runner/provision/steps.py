@@ -46,7 +46,7 @@ class MakeFolders(Step):
 
     @property
     def title(self) -> str:
-        return f"make {', '.join(self.folders)}"
+        return f"create {', '.join(self.folders)}"
 
 
 class PutFiles(Step):
@@ -72,7 +72,7 @@ class SetKernel(Step):
 
     values: Mapping[str, str]
 
-    title = "set kernel values"
+    title = "apply the kernel settings"
     undone = False
 
 
@@ -97,7 +97,7 @@ class MakeStorage(Step):
 
     @property
     def title(self) -> str:
-        return f"make the storage ({self.device or f'{self.loop_mb} MB'})"
+        return f"create the storage ({self.device or f'{self.loop_mb} MB'})"
 
 
 class RunCaddy(Step):
@@ -119,7 +119,7 @@ class UseCaddyfile(Step):
     root: str = ""
     """In PEM; empty for the authorities that Caddy knows."""
 
-    title = "have Caddy use the fleet's Caddyfile"
+    title = "load the fleet's Caddyfile into Caddy"
 
 
 class ChangeAccess(Step):
@@ -130,7 +130,7 @@ class ChangeAccess(Step):
     modes: Mapping[str, int]
     """Where it is not 0644."""
 
-    title = "change who gets in, and have a new connection confirm it"
+    title = "change who can log in; a new connection must confirm the change"
 
 
 class KeepOthersOut(Step):
@@ -139,7 +139,7 @@ class KeepOthersOut(Step):
 
     admins: tuple[str, ...]
 
-    title = "take root's rights and keys from users that the inventory does not name"
+    title = "remove root rights and keys from users that the inventory does not name"
 
 
 class EndLogins(Step):
@@ -147,7 +147,7 @@ class EndLogins(Step):
 
     keys: tuple[str, ...]
 
-    title = "end the logins of keys that are not accepted any more"
+    title = "end logins with keys that are no longer accepted"
     undone = False
 
 
@@ -162,7 +162,7 @@ class RecordSettings(Step):
 class LookAgain(Step):
     """What the watch found before is not true any more: `status` right after a provision must not tell it."""
 
-    title = "have the watch look at the host again"
+    title = "have the watch check the host again"
     undone = False
 
 

@@ -83,21 +83,21 @@ def wanted_steps(
     steps: list[HostStep] = [
         MakeFolders(folders=(paths.ETC, paths.LIBRARY), mode=0o755),
         MakeFolders(folders=(paths.STATE, paths.OPERATIONS, paths.REVERTS), mode=0o700),
-        _plain("put the runner's scripts in place", *SCRIPTS, mode=0o755),
-        _plain("put the units in place", *UNIT_FILES, reload_units=True),
+        _plain("install the runner's scripts", *SCRIPTS, mode=0o755),
+        _plain("install the systemd units", *UNIT_FILES, reload_units=True),
         EnableUnits(units=(), later=("launchpad-boot.service", "launchpad-revert-boot.service")),
         AddUser(name=REMAP, home="/nonexistent", login_shell="/usr/sbin/nologin"),
-        PutFiles(name="give containers a range of user ids", files=_ranges(files)),
-        _plain("settle how Docker runs", "/etc/docker/daemon.json", check="docker", restart=("docker.service",)),
-        _plain("keep rare protocols out of the kernel", "/etc/modprobe.d/launchpad.conf"),
-        _plain("write the kernel values down", SYSCTL),
+        PutFiles(name="reserve user ids for containers", files=_ranges(files)),
+        _plain("configure Docker", "/etc/docker/daemon.json", check="docker", restart=("docker.service",)),
+        _plain("block rare network protocols", "/etc/modprobe.d/launchpad.conf"),
+        _plain("write the kernel settings", SYSCTL),
         SetKernel(values=_kernel_values(facts)),
         PutFiles(
-            name="write down where the storage lies",
+            name="record where the storage is",
             files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"},
         ),
         PutFiles(  # before fail2ban is there: its own first rules would ban an operator who comes back
-            name="ban who tries to break in",
+            name="ban addresses that try to break in",
             files={
                 "/etc/fail2ban/jail.d/launchpad.local": file_text.text(
                     "/etc/fail2ban/jail.d/launchpad.local", port=port
@@ -107,10 +107,10 @@ def wanted_steps(
         ),
         InstallPackages(packages=_packages(facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
-        _plain("have Docker wait for the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
-        _plain("filter what containers ask of the kernel", CONTAINED, mode=0o755, restart=("containerd.service",)),
+        _plain("start Docker after the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
+        _plain("install the system call filter", CONTAINED, mode=0o755, restart=("containerd.service",)),
         _plain(
-            "have what starts containers filtered",
+            "start containerd under the filter",
             f"{UNITS}/containerd.service.d/launchpad.conf",
             reload_units=True,
             restart=("containerd.service",),
@@ -120,19 +120,23 @@ def wanted_steps(
         MakeFolders(folders=(f"{paths.CADDY}/data", f"{paths.CADDY}/run"), mode=0o700, uid=CADDY_UID),
         AddUser(name="launchpad-caddy", uid=CADDY_UID, home=f"{paths.CADDY}/data", login_shell="/usr/sbin/nologin"),
         *_caddy(settings),
-        _plain("have security updates come by themselves", "/etc/apt/apt.conf.d/52launchpad"),
-        _plain("limit the logs", "/etc/systemd/journald.conf.d/launchpad.conf", restart=("systemd-journald.service",)),
+        _plain("enable automatic security updates", "/etc/apt/apt.conf.d/52launchpad"),
+        _plain(
+            "limit the size of logs",
+            "/etc/systemd/journald.conf.d/launchpad.conf",
+            restart=("systemd-journald.service",),
+        ),
     ]
     if facts.audit:
         steps.append(
-            _plain("put audit rules in place", "/etc/audit/rules.d/launchpad.rules", restart=("audit-rules.service",))
+            _plain("install the audit rules", "/etc/audit/rules.d/launchpad.rules", restart=("audit-rules.service",))
         )
     return [
         *steps,
         EnableUnits(units=("chrony.service", "fail2ban.service", *UPDATES)),
         AddUser(name=OPERATORS, uid=OPERATORS_UID, home=OPERATORS_HOME, login_shell="/bin/sh"),
         PutFiles(
-            name="write down who may sign",
+            name="record who may sign",
             files={f"{paths.ETC}/allowed_signers": file_text.allowed_signers(settings.allowed_signers, NAMESPACES)},
         ),
         ChangeAccess(files=access_files(settings, facts), modes={paths.SUDOERS: 0o440}),

@@ -50,14 +50,14 @@ def undo(step: steps.PruneStep, before: Mapping[str, Any], context: Context) -> 
 
 def remove_image(step: steps.RemoveImage, context: Context) -> None:
     if needed.is_needed(context.host, step.image) or not context.host.remove_image(step.image):
-        context.say("it is needed after all")
+        context.say("skipped: the image is needed again")
 
 
 def clear_up(step: steps.ClearUp, context: Context) -> None:
     """Under the tenant's locks, and only what is surplus now as it was when the plan was made."""
     with holding(step.tenant, context) as held:
         if not held or step.tenant in needed.busy_tenants(context.host):
-            context.say(f"{step.tenant} is busy: left for the next prune")
+            context.say(f"skipped: {step.tenant} is busy; the next prune tries again")
             return
         take_away(step, context.host)
 

@@ -40,7 +40,7 @@ class ClearUp(Step):
     def title(self) -> str:
         counted = ((self.generations, "generation"), (self.releases, "release"), (self.rests, "rest"))
         parts = [f"{len(names)} {word}{'' if len(names) == 1 else 's'}" for names, word in counted if names]
-        return f"clear up after {self.tenant}: {', '.join(parts) or 'a rehearsal'}"
+        return f"clean up after {self.tenant}: {', '.join(parts) or 'a rehearsal'}"
 
 
 class FreeRoom(Step):
@@ -48,7 +48,7 @@ class FreeRoom(Step):
 
     tenants: tuple[str, ...]
 
-    title = "wait until the room is free"
+    title = "wait until the space is free"
     undone = False
 
 
@@ -61,7 +61,7 @@ class RemoveVolumes(Step):
     @property
     def title(self) -> str:
         number = len(self.names)
-        return f"remove {number} anonymous volume{'' if number == 1 else 's'} that no container has"
+        return f"remove {number} anonymous volume{'' if number == 1 else 's'} that no container uses"
 
 
 class ForgetOperations(Step):
@@ -73,7 +73,7 @@ class ForgetOperations(Step):
     @property
     def title(self) -> str:
         number = len(self.operations)
-        return f"forget {number} old operation{'' if number == 1 else 's'}"
+        return f"delete the journals of {number} old operation{'' if number == 1 else 's'}"
 
 
 PruneStep = RemoveImage | ClearUp | FreeRoom | RemoveVolumes | ForgetOperations

@@ -70,4 +70,4 @@ def _offered(release: Release, name: str) -> Action:
         if action.name == name:
             return action
     offers = ", ".join(action.name for action in release.actions) or "none"
-    raise Refused(f"{release.app} has no action {name[:60]!r}", kind="state", hint=f"it has {offers}")
+    raise Refused(f"{release.app} has no action {name[:60]!r}", kind="state", hint=f"actions: {offers}")

@@ -21,7 +21,9 @@ def cancel(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
     outcome = journal.outcome()
     if outcome is None and any(event["event"] == "committed" for event in journal.events()):
         hint = f"launchpad attach {journal.identifier}"
-        raise Refused(f"operation {journal.identifier} has committed and goes on to its end", kind="state", hint=hint)
+        raise Refused(
+            f"operation {journal.identifier} has committed and can no longer be cancelled", kind="state", hint=hint
+        )
     if outcome is None:
         journal.ask_cancel(caller)
     yield {"type": "reply", "body": {"id": journal.identifier, "outcome": (outcome or {}).get("outcome", "cancelling")}}

@@ -14,6 +14,6 @@ from launchpad.runner.system import ProvisionHost
 def confirm(host: ProvisionHost, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"nonce", "outcome": "confirmed"}; body {"nonce"}."""
     if set(body) != {"nonce"} or not isinstance(body["nonce"], str):
-        raise Refused("confirm: just the nonce")
+        raise Refused("confirm: expected only the nonce")
     reverts.confirm(host, body["nonce"])
     yield {"type": "reply", "body": {"nonce": body["nonce"], "outcome": "confirmed"}}

@@ -59,13 +59,13 @@ def _reply(body: dict[str, Any]) -> dict[str, Any]:
 
 def _archive(body: Mapping[str, Any]) -> bytes:
     if set(body) != {"archive", "signature", "signer"} or not all(isinstance(item, str) for item in body.values()):
-        raise Refused("install: an archive, a signature and a signer")
+        raise Refused("install: expected an archive, a signature and a signer")
     try:
         archive = base64.b64decode(body["archive"], validate=True)
     except (binascii.Error, ValueError) as error:
         raise Refused("install: the archive is not base64") from error
     if len(archive) > MOST_BYTES:
-        raise Refused(f"install: the archive is over {MOST_BYTES} bytes")
+        raise Refused(f"install: the archive is larger than {MOST_BYTES} bytes")
     return archive
 
 
@@ -82,7 +82,7 @@ def _verify(host: ProvisionHost, archive: bytes, body: Mapping[str, Any]) -> Non
     if not downgrade and not signed(NAMESPACE):
         raise Refused(
             f"the runner is not signed by {body['signer'][:60]!r} as an allowed signer of this host",
-            hint="sign it with a key of the inventory's signers",
+            hint="sign the runner with a key of the inventory's signers",
         )
     now, new = version_in(host.system.runner()), version_of(archive)
     if now is not None and new.order < now.order and not downgrade:

@@ -76,7 +76,7 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     if starting:
         findings = [item for item in findings if item.subject not in ("docker", "caddy", WATCH)]
         problems.clear()  # Docker and Caddy may be on their way
-        findings.append(Finding(BOOT, "starting its tenants after a boot"))
+        findings.append(Finding(BOOT, "the host has booted and is starting its tenants"))
     waiting = _open_operations(host)
     tenants = {}
     for name in names:

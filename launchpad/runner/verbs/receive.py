@@ -79,7 +79,7 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
             found = _taken(host, wanted, caller)
     except Busy as busy:
         who, what = busy.owner.get("who", "somebody"), busy.owner.get("kind", "an operation")
-        message = f"{wanted.tenant}: {what} by {who} holds it"
+        message = f"{wanted.tenant} is locked by {who} ({what})"
         raise Refused(message, kind="locked") from busy
     except Failed as failed:
         raise Refused(f"{wanted.tenant}: {failed.message}", kind="step") from failed
@@ -102,16 +102,16 @@ def judge(host: Host, wanted: Receiving) -> None:
         *(("volumes", item, release_names.is_part(item)) for item in wanted.volumes),
     ):
         if not good:
-            raise Refused(f"receive.{name}: not one: {str(value)[:60]!r}")
+            raise Refused(f"receive.{name}: not valid: {str(value)[:60]!r}")
     for name, neighbour in neighbours(host).items():
         if (name == wanted.tenant) != (neighbour.slot == wanted.slot):
-            raise Refused(f"{wanted.tenant}: slot {neighbour.slot} is {name}'s on this host", kind="state")
+            raise Refused(f"{wanted.tenant}: slot {neighbour.slot} belongs to {name} on this host", kind="state")
     if wanted.base and generation_records.read(host, wanted.tenant, wanted.base) is None:
-        raise Refused(f"{wanted.tenant}: there is no generation {wanted.base} here to add to", kind="state")
+        raise Refused(f"{wanted.tenant}: the base generation {wanted.base} is not on this host", kind="state")
     room = host.room(paths.ROOT) >> 20
     if wanted.disk_mb > room:
-        message = f"{wanted.tenant}: its data may take {wanted.disk_mb} MB, and {room} MB are free"
-        raise Refused(message, kind="state", hint="make room, or take another host")
+        message = f"{wanted.tenant}: its data can take {wanted.disk_mb} MB, but only {room} MB are free"
+        raise Refused(message, kind="state", hint="free space, or choose another host")
 
 
 def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
@@ -175,8 +175,8 @@ def pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
         elif end == {"bytes": size, "digest": f"sha256:{digest.hexdigest()}"}:
             return
         else:
-            raise Refused("receive: what came is not what was sent", hint="the same command again")
-    raise Refused("receive: it broke off in the middle; nothing of it counts", hint="the same command again")
+            raise Refused("receive: the received data differs from what was sent", hint="run the same command again")
+    raise Refused("receive: the transfer ended early; nothing was kept", hint="run the same command again")
 
 
 def _record(host: Host, wanted: Receiving) -> Generation:

@@ -22,7 +22,7 @@ def rollout(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
     given = only(body, id=str, rollout=dict, intent=dict)
     identifier = rollout_records.checked(given["id"] or "")
     if given["rollout"] and given["rollout"].get("id") != identifier:
-        raise Refused("rollout: its id is another one")
+        raise Refused("rollout: the record has another id")
     owner = {"who": caller.operator, "kind": "rollout", "operation": "", "since": host.now()}
     try:
         with host.lock("rollouts", owner, seconds=LOCK_SECONDS):

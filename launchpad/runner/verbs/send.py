@@ -34,7 +34,7 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     record = read_record(host, tenant) or {}
     slot = record.get("slot")
     if slot is None:
-        raise Refused(f"{tenant}: its slot is not known here, so its files cannot be read", kind="state")
+        raise Refused(f"{tenant}: this host does not know its slot, so its files cannot be read", kind="state")
     task: dict[str, Any] = {"do": "pack", "uid": slots.host_uid(slot), "recipients": sealed_for}
     task["most"] = max(record["disk_mb"], wanted.disk_mb) << 20
     reads = work.volumes(host, paths.generation(tenant, wanted.id))
@@ -59,7 +59,7 @@ def found(host: Host, tenant: str, identifier: str) -> generation_records.Genera
         if item.id == identifier:
             return item
     hint = f"launchpad generations {tenant}" if known else "launchpad status"
-    raise Refused(f"{tenant[:60]}: there is no generation {identifier[:60]!r} here", kind="state", hint=hint)
+    raise Refused(f"{tenant[:60]}: this host has no generation {identifier[:60]!r}", kind="state", hint=hint)
 
 
 def passed_on(host: Host, asked: Confined) -> Generator[dict[str, Any], None, dict[str, Any]]:

@@ -83,9 +83,9 @@ def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
     asked = journal.asked()
     if asked is not None and asked["digest"] != digest_of(canonical(operation)):
         raise Refused(
-            f"operation {journal.identifier} is another one, on {subject(asked['operation'])}",
+            f"operation {journal.identifier} already exists with other content, on {subject(asked['operation'])}",
             kind="state",
-            hint="leave the id out: a new one is chosen",
+            hint="leave out the id for a new one",
         )
     if asked is None:
         unchanged = accept(host, journal, operation, given["secrets"] or {}, caller)
@@ -135,7 +135,7 @@ def accept(
                     return {
                         "id": journal.identifier,
                         "outcome": "unchanged",
-                        "message": "nothing is to do",
+                        "message": "nothing to do",
                         "lines": [],
                     } | final
                 journal.create(operation, caller, plan)
@@ -144,12 +144,14 @@ def accept(
         who, what = busy.owner.get("who", "somebody"), busy.owner.get("kind", "an operation")
         held = "room on this host" if busy.name == ROOM else name.partition("-")[2] or name
         raise Refused(
-            f"{held}: {what} by {who} holds it",
+            f"{held}: locked by {who} ({what})",
             kind="locked",
-            hint=f"launchpad attach {found}" if (found := busy.owner.get("operation")) else "the same command again",
+            hint=f"launchpad attach {found}"
+            if (found := busy.owner.get("operation"))
+            else "run the same command again",
         ) from busy
     except engine.NotSettled as error:
-        raise Refused(f"an earlier operation is not over: {error}", kind="locked", hint="launchpad status") from error
+        raise Refused(f"an earlier operation has not ended: {error}", kind="locked", hint="launchpad status") from error
     except Failed as error:
         raise Refused(error.message, kind="step", hint=error.hint or "launchpad status") from error
 

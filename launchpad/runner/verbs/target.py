@@ -23,7 +23,9 @@ def target(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
         with host.lock(f"target-{meant.name}", owner):
             found = host.confined(work.trial(host, meant), lambda _text: None)
     except Busy as busy:
-        raise Refused(f"{meant.name}: {busy.owner.get('who', 'somebody')} is trying it", kind="locked") from busy
+        raise Refused(
+            f"{meant.name}: {busy.owner.get('who', 'somebody')} is testing the target", kind="locked"
+        ) from busy
     except Failed as failed:
         yield reply({"reached": False, "problem": failed.message, "delete": "untried", "overwrite": "untried"})
         return

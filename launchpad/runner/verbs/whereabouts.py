@@ -40,7 +40,7 @@ def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator
     except Busy as busy:
         going = str(busy.owner.get("operation") or "")
         if not going:
-            raise Refused(f"{tenant}: {busy.owner.get('who', 'somebody')} holds it", kind="locked") from busy
+            raise Refused(f"{tenant}: locked by {busy.owner.get('who', 'somebody')}", kind="locked") from busy
         yield reply({"operation": going})
 
 

@@ -46,4 +46,4 @@ def look_once(check: Check, account: Account) -> None:
     try:
         account.see(check.name, findings, check.facts, check.health)
     except Exception as error:  # a full /run: the account grows old, which says it
-        print(f"the account cannot be written: {reason(error)}", file=sys.stderr, flush=True)
+        print(f"the watch's findings cannot be written: {reason(error)}", file=sys.stderr, flush=True)

@@ -47,7 +47,7 @@ class CaddyCheck(Check):
         if not self._answers():
             return False
         if self._silent:
-            self.account.note("caddy", "Caddy did not answer; the watch started it again")
+            self.account.note("caddy", "Caddy did not answer; the watch restarted it")
         self._silent = 0
         return True
 

@@ -78,7 +78,7 @@ class CertificateCheck(Check):
         ]
 
     def _finding(self, domain: str, tenant: str, what: str) -> Finding:
-        why = self._why.get(domain) or "Caddy does not say why"
+        why = self._why.get(domain) or "Caddy's log gives no reason"
         hint = f"launchpad certificates {tenant} --retry"
         return Finding("certificate", f"{domain} {what} ({why})", hint, tenant=tenant, since=self._since[domain])
 
@@ -102,8 +102,8 @@ def wrong(validity: tuple[float, float] | None, now: float) -> str:
         return "has no certificate"
     begins, ends = validity
     if ends <= now:
-        return "has a certificate that has expired"
-    return "has a certificate that is not renewed" if ends - now < (ends - begins) / LATE_SHARE else ""
+        return "has an expired certificate"
+    return "has a certificate whose renewal is late" if ends - now < (ends - begins) / LATE_SHARE else ""
 
 
 def reasons(host: View, since: float) -> dict[str, str]:

@@ -121,7 +121,7 @@ class FirewallCheck(Check):
     def blamed(self, *tables: str) -> str:
         """Whoever changed one of these tables since the last look."""
         names = dict.fromkeys(change.by for change in self._changes if change.tables & {*tables})
-        return ", ".join(list(names)[:MOST_NAMED]) or "somebody"
+        return ", ".join(list(names)[:MOST_NAMED]) or "an unknown program"
 
     def note(self, message: str, *, tenant: str = "") -> None:
         self._last = {"at": self.host.now(), "message": message}
@@ -148,7 +148,7 @@ class FirewallCheck(Check):
                 if self.host.elapsed() >= end:
                     self._cut_off()
                     yield Finding(
-                        self.name, f"the firewall cannot be put back, so tenants are cut off: {failed.message}"
+                        self.name, f"the firewall cannot be restored, so tenants are disconnected: {failed.message}"
                     )
                     return
             self.host.wait(PAUSE_SECONDS)
@@ -170,7 +170,7 @@ class FirewallCheck(Check):
         if still := differences(meant, self._filter.held(TABLE)):
             raise Failed(", ".join(still))
         if wrong:
-            self.note(f"{self.blamed(TABLE)} changed the firewall ({', '.join(wrong)}); the watch put it back")
+            self.note(f"{self.blamed(TABLE)} changed the firewall ({', '.join(wrong)}); the watch restored it")
 
     def _meant(self) -> tuple[str, list[dict[str, Any]]] | None:
         """The text that the table is made from, and what it makes: the file, or what an operator confirmed last where
@@ -195,7 +195,7 @@ class FirewallCheck(Check):
         if confirmed in (None, self.host.read(FILE)) or "host" in self._open_subjects() or self._reverting():
             return
         self.host.write(FILE, confirmed)
-        self.note(f"somebody changed {FILE}; the watch put it back")
+        self.note(f"{FILE} was changed; the watch restored it")
 
     def _reverting(self) -> bool:
         return any(item.state in ("armed", "waiting") for item in pending(self.host))
@@ -208,7 +208,7 @@ class FirewallCheck(Check):
         for name in cut:
             self._filter.set_bridge(name, up=False)
         if before is None:
-            self.note("the firewall cannot be put back; the watch took the tenants' bridges down")
+            self.note("the firewall cannot be restored; the watch disconnected the tenants")
 
     def _join_again(self) -> None:
         if (cut := self._cut()) is None:
@@ -216,7 +216,7 @@ class FirewallCheck(Check):
         for name in cut:
             self._filter.set_bridge(name, up=True)
         self.host.remove(CUT)
-        self.note("the firewall is back; the watch put the tenants' bridges up again")
+        self.note("the firewall is restored; the watch reconnected the tenants")
 
     def _cut(self) -> list[str] | None:
         """The bridges that are down because of it; None when none was taken down."""
@@ -230,7 +230,7 @@ class FirewallCheck(Check):
         if not gate.whole:
             self._filter.rebuild_gate(self._gate if self._gate.whole else gate)
             if self._gate.whole or (self.host.names(paths.TENANTS) and not booting.is_going_on(self.host)):
-                self.note(f"{self.blamed(GATE)} changed the traffic gate; the watch built it anew")
+                self.note(f"{self.blamed(GATE)} changed the traffic gate; the watch rebuilt it")
             gate = self._filter.gate()
         starting = booting.is_going_on(self.host)  # then boot lets traffic in, tenant by tenant
         there = booting.seen_to(self.host) if starting else self.host.names(paths.TENANTS)
@@ -242,7 +242,7 @@ class FirewallCheck(Check):
                     continue  # an operation has it, and opens and closes the gate itself
         self._gate = self._filter.gate()
         if not self._gate.whole:
-            yield Finding(self.name, "the traffic gate is changed again and again", RUN_PROVISION)
+            yield Finding(self.name, "another program keeps changing the traffic gate", RUN_PROVISION)
 
     def _settle(self, name: str, gate: Gate) -> None:
         """The gate's elements for the tenant are those of what serves, unless an operation is at work on it."""
@@ -262,7 +262,9 @@ class FirewallCheck(Check):
             self.host.open_traffic(sorted(opened - now.open))
             if ports is not None:
                 self.host.let_out(sorted(_addresses(record["slot"], record["side"])), ports)
-        self.note(f"{self.blamed(GATE)} changed who passes the gate; the watch put it right", tenant=name)
+        self.note(
+            f"{self.blamed(GATE)} changed the addresses in the traffic gate; the watch corrected them", tenant=name
+        )
 
     def _is_right(self, record: Mapping[str, Any], gate: Gate) -> bool:
         opened, ports = self._serving(record)
@@ -327,11 +329,11 @@ class Docker:
             return
         if now - self._renewed < RENEWED_SECONDS:
             if now - self._since > SOON_SECONDS:
-                yield Finding("docker", f"Docker's rules are missing for {', '.join(lacking)}", RUN_PROVISION)
+                yield Finding("docker", f"Docker's firewall rules are missing for {', '.join(lacking)}", RUN_PROVISION)
             return
         self._renewed, self._most = now, Counter()
         self._host.filter.renew_docker()
-        self._firewall.note(f"{self._blamed} took rules of Docker's away; the watch had Docker make them again")
+        self._firewall.note(f"{self._blamed} removed Docker's firewall rules; the watch had Docker create them again")
 
 
 def _named(bridges: Iterable[str], objects: Iterable[Mapping[str, Any]]) -> Counter[str]:

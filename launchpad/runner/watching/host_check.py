@@ -58,7 +58,7 @@ class HostCheck(Check):
 
 def _name_servers(addresses: Sequence[str]) -> Iterator[Finding]:
     if not addresses:
-        yield Finding("dns", "the host has no name server, so its tenants have none")
+        yield Finding("dns", "the host has no name server, so its tenants cannot resolve names")
     elif not any(answers(address) for address in addresses):
         yield Finding("dns", f"no name server answers ({', '.join(addresses)})")
 
@@ -67,14 +67,16 @@ def look_at_host(host: ProvisionHost) -> Iterator[Finding]:
     """Everything that a provision with the host's own settings would bring back."""
     settings = stored_settings(host).settings
     if settings is None:
-        yield Finding("provision", "the last provision did not come to its end", RUN_PROVISION)
+        yield Finding("provision", "the last provision did not finish", RUN_PROVISION)
         return
     observed = observe(host, settings)
     for step, before in zip(wanted(settings, observed), observed.looked, strict=True):
         for message in deviations(step, before):
             now = observed.facts.resolvers
             if message.startswith(FIREWALL) and (named := _named_in(host)) != now:
-                message = f"tenants ask the name servers {_listed(named)}, and the host's are {_listed(now)}"
+                message = (
+                    f"the firewall lets tenants use the name servers {_listed(named)}, but the host uses {_listed(now)}"
+                )
             yield Finding("access" if isinstance(step, ChangeAccess) else step_name(type(step)), message, RUN_PROVISION)
 
 
@@ -104,5 +106,5 @@ def answers(address: str, *, port: int = 53) -> bool:
 def pending_reboot(host: Files) -> Iterator[Finding]:
     if host.read(REBOOT) is not None:
         names = sorted(set((host.read(REBOOT_FOR) or b"").decode(errors="replace").split()))
-        why = f" for {', '.join(names)}" if names else ""
-        yield Finding("reboot", f"an update waits for a reboot{why}: `systemctl reboot` as root, when tenants can wait")
+        of = f" of {', '.join(names)}" if names else ""
+        yield Finding("reboot", f"an update{of} needs a reboot: run `systemctl reboot` as root at a quiet time")

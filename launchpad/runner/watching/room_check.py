@@ -53,5 +53,5 @@ class RoomCheck(Check):
 def _full(used: int, quota: int) -> str:
     """What is wrong with a quota that is used so far; empty when nothing is. One sentence for as long as it lasts."""
     if used >= quota * FULL or quota - used < LEAST_BYTES:
-        return f"its data fills its quota of {quota >> 20} MB: what it writes fails (errno 122)"
-    return f"its data has nearly filled its quota of {quota >> 20} MB" if used >= quota * NEARLY else ""
+        return f"its data fills the quota of {quota >> 20} MB: the app's writes fail (errno 122)"
+    return f"its data has nearly filled the quota of {quota >> 20} MB" if used >= quota * NEARLY else ""

@@ -170,7 +170,11 @@ def test_the_same_words_of_other_verbs(here: World, request: pytest.FixtureReque
         here.launchpad(*words)
         holds("with --id it is found by its host alone", (serves(here)[0], written(here)["version"]) == ("1.0.0",) * 2)
         refused = here.launchpad("restart", "alice", "--id", "my-own-rollback", check=False)
-        holds("an id of something else is refused", refused.code == 4 and "is another one" in refused.err, refused)
+        holds(
+            "an id of something else is refused",
+            refused.code == 4 and "exists with other content" in refused.err,
+            refused,
+        )
     commit(here, "alice again")
 
 

@@ -113,7 +113,7 @@ def test_a_clone_is_a_whole_cell(alice: World, request: pytest.FixtureRequest) -
         holds("nothing of the clone is left", "clone" not in left, left)
         told = alice.launchpad("backup", "alice").err
         holds("a backup says which databases were checked", "2 SQLite databases are sound" in told, told)
-        holds("and which were not", "store/pg is a database of PostgreSQL and was not checked" in told, told)
+        holds("and which were not", "store/pg is a PostgreSQL database, which Launchpad cannot check" in told, told)
         with clones_seen(alice) as seen:
             done = alice.launchpad("drill", "alice", check=False)
         holds("a drill boots the web and its store", done.code == 0, done.err[-600:])
@@ -155,7 +155,7 @@ def test_what_an_image_declares_is_in_the_tenant_s_quota(alice: World, request: 
         docker(alice, "volume", "create", "somebodys")
         docker(alice, "rm", box)
         told = alice.launchpad("prune", "--dry-run").out
-        holds("a prune finds an old one", "1 anonymous volume that no container has" in told, told)
+        holds("a prune finds an old one", "1 anonymous volume that no container uses" in told, told)
         alice.launchpad("prune")
         there = docker(alice, "volume", "ls", "-q")
         holds("and removes it", loose not in there, there)

@@ -133,7 +133,7 @@ def changed(world: World, kind: Kind, *command: str, slow: Callable[[], str] | N
 def closing(events: Sequence[dict[str, Any]]) -> float:
     """When the door was closed for good."""
     closed = [item["at"] for item in events if item.get("step") == "hold-traffic" and item["event"] == "step-done"]
-    again = [item["at"] for item in events if item.get("text") == "new requests wait again"]
+    again = [item["at"] for item in events if item.get("text") == "new requests are held again"]
     return float([*closed, *again][-1])
 
 

@@ -323,7 +323,7 @@ def test_a_tenants_room_is_watched_and_one_command_says_whose_it_is(
             not broken and world.get("hugo", "/startupz").status == 200,
         )
 
-        why = eventually(lambda: finding(world, "hugo", "fills its quota"), "a full quota is found", seconds=90)
+        why = eventually(lambda: finding(world, "hugo", "fills the quota"), "a full quota is found", seconds=90)
         holds("status says that it is full", "256 MB" in why, why)
         near = eventually(lambda: finding(world, "ines", "nearly filled"), "a nearly full one is found", seconds=90)
         holds("status says that the other is nearly full", near)

@@ -22,7 +22,7 @@ EVIDENCE = pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="mi
 TYPED_AGAIN = 6
 CUT_SECONDS = 6
 SUBMITTED = "ls /var/lib/launchpad/operations/*/journal.jsonl"
-PACKAGES = f"cat {SUBMITTED.removeprefix('ls ')} | grep -q 'packages and what they need'"
+PACKAGES = f"cat {SUBMITTED.removeprefix('ls ')} | grep -q 'packages and their dependencies'"
 ROOT_IS_OUT = "/usr/sbin/sshd -T | grep -qx 'permitrootlogin no'"
 
 

@@ -151,7 +151,7 @@ def test_the_runner_says_nothing(alice: World, holds: Tally) -> None:
         judge(holds, run(alice, "status", "alice", within=200), "status, runner frozen", bound=100)
         said = run(alice, "deploy", "alice", within=100)
     holds("deploy, runner frozen: the first word comes soon", said.first < FIRST_WORD, said)
-    holds("deploy, runner frozen: it says what it waits for", "waiting for its answer" in said.text, said)
+    holds("deploy, runner frozen: it says what it waits for", "still waiting" in said.text, said)
     ends = said.code not in (None, 0) or "reconnecting" in said.text
     holds("deploy, runner frozen: it ends, or comes back by itself", ends, said)
     holds("afterwards all is well", alice.launchpad("--json", "deploy", "alice").json["outcome"] == "unchanged")

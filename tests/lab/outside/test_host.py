@@ -50,7 +50,7 @@ HANDS = {
     ),
     "a user with NOPASSWD": Hand(
         "echo 'eve ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/eve && chmod 440 /etc/sudoers.d/eve",
-        "sudo lets eve become root",
+        "lets eve become root",
         "! runuser -u eve -- sudo -n true",
     ),
     "a user who commands Docker": Hand(
@@ -83,7 +83,7 @@ HANDS = {
         "sysctl -n net.ipv4.conf.all.accept_redirects | grep -qx 0",
     ),
     "a reboot waits": Hand(
-        "echo linux-image > /run/reboot-required.pkgs; touch /run/reboot-required", "waits for a reboot"
+        "echo linux-image > /run/reboot-required.pkgs; touch /run/reboot-required", "needs a reboot"
     ),
     "another resolver, and it is dead": Hand(
         "cp /etc/resolv.conf /root/resolv && echo 'nameserver 192.0.2.53' > /etc/resolv.conf",
@@ -213,7 +213,7 @@ def test_what_docker_calls_unhealthy_is_told_and_nothing_is_restarted_for_it(wor
     world.host.exec(["touch", ill])
     wait(lambda: check(world) == 4, "status --check exits 4", seconds=60)
     told = world.launchpad("status", check=False).err
-    assert "alice: web is unhealthy by its own health check since " in told, told
+    assert "alice: web is unhealthy according to its image's health check since " in told, told
     assert world.get("alice", "/startupz").status == 200 and world.containers("alice") == before
     world.host.exec(["rm", ill])
     wait(lambda: check(world) == 0, "status --check exits 0 again", seconds=60)

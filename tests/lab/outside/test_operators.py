@@ -113,7 +113,7 @@ def test_a_key_that_is_gone_is_refused_at_the_next_request(bob: Person, holds: T
             other = "".join(line for line in keys.splitlines(keepends=True) if "operator=bob " not in line)
             host.write("/etc/launchpad/authorized_keys", other)
             why = asks(reached, "submit", {"id": "bob-000001", "operation": {"kind": "stop", "tenant": "alice"}})
-            holds("on an open connection the next request is refused", "does not accept bob's key any more" in why, why)
+            holds("on an open connection the next request is refused", "no longer accepts the key of bob" in why, why)
             holds("reading is refused as well", "does not accept" in asks(reached, "observe", {"probes": False}))
         finally:
             host.write("/etc/launchpad/authorized_keys", keys)

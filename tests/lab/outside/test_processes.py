@@ -91,7 +91,7 @@ def test_who_dies_while_containerd_is_away_is_back_by_itself(
     print(f"\n{', '.join(containers)}: back {took:.1f} s after the kill")
     holds(f"{', '.join(containers)} killed while containerd was away: back", took < 60, f"{took:.0f} s")
     holds(f"{', '.join(containers)}: the neighbour was not touched", world.containers("bob") == neighbour)
-    took = until(lambda: any("the watch started" in message for message in done_by_watch(world)), seconds=15)
+    took = until(lambda: any("the watch restarted" in message for message in done_by_watch(world)), seconds=15)
     holds(f"{', '.join(containers)}: history has it", took < 15, str(done_by_watch(world)))
 
 
@@ -199,4 +199,4 @@ def test_a_docker_that_a_power_cut_left_unable_to_start_is_back(
 def revivals(world: World) -> list[str]:
     """Who had Docker back, the newest first."""
     done = world.launchpad("--json", "history").json_document["watch"]
-    return [item["who"] for item in done if item["subject"] == "docker" and "one bridge" in item["message"]]
+    return [item["who"] for item in done if item["subject"] == "docker" and "the same bridge" in item["message"]]

@@ -53,12 +53,12 @@ WORKS = (
 """Of the requests below those that the host takes from a thief until intents are signed too."""
 
 
-NOT_THERE = "did not come with the release"
+NOT_THERE = "is missing in the request"
 REFUSED = {
     "print a tenant's secrets by a command of one's own": NOT_THERE,
     "the same as an upgrade": NOT_THERE,
     "the same as a rehearsal": NOT_THERE,
-    "the same with a guess": "has another value on the host",
+    "the same with a guess": "has a different value on the host",
     "the same for another tenant": NOT_THERE,
     "back a tenant up to one's own server": "this host's settings",
     "the same under a name of one's own": "this host's settings",
@@ -70,9 +70,9 @@ REFUSED = {
     "look for backups at one's own server": "this host's settings",
     "try one's own server": "this host's settings",
     "bring one tenant's backup to another": "another tenant's name and the key",
-    "add an operator": "nobody signed",
-    "add a place for backups": "nobody signed",
-    "add a reader": "nobody signed",
+    "add an operator": "are not signed",
+    "add a place for backups": "are not signed",
+    "add a reader": "are not signed",
     "install a runner": "is not signed by",
 }
 """What the host says to the others."""

@@ -375,9 +375,11 @@ def test_a_repository_that_is_gone_is_not_an_empty_one(
     backup(workspace, "alice")
     del host.repositories[place]
     found = backups(workspace, "alice")
-    assert len(found.backups) == 1 and set(found.problems.values()) == {"the repository was there and is gone"}
+    assert len(found.backups) == 1 and set(found.problems.values()) == {
+        "the repository existed before and is missing now"
+    }
     host.repositories.clear()
-    with pytest.raises(StateError, match="no backup yet; disk: the repository was there and is gone"):
+    with pytest.raises(StateError, match="no backup yet; disk: the repository existed before and is missing now"):
         drill(workspace, "alice")
 
 

@@ -25,7 +25,7 @@ from launchpad.runner.protocol import canonical, digest_of
 from launchpad.runner.provision.settings_record import settings_from_json
 from launchpad.settings import Settings
 from launchpad.ssh.archive import runner_archive
-from launchpad.ssh.problems import HostKeyUnknown, LoginRefused, OfferedKey
+from launchpad.ssh.problems import HostKeyUnknown, LoginRefused, OfferedKey, if_never_provisioned
 from launchpad.workspace import Runner, Workspace
 from tests.memory.hosts import MemoryHosts
 from tests.memory.system import BareHost
@@ -220,7 +220,7 @@ def test_a_confirmation_is_tried_again(workspace: Workspace) -> None:
 
 
 def test_who_provisions_is_given_no_hint_to_provision(workspace: Workspace) -> None:
-    never = "launchpad provision web-1, if that was never done; else ssh -v root@web-1"
+    never = f"{if_never_provisioned('web-1')}ssh -v root@web-1"
     hosts_in(workspace).failures = [HostError("web-1: connection refused", hint=never)] * 9
     with pytest.raises(HostError) as raised:
         provision(workspace, "web-1")

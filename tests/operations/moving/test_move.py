@@ -258,11 +258,11 @@ def test_who_left_is_not_started_by_anybody(place: Place) -> None:
     old = place.file.read_bytes()
     place.move()
     place.file.write_bytes(old)  # a checkout of before
-    with pytest.raises(StateError, match="alice left this host for web-2"):
+    with pytest.raises(StateError, match="alice moved from this host to web-2"):
         deploy(place.workspace, "alice")
     for kind in ("start", "restart", "snapshot"):
         operation = {"kind": kind, "tenant": "alice"}
-        with pytest.raises(Refused, match="alice left this host for web-2"):
+        with pytest.raises(Refused, match="alice moved from this host to web-2"):
             list(submit(place.here, {"id": f"a-{kind}-000001", "operation": operation, "follow": False}, Caller("ann")))
     assert place.writers() == 1
 
@@ -287,7 +287,7 @@ def test_finishing_leaves_the_data_and_a_purge_leaves_the_tombstone(place: Place
     retire(place.workspace, what, confirm=what.digest)
     assert not place.here.has_data(paths.data("alice"))
     place.file.write_bytes(old)
-    with pytest.raises(StateError, match="alice left this host for web-2"):
+    with pytest.raises(StateError, match="alice moved from this host to web-2"):
         deploy(place.workspace, "alice")
 
 
@@ -314,7 +314,7 @@ def test_a_destination_that_cannot_start_it_gives_it_back(place: Place) -> None:
 def test_a_destination_where_it_is_not_well_is_told_and_keeps_what_came_in(place: Place) -> None:
     place.there.behaviours = dict.fromkeys(place.there.registry, "flash")
     moved = place.move()
-    (problem,) = (text for text in moved.problems if "while it was being watched" in text)
+    (problem,) = (text for text in moved.problems if "while the release was watched" in text)
     assert problem.startswith("web-2: ") and "launchpad status alice" in problem
     assert "web-2" in place.file.read_text(), "it is there, whatever it does"
     new = f"{paths.data('alice')}/state/new"

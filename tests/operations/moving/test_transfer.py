@@ -103,7 +103,7 @@ def test_what_breaks_in_the_middle_is_raised_where_it_is_taken(workspace: Worksp
 
 
 def test_what_is_no_archive_is_a_failed_step(workspace: Workspace) -> None:
-    with pytest.raises(StepFailed, match="it is not a tar"):
+    with pytest.raises(StepFailed, match="the archive is not a tar"):
         bring(workspace, host(workspace, "web-2"), WANTED, [b"x" * 4096])
 
 

@@ -48,12 +48,12 @@ def test_a_plan_never_offers_to_take_back_what_it_does_not_know(stale: Workspace
     assert plan.changes == ()
     (note,) = plan.notes
     assert note.tenant == "alice"
-    assert "ann deployed what runs from revision" in note.text
+    assert "ann deployed the running release from revision" in note.text
     assert "not carried out: deploy, secrets changed: ECHO_TOKEN" in note.text
-    assert note.hint.startswith("git pull; where that revision is lost: launchpad deploy alice --after ")
+    assert note.hint.startswith("git pull; if the revision is lost: launchpad deploy alice --after ")
     assert apply(stale, confirm=plan.digest).results == {}
     (alice, bob, _) = status(stale).tenants
-    assert "ann deployed what runs" in alice.remarks[0]
+    assert "ann deployed the running release" in alice.remarks[0]
     assert bob.remarks == ()
 
 
@@ -90,7 +90,7 @@ def test_whoever_has_seen_it_goes_on_and_it_is_written_down(fleet: MemoryFleet, 
     assert deploy(stale, "alice", how=DeployOptions(after=shown)).outcome == "done"
     assert [entry.after for entry in history(stale, ["alice"]).entries][:2] == [shown, ""]
     assert plan_fleet(stale).changes == ()
-    with pytest.raises(StateError, match="bob deployed what runs"):
+    with pytest.raises(StateError, match="bob deployed the running release"):
         deploy(fleet.workspace(operator="ann"), "alice")
 
 

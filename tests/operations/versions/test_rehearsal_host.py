@@ -139,7 +139,7 @@ def test_it_is_rehearsed_there_and_then_done_here_without_another_rehearsal(plac
     assert "clone" not in place.here.calls, "it was rehearsed here as well"
     said = [item.event.text for item in told if isinstance(item.event, StepProgress) and item.host == "web-2"]
     assert "note 1.1.0 was ready on a clone of the data for 15 s" in said, said
-    assert "no row is lost, of 1 table" in said
+    assert "no rows were lost in 1 table" in said
     (record,) = generation_records.kept(place.here, "alice")
     assert record.why == "upgrade", "the rehearsal's generation is left"
 
@@ -199,7 +199,7 @@ def test_what_fails_there_is_refused_with_the_reason_and_the_tenant_is_not_touch
     for index in range(3):
         place.here.put_in(next(iter(place.here.mounts)), f"row {index}")
     boxes = dict(place.here.boxes)
-    words = {"crash": "exited with 1", "never": "answered 503", "forgetful": "lost data"}[behaviour]
+    words = {"crash": "exited with status 1", "never": "answered 503", "forgetful": "lost data"}[behaviour]
     with pytest.raises(
         OperationFailed, match=f"alice: its rehearsal on web-2 failed, and nothing was changed: .*{words}"
     ):
@@ -252,7 +252,7 @@ def test_without_a_drill_host_it_is_refused_and_says_what_to_do(place: Place) ->
     text = path.read_text()
     path.write_text(text.replace('"drill_host": "web-2", ', ""))
     try:
-        with pytest.raises(StateError, match="64 MB of memory are free, and a rehearsal may take 128") as refused:
+        with pytest.raises(StateError, match="a rehearsal needs 128 MB of memory, but only 64 MB are free") as refused:
             upgraded(place)
     finally:
         path.write_text(text)
@@ -263,11 +263,11 @@ def test_without_a_drill_host_it_is_refused_and_says_what_to_do(place: Place) ->
 @pytest.mark.parametrize("what", ["memory", "disk", "off", "bare", "data", "site"])
 def test_a_drill_host_that_cannot_take_it_says_so_before_anything_is_carried(place: Place, what: str) -> None:
     words = {
-        "memory": "64 MB of memory",
+        "memory": "only 64 MB are free",
         "disk": "MB are free",
         "off": "cannot connect",
         "bare": "accepts none of 1 keys",
-        "data": "data or a site of its own",
+        "data": "data or a site on this host",
     }
     if what == "memory":
         memory(place.there, 64)
@@ -282,7 +282,7 @@ def test_a_drill_host_that_cannot_take_it_says_so_before_anything_is_carried(pla
     else:
         place.there.write(paths.record("alice"), place.here.files[paths.record("alice")].data, mode=0o600)
     with pytest.raises(
-        StateError, match=f"alice cannot be rehearsed: web-2: .*{words.get(what, 'of its own')}"
+        StateError, match=f"alice cannot be rehearsed: web-2: .*{words.get(what, 'a site on this host')}"
     ) as refused:
         upgraded(place, rehearse_on="web-2")
     assert "--no-rehearsal" in refused.value.hint
@@ -340,7 +340,7 @@ def test_one_that_does_not_end_there_is_not_waited_for_without_end(place: Place)
     list(submit(place.there, a_guest(place, "operation-other1"), Caller("bob")))
     what = planned(place)
     sure = Confirmation(digest=what.digest, patience=Patience(within=0.0))
-    with pytest.raises(LockedError, match=r"those that are free are for bob \(operation-other1\)"):
+    with pytest.raises(LockedError, match=r"the free memory is reserved for bob \(operation-other1\)"):
         upgrade(place.workspace, what, confirm=sure)
     assert serves(place) == OLD
 
@@ -372,7 +372,7 @@ def test_a_rollout_goes_the_same_way_and_says_so_before(place: Place, named: boo
         assert "up" in place.there.calls and "clone" not in place.here.calls
     else:
         assert (state.outcome, serves(place)) == ("failed", OLD)
-        assert "64 MB of memory are free" in state.message and "drill_host" in state.hint
+        assert "only 64 MB are free" in state.message and "drill_host" in state.hint
     nothing_stays(place)
 
 
@@ -399,8 +399,8 @@ def test_a_rollout_does_not_wait_without_end_for_a_clone(place: Place) -> None:
 
     state = rolled_out_beside_a_clone(place, meanwhile)
     assert (state.outcome, state.silent, serves(place)) == ("unknown", False, OLD)
-    assert "of 1 CPUs, and 1 are for bob (operation-other1)" in state.message
-    assert state.hint == "the same command again, later"
+    assert "of 1 CPUs, but 1 are reserved for bob (operation-other1)" in state.message
+    assert state.hint == "run the same command again later"
 
 
 def test_a_rollout_whose_rehearsal_elsewhere_fails_counts_it_as_failed(place: Place) -> None:
@@ -408,7 +408,9 @@ def test_a_rollout_whose_rehearsal_elsewhere_fails_counts_it_as_failed(place: Pl
     what = plan_rollout(place.workspace, "note", RolloutRequest(version=NEW))
     progress = rollout(place.workspace, what, confirm=Confirmation(digest=what.digest))
     state = progress.states["alice"]
-    assert state.outcome == "failed" and "in the rehearsal, note 1.1.0: web exited with 1" in state.message, state
+    assert state.outcome == "failed" and "in the rehearsal, note 1.1.0: web exited with status 1" in state.message, (
+        state
+    )
     assert serves(place) == OLD and "close_traffic" not in place.here.calls
     nothing_stays(place)
 
@@ -424,12 +426,12 @@ def test_data_that_nobody_waits_for_does_not_come(place: Place) -> None:
         "volumes": ["state"], "disk_mb": 64, "awaited_by": "operation-guest1",
     }  # fmt: skip
     for wrong in ({"awaited_by": "operation-other1"}, {"generation": "generation-other"}):
-        with pytest.raises(Refused, match="nobody here waits for it"):
+        with pytest.raises(Refused, match="the rehearsal on this host has ended"):
             list(receive(place.there, what | wrong, Caller("bob", incoming=[])))
     engine.carry_out(place.there, "operation-guest1")
     outcome = Journal(place.there, "operation-guest1").outcome() or {}
-    assert (outcome["outcome"], outcome["message"]) == ("undone", "bob: no data came for 300 s")
-    with pytest.raises(Refused, match="nobody here waits for it"):
+    assert (outcome["outcome"], outcome["message"]) == ("undone", "bob: no data arrived for 300 s")
+    with pytest.raises(Refused, match="the rehearsal on this host has ended"):
         list(receive(place.there, what, Caller("bob", incoming=[])))
     assert not place.there.names(paths.tenant("bob"))
 
@@ -443,16 +445,16 @@ def asked(operation: Mapping[str, Any]) -> dict[str, Any]:
 def test_a_rehearsal_s_generation_must_be_of_what_runs_and_recent(place: Place) -> None:
     operation = a_rehearsed(place)
     place.here.skew = 7 * 3600
-    with pytest.raises(Refused, match="it was rehearsed on data that is 7 hours old"):
+    with pytest.raises(Refused, match="the rehearsal used data that is 7 hours old"):
         list(submit(place.here, asked(operation), Caller("ann")))
     place.here.skew = 0
     for said in ({"host": "web-2", "generation": "generation-none"}, {"host": "web-2"}):
-        with pytest.raises(Refused, match=r"is not the data of|expected the host"):
+        with pytest.raises(Refused, match=r"did not use the data of|expected the host"):
             list(submit(place.here, asked(operation | {"rehearsed": said}), Caller("ann")))
     (taken,) = generation_records.kept(place.here, "alice")
     path = paths.generation_record("alice", taken.id)
     place.here.files[path].data = place.here.files[path].data.replace(taken.release.encode(), b"0" * 12)
-    with pytest.raises(Refused, match="is not the data of release"):
+    with pytest.raises(Refused, match="did not use the data of the running release"):
         list(submit(place.here, asked(operation), Caller("ann")))
     assert serves(place) == OLD
 
@@ -540,7 +542,7 @@ def test_a_boot_does_not_go_on_with_another_host_s_rehearsal(place: Place) -> No
     place.there.reboot()
     before = place.there.elapsed()
     boot(place.there)
-    assert (Journal(place.there, "operation-guest1").outcome() or {})["message"] == "it was killed"
+    assert (Journal(place.there, "operation-guest1").outcome() or {})["message"] == "the operation's process was killed"
     assert place.there.elapsed() - before < 30
     assert not place.there.names(paths.tenant("bob"))
 

@@ -140,7 +140,7 @@ def test_a_version_that_the_app_lists_no_more_runs_and_is_not_written(workspace:
 def test_a_rollback_whose_edit_was_lost_is_not_taken_back_by_the_next_plan(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=runs("1.1.0", rolled_back_from="2.0.0"))
     (standing,) = status(workspace, ["alice"]).tenants
-    assert standing.remarks == ("rolled back from 2.0.0, which the inventory still says: launchpad adopt alice",)
+    assert standing.remarks == ("rolled back from 2.0.0, which the inventory still names: launchpad adopt alice",)
 
 
 def test_just_the_confirmed_plan_is_carried_out(workspace: Workspace, sshd: Sshd) -> None:

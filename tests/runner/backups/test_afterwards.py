@@ -93,9 +93,9 @@ def test_a_folder_of_the_host_keeps_the_newest_and_the_proven_one(backed_up: Mem
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"targets": [OFFSITE]}, "is no folder of this host"),
-        ({"keep": {"last": 0}}, "newest backup would not be kept"),
-        ({"keep": {}}, "newest backup would not be kept"),
+        ({"targets": [OFFSITE]}, "is not a folder of this host"),
+        ({"keep": {"last": 0}}, "delete the newest backup"),
+        ({"keep": {}}, "delete the newest backup"),
         ({"keep": {"last": 1, "within": 1}}, "expected counts"),
         ({"keep": {"last": "1"}}, "expected counts"),
         ({"keep": {"last": True}}, "expected counts"),
@@ -237,13 +237,13 @@ def test_what_is_no_other_tenants_backup_is_refused(beside_bob: MemoryHost, chan
 
 def test_what_is_of_another_version_is_refused(beside_bob: MemoryHost) -> None:
     beside_bob.repositories["https://backup.example.com", "bob"].snapshots[0]["tags"][2] = "version=2"
-    with pytest.raises(Refused, match="is of beacon 2, and alice is beacon 1"):
+    with pytest.raises(Refused, match="holds beacon 2, but alice runs beacon 1"):
         run(beside_bob, fetch_bobs())
     assert "source.cred" not in beside_bob.names(paths.backup("alice"))
 
 
 def test_a_folder_on_a_host_is_its_own_tenants_alone(beside_bob: MemoryHost) -> None:
-    with pytest.raises(Refused, match="for its own uid alone"):
+    with pytest.raises(Refused, match="only the tenant itself can read"):
         run(beside_bob, fetch_bobs(targets=[DISK]))
 
 

@@ -85,9 +85,9 @@ def test_what_can_be_deleted_and_overwritten_is_told(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"credentials": CREDENTIALS | {"S3_SECRET": "another"}}, "does not take this S3_SECRET"),
+        ({"credentials": CREDENTIALS | {"S3_SECRET": "another"}}, "rejects this S3_SECRET"),
         ({"credentials": CREDENTIALS | {"S3_KEY_ID": "another"}}, "does not know this S3_KEY_ID"),
-        ({"url": "/another"}, "has no such bucket: make it first"),
+        ({"url": "/another"}, "has no such bucket: create the bucket first"),
     ],
     ids=["secret", "id", "bucket"],
 )
@@ -106,7 +106,7 @@ def test_who_is_no_s3_server_is_told_apart(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=lambda: server.accept()[0].sendall(b"SSH-2.0-hello\r\n"), daemon=True).start()
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(OSError, match=f"{address} does not speak HTTP as S3 does"):
+        with pytest.raises(OSError, match=f"{address} does not answer like an S3 server"):
             s3.ask("GET", f"http://{address}/{BUCKET}", CREDENTIALS)
 
 

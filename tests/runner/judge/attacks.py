@@ -228,11 +228,13 @@ def attacks() -> tuple[Attack, ...]:
 def _attacks() -> Iterator[Attack]:
     yield from _manifest()
     for key, value in SERVICE_KEYS.items():
-        yield Attack(f"service key {key}", _service(key, value), f".{key}: is not on the list", TEXT_AND_COMPOSE)
+        yield Attack(
+            f"service key {key}", _service(key, value), f".{key}: is not allowed in a release", TEXT_AND_COMPOSE
+        )
     for key, value in READ_WHILE_RESOLVING.items():
-        yield Attack(f"service key {key}", _service(key, value), f".{key}: is not on the list")
+        yield Attack(f"service key {key}", _service(key, value), f".{key}: is not allowed in a release")
     for key, value in TOP_KEYS.items():
-        yield Attack(f"top key {key}", _top(key, value), f"compose.yaml.{key}: is not on the list")
+        yield Attack(f"top key {key}", _top(key, value), f"compose.yaml.{key}: is not allowed in a release")
     for name, mount in MOUNTS.items():
         yield Attack(f"mounts {name}", _mounts(mount), "compose.services.gateway", ("compose",))
     for name, (key, value) in SERVICE_VALUES.items():
@@ -308,7 +310,7 @@ def _files() -> Iterator[Attack]:
     yield Attack("sends one file more", lambda f: f.late.append(lambda: f.files.update(more="x")), "not listed")
     yield Attack("sends one file less", lambda f: f.late.append(lambda: f.files.pop("passwd")), "not sent")
     yield Attack("sends no Compose file", _without_compose, "compose.yaml is missing")
-    yield Attack("sends a site for nobody", _site_without_web, "site.caddy goes with a web")
+    yield Attack("sends a site for nobody", _site_without_web, "site.caddy is required with a web")
 
 
 def _asks() -> Iterator[Attack]:
@@ -367,10 +369,8 @@ def _projects() -> Iterator[Attack]:
     yield Attack("nothing", lambda f: f.say("[]"), "expected an object")
     yield Attack("no services", lambda f: f.say("{}"), "services")
     for variable in ("${HOME}", "$HOME", "${LAUNCHPAD_SECRETS:-/}", "${LAUNCHPAD_ADDRESS_BOB}", "${A$B}"):
-        yield Attack(
-            f"the variable {variable}", _service("working_dir", variable), "no variable that a release may use"
-        )
-    yield Attack("a variable as a key", _service("environment", {"$PATH": "x"}), "no variable")
+        yield Attack(f"the variable {variable}", _service("working_dir", variable), "is not allowed in a release")
+    yield Attack("a variable as a key", _service("environment", {"$PATH": "x"}), "is not allowed in a release")
     yield Attack("the runner's environment", _service("environment", {"PATH": None}), "expected text")
     yield Attack("the runner's environment, as a list", _service("environment", ["PATH"]), "expected an object")
 

@@ -18,7 +18,7 @@ GATEWAY = "services/gateway"
 BIND = {"type": "bind", "source": "/srv/launchpad/tenants/alice/data/state", "target": "/more", "bind": {}}
 
 REFUSED: list[tuple[str, Any, str]] = [
-    ("x-cell", {}, "compose.x-cell: is not on the list"),
+    ("x-cell", {}, "compose.x-cell: is not allowed in a release"),
     ("name", "lp-alice-b", "compose.name"),
     ("name", GONE, "compose.name"),
     ("networks", GONE, "compose.networks"),
@@ -32,7 +32,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("services/evil", {}, "compose.services.evil"),
     (GATEWAY, GONE, "compose.services.gateway: is missing"),
     (GATEWAY, None, "compose.services.gateway: expected an object"),
-    (f"{GATEWAY}/privileged", True, "gateway.privileged: is not on the list"),
+    (f"{GATEWAY}/privileged", True, "gateway.privileged: is not allowed in a release"),
     (f"{GATEWAY}/init", "yes", "gateway.init"),
     (f"{GATEWAY}/working_dir", "relative", "gateway.working_dir"),
     (f"{GATEWAY}/stop_signal", "9; reboot", "gateway.stop_signal"),
@@ -81,9 +81,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     (f"{GATEWAY}/volumes/0/target", GONE, "gateway.volumes[0].target"),
     (f"{GATEWAY}/volumes/0/target", "etc/passwd", "gateway mounts: 'etc/passwd'"),
     (f"{GATEWAY}/volumes/0/target", "/", "gateway mounts: '/'"),
-    (f"{GATEWAY}/volumes/0/target", "/sys/fs/cgroup", "which belongs to the kernel"),
+    (f"{GATEWAY}/volumes/0/target", "/sys/fs/cgroup", "which is reserved for the kernel"),
     (f"{GATEWAY}/volumes/0/target", "/etc/group", "mounts '/etc/group' twice"),
-    (f"{GATEWAY}/volumes/0/target", "/run/secrets/passwd", "where the secrets are"),
+    (f"{GATEWAY}/volumes/0/target", "/run/secrets/passwd", "which is reserved for secrets"),
     (f"{GATEWAY}/volumes/0/read_only", False, "gateway.volumes[0].read_only"),
     (f"{GATEWAY}/volumes/0/read_only", 1, "gateway.volumes[0].read_only: expected true or false"),
     (f"{GATEWAY}/volumes/0/read_only", GONE, "gateway.volumes[0].read_only"),

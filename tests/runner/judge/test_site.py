@@ -25,7 +25,7 @@ ERRORS = f"{SERVER}/errors/routes/0"
 LOG = "logging/logs/log0"
 
 REFUSED: list[tuple[str, Any, str]] = [
-    ("admin", {"listen": ":2019"}, "site.admin: is not on the list"),
+    ("admin", {"listen": ":2019"}, "site.admin: is not allowed in a release"),
     ("storage", {"module": "file_system", "root": "/"}, "site.storage"),
     ("apps", GONE, "site.apps"),
     ("apps/tls", {"certificates": {"load_files": []}}, "site.apps.tls"),

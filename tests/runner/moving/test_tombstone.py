@@ -133,7 +133,7 @@ def test_a_receipt_of_an_epoch_that_is_known_is_refused() -> None:
     back = {"kind": "depart", "tenant": "alice", "to": "web-1", "address": "192.0.2.1", "above": 2}
     run(host, asked("depart-000002", back | {"replaces": MADE[0].short}))
     assert not running(host)
-    assert "this host knows of 3" in refused(host, arriving(receipt, "arrive-000003")).message
+    assert "this host has already seen epoch 3" in refused(host, arriving(receipt, "arrive-000003")).message
     assert not running(host)
 
 
@@ -161,9 +161,9 @@ def test_a_receipt_that_does_not_fit_is_refused(name: str) -> None:
 
 def test_who_did_not_leave_is_not_passed_on() -> None:
     host = with_alice()
-    assert "did not leave" in refused(host, asked("forward-000001", forward(2))).message
+    assert "did not move" in refused(host, asked("forward-000001", forward(2))).message
     gone, receipt = departed()
-    assert "did not leave" in refused(gone, asked("forward-000001", forward(receipt["epoch"] + 1))).message
+    assert "did not move" in refused(gone, asked("forward-000001", forward(receipt["epoch"] + 1))).message
     assert run(gone, asked("forward-000002", forward(receipt["epoch"]))) == "done"
     assert run(gone, asked("forward-000003", forward(receipt["epoch"]))) == "unchanged"
 
@@ -175,7 +175,10 @@ def forward(epoch: int) -> dict[str, Any]:
 def test_leaving_again_for_there_changes_nothing_and_for_elsewhere_is_refused() -> None:
     host, _ = departed()
     assert run(host, asked("depart-000002", DEPART)) == "unchanged"
-    assert "left this host for web-2 already" in refused(host, asked("depart-000003", DEPART | {"to": "web-3"})).message
+    assert (
+        "already moved from this host to web-2"
+        in refused(host, asked("depart-000003", DEPART | {"to": "web-3"})).message
+    )
 
 
 def test_a_departure_that_is_undone_leaves_no_tombstone() -> None:
@@ -275,7 +278,7 @@ def test_who_is_not_well_once_let_in_stays_with_what_came_in() -> None:
     put_generation(host, receipt)
     assert run(host, arriving(receipt)) == "incomplete"
     outcome = Journal(host, "arrive-000001").outcome() or {}
-    assert "exited with 1, while it was being watched" in outcome["message"]
+    assert "exited with status 1 while the release was watched" in outcome["message"]
     assert host.has_data(paths.data("alice")) and look(host)["record"]["epoch"] == receipt["epoch"]
     assert run(host, arriving(receipt, "arrive-000002")) == "unchanged", "it was taken in twice"
 

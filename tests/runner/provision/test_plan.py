@@ -92,9 +92,12 @@ def test_another_line_that_wins_in_sshd_and_another_user_who_is_root_have_their_
     assert run(host, body(settings(), "operation-000002")) == "done"
     assert steps_of(host) == []
     assert (host.text("/etc/ssh/sshd_config") or "").startswith("# Written by Launchpad")
-    host.system.strangers += [Other("eve", "keys", "keys let eve in"), Other("bob", "sudo", "sudo lets bob")]
+    host.system.strangers += [
+        Other("eve", "keys", "eve can log in with keys"),
+        Other("bob", "sudo", "sudo makes bob root"),
+    ]
     assert steps_of(host) == ["keep-others-out"]
-    assert told(host) == ["keys let eve in", "sudo lets bob"]
+    assert told(host) == ["eve can log in with keys", "sudo makes bob root"]
     assert steps_of(host, admins=["bob", "eve"]) == ["record-settings"]
     assert run(host, body(settings(), "operation-000003")) == "done"
     assert told(host) == []
@@ -108,7 +111,10 @@ def told(host: BareHost) -> list[str]:
 def test_other_name_servers_are_told_by_their_addresses_and_let_through_by_a_provision() -> None:
     host = provisioned()
     host.system.resolvers = ("192.0.2.54", "192.0.2.55")
-    assert "tenants ask the name servers 192.0.2.53, and the host's are 192.0.2.54, 192.0.2.55" in told(host)
+    assert (
+        "the firewall lets tenants use the name servers 192.0.2.53, but the host uses 192.0.2.54, 192.0.2.55"
+        in told(host)
+    )
     assert run(host, body(settings(), "operation-000002")) == "done"
     assert told(host) == []
 
@@ -132,7 +138,7 @@ def test_everything_that_a_provision_would_bring_back_is_told() -> None:
         "/etc/sudoers.d/launchpad was changed",
         "Caddy does not run",
         "apt-daily-upgrade.timer does not run",
-        "chrony.service does not start at a boot",
+        "chrony.service is not enabled at boot",
         "docker.service runs and does not answer",
         "fail2ban.service does not run",
         "the folder /srv/launchpad/caddy/run has another mode or owner",

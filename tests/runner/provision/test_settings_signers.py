@@ -60,7 +60,7 @@ def refused(host: BareHost, request: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_unsigned_changes_are_refused(attack: str) -> None:
-    assert "nobody signed" in refused(asked_by_an_operator(), body(ATTACKS[attack], "operation-000002"))
+    assert "are not signed" in refused(asked_by_an_operator(), body(ATTACKS[attack], "operation-000002"))
 
 
 def test_a_signers_change_is_taken() -> None:
@@ -112,7 +112,7 @@ AWAY = settings(targets=[{**OFFSITE, "target": {**OFFSITE["target"], "url": "htt
 
 def test_a_place_for_backups_comes_with_a_signature_alone() -> None:
     host = asked_by_an_operator()
-    assert "nobody signed" in refused(host, body(AWAY, "operation-000002", secrets=OFFSITE_SECRETS))
+    assert "are not signed" in refused(host, body(AWAY, "operation-000002", secrets=OFFSITE_SECRETS))
 
 
 def test_credentials_that_were_not_signed_are_refused() -> None:
@@ -120,7 +120,7 @@ def test_credentials_that_were_not_signed_are_refused() -> None:
     request = signed(host, settings(targets=[OFFSITE]), secrets=OFFSITE_SECRETS)
     eves = OFFSITE_SECRETS | {"offsite.REST_PASSWORD": {"version": 2, "value": "eve's"}}
     assert "not signed" in refused(host, request | {"secrets": eves})
-    assert "did not come" in refused(host, signed(host, settings(targets=[OFFSITE])))
+    assert "are missing in the request" in refused(host, signed(host, settings(targets=[OFFSITE])))
 
 
 def test_who_mends_a_host_puts_no_other_credentials_in_place() -> None:
@@ -144,7 +144,7 @@ def test_credentials_of_earlier_versions_go_with_the_next_change_but_one() -> No
     assert host.names(credentials.FOLDER) == ["offsite@3.1.cred"]
     host.remove(f"{credentials.FOLDER}/offsite@3.1.cred")
     again = signed(host, settings(targets=[newer], recipients=[RECIPIENT]))
-    assert "did not come" in refused(host, again | {"id": "operation-000005"})
+    assert "are missing in the request" in refused(host, again | {"id": "operation-000005"})
 
 
 def test_a_host_is_not_taken_for_another() -> None:

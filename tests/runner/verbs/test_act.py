@@ -103,7 +103,7 @@ def test_a_release_that_was_changed_by_hand_offers_nothing() -> None:
 def test_an_action_that_does_not_end_is_a_step_that_failed() -> None:
     class Slow(MemoryView):
         def execute(self, container: str, argv: Any, *, seconds: float) -> CommandOutput:
-            raise Failed(f"{argv[0]} did not end within {seconds:g} s")
+            raise Failed(f"{argv[0]} was still running after {seconds:g} s")
 
     host = offering(LINK)
     slow = Slow(**{name: getattr(host, name) for name in host.__dataclass_fields__})

@@ -104,8 +104,8 @@ def test_a_malformed_request_is_refused(body: dict[str, Any]) -> None:
 def test_what_the_watch_did_by_itself_is_told_beside_the_operations() -> None:
     host = busy()
     account = Account(host, ())
-    account.note("firewall", "the table was deleted by nft (4711); the watch put it back")
-    account.note("apps", "web died; the watch started it again", tenant="bob")
+    account.note("firewall", "the table was deleted by nft (4711); the watch restored it")
+    account.note("apps", "web died; the watch restarted it", tenant="bob")
 
     def watched(**body: Any) -> list[str]:
         return [item["subject"] for item in answer(history(host, body, CALLER))["watch"]]

@@ -82,7 +82,9 @@ def test_just_after_a_boot_the_host_and_its_tenants_are_starting_and_nobody_chan
     host.reboot()
     host.filter.whole, host.docker_down, host.caddy_down = False, True, True
     found = observed(host)
-    assert [item["message"] for item in found["host"]["findings"]] == ["starting its tenants after a boot"]
+    assert [item["message"] for item in found["host"]["findings"]] == [
+        "the host has booted and is starting its tenants"
+    ]
     assert found["host"]["problems"] == []
     assert [(item["starting"], item["drift"]) for item in found["tenants"].values()] == [(True, [])] * 2
     host.filter.whole, host.docker_down, host.caddy_down = True, False, False
@@ -124,25 +126,25 @@ HANDS: dict[str, tuple[Callable[[MemoryView], object], str]] = {
     "a file is gone": (lambda host: host.remove(f"{FOLDER}/compose.yaml"), "compose.yaml of release"),
     "the manifest": (lambda host: host.write(f"{FOLDER}/release.json", b"{}"), "its manifest was changed"),
     "the release is gone": (lambda host: host.remove(FOLDER), "is missing"),
-    "the link": (lambda host: host.link(paths.current("alice"), "releases/other"), "current points at releases/other"),
-    "the site": (lambda host: host.write(paths.site("alice"), b"other"), "its site was changed"),
-    "the site is gone": (lambda host: host.remove(paths.site("alice")), "its site is missing"),
+    "the link": (lambda host: host.link(paths.current("alice"), "releases/other"), "current points to releases/other"),
+    "the site": (lambda host: host.write(paths.site("alice"), b"other"), "its site file was changed"),
+    "the site is gone": (lambda host: host.remove(paths.site("alice")), "its site file is missing"),
     "caddy was given another": (lambda host: host.sites.clear(), "Caddy does not serve alice.example.com"),
     "the container is gone": (lambda host: host.boxes.pop(WEB), "container of web is missing"),
-    "stopped": (lambda host: host.dies(WEB, exit_code=0), "web is exited with 0"),
-    "killed": (lambda host: host.dies(WEB, exit_code=137), "web is exited with 137"),
-    "out of memory": (lambda host: host.dies(WEB, exit_code=137, oom_killed=True), "web is exited for want of memory"),
+    "stopped": (lambda host: host.dies(WEB, exit_code=0), "web is exited (status 0)"),
+    "killed": (lambda host: host.dies(WEB, exit_code=137), "web is exited (status 137)"),
+    "out of memory": (lambda host: host.dies(WEB, exit_code=137, oom_killed=True), "web is exited (out of memory)"),
     "paused": (change_box(WEB, state="paused"), "web is paused"),
     "replaced": (change_box(WEB, release=""), "web runs release unknown"),
-    "another image": (change_box(STORE, image="evil"), "store runs another image: evil"),
-    "another address": (change_box(WEB, address="10.200.0.9"), "web has another address: 10.200.0.9"),
-    "one too many": (stray, "container lp-alice-b-web-1 is there"),
+    "another image": (change_box(STORE, image="evil"), "store runs the wrong image: evil"),
+    "another address": (change_box(WEB, address="10.200.0.9"), "web has the wrong address: 10.200.0.9"),
+    "one too many": (stray, "container lp-alice-b-web-1 exists"),
     "the network": (lambda host: host.networks.clear(), "network lp-alice is missing"),
     "the data": (lambda host: host.volumes.clear(), "its data is missing"),
     "a volume": (lambda host: host.volumes[paths.data("alice")]["volumes"].clear(), "volume state is missing"),
     "a secret at rest": (lambda host: host.remove(paths.vault("alice")), "BEACON_TOKEN version 1 is missing on disk"),
     "a secret in use": (lambda host: host.remove(paths.secrets("alice", SHORT)), "BEACON_TOKEN is missing in /run"),
-    "the gate was closed": (lambda host: host.opened.clear(), "its traffic is held"),
+    "the gate was closed": (lambda host: host.opened.clear(), "its traffic is blocked at the gate"),
     "the gate was changed": (lambda host: setattr(host.filter, "whole", False), "the traffic gate was changed"),
 }
 
@@ -165,8 +167,8 @@ def test_a_stopped_tenant_is_no_drift_until_somebody_starts_it() -> None:
     host.start_container(WEB)
     host.open_traffic([slots.address(7, 0, "a")])
     assert alice(host)["drift"] == [
-        "web runs, though the tenant was stopped",
-        "its traffic is open, though the tenant was stopped",
+        "web runs, though the tenant is stopped",
+        "its traffic is open, though the tenant is stopped",
     ]
 
 
@@ -176,7 +178,7 @@ def test_a_retired_tenant_is_no_drift_until_a_container_of_it_is_there() -> None
     operate(host, "retire")
     assert alice(host)["drift"] == []
     host.boxes[WEB] = box
-    assert alice(host)["drift"] == [f"container {WEB} is there, though the tenant was retired"]
+    assert alice(host)["drift"] == [f"container {WEB} exists, though the tenant is retired"]
 
 
 def operate(host: MemoryView, kind: str) -> None:

@@ -89,15 +89,15 @@ def test_one_of_which_caddy_says_nothing_is_a_finding_after_a_minute() -> None:
     look(host, check)
     host.wait(GRACE_SECONDS)
     (found,) = look(host, check)
-    assert "Caddy does not say why" in found.message
+    assert "Caddy's log gives no reason" in found.message
 
 
 def test_one_that_has_expired_and_one_that_is_not_renewed_are_findings() -> None:
     host = deployed()
     have(host, host.now() - 91 * 86_400)
-    assert "has expired" in look(host)[0].message
+    assert "has an expired certificate" in look(host)[0].message
     have(host, host.now() - 80 * 86_400)
-    assert "is not renewed" in look(host)[0].message
+    assert "whose renewal is late" in look(host)[0].message
     have(host, host.now() - 70 * 86_400)
     assert look(host) == [], "Caddy is just about to renew it"
 

@@ -121,7 +121,7 @@ def test_a_table_that_somebody_deleted_is_back_and_history_names_the_process(can
     watched.filter.changed(TABLE)
     assert watched.healed() == []
     assert differences(rules(TEXT), watched.filter.held(TABLE)) == []
-    assert watched.noted() == ["nft, process 4321 changed the firewall (the table is missing); the watch put it back"]
+    assert watched.noted() == ["nft, process 4321 changed the firewall (the table is missing); the watch restored it"]
     assert watched.check.facts["owned"] == can_own
     assert watched.check.facts["last"]["message"] == watched.noted()[-1]
 
@@ -186,7 +186,7 @@ def test_a_file_that_a_hand_changed_opens_nothing_and_is_put_back(left: bytes | 
     assert watched.look() == []
     assert watched.host.read(FILE) == TEXT.encode()
     assert differences(rules(TEXT), watched.filter.held(TABLE)) == []
-    assert "somebody changed /etc/launchpad/firewall.nft" in watched.noted()[0]
+    assert "/etc/launchpad/firewall.nft was changed" in watched.noted()[0]
 
 
 def test_a_file_that_a_provision_changes_is_the_new_one() -> None:
@@ -210,13 +210,13 @@ def test_where_all_fails_the_tenants_are_cut_off_until_it_is_back() -> None:
     watched.filter.refuses = True
     before = watched.host.elapsed()
     (found,) = watched.look()
-    assert "cannot be put back, so tenants are cut off" in found.message
+    assert "cannot be restored, so tenants are disconnected" in found.message
     assert watched.filter.links == {"docker0": True, "lp-7": False}
     assert watched.host.elapsed() - before < TRY_SECONDS + 1
     watched.filter.refuses = False
     assert watched.look() == []
     assert watched.filter.links == {"docker0": True, "lp-7": True}
-    assert "tenants' bridges up again" in watched.noted()[-1]
+    assert "the watch reconnected the tenants" in watched.noted()[-1]
 
 
 # --- the gate
@@ -309,7 +309,7 @@ def test_docker_makes_its_rules_again(lost: str) -> None:
         watched.filter.changed("ip nat")
     list(wait(watched))
     assert watched.filter.renewed == 1
-    assert "nft, process 4321 took rules of Docker's away" in watched.noted()[-1]
+    assert "nft, process 4321 removed Docker's firewall rules" in watched.noted()[-1]
 
 
 def test_a_docker_that_only_starts_is_given_its_time() -> None:

@@ -57,7 +57,7 @@ def test_a_reboot_that_an_update_waits_for_is_told_with_its_packages() -> None:
     host.write(REBOOT, b"")
     host.write(REBOOT_FOR, b"linux-image-amd64\nlibc6\nlibc6\n")
     (found,) = pending_reboot(host)
-    assert "for libc6, linux-image-amd64:" in found.message
+    assert "of libc6, linux-image-amd64 needs a reboot" in found.message
 
 
 @dataclass
@@ -140,7 +140,7 @@ def test_what_a_boot_or_a_provision_has_under_way_is_no_finding_and_what_was_fou
         assert list(check.look()) == []
     found = [item.message for item in check.look()]
     assert "/etc/docker/daemon.json was changed" in found
-    assert "the host has no name server, so its tenants have none" in found
+    assert "the host has no name server, so its tenants cannot resolve names" in found
     begun = host.now()
     check.pause()
     assert SOON_SECONDS <= host.now() - begun < SOON_SECONDS + 1
