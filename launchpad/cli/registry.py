@@ -70,6 +70,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     ),
     "Observation": (
         CommandEntry("status", "Show the state of tenants and hosts.", "standing"),
+        CommandEntry("smoke", "Test tenants and hosts from outside, for CI.", "smoking"),
         CommandEntry("logs", "Print the logs of tenants' containers.", "standing"),
         CommandEntry("generations", "List and drop a tenant's generations (snapshots of its data).", "generations"),
         CommandEntry("certificates", "Show the TLS certificates of tenants' domains.", "standing"),

@@ -8,7 +8,7 @@ backups      backup, backups (list, verify), fetch, download, forget, rewrap, ta
              backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic
 hosts        provision, bootstrap, install_runner, trust, prune, operators, exposed; host_settings, judged, confirming
 tenants      deploy, start, stop, restart, retire, open_tenant, remove_tenant, renumber, show_secret; plan_fleet, apply;
-             written_version (a tenant's version in the inventory)
+             written_version (a tenant's version in the inventory); smoke, visitor, ports (judged from outside)
 generations  generations (list), snapshot, restore, drop
 moving       move, fence_move, finish_move; whereabouts, transfer (data from host to host)
 versions     versions (list), upgrade, rollback, adopt, pin; registry, rehearsal_host (where an upgrade is rehearsed)

@@ -84,6 +84,12 @@ class Web(Model):
     """Which service answers visitors."""
     port: Port
     """Where it listens, inside the container."""
+    page: UrlPath = UrlPath("/")
+    """What `launchpad smoke` asks for: a page that every visitor may read."""
+    websocket: UrlPath | None = None
+    """Where it accepts WebSockets from its own pages, for `launchpad smoke`."""
+    keeps: UrlPath | None = None
+    """A path whose answer depends on the data alone: `launchpad smoke --restart` compares it before and after."""
 
 
 class SecretSpec(Model):

@@ -1,0 +1,292 @@
+"""smoke: tenants and hosts judged from where this runs, as their visitors meet them; case by case, for CI."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from launchpad.errors import LaunchpadError
+from launchpad.events import OnEvent, ignore
+from launchpad.fleet.model.app import Web
+from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.operations.dns.address import ip_of
+from launchpad.operations.hosts.trust import offered_key
+from launchpad.operations.requests.again import reported
+from launchpad.operations.requests.observing import observe, wanted
+from launchpad.operations.requests.outcome import OperationFailed
+from launchpad.operations.requests.render import rendered
+from launchpad.operations.requests.scope import Scope, scope_of
+from launchpad.operations.tenants.ports import CLOSED, wrongly_open
+from launchpad.operations.tenants.restart import restart
+from launchpad.operations.tenants.visitor import (
+    FAILED,
+    SKIPPED,
+    Case,
+    Entrance,
+    Trust,
+    Visitor,
+    Wrong,
+    case,
+    chain,
+    connect,
+)
+from launchpad.plan.standing import Standing, standings
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Workspace
+
+SERVING = ("healthy", "warning")
+"""States of a tenant whose deciding probes hold."""
+HTTP, HTTPS = 80, 443
+SITE = "site.caddy"
+_HEADER_BLOCK = re.compile(r"^\theader \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
+_HEADER_LINE = re.compile(r'\t\t(-?)([A-Za-z][A-Za-z-]*)(?: "?(.*?)"?)?')
+
+
+class LeadsTo(Protocol):
+    """What tells where a name leads, as visitors are told."""
+
+    def leads_to(self, name: str) -> frozenset[str]:
+        """The addresses; none when the name leads nowhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmokeOptions:
+    """How thoroughly, and from where."""
+
+    outside_only: bool = False
+    """Leave out what asks a host over SSH."""
+    restart: bool = False
+    """Restart each tenant, and judge what visitors meet afterwards."""
+    requests: int = 20
+    """So many for the latency."""
+    slowest_ms: float = 1000.0
+    """What 95 % of them may take."""
+    authority: Path | None = None
+    """A PEM file of the authority that signed the certificates; the system's own authorities when None."""
+    at: str = ""
+    """Ask at this address instead of the hosts', wherever the names lead; then DNS is not judged."""
+    port: int = HTTPS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smoked:
+    """Every case, hosts before tenants."""
+
+    cases: tuple[Case, ...]
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether no case failed."""
+        return not self.count(FAILED)
+
+    def count(self, verdict: str) -> int:
+        return sum(item.verdict == verdict for item in self.cases)
+
+    def as_json(self) -> dict[str, Any]:
+        cases = [item.as_json() for item in self.cases]
+        return {"good": self.good, "seconds": round(self.seconds, 3), "cases": cases}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What the cases of one run share."""
+
+    workspace: Workspace
+    fleet: Fleet
+    options: SmokeOptions
+    dns: LeadsTo
+    trust: Trust
+    on_event: OnEvent
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    """Tenant → how its host sees it; empty when no host was asked."""
+
+
+def smoke(
+    workspace: Workspace, names: Sequence[str], *, options: SmokeOptions, dns: LeadsTo, on_event: OnEvent = ignore
+) -> Smoked:
+    """Judge the named tenants and hosts, each host with all of its tenants; the whole fleet without names.
+
+    InventoryError for a name that is neither, and for an authority that cannot be read. What is wrong with a
+    deployment is a case that failed, and no error."""
+    begun = time.monotonic()
+    fleet = workspace.fleet.load()
+    scope = scope_of(fleet, names)
+    run = _Run(
+        workspace=workspace,
+        fleet=fleet,
+        options=options,
+        dns=dns,
+        trust=Trust.of(options.authority),
+        on_event=on_event,
+        standing={} if options.outside_only else _standing(workspace, fleet, scope),
+    )
+    jobs: dict[str, Host | Tenant] = {
+        f"host {item.name}": item for item in scope.hosts if item.name in scope.whole_hosts
+    }
+    jobs |= {f"tenant {item.name}": item for item in scope.tenants}
+
+    def judge(subject: str) -> list[Case]:
+        what = jobs[subject]
+        return list(_of_host(run, subject, what) if isinstance(what, Host) else _of_tenant(run, subject, what))
+
+    found = fanout(jobs, judge, threads=workspace.settings.parallel)
+    cases: list[Case] = []
+    for subject, said in found.items():
+        if isinstance(said, LaunchpadError):
+            cases.append(Case(subject=subject, kind="inventory", verdict=FAILED, message=said.message, hint=said.hint))
+        else:
+            cases += said
+    return Smoked(cases=tuple(cases), seconds=time.monotonic() - begun)
+
+
+def promised_headers(site: str) -> dict[str, str | None]:
+    """What a rendered site has Caddy set (name → value) and take away (name → None) in every answer of the app."""
+    block = _HEADER_BLOCK.search(site)
+    lines = [_HEADER_LINE.fullmatch(line) for line in block[1].splitlines()] if block else []
+    return {line[2]: None if line[1] else line[3] or "" for line in lines if line}
+
+
+def _standing(workspace: Workspace, fleet: Fleet, scope: Scope) -> dict[str, Standing]:
+    seen = observe(workspace, scope, probes=True)
+    want = wanted(workspace, fleet, scope.tenants, on=seen)
+    known = {item.tenant: item.host for item in want}
+    found = standings(want, seen, inventory=fleet.known, whole=False)
+    return {item.tenant: item for item in found if known.get(item.tenant) == item.host}
+
+
+def _of_host(run: _Run, subject: str, host: Host) -> Iterator[Case]:
+    """Its ports and its SSH key. Nobody logs in."""
+    address = run.options.at or ip_of(host)
+
+    def opens(port: int) -> str:
+        connect(address, port, hint="open the port in your provider's firewall").close()
+        return f"{address} accepts connections"
+
+    for port in (host.port, HTTP, run.options.port):
+        yield case(subject, f"port {port}", partial(opens, port))
+    yield case(subject, "other ports", lambda: _nothing_else(run, address, {host.port, HTTP, run.options.port}))
+    yield case(subject, "SSH host key", lambda: _host_key(run.workspace, host))
+
+
+def _nothing_else(run: _Run, address: str, meant: set[int]) -> str:
+    apps = {app.web.port: f"{app.name}, past Caddy" for app in run.fleet.apps.values() if app.web}
+    ports = {port: what for port, what in (apps | CLOSED).items() if port not in meant}
+    found = wrongly_open(address, ports)
+    if found:
+        named = ", ".join(f"{port} ({ports[port]})" for port in found)
+        raise Wrong(f"{address} accepts connections to port {named}", hint="launchpad status shows the host's firewall")
+    return f"{len(ports)} ports that must be closed are closed"
+
+
+def _host_key(workspace: Workspace, host: Host) -> str:
+    offer = offered_key(workspace, str(host.name))
+    if not offer.known:
+        raise Wrong(
+            f"the host offers {offer.key.fingerprint}, which is not the known key",
+            hint=f"compare it with your provider's console, then: launchpad trust {host.name}",
+        )
+    return f"{offer.key.fingerprint} is the known key"
+
+
+def _of_tenant(run: _Run, subject: str, tenant: Tenant) -> Iterator[Case]:
+    if not tenant.running:
+        message = f"stopped: inventory/tenants/{tenant.name}.yaml says running: false"
+        yield Case(subject=subject, kind="ready", verdict=SKIPPED, message=message)
+        return
+    web = run.fleet.app(tenant.app).web
+    visitors = [Visitor(_entrance(run, tenant, str(name), web), trust=run.trust) for name in tenant.domains if web]
+    cases = [item for visitor in visitors for item in _from_outside(run, subject, visitor)]
+    cases.append(_ready(run, subject, tenant))
+    yield from cases
+    if run.options.restart:
+        yield _restarted(run, subject, tenant, visitors, before=cases)
+
+
+def _entrance(run: _Run, tenant: Tenant, name: str, web: Web) -> Entrance:
+    host = run.fleet.host(tenant.host)
+    return Entrance(
+        tenant=str(tenant.name),
+        name=name,
+        host=str(host.name),
+        address=run.options.at or ip_of(host),
+        port=run.options.port,
+        page=str(web.page),
+        websocket=str(web.websocket or ""),
+        keeps=str(web.keeps or ""),
+    )
+
+
+def _from_outside(run: _Run, subject: str, visitor: Visitor) -> Iterator[Case]:
+    """Each case waits for those before it: only the first one that fails is the cause."""
+    options, entrance = run.options, visitor.entrance
+    name = entrance.name
+    links = [] if options.at else [("DNS", lambda: visitor.leads_here(run.dns.leads_to(name)))]
+    links += [
+        (f"port {entrance.port}", visitor.is_let_in),
+        ("certificate", visitor.certificate),
+        ("HTTP", visitor.page),
+        ("headers", lambda: visitor.headers(_promised(run, entrance.tenant))),
+    ]
+    if entrance.websocket:
+        links.append(("WebSocket", visitor.websocket))
+    links.append(("latency", lambda: visitor.latency(options.requests, options.slowest_ms)))
+    if options.at:
+        message = f"not judged: asked at {options.at}"
+        yield Case(subject=subject, kind="DNS", name=name, verdict=SKIPPED, message=message)
+    yield from chain(subject, name, links)
+
+
+def _promised(run: _Run, tenant: str) -> dict[str, str | None]:
+    return promised_headers(rendered(run.workspace, run.fleet, run.fleet.tenant(tenant)).files.get(SITE, ""))
+
+
+def _ready(run: _Run, subject: str, tenant: Tenant) -> Case:
+    if run.options.outside_only:
+        message = "not judged: no host was asked (--outside-only)"
+        return Case(subject=subject, kind="ready", verdict=SKIPPED, message=message)
+    return case(subject, "ready", lambda: _is_ready(run.standing[str(tenant.name)], tenant))
+
+
+def _is_ready(found: Standing, tenant: Tenant) -> str:
+    deciding = [probe for probe in found.probes if probe["kind"] in ("process", "ready")]
+    if found.state not in SERVING:
+        why = "; ".join(found.remarks) or f"not on {tenant.host} yet"
+        hint = (
+            "--outside-only judges without SSH" if found.state == "unreachable" else f"launchpad status {tenant.name}"
+        )
+        raise Wrong(f"{found.state}: {why}", hint=hint)
+    warning = f"; {'; '.join(found.remarks)}" if found.remarks else ""
+    return f"{found.state}: {len(deciding)} of {len(deciding)} deciding probes hold{warning}"
+
+
+def _restarted(run: _Run, subject: str, tenant: Tenant, visitors: Sequence[Visitor], *, before: Sequence[Case]) -> Case:
+    """The ordinary operation, and what visitors meet afterwards. A tenant that is ill already is left alone."""
+    failed = next((item for item in before if item.verdict == FAILED), None)
+    if run.options.outside_only or failed:
+        why = f"{failed.title} failed" if failed else "no host was asked (--outside-only)"
+        return Case(subject=subject, kind="restart", verdict=SKIPPED, message=f"not tried: {why}")
+    return case(subject, "restart", lambda: _survives(run, tenant, visitors))
+
+
+def _survives(run: _Run, tenant: Tenant, visitors: Sequence[Visitor]) -> str:
+    kept = {visitor: visitor.what_is_kept() for visitor in visitors}
+    begun = time.monotonic()
+    try:
+        outcome = restart(run.workspace, str(tenant.name), on_event=run.on_event)
+    except OperationFailed as error:
+        reported(run.workspace, error.outcome.id if error.outcome else "")
+        raise
+    reported(run.workspace, outcome.id)
+    seconds = time.monotonic() - begun
+    for visitor, before in kept.items():
+        visitor.is_back(before)
+    with_data = ", with its data" if any(before is not None for before in kept.values()) else ""
+    return f"back after {seconds:.1f} s{with_data}"
