@@ -84,12 +84,18 @@ def _start_all(host: Host, names: Sequence[str]) -> list[str]:
             except Busy:
                 busy.append(name)
                 continue
-            except (Failed, ValueError, KeyError, TypeError) as error:
+            except Exception as error:  # whatever is wrong with one, the others are started
                 _say(f"{name}: {engine.reason(error)}")
             started = booting.see_to(host, [name])
             continue
-        through = [item for item in starting if let_in(host, item, who="boot")]
-        starting = [item for item in starting if item not in through]
+        through = []
+        for item in starting:
+            try:
+                if let_in(host, item, who="boot"):
+                    through.append(item)
+            except Busy:
+                busy.append(item.release.tenant)
+        starting = [item for item in starting if item not in through and item.release.tenant not in busy]
         if through:
             started = booting.see_to(host, [item.release.tenant for item in through])
         else:
@@ -114,25 +120,27 @@ def _refuse_while_open(host: Host, name: str) -> None:
     for journal in open_journals(host):
         asked = journal.asked()
         if asked is not None and subject(asked["operation"]) == name:
+            if damage := journal.damage():
+                raise Failed(f"{asked['operation']['kind']} {journal.identifier} is not over, and {damage}")
             raise Busy(name, {"operation": journal.identifier})
 
 
 def let_in(host: Host, item: Starting, *, who: str) -> bool:
     """Open the tenant's gate once it is ready, or was given its time: it was proven when it was deployed, and a gate
-    that stays closed with nobody near helps no visitor. Whether there is nothing left to wait for."""
+    that stays closed with nobody near helps no visitor. Whether there is nothing left to wait for. Busy when an
+    operation holds the tenant, or is open: its plan saw the gate closed, and it opens or closes the gate itself."""
     late = host.elapsed() - item.since >= item.release.start_seconds
     if not late and not _is_ready(host, item):
         return False
     tenant, slot = item.release.tenant, item.release.slot
-    if late:
-        _say(f"{tenant}: not ready after {item.release.start_seconds} s; its traffic is opened anyway")
     try:
         with host.lock(f"tenant-{tenant}", {"who": who, "kind": who, "since": host.now()}):
+            _refuse_while_open(host, f"tenant-{tenant}")
+            if late:
+                _say(f"{tenant}: not ready after {item.release.start_seconds} s; its traffic is opened anyway")
             record = plan.read_record(host, tenant)
             if record and record["running"] and record["side"] == item.side:
                 host.open_traffic([slots.address(slot, index, item.side) for index in range(slots.MOST_SERVICES)])
-    except Busy:
-        pass  # an operation came, and opens or closes the gate itself
     except Failed as failed:
         _say(f"{tenant}: {failed.message}")
     return True

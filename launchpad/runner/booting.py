@@ -26,8 +26,11 @@ def is_going_on(host: Host) -> bool:
 
 
 def seen_to(host: Host) -> list[str]:
-    """The tenants that need not be waited for any more."""
-    return list(json.loads(host.read(SEEN_TO) or b"[]"))
+    """The tenants that need not be waited for any more; none where the file is damaged."""
+    try:
+        return [str(name) for name in json.loads(host.read(SEEN_TO) or b"[]")]
+    except (ValueError, TypeError):
+        return []
 
 
 def see_to(host: Host, names: Iterable[str]) -> list[str]:

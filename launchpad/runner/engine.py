@@ -12,14 +12,14 @@ trusting the journal's `step-done` there would be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from launchpad.runner.context import Cancelled, Context
-from launchpad.runner.host import Busy, Failed, Host
+from launchpad.runner.host import RUN_PROVISION, Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
-from launchpad.runner.protocol import NEVER_RESUMED, Refused
+from launchpad.runner.protocol import BESIDE, NEVER_RESUMED, Refused
 from launchpad.runner.step import Step, step_name
 from launchpad.runner.steps import Commit
 from launchpad.runner.visits import Visits
@@ -28,10 +28,18 @@ MOST_ATTEMPTS = 3
 """A process that died this often before the commit undoes at its next start. One that works beside its tenant, or for
 another host's, never goes on: a boot must not wait for it, and the next one is as good."""
 LOCK_SECONDS = 120
+TAKE_OVER = BESIDE | {"deploy", "retire", "provision", "prune"}
+"""What may begin in the place of an earlier operation that cannot be settled: these plan by what is there."""
 
 
 class NotSettled(Exception):
     """The operation can go neither forward nor back now (Docker is down, the disk is full); try again later."""
+
+    def __init__(self, message: str, *, way_on: str = "") -> None:
+        super().__init__(message)
+        self.way_on = way_on
+        """The command that takes over, where data is not at stake or nobody can undo it; empty where only a later try
+        helps."""
 
 
 def carry_out(host: Host, identifier: str) -> None:
@@ -45,26 +53,53 @@ def carry_out(host: Host, identifier: str) -> None:
         bring_to_end(host, journal)
 
 
-def settle(host: Host, name: str) -> None:
-    """Bring every open operation on the subject to its end; the caller holds its lock."""
+def settle(host: Host, name: str, *, before: str = "") -> None:
+    """Bring every open operation on the subject to its end, before one of that kind begins; the caller holds the lock.
+    NotSettled, unless the new operation takes over."""
     for journal in list(open_journals(host)):
         asked = journal.asked()
-        if asked is not None and subject(asked["operation"]) == name:
+        if asked is None or subject(asked["operation"]) != name:
+            continue
+        try:
             bring_to_end(host, journal)
+        except NotSettled as error:
+            if not error.way_on or before not in TAKE_OVER:
+                raise
+            journal.finish("undone", f"{error}; the {before} that came then took over")
 
 
 def settle_all(host: Host, *, only: str = "") -> list[str]:
-    """Bring every open operation (or those on one subject) to its end; the ids of those that could not be."""
+    """Bring every open operation (or those on one subject) to its end; the ids of those that could not be. A damaged
+    one is not among them: no later try helps it, and the watch tells of it."""
     left = []
     for journal in list(open_journals(host)):
         asked = journal.asked()
-        if only and (asked is None or subject(asked["operation"]) != only):
+        if (only and (asked is None or subject(asked["operation"]) != only)) or journal.damage():
             continue
         try:
             carry_out(host, journal.identifier)
-        except (NotSettled, Busy, Failed):
+        except Exception:  # whatever is wrong with one, the others are settled
             left.append(journal.identifier)
     return left
+
+
+def damaged(host: Host) -> Iterator[tuple[Mapping[str, Any], NotSettled]]:
+    """Each open operation that nobody can finish or undo, because a file of it cannot be read."""
+    for journal in open_journals(host):
+        if (damage := journal.damage()) and (asked := journal.asked()) is not None:
+            yield asked["operation"], _hopeless(journal.identifier, asked["operation"], damage)
+
+
+def _hopeless(identifier: str, operation: Mapping[str, Any], damage: str) -> NotSettled:
+    message = f"{operation['kind']} {identifier} can be neither finished nor undone: {damage}"
+    return NotSettled(message, way_on=_way_on(operation))
+
+
+def _way_on(operation: Mapping[str, Any]) -> str:
+    """What takes over from an operation of that kind on that subject."""
+    if "tenant" not in operation:
+        return RUN_PROVISION
+    return f"launchpad {'backup' if operation['kind'] in BESIDE else 'deploy'} {operation['tenant']}"
 
 
 def bring_to_end(host: Host, journal: Journal) -> None:
@@ -72,7 +107,10 @@ def bring_to_end(host: Host, journal: Journal) -> None:
     asked = journal.asked()
     if asked is None or journal.outcome() is not None:
         return
-    operation, plan = asked["operation"], journal.plan()
+    operation = asked["operation"]
+    if damage := journal.damage():
+        raise _hopeless(journal.identifier, operation, damage)
+    plan = journal.plan()
     past = journal.events()
     names = [item["event"] for item in past]
     finished = next((item for item in past if item["event"] == "operation-finished"), None)
@@ -180,7 +218,7 @@ class Run:
         A guard of the data is otherwise: the old release is never started on the new one's data, so what cannot be
         brought back now ends this try; and what was brought back once stays, because the old release has written to
         it since. What is expected from outside is undone also when it never was begun: it may have come."""
-        failed = ""
+        failed, way_on = "", _way_on(self.operation)
         begun = {index: {} for index, step in enumerate(self.plan) if step.expected} | self.begun
         for index in sorted(begun, reverse=True):
             self.index, step = index, self.plan[index]
@@ -192,12 +230,13 @@ class Run:
             except Exception as error:
                 self.journal.add("undo-failed", index=self.index, step=name, message=reason(error))
                 failed = failed or f"cannot undo {name} yet: {reason(error)}"
+                way_on = way_on if step.superseded else ""
                 if step.barrier:
                     break
             else:
                 self.journal.add("step-undone", index=self.index, step=name, **({"note": note} if note else {}))
         if failed:
-            raise NotSettled(failed)
+            raise NotSettled(failed, way_on=way_on)
         notes = [item["note"] for item in self.journal.events() if item["event"] == "step-undone" and "note" in item]
         message = "; ".join([undoing["reason"], *dict.fromkeys(notes)])
         self.journal.finish(undoing["outcome"], message, undoing["lines"])

@@ -29,6 +29,11 @@ RESERVE = 256 * 1024
 OWN_FOLDER = str(launchpad.__file__).rsplit("/", 2)[0]
 """Where this very runner lies; launchpad-operation@.service starts what an operation's file names."""
 IDENTIFIER = re.compile(r"[0-9a-z][0-9a-z-]{8,38}[0-9a-z]")
+_ASKED = frozenset({"id", "operation", "digest", "who", "from", "at"})
+
+
+class Damaged(Failed):
+    """A file of an operation cannot be read, so nobody can finish the operation or undo it."""
 
 
 class Journal:
@@ -49,7 +54,9 @@ class Journal:
     # --- what was asked
 
     def create(self, operation: Mapping[str, Any], caller: Caller, plan: Sequence[Step]) -> None:
-        """Put operation and plan on disk; the operation file last, because it is what makes the operation exist."""
+        """Put operation and plan on disk; the operation file last, because it is what makes the operation exist. The
+        date comes first: by that a prune knows what a process left that died before the end."""
+        self.host.write(f"{paths.OPEN}/{self.identifier}", b"%d" % self.host.now(), mode=0o600)
         self.host.folder(self.folder, mode=0o700)
         self.host.write(f"{self.folder}/reserve", b"\0" * RESERVE, mode=0o600)
         self.host.write(f"{self.folder}/plan.json", canonical([step_as_json(step) for step in plan]), mode=0o600)
@@ -62,18 +69,56 @@ class Journal:
             "from": caller.source,
             "at": self.host.now(),
         }
-        self.host.write(f"{paths.OPEN}/{self.identifier}", b"", mode=0o600)
         self.host.write(f"{self.folder}/operation.json", canonical(asked), mode=0o600)
 
     def asked(self) -> dict[str, Any] | None:
-        """operation.json; None when there is no such operation. Read once: it never changes."""
+        """operation.json; None when there is no such operation. Read once: it never changes. Where it is damaged: what
+        the first event says of it, without what was in it; None when nothing was begun."""
         if self._asked is None:
-            self._asked = self._json("operation.json")
+            try:
+                self._asked = self._request()
+            except Failed:
+                self._asked = self._first_event()
         return self._asked
 
     def plan(self) -> list[Step]:
-        data = self.host.read(f"{self.folder}/plan.json")
-        return [] if data is None else list(_steps(data))
+        """The steps. Damaged when the file is missing or no plan that this runner knows."""
+        path = f"{self.folder}/plan.json"
+        try:
+            steps = list(_steps(self.host.read(path) or b""))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Damaged(f"{path} cannot be read") from error
+        if not steps:  # an operation without a step never begins
+            raise Damaged(f"{path} cannot be read")
+        return steps
+
+    def damage(self) -> str:
+        """Which file of an open operation cannot be read; empty when all can."""
+        try:
+            self._request()
+            self.plan()
+        except Failed as failed:
+            return failed.message
+        return ""
+
+    def made(self) -> float:
+        """When an open operation was made, by the host's date; 0 where nobody wrote it down."""
+        said = self.host.read(f"{paths.OPEN}/{self.identifier}") or b""
+        return float(said) if said.isdigit() else 0.0
+
+    def _request(self) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self._json("operation.json")
+        if found is None or _is_request(found):
+            return found
+        raise Damaged(f"{self.folder}/operation.json cannot be read")
+
+    def _first_event(self) -> dict[str, Any] | None:
+        first = next((item for item in self.events() if item["event"] == "operation-started"), None)
+        if first is None:
+            return None
+        operation = {"kind": first["kind"]} | ({"tenant": first["tenant"]} if first["tenant"] else {})
+        told = {key: first[key] for key in ("who", "from", "at")}
+        return {"id": self.identifier, "operation": operation, "digest": ""} | told
 
     # --- what happened
 
@@ -102,9 +147,18 @@ class Journal:
         return line
 
     def outcome(self) -> dict[str, Any] | None:
-        """{"outcome", "message", "lines", "seconds", "at"}; None while it is open."""
-        found: dict[str, Any] | None = self._json("outcome.json")
-        return found
+        """{"outcome", "message", "lines", "seconds", "at"}; None while it is open. Where it is damaged: what the last
+        event says of it."""
+        try:
+            found: dict[str, Any] | None = self._json("outcome.json")
+            if found is None or isinstance(found, dict):
+                return found
+        except Damaged:
+            pass
+        last = next((item for item in self.events() if item["event"] == "operation-finished"), {})
+        message = f"{self.folder}/outcome.json cannot be read"
+        nothing = {"outcome": "unknown", "message": message, "seconds": 0.0, "at": 0.0}
+        return {key: last.get(key, value) for key, value in nothing.items()} | {"lines": []}
 
     def finish(self, outcome: str, message: str = "", lines: Sequence[str] = ()) -> None:
         """Close the operation. The event comes first: a follower that sees the outcome has seen every event."""
@@ -126,8 +180,19 @@ class Journal:
         return self.host.read(f"{self.folder}/cancel") is not None
 
     def _json(self, name: str) -> Any:
+        """What the file says; None when there is none."""
         data = self.host.read(f"{self.folder}/{name}")
-        return None if data is None else json.loads(data)
+        try:
+            return None if data is None else json.loads(data)
+        except ValueError as error:
+            raise Damaged(f"{self.folder}/{name} cannot be read") from error
+
+
+def _is_request(value: Any) -> bool:
+    if not isinstance(value, dict) or not _ASKED.issubset(value):
+        return False
+    operation = value["operation"]
+    return isinstance(operation, dict) and isinstance(operation.get("kind"), str)
 
 
 @lru_cache(maxsize=16)
@@ -143,7 +208,7 @@ def _parsed(lines: bytes) -> list[dict[str, Any]]:
             event = json.loads(line.decode())
         except ValueError:
             continue
-        if isinstance(event, dict) and isinstance(event.get("number"), int):
+        if isinstance(event, dict) and isinstance(event.get("number"), int) and isinstance(event.get("event"), str):
             found.append(event)
     return found
 

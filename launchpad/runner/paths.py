@@ -15,7 +15,7 @@ RESERVE = f"{ROOT}/reserve"
 STATE = "/var/lib/launchpad"
 OPERATIONS = f"{STATE}/operations"
 OPEN = f"{STATE}/open"
-"""An empty file for each operation that may not be over."""
+"""A file for each operation that may not be over, with the date when it was made."""
 ROLLOUTS = f"{STATE}/rollouts"
 """For each rollout that the host is in, <id>.json, and <id>.intent.json beside it."""
 REVERTS = f"{STATE}/reverts"
@@ -42,6 +42,10 @@ SUDOERS = "/etc/sudoers.d/launchpad"
 def tenant(name: str) -> str:
     """The tenant's own folder; everything it keeps on disk is below it."""
     return f"{TENANTS}/{name}"
+
+
+RECORDED = frozenset({"tenant", "slot", "side", "release", "started", "running", "retired", "domains"})
+"""What every tenant's record has."""
 
 
 def record(name: str) -> str:

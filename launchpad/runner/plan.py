@@ -155,9 +155,12 @@ def read_record(host: Host, tenant: str) -> dict[str, Any] | None:
     """The tenant's record; None when it was never deployed here. Failed when it was damaged."""
     data = host.read(paths.record(tenant))
     try:
-        return None if data is None else dict(json.loads(data))
+        found = None if data is None else dict(json.loads(data))
     except (ValueError, TypeError) as error:
         raise Failed(f"{paths.record(tenant)} cannot be read: {error}") from error
+    if found is not None and not found.keys() >= paths.RECORDED:
+        raise Failed(f"{paths.record(tenant)} cannot be read: it is no tenant's record")
+    return found
 
 
 def see(host: Host, tenant: str, wanted: Release | None = None) -> Seen:

@@ -24,6 +24,8 @@ class Step(Record):
     undone = True
     """Whether undo has anything to take back. False where the step leaves nothing, where what it leaves is kept on
     purpose, and where an earlier step's undo takes it back."""
+    superseded = False
+    """Its undo only starts again what a deploy starts anew: where it cannot be undone, a deploy may take over."""
     expected = False
     """What it waits for may be here before it is begun, so it is undone even when it never was."""
 

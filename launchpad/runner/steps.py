@@ -108,6 +108,7 @@ class StopSide(Step):
     tenant: str
     side: Side
     seconds: int
+    superseded = True
 
     @property
     def title(self) -> str:

@@ -206,7 +206,7 @@ class Watcher:
         for name in filter(is_tenant_name, self._host.names(paths.TENANTS)):
             mine = [item for item in containers if item.tenant == name]
             waits.append(self._try(name, partial(self._see_to_absent, name, mine)))
-        self._starting = [item for item in self._starting if not boot.let_in(self._host, item, who="watch")]
+        self._starting = [item for item in self._starting if not self._let_in(item)]
         if self._starting:
             waits.append(boot.PROBE_SECONDS)
         return max(0.05, min([LOOK_SECONDS, *waits]))
@@ -215,9 +215,16 @@ class Watcher:
         """One tenant that cannot be seen to, a damaged record even, never keeps the others waiting."""
         try:
             return see_to()
-        except (Failed, ValueError, KeyError, TypeError) as error:
+        except Exception as error:
             _say(f"{tenant}: {reason(error)}")
             return HELD_SECONDS
+
+    def _let_in(self, item: boot.Starting) -> bool:
+        """Whether there is nothing left to wait for; an operation that is open is waited for."""
+        try:
+            return boot.let_in(self._host, item, who="watch")
+        except Busy:
+            return False
 
     def _see_to_absent(self, name: str, mine: Sequence[Container]) -> float:
         """Start the tenant anew when a service that is to run has no container; for how many seconds to wait."""
@@ -234,7 +241,7 @@ class Watcher:
         except Busy:
             del self._absent[name]
             return HELD_SECONDS
-        except (Failed, ValueError, KeyError, TypeError) as error:
+        except Exception as error:
             absent.finding = Finding(
                 NAME, f"cannot be started: {reason(error)}", f"launchpad deploy {name}", tenant=name
             )

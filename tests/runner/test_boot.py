@@ -7,13 +7,17 @@ import json
 import pytest
 
 from launchpad.runner import booting, cell, engine, paths
-from launchpad.runner.boot import AT_ONCE, DONE, STAGGER_SECONDS, TRY_AGAIN, boot, start
+from launchpad.runner.boot import AT_ONCE, DONE, STAGGER_SECONDS, TRY_AGAIN, boot, let_in, start
 from launchpad.runner.host import Busy
-from launchpad.runner.protocol import release_from_json
+from launchpad.runner.journal import Journal, open_journals
+from launchpad.runner.protocol import Refused, release_from_json
+from launchpad.runner.verbs.history import history
+from launchpad.runner.verbs.observe import observe
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import Watcher
+from launchpad.runner.watching.host import unsettled
 from tests.memory.releases import deploy_body, release
-from tests.runner.verbs.view import CALLER, MemoryView, deployed, record_of
+from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of
 
 
 def rebooted(*tenants: str) -> MemoryView:
@@ -79,6 +83,92 @@ def test_a_damaged_manifest_holds_up_neither_the_boot_nor_the_watch(
     watcher.look()
     (found,) = watcher.findings()
     assert found.message == f"cannot be started: alice: release {short} was changed on the host"
+
+
+@pytest.mark.parametrize("name", ["operation.json", "plan.json"])
+@pytest.mark.parametrize("damaged", [b"", b"{torn", b"[]", b"{}", b'[{"step": "of-tomorrow"}]', b"\xff"])
+def test_a_damaged_operation_holds_up_its_own_tenant_alone_and_is_told(
+    name: str, damaged: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = rebooted("alice", "bob")
+    stop = {"kind": "stop", "tenant": "alice"}
+    boot(host)
+    list(submit(host, {"id": "operation-1", "operation": stop, "follow": False}, CALLER))
+    Journal(host, "operation-1").add("operation-started", **stop, operation="operation-1", who="ann", **{"from": ""})
+    host.write(f"{paths.operation('operation-1')}/{name}", damaged)
+    host.reboot()
+    assert boot(host) == DONE
+    assert host.request(site("bob")) == record_of(host, "bob")["release"]
+    assert host.request(site("alice")) == "held", "nobody knows how far its data was changed"
+    assert f"operations/operation-1/{name} cannot be read" in capsys.readouterr().err
+    (found,) = unsettled(host)
+    assert (found.tenant, found.hint) == ("alice", "launchpad deploy alice")
+    assert found.message.startswith("stop operation-1 can be neither finished nor undone: /var/lib")
+    watcher = Watcher(host)
+    watcher.look()
+    assert host.boxes["lp-alice-a-web-1"].state == "exited"
+    (entry,) = answer(history(host, {"id": "operation-1"}, CALLER))["operations"]
+    assert (entry["tenant"], entry["outcome"]) == ("alice", None) and name in entry["message"]
+    assert set(answer(observe(host, {}, CALLER))["tenants"]) == {"alice", "bob"}
+    for kind, ends in (("start", False), ("deploy", True)):
+        made = release("alice", slot=7, domains=(site("alice"),))
+        body = deploy_body("operation-2", made) if ends else {"id": "operation-2", "operation": stop | {"kind": kind}}
+        if ends:
+            list(submit(host, body, CALLER))
+            engine.carry_out(host, "operation-2")
+            continue
+        with pytest.raises(Refused, match="an earlier operation has not ended: stop operation-1") as refused:
+            list(submit(host, body, CALLER))
+        assert refused.value.hint == "launchpad deploy alice"
+    host.wait(5)
+    assert host.request(site("alice")) == record_of(host)["release"]
+    assert not list(unsettled(host)) and not list(open_journals(host))
+    told = Journal(host, "operation-1").outcome() or {}
+    assert told["outcome"] == "undone" and told["message"].endswith("the deploy that came then took over")
+
+
+def test_an_operation_that_ends_the_settling_with_a_bug_holds_up_nobody() -> None:
+    host = rebooted("alice", "bob")
+    for tenant in ("alice", "bob"):
+        stop = {"kind": "stop", "tenant": tenant}
+        list(submit(host, {"id": f"operation-{tenant}", "operation": stop, "follow": False}, CALLER))
+    Journal(host, "operation-alice").add("operation-started")
+    Journal(host, "operation-alice").add("step-started")  # without the index that every one of them has
+    assert engine.settle_all(host) == ["operation-alice"]
+    assert (Journal(host, "operation-bob").outcome() or {})["outcome"] == "done"
+
+
+def test_the_gate_stays_as_the_plan_of_an_operation_saw_it_until_that_is_over() -> None:
+    """Between the acceptance of an operation and its start nobody holds the tenant's lock."""
+    host = rebooted()
+    begun = start(host, "alice", who="watch")
+    assert begun is not None
+    host.wait(60)
+    list(submit(host, {"id": "operation-1", "operation": {"kind": "stop", "tenant": "alice"}, "follow": False}, CALLER))
+    watcher = Watcher(host)
+    watcher._starting = [begun]
+    watcher.look()
+    assert not host.opened and watcher._starting == [begun]
+    with pytest.raises(Busy):
+        let_in(host, begun, who="boot")
+    engine.carry_out(host, "operation-1")
+    watcher.look()
+    assert not host.opened and watcher._starting == []
+
+
+def test_a_tenant_is_let_in_after_an_operation_that_leaves_its_gate_alone() -> None:
+    host = rebooted()
+    begun = start(host, "alice", who="watch")
+    host.wait(60)
+    snapshot = {"kind": "snapshot", "tenant": "alice"}
+    list(submit(host, {"id": "operation-1", "operation": snapshot, "follow": False}, CALLER))
+    assert begun is not None
+    watcher = Watcher(host)
+    watcher._starting = [begun]
+    watcher.look()
+    engine.carry_out(host, "operation-1")
+    watcher.look()
+    assert host.request(site("alice")) == record_of(host)["release"]
 
 
 def test_tenants_that_are_never_ready_delay_the_others_only_a_little() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.runner import engine
+from launchpad.runner import engine, paths
 from launchpad.runner.capacity import CPUS_ONLINE, check_clone, cpus
 from launchpad.runner.protocol import Refused, release_from_json
 from launchpad.runner.verbs.submit import ROOM, submit
@@ -65,6 +65,14 @@ def test_cpus_that_an_upgrade_under_way_may_take_are_not_given_to_another() -> N
         list(submit(host, rehearsed("operation-bob-1", **BOB), CALLER))
     assert refused.value.kind == "locked", "whoever waits for it does not try again"
     engine.carry_out(host, "operation-alice")
+    assert run(host, rehearsed("operation-bob-1", **BOB))["outcome"] == "done"
+
+
+@pytest.mark.parametrize("damaged", [b"{torn", b"[7]"])
+def test_a_damaged_plan_of_one_keeps_nobody_from_a_rehearsal(damaged: bytes) -> None:
+    host = with_cpus("0-1")
+    list(submit(host, rehearsed("operation-alice"), CALLER))
+    host.write(f"{paths.operation('operation-alice')}/plan.json", damaged)
     assert run(host, rehearsed("operation-bob-1", **BOB))["outcome"] == "done"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from launchpad.runner import engine, paths
 from launchpad.runner.caller import Caller
+from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, release_as_json
@@ -16,6 +17,7 @@ from launchpad.runner.verbs.history import history
 from launchpad.runner.verbs.submit import submit
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
+from tests.memory.living import a_host, upgrade, version
 from tests.memory.releases import deploy_body, release
 
 CALLER = Caller("alice", "192.0.2.7")
@@ -77,6 +79,41 @@ def test_a_damaged_record_is_named_to_its_neighbours(host: MemoryHost) -> None:
     host.files[paths.record("bob")] = File(b"{torn")
     with pytest.raises(Refused, match=r"bob/tenant\.json cannot be read"):
         deploy(host, "operation-000001", FIRST)
+
+
+@pytest.mark.parametrize("damaged", ["release.json", "compose.yaml"])
+def test_an_undo_that_cannot_start_the_old_release_lets_a_deploy_take_over(host: MemoryHost, damaged: str) -> None:
+    """Its data is brought back all the same; only the start of it waits for files that nobody will bring back."""
+    deploy(host, "operation-000001", FIRST)
+    host.behaviours |= {service.image: "never" for service in SECOND[0].services}
+    list(submit(host, deploy_body("operation-000002", SECOND), CALLER))
+    host.files[f"{paths.release('alice', FIRST[0].short)}/{damaged}"] = File(b"{torn")
+    with pytest.raises(engine.NotSettled, match="cannot undo stop-side yet"):
+        engine.carry_out(host, "operation-000002")
+    with pytest.raises(Refused, match="an earlier operation has not ended: cannot undo stop-side yet") as refused:
+        run(host, {"id": "operation-000003", "operation": {"kind": "stop", "tenant": "alice"}, "follow": False})
+    assert (refused.value.kind, refused.value.hint) == ("locked", "launchpad deploy alice")
+    third = release(app="beacon:3")
+    host.registry |= {service.image for service in third[0].services}
+    assert deploy(host, "operation-000004", third) == "done"
+    told = Journal(host, "operation-000002").outcome() or {}
+    assert told["outcome"] == "undone" and told["message"].endswith("the deploy that came then took over")
+    host.wait(5)
+    assert host.request("alice.example.com") == third[0].short
+
+
+def test_an_undo_that_cannot_bring_the_data_back_lets_nobody_take_over() -> None:
+    host = a_host(1, 2, v2="never")
+    list(submit(host, upgrade("operation-upgrade", version(2)), CALLER))
+    host.restore = lambda *_, **__: fail("the disk is faulty")  # type: ignore[method-assign]
+    for identifier in ("operation-again1", "operation-again2"):
+        with pytest.raises(Refused, match="cannot undo take-generation yet: the disk is faulty") as refused:
+            run(host, deploy_body(identifier, version(1)))
+        assert refused.value.hint == "launchpad status"
+
+
+def fail(message: str) -> None:
+    raise Failed(message)
 
 
 def test_a_changed_release_reloads_nothing_and_keeps_the_neighbour_running(host: MemoryHost) -> None:

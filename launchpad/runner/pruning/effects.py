@@ -4,12 +4,12 @@ then is left for the next prune."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, assert_never
 
 from launchpad.runner import generation_records, paths, rehearsal
 from launchpad.runner.context import Context
-from launchpad.runner.host import Busy, Host
+from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import canonical
@@ -68,7 +68,7 @@ def free_room(step: steps.FreeRoom, context: Context) -> None:
     host = context.host
     host.reclaim(paths.ROOT, seconds=SETTLE_SECONDS)
     for tenant in step.tenants:
-        with holding(tenant, context) as held:
+        with holding(tenant, context) as held, suppress(Failed):  # one that cannot be read keeps no other's room
             if held and (record := read_record(host, tenant)):
                 generation_records.allow(host, tenant, disk_mb=record["disk_mb"])
 
@@ -114,3 +114,4 @@ def forget(step: steps.ForgetOperations, host: Host) -> None:
     host.write(paths.PULLED, canonical(sorted(pulled & there)), mode=0o600)
     for journal in gone:
         host.remove(journal.folder)
+        host.remove(f"{paths.OPEN}/{journal.identifier}")

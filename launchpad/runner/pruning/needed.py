@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.runner import generation_records, paths, rehearsal
-from launchpad.runner.host import Host
+from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
 from launchpad.runner.plan import keeping, read_record
 from launchpad.runner.slots import is_tenant_name
 
 KEPT_OPERATIONS, KEPT_DAYS = 1000, 90
 """The newest journals of a host stay, and those of the last days; of the others history forgets."""
+DEAD_SECONDS = 86400
+"""So long the folder stays of an operation whose process died before the operation existed."""
 DIGEST = re.compile(rb"@(sha256:[0-9a-f]{64})")
 PULLS = ("pull-image", "run-caddy")
 """The steps that bring an image."""
@@ -55,13 +57,20 @@ def needed_digests(host: Host, *, without: Collection[str] = ()) -> set[str]:
             continue  # it names what nothing needs
         files += [f"{journal.folder}/operation.json", f"{journal.folder}/plan.json"]
     for tenant in tenants(host):
-        record = read_record(host, tenant)
-        if record is None or not record["retired"]:
+        if not _is_retired(host, tenant):
             folders = {paths.release(tenant, short) for short in host.names(paths.releases(tenant))}
             files += [f"{path}/{name}" for path in folders - {*without} for name in ("release.json", "compose.yaml")]
     for path in files:
         found.update(item.decode() for item in DIGEST.findall(host.read(path) or b""))
     return found
+
+
+def _is_retired(host: Host, tenant: str) -> bool:
+    """Not one whose record is damaged."""
+    try:
+        return bool((read_record(host, tenant) or {"retired": False})["retired"])
+    except Failed:
+        return False
 
 
 def is_needed(host: Host, image: str) -> bool:
@@ -77,7 +86,10 @@ def unneeded_images(host: Host, *, without: Collection[str] = ()) -> dict[str, i
 
 def pulled_digests(host: Host) -> set[str]:
     """The digest of every image that an operation of this host pulled, forgotten operations too."""
-    found = set(json.loads(host.read(paths.PULLED) or b"[]"))
+    try:
+        found = set(json.loads(host.read(paths.PULLED) or b"[]"))
+    except (ValueError, TypeError):
+        found = set()
     for identifier in operations(host):
         found |= pulled_by(Journal(host, identifier))
     return found
@@ -89,13 +101,29 @@ def pulled_by(journal: Journal) -> set[str]:
     if not any(name.encode() in plan for name in PULLS):
         return set()
     begun = {item["index"] for item in journal.events() if item["event"] == "step-started" and item["step"] in PULLS}
-    return {_digest(step["image"].encode()) for index, step in enumerate(json.loads(plan)) if index in begun} - {""}
+    try:
+        return {_digest(step["image"].encode()) for index, step in enumerate(json.loads(plan)) if index in begun} - {""}
+    except (ValueError, KeyError, TypeError):
+        return set()  # a damaged plan: an image that nobody is known to have pulled stays
 
 
 def old_operations(host: Host) -> list[str]:
-    """The operations that are over and beyond what is kept, the oldest first."""
+    """The operations that are over and beyond what is kept, the oldest first, and what is left of those that died
+    before they existed."""
     past = sorted(_over(host), reverse=True)[KEPT_OPERATIONS:]
-    return [identifier for at, identifier in reversed(past) if at < host.now() - KEPT_DAYS * 86400]
+    old = [identifier for at, identifier in reversed(past) if at < host.now() - KEPT_DAYS * 86400]
+    return [*old, *_never_begun(host)]
+
+
+def _never_begun(host: Host) -> Iterator[str]:
+    names = {*operations(host), *filter(IDENTIFIER.fullmatch, host.names(paths.OPEN))}
+    for journal in (Journal(host, name) for name in sorted(names)):
+        if journal.outcome() is None and journal.asked() is None and not journal.events() and _is_old(journal):
+            yield journal.identifier
+
+
+def _is_old(journal: Journal) -> bool:
+    return journal.made() < journal.host.now() - DEAD_SECONDS
 
 
 def _over(host: Host) -> Iterator[tuple[float, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from launchpad.runner import paths
-from launchpad.runner.host import Host
+from launchpad.runner.host import Failed, Host
 from launchpad.runner.pruning import needed
 from launchpad.runner.pruning.steps import ClearUp, ForgetOperations, FreeRoom, PruneStep, RemoveImage, RemoveVolumes
 from launchpad.runner.steps import Commit
@@ -20,7 +20,10 @@ def planned_prune(host: Host) -> list[PruneStep | Commit]:
 def _steps(host: Host) -> Iterator[PruneStep]:
     busy, leaving, cleared = needed.busy_tenants(host), set(), []
     for tenant in needed.tenants(host):
-        found = needed.surplus(host, tenant)
+        try:
+            found = needed.surplus(host, tenant)
+        except Failed:
+            continue  # its record is damaged: nothing of it is judged
         if tenant not in busy and found != needed.Surplus():
             leaving |= {paths.release(tenant, short) for short in found.releases}
             cleared.append(tenant)

@@ -8,7 +8,7 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
-from launchpad.runner.journal import Journal
+from launchpad.runner.journal import Damaged, Journal
 from launchpad.runner.protocol import Refused, canonical, digest_of
 from launchpad.runner.steps import Record, TakeGeneration
 from launchpad.runner.verbs import only, reply
@@ -63,6 +63,9 @@ def _release(journal: Journal, operation: Mapping[str, Any]) -> str:
         return digest_of(canonical(value)).removeprefix("sha256:")[:12]
     if operation["kind"] not in ("rollback", "restore", "snapshot"):
         return ""
-    plan = journal.plan()
+    try:
+        plan = journal.plan()
+    except Damaged:
+        return ""
     recorded = (step.record["release"] for step in plan if isinstance(step, Record))
     return str(next(recorded, "") or next((step.release for step in plan if isinstance(step, TakeGeneration)), ""))

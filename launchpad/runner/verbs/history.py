@@ -9,7 +9,7 @@ from launchpad.runner import paths
 from launchpad.runner.account import done_by_watch
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
-from launchpad.runner.journal import IDENTIFIER, Journal, outline
+from launchpad.runner.journal import IDENTIFIER, Damaged, Journal, outline
 from launchpad.runner.verbs import only, reply
 
 USUAL, MOST = 50, 1000
@@ -40,7 +40,7 @@ def history(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
 
 def _entry(asked: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
     """One operation without what was in it: a release's files are long, and not history's to tell."""
-    outcome = journal.outcome() or {"outcome": None, "message": "", "seconds": None}
+    outcome = journal.outcome() or {"outcome": None, "message": journal.damage(), "seconds": None}
     return {
         "id": asked["id"],
         "kind": asked["operation"]["kind"],
@@ -51,8 +51,15 @@ def _entry(asked: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
         "outcome": outcome["outcome"],
         "message": outcome["message"],
         "seconds": outcome["seconds"],
-        "steps": _steps(outline(journal.plan()), journal.events()),
+        "steps": _steps(_outline(journal), journal.events()),
     } | ({"after": asked["operation"]["after"]} if "after" in asked["operation"] else {})
+
+
+def _outline(journal: Journal) -> Sequence[Mapping[str, str]]:
+    try:
+        return outline(journal.plan())
+    except Damaged:
+        return ()
 
 
 def _steps(steps: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -80,7 +80,11 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     waiting = _open_operations(host)
     tenants = {}
     for name in names:
-        found = _or(problems, lambda name=name: _tenant(host, name, edge, waiting), None)
+        try:
+            found = _or(problems, lambda name=name: _tenant(host, name, edge, waiting), None)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found = None
+            problems.append(f"{name}: what the host keeps of it cannot be read: {type(error).__name__} {error}")
         if found is not None:
             tenants[name] = found
     if given["probes"] is not False:
@@ -141,6 +145,8 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
     record = _json(host, paths.record(name))
     if record is None:
         return None
+    if not record.keys() >= paths.RECORDED:
+        raise Failed(f"{paths.record(name)} cannot be read: it is no tenant's record")
     containers = edge.containers.get(name, [])
     manifest = read_manifest(host, name, record["release"])
     owner = host.lock_owner(f"tenant-{name}")
@@ -230,21 +236,27 @@ def _wrapped_for(host: View, name: str) -> str | None:
 
 
 def _open_operations(host: View) -> list[dict[str, Any]]:
-    """Every operation that was accepted and is not over."""
+    """Every operation that was accepted and is not over; of one whose file is damaged the watch tells."""
     found = []
     for identifier in host.names(paths.OPEN):
-        asked = _json(host, f"{paths.operation(identifier)}/operation.json")
-        if asked and host.read(f"{paths.operation(identifier)}/outcome.json") is None:
-            operation = asked["operation"]
-            own = {"kind": operation["kind"], "tenant": operation.get("tenant", "")}
-            found.append({"id": asked["id"], **own, "who": asked["who"], "at": asked["at"]})
+        with suppress(Failed, KeyError, TypeError, AttributeError):
+            asked = _json(host, f"{paths.operation(identifier)}/operation.json")
+            if asked and host.read(f"{paths.operation(identifier)}/outcome.json") is None:
+                operation = asked["operation"]
+                own = {"kind": operation["kind"], "tenant": operation.get("tenant", "")}
+                found.append({"id": asked["id"], **own, "who": asked["who"], "at": asked["at"]})
     return found
 
 
 def _reverts(host: View) -> list[str]:
     """The changes that will be taken back unless they are confirmed."""
-    found = ((name, _json(host, f"{paths.REVERTS}/{name}/revert.json")) for name in host.names(paths.REVERTS))
-    return [name for name, revert in found if revert and revert.get("state") in ("armed", "waiting")]
+    found = []
+    for name in host.names(paths.REVERTS):
+        with suppress(Failed):  # one that is damaged decides nothing
+            revert = _json(host, f"{paths.REVERTS}/{name}/revert.json")
+            if revert and revert.get("state") in ("armed", "waiting"):
+                found.append(name)
+    return found
 
 
 def _domains(value: Any) -> Iterator[str]:

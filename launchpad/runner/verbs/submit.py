@@ -128,7 +128,7 @@ def accept(
     owner = {"operation": journal.identifier, "who": caller.operator, "since": host.now(), "kind": operation["kind"]}
     try:
         with host.lock(name, owner):
-            engine.settle(host, name)
+            engine.settle(host, name, before=operation["kind"])
             with host.lock(ROOM, owner, seconds=ROOM_SECONDS) if operation["kind"] in CLONING else nullcontext():
                 plan, final = planned(host, journal, operation, secrets, caller)
                 if not plan:
@@ -151,7 +151,8 @@ def accept(
             else "run the same command again",
         ) from busy
     except engine.NotSettled as error:
-        raise Refused(f"an earlier operation has not ended: {error}", kind="locked", hint="launchpad status") from error
+        message, hint = f"an earlier operation has not ended: {error}", error.way_on or "launchpad status"
+        raise Refused(message, kind="locked", hint=hint) from error
     except Failed as error:
         raise Refused(error.message, kind="step", hint=error.hint or "launchpad status") from error
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from launchpad.runner import booting
 from launchpad.runner.account import RUN_PROVISION, THE_HOST, Finding
+from launchpad.runner.engine import damaged
 from launchpad.runner.host import Files
 from launchpad.runner.provision.plan import deviations, observe, wanted
 from launchpad.runner.provision.settings_record import stored_settings
@@ -20,6 +21,7 @@ from launchpad.runner.provision.steps import ChangeAccess
 from launchpad.runner.provision.wanted_steps import FIREWALL
 from launchpad.runner.step import step_name
 from launchpad.runner.system import ProvisionHost
+from launchpad.runner.view import View
 from launchpad.runner.watching.check import Check
 
 REBOOT = "/run/reboot-required"
@@ -53,7 +55,7 @@ class HostCheck(Check):
         self.facts = {"resolvers": list(resolvers)}
         found = [] if self._was_busy else [*look_at_host(host), *_name_servers(resolvers)]
         self._found = bool(found)
-        return [*found, *pending_reboot(host)]
+        return [*found, *pending_reboot(host), *unsettled(host)]
 
 
 def _name_servers(addresses: Sequence[str]) -> Iterator[Finding]:
@@ -101,6 +103,12 @@ def answers(address: str, *, port: int = 53) -> bool:
             return asked.recv(4096)[:2] == number
     except OSError:
         return False
+
+
+def unsettled(host: View) -> Iterator[Finding]:
+    """The operations that nobody can finish or undo."""
+    for operation, error in damaged(host):
+        yield Finding("operation", str(error), error.way_on, tenant=operation.get("tenant", ""))
 
 
 def pending_reboot(host: Files) -> Iterator[Finding]:

@@ -139,6 +139,35 @@ def test_a_plan_shows_the_same_and_changes_nothing(host: MemoryHost) -> None:
     assert [step.title for step in Journal(host, IDENTIFIER).plan()[1:]] == told[1:]
 
 
+def test_what_an_operation_left_that_died_before_it_existed_goes_a_day_later(host: MemoryHost) -> None:
+    """At every moment of its acceptance; what is accepted just now stays."""
+    prune(host)
+    body = simple("operation-dead", "snapshot")
+    accepted: MemoryHost = pickle.loads(pickle.dumps(host))
+    dying = [item for item in moments(accepted, lambda: list(submit(accepted, body, CALLER))) if item.left]
+    for moment in dying:
+        dead = moment.host()
+        if Journal(dead, "operation-dead").asked() is not None:
+            continue
+        assert needed.old_operations(dead) == [], str(moment)
+        dead.clock += needed.DEAD_SECONDS + 1
+        assert prune(dead, PRUNE | {"id": "operation-prune-2"})["outcome"] in ("done", "unchanged")
+        there = {*dead.names(paths.OPERATIONS), *dead.names(paths.OPEN)}
+        assert "operation-dead" not in there, str(moment)
+
+
+@pytest.mark.parametrize("name", ["tenant.json", "PULLED", "plan.json"])
+def test_a_damaged_file_of_one_keeps_no_prune_from_the_others(host: MemoryHost, name: str) -> None:
+    """alice is damaged: nothing of hers is judged, and her images stay. What nobody needs beside her goes."""
+    plan_of = f"{paths.operation('operation-to-0008')}/plan.json"
+    host.write({"tenant.json": paths.record("alice"), "PULLED": paths.PULLED, "plan.json": plan_of}[name], b"{torn")
+    assert prune(host)["outcome"] == "done"
+    assert "loose" not in host.anonymous
+    if name == "tenant.json":
+        assert all(images_of(number) <= host.stored for number in range(3, 9))
+        assert paths.generation("alice", "torn") in host.volumes
+
+
 def test_nobody_is_held_while_the_disk_is_waited_for(host: MemoryHost) -> None:
     """Btrfs may take half a minute to free the room of what was removed."""
     waits: list[set[str]] = []
