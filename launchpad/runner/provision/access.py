@@ -35,6 +35,7 @@ def change(step: ChangeAccess, context: Context) -> None:
     if found is None:
         for path, kind in CHECKS.items():
             host.system.check(kind, step.files[path])
+        reverts.settle(host, "access")
         files = {path: record_as_json(look_at(host, path)) for path in (*step.files, SSHD_CONFIG)}
         found = reverts.arm(host, context.identifier, "access", files=files)
     if found.state == "armed":

@@ -18,7 +18,6 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from launchpad.runner import paths
-from launchpad.runner.host import Busy, Failed
 from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
 from launchpad.runner.record import Record
 from launchpad.runner.system import ProvisionHost
@@ -110,7 +109,8 @@ def take_back(host: ProvisionHost, nonce: str, *, tell: bool = True, booting: bo
         for path, item in found.files.items():
             restore(host, path, record_from_json(File, item, "revert.files"))
         for path, target in found.links.items():
-            host.link(path, target) if target else host.remove(path)
+            if found.operation == of_runner(host.target(path) or ""):  # else it is a later change's, and stays
+                host.link(path, target) if target else host.remove(path)
         if found.kind == "access" and tell and not booting:
             bring_into_force(host)
         _write(host, found.but(state="reverted"))
@@ -122,16 +122,34 @@ def take_back(host: ProvisionHost, nonce: str, *, tell: bool = True, booting: bo
 def revert(host: ProvisionHost, nonce: str) -> int:
     """What the units run: one nonce, or `boot` for every change that was not confirmed before the boot."""
     if nonce == "boot":
-        for item in pending(host):
-            take_back(host, item.nonce, booting=True)
-        return 0
+        booting = not host.system.unit("ssh.service").active  # tried again, it finds sshd with the files of the change
+        done = [_tried(host, item.nonce, booting=booting) for item in pending(host)]
+        return 0 if all(done) else 1
     if not NONCE.fullmatch(nonce):
         return 2
+    return 0 if _tried(host, nonce) else 1
+
+
+def settle(host: ProvisionHost, kind: Literal["access", "runner"]) -> None:
+    """Take back what nobody confirmed, before another change of the kind is made: also what was taken back already
+    where a full disk or a kill kept that from being written down. It would be taken back again at a later boot, over
+    all that came since."""
+    for item in pending(host):
+        if item.kind == kind and item.state in ("armed", "waiting"):
+            take_back(host, item.nonce)
+
+
+def of_runner(start: str) -> str:
+    """The operation that switches to the runner with this start."""
+    return f"install-{start.rpartition('/')[0].rpartition('/')[2]}"
+
+
+def _tried(host: ProvisionHost, nonce: str, *, booting: bool = False) -> bool:
     try:
-        take_back(host, nonce)
-    except (Busy, Failed):
-        return 1
-    return 0
+        take_back(host, nonce, booting=booting)
+    except Exception:  # whatever is wrong with one, the others are taken back
+        return False
+    return True
 
 
 def bring_into_force(host: ProvisionHost) -> None:

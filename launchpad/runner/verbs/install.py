@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from launchpad.runner import paths
@@ -43,8 +42,9 @@ def install(host: ProvisionHost, body: Mapping[str, Any], caller: Caller) -> Ite
         _verify(host, archive, body)
         folder = unpack(archive)
         _try_out(folder)
+        reverts.settle(host, "runner")
         before = host.target(paths.RUNNER) or ""
-        revert = reverts.arm(host, f"install-{Path(folder).name}", "runner", links={paths.RUNNER: before})
+        revert = reverts.arm(host, reverts.of_runner(target), "runner", links={paths.RUNNER: before})
         reverts.start_timer(host, revert)
         host.link(paths.RUNNER, target)
         revert = reverts.in_force(host, revert)
