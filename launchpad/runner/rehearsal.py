@@ -21,7 +21,7 @@ from launchpad.runner.context import Context
 from launchpad.runner.generation_records import Generation
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, Release
-from launchpad.runner.rows import Rows, count, lost, tables, told, unit
+from launchpad.runner.rows import Counted, count, lost, tables, told, unit
 from launchpad.runner.steps import Rehearse
 from launchpad.runner.waiting import await_deciding
 
@@ -64,11 +64,11 @@ def on_clone(step: Rehearse, context: Context, source: str, *, rows: bool = Fals
     uid = slots.host_uid(release.slot)
     host.make_data(paths.clone(step.tenant), volumes=release.volumes, disk_mb=release.disk_mb, uid=uid)
     _make_secrets(host, release, uid)
-    before = count(context, tenant=step.tenant, slot=release.slot, folder=paths.clone(step.tenant)) if rows else {}
+    before = count(context, tenant=step.tenant, slot=release.slot, folder=paths.clone(step.tenant)) if rows else None
     _start(host, release)
     _prove(step, context, release)
     _verify(host, release)
-    if tables(before):
+    if before is not None and tables(before.rows):
         _compare(step, context, release, before)
     elif rows:
         context.say("no SQLite table was found, so no rows were compared")
@@ -158,17 +158,18 @@ def _verify(host: Host, release: Release) -> None:
         )
 
 
-def _compare(step: Rehearse, context: Context, release: Release, before: Rows) -> None:
+def _compare(step: Rehearse, context: Context, release: Release, before: Counted) -> None:
     """Failed when a table has fewer rows than before. The clone is stopped first, so that all is on disk."""
     context.host.stop(project(step.tenant), STOP_SECONDS)
-    after = count(context, tenant=step.tenant, slot=release.slot, folder=paths.clone(step.tenant))
-    gone = list(lost(before, after, may_shrink=step.may_shrink))
+    folder = paths.clone(step.tenant)
+    after = count(context, tenant=step.tenant, slot=release.slot, folder=folder, only=before.rows)
+    gone = list(lost(before.rows, after.rows, may_shrink=step.may_shrink))
     if gone:
         more = f", and {len(gone) - 1} more tables" if gone[1:] else ""
         message = f"in the rehearsal, {release.app} {release.version} lost data: {gone[0]}{more}"
         raise Failed(message, lines=told(gone))
-    number = tables(before)
-    context.say(f"no rows were lost in {number} table{'' if number == 1 else 's'}")
+    number, rest = tables(before.rows), f"; {before.passed_over}" if before.passed_over else ""
+    context.say(f"no rows were lost in {number} table{'' if number == 1 else 's'}{rest}")
 
 
 def cloned(resolved: Mapping[str, Any], release: Release) -> dict[str, Any]:

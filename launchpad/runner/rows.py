@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from launchpad.runner import slots
 from launchpad.runner.context import Context
 from launchpad.runner.host import Confined
+from launchpad.runner.record import Record
 
 Rows = Mapping[str, Mapping[str, int]]
 """Database (its path from the data's root) → table → rows."""
@@ -22,23 +23,41 @@ GRACE_SECONDS = 60
 MOST_TOLD = 20
 
 
+class Counted(Record):
+    """What was counted, and in words what was not looked at; nothing where all was."""
+
+    rows: Rows
+    passed_over: str
+
+
 def unit(tenant: str) -> str:
     """The name of the sandbox's unit."""
     return f"launchpad-rows-{tenant}"
 
 
-def count(context: Context, *, tenant: str, slot: int, folder: str) -> dict[str, dict[str, int]]:
-    """The rows of every table below the folder, a clone that nothing runs on. Failed when the sandbox does not end."""
+def count(context: Context, *, tenant: str, slot: int, folder: str, only: Rows | None = None) -> Counted:
+    """The rows of every table below the folder, a clone that nothing runs on; or of the tables of `only`, and all of
+    those are looked for. Failed when the sandbox does not end."""
     from launchpad.runner.backups import work  # late: most that is carried out counts nothing
 
-    task = {"do": "count", "uid": slots.host_uid(slot), "seconds": COUNT_SECONDS}
+    task: dict[str, object] = {"do": "count", "uid": slots.host_uid(slot), "seconds": COUNT_SECONDS}
+    if only is not None:
+        task["only"] = {path: sorted(found) for path, found in only.items()}
     volumes = work.volumes(context.host, folder)
     asked = Confined(unit=unit(tenant), task=task, writes=volumes, seconds=COUNT_SECONDS + GRACE_SECONDS)
     found = context.host.confined(asked, lambda _: None)
     if found["left"]:
         context.say(f"{found['left']} tables could not be counted and are not compared")
-    counted: dict[str, dict[str, int]] = found["rows"]
-    return counted
+    passed_over = _passed_over(found) if only is None else ""
+    if passed_over:
+        context.say(passed_over)
+    return Counted(found["rows"], passed_over)
+
+
+def _passed_over(found: Mapping[str, int]) -> str:
+    kinds = (("databases", "SQLite databases"), ("tables", "tables"), ("unreadable", "unreadable files or folders"))
+    parts = [f"{number} {words}" for key, words in kinds if (number := found.get(key, 0))]
+    return f"{' and '.join(parts)} were not looked at" if parts else ""
 
 
 def lost(before: Rows, after: Rows, *, may_shrink: Sequence[str]) -> Iterator[str]:

@@ -66,7 +66,35 @@ def test_ordinary_tables_are_counted(root: Path) -> None:
     assert found == {
         "rows": {"state/app.sqlite": {'odd "name': 3, "counted": 0}, "state/torn.db": {"": -1}},
         "left": 1,
+        "databases": 0,
+        "tables": 0,
+        "unreadable": 0,
     }
+
+
+def test_beyond_the_most_it_is_told_how_many_are_not_counted_and_none_of_them_counts_as_gone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "MOST_DATABASES", 2)
+    monkeypatch.setattr(databases, "MOST_TABLES", 1)
+    with sqlite3.connect(root / "state/later.sqlite") as later:
+        later.execute("CREATE TABLE later AS SELECT 1 AS n")
+    before = sqlite_files.count(str(root), seconds=30)
+    assert list(before["rows"]) == ["state/app.sqlite", "state/later.sqlite"]
+    assert (before["databases"], before["tables"]) == (1, 1)
+    with sqlite3.connect(root / "state/a-new-one.sqlite") as new:  # pushes the last one out
+        new.execute("CREATE TABLE new (n)")
+    with sqlite3.connect(root / "state/app.sqlite") as app:  # made anew, as a migration does: it is the last one then
+        app.executescript('CREATE TABLE copy AS SELECT * FROM "odd ""name"; DROP TABLE "odd ""name"')
+        app.execute('ALTER TABLE copy RENAME TO "odd ""name"')
+    only = {path: list(found) for path, found in before["rows"].items()}
+    after = sqlite_files.count(str(root), seconds=30, only=only)
+    assert after["rows"] == before["rows"] and not list(lost(before["rows"], after["rows"], may_shrink=()))
+    (root / "state/later.sqlite").unlink()
+    gone = sqlite_files.count(str(root), seconds=30, only=only)
+    assert list(lost(before["rows"], gone["rows"], may_shrink=())) == [
+        "state/later.sqlite: table later had 1 rows and is gone"
+    ]
 
 
 def test_what_is_not_counted_in_time_is_left(root: Path) -> None:

@@ -147,12 +147,16 @@ def check_databases(step: steps.CheckDatabases, context: Context) -> None:
     host.remove(folder)
     for item in found["unchecked"]:
         context.say(f"{item['path']} cannot be checked here: {item['said']}")
+    for item in found.get("unreadable", ()):
+        context.say(f"{item['path']} cannot be read, so no database there was checked: {item['said']}")
     if found["damaged"]:
         lines = [f"{item['path']}: {item['said']}" for item in found["damaged"]]
         raise Failed(f"{found['damaged'][0]['path']} is a damaged database; nothing was sent", lines=lines)
     for item in found.get("foreign", ()):
         told = f"{item['path']} is a {item['kind']} database, which Launchpad cannot check"
         context.say(f"{told}; launchpad drill proves the backup by starting the app")
+    for kind, number in found.get("more", {}).items():
+        context.say(f"{number} more are {kind} and not listed")
     number = found["checked"]
     one = "1 SQLite database is sound" if number == 1 else f"{number} SQLite databases are sound"
     context.say(one if number else "no SQLite database was found, so none was checked")

@@ -70,15 +70,16 @@ def _keep_nothing() -> bool:
 
 
 def check(task: Task) -> dict[str, Any]:
-    """{"checked", "damaged": [{"path", "said"}], "unchecked": [the same], "foreign": [{"path", "kind"}]}; TooLarge
+    """{"checked", "damaged": [{"path", "said"}], "unchecked" and "unreadable": [the same], "foreign": [{"path",
+    "kind"}], "more": {kind: how many beside those}}; TooLarge
     as of `packing.judge_sizes`."""
     packing.judge_sizes(_root(task), int(task["most"]))
     return sqlite_files.check(_root(task)).as_json()
 
 
 def count(task: Task) -> dict[str, Any]:
-    """{"rows": {path: {table: rows, or -1}}, "left": how many tables could not be counted}."""
-    return sqlite_files.count(_root(task), seconds=float(task["seconds"]))
+    """See `sqlite_files.count`; of `only` these tables where the task names some."""
+    return sqlite_files.count(_root(task), seconds=float(task["seconds"]), only=task.get("only"))
 
 
 def send(task: Task) -> dict[str, Any]:

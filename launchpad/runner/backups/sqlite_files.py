@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
+import errno
 import os
 import re
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 HEADER = b"SQLite format 3\x00"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+"""Nothing is there, or a link or a socket."""
 _MOST_TOLD = 20
 MOST_DATABASES, MOST_TABLES = 200, 1000
 FOREIGN = {
@@ -40,21 +42,25 @@ class FoundDatabases:
     """SQLite cannot judge them: an extension that they want is not here, or they cannot be opened."""
     foreign: list[dict[str, str]] = field(default_factory=list)
     """{"path", "kind"} of each folder that is another program's database."""
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    """{"path", "said"} of each file and folder that the tenant's uid cannot read: a database may be there."""
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "checked": self.checked,
-            "damaged": self.damaged[:_MOST_TOLD],
-            "unchecked": self.unchecked[:_MOST_TOLD],
-            "foreign": self.foreign[:_MOST_TOLD],
-        }
+        """The first of each kind, and under "more" how many there are beside those."""
+        kinds = {name: getattr(self, name) for name in ("damaged", "unchecked", "foreign", "unreadable")}
+        more = {name: len(items) - _MOST_TOLD for name, items in kinds.items() if len(items) > _MOST_TOLD}
+        return {"checked": self.checked, "more": more} | {name: items[:_MOST_TOLD] for name, items in kinds.items()}
 
 
 def check(root: str) -> FoundDatabases:
     """Ask every SQLite file below the folder; no link is followed. What a crash left in a write-ahead log is taken in
     first, as the app itself would at its next start, which is why the folder has to be writable."""
     found = FoundDatabases()
-    for path in databases(root):
+
+    def keep(path: str, error: OSError) -> None:
+        found.unreadable.append({"path": os.path.relpath(path, root), "said": error.strerror or str(error)})
+
+    for path in databases(root, keep):
         problem, damaged = _problem(path)
         found.checked += damaged or not problem
         if problem:
@@ -74,32 +80,58 @@ def foreign(root: str) -> Iterator[dict[str, str]]:
             folders.clear()
 
 
-def count(root: str, *, seconds: float) -> dict[str, Any]:
-    """{"rows": {path: {table: rows}}, "left": number}: of every ordinary table below the folder; -1 and left, where the
-    seconds are over, or SQLite cannot read it. Virtual tables, and the ones that those keep their own things in, are
+Tables = Mapping[str, Sequence[str]]
+"""The tables of each database, by its path from the folder."""
+
+
+def count(root: str, *, seconds: float, only: Tables | None = None) -> dict[str, Any]:
+    """{"rows": {path: {table: rows}}, "left", "databases", "tables", "unreadable": numbers}: of every ordinary table
+    below the folder, or of `only` these. -1 and left, where the seconds are over, or it cannot be read. Of so many
+    databases, and tables of each, beyond the most that are counted nothing is said but their number; and that of the
+    files and folders that cannot be read. Virtual tables, and the ones that those keep their own things in, are
     nobody's rows."""
-    end, rows, left = time.monotonic() + seconds, {}, 0
-    for path in itertools.islice(databases(root), MOST_DATABASES):
-        rows[os.path.relpath(path, root)] = found = _rows(path, end)
-        left += sum(number < 0 for number in found.values())
-    return {"rows": rows, "left": left}
+    end = time.monotonic() + seconds
+    found: dict[str, Any] = {"rows": {}, "left": 0, "databases": 0, "tables": 0, "unreadable": 0}
+    unreadable: list[str] = []
+    places: Iterable[tuple[str, Sequence[str] | None]]
+    if only is None:
+        places = ((path, None) for path in databases(root, lambda path, _: unreadable.append(path)))
+    else:
+        places = ((os.path.join(root, path), tables) for path, tables in only.items())  # noqa: PTH118
+    for path, tables in places:
+        if len(found["rows"]) >= MOST_DATABASES:
+            found["databases"] += 1
+            continue
+        try:
+            if not _is_database(path):
+                continue
+            rows, beyond = _rows(path, end, tables)
+        except OSError:
+            rows, beyond = {"": -1}, 0
+        found["rows"][os.path.relpath(path, root)] = rows
+        found["left"] += sum(number < 0 for number in rows.values())
+        found["tables"] += beyond
+    return found | {"unreadable": len(unreadable)}
 
 
-def _rows(path: str, end: float) -> dict[str, int]:
+def _rows(path: str, end: float, wanted: Sequence[str] | None) -> tuple[dict[str, int], int]:
+    """The rows of each table, or of each of the wanted ones that is there; and how many tables were not counted."""
     try:
         connection = sqlite3.connect(path, timeout=5)
     except sqlite3.Error:
-        return {"": -1}
+        return {"": -1}, 0
     connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
-        listed = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchmany(MOST_TABLES)
+        listed = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall()
         virtual = [name for name, sql in listed if _VIRTUAL.match(sql or "")]
         names = [str(name) for name, _ in listed if not str(name).startswith("sqlite_") and name not in virtual]
         own = [name for name in names if not any(name.startswith(f"{of}_") for of in virtual)]
-        return {name: -1 if time.monotonic() > end else _count(connection, name) for name in own}
+        chosen = own[:MOST_TABLES] if wanted is None else sorted({*own} & {*wanted})
+        rows = {name: -1 if time.monotonic() > end else _count(connection, name) for name in chosen}
+        return rows, len(own) - len(chosen) if wanted is None else 0
     except sqlite3.Error:
-        return {"": -1}
+        return {"": -1}, 0
     finally:
         connection.close()
 
@@ -112,25 +144,31 @@ def _count(connection: sqlite3.Connection, table: str) -> int:
         return -1
 
 
-def databases(root: str) -> Iterator[str]:
-    """Every plain file that begins as SQLite's do, whatever its name."""
-    for folder, folders, names in os.walk(root, followlinks=False):
+def databases(root: str, unreadable: Callable[[str, OSError], None]) -> Iterator[str]:
+    """Every plain file that begins as SQLite's do, whatever its name; what cannot be read is told to `unreadable`."""
+    for folder, folders, names in os.walk(
+        root, followlinks=False, onerror=lambda error: unreadable(error.filename, error)
+    ):
         folders.sort()
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118 (a tenant's names may be no text)
-            if _is_database(path):
-                yield path
+            try:
+                if _is_database(path):
+                    yield path
+            except OSError as error:
+                unreadable(path, error)
 
 
 def _is_database(path: str) -> bool:
+    """OSError where nobody can tell, because it cannot be read."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return False
+        raise
     try:
         return stat.S_ISREG(os.fstat(file).st_mode) and os.pread(file, len(HEADER), 0) == HEADER
-    except OSError:
-        return False
     finally:
         os.close(file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.runner.backups.sqlite_files import check
+from launchpad.runner.backups.sqlite_files import check, count
+
+NOTHING = {"damaged": [], "unchecked": [], "foreign": [], "unreadable": [], "more": {}}
 
 
 def database(path: Path, *, rows: int = 2000) -> Path:
@@ -27,7 +30,7 @@ def test_sound_databases_are_found_under_any_name(tmp_path: Path) -> None:
     database(tmp_path / "state/sessions")
     database(tmp_path / "state/deep/er/memory.sqlite")
     (tmp_path / "state/notes.db").write_text("not a database")
-    assert check(str(tmp_path)).as_json() == {"checked": 2, "damaged": [], "unchecked": [], "foreign": []}
+    assert check(str(tmp_path)).as_json() == {"checked": 2, **NOTHING}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_what_lies_in_the_write_ahead_log_counts(tmp_path: Path) -> None:
     writer.commit()
     shutil.copytree(live.parent, tmp_path / "copy")
     writer.close()
-    assert check(str(tmp_path / "copy")).as_json() == {"checked": 1, "damaged": [], "unchecked": [], "foreign": []}
+    assert check(str(tmp_path / "copy")).as_json() == {"checked": 1, **NOTHING}
     with sqlite3.connect(tmp_path / "copy/app.db") as copy:
         assert copy.execute("SELECT count(*) FROM notes").fetchone() == (3010,)
 
@@ -89,6 +92,30 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     (mine / "folder").symlink_to(other.parent)
     os.mkfifo(mine / "pipe")
     assert check(str(mine)).checked == 0
+
+
+def test_what_cannot_be_read_is_told_and_not_taken_for_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk's fault, or another uid's file: root reads all in a test, so the kernel's answer is put in its place."""
+    database(tmp_path / "state/good.db")
+    for name in ("faulty.db", *(f"{number}.db" for number in range(25))):
+        database(tmp_path / f"state/bad/{name}", rows=1)
+    read = os.pread
+
+    def pread(file: int, size: int, at: int) -> bytes:
+        if "/bad/" in str(Path(f"/proc/self/fd/{file}").readlink()):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(file, size, at)
+
+    monkeypatch.setattr(os, "pread", pread)
+    found = check(str(tmp_path)).as_json()
+    assert (found["checked"], found["more"]) == (1, {"unreadable": 6})
+    assert found["unreadable"][0] == {"path": "state/bad/0.db", "said": "Input/output error"}
+    counted = count(str(tmp_path), seconds=30)
+    assert (list(counted["rows"]), counted["unreadable"]) == (["state/good.db"], 26)
+    again = count(str(tmp_path), seconds=30, only={"state/bad/faulty.db": ["notes"], "state/gone.db": ["notes"]})
+    assert again["rows"] == {"state/bad/faulty.db": {"": -1}}, "what cannot be read is not gone"
 
 
 def test_a_database_that_wants_an_extension_is_not_called_damaged(tmp_path: Path) -> None:
