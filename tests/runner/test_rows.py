@@ -75,8 +75,8 @@ def test_ordinary_tables_are_counted(root: Path) -> None:
 def test_beyond_the_most_it_is_told_how_many_are_not_counted_and_none_of_them_counts_as_gone(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "MOST_DATABASES", 2)
-    monkeypatch.setattr(databases, "MOST_TABLES", 1)
+    monkeypatch.setattr(sqlite_files, "MOST_DATABASES", 2)
+    monkeypatch.setattr(sqlite_files, "MOST_TABLES", 1)
     with sqlite3.connect(root / "state/later.sqlite") as later:
         later.execute("CREATE TABLE later AS SELECT 1 AS n")
     before = sqlite_files.count(str(root), seconds=30)

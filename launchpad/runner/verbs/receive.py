@@ -36,6 +36,9 @@ LOCK_SECONDS = 300
 """How long an operation on the tenant is waited for."""
 LOOK_SECONDS = 10
 """How long for whoever waits for it, who has a look whether it comes."""
+LOOK_BYTES = 16 << 20
+"""After so much that came it is looked how much room is left."""
+MAKE_ROOM = "launchpad prune HOST, or choose another host"
 MOST_VOLUMES = 16
 MOST_DISK_MB = 16 * 1024 * 1024
 _SHORT = re.compile(r"[0-9a-f]{12}")
@@ -108,10 +111,10 @@ def judge(host: Host, wanted: Receiving) -> None:
             raise Refused(f"{wanted.tenant}: slot {neighbour.slot} belongs to {name} on this host", kind="state")
     if wanted.base and generation_records.read(host, wanted.tenant, wanted.base) is None:
         raise Refused(f"{wanted.tenant}: the base generation {wanted.base} is not on this host", kind="state")
-    room = host.room(paths.ROOT) >> 20
+    room = max(0, host.room(paths.ROOT) - generation_records.LEAST_ROOM) >> 20
     if wanted.disk_mb > room:
-        message = f"{wanted.tenant}: its data can take {wanted.disk_mb} MB, but only {room} MB are free"
-        raise Refused(message, kind="state", hint="free space, or choose another host")
+        message = f"{wanted.tenant}: its data can take {wanted.disk_mb} MB, but only {room} MB are free for it"
+        raise Refused(message, kind="state", hint=MAKE_ROOM)
 
 
 def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
@@ -127,7 +130,8 @@ def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
         host.make_data(folder, volumes=wanted.volumes, disk_mb=wanted.disk_mb, uid=uid)
         task = {"do": "unpack", "uid": uid, "volumes": list(wanted.volumes)}
         writes = {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in wanted.volumes}
-        unpacked = _unpacked(host, Confined(unit=unit, task=task, writes=writes, seconds=SECONDS), caller.incoming)
+        incoming = _while_there_is_room(host, tenant, caller.incoming)
+        unpacked = _unpacked(host, Confined(unit=unit, task=task, writes=writes, seconds=SECONDS), incoming)
         record = _record(host, wanted)
         _keep(host, record, caller, awaited_by=wanted.awaited_by)
     except Exception:
@@ -155,6 +159,20 @@ def _unpacked(host: Host, asked: Confined, incoming: Iterable[bytes]) -> dict[st
             next(lines)
         except StopIteration as end:
             return {"files": int(end.value["files"]), "bytes": int(end.value["bytes"])}
+
+
+def _while_there_is_room(host: Host, tenant: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines, until others have taken the room meanwhile: what undos and journals need stays free. Refused then."""
+    come = LOOK_BYTES
+    for line in lines:
+        come += len(line)
+        if come >= LOOK_BYTES:
+            come = 0
+            if (room := host.room(paths.ROOT)) < generation_records.LEAST_ROOM:
+                least = generation_records.LEAST_ROOM >> 20
+                message = f"{tenant}: {room >> 20} MB are free on this host, and {least} MB stay free; nothing was kept"
+                raise Refused(message, kind="state", hint=MAKE_ROOM)
+        yield line
 
 
 def pieces(lines: Iterable[bytes]) -> Iterator[bytes]:

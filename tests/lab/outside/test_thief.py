@@ -8,6 +8,7 @@ printed her secrets into the logs. What still works is a list by name, in SECURI
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,10 @@ import yaml
 from launchpad.fleet.sealing.age import new_identity, seal
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.secret import Secret
+from launchpad.operations.moving.transfer import framed
 from launchpad.operations.tenants.deploy import deploy_operation
-from launchpad.runner.protocol import digest_of
+from launchpad.runner.protocol import PROTOCOL, digest_of
+from tests.contract.carrying import archived
 from tests.lab.settings import wanted
 from tests.lab.thief import Thief, is_refusal
 from tests.lab.world import World
@@ -47,6 +50,8 @@ WORKS = (
     "drop a tenant's generations",
     "deploy a release of one's own, with secrets of one's own",
     "roll a tenant back to a release that ran before",
+    "fill a host's storage with data of one's own, up to what undos and journals need",
+    "restore such data over a tenant's own",
     "make a tenant leave for an address of one's own",
     "purge a tenant",
 )
@@ -122,6 +127,17 @@ class Heist:
             "follow": follow,
         }
         return self.thief.ask("submit", body)
+
+    def bring(self, tenant: str, generation: str) -> dict[str, Any]:
+        """Data of the thief's own, as a move or an import brings it, for what runs."""
+        record = self.thief.ask("observe", {"tenants": [tenant], "probes": False})["body"]["tenants"][tenant]["record"]
+        body = {key: record[key] for key in ("tenant", "slot", "app", "version", "disk_mb")}
+        body |= {"generation": generation, "volumes": ["state"]}
+        request = {"protocol": PROTOCOL, "client": "0.0.1", "verb": "receive", "body": body}
+        planted = tarfile.TarInfo("state/planted")
+        planted.size = len(b"by a thief")
+        archive = archived([(planted, b"by a thief")])
+        return self.thief.say(b"".join([json.dumps(request).encode() + b"\n", *framed([archive])]))
 
     def everything_said(self) -> str:
         return json.dumps(self.answers)
@@ -215,8 +231,10 @@ def requests(heist: Heist) -> dict[str, Any]:
             own_secrets={"BEACON_TOKEN": 99},
         ),
         WORKS[14]: lambda: submit("rollback", tenant="alice", to="", keep_data=True, soak=0, replaces=seen["release"]),
-        WORKS[15]: lambda: submit("depart", **leaving, replaces=now(heist, "alice")),
-        WORKS[16]: lambda: submit("retire", tenant="carol", purge=True),
+        WORKS[15]: lambda: heist.bring("alice", "thief-data"),
+        WORKS[16]: lambda: submit("restore", tenant="alice", generation="thief-data", replaces=now(heist, "alice")),
+        WORKS[17]: lambda: submit("depart", **leaving, replaces=now(heist, "alice")),
+        WORKS[18]: lambda: submit("retire", tenant="carol", purge=True),
     }
 
 

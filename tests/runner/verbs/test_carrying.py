@@ -17,7 +17,7 @@ from launchpad.runner import engine, generation_records, paths, slots
 from launchpad.runner.caller import Caller
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.settings_record import SETTINGS, settings_from_json, stored_text
-from launchpad.runner.verbs.receive import receive
+from launchpad.runner.verbs.receive import LOOK_BYTES, receive
 from launchpad.runner.verbs.send import send
 from launchpad.runner.verbs.submit import submit
 from tests.contract.carrying import archived, attempts
@@ -193,6 +193,30 @@ def test_what_breaks_off_counts_as_nothing() -> None:
         with pytest.raises(Refused):
             received(host, lines)
         assert host.names(paths.TENANTS) == [], name
+
+
+def test_the_room_that_undos_need_stays_free_whatever_comes() -> None:
+    """By what one asks for, and by what several that come at once take from one another."""
+    archive = pyrage.decrypt(sent(with_alice())[0], [KEY])
+    host = a_host()
+    host.free = generation_records.LEAST_ROOM + (63 << 20)
+    with pytest.raises(Refused, match="its data can take 64 MB, but only 63 MB are free for it") as refused:
+        received(host, archive)
+    assert "launchpad prune" in refused.value.hint
+    host.free = generation_records.LEAST_ROOM + (64 << 20)
+
+    def others_come() -> Iterator[bytes]:
+        first, *rest = framed([archive])
+        yield first
+        host.free = generation_records.LEAST_ROOM - 1
+        yield json.dumps({"data": base64.b64encode(bytes(LOOK_BYTES)).decode()}).encode()
+        yield from rest
+
+    with pytest.raises(Refused, match="511 MB are free on this host, and 512 MB stay free"):
+        received(host, others_come())
+    assert host.names(paths.TENANTS) == []
+    host.free = generation_records.LEAST_ROOM + (64 << 20)
+    assert received(host, archive)["outcome"] == "done"
 
 
 @pytest.mark.parametrize("ends", ["deploys", "is still at it"])
