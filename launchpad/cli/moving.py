@@ -148,11 +148,12 @@ def _point(session: Session, done: Moved) -> bool:
 
 def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.moving.move import move_back, plan_move
+    from launchpad.operations.moving.move import judge_back, move_back, plan_move
     from launchpad.operations.requests.confirmation import Confirmation
 
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
+        judge_back(session.workspace, what, proof=proof)
         question = f"Return {tenant} to {what.source}? {what.destination} will never start {tenant}."
         if proof:
             question = (
@@ -174,12 +175,13 @@ def _back(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> N
 
 def _fence(session: Session, tenant: str, to: str, *, proof: str, yes: bool) -> None:
     from launchpad.cli.prompts import confirm
-    from launchpad.operations.moving.fence_move import fence
+    from launchpad.operations.moving.fence_move import fence, judge_fence
     from launchpad.operations.moving.move import plan_move
     from launchpad.operations.requests.confirmation import Confirmation
 
     with errors_as_lines(session):
         what = plan_move(session.workspace, tenant, to=to)
+        judge_fence(session.workspace, what, proof=proof)
         question = (
             f"Start {tenant}'s newest backup on {to}? {what.source} cannot be informed: if it is on, or is switched "
             "on again,"

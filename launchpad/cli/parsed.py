@@ -20,6 +20,14 @@ def host_key_fingerprint(value: str) -> str:
     return value and read("--fingerprint", Fingerprint, value)
 
 
+def linux_user(value: str) -> str:
+    """A Linux user's name as `admins:` of a host may have one, or root; Malformed, which names the option, else."""
+    from launchpad.cli.wording import read
+    from launchpad.fleet.words.names import OperatorName
+
+    return read("--root-user", OperatorName, value)
+
+
 def present(value: Path | None) -> Path | None:
     """Validate the path of an existing file, or None; raise InventoryError otherwise."""
     from launchpad.errors import InventoryError

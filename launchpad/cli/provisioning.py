@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launchpad.cli import complete
-from launchpad.cli.parsed import host_key_fingerprint, operation_id, present
+from launchpad.cli.parsed import host_key_fingerprint, linux_user, operation_id, present
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def provision(
         typer.Option(
             "--root-user",
             metavar="USER",
+            callback=linux_user,
             help="The user that logs in to the bare VPS: root, or a user with passwordless sudo.",
         ),
     ] = "root",

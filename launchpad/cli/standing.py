@@ -14,6 +14,7 @@ from launchpad.cli.parsed import host_key_fingerprint
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
+    from launchpad.errors import LaunchpadError
     from launchpad.journal.entries import ByItself, Entry
     from launchpad.operations.observation.logs import LogLine
     from launchpad.operations.observation.status import Status
@@ -228,8 +229,12 @@ def logs(
         with guard:
             session.output.item(line.as_json(), _log_line(line, many=many))
 
+    def lost(tenant: str, error: LaunchpadError) -> None:
+        if follow and many:  # else the error itself is next
+            session.output.warn(f"{tenant}: no more lines: {error.message}; the other tenants' lines go on")
+
     query = LogQuery(lines=most, since=begin, ago=ago, follow=follow, probes=probes, edge=edge)
-    logs(session.workspace, tenants, query=query, on_line=show)
+    logs(session.workspace, tenants, query=query, on_line=show, on_lost=lost)
 
 
 def _log_line(line: LogLine, *, many: bool) -> str:

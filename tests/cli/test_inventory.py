@@ -354,6 +354,7 @@ NO_VALUE = [
     ("backups", "download", "alice", "--at", "zzz", "--to", "new"),
     ("backups", "download", "alice", "--file", "../zzz", "--to", "new"),
     ("provision", "web-1", "--fingerprint", "zzz"),
+    ("provision", "web-1", "--root-user", "zzz zzz"),
     ("trust", "web-1", "--fingerprint", "zzz"),
     ("import", "alice", "--from", "ann@web-9:", "--fingerprint", "zzz"),
     ("deploy", "alice", "--id", "zzz"),

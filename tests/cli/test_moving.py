@@ -41,6 +41,25 @@ def test_nobody_is_moved_who_was_not_asked_about(place: Place) -> None:
     assert "web-1" in place.file.read_text()
 
 
+def test_what_would_be_refused_is_not_asked_about(place: Place) -> None:
+    for words, said in (
+        (("--to", "web-2", "--fence", "power seen off"), "light has no backups"),
+        (("--to", "web-2", "--back"), "alice has not left web-1"),
+        (("--to", "web-2", "--back", "--fence", "power seen off"), "alice has not left web-1"),
+        (("--to", "web-2", "--back", "--fence", "\n"), "--fence wants a line"),
+    ):
+        assert said in str(launchpad(place.workspace, "move", "alice", *words).error), words
+
+
+def test_a_host_that_answers_is_not_fenced_and_nobody_is_asked(dead: Place) -> None:
+    dead.hosts.off.clear()
+    ran = launchpad(dead.workspace, "move", "alice", "--to", "web-2", "--fence", "power seen off")
+    assert "web-1 answers" in str(ran.error)
+    dead.hosts.off.add("web-1")
+    ran = launchpad(dead.workspace, "move", "alice", "--to", "web-2", "--fence", "power seen off")
+    assert "Start alice's newest backup on web-2?" in str(ran.error)
+
+
 def test_a_move_says_where_it_is_and_what_is_left_to_do(place: Place) -> None:
     ran = launchpad(place.workspace, "move", "alice", "--to", "web-2", "--yes")
     assert ran.code == 0, ran.error

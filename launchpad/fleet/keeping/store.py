@@ -185,7 +185,7 @@ class FolderStore:
             apps = shipped_apps(self._templates)
             after = parse(before.with_changes(changes), apps, strict=False)
             _refuse_newly_wrong(self._parse(before), after)
-            if wrong := [item for item in after.amiss if item.what.startswith(f"host {host}:")]:
+            if wrong := [item for item in after.amiss if item.overfull == host]:
                 raise InventoryMistakes(wrong)
         except InventoryMistakes as error:
             hint = f"nothing was changed: {name} cannot be on {host}"

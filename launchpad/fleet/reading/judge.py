@@ -221,18 +221,16 @@ def over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
         tiers = [tier for tree in trees.tenants.values() if (tier := _tier_on(fleet, tree, name)) is not None]
         resources = host.resources
         place = written[name].place_of(("resources", "memory"))
-        yield from _too_much(
-            place, f"host {name}: memory", sum(t.memory.mb for t in tiers), resources.memory_for_tenants_mb
-        )
+        yield from _too_much(place, name, "memory", sum(t.memory.mb for t in tiers), resources.memory_for_tenants_mb)
         place = written[name].place_of(("resources", "disk"))
-        yield from _too_much(place, f"host {name}: disk", sum(t.disk.mb for t in tiers), resources.disk_for_tenants_mb)
+        yield from _too_much(place, name, "disk", sum(t.disk.mb for t in tiers), resources.disk_for_tenants_mb)
         dedicated = sum(tier.cpus for tier in tiers if tier.kind == "dedicated")
         shared = sum(tier.cpus for tier in tiers if tier.kind == "shared") / resources.cpu_overcommit
         if dedicated + shared > resources.cpus + 1e-6:
             place = written[name].place_of(("resources", "cpus"))
             what = f"host {name}: its {len(tiers)} tenants are promised {dedicated + shared:g} CPUs"
             expected = f"at most {resources.cpus:g} (shared tiers count 1/{resources.cpu_overcommit:g})"
-            yield Mistake(place, what, expected, "move a tenant to another host")
+            yield Mistake(place, what, expected, "move a tenant to another host", overfull=name)
 
 
 def shared_keys(trees: Trees) -> Iterator[Mistake]:
@@ -259,10 +257,11 @@ def _key(item: Tree) -> str:
     return " ".join(str(item.value).split()[:2])
 
 
-def _too_much(place: Place, subject: str, promised: int, available: int) -> Iterator[Mistake]:
+def _too_much(place: Place, host: str, what: str, promised: int, available: int) -> Iterator[Mistake]:
     if promised > available:
         expected = f"at most {Size(available)} after what the host keeps"
-        yield Mistake(place, f"{subject} is promised {Size(promised)}", expected, "move a tenant to another host")
+        told = f"host {host}: {what} is promised {Size(promised)}"
+        yield Mistake(place, told, expected, "move a tenant to another host", overfull=host)
 
 
 def _tier_on(fleet: Fleet, tree: Tree, host: str) -> Tier | None:

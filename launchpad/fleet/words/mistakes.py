@@ -32,6 +32,8 @@ class Mistake:
     what: str
     expected: str = ""
     hint: str = ""
+    overfull: str = ""
+    """The host that promises its tenants more than it has, where that is the mistake."""
 
     def __str__(self) -> str:
         expected = f"; expected {self.expected}" if self.expected else ""

@@ -80,7 +80,7 @@ def provision(
     followed, and confirmed where it waits for that. Errors as of `following.submit`; HostKeyUnknown when nobody
     confirms the key of a host at its first contact."""
     how = how or HowToProvision()
-    host, settings = _what(workspace, name)
+    host, settings = _what(workspace, name, how)
     identifier = how.identifier or new_identifier(workspace.clock.now())
     operation: dict[str, Any] = {"kind": "provision", "settings": settings}
     secrets: dict[str, dict[str, Any]] = {}
@@ -115,7 +115,7 @@ def provision(
 def plan_provision(workspace: Workspace, name: str, *, how: HowToProvision | None = None) -> ProvisionPlan:
     """What `provision` would do, with diffs; nothing is changed, on a bare host neither."""
     how = how or HowToProvision()
-    host, settings = _what(workspace, name)
+    host, settings = _what(workspace, name, how)
     operation = {"kind": "provision", "settings": settings}
     bare = False
     try:
@@ -127,12 +127,7 @@ def plan_provision(workspace: Workspace, name: str, *, how: HowToProvision | Non
 
 
 def _bare(host: Host, how: HowToProvision, refused: LoginRefused) -> Bare:
-    """The host as it is reached before it knows Launchpad. StateError when its provision would shut out who asks."""
-    if how.root_user not in ("root", *map(str, host.admins)):
-        raise StateError(
-            f"{host.name}: a provision takes root's rights and keys from {how.root_user}, who is no admin of it",
-            hint=f"write admins: [{how.root_user}] under {host.name} in inventory/hosts.yaml, or log in as root",
-        )
+    """The host as it is reached before it knows Launchpad."""
     return Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)
 
 
@@ -142,9 +137,15 @@ class _Found:
     settings_digest: str
 
 
-def _what(workspace: Workspace, name: str) -> tuple[Host, dict[str, Any]]:
+def _what(workspace: Workspace, name: str, how: HowToProvision) -> tuple[Host, dict[str, Any]]:
+    """The host and its settings. StateError when the provision would shut out who asks."""
     fleet = workspace.fleet.load()
     host = fleet.host(name)
+    if how.root_user not in ("root", *map(str, host.admins)):
+        raise StateError(
+            f"{host.name}: a provision takes root's rights and keys from {how.root_user}, who is no admin of it",
+            hint=f"write admins: [{how.root_user}] under {host.name} in inventory/hosts.yaml, or log in as root",
+        )
     return host, host_settings(workspace, fleet, host)
 
 

@@ -20,7 +20,7 @@ from launchpad.operations.backups.fetch import fetch
 from launchpad.operations.dns.address import ip_of
 from launchpad.operations.generations.restore import plan_restore, restore
 from launchpad.operations.moving.move import Move, judge_proof, write_host
-from launchpad.operations.moving.whereabouts import whereabouts
+from launchpad.operations.moving.whereabouts import Whereabouts, whereabouts
 from launchpad.operations.requests.again import reported
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import Submission, submit
@@ -41,23 +41,18 @@ def fence(
     when the source answers, and when the backup has another version than the inventory; InventoryError when the tenant
     has no backups."""
     confirm.of(what, command="move")
+    there = judge_fence(workspace, what, proof=proof, on_event=on_event)
     fleet = workspace.fleet.load()
     tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)
-    judge_proof(what.tenant, proof, of=what.source)
-    targets_of(fleet, tenant)
-    address = ip_of(destination)
-    _be_gone(workspace, what, on_event=on_event)
-    there = whereabouts(workspace, destination, tenant, on_event=on_event)
     if not there.has_it:
         placed = tenant.model_copy(update={"host": destination.name})
-        _judge_version(workspace, placed)
         receipt: dict[str, Any] = {
             "tenant": str(tenant.name),
             "slot": tenant.slot,
             # A counted epoch would need the lost host's count; the time in seconds is larger than every counted epoch.
             "epoch": max(there.known + 1, int(workspace.clock.now())),
             "to": what.destination,
-            "address": address,
+            "address": ip_of(destination),
             "generation": "",
             "app": str(tenant.app),
             "version": str(tenant.version),
@@ -85,6 +80,21 @@ def fence(
         restore(workspace, restoration, confirm=Confirmation(digest=restoration.digest), on_event=on_event)
         reported(workspace, brought.id)
     return start(workspace, what.tenant, on_event=on_event)
+
+
+def judge_fence(workspace: Workspace, what: Move, *, proof: str, on_event: OnEvent = ignore) -> Whereabouts:
+    """What `fence` would be refused for, before anybody is asked to confirm it; what the destination has of the
+    tenant."""
+    fleet = workspace.fleet.load()
+    tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)
+    judge_proof(what.tenant, proof, of=what.source)
+    targets_of(fleet, tenant)
+    ip_of(destination)
+    _be_gone(workspace, what, on_event=on_event)
+    there = whereabouts(workspace, destination, tenant, on_event=on_event)
+    if not there.has_it:
+        _judge_version(workspace, tenant.model_copy(update={"host": destination.name}))
+    return there
 
 
 def _has_its_data(workspace: Workspace, destination: Host, name: str, record: Mapping[str, Any]) -> bool:

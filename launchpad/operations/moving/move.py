@@ -135,8 +135,19 @@ def move_back(
     destination answers.
     """
     confirm.of(what, command="move")
+    moving = _moving_back(workspace, what, on_event)
+    return moving.back_fenced(proof) if proof else moving.back()
+
+
+def judge_back(workspace: Workspace, what: Move, *, proof: str = "") -> None:
+    """What `move_back` would be refused for, before anybody is asked to confirm it."""
+    moving = _moving_back(workspace, what, ignore)
+    moving.judge_back_fenced(proof) if proof else moving.judge_back()
+
+
+def _moving_back(workspace: Workspace, what: Move, on_event: OnEvent) -> _Moving:
     fleet = workspace.fleet.load()
-    moving = _Moving(
+    return _Moving(
         workspace=workspace,
         tenant=fleet.tenant(what.tenant),
         source=fleet.host(what.source),
@@ -144,7 +155,6 @@ def move_back(
         tell=lambda _: None,
         on_event=on_event,
     )
-    return moving.back_fenced(proof) if proof else moving.back()
 
 
 def judge_proof(tenant: str, proof: str, *, of: str) -> None:
@@ -211,8 +221,9 @@ class _Moving:
             tell_revision(self.workspace, self.name, release=release)
         return self._ended(outcome)
 
-    def back(self) -> Outcome:
-        home = ip_of(self.source)
+    def judge_back(self) -> Whereabouts:
+        """What the source has of it. StateError unless it can be called off."""
+        ip_of(self.source)
         here, there = self.look(self.source), self.look(self.destination)
         if there.has_it and not here.has_it:
             raise StateError(
@@ -220,7 +231,11 @@ class _Moving:
                 hint=f"to move {self.name} back with its new data: launchpad move {self.name} --to {self.source.name}",
             )
         self._judge_left(here)
-        where = {"to": str(self.source.name), "address": home}
+        return here
+
+    def back(self) -> Outcome:
+        here = self.judge_back()
+        where = {"to": str(self.source.name), "address": ip_of(self.source)}
         self.submit(self.destination, {"kind": "decline", "receipt": here.tombstone} | where)
         declined = self.look(self.destination).tombstone
         if declined is None:
@@ -229,9 +244,11 @@ class _Moving:
             )
         return self._arrive(self.source, self.destination, declined, certified="")
 
-    def back_fenced(self, proof: str) -> Outcome:
+    def judge_back_fenced(self, proof: str) -> Whereabouts:
+        """What the source has of it. StateError unless it left for a destination that does not answer."""
         judge_proof(self.name, proof, of=str(self.destination.name))
-        home, here = ip_of(self.source), self.look(self.source)
+        ip_of(self.source)
+        here = self.look(self.source)
         self._judge_left(here)
         try:
             self.look(self.destination)
@@ -242,14 +259,18 @@ class _Moving:
                 f"{self.destination.name} answers, so it is not permanently off",
                 hint=f"launchpad move {self.name} --to {self.destination.name} --back",
             )
-        assert here.tombstone is not None
         self._judge_version(here)  # the data belongs to that version
+        return here
+
+    def back_fenced(self, proof: str) -> Outcome:
+        here = self.judge_back_fenced(proof)
+        assert here.tombstone is not None
         receipt = dict(here.tombstone) | {
             "epoch": max(
                 here.known + 1, int(self.workspace.clock.now())
             ),  # above every epoch that the other host can know
             "to": str(self.source.name),
-            "address": home,
+            "address": ip_of(self.source),
             "generation": "",
             "at": self.workspace.clock.now(),
             "operation": "",

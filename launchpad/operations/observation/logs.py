@@ -50,12 +50,16 @@ class LogQuery:
 
 
 OnLine = Callable[[LogLine], None]
+OnLost = Callable[[str, LaunchpadError], None]
+"""Takes a tenant whose lines ended with an error, while the others' go on."""
 
 
-def logs(workspace: Workspace, names: Sequence[str], *, query: LogQuery, on_line: OnLine) -> None:
+def logs(
+    workspace: Workspace, names: Sequence[str], *, query: LogQuery, on_line: OnLine, on_lost: OnLost = lambda *_: None
+) -> None:
     """Give every line to `on_line`: ordered by time, or, when following, as lines arrive until a connection is
-    permanently lost. A tenant's error is raised after the other tenants' lines. Secrets are redacted on the host, and
-    again here if this operator can open the tenant's secrets."""
+    permanently lost. A tenant's error goes to `on_lost` at once, and is raised after the other tenants' lines. Secrets
+    are redacted on the host, and again here if this operator can open the tenant's secrets."""
     fleet = workspace.fleet.load()
     tenants = [str(fleet.tenant(name).name) for name in names]
     collected: list[LogLine] = []
@@ -64,9 +68,14 @@ def logs(workspace: Workspace, names: Sequence[str], *, query: LogQuery, on_line
 
     def read(name: str) -> None:
         reader = _TenantReader(workspace, fleet, name, query)
-        for line in reader.lines():
+        try:
+            for line in reader.lines():
+                with guard:
+                    give(line)
+        except LaunchpadError as error:
             with guard:
-                give(line)
+                on_lost(name, error)
+            raise
 
     results = fanout(tenants, read, threads=max(1, len(tenants)))
     for line in sorted(collected, key=lambda line: line.at):

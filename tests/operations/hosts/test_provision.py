@@ -132,6 +132,7 @@ def test_who_would_shut_themselves_out_is_told_before_anything_begins(workspace:
         with pytest.raises(StateError, match="takes root's rights and keys from debian") as caught:
             command(workspace, "web-1", how=HowToProvision(root_user="debian"))
         assert "admins: [debian]" in caught.value.hint
+        assert hosts_in(workspace).failures == [refused], "a host was asked first"
 
 
 def test_a_plan_shows_and_changes_nothing(workspace: Workspace, tmp_path: Path) -> None:

@@ -98,6 +98,38 @@ def test_following_waits_for_a_host_that_reboots(workspace: Workspace) -> None:
     assert got == ["1", "3"]
 
 
+def test_who_is_lost_while_the_others_go_on_is_told_at_once(workspace: Workspace) -> None:
+    lost: list[str] = []
+    heard = threading.Event()
+
+    class OneIsLost:
+        @contextmanager
+        def reach(self, host: Host) -> Iterator[OneIsLost]:
+            yield self
+
+        def exchange(self, verb: str, body: Mapping[str, Any], **_how: Any) -> Iterator[dict[str, Any]]:
+            if body["tenant"] == "bob":
+                raise StateError("bob is not deployed on this host")
+            assert heard.wait(20), "nobody is told before the others' lines end"
+            yield line(1, "still there")
+
+    def on_lost(tenant: str, error: Exception) -> None:
+        lost.append(f"{tenant}: {error}")
+        heard.set()
+
+    hosts: Any = OneIsLost()
+    got: list[str] = []
+    with pytest.raises(PartialError, match="1 of 2 tenants failed: bob"):
+        logs(
+            replace(workspace, hosts=hosts),
+            ["alice", "bob"],
+            query=LogQuery(follow=True),
+            on_line=lambda item: got.append(item.text),
+            on_lost=on_lost,
+        )
+    assert (got, lost) == (["still there"], ["bob: bob is not deployed on this host"])
+
+
 def test_each_of_several_that_fail_has_its_own_hint(workspace: Workspace, sshd: Sshd) -> None:
     refusal = {"type": "error", "error": "state", "message": "it is not deployed", "hint": "launchpad deploy it"}
     behave(sshd, logs={"lines": [refusal], "exit": 1})
