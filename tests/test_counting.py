@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from types import ModuleType
 
 import pytest
@@ -54,6 +55,27 @@ def test_the_index_of_a_package_names_every_file(house: House, package: ModuleTy
     named = set(re.findall(r"\w+", package.__doc__ or ""))
     files = {name.rpartition(".")[2] for name in house.trees if name.startswith(f"{package.__name__}.")}
     assert files - named == set()
+
+
+def test_the_contracts_of_the_layers_name_every_part_of_the_package() -> None:
+    """What a contract does not name may be imported by anybody, and nobody notices."""
+    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    one_way, runner, rest = (next(item for item in contracts if name in item["name"]) for name in CONTRACTS)
+    parts = parts_of("launchpad") - {"launchpad.runner"}
+    assert set(re.findall(r"[\w.]+", " ".join(one_way["layers"]))) == parts
+    assert set(runner["forbidden_modules"]) == set(rest["source_modules"]) == parts
+    seen = {f"launchpad.runner.{name}" for name in ("protocol", "facts", "slots", "paths", "limits", "judge")}
+    named = {".".join(name.split(".")[:3]) for name in rest["forbidden_modules"]}
+    assert named == parts_of("launchpad/runner") - seen
+
+
+CONTRACTS = ("one way", "The runner imports nothing", "The rest sees of the runner")
+
+
+def parts_of(folder: str) -> set[str]:
+    """What stands directly in the folder, as modules."""
+    there = (path for path in (PROJECT / folder).iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file())
+    return {f"{folder}.{path.stem}".replace("/", ".") for path in there if not path.stem.startswith("__")}
 
 
 def trees(**texts: str) -> dict[str, ast.Module]:

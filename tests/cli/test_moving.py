@@ -46,7 +46,7 @@ def test_what_would_be_refused_is_not_asked_about(place: Place) -> None:
         (("--to", "web-2", "--fence", "power seen off"), "light has no backups"),
         (("--to", "web-2", "--back"), "alice has not left web-1"),
         (("--to", "web-2", "--back", "--fence", "power seen off"), "alice has not left web-1"),
-        (("--to", "web-2", "--back", "--fence", "\n"), "--fence wants a line"),
+        (("--to", "web-2", "--back", "--fence", "\n"), "--fence needs one line"),
     ):
         assert said in str(launchpad(place.workspace, "move", "alice", *words).error), words
 

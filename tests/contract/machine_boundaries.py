@@ -137,37 +137,25 @@ def machine_no_packet_to_an_address_without_its_bridge_leaves_the_host(host: Mac
     assert time.monotonic() - begun < 0.5
 
 
-@contextmanager
-def unwatched() -> Iterator[None]:
-    """Nobody else puts right what a hand changes."""
-    subprocess.run(["systemctl", "stop", "launchpad-watch.service"], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["systemctl", "start", "launchpad-watch.service"], check=True)
-
-
 def machine_rebuilding_the_gate_keeps_what_is_open(host: Machine, world: World) -> None:
-    with unwatched():
-        host.open_traffic([world.address()])
-        subprocess.run(["nft", "flush", "chain", "inet", traffic.TABLE, "output"], check=True)
-        assert host.gate()[0] is False, "a gate without its rule passes for whole"
-        host.close_traffic([world.address("b")])
-        whole, passing = host.gate()
-        assert whole and world.address() in passing
+    host.open_traffic([world.address()])
+    subprocess.run(["nft", "flush", "chain", "inet", traffic.TABLE, "output"], check=True)
+    assert host.gate()[0] is False, "a gate without its rule passes for whole"
+    host.close_traffic([world.address("b")])
+    whole, passing = host.gate()
+    assert whole and world.address() in passing
 
 
 def machine_a_gate_that_an_older_runner_declared_otherwise_is_built_anew(host: Machine, world: World) -> None:
-    with unwatched():
-        host.open_traffic([world.address()])
-        for chain, declared in OTHERWISE:
-            there = f"inet {traffic.TABLE} {chain}"
-            text = f"flush chain {there}; delete chain {there}; add chain {there} {declared}"
-            subprocess.run(["nft", text], check=True)
-            assert host.gate()[0] is False, f"{chain} {declared} passes for whole"
-            host.close_traffic([world.address("b")])
-            whole, passing = host.gate()
-            assert whole and world.address() in passing, f"{chain} {declared}: {whole}"
+    host.open_traffic([world.address()])
+    for chain, declared in OTHERWISE:
+        there = f"inet {traffic.TABLE} {chain}"
+        text = f"flush chain {there}; delete chain {there}; add chain {there} {declared}"
+        subprocess.run(["nft", text], check=True)
+        assert host.gate()[0] is False, f"{chain} {declared} passes for whole"
+        host.close_traffic([world.address("b")])
+        whole, passing = host.gate()
+        assert whole and world.address() in passing, f"{chain} {declared}: {whole}"
 
 
 def machine_a_gate_that_is_changed_is_open_at_no_instant(host: Machine, world: World) -> None:
@@ -192,12 +180,11 @@ def machine_a_gate_that_is_changed_is_open_at_no_instant(host: Machine, world: W
 
 
 def machine_a_gate_that_is_gone_has_nothing_open(host: Machine, world: World) -> None:
-    with unwatched():
-        host.open_traffic([world.address()])
-        subprocess.run(["nft", "delete", "table", "inet", traffic.TABLE], check=True)
-        assert host.gate() == (False, frozenset())
-        host.close_traffic([])
-        assert host.gate() == (True, frozenset())
+    host.open_traffic([world.address()])
+    subprocess.run(["nft", "delete", "table", "inet", traffic.TABLE], check=True)
+    assert host.gate() == (False, frozenset())
+    host.close_traffic([])
+    assert host.gate() == (True, frozenset())
 
 
 def machine_a_probe_that_is_answered_by_drops_ends_in_time(host: Machine, world: World) -> None:

@@ -15,7 +15,7 @@ from launchpad.runner.verbs.history import history
 from launchpad.runner.verbs.observe import observe
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import Watcher
-from launchpad.runner.watching.host import unsettled
+from launchpad.runner.watching.host_check import unsettled
 from tests.memory.releases import deploy_body, release
 from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of
 

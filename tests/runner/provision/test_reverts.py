@@ -7,8 +7,8 @@ import pytest
 from launchpad.runner.caller import Caller
 from launchpad.runner.protocol import Refused, record_as_json
 from launchpad.runner.provision import reverts
-from launchpad.runner.provision.text import text
-from launchpad.runner.provision.wanted import UNIT_FILES
+from launchpad.runner.provision.file_text import text
+from launchpad.runner.provision.wanted_steps import UNIT_FILES
 from launchpad.runner.verbs.confirm import confirm
 from tests.memory.effects import Killed
 from tests.memory.host import File
