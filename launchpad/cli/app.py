@@ -18,6 +18,8 @@ from launchpad.cli.registry import SECTIONS, CommandEntry, entries
 from launchpad.cli.session import Session
 
 _STUBS = "launchpad.stubs"
+_HYPHEN = "\ue001"
+"""Stands for a hyphen while help is laid out, which would break lines there."""
 
 
 class LazyGroup(typer.core.TyperGroup):
@@ -71,6 +73,8 @@ def load(entry: CommandEntry) -> Any:
 def _add_shared_options(command: Any) -> None:
     """Accept the global options, such as `--json`, after a command as well as before it."""
     command.rich_markup_mode = None  # Click's plain help: the same for every command, and faster than Rich
+    command.format_help = lambda ctx, formatter: _format_help(command, ctx, formatter)
+    command.format_epilog = lambda ctx, formatter: _show_example(command, formatter)  # noqa: ARG005 Click's
     subcommands = getattr(command, "commands", None)
     if subcommands is None:
         for parameter in command.params:
@@ -89,6 +93,26 @@ def _list_commands(group: Any, formatter: Any) -> None:
     with formatter.section("Commands"):
         rows = [(name, " ".join(item.help.split())) for name, item in group.commands.items()]
         formatter.write_dl([(name, text.split(". ")[0].removesuffix(".") + ".") for name, text in rows])
+
+
+def _format_help(command: Any, ctx: Any, formatter: Any) -> None:
+    """Click's help, in which no line breaks at a hyphen or within a command to type."""
+    from launchpad.cli.typed import glued, unglued
+
+    write, write_text, write_dl = formatter.write, formatter.write_text, formatter.write_dl
+
+    def whole(text: str) -> str:
+        return glued(text).replace("-", _HYPHEN)
+
+    formatter.write = lambda text: write(unglued(text).replace(_HYPHEN, "-"))
+    formatter.write_text = lambda text: write_text(whole(text))
+    formatter.write_dl = lambda rows, **more: write_dl([(left, whole(right)) for left, right in rows], **more)
+    type(command).format_help(command, ctx, formatter)
+
+
+def _show_example(command: Any, formatter: Any) -> None:
+    """The example on a line of its own and whole, to be copied."""
+    formatter.write(f"\nExample:\n  {(command.epilog or '').removeprefix('Example: ')}\n")
 
 
 def _show_plainly(argument: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launchpad.cli import complete
-from launchpad.cli.output import Table, fields
+from launchpad.cli.output import Shown, Table, fields
 from launchpad.cli.session import Session
 from launchpad.errors import PartialError
 from launchpad.fleet.model.app import App, AppVersion
@@ -96,7 +96,7 @@ def _pinned_text(pinned: Pinned) -> str:
     return "\n".join(lines)
 
 
-def _text(app: App) -> str:
+def _text(app: App) -> list[Shown]:
     head = fields(
         [
             ("app", app.name),
@@ -115,11 +115,11 @@ def _text(app: App) -> str:
         for key, item in app.variables.items()
     ]
     secrets = [f"  {spec.name}{' (required)' if spec.required else ''}{_colon(spec.purpose)}" for spec in app.secrets]
-    parts = [head]
+    parts: list[Shown] = [head]
     for title, lines in (("versions", versions), ("variables", variables), ("secrets", secrets)):
         if lines:
-            parts.append("\n".join([f"{title}:", *lines]))
-    return "\n\n".join(parts)
+            parts.append("\n".join(["", f"{title}:", *lines]))
+    return parts
 
 
 def _version(app: App, version: AppVersion) -> str:

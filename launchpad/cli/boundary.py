@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from launchpad.errors import LaunchpadError
+
+if TYPE_CHECKING:
+    from launchpad.cli.session import Session
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -20,13 +24,14 @@ class UsageError(LaunchpadError):
     exit_code = USAGE
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code. This function raises nothing and prints no traceback."""
-    from launchpad.cli.output import make_legible
+def run(arguments: Sequence[str], *, session: Session | None = None) -> int:
+    """Run one command line, in the session that is given or in a new one, and return its exit code. This function
+    raises nothing and prints no traceback."""
+    from launchpad.cli.legible import make_legible
 
     make_legible()
     try:
-        code = _run(list(arguments))
+        code = _run(list(arguments), session)
     except LaunchpadError as error:
         code = _report(error, arguments)
     except KeyboardInterrupt:
@@ -40,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     return _flushed(code)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], session: Session | None) -> int:
     import typer
     import typer.main
 
@@ -48,7 +53,7 @@ def _run(arguments: list[str]) -> int:
 
     command = typer.main.get_command(app)
     try:
-        code = command.main(arguments or ["--help"], prog_name="launchpad", standalone_mode=False)
+        code = command.main(arguments or ["--help"], prog_name="launchpad", standalone_mode=False, obj=session)
     except typer.Abort:
         return INTERRUPTED
     except LaunchpadError:

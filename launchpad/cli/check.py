@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import typer
 
-from launchpad.cli.output import GREEN, YELLOW, Line
+from launchpad.cli.output import Line
+from launchpad.cli.screen import GREEN, YELLOW
 from launchpad.cli.session import Session
 from launchpad.errors import StateError
 from launchpad.fleet.model.readiness import crowded, readiness, unprotected

@@ -51,7 +51,7 @@ def render(
     else:
         parts = [f"# release {made.release.short}: {made.release.app} {made.release.version}"]
         text = "\n\n".join([*parts, *(f"# --- {path}\n{body.rstrip()}" for path, body in files.items())])
-    session.output.result(data | {"files": files}, text.rstrip())
+    session.output.verbatim(data | {"files": files}, text.rstrip())
 
 
 @app.command("plan", epilog="Example: launchpad plan web-1")

@@ -17,9 +17,14 @@ def confirm(session: Session, question: str, *, yes: bool, hint: str = "add --ye
         return
     if not session.interactive:
         raise StateError(f"{question} Cannot ask: no terminal", hint=hint)
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if not answered(session, question):
         raise StateError("not confirmed, nothing was changed")
+
+
+def answered(session: Session, question: str) -> bool:
+    """Whether the person at the terminal says yes."""
+    with session.output.asking(f"{question} [y/N]"):
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def read_secret(name: str) -> Secret:

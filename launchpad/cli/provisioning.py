@@ -80,13 +80,15 @@ def provision(
 
 def confirmed(session: Session, offer: Offer, fingerprint: str) -> bool:
     """Whether the offered key is the host's key: by --fingerprint, or by the operator's answer."""
+    from launchpad.cli.prompts import answered
+
     if fingerprint:
         return offer.key.fingerprint == fingerprint
     if not session.interactive:
         return False
     session.output.say(f"{offer.host} ({offer.address}) offers {offer.key.kind} {offer.key.fingerprint}")
     session.output.say("compare it with what your provider's console shows, or `ssh-keygen -lf` on the host")
-    return typer.confirm("Is this the host's key?", err=True)
+    return answered(session, "Is this the host's key?")
 
 
 def described(made: ProvisionPlan) -> str:

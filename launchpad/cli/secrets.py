@@ -102,7 +102,7 @@ def show_secret(ctx: typer.Context, tenant: TenantArgument, name: NameArgument) 
     session = Session.of(ctx)
     key, version, value = show(session.workspace, tenant, name)
     record = {"tenant": tenant, "name": str(key), "version": version, "value": value.reveal()}
-    session.output.result(record, value.reveal())
+    session.output.verbatim(record, value.reveal())
 
 
 @app.command("rotate", epilog="Example: launchpad secret rotate alice OPENCLAW_GATEWAY_TOKEN")

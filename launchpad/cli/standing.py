@@ -443,7 +443,7 @@ def open_tenant(
         session.output.result(found.as_json(), Table(headings, rows, "no waiting or paired devices", firm=("device",)))
     else:
         link = opening.open_tenant(session.workspace, tenant)
-        session.output.result({"tenant": tenant, "url": link}, link)
+        session.output.verbatim({"tenant": tenant, "url": link}, link)
 
 
 @app.command("trust", epilog="Example: launchpad trust web-1 --fingerprint SHA256:…")

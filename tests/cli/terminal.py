@@ -56,3 +56,12 @@ class Terminal:
         printed = self(*arguments, stdin=stdin)
         assert printed.code == 0, printed
         return printed
+
+
+class Tty(io.StringIO):
+    """A stream that is taken for a terminal; COLUMNS says how wide."""
+
+    encoding = "utf-8"  # type: ignore[assignment]
+
+    def isatty(self) -> bool:
+        return True

@@ -29,7 +29,7 @@ CODES = {
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def run(arguments: list[str]) -> int:
+    def run(arguments: list[str], session: object) -> int:
         raise error
 
     monkeypatch.setattr(boundary, "_run", run)
@@ -75,7 +75,7 @@ def test_a_bug_is_one_line_and_a_file(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     key = Secret("sk-correct-horse")
 
-    def run(arguments: list[str]) -> int:
+    def run(arguments: list[str], session: object) -> int:
         local = key.reveal()
         raise ValueError(f"wrong with {key}" + local[:0])
 
@@ -128,7 +128,9 @@ def test_a_reader_that_goes_away_is_no_error(terminal: Terminal, size: int) -> N
 
 
 def test_an_interrupt_at_the_terminal_ends_it(terminal: Terminal) -> None:
-    program = "import os, signal, launchpad.cli.boundary as b; b._run = lambda a: os.kill(os.getpid(), signal.SIGINT); "
+    program = (
+        "import os, signal, launchpad.cli.boundary as b; b._run = lambda *a: os.kill(os.getpid(), signal.SIGINT); "
+    )
     program += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a job in the background inherits none
     program += "raise SystemExit(b.run(['check']))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

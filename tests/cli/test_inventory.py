@@ -10,6 +10,7 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.fleet.broken import BROKEN, Broken
 from tests.fleet.inventory import digest_of_folder, write
+from tests.screens.terminal import on_terminal
 
 
 def test_init_makes_a_workspace_that_works(empty: Terminal) -> None:
@@ -241,8 +242,7 @@ def test_tables_fit_eighty_columns(terminal: Terminal) -> None:
         },
     )
     for command in (("tenant", "list"), ("host", "list"), ("app", "list"), ("tier", "list"), ("secret", "list")):
-        lines = terminal.ok(*command).out.splitlines()
-        assert max(map(len, lines)) <= 80, command
+        assert max(map(len, on_terminal(command).lines)) <= 80, command
     assert "a-tenant-with-a-name-of-32-chars" in terminal.ok("tenant", "list", "--json").out
 
 

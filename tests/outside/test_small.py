@@ -189,7 +189,7 @@ def wire(data: bytes) -> bytes:
 
 def test_a_terminal_that_lacks_our_marks_gets_others(small: Tally) -> None:
     program = (
-        "from launchpad.cli.output import Output, make_legible; make_legible();"
+        "from launchpad.cli.legible import make_legible; from launchpad.cli.output import Output; make_legible();"
         "o = Output(json=False, color=False); o.result({}, '\\u2713 \\u2192 a\\tb \\u4e2d');"
         "o.say('\\u2717 \\u21b6 \\u2022 \\u2026')"
     )
