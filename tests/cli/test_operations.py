@@ -266,7 +266,7 @@ def test_trust_takes_the_fingerprint_that_is_the_host_s(tmp_path: Path, sshd: Ss
     assert launchpad(workspace, "deploy", "alice").code == 0
 
 
-def test_a_terminal_gets_steps_and_no_spinner_is_left_behind(workspace: Workspace) -> None:
+def test_a_terminal_gets_a_short_account_and_no_live_line_is_left_behind(workspace: Workspace) -> None:
     from launchpad.cli.output import Output
     from launchpad.cli.progress import telling
     from launchpad.operations.tenants.deploy import deploy
@@ -278,7 +278,7 @@ def test_a_terminal_gets_steps_and_no_spinner_is_left_behind(workspace: Workspac
     screen = Terminal()
     with telling(Output(json=False, color=True, stdout=io.StringIO(), stderr=screen)) as on_event:
         deploy(workspace, "alice", on_event=on_event)
-    assert "alice: pull images" in screen.getvalue()
+    assert "✓\x1b[0m alice: deploy, 3 steps in 0.0 s\n" in screen.getvalue()
     assert "\x1b[?25h" in screen.getvalue(), "the cursor is shown again"
 
 

@@ -1,0 +1,115 @@
+"""What a person sees of operations while they run: live lines on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from launchpad.cli.output import Output
+from launchpad.cli.progress import LiveLine, telling
+from launchpad.events import (
+    Event,
+    HeardEvent,
+    OperationFinished,
+    OperationStarted,
+    Outline,
+    StepDone,
+    StepFailedEvent,
+    StepProgress,
+    StepStarted,
+    StepUndone,
+    UndoStarted,
+)
+from tests.cli.terminal import Tty
+from tests.screens.terminal import Printed
+
+STEPS = tuple(Outline(step=name, title=name) for name in ("pull images", "start web", "open the door"))
+STARTED = OperationStarted(operation="o", kind="deploy", steps=STEPS)
+
+
+def step(index: int, seconds: float) -> list[Event]:
+    title = STEPS[index].title
+    return [StepStarted(index=index, step="s", title=title), StepDone(index=index, step="s", seconds=seconds)]
+
+
+GOOD = [STARTED, *step(0, 12.0), *step(1, 0.4), *step(2, 0.2), OperationFinished(outcome="done", seconds=12.6)]
+BAD = [
+    STARTED,
+    *step(0, 12.0),
+    StepStarted(index=1, step="s", title="start web"),
+    StepFailedEvent(index=1, step="s", message="web exited with 1", lines=("no such file", "bye")),
+    UndoStarted(reason="web exited with 1"),
+    StepUndone(index=1, step="s"),
+    StepUndone(index=0, step="s"),
+    OperationFinished(outcome="undone", message="web exited with 1", seconds=14.0),
+]
+
+
+def told(events: list[Event], stream: io.StringIO, *, left: BaseException | None = None) -> list[str]:
+    """The lines that stay, without what was drawn over."""
+    try:
+        with telling(Output(json=False, color=False, stdout=io.StringIO(), stderr=stream)) as hear:
+            for event in events:
+                hear(HeardEvent(host="web-1", operation="o", tenant="alice", event=event))
+            if left:
+                raise left
+    except (KeyboardInterrupt, ValueError):
+        pass
+    return Printed(0, stream.getvalue()).lines
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_what_went_well_leaves_one_line() -> None:
+    assert told(GOOD, Tty()) == ["✓ alice: deploy, 3 steps: pull images 12 s, 2 others 0.6 s"]
+
+
+def test_what_failed_leaves_the_step_its_lines_and_the_undo() -> None:
+    assert told(BAD, Tty()) == [
+        "✗ alice: start web: web exited with 1",
+        "  alice:   no such file",
+        "  alice:   bye",
+        "↶ alice: deploy: 2 steps undone",
+    ]
+
+
+def test_who_leaves_sees_how_far_it_was() -> None:
+    for left in (KeyboardInterrupt(), ValueError("a bug")):
+        lines = told(GOOD[:4], Tty(), left=left)
+        assert lines == ["• alice: deploy, step 2 of 3: start web, when this command ended"]
+
+
+def test_off_a_terminal_every_step_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    told(GOOD, stream)
+    assert stream.getvalue().splitlines() == [
+        "✓ alice: pull images  12 s",
+        "✓ alice: start web  0.4 s",
+        "✓ alice: open the door  0.2 s",
+    ]
+    monkeypatch.setenv("TERM", "dumb")
+    dumb = Tty()
+    told(GOOD, dumb)
+    assert dumb.getvalue() == stream.getvalue()
+
+
+def test_a_live_line_says_where_the_operation_is() -> None:
+    line = LiveLine("alice", kind="deploy", steps=3)
+    assert line.line() == "alice: deploy, step 1 of 3"
+    line.begins("pull images")
+    line.goes_on("120 of 267 MB")
+    assert line.line() == "alice: deploy, step 1 of 3: pull images: 120 of 267 MB"
+    line.since -= 61
+    assert line.line() == "alice: deploy, step 1 of 3: pull images, 1 min 1 s: 120 of 267 MB"
+
+
+def test_a_live_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Tty()
+    told([STARTED, StepProgress(index=0, text="word " * 60)], stream)
+    drawn = [part for part in stream.getvalue().replace("\n", "\r").split("\r") if "word" in part]
+    assert drawn and all(len(Printed(0, part).lines[0]) == 80 for part in drawn)
