@@ -23,7 +23,7 @@ def junit(cases: Iterable[Case], *, seconds: float) -> bytes:
         told = {"classname": _text(item.subject), "name": _text(item.title), "time": f"{item.seconds:.3f}"}
         told["file"] = f"inventory/tenants/{name}.yaml" if kind == "tenant" else "inventory/hosts.yaml"
         case = ElementTree.SubElement(suite, "testcase", told)
-        message = _text(item.message)
+        message = _text(item.message).strip() or "no message"
         if item.verdict == "failed":
             counts["failures"] += 1
             ElementTree.SubElement(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launchpad.cli import complete
-from launchpad.cli.output import GREEN, RED, YELLOW, Line
+from launchpad.cli.output import Line
+from launchpad.cli.screen import GREEN, RED, YELLOW
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:

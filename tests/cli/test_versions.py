@@ -6,6 +6,7 @@ from launchpad.workspace import Workspace
 from tests.cli.terminal import Terminal
 from tests.cli.test_operations import launchpad, workspace
 from tests.operations.places import behave, observed, replies
+from tests.screens.terminal import on_terminal
 from tests.ssh.sshd import Sshd
 
 __all__ = ["workspace"]
@@ -24,7 +25,7 @@ VERSION    PINNED  FOLLOWS             TENANTS  NOTES
 
 
 def test_versions_are_a_table_of_eighty_columns(terminal: Terminal) -> None:
-    assert terminal.ok("versions", "openclaw").out == TABLE
+    assert on_terminal(["versions", "openclaw"]).lines == TABLE.splitlines()
     told = terminal.ok("versions", "openclaw", "--json").json
     assert [item["pinned"] for item in told] == [False, False, False]
     assert told[2]["follows"] == ["2026.7.35", "2026.9.5"]
