@@ -139,7 +139,7 @@ def _differing(made: FleetPlan, tenant: str) -> Iterator[str]:
     from launchpad.plan.diffs import shortened
 
     for path, text in made.diffs.get(tenant, {}).items():
-        yield f"    {path}, running and in the inventory:"
+        yield f"    {path}, running release (-) and inventory (+):"
         yield from (f"      {line}".rstrip() for line in shortened(text, MOST_LINES))
 
 

@@ -49,7 +49,7 @@ def test_a_registry_s_refusal_is_one_line_and_a_hint(fleet: Terminal, registry: 
     before = digest_of_folder(fleet.root)
     printed = fleet("app", "pin", "openclaw:2026.9.6")
     assert printed.code == 7
-    assert "there is no such image, or no such tag" in printed.err
+    assert "no such image or tag" in printed.err
     assert "Traceback" not in printed.err
     assert digest_of_folder(fleet.root) == before
     told = fleet("app", "pin", "openclaw:2026.9.6", "--json")

@@ -41,8 +41,8 @@ def test_a_backup_of_another_version_is_not_brought(workspace: Workspace, host: 
         for snapshot in repository.snapshots:
             snapshot["tags"] = ["version=0.9" if tag.startswith("version=") else tag for tag in snapshot["tags"]]
     ran = launchpad(workspace, "restore", "alice", "--at", "2999-01-01", "--yes")
-    assert ran.code == 4 and "is data of 0.9, and 1 runs" in str(ran.error), ran
-    assert "bring alice to 0.9 first" in str(getattr(ran.error, "hint", ""))
+    assert ran.code == 4 and "has data of version 0.9, but version 1 is running" in str(ran.error), ran
+    assert "first run version 0.9 on alice" in str(getattr(ran.error, "hint", ""))
     assert brought(host) == []
 
 

@@ -83,7 +83,7 @@ def test_what_fails_on_the_drill_host_is_refused_and_she_never_noticed(
     started = pair.world.host.exec(["docker", "ps", "--format", "{{.ID}} {{.CreatedAt}}"]).stdout
     done = pair.upgrade(CRASHES, check=False)
     assert done.code == 6, done.out + done.err
-    assert "alice: its rehearsal on web-2 failed, and nothing was changed: in the rehearsal, beacon 1.3.0: " in done.err
+    assert "alice: the rehearsal on web-2 failed, and nothing was changed: in the rehearsal, beacon 1.3.0: " in done.err
     assert pair.world.host.exec(["docker", "ps", "--format", "{{.ID}} {{.CreatedAt}}"]).stdout == started
     assert (serves(pair.world), written(pair.world), pair.kept()) == (("1.0.0", "before"), "1.0.0", [])
     assert pair.left() == ""
@@ -138,7 +138,7 @@ def test_what_goes_well_there_is_done_here_without_another_rehearsal(
     begun = time.monotonic()
     done = pair.upgrade(MIGRATES)
     say(done.err)
-    assert "rehearsed on web-2 (as asked for):" in done.err
+    assert "rehearsed on web-2 (as requested):" in done.err
     assert "no rows were lost" in done.err or "was ready on a clone of the data" in done.err
     assert (serves(pair.world), written(pair.world)) == ((MIGRATES, "on 1.0.0"), MIGRATES)
     assert pair.left() == ""

@@ -1,1 +1,1 @@
-"""The DNS names of tenants: the host that each name leads to, and the records at a provider."""
+"""The DNS names of tenants: the host that each name points to, and the records at a provider."""

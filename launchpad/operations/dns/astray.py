@@ -1,4 +1,4 @@
-"""Where a tenant's names lead: a name that leads elsewhere than to its host gets no certificate there."""
+"""Check where a tenant's names point: a name that does not point to its host gets no certificate."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace
 
 SECONDS = 10.0
-"""So long a resolver that does not answer may keep an operation from its end."""
+"""How long a resolver that does not answer may delay the end of an operation."""
 
 
 @contextmanager
 def astray_told(
     workspace: Workspace, tenant: Tenant, host: Host, *, dns: Dns | None, on_event: OnEvent
 ) -> Iterator[None]:
-    """Tell of each of the tenant's names that leads elsewhere than to its host, and the record to make, while what is
-    in the block goes on. Nothing is looked at without `dns`."""
+    """While the block runs, report each of the tenant's names that does not point to its host, with the record to set.
+    Without `dns` nothing is checked."""
     if dns is None or not tenant.domains:
         yield
         return
 
     def look() -> None:
-        with suppress(LaunchpadError):  # a host without an address here, or one that is not reached: others say it
+        with suppress(LaunchpadError):  # a host without an address, or an unreachable host, is reported elsewhere
             for found in astray(workspace, tenant, host, dns=dns):
                 on_event(HeardEvent(host=str(host.name), operation="", tenant=str(tenant.name), event=found))
 
@@ -42,8 +42,8 @@ def astray_told(
 
 
 def astray(workspace: Workspace, tenant: Tenant, host: Host, *, dns: Dns) -> list[NameAstray]:
-    """The names that lead elsewhere, both as this machine and as the host itself are told: a network of one's own may
-    tell its hosts alone."""
+    """The names that point elsewhere for the resolver of this machine and for the resolver of the host: a private
+    network may have names that only its hosts resolve."""
     address = ip_of(host)
     led = {str(name): dns.leads_to(str(name)) for name in tenant.domains}
     led = {name: there for name, there in led.items() if there != {address}}
@@ -51,7 +51,7 @@ def astray(workspace: Workspace, tenant: Tenant, host: Host, *, dns: Dns) -> lis
         return []
     with hosts_of(workspace).reach(host) as runner:
         told = runner.ask("names", {"names": list(led)}, seconds=SECONDS).get("names")
-    if told is None:  # it hung up before its reply
+    if told is None:  # the connection ended before the reply
         return []
     found = []
     for name in led:

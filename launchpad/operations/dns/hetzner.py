@@ -1,4 +1,4 @@
-"""Hetzner's DNS: the records of tenants' names in zones that one of its cloud's projects has.
+"""Hetzner's DNS: the records of tenants' names in the zones of a Hetzner Cloud project.
 
 Source: the client library's zones (RRSets of a zone by name and type), https://docs.hetzner.cloud/reference/cloud#zones.
 """
@@ -20,7 +20,7 @@ from launchpad.operations.dns.resolver import Resolver
 
 API = "https://api.hetzner.cloud/v1"
 TTL_SECONDS = 60
-"""The least that Hetzner takes: a move is over so long after the change."""
+"""The smallest TTL that Hetzner accepts: resolvers have a changed record after this time."""
 TIMEOUT_SECONDS = 20.0
 
 Kind = Literal["A", "AAAA"]
@@ -29,15 +29,15 @@ SAYS_WHERE: tuple[SaysWhere, ...] = ("A", "AAAA", "CNAME")
 
 
 class Hetzner:
-    """Records of one address each, made where there are none; a visitor's resolver says where they lead."""
+    """Sets records with one address each. `leads_to` asks the resolver of this machine, as visitors do."""
 
     def __init__(self, token: Secret, resolver: Resolver, *, api: str = API) -> None:
         self._resolver = resolver
         self._client = Client(token.reveal(), api_endpoint=api, application_name="launchpad", timeout=TIMEOUT_SECONDS)
 
     def point(self, names: Sequence[str], address: str) -> bool:
-        """StateError, and no record changed, when no zone has a name, or a name has records that say something else
-        beside it; those are a person's."""
+        """StateError, and no record is changed, when no zone has a name, or when a name has other records, which an
+        operator must delete."""
         kind: Kind = "AAAA" if ":" in address else "A"
         with _errors():
             zones = self._client.zones.get_all()
@@ -50,21 +50,25 @@ class Hetzner:
         return self._resolver.leads_to(name)
 
     def _found(self, name: str, zones: Sequence[BoundZone], kind: Kind) -> tuple[BoundZone, BoundZoneRRSet | None]:
-        """The name's zone, and what is there of the kind."""
+        """The name's zone, and the present record of this kind."""
         zone = max(
             (item for item in zones if name == item.name or name.endswith(f".{item.name}")),
             key=lambda item: len(item.name or ""),
             default=None,
         )
         if zone is None:
-            hint = f"add its zone there, or take a token of the zone's project: launchpad dns credential {CREDENTIAL}"
-            raise StateError(f"dns: no zone that the token sees has {name}", hint=hint)
+            hint = (
+                "add the zone to the token's project, or set a token of the zone's project: launchpad dns "
+                f"credential {CREDENTIAL}"
+            )
+            raise StateError(f"dns: no zone of the token's project contains {name}", hint=hint)
         found = {str(item.type): item for item in zone.get_rrset_all(name=_below(name, zone), type=list(SAYS_WHERE))}
         others = sorted(set(found) - {kind})
         if others:
             raise StateError(
-                f"dns: {name} has {' and '.join(others)} records too, which lead elsewhere",
-                hint=f"delete them at Hetzner; a name of a tenant has one {kind} record",
+                f"dns: {name} also has {' and '.join(others)} records, which point elsewhere",
+                hint=f"delete the {' and '.join(others)} records at Hetzner; a tenant's domain has only one {kind} "
+                "record",
             )
         return zone, found.get(kind)
 
@@ -74,28 +78,30 @@ class Hetzner:
             created = zone.create_rrset(name=_below(name, zone), type=kind, ttl=TTL_SECONDS, records=records)
             created.action.wait_until_finished()
             return
-        if there.ttl != TTL_SECONDS:  # first, so that the new address is not remembered for longer
+        if there.ttl != TTL_SECONDS:  # first, so that resolvers do not cache the new address for longer
             there.change_rrset_ttl(TTL_SECONDS).wait_until_finished()
         if [item.value for item in there.records or ()] != [address]:
             there.set_rrset_records(records).wait_until_finished()
 
 
 def _below(name: str, zone: BoundZone) -> str:
-    """What the zone calls the name: @ for its own."""
+    """The name relative to the zone; @ for the zone's own name."""
     return name.removesuffix(str(zone.name)).rstrip(".") or "@"
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """The library's errors as ours: none of them has the token in it."""
+    """Convert the library's errors to Launchpad's; no error contains the token."""
     try:
         yield
     except APIException as error:
         if error.code in ("unauthorized", "forbidden", "token_readonly"):
-            hint = f"launchpad dns credential {CREDENTIAL}, one that reads and writes"
-            raise StateError(f"dns: Hetzner refuses the token: {error.message}", hint=hint) from None
-        raise ServiceError(f"dns: Hetzner says {error.message} ({error.code})", hint="try again") from None
+            hint = f"set a token with read and write access: launchpad dns credential {CREDENTIAL}"
+            raise StateError(f"dns: Hetzner rejects the token: {error.message}", hint=hint) from None
+        raise ServiceError(
+            f"dns: Hetzner rejects the request: {error.message} ({error.code})", hint="try again"
+        ) from None
     except HCloudException as error:
-        raise ServiceError(f"dns: Hetzner did not carry it out: {error}", hint="try again") from None
+        raise ServiceError(f"dns: Hetzner did not complete the change: {error}", hint="try again") from None
     except RequestException as error:
-        raise ServiceError(f"dns: Hetzner is not reached: {type(error).__name__}", hint="try again") from None
+        raise ServiceError(f"dns: cannot reach Hetzner: {type(error).__name__}", hint="try again") from None

@@ -1,4 +1,4 @@
-"""Have a tenant's names lead to where it is."""
+"""Point a tenant's names to its host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class DnsRecord:
-    """A DNS record that is to be."""
+    """A DNS record to set."""
 
     name: str
     address: str
@@ -23,14 +23,14 @@ class DnsRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Pointed:
-    """A tenant's names: what their records are to say, and what visitors are told."""
+    """A tenant's names: the records to set, and the names that still point elsewhere."""
 
     tenant: str
     records: tuple[DnsRecord, ...]
     written: bool
-    """Whether the provider has the records now; False where they are a person's."""
+    """Whether the provider has the records now; False when an operator must set the records."""
     elsewhere: tuple[str, ...]
-    """The names that lead to no such address yet, or to others too."""
+    """The names that do not point only to the host's address yet."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -42,17 +42,17 @@ class Pointed:
 
 
 def records(domains: tuple[str, ...], address: str) -> tuple[DnsRecord, ...]:
-    """What the tenant's names are to say."""
+    """The records that the tenant's names need."""
     return tuple(DnsRecord(name=name, address=address) for name in domains)
 
 
 def leading_elsewhere(domains: tuple[str, ...], address: str, *, dns: Dns) -> tuple[str, ...]:
-    """The names that do not lead there, and nowhere else."""
+    """The names that do not point only to the address."""
     return tuple(name for name in domains if dns.leads_to(name) != {address})
 
 
 def point(workspace: Workspace, name: str, *, dns: Dns, write: bool = True) -> Pointed:
-    """Have the tenant's names lead to its host, or only look. Errors as of `Dns.point`."""
+    """Point the tenant's names to its host, or only check them. Errors as of `Dns.point`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     domains, address = tuple(map(str, tenant.domains)), ip_of(fleet.host(tenant.host))

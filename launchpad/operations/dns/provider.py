@@ -1,4 +1,4 @@
-"""Who keeps the records of tenants' names: the provider that launchpad.yaml names, or a person."""
+"""The DNS provider of tenants' names: the provider in launchpad.yaml, or an operator who sets records by hand."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from launchpad.workspace import Workspace
 
 
 class Dns(Protocol):
-    """Who keeps the records of tenants' names."""
+    """Sets and reads the DNS records of tenants' names."""
 
     def point(self, names: Sequence[str], address: str) -> bool:
-        """Have the names lead to the address; False where a person has to do it. ServiceError or StateError when it
-        cannot be done; typed again it goes on from there."""
+        """Point the names to the address; False when an operator must set the records by hand. ServiceError or
+        StateError on failure; a second call resumes."""
 
     def leads_to(self, name: str) -> frozenset[str]:
-        """The addresses that a visitor is told now; empty when there is none."""
+        """The addresses that visitors' resolvers return now; empty when there is none."""
 
 
 def dns_of(workspace: Workspace) -> Dns:
-    """Who keeps this fleet's names. StateError when its credential is missing."""
+    """The fleet's DNS provider. StateError when its credential is missing."""
     provider = workspace.fleet.load().defaults.dns
     if provider is None:
         return Resolver()
     found = workspace.dns_secrets.reveal(provider.owner).get(CREDENTIAL)
     if found is None:
         raise StateError(f"dns: no {CREDENTIAL} for {provider.provider}", hint=f"launchpad dns credential {CREDENTIAL}")
-    from launchpad.operations.dns.hetzner import Hetzner  # late: its library is needed by nobody else
+    from launchpad.operations.dns.hetzner import Hetzner  # imported late: only this provider needs its library
 
     return Hetzner(found[1], Resolver())

@@ -1,4 +1,4 @@
-"""Where a name leads, as visitors are told."""
+"""The addresses of a name, as visitors' resolvers return them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 class Resolver:
-    """This machine's resolver; records are a person's to change."""
+    """This machine's resolver; an operator sets the records by hand."""
 
     def point(self, names: Sequence[str], address: str) -> bool:  # noqa: ARG002 (the seam's)
         return False

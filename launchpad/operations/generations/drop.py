@@ -1,4 +1,4 @@
-"""drop: let go of what is kept of a tenant's data."""
+"""drop: remove generations of a tenant's data."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from launchpad.workspace import Workspace
 
 
 def drop(workspace: Workspace, name: str, identifiers: Sequence[str], *, on_event: OnEvent = ignore) -> Outcome:
-    """Remove these of the tenant's generations, for good. StateError, and nothing removed, when one is not there or is
-    what a rollback brings back."""
+    """Remove these generations of the tenant permanently. StateError, and nothing is removed, when a generation does
+    not exist or a rollback needs it."""
     past = generations(workspace, name)
     for identifier in identifiers:
         past.generation(identifier)
@@ -27,5 +27,5 @@ def drop(workspace: Workspace, name: str, identifiers: Sequence[str], *, on_even
 
 
 def wish_to_drop(name: str, identifiers: Sequence[str]) -> Wish:
-    """What `generations --drop` asks for, to find it again by."""
+    """The wish of `generations --drop`, by which the operation is found again."""
     return Wish(kind="drop", tenant=name, words={"generations": list(identifiers)})

@@ -1,4 +1,4 @@
-"""generations: what of a tenant's past its host keeps: its data at instants, and the releases that ran before."""
+"""generations: the generations and earlier releases of a tenant on its host."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class KeptGeneration:
-    """A tenant's data at one instant, read-only on its host. Texts are empty for one that is incomplete."""
+    """A tenant's data at one instant, read-only on its host. Texts are empty for an incomplete generation."""
 
     id: str
     at: float
     """When it was taken, in seconds since 1970 by the host's clock."""
     why: str
-    """upgrade, rollback, restore: what the data was before; soak: what a failed one left; manual; rehearsal; backup."""
+    """upgrade, rollback, restore: the data before that operation; soak: the data of a failed soak; manual; rehearsal;
+    backup."""
     version: str
     release: str
-    """What ran on it."""
+    """The version that ran on the data."""
     operation: str
     incomplete: bool = False
-    """Whether its taking was cut off; it is taken again or removed by the host."""
+    """Whether taking the generation was interrupted; the host takes it again or removes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeptRelease:
-    """A release that runs or ran. It can be rolled back to while it is kept and so is a generation of its data."""
+    """A running or earlier release. A rollback can return to the release while the host keeps the release and a
+    generation of its data."""
 
     release: str
     version: str
     kept: bool
     running: bool
     generation: str
-    """The id of its newest data that is kept; empty when none is."""
+    """The id of the newest kept generation of its data; empty when there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """What the host keeps; generations the newest first, of releases the running one first."""
+    """What the host keeps: generations, newest first; releases, the running one first."""
 
     tenant: str
     host: str
@@ -52,11 +54,11 @@ class Past:
 
     @property
     def running(self) -> KeptRelease:
-        """The release that runs; StateError when none does."""
+        """The running release; StateError when there is none."""
         for item in self.releases:
             if item.running:
                 return item
-        raise StateError(f"{self.tenant}: nothing of it runs on {self.host}", hint=f"launchpad status {self.tenant}")
+        raise StateError(f"{self.tenant} is not deployed on {self.host}", hint=f"launchpad status {self.tenant}")
 
     def generation(self, identifier: str) -> KeptGeneration:
         """The complete generation of that id; StateError when there is none."""
@@ -75,7 +77,8 @@ class Past:
 
 
 def generations(workspace: Workspace, name: str) -> Past:
-    """What the tenant's host keeps of it; StateError when it is not there, HostError when the host does not answer."""
+    """What the tenant's host keeps of the tenant; StateError when the tenant is not on the host, HostError when the
+    host does not answer."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     host = fleet.host(tenant.host)
@@ -85,7 +88,7 @@ def generations(workspace: Workspace, name: str) -> Past:
 
 
 def past_from_reply(reply: Mapping[str, Any], *, tenant: str, host: str) -> Past:
-    """What a host keeps as its reply says; HostError when it cannot be understood."""
+    """Parse a host's reply; HostError when the reply is malformed."""
     try:
         return Past(
             tenant=tenant,
@@ -95,7 +98,7 @@ def past_from_reply(reply: Mapping[str, Any], *, tenant: str, host: str) -> Past
         )
     except (KeyError, TypeError, ValueError) as error:
         raise HostError(
-            f"{host}: its answer cannot be understood: {type(error).__name__} {error}",
+            f"{host}: malformed reply: {type(error).__name__} {error}",
             hint=f"launchpad provision {host}",
         ) from error
 

@@ -1,4 +1,4 @@
-"""restore: a tenant's data goes back to a generation; its release stays."""
+"""restore: replace a tenant's data with a generation; its release stays."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Restoration:
-    """Which data would be replaced by which."""
+    """A planned restore: the present data, and the generation that replaces it."""
 
     tenant: str
     host: str
     release: str
-    """What runs, and goes on running."""
+    """The running release, which stays."""
     version: str
     generation: str
     at: float
@@ -39,12 +39,14 @@ class Restoration:
 
 
 def plan_restore(workspace: Workspace, name: str, *, generation: str) -> Restoration:
-    """What `restore` would do; StateError when there is no such generation, or another version's data is in it."""
+    """Plan the restore; StateError when there is no such generation, or when the generation has data of another
+    version."""
     past = generations(workspace, name)
     wanted, runs = past.generation(generation), past.running
     if wanted.version != runs.version:
         raise StateError(
-            f"{name}: generation {generation} is data of {wanted.version}, and {runs.version} runs",
+            f"{name}: generation {generation} has data of version {wanted.version}, but version {runs.version} is "
+            "running",
             hint=_way_to(past, wanted),
         )
     return Restoration(
@@ -58,18 +60,19 @@ def plan_restore(workspace: Workspace, name: str, *, generation: str) -> Restora
 
 
 def judge_backup(workspace: Workspace, name: str, backup: Backup) -> None:
-    """StateError when the backup could not be put in the place of the tenant's data, since another version runs: told
-    before it is brought."""
+    """StateError when the backup cannot replace the tenant's data because another version runs; checked before the
+    backup is fetched."""
     runs = generations(workspace, name).running
     if backup.version and backup.version != runs.version:
         raise StateError(
-            f"{name}: backup {backup.id[:8]} is data of {backup.version}, and {runs.version} runs",
+            f"{name}: backup {backup.id[:8]} has data of version {backup.version}, but version {runs.version} is "
+            "running",
             hint=_first(name, backup.version),
         )
 
 
 def restore(workspace: Workspace, what: Restoration, *, confirm: Confirmation, on_event: OnEvent = ignore) -> Outcome:
-    """Carry it out: the present data is kept as a generation of its own first, whose id is the operation's. StateError
+    """Carry the restore out. The present data is first kept as a generation, whose id is the operation's id. StateError
     unless the plan is the confirmed one; errors as of `submit`."""
     confirm.of(what, command="restore")
     submission = Submission(
@@ -86,7 +89,8 @@ def restore(workspace: Workspace, what: Restoration, *, confirm: Confirmation, o
 
 
 def _way_to(past: Past, wanted: KeptGeneration) -> str:
-    """How its version and this data come together: by a rollback where one brings it, else once that version runs."""
+    """The hint to restore data of another version: a rollback when the host keeps a release of that version, otherwise
+    first run that version."""
     for item in past.releases:
         if item.generation == wanted.id and item.kept:
             return f"launchpad rollback {past.tenant} --to {item.release}"
@@ -94,4 +98,4 @@ def _way_to(past: Past, wanted: KeptGeneration) -> str:
 
 
 def _first(name: str, version: str) -> str:
-    return f"bring {name} to {version} first: launchpad upgrade, or launchpad rollback"
+    return f"first run version {version} on {name}: launchpad upgrade, or launchpad rollback"

@@ -1,4 +1,4 @@
-"""snapshot: keep a tenant's data as it is at this instant, while it runs."""
+"""snapshot: take a generation of a tenant's data while the tenant runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from launchpad.workspace import Workspace
 
 
 def snapshot(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Take a generation of the tenant's data, which stays until somebody drops it; its id is the operation's. Errors as
-    of `submit`."""
+    """Take a generation of the tenant's data, which stays until an operator drops it; its id is the operation's id.
+    Errors as of `submit`."""
     return submit_for_tenant(workspace, name, kind="snapshot", identifier=identifier, on_event=on_event)
 
 
 def copy(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Outcome:
-    """The same, to be carried elsewhere: it goes when there are newer ones of its kind. Each time it is another one: it
-    is a part of a command and no command's own."""
+    """Take a generation to copy it to another machine; it is removed when there are newer generations of its kind. Each
+    call takes a new generation, because this is a part of other commands."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     submission = Submission(

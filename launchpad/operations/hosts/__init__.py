@@ -1,1 +1,1 @@
-"""A host itself: provision it, install its runner, prune it; and the operators who may enter it."""
+"""Hosts: provision a host, install its runner, prune it; and the operators who may log in."""

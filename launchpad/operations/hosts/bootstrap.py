@@ -1,4 +1,4 @@
-"""A bare host's first contact: root, one exec, the runner and its first request on the same standard input."""
+"""The first contact with a bare host: log in as root, and send the runner and its first request in one exec."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ SECONDS = 1800
 
 @dataclass(frozen=True, kw_only=True)
 class Bare:
-    """A host that does not know the operators' user, and how to get in all the same."""
+    """A host without the operators' user, and how to log in as root."""
 
     host: Host
     user: str
     key: Path | None
     refused: LoginRefused
-    """How the operators' user was turned away: the likelier trouble where root is turned away too."""
+    """The error of the operators' user's login: the likelier problem when root's login fails too."""
 
 
 def bootstrap(workspace: Workspace, bare: Bare, submission: Submission, *, on_event: OnEvent) -> Outcome:
-    """Put the runner there and carry the provision out. The host goes on when the connection breaks: it is come back to
-    as root, until root is refused, and then as the operators' user, who is there by then. EarlierEnded, when an earlier
-    provision went on there: it was followed to its end."""
+    """Install the runner and run the provision. The host continues when the connection breaks; reconnect as root until
+    root's login is rejected, and then as the operators' user, who exists by then. EarlierEnded after an earlier
+    provision, still running on the host, was followed to its end."""
     return _Bootstrap(workspace, bare, submission, on_event).to_the_end()
 
 
 class EarlierEnded(Exception):
-    """A provision that went on is over now: look again who is let in, and what is to do."""
+    """An earlier provision has ended now: check again which user can log in and what is left to do."""
 
 
 class _Bootstrap:
@@ -59,7 +59,7 @@ class _Bootstrap:
         self.name = str(bare.host.name)
         self._tell = answering(hosts_of(workspace), bare.host, on_event)
         self._last: dict[str, int] = {}
-        """Operation → the number of the last event that was told of it."""
+        """Operation → the number of its last reported event."""
         self._cut = False
         self._absence = Absence(workspace.clock)
 
@@ -76,7 +76,7 @@ class _Bootstrap:
                 outcome: Outcome = attempts(self._once)
         except HostError as error:
             if self._cut:
-                error.hint = f"the host goes on by itself; come back to it with: launchpad provision {self.name}"
+                error.hint = f"the provision continues on the host; to follow it: launchpad provision {self.name}"
             raise
         return outcome
 
@@ -100,7 +100,8 @@ class _Bootstrap:
         return _speak(self.workspace, self.bare, "install", (verb, body), hear)
 
     def _follow_earlier(self) -> None:
-        """Follow the provision that goes on there, if one does; as the operators' user once root is refused."""
+        """Follow a running provision on the host, if there is one; as the operators' user once root's login is
+        rejected."""
         asked = ("observe", {"tenants": [], "probes": False})
         open_ones = _speak(self.workspace, self.bare, "plan", asked, _pass_over)["operations"]
         earlier = next((str(item["id"]) for item in open_ones if item["kind"] == "provision"), "")
@@ -109,7 +110,7 @@ class _Bootstrap:
                 self._ask("follow", {"id": earlier}, earlier)
 
     def _hear(self, heard: HeardEvent) -> None:
-        """Tell it, once: whoever comes back hears all of it again."""
+        """Report each event once: after a reconnect the host sends every event again."""
         if heard.event.number > self._last.get(heard.operation, 0):
             self._last[heard.operation] = heard.event.number
             self._tell(heard)
@@ -121,12 +122,13 @@ class _Bootstrap:
     def _tell_cut(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         last = self._last.get(self.submission.identifier, 0)
-        event = ConnectionCut(number=last, reason=f"{error}; the host goes on by itself")
+        event = ConnectionCut(number=last, reason=f"{error}; the provision continues on the host")
         self._tell(HeardEvent(host=self.name, operation=self.submission.identifier, tenant="", event=event))
 
 
 def plan_bare(workspace: Workspace, bare: Bare, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """{"steps", "diffs"} of a bare host; the runner is run from a temporary file and leaves nothing behind."""
+    """The plan {"steps", "diffs"} of a bare host; the runner runs from a temporary file and leaves nothing on the
+    host."""
     return _speak(workspace, bare, "plan", ("plan", {"operation": operation}), _pass_over)
 
 
@@ -141,14 +143,14 @@ def _speak(
     asked: tuple[str, Mapping[str, Any]],
     hear: Callable[[Mapping[str, Any]], None],
 ) -> dict[str, Any]:
-    """The body of the runner's reply to the request that follows it."""
+    """The body of the runner's reply to the request."""
     from launchpad.ssh.connection import Connection
     from launchpad.ssh.identity import Identity
     from launchpad.ssh.replies import judge_line, one_line
 
     hosts = hosts_of(workspace)
     if not isinstance(hosts, SshHosts):
-        raise StateError("this workspace does not reach its hosts over SSH")
+        raise StateError("this workspace does not connect to its hosts by SSH")
     archive = runner_archive()
     words = [doing, str(len(archive.data)), archive.digest.removeprefix("sha256:")]
     words.append(f"operator={workspace.settings.operator}")
@@ -188,8 +190,8 @@ def _speak(
             )
     except LoginRefused as error:
         raise LoginRefused(
-            f"{bare.host.name}: neither the operators' user nor {bare.user} is let in: {error.message}",
-            hint=f"launchpad provision {bare.host.name} --root-key FILE names the key that your provider installed",
+            f"{bare.host.name}: login failed as the operators' user and as {bare.user}: {error.message}",
+            hint=f"launchpad provision {bare.host.name} --root-key FILE, with the SSH key that your provider installed",
         ) from bare.refused
     if replies:
         return replies[0]
@@ -198,5 +200,5 @@ def _speak(
     last = [line for line in said.err.splitlines() if line.strip()][-1:] or chatter[-1:] or [f"exit code {said.code}"]
     raise StepFailed(
         f"{bare.host.name}: the runner could not be installed: {one_line(last[0].strip())}",
-        hint=f"launchpad provision {bare.host.name} --root-user USER, if {bare.user} may not log in",
+        hint=f"if {bare.user} may not log in: launchpad provision {bare.host.name} --root-user USER",
     )

@@ -1,4 +1,4 @@
-"""Confirming a change that the host would otherwise take back: always over a connection of its own, made after it."""
+"""Confirm a change that the host would otherwise undo: always over a new connection, made after the change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from launchpad.workspace import Hosts
 
 
 def confirm_change(hosts: Hosts, host: Host, nonce: str, *, seconds: float) -> None:
-    """Say hello to whoever answers now, and confirm; tried again for so long, because a daemon may be starting anew."""
+    """Connect again and confirm the change; retry for some time, because a daemon may be restarting."""
 
     def once() -> None:
         with hosts.reach(host) as runner:
@@ -30,8 +30,8 @@ def confirm_change(hosts: Hosts, host: Host, nonce: str, *, seconds: float) -> N
 
 
 def answering(hosts: Hosts, host: Host, on_event: OnEvent) -> OnEvent:
-    """Tells every event on, and confirms when that is what one asks for. A host that cannot be reached for it takes the
-    change back, and says so in its outcome: here that is no error of its own."""
+    """Pass every event on, and confirm the change when an event asks for confirmation. An unreachable host undoes the
+    change and reports this in the outcome, so the failed confirmation raises no error of its own."""
 
     def hear(heard: HeardEvent) -> None:
         on_event(heard)

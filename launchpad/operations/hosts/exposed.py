@@ -1,8 +1,8 @@
-"""exposed: secrets that somebody could read whom launchpad.yaml names no more, and that have not been changed since.
+"""exposed: secrets that a removed operator or recipient could read and that were not rotated since.
 
-Told from Git alone: each commit says who read, and which version of each secret was sealed for them. A new value has a
-new version; sealing a value anew has not. So a version that such a commit has and that is still the present one was
-read, perhaps, whoever asks and whenever.
+Computed from Git alone: each commit has the recipients, and the version of each secret that was sealed for them. A new
+value has a new version; a resealed value keeps its version. So a removed reader could read each version that is in such
+a commit and is still the present version.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ FOLDERS = {"": SECRETS, "target ": TARGET_SECRETS, "dns ": DNS_SECRETS}
 
 @dataclass(frozen=True, kw_only=True)
 class Exposed:
-    """A secret, who could read the value that it still has, and the command that makes that worthless."""
+    """A secret, the former readers of its present value, and the command that rotates the secret."""
 
     owner: str
     name: str
     people: tuple[str, ...]
-    """Operators by the name that they had; others by their age public key."""
+    """The former readers: operators by name, other recipients by age public key."""
     rotate: str
 
 
 def exposed(workspace: Workspace, environment: Mapping[str, str]) -> list[Exposed]:
-    """Each such secret, by owner and name; none where there is no Git, or not the commit that had the reader."""
+    """Each exposed secret, by owner and name; empty without Git, or when the commit with the former reader is
+    missing."""
     git = Git(workspace.root, environment)
     if not git.tracks(SETTINGS_FILE):
         return []
@@ -46,7 +47,7 @@ def exposed(workspace: Workspace, environment: Mapping[str, str]) -> list[Expose
     settings = git.blobs({item[SETTINGS_FILE] for item in files.values() if SETTINGS_FILE in item})
     left = {blob: _readers(content, present) for blob, content in settings.items()}
     sealed: dict[str, dict[str, set[str]]] = {}
-    """File → blob of a secrets file → who has left and could read it."""
+    """File → blob of a secrets file → the former readers who could read the blob."""
     for item in files.values():
         people = left.get(item.get(SETTINGS_FILE, ""), set())
         for file, blob in item.items() if people else ():
@@ -67,7 +68,7 @@ def exposed(workspace: Workspace, environment: Mapping[str, str]) -> list[Expose
 
 
 def rotation(fleet: Fleet, owner: str, secret: str) -> str:
-    """The command that makes a new value of the secret; `owner` as `reseal.owners` calls it."""
+    """The command that rotates the secret; `owner` as `reseal.owners` names it."""
     kind, _, name = owner.rpartition(" ")
     if kind == "target":
         return f"launchpad target credential {name} {secret}"
@@ -80,7 +81,7 @@ def rotation(fleet: Fleet, owner: str, secret: str) -> str:
 
 
 def _readers(content: bytes, present: frozenset[str]) -> set[str]:
-    """Who could read by this launchpad.yaml and cannot any more; nobody by one that is no YAML."""
+    """The readers in this launchpad.yaml who are not readers now; none when the file is not YAML."""
     try:
         settings = read_tree(SETTINGS_FILE, content)
     except UnreadableFile:

@@ -1,4 +1,4 @@
-"""What a host is told to be, from the inventory: pure but for the one file that the inventory may name."""
+"""A host's settings, from the inventory: pure except for one file that the inventory may name."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from launchpad.render.caddyfile import render_caddyfile
 from launchpad.render.templates import TemplateSource
 from launchpad.workspace import Workspace
 
-NO_OPERATORS = "launchpad key show prints your key; write it into launchpad.yaml's operators"
-NO_SIGNERS = "launchpad key show prints your signing key; write it under signing_keys: of yours in launchpad.yaml"
+NO_OPERATORS = "launchpad key show prints your key; write the key into launchpad.yaml under operators:"
+NO_SIGNERS = (
+    "launchpad key show prints your signing key; write the key under signing_keys: of your entry in launchpad.yaml"
+)
 
 
 def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name: str = "fleet") -> dict[str, Any]:
-    """The settings as the host's runner takes them (JSON); InventoryError when something that they need is missing."""
+    """The settings as JSON for the host's runner; InventoryError when a required value is missing."""
     if not host.operators:
-        raise InventoryError(f"{host.name} has no operators, so nobody could reach it again", hint=NO_OPERATORS)
+        raise InventoryError(f"{host.name} has no operators, so nobody could log in again", hint=NO_OPERATORS)
     if not signers(fleet.defaults):
-        raise InventoryError("launchpad.yaml has no signing_keys, so no runner could ever be replaced", hint=NO_SIGNERS)
+        raise InventoryError(
+            "launchpad.yaml has no signing_keys, so the runner could never be updated", hint=NO_SIGNERS
+        )
     recovery = [fleet.defaults.recovery] if fleet.defaults.recovery else []
     return {
         "format": "1",
@@ -51,14 +55,14 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
 
 
 def target_credentials(workspace: Workspace, fleet: Fleet) -> dict[str, dict[str, Any]]:
-    """What travels beside the settings: {"TARGET.NAME": {"version", "value"}} in the clear, of each target whose
-    credentials are all there."""
+    """The credentials that are sent with the settings: {"TARGET.NAME": {"version", "value"}}, unsealed, for each target
+    whose credentials are complete."""
     whole = [fleet.targets[name] for name in sorted(fleet.targets) if _versions(workspace, fleet.targets[name])]
     return credentials(workspace, whole)
 
 
 def signer(workspace: Workspace) -> str:
-    """The name under which hosts know this operator's signing key."""
+    """The name of this operator's signing key on hosts."""
     own = str(public_half(workspace.settings.signing_key)).split()[:2]
     known = signers(workspace.fleet.load().defaults).items()
     mine = (name for name, keys in known if own in [str(key).split()[:2] for key in keys])
@@ -71,7 +75,7 @@ def _target(workspace: Workspace, target: Target) -> dict[str, Any]:
 
 
 def _versions(workspace: Workspace, target: Target) -> dict[str, int]:
-    """Of the target's credentials, none when there is none yet; StateError when only some are there."""
+    """The versions of the target's credentials; empty when there are none yet; StateError when some are missing."""
     kept = workspace.target_secrets.versions(target.name)
     found = {str(name): kept[name] for name in target.credentials if name in kept}
     for name in target.credentials:
@@ -82,14 +86,14 @@ def _versions(workspace: Workspace, target: Target) -> dict[str, int]:
 
 
 def _plain(key: object) -> str:
-    """Type and key; a comment is a person's own affair, and the host takes few characters in one."""
+    """The key's type and base64, without the comment, because the host accepts few characters in a comment."""
     return " ".join(str(key).split()[:2])
 
 
 def _pinned(host: Host) -> str:
     image = str(host.caddy.image)
     if "@sha256:" not in image:
-        message = f"{host.name}: Caddy's image {image} is not pinned by its digest"
+        message = f"{host.name}: Caddy's image {image} has no digest"
         raise InventoryError(message, hint="launchpad app pin --caddy")
     return image
 
@@ -113,7 +117,7 @@ def _acme_root(root: Path, host: Host) -> str:
     except UnicodeDecodeError as error:
         raise InventoryError(
             f"caddy.acme_ca_root: {named} is not a PEM file",
-            hint=f"openssl x509 -inform der -in {named} -out {named}.pem; then name {named}.pem in its place",
+            hint=f"openssl x509 -inform der -in {named} -out {named}.pem; then write {named}.pem as caddy.acme_ca_root",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Bring a host's runner up to this installation's, signed; never to an older one."""
+"""Update a host's runner to this installation's runner, signed; never to an older one."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from launchpad.workspace import Runner, Workspace
 
 @dataclass(frozen=True)
 class Installed:
-    """What runs on the host."""
+    """The runner on the host."""
 
     version: str
     digest: str
-    """The beginning of its archive's."""
+    """The beginning of the digest of its archive."""
 
 
 def look_at(runner: Runner) -> Installed:
-    """Which runner answers, whatever protocol it speaks."""
+    """Ask which runner answers, for every protocol version."""
     own = runner.ask("hello", {})
     return Installed(str(own["runner"]), str(own.get("digest") or ""))
 
@@ -36,10 +36,12 @@ def settings_digest(runner: Runner) -> str:
 
 
 def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, now: Installed) -> bool:
-    """Install this side's runner where the host's is another and not newer; whether it was replaced.
+    """Install this installation's runner when the host's runner differs and is not newer; return whether it was
+    replaced.
 
-    The host puts the old one back unless a new connection is answered by the new one. Of the same version from other
-    sources (somebody works on Launchpad) only who can sign replaces it."""
+    The host restores the old runner unless the new runner answers a new connection. A runner of the same version but
+    from other sources (during development of Launchpad) is replaced only by a signer.
+    """
     archive = runner_archive()
     if now.digest and archive.digest.removeprefix("sha256:").startswith(now.digest):
         return False
@@ -55,7 +57,7 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
     try:
         reply = runner.ask("install", body, seconds=120)
     except StepFailed:
-        if now.version == __version__:  # the host does not know this signer; what it has will do
+        if now.version == __version__:  # the host does not know this signer, and its present runner suffices
             return False
         raise
     if reply["outcome"] != "switched":
@@ -64,7 +66,7 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
         confirm_change(hosts_of(workspace), host, str(reply["nonce"]), seconds=float(reply["seconds"]))
     except LaunchpadError as error:
         raise HostError(
-            f"{host.name}: the new runner does not answer, so the host takes the old one back: {error.message}"
+            f"{host.name}: the new runner does not answer, so the host restores the old runner: {error.message}"
         ) from error
     return True
 

@@ -1,7 +1,8 @@
-"""Whether hosts would take their settings and the tenants' releases: the host's own judge, which is pure, is asked
-before any host is.
+"""Check whether hosts would accept their settings and the tenants' releases: the host's own judge, which is pure, runs
+on this machine.
 
-Tenants of one app, version, tier and variables have the same text but for their own names, so one of each is rendered.
+Tenants with the same app, version, tier and variables have the same text except for their names, so only one of them is
+rendered.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from launchpad.workspace import Workspace
 
 
 def judged(workspace: Workspace, fleet: Fleet) -> list[Mistake]:
-    """What a host would refuse: each release at its tenant's file, the settings of each host at the hosts'. What cannot
-    be made yet is told elsewhere."""
+    """Everything that a host would reject: each release at its tenant's file, each host's settings at the hosts' file.
+    What cannot be rendered yet is reported by `readiness`."""
     return [*_refused(workspace, fleet), *_refused_settings(workspace, fleet)]
 
 
@@ -32,10 +33,10 @@ def _refused_settings(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:
         try:
             judge_settings(host_settings(workspace, fleet, host))
         except Refused as refused:
-            what = f"{name} would refuse its settings: {refused.message}"
+            what = f"host {name} would reject its settings: {refused.message}"
             yield Mistake(Place(HOSTS_FILE), what, hint=refused.hint or f"launchpad host show {name}")
         except LaunchpadError:
-            continue  # a digest, an operator or a credential is still to come, which `readiness` says
+            continue  # a digest, an operator or a credential is missing, which `readiness` reports
 
 
 def _refused(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:
@@ -48,11 +49,11 @@ def _refused(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:
         try:
             made = rendered_with_all(workspace, fleet, tenant)
         except InventoryError:
-            continue  # a digest is still to come, which `readiness` says
+            continue  # a digest is missing, which `readiness` reports
         try:
             judge_release(made.release, made.files, neighbours={})
         except Refused as refused:
-            what = f"{tenant.host} would refuse {name}: {refused.message}"
+            what = f"host {tenant.host} would reject {name}: {refused.message}"
             hint = refused.hint or f"launchpad render {name}"
             yield Mistake(Place(f"inventory/tenants/{name}.yaml"), what, hint=hint)
 

@@ -1,4 +1,4 @@
-"""operator: who operates the fleet, and all that has to follow when somebody joins or leaves."""
+"""operator: add and remove operators, and update every secret, host and backup key accordingly."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
 ACCESS = frozenset({CHANGES_SETTINGS, "change-access", "end-logins"})
-"""The steps of a provision without which a host does not let in just those whom launchpad.yaml names."""
+"""The steps of a provision that make a host's access match launchpad.yaml."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Readable:
-    """A secret that an operator could read, and the command that makes what was read worthless."""
+    """A secret that an operator could read, and the command that rotates the secret."""
 
     owner: str
     name: str
@@ -39,20 +39,21 @@ class Readable:
 
 @dataclass(frozen=True, kw_only=True)
 class Followed:
-    """What became of each part of a change of operators."""
+    """The result of each part of a change of operators."""
 
     operator: str
     resealed: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Owner → the secrets that are sealed for the present readers now."""
+    """Owner → the resealed secrets."""
     hosts: Mapping[str, str] = field(default_factory=dict)
-    """Host → why it does not follow launchpad.yaml yet; empty where it does."""
+    """Host → why its access differs from launchpad.yaml; empty when it matches."""
     rewrapped: Mapping[str, str] = field(default_factory=dict)
-    """Tenant with backups → why their key is wrapped for the earlier readers still; empty where it is not."""
+    """Tenant with backups → why the backups' key is still wrapped for the earlier readers; empty when it was
+    rewrapped."""
     unsealed: Mapping[str, str] = field(default_factory=dict)
-    """Owner → why the secrets could not be sealed anew."""
+    """Owner → why the owner's secrets could not be resealed."""
     rotate: Sequence[Readable] = ()
     others: Sequence[Recipient] = ()
-    """Who reads the secrets beside the operators: launchpad.yaml does not say whose these are."""
+    """The recipients that belong to no operator in launchpad.yaml."""
 
     @property
     def complete(self) -> bool:
@@ -72,16 +73,16 @@ class Followed:
 
 
 def add_operator(workspace: Workspace, operator: Operator, *, on_event: OnEvent = ignore) -> Followed:
-    """Write the operator into launchpad.yaml, seal every secret for them too, let them in on every host, and wrap the
-    keys of backups anew; the same again does what was left of that. What could not be done is in the answer; StateError
-    when there is an operator of that name with other keys, or one with these keys."""
+    """Write the operator into launchpad.yaml, reseal every secret, provision the operators' access on every host, and
+    rewrap the backups' keys. A second call does what is left. Failures are in the result. StateError when there is an
+    operator of that name with other keys, or another operator with these keys."""
     workspace.fleet.add_operator(operator)
     return _followed(workspace, str(operator.name), on_event)
 
 
 def remove_operator(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Followed:
-    """Take the operator out of launchpad.yaml, and have everything follow; with what they could read. StateError for
-    oneself, and where nobody would be left who signs or reads."""
+    """Remove the operator from launchpad.yaml, and from every secret, host and backup key; list what the operator could
+    read. StateError for yourself, and for the last operator who signs or reads."""
     fleet = workspace.fleet.load()
     operator = removable(workspace, fleet, name)
     could_read = tuple(_readable(workspace, fleet)) if operator.recipients else ()
@@ -90,7 +91,7 @@ def remove_operator(workspace: Workspace, name: str, *, on_event: OnEvent = igno
 
 
 def access(workspace: Workspace) -> dict[str, str]:
-    """Host → why it does not let in just those whom launchpad.yaml names, or is not known to; empty where it does."""
+    """Host → why its access differs from launchpad.yaml, or is unknown; empty when it matches."""
     fleet = workspace.fleet.load()
 
     def look(name: str) -> str:
@@ -99,7 +100,7 @@ def access(workspace: Workspace) -> dict[str, str]:
         with hosts_of(workspace).reach(host) as runner:
             steps = runner.ask("plan", {"operation": {"kind": "provision", "settings": settings}})["steps"]
         if ACCESS & {step["step"] for step in steps}:
-            return f"does not follow launchpad.yaml yet: launchpad provision {name}"
+            return f"access differs from launchpad.yaml: launchpad provision {name}"
         return ""
 
     said = fanout(sorted(map(str, fleet.hosts)), look, threads=workspace.settings.parallel)
@@ -107,8 +108,8 @@ def access(workspace: Workspace) -> dict[str, str]:
 
 
 def removable(workspace: Workspace, fleet: Fleet, name: str) -> Operator:
-    """The operator of that name, InventoryError when there is none; StateError where one stays: oneself, and the last
-    who signs or reads."""
+    """The operator of that name; InventoryError when there is none; StateError for an operator who cannot be removed:
+    yourself, and the last operator who signs or reads."""
     operator = next((item for item in fleet.defaults.operators if item.name == name), None)
     if operator is None:
         hint = "launchpad operator list; what a removed operator could read: launchpad check"
@@ -121,19 +122,20 @@ def removable(workspace: Workspace, fleet: Fleet, name: str) -> Operator:
     )
     if operator.name == _myself(workspace, fleet):
         raise StateError(
-            f"{name} is you, and nobody removes themselves: a host is changed by who gets in afterwards",
+            f"you are {name}, and no operator can remove themselves: somebody must log in to the hosts afterwards",
             hint=f"another operator types: launchpad operator remove {name}",
         )
     people = {name for name, keys in signers(rest).items() if keys} - {"recovery"}
     if not people:
-        raise StateError(f"without {name} nobody could sign a change of a host", hint="launchpad operator add")
+        raise StateError(f"without {name} nobody could sign a host's settings", hint="launchpad operator add")
     if not readers(rest):
         raise StateError(f"without {name} nobody could read the secrets", hint="launchpad operator add")
     return operator
 
 
 def _myself(workspace: Workspace, fleet: Fleet) -> str:
-    """Who of the operators has this machine's SSH key; two people may have one login name, which counts else."""
+    """The operator with this machine's SSH key; without one, the operator with this login name, which two people may
+    share."""
     try:
         own = public_half(workspace.settings.ssh_key) if workspace.settings.ssh_key else ""
     except StateError:
@@ -148,7 +150,7 @@ def _readable(workspace: Workspace, fleet: Fleet) -> Iterator[Readable]:
         try:
             versions = store.versions(name)
         except InventoryError:
-            continue  # a file that is wrong is among those that cannot be sealed anew, which are listed
+            continue  # a file with mistakes is listed among the secrets that cannot be resealed
         for secret in versions:
             yield Readable(owner=owner, name=str(secret), rotate=rotation(fleet, owner, str(secret)))
 
@@ -160,10 +162,12 @@ def _followed(workspace: Workspace, name: str, on_event: OnEvent) -> Followed:
     on_host = partial(_provisioned, workspace, how=how, on_event=on_event)
     said = fanout(sorted(map(str, fleet.hosts)), on_host, threads=workspace.settings.parallel)
     hosts = {host: _why(host, item) if isinstance(item, LaunchpadError) else "" for host, item in said.items()}
-    for host in fleet.hosts.values():  # those who have operators of their own in hosts.yaml
+    for host in fleet.hosts.values():  # hosts with operators of their own in hosts.yaml
         if not hosts[str(host.name)] and host.operators != fleet.defaults.operators:
             named = any(item.name == name for item in host.operators)
-            hosts[str(host.name)] = f"inventory/hosts.yaml still names {name} for it" if named else ""
+            hosts[str(host.name)] = (
+                f"inventory/hosts.yaml still lists {name} as an operator of this host" if named else ""
+            )
     wraps = {tenant: _rewrapped(workspace, fleet, tenant, hosts, on_event) for tenant in protected(fleet)}
     return Followed(
         operator=name,
@@ -183,7 +187,7 @@ def _rewrapped(workspace: Workspace, fleet: Fleet, name: str, hosts: Mapping[str
     host = fleet.host(fleet.tenant(name).host)
     then = f"launchpad backups rewrap {name}"
     if hosts[str(host.name)]:
-        return f"once launchpad provision {host.name} has succeeded: {then}"
+        return f"after launchpad provision {host.name} has succeeded: {then}"
     try:
         with hosts_of(workspace).reach(host) as runner:
             if not runner.ask("backups", {"tenant": name})["key"]:
@@ -191,7 +195,7 @@ def _rewrapped(workspace: Workspace, fleet: Fleet, name: str, hosts: Mapping[str
         behind = rewrap(workspace, name, on_event=on_event).behind
     except LaunchpadError as error:
         return f"{error.message}; then {then}"
-    return f"{', '.join(behind)} did not take it: with the next backup" if behind else ""
+    return f"{', '.join(behind)} get the rewrapped key with the next backup" if behind else ""
 
 
 def _why(host: str, error: LaunchpadError) -> str:

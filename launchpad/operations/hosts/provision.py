@@ -1,9 +1,9 @@
-"""provision: from root on a bare Debian 13 to a host that Launchpad may use; again, and it brings back what drifted.
+"""provision: turn a bare Debian 13 into a host; a second run restores what drifted.
 
-A host that lets the operators' user in is provisioned already: its runner is brought up to date, asked what is to do,
-and given the settings, signed when they change. One that does not is bare: root puts the runner there in one exec, and
-the same request follows on the same standard input. Either way the host asks for a new connection to confirm that a
-change of who gets in locks nobody out.
+A host that accepts the operators' user is provisioned already: Launchpad updates its runner, asks the runner for the
+plan, and sends the settings, signed when they change. A host that rejects the operators' user is bare: root installs
+the runner in one exec and sends the same request on the same standard input. In both cases the host asks for a new
+connection that confirms that the change locks nobody out.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ from launchpad.ssh.problems import HostKeyUnknown, LoginRefused, if_never_provis
 from launchpad.workspace import Runner, Workspace
 
 CHANGES_SETTINGS = "record-settings"
-"""The step that tells that the settings differ from the host's."""
+"""The step in a plan that shows that the settings differ from the host's settings."""
 SETTINGS_NAMESPACE = "launchpad-settings"
 
 Result = TypeVar("Result")
 Confirmer = Callable[[Offer], bool]
-"""Asks a person whether this is the host's key."""
+"""Asks the operator whether this is the host's key."""
 
 
 def nobody(_offer: Offer) -> bool:
-    """There is nobody to ask: an unknown key is an error."""
+    """No operator can be asked: an unknown key is an error."""
     return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class HowToProvision:
-    """How the first contact is made; the defaults are a bare VPS as providers hand it over."""
+    """How to make the first contact; the defaults fit a new VPS of most providers."""
 
     identifier: str = ""
     root_user: str = "root"
-    """Who logs in to a bare host; another than root must be allowed to sudo without a password."""
+    """The user that logs in to a bare host; a user other than root needs passwordless sudo."""
     root_key: Path | None = None
-    """The private key for that; the operator's own keys when None."""
+    """The private key for that login; None: the operator's own keys."""
     confirm_key: Confirmer = nobody
     bare: bool = True
-    """Whether a host that refuses the operators' user is provisioned by root; else that is an error."""
+    """Whether root provisions a host that rejects the operators' user; otherwise the rejection is an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class ProvisionPlan:
     host: str
     bare: bool
     steps: tuple[dict[str, str], ...]
-    """{"step", "title"} each; empty when nothing is to do."""
+    """Each step as {"step", "title"}; empty when there is nothing to do."""
     diffs: tuple[str, ...]
     """A unified diff for each file that would change."""
 
@@ -76,9 +76,9 @@ class ProvisionPlan:
 def provision(
     workspace: Workspace, name: str, *, how: HowToProvision | None = None, on_event: OnEvent = ignore
 ) -> Outcome:
-    """Bring the host to what the inventory says. One that this checkout began before, and that still goes on, is
-    followed, and confirmed where it waits for that. Errors as of `following.submit`; HostKeyUnknown when nobody
-    confirms the key of a host at its first contact."""
+    """Set the host up as the inventory describes it. A provision that this checkout started earlier and that is still
+    running is followed, and confirmed when it waits for a confirmation. Errors as of `following.submit`; HostKeyUnknown
+    when nobody confirms the host's key at the first contact."""
     how = how or HowToProvision()
     host, settings = _what(workspace, name, how)
     identifier = how.identifier or new_identifier(workspace.clock.now())
@@ -113,7 +113,7 @@ def provision(
 
 
 def plan_provision(workspace: Workspace, name: str, *, how: HowToProvision | None = None) -> ProvisionPlan:
-    """What `provision` would do, with diffs; nothing is changed, on a bare host neither."""
+    """The plan of `provision`, with diffs; nothing is changed, not even on a bare host."""
     how = how or HowToProvision()
     host, settings = _what(workspace, name, how)
     operation = {"kind": "provision", "settings": settings}
@@ -127,7 +127,7 @@ def plan_provision(workspace: Workspace, name: str, *, how: HowToProvision | Non
 
 
 def _bare(host: Host, how: HowToProvision, refused: LoginRefused) -> Bare:
-    """The host as it is reached before it knows Launchpad."""
+    """The host before its first provision."""
     return Bare(host=host, user=how.root_user, key=how.root_key, refused=refused)
 
 
@@ -143,14 +143,15 @@ def _what(workspace: Workspace, name: str, how: HowToProvision) -> tuple[Host, d
     host = fleet.host(name)
     if how.root_user not in ("root", *map(str, host.admins)):
         raise StateError(
-            f"{host.name}: a provision takes root's rights and keys from {how.root_user}, who is no admin of it",
+            f"{host.name}: the provision would remove the sudo rights and SSH keys of {how.root_user}, who is not in "
+            "admins:",
             hint=f"write admins: [{how.root_user}] under {host.name} in inventory/hosts.yaml, or log in as root",
         )
     return host, host_settings(workspace, fleet, host)
 
 
 def _known(workspace: Workspace, host: Host, how: HowToProvision, work: Callable[[], Result]) -> Result:
-    """The work, over a connection to a host whose key is known or has just been confirmed."""
+    """Run the work over a connection to a host whose key is known or was just confirmed."""
     try:
         return work()
     except HostKeyUnknown as error:
@@ -163,13 +164,13 @@ def _known(workspace: Workspace, host: Host, how: HowToProvision, work: Callable
         return work()
     except HostError as error:  # whoever provisions needs no hint to provision
         error.hint = error.hint.removeprefix(if_never_provisioned(str(host.name)))
-        if how.bare:  # a bare host knows no such user
+        if how.bare:  # a bare host has no such user
             error.hint = error.hint.replace(f" {host.user}@", f" {how.root_user}@")
         raise
 
 
 def _installed(workspace: Workspace, host: Host, operation: dict[str, Any]) -> _Found:
-    """Bring the runner up to date, and ask it what is to do."""
+    """Update the runner, and ask the runner for the plan."""
     hosts = hosts_of(workspace)
     with hosts.reach(host) as runner:
         if not bring_runner_up_to_date(workspace, host, runner, look_at(runner)):
@@ -194,7 +195,7 @@ def _steps(runner: Runner, operation: dict[str, Any]) -> dict[str, Any]:
 def _signature(
     workspace: Workspace, settings: dict[str, Any], secrets: dict[str, Any], *, replaces: str
 ) -> dict[str, str]:
-    """The signed word that these settings, with these credentials, may replace those."""
+    """A signature that these settings, with these credentials, may replace the host's present settings."""
     from launchpad.ssh.archive import sign
 
     signed = {"replaces": replaces, "settings": digest_of(canonical(settings))}

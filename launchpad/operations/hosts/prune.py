@@ -1,4 +1,4 @@
-"""prune: have hosts remove what nothing there needs any more. Each decides that by itself, from what lies on it."""
+"""prune: let hosts remove what is no longer used. Each host decides this from its own state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PrunePlan:
 
     host: str
     steps: tuple[str, ...]
-    """Titles; empty when everything there is needed."""
+    """The steps' titles; empty when there is nothing to remove."""
     free_for_images: int
     """Bytes."""
     free_for_data: int
@@ -39,7 +39,7 @@ class PrunePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """What a host removed, and how many bytes more are free there than before."""
+    """The result of a prune: the outcome, and the bytes freed on the host."""
 
     outcome: Outcome
     steps: tuple[str, ...]
@@ -52,7 +52,7 @@ class Pruned:
 
 
 def plan_prune(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, PrunePlan | LaunchpadError]:
-    """What each of the hosts, or of all, would remove; nothing is changed. InventoryError for a name that is none."""
+    """The plans of the named hosts, or of all; nothing is changed. InventoryError for an unknown name."""
     hosts = _hosts(workspace, names)
     return fanout(hosts, lambda name: _planned(workspace, hosts[name]), threads=workspace.settings.parallel)
 
@@ -60,8 +60,8 @@ def plan_prune(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, Pru
 def prune(
     workspace: Workspace, names: Sequence[str] = (), *, on_event: OnEvent = ignore
 ) -> dict[str, Pruned | LaunchpadError]:
-    """Have each of the hosts, or all, remove it; side by side. Errors of a host as of `following.submit`; one that
-    this checkout began before and that still goes on is followed."""
+    """Prune the named hosts, or all, in parallel. A prune that this checkout started earlier and that is still running
+    is followed. Errors of a host as of `following.submit`."""
     hosts = _hosts(workspace, names)
     return fanout(hosts, lambda name: _prune(workspace, hosts[name], on_event), threads=workspace.settings.parallel)
 

@@ -1,4 +1,4 @@
-"""trust: remember a host's key once a person has confirmed its fingerprint."""
+"""trust: store a host's SSH key after an operator has confirmed its fingerprint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True)
 class Offer:
-    """The key that a host offers, and whether it is one that is known already."""
+    """The SSH key that a host offers, and whether the key is stored already."""
 
     host: str
     address: str
@@ -33,7 +33,7 @@ class Offer:
 
 
 def offered_key(workspace: Workspace, name: str) -> Offer:
-    """Ask the host for its key; nothing is sent that it could use. HostError when it cannot be reached."""
+    """Ask the host for its key, without sending any credential. HostError when the host is unreachable."""
     hosts = over_ssh(workspace)
     endpoint = hosts.endpoint(workspace.fleet.load().host(name))
     unpinned = endpoint.trusting_only()
@@ -43,21 +43,23 @@ def offered_key(workspace: Workspace, name: str) -> Offer:
         assert error.key is not None
         known = error.key.fingerprint in endpoint.fingerprints
         return Offer(endpoint.host, endpoint.address, endpoint.port, error.key, known)
-    raise StateError(f"{name}: its key was accepted although none is known")  # an endpoint without pins accepts none
+    raise StateError(
+        f"{name}: the host's key was accepted although no key is stored"
+    )  # an endpoint without pinned keys accepts no key
 
 
 def trust(workspace: Workspace, offer: Offer, *, confirm: str) -> None:
-    """Remember the offered key in place of any that was confirmed before; HostKeyChanged when its fingerprint is not
-    the confirmed one."""
+    """Store the offered key in place of an earlier confirmed key; HostKeyChanged when the offered fingerprint differs
+    from the confirmed one."""
     if offer.key.fingerprint != confirm:
         raise HostKeyChanged(
-            f"{offer.host}: it offers {offer.key.fingerprint}, confirmed was {confirm}",
-            hint="compare it with what your provider's console shows",
+            f"{offer.host}: the host offers {offer.key.fingerprint}, but you confirmed {confirm}",
+            hint="compare the fingerprint with your provider's console",
         )
     written = workspace.fleet.load().host(offer.host).fingerprints
     if written and confirm not in map(str, written):
         raise HostKeyChanged(
-            f"{offer.host}: the inventory says {', '.join(map(str, written))}, the host offers {confirm}",
+            f"{offer.host}: the inventory has {', '.join(map(str, written))}, but the host offers {confirm}",
             hint="correct fingerprints: in inventory/hosts.yaml",
         )
     known = over_ssh(workspace).known
@@ -66,7 +68,7 @@ def trust(workspace: Workspace, offer: Offer, *, confirm: str) -> None:
 
 
 def over_ssh(workspace: Workspace) -> SshHosts:
-    """The way to hosts, where that is SSH; StateError otherwise."""
+    """The workspace's SSH access to its hosts; StateError when the workspace has none."""
     if not isinstance(workspace.hosts, SshHosts):
-        raise StateError("this workspace does not reach its hosts over SSH")
+        raise StateError("this workspace does not connect to its hosts by SSH")
     return workspace.hosts

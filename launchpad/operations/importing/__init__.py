@@ -1,1 +1,2 @@
-"""An installation outside the fleet becomes a tenant; a tenant's data leaves as an archive of its app."""
+"""Import a self-hosted installation into a tenant; export a tenant's data as an archive for a self-hosted
+installation."""

@@ -1,4 +1,4 @@
-"""export: a tenant's data leaves as an archive in the app's own form, which a plain install of the app starts on."""
+"""export: export a tenant's data as an archive in the app's own layout, on which a self-hosted installation starts."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class HowToExport:
-    """What is asked for beside the tenant."""
+    """The options of an export."""
 
     to: Path
     generation: str = ""
-    """The data of then; of now when empty, which is kept as a generation first."""
+    """The generation to export; empty: the present data, of which a generation is taken first."""
     force: bool = False
-    """Whether a file that is there is replaced."""
+    """Whether to replace an existing file."""
     encrypt_for: tuple[Recipient, ...] = ()
     secrets: bool = True
-    """Whether the tenant's secrets come along, in the file that the app reads them from."""
+    """Whether to export the tenant's secrets too, in the file from which the app reads them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What was written."""
+    """The written archive."""
 
     tenant: str
     app: str
@@ -55,29 +55,30 @@ class Exported:
     file: str
     files: int
     bytes: int
-    """Of the data, before it was packed."""
+    """The size of the data before packing."""
     encrypted: bool
     secrets: tuple[str, ...]
-    """Names of those that are in it."""
+    """The names of the exported secrets."""
     left_out: tuple[str, ...]
-    """Names of those whose value fits in no line that every reader reads alike."""
+    """The names of secrets whose value has no line format that every program reads in the same way."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"secrets": list(self.secrets), "left_out": list(self.left_out)}
 
 
 def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEvent = ignore) -> Exported:
-    """Write the archive, whole or not at all, for its owner's eyes only. StateError when there is a file of that name,
-    no such generation, or the app has no form of its own; errors as of `leaving`."""
+    """Write the archive, completely or not at all, readable only by its owner. StateError when the file exists, when
+    there is no such generation, or when the app has no export layout; errors as of `leaving`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     app = fleet.app(tenant.app)
     if app.exports is None:
         raise StateError(
-            f"{app.name} does not say what its archive looks like", hint=f"exports: in inventory/apps/{app.name}.yaml"
+            f"{app.name} has no exports, so {app.name}'s data cannot be exported",
+            hint=f"exports: in inventory/apps/{app.name}.yaml",
         )
     if how.to.exists() and not how.force:
-        raise StateError(f"{how.to} is there already", hint="add --force, or another --to FILE")
+        raise StateError(f"{how.to} exists already", hint="add --force, or another --to FILE")
     refuse_no_folder(how.to)
     if not how.encrypt_for:
         keep_out(how.to)
@@ -107,7 +108,7 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
 
 
 def _secrets(workspace: Workspace, app: App, name: str) -> dict[SecretName, Secret]:
-    """The tenant's, as this operator can read them."""
+    """The tenant's secrets, if this operator can read them."""
     found = workspace.secrets.reveal(workspace.fleet.load().tenant(name).name)
     known = {spec.name for spec in app.secrets}
     return {key: value for key, (_, value) in sorted(found.items()) if key in known}
@@ -115,7 +116,8 @@ def _secrets(workspace: Workspace, app: App, name: str) -> dict[SecretName, Secr
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file beside the path that takes its place when the block is done, and is gone when it is not."""
+    """Give a temporary file beside the path, which replaces the path when the block succeeds and is removed
+    otherwise."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with suppress(FileNotFoundError):
@@ -138,7 +140,7 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _sealing(file: BinaryIO, recipients: Iterable[Recipient]) -> Iterator[BinaryIO]:
-    """A stream whose content arrives in the file encrypted: in the clear it is never on disk."""
+    """Give a stream whose content is written into the file encrypted; plain text is never on disk."""
     reading, writing = os.pipe()
     failures: list[BaseException] = []
 
@@ -164,8 +166,8 @@ def _sealing(file: BinaryIO, recipients: Iterable[Recipient]) -> Iterator[Binary
 
 
 def _written(pieces: Iterable[bytes], exports: Exports, environment: str, out: BinaryIO) -> tuple[int, int]:
-    """Pack the host's tar anew under the app's own names; how many files, and their bytes. StepFailed when what comes
-    is not a tar."""
+    """Repack the host's tar under the app's own names; return the number of files and their bytes. StepFailed when the
+    received data is not a tar."""
     files = size = 0
     source: Any = io.BufferedReader(_Pieces(pieces), 256 * 1024)
     with (
@@ -182,24 +184,24 @@ def _written(pieces: Iterable[bytes], exports: Exports, environment: str, out: B
                     entry.name = name
                     entry.pax_headers = {}
                     made.addfile(entry, stream)
-                    tar.members = []  # type: ignore[attr-defined]  # it would keep every entry
+                    tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every entry in memory
                     made.members = []  # type: ignore[attr-defined]
                     files += entry.isreg()
                     size += entry.size if entry.isreg() else 0
         except tarfile.TarError as error:
-            raise StepFailed(f"what came is not a tar: {error}", hint="the same command again") from error
+            raise StepFailed(f"the received data is not a tar: {error}", hint="type the same command again") from error
         if environment and exports.environment:
             entry = tarfile.TarInfo(exports.environment)
             entry.mode, entry.size = 0o600, len(environment.encode())
             made.addfile(entry, io.BytesIO(environment.encode()))
             files += 1
     while source.read(256 * 1024):
-        pass  # to the end, where the host says what it sent
+        pass  # read to the end, where the host describes what it sent
     return files, size
 
 
 def _name_of(exports: Exports, path: str) -> str:
-    """What the archive calls it; empty for what stays behind."""
+    """The entry's name in the archive; empty for an entry that is not exported."""
     if any(pattern.matches(path) for pattern in exports.leave_out):
         return ""
     fitting = [place for place in exports.places if path == place or path.startswith(f"{place}/")]
@@ -210,7 +212,7 @@ def _name_of(exports: Exports, path: str) -> str:
 
 
 class _Pieces(io.RawIOBase):
-    """Pieces of bytes as a stream."""
+    """Pieces of bytes as a file object."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)

@@ -1,8 +1,8 @@
-"""import: what somebody runs on a machine of their own becomes a tenant: checked, rehearsed, cut over.
+"""import: import a self-hosted installation into a tenant: check, rehearse, cut over.
 
-What comes is brought to the tenant's host as a generation. The tenant's release, as the inventory says it, is tried on
-a clone of it; then it takes the place of the tenant's data, which is kept, and is undone if the app does not come up.
-The archive, and the machine that it came from, stay as they are.
+The imported data is sent to the tenant's host as a generation. The tenant's release from the inventory is rehearsed on
+a clone of the generation. Then the generation replaces the tenant's data, which is kept; the import is undone if the
+app does not become healthy. The archive and the old machine do not change.
 """
 
 from __future__ import annotations
@@ -54,26 +54,27 @@ from launchpad.plan.observed import HostSeen
 from launchpad.workspace import Workspace
 
 MOST_UNPACKED = 8
-"""An archive may unpack to so many times the tenant's disk, with what does not come along; then it is given up."""
+"""An archive may unpack to this many times the tenant's disk, including files that are not imported; a larger archive
+is rejected."""
 FULL = 0.9
-"""What comes may take so much of the tenant's disk: the app wants room to migrate."""
+"""The share of the tenant's disk that the imported data may use, because the app needs space to migrate."""
 Tell = Callable[[str], None]
-"""Takes a line about what goes on here, before a host is asked."""
+"""Takes a progress line about work on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HowToImport:
-    """What is asked for beside the tenant and the source."""
+    """The options of an import."""
 
     take_secrets: bool = False
-    """Whether secrets leave the files and are sealed into the inventory."""
+    """Whether to move secrets from the files into the inventory, sealed."""
     rehearse: bool = True
     soak_seconds: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """What would be done: what was found, and what it would replace."""
+    """A planned import: the contents of the source, and the release that the import replaces."""
 
     tenant: str
     host: str
@@ -82,27 +83,27 @@ class Import:
     source: str
     layout: str
     source_version: str
-    """As its own files say; empty when they do not."""
+    """The version in the source's own files; empty when unknown."""
     files: int
     bytes: int
     databases: int
-    """SQLite databases, each found sound."""
+    """The number of SQLite databases, all of them intact."""
     followed: tuple[str, ...]
-    """Files that links of the archive lead to, in the links' places."""
+    """Files that are copied in place of links of the archive."""
     links: tuple[str, ...]
-    """Left out."""
+    """Links that are not imported."""
     left_out: int
     elsewhere: int
     rewritten: tuple[str, ...]
     secrets: tuple[tuple[str, str], ...]
-    """Name, and the file that has it."""
+    """The name of each secret, and the file that has the secret."""
     plain_secrets: tuple[tuple[str, str], ...]
-    """What else looks like a credential, and stays in its file in plain: its key, and the file."""
+    """Other values that look like credentials and stay in their file in plain text: key and file."""
     other_secrets: tuple[tuple[str, str], ...]
-    """Those with another value than the first of their name: they stay where they are."""
+    """Secrets with another value than the first secret of the same name: they stay in their files."""
     take_secrets: bool
     replaces: str
-    """The release that runs; empty when nothing of the tenant does."""
+    """The running release; empty when the tenant does not run."""
     rehearse: bool
     soak_seconds: int
     digest_of_data: str
@@ -120,12 +121,13 @@ class Import:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOutcome(Outcome):
-    """How it ended, and for how long nobody was served where it was stopped before."""
+    """The outcome, and how long visitors were not served."""
 
     silent_seconds: float | None = None
-    """From the stop to the first request that was let in; None when nothing was stopped for it."""
+    """The seconds from the stop of the old installation to the first accepted request; None when nothing was
+    stopped."""
     sealed: tuple[str, ...] = ()
-    """The secrets that are in the inventory now."""
+    """The secrets that were sealed into the inventory."""
 
     def as_json(self) -> dict[str, Any]:
         return super().as_json() | {"sealed": list(self.sealed)}
@@ -133,11 +135,11 @@ class ImportOutcome(Outcome):
 
 @dataclass
 class Checked:
-    """A source that was read, with what it takes to bring it; good for as long as the block lasts."""
+    """A source that was read and checked, ready to be sent; valid until the block ends."""
 
     what: Import
     tar: Path
-    """What the host gets, in a private folder."""
+    """The tar for the host, in a private folder."""
     found: Mapping[SecretName, Secret] = field(repr=False)
     login: SshLogin | None
     fleet: Fleet
@@ -149,8 +151,8 @@ class Checked:
 def checked(
     workspace: Workspace, name: str, source: Path | SshLogin, how: HowToImport, *, tell: Tell = lambda _: None
 ) -> Iterator[Checked]:
-    """Read the source and judge it; nothing is changed anywhere. ArchiveRefused for what cannot be imported, StateError
-    where the tenant's version does not take it over, InventoryError, HostError."""
+    """Read and check the source; nothing is changed. ArchiveRefused for a source that cannot be imported, StateError
+    when the tenant's version cannot read the data, InventoryError, HostError."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     app = _importable(fleet, tenant)
@@ -172,7 +174,8 @@ class _Reading:
     count: int = 0
 
     def read(self, workspace: Workspace, fleet: Fleet, tenant: Tenant) -> tuple[JudgedArchive, Finder, Path, Carried]:
-        """One go: fetch it where it is elsewhere, judge, recognise, carry over. Again for the last copy."""
+        """Fetch the source from another machine if necessary, check it, recognise its layout, and convert it. Called
+        again for the last copy."""
         self.count += 1
         app, disk = fleet.app(tenant.app), fleet.tiers[tenant.tier].disk.mb << 20
         most = MOST_UNPACKED * disk
@@ -196,7 +199,7 @@ class _Reading:
         return source, finder, tar_path, carried
 
     def _path(self, workspace: Workspace, app: App, most: int) -> tuple[Path, str, tuple[str, ...]]:
-        """The archive's file, its name for people, and the homes that are known of it."""
+        """The archive's file, its name for people, and the home folders that it is known to have."""
         if isinstance(self.source, Path):
             return self.source, self.source.name, ()
         assert app.imports is not None
@@ -207,14 +210,15 @@ class _Reading:
         made = self_hosted.copy(workspace, self.source, places, markers, inner=inner, to=path, most_bytes=most)
         if made.changed_meanwhile and self.count > 1:
             raise ArchiveRefused(
-                f"{self.source}: something still writes there, so it was not stopped", hint="stop it, then again"
+                f"{self.source}: files still change, so the old installation is not stopped",
+                hint="stop the old installation, then type the same command again",
             )
         return path, str(self.source), (made.home,)
 
 
 def _checked(workspace: Workspace, fleet: Fleet, tenant: Tenant, app: App, reading: _Reading) -> Checked:
     here = isinstance(reading.source, Path)
-    replaces = "" if here else _runs(workspace, fleet, tenant)  # before much is copied from elsewhere
+    replaces = "" if here else _runs(workspace, fleet, tenant)  # before a large copy from another machine
     source, finder, tar, carried = reading.read(workspace, fleet, tenant)
     if here:
         replaces = _runs(workspace, fleet, tenant)
@@ -256,13 +260,14 @@ def import_tenant(
     stop: Callable[[], float] | None = None,
     on_event: OnEvent = ignore,
 ) -> ImportOutcome:
-    """Carry it out. From another machine: what was copied is brought and rehearsed while the old one runs; `stop` then
-    stops it, and gives the monotonic moment; the last copy is taken, and cut over to. StateError unless the plan is the
-    confirmed one, and for a source that runs without a `stop`; errors as of `submit` and `bring`."""
+    """Carry the import out. From another machine: the first copy is sent and rehearsed while the old installation runs;
+    `stop` then stops the old installation and returns the monotonic time; a last copy is taken and cut over to.
+    StateError unless the plan is the confirmed one, and for a running source without a `stop`; errors as of `submit`
+    and `bring`."""
     what = checked.what
     confirm.of(what, command="import")
     if checked.login is not None and stop is None:
-        raise StateError(f"{what.source}: nobody says how the old one is stopped", hint="--stop-with COMMAND")
+        raise StateError(f"{what.source}: no command to stop the old installation", hint="--stop-with COMMAND")
     tenant = checked.fleet.tenant(what.tenant)
     identifier = confirm.id_for(workspace)
     with _sealed(workspace, tenant, checked) as seals:
@@ -287,7 +292,7 @@ def import_tenant(
 
 
 def _no_room(folder: str, error: OSError) -> StateError:
-    hint = "TMPDIR=FOLDER before the command takes another one, which wants three times the room of what comes"
+    hint = "set TMPDIR=FOLDER to a folder with three times the space of the imported data"
     return StateError(f"{folder}: cannot be written: {error.strerror or error}", hint=hint)
 
 
@@ -300,11 +305,12 @@ def _importable(fleet: Fleet, tenant: Tenant) -> App:
     app = fleet.app(tenant.app)
     if app.imports is None:
         raise StateError(
-            f"{app.name} does not say what can be imported into it", hint=f"imports: in inventory/apps/{app.name}.yaml"
+            f"{app.name} has no imports, so nothing can be imported into {app.name}",
+            hint=f"imports: in inventory/apps/{app.name}.yaml",
         )
     if not tenant.running:
         raise StateError(
-            f"{tenant.name} is not to run: inventory/tenants/{tenant.name}.yaml says running: false",
+            f"{tenant.name} must not run: inventory/tenants/{tenant.name}.yaml has running: false",
             hint="write running: true",
         )
     return app
@@ -314,30 +320,34 @@ def _judge_size(fleet: Fleet, tenant: Tenant, name: str, size: int) -> None:
     tier = fleet.tiers[tenant.tier]
     if size > FULL * (tier.disk.mb << 20):
         raise ArchiveRefused(
-            f"{name}: {size >> 20} MiB come along, and tier {tier.name} has a disk of {tier.disk}",
-            hint=f"a larger tier in inventory/tenants/{tenant.name}.yaml",
+            f"{name}: the imported data has {size >> 20} MiB, too much for the disk of tier {tier.name} ({tier.disk})",
+            hint=f"write a larger tier into inventory/tenants/{tenant.name}.yaml",
         )
 
 
 def _judge_version(app: App, tenant: Tenant, recognised: Recognised) -> None:
-    """Refuse what the tenant's version does not take over: what is newer, and what has to come in by another one."""
+    """Reject data that the tenant's version cannot read: newer data, and data that must be imported with another
+    version."""
     found, layout = recognised.version, recognised.layout
     told = f"{layout.name} {found}".strip()
     if layout.into and tenant.version not in layout.into:
         first = layout.into[-1]
         raise StateError(
-            f"{tenant.name}: {told} comes into {' or '.join(layout.into)}, and the inventory says {tenant.version}",
-            hint=f"write version: {first} into inventory/tenants/{tenant.name}.yaml, import, then launchpad upgrade",
+            f"{tenant.name}: {told} can be imported only into version {' or '.join(layout.into)}, but the inventory "
+            f"has version {tenant.version}",
+            hint=f"write version: {first} into inventory/tenants/{tenant.name}.yaml, then import, then: launchpad "
+            f"upgrade {tenant.name}",
         )
     if found and is_older(tenant.version, found, names(app)):
         raise StateError(
-            f"{tenant.name}: the data is of {told}, and {app.name} {tenant.version}, which is older, may not read it",
-            hint=f"write version: {found} into inventory/tenants/{tenant.name}.yaml, or a newer one",
+            f"{tenant.name}: the data is of {told}, and the older version {app.name} {tenant.version} may not read it",
+            hint=f"write version: {found} into inventory/tenants/{tenant.name}.yaml, or a newer version",
         )
 
 
 def _runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> str:
-    """The release that the host has running; empty when it has none. StateError where an import cannot be."""
+    """The running release on the host; empty when there is none. StateError when the tenant has another app on the
+    host."""
     name, host = str(tenant.name), str(tenant.host)
     scope = Scope(hosts=(fleet.host(host),), tenants=(tenant,), whole_hosts=frozenset())
     said = observe(workspace, scope, probes=False)[host]
@@ -347,7 +357,9 @@ def _runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> str:
     if has is None or has.retired:
         return ""
     if has.app != tenant.app:
-        raise StateError(f"{name} is {has.app} on {host}, the inventory says {tenant.app}", hint="launchpad plan")
+        raise StateError(
+            f"{name} has app {has.app} on {host}, but app {tenant.app} in the inventory", hint="launchpad plan"
+        )
     return has.release
 
 
@@ -355,13 +367,13 @@ def _runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> str:
 class _Seals:
     changed: list[SecretName] = field(default_factory=list)
     in_use: bool = False
-    """Whether a host was asked to run with them: it may, whatever becomes of this process."""
+    """Whether a host was asked to run with these secrets: it may do so even if this process ends."""
 
 
 @contextmanager
 def _sealed(workspace: Workspace, tenant: Tenant, checked: Checked) -> Iterator[_Seals]:
-    """The secrets that were found are the tenant's in the inventory; put back when the block fails, unless a host may
-    be going on with them."""
+    """Seal the found secrets into the inventory; restore the earlier secrets when the block fails, unless a host may be
+    running with the new ones."""
     seals = _Seals()
     if not checked.what.take_secrets:
         yield seals
@@ -384,7 +396,8 @@ def _sealed(workspace: Workspace, tenant: Tenant, checked: Checked) -> Iterator[
 
 
 def _brought(workspace: Workspace, checked: Checked, tar: Path, identifier: str, *, base: str = "") -> str:
-    """The id of the generation that the host has of it now; with `base` the tar is of what differs from that one."""
+    """Send the tar to the host; return the id of the new generation. With `base` the tar has only the differences from
+    that generation."""
     what, fleet = checked.what, checked.fleet
     tenant, app = fleet.tenant(what.tenant), fleet.app(what.app)
     bringing = Bringing(
@@ -397,7 +410,7 @@ def _brought(workspace: Workspace, checked: Checked, tar: Path, identifier: str,
         disk_mb=fleet.tiers[tenant.tier].disk.mb,
         base=base,
     )
-    checked.tell(f"bringing {tar.stat().st_size >> 10} KiB to {what.host}")
+    checked.tell(f"sending {tar.stat().st_size >> 10} KiB to {what.host}")
     bring(workspace, fleet.host(tenant.host), bringing, pieces_of(tar))
     return bringing.generation
 
@@ -410,8 +423,8 @@ def pieces_of(path: Path) -> Iterator[bytes]:
 
 
 def _last_copy(workspace: Workspace, checked: Checked) -> Path:
-    """The tar of what the old one wrote since the first copy, now that it is stopped. StateError when it keeps secrets
-    now that it did not keep before: the release does not have them."""
+    """The tar of the changes since the first copy, after the old installation was stopped. StateError when the source
+    has new secrets, because the release does not have them."""
     what, fleet = checked.what, checked.fleet
     assert checked.login is not None
     how = HowToImport(take_secrets=what.take_secrets)
@@ -421,7 +434,7 @@ def _last_copy(workspace: Workspace, checked: Checked) -> Path:
     except OSError as error:
         raise _no_room(str(checked.folder), error) from error
     if what.take_secrets and {name: item.value for name, item in finder.found.items()} != checked.found:
-        raise StateError(f"{what.source}: its secrets changed since the first copy", hint="the same command again")
+        raise StateError(f"{what.source}: the secrets changed since the first copy", hint="type the same command again")
     differing = _private(checked.folder / "differing.tar")
     with differing.open("wb") as out:
         difference(checked.tar, tar, out=out)
@@ -435,7 +448,8 @@ def _operation(workspace: Workspace, checked: Checked, kind: str, generation: st
 
 
 def _cut_over(workspace: Workspace, checked: Checked, generation: str) -> dict[str, Any]:
-    """What was rehearsed while the old one ran is not rehearsed again while nobody is served."""
+    """The cut-over operation; data that was rehearsed while the old installation ran is not rehearsed again while
+    visitors wait."""
     return _operation(workspace, checked, "import", generation) | {
         "replaces": checked.what.replaces or None,
         "soak": checked.what.soak_seconds,
@@ -445,12 +459,14 @@ def _cut_over(workspace: Workspace, checked: Checked, generation: str) -> dict[s
 
 @contextmanager
 def _told_that_it_is_stopped(login: SshLogin | None) -> Iterator[None]:
-    """An error from here on says that the old one may be started again."""
+    """Add to every error of the block that the old installation is stopped and must be started again."""
     try:
         yield
     except LaunchpadError as error:
         if login is not None:
-            error.hint = f"the old one is stopped: start it again on {login.address}; {error.hint}".rstrip("; ")
+            error.hint = f"the old installation is stopped: start it again on {login.address}; {error.hint}".rstrip(
+                "; "
+            )
         raise
 
 
@@ -473,7 +489,7 @@ def _submit(
 
 
 class _Opened:
-    """Passes events on, and knows when traffic was let in."""
+    """Passes events on, and notes when traffic was accepted."""
 
     def __init__(self, on_event: OnEvent) -> None:
         self._on_event = on_event
@@ -486,6 +502,6 @@ class _Opened:
 
 
 def _private(path: Path) -> Path:
-    """An empty file that only its owner reads."""
+    """Make an empty file that only its owner can read."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     return path

@@ -1,4 +1,5 @@
-"""A machine that is none of the fleet's, on which somebody runs the app: its files are read over SSH, and no more."""
+"""A machine outside the fleet with a self-hosted installation: its files are read over SSH, and nothing else is
+done."""
 
 from __future__ import annotations
 
@@ -18,11 +19,10 @@ from launchpad.workspace import Workspace
 
 _FROM = re.compile(r"(?P<user>[A-Za-z_][A-Za-z0-9_.-]*)@(?P<address>\[[0-9A-Fa-f:]+\]|[^:/@\s]+):(?P<path>[^\0\n]*)")
 NO_FOLDER, NOTHING_OF_IT, CHANGED_MEANWHILE = 66, 67, 1
-"""Exit codes of the script: the folder is not there; it has nothing of the app's; GNU tar's, when a file changed while
-it was read."""
+"""Exit codes of the script: no such folder; no files of the app; and GNU tar's, when a file changed during the read."""
 SECONDS = 12 * 3600
 STOP_SECONDS = 600
-# The home goes before the archive, as a line of text. Any tar will do: those who run the app may have a Mac.
+# The home folder comes before the archive, as a line of text. Every tar works, because the machine may be a Mac.
 _SCRIPT = """cd -- {folder} || exit {no_folder}
 pwd -P
 set --
@@ -43,15 +43,15 @@ exec tar -cz"$follow"f - -- "$@"
 
 @dataclass(frozen=True, kw_only=True)
 class SshLogin:
-    """Where somebody's own one runs, and how to get in."""
+    """The machine of a self-hosted installation, and the login."""
 
     user: str
     address: str
     path: str
-    """The home of whoever runs it, or the app's own folder in it; empty for the login's home."""
+    """The home folder of the installation's user, or the app's folder in it; empty: the login's home folder."""
     port: int = 22
     key: Path | None = None
-    """The private key for that; the operator's own keys when None."""
+    """The private key for the login; None: the operator's own keys."""
     confirm_key: Confirmer = nobody
 
     def __str__(self) -> str:
@@ -64,16 +64,16 @@ class SshLogin:
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """What was copied."""
+    """The result of a copy."""
 
     home: str
-    """The absolute folder that it was copied from."""
+    """The absolute path of the copied folder."""
     changed_meanwhile: bool
-    """Whether tar says that something was written to while it was read."""
+    """Whether tar reported that a file changed during the read."""
 
 
 def login_of(text: str, *, port: int = 22, key: Path | None = None, confirm_key: Confirmer = nobody) -> SshLogin | None:
-    """The login that `user@host:path` names; None when the text is no such thing, so that it names a file."""
+    """Parse `user@host:path` to a login; None for any other text, which is then a file's name."""
     match = _FROM.fullmatch(text)
     if match is None or Path(text).exists():
         return None
@@ -92,10 +92,10 @@ def copy(
     to: Path,
     most_bytes: int,
 ) -> Copy:
-    """Copy these of the folder's places into a tar.gz, or all of it where it has none of them and is the app's own
-    folder, as one of the markers in it tells. Where a place is a link, or one of `inner` below it, links are followed.
-    Nothing else leaves that machine, and nothing is written there. ArchiveRefused when there is nothing of the app's,
-    or it is too large; HostKeyUnknown when nobody confirms its key; HostError."""
+    """Copy the named places of the folder into a tar.gz; or the whole folder, when it has none of the places but has
+    one of the markers and so is the app's own folder. Links are followed where a place, or one of `inner` below it, is
+    a link. Nothing else is read from that machine, and nothing is written there. ArchiveRefused when there are no files
+    of the app, or when the archive is too large; HostKeyUnknown when nobody confirms the machine's key; HostError."""
     script = _SCRIPT.format(
         folder=shlex.quote(login.path or "."),
         places=shlex.join(places),
@@ -119,16 +119,16 @@ def copy(
                 home.append(line.decode(errors="replace"))
             size += len(piece)
             if size > most_bytes:
-                raise ArchiveRefused(f"{login}: it packs to more than {most_bytes >> 20} MiB")
+                raise ArchiveRefused(f"{login}: the packed files have more than {most_bytes >> 20} MiB")
             file.write(piece)
 
         code, said = _run(workspace, login, script, take, seconds=SECONDS)
     if code == NO_FOLDER or not home:
-        raise StateError(f"{login}: there is no such folder", hint=f"ssh {login.host} ls -d {login.path or '.'}")
+        raise StateError(f"{login}: folder not found", hint=f"ssh {login.host} ls -d {login.path or '.'}")
     if code == NOTHING_OF_IT:
         raise ArchiveRefused(
-            f"{login}: it has none of {', '.join(places)}",
-            hint="name the home of whoever runs it: user@host:path, or the app's own folder in it",
+            f"{login}: the folder has none of {', '.join(places)}",
+            hint="give the home folder of the installation's user, or the app's own folder in it: user@host:path",
         )
     if code not in (0, CHANGED_MEANWHILE):
         raise StepFailed(f"{login}: tar ended with {code}: {said}", hint=f"ssh {login.host}")
@@ -136,8 +136,8 @@ def copy(
 
 
 def stop(workspace: Workspace, login: SshLogin, command: str) -> float:
-    """Run the command there that stops it; when it was sent, by this machine's monotonic clock. StepFailed, with what
-    it said, when it fails."""
+    """Run the command that stops the old installation; return the time of sending, by this machine's monotonic clock.
+    StepFailed, with the command's output, when the command fails."""
     begun = time.monotonic()
     said = bytearray()
     code, errors = _run(workspace, login, command, said.extend, seconds=STOP_SECONDS)
@@ -150,7 +150,7 @@ def stop(workspace: Workspace, login: SshLogin, command: str) -> float:
 def _run(
     workspace: Workspace, login: SshLogin, script: str, take: Callable[[bytes], object], *, seconds: float
 ) -> tuple[int, str]:
-    """The exit code, and the last line of what was said on standard error."""
+    """The exit code, and the last line of standard error."""
     from launchpad.ssh.connection import Connection
     from launchpad.ssh.endpoint import Endpoint
     from launchpad.ssh.identity import Identity
@@ -180,5 +180,5 @@ def _run(
         said = connection.run(script, take, seconds=seconds)
     lines = [line for line in said.err.splitlines() if line.strip()]
     if said.code < 0:
-        raise HostError(f"{login.host}: the connection broke", hint="the same command again")
-    return said.code, lines[-1] if lines else "it said nothing"
+        raise HostError(f"{login.host}: the connection broke", hint="type the same command again")
+    return said.code, lines[-1] if lines else "no output"

@@ -1,1 +1,1 @@
-"""What every verb uses: which tenants and hosts, a request and its id, the way to a host, the end of an operation."""
+"""What every verb uses: scopes, requests and their ids, connections to hosts, outcomes of operations."""

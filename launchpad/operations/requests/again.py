@@ -1,8 +1,8 @@
-"""The same command typed again is the same operation, until its end has been reported.
+"""A repeated command is the same operation, until the operation's outcome has been reported.
 
-A command that decides by what runs (roll back, take a snapshot, restart) would do it once more if it were typed again
-after its client was killed. So it looks first: at what this checkout asked for and never reported (`journal/begun`),
-and at the host's journal of it.
+A command whose effect depends on the running release (rollback, snapshot, restart) would change the tenant a second
+time if it were repeated after its client was killed. So the command first looks for an earlier operation: in this
+checkout's record of unreported operations (`journal/begun`), and in the host's journal.
 """
 
 from __future__ import annotations
@@ -25,29 +25,31 @@ from launchpad.runner.protocol import BESIDE
 from launchpad.workspace import Workspace
 
 REPEATABLE = frozenset({"deploy", "start", "stop", "retire", "rewrap", "provision", "prune"})
-"""Kinds whose second time finds that everything is as it should be: followed while they go on, and else begun anew."""
+"""Kinds that change nothing when they are repeated: an earlier operation is followed while it runs; otherwise a new one
+starts."""
 OF_THE_DATA = frozenset({"rollback", "upgrade", "restore", "import"})
-"""Kinds whose second time changes the tenant's data or version once more: however long ago the first one ended."""
+"""Kinds that would change the tenant's data or version again: an unreported earlier operation counts, however old it
+is."""
 RECENT_SECONDS = 3600.0
-"""After so long the second time of any other kind is meant."""
+"""For other kinds an earlier operation counts for this long; after that the repeated command starts a new one."""
 CHANGES_NO_RELEASE = BESIDE | {"snapshot", "drop"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a command asks for; two of the same wish are the same command."""
+    """What a command asks for; two commands with the same wish are the same command."""
 
     kind: str
     tenant: str
-    """Empty where a host itself is meant."""
+    """Empty for an operation on a host."""
     words: Mapping[str, Any] = field(default_factory=dict)
     host: str = ""
-    """The tenant's own when empty."""
+    """The host; empty: the tenant's host."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierOperation:
-    """The operation that the command began before, as its host tells it."""
+    """The operation that an earlier, identical command started, as its host reports it."""
 
     host: Host
     entry: Entry
@@ -56,9 +58,9 @@ class EarlierOperation:
 def find(
     workspace: Workspace, wish: Wish, *, identifier: str = "", on_event: OnEvent = ignore
 ) -> EarlierOperation | None:
-    """The wish's own operation that is not over, or whose end was never reported; the one of that id, where it is given
-    and the host knows it. None when the command is to begin one; one that was undone meanwhile is told of. StateError
-    when the id is of something else."""
+    """The wish's earlier operation that is still running, or whose outcome was not reported; with an id, the operation
+    with that id, if the host has it. None when the command must start a new operation; an earlier operation that was
+    undone is reported. StateError when the id belongs to another operation."""
     fleet = workspace.fleet.load()
     host = fleet.host(wish.host or fleet.tenant(wish.tenant).host)
     begun = workspace.begun.all() if workspace.begun else []
@@ -66,7 +68,7 @@ def find(
         return None if wish.kind in REPEATABLE else _named(workspace, wish, host, identifier, begun)
     mine = [item for item in begun if (item.kind, item.tenant, item.words) == (wish.kind, wish.tenant, wish.words)]
     mine = [item for item in mine if wish.tenant or item.host == host.name]
-    for item in mine:  # a client that was killed before its host heard of it has left a note too
+    for item in mine:  # a client that was killed before it reached its host has left a record too
         where = fleet.hosts.get(HostName(item.host), host)
         entries = read_journal(workspace, where, tenants=[wish.tenant] if wish.tenant else ())
         entry = next((one for one in entries if one.id == item.id), None)
@@ -83,13 +85,14 @@ def find(
 
 
 def come_back(workspace: Workspace, found: EarlierOperation, *, on_event: OnEvent) -> Outcome:
-    """Say so, and follow the operation from its first event to its end; errors as of `following.submit`."""
+    """Report that the earlier operation is followed, and follow it from its first event to its end; errors as of
+    `following.submit`."""
     _tell(found, on_event)
     return follow(workspace, found.host, found.entry.id, on_event=on_event)
 
 
 def submit_once(workspace: Workspace, host: Host, wish: Wish, submission: Submission, *, on_event: OnEvent) -> Outcome:
-    """Come back to the wish's own operation, or else submit this one; errors as of `following.submit`."""
+    """Follow the wish's earlier operation, or submit this one; errors as of `following.submit`."""
     found = find(workspace, wish, identifier=submission.identifier, on_event=on_event)
     if found is not None and submission.follow:
         return come_back(workspace, found, on_event=on_event)
@@ -110,8 +113,8 @@ def submit_for_tenant(
     identifier: str = "",
     on_event: OnEvent,
 ) -> Outcome:
-    """The operation that needs nothing but the tenant's name, on its host; a new id when there is none, unless the same
-    was begun before and its end not reported."""
+    """Submit an operation that needs only the tenant's name, on the tenant's host; without an id with a new id, unless
+    an earlier identical operation was not reported."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     submission = Submission(identifier=identifier, operation={"kind": kind, "tenant": str(tenant.name)})
@@ -120,7 +123,7 @@ def submit_for_tenant(
 
 
 def reported(workspace: Workspace, identifier: str) -> None:
-    """Its user was told how it ended: the same command is another operation from now on."""
+    """Record that the outcome was reported: the same command starts a new operation from now on."""
     _forget(workspace, identifier)
 
 
@@ -128,10 +131,10 @@ def _named(
     workspace: Workspace, wish: Wish, host: Host, identifier: str, begun: Sequence[Begun]
 ) -> EarlierOperation | None:
     for entry in read_journal(workspace, host, identifier=identifier, limit=1):
-        hint = "leave the id out: a new one is chosen"
+        hint = "omit --id: Launchpad then chooses a new id"
         if (entry.kind, entry.tenant) != (wish.kind, wish.tenant):
             what = f"{entry.kind} of {entry.tenant}" if entry.tenant else entry.kind
-            raise StateError(f"operation {identifier} is another one: {what}", hint=hint)
+            raise StateError(f"operation {identifier} is a different operation: {what}", hint=hint)
         if any(item.id == identifier and item.words != wish.words for item in begun):
             raise StateError(f"operation {identifier} was asked for with other options", hint=hint)
         return EarlierOperation(host=host, entry=entry)
@@ -139,10 +142,10 @@ def _named(
 
 
 def _counts(workspace: Workspace, begun: Begun, entries: Sequence[Entry]) -> bool:
-    """Whether an operation that is over is still what the command means; `entries` are the newest first."""
+    """Whether a finished operation still counts as the command's operation; `entries` are newest first."""
     place = next(index for index, one in enumerate(entries) if one.id == begun.id)
     if begun.kind in REPEATABLE or entries[place].outcome not in GOOD:
-        return False  # what was undone has changed nothing: the command asks for it again
+        return False  # an undone operation has changed nothing: the command starts a new one
     if begun.kind not in OF_THE_DATA and workspace.clock.now() - begun.at > RECENT_SECONDS:
         return False
     return begun.kind in CHANGES_NO_RELEASE or all(one.kind in CHANGES_NO_RELEASE for one in entries[:place])

@@ -1,4 +1,4 @@
-"""Confirmation as a value: a plan is carried out only for whoever names its digest."""
+"""Confirmation as a value: a plan is carried out only with the plan's digest."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ class Planned(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """A yes to just one plan, and the id that its operation is to have; a new one when empty."""
+    """The confirmation of exactly one plan, and the id for its operation; empty: a new id."""
 
     digest: str
     identifier: str = ""
     patience: Patience = UNTIL_ITS_END
-    """For how long the operation is followed."""
+    """How long to follow the operation."""
     words: Mapping[str, Any] | None = None
-    """The words of the command that was confirmed (`again.Wish`); None when no command is to be found again."""
+    """The words of the confirmed command (`again.Wish`); None when the command need not be found again."""
 
     def of(self, what: Planned, *, command: str) -> None:
-        """Return when it is this plan's; StateError when it is not. `command` is the one that plans."""
+        """Return if the confirmation belongs to this plan; StateError otherwise. `command` is the command that prints
+        the plan."""
         if self.digest != what.digest:
             raise StateError(
-                f"{what.tenant}: {command} was not confirmed: the plan's digest is {what.digest}",
+                f"{what.tenant}: {command} was not confirmed: the plan's digest is now {what.digest}",
                 hint=f"launchpad {command} {what.tenant}",
             )
 
@@ -48,5 +49,5 @@ class Confirmation:
 
 
 def plan_digest(plan: dict[str, Any]) -> str:
-    """12 hex digits over a plan as JSON; what a confirmation names."""
+    """12 hex digits over a plan as JSON, for a confirmation."""
     return digest_of(canonical(plan)).removeprefix("sha256:")[:12]

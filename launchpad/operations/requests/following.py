@@ -1,8 +1,8 @@
-"""Submit an operation and follow it to its end, over as many connections as that takes.
+"""Submit an operation and follow it to its end, over as many connections as necessary.
 
-The first connection submits. When it is cut, the next one comes back by the operation's id: with `follow` from the
-last event that was heard, or, when none was, with the very same submit, which begins the operation or attaches to it.
-So nothing is ever done twice, and every event is told once.
+The first connection submits. After a lost connection, the next connection continues by the operation's id: with
+`follow` from the last received event, or, when no event was received, with the same submit, which starts the operation
+or attaches to it. So no operation runs twice, and every event is reported once.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ LEAST_SECONDS = 1.0
 Asked = tuple[str, dict[str, Any]]
 """A verb and its body."""
 Secrets = Callable[[], Mapping[str, Mapping[str, Any]]]
-"""Gives {NAME: {"version", "value"}} in the clear; called only when they are about to be sent, and not kept."""
+"""Gives {NAME: {"version", "value"}}, unsealed; called only right before the secrets are sent, and the values are not
+kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """For how long an operation is followed."""
+    """How long to follow an operation."""
 
     silent: float = COME_BACK_SECONDS
-    """Seconds for which a host that went silent is come back to, from when it did."""
+    """Seconds for which to reconnect to a silent host, from the last answer."""
     within: float | None = None
-    """Seconds after which the outcome is `running`, and the operation goes on; None: until it is over."""
+    """Seconds after which to stop following with the outcome `running`; None: follow until the operation ends."""
 
 
 UNTIL_ITS_END = Patience()
@@ -47,16 +48,18 @@ UNTIL_ITS_END = Patience()
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What is asked of a host. `secrets` are no part of the operation: the host seals them and journals none."""
+    """A request to a host. `secrets` are no part of the operation: the host seals them and writes none into its
+    journal."""
 
     operation: Mapping[str, Any]
     identifier: str = ""
-    """Empty until it is chosen."""
+    """The operation's id; empty until it is chosen."""
     secrets: Secrets = dict
     follow: bool = True
     patience: Patience = UNTIL_ITS_END
     wish: Mapping[str, Any] | None = None
-    """The words of the command that asks for it (`again.Wish`), to find it again by; None when it is no command's."""
+    """The words of the command (`again.Wish`), by which the operation is found again; None when no command started
+    it."""
 
     @property
     def kind(self) -> str:
@@ -76,10 +79,11 @@ class Submission:
 
 
 def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event: OnEvent) -> Outcome:
-    """Carry the operation out: one exec on one connection, and as many more as cuts make necessary.
+    """Carry the operation out: one exec on one connection, and one more after each lost connection.
 
-    OperationFailed when it was undone; LockedError, StateError, StepFailed when the host refused it; HostError when the
-    host cannot be reached, or not again: the operation may go on then, and its id attaches to it.
+    OperationFailed when the operation was undone; LockedError, StateError, StepFailed when the host rejected it;
+    HostError when the host is unreachable, or does not come back: the operation may then still run, and `launchpad
+    attach` follows it by its id.
     """
     following = _Following(hosts_of(workspace), host, submission.identifier, on_event, clock=workspace.clock)
     following.tenant = submission.tenant
@@ -91,8 +95,8 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
 
 @contextmanager
 def noted(workspace: Workspace, host: Host, submission: Submission) -> Iterator[None]:
-    """Note it before the host hears of it. The note stays until the end is reported; it goes at once when the host
-    refused the operation, which has changed nothing then."""
+    """Record the operation before it is sent to the host. The record stays until the outcome is reported; it is removed
+    at once when the host rejected the operation, because nothing was changed."""
     if workspace.begun is None or submission.wish is None:
         yield
         return
@@ -117,7 +121,7 @@ def noted(workspace: Workspace, host: Host, submission: Submission) -> Iterator[
 def follow(
     workspace: Workspace, host: Host, identifier: str, *, on_event: OnEvent, patience: Patience = UNTIL_ITS_END
 ) -> Outcome:
-    """Follow an operation that was submitted before, from its first event to its end; errors as of `submit`."""
+    """Follow an earlier operation from its first event to its end; errors as of `submit`."""
     following = _Following(hosts_of(workspace), host, identifier, on_event, clock=workspace.clock)
     reply = following.to_the_end(following.again, patience=patience)
     return outcome_from_reply(reply, host=str(host.name), tenant=following.tenant, kind=following.kind)
@@ -151,22 +155,25 @@ class _Following:
         try:
             reply: dict[str, Any] = attempts(self._once, first)
             while reply.get("outcome") == "running" and reply.get("id") == self._identifier and self._goes_on():
-                reply = attempts(self._once, self.again)  # the host lets a follower go after an hour
+                reply = attempts(self._once, self.again)  # the host disconnects a follower after one hour
         except HostError as error:
             if self._may_come_back(error):
-                error.hint = f"the operation may go on: launchpad attach {self._identifier} --host {self._host.name}"
+                error.hint = (
+                    f"the operation may still be running; to follow it: launchpad attach {self._identifier} --host "
+                    f"{self._host.name}"
+                )
             raise
         return reply
 
     def again(self) -> Asked:
-        """Ask for what has not been heard yet."""
+        """Ask for the events that were not received yet."""
         body: dict[str, Any] = {"id": self._identifier, "after": self._last}
         if self._end is not None:
             body["seconds"] = max(LEAST_SECONDS, self._end - self._clock.monotonic())
         return "follow", body
 
     def _goes_on(self) -> bool:
-        """Whether somebody who hears that it goes on follows it further."""
+        """Whether to keep following a running operation."""
         return bool(self._last) if self._end is None else self._clock.monotonic() < self._end
 
     def _once(self, first: Callable[[], Asked]) -> dict[str, Any]:
@@ -179,7 +186,7 @@ class _Following:
                     return dict(line["body"])
                 if line["type"] == "event":
                     self._hear(line)
-        raise HostError(f"{self._host.name}: the answer ended without a reply")
+        raise HostError(f"{self._host.name}: the connection ended without a reply")
 
     def _hear(self, line: Mapping[str, Any]) -> None:
         event = event_from_line(line)
@@ -191,8 +198,8 @@ class _Following:
         self._tell(event)
 
     def _may_come_back(self, error: BaseException) -> bool:
-        """Whether the request may have been received, so that its operation may be going on. A host that could not be
-        reached in the first place was asked nothing."""
+        """Whether the host may have received the request, so that the operation may be running. A host that was
+        unreachable from the start has received nothing."""
         self._was_cut = self._was_cut or isinstance(error, ConnectionLost)
         return self._was_cut and isinstance(error, HostError) and error.retry
 

@@ -1,4 +1,4 @@
-"""history: what was done, read from the hosts' own journals, and what their watches did by themselves."""
+"""history: past operations, read from the hosts' journals, and the changes that the hosts' watches made."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MOST = 50
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Entries of all the hosts that answered, newest first, what their watches did, and why the others did not."""
+    """The entries of the hosts that answered, newest first, their watches' changes, and the other hosts' errors."""
 
     entries: tuple[Entry, ...]
     by_itself: tuple[ByItself, ...]
     unreachable: dict[str, LaunchpadError]
 
     def newest(self, limit: int) -> list[Entry | ByItself]:
-        """Both kinds by time, the newest first, at most so many."""
+        """Entries and watch changes together, newest first, at most that many."""
         both: list[Entry | ByItself] = [*self.entries, *self.by_itself]
         return sorted(both, key=lambda item: item.at, reverse=True)[:limit]
 
@@ -39,8 +39,8 @@ class History:
 
 
 def history(workspace: Workspace, names: Sequence[str] = (), *, limit: int = MOST) -> History:
-    """The newest operations on the named tenants and hosts, or on all, and what the watches did there; at most `limit`
-    of each. A tenant's hosts of the past are not asked: name the host for those."""
+    """The newest operations on the named tenants and hosts, or on all, and the watches' changes; at most `limit` of
+    each. A tenant's former hosts are not asked: name such a host."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     hosts = {str(host.name): host for host in scope.hosts}
@@ -62,14 +62,14 @@ def history(workspace: Workspace, names: Sequence[str] = (), *, limit: int = MOS
 def read_journal(
     workspace: Workspace, host: Host, *, limit: int = MOST, tenants: Sequence[str] = (), identifier: str | None = None
 ) -> list[Entry]:
-    """The newest operations of one host, or of each of these tenants there, or the one with that id."""
+    """The newest operations of one host, or of each of these tenants on the host, or the operation with that id."""
     return _ask(workspace, host, limit=limit, tenants=tenants, identifier=identifier)[0]
 
 
 def _ask(
     workspace: Workspace, host: Host, *, limit: int, tenants: Sequence[str] = (), identifier: str | None = None
 ) -> tuple[list[Entry], list[ByItself]]:
-    """Of the host, or of each of these tenants there."""
+    """Ask for the operations of the host, or of each of these tenants on the host."""
     entries: list[Entry] = []
     by_itself: list[ByItself] = []
     name = str(host.name)

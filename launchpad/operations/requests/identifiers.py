@@ -1,4 +1,4 @@
-"""The ids of operations: chosen on this side, so that the same request sent again is the same operation."""
+"""The ids of operations: chosen on the operator's side, so that a repeated request is the same operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wanted and what is, for a scope: the hosts are asked at the same time, one exec each."""
+"""The wanted and the present state of a scope: the hosts are asked in parallel, with one exec each."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from launchpad.workspace import Runner, Workspace
 
 OBSERVE_SECONDS = 60
 Unsettled = Callable[[Host, Runner], tuple[str, ...]]
-"""Asks a host what a provision would change there: the titles of its steps."""
+"""Asks a host what a provision would change: the titles of the steps."""
 
 
 def observe(
     workspace: Workspace, scope: Scope, *, probes: bool, unsettled: Unsettled | None = None
 ) -> dict[str, HostSeen | LaunchpadError]:
-    """What each host of the scope says, or why it says nothing; asked for the tenants that are meant alone, unless the
-    whole host is. Without `probes` no tenant is asked how it is. `unsettled` is asked of each whole host too."""
+    """Each host's answer or error. A host is asked only for the selected tenants, unless the whole host is selected.
+    Without `probes` no health probe runs. For each whole host `unsettled` is called too."""
     hosts = {str(host.name): host for host in scope.hosts}
 
     def ask(name: str) -> HostSeen:
@@ -43,13 +43,13 @@ def observe(
 
 
 def what_runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> TenantSeen:
-    """The tenant as its host has it, one exec; StateError when nothing of it is there, or another app;
-    HostError when the host does not answer."""
+    """The tenant's state on its host, by one exec; StateError when the tenant is not on the host, or has another app
+    there; HostError when the host does not answer."""
     return seen_on(workspace, fleet, tenant)[1]
 
 
 def seen_on(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, probes: bool = False) -> tuple[HostSeen, TenantSeen]:
-    """The same, and the host itself; with `probes` the tenant is asked how it is."""
+    """The tenant's state and the host's state; with `probes` the tenant's health probes run."""
     name, host = str(tenant.name), fleet.host(tenant.host)
     with hosts_of(workspace).reach(host) as runner:
         body = {"tenants": [name], "probes": probes}
@@ -60,7 +60,9 @@ def seen_on(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, probes: bool 
     if has.retired:
         raise StateError(f"{name} was retired on {host.name}; its data is kept", hint=f"launchpad deploy {name}")
     if has.app != tenant.app:
-        raise StateError(f"{name} is {has.app} on {host.name}, the inventory says {tenant.app}", hint="launchpad plan")
+        raise StateError(
+            f"{name} has app {has.app} on {host.name}, but app {tenant.app} in the inventory", hint="launchpad plan"
+        )
     return said, has
 
 
@@ -71,15 +73,17 @@ def wanted(
     *,
     on: Mapping[str, HostSeen | LaunchpadError] | None = None,
 ) -> list[Wanted]:
-    """The tenants as the inventory has them; one that cannot be rendered has its problem instead of a release.
+    """The tenants as the inventory describes them; a tenant that cannot be rendered has its problem instead of a
+    release.
 
-    With `on`, what the hosts said, only those that their hosts have are rendered: the others' releases are empty, for
-    there is nothing to compare them with."""
+    With `on`, the hosts' answers, only tenants that are on their hosts are rendered. The others' releases are empty,
+    because there is nothing to compare.
+    """
     return [_wanted(workspace, fleet, tenant, render=on is None or _is_on(on, tenant)) for tenant in tenants]
 
 
 def knows(workspace: Workspace, has: TenantSeen) -> bool:
-    """Whether this inventory descends from the one that the tenant's release came from."""
+    """Whether this inventory descends from the inventory of the tenant's running release."""
     return not has.revision or has.revision in workspace.revision(has.tenant).ancestors
 
 

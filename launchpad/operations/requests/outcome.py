@@ -1,4 +1,4 @@
-"""How an operation ended, as data and as an error."""
+"""The outcome of an operation, as data and as an error."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from launchpad.errors import LaunchpadError, StepFailed
 from launchpad.runner.protocol import BESIDE
 
 GOOD = frozenset({"done", "unchanged", "incomplete", "running"})
-"""`incomplete`: what was asked for is so, and something small is left that the next operation does."""
+"""The successful outcomes. `incomplete`: the change is done, and the next operation finishes a minor rest."""
 
 OF_ANOTHER_RELEASE = frozenset({"upgrade", "rollback", "restore", "import", "rehearse"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How an operation ended: done, unchanged, incomplete, undone, cancelled; or `running` when it is not followed."""
+    """The outcome of an operation: done, unchanged, incomplete, undone, cancelled; or `running` when it is not followed
+    to its end."""
 
     host: str
     tenant: str
@@ -27,7 +28,7 @@ class Outcome:
     outcome: str
     message: str = ""
     lines: tuple[str, ...] = ()
-    """The log lines that say why it failed."""
+    """The log lines that show why the operation failed."""
     release: str = ""
     seconds: float | None = None
 
@@ -36,7 +37,7 @@ class Outcome:
 
 
 class OperationFailed(StepFailed):
-    """The operation was undone or cancelled: everything is as it was before."""
+    """The operation was undone or cancelled: the tenant or host is in the state from before the operation."""
 
     def __init__(self, message: str, *, hint: str = "", outcome: Outcome | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -47,7 +48,7 @@ class OperationFailed(StepFailed):
 
 
 def outcome_from_reply(body: Mapping[str, Any], *, host: str, tenant: str, kind: str) -> Outcome:
-    """The outcome in a reply; OperationFailed when it is not a good one."""
+    """The outcome in a reply; OperationFailed when the operation did not succeed."""
     outcome = Outcome(
         host=host,
         tenant=tenant,
@@ -68,7 +69,7 @@ def _failed(outcome: Outcome) -> LaunchpadError:
     subject = outcome.tenant or outcome.host
     reason = f": {outcome.message}" if outcome.message else ""
     hint = f"launchpad logs {outcome.tenant}" if outcome.tenant else f"launchpad history {outcome.host}"
-    if outcome.kind in OF_ANOTHER_RELEASE:  # the logs are the old one's again
+    if outcome.kind in OF_ANOTHER_RELEASE:  # after an undo the logs are the old release's
         hint = f"launchpad history {outcome.tenant} --steps"
     if outcome.outcome == "cancelled":
         message = f"{subject}: {outcome.kind} was cancelled and undone"

@@ -1,4 +1,4 @@
-"""The workspace's way to its hosts, for every operation that needs one."""
+"""The workspace's connections to its hosts, for every operation that needs one."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from launchpad.workspace import Hosts, Runner, Workspace
 
 
 def hosts_of(workspace: Workspace) -> Hosts:
-    """The way to the hosts; StateError for a workspace that was opened without one."""
+    """The connections to the hosts; StateError for a workspace that was opened without them."""
     if workspace.hosts is None:
-        raise StateError("this workspace has no way to its hosts", hint="open it with one: Workspace.open(hosts=…)")
+        raise StateError(
+            "this workspace has no connection to its hosts",
+            hint="open the workspace with hosts: Workspace.open(hosts=…)",
+        )
     return workspace.hosts
 
 
 @contextmanager
 def kept_open(workspace: Workspace) -> Iterator[Workspace]:
-    """The same workspace, whose connections stay open from one request to the next until the block ends: to connect
-    takes more round trips than to ask."""
+    """Give the same workspace, whose connections stay open from one request to the next until the block ends, because a
+    new connection needs more round trips than a request."""
     with ExitStack() as ends:
         yield replace(workspace, hosts=_KeptOpen(hosts_of(workspace), ends))
 
 
 class _KeptOpen:
-    """Threads may share it. A connection on which anything failed is not used again."""
+    """Connections that stay open; threads may share them. A connection with a failure is not used again."""
 
     def __init__(self, hosts: Hosts, ends: ExitStack) -> None:
         self._hosts = hosts

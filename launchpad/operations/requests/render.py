@@ -1,4 +1,4 @@
-"""render: a tenant's release as the inventory says it, without asking any host."""
+"""render: render a tenant's release from the inventory, without contacting a host."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from launchpad.workspace import Workspace
 
 
 def render(workspace: Workspace, name: str) -> Rendered:
-    """The tenant's release and its files; InventoryError where something is missing. No secret is read."""
+    """The tenant's release and its files; InventoryError when something is missing. No secret is read."""
     fleet = workspace.fleet.load()
     return rendered(workspace, fleet, fleet.tenant(name))
 
 
 def rendered(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> Rendered:
-    """The same, of a fleet that is loaded already."""
+    """Render from a fleet that is already loaded."""
     versions = {str(name): version for name, version in workspace.secrets.versions(tenant.name).items()}
     return render_release(fleet, tenant, templates=_templates(workspace), secrets=versions)
 
 
 def rendered_with_all(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> Rendered:
-    """The same, as if every secret had been set that the app takes: to be judged, never to be sent."""
+    """Render as if every secret of the app were set: to check the release, never to send it."""
     versions = {str(spec.name): 1 for spec in fleet.app(tenant.app).secrets}
     return render_release(fleet, tenant, templates=_templates(workspace), secrets=versions)
 

@@ -1,4 +1,4 @@
-"""Which hosts and tenants a person means by a few names."""
+"""The hosts and tenants that the names on a command line select."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from launchpad.fleet.words.nearest import nearest
 
 @dataclass(frozen=True)
 class Scope:
-    """The hosts that will be asked and the tenants that are meant, each in order of name."""
+    """The hosts to ask and the selected tenants, each in order of name."""
 
     hosts: tuple[Host, ...]
     tenants: tuple[Tenant, ...]
     whole_hosts: frozenset[str]
-    """The hosts that are meant with all that is on them, not only for some of their tenants."""
+    """The hosts that are selected as a whole, not only for some of their tenants."""
 
 
 def scope_of(fleet: Fleet, names: Sequence[str]) -> Scope:
-    """Names of tenants and hosts, mixed; none means the whole fleet. InventoryError for a name that is neither.
+    """Select by names of tenants and hosts, mixed; no name selects the whole fleet. InventoryError for a name that is
+    neither.
 
-    A name that is both a tenant's and a host's means both.
+    A name that both a tenant and a host have selects both.
     """
     hosts = {str(name) for name in (names or fleet.hosts) if name in fleet.hosts}
     tenants = {str(name) for name in names if name in fleet.tenants}
     for name in names:
         if name in fleet.unreadable and name not in hosts:
-            fleet.tenant(name)  # says what is wrong with its file
+            fleet.tenant(name)  # raises the error of a tenant whose file has mistakes
         if name not in hosts and name not in tenants:
             guess = nearest(name, [*fleet.tenants, *fleet.hosts])
             hint = f"did you mean {guess}?" if guess else "launchpad tenant list; launchpad host list"

@@ -1,1 +1,1 @@
-"""A new version for all tenants of an app, wave after wave, and back."""
+"""Upgrade all tenants of an app wave by wave, and undo a rollout."""

@@ -1,4 +1,4 @@
-"""rollout: a new version for all of an app's tenants, ring after ring, each judged before the next one begins."""
+"""rollout: upgrade all of an app's tenants ring by ring; each ring is judged before the next ring starts."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class RolloutRequest:
     """What is asked for."""
 
     version: str = ""
-    """The app's newest when empty."""
+    """The version; empty: the app's newest."""
     rehearse: bool = True
-    """Whether each tenant's upgrade is tried first on a clone of its data."""
+    """Whether each tenant's upgrade is rehearsed on a clone of its data."""
     identifier: str = ""
-    """The rollout's id; a new one when empty."""
+    """The rollout's id; empty: a new id."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """A tenant of the app that stays as it is, and why; `hint` is empty where nothing is to do about it."""
+    """A tenant of the app that the rollout skips, and why; `hint` is empty when the operator need not act."""
 
     tenant: str
     host: str
@@ -51,22 +51,22 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutPlan:
-    """What would be done: the waves, and who is left out."""
+    """A planned rollout: the waves, and the skipped tenants."""
 
     rollout: Rollout
     left_out: tuple[LeftOut, ...]
     breaks: tuple[tuple[str, str], ...]
-    """What stops working, by the version that it comes with, of all that any of the tenants passes."""
+    """What each version breaks, for every version that a tenant of the rollout passes."""
     notes: tuple[tuple[str, str], ...]
     short: tuple[tuple[str, str], ...] = ()
-    """Hosts with too little memory now for a clone of one of these tenants, each with its drill host; empty where none
-    is named: an upgrade there is refused unless there is memory by then."""
+    """Hosts that now have too little memory for a clone of one of these tenants, each with its drill host. An empty
+    drill host means that an upgrade on this host is rejected unless memory is free by then."""
     silent: Mapping[str, LaunchpadError] = field(default_factory=dict)
     """Hosts of the app's tenants that did not answer."""
 
     @property
     def tenant(self) -> str:
-        """What an error names it by."""
+        """The app, by which errors name the rollout."""
         return self.rollout.app
 
     @property
@@ -75,7 +75,7 @@ class RolloutPlan:
 
     @property
     def digest(self) -> str:
-        """12 hex digits; what a confirmation names. The id has no part in it."""
+        """12 hex digits for a confirmation. The rollout's id is not part of the digest."""
         return plan_digest(self.as_json() | {"rollout": record_as_json(self.rollout.but(id=""))})
 
     def as_json(self) -> dict[str, Any]:
@@ -89,8 +89,8 @@ class RolloutPlan:
 
 
 def plan_rollout(workspace: Workspace, name: str, wanted: RolloutRequest) -> RolloutPlan:
-    """What `rollout` would do; every host of the app's tenants is asked. InventoryError for a version that the app does
-    not list; StateError while another rollout of the app is not over."""
+    """Plan the rollout; every host of the app's tenants is asked. InventoryError for a version that the app does not
+    list; StateError while another rollout of the app has not ended."""
     fleet = workspace.fleet.load()
     app = fleet.app(name)
     version = str(app.version(wanted.version or app.versions[-1].version).version)
@@ -126,7 +126,7 @@ def plan_rollout(workspace: Workspace, name: str, wanted: RolloutRequest) -> Rol
 
 
 def begun_before(workspace: Workspace, name: str, wanted: RolloutRequest) -> str:
-    """The id of this operator's own rollout to that version, where it is not over; empty when there is none."""
+    """The id of this operator's unfinished rollout to that version; empty when there is none."""
     app = workspace.fleet.load().app(name)
     version = str(app.version(wanted.version or app.versions[-1].version).version)
     for known in rollouts(workspace, name).rollouts:
@@ -138,11 +138,11 @@ def begun_before(workspace: Workspace, name: str, wanted: RolloutRequest) -> str
 
 
 def rollout(workspace: Workspace, what: RolloutPlan, *, confirm: Confirmation, on_event: OnEvent = ignore) -> Progress:
-    """Carry it out, as far as its verdicts allow. Its record is on every host in it before anything begins. StateError
-    unless the plan is the confirmed one; else as `waves.go_on`."""
+    """Carry the rollout out, as far as the verdicts allow. The rollout is recorded on each of its hosts before the
+    first upgrade starts. StateError unless the plan is the confirmed one; other errors as of `waves.go_on`."""
     confirm.of(what, command="rollout")
     if what.empty:
-        raise StateError(f"{what.rollout.app}: there is nothing to roll out", hint=f"launchpad versions {what.tenant}")
+        raise StateError(f"{what.rollout.app}: nothing to roll out", hint=f"launchpad versions {what.tenant}")
     return go_on(workspace, what.rollout, on_event=on_event)
 
 
@@ -152,8 +152,8 @@ def _refuse_another(found: KnownRollouts, name: str, identifier: str) -> None:
         if what in UNFINISHED and known.rollout.id != identifier:
             verb = "--undo" if what == "undo" else "--resume"
             raise StateError(
-                f"rollout {known.rollout.id} of {name} to {known.rollout.version} by {known.who} is not over",
-                hint=f"launchpad rollout {name} {verb}, or --halt to leave it as it is",
+                f"rollout {known.rollout.id} of {name} to {known.rollout.version} by {known.who} has not ended",
+                hint=f"launchpad rollout {name} {verb}, or launchpad rollout {name} --halt",
             )
 
 
@@ -166,10 +166,10 @@ def _scope(fleet: Fleet, tenants: list[Tenant]) -> Scope:
 def _candidate(
     workspace: Workspace, fleet: Fleet, tenant: Tenant, version: str, said: HostSeen | LaunchpadError
 ) -> Candidate | LeftOut:
-    """The tenant as one that may change, or why it may not."""
+    """The tenant as a candidate of the rollout, or the reason to skip the tenant."""
     name, host = str(tenant.name), str(tenant.host)
     if not tenant.running:
-        return LeftOut(tenant=name, host=host, reason="is not to run: its file says running: false")
+        return LeftOut(tenant=name, host=host, reason="must not run: its file has running: false")
     if isinstance(said, LaunchpadError):
         return LeftOut(tenant=name, host=host, reason=said.message.removeprefix(f"{host}: "), hint=said.hint)
     has = said.tenants.get(name)
@@ -185,10 +185,10 @@ def _candidate(
 def _reasons(
     workspace: Workspace, fleet: Fleet, tenant: Tenant, version: str, has: TenantSeen
 ) -> Iterator[tuple[str, str]]:
-    """Why a tenant that is there stays as it is, and what to do about it."""
+    """Yield the reasons to skip a deployed tenant, each with a hint."""
     app, name = fleet.app(tenant.app), str(tenant.name)
     if has.version == version:
-        yield f"runs {version} already", ""
+        yield f"already runs {version}", ""
     elif is_older(version, has.version, names(app)):
         yield f"runs {has.version}, which is newer", ""
     elif not may_follow(app, version, has.version):
@@ -200,7 +200,7 @@ def _reasons(
     if not has.running:
         yield "is stopped", f"launchpad start {name}"
     if has.generations is None:
-        yield "its host's runner knows no upgrades yet", f"launchpad provision {tenant.host}"
+        yield "the host's runner is too old for upgrades", f"launchpad provision {tenant.host}"
     try:
         rendered(workspace, fleet, tenant.model_copy(update={"version": type(tenant.version)(version)}))
     except LaunchpadError as error:
@@ -220,6 +220,6 @@ def _short(
 
 
 def _passed(app: App, before: set[str], version: str) -> list[Any]:
-    """Every version that some tenant passes on its way, the oldest first."""
+    """Every version that a tenant of the rollout passes, oldest first."""
     found = {str(item.version) for start in before for item in passed(app, start, version)}
     return [item for item in app.versions if item.version in found]

@@ -1,4 +1,5 @@
-"""One tenant of a rollout, brought forth or back: begun once, come back to by its id, never waited for without end."""
+"""One tenant of a rollout: upgrade it or take it back. Each operation starts once, is found again by its id, and is
+followed for a limited time."""
 
 from __future__ import annotations
 
@@ -33,18 +34,18 @@ from launchpad.workspace import Workspace
 
 ROOM_POLL_SECONDS = 2
 UNDO_SECONDS = 600
-"""So long an operation that was cancelled is waited for."""
+"""How long to wait for the end of a cancelled operation."""
 
 
 @dataclass(frozen=True)
 class Wards:
-    """What a tenant's change is made with."""
+    """What the change of a tenant needs: workspace, rollout, events."""
 
     workspace: Workspace
     rollout: Rollout
     on_event: OnEvent
     serial: int = 0
-    """Of the intent that this operator said: what a host heard before that says nothing any more."""
+    """The serial number of this operator's intent; earlier intents on a host no longer count."""
 
     @property
     def patience(self) -> Patience:
@@ -52,7 +53,7 @@ class Wards:
 
 
 class Halted(Exception):
-    """Its operators want something else of the rollout now; nothing was begun."""
+    """Another operator has changed the rollout's intent; nothing was started."""
 
     def __init__(self, intent: Intent) -> None:
         super().__init__(intent.what)
@@ -60,19 +61,20 @@ class Halted(Exception):
 
 
 def forth(wards: Wards, member: Member, state: MemberState) -> MemberState:
-    """Upgrade the tenant, or come back to its upgrade; how it stands then. Halted when somebody has said so."""
+    """Upgrade the tenant, or follow its earlier upgrade; return the tenant's state. Halted when an operator has halted
+    the rollout."""
     return _told(state, lambda: _forth(wards, member, state))
 
 
 def back(wards: Wards, member: Member, state: MemberState) -> MemberState:
-    """Take the tenant back to what it ran before, with its data, or come back to that; how it stands then. An upgrade
-    that goes on is cancelled first."""
+    """Return the tenant to its earlier release and data, or follow an earlier such rollback; return the tenant's state.
+    A running upgrade is cancelled first."""
     return _told(state, lambda: _back(wards, member, state))
 
 
 def _told(state: MemberState, work: Callable[[], MemberState]) -> MemberState:
-    """What it came to; an error is an outcome: failed where the host refused or took it back, unknown where it cannot
-    be told."""
+    """The tenant's state after the work. An error is an outcome: failed when the host rejected or undid the change,
+    unknown when the host did not answer."""
     try:
         return work()
     except OperationFailed as error:
@@ -94,24 +96,24 @@ def _forth(wards: Wards, member: Member, state: MemberState) -> MemberState:
     while (begun := _begun(wards, member, FORTH, unless="go")) is None:
         tenant = _tenant(wards, member)
         if tenant is None:
-            return _with(state, "left", f"is not on {member.host} in the inventory any more", "")
+            return _with(state, "left", f"is no longer on {member.host} in the inventory", "")
         _wait_for_room(wards, member, end)
         target = UpgradeRequest(version=rollout.version, soak_seconds=rollout.tenant_soak, rehearse=rollout.rehearse)
         what = plan_upgrade(wards.workspace, member.tenant, target)
         if what.empty:
-            return _with(state, "left", f"runs {what.version} already", "")
+            return _with(state, "left", f"already runs {what.version}", "")
         sure = Confirmation(
             digest=what.digest, identifier=operation_id(rollout.id, member.tenant, FORTH), patience=wards.patience
         )
         try:
             done: Outcome = upgrade(wards.workspace, what, confirm=sure, on_event=wards.on_event)
         except (StateError, LockedError) as error:
-            begun = _begun(wards, member, FORTH)  # another operator was quicker
+            begun = _begun(wards, member, FORTH)  # another operator started it first
             if begun is not None:
                 break
             if isinstance(error, StateError) or clock.monotonic() >= end:
                 raise
-            clock.sleep(ROOM_POLL_SECONDS)  # somebody has the tenant, or what the host has for clones
+            clock.sleep(ROOM_POLL_SECONDS)  # another operation holds the tenant, or the memory for clones
         else:
             return _settled(wards, member, state, done, "changed")
     return _settled(wards, member, state, _come_back(wards, member, begun, version=rollout.version), "changed")
@@ -141,8 +143,8 @@ def _back(wards: Wards, member: Member, state: MemberState) -> MemberState:
 
 
 def _begun(wards: Wards, member: Member, way: str, *, unless: str = "") -> Operation | None:
-    """The newest operation of the tenant that goes that way. Halted when the host was told something else meanwhile
-    than `unless`, which is what this operator is about."""
+    """The newest operation of the tenant in that direction. Halted when the host has another intent than `unless`, this
+    operator's intent."""
     told = _told_of(wards, member)
     intent = intent_of(told, host=member.host)
     if unless and intent is not None and intent.what != unless and intent.serial > wards.serial:
@@ -152,8 +154,8 @@ def _begun(wards: Wards, member: Member, way: str, *, unless: str = "") -> Opera
 
 
 def _wait_for_room(wards: Wards, member: Member, end: float) -> None:
-    """Until no other upgrade is under way on the host: each of them takes memory for itself, and for a clone. One that
-    does not end is waited for until `end`."""
+    """Wait until no other upgrade runs on the host, because each upgrade needs memory for the tenant and for a clone;
+    at most until `end`."""
     clock = wards.workspace.clock
     while _told_of(wards, member).get("changing") and clock.monotonic() < end:
         clock.sleep(ROOM_POLL_SECONDS)
@@ -166,7 +168,7 @@ def _told_of(wards: Wards, member: Member) -> dict[str, Any]:
 
 
 def _come_back(wards: Wards, member: Member, begun: Operation, *, version: str) -> Outcome:
-    """Follow what was begun, or see how it ended; its version is written into the inventory at its commit."""
+    """Follow the started operation, or read its outcome; the version is written into the inventory at the commit."""
     workspace = wards.workspace
     host = workspace.fleet.load().host(member.host)
 
@@ -180,36 +182,36 @@ def _come_back(wards: Wards, member: Member, begun: Operation, *, version: str) 
 
 
 def _settled(wards: Wards, member: Member, state: MemberState, done: Outcome, well: Any) -> MemberState:
-    """How the tenant stands by an outcome. One that is not over within its time is cancelled."""
+    """The tenant's state after an outcome. An operation that exceeds its time is cancelled."""
     if done.outcome != "running":
         return replace(state, outcome=well, message=done.message, hint="", seconds=done.seconds, operation=done.id)
     return _settled_by_cancel(
-        wards, member, state, done.id, why=f"was not over after {wards.rollout.timeout} s, and was undone"
+        wards, member, state, done.id, why=f"did not end within {wards.rollout.timeout} s and was undone"
     )
 
 
 def _settled_by_cancel(
-    wards: Wards, member: Member, state: MemberState, identifier: str, *, why: str = "was cancelled, and undone"
+    wards: Wards, member: Member, state: MemberState, identifier: str, *, why: str = "was cancelled and undone"
 ) -> MemberState:
-    """Have the operation undone, and wait for that; one that had committed goes on to its end."""
+    """Cancel the operation and wait for the undo; an operation that has committed continues to its end."""
     host = wards.workspace.fleet.load().host(member.host)
     with hosts_of(wards.workspace).reach(host) as runner:
         try:
             runner.ask("cancel", {"id": identifier})
         except StateError:
-            why = ""  # behind its commit
+            why = ""  # after its commit
     patience = Patience(silent=wards.rollout.patience, within=UNDO_SECONDS)
     try:
         done = follow(wards.workspace, host, identifier, on_event=wards.on_event, patience=patience)
     except OperationFailed as error:
         return _with(state, "failed", why or _why(error), error.hint, operation=identifier)
     if done.outcome == "running":
-        return _with(state, "unknown", "goes on and does not end", f"launchpad attach {identifier} --host {host.name}")
+        return _with(state, "unknown", "is still running", f"launchpad attach {identifier} --host {host.name}")
     return replace(state, outcome="changed", message=done.message, seconds=done.seconds, operation=identifier)
 
 
 def _release_before(wards: Wards, member: Member, upgraded: Operation | None) -> str:
-    """What the rollout's own upgrade replaced: its release where the data was kept, else the version."""
+    """What the rollout's own upgrade replaced: the release if its data was kept, otherwise the version."""
     if upgraded is not None:
         for item in generations(wards.workspace, member.tenant).generations:
             if item.operation == upgraded.id and item.why == "upgrade":
@@ -218,7 +220,7 @@ def _release_before(wards: Wards, member: Member, upgraded: Operation | None) ->
 
 
 def _tenant(wards: Wards, member: Member) -> Tenant | None:
-    """The tenant as the inventory has it; None when it has it elsewhere, or no more."""
+    """The tenant's entry in the inventory; None when the tenant is on another host or no longer in the inventory."""
     found = wards.workspace.fleet.load().tenants
     tenant = next((item for name, item in found.items() if name == member.tenant), None)
     return tenant if tenant is not None and tenant.host == member.host else None

@@ -1,4 +1,4 @@
-"""rollouts: those that there are, as their hosts tell them; how one stands; and what is to become of it."""
+"""rollouts: list rollouts from the records on their hosts, read a rollout's progress, and set its intent."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from launchpad.runner.protocol import Intent, Refused, Rollout, record_as_json, 
 from launchpad.ssh.fanout import all_or_error, failures, fanout, successes
 from launchpad.workspace import Workspace
 
-AGAIN = "the same command again tries those that are left"
+AGAIN = "type the same command again for the tenants that are left"
 STANDS = {"go": "going on", "halt": "halted", "over": "over", "undo": "being undone", "undone": "undone"}
-"""What became of a rollout, by its operators' last word."""
+"""The state of a rollout, by its operators' last intent."""
 UNFINISHED = frozenset({"", "go", "undo"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A rollout as the hosts that answered have it."""
+    """A rollout, as the hosts that answered have it."""
 
     rollout: Rollout
     who: str
     at: float
-    """When it was put on its first host, by that host's clock."""
+    """When the rollout was recorded on its first host, by that host's clock."""
     intent: Intent | None
-    """What its operators said last; None before its first wave began."""
+    """The operators' last intent; None before the first wave started."""
 
     @property
     def stands(self) -> str:
@@ -48,7 +48,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownRollouts:
-    """Every rollout, the newest first, and the hosts that did not say what they know."""
+    """Every rollout, newest first, and the hosts that did not answer."""
 
     rollouts: tuple[Known, ...]
     silent: dict[str, LaunchpadError]
@@ -62,26 +62,26 @@ class KnownRollouts:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How a rollout stands: each of its tenants, each wave's verdict."""
+    """The progress of a rollout: each tenant's state, each wave's verdict."""
 
     rollout: Rollout
     intent: Intent | None
     states: Mapping[str, MemberState]
     silent: Mapping[str, LaunchpadError]
-    """Its hosts that did not answer."""
+    """The hosts of the rollout that did not answer."""
     unwritten: Mapping[str, LaunchpadError] = field(default_factory=dict)
-    """Tenants whose line in the inventory could not be written."""
+    """Tenants whose version could not be written into the inventory."""
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
         return tuple(judgement(wave, self.states) for wave in self.rollout.waves)
 
     def having(self, *outcomes: str) -> tuple[MemberState, ...]:
-        """The tenants that stand so."""
+        """The tenants with one of these outcomes."""
         return tuple(item for item in self.states.values() if item.outcome in outcomes)
 
     def with_states(self, known: Mapping[str, MemberState]) -> Progress:
-        """The same with some tenants standing otherwise."""
+        """The same progress with some tenants' states replaced."""
         return replace(self, states={**self.states, **known})
 
     def as_json(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Progress:
 
 
 def rollouts(workspace: Workspace, app: str = "") -> KnownRollouts:
-    """All that the fleet's hosts know of, or an app's. A host that does not answer is in it, with its error."""
+    """All rollouts on the fleet's hosts, or an app's. A host that does not answer is in the result with its error."""
     fleet = workspace.fleet.load()
     if app:
         fleet.app(app)
@@ -117,8 +117,8 @@ def rollouts(workspace: Workspace, app: str = "") -> KnownRollouts:
 
 
 def find(workspace: Workspace, app: str, identifier: str = "") -> Known:
-    """The app's newest rollout, or the one of that id; on whichever of the hosts it is. StateError when none that
-    answered knows one."""
+    """The app's newest rollout, or the rollout with that id, from any host. StateError when no host that answered has
+    such a rollout."""
     found = rollouts(workspace, app)
     for item in found.rollouts:
         if identifier in ("", item.rollout.id):
@@ -126,15 +126,15 @@ def find(workspace: Workspace, app: str, identifier: str = "") -> Known:
     what = f"rollout {identifier} of {app}" if identifier else f"rollout of {app}"
     if found.silent:
         raise PartialError(
-            f"no host that answered knows a {what}, and {', '.join(found.silent)} did not answer",
+            f"no host that answered has a {what}, and {', '.join(found.silent)} did not answer",
             hint=f"launchpad status {next(iter(found.silent))}",
             failures=found.silent,
         )
-    raise StateError(f"there is no {what}", hint=f"launchpad rollout {app} --to VERSION begins one")
+    raise StateError(f"no {what}", hint=f"to start a rollout: launchpad rollout {app} --to VERSION")
 
 
 def look(workspace: Workspace, rollout: Rollout) -> Progress:
-    """How it stands now, by what its hosts say: one connection to each."""
+    """The present progress, read from the hosts: one connection to each host."""
     fleet = workspace.fleet.load()
     members: dict[str, list[str]] = {}
     for wave in rollout.waves:
@@ -155,8 +155,8 @@ def look(workspace: Workspace, rollout: Rollout) -> Progress:
 
 
 def prepare(workspace: Workspace, rollout: Rollout) -> None:
-    """Have every host in it know it, so that any operator can go on with it. Raises each host's own error when one
-    does not take it; nothing has begun then."""
+    """Record the rollout on each of its hosts, so that any operator can resume it. Raises the host's error when a host
+    rejects the record; nothing was started then."""
     fleet = workspace.fleet.load()
 
     def put(name: str) -> None:
@@ -167,8 +167,8 @@ def prepare(workspace: Workspace, rollout: Rollout) -> None:
 
 
 def say(workspace: Workspace, rollout: Rollout, intent: Intent) -> None:
-    """Tell its hosts what is to become of it; those that do not answer learn it when something is next said. StateError
-    when another operator said something else meanwhile; HostError when none of them answered."""
+    """Send the rollout's intent to its hosts; a host that does not answer gets the next intent. StateError when another
+    operator has sent a different intent meanwhile; HostError when no host answered."""
     fleet = workspace.fleet.load()
 
     def tell(name: str) -> None:
@@ -185,7 +185,8 @@ def say(workspace: Workspace, rollout: Rollout, intent: Intent) -> None:
 
 
 def halt(workspace: Workspace, known: Known) -> Known:
-    """Have it begin nothing any more; what is under way goes on to its end. StateError when it is over."""
+    """Halt the rollout: no further upgrade starts, and running upgrades continue to their end. StateError when the
+    rollout has ended."""
     intent = known.intent
     if intent is not None and intent.what not in ("go", "halt"):
         raise StateError(f"rollout {known.rollout.id} is {known.stands}", hint="launchpad rollouts")
@@ -197,19 +198,19 @@ def halt(workspace: Workspace, known: Known) -> Known:
 
 
 def following(intent: Intent | None, what: Any, *, reason: str = "", accepted: Iterable[int] = ()) -> Intent:
-    """The next intent after this one; waves that passed or were accepted stay so."""
+    """The next intent after this one, with the passed and accepted waves of this one."""
     known = intent or Intent(serial=0, what="go")
     every = tuple(sorted({*known.accepted, *accepted}))
     return known.but(serial=known.serial + 1, what=what, accepted=every, reason=reason[:400])
 
 
 def hosts_in(rollout: Rollout) -> list[str]:
-    """Every host in it once, in the order of the waves."""
+    """Each host of the rollout once, in the order of the waves."""
     return list(dict.fromkeys(member.host for wave in rollout.waves for member in wave.members))
 
 
 def operations_of(told: Mapping[str, Any]) -> tuple[Operation, ...]:
-    """What a host began for a rollout, by its reply."""
+    """The operations that a host started for a rollout, from its reply."""
     return tuple(
         Operation(
             id=str(item["id"]),
@@ -224,7 +225,7 @@ def operations_of(told: Mapping[str, Any]) -> tuple[Operation, ...]:
 
 
 def intent_of(told: Mapping[str, Any], *, host: str) -> Intent | None:
-    """What a host was told last of the rollout that it was asked about, by its reply."""
+    """The last intent on a host for the rollout, from its reply."""
     for item in told.get("rollouts") or ():
         return _known(item, host=host).intent
     return None
@@ -236,7 +237,7 @@ def _known(item: Mapping[str, Any], *, host: str) -> Known:
         intent = record_from_json(Intent, said["intent"], "intent") if said else None
         return Known(rollout=record, who=str(item["who"]), at=float(item["at"]), intent=intent)
     except (Refused, KeyError, TypeError, ValueError) as error:
-        raise HostError(f"{host}: has a rollout that cannot be understood", hint="update Launchpad") from error
+        raise HostError(f"{host}: the host's record of the rollout cannot be read", hint="update Launchpad") from error
 
 
 def _newer(one: Known | None, other: Known) -> Known:

@@ -1,4 +1,4 @@
-"""take_back: undo a rollout: every tenant that it changed goes back to what it ran before, with its data of then."""
+"""take_back: undo a rollout: return every upgraded tenant to its earlier release and data."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from launchpad.workspace import Workspace
 
 
 def take_back(workspace: Workspace, rollout: Rollout, *, on_event: OnEvent = ignore) -> Progress:
-    """Take the last wave back first, hosts side by side; how it stands then. Whatever cannot be taken back now leaves
-    the rollout as one that is being undone, and the same again goes on. StateError when it never began, or another
-    operator wants something else of it meanwhile."""
+    """Undo the waves, the last wave first, hosts in parallel; return the progress. If a tenant cannot be returned now,
+    the rollout stays `being undone`, and a second call continues. StateError when the rollout never started, or another
+    operator has changed its intent."""
     progress = look(workspace, rollout)
     if progress.intent is None:
-        raise StateError(f"rollout {rollout.id} has not begun", hint=f"launchpad rollout {rollout.app} --resume")
+        raise StateError(f"rollout {rollout.id} has not started", hint=f"launchpad rollout {rollout.app} --resume")
     intent = progress.intent
     if intent.what not in ("undo", "undone"):
         intent = following(intent, "undo")
         say(workspace, rollout, intent)
-        progress = look(workspace, rollout)  # what had begun until every host knew
+        progress = look(workspace, rollout)  # upgrades that started before every host had the intent
     wards = Wards(workspace, rollout, on_event)
     members = {member.tenant: member for wave in rollout.waves for member in wave.members}
     ended: dict[str, MemberState] = {}

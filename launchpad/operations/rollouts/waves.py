@@ -1,7 +1,7 @@
-"""waves: a rollout goes on, from wherever it is, by whichever operator: what stands where is read from its hosts.
+"""waves: continue a rollout from its present state, by any operator; the state is read from the hosts.
 
-Hosts work side by side, each of them on one tenant at a time. A wave is judged once all of it is over and has gone well
-for its soak; the next one begins only behind a pass, or behind a verdict that an operator accepted.
+Hosts work in parallel, each on one tenant at a time. A wave is judged after all its upgrades have ended and its soak
+has passed. The next wave starts only after the verdict `pass`, or after a verdict that an operator accepted.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
 FLAP_SECONDS = 10
-"""A tenant that was upgraded and is not well when its wave is judged is looked at again, each time after so long, for
-as long as the rollout's patience: its host may only just have come back."""
+"""The interval at which an upgraded tenant that is not healthy when its wave is judged is checked again, for as long as
+the rollout's patience, because its host may have just rebooted."""
 OPEN = ("waiting", "running")
 Change = Callable[[Wards, Member, MemberState], MemberState]
 
 
 def go_on(workspace: Workspace, rollout: Rollout, *, accept: bool = False, on_event: OnEvent = ignore) -> Progress:
-    """Bring the rollout as far as its verdicts allow; how it stands then.
+    """Continue the rollout as far as the verdicts allow; return its progress.
 
-    With `accept` it goes on behind the wave that it halted at. StateError when that failed and nobody accepts it, when
-    the rollout is being undone, or when another operator wants something else of it meanwhile."""
+    With `accept` the rollout continues past the wave where it halted. StateError when that wave failed and `accept` is
+    not given, when the rollout is being undone, or when another operator has changed its intent.
+    """
     progress = look(workspace, rollout)
     if not accept and any(progress.judgements[index].verdict == "fail" for index in stuck_at(progress)):
         every = [member.tenant for wave in rollout.waves for member in wave.members]
@@ -46,11 +47,11 @@ def go_on(workspace: Workspace, rollout: Rollout, *, accept: bool = False, on_ev
 
 
 def _agreed(progress: Progress, *, accept: bool) -> Intent | None:
-    """What is to be said so that it goes on; None when it is over."""
+    """The next intent of the rollout; None when the rollout has ended."""
     rollout, intent = progress.rollout, progress.intent
     if intent is not None and intent.what in ("undo", "undone"):
         raise StateError(
-            f"rollout {rollout.id} was taken back, or is being so", hint=f"launchpad rollout {rollout.app} --undo"
+            f"rollout {rollout.id} was undone, or is being undone", hint=f"launchpad rollout {rollout.app} --undo"
         )
     if intent is not None and intent.what == "over" and not progress.having(*OPEN):
         return None
@@ -62,13 +63,14 @@ def _agreed(progress: Progress, *, accept: bool) -> Intent | None:
         if item.verdict == "fail":
             raise StateError(
                 f"rollout {rollout.id}: ring {item.ring} failed: {item.reason}",
-                hint=f"launchpad rollout {rollout.app} --resume --accept goes on all the same, --undo takes it back",
+                hint=f"to continue despite the failure: launchpad rollout {rollout.app} --resume --accept; to undo "
+                f"the rollout: launchpad rollout {rollout.app} --undo",
             )
     return following(intent, "go")
 
 
 def patient(workspace: Workspace, progress: Progress, names: list[str], *, again: Callable[[], Progress]) -> Progress:
-    """How it stands once none of the tenants is unwell behind an upgrade that went well, or patience is over."""
+    """The progress once every successfully upgraded tenant is healthy, or after the rollout's patience."""
     end = workspace.clock.monotonic() + max(progress.rollout.patience, FLAP_SECONDS)
     while any(progress.states[name].ailing for name in names) and workspace.clock.monotonic() < end:
         workspace.clock.sleep(FLAP_SECONDS)
@@ -77,7 +79,7 @@ def patient(workspace: Workspace, progress: Progress, names: list[str], *, again
 
 
 def stuck_at(progress: Progress) -> list[int]:
-    """The waves that it cannot go on behind by itself, by their place, up to the first that is not over."""
+    """The indices of the waves that block the rollout, up to the first wave that has not ended."""
     intent, stuck = progress.intent or Intent(serial=0, what="go"), []
     for index, item in enumerate(progress.judgements):
         if item.verdict == "open":
@@ -100,7 +102,7 @@ class _Waves:
     on_event: OnEvent
     intent: Intent
     ended: dict[str, MemberState] = field(default_factory=dict)
-    """What this operator saw end, by tenant: a refusal stands in no journal."""
+    """The ended states that this operator saw, by tenant: a rejection by a host is in no journal."""
     unwritten: dict[str, LaunchpadError] = field(default_factory=dict)
 
     def run(self) -> Progress:
@@ -124,16 +126,16 @@ class _Waves:
 
     def told(self, index: int, verdict: Judgement) -> WaveJudged:
         passed_over = verdict.verdict != "pass" and not _blocks(self.intent, index, verdict)
-        reason = f"{verdict.reason}; it goes on all the same" if passed_over else verdict.reason
+        reason = f"{verdict.reason}; the rollout continues all the same" if passed_over else verdict.reason
         return WaveJudged(ring=verdict.ring, verdict=verdict.verdict, reason=reason)
 
     def todo(self, wave: Wave, progress: Progress) -> list[Member]:
-        """The members that are left to do, and that this operator has not tried."""
+        """The members that are left to do and that this operator has not tried."""
         open_ones = (member for member in wave.members if progress.states[member.tenant].outcome in OPEN)
         return [member for member in open_ones if member.tenant not in self.ended]
 
     def judged(self, wards: Wards, wave: Wave, progress: Progress) -> tuple[Judgement, Progress]:
-        """The wave's verdict, after it has gone well for its soak. What fails at once is not waited for."""
+        """The wave's verdict, after its soak. A failure ends the wait at once."""
         verdict = judgement(wave, progress.states)
         steady = [progress.states[member.tenant].steady for member in wave.members]
         left = max((wave.soak - seconds for seconds in steady if seconds is not None), default=0.0)
@@ -148,7 +150,8 @@ class _Waves:
         return verdict, progress
 
     def look(self) -> Progress:
-        """How it stands by its hosts, with what only this operator knows; the inventory says what runs."""
+        """The progress from the hosts, with this operator's own knowledge; write the running versions into the
+        inventory."""
         progress = merged(look(self.workspace, self.rollout), self.ended)
         self.unwritten |= write_down(self.workspace, progress)
         return replace(progress, unwritten=dict(self.unwritten))
@@ -162,7 +165,8 @@ class _Waves:
 
 
 class Stop:
-    """Whether a wave begins nothing more: its budget is spent, or somebody wants it so. Threads share it."""
+    """Whether a wave starts no further upgrade: its failure budget is spent, or an operator halted the rollout. Threads
+    share it."""
 
     def __init__(self, wave: Wave, known: Mapping[str, MemberState], *, unlimited: bool = False) -> None:
         self._guard = threading.Lock()
@@ -186,8 +190,8 @@ class Stop:
 def carried(
     wards: Wards, members: list[Member], known: Mapping[str, MemberState], *, change: Change, stop: Stop
 ) -> dict[str, MemberState]:
-    """What became of each of the members that was tried; hosts side by side, each with one tenant at a time. A host
-    that falls silent is asked no more."""
+    """The state of each member that was tried; hosts in parallel, each with one tenant at a time. A host that falls
+    silent gets no further request."""
     queues: dict[str, list[Member]] = {}
     for member in members:
         queues.setdefault(member.host, []).append(member)
@@ -225,11 +229,12 @@ def _tell_end(wards: Wards, state: MemberState) -> None:
 
 
 UNTOLD = {"waiting": ("failed", "left", "unknown"), "running": ("unknown",)}
-"""By what the hosts say of a tenant: what an operator may know better."""
+"""A tenant's outcome on its host → the outcomes of this operator that count instead."""
 
 
 def merged(progress: Progress, ended: Mapping[str, MemberState]) -> Progress:
-    """With what an operator saw and no journal tells: that a host refused, or could not be heard."""
+    """Merge the outcomes that only this operator saw and that are in no journal: a rejection, or an unreachable
+    host."""
     told = {
         tenant: state
         for tenant, state in ended.items()
@@ -239,8 +244,8 @@ def merged(progress: Progress, ended: Mapping[str, MemberState]) -> Progress:
 
 
 def write_down(workspace: Workspace, progress: Progress) -> dict[str, LaunchpadError]:
-    """Have the inventory say the versions that run by the rollout's doing, where it says the ones before; what could
-    not be written, by tenant. For those that ended while nobody followed them."""
+    """Write the versions of upgraded tenants into the inventory, where it still has the earlier versions; return the
+    failures by tenant. Needed for upgrades that ended while no operator followed them."""
     fleet = workspace.fleet.load()
     before: dict[str, str] = {}
     for wave in progress.rollout.waves:
@@ -259,6 +264,6 @@ def write_down(workspace: Workspace, progress: Progress) -> dict[str, LaunchpadE
 
 
 def tell(wards: Wards, event: Event, *, state: MemberState | None = None) -> None:
-    """Say something of the rollout itself, or of one of its tenants."""
+    """Report an event of the rollout, or of one of its tenants."""
     host, tenant = (state.host, state.tenant) if state else ("", "")
     wards.on_event(HeardEvent(host=host, operation=wards.rollout.id, tenant=tenant, event=event))

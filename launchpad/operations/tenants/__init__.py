@@ -1,1 +1,1 @@
-"""A tenant on its host: deploy, start, stop, restart, retire; and the plan that brings the fleet to the inventory."""
+"""A tenant on its host: deploy, start, stop, restart, retire; and the plan and apply of the whole fleet."""

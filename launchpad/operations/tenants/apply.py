@@ -1,4 +1,4 @@
-"""apply: carry a confirmed plan out, hosts side by side, on each host one tenant after the other."""
+"""apply: carry out a confirmed plan, hosts in parallel, the tenants of a host one after the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """What became of a plan: tenant → its outcome or its error, in the plan's order."""
+    """The result of a plan: tenant → its outcome or its error, in the plan's order."""
 
     plan: FleetPlan
     results: dict[str, Outcome | LaunchpadError]
@@ -36,7 +36,7 @@ class Applied:
 
     @property
     def failures(self) -> dict[str, LaunchpadError]:
-        """What went wrong: tenants whose change failed, and hosts that could not be asked."""
+        """The failures: tenants whose change failed, and hosts that did not answer."""
         failed = {name: result for name, result in self.results.items() if isinstance(result, LaunchpadError)}
         return {**self.plan.unreachable, **failed}
 
@@ -44,15 +44,15 @@ class Applied:
 def apply(
     workspace: Workspace, names: Sequence[str] = (), *, confirm: str, dns: Dns | None = None, on_event: OnEvent = ignore
 ) -> Applied:
-    """Make the plan again and carry it out when it is the one with the digest `confirm`; StateError when it is another.
+    """Make the plan again and carry it out if its digest is `confirm`; StateError for another plan.
 
-    A tenant that fails, or is refused, stops no other one; a host that goes silent gets nothing more. Each change names
-    the release that it replaces, so that a host on which something happened meanwhile refuses it.
+    A tenant's failure does not stop the other tenants; a host that falls silent gets no further change. Each change
+    names the release that it replaces, so that a host rejects the change when the tenant changed meanwhile.
     """
     plan = plan_fleet(workspace, names)
     if plan.digest != confirm:
         raise StateError(
-            f"the plan is another one now: {plan.digest}, confirmed was {confirm}",
+            f"the plan has changed: its digest is now {plan.digest}, but {confirm} was confirmed",
             hint=" ".join(["launchpad plan", *names]),
         )
     queues: dict[str, list[PlannedOperation]] = {}
@@ -77,7 +77,9 @@ def _in_turn(
     for change in changes:
         try:
             if silent:
-                raise HostError(f"{change.tenant}: not begun, because {change.host} went silent", hint="launchpad plan")
+                raise HostError(
+                    f"{change.tenant}: not started, because {change.host} does not answer", hint="launchpad plan"
+                )
             results[change.tenant] = work(change)
         except LaunchpadError as error:
             results[change.tenant] = error

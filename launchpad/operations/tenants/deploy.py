@@ -1,4 +1,4 @@
-"""deploy: render a tenant's release and have its host run it, by one exec over one connection."""
+"""deploy: render a tenant's release and run it on the tenant's host, by one exec over one connection."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from launchpad.runner.protocol import Inventory, release_as_json, release_from_j
 from launchpad.workspace import Workspace
 
 ANYTHING = "anything"
-"""For `replaces`: whatever runs may be replaced."""
+"""For `replaces`: replace any running release."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeployOptions:
-    """How a deploy is asked for; the defaults are a person's at the command line."""
+    """The options of a deploy; the defaults are the command line's."""
 
     identifier: str = ""
-    """The operation's id; a new one when empty. The same one attaches."""
+    """The operation's id; empty: a new id. With the id of an earlier operation, that operation is followed."""
     replaces: str | None = ANYTHING
-    """The release that must be running, None for none; the host refuses when another one does."""
+    """The release that must be running, None for none; the host rejects the deploy when another release runs."""
     after: str = ""
-    """The revision that runs, as the host has shown it, where this inventory does not descend from it."""
+    """The running revision, when this inventory does not descend from it and the deploy is wanted all the same."""
     follow: bool = True
-    """Whether to wait for the end; otherwise the outcome is `running`."""
+    """Whether to follow the deploy to its end; otherwise the outcome is `running`."""
     dns: Dns | None = None
-    """Who tells where the tenant's names lead; they are not looked at when there is nobody."""
+    """Resolves the tenant's names, to check where they point; None: no check."""
 
 
 def deploy(workspace: Workspace, name: str, *, how: DeployOptions | None = None, on_event: OnEvent = ignore) -> Outcome:
-    """Bring the tenant's host to the release that the inventory says; errors as of `following.submit`."""
+    """Deploy the tenant's release from the inventory on its host; errors as of `following.submit`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     if not tenant.running:
         raise StateError(
-            f"{name} is not to run: inventory/tenants/{name}.yaml says running: false", hint="write running: true"
+            f"{name} must not run: inventory/tenants/{name}.yaml has running: false", hint="write running: true"
         )
     operation = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision(name))
     how = how or DeployOptions()
@@ -62,7 +62,7 @@ def deploy(workspace: Workspace, name: str, *, how: DeployOptions | None = None,
 
 
 def deploy_operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, inventory: Inventory) -> dict[str, Any]:
-    """The operation as data, without any secret's value: the host compares it with what runs."""
+    """The operation as data, without secret values; the host compares it with the running release."""
     made = rendered(workspace, fleet, tenant)
     return {
         "kind": "deploy",
@@ -74,14 +74,14 @@ def deploy_operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, inve
 
 
 def may_shrink_of(fleet: Fleet, tenant: Tenant) -> dict[str, Any]:
-    """What a rehearsal is told of the tables that may lose rows; nothing where there are none, for an older runner
-    knows nothing of it."""
+    """The tables that may lose rows in a rehearsal; left out when there are none, because an older runner does not know
+    the field."""
     tables = [str(name) for name in fleet.app(tenant.app).may_shrink]
     return {"may_shrink": tables} if tables else {}
 
 
 def revealing(workspace: Workspace, tenant: Tenant) -> Secrets:
-    """Opens the tenant's secrets each time when a request with them is about to be sent."""
+    """Give a function that unseals the tenant's secrets each time a request with them is sent."""
 
     def secrets() -> dict[str, dict[str, Any]]:
         found = workspace.secrets.reveal(tenant.name)

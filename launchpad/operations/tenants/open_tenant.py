@@ -1,4 +1,4 @@
-"""open: let somebody into a tenant: a one-time link, or a waiting device that is approved."""
+"""open: give access to a tenant: print a one-time link, or approve a waiting device."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from launchpad.operations.requests.reaching import hosts_of
 from launchpad.workspace import Workspace
 
 LINK, DEVICES, APPROVE, REVOKE = "open", "devices", "approve", "revoke"
-"""Names of the actions that an app may offer for this."""
+"""Names of the app's actions for access."""
 ACT_SECONDS = 180
 SHORTEST = 8
-"""So much of a device's id is enough, where it is the only one that begins so."""
+"""The shortest prefix of a device's id that is accepted, if only one device matches."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActionResult:
-    """What an app's action printed: parsed when it is JSON."""
+    """The output of an app's action, parsed if it is JSON."""
 
     tenant: str
     action: str
@@ -34,8 +34,8 @@ class ActionResult:
 
 
 def open_tenant(workspace: Workspace, name: str) -> str:
-    """A link for a browser: a one-time one when the app makes such links, else the tenant's address. StateError for a
-    tenant without a domain."""
+    """A link for a browser: a one-time link if the app makes one-time links, otherwise the tenant's address. StateError
+    for a tenant without a domain."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     if not tenant.domains:
@@ -45,45 +45,45 @@ def open_tenant(workspace: Workspace, name: str) -> str:
     said = act(workspace, name, LINK)
     link = next(_links(said.data if said.data is not None else said.text), "")
     if not link:
-        raise StepFailed(f"{name}: {tenant.app} gave no link", hint=f"launchpad logs {name}")
+        raise StepFailed(f"{name}: {tenant.app} printed no link", hint=f"launchpad logs {name}")
     return at_domain(link, str(tenant.domains[0]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device that is let in, or waits to be."""
+    """A paired device, or a device that waits for approval."""
 
     id: str
-    """What approves it while it waits, and what revokes it once it is paired."""
+    """The id that approves a waiting device or revokes a paired device."""
     waits: bool
     about: str
     grants: tuple[str, ...]
-    """The roles and scopes that it has, or would have."""
+    """The roles and scopes that the device has, or asks for."""
     more: tuple[str, ...] = ()
-    """Those of a waiting one that the same device does not have yet, where it is paired already."""
+    """The roles and scopes that a waiting device asks for in addition, if the same device is paired already."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def devices(workspace: Workspace, name: str) -> ActionResult:
-    """The devices that are paired with the tenant or wait to be, as the app lists them."""
+    """The tenant's waiting and paired devices, as the app lists them."""
     return act(workspace, name, DEVICES)
 
 
 def approve(workspace: Workspace, name: str, device: Device) -> ActionResult:
-    """Let the waiting device in, with what it asks for."""
+    """Approve the waiting device with the roles and scopes that it asks for."""
     return act(workspace, name, APPROVE, [device.id])
 
 
 def revoke(workspace: Workspace, name: str, device: Device) -> ActionResult:
-    """Let the paired device in no more."""
+    """Revoke the paired device."""
     return act(workspace, name, REVOKE, [device.id])
 
 
 def device_of(found: ActionResult, identifier: str, *, waits: bool) -> Device:
-    """The device with that id, or the only one whose id begins so, among those that wait, or are paired; StateError
-    when there is none."""
+    """The waiting or paired device with that id, or the only device whose id begins with it; StateError when there is
+    none."""
     mine = [device for device in listed(found.data) if device.waits is waits]
     same = [device for device in mine if device.id == identifier]
     begun = [device for device in mine if len(identifier) >= SHORTEST and device.id.startswith(identifier)]
@@ -95,27 +95,29 @@ def device_of(found: ActionResult, identifier: str, *, waits: bool) -> Device:
 
 
 def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
-    """Run an action that the tenant's release offers, inside its own container. StateError when the app has no such
-    action, StepFailed when it failed."""
+    """Run an action of the tenant's release, inside the tenant's own container. StateError when the app has no such
+    action, StepFailed when the action failed."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     offered = [str(item.name) for item in fleet.app(tenant.app).actions]
     if action not in offered:
-        raise StateError(f"{name}: {tenant.app} has no action {action}", hint=f"it has {', '.join(offered) or 'none'}")
+        raise StateError(
+            f"{name}: {tenant.app} has no action {action}", hint=f"available actions: {', '.join(offered) or 'none'}"
+        )
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
         body = {"tenant": str(tenant.name), "action": action, "arguments": list(arguments)}
         reply = runner.ask("act", body, seconds=ACT_SECONDS)
     text = str(reply.get("out") or "")
     if reply.get("code"):
         said = (str(reply.get("err") or "") + text).strip().splitlines()
-        reason = said[-1] if said else "it said nothing"
+        reason = said[-1] if said else "no output"
         raise StepFailed(f"{name}: {action} failed with {reply['code']}: {reason}", hint=f"launchpad logs {name}")
     return ActionResult(tenant=str(tenant.name), action=action, text=text, data=_parsed(text))
 
 
 def listed(devices: Any) -> list[Device]:
-    """The devices of what an app lists under `pending` and `paired`, those that wait first; none when it lists none
-    so."""
+    """The devices that an app lists under `pending` and `paired`, waiting devices first; empty when the app has no such
+    lists."""
     paired = [_device(item, waits=False, had=()) for item in _under(devices, "paired")]
     had = {device.id: device.grants for device in paired if device}
     waiting = [_device(item, waits=True, had=had.get(str(item.get("deviceId")))) for item in _under(devices, "pending")]
@@ -145,7 +147,7 @@ def _words(item: dict[str, Any], *keys: str) -> Iterator[str]:
 
 
 def at_domain(link: str, domain: str) -> str:
-    """The link with the tenant's own domain for an address that only its host knows; others stay as they are."""
+    """Replace an address that only the host can reach by the tenant's own domain; return other links unchanged."""
     parts = urlsplit(link)
     if not _inside(parts.hostname):
         return link
@@ -153,7 +155,8 @@ def at_domain(link: str, domain: str) -> str:
 
 
 def _fragment_at(fragment: str, domain: str) -> str:
-    """The fragment with the domain in each address in it: OpenClaw's says there where the browser is to dial."""
+    """Replace each address in the link's fragment by the domain: OpenClaw's fragment has the address that the browser
+    dials."""
     pairs = parse_qsl(fragment) if "=" in fragment else []
     if not pairs:
         return fragment
@@ -168,7 +171,7 @@ def _fragment_at(fragment: str, domain: str) -> str:
 
 
 def _inside(name: str | None) -> bool:
-    """Whether only the tenant's own host can dial that name."""
+    """Whether only the tenant's own host can reach that name."""
     try:
         return ipaddress.ip_address(name or "").is_private
     except ValueError:
@@ -176,7 +179,7 @@ def _inside(name: str | None) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """The JSON in what was printed, also behind lines of chatter; None when there is none."""
+    """The JSON in the output, also after other lines; None when there is none."""
     for start in (0, *(index + 1 for index, mark in enumerate(text) if mark == "\n")):
         if text[start : start + 1] in ("{", "["):
             try:
@@ -187,7 +190,7 @@ def _parsed(text: str) -> Any:
 
 
 def _links(said: Any) -> Iterator[str]:
-    """Links in the order of how likely each is meant: by the key that tells it, then any."""
+    """Links, the most likely first: links under a known key, then all others."""
     if isinstance(said, dict):
         for key in ("browserUrl", "url", "link"):
             if isinstance(said.get(key), str):
@@ -198,6 +201,6 @@ def _links(said: Any) -> Iterator[str]:
         for value in said:
             yield from _links(value)
     elif isinstance(said, str):
-        # OpenClaw offers a second link with the gateway's lasting token in it, which belongs on no screen.
+        # OpenClaw prints a second link with the gateway's permanent token, which must not be shown.
         links = (word for word in said.split() if word.startswith(("http://", "https://")))
         yield from (link for link in links if "token" not in dict(parse_qsl(urlsplit(link).fragment)))

@@ -1,4 +1,4 @@
-"""plan: what would bring tenants, hosts or the whole fleet to what the inventory says; nothing is changed."""
+"""plan: the differences between the inventory and tenants, hosts or the whole fleet; nothing is changed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from launchpad.workspace import Runner, Workspace
 
 
 def plan_fleet(workspace: Workspace, names: Sequence[str] = (), *, show: bool = False) -> FleetPlan:
-    """The plan for the named tenants and hosts, or for all. A host that does not answer is in it, with its error. With
-    `show` the files of what runs are fetched, and what differs in them is in it too."""
+    """The plan for the named tenants and hosts, or for all. A host that does not answer is in the plan with its error.
+    With `show` the files of the running releases are fetched, and the plan has their diffs."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=False, unsettled=partial(_unsettled, workspace, fleet))
@@ -38,7 +38,7 @@ def plan_fleet(workspace: Workspace, names: Sequence[str] = (), *, show: bool = 
 
 
 def _diffs(workspace: Workspace, fleet: Fleet, made: FleetPlan) -> dict[str, dict[str, str]]:
-    """Of each tenant that would get another release than it has; one connection to each host."""
+    """The diffs of each tenant whose release would change; one connection to each host."""
     queues: dict[str, list[str]] = {}
     for change in made.changes:
         if change.kind == "deploy" and change.replaces not in (None, change.release):
@@ -50,19 +50,19 @@ def _diffs(workspace: Workspace, fleet: Fleet, made: FleetPlan) -> dict[str, dic
 
     def of(name: str, runs: Mapping[str, Any]) -> dict[str, str]:
         if not runs["release"]:
-            return {MANIFEST: "the files of what runs are damaged: all of them are written anew"}
+            return {MANIFEST: "the running release's files are damaged: the deploy writes all of them again"}
         want = rendered(workspace, fleet, fleet.tenant(name))
         return diffs((runs["release"], runs["files"]), (release_as_json(want.release), want.files))
 
     found: dict[str, dict[str, str]] = {}
     for host, said in fanout(queues, ask, threads=workspace.settings.parallel).items():
-        silent = {MANIFEST: f"{host} does not say what differs: {said}"} if isinstance(said, LaunchpadError) else {}
+        silent = {MANIFEST: f"{host} cannot send the running files: {said}"} if isinstance(said, LaunchpadError) else {}
         found |= dict.fromkeys(queues[host], silent) if isinstance(said, LaunchpadError) else said
     return found
 
 
 def _unreadable(fleet: Fleet, seen: Seen) -> Iterator[Note]:
-    """The tenants whose own files are wrong, where they are."""
+    """The tenants whose own files have mistakes, for the hosts that have them."""
     for name, item in sorted(fleet.unreadable.items()):
         homes = [host for host, said in seen.items() if isinstance(said, HostSeen) and name in said.tenants]
         where = ", ".join(homes) or "inventory"
@@ -76,8 +76,8 @@ def _knows(workspace: Workspace, seen: Seen, change: PlannedOperation) -> bool:
 
 
 def _unsettled(workspace: Workspace, fleet: Fleet, host: Host, runner: Runner) -> tuple[str, ...]:
-    """What a provision would change on the host; nothing where the inventory lacks what a provision needs, which
-    `provision` itself says better."""
+    """The changes that a provision would make on the host; empty when the inventory lacks a value for a provision,
+    which `provision` itself reports."""
     try:
         settings = host_settings(workspace, fleet, host)
         reply = runner.ask("plan", {"operation": {"kind": "provision", "settings": settings}})

@@ -1,4 +1,4 @@
-"""tenant remove: whether a tenant may be taken out of the inventory; a host that serves it would go on with it."""
+"""tenant remove: check that no host has the tenant, because a host would continue to serve it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from launchpad.workspace import Workspace
 
 
 def judge_removal(workspace: Workspace, name: str) -> Iterator[str]:
-    """What is to be said before it; every host is asked. StateError while one has the tenant, running or stopped."""
+    """Ask every host and return warnings. StateError while a host has the tenant, running or stopped."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
 
@@ -26,11 +26,11 @@ def judge_removal(workspace: Workspace, name: str) -> Iterator[str]:
         retire = f"launchpad retire {name} --host {host}"
         if isinstance(has, LaunchpadError):
             if host == tenant.host:
-                yield f"{has.message}; if {name} is deployed there, {retire}, once {host} answers, ends it"
+                yield f"{has.message}; if {name} is deployed on {host}, type, once {host} answers: {retire}"
         elif has is not None and not has.retired and not has.gone:
             raise StateError(
-                f"{name} is deployed on {host}, and would go on there without being in the inventory",
+                f"{name} is deployed on {host} and would continue to run there",
                 hint=f"{retire}, then: launchpad tenant remove {name}",
             )
         elif has is not None:
-            yield f"its data is still on {host}: {retire} --purge removes it"
+            yield f"{name}'s data is still on {host}; to remove the data: {retire} --purge"

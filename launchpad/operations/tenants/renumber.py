@@ -1,4 +1,4 @@
-"""tenant renumber: another slot for a tenant, where two clones of an inventory gave the same one to two."""
+"""tenant renumber: give a tenant another slot, after two clones of an inventory gave the same slot to two tenants."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from launchpad.workspace import Workspace
 
 
 def renumber(workspace: Workspace, name: str) -> Tenant:
-    """Give it the next slot. StateError when it has one of its own, and when its host has it, or data of it: that
-    belongs to the slot. HostError when the host does not say."""
+    """Give the tenant the next slot. StateError when no other tenant has its slot, and when its host has the tenant or
+    the tenant's data, which belongs to the slot. HostError when the host does not answer."""
     fleet = workspace.fleet.load()
     found = fleet.unreadable.get(name)
     if found is not None and found.tenant is not None:
@@ -35,5 +35,7 @@ def _judge(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> None:
     kept = "its data is kept" if has.retired else "it is deployed"
     raise StateError(
         f"{name}: {kept} on {host.name} in slot {tenant.slot}",
-        hint=f"launchpad tenant renumber {rest}" if rest else f"launchpad retire {name} --purge ends it there",
+        hint=f"launchpad tenant renumber {rest}"
+        if rest
+        else f"to delete {name} there: launchpad retire {name} --purge",
     )

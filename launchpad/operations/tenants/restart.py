@@ -1,4 +1,4 @@
-"""restart: a tenant stops and starts again; requests wait at Caddy meanwhile."""
+"""restart: stop and start a tenant; requests wait at Caddy meanwhile."""
 
 from __future__ import annotations
 
@@ -9,5 +9,6 @@ from launchpad.workspace import Workspace
 
 
 def restart(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Stop and start the tenant, also one that had died too often, until its probes hold. Errors as of `submit`."""
+    """Stop and start the tenant, also after repeated crashes, and wait until its health probes pass. Errors as of
+    `submit`."""
     return submit_for_tenant(workspace, name, kind="restart", identifier=identifier, on_event=on_event)

@@ -1,4 +1,4 @@
-"""retire: take a tenant off its host. Its data stays there until a purge."""
+"""retire: remove a tenant from its host. The host keeps the data until a purge."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Retained:
-    """Backups that a purge leaves. Whoever opens the key beside them can read them until somebody deletes them: what a
-    tier keeps it keeps by the newest, and no newer one comes."""
+    """Backups that a purge leaves at a target. Whoever can open their key can read them until an operator deletes them:
+    the `keep` rule of a tier counts from the newest backup, so nothing expires without new backups."""
 
     target: str
     where: str
     """The target's URL with the tenant's folder."""
     delete: str
-    """What to type to end it."""
+    """The command that deletes the backups."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retirement:
-    """What would be taken away, and from where."""
+    """A planned retirement: the tenant, its host, and whether the data goes too."""
 
     tenant: str
     host: str
     purge: bool
-    """Whether its data, secrets and releases go too; nothing brings them back."""
+    """Whether the data, secrets and releases are deleted too, permanently."""
 
     @property
     def digest(self) -> str:
@@ -48,7 +48,7 @@ class Retirement:
 
 
 def plan_retirement(workspace: Workspace, name: str, *, host: str = "", purge: bool = False) -> Retirement:
-    """What `retire` would do. A tenant that is not in the inventory any more needs its host's name."""
+    """Plan the retirement. A tenant that is no longer in the inventory needs its host's name."""
     fleet = workspace.fleet.load()
     where = fleet.host(host or _home(fleet, name))
     return Retirement(tenant=str(TenantName(name)), host=str(where.name), purge=purge)
@@ -68,8 +68,8 @@ def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: On
 
 
 def retained(workspace: Workspace, what: Retirement) -> list[Retained]:
-    """Where backups of a purged tenant may lie on: at each target of its tier, or every one when the inventory does not
-    have it any more."""
+    """Where backups of a purged tenant may remain: at each target of its tier, or at every target when the inventory no
+    longer has the tenant."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenants.get(TenantName(what.tenant))
     targets = fleet.backup_targets(tenant) if tenant else tuple(item for _, item in sorted(fleet.targets.items()))
@@ -88,7 +88,7 @@ def _home(fleet: Fleet, name: str) -> str:
     if name not in fleet.tenants and fleet.hosts:
         fleet_hosts = ", ".join(fleet.hosts)
         raise StateError(
-            f"no tenant {name} in the inventory; its host must be named",
+            f"no tenant {name} in the inventory, so its host must be named",
             hint=f"launchpad retire {name} --host HOST, one of {fleet_hosts}",
         )
     return str(fleet.tenant(name).host)

@@ -1,4 +1,4 @@
-"""secret show: the value of a tenant's secret, once its host has written down who reads it."""
+"""secret show: the value of a tenant's secret, after the tenant's host has recorded who reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from launchpad.workspace import Workspace
 
 
 def show_secret(workspace: Workspace, name: str, secret: str) -> tuple[SecretName, int, Secret]:
-    """Its name, version and value. InventoryError when there is none, HostError when the host cannot write it down."""
+    """The secret's name, version and value. InventoryError when the tenant has no such secret, HostError when the host
+    cannot record the reader."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     found = next((item for item in workspace.secrets.reveal(tenant.name).items() if item[0] == secret), None)

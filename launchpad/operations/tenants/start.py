@@ -1,4 +1,4 @@
-"""start: a stopped tenant runs again as it was deployed."""
+"""start: start a stopped tenant with its deployed release."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from launchpad.workspace import Workspace
 
 
 def start(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Start the tenant as it was deployed last; `unchanged` when it runs. Errors as of `submit`."""
+    """Start the tenant with its last deployed release; `unchanged` when the tenant runs. Errors as of `submit`."""
     return submit_for_tenant(workspace, name, kind="start", identifier=identifier, on_event=on_event)

@@ -1,4 +1,4 @@
-"""stop: a tenant stops and stays stopped, also over a reboot; its sites say that it is not there."""
+"""stop: stop a tenant, which stays stopped after a reboot; its site shows visitors that it is not available."""
 
 from __future__ import annotations
 
@@ -9,5 +9,6 @@ from launchpad.workspace import Workspace
 
 
 def stop(workspace: Workspace, name: str, *, identifier: str = "", on_event: OnEvent = ignore) -> Outcome:
-    """Stop the tenant until it is started or deployed; `unchanged` when it is stopped. Errors as of `submit`."""
+    """Stop the tenant until it is started or deployed; `unchanged` when it is already stopped. Errors as of
+    `submit`."""
     return submit_for_tenant(workspace, name, kind="stop", identifier=identifier, on_event=on_event)

@@ -1,4 +1,5 @@
-"""A tenant's version in the inventory: written as soon as its host has committed to it, and told to the host."""
+"""Write a tenant's version into the inventory as soon as its host has committed, and send the new revision to the
+host."""
 
 from __future__ import annotations
 
@@ -25,14 +26,15 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class VersionOutcome(Outcome):
-    """How an operation ended that changes a tenant's version, and what became of its line in the inventory."""
+    """The outcome of an operation that changes a tenant's version, and of writing the version into the inventory."""
 
     version: str
-    """The one that runs now, and that the inventory is to say."""
+    """The version that runs now and that the inventory must have."""
     written: bool
-    """Whether the inventory was changed; it was not when it said so already, and when there is a problem."""
+    """Whether the inventory was changed; false when it had the version already, or after a problem."""
     problem: LaunchpadError | None = None
-    """Why it could not be written; the host goes on as it is, and `adopt` writes it later."""
+    """Why the version could not be written; the tenant runs all the same, and `launchpad adopt` writes the version
+    later."""
 
     def as_json(self) -> dict[str, Any]:
         plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
@@ -43,8 +45,9 @@ class VersionOutcome(Outcome):
 def submit_version(
     workspace: Workspace, tenant: Tenant, submission: Submission, *, version: str, on_event: OnEvent
 ) -> VersionOutcome:
-    """Carry out an operation after which the tenant runs that version, and write it into the inventory as soon as the
-    host has committed. `tenant` is as the inventory had it; errors as of `submit`, and the edit's is no error."""
+    """Carry out an operation after which the tenant runs that version, and write the version into the inventory as soon
+    as the host has committed. `tenant` is the inventory's entry from before. Errors as of `submit`; a failed edit is no
+    error."""
     host = workspace.fleet.load().host(tenant.host)
     return written_at_commit(
         workspace, tenant, version=version, carry_out=lambda hear: submit(workspace, host, submission, on_event=hear),
@@ -55,8 +58,8 @@ def submit_version(
 def written_at_commit(
     workspace: Workspace, tenant: Tenant, *, version: str, carry_out: Callable[[OnEvent], Outcome], on_event: OnEvent
 ) -> VersionOutcome:
-    """The same of an operation that `carry_out` submits or comes back to. Nothing is written of one that still goes on
-    when it is let go before its commit."""
+    """The same for an operation that `carry_out` submits or follows. Nothing is written when following stops before the
+    commit."""
     writing = _Writing(workspace, tenant, version)
 
     def hear(heard: HeardEvent) -> None:
@@ -69,19 +72,19 @@ def written_at_commit(
         return writing.ended(outcome)
     writing.once()
     if writing.problem is None:
-        with suppress(LaunchpadError):  # the next deploy tells it
+        with suppress(LaunchpadError):  # the next deploy sends the revision
             tell_revision(workspace, str(tenant.name), release=outcome.release)
     return writing.ended(outcome)
 
 
 def come_back_to_version(workspace: Workspace, found: EarlierOperation, *, on_event: OnEvent) -> VersionOutcome:
-    """Follow an operation of this kind that was begun before to its end, and write the version that runs then into the
-    inventory. Errors as of `again.come_back`, and the edit's is no error."""
+    """Follow an earlier operation of this kind to its end, and write the version that then runs into the inventory.
+    Errors as of `again.come_back`; a failed edit is no error."""
     return with_its_version(workspace, come_back(workspace, found, on_event=on_event))
 
 
 def with_its_version(workspace: Workspace, outcome: Outcome) -> VersionOutcome:
-    """An operation that ended, and the version that its tenant runs written into the inventory."""
+    """Write the version that the tenant of an ended operation runs into the inventory."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(outcome.tenant)
     runs = what_runs(workspace, fleet, tenant)
@@ -111,14 +114,15 @@ class _Writing:
 
 
 def write_version(workspace: Workspace, tenant: Tenant, version: str) -> bool:
-    """Write the version into the tenant's file; whether that was to do. StateError when the file says another one than
-    `tenant` does: somebody changed it meanwhile, and is not overruled. InventoryError when the app does not list it."""
+    """Write the version into the tenant's file; return whether the file changed. StateError when the file has
+    another version than `tenant`, because somebody changed it meanwhile. InventoryError when the app does not list
+    the version."""
     fleet = workspace.fleet.load()
     app = fleet.app(tenant.app)
     if fleet.tenant(tenant.name).version == version:
         return False
     if version not in names(app):
-        hint = f"list it in inventory/apps/{app.name}.yaml, then launchpad adopt {tenant.name}"
+        hint = f"add the version to inventory/apps/{app.name}.yaml, then: launchpad adopt {tenant.name}"
         raise InventoryError(f"{app.name} has no version {version} in the inventory", hint=hint)
     try:
         workspace.fleet.set_tenant_version(
@@ -131,10 +135,11 @@ def write_version(workspace: Workspace, tenant: Tenant, version: str) -> bool:
 
 
 def tell_revision(workspace: Workspace, name: str, *, release: str) -> None:
-    """Let the tenant's host know which inventory says what runs there, so that a checkout without the edit is refused.
+    """Send the tenant's host the inventory's new revision, so that the host rejects a checkout without the edit.
 
-    Only where that inventory renders just the release that runs: nothing but the revision changes on the host, by a
-    deploy that finds nothing to do. StateError when what runs came from an inventory that this one does not know."""
+    Only when the inventory renders exactly the running release: then the deploy changes only the revision on the host.
+    StateError when this inventory does not descend from the running revision.
+    """
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     operation: dict[str, Any] = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision(name))

@@ -1,1 +1,1 @@
-"""An app's versions: upgrade and roll back a tenant, rehearse on another host, pin images, adopt what runs."""
+"""An app's versions: upgrade and roll back a tenant, rehearse on another host, pin images, adopt a running version."""

@@ -1,4 +1,5 @@
-"""adopt: write the version that a tenant runs into the inventory, where an upgrade's or a rollback's edit was lost."""
+"""adopt: write the version that a tenant runs into the inventory, after the edit of an upgrade or a rollback was
+lost."""
 
 from __future__ import annotations
 
@@ -13,13 +14,14 @@ from launchpad.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class Adopted:
-    """What the inventory says now, and said before."""
+    """The version in the inventory now, and before."""
 
     tenant: str
     version: str
     before: str
     problem: LaunchpadError | None = None
-    """Why the host was not told: it went silent, or what runs came from an inventory that is not known here."""
+    """Why the host did not get the new revision: it did not answer, or this inventory does not descend from the running
+    revision."""
 
     @property
     def changed(self) -> bool:
@@ -32,15 +34,16 @@ class Adopted:
 
 
 def adopt(workspace: Workspace, name: str) -> Adopted:
-    """Make the inventory say the version that the tenant's host runs; nothing on the host changes.
+    """Write the version that the tenant runs into the inventory; nothing changes on the host.
 
-    StateError when an operation is going on there, or nothing of the tenant is; InventoryError when the app does not
-    list that version."""
+    StateError while an operation on the tenant runs, or when the tenant is not deployed; InventoryError when the app
+    does not list the version.
+    """
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     runs = what_runs(workspace, fleet, tenant)
     if runs.operation:
-        raise StateError(f"{name}: an operation is going on", hint=f"launchpad attach {runs.operation}")
+        raise StateError(f"{name}: an operation is still running", hint=f"launchpad attach {runs.operation}")
     write_version(workspace, tenant, runs.version)
     problem = None
     if not runs.drift:

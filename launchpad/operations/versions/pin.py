@@ -1,4 +1,4 @@
-"""pin: images by digest, asked of their registries and written into the inventory."""
+"""pin: ask the registries for images' digests, and write the digests into the inventory."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from launchpad.runner.judge.volumes import uncovered
 from launchpad.workspace import Workspace
 
 Ask = Callable[[ImageReference], str]
-"""The digest that a tag has now; ServiceError when its registry does not tell."""
+"""The present digest of a tag; ServiceError when its registry does not answer."""
 Declared = Callable[[ImageReference], tuple[str, ...]]
-"""The volumes that an image declares; none when its registry does not tell."""
+"""The volumes that an image declares; empty when its registry does not answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WhatToPin:
-    """Which images: with neither apps nor Caddy all that tenants and hosts need."""
+    """The images to pin: without apps and without Caddy, every image that tenants and hosts need."""
 
     apps: tuple[str, ...] = ()
     """`APP` for all of its versions, or `APP:VERSION`."""
     caddy: bool = False
     update: bool = False
-    """Ask again also for those that have a digest."""
+    """Also pin images that have a digest already."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pinned:
-    """What was written, what had been right before, and what was not pinned and why."""
+    """The written, the unchanged and the failed images."""
 
     changed: tuple[ImageChange, ...] = ()
     unchanged: tuple[ImageUse, ...] = ()
     left: Mapping[ImageUse, LaunchpadError] = field(default_factory=dict)
-    """Not asked for by name, and with a registry that only stands for another."""
+    """Images with an example registry, which were not named on the command line."""
     failures: Mapping[ImageUse, LaunchpadError] = field(default_factory=dict)
     bare: Mapping[ImageUse, tuple[str, ...]] = field(default_factory=dict)
-    """Volumes that an image declares, and at which nothing is mounted: hosts refuse it."""
+    """Declared volumes at which the app mounts nothing: hosts reject the image."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -65,10 +65,11 @@ class Pinned:
 def pin(
     workspace: Workspace, what: WhatToPin | None = None, *, ask: Ask | None = None, volumes: Declared | None = None
 ) -> Pinned:
-    """Write the digests that the images' tags have now, all at once. What one registry does not tell is among the
-    failures, and the rest is written all the same. StateError when the inventory was changed meanwhile.
+    """Write the present digests of the images' tags, all in one change. An image whose registry does not answer is a
+    failure; the others are written all the same. StateError when the inventory was changed meanwhile.
 
-    A digest that is there stays, unless `update` says otherwise: what runs may change only when a person wants it."""
+    An existing digest stays unless `update` is given, so that images change only when an operator wants it.
+    """
     what = what or WhatToPin()
     if ask is None:
         registries = Registries()
@@ -105,7 +106,7 @@ def pin(
 def _bare(
     workspace: Workspace, changed: Sequence[ImageChange], volumes: Declared
 ) -> Iterator[tuple[ImageUse, tuple[str, ...]]]:
-    """Of the images that were pinned, those which declare volumes at which the release of a tenant mounts nothing."""
+    """The pinned images that declare volumes at which a tenant's release mounts nothing."""
     fleet = workspace.fleet.load()
     for change in changed:
         use = change.use
@@ -115,7 +116,7 @@ def _bare(
             try:
                 made = rendered_with_all(workspace, fleet, tenant)
             except LaunchpadError:
-                continue  # `check` says what it lacks
+                continue  # `launchpad check` reports what is missing
             services = json.loads(made.files["compose.yaml"])["services"]
             mine = [services[service.name] for service in made.release.services if service.image == str(change.after)]
             if left := {path for service in mine for path in uncovered(service, declared)}:
@@ -136,17 +137,20 @@ def _wanted(fleet: Fleet, what: WhatToPin) -> dict[ImageUse, ImageReference | No
 
 
 def _problem(use: ImageUse, image: ImageReference | None) -> LaunchpadError | None:
-    """Why no registry can be asked; None when one can."""
+    """Why no registry can be asked for the image; None when one can."""
     if image is None:
         assert isinstance(use, AppImage)
         example = f"{use.name}: registry/repository:tag"
-        return InventoryError(f"{use}: no image is named", hint=f"write it into {use.file}: {example}")
+        return InventoryError(
+            f"{use}: the inventory names no image", hint=f"write the image into {use.file}: {example}"
+        )
     if image.is_example:
         return InventoryError(
-            f"{use}: {image.registry} only stands for your own registry", hint=f"write yours into {use.file}"
+            f"{use}: {image.registry} is an example name; your own registry must replace it",
+            hint=f"write your registry into {use.file}",
         )
     if not image.tag:
-        return InventoryError(f"{use}: {image} has no tag to ask for", hint=f"write {image}:TAG into {use.file}")
+        return InventoryError(f"{use}: {image} has no tag", hint=f"write {image}:TAG into {use.file}")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Asking an image's registry which digest a tag has now: the OCI distribution protocol, as anyone without a login."""
+"""Ask an image's registry for the present digest of a tag: the OCI distribution protocol, without a login."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-"""What a tag may name: an image for many machines, or for one."""
+"""The media types that a tag may name: an image for several platforms, or for one."""
 USUAL = "amd64"
-"""Images for several machines declare the same for each of them."""
+"""Images for several platforms declare the same volumes for each platform."""
 LARGEST_ANSWER = 4 * 1024 * 1024
 DOCKER_HUB = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
@@ -39,18 +39,18 @@ _PARAMETER = re.compile(r'([a-z_]+)="([^"]*)"', re.IGNORECASE)
 
 
 class RegistryRefused(ServiceError):
-    """The registry answered, and asking again changes nothing."""
+    """The registry rejected the request; a retry does not help."""
 
     retry = False
 
 
 class _Passing(Exception):
-    """A failure that may be gone at the next try."""
+    """A failure that a retry may solve."""
 
 
 @dataclass(frozen=True)
 class RegistryAnswer:
-    """What a server said."""
+    """A server's answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -59,19 +59,19 @@ class RegistryAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Registries:
-    """The registries of the world. Certificates are checked against the system's, or those of SSL_CERT_FILE."""
+    """Public and private registries. Certificates are verified with the system's authorities, or with SSL_CERT_FILE."""
 
     seconds: float = 15
-    """How long one answer may take."""
+    """The timeout of one request, in seconds."""
     attempts: int = 3
     pause: float = 0.5
-    """Seconds before the second attempt, at most; then twice as long."""
+    """The longest wait before the second attempt, in seconds; doubled for each further attempt."""
     plain: frozenset[str] = THIS_MACHINE
     """Hosts that are asked without TLS."""
 
     def digest(self, image: ImageReference) -> str:
-        """`sha256:…` of what the image's tag names now; ServiceError when the registry does not tell, which is a
-        RegistryRefused where it need not be asked again."""
+        """The present digest (`sha256:…`) of the image's tag. ServiceError when the registry does not answer;
+        RegistryRefused when a retry does not help."""
         tries = Retrying(
             stop=stop_after_attempt(self.attempts),
             wait=wait_random_exponential(multiplier=self.pause, max=8),
@@ -86,8 +86,8 @@ class Registries:
         return _checked(image, answer)
 
     def volumes(self, image: ImageReference) -> tuple[str, ...]:
-        """The paths for which the image of that digest declares volumes, as far as its registry tells: a hint, which
-        decides nothing."""
+        """The paths for which the image with that digest declares volumes, if its registry returns them: only for a
+        warning."""
         try:
             manifest = self._document(image, f"manifests/{image.digest}")
             parts = manifest.get("manifests") or []
@@ -105,7 +105,7 @@ class Registries:
         return document
 
     def url(self, image: ImageReference) -> str:
-        """Where the image's manifest is."""
+        """The URL of the image's manifest."""
         return f"{self._base(image.registry)}/v2/{_repository(image)}/manifests/{image.tag}"
 
     def _manifest(self, image: ImageReference) -> RegistryAnswer:
@@ -117,17 +117,17 @@ class Registries:
                 raise _needs_login(image)
             case 404:
                 raise RegistryRefused(
-                    f"{_subject(image)}: there is no such image, or no such tag",
-                    hint="look for its name and tag where its makers publish it",
+                    f"{_subject(image)}: the registry has no such image or tag",
+                    hint="check the image's name and tag on its publisher's page",
                 )
             case _:
                 raise RegistryRefused(
                     f"{_subject(image)}: the registry answers {answer.status}",
-                    hint=f"is {image.registry} an image registry? curl -I {self._base(image.registry)}/v2/",
+                    hint=f"check that {image.registry} is an image registry: curl -I {self._base(image.registry)}/v2/",
                 )
 
     def _asked(self, url: str, image: ImageReference) -> RegistryAnswer:
-        """The answer to anyone, with the token that anyone gets where one is wanted."""
+        """The answer without a login, with an anonymous token when the registry requires one."""
         headers = {"Accept": ", ".join((*MANIFESTS, "*/*") if "/blobs/" in url else MANIFESTS)}
         answer = self._get(url, headers, image)
         if answer.status == 401:
@@ -136,14 +136,14 @@ class Registries:
         return answer
 
     def _token(self, challenge: str, image: ImageReference) -> str:
-        """What anyone gets from the place that the registry names; it opens what everyone may read."""
+        """An anonymous token from the server that the registry names, for public images."""
         scheme, _, rest = challenge.partition(" ")
         asked = {name.lower(): value for name, value in _PARAMETER.findall(rest)}
         realm = urllib.parse.urlsplit(asked.get("realm", ""))
         if scheme.lower() != "bearer" or not realm.hostname:
             raise _needs_login(image)
         if realm.scheme != "https" and not (realm.scheme == "http" and realm.hostname in self.plain):
-            raise RegistryRefused(f"{_subject(image)}: the registry asks for a token without TLS, at {realm.hostname}")
+            raise RegistryRefused(f"{_subject(image)}: the registry's token server {realm.hostname} has no TLS")
         query = urllib.parse.parse_qsl(realm.query)
         query += [(name, asked[name]) for name in ("service",) if name in asked]
         query.append(("scope", asked.get("scope") or f"repository:{_repository(image)}:pull"))
@@ -156,7 +156,7 @@ class Registries:
         except (ValueError, KeyError, AttributeError, TypeError):
             token = None
         if answer.status != 200 or not isinstance(token, str) or re.fullmatch(r"[\x21-\x7e]+", token) is None:
-            raise RegistryRefused(f"{_subject(image)}: {realm.hostname} gives no token ({answer.status})")
+            raise RegistryRefused(f"{_subject(image)}: {realm.hostname} returns no token ({answer.status})")
         return token
 
     def _base(self, registry: str) -> str:
@@ -164,7 +164,7 @@ class Registries:
         return f"{scheme}://{DOCKER_HUB.get(registry, registry)}"
 
     def _get(self, url: str, headers: Mapping[str, str], image: ImageReference) -> RegistryAnswer:
-        """The answer, whatever its status; _Passing when there is none, or one that says so of itself."""
+        """The answer with any status; _Passing without an answer, or with a status that asks for a retry."""
         request = urllib.request.Request(url, headers={"User-Agent": f"launchpad/{__version__}", **headers})  # noqa: S310 the schemes are ours
         try:
             with self._opener.open(request, timeout=self.seconds) as reply:
@@ -189,26 +189,26 @@ class Registries:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Goes where it is sent, without the token when that is elsewhere, and never from TLS to none."""
+    """Follows redirects: without the token to another server, and never from TLS to plain HTTP."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         there = super().redirect_request(req, fp, code, msg, headers, newurl)
         if there is not None:
             if req.type == "https" and there.type != "https":
-                raise RegistryRefused(f"{req.host} sends to {there.host} without TLS")
+                raise RegistryRefused(f"{req.host} redirects to {there.host} without TLS")
             if there.host != req.host or there.type != req.type:
                 there.remove_header("Authorization")
         return there
 
 
 def _checked(image: ImageReference, answer: RegistryAnswer) -> str:
-    """The digest of the manifest's very bytes, which must be the one that the registry claims, and of a manifest."""
+    """The digest of the manifest's bytes, which must equal the registry's digest; the content must be a manifest."""
     digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
     claimed = answer.headers.get("docker-content-digest", "")
     if DIGEST.fullmatch(claimed) and claimed != digest:
         raise RegistryRefused(
-            f"{_subject(image)}: the registry says {claimed}, and sent something else ({digest})",
-            hint="something between here and the registry changes what it says; nothing was written",
+            f"{_subject(image)}: the registry sent content with digest {digest}, but announced {claimed}",
+            hint="a proxy may change the registry's answers; nothing was written",
         )
     try:
         manifest = json.loads(answer.body)
@@ -217,7 +217,7 @@ def _checked(image: ImageReference, answer: RegistryAnswer) -> str:
     if not isinstance(manifest, dict) or manifest.get("schemaVersion") != 2:
         raise RegistryRefused(
             f"{_subject(image)}: the registry's answer is no image manifest",
-            hint=f"is {image.registry} an image registry? is a proxy or a login page in between?",
+            hint=f"check that {image.registry} is an image registry, and that no proxy or login page answers instead",
         )
     return digest
 
@@ -231,19 +231,19 @@ def _lower(headers: Any) -> dict[str, str]:
 
 
 def unanswered(reason: object, image: ImageReference, url: str) -> Exception:
-    """What it means that nothing came back: of a wrong name or certificate the next try tells nothing new."""
+    """The error of a request without an answer. For a wrong name or certificate a retry does not help."""
     if isinstance(reason, ssl.SSLCertVerificationError):
         return RegistryRefused(
             f"{_subject(image)}: the certificate of {_host(url)} is not trusted: {reason.verify_message}",
-            hint="for a registry with a certificate authority of your own: SSL_CERT_FILE=ca.pem",
+            hint="for a registry with your own certificate authority: SSL_CERT_FILE=ca.pem",
         )
     if isinstance(reason, socket.gaierror):
         name = urllib.parse.urlsplit(url).hostname
         if reason.errno not in NO_SUCH_NAME:
-            return _Passing(f"this machine cannot look {name} up now: {reason.strerror}")
+            return _Passing(f"this machine cannot resolve {name} now: {reason.strerror}")
         return RegistryRefused(
-            f"{_subject(image)}: there is no host {name}, says this machine's DNS",
-            hint=f"is the registry's name in the inventory right? getent hosts {name} asks again",
+            f"{_subject(image)}: this machine's DNS has no host {name}",
+            hint=f"check the registry's name in the inventory; to ask DNS again: getent hosts {name}",
         )
     if isinstance(reason, TimeoutError):
         return _Passing(f"{_host(url)} does not answer")
@@ -253,13 +253,13 @@ def unanswered(reason: object, image: ImageReference, url: str) -> Exception:
 
 def _needs_login(image: ImageReference) -> RegistryRefused:
     return RegistryRefused(
-        f"{_subject(image)}: the registry shows it to nobody without a login, or does not have it",
+        f"{_subject(image)}: the registry requires a login for this image, or does not have it",
         hint=f"docker login {image.registry}; docker buildx imagetools inspect {image}; write the digest by hand",
     )
 
 
 def _repository(image: ImageReference) -> str:
-    """The image's name as the registry wants it: Docker Hub's own ones are in `library`."""
+    """The image's name for the registry: Docker Hub's official images are in `library`."""
     alone = image.registry in DOCKER_HUB and "/" not in image.repository
     return f"library/{image.repository}" if alone else image.repository
 

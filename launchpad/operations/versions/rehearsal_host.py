@@ -1,9 +1,8 @@
-"""Where an upgrade is rehearsed: on the tenant's own host, or, when that has no memory for a clone, on its drill host.
+"""Rehearse an upgrade on the tenant's own host, or on its drill host when its own host has no memory for a clone.
 
-A copy of the data goes there, encrypted until it is on this machine, and the release with no secret but those that the
-data was made with. The other host
-is asked first: its operation waits for the copy, tries the release on it, and takes everything away again, whatever
-becomes of us. The tenant serves on meanwhile, and nothing of it is touched.
+The drill host gets a copy of the data, and the release with only the secrets that the data needs. The data is encrypted
+until it reaches this machine. The drill host's operation starts first: it waits for the copy, tries the release on the
+copy, and removes everything again, even if this machine fails. Meanwhile the tenant serves and does not change.
 """
 
 from __future__ import annotations
@@ -33,37 +32,37 @@ from launchpad.workspace import Workspace
 
 ROOM_POLL_SECONDS = 5.0
 ROOM_SECONDS = 3600.0
-"""So long another rehearsal there is waited for."""
+"""How long to wait for another rehearsal on that host."""
 CARRIED = ("tenant", "release", "files", "may_shrink")
-"""What of an upgrade the other host gets to see."""
+"""The fields of an upgrade that the other host gets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RehearsalPlace:
-    """Where it is rehearsed."""
+    """Where an upgrade is rehearsed."""
 
     host: str
     elsewhere: bool
-    """Whether that is another host than the tenant's own."""
+    """Whether the rehearsal is on another host than the tenant's own."""
     reason: str = ""
-    """Why elsewhere."""
+    """Why the rehearsal is on another host."""
     data_at_most_seconds: int = 0
-    """How old the data may be on which it was rehearsed when the upgrade begins; it is taken anew for every one."""
+    """How old the rehearsed data may be when the upgrade starts; every rehearsal takes new data."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
 
 def place_for(fleet: Fleet, tenant: Tenant, release: Release, host: HostSeen, *, asked: str = "") -> RehearsalPlace:
-    """Where `release` is rehearsed: on the host that is asked for, on the drill host that the inventory names where the
-    tenant's own has too little memory now, else there. Pure. InventoryError for a host that there is not; StateError
-    where the tenant's own runner knows no other host."""
+    """Where `release` is rehearsed: on the requested host; on the drill host in the inventory when the tenant's own
+    host has too little memory now; otherwise on the tenant's own host. Pure. InventoryError for an unknown host;
+    StateError when the tenant's own runner is too old for another host."""
     own = fleet.host(tenant.host)
     wanted, free = sum(service.memory_mb for service in release.services), host.memory_free_mb
     if asked and fleet.host(asked).name != own.name:
-        there, reason = asked, "as asked for"
+        there, reason = asked, "as requested"
     elif not asked and own.drill_host and free is not None and free < wanted:
-        reason = f"{own.name} has too little memory free for a clone, which may take {wanted} MB"
+        reason = f"{own.name} has less free memory than the {wanted} MB that a clone may need"
         there = str(own.drill_host)
     else:
         return RehearsalPlace(host=str(own.name), elsewhere=False)
@@ -80,10 +79,11 @@ def rehearse_elsewhere(
     patience: Patience,
     on_event: OnEvent = ignore,
 ) -> str:
-    """Rehearse the upgrade on that host; the id of the generation, on the tenant's own host, of which it was.
+    """Rehearse the upgrade on that host; return the id of the rehearsed generation on the tenant's own host.
 
-    OperationFailed when it did not go well; StateError, LockedError, StepFailed when a host refused it, or the other
-    one cannot be reached; HostError for the tenant's own. Whichever it is, nothing was changed."""
+    OperationFailed when the rehearsal failed; StateError, LockedError, StepFailed when a host rejected it, or the other
+    host is unreachable; HostError for the tenant's own host. Nothing was changed in each case.
+    """
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(str(operation["tenant"]))
     trying = _Trying(
@@ -99,12 +99,12 @@ def rehearse_elsewhere(
 
 @contextmanager
 def let_go_of_unless_well(workspace: Workspace, tenant: Tenant) -> Iterator[None]:
-    """On the tenant's own host, too, a rehearsal or an upgrade that went wrong leaves nothing of the rehearsal. What
-    dies before that leaves one generation there, which the next rehearsal, or a prune, takes."""
+    """After a failed rehearsal or upgrade, remove the rehearsal's generation on the tenant's own host too. A killed
+    command leaves one generation, which the next rehearsal, or a prune, removes."""
     try:
         yield
     except LaunchpadError as error:
-        if not isinstance(error, HostError) or not error.retry:  # else the host may be about to take it itself
+        if not isinstance(error, HostError) or not error.retry:  # otherwise the host may be removing it already
             drop = {"kind": "snapshot", "tenant": str(tenant.name), "rehearsal": "drop"}
             submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=drop)
             with suppress(LaunchpadError):
@@ -114,7 +114,7 @@ def let_go_of_unless_well(workspace: Workspace, tenant: Tenant) -> Iterator[None
 
 @dataclass
 class _Trying:
-    """One go at it."""
+    """One run of a rehearsal on another host."""
 
     workspace: Workspace
     tenant: Tenant
@@ -145,8 +145,8 @@ class _Trying:
         return generation
 
     def begin(self, asked: Mapping[str, Any], *, real: Collection[str]) -> str:
-        """The id of the operation there that waits for the data, and has the real secrets that it needs. Others that
-        rehearse there are waited for."""
+        """Start the operation on the other host, which waits for the data and has the secrets that the data needs;
+        return its id. Wait for other rehearsals on that host first."""
         reveal = revealing(self.workspace, self.tenant)
 
         def secrets() -> dict[str, Any]:
@@ -169,30 +169,32 @@ class _Trying:
 
     def carry(self, here: Whereabouts, guest: str, generation: str, disk_mb: int) -> None:
         what = Bringing.of(self.tenant, here, generation, disk_mb=disk_mb, awaited_by=guest)
-        self.tell(guest, f"carrying a copy of its data from {self.home.name} to {self.there.name}")
+        self.tell(guest, f"copying {self.name}'s data from {self.home.name} to {self.there.name}")
         with (
             leaving(self.workspace, self.name, self.home, generation=generation) as archive,
             self.blaming_there(but=self.home),
         ):
             came = bring(self.workspace, self.there, what, archive)
-        self.tell(guest, f"carried {came['files']} files, {came['bytes'] / 1e6:.1f} MB")
+        self.tell(guest, f"copied {came['files']} files, {came['bytes'] / 1e6:.1f} MB")
         if archive.told.get("unread"):
             first = ", ".join(archive.told["unreadable"][:3])
             raise StateError(
-                f"{self.name}: {archive.told['unread']} files cannot be read by its own user, such as {first}",
-                hint=f"give them back to it on {self.home.name}, then try again",
+                f"{self.name}: {self.name}'s own user cannot read {archive.told['unread']} of its files, such as "
+                f"{first}",
+                hint=f"change the owner of the files to {self.name}'s user on {self.home.name}, then try again",
             )
 
     def end(self, guest: str) -> None:
         done = follow(self.workspace, self.there, guest, on_event=self.on_event, patience=self.patience)
         if done.outcome == "running":
-            raise StateError(f"{self.there.name}: it was not over after {self.patience.within:.0f} s")
+            raise StateError(f"{self.there.name}: the rehearsal is still running after {self.patience.within:.0f} s")
 
-    # --- whatever happens
+    # --- cleanup
 
     @contextmanager
     def cancelled_unless_it_ends(self, guest: str) -> Iterator[None]:
-        """The other host would find out by itself that nobody comes any more; so it does at once."""
+        """Cancel the other host's operation at once if the block fails; otherwise that operation would only end after
+        its own timeout."""
         try:
             yield
         except (LaunchpadError, KeyboardInterrupt):
@@ -202,21 +204,25 @@ class _Trying:
 
     @contextmanager
     def blaming_there(self, *, but: Host | None = None) -> Iterator[None]:
-        """An error of the other host says that it is about a rehearsal, and that the tenant is as it was. Errors of
-        the host `but` stay as they are."""
+        """Rewrite an error of the other host: it concerns a rehearsal, and the tenant did not change. Errors of the
+        host `but` stay as they are."""
         try:
             yield
         except OperationFailed as error:
             if error.outcome is None:
                 raise
             why = error.outcome.message or error.outcome.outcome
-            message = f"{self.name}: its rehearsal on {self.there.name} failed, and nothing was changed: {why}"
+            message = f"{self.name}: the rehearsal on {self.there.name} failed, and nothing was changed: {why}"
             hint = f"launchpad history {self.there.name}"
             raise OperationFailed(message, hint=hint, outcome=error.outcome) from error
         except LaunchpadError as error:
             if but is not None and error.message.startswith(f"{but.name}: "):
                 raise
-            hint = f"{error.hint}; or --no-rehearsal" if error.hint else "--no-rehearsal leaves it out"
+            hint = (
+                f"{error.hint}; to upgrade without a rehearsal: --no-rehearsal"
+                if error.hint
+                else "to upgrade without a rehearsal: --no-rehearsal"
+            )
             kind = LockedError if isinstance(error, LockedError) else StateError
             raise kind(f"{self.name} cannot be rehearsed: {error.message}", hint=hint) from error
 
@@ -248,8 +254,8 @@ class _Trying:
 
 
 def failing(has: TenantSeen) -> tuple[str, ...]:
-    """The ready probes of what runs that do not hold now: they do not count against the new release. Of what does not
-    even run nothing follows."""
+    """The ready probes of the running release that fail now: they do not count against the new release. Empty when the
+    tenant does not run."""
     if not has.services or any(state != "running" for state in has.services.values()):
         return ()
     return tuple(probe.name for probe in has.probes if probe.kind == "ready" and not probe.ok and probe.name)
@@ -257,5 +263,6 @@ def failing(has: TenantSeen) -> tuple[str, ...]:
 
 def _too_old(host: str) -> StateError:
     return StateError(
-        f"{host}: its runner knows no rehearsal on another host yet", hint=f"launchpad provision {host}, then again"
+        f"{host}: the host's runner is too old for a rehearsal on another host",
+        hint=f"launchpad provision {host}, then type the same command again",
     )

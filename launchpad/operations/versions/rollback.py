@@ -1,4 +1,4 @@
-"""rollback: a tenant goes back to a release that ran before, with the data that it had then."""
+"""rollback: return a tenant to an earlier release, with its data from the end of that release."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Back:
     """What is asked for."""
 
     to: str = ""
-    """A release, or a version for its newest release; the one that ran before when empty."""
+    """A release, or a version (its newest release); empty: the previous release."""
     keep_data: bool = False
     soak_seconds: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollback:
-    """What would be done: from which release to which, and what becomes of the data."""
+    """A planned rollback: the present release, the earlier release, and the data."""
 
     tenant: str
     host: str
@@ -38,9 +38,9 @@ class Rollback:
     release_before: str
     release: str
     generation: str
-    """The data that comes back; empty when the present data stays."""
+    """The generation that replaces the data; empty: the present data stays."""
     at: float
-    """When that generation was taken, by the host's clock; 0 without one."""
+    """When that generation was taken, by the host's clock; 0 without a generation."""
     soak_seconds: int
 
     @property
@@ -53,8 +53,8 @@ class Rollback:
 
 
 def plan_rollback(workspace: Workspace, name: str, back: Back) -> Rollback:
-    """What `rollback` would do; the host is asked what it keeps. StateError where the release or its data is not kept,
-    and where the present data would be kept for a version that does not say it can read it."""
+    """Plan the rollback; the host is asked what it keeps. StateError when the host does not keep the release or its
+    data, and when the present data would stay for a version that is not declared to read it."""
     fleet = workspace.fleet.load()
     app = fleet.app(fleet.tenant(name).app)
     past = generations(workspace, name)
@@ -64,7 +64,7 @@ def plan_rollback(workspace: Workspace, name: str, back: Back) -> Rollback:
     elif not target.generation:
         may = _may_keep(app, runs.version, target.version)
         raise StateError(
-            f"{name}: no data of release {target.release} ({target.version}) is kept on {past.host}",
+            f"{name}: {past.host} keeps no data of release {target.release} ({target.version})",
             hint="add --keep-data" if may else f"launchpad rollback {name} --list",
         )
     generation = "" if back.keep_data else target.generation
@@ -84,8 +84,8 @@ def plan_rollback(workspace: Workspace, name: str, back: Back) -> Rollback:
 def rollback(
     workspace: Workspace, what: Rollback, *, confirm: Confirmation, on_event: OnEvent = ignore
 ) -> VersionOutcome:
-    """Carry it out: the present data is kept as a generation first; the version is written into the inventory once the
-    host has committed. StateError unless the plan is the confirmed one; errors as of `submit`."""
+    """Carry the rollback out. The present data is first kept as a generation; the version is written into the inventory
+    as soon as the host has committed. StateError unless the plan is the confirmed one; errors as of `submit`."""
     confirm.of(what, command="rollback")
     operation = {
         "kind": "rollback",
@@ -103,14 +103,16 @@ def rollback(
 
 
 def _target(app: App, past: Past, to: str) -> KeptRelease:
-    """The release that is meant: the named one, or the newest before that is not of a newer version."""
+    """The chosen release: the named release, or the newest earlier release whose version is not newer."""
     runs = past.running
     others = [item for item in past.releases if not item.running]
     if to:
         meant = [item for item in others if to in (item.release, item.version)]
         if not meant and to in (runs.release, runs.version):
-            raise StateError(f"{past.tenant}: {to} is what runs", hint=f"launchpad rollback {past.tenant} --list")
-        missing = f"{past.tenant}: {past.host} has no release {to} of it"
+            raise StateError(
+                f"{past.tenant}: {to} is the running release", hint=f"launchpad rollback {past.tenant} --list"
+            )
+        missing = f"{past.tenant}: {past.host} has no release {to} of {past.tenant}"
     else:
         meant = [item for item in others if not is_older(runs.version, item.version, names(app))]
         missing = f"{past.tenant}: no release ran before {runs.release} ({runs.version}) on {past.host}"
@@ -118,7 +120,7 @@ def _target(app: App, past: Past, to: str) -> KeptRelease:
         if item.kept:
             return item
     if meant:
-        missing = f"{past.tenant}: release {meant[0].release} ({meant[0].version}) is not kept any more"
+        missing = f"{past.tenant}: {past.host} no longer keeps release {meant[0].release} ({meant[0].version})"
     raise StateError(missing, hint=f"launchpad rollback {past.tenant} --list")
 
 
@@ -126,13 +128,14 @@ def _judge_keeping(app: App, past: Past, target: KeptRelease) -> None:
     runs = past.running
     if not _may_keep(app, runs.version, target.version):
         raise StateError(
-            f"{past.tenant}: {target.version} may not read the data that {runs.version} leaves",
-            hint=f"leave --keep-data out; or write {runs.version} under follows: of {target.version}, if it can",
+            f"{past.tenant}: version {target.version} may not be able to read the data of version {runs.version}",
+            hint=f"omit --keep-data; or, if {target.version} can read the data: write {runs.version} under follows: "
+            f"of {target.version}",
         )
 
 
 def _may_keep(app: App, before: str, version: str) -> bool:
-    """Whether that version reads the data as it is now: it says so, or two versions may run on it at once anyway."""
+    """Whether that version can read the present data: it is declared so, or the app allows two versions at once."""
     if app.strategy == "beside" or version == before:
         return True
     return version in names(app) and may_follow(app, version, before)

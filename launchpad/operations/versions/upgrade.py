@@ -1,4 +1,4 @@
-"""upgrade: a tenant goes to a newer version of its app, with image, configuration, secrets and data together."""
+"""upgrade: upgrade a tenant to a newer version of its app, with image, configuration, secrets and data together."""
 
 from __future__ import annotations
 
@@ -37,18 +37,19 @@ class UpgradeRequest:
     """What is asked for."""
 
     version: str = ""
-    """The app's newest when empty."""
+    """The version; empty: the app's newest."""
     soak_seconds: int = SOAK_SECONDS
-    """How long it must go well with customers on it, before the old release and the way back at once are given up."""
+    """How long the new version must stay healthy under traffic before the upgrade is final and the automatic undo
+    ends."""
     rehearse: bool = True
-    """Whether it is tried first on a clone of the tenant's own data."""
+    """Whether the upgrade is rehearsed on a clone of the tenant's own data."""
     rehearse_on: str = ""
-    """The host on which; where the inventory says when empty."""
+    """The host for the rehearsal; empty: as the inventory sets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upgrade:
-    """What would be done: from which version and release to which."""
+    """A planned upgrade: the present and the new version and release."""
 
     tenant: str
     host: str
@@ -58,14 +59,14 @@ class Upgrade:
     release_before: str
     release: str
     breaks: tuple[tuple[str, str], ...]
-    """What stops working, by the version that it comes with, of all that are passed."""
+    """What each passed version breaks."""
     notes: tuple[tuple[str, str], ...]
     also: tuple[str, ...]
-    """What else the inventory says that is not deployed yet, and comes with it."""
+    """The inventory's other changes that are not deployed yet and are deployed with the upgrade."""
     soak_seconds: int
     rehearse: bool
     rehearsal: RehearsalPlace | None = None
-    """Where it is rehearsed; None where it is not."""
+    """Where the upgrade is rehearsed; None without a rehearsal."""
 
     @property
     def digest(self) -> str:
@@ -74,7 +75,7 @@ class Upgrade:
 
     @property
     def empty(self) -> bool:
-        """Whether that version runs already."""
+        """Whether the tenant already runs that version."""
         return self.version == self.version_before
 
     def as_json(self) -> dict[str, Any]:
@@ -84,9 +85,9 @@ class Upgrade:
 
 
 def plan_upgrade(workspace: Workspace, name: str, target: UpgradeRequest) -> Upgrade:
-    """What `upgrade` would do; the host is asked what runs. InventoryError for a host to rehearse on that there is not,
-    and for a version that the app does not list or that is not pinned; StateError for one that is older than what runs
-    or cannot follow it, and where nothing runs."""
+    """Plan the upgrade; the host is asked for the running release. InventoryError for an unknown rehearsal host, and
+    for a version that the app does not list or that is not pinned; StateError for a version that is older than the
+    running version or cannot follow it, and when the tenant is stopped."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     if target.rehearse_on:
@@ -97,10 +98,13 @@ def plan_upgrade(workspace: Workspace, name: str, target: UpgradeRequest) -> Upg
     host, runs = seen_on(workspace, fleet, tenant)
     if runs.generations is None:
         raise StateError(
-            f"{tenant.host}: its runner knows no upgrades yet", hint=f"launchpad provision {tenant.host}, then again"
+            f"{tenant.host}: the host's runner is too old for upgrades",
+            hint=f"launchpad provision {tenant.host}, then type the same command again",
         )
     if not runs.running:
-        raise StateError(f"{name} is stopped; an upgrade is of what runs", hint=f"launchpad start {name}")
+        raise StateError(
+            f"{name} is stopped; start it first: an upgrade needs a running release", hint=f"launchpad start {name}"
+        )
     _judge(app, name, runs.version, version)
     way = passed(app, runs.version, version)
     return Upgrade(
@@ -123,8 +127,8 @@ def plan_upgrade(workspace: Workspace, name: str, target: UpgradeRequest) -> Upg
 def upgrade(
     workspace: Workspace, what: Upgrade, *, confirm: Confirmation, on_event: OnEvent = ignore
 ) -> VersionOutcome:
-    """Carry it out; the version is written into the inventory once the host has committed to it. StateError unless the
-    plan is the confirmed one, and is still what would be done; errors as of `submit`."""
+    """Carry the upgrade out; the version is written into the inventory as soon as the host has committed. StateError
+    unless the plan is the confirmed one and still current; errors as of `submit`."""
     confirm.of(what, command="upgrade")
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(what.tenant)
@@ -137,7 +141,7 @@ def upgrade(
     operation = _operation(workspace, fleet, tenant, what)
     if release_from_json(operation["release"]).short != what.release:
         raise StateError(
-            f"{what.tenant}: the inventory was changed since this was planned", hint=f"launchpad upgrade {what.tenant}"
+            f"{what.tenant}: the inventory was changed after the plan was made", hint=f"launchpad upgrade {what.tenant}"
         )
     place = what.rehearsal
     if place is None or not place.elsewhere:
@@ -163,22 +167,22 @@ def _submitted(
 
 
 def _judge(app: App, name: str, before: str, version: str) -> None:
-    """Refuse a version that is older than what runs, or that cannot take its state over in one step."""
+    """Reject a version that is older than the running version, or that cannot follow it in one step."""
     if version == before:
         return
     if is_older(version, before, names(app)):
         raise StateError(
-            f"{name}: {version} is older than {before}, which runs: older versions may not read its data",
+            f"{name}: {version} is older than the running version {before} and may not read {name}'s data",
             hint=f"launchpad rollback {name} --to {version}",
         )
     if not may_follow(app, version, before):
         first = next_on_the_way(app, before, version)
-        way = f"launchpad upgrade {name} --to {first}, and from there" if first else f"launchpad versions {app.name}"
+        way = f"first: launchpad upgrade {name} --to {first}" if first else f"launchpad versions {app.name}"
         raise StateError(f"{name}: {version} cannot follow {before} in one step", hint=way)
 
 
 def _not_deployed(workspace: Workspace, fleet: Fleet, tenant: Tenant, runs: TenantSeen) -> tuple[str, ...]:
-    """What the inventory would change without another version; nothing where that cannot be told any more."""
+    """The inventory's changes apart from the version; empty when they can no longer be computed."""
     if runs.version not in names(fleet.app(tenant.app)):
         return ()
     (want,) = wanted(workspace, fleet, [_at(tenant, runs.version)])
@@ -198,5 +202,5 @@ def _operation(workspace: Workspace, fleet: Fleet, tenant: Tenant, what: Upgrade
 
 
 def _at(tenant: Tenant, version: str) -> Tenant:
-    """The tenant as if its file said that version."""
+    """The tenant as if its file had that version."""
     return tenant.model_copy(update={"version": type(tenant.version)(version)})

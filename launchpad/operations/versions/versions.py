@@ -1,4 +1,4 @@
-"""versions: what an app's versions are, what each breaks and may follow, and which tenants are to run it."""
+"""versions: an app's versions, what each version breaks and can follow, and the tenants that use it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class VersionOf:
 
     version: str
     pinned: bool
-    """Whether it can be deployed: every image has a digest."""
+    """Whether the version can be deployed: every image has a digest."""
     follows: tuple[str, ...]
-    """The versions that may be upgraded to it in one step; empty: any older one."""
+    """The versions that can be upgraded to it in one step; empty: any older version."""
     notes: str
     breaks: str
     tenants: tuple[str, ...]
-    """Those whose file names it; launchpad status says what runs."""
+    """The tenants whose files have this version; `launchpad status` shows the running versions."""
 
     def as_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self)

@@ -25,6 +25,6 @@ def test_a_name_is_looked_up() -> None:
 
 
 def test_a_name_that_leads_nowhere_is_told() -> None:
-    with pytest.raises(StateError, match=r"web-1: gone\.invalid leads to no address") as caught:
+    with pytest.raises(StateError, match=r"web-1: cannot resolve gone\.invalid") as caught:
         ip_of(host("gone.invalid"))
-    assert caught.value.hint == "write its IP address into inventory/hosts.yaml: web-1: {address: …}"
+    assert caught.value.hint == "write the host's IP address into inventory/hosts.yaml: web-1: {address: …}"

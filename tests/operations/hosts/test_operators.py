@@ -73,12 +73,12 @@ def test_a_host_that_was_not_reached_is_listed_until_it_was(workspace: Workspace
     done = remove_operator(workspace, "bob")
     assert not done.complete and done.hosts == {"web-1": "connection refused; next: launchpad provision web-1"}
     hosts_in(workspace).failures = []
-    assert access(workspace) == {"web-1": "does not follow launchpad.yaml yet: launchpad provision web-1"}
+    assert access(workspace) == {"web-1": "access differs from launchpad.yaml: launchpad provision web-1"}
     provision(workspace, "web-1")
     assert access(workspace) == {"web-1": ""}
 
 
-@pytest.mark.parametrize(("name", "says"), [("alice", "is you"), ("carl", "no operator carl")])
+@pytest.mark.parametrize(("name", "says"), [("alice", "you are alice"), ("carl", "no operator carl")])
 def test_who_may_not_be_removed(workspace: Workspace, bob: Operator, name: str, says: str) -> None:
     add_operator(workspace, bob)
     with pytest.raises((StateError, InventoryError), match=says):
@@ -91,7 +91,7 @@ def test_the_key_says_who_is_typing_where_two_have_one_login_name(
     add_operator(workspace, bob)
     other = replace(workspace, settings=replace(workspace.settings, ssh_key=tmp_path / "bob"))
     assert removable(other, other.fleet.load(), "alice").name == "alice"
-    with pytest.raises(StateError, match="bob is you"):
+    with pytest.raises(StateError, match="you are bob"):
         removable(other, other.fleet.load(), "bob")
 
 

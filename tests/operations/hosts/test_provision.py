@@ -129,7 +129,7 @@ def test_who_would_shut_themselves_out_is_told_before_anything_begins(workspace:
     refused = LoginRefused("web-1: accepts none of 1 keys")
     for command in (provision, plan_provision):
         hosts_in(workspace).failures[:] = [refused]
-        with pytest.raises(StateError, match="takes root's rights and keys from debian") as caught:
+        with pytest.raises(StateError, match="would remove the sudo rights and SSH keys of debian") as caught:
             command(workspace, "web-1", how=HowToProvision(root_user="debian"))
         assert "admins: [debian]" in caught.value.hint
         assert hosts_in(workspace).failures == [refused], "a host was asked first"
@@ -168,7 +168,7 @@ def test_an_unknown_key_needs_somebody_to_confirm_it(workspace: Workspace) -> No
     [
         ({"operators": []}, "no operators"),
         ({"operators": [{"name": "alice", "keys": [key(1)]}]}, "no signing_keys"),
-        ({"caddy": {"image": "docker.io/library/caddy:2.11.7"}}, "not pinned"),
+        ({"caddy": {"image": "docker.io/library/caddy:2.11.7"}}, "has no digest"),
         ({"caddy": {"image": IMAGE, "acme_ca_root": "missing.pem"}}, "missing.pem"),
     ],
 )

@@ -248,7 +248,7 @@ def test_a_name_that_leads_nowhere_is_told_before_anything_happens(
     place: Place, addressed: Callable[[str], None]
 ) -> None:
     addressed("vps1.nowhere.invalid")
-    with pytest.raises(StateError, match=r"web-2: vps1\.nowhere\.invalid leads to no address from here") as caught:
+    with pytest.raises(StateError, match=r"web-2: cannot resolve vps1\.nowhere\.invalid") as caught:
         place.move()
     assert "inventory/hosts.yaml" in caught.value.hint
     assert place.there.calls == [] and place.writers() == 1

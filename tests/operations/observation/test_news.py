@@ -71,11 +71,11 @@ def test_who_is_deployed_stays_in_the_inventory(fleet: MemoryFleet) -> None:
     what = plan_retirement(workspace, "alice")
     assert retire(workspace, what, confirm=what.digest).outcome == "done"
     assert list(judge_removal(workspace, "alice")) == [
-        "its data is still on web-1: launchpad retire alice --host web-1 --purge removes it"
+        "alice's data is still on web-1; to remove the data: launchpad retire alice --host web-1 --purge"
     ]
     fleet.hosts["web-2"].dead = True
     (warning,) = judge_removal(workspace, "bob")
-    assert "launchpad retire bob --host web-2, once web-2 answers" in warning
+    assert "once web-2 answers: launchpad retire bob --host web-2" in warning
 
 
 def test_who_is_deployed_where_the_inventory_does_not_look_stays_too(fleet: MemoryFleet) -> None:

@@ -119,7 +119,7 @@ def test_an_id_names_the_same_operation_also_where_nothing_was_noted(fleet: Memo
     assert typed(workspace, identifier="the-same-one").version == "1.1.0"
     assert version_in(workspace) == "1.1.0"
     assert len(fleet.operations("alice", "rollback")) == 1
-    with pytest.raises(StateError, match="is another one: rollback of alice"):
+    with pytest.raises(StateError, match="is a different operation: rollback of alice"):
         snapshot(workspace, "alice", identifier="the-same-one")
 
 

@@ -31,7 +31,7 @@ def test_a_plan_shows_what_differs_in_each_file_also_when_a_secret_changed_too(f
     assert "compose.yaml" in made.diffs["alice"]
     told = describe(made)
     assert "deploy alice: secrets changed: ECHO_TOKEN" in told
-    assert "compose.yaml, running and in the inventory:\n      @@ " in told
+    assert "compose.yaml, running release (-) and inventory (+):\n      @@ " in told
     assert "the-new-value-of-it" not in json.dumps(made.as_json()) + told
     assert made.digest == plan_fleet(workspace).digest, "to show it makes it no other plan"
 
@@ -41,5 +41,5 @@ def test_where_the_files_are_damaged_that_is_what_is_shown(fleet: MemoryFleet) -
     for path in [path for path in host.files if path.startswith(paths.releases("bob")) and "release.json" in path]:
         host.remove(path)
     made = plan_fleet(fleet.workspace(), show=True)
-    assert "the files of what runs are damaged" in describe(made)
+    assert "the running release's files are damaged" in describe(made)
     assert "compose.yaml" in made.diffs["alice"]

@@ -69,7 +69,7 @@ def test_a_registry_that_stands_for_another_is_not_asked(workspace: Workspace, r
     registry.put("openclaw", "2026.9.6")
     left = problems(pinning(workspace).left)
     assert list(left) == ["echo 1.0.0 web"]
-    assert left["echo 1.0.0 web"].hint == "write yours into inventory/apps/echo.yaml"
+    assert left["echo 1.0.0 web"].hint == "write your registry into inventory/apps/echo.yaml"
     assert list(problems(pinning(workspace, "echo:1.0.0").failures)) == ["echo 1.0.0 web"]
 
 
@@ -115,7 +115,7 @@ def test_what_one_registry_does_not_tell_does_not_hold_up_the_rest(workspace: Wo
     failures = problems(pinned.failures)
     assert list(failures) == [CLAW]
     assert isinstance(failures[CLAW], ServiceError)
-    assert "no such tag" in failures[CLAW].message
+    assert "no such image or tag" in failures[CLAW].message
 
 
 def test_an_image_that_two_name_is_asked_for_once(workspace: Workspace, registry: Registry) -> None:
@@ -130,7 +130,7 @@ def test_what_cannot_be_asked_for_is_told(workspace: Workspace, registry: Regist
     file = workspace.root / "inventory/apps/openclaw.yaml"
     file.write_text(file.read_text().replace("openclaw:2026.9.6", f"openclaw@{OLD}"))
     failures = problems(pinning(workspace, "openclaw:2026.9.6", update=True).failures)
-    assert "has no tag to ask for" in failures[CLAW].message
+    assert "has no tag" in failures[CLAW].message
     assert registry.asked == []
 
 

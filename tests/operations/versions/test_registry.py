@@ -53,14 +53,14 @@ def test_a_token_for_anyone_is_fetched_where_the_registry_says(registry: Registr
 def test_an_image_that_is_not_for_everyone_needs_a_login(registry: Registry) -> None:
     registry.wants_token, registry.public = True, False
     error = refused(registry)
-    assert "without a login" in error.message
+    assert "requires a login" in error.message
     assert error.hint.startswith("docker login 127.0.0.1")
 
 
 def test_what_was_sent_must_have_the_digest_that_is_claimed(registry: Registry) -> None:
     registry.put("team/app", "1.0")
     registry.claims = "sha256:" + "0" * 64
-    assert "sent something else" in refused(registry).message
+    assert "but announced" in refused(registry).message
 
 
 def test_a_page_is_no_manifest(registry: Registry) -> None:
@@ -71,7 +71,7 @@ def test_a_page_is_no_manifest(registry: Registry) -> None:
 def test_there_is_no_such_tag(registry: Registry) -> None:
     registry.put("team/app", "1.0")
     error = refused(registry, "2.0")
-    assert error.message == f"{image(registry, '2.0')}: there is no such image, or no such tag"
+    assert error.message == f"{image(registry, '2.0')}: the registry has no such image or tag"
     assert len(registry.asked) == 1, "what is not there is not asked for again"
 
 
@@ -109,9 +109,9 @@ def test_a_registry_that_is_not_there_is_told_of(registry: Registry) -> None:
 @pytest.mark.parametrize(
     ("number", "said", "final"),
     [
-        (socket.EAI_AGAIN, "this machine cannot look ghcr.io up now: Temporary failure", False),
-        (socket.EAI_FAIL, "this machine cannot look ghcr.io up now: ", False),
-        (socket.EAI_NONAME, "ghcr.io/a/b:1: there is no host ghcr.io, says this machine's DNS", True),
+        (socket.EAI_AGAIN, "this machine cannot resolve ghcr.io now: Temporary failure", False),
+        (socket.EAI_FAIL, "this machine cannot resolve ghcr.io now: ", False),
+        (socket.EAI_NONAME, "ghcr.io/a/b:1: this machine's DNS has no host ghcr.io", True),
     ],
 )
 def test_a_name_that_cannot_be_looked_up_now_is_not_one_that_does_not_exist(

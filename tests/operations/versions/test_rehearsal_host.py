@@ -128,7 +128,7 @@ def test_it_is_rehearsed_there_and_then_done_here_without_another_rehearsal(plac
     assert what.as_json()["rehearsal"] == {
         "host": "web-2",
         "elsewhere": True,
-        "reason": "web-1 has too little memory free for a clone, which may take 128 MB",
+        "reason": "web-1 has less free memory than the 128 MB that a clone may need",
         "data_at_most_seconds": 21600,
     }
     done = upgraded(place, told.append)
@@ -201,7 +201,7 @@ def test_what_fails_there_is_refused_with_the_reason_and_the_tenant_is_not_touch
     boxes = dict(place.here.boxes)
     words = {"crash": "exited with status 1", "never": "answered 503", "forgetful": "lost data"}[behaviour]
     with pytest.raises(
-        OperationFailed, match=f"alice: its rehearsal on web-2 failed, and nothing was changed: .*{words}"
+        OperationFailed, match=f"alice: the rehearsal on web-2 failed, and nothing was changed: .*{words}"
     ):
         upgraded(place)
     assert place.here.boxes == boxes and serves(place) == OLD and OLD in place.file.read_text()
@@ -230,7 +230,7 @@ def test_with_memory_it_is_rehearsed_at_home_unless_asked_otherwise(place: Place
     memory(place.here, 4000)
     assert planned(place).rehearsal == Where(host="web-1", elsewhere=False)
     asked = planned(place, rehearse_on="web-2").rehearsal
-    assert asked is not None and (asked.host, asked.reason) == ("web-2", "as asked for")
+    assert asked is not None and (asked.host, asked.reason) == ("web-2", "as requested")
     assert planned(place, rehearse_on="web-1").rehearsal == Where(host="web-1", elsewhere=False)
     assert planned(place, rehearse=False).rehearsal is None
     assert upgraded(place, rehearse_on="web-2").outcome == "done"
