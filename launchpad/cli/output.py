@@ -107,6 +107,9 @@ class Output:
             label = f"{error.said_by} suggests:" if error.said_by else "hint:"
             hint = self._apart(error.hint)
             self.err.prose((label, BOLD), f"\n{hint}" if hint.startswith("  ") else f" {hint}")
+        if cause := getattr(error, "likely_cause", None):
+            self.err.prose(("likely cause:", BOLD), f" {cause.message}")
+            self.err.prose(("type:", BOLD), f" {self._apart(cause.hint)}")
 
     @contextmanager
     def asking(self, question: str) -> Iterator[None]:

@@ -72,6 +72,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("status", "Show the state of tenants and hosts.", "standing"),
         CommandEntry("smoke", "Test tenants and hosts from outside, for CI.", "smoking"),
         CommandEntry("logs", "Print the logs of tenants' containers.", "standing"),
+        CommandEntry("diagnose", "Name the cause of a problem, and write a bundle for support.", "diagnosing"),
         CommandEntry("generations", "List and drop a tenant's generations (snapshots of its data).", "generations"),
         CommandEntry("certificates", "Show the TLS certificates of tenants' domains.", "standing"),
         CommandEntry("usage", "Show disk and memory use by tenant and image.", "standing"),

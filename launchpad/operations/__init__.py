@@ -2,7 +2,7 @@
 
 requests     what every verb uses: scope and observing (which tenants and hosts, and how they stand), render,
              identifiers, confirmation, reaching (connections), following, absence (of a host), outcome, history,
-             again (a repeated command)
+             likely_cause (of a failure), again (a repeated command)
 dns          provider and hetzner (who keeps the records), resolver and address (where names lead), point, astray
 backups      backup, backups (list, verify), fetch, download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
              backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic
@@ -14,5 +14,5 @@ moving       move, fence_move, finish_move; whereabouts, transfer (data from hos
 versions     versions (list), upgrade, rollback, adopt, pin; registry, rehearsal_host (where an upgrade is rehearsed)
 rollouts     rollout, rollouts (list and halt), take_back; waves, rollout_tenant (one tenant of a rollout)
 importing    import_tenant, export; self_hosted (the machine that a tenant comes from)
-observation  status, news, logs, certificates, usage, attach, cancel; redaction
+observation  status, news, logs, diagnose, certificates, usage, attach, cancel; redaction
 """

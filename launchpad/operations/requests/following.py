@@ -19,7 +19,8 @@ from launchpad.events import ConnectionCut, Event, HeardEvent, OnEvent, Operatio
 from launchpad.fleet.model.host import Host
 from launchpad.journal.begun import Begun
 from launchpad.operations.requests.absence import COME_BACK_SECONDS, Absence
-from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
+from launchpad.operations.requests.likely_cause import likely_cause
+from launchpad.operations.requests.outcome import OperationFailed, Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.workspace import Hosts, OperatorClock, Workspace
@@ -90,7 +91,7 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
     patience = submission.patience if submission.follow else Patience(silent=submission.patience.silent)
     with noted(workspace, host, submission):
         reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
-    return outcome_from_reply(reply, host=str(host.name), tenant=submission.tenant, kind=submission.kind)
+    return _explained(workspace, host, reply, tenant=submission.tenant, kind=submission.kind)
 
 
 @contextmanager
@@ -124,7 +125,16 @@ def follow(
     """Follow an earlier operation from its first event to its end; errors as of `submit`."""
     following = _Following(hosts_of(workspace), host, identifier, on_event, clock=workspace.clock)
     reply = following.to_the_end(following.again, patience=patience)
-    return outcome_from_reply(reply, host=str(host.name), tenant=following.tenant, kind=following.kind)
+    return _explained(workspace, host, reply, tenant=following.tenant, kind=following.kind)
+
+
+def _explained(workspace: Workspace, host: Host, reply: Mapping[str, Any], *, tenant: str, kind: str) -> Outcome:
+    """The outcome; a failure with the cause that the host sees for it."""
+    try:
+        return outcome_from_reply(reply, host=str(host.name), tenant=tenant, kind=kind)
+    except OperationFailed as error:
+        error.likely_cause = likely_cause(workspace, host, error.outcome)
+        raise
 
 
 class _Following:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StepFailed
+from launchpad.runner.diagnosing.collected import Diagnosis
 from launchpad.runner.protocol import BESIDE
 
 GOOD = frozenset({"done", "unchanged", "incomplete", "running"})
@@ -42,9 +43,15 @@ class OperationFailed(StepFailed):
     def __init__(self, message: str, *, hint: str = "", outcome: Outcome | None = None) -> None:
         super().__init__(message, hint=hint)
         self.outcome = outcome
+        self.likely_cause: Diagnosis | None = None
+        """What the host sees as the cause."""
 
     def as_dict(self) -> dict[str, object]:
-        return super().as_dict() | {"operation": self.outcome.as_json() if self.outcome else None}
+        cause = self.likely_cause.plain() if self.likely_cause else None
+        return super().as_dict() | {
+            "operation": self.outcome.as_json() if self.outcome else None,
+            "likely_cause": cause,
+        }
 
 
 def outcome_from_reply(body: Mapping[str, Any], *, host: str, tenant: str, kind: str) -> Outcome:

@@ -13,7 +13,7 @@ from launchpad.runner.diagnosing.causes import (
     room_causes,
     target_causes,
 )
-from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
+from launchpad.runner.diagnosing.collected import UNKNOWN, Collected, CollectedTenant, Diagnosis
 
 Analyser = Callable[[Collected], Iterable[Diagnosis]]
 
@@ -48,7 +48,6 @@ ANALYSERS: tuple[Analyser, ...] = (
     host_causes.update_pending,
 )
 """The root first: a full disk before the crash loop that it causes."""
-UNKNOWN = "unknown"
 NOTES = frozenset({"update-pending"})
 """Causes of nothing that is wrong now: who is ill beside one of these is ill of something else."""
 

@@ -13,11 +13,12 @@ from launchpad.runner import paths
 from launchpad.runner.diagnosing.analysis import analyse
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis
 from launchpad.runner.diagnosing.collectors import AT_ONCE, COLLECTORS, collect
-from launchpad.runner.diagnosing.desk import Desk
+from launchpad.runner.diagnosing.desk import Desk, Examined
 from launchpad.runner.diagnosing.known_secrets import known_secrets_of
 from launchpad.runner.diagnosing.leaks import leaks
 from launchpad.runner.diagnosing.redactor import Redactor
 from launchpad.runner.protocol import Refused
+from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.record import Record
 
 FORMAT = "launchpad-bundle-1"
@@ -43,7 +44,7 @@ def make_bundle(desk: Desk, *, tenant: str, case: bytes, redacting: type[Redacto
     begun = host.elapsed()
     known = known_secrets_of(host)
     sections, missing = collect(desk, COLLECTORS)
-    name = str((sections.get("settings") or {}).get("settings", {}).get("identity", {}).get("host") or host.name())
+    name = _name_of(host)
     collected = Collected(host=name, tenant=tenant, at=host.now(), sections=sections)
     diagnoses = analyse(collected)
     values = dict(known.values) | ({CASE: [case.hex()]} if case else {})
@@ -83,7 +84,7 @@ def likely_causes(desk: Desk, *, tenant: str) -> list[Diagnosis]:
     """What is seen at once, for an operation that has just failed; without secrets."""
     known = known_secrets_of(desk.host, sealed=False)
     sections, _ = collect(desk, AT_ONCE)
-    found = analyse(Collected(host="HOST", tenant=tenant, at=desk.host.now(), sections=sections))
+    found = analyse(Collected(host=_name_of(desk.host), tenant=tenant, at=desk.host.now(), sections=sections))
     told = Redactor(known.values, key=b"").secrets([item.plain() for item in found])
     refuse_leaks(json.dumps(told).encode(), known.values, what="the answer")
     return [_diagnosis(item) for item in told]
@@ -99,7 +100,13 @@ def refuse_leaks(data: bytes, secrets: Mapping[str, Iterable[str]], *, what: str
         raise Refused(message, kind="step", hint="launchpad status; please report this bug, without the host's files")
 
 
-def _names(host: Any, sections: Mapping[str, Any], desk: Desk) -> set[str]:
+def _name_of(host: Examined) -> str:
+    """What operators call the host."""
+    settings = stored_settings(host).settings
+    return settings.identity.host if settings else host.name()
+
+
+def _names(host: Examined, sections: Mapping[str, Any], desk: Desk) -> set[str]:
     """What is mapped though no pattern tells it from a word: users, operators, other tenants, domains."""
     found = {name for name in host.names(paths.TENANTS) if name not in desk.tenants}
     settings = (sections.get("settings") or {}).get("settings") or {}

@@ -18,6 +18,10 @@ from launchpad.runner.record import Record
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 
+UNKNOWN = "unknown"
+"""The cause that no analyser names."""
+
+
 class Diagnosis(Record):
     """One cause, and what to do about it."""
 

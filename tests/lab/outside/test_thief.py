@@ -54,6 +54,7 @@ WORKS = (
     "restore such data over a tenant's own",
     "make a tenant leave for an address of one's own",
     "purge a tenant",
+    "read a tenant's diagnostics bundle, without secrets and message bodies",
 )
 """Of the requests below those that the host takes from a thief until intents are signed too."""
 
@@ -216,6 +217,7 @@ def requests(heist: Heist) -> dict[str, Any]:
         WORKS[1]: lambda: ask("history", {}),
         WORKS[2]: lambda: ask("logs", {"tenant": "alice", "lines": 50}),
         WORKS[3]: lambda: ask("backups", alice),
+        WORKS[-1]: lambda: ask("diagnose", {"tenant": "alice"}),
         WORKS[4]: lambda: ask("send", {"tenant": "alice", "generation": generation}),
         WORKS[5]: lambda: ask("act", {"tenant": "alice", "action": "check", "arguments": []}),
         WORKS[6]: lambda: submit("stop", tenant="alice"),

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from launchpad.runner.diagnosing.analysis import ANALYSERS, UNKNOWN, analyse
-from launchpad.runner.diagnosing.collected import Collected
+from launchpad.runner.diagnosing.analysis import ANALYSERS, analyse
+from launchpad.runner.diagnosing.collected import UNKNOWN, Collected
 from tests.runner.diagnosing.cases import FAULTS, Fault, breaker, collected, line, said, sections
 
 EACH = [(cause, fault) for cause, faults in FAULTS.items() for fault in faults]

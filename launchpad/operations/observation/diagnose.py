@@ -1,0 +1,167 @@
+"""diagnose: have a host name what is wrong with a tenant or with itself, and bring a bundle of what it looked at."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import re
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from launchpad.errors import HostError, InventoryError, StateError
+from launchpad.fleet.keeping.workspace_files import replace_file, state_folder
+from launchpad.fleet.model.fleet import kit_recipients
+from launchpad.fleet.sealing.age import AgeIdentity, seal_stream
+from launchpad.fleet.words.malformed import Malformed, quoted
+from launchpad.fleet.words.references import Recipient
+from launchpad.operations.dns.address import ip_of
+from launchpad.operations.requests.likely_cause import diagnosis_from
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.requests.scope import scope_of
+from launchpad.runner.diagnosing.analysis import analyse
+from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+from launchpad.runner.protocol import digest_of
+from launchpad.workspace import Workspace
+
+SECONDS = 60
+FORMAT = "launchpad-bundle-1"
+MOST_BYTES = 64 << 20
+"""Of a bundle that is read, in the clear."""
+_CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosed:
+    """What was found, and what the bundle has."""
+
+    host: str
+    tenant: str
+    """Empty for a whole host."""
+    at: float
+    """When it was collected, by the host's clock."""
+    diagnoses: tuple[Diagnosis, ...]
+    """The root first; empty when nothing is wrong."""
+    manifest: Mapping[str, Any]
+    data: bytes = b""
+    """The bundle's file; empty for a preview."""
+
+    def as_json(self) -> dict[str, Any]:
+        found = [item.plain() | {"evidence": list(item.evidence)} for item in self.diagnoses]
+        about = {"host": self.host, "tenant": self.tenant, "at": self.at}
+        return about | {"diagnoses": found, "manifest": dict(self.manifest)}
+
+
+def diagnose(workspace: Workspace, name: str, *, case: str = "", preview: bool = False) -> Diagnosed:
+    """Ask the host of the tenant, or the host itself. Bundles of one case have the same pseudonyms for the same names
+    and addresses. With `preview` the host makes the bundle and keeps it. StepFailed when the host refuses a bundle in
+    which a secret stands."""
+    scope = scope_of(workspace.fleet.load(), [name])
+    tenant = next((item for item in scope.tenants if item.name == name), None)
+    host = next(item for item in scope.hosts if tenant is None or item.name == tenant.host)
+    body: dict[str, Any] = {"preview": preview}
+    with suppress(StateError):
+        body["addresses"] = [ip_of(host)]
+    if tenant is not None:
+        body["tenant"] = str(tenant.name)
+    if case:
+        body["case"] = _key_of(workspace, case)
+    pieces, said = [], {}
+    with hosts_of(workspace).reach(host) as runner:
+        for line in runner.exchange("diagnose", body, seconds=SECONDS):
+            if line["type"] == "data":
+                pieces.append(base64.b64decode(line["data"]))
+            elif line["type"] == "reply":
+                said = line["body"]
+    data = b"".join(pieces)
+    if not preview and digest_of(data) != said.get("digest"):
+        raise HostError(f"{host.name}: the bundle did not arrive whole", hint=f"launchpad diagnose {name}")
+    return Diagnosed(
+        host=str(host.name),
+        tenant=str(tenant.name) if tenant else "",
+        at=float(said["manifest"]["made_at"]),
+        diagnoses=tuple(diagnosis_from(item) for item in said["diagnoses"]),
+        manifest=said["manifest"] | {"bytes": said["bytes"]},
+        data=data,
+    )
+
+
+def save(workspace: Workspace, found: Diagnosed) -> Path:
+    """Write the bundle into the workspace's state folder, readable by this user only; the file."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(found.at))
+    path = state_folder(workspace.root) / "bundles" / f"{found.tenant or found.host}-{moment}.json.gz"
+    replace_file(path, found.data, mode=0o600)
+    return path
+
+
+def share(workspace: Workspace, found: Diagnosed, path: Path, *, recipients: Sequence[str] = ()) -> Path:
+    """Write the bundle once more beside `path`, sealed with age for these recipients, or else for those of the
+    workspace and its emergency kit; the file."""
+    to = [Recipient(text) for text in recipients] or kit_recipients(workspace.fleet.load().defaults)
+    if not to:
+        raise InventoryError(
+            "no recipients to share the bundle with", hint="--to age1…, or recipients in launchpad.yaml"
+        )
+    sealed = io.BytesIO()
+    seal_stream(io.BytesIO(found.data), sealed, to)
+    shared = path.with_name(f"{path.name}.age")
+    replace_file(shared, sealed.getvalue(), mode=0o600)
+    return shared
+
+
+def read_bundle(file: Path, *, identity: Path) -> Diagnosed:
+    """Analyse a bundle that was written earlier, on any machine; open an age file with this operator's identity."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InventoryError(f"{file} cannot be read: {error.strerror}", hint="launchpad diagnose TENANT") from error
+    if data.startswith(b"age-encryption.org/"):
+        opened = io.BytesIO()
+        AgeIdentity(identity).open_stream(io.BytesIO(data), opened, what=str(file))
+        data = opened.getvalue()
+    found = _document(file, data)
+    collected = Collected(
+        host=str(found["host"]), tenant=str(found["tenant"]), at=float(found["at"]), sections=found["sections"]
+    )
+    return Diagnosed(
+        host=collected.host,
+        tenant=collected.tenant,
+        at=collected.at,
+        diagnoses=tuple(analyse(collected)),
+        manifest=found["manifest"],
+        data=data,
+    )
+
+
+def _document(file: Path, data: bytes) -> dict[str, Any]:
+    """The bundle's document; InventoryError for any other file."""
+    other = InventoryError(f"{file} is no bundle of launchpad diagnose", hint="launchpad diagnose TENANT makes one")
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            text = stream.read(MOST_BYTES + 1)
+        found = json.loads(text) if len(text) <= MOST_BYTES else None
+    except (OSError, EOFError, ValueError, zlib.error, RecursionError):
+        raise other from None
+    kinds: dict[str, Any] = {"host": str, "tenant": str, "at": (int, float), "sections": dict, "manifest": dict}
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise other
+    if not all(isinstance(found.get(key), kind) for key, kind in kinds.items()):
+        raise other
+    return found
+
+
+def _key_of(workspace: Workspace, case: str) -> str:
+    """The key of a case, made at its first use. It stays in this checkout and is in no bundle."""
+    if _CASE.fullmatch(case) is None:
+        raise Malformed(f"--case: {quoted(case)} is no name of a case", expected="letters, digits, dots and hyphens")
+    path = state_folder(workspace.root) / "cases" / f"{case}.key"
+    if not path.exists():
+        replace_file(path, token_hex(32).encode() + b"\n", mode=0o600)
+    return path.read_text().strip()
