@@ -1,12 +1,12 @@
-"""What starts on a host. With `operator=NAME` one request comes on standard input; the other words are for units.
+"""The program's entry on a host. `operator=NAME` answers one request; the other words are for systemd units.
 
 launchpad-runner operator=alice key=0123456789abcdef
-                                    one request, as the forced command of alice's key; root leaves the key out
-launchpad-runner operation ID       carry an operation out (launchpad-operation@.service)
-launchpad-runner inside             work on a tenant's files as its uid, in a sandbox that the runner starts
-launchpad-runner boot               after a boot: settle, fill secrets, start tenants (launchpad-boot.service)
-launchpad-runner watch              restart what dies, stop what dies too often (launchpad-watch.service)
-launchpad-runner revert NONCE|boot  take an unconfirmed change back (launchpad-revert@.service, -boot.service)
+                                    answer one request: the forced command of alice's key; root omits the key
+launchpad-runner operation ID       run an operation (launchpad-operation@.service)
+launchpad-runner inside             work on a tenant's files as the tenant's uid, in a sandbox that the runner starts
+launchpad-runner boot               after a boot: finish operations, fill secrets, start tenants (launchpad-boot)
+launchpad-runner watch              restart services that die, check the host (launchpad-watch)
+launchpad-runner revert NONCE|boot  revert an unconfirmed change (launchpad-revert@.service, -boot.service)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from launchpad.runner.protocol import (
 )
 
 ALIVE_SECONDS = 10.0
-"""So often a line says that somebody works on the answer: who hears nothing knows that the host hangs."""
+"""Seconds between two alive lines during a long answer: a client that gets no line knows that the host hangs."""
 _SPEAKING = threading.Lock()
 MOST_REQUEST_BYTES = 16 * 1024 * 1024
 OPERATOR = re.compile(r"operator=([a-z0-9][a-z0-9-]{0,31})")
@@ -39,8 +39,7 @@ KEY = re.compile(r"key=[0-9a-f]{16}")
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the words say; the exit code is 0, or 1 when a request was refused or a unit has to be tried again, or 2
-    when trying again will not help."""
+    """Run the command line. Exit code: 0 success, 1 request refused or unit to be retried, 2 a retry will not help."""
     os.umask(0o077)
     match arguments:
         case [word] if found := OPERATOR.fullmatch(word):
@@ -63,7 +62,7 @@ def main(arguments: list[str]) -> int:
 
 
 def serve(operator: str, *, key: str = "") -> int:
-    """Answer one request line from standard input with JSON lines on standard output. Without a key root asks."""
+    """Answer one request line from standard input with JSON lines on standard output. No key: the caller is root."""
     try:
         if key:
             from launchpad.runner.caller import KEYS, refuse_revoked
@@ -93,7 +92,7 @@ def serve(operator: str, *, key: str = "") -> int:
 
 
 def following_lines() -> Iterator[bytes]:
-    """What comes behind the request, line by line, up to the end of the input. Refused for a line that is too long."""
+    """The input lines after the request, up to the end of the input. Refused for a line that is too long."""
     from launchpad.runner.caller import MOST_LINE
 
     while line := sys.stdin.buffer.readline(MOST_LINE + 1):
@@ -103,7 +102,7 @@ def following_lines() -> Iterator[bytes]:
 
 
 def answers(request: Request, operator: str, host: Any, *, incoming: Iterable[bytes] = ()) -> Iterator[dict[str, Any]]:
-    """The answers to a request, once its protocol is one that this runner serves; in that protocol."""
+    """The answers to a request, in the request's protocol. Refused for a protocol that this runner does not serve."""
     from launchpad.runner.caller import Caller
 
     check_protocol(request)
@@ -115,8 +114,8 @@ def answers(request: Request, operator: str, host: Any, *, incoming: Iterable[by
 
 
 def check_protocol(request: Request, *, oldest: int = OLDEST_PROTOCOL, newest: int = PROTOCOL) -> None:
-    """A client that is one protocol older than the oldest may read; a newer one may look who answers and install; any
-    other difference is refused with what to update."""
+    """Refused when client and runner cannot work together; the hint names the side to update. A client one protocol
+    older than the oldest may read; a newer client may ask `hello` and `install`."""
     if request.protocol > newest and request.verb not in TIMELESS_VERBS:
         message = f"this runner speaks protocol {newest}, not {request.protocol}"
         raise Refused(message, kind="protocol", hint="launchpad provision HOST")
@@ -148,7 +147,7 @@ def machine() -> Any:
 
 
 def be_alive() -> None:
-    """For as long as the process lives, a line now and then that is no part of the answer."""
+    """Print an alive line every ALIVE_SECONDS while the process lives; the line is not part of the answer."""
     import time
 
     try:
@@ -156,7 +155,7 @@ def be_alive() -> None:
             time.sleep(ALIVE_SECONDS)
             say({"type": "alive"})
     except OSError:
-        return  # nobody listens
+        return  # the client is gone
 
 
 def say(value: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""The watch's account: what its checks found at their last look, and what the watch did by itself.
+"""The watch's account: the findings of the last check of each subject, and the repairs that the watch made.
 
-The watch writes both, `observe` and `history` read them. One file holds what was found and is replaced whole; each line
-of the other is one thing that was done.
+The watch writes both files; `observe` and `history` read them. The file of findings is replaced as a whole; the file of
+repairs has one line for each repair.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
     from launchpad.runner.host import Host
 
 WATCH = "watch"
-"""The subject of what is wrong with the watch itself."""
+"""The subject of findings about the watch itself."""
 THE_HOST = "the host"
-"""The check of the host itself, which a provision has looked again."""
+"""The check of the host itself; a provision asks for it again at its end."""
 RUNNER = str(launchpad.__file__).rsplit("/", 2)[0]
-"""The folder of the runner that this process is."""
+"""The folder of the runner that runs in this process."""
 STALE_SECONDS = 90.0
-"""A check that did not look for so long says nothing any more about the host."""
+"""After so many seconds without a check, the earlier findings no longer count."""
 MOST_BYTES = 256 << 10
-"""Of what was done, the newest half of so much is kept."""
+"""Largest size of the file of repairs; when it is full, the older half is removed."""
 _KEYS = frozenset({"runner", "boot_id", "at", "elapsed", "checks", "findings", "facts", "health"})
 
 
 class Finding(Record):
-    """Something that is not as it should be, and that a person has to know."""
+    """A problem that the operator has to know."""
 
     subject: str
     """One word for programs, such as `firewall` or `sshd`."""
     message: str
-    """One sentence for people, without an end: the time since when comes behind it."""
+    """One sentence for people without a full stop: `status` adds "since …"."""
     hint: str = ""
     """The command to type next."""
     tenant: str = ""
-    """Whose it is; empty for the host's own."""
+    """The tenant that has the problem; empty for the host itself."""
     since: float = 0.0
-    """When it was seen first, by the host's clock; the account fills it in where the check does not know better."""
+    """When the problem was first seen, by the host's clock; filled in by the account unless the check knows it."""
 
 
 class Account:
-    """Kept by the watch, whose checks look each in a thread of its own."""
+    """Written by the watch; each check of the watch runs in its own thread."""
 
     def __init__(self, host: Host, checks: Iterable[str]) -> None:
         self._host = host
@@ -102,7 +102,7 @@ class Account:
         return [fact_as_json(fact) for fact in (*own, *more)]
 
     def note(self, subject: str, message: str, *, tenant: str = "") -> None:
-        """Write down that the watch did something by itself: `history` shows it."""
+        """Record a repair by the watch; `history` shows the record."""
         with self._lock:
             line = {"at": self._host.now(), "subject": subject, "tenant": tenant, "message": message}
             kept = self._host.read(paths.DONE_BY_WATCH) or b""
@@ -113,8 +113,8 @@ class Account:
 
 
 def look_again(host: Host, check: str, *, seconds: float = 10.0) -> None:
-    """Have the watch look at everything now, and wait until that check has, or at most so long: what was found before
-    is not true any more."""
+    """Ask the watch to run every check now, and wait at most `seconds` until this check has run: the earlier findings
+    are out of date."""
     asked = host.elapsed()
     host.write(paths.LOOK_AGAIN, str(asked).encode(), mode=0o600)
     while host.elapsed() - asked < seconds:
@@ -125,7 +125,7 @@ def look_again(host: Host, check: str, *, seconds: float = 10.0) -> None:
 
 
 def asked_since(host: Host, looked: float) -> bool:
-    """Whether somebody wanted the watch to look again since then."""
+    """Whether somebody asked the watch for new checks since then."""
     return float(host.read(paths.LOOK_AGAIN) or 0) > looked
 
 
@@ -148,13 +148,13 @@ def read_account(host: Host) -> tuple[list[Finding], dict[str, Any], list[dict[s
 
 
 def is_watched(host: Host, *, by: str) -> bool:
-    """Whether the watch looks at everything, and is the one of the runner in this folder."""
+    """Whether every check runs, and the watch belongs to the runner in this folder."""
     found = _account(host)
     return found is not None and found["runner"] == by and all(item.subject != WATCH for item in read_account(host)[0])
 
 
 def done_by_watch(host: Host) -> Iterator[dict[str, Any]]:
-    """Each thing that the watch did by itself, the oldest first. A line that was torn is passed over."""
+    """Each repair by the watch, oldest first. An incomplete line is skipped."""
     for line in (host.read(paths.DONE_BY_WATCH) or b"").splitlines():
         try:
             found = json.loads(line)
@@ -164,13 +164,13 @@ def done_by_watch(host: Host) -> Iterator[dict[str, Any]]:
 
 
 def note_of(host: Host, who: str, subject: str, message: str, *, tenant: str) -> None:
-    """Write down what an operator did that is no operation: `history` shows it among what the watch did."""
+    """Record an operator's act that is not an operation; `history` shows it among the watch's repairs."""
     line = {"at": host.now(), "subject": subject, "tenant": tenant, "message": message, "who": who}
     host.append(paths.DONE_BY_WATCH, b"%s\n" % json.dumps(line).encode())
 
 
 def _account(host: Host) -> dict[str, Any] | None:
-    """None also for one that another runner's watch wrote in another form."""
+    """None also for an account that another runner version wrote in another form."""
     try:
         found: dict[str, Any] = json.loads(host.read(paths.ACCOUNT) or b"{}")
     except ValueError:

@@ -1,9 +1,8 @@
-"""After a boot: put secrets in place, start the tenants, let their traffic in, settle what was open.
+"""After a boot: fill secrets, start the tenants, open their traffic, finish or undo open operations.
 
-Nobody waits for a broken tenant: what does not start is told and left to the watch, and what is slow only delays the
-next a little. Nor does anybody wait for another one's open operation, which may go on watching a release for an hour.
-Who is held by an operation that began meanwhile is tried again when that is over: it may have left the tenant as it
-found it, which is down.
+A broken tenant delays no other tenant: a failed start is logged and left to the watch. An open operation of one tenant
+delays no other tenant either: it may watch a release for an hour. A tenant that an operation holds is tried again after
+the operation has ended, because the operation may have left the tenant stopped.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from launchpad.runner.protocol import Release
 
 AT_ONCE = 3
 STAGGER_SECONDS = 15.0
-"""When so many are starting, the next one waits for one of them, but at most so long."""
+"""When AT_ONCE tenants are starting, the next one waits for one of them, but at most so long."""
 POLL_SECONDS = 0.25
 PROBE_SECONDS = 1.0
 
@@ -30,7 +29,7 @@ DONE, TRY_AGAIN = 0, 1
 
 @dataclass(frozen=True)
 class Starting:
-    """A tenant that was started and is not ready yet."""
+    """A tenant that was started and is not yet ready."""
 
     release: Release
     side: slots.Side
@@ -38,13 +37,13 @@ class Starting:
 
 
 def boot(host: Host) -> int:
-    """DONE when every tenant that is to run was started, or could not be; TRY_AGAIN while Docker is down, a tenant is
-    held or an operation is open."""
+    """DONE when a start of every tenant that should run was tried; TRY_AGAIN while Docker is down, a tenant is locked
+    or an operation is open."""
     try:
-        host.close_traffic(())  # the gate stands before anything may be reached
-        engine.settle_all(host, only="host")  # a provision that was cut off may be what brings Docker
+        host.close_traffic(())  # the gate has to exist before any container runs
+        engine.settle_all(host, only="host")  # an interrupted provision may be the one that installs Docker
         reviving.revive_docker(host, who="boot")
-        host.containers()  # nothing can be started before Docker answers
+        host.containers()  # Failed until Docker answers
         held = _held(host)
         everybody = [name for name in host.names(paths.TENANTS) if slots.is_tenant_name(name)]
         busy = _start_all(host, [name for name in everybody if name not in held])
@@ -62,13 +61,13 @@ def boot(host: Host) -> int:
 
 
 def _held(host: Host) -> set[str]:
-    """The tenants with an operation that is not over: settling it starts what is to run."""
+    """The tenants with an open operation: finishing or undoing the operation starts the tenant."""
     operations = ((journal.asked() or {}).get("operation", {}) for journal in open_journals(host))
     return {operation["tenant"] for operation in operations if "tenant" in operation}
 
 
 def _start_all(host: Host, names: Sequence[str]) -> list[str]:
-    """Start every one of these that is to run and was not yet seen to in this boot; those that an operation holds."""
+    """Start those of these tenants that should run and were not handled in this boot; returns the locked ones."""
     started = booting.seen_to(host)
     waiting = [name for name in names if name not in started]
     starting: list[Starting] = []
@@ -104,8 +103,8 @@ def _start_all(host: Host, names: Sequence[str]) -> list[str]:
 
 
 def start(host: Host, name: str, *, who: str) -> Starting | None:
-    """Start the tenant as its record says; None when it is not to run. Busy when an operation holds it, or is open: one
-    that cannot be undone yet may have left a newer release's data, and one that has not begun saw the tenant down."""
+    """Start the tenant as its record says; None when it should not run. Busy when an operation holds the tenant or is
+    open: its undo may be pending with a newer release's data, or its plan was made while the tenant was down."""
     with host.lock(f"tenant-{name}", {"who": who, "kind": who, "since": host.now()}):
         _refuse_while_open(host, f"tenant-{name}")
         record = plan.read_record(host, name)
@@ -147,7 +146,7 @@ def let_in(host: Host, item: Starting, *, who: str) -> bool:
 
 
 def _is_ready(host: Host, item: Starting) -> bool:
-    """Whether the ready probes hold, or cannot any more because a container ended: then the watcher has it."""
+    """Whether the ready probes pass, or a container has ended: then the watch takes over."""
     try:
         mine = cell.side_of(host, item.release.tenant, item.side)
     except Failed:
@@ -169,5 +168,5 @@ def _is_ready(host: Host, item: Starting) -> bool:
 
 
 def _say(line: str) -> None:
-    """A line in the unit's journal."""
+    """Print a line to the unit's journal."""
     print(line, file=sys.stderr, flush=True)

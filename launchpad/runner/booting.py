@@ -1,4 +1,4 @@
-"""How far a boot has come. What is in /run is gone at the next boot; what is on disk stays."""
+"""The progress of a boot. Files in /run are gone at the next boot; files on disk stay."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from launchpad.runner.host import Host
 
 BOOTS = f"{paths.STATE}/boots"
-"""There once the host is one that Launchpad's boot unit starts the tenants of."""
+"""Exists when Launchpad's boot unit starts the tenants of this host."""
 SEEN_TO = f"{paths.RUN}/booted.json"
-"""The tenants that this boot is through with: the unit may run again, and must not start what was given up since."""
+"""The tenants that this boot has handled: the unit may run again, and must not restart a tenant that failed."""
 BOOT = "boot"
-"""The subject of what is found about it."""
+"""The subject of findings about the boot."""
 OVER = f"{paths.RUN}/boot-is-over"
 
 
 def is_going_on(host: Host) -> bool:
-    """Whether the host was booted, and its boot unit has not yet seen to every tenant."""
+    """Whether the host has booted, and its boot unit has not yet handled every tenant."""
     return host.read(OVER) is None and host.read(BOOTS) is not None
 
 
@@ -34,20 +34,20 @@ def seen_to(host: Host) -> list[str]:
 
 
 def see_to(host: Host, names: Iterable[str]) -> list[str]:
-    """Count these among the tenants that were seen to; all of those."""
+    """Record these tenants as handled; returns all handled tenants."""
     found = sorted({*seen_to(host), *names})
     host.write(SEEN_TO, json.dumps(found).encode(), mode=0o600)
     return found
 
 
 def finish(host: Host) -> None:
-    """The boot has seen to every tenant; from now on it is the watch's to start them."""
+    """Record that the boot has handled every tenant; from now on the watch starts tenants."""
     host.write(OVER, b"", mode=0o600)
     if host.read(BOOTS) is None:
         host.write(BOOTS, b"", mode=0o600)
 
 
 def begin_with(host: Host) -> None:
-    """On a host that was provisioned since its last boot there is nothing to wait for: only the next boot is one."""
+    """On a host that was provisioned since its last boot, no boot is under way: the next boot is the first."""
     if host.read(BOOTS) is None:
         finish(host)

@@ -1,4 +1,4 @@
-"""Who asks. A module of its own, so that a reading verb imports nothing of operations for it."""
+"""Who sends a request. A separate module, so that a reading verb imports nothing of operations."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ KEYS = f"{paths.ETC}/authorized_keys"
 
 
 class Caller(Record):
-    """Who asks, as sshd and sudo know it; never as the request says."""
+    """Who sends a request, as sshd and sudo report it; never as the request itself says."""
 
     operator: str
     source: str = ""
     incoming: Iterable[bytes] = ()
-    """The lines that follow the request, for the verb that takes some; each of at most MOST_LINE bytes."""
+    """The lines after the request, for verbs that read more input; each of at most MOST_LINE bytes."""
 
 
 def words(operator: str, key: str) -> str:
-    """What a key's forced command tells the runner: whose the key is, and which."""
+    """The arguments of a key's forced command: the key's owner, and a digest of the key."""
     return f"operator={operator} key={digest_of(' '.join(key.split()[:2]).encode()).removeprefix('sha256:')[:16]}"
 
 
 def refuse_revoked(said: str, keys: bytes) -> None:
-    """Refused unless the key, named in the words of its forced command, is one that the host accepts now: a connection
-    that was made before the key was taken out says the same words as ever."""
+    """Refused unless the host accepts the key now. A connection that was opened before the key was removed still runs
+    the key's old forced command."""
     if f'launchpad-runner {said}" '.encode() not in keys:
         name = said.partition("=")[2].partition(" ")[0]
         hint = "ask an operator who can still log in to run launchpad operator list"

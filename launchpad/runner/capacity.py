@@ -1,4 +1,4 @@
-"""Whether this host has memory and CPUs for one more clone, without what is promised to others already."""
+"""Whether this host has memory and CPUs for one more clone, besides what is reserved for other clones."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ CLONES = ("rehearse", "prove-backup")
 CPUS_ONLINE = "/sys/devices/system/cpu/online"
 LATER = "run the same command again later"
 ROUNDING = 1e-6
-"""Of a CPU: shares in hundredths do not add up exactly."""
+"""A part of a CPU: the sum of CPU shares is not exact."""
 
 
 def available_mb(host: View | Host) -> int | None:
-    """MB that may be taken without pushing anybody out; None where the kernel does not tell."""
+    """MB of memory that are available without swapping; None when the kernel does not report it."""
     found = re.search(rb"^MemAvailable: +([0-9]+) kB$", host.read("/proc/meminfo") or b"", re.MULTILINE)
     return int(found[1]) // 1024 if found else None
 
 
 def cpus(host: View | Host) -> int | None:
-    """How many CPUs the host has; None where the kernel does not tell. Its list is like `0-3,6`."""
+    """How many CPUs the host has; None when the kernel does not report it. The kernel's list looks like `0-3,6`."""
     said = (host.read(CPUS_ONLINE) or b"").decode(errors="replace").strip()
     ranges = [re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part) for part in said.split(",")]
     return sum(int(found[2] or found[1]) - int(found[1]) + 1 if found else 0 for found in ranges) or None
 
 
 def check_clone(host: Host, release: Release, *, hint: str) -> None:
-    """Refused when a clone of the release would not find the memory and the CPUs that it may take: its neighbours would
-    pay for the rehearsal.
+    """Refused when the host lacks the memory or the CPUs for a clone of the release: the other tenants would become
+    slow.
 
-    What operations under way may take for their clones counts as taken. Where only that is in the way, the refusal is
-    one that goes by. A clone that is alone may want more CPUs than there are: that is a limit, and a host of one CPU
-    rehearses too."""
+    The clones of running operations count as used. When only they are in the way, the refusal has the kind `locked`
+    (retry later). A single clone may have a higher CPU limit than the host has CPUs: a host with one CPU rehearses
+    too."""
     check_memory(host, release, hint=hint)
     there, wanted = cpus(host), sum(service.cpus for service in release.services)
     others = {name: sum(float(item["cpus"]) for item in services) for name, services in _clones(host)}
@@ -52,7 +52,7 @@ def check_clone(host: Host, release: Release, *, hint: str) -> None:
 
 
 def check_memory(host: Host, release: Release, *, hint: str, what: str = "a rehearsal") -> None:
-    """The same of its memory alone; `what` would take it."""
+    """The same check for memory alone; `what` names the user of the memory."""
     free, wanted = available_mb(host), sum(service.memory_mb for service in release.services)
     if free is None:
         return
@@ -68,7 +68,7 @@ def check_memory(host: Host, release: Release, *, hint: str, what: str = "a rehe
 
 
 def _clones(host: Host) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Each operation that has a clone before it, or runs one, by its tenant and id, with the clone's services."""
+    """Each open operation with a clone, by tenant and id, with the clone's services."""
     from launchpad.runner.journal import open_journals
 
     for journal in open_journals(host):
@@ -84,6 +84,6 @@ def _clones(host: Host) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
 
 def _services(host: Host, operation: Mapping[str, Any], step: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     release = operation.get("release")
-    if release is None:  # a backup is proven with what runs
+    if release is None:  # a backup is proven with the running release
         release = json.loads(host.read(f"{paths.release(step['tenant'], step['release'])}/release.json") or b"{}")
     return tuple(release.get("services", ()))

@@ -1,4 +1,4 @@
-"""A tenant's containers and what they are made of: its release on the host, its secrets in tmpfs, its two sides."""
+"""A tenant's containers and their inputs: the release on the host, the secrets in tmpfs, the two sides."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from launchpad.runner.host import Container, Failed, Host
 from launchpad.runner.protocol import Refused, Release, release_as_json, release_from_json
 
 LAST_LINES = 20
-"""Of each container that failed."""
+"""Last log lines to keep of each failed container."""
 IN_MESSAGE, LONGEST_LINE = 3, 200
-"""Lines in a message, and characters of each. Several: of what a program prints on both of its streams at once, Docker
-does not know which came last."""
+"""Log lines in a message, and characters of each. More than one line, because Docker does not know the order of lines
+that a program printed to both streams at once."""
 
 
 def network(tenant: str) -> str:
@@ -33,20 +33,21 @@ def side_of(host: Host, tenant: str, side: str) -> list[Container]:
 
 
 def place(host: Host, release: Release, files: Mapping[str, str]) -> None:
-    """The release's folder as the manifest says; `release.json` last, because it is what makes the folder whole."""
+    """Write the release's folder; `release.json` last, because a folder with it counts as complete."""
     place_files(host, release, files)
     folder = paths.release(release.tenant, release.short)
     host.write(f"{folder}/release.json", json.dumps(release_as_json(release), indent=1).encode(), mode=0o644)
 
 
 def place_files(host: Host, release: Release, files: Mapping[str, str]) -> None:
-    """The files without the manifest. All are 0755: read-only mounts, some of them run, none with a secret in it."""
+    """Write the files without the manifest. Mode 0755 for all: read-only mounts, some are programs, none has a
+    secret."""
     for path, text in sorted(files.items()):
         host.write(f"{paths.release(release.tenant, release.short)}/{path}", text.encode(), mode=0o755)
 
 
 def read_release(host: Host, tenant: str, short: str) -> Release:
-    """A release that lies on the host. Failed when it is not there or is not what its folder's name says."""
+    """Read a release on the host. Failed when the release is missing, or its digest is not the folder's name."""
     data = host.read(f"{paths.release(tenant, short)}/release.json")
     if data is None:
         raise Failed(f"{tenant}: release {short} is not on the host")
@@ -61,13 +62,13 @@ def read_release(host: Host, tenant: str, short: str) -> Release:
 
 @lru_cache(maxsize=64)
 def _parsed(data: bytes) -> Release:
-    """Whoever waits for probes reads the same manifest four times a second."""
+    """Cached, because waiting for probes reads the same manifest four times a second."""
     return release_from_json(json.loads(data))
 
 
 def environment(release: Release, side: slots.Side | slots.Clone) -> dict[str, str]:
-    """What Compose fills into a release's `${LAUNCHPAD_…}`: known only on the host, the same on every start. A clone
-    has addresses of its own there, so that its services find one another."""
+    """The values for a release's `${LAUNCHPAD_…}` variables: known only on the host, the same on every start. A clone
+    gets its own addresses, so that its services find one another."""
     found = {
         "LAUNCHPAD_RELEASE": release.short,
         "LAUNCHPAD_SIDE": side,
@@ -80,14 +81,14 @@ def environment(release: Release, side: slots.Side | slots.Clone) -> dict[str, s
 
 
 def make_network(host: Host, tenant: str, slot: int, *, internal: bool) -> None:
-    """The tenant's network, with the bridge and the addresses of its slot."""
+    """Create the tenant's network, with the bridge and the addresses of its slot."""
     subnet, gateway = slots.subnet(slot), slots.gateway(slot)
     host.make_network(network(tenant), bridge=slots.bridge(slot), subnet=subnet, gateway=gateway, internal=internal)
 
 
 def start(host: Host, *, tenant: str, short: str, side: slots.Side) -> None:
-    """Fill the release's secrets and start its containers on that side; a breaker that tripped is forgotten. An image
-    that went since it was pulled (a prune, a hand) is fetched again, and a network that went is made again."""
+    """Fill the release's secrets and start its containers on that side; clears a tripped breaker. A removed image is
+    pulled again, and a removed network is created again."""
     release = read_release(host, tenant, short)
     if not host.has_network(network(tenant)):
         make_network(host, tenant, release.slot, internal=release.egress == "none")
@@ -103,7 +104,7 @@ def start(host: Host, *, tenant: str, short: str, side: slots.Side) -> None:
 
 
 def up(host: Host, folder: str, name: str, values: Mapping[str, str]) -> None:
-    """Start the project in that folder. Failed has the last lines of the containers that kept it from starting."""
+    """Start the project in that folder. Failed has the last log lines of the containers that failed."""
     try:
         host.up(folder, name, values)
     except Failed as failed:
@@ -111,8 +112,8 @@ def up(host: Host, folder: str, name: str, values: Mapping[str, str]) -> None:
 
 
 def with_last_lines(host: Host, name: str, failed: Failed, *, service: str = "") -> Failed:
-    """The failure with the last lines that the project's containers printed, before they are taken away. The very last
-    ones, of the service where there is one, stand in its message, which is all that a history shows."""
+    """The failure with the last log lines of the project's containers, before the containers are removed. The message
+    gets the last few lines (of the service if given), because a history shows only the message."""
     try:
         lines = host.log_lines(name, LAST_LINES)
     except Failed:
@@ -124,7 +125,7 @@ def with_last_lines(host: Host, name: str, failed: Failed, *, service: str = "")
 
 
 def fill_secrets(host: Host, release: Release) -> None:
-    """The release's secrets as files on tmpfs that only the tenant's mapped uid can read."""
+    """Write the release's secrets as files on tmpfs that only the tenant's mapped uid can read."""
     uid = slots.host_uid(release.slot)
     folder = paths.secrets(release.tenant, release.short)
     host.folder(f"{paths.RUN}/{release.tenant}", mode=0o711)
@@ -144,7 +145,7 @@ def sealed(tenant: str, name: str, version: int) -> str:
 
 
 def sealed_as(tenant: str, name: str, version: int) -> str:
-    """The name that a credential is bound to, so that one tenant's cannot be passed off as another's."""
+    """The name that a credential is bound to, so that one tenant's credential does not work for another tenant."""
     return f"{tenant}.{name}.{version}"
 
 
@@ -156,5 +157,5 @@ def stop_seconds(host: Host, tenant: str, short: str) -> int:
 
 
 def put_record(host: Host, tenant: str, record: Mapping[str, Any]) -> None:
-    """What should run, as boot, the watcher and status read it; whole or not at all."""
+    """Write what should run, for boot, watch and status; in one step."""
     host.write(paths.record(tenant), json.dumps(record, sort_keys=True, indent=1).encode(), mode=0o600)

@@ -1,4 +1,4 @@
-"""What a step may use while it is carried out, and the end that somebody else may ask for."""
+"""What a step may use while it runs, and how an operator can cancel it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from launchpad.runner.visits import Visits
 
 
 class Context(Record):
-    """What a step may use: the host, what was asked, and a way to say how it goes."""
+    """What a step may use: the host, the operation, and a way to report progress."""
 
     host: Host
     identifier: str
@@ -20,17 +20,17 @@ class Context(Record):
     """`emit("step-progress", text=…)`: an event, on disk when it returns."""
     cancelled: Callable[[], bool]
     visits: Visits
-    """What is known of the tenant's connections by now."""
+    """What is known about the tenant's connections so far."""
 
     def say(self, text: str) -> None:
         self.emit("step-progress", text=text)
 
 
 class Cancelled(Exception):
-    """Somebody asked for the operation to be undone while a step was waiting."""
+    """An operator cancelled the operation while a step was waiting."""
 
 
 def check_cancelled(context: Context) -> None:
-    """Raise Cancelled when somebody asked for it."""
+    """Raise Cancelled when an operator has cancelled the operation."""
     if context.cancelled():
         raise Cancelled

@@ -1,4 +1,4 @@
-"""Whether a release may run on this host, and what it takes: the host's own judgement of a deploy or an upgrade."""
+"""The host's own judgement of a deploy or an upgrade: whether the release may run on this host, and its plan."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ KEPT_BEFORE = 4
 def planned_deploy(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Judge the release and plan its deploy; Refused, and nothing changed, when it must not run here. The secrets that
-    came with it are sealed once it is found fit."""
+    """Judge the release and plan its deploy. Refused, with nothing changed, when it must not run here. The secrets in
+    the request are sealed after the judgement."""
     release = release_from_json(operation["release"])
     files = operation["files"]
     if release.tenant != operation["tenant"]:
@@ -53,7 +53,7 @@ def planned_deploy(
     if not plan:
         if seen.record is not None and seen.record["revision"] != inventory.revision:
             put_record(host, release.tenant, dict(seen.record) | {"revision": inventory.revision})
-        # Who goes on behind a revision that is not known stands in the history, also when nothing else changes.
+        # The history shows who used --after, also when nothing else changes.
         return [Commit()] if operation.get("after") else [], {"release": release.short}
     if not seen.intact:
         judge_resolved(host, release, files)
@@ -66,7 +66,7 @@ def planned_deploy(
 def options(
     host: Host, seen: plans.Seen, release: Release, journal: Journal, operation: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the plan has beyond a deploy's."""
+    """The plan's options beyond those of a deploy."""
     match operation["kind"]:
         case "upgrade":
             return upgrade_plan.options(host, seen, release, operation)
@@ -76,10 +76,10 @@ def options(
 
 
 def judge_resolved(host: Host, release: Release, files: Mapping[str, str]) -> None:
-    """Judge what Compose and Caddy themselves make of the release's text; nothing of a refused one stays.
+    """Judge the release's text as Compose and Caddy resolve it; a refused release leaves nothing on the host.
 
-    The files are put in their folder first, because Compose resolves paths against it. The manifest is not: without it
-    the folder counts as absent, so that a request whose process dies before the judgement has won nothing."""
+    The files are written to their folder first, because Compose resolves paths against it. The manifest is not written:
+    a folder without a manifest counts as missing, so a process that dies before the judgement leaves no release."""
     folder = paths.release(release.tenant, release.short)
     fresh_tenant = not host.names(paths.tenant(release.tenant))
     fresh = not host.names(folder)
@@ -97,8 +97,8 @@ def judge_resolved(host: Host, release: Release, files: Mapping[str, str]) -> No
 
 
 def neighbours(host: Host) -> dict[str, Any]:
-    """Every tenant of the host with its slot and domains; a retired one keeps its slot. One for whose arrival requests
-    wait has them too."""
+    """Every tenant of the host with its slot and domains; a retired tenant keeps its slot. Tenants whose site waits
+    here for their arrival are included."""
     found = {}
     for name in host.names(paths.TENANTS):
         if not is_tenant_name(name):
@@ -114,7 +114,7 @@ def neighbours(host: Host) -> dict[str, Any]:
 
 
 def awaited(host: Host, tenant: str) -> Release | None:
-    """The release whose site stands here before the tenant does; None without one."""
+    """The release of a tenant that has not yet arrived and whose site already exists here; None without one."""
     site = host.read(paths.site(tenant))
     for short in host.names(paths.releases(tenant)) if site is not None else ():
         try:
@@ -127,7 +127,7 @@ def awaited(host: Host, tenant: str) -> Release | None:
 
 
 def check_replaces(record: Mapping[str, Any] | None, operation: Mapping[str, Any]) -> None:
-    """Refuse a plan that was made when something else ran (compare and swap)."""
+    """Refuse a plan that was made when another release ran (compare and swap)."""
     if "replaces" not in operation:
         return
     runs = None if record is None or record["retired"] else record["release"]
@@ -141,9 +141,9 @@ def check_replaces(record: Mapping[str, Any] | None, operation: Mapping[str, Any
 
 
 def check_secrets(host: Host, release: Release, secrets: Mapping[str, Any], *, known: bool) -> None:
-    """Every secret of the release comes with the request, as the vault has it where that has one; for a release that is
-    `known` here already, lying in the vault is enough. So who has an operator's SSH key and no secret cannot have one
-    read by a release of their own."""
+    """Refused unless the request has every secret of the release, with the vault's values where the vault has them. For
+    a release that is already `known` here, the vault is enough. So a thief with an operator's SSH key and no secret
+    cannot read a secret with a release of his own."""
     for name, value in secrets.items():
         fits = isinstance(value, dict) and set(value) == {"version", "value"} and isinstance(value["value"], str)
         if SECRET_NAME.fullmatch(name) is None or name not in release.secrets or not fits:
@@ -184,7 +184,7 @@ def seal(host: Host, release: Release, name: str, value: Mapping[str, Any]) -> N
 
 
 def recorded(host: Host, journal: Journal, release: Release, revision: str, caller: Caller) -> dict[str, Any]:
-    """The tenant's record as it will be; release, started and side follow from the plan."""
+    """The tenant's new record; the plan adds release, started and side."""
     return {
         "tenant": release.tenant,
         "slot": release.slot,
@@ -206,12 +206,12 @@ def recorded(host: Host, journal: Journal, release: Release, revision: str, call
 
 
 def place_of(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What of a record says how the tenant came here: whatever is deployed keeps it."""
+    """The part of a record about the tenant's last move; every deploy keeps it."""
     return {key: record[key] for key in ("epoch", "came_from") if record is not None and key in record}
 
 
 def before(record: Mapping[str, Any] | None, release: Release) -> list[str]:
-    """The releases that ran before this one, the newest first."""
+    """The releases that ran before this one, newest first."""
     if record is None:
         return []
     earlier = [record["release"], *record.get("before", [])]

@@ -1,4 +1,5 @@
-"""Whether an inventory knows what runs: a checkout that does not would take somebody's change back without a word."""
+"""Whether an inventory includes the revision that runs: an older checkout would silently revert another operator's
+change."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ MOST_SHOWN = 12
 def check_descent(
     host: Host, record: Mapping[str, Any] | None, release: Release, inventory: Inventory, *, after: str = ""
 ) -> None:
-    """Refused unless the inventory descends from the revision that runs, or `after` names just that one: its operator
-    has been shown what differs."""
+    """Refused unless the inventory descends from the running revision, or `after` names that revision: then the
+    operator has seen the differences."""
     if record is None or not record["revision"] or record["revision"] in inventory.ancestors:
         return
     runs = shown_revision(record["revision"])
@@ -46,8 +47,8 @@ def _listed(host: Host, record: Mapping[str, Any], release: Release) -> str:
 
 
 def differing(before: Release, after: Release) -> Iterator[str]:
-    """What differs between two releases of a tenant, by name: fields with both values, secrets by their versions, files
-    by their paths."""
+    """The differences between two releases of a tenant: fields with both values, secrets with their versions, files by
+    path."""
     for name in Release.FIELDS:
         one, other = getattr(before, name), getattr(after, name)
         if one == other:

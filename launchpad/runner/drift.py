@@ -1,4 +1,4 @@
-"""What differs on a host from what the last operation left there: somebody's hand, or a disk's fault."""
+"""Drift: what differs on a host from the state that the last operation left, by manual changes or a disk fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from launchpad.runner.record import Record
 
 
 class Manifest(Record):
-    """What is needed here of a release that lies on the host."""
+    """The parts of a release's manifest that this module needs."""
 
     short: str
     files: Mapping[str, str]
@@ -26,21 +26,21 @@ class Manifest(Record):
 
 
 class FoundTenant(Record):
-    """A tenant as the host has it."""
+    """A tenant's state on the host."""
 
     record: Mapping[str, Any]
     manifest: Manifest | None
-    """Of the release that was deployed last; None when it is missing or was changed."""
+    """The manifest of the last deployed release; None when it is missing or was changed."""
     containers: Sequence[Container]
     networks: frozenset[str]
     gate: bool
     passing: frozenset[IPv4Address]
-    """The addresses of the tenant's serving side that are open."""
+    """The addresses of the tenant's serving side that the gate lets pass."""
     served: frozenset[str] | None
 
 
 def read_manifest(host: Host, tenant: str, short: str) -> Manifest | None:
-    """The manifest in the release's folder; None unless it is the one that the folder is named by."""
+    """The manifest in the release's folder; None unless its digest matches the folder's name."""
     data = host.read(f"{paths.release(tenant, short)}/release.json")
     try:
         value = json.loads(data or b"")
@@ -55,7 +55,7 @@ def read_manifest(host: Host, tenant: str, short: str) -> Manifest | None:
 
 
 def drift(host: Host, found: FoundTenant) -> list[str]:
-    """Every difference, in words for people; nothing when all is as the record says."""
+    """Every difference from the record, as sentences for people."""
     record, tenant = found.record, found.record["tenant"]
     if record["retired"]:
         return [f"container {item.name} exists, though the tenant is retired" for item in found.containers]
@@ -84,14 +84,14 @@ def _files(host: Host, found: FoundTenant) -> Iterator[str]:
 
 
 def _change(data: bytes | None, digest: str) -> str:
-    """What happened to a file that should have this digest; empty when it has."""
+    """How a file differs from this digest; empty when it does not."""
     if data is None:
         return "is missing"
     return "" if digest_of(data) == digest else "was changed"
 
 
 def _started(host: Host, found: FoundTenant) -> Manifest | None:
-    """The manifest of the release whose containers are to run."""
+    """The manifest of the release whose containers should run."""
     if found.record["started"] == found.record["release"]:
         return found.manifest
     return read_manifest(host, found.record["tenant"], found.record["started"])

@@ -1,12 +1,12 @@
-"""Backups: a generation of a tenant's data in restic repositories, sent and fetched by a sandbox as the tenant's uid.
+"""Backups: generations of a tenant's data in restic repositories; a sandbox with the tenant's uid sends and fetches.
 
-host_target.py   where backups lie: what an operator may name, closed
-keeping.py       what the host keeps: the repository's key and targets' credentials, sealed; what was sent when
-plan.py          the steps of a backup
-effects.py       what its steps do
-fetching.py      a backup that comes back, is kept, or is proven
-work.py          what the sandbox is sent to do
-inside.py        the program in the sandbox: gives root up first, then opens files and runs restic
-restic.py        restic's words, as inside.py uses them
-sqlite_files.py  whether SQLite files are sound
+host_target.py   the places for backups that an operator may name
+keeping.py       what the host keeps: the repository's key, sealed and wrapped; the state of each target
+plan.py          judges a request and chooses the steps
+effects.py       runs and undoes the steps
+fetching.py      fetches a backup, keeps it as a generation, or proves it
+work.py          the sandbox's tasks
+inside.py        the program in the sandbox: drops root first, then opens files and runs restic
+restic.py        runs restic for inside.py
+sqlite_files.py  checks SQLite files
 """

@@ -1,7 +1,7 @@
-"""The credentials of the targets that the host's settings name: sealed, a file for each set of versions.
+"""The credentials of the targets in the host's settings: sealed, one file for each set of versions.
 
-They come with a provision that root or a signer asked for, and with nothing else: who holds an operator's SSH key alone
-can neither read them nor put others in their place.
+Only a provision by root or by a signer brings credentials: an operator's SSH key alone can neither read nor replace
+them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_BYTES = 64 * 1024
 
 
 def known(host: Host, name: str) -> KnownTarget:
-    """The target as the host's settings have it. Refused when they have none of that name."""
+    """The target in the host's settings. Refused when the settings have no target of that name."""
     settings = stored_settings(host).settings
     for item in settings.targets if settings else ():
         if item.target.name == name:
@@ -30,15 +30,15 @@ def known(host: Host, name: str) -> KnownTarget:
 
 
 def judge(host: Host, target: HostTarget) -> None:
-    """Refused unless the target is just as one of the host's settings: a request names it, and cannot make one."""
+    """Refused unless the target equals a target in the host's settings: a request cannot create a target."""
     if known(host, target.name).target != target:
         message = f"target {target.name} differs from the target of that name in this host's settings"
         raise Refused(message, kind="state", hint=_provision(host))
 
 
 def credentials(host: Host, name: str) -> dict[str, str]:
-    """{NAME: value} in the clear; none for a target that takes none. Refused when the settings have none of one that
-    takes some."""
+    """{NAME: value} in the clear; empty for a kind of target without credentials. Refused when credentials are
+    missing."""
     item = known(host, name)
     if not item.credentials:
         if item.target.kind not in ("local", "rest"):
@@ -50,13 +50,13 @@ def credentials(host: Host, name: str) -> dict[str, str]:
 
 
 def missing(host: Host, settings: HostSettings) -> list[str]:
-    """The targets whose credentials the host does not have in the versions that the settings name."""
+    """The targets whose credentials are missing on the host in the versions that the settings name."""
     return [item.target.name for item in settings.targets if item.credentials and host.read(_path(item)) is None]
 
 
 def seal(host: Host, settings: HostSettings, brought: Mapping[str, Any]) -> None:
-    """Seal what came with settings that may come: {"TARGET.NAME": {"version", "value"}}. Refused, and nothing sealed,
-    for anything that the settings do not name, and when the host would lack one."""
+    """Seal the credentials that came with accepted settings: {"TARGET.NAME": {"version", "value"}}. Refused, with
+    nothing sealed, for a credential that the settings do not name, or when one is missing."""
     wanted = {f"{item.target.name}.{name}": v for item in settings.targets for name, v in item.credentials.items()}
     for name, item in brought.items():
         fits = isinstance(item, dict) and set(item) == {"version", "value"} and isinstance(item["value"], str)
@@ -75,7 +75,7 @@ def seal(host: Host, settings: HostSettings, brought: Mapping[str, Any]) -> None
     before = stored_settings(host).settings
     wanted_files = {_path(item) for kept in (settings, before) if kept for item in kept.targets if item.credentials}
     for name in host.names(FOLDER):
-        if f"{FOLDER}/{name}" not in wanted_files:  # of settings before the last ones
+        if f"{FOLDER}/{name}" not in wanted_files:  # of earlier settings
             host.remove(f"{FOLDER}/{name}")
 
 

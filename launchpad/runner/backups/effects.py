@@ -1,4 +1,4 @@
-"""Carry a backup's step out, and undo it. Nothing of the tenant that runs is touched by any of them."""
+"""Run a backup's steps, and undo them. No step changes the running tenant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECK_SECONDS = 2 * 3600
 
 
 def look(step: steps.BackupStep, context: Context) -> dict[str, Any]:
-    """What undo will need: nothing of what was there before is changed, but for how the key is wrapped."""
+    """What undo needs: only the wrapped key, because no other step changes what existed before."""
     if not isinstance(step, steps.KeepWrap):
         return {}
     recipients = (context.host.read(keeping.wrapped_for(step.tenant)) or b"").decode()
@@ -28,7 +28,7 @@ def look(step: steps.BackupStep, context: Context) -> dict[str, Any]:
 
 
 def apply(step: steps.BackupStep, context: Context) -> None:
-    """Make it so. Failed says what could not be done and why."""
+    """Run the step. Failed says what could not be done and why."""
     host = context.host
     match step:
         case steps.FreezeData():
@@ -66,7 +66,7 @@ def apply(step: steps.BackupStep, context: Context) -> None:
 
 
 def undo(step: steps.BackupStep, before: Mapping[str, Any], context: Context) -> None:
-    """End what may still run, and take away what is only for the backup."""
+    """Stop the sandbox if it still runs, and remove what only the backup needed."""
     host = context.host
     match step:
         case steps.FreezeData():
@@ -105,7 +105,7 @@ def freeze(step: steps.FreezeData, context: Context) -> None:
 
 
 def _refuse_half_done(host: Host, tenant: str) -> None:
-    """An operation whose process died has left its lock and, maybe, data that it takes back."""
+    """Failed while an operation whose process died is open: its undo may still change the data."""
     for journal in open_journals(host):
         asked = journal.asked()
         if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":
@@ -116,7 +116,7 @@ def _refuse_half_done(host: Host, tenant: str) -> None:
 
 
 def _runs(host: Host, tenant: str) -> dict[str, Any]:
-    """What the data is of: while it is sent, something else may come to run."""
+    """The release that the data belongs to; recorded now, because another release may start during the backup."""
     record = read_record(host, tenant) or {}
     return {name: record[name] for name in ("app", "version", "release") if record.get(name)}
 
@@ -129,14 +129,14 @@ def thaw(host: Host, tenant: str) -> None:
 
 
 def allow(host: Host, tenant: str) -> None:
-    """What is overwritten while it is frozen counts towards nobody's own disk."""
+    """Raise the quota: data that the frozen copy still holds must not count against the tenant's own disk."""
     record = read_record(host, tenant)
     if record is not None:
         generation_records.allow(host, tenant, disk_mb=record["disk_mb"])
 
 
 def check_databases(step: steps.CheckDatabases, context: Context) -> None:
-    """On a writable clone, because SQLite takes a write-ahead log in before it looks; the clone costs nothing."""
+    """Checks a writable clone, because SQLite applies a write-ahead log first; the clone costs no space."""
     host, folder = context.host, paths.checked(step.tenant)
     host.remove(folder)
     host.clone(paths.frozen(step.tenant), folder, disk_mb=step.disk_mb)
@@ -198,7 +198,7 @@ def send(step: steps.SendBackup, context: Context) -> None:
 
 
 def tags(host: Host, tenant: str, generation: str) -> list[str]:
-    """What a backup is of, for whoever fetches it: restic keeps it with the snapshot."""
+    """The restic tags that say what a backup holds."""
     frozen = json.loads(host.read(paths.frozen_as(tenant)) or b"{}")
     told = {"generation": generation, **frozen}
     volumes = host.names(paths.frozen(tenant))
@@ -221,7 +221,7 @@ def verify(step: steps.VerifyBackup, context: Context) -> None:
 
 
 def thin(step: steps.ThinBackups, context: Context) -> None:
-    """By the tenant's own uid and key, in the sandbox: nobody else reads the folder."""
+    """Runs in the sandbox with the tenant's uid and key, because nobody else can read the folder."""
     host, tenant, target = context.host, step.tenant, target_from_json(step.target)
     more: dict[str, Any] = {"keep": step.keep, "now": host.now(), "spare": step.spare}
     asked = work.with_repository(host, target, tenant=tenant, slot=step.slot, do="forget", **more)
@@ -245,7 +245,7 @@ def lay_wrap(step: steps.LayWrap, context: Context) -> None:
 
 
 def judge(host: Host, step: steps.RecordBackup | steps.JudgeVerify, identifier: str, *, enough: int) -> None:
-    """Failed unless this operation succeeded at so many targets."""
+    """Failed unless this operation succeeded at `enough` targets."""
     good, bad = ("sent", "failed") if isinstance(step, steps.RecordBackup) else ("verified", "damaged")
     states = {name: keeping.state(host, step.tenant, name) for name in step.targets}
     done = [name for name, item in states.items() if (item.get(good) or {}).get("operation") == identifier]

@@ -1,4 +1,4 @@
-"""A backup comes back: its files beside the tenant's data, kept as a generation, or booted to prove it."""
+"""Fetch a backup beside the tenant's data, and keep it as a generation or boot it as a proof."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from launchpad.runner.protocol import canonical
 from launchpad.runner.steps import Rehearse
 
 FETCHED = "backup"
-"""Why a generation is there that came from a repository."""
+"""The reason (`why`) of a generation that came from a repository."""
 
 
 def fetch(step: steps.FetchBackup, context: Context) -> None:
@@ -30,7 +30,7 @@ def fetch(step: steps.FetchBackup, context: Context) -> None:
 
 
 def keep_fetched(step: steps.KeepFetched, context: Context) -> None:
-    """The record is written last: a snapshot without one counts as nothing."""
+    """The record is written last: a snapshot without a record does not count."""
     host, tenant, identifier = context.host, step.tenant, step.record["id"]
     with work.tenant_lock(tenant, context):  # a plan that sees the snapshot without its record removes it
         host.folder(paths.generations(tenant), mode=0o700)
@@ -55,7 +55,7 @@ def prove(step: steps.ProveBackup, context: Context) -> None:
 
 
 def clone_of(step: steps.ProveBackup, context: Context) -> Rehearse:
-    """The rehearsal that proves it. Its own generation is none: the data is what was fetched."""
+    """The rehearsal that proves the backup; it runs on the fetched data instead of a generation."""
     return Rehearse(
         tenant=step.tenant,
         release=step.release,

@@ -1,4 +1,4 @@
-"""Where backups lie: a target, as an operator names it and the host judges it. Pure."""
+"""A target: a place for backups, named by an operator and judged by the host. Pure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ URLS = {
     "rest": re.compile(rf"https?://{_HOST}{_PATH}*"),
     "s3": re.compile(rf"https?://{_HOST}{_PATH}+"),
 }
-"""A path on the host itself, outside of what Launchpad keeps there; else where a server answers. Never a password."""
+"""By kind: a path on the host outside Launchpad's own folders, or a server's address. Never with a password."""
 CREDENTIALS: Mapping[str, tuple[str, ...]] = {
     "local": (),
     "sftp": ("SSH_KEY",),
     "rest": ("REST_USER", "REST_PASSWORD"),
     "s3": ("S3_KEY_ID", "S3_SECRET"),
 }
-"""What each kind takes, by the names that the workspace keeps them under."""
+"""The credentials of each kind, by their names in the workspace."""
 HOST_KEY = re.compile(r"(?:ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]{40,2000}={0,2}")
 
 
@@ -37,19 +37,19 @@ class HostTarget(Record):
     kind: Literal["local", "sftp", "rest", "s3"]
     url: str
     host_keys: tuple[str, ...] = ()
-    """Of an SFTP server: the lines of its public host keys."""
+    """The public host keys of an SFTP server, one line each."""
 
     def as_json(self) -> dict[str, Any]:
         return {"name": self.name, "kind": self.kind, "url": self.url, "host_keys": list(self.host_keys)}
 
     @property
     def remote(self) -> bool:
-        """Whether it is reached over the network."""
+        """Whether the target is reached over the network."""
         return self.kind != "local"
 
 
 def targets_from_json(value: object) -> list[HostTarget]:
-    """The targets; Refused unless each is one that a host may be sent to, under a name of its own."""
+    """The targets; Refused unless each is valid and has a unique name."""
     if not isinstance(value, list) or not 1 <= len(value) <= MOST_TARGETS:
         raise Refused(f"targets: expected a list of 1 to {MOST_TARGETS}")
     targets = [target_from_json(item) for item in value]
@@ -59,7 +59,7 @@ def targets_from_json(value: object) -> list[HostTarget]:
 
 
 def target_from_json(value: object) -> HostTarget:
-    """One target; Refused unless it is one that a host may be sent to."""
+    """One target; Refused unless it is valid."""
     target = record_from_json(HostTarget, value, "target")
     if not is_tenant_name(target.name):
         raise Refused(f"target: not a name: {target.name[:60]!r}")

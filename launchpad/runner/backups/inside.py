@@ -1,9 +1,9 @@
-"""The program in the sandbox. It is started as root with hardly a capability, gives root up, and only then looks at
-anything of a tenant's.
+"""The program in the sandbox. It starts as root with few capabilities, drops root, and only then opens a tenant's
+files.
 
-One line of JSON on standard input says what to do, with the secrets that it takes, and an archive may follow it; lines
-of JSON come back: {"progress": text}, {"data": base64} of what is sent away, and at the end {"result": {…}} or
-{"failed": text, "code": restic's exit status or 0}.
+Input: one line of JSON with the task and its secrets, then an archive if the task needs one. Output: lines of JSON,
+{"progress": text} and {"data": base64}, and at the end {"result": {…}} or {"failed": text, "code": restic's exit status
+or 0}.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from launchpad.runner.carrying import packing, saying, unpacking
 from launchpad.runner.carrying.unpacking import BadArchive
 
 ROOT = "/srv/generation"
-"""Where the data lies in the sandbox, a folder a volume: always there, so that restic knows a file again."""
+"""The data's folder in the sandbox, with one folder for each volume: always the same, so that restic recognises
+files."""
 
 RETRY_LOCK = "--retry-lock=2m"
 GONE = "the repository existed before and is missing now"
 TRIAL = "_launchpad-trial"
-"""No tenant has such a name."""
+"""The name of the trial repository; no tenant can have this name."""
 
 Task = Mapping[str, Any]
 
 
 def main() -> int:
-    """Do what the line says; the exit status is 0 whenever an answer was given."""
+    """Run the task; the exit status is 0 whenever an answer was printed."""
     task = json.loads(sys.stdin.buffer.readline())
     become(task["uid"])
     try:
@@ -53,7 +54,7 @@ def main() -> int:
 
 
 def become(uid: int) -> None:
-    """Be that uid and nobody else, with no way back."""
+    """Switch to the uid for good."""
     os.umask(0o077)
     if os.geteuid() == 0:
         os.setgroups([])
@@ -64,7 +65,7 @@ def become(uid: int) -> None:
 
 
 def _keep_nothing() -> bool:
-    """No capability is left, nor one that a program might inherit: systemd leaves those of the bounding set there."""
+    """Drop every capability, inheritable ones too: systemd leaves those of the bounding set inheritable."""
     header = struct.pack("=Ii", 0x20080522, 0)  # linux/capability.h: version 3, this process
     return int(ctypes.CDLL(None, use_errno=True).capset(header, bytes(24))) == 0
 
@@ -83,13 +84,13 @@ def count(task: Task) -> dict[str, Any]:
 
 
 def send(task: Task) -> dict[str, Any]:
-    """Send the data to one repository. The first time it is made, the wrapped key first, so that there is no repository
-    whose key could be lost. With "known", one that is not there is a failure: a disk that is not mounted, or somebody's
-    hand. "wrap" is empty when it is known to lie there. With "cut", an earlier sending was cut off, and its lock goes
-    first: others would wait for it."""
+    """Send the data to one repository, and create the repository the first time: the wrapped key first, so that no
+    repository exists whose key could be lost. "known": the repository existed before, so a missing one is a failure (an
+    unmounted disk). "wrap" is empty when the repository already has the wrapped key. "cut": an earlier backup was
+    interrupted; remove its lock first."""
     tenant, given = task["tenant"], task["repository"]
     where = restic.repository(given, tenant)
-    there = where.exists() if task["wrap"] or not task["known"] else True  # otherwise the sending itself will tell
+    there = where.exists() if task["wrap"] or not task["known"] else True  # otherwise the backup itself will show
     if task["known"] and not there:
         raise restic.ResticFailed(GONE, restic.NO_REPOSITORY)
     if task["wrap"]:
@@ -102,14 +103,15 @@ def send(task: Task) -> dict[str, Any]:
     try:
         sent = restic.back_up(where, [_root(task)], tenant=tenant, tags=task["tags"], progress=_progress)
     except restic.ResticFailed as error:
-        if error.code < 0:  # somebody killed it
+        if error.code < 0:  # the process was killed
             restic.unlock(where)
         raise
     return sent | made
 
 
 def snapshots(task: Task) -> dict[str, Any]:
-    """{"snapshots": […], "there"}, oldest first; none when there is no repository, which is a failure with "known"."""
+    """{"snapshots": […], "there"}, oldest first; empty without a repository. With "known", a missing one is a
+    failure."""
     where = restic.repository(task["repository"], task["tenant"])
     there = where.exists()
     if not there and task.get("known"):
@@ -123,8 +125,8 @@ def wraps(task: Task) -> dict[str, Any]:
 
 
 def verify(task: Task) -> dict[str, Any]:
-    """Check the repository's structure, and read the `part` (n/m) of its data, and all of the small one beside it, in
-    which its key lies; ResticFailed when there is damage."""
+    """Check the repository's structure, read the `part` (n/m) of its data, and read all of the small repository with
+    its key; ResticFailed for damage."""
     given, tenant = task["repository"], task["tenant"]
     where = restic.repository(given, tenant)
     restic.unlock(where)
@@ -136,7 +138,7 @@ def verify(task: Task) -> dict[str, Any]:
 
 
 def fetch(task: Task) -> dict[str, Any]:
-    """Bring a backup's files back into the empty volumes; {"files", "bytes"}."""
+    """Restore a backup's files into the empty volumes; {"files", "bytes"}."""
     where = restic.repository(task["repository"], task["tenant"])
     root = _root(task)
     said = where.run(
@@ -147,8 +149,8 @@ def fetch(task: Task) -> dict[str, Any]:
 
 
 def trial(task: Task) -> dict[str, Any]:
-    """Write to the target, then try to delete and to overwrite what was written, as a thief with the host's credentials
-    would: {"delete", "overwrite"}, each `refused`, `done` or `untried`. A repository of its own is used."""
+    """Write to the target, then try to delete and to overwrite the written file, as a thief with the host's credentials
+    would: {"delete", "overwrite"}, each `refused`, `done` or `untried`. Uses a repository of its own."""
     given = task["repository"]
     where = restic.repository(given, TRIAL, public=True)
     if not where.exists():
@@ -176,15 +178,14 @@ def trial(task: Task) -> dict[str, Any]:
 
 
 def forget(task: Task) -> dict[str, Any]:
-    """Delete the backups that none of the `keep` rules keeps, and what only they needed: {"removed": [id], "left",
-    "seen": what to remember, see `order`, "odd": [id]}. That of the generation `spare` stays. With `dry` it is told
-    what would be removed, and nothing is.
+    """Delete the backups that no `keep` rule keeps, and their data: {"removed": [id], "left", "seen": what to remember,
+    see `order`, "odd": [id]}. The backup of the generation `spare` stays. With `dry`, only list.
 
-    With `before`, what was remembered the last time, nothing is deleted when there are backups out of order, which are
-    told as "odd", unless `odd` says what with them: "keep" believes their dates, "delete" deletes them first.
+    With `before` (what was remembered the last time), nothing is deleted when backups are out of order: they are listed
+    as "odd". `odd` decides about them: "keep" trusts their dates, "delete" deletes them first.
 
-    ResticFailed when the target refuses, and when a backup is dated in the future, by which whoever has the host's
-    credentials could push the real ones out, too."""
+    ResticFailed when the target refuses, and when a backup is dated in the future: a thief with the host's credentials
+    could use such dates to have real backups deleted."""
     where = restic.repository(task["repository"], task["tenant"])
     restic.unlock(where)
     kept, gone = _sorted(where, task)
@@ -205,8 +206,8 @@ def forget(task: Task) -> dict[str, Any]:
 
 
 def _sorted(where: restic.Repository, task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What the rules keep and what they do not, by restic's own word for it. What is deleted is named by its id, so
-    that a backup which comes after this look pushes nothing out."""
+    """The backups that restic's rules keep and those that they delete. Backups are deleted by id, so that a backup made
+    after this list displaces no other."""
     rules = [f"--keep-{name}={count}" for name, count in task["keep"].items() if count]
     if task.get("spare"):
         rules.append(f"--keep-tag=generation={task['spare']}")
@@ -221,7 +222,7 @@ def _sorted(where: restic.Repository, task: Task) -> tuple[list[dict[str, Any]],
 
 
 def _removed(where: restic.Repository, meant: list[str]) -> list[str]:
-    """These, deleted."""
+    """Delete these backups; the ids of the deleted ones."""
     if meant:
         where.run("forget", RETRY_LOCK, "--prune", *meant)
     if refused := set(meant) & {item["id"] for item in restic.snapshots_of(where)}:
@@ -230,30 +231,30 @@ def _removed(where: restic.Repository, meant: list[str]) -> list[str]:
 
 
 def pack(task: Task) -> dict[str, Any]:
-    """Send the data, or what differs from an earlier generation, as the lines' data; see `packing.pack`."""
+    """Send the data, or the differences from an earlier generation; see `packing.pack`."""
     return packing.pack(task, _say)
 
 
 def encrypt(task: Task) -> dict[str, Any]:
-    """Send a text that came with the task, encrypted; see `saying.encrypt`."""
+    """Send the task's text, encrypted; see `saying.encrypt`."""
     return saying.encrypt(task, _say)
 
 
 def unpack(task: Task) -> dict[str, Any]:
-    """Take the archive that follows the task into the volumes; see `unpacking.unpack`."""
+    """Unpack the archive that follows the task into the volumes; see `unpacking.unpack`."""
     return unpacking.unpack(task, sys.stdin.buffer)
 
 
 def wrap(task: Task) -> dict[str, Any]:
-    """Lay the wrapped key beside the repository, as the newest one; {}."""
+    """Store the wrapped key beside the repository as the newest one; {}."""
     where = restic.repository(task["repository"], task["tenant"], public=True)
     restic.put_wrap(where, task["wrap"], tenant=task["tenant"])
     return {}
 
 
 def erase(task: Task) -> dict[str, Any]:
-    """Delete every backup of the tenant, and then its wrapped keys: {"removed": [id]}. ResticFailed when the target
-    refuses; a repository that is not there is fine."""
+    """Delete every backup of the tenant, then its wrapped keys: {"removed": [id]}. ResticFailed when the target
+    refuses. A missing repository is no error."""
     given, tenant = task["repository"], task["tenant"]
     removed: list[str] = []
     for where in (restic.repository(given, tenant), restic.repository(given, tenant, public=True)):
@@ -270,8 +271,8 @@ def erase(task: Task) -> dict[str, Any]:
 
 
 def download(task: Task) -> dict[str, Any]:
-    """A backup's files in the new folder `to`, or in the new file `to`: with `path` that file's content, with `archive`
-    all as a tar; {"bytes"}."""
+    """Write a backup's files to the new folder `to`; with `path`, one file's content to the new file `to`; with
+    `archive`, everything as a tar. {"bytes"}."""
     where, to = restic.repository(task["repository"], task["tenant"]), task["to"]
     place, path = f"{task['snapshot']}:{_root(task)}", str(task.get("path", ""))
     if not path and not task["archive"]:
@@ -287,7 +288,7 @@ def download(task: Task) -> dict[str, Any]:
 
 
 def put(task: Task) -> dict[str, Any]:
-    """Add one text to the repository that is named `tenant`, made when it is not there; {}."""
+    """Add one text to the repository named `tenant`, which is created when missing; {}."""
     where = restic.repository(task["repository"], task["tenant"])
     if not where.exists():
         where.run("init")
@@ -296,13 +297,13 @@ def put(task: Task) -> dict[str, Any]:
 
 
 def read(task: Task) -> dict[str, Any]:
-    """{"text"} of the file in a snapshot, as `put` added it."""
+    """{"text"}: the text that `put` added, from a snapshot."""
     where = restic.repository(task["repository"], task["tenant"])
     return {"text": where.raw("dump", "--no-lock", task["snapshot"], f"/{task['file']}").decode()}
 
 
 def _root(task: Task) -> str:
-    """Where the data lies: elsewhere only without a sandbox, in tests."""
+    """The data's folder; only tests, which have no sandbox, use another one."""
     return str(task.get("root", ROOT))
 
 
@@ -346,7 +347,7 @@ def _say(value: Mapping[str, Any]) -> None:
 
 
 def _without_secrets(text: str, task: Task) -> str:
-    """What a program said, without what it was told in confidence."""
+    """A program's output without the task's secrets."""
     given = task.get("repository", {})
     for secret in (given.get("password", ""), *given.get("credentials", {}).values()):
         if secret:

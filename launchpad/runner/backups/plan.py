@@ -1,4 +1,4 @@
-"""What backing a tenant up, or verifying its backups, takes: judged here, and refused before anything changes."""
+"""Judge and plan the operations on backups; a refused request changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.steps import Commit
 
 SPARE = 512 << 20
-"""Bytes that stay free on the host when a backup comes back."""
+"""Bytes that stay free on the host when a backup is fetched."""
 SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
 RULES = frozenset({"last", "daily", "weekly", "monthly"})
 MOST_KEPT = 10_000
@@ -33,8 +33,8 @@ PART = re.compile(r"([1-9][0-9]?)/([1-9][0-9]?)")
 def planned_backup(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[steps.BackupStep | Commit]:
-    """Judge the request, and plan. The first time the host makes the repository's key. Refused when there is nothing to
-    back up, and where a repository of the tenant's has another key."""
+    """Plan a backup. The first backup creates the repository's key. Refused when there is no data, and when a
+    repository of the tenant has another key."""
     tenant = operation["tenant"]
     targets = judged_targets(host, operation["targets"])
     key = judged_key(secrets)
@@ -57,7 +57,7 @@ def planned_backup(
 def planned_verify(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[steps.BackupStep | Commit]:
-    """Read a part of each target's repository. Refused when the host has no key to it."""
+    """Plan to read a part of each target's repository. Refused when the host does not have the key."""
     tenant = operation["tenant"]
     targets = judged_targets(host, operation["targets"])
     part = PART.fullmatch(str(operation["part"]))
@@ -73,8 +73,8 @@ def planned_verify(
 def planned_fetch(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[steps.BackupStep | Commit]:
-    """Bring a backup back as a generation, with `source` another tenant's. The repository is asked what there is;
-    Refused when it has not this one, and for another's unless it is of the very version that runs."""
+    """Plan to fetch a backup as a generation; with `source`, another tenant's backup. Refused when the repository does
+    not have the backup. Another tenant's backup must be of the version that runs."""
     record = known(host, operation["tenant"])
     fetching, about = found(host, record, operation, secrets)
     if fetching.source and (about["app"], about["version"]) != (record["app"], record["version"]):
@@ -94,8 +94,8 @@ def planned_fetch(
 def planned_drill(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[steps.BackupStep | Commit]:
-    """Prove a backup: fetch it, boot it on a clone, and destroy it. Refused unless it is of the version that runs, and
-    there is memory for a clone."""
+    """Plan to prove a backup: fetch it, boot it on a clone, remove it. Refused unless the backup is of the running
+    version and the host has memory for a clone."""
     record = known(host, operation["tenant"])
     fetching, about = found(host, record, operation, secrets)
     tenant, version = fetching.tenant, record["version"]
@@ -126,8 +126,8 @@ def planned_drill(
 def planned_forget(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[steps.BackupStep | Commit]:
-    """Thin out what lies in folders of this host. Refused for any other target: what a host has of those can only add,
-    or should. The newest stays, by the policy, and the one that was proven last."""
+    """Plan to prune the backups in folders of this host. Refused for any other target, because a host's credentials
+    should only add there. The newest backup and the one that was proven last always stay."""
     tenant = operation["tenant"]
     targets, record = judged_targets(host, operation["targets"]), known(host, tenant)
     judged_key(secrets)
@@ -153,8 +153,8 @@ def planned_forget(
 def planned_rewrap(
     host: Host, _journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> Iterator[steps.BackupStep | Commit]:
-    """Have the key wrapped for the recipients of the host's settings, whom the request names too: Refused when those
-    are others, or the key is not here."""
+    """Plan to wrap the key for the recipients of the host's settings. Refused when the request names other recipients,
+    or the host does not have the key."""
     tenant, recipients = operation["tenant"], str(operation["recipients"])
     targets = judged_targets(host, operation["targets"])
     record = known(host, tenant)
@@ -174,8 +174,8 @@ def is_count(value: object) -> bool:
 def found(
     host: Host, record: Mapping[str, Any], operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> tuple[steps.FetchBackup, dict[str, Any]]:
-    """How to fetch the backup that is asked for, and what it is of: {"release", "version", "app", "generation",
-    "at"}."""
+    """The step that fetches the requested backup, and what the backup holds: {"release", "version", "app",
+    "generation", "at"}."""
     tenant, snapshot = record["tenant"], str(operation["snapshot"])
     source = str(operation.get("source", ""))
     targets, key = judged_targets(host, operation["targets"]), judged_key(secrets)
@@ -213,15 +213,15 @@ def found(
 
 
 def moment(text: str) -> float:
-    """restic's time, which has nanoseconds, in seconds since 1970."""
+    """restic's time with nanoseconds, in seconds since 1970."""
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
 def keep_or_refuse(
     host: Host, record: Mapping[str, Any], targets: list[HostTarget], key: str, *, new: str = ""
 ) -> None:
-    """Keep the key that came, or is new. Refused when there is none, neither here nor with the request."""
-    keeping.drop_source(host, record["tenant"])  # of a fetch that died before it began
+    """Keep the key of the request, or the new key. Refused when neither the host nor the request has a key."""
+    keeping.drop_source(host, record["tenant"])  # left by a fetch that died before it began
     if key or new:
         keep(host, record, targets, key or new, new=bool(new))
     elif not keeping.has_key(host, record["tenant"]):
@@ -231,8 +231,8 @@ def keep_or_refuse(
 
 
 def keep(host: Host, record: Mapping[str, Any], targets: list[HostTarget], key: str, *, new: bool) -> None:
-    """The key is the tenant's from now on. Refused unless it opens a repository of the tenant's that is there, or, when
-    it is new, none is there at any target: two keys would be the end of one."""
+    """Store the tenant's key. Refused unless it opens an existing repository of the tenant. A new key is refused when
+    any repository exists: backups with the old key could not be read."""
     tenant, opened = record["tenant"], []
     for target in targets:
         asked = work.look(host, target, tenant=tenant, slot=record["slot"], do="snapshots", key=key)
@@ -259,7 +259,7 @@ def known(host: Host, tenant: str) -> dict[str, Any]:
 
 
 def with_data(host: Host, tenant: str) -> dict[str, Any]:
-    """The record of a tenant that has data here; Refused otherwise."""
+    """The record of a tenant that has data on this host; Refused otherwise."""
     record = known(host, tenant)
     if not host.has_data(paths.data(tenant)):
         raise Refused(f"{tenant} has no data on this host", kind="state", hint=f"launchpad deploy {tenant}")
@@ -267,7 +267,7 @@ def with_data(host: Host, tenant: str) -> dict[str, Any]:
 
 
 def judged_targets(host: Host, value: object) -> list[HostTarget]:
-    """The targets that a request names; Refused unless each is as the host's settings have it."""
+    """The targets that a request names; Refused unless each equals a target in the host's settings."""
     targets = targets_from_json(value)
     for target in targets:
         credentials.judge(host, target)
@@ -275,7 +275,7 @@ def judged_targets(host: Host, value: object) -> list[HostTarget]:
 
 
 def judged_key(secrets: Mapping[str, Any]) -> str:
-    """The key of an existing repository, when it came with the request. Refused for any other secret."""
+    """The key of an existing repository, if the request has one. Refused for any other secret."""
     for name, item in secrets.items():
         fits = isinstance(item, dict) and isinstance(item.get("value"), str) and set(item) == {"version", "value"}
         if name != keeping.KEY or not fits or not 0 < len(item["value"]) <= keeping.MOST_KEY:

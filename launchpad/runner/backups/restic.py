@@ -1,7 +1,6 @@
-"""restic, driven from inside the sandbox: one command at a time, secrets in files of this sandbox alone.
+"""restic, run inside the sandbox: one command at a time, secrets only in the sandbox's own files.
 
-restic's exit codes tell what went wrong (since 0.17): 3 some files could not be read, 10 no repository there,
-11 locked, 12 another key.
+restic's exit codes (since 0.17): 3 some files could not be read, 10 no repository, 11 locked, 12 wrong key.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from launchpad.runner.protocol import PUBLIC
 UNREADABLE, NO_REPOSITORY, LOCKED, WRONG_KEY = 3, 10, 11, 12
 KEY_FILE = "key.age"
 CACHE = "/srv/cache"
-"""Where what restic keeps of a remote repository lies in the sandbox, when it may keep it."""
+"""The folder of restic's cache in the sandbox, when a cache is allowed."""
 PORTS = {"http": 80, "https": 443, "sftp": 22}
 REACH_SECONDS = 15.0
 _RETRY_LOCK = "--retry-lock=2m"
 
 
 class ResticFailed(Exception):
-    """restic could not do it; `code` is its exit status."""
+    """restic failed; `code` is its exit status."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -39,10 +38,10 @@ class ResticFailed(Exception):
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository, as restic is told of it."""
+    """One repository, with everything that restic needs to open it."""
 
     folder: Path
-    """Of this sandbox alone, for the files below."""
+    """A folder of the sandbox, for the files with secrets."""
     location: str
     password: str
     options: tuple[str, ...] = ()
@@ -56,8 +55,8 @@ class Repository:
         cwd: str = "/",
         on_message: Callable[[dict[str, Any]], None] = lambda _message: None,
     ) -> list[dict[str, Any]]:
-        """The JSON that restic says but for its status, which goes to `on_message`; ResticFailed unless it exits with
-        0, or with 3 having said a summary."""
+        """restic's JSON without the status lines, which go to `on_message`; ResticFailed unless restic exits with 0, or
+        with 3 after a summary."""
         argv = ["restic", *self._global(), *words]
         messages: list[dict[str, Any]] = []
         errors = self.folder / "errors"
@@ -79,7 +78,7 @@ class Repository:
         return messages
 
     def pour(self, *words: str, into: BinaryIO, on_bytes: Callable[[int], None]) -> None:
-        """Write what restic writes into the file, telling how many bytes there are by now; ResticFailed unless it exits
+        """Write restic's output to the file, and report the number of bytes so far; ResticFailed unless restic exits
         with 0."""
         errors = self.folder / "errors"
         argv = ["restic", *self._global(), *words]
@@ -98,7 +97,7 @@ class Repository:
             raise ResticFailed(_cause([item for line in told.splitlines() for item in _parsed(line)], told, code), code)
 
     def raw(self, *words: str) -> bytes:
-        """What restic writes that is no JSON; ResticFailed unless it exits with 0."""
+        """restic's output that is not JSON; ResticFailed unless restic exits with 0."""
         done = subprocess.run(
             ["restic", *self._global(), *words],
             stdin=subprocess.DEVNULL,
@@ -113,7 +112,7 @@ class Repository:
         return done.stdout
 
     def exists(self) -> bool:
-        """Whether there is a repository and this is its key; ResticFailed when neither can be told."""
+        """Whether the repository exists and opens with this key; ResticFailed when that cannot be determined."""
         try:
             self.run("cat", "config", "--no-lock")
         except ResticFailed as error:
@@ -143,7 +142,7 @@ class Repository:
 
 
 def repository(given: Mapping[str, Any], name: str, *, public: bool = False) -> Repository:
-    """The tenant's repository on a target, or the public one beside it that its wrapped key lies in.
+    """The tenant's repository on a target, or the public repository beside it with the wrapped key.
 
     given {"kind", "url", "password", "credentials": {NAME: value}, "host_keys": [line]}."""
     name = f"{name}.key" if public else name
@@ -169,8 +168,8 @@ def repository(given: Mapping[str, Any], name: str, *, public: bool = False) -> 
 
 
 def reach(given: Mapping[str, Any]) -> None:
-    """ResticFailed at once when nobody answers at the target, or S3 does not take the credentials: restic itself would
-    try for a quarter of an hour."""
+    """ResticFailed at once when the target does not answer, or S3 rejects the credentials: restic itself would retry
+    for a quarter of an hour."""
     if given["kind"] == "local":
         return
     place = urlsplit(given["url"])
@@ -215,13 +214,13 @@ def back_up(
 
 
 def unlock(where: Repository) -> None:
-    """Take away the locks whose owners are gone: processes of this machine, and what was renewed for half an hour by
-    nobody."""
+    """Remove stale locks: locks of ended processes of this machine, and locks that were not renewed for half an
+    hour."""
     where.run("unlock")
 
 
 def put_wrap(to: Repository, wrap: str, *, tenant: str) -> None:
-    """Lay the wrapped key beside the repository, unless this very one is the newest there."""
+    """Store the wrapped key beside the repository, unless it is already the newest one there."""
     if not to.exists():
         to.run("init")
     elif wraps(to, most=1) == [wrap]:
@@ -230,13 +229,13 @@ def put_wrap(to: Repository, wrap: str, *, tenant: str) -> None:
 
 
 def put_file(to: Repository, text: str, *, file: str, host: str) -> None:
-    """Add one file to the repository, which is there."""
+    """Add one file to the existing repository."""
     to.run("backup", _RETRY_LOCK, "--stdin", f"--stdin-filename={file}", f"--host={host}", stdin=text.encode())
 
 
 def wraps(where: Repository, *, most: int = 0) -> list[str]:
-    """The wrapped keys that lie beside the repository, the newest first, `most` of them or all: behind how many others
-    the right one lies is up to whoever could write there. None when nothing is there."""
+    """The wrapped keys beside the repository, newest first: `most` of them, or all. Anybody who can write there may
+    have added others. None when the repository of keys does not exist."""
     try:
         snapshots = snapshots_of(where)
     except ResticFailed as error:
@@ -248,8 +247,8 @@ def wraps(where: Repository, *, most: int = 0) -> list[str]:
 
 
 def snapshots_of(where: Repository) -> list[dict[str, Any]]:
-    """Every backup in the repository, oldest first: [{"id", "time", "tags", "bytes", "files", "new_files",
-    "added"}]; numbers are None in those that an old restic made."""
+    """Every backup in the repository, oldest first: [{"id", "time", "tags", "bytes", "files", "new_files", "added"}].
+    The numbers are None in backups by an old restic."""
     found = [
         {
             "id": item["id"],
@@ -274,13 +273,15 @@ def _parsed(line: bytes) -> list[dict[str, Any]]:
 
 
 def _cause(messages: Sequence[Mapping[str, Any]], said: bytes, code: int) -> str:
-    """The sentence that says why, from restic's last words."""
+    """The cause of a failure, from restic's last output."""
     lines = said.decode(errors="replace").splitlines()
     told = [
         str(item.get("message") or item.get("error", {}).get("message", "")) for item in messages if _is_error(item)
     ]
     text = next((item for item in reversed(told) if item), "") or next((line for line in reversed(lines) if line), "")
-    sentences = text.removeprefix("Fatal: ").splitlines()[: 2 if code == LOCKED else 1]  # then also since when
+    sentences = text.removeprefix("Fatal: ").splitlines()[
+        : 2 if code == LOCKED else 1
+    ]  # a lock's second line says since when
     return f"restic: {'; '.join(sentences)[:300] or f'exit status {code}'}"
 
 
@@ -314,7 +315,7 @@ def _aws(credentials: Mapping[str, str]) -> str:
 
 
 def _ssh(given: Mapping[str, Any], server: str) -> str:
-    """ssh's own words, which restic splits at spaces: only this key, only this server."""
+    """Arguments for ssh, which restic splits at spaces: only this key, only this server."""
     host, _, port = server.rpartition("@")[2].partition(":")
     known = f"[{host}]:{port}" if port and port != "22" else host
     hosts = _written("known_hosts", "".join(f"{known} {line}\n" for line in given["host_keys"]))

@@ -1,7 +1,7 @@
-"""A few signed words to an S3 server: whether it takes the credentials, and what somebody who has them could do.
+"""Signed requests to an S3 server: whether the credentials work, and what a thief with them could do.
 
-restic itself tries for a quarter of an hour with a secret that is wrong. Signatures are AWS's version 4, as its
-documentation of the S3 API has them; paths hold the bucket (path style), as in a target's URL.
+restic itself retries for a quarter of an hour with a wrong secret. Signatures are AWS signature version 4; paths
+include the bucket (path style), as in a target's URL.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from urllib.parse import quote, urlsplit
 
 SECONDS = 30
 ANYWHERE = "us-east-1"
-"""The region of whoever has none."""
+"""The region for a server without regions."""
 REFUSALS = {
     "InvalidAccessKeyId": "does not know this S3_KEY_ID",
     "SignatureDoesNotMatch": "rejects this S3_SECRET",
     "NoSuchBucket": "has no such bucket: create the bucket first",
 }
-"""What is said of a request, by S3's codes, that restic would go on trying after, or make a bucket after."""
+"""The messages for those of S3's error codes after which restic would retry, or create a bucket."""
 
 
 def refusal(url: str, credentials: Mapping[str, str]) -> str:
-    """Why nothing can be stored below the bucket's URL, as far as one question tells; empty when nothing speaks
-    against it."""
+    """Why nothing can be stored below the bucket's URL, as far as one request shows; empty when no problem was
+    found."""
     endpoint = urlsplit(url)
     bucket = endpoint.path.strip("/").partition("/")[0]
     question = "list-type=2&max-keys=1"
@@ -40,9 +40,8 @@ def refusal(url: str, credentials: Mapping[str, str]) -> str:
 
 
 def overwrites(url: str, credentials: Mapping[str, str]) -> bool:
-    """Whether an object can be written over for good: by what is there afterwards, not by what is answered. Where the
-    bucket keeps versions, by whether the first one can be taken away. The object is one of its own, and gone afterwards
-    if it can be."""
+    """Whether an object can be overwritten for good, judged by the stored object and not by the server's answer. In a
+    bucket with versions: whether the first version can be deleted. Uses a new object, and deletes it if possible."""
     version = ask("PUT", url, credentials, data=b"first").version
     ask("PUT", url, credentials, data=b"other")
     found = ask("GET", url, credentials).body
@@ -56,18 +55,18 @@ def overwrites(url: str, credentials: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class S3Answer:
-    """What the server answers to one request."""
+    """The server's answer to one request."""
 
     status: int
     body: bytes
     version: str = ""
-    """Of the object, where the bucket keeps them."""
+    """The object's version, in a bucket with versions."""
     region: str = ""
-    """Where the bucket is, if the server says so while it refuses."""
+    """The bucket's region, if the server names it in a refusal."""
 
 
 def ask(method: str, url: str, credentials: Mapping[str, str], *, query: str = "", data: bytes = b"") -> S3Answer:
-    """The answer to one signed request, made again where the server says that its region is another one."""
+    """The answer to one signed request; sent again when the server names another region."""
     answer = _asked(method, url, credentials, query=query, data=data, region=ANYWHERE)
     if not answer.region:
         return answer
@@ -99,7 +98,7 @@ def _asked(method: str, url: str, credentials: Mapping[str, str], *, query: str,
 
 
 def _signature(canonical: str, secret: str, at: str, region: str) -> tuple[str, str]:
-    """The signature of a canonical request, and the scope that it holds in."""
+    """The signature of a canonical request, and its scope."""
     scope = f"{at[:8]}/{region}/s3/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = f"AWS4{secret}".encode()
@@ -109,6 +108,6 @@ def _signature(canonical: str, secret: str, at: str, region: str) -> tuple[str, 
 
 
 def _word(name: str, said: bytes) -> str:
-    """The text of the answer's element of that name; empty where it has none."""
+    """The text of the element of that name in the answer; empty when missing."""
     found = re.search(rf"<{name}>([^<]{{1,100}})</{name}>", said[:10_000].decode(errors="replace"))
     return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""Whether the SQLite files below a folder are sound, as SQLite says. Runs in the sandbox, on a writable clone."""
+"""Check the SQLite files below a folder with SQLite itself. Runs in the sandbox, on a writable clone."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ FOREIGN = {
     "data.mdb": "LMDB",
     "CURRENT": "LevelDB or RocksDB",
 }
-"""By a file or folder that each of these keeps at the top of its data. Nothing here can judge them."""
+"""Databases that Launchpad cannot check, by a file or folder that each keeps at the top of its data."""
 _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\b", re.IGNORECASE)
 
 
 @dataclass
 class FoundDatabases:
-    """What was found; paths from the folder."""
+    """The result of a check; paths are relative to the folder."""
 
     checked: int = 0
-    """SQLite files that were judged, either way."""
+    """The number of SQLite files that were checked, sound or damaged."""
     damaged: list[dict[str, str]] = field(default_factory=list)
     unchecked: list[dict[str, str]] = field(default_factory=list)
-    """SQLite cannot judge them: an extension that they want is not here, or they cannot be opened."""
+    """Files that SQLite could not check: an extension is missing, or the file cannot be opened."""
     foreign: list[dict[str, str]] = field(default_factory=list)
     """{"path", "kind"} of each folder that is another program's database."""
     unreadable: list[dict[str, str]] = field(default_factory=list)
@@ -53,8 +53,8 @@ class FoundDatabases:
 
 
 def check(root: str) -> FoundDatabases:
-    """Ask every SQLite file below the folder; no link is followed. What a crash left in a write-ahead log is taken in
-    first, as the app itself would at its next start, which is why the folder has to be writable."""
+    """Check every SQLite file below the folder without following links. SQLite first applies a write-ahead log that a
+    crash left, as at the app's next start: therefore the folder has to be writable."""
     found = FoundDatabases()
 
     def keep(path: str, error: OSError) -> None:
@@ -71,7 +71,7 @@ def check(root: str) -> FoundDatabases:
 
 
 def foreign(root: str) -> Iterator[dict[str, str]]:
-    """Each folder that looks like another program's database; what lies below it is its own."""
+    """Each folder that looks like another program's database; folders below it are not searched."""
     for folder, folders, names in os.walk(root, followlinks=False):
         folders.sort()
         kind = next((FOREIGN[name] for name in (*names, *folders) if name in FOREIGN), "")
@@ -174,7 +174,7 @@ def _is_database(path: str) -> bool:
 
 
 def _problem(path: str) -> tuple[str, bool]:
-    """What is wrong with it ("" when nothing is), and whether that is damage."""
+    """The problem of the file ("" for none), and whether the problem is damage."""
     try:
         connection = sqlite3.connect(path, timeout=5)
     except sqlite3.Error as error:

@@ -8,7 +8,7 @@ from launchpad.runner.step import Step
 
 
 class FreezeData(Step):
-    """One instant of the data, for as long as the backup lasts. Undo removes it."""
+    """Take a snapshot of the data for the time of the backup. Undo removes the snapshot."""
 
     tenant: str
 
@@ -16,7 +16,7 @@ class FreezeData(Step):
 
 
 class CheckDatabases(Step):
-    """Every SQLite file in it is sound."""
+    """Check every SQLite file in the data."""
 
     tenant: str
     slot: int
@@ -26,7 +26,7 @@ class CheckDatabases(Step):
 
 
 class SendBackup(Step):
-    """The frozen data in one target's repository. A target that does not take it is told, and stops no other."""
+    """Send the frozen data to one target's repository. A failed target is reported; the other targets continue."""
 
     tenant: str
     slot: int
@@ -38,7 +38,7 @@ class SendBackup(Step):
 
 
 class RecordBackup(Step):
-    """At least one target has it; otherwise there is no backup."""
+    """Record the backup. Failed unless at least one target has it."""
 
     tenant: str
     targets: tuple[str, ...]
@@ -48,7 +48,7 @@ class RecordBackup(Step):
 
 
 class DropFrozen(Step):
-    """The frozen data goes. Only after the commit."""
+    """Remove the frozen data. Only after the commit."""
 
     tenant: str
 
@@ -57,7 +57,7 @@ class DropFrozen(Step):
 
 
 class VerifyBackup(Step):
-    """One target's repository is whole, and the part of its data too; what is found is recorded and stops no other."""
+    """Verify one target's repository and a part of its data. A problem is recorded; the other targets continue."""
 
     tenant: str
     slot: int
@@ -70,7 +70,7 @@ class VerifyBackup(Step):
 
 
 class JudgeVerify(Step):
-    """No target's repository was found damaged, and each could be read."""
+    """Failed when a target's repository is damaged or could not be read."""
 
     tenant: str
     targets: tuple[str, ...]
@@ -80,7 +80,7 @@ class JudgeVerify(Step):
 
 
 class FetchBackup(Step):
-    """A backup's files in folders of their own. Undo removes them."""
+    """Fetch a backup's files into a separate folder. Undo removes the files."""
 
     tenant: str
     slot: int
@@ -89,7 +89,7 @@ class FetchBackup(Step):
     volumes: tuple[str, ...]
     disk_mb: int
     source: str = ""
-    """Whose backup it is, when it is another tenant's."""
+    """The tenant of the backup, when it is another tenant's."""
 
     @property
     def title(self) -> str:
@@ -97,7 +97,7 @@ class FetchBackup(Step):
 
 
 class KeepFetched(Step):
-    """What was fetched is a generation, with the record of what it is of; an earlier fetched one goes."""
+    """Keep the fetched files as a generation with its record. An earlier fetched generation is removed."""
 
     tenant: str
     record: dict[str, Any]
@@ -108,8 +108,8 @@ class KeepFetched(Step):
 
 
 class ProveBackup(Step):
-    """What was fetched boots and is ready as the release that runs, on a clone that reaches nothing. Undo clears the
-    clone away."""
+    """Boot the fetched data as the running release on an isolated clone, and wait until it is ready. Undo removes the
+    clone."""
 
     tenant: str
     release: str
@@ -117,7 +117,7 @@ class ProveBackup(Step):
     app: str
     disk_mb: int
     backup: dict[str, Any]
-    """{"target", "snapshot", "at", "generation"}: what is proven by it."""
+    """{"target", "snapshot", "at", "generation"}: the backup that is proven."""
 
     @property
     def title(self) -> str:
@@ -125,7 +125,7 @@ class ProveBackup(Step):
 
 
 class DropFetched(Step):
-    """What was fetched goes. Only after the commit."""
+    """Remove the fetched files. Only after the commit."""
 
     tenant: str
 
@@ -134,14 +134,14 @@ class DropFetched(Step):
 
 
 class ThinBackups(Step):
-    """A folder of this host has no more backups than the policy keeps. What is deleted stays deleted."""
+    """Delete the backups in a folder of this host that the policy does not keep. Undo restores none."""
 
     tenant: str
     slot: int
     target: dict[str, Any]
     keep: dict[str, int]
     spare: str
-    """The generation whose backup was proven last; empty when none was."""
+    """The generation whose backup was proven last; empty for none."""
 
     @property
     def title(self) -> str:
@@ -149,7 +149,7 @@ class ThinBackups(Step):
 
 
 class KeepWrap(Step):
-    """The repository's key is wrapped so, for these recipients. Undo puts the earlier wrap back."""
+    """Store the repository's key as wrapped for these recipients. Undo restores the earlier wrapped key."""
 
     tenant: str
     wrap: str
@@ -159,8 +159,8 @@ class KeepWrap(Step):
 
 
 class LayWrap(Step):
-    """The wrapped key is the newest that lies beside one target's repository. A target that does not take it is told,
-    stops no other, and gets it with the next backup."""
+    """Store the wrapped key beside one target's repository as the newest one. A failed target is reported and gets the
+    key with the next backup; the other targets continue."""
 
     tenant: str
     slot: int

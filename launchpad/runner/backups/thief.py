@@ -1,4 +1,4 @@
-"""What somebody with a REST target's credentials and no restic would do: write over what is there."""
+"""Try what a thief with a REST target's credentials would try: overwrite a stored file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SECONDS = 30
 
 
 def overwrites(url: str, credentials: Mapping[str, str]) -> bool:
-    """Whether the file of the repository can be written over: by what is there afterwards, not by what is answered."""
+    """Whether a repository's file can be overwritten, judged by the stored file and not by the server's answer."""
     _ask(url, credentials, data=OTHER)
     return _ask(url, credentials) == OTHER
 

@@ -1,4 +1,4 @@
-"""What the sandbox is sent to do: which folders it sees, under which names, for how long, and how it is watched."""
+"""The sandbox's tasks: which folders it sees, under which names, for how long, and how it reports progress."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from launchpad.runner.host import Confined, Host
 from launchpad.runner.protocol import PUBLIC, Refused
 
 LOCAL = "/srv/target"
-"""Where a local target's folders lie in the sandbox."""
+"""The folder of a local target in the sandbox."""
 SEND_SECONDS = 24 * 3600
 LOOK_SECONDS = 300
 LOCK_SECONDS = 300
-"""How long an upgrade or another operation on the tenant is waited for: half of one is nothing to keep."""
+"""How long to wait for another operation on the tenant: data in the middle of an operation is not worth keeping."""
 
 
 def unit(tenant: str, purpose: str = "backup") -> str:
-    """The name of the tenant's unit: what looks at repositories goes on beside what sends to them."""
+    """The name of the tenant's unit. Each purpose has its own unit, so reading and sending can run at once."""
     return f"launchpad-{purpose}-{tenant}"
 
 
 def look(host: Host, target: HostTarget, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
-    """Work that only looks at the repository, beside whatever else is done with it."""
+    """A task that only reads the repository; other tasks may run at the same time."""
     asked = with_repository(host, target, tenant=tenant, slot=slot, do=do, **more)
     return asked.but(unit=unit(tenant, f"look-{round(host.now() * 1000)}"), seconds=LOOK_SECONDS)
 
 
 def with_repository(host: Host, target: HostTarget, *, tenant: str, slot: int, do: str, **more: Any) -> Confined:
-    """Work with the tenant's repository on the target, without any of its data, by the credentials that the host has.
-    `key` opens it; otherwise the sealed one is taken. With `source` it is another tenant's repository, and without a
-    key only what lies beside it is wanted."""
+    """A task with the tenant's repository on the target and none of the tenant's data, with the host's credentials.
+    `key` opens the repository; default: the sealed key. With `source`: another tenant's repository; then without a key
+    only the wrapped keys beside the repository can be read."""
     key, source = more.pop("key", ""), more.pop("source", "")
     if source:
         task = {"do": do, "uid": slots.host_uid(slot), "tenant": source} | more
@@ -57,7 +57,7 @@ def with_repository(host: Host, target: HostTarget, *, tenant: str, slot: int, d
 
 
 def _with_anothers(host: Host, target: HostTarget, tenant: str, task: Mapping[str, Any], key: str) -> Confined:
-    """The tenant's own uid reads what is another's, and leaves nothing of it in a cache."""
+    """Read another tenant's repository with this tenant's uid, without a cache."""
     if target.kind == "local":
         message = f"{target.name} is a folder on a host: only the tenant itself can read its backups"
         raise Refused(message, kind="state", hint=f"launchpad backups fetch {task['tenant']}")
@@ -68,7 +68,7 @@ def _with_anothers(host: Host, target: HostTarget, tenant: str, task: Mapping[st
 
 
 def trial(host: Host, target: HostTarget) -> Confined:
-    """Work with no tenant at all, by the uid of slot 0, which is nobody's: what can be done to the target."""
+    """A task without a tenant, with the unused uid of slot 0: test what can be done to the target."""
     uid, writes = slots.host_uid(0), {}
     repository: dict[str, Any] = target.as_json() | {"password": PUBLIC, "credentials": credentials(host, target.name)}
     if target.kind == "local":
@@ -83,7 +83,7 @@ def trial(host: Host, target: HostTarget) -> Confined:
 
 
 def volumes(host: Host, folder: str) -> dict[str, str]:
-    """Where each volume of the data lies in the sandbox → on the host. The data's own folder is root's."""
+    """Each volume's folder in the sandbox → on the host. The data's own folder belongs to root."""
     return {f"{inside.ROOT}/{name}": f"{folder}/{name}" for name in host.names(folder)}
 
 
@@ -92,7 +92,7 @@ def _cache(tenant: str) -> str:
 
 
 def tenant_lock(tenant: str, context: Context) -> AbstractContextManager[None]:
-    """While this lasts, nobody else works on the tenant; Busy when somebody does for longer than one may wait."""
+    """Hold the tenant's lock for the block; Busy when another operation holds it for longer than LOCK_SECONDS."""
     host = context.host
     kind = context.operation["kind"]
     owner = {"operation": context.identifier, "who": kind, "kind": kind, "since": host.now()}
@@ -100,7 +100,7 @@ def tenant_lock(tenant: str, context: Context) -> AbstractContextManager[None]:
 
 
 def progress(context: Context) -> Any:
-    """Tell how it goes, and end it when somebody cancels."""
+    """Report progress, and end the task when the operation is cancelled."""
     said = [""]
 
     def tell(text: str) -> None:

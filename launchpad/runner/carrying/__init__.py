@@ -1,5 +1,5 @@
-"""A tenant's data on its way off a host and onto one: packed and unpacked in the sandbox, as the tenant's own uid.
+"""Move a tenant's data off a host and onto a host: packed and unpacked in the sandbox with the tenant's uid.
 
-`packing`, `saying` and `unpacking` run in there; the verbs `send` and `receive` judge what is asked and pass the pieces
-on.
+`packing`, `saying` and `unpacking` run in the sandbox; the verbs `send` and `receive` judge the request and forward the
+pieces.
 """

@@ -1,7 +1,7 @@
-"""A generation as a tar, in the sandbox: whole, or what differs from an earlier one. No link in it is followed.
+"""Pack a generation as a tar in the sandbox: all of it, or the differences from an earlier one. Follows no link.
 
-Entries are named volume/path and carry mode and time; the owner is the tenant's uid wherever they come to lie. Hard
-links come as files of their own; what is neither file, folder nor link (a socket, a pipe) is passed over, and counted.
+Entries are named volume/path and have a mode and a time; the owner is the tenant's uid on any host. Hard links become
+separate files. Sockets, pipes and devices are skipped and counted.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from launchpad.runner.carrying.saying import BUFFER, Digested, PieceWriter, Say,
 
 ROOT = "/srv/generation"
 BASE = "/srv/base"
-"""Where the earlier generation lies in the sandbox."""
+"""The folder of the earlier generation in the sandbox."""
 GONE = ".launchpad-gone"
-"""The first entry of a tar of differences: a JSON list of the paths that are no more. No volume has such a name."""
+"""The first entry of a tar of differences: a JSON list of the removed paths. No volume can have this name."""
 MOST_TOLD = 20
 UNSURE_SECONDS = 2.0
-"""A file that was written so shortly before the earlier generation may have been written right after it, in the same
-tick of the kernel's clock, and is sent again."""
+"""A file that was written within so many seconds before the earlier generation is sent again: it may have changed after
+the generation, in the same tick of the kernel's clock."""
 MOST_TIMES = 4
-"""What is read of a tenant, holes, hard links and shared extents and all, is at most so many times its quota."""
+"""At most so many times the tenant's quota is read, counting holes, hard links and shared extents."""
 
 
 class TooLarge(Exception):
-    """Reading it would take far longer than what lies on the disk: files have holes, or share what they have."""
+    """Reading the data would take far longer than its size on disk: files have holes or share content."""
 
 
 def pack(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
-    """Say the tar in pieces ({"data": base64}), encrypted for the recipients where there are any; then what was sent:
-    {"files", "bytes", "digest" of the tar in the clear, "pieces" (digest of what was said), "gone", "passed_over",
-    "unreadable": [the first paths]}. OSError when age fails; TooLarge, before anything is sent, as of `judge_sizes`."""
+    """Write the tar in pieces ({"data": base64}), encrypted for the recipients if there are any, and return what was
+    sent: {"files", "bytes", "digest" of the plain tar, "pieces" (digest of the written pieces), "gone", "passed_over",
+    "unreadable": [the first paths]}. OSError when age fails; TooLarge, before anything is sent: see `judge_sizes`."""
     root, base = str(task.get("root", ROOT)), str(task.get("base_root", BASE)) if task.get("base") else ""
     judge_sizes(root, int(task["most"]))
     said = PieceWriter(say)
@@ -50,8 +50,8 @@ def pack(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
 
 
 def judge_sizes(root: str, most: int) -> None:
-    """TooLarge, which names a file, when one with holes is larger than `most` bytes, or all files together are larger
-    than some times that: whoever reads them reads every hole. A file that really takes its room is fine."""
+    """TooLarge, with a file's name, when a file with holes is larger than `most` bytes, or all files together are
+    larger than MOST_TIMES that: a reader reads every hole. A file without holes may be larger."""
     total, worst = 0, (0, "")
     for path in _below(root, lambda _path: None):
         found = _look(root, path)
@@ -84,7 +84,7 @@ def _size(number: int) -> str:
 
 
 class _Packed:
-    """One go through the generation."""
+    """One pass through the generation."""
 
     def __init__(self, root: str, base: str, base_at: float) -> None:
         self.root, self.base, self.base_at = root, base, base_at
@@ -112,11 +112,11 @@ class _Packed:
                 tar.addfile(entry, BytesIO(listed))
             for path in _below(self.root, self._cannot):
                 self._add(tar, path)
-                tar.members = []  # type: ignore[attr-defined]  # it would keep every entry for a look-up that nobody makes
+                tar.members = []  # type: ignore[attr-defined]  # or else tarfile keeps every entry in memory
 
     def _gone(self) -> Iterator[str]:
-        """What the earlier generation has and this one has not, or has as something of another kind. Of a folder that
-        is gone only itself."""
+        """The paths of the earlier generation that are missing now, or are of another kind now. Of a removed folder,
+        only the folder itself."""
         last = "\0"
         for path in _below(self.base, self._cannot):
             if path.startswith(f"{last}/"):
@@ -168,13 +168,13 @@ class _Packed:
 
 
 def _signs(found: os.stat_result) -> tuple[int, ...]:
-    """What changes with whatever is done to a file or folder: nobody but the clock's owner can set a ctime."""
+    """What changes with every change of a file or folder: a program cannot set the ctime."""
     return found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _below(root: str, cannot: Callable[[str], None]) -> Iterator[str]:
-    """Every path below, a folder before what is in it, in one order for the same content. Not by recursion: a tenant
-    may nest folders deeper than Python's calls go."""
+    """Every path below the root, a folder before its content, always in the same order. Without recursion: a tenant may
+    nest folders deeper than Python's call limit."""
     waiting = [iter(_names(root, "", cannot))]
     while waiting:
         path = next(waiting[-1], None)

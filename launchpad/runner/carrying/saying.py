@@ -1,4 +1,4 @@
-"""How a tar, or a text, leaves the sandbox: encrypted by age where there are recipients, and in pieces of one size."""
+"""How a tar or a text leaves the sandbox: encrypted by age if there are recipients, in pieces of equal size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Say = Callable[[dict[str, Any]], None]
 
 
 def encrypt(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
-    """Say the task's text, encrypted for the recipients; {"pieces"}."""
+    """Write the task's text, encrypted for the recipients; {"pieces"}."""
     said = PieceWriter(say)
     with encrypted(task["recipients"], said) as out:
         out.write(task["text"].encode())
@@ -31,7 +31,7 @@ def encrypt(task: Mapping[str, Any], say: Say) -> dict[str, Any]:
 
 
 class PieceWriter:
-    """Where the pieces leave: whatever is written, in pieces of one size."""
+    """A writer that passes on everything in pieces of equal size."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -57,7 +57,7 @@ class PieceWriter:
 
 
 class Digested:
-    """Passes on what is written, and knows its digest."""
+    """A writer that passes everything on, and computes the digest."""
 
     def __init__(self, out: Any) -> None:
         self._out = out
@@ -70,12 +70,12 @@ class Digested:
 
 
 def encrypted(recipients: list[str], said: PieceWriter) -> AbstractContextManager[Any]:
-    """What to write to. Without recipients nothing is encrypted: the verb that hands data out never asks for that."""
+    """The writer to use. Without recipients nothing is encrypted; the verb `send` always gives recipients."""
     return _Age(recipients, said) if recipients else nullcontext(said)
 
 
 class _Age:
-    """age, writing to `said` from a thread of its own for as long as the block lasts."""
+    """age, which writes to `said` from a thread during the block."""
 
     def __init__(self, recipients: list[str], said: PieceWriter) -> None:
         words = [AGE, "--encrypt", *(word for recipient in recipients for word in ("--recipient", recipient))]
@@ -108,4 +108,4 @@ class _Age:
             try:
                 self._said.write(piece)
             except OSError:
-                os._exit(1)  # whoever listened is gone
+                os._exit(1)  # the reader is gone

@@ -1,7 +1,7 @@
-"""A tar from outside into a tenant's empty volumes, in the sandbox: nothing but files, folders and links comes in.
+"""Unpack a tar from outside into a tenant's empty volumes, in the sandbox: only files, folders and links.
 
-Everything is reached from the volume's own folder downward without following a link, so that no entry lands elsewhere,
-whatever the entries before it made. What comes is the tenant's uid's, with a mode of at most rwxrwxrwx.
+Every path is opened from the volume's folder downward without following a link, so that no entry lands outside,
+whatever earlier entries created. Everything belongs to the tenant's uid, with a mode of at most rwxrwxrwx.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from launchpad.runner.carrying.packing import GONE, ROOT
 MOST_GONE_BYTES = 64 * 1024 * 1024
 MOST_FOLDERS = 2_000_000
 MOST_DEPTH = 2048
-"""Folders within folders; packing reaches no deeper either."""
+"""Depth of nested folders; the same limit as in packing."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 256 * 1024
 
 
 class BadArchive(Exception):
-    """The archive has something that does not come in; the text says what and where."""
+    """The archive has an entry that is not allowed; the text says what and where."""
 
 
 def unpack(task: Mapping[str, Any], stream: BinaryIO) -> dict[str, Any]:
-    """Unpack what the stream has into the volumes: {"files", "bytes"}. BadArchive; OSError when the disk quota ends."""
+    """Unpack the stream into the volumes: {"files", "bytes"}. BadArchive; OSError when the disk quota is full."""
     unpacked = _Unpacked(str(task.get("root", ROOT)), frozenset(task["volumes"]))
     try:
         with tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK, errorlevel=2) as tar:
@@ -41,14 +41,14 @@ def unpack(task: Mapping[str, Any], stream: BinaryIO) -> dict[str, Any]:
     except (tarfile.TarError, EOFError, UnicodeError, ValueError, RecursionError) as error:
         raise BadArchive(f"the archive is not a tar, or is incomplete: {error}") from error
     while stream.read(_CHUNK):
-        pass  # whoever sends is heard to the end
+        pass  # read the sender's stream to its end
     unpacked.finish()
     return {"files": unpacked.files, "bytes": unpacked.bytes}
 
 
 class _Unpacked:
-    """One go through the archive. Modes and times of folders are set at the end: what comes in below would change
-    them, or be kept out by them."""
+    """One pass through the archive. Folders get their modes and times at the end: later entries would change the times,
+    or be blocked by the modes."""
 
     def __init__(self, root: str, volumes: Collection[str]) -> None:
         self.root, self.volumes = root, volumes
@@ -75,7 +75,7 @@ class _Unpacked:
                 self._file(tar, entry, folder, parts[-1])
 
     def finish(self) -> None:
-        """Folders, the deepest first: one that may not be written to is closed after what is in it."""
+        """Set the folders' modes and times, deepest first: a read-only folder closes after its content."""
         for path in sorted(self.folders, key=lambda item: item.count("/"), reverse=True):
             mode, time = self.folders[path]
             with self._open(path.split("/")) as folder:
@@ -102,7 +102,7 @@ class _Unpacked:
         return parts
 
     def _drop(self, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> None:
-        """Remove what the list in the entry names. A volume itself is never removed, only emptied."""
+        """Remove the paths that the entry lists. A volume itself is never removed, only emptied."""
         if not entry.isreg() or entry.size > MOST_GONE_BYTES:
             raise BadArchive("the list of removed paths is not valid")
         stream = tar.extractfile(entry)
@@ -136,7 +136,7 @@ class _Unpacked:
         file = os.open(name, _NEW, 0o600, dir_fd=folder)
         try:
             while chunk := stream.read(_CHUNK):
-                if chunk.count(0) == len(chunk):  # a hole, as it may have been
+                if chunk.count(0) == len(chunk):  # write zeros as a hole
                     os.lseek(file, len(chunk), os.SEEK_CUR)
                     continue
                 left = memoryview(chunk)
@@ -155,7 +155,7 @@ class _Unpacked:
         """The open folder that the last part is in, writable for now."""
         with self._open(parts[:-1]) as folder:
             found, path = os.fstat(folder), "/".join(parts[:-1])
-            if path not in self.folders:  # one of before, in which something changes: it keeps its mode
+            if path not in self.folders:  # a folder from the base, in which something changes: it keeps its mode
                 self._note(path, stat.S_IMODE(found.st_mode) & 0o777, found.st_mtime_ns)
             if found.st_mode & 0o300 != 0o300:
                 os.fchmod(folder, stat.S_IMODE(found.st_mode) | 0o700)
@@ -163,7 +163,7 @@ class _Unpacked:
 
     @contextmanager
     def _open(self, parts: list[str]) -> Iterator[int]:
-        """The folder, reached part by part; BadArchive when a part is absent or no folder."""
+        """The folder, opened part by part; BadArchive when a part is missing or not a folder."""
         file = os.open(self.root, _FOLDER)
         try:
             for part in parts:
@@ -184,7 +184,7 @@ class _Unpacked:
 
 
 def _enter(folder: int, part: str) -> int:
-    """The folder of that name in the open one; one of one's own that is closed to oneself is opened up first."""
+    """Open the folder of that name in the open folder. If its mode denies the owner, change the mode first."""
     with suppress(PermissionError):
         return os.open(part, _FOLDER, dir_fd=folder)
     found = os.lstat(part, dir_fd=folder)
@@ -195,7 +195,7 @@ def _enter(folder: int, part: str) -> int:
 
 
 def _remove(folder: int, name: str) -> None:
-    """Whatever has that name in the open folder, with all that is in it; no link is followed."""
+    """Remove the entry of that name in the open folder with its content; no link is followed."""
     try:
         found = os.lstat(name, dir_fd=folder)
     except FileNotFoundError:
@@ -208,7 +208,8 @@ def _remove(folder: int, name: str) -> None:
 
 
 def _open_up(folder: int, name: str) -> None:
-    """Let the folder and those below be emptied by their owner. Nobody else is here to change them meanwhile."""
+    """Change modes so that the owner can empty the folder and those below. No other process can change them
+    meanwhile."""
     waiting = [f"/proc/self/fd/{folder}/{name}"]
     while waiting:
         path = waiting.pop()
@@ -218,6 +219,6 @@ def _open_up(folder: int, name: str) -> None:
 
 
 def _times(entry: tarfile.TarInfo) -> tuple[int, int]:
-    """Of access and change, in ns; what no file system can hold is cut."""
+    """Access and change time in ns, limited to what a file system can store."""
     time = int(min(max(float(entry.mtime), 0.0), 2.0**33) * 1_000_000_000)
     return time, time
