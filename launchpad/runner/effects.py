@@ -1,8 +1,8 @@
-"""Carry a tenant's step out, and undo it: the only place where a tenant's operation changes a host.
+"""Run a tenant's steps, and undo them: the only place where a tenant's operation changes a host.
 
-before = look(step, context)     what undo will need; read, and journaled before anything changes
-apply(step, context)             idempotent; Failed when it could not be done
-undo(step, before, context)      idempotent; back to what look saw
+before = look(step, context)     what undo needs; only reads; journaled before anything changes
+apply(step, context)             runs the step; idempotent; Failed when that is not possible
+undo(step, before, context)      restores what `look` saw; idempotent
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Before = Mapping[str, Any]
 
 
 def judge_pulled(context: Context) -> None:
-    """Failed when an image declares a volume that the release, with which it came, mounts nothing at. Before it was
-    pulled nobody could tell; nothing of the tenant has been stopped yet."""
-    from launchpad.runner.upgrade_plan import check_volumes  # late: most that is carried out pulls nothing
+    """Failed when an image declares a volume where its release mounts nothing. An image's volumes are known only after
+    the pull; at this point the tenant still runs."""
+    from launchpad.runner.upgrade_plan import check_volumes  # late: most operations pull nothing
 
     if "release" not in context.operation:
-        return  # one that ran here before
+        return  # a release that ran here before
     try:
         release = release_from_json(context.operation["release"])
         check_volumes(context.host, release, context.operation["files"]["compose.yaml"])
@@ -38,7 +38,7 @@ def judge_pulled(context: Context) -> None:
 
 
 def look(step: steps.TenantStep, context: Context) -> dict[str, Any]:
-    """What undo will need to bring back what is now. Reads only; JSON."""
+    """What undo needs to restore the present state. Reads only; JSON."""
     host = context.host
     match step:
         case steps.PlaceRelease():
@@ -67,7 +67,7 @@ def look(step: steps.TenantStep, context: Context) -> dict[str, Any]:
 
 
 def apply(step: steps.TenantStep, context: Context) -> None:
-    """Make it so. Failed says what could not be done and why."""
+    """Run the step. Failed says what could not be done and why."""
     host = context.host
     match step:
         case steps.PlaceRelease():
@@ -147,7 +147,8 @@ def apply(step: steps.TenantStep, context: Context) -> None:
 
 
 def undo(step: steps.TenantStep, before: Before, context: Context) -> str:
-    """Bring back what `look` saw. Steps behind the commit are never undone. Says what a person has to know of it."""
+    """Restore what `look` saw, and return a sentence for the operator, or "". Steps after the commit are never
+    undone."""
     host = context.host
     match step:
         case steps.Rehearse():
@@ -197,7 +198,8 @@ def look_at_side(host: Host, step: steps.StopSide | steps.StartSide) -> dict[str
 
 
 def take_back(host: Host, step: steps.StartSide, before: Before) -> None:
-    """Undo a start: containers that were not there go, ones that were stopped stop, and so with their secrets."""
+    """Undo a start: remove containers that did not exist before, stop those that were stopped, and clear their
+    secrets."""
     if not before["existed"]:
         host.down(project(step.tenant, step.side), stop_seconds(host, step.tenant, step.release))
     elif not before["running"]:
@@ -213,7 +215,7 @@ def make_data(host: Host, step: steps.MakeData | steps.RestoreData) -> None:
 
 
 def generation_of(step: steps.TakeGeneration | steps.KeepNew, context: Context) -> Generation:
-    """The generation that the step takes, taken now."""
+    """The record of the generation that the step takes now."""
     return Generation(
         id=step.generation,
         tenant=step.tenant,
@@ -228,16 +230,16 @@ def generation_of(step: steps.TakeGeneration | steps.KeepNew, context: Context) 
 
 
 def take_back_data(host: Host, step: steps.TakeGeneration) -> None:
-    """Undo a generation. Without its record nothing was done to the data since."""
+    """Undo a generation. Without its record the data was not changed since."""
     if step.guards and host.read(paths.generation_record(step.tenant, step.generation)) is not None:
         generation_records.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
     generation_records.drop(host, step.tenant, step.generation)
-    with suppress(Failed):  # nobody's data waits for that
+    with suppress(Failed):  # a failed cleanup must not stop the undo
         generation_records.allow(host, step.tenant, disk_mb=step.disk_mb)
 
 
 def keep_new(step: steps.KeepNew, before: Before, context: Context) -> str:
-    """Stop the new release in good order and keep what it has written; how to get at it."""
+    """Stop the new release and keep its data as a generation; returns how to restore that data."""
     host = context.host
     host.stop(project(step.tenant, step.side), step.seconds)
     generation_records.take(host, generation_of(step, context))
@@ -249,7 +251,7 @@ def keep_new(step: steps.KeepNew, before: Before, context: Context) -> str:
 
 
 def unmute(host: Host, step: steps.Mute) -> None:
-    """Undo a mute, once nothing is left that it keeps quiet."""
+    """Undo a mute after the muted side has stopped."""
     if any(item.state == "running" for item in side_of(host, step.tenant, step.side)):
         raise Failed(f"{step.tenant}: side {step.side} is still running")
     host.unmute(addresses(step))
@@ -268,7 +270,7 @@ def bytes_or_none(text: str | None) -> bytes | None:
 
 
 def put_site(host: Host, tenant: str, text: bytes | None) -> None:
-    """The tenant's site file, and Caddy runs it; the file that Caddy refuses does not stay."""
+    """Write the tenant's site file and load it into Caddy; a file that Caddy rejects is removed."""
     path = paths.site(tenant)
     with host.lock("edge", {"tenant": tenant}, seconds=60):
         old = host.read(path)

@@ -1,13 +1,13 @@
-"""Carry an operation out from its journal: forward, or back, from wherever the last process died.
+"""Run an operation from its journal: forward, or back, from the point where the last process died.
 
-    carry_out(host, id)    what the operation's unit runs
-    settle(host, subject)  what a new operation does first, with the lock in hand
-    settle_all(host)       what the boot unit does
+    carry_out(host, id)    the operation's unit
+    settle(host, subject)  the first act of a new operation, under the lock
+    settle_all(host)       the boot unit
 
-Forward until the Commit step; a failure or a cancel before it undoes every step that was begun, in reverse. Behind the
-commit there is only forward. A process that finds the operation begun starts again at the first step (or at the
-commit, when that is behind it): every step finds what is already so. A reboot empties tmpfs and stops containers, so
-trusting the journal's `step-done` there would be wrong.
+Before the Commit step a failure or a cancel undoes every begun step, in reverse order. After the commit an operation
+only goes forward. A process that resumes an operation starts again at the first step (or at the commit, when the
+operation has passed it), because steps are idempotent and a reboot empties tmpfs and stops containers: the journal's
+`step-done` may no longer be true.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from launchpad.runner.steps import Commit
 from launchpad.runner.visits import Visits
 
 MOST_ATTEMPTS = 3
-"""A process that died this often before the commit undoes at its next start. One that works beside its tenant, or for
-another host's, never goes on: a boot must not wait for it, and the next one is as good."""
+"""After so many deaths before the commit, the next process undoes the operation. An operation that runs beside its
+tenant, or for another host, is undone after its first death: a boot must not wait for it, and it can be repeated."""
 LOCK_SECONDS = 120
 TAKE_OVER = BESIDE | {"deploy", "retire", "provision", "prune"}
 """What may begin in the place of an earlier operation that cannot be settled: these plan by what is there."""
 
 
 class NotSettled(Exception):
-    """The operation can go neither forward nor back now (Docker is down, the disk is full); try again later."""
+    """The operation can be neither finished nor undone now (Docker is down, the disk is full); try again later."""
 
     def __init__(self, message: str, *, way_on: str = "") -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class NotSettled(Exception):
 
 
 def carry_out(host: Host, identifier: str) -> None:
-    """Take the subject's lock and bring the operation to its end. NotSettled when it has to be tried again."""
+    """Take the subject's lock, and finish or undo the operation. NotSettled when that has to be tried again."""
     journal = Journal(host, identifier)
     asked = journal.asked()
     if asked is None:
@@ -103,7 +103,7 @@ def _way_on(operation: Mapping[str, Any]) -> str:
 
 
 def bring_to_end(host: Host, journal: Journal) -> None:
-    """Forward or back until the operation has an outcome. NotSettled when it cannot have one now."""
+    """Go forward or back until the operation has an outcome. NotSettled when neither is possible now."""
     asked = journal.asked()
     if asked is None or journal.outcome() is not None:
         return
@@ -114,7 +114,7 @@ def bring_to_end(host: Host, journal: Journal) -> None:
     past = journal.events()
     names = [item["event"] for item in past]
     finished = next((item for item in past if item["event"] == "operation-finished"), None)
-    if finished is not None:  # died between the last event and the outcome's file
+    if finished is not None:  # the process died between the last event and the outcome's file
         journal.finish(finished["outcome"], finished["message"])
         return
     attempt = names.count("operation-started") + names.count("operation-resumed") + 1
@@ -141,7 +141,7 @@ def bring_to_end(host: Host, journal: Journal) -> None:
 
 
 class Run:
-    """One process's go at an operation."""
+    """One process's attempt to run an operation."""
 
     def __init__(self, host: Host, journal: Journal, plan: Sequence[Step], past: Sequence[dict[str, Any]]) -> None:
         self.host = host
@@ -149,7 +149,7 @@ class Run:
         self.operation = (journal.asked() or {})["operation"]
         self.plan = plan
         self.commit = next((index for index, step in enumerate(plan) if isinstance(step, Commit)), len(plan))
-        """Where the plan commits; past its end for a plan that never does."""
+        """The index of the Commit step; the plan's length for a plan without one."""
         self.index = 0
         self.begun = {item["index"]: item["before"] for item in past if item["event"] == "step-started"}
         self.done = {item["index"] for item in past if item["event"] == "step-done"}
@@ -190,7 +190,7 @@ class Run:
             self.journal.add("committed")
             return
         if step.once and self.index in self.done:
-            return  # what the new release has written since must stay, and nobody waits for a second rehearsal
+            return  # the new release's data must stay, and a second rehearsal would cost time
         if self.index not in self.begun:
             before = effects(type(step)).look(step, self.context())
             self.journal.add("step-started", index=self.index, step=name, title=step.title, before=before)
@@ -205,15 +205,16 @@ class Run:
         self.back(self.journal.add("undo-started", outcome="undone", reason=message, lines=lines))
 
     def leave(self, error: Exception) -> None:
-        """What is left behind the commit is small (an old side, a folder); the next operation's plan does it."""
+        """End with `incomplete`: a failure after the commit leaves only small things (an old side, a folder), which the
+        next operation's plan removes."""
         name = step_name(type(self.plan[self.index]))
         lines = list(getattr(error, "lines", ()))
         self.journal.add("step-failed", index=self.index, step=name, message=reason(error), lines=lines)
         self.journal.finish("incomplete", f"done except {name}: {reason(error)}", lines)
 
     def back(self, undoing: dict[str, Any]) -> None:
-        """Undo every step that was begun, the last one first. One that cannot be undone now does not keep the others
-        from it, the old release's start least of all; NotSettled then, and the next try undoes them all again.
+        """Undo every begun step, last one first. A step that cannot be undone now does not stop the undo of the others,
+        such as the old release's start; then NotSettled, and the next try undoes all of them again.
 
         A guard of the data is otherwise: the old release is never started on the new one's data, so what cannot be
         brought back now ends this try; and what was brought back once stays, because the old release has written to
@@ -243,13 +244,13 @@ class Run:
 
 
 def effects(kind: type[Step]) -> Any:
-    """What carries this kind of step out: the `effects` beside its `steps`, with `look`, `apply` and `undo`. Imported
-    late: most operations are of one family."""
+    """The module that runs this kind of step: `effects` beside its `steps`, with `look`, `apply` and `undo`. Imported
+    late, because most operations use one family."""
     return import_module(kind.__module__.removesuffix("steps") + "effects")
 
 
 def reason(error: Exception) -> str:
-    """One line for people; a bug says its kind and place, never its values, which may be secret."""
+    """One line for people. For a bug: its type and place, never its values, which may be secret."""
     if isinstance(error, (Failed, Refused)):
         return error.message
     if isinstance(error, Busy):

@@ -1,4 +1,4 @@
-"""Every kind of step that there is, by its name: a journal's plan is read back by it, and tests kill every kind."""
+"""Every kind of step by name: used to read a journal's plan, and by the tests that kill the runner at every kind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAMILIES = (TenantStep, BackupStep, GuestStep, HostStep, MoveStep, PruneStep)
 
 
 def kinds_of(family: Any) -> dict[str, type[Step]]:
-    """Name → step, every kind of the family."""
+    """Name → class, for every kind of step of the family."""
     return {step_name(kind): kind for kind in family.__args__}
 
 
@@ -24,7 +24,7 @@ KINDS = {name: kind for family in FAMILIES for name, kind in kinds_of(family).it
 
 
 def step_from_json(value: dict[str, Any]) -> Step:
-    """The step again. KeyError for a name that this runner does not know: an operation is finished by the runner that
-    began it, so that cannot happen unless the journal was tampered with."""
+    """The step from its JSON. KeyError for an unknown name: only a changed journal can have one, because the runner
+    that began an operation also ends it."""
     arguments = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items() if key != "step"}
     return KINDS[value["step"]](**arguments)

@@ -1,7 +1,7 @@
-"""Generations: a tenant's data at one instant, kept on its host as read-only snapshots with a record beside each.
+"""Generations: read-only snapshots of a tenant's data on its host, each with a record beside it.
 
-The record is written after the snapshot. A snapshot without one is what a process left that died in the middle: it
-counts as not taken.
+The record is written after the snapshot. A snapshot without a record was left by a process that died; it does not
+count.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from launchpad.runner.protocol import Refused, canonical, record_as_json, record
 from launchpad.runner.record import Record
 
 MOST_KEPT = 5
-"""Of those that operations took: the newest. The ones that a person asked for stay."""
+"""How many generations by operations are kept. Generations that an operator asked for stay."""
 OF_CHANGES = ("upgrade", "rollback", "restore", "import", "soak")
 COPY, MOST_COPIES = "copy", 2
-"""Why one is there that only carries the data elsewhere, by an export or a move, and how many of those stay: what a
-later move is the difference to. As many stay of what moves kept when they stopped it."""
+"""The reason of generations by an export or a move, and how many of them stay, as a base for a later move's
+differences. The same number of generations by a move's stop stays."""
 MEGABYTE = 1 << 20
 LEAST_ROOM = 512 << 20
-"""Bytes that stay free where tenants' data lies."""
+"""Bytes that stay free in the tenants' storage."""
 REHEARSAL = "rehearsal"
-"""Why one is there that only a rehearsal wants, here or on another host."""
+"""The reason of a generation for a rehearsal, here or on another host."""
 LEAVING = ("upgrade", "rollback", "restore", "import")
-"""Taken when a release was stopped in good order: what a rollback goes back to."""
+"""The reasons of generations that were taken after a release had stopped: a rollback restores these."""
 
 
 class Generation(Record):
-    """What a snapshot is of. `release`, `version` and `app` are those that the data belongs to."""
+    """The record of a snapshot. `release`, `version` and `app` are those that the data belongs to."""
 
     id: str
     tenant: str
@@ -43,11 +43,12 @@ class Generation(Record):
     operation: str
     disk_mb: int
     number: int = 0
-    """Above that of every one which was there before: what is newer is told by it, for a clock can be set back."""
+    """Higher than the number of every earlier generation; it decides which one is newer, because a clock can be set
+    back."""
 
 
 def kept(host: Host, tenant: str) -> list[Generation]:
-    """The tenant's complete generations, the newest first."""
+    """The tenant's complete generations, newest first."""
     there = set(host.names(paths.generations(tenant)))
     records = [read(host, tenant, name) for name in there if f"{name}.json" in there]
     return sorted((item for item in records if item), key=lambda item: (item.number, item.at, item.id), reverse=True)
@@ -60,7 +61,7 @@ def incomplete(host: Host, tenant: str) -> list[str]:
 
 
 def read(host: Host, tenant: str, identifier: str) -> Generation | None:
-    """One generation's record; None when there is none, or somebody damaged it."""
+    """One generation's record; None when it is missing or damaged."""
     data = host.read(paths.generation_record(tenant, identifier))
     try:
         return record_from_json(Generation, json.loads(data), "generation") if data is not None else None
@@ -69,7 +70,7 @@ def read(host: Host, tenant: str, identifier: str) -> Generation | None:
 
 
 def take(host: Host, wanted: Generation) -> None:
-    """Take it of the tenant's data as it is now, unless it was taken. On a full disk the reserve is given up for it."""
+    """Take the generation of the tenant's present data, unless it exists. On a full disk this uses up the reserve."""
     path = paths.generation_record(wanted.tenant, wanted.id)
     if host.read(path) is not None:
         return
@@ -87,7 +88,7 @@ def take(host: Host, wanted: Generation) -> None:
 
 
 def put_back(host: Host, tenant: str, identifier: str, *, disk_mb: int) -> None:
-    """The tenant's data is that generation's again, in one step. On a full disk the reserve is given up for it."""
+    """Restore the generation as the tenant's data, in one step. On a full disk this uses up the reserve."""
     source, data = paths.generation(tenant, identifier), paths.data(tenant)
     try:
         host.restore(source, data, disk_mb=disk_mb)
@@ -97,18 +98,18 @@ def put_back(host: Host, tenant: str, identifier: str, *, disk_mb: int) -> None:
 
 
 def drop(host: Host, tenant: str, identifier: str) -> None:
-    """Remove it; the record first, so that half of it counts as nothing."""
+    """Remove the generation; the record first, so that a half-removed generation does not count."""
     host.remove(paths.generation_record(tenant, identifier))
     host.remove(paths.generation(tenant, identifier))
 
 
 def allow(host: Host, tenant: str, *, disk_mb: int) -> None:
-    """Set the quota of the live data: the tenant's own, and beside it what snapshots may come to hold of what it wrote.
+    """Set the quota of the live data: the tenant's own disk plus what snapshots may hold of its older data.
 
-    Btrfs counts what was written towards the data that it was written through, for as long as anything has it. So
-    data that is overwritten while a generation has it counts twice, and a migration that rewrites more than half of
-    its disk would hit the quota. The snapshots that there are can hold at most all that counts now, and at most the
-    tenant's own disk each. It is bounded by the host's free room, and goes with the snapshots.
+    Btrfs counts written data against the subvolume that wrote it, as long as any snapshot holds it. So data that is
+    overwritten while a generation holds it counts twice, and a migration that rewrites more than half of the disk would
+    hit the quota. The existing snapshots can hold at most everything that counts now, and at most the tenant's own disk
+    each. The addition is limited by the host's free space, and ends with the snapshots.
     """
     data = paths.data(tenant)
     if not host.has_data(data):
@@ -117,18 +118,18 @@ def allow(host: Host, tenant: str, *, disk_mb: int) -> None:
     count = len(snapshots) + host.has_data(paths.frozen(tenant))
     own, used = disk_mb * MEGABYTE, host.usage(data)
     may_come = min(used, count * own, max(0, host.room(paths.ROOT) - LEAST_ROOM))
-    has_already = min(used - own, max(count, 1) * own)  # what snapshots had that are just going
+    has_already = min(used - own, max(count, 1) * own)  # the share of snapshots that are being removed
     host.set_quota(data, disk_mb + -(-max(may_come, has_already, 0) // MEGABYTE))
 
 
 def superseded(generations: Sequence[Generation], *, needed: Collection[str] = ()) -> tuple[str, ...]:
-    """The ids of those (given newest first) that no rollback and no move needs any more: what operations took, but for
-    the newest few and the needed ones."""
+    """The ids of the generations (given newest first) that no rollback and no move needs: those taken by operations,
+    except the newest few and the needed ones."""
     kinds = ((OF_CHANGES, MOST_KEPT), ((COPY,), MOST_COPIES), (("move",), MOST_COPIES))
     beyond = [item for whys, most in kinds for item in [one for one in generations if one.why in whys][most:]]
     return tuple(item.id for item in beyond if item.id not in needed)
 
 
 def left(generations: Sequence[Generation], release: str) -> Generation | None:
-    """The newest generation (of those given, newest first) of the data as that release left it."""
+    """The newest generation (of those given, newest first) with the data as that release left it."""
     return next((item for item in generations if item.release == release and item.why in LEAVING), None)

@@ -1,8 +1,8 @@
-"""The one seam between the runner's deciding and the machine: everything an operation may see or do on a host.
+"""The interface between the runner's decisions and the machine: everything that an operation may read or do on a host.
 
-`launchpad.runner.machine` is the real one; the tests' in-memory host passes the same contract suite and can be killed
-at every call. Every changing method is idempotent: what is already so is fine, what is already gone is fine. A method
-that fails raises `Failed` with a cause that a person can read; nothing else crosses the seam.
+`launchpad.runner.machine` is the real machine; the tests' in-memory host passes the same contract suite and can be
+killed at every call. Every changing method is idempotent: a state that already exists is no error. A method that fails
+raises `Failed` with a cause that a person can read, and no other exception.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from launchpad.runner.record import Record
 if TYPE_CHECKING:
     from typing import Protocol as Protocol
 else:
-    Protocol = object  # these are for the type checker, and making them takes 2 ms of every start
+    Protocol = object  # protocols are for the type checker; creating them takes 2 ms of every start
 
 Progress = Callable[[str], None]
-"""Takes one short line about what goes on, for the events."""
+"""Takes one short line about the progress, for the events."""
 
 
 RUN_PROVISION = "launchpad provision HOST"
-"""The hint of what a provision brings back; the operator's side puts the host's name in the place of HOST."""
+"""The hint for a problem that a provision repairs; the operator's side replaces HOST with the host's name."""
 
 
 class Failed(Exception):
-    """The machine could not do it: `message` says what and why; `lines` are the log lines that belong to it."""
+    """The machine failed: `message` says what failed and why; `lines` are the related log lines."""
 
     hint = ""
-    """What to type next, where that is always the same."""
+    """The command to type next, for errors that always have the same."""
 
     def __init__(self, message: str, *, lines: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class NoDocker(Failed):
 
 
 class Busy(Exception):
-    """A lock is held; `owner` is what its holder wrote into it."""
+    """Another process holds a lock; `owner` is what the holder wrote into it."""
 
     def __init__(self, name: str, owner: Mapping[str, Any]) -> None:
         super().__init__(name)
@@ -56,7 +56,7 @@ class Busy(Exception):
 
 
 class Container(Record):
-    """A container of a tenant as Docker has it now."""
+    """A tenant's container as Docker reports it now."""
 
     name: str
     tenant: str
@@ -66,47 +66,47 @@ class Container(Record):
     """The release that started it (12 hex), from its label."""
     image: str
     state: Literal["created", "running", "restarting", "paused", "exited", "dead", "removing"]
-    """Docker's word; but `dead` where Docker has not noticed that the process is gone."""
+    """Docker's state; `dead` when Docker has not noticed that the process is gone."""
     started_at: str
-    """Docker's own time stamp; changes with every start, so it tells a restart."""
+    """Docker's time stamp; it changes with every start, so it shows a restart."""
     exit_code: int
     oom_killed: bool
     address: str
     """The container's IPv4 address on the tenant's network; empty when it does not run."""
     process: int = 0
-    """Its first process, by the host's number; 0 when it does not run."""
+    """The pid of its first process on the host; 0 when it does not run."""
     ill: bool = False
-    """Whether the image's own health check says `unhealthy`."""
+    """Whether the image's own health check reports `unhealthy`."""
 
 
 class Announced(Record):
-    """What a registry says of an image before it is pulled."""
+    """What a registry reports about an image before the pull."""
 
     size: int
-    """Bytes of the layers that this host would fetch, as they travel."""
+    """Compressed bytes of the layers that this host would fetch."""
     architectures: tuple[str, ...]
-    """Those that it is made for, in Docker's words; none where it does not say."""
+    """The architectures that the image is built for, in Docker's words; empty when not reported."""
     fits: bool
-    """Whether this host's is among them, or none is named."""
+    """Whether this host's architecture is among them, or none is reported."""
 
 
 class EstablishedConnection(Record):
-    """An established connection of the host's (Caddy's) to a tenant's address, as the kernel tells of it."""
+    """An established connection from the host (Caddy) to a tenant's address, as the kernel reports it."""
 
     end: str
-    """Its own end, address and port: no other connection has it meanwhile."""
+    """The host's address and port of the connection: unique among open connections."""
     sent: int
-    """Bytes that went to the tenant."""
+    """Bytes sent to the tenant."""
     received: int
-    """Bytes that came from the tenant."""
+    """Bytes received from the tenant."""
     silent: float
-    """For how many seconds nothing came."""
+    """Seconds since the last bytes were received."""
     queued: bool
-    """Whether bytes wait because one of its ends is slow."""
+    """Whether bytes wait because one side is slow."""
 
 
 class CommandOutput(Record):
-    """What a command said."""
+    """A command's output."""
 
     code: int
     out: str
@@ -115,13 +115,13 @@ class CommandOutput(Record):
 
 class Clock(Protocol):
     def now(self) -> float:
-        """Seconds since the epoch, by a clock that may be wrong and may be set at any time: for dates."""
+        """Seconds since 1970, for dates: the clock may be wrong and may be changed at any time."""
 
     def elapsed(self) -> float:
-        """Seconds of a clock that nobody sets, for how long something takes; all processes of a boot have the same."""
+        """Seconds of a monotonic clock, for durations; the same for all processes of a boot."""
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, for polling something that can only be polled."""
+        """Sleep, for conditions that can only be polled."""
 
     def boot_id(self) -> str:
         """Changes with every boot."""
@@ -132,194 +132,196 @@ class Files(Protocol):
         """The file's bytes; None when it is absent. Never follows a link in the last place."""
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0) -> None:
-        """Replace the file in one step, on disk when this returns: a reader sees the old or the new, never half.
+        """Replace the file in one step; on disk when this returns. A reader sees the old or the new content, never
+        half.
 
-        Missing parents are made (0755, root)."""
+        Missing parent folders are created (0755, root)."""
 
     def set_aside(self, path: str, size: int) -> None:
-        """Take so many bytes of the disk, and where names and the like have room of their own (Btrfs), of that too, so
-        that removing the file gives both."""
+        """Reserve so many bytes of the disk as a file, and on Btrfs also space for metadata; removing the file frees
+        both."""
 
     def append(self, path: str, data: bytes) -> None:
-        """Add to the end, on disk when this returns; a torn last write is possible, a torn earlier one is not."""
+        """Append; on disk when this returns. After a crash only the last write can be incomplete."""
 
     def remove(self, path: str) -> None:
-        """Remove a file, a link, or a folder with all that is in it (also Btrfs subvolumes inside)."""
+        """Remove a file, a link, or a folder with its content (including Btrfs subvolumes)."""
 
     def names(self, path: str) -> list[str]:
-        """The names in a folder, sorted; empty when it is absent."""
+        """The names in a folder, sorted; empty when the folder is missing."""
 
     def folder(self, path: str, *, mode: int = 0o755, uid: int = 0) -> None:
-        """Make the folder and its parents; set its own mode and owner."""
+        """Create the folder and its parents; set the folder's mode and owner."""
 
     def link(self, path: str, target: str) -> None:
-        """Point the symbolic link at the target in one step, by rename."""
+        """Point the symbolic link to the target in one step, by rename."""
 
     def target(self, path: str) -> str | None:
-        """What the link points at; None when there is no link."""
+        """The link's target; None when there is no link."""
 
 
 class Data(Protocol):
     def make_data(self, path: str, *, volumes: Sequence[str], disk_mb: int, uid: int) -> None:
-        """A Btrfs subvolume with a quota, one folder a volume (0700, owned by uid). Existing data is kept as it is;
-        the quota is set to what is asked."""
+        """Create a Btrfs subvolume with a quota and one folder for each volume (0700, owned by uid). Existing data is
+        kept; its quota is set."""
 
     def has_data(self, path: str) -> bool:
-        """Whether the subvolume is there."""
+        """Whether the subvolume exists."""
 
     def usage(self, path: str) -> int:
-        """How many bytes count towards the quota of the data: what was written to it and is still kept, by it or by a
-        snapshot of it. Restored data begins at none."""
+        """The bytes that count against the data's quota: everything written to it that it or one of its snapshots still
+        holds. Restored data starts at 0."""
 
     def set_quota(self, path: str, disk_mb: int) -> None:
-        """Let the data that is there count so much at most. What it has beyond that stays."""
+        """Set the quota of existing data. Data above the quota stays."""
 
     def snapshot(self, data: str, to: str) -> None:
-        """A read-only snapshot of the subvolume: one instant over all its files, on disk when this returns, while
-        others write. One that is there already stays as it is. Failed when there is no data.
+        """Take a read-only snapshot of the subvolume: all files at one instant, also during writes; on disk when this
+        returns. An existing snapshot stays as it is. Failed when there is no data.
 
-        A subvolume that somebody made inside the data is another one, and comes as an empty folder."""
+        A nested subvolume inside the data becomes an empty folder."""
 
     def restore(self, source: str, data: str, *, disk_mb: int) -> None:
-        """`data` becomes a writable copy of the snapshot, in one step and with its quota: whoever looks finds the old
-        data or the new, never none (but for a moment, where the disk has no room left to exchange two names). What was
-        there before is gone. Failed, and the data stays, without the snapshot."""
+        """Replace `data` with a writable copy of the snapshot, in one step and with the quota: a reader finds the old
+        or the new data (on a full disk, for a moment neither). The old data is removed. Failed, with the data
+        unchanged, when the snapshot is missing."""
 
     def clone(self, source: str, to: str, *, disk_mb: int) -> None:
-        """A writable copy of the snapshot with a quota of its own. One that is there already stays as it is."""
+        """Create a writable copy of the snapshot with its own quota. An existing copy stays as it is."""
 
     def room(self, path: str) -> int:
-        """How many bytes are free on the disk that the path's folder is on."""
+        """The free bytes on the disk of the path's folder."""
 
     def reclaim(self, path: str, *, seconds: float) -> None:
-        """Wait, at most so long, until the room of what was removed from that file system is free."""
+        """Wait at most so long until the space of removed data on that file system is free."""
 
     def seal(self, path: str, name: str, value: bytes) -> None:
         """Encrypt the value with systemd-creds under its name and write it to the path (0600, root)."""
 
     def unseal(self, path: str, name: str) -> bytes:
-        """The value again. Failed when the file is absent or was sealed under another name or on another host."""
+        """The sealed value. Failed when the file is missing or was sealed under another name or on another host."""
 
 
 class Containers(Protocol):
     def docker_failure(self) -> Sequence[str]:
-        """What Docker printed before it ended at its last start, where it does not run for that; none otherwise."""
+        """Docker's log lines from its last start, when Docker failed to start; empty otherwise."""
 
     def start_docker(self) -> None:
-        """Start Docker, also where systemd has given it up, and wait until it answers. Failed when it does not."""
+        """Start Docker, also after systemd has stopped restarting it, and wait until it answers. Failed when it does
+        not."""
 
     def resolve(self, folder: str, project: str, environment: Mapping[str, str]) -> dict[str, Any]:
-        """The Compose file in the folder as Compose itself understands it (`config --format json`)."""
+        """The folder's Compose file as Compose resolves it (`config --format json`)."""
 
     def has_image(self, image: str) -> bool:
-        """Whether the image, named with its digest, is on the host."""
+        """Whether the image (with its digest) is on the host."""
 
     def pull(self, image: str, progress: Progress) -> None:
-        """Fetch the image by its digest; nothing to do when it is there."""
+        """Pull the image by its digest, unless it is on the host."""
 
     def declared_volumes(self, image: str) -> tuple[str, ...]:
-        """The paths for which the image, named with its digest, declares volumes; none when it is not on the host."""
+        """The paths for which the image declares volumes; empty when the image is not on the host."""
 
     def loose_volumes(self) -> tuple[str, ...]:
-        """The names of Docker's anonymous volumes that no container has: nobody can get at them any more."""
+        """The names of Docker's anonymous volumes that no container uses."""
 
     def remove_volume(self, name: str) -> None:
-        """Remove one of Docker's volumes with what is in it; one that a container has stays."""
+        """Remove one of Docker's volumes with its content, unless a container uses it."""
 
     def announced(self, image: str) -> Announced | None:
-        """What the image's registry says of it now; None when it does not answer soon, or does not have it."""
+        """What the image's registry reports about it now; None when the registry does not answer soon, or lacks the
+        image."""
 
     def images(self) -> dict[str, int]:
-        """Every image that is named by a digest, as `repository@sha256:…`, with its bytes on disk; layers that several
-        share are counted for each."""
+        """Every image with a digest, as `repository@sha256:…`, with its bytes on disk; shared layers count for each
+        image."""
 
     def remove_image(self, image: str) -> bool:
-        """Remove the image of that name, with the layers that nothing else has; whether it is gone. It stays while a
-        container has it, and its layers while another name has them."""
+        """Remove the image of that name with its unshared layers; whether it is gone. The image stays while a container
+        uses it, and its layers while another name uses them."""
 
     def make_network(
         self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address, internal: bool = False
     ) -> None:
-        """A bridge network just so (internal: no way out); one that is otherwise is Failed, never changed."""
+        """Create a bridge network (internal: without a way out). Failed when it exists with other properties."""
 
     def has_network(self, name: str) -> bool: ...
 
     def remove_network(self, name: str) -> None: ...
 
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
-        """Create what is missing and start every service of the project; never pulls or builds. What already runs with
-        the same configuration is left running."""
+        """Create missing containers and start every service of the project; never pulls or builds. A container with the
+        same configuration keeps running."""
 
     def start(self, project: str) -> None:
-        """Start the project's existing, stopped containers again. Failed when there are none."""
+        """Start the project's stopped containers. Failed when the project has none."""
 
     def stop(self, project: str, seconds: int) -> None:
-        """Stop the project's containers, keep them; SIGKILL after the seconds."""
+        """Stop the project's containers without removing them; SIGKILL after the seconds."""
 
     def down(self, project: str, seconds: int) -> None:
         """Stop and remove the project's containers, each with its anonymous volumes."""
 
     def containers(self, tenant: str = "") -> list[Container]:
-        """Every Launchpad container, stopped ones too, or one tenant's."""
+        """Every Launchpad container, or one tenant's; including stopped ones."""
 
     def log_lines(self, project: str, lines: int) -> list[str]:
-        """The last so many lines of each of the project's containers: one that talks hides none that failed."""
+        """The last lines of each of the project's containers, so that a busy container does not hide a failed one."""
 
     def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> CommandOutput:
-        """Run the words inside the container as its own user. Failed, and killed, after the seconds."""
+        """Run a command inside the container as the container's user. Killed, and Failed, after the seconds."""
 
 
 class Traffic(Protocol):
     def open_traffic(self, addresses: Sequence[IPv4Address]) -> None:
-        """Let new connections from the host to these addresses pass. Closed is the default for every tenant's
-        address: a closed one answers a new connection with a reset at once, which Caddy holds and tries again."""
+        """Let new connections from the host to these addresses pass. A tenant's address is closed by default: it resets
+        a new connection at once, and Caddy holds the request and tries again."""
 
     def close_traffic(self, addresses: Sequence[IPv4Address]) -> None:
-        """Refuse new connections from the host to these addresses, but for the runner's own probes."""
+        """Reset new connections from the host to these addresses, except the runner's own probes."""
 
     def open_addresses(self) -> frozenset[IPv4Address]: ...
 
     def mute(self, addresses: Sequence[IPv4Address]) -> None:
-        """Let nothing pass between these addresses and whatever is outside of the tenants' own bridges, in either
-        direction, connections that exist included; what tries is refused at once, so that apps try again. Nobody is
-        muted after a boot. The host's own connections (Caddy, probes) are the gate's affair."""
+        """Block all traffic between these addresses and everything outside the tenants' bridges, in both directions,
+        including open connections. Blocked connections are reset at once, so that apps try again. After a boot no
+        address is muted. The gate, not the mute, controls the host's own connections (Caddy, probes)."""
 
     def unmute(self, addresses: Sequence[IPv4Address]) -> None:
-        """Let it pass again."""
+        """Let the traffic pass again."""
 
     def muted_addresses(self) -> frozenset[IPv4Address]: ...
 
     def let_out(self, addresses: Sequence[IPv4Address], ports: Sequence[int]) -> None:
-        """Let these addresses reach the world on just these of the ports on which mail is handed in (EGRESS_PORTS),
-        which are closed to all others. Nobody reaches them after a boot."""
+        """Let these addresses reach the internet on exactly these of the mail submission ports (EGRESS_PORTS), which
+        are closed for all others. After a boot they are closed for everybody."""
 
     def connections(self, addresses: Sequence[IPv4Address]) -> list[EstablishedConnection]:
-        """The established connections that the host (Caddy) has to these addresses: one for each request, as sites are
-        written, and one for each WebSocket."""
+        """The established connections from the host (Caddy) to these addresses: one for each request, because sites
+        keep no connections open, and one for each WebSocket."""
 
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
-        """The status of a GET to a tenant's address, past a closed gate; 0 when there was no answer."""
+        """The status of a GET to a tenant's address, also through a closed gate; 0 without an answer."""
 
     def adapt(self, caddyfile: str) -> dict[str, Any]:
-        """The Caddyfile as Caddy's own JSON (through its admin socket); Failed when Caddy refuses it."""
+        """The Caddyfile as Caddy's JSON (through its admin socket); Failed when Caddy rejects it."""
 
     def load_sites(self, *, again: bool = False) -> None:
-        """Have Caddy run what the Caddyfile and sites/ say now. A site that Caddy refuses is set aside, so that it
-        blocks no other. Failed, and the old configuration goes on, when Caddy is down or refuses it all the same.
-        Does nothing when Caddy already runs just that, unless again: then it reads the files that its configuration
-        names anew, and asks at once for the certificates that it lacks. Who comes meanwhile waits, and is not closed
-        on."""
+        """Load the Caddyfile and sites/ into Caddy. A site that Caddy rejects is set aside, so that it blocks no other
+        site. Failed, with the old configuration still running, when Caddy is down or rejects the rest too. Does nothing
+        when Caddy already runs this configuration, unless `again`: then Caddy reads the files that its configuration
+        names again, and requests missing certificates at once. New connections wait during the load."""
 
 
 class Confined(Record):
-    """Work on a tenant's files by a program that is nobody but the tenant's uid and has nothing else in sight."""
+    """A task on a tenant's files for a program that has only the tenant's uid and sees nothing else."""
 
     unit: str
-    """One at a time under a name."""
+    """The systemd unit's name; only one task runs under a name."""
     task: Mapping[str, Any]
-    """What `launchpad.runner.backups.inside` is told; secrets are in it."""
+    """The input of `launchpad.runner.backups.inside`; contains secrets."""
     reads: Mapping[str, str] = MappingProxyType({})
-    """Place inside → folder of the host, read-only."""
+    """Path in the sandbox → folder of the host, read-only."""
     writes: Mapping[str, str] = MappingProxyType({})
     network: bool = False
     seconds: int = 3600
@@ -332,26 +334,26 @@ class Sandbox(Protocol):
     def streamed(
         self, work: Confined, incoming: Iterable[bytes] = ()
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
-        """The program's lines ({"progress"} and {"data"}) as they come, while it runs; what it returns is its result.
-        It gets `incoming` on its standard input behind its task, and says nothing before the end of that. Failed as of
-        `confined`; what `incoming` raises ends the program, and so does letting go of the generator."""
+        """Yields the program's lines ({"progress"} and {"data"}) while it runs; returns its result. The program gets
+        `incoming` on standard input after its task, and prints nothing before the end of the input. Failed as in
+        `confined`. An exception from `incoming`, or closing the generator, ends the program."""
 
     def confined(self, work: Confined, progress: Progress) -> dict[str, Any]:
-        """The program's result. Failed when it says that it could not, or does not end within the seconds. Whatever
-        an earlier process left under the unit's name is ended first; what `progress` raises ends the program."""
+        """The program's result. Failed when it reports a failure, or still runs after the seconds. An earlier program
+        under the unit's name is ended first; an exception from `progress` ends the program."""
 
     def end_confined(self, unit: str) -> None:
-        """End the program, if it still runs: a runner that was killed may have left it."""
+        """End the program if it still runs: a killed runner may have left it."""
 
 
 class Operations(Protocol):
     def lock(self, name: str, owner: Mapping[str, Any], *, seconds: float = 0) -> AbstractContextManager[None]:
-        """The kernel's lock of that name until the block or the process ends; Busy when another process has it for
-        longer than the seconds."""
+        """Hold the kernel's lock of that name until the block or the process ends; Busy when another process holds it
+        for longer than the seconds."""
 
     def begin(self, operation: str) -> None:
         """Start `launchpad-operation@<operation>.service`; it outlives this process and the connection."""
 
 
 class Host(Clock, Files, Data, Containers, Traffic, Sandbox, Operations, Protocol):
-    """All of it."""
+    """The whole interface."""

@@ -1,4 +1,4 @@
-"""What a host asks of an import before it touches anything: the data that came, and room to try it."""
+"""A host's conditions for an import: the received data, and space and memory to try it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.upgrade_plan import check_room
 
 RECEIVED = "received"
-"""Why a generation is there that came from elsewhere."""
+"""The reason of a generation with received data."""
 
 
 def options(host: Host, seen: Seen, release: Release, identifier: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """What the plan has beyond a deploy's; Refused, and nothing changed, when it cannot go well.
+    """The plan's options beyond those of a deploy. Refused, with nothing changed, when the import cannot work.
 
-    The newest of what was received stays, so that the tenant can go back to it; the present data is kept too, unless
-    the tenant has none: it would be an empty folder's."""
+    The newest received generation stays, so that the tenant can go back to it. The present data is kept too, unless the
+    tenant has none."""
     tenant, wanted = release.tenant, operation["generation"]
     found = next((item for item in seen.generations if item.id == wanted), None)
     if found is None:

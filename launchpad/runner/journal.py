@@ -1,12 +1,12 @@
-"""One operation on disk: what was asked, the plan, a line for everything that happened, each on disk before the next.
+"""One operation on disk: the request, the plan, and one line for every event, each on disk before the next.
 
-operations/<id>/operation.json   who asked for what, from where, when; the release's files inline
+operations/<id>/operation.json   the request: who, what, from where, when; with the release's files
                 plan.json        the steps
                 journal.jsonl    the events, numbered from 1
-                runner           the folder of the runner that began it, and will finish it
-                cancel           there when somebody wants it undone
-                outcome.json     there when it is over
-                reserve          room for the journal's lines on a disk that runs full
+                runner           the folder of the runner that began the operation, and will end it
+                cancel           exists when an operator has cancelled the operation
+                outcome.json     exists when the operation has ended
+                reserve          reserved space for the journal's lines on a full disk
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from launchpad.runner.step import Step, step_as_json, step_name
 
 RESERVE = 256 * 1024
 OWN_FOLDER = str(launchpad.__file__).rsplit("/", 2)[0]
-"""Where this very runner lies; launchpad-operation@.service starts what an operation's file names."""
+"""The folder of this runner; launchpad-operation@.service starts the runner that an operation's file names."""
 IDENTIFIER = re.compile(r"[0-9a-z][0-9a-z-]{8,38}[0-9a-z]")
 _ASKED = frozenset({"id", "operation", "digest", "who", "from", "at"})
 
@@ -37,7 +37,7 @@ class Damaged(Failed):
 
 
 class Journal:
-    """The journal of one operation. Reading tolerates a torn last line; writing is append and fsync."""
+    """The journal of one operation. A reader ignores an incomplete last line; a writer appends and fsyncs."""
 
     def __init__(self, host: Host, identifier: str) -> None:
         if IDENTIFIER.fullmatch(identifier) is None:
@@ -49,9 +49,9 @@ class Journal:
         self._last = 0
         self._events: list[dict[str, Any]] = []
         self._parsed = 0
-        """How many bytes of the file's whole lines are in `_events`."""
+        """How many bytes of complete lines were parsed into `_events`."""
 
-    # --- what was asked
+    # --- the request
 
     def create(self, operation: Mapping[str, Any], caller: Caller, plan: Sequence[Step]) -> None:
         """Put operation and plan on disk; the operation file last, because it is what makes the operation exist. The
@@ -120,10 +120,11 @@ class Journal:
         told = {key: first[key] for key in ("who", "from", "at")}
         return {"id": self.identifier, "operation": operation, "digest": ""} | told
 
-    # --- what happened
+    # --- the events
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:
-        """The events with a number above `after`. What was read once is not parsed again: lines are only ever added."""
+        """The events with a number above `after`. Earlier lines are not parsed again, because lines are only
+        appended."""
         data = self.host.read(f"{self.folder}/journal.jsonl") or b""
         whole = data.rfind(b"\n") + 1
         if whole > self._parsed:
@@ -134,9 +135,9 @@ class Journal:
     def add(self, event: str, **fields: Any) -> dict[str, Any]:
         """Record an event; on disk when this returns."""
         start = b""
-        if not self._last:  # only the lock's holder writes, so one look at what an earlier process left is enough
+        if not self._last:  # only the lock's holder writes, so an earlier process's lines have to be read only once
             self._last = max((item["number"] for item in self.events()), default=0)
-            start = b"\n"  # ends a line that was torn by the earlier process's death; empty lines mean nothing
+            start = b"\n"  # ends an incomplete line of an earlier process; empty lines are ignored
         line = {"number": self._last + 1, "at": self.host.now(), "event": event} | fields
         try:
             self.host.append(f"{self.folder}/journal.jsonl", start + canonical(line) + b"\n")
@@ -201,7 +202,7 @@ def _steps(plan: bytes) -> tuple[Step, ...]:
 
 
 def _parsed(lines: bytes) -> list[dict[str, Any]]:
-    """The events on these lines, but for a write that was torn when the machine died; everything before it is whole."""
+    """The events on these lines, without a last line that is incomplete after a crash."""
     found = []
     for line in filter(None, lines.split(b"\n")):
         try:
@@ -214,7 +215,7 @@ def _parsed(lines: bytes) -> list[dict[str, Any]]:
 
 
 def open_journals(host: Host) -> Iterator[Journal]:
-    """Every operation that was accepted and is not over, oldest first; as quick after years of them as at first."""
+    """Every open operation, oldest first; the time does not grow with the number of ended operations."""
     found = []
     for identifier in host.names(paths.OPEN):
         if IDENTIFIER.fullmatch(identifier) is None:
@@ -227,7 +228,7 @@ def open_journals(host: Host) -> Iterator[Journal]:
 
 
 def subject(operation: Mapping[str, Any]) -> str:
-    """What the operation holds while it goes on: `tenant-<name>`, `backup-<name>`, or `host`."""
+    """The lock that the operation holds while it runs: `tenant-<name>`, `backup-<name>`, or `host`."""
     if operation["kind"] in BESIDE:
         return f"backup-{operation['tenant']}"
     return f"tenant-{operation['tenant']}" if "tenant" in operation else "host"

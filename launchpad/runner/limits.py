@@ -1,4 +1,4 @@
-"""How much a release may have, as the host judges it. The operator's side says the same before it asks."""
+"""The limits of a release, as the host judges them. The operator's side checks the same limits first."""
 
 from __future__ import annotations
 

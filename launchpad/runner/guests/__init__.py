@@ -1,8 +1,9 @@
-"""A rehearsal for another host: its tenant's release is tried here on a copy of its data, and nothing of it stays.
+"""A rehearsal for another host: its tenant's release is tried here on a copy of the data, and removed completely.
 
-The operation is there before the data is, and waits for it: so whatever dies, somebody is left who takes it all away.
+The operation starts before the data arrives and waits for it, so that its undo removes everything even if the operator
+or the connection dies.
 
-steps.py     what there is to do
+steps.py     the steps
 plan.py      judges the request and chooses the steps
-effects.py   carries them out
+effects.py   runs the steps
 """

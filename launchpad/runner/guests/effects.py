@@ -1,4 +1,4 @@
-"""Carry the steps of a rehearsal for another host out, and undo them."""
+"""Run the steps of a rehearsal for another host, and undo them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.plan import read_record
 
 AWAIT_SECONDS = 300
-"""So long nothing may come before it is given up; while something comes it is waited for."""
+"""The operation fails when no data arrives for so many seconds."""
 POLL_SECONDS = 1.0
 LOCK_SECONDS = 60
 
 
 def look(step: steps.GuestStep, context: Context) -> dict[str, Any]:
-    """Nothing: of the tenant there is nothing here before."""
+    """Nothing: before the rehearsal the host has nothing of the tenant."""
     del step, context
     return {}
 
 
 def apply(step: steps.GuestStep, context: Context) -> None:
-    """Make it so. Failed says what could not be done and why."""
+    """Run the step. Failed says what could not be done and why."""
     match step:
         case steps.AwaitData():
             await_data(step, context)
@@ -36,13 +36,13 @@ def apply(step: steps.GuestStep, context: Context) -> None:
 
 
 def undo(step: steps.GuestStep, before: Mapping[str, Any], context: Context) -> None:
-    """Nothing of the tenant is here."""
+    """Remove everything of the tenant."""
     del before
     send_away(context.host, step.tenant, context.identifier)
 
 
 def await_data(step: steps.AwaitData, context: Context) -> None:
-    """Failed when nothing comes for a while."""
+    """Wait for the data. Failed when nothing arrives for AWAIT_SECONDS."""
     host = context.host
     heard = host.elapsed()
     while generation_records.read(host, step.tenant, step.generation) is None:
@@ -52,12 +52,12 @@ def await_data(step: steps.AwaitData, context: Context) -> None:
                 if host.elapsed() - heard > AWAIT_SECONDS:
                     raise Failed(f"{step.tenant}: no data arrived for {AWAIT_SECONDS} s")
         except Busy:
-            heard = host.elapsed()  # it is coming
+            heard = host.elapsed()  # data is arriving
         host.wait(POLL_SECONDS)
 
 
 def send_away(host: Host, tenant: str, identifier: str) -> None:
-    """Whatever is coming is ended first, and finds nobody who waits for it afterwards."""
+    """End a running transfer first; a later transfer is refused, because no operation waits for it."""
     host.end_confined(work.unit(tenant, "receive"))
     with host.lock(f"receive-{tenant}", _owner(host, identifier), seconds=LOCK_SECONDS):
         if read_record(host, tenant) is not None:

@@ -1,4 +1,4 @@
-"""Whether another host's tenant may be rehearsed here: judged before anything of it comes."""
+"""Whether another host's tenant may be rehearsed here: judged before its data arrives."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ UNDOING = frozenset({"undo-started", "committed"})
 def planned_guest(
     host: Host, operation: Mapping[str, Any], secrets: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Refused when the release must not run here, the tenant has something here that is to stay, or there is no room.
-    Only the secrets come with it that the data was made with: the clone has made-up ones for the others."""
+    """Refused when the release must not run here, the host has something of the tenant, or space or memory is missing.
+    The request has only the secrets that the data depends on; the clone gets made-up values for the others."""
     release, files = release_from_json(operation["release"]), dict(operation["files"])
     tenant, generation, without = release.tenant, operation["generation"], operation["without"]
     if tenant != operation["tenant"]:
@@ -81,7 +81,7 @@ def plan_guest(seen: plans.Seen, release: Release, operation: Mapping[str, Any])
 
 
 def refuse_unawaited(host: Host, identifier: str, *, tenant: str, generation: str) -> None:
-    """Refused unless that operation waits for just this: what comes to nobody would stay."""
+    """Refused unless that operation waits for this generation: unexpected data would never be removed."""
     for journal in open_journals(host):
         if journal.identifier == identifier and _waits(journal, tenant, generation):
             return

@@ -1,4 +1,4 @@
-"""The steps of a rehearsal for another host: data, no behaviour. The trying itself is a `Rehearse` like any other."""
+"""The steps of a rehearsal for another host: data, no behaviour. The rehearsal itself is an ordinary `Rehearse`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from launchpad.runner.step import Step
 
 
 class AwaitData(Step):
-    """Wait until the generation has come. Undo takes everything of the tenant away, with what is only just coming."""
+    """Wait until the generation has arrived. Undo removes everything of the tenant, including data that is arriving."""
 
     tenant: str
     generation: str
@@ -15,8 +15,8 @@ class AwaitData(Step):
 
 
 class SendAway(Step):
-    """Take everything of the tenant away. Before the commit: one that cannot be taken away yet is undone until it
-    can."""
+    """Remove everything of the tenant. Runs before the commit: if the removal fails, the undo repeats it until it
+    works."""
 
     tenant: str
     title = "remove everything of the rehearsal"

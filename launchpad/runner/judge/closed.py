@@ -1,4 +1,4 @@
-"""Reading untrusted JSON by a closed list: the shapes that every judge asks for."""
+"""Read untrusted JSON by a closed list: the shapes that every judge checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def fields(value: object, where: str, *, known: Collection[str]) -> dict[str, Any]:
-    """The object at `where`, which has no key but the known ones."""
+    """The object at `where`, with only known keys."""
     if not isinstance(value, dict):
         raise Refused(f"{where}: expected an object")
     for key in sorted(value, key=str):
@@ -25,7 +25,7 @@ def fields(value: object, where: str, *, known: Collection[str]) -> dict[str, An
 
 
 def entries(value: object, where: str) -> list[tuple[str, Any]]:
-    """Each item of the list at `where`, with its own path."""
+    """Each item of the list at `where`, with the item's path."""
     if not isinstance(value, list):
         raise Refused(f"{where}: expected a list")
     return [(f"{where}[{index}]", item) for index, item in enumerate(value)]
@@ -59,7 +59,7 @@ def one_of(value: object, choices: Collection[str], where: str) -> str:
 
 
 def between(value: object, where: str, *, least: float, most: float) -> None:
-    """A number within bounds; neither a truth value nor NaN is one."""
+    """A number within bounds; a boolean or NaN is refused."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Refused(f"{where}: expected a number")
     if not least <= value <= most:
@@ -67,7 +67,7 @@ def between(value: object, where: str, *, least: float, most: float) -> None:
 
 
 def matches(value: object, pattern: re.Pattern[str], where: str) -> str:
-    """Text that the whole pattern fits."""
+    """Text that matches the whole pattern."""
     text = string(value, where)
     if not pattern.fullmatch(text):
         raise Refused(f"{where}: {text!r} is not allowed here")

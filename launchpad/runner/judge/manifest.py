@@ -1,4 +1,4 @@
-"""Judging the manifest and the text of a release, before any program reads it."""
+"""Judge a release's manifest and files before any program reads them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from launchpad.runner.limits import (
 from launchpad.runner.protocol import EGRESS_PORTS, Action, Probe, Refused, Release, digest_of
 
 _ALSO_READ = re.compile(r"(?:docker-)?compose(?:\.override)?\.ya?ml|release\.json")
-"""File names that Compose or the runner would take for their own."""
+"""File names that Compose or the runner uses itself."""
 
 _PLACEHOLDER = re.compile(r"\{([0-9]+)\}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -36,18 +36,18 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbour:
-    """What a tenant of this host holds for itself."""
+    """What another tenant of this host owns."""
 
     slot: int
     domains: tuple[str, ...]
     awaited: bool = False
-    """Whether only its site is here: a move's that did not come to its end, perhaps."""
+    """Whether only the tenant's site is here, for example after an interrupted move."""
 
 
 def judge_release(release: Release, files: Mapping[str, str], *, neighbours: Mapping[str, Neighbour]) -> None:
-    """Refuse a release that names what it may not, reaches for a neighbour, or whose files are not the ones it lists.
+    """Refuse a release with a forbidden value, with something of a neighbour, or with other files than it lists.
 
-    `neighbours` maps every tenant of the host, this one included where it exists, to what it holds.
+    `neighbours` maps every tenant of the host (including this one, if it exists) to what it owns.
     """
     _judge_identity(release)
     _judge_neighbours(release, neighbours)
@@ -232,7 +232,7 @@ def _judge_path(path: str, files: Mapping[str, str]) -> None:
 
 
 def _judge_content(content: str, digest: str, where: str) -> int:
-    """The size in bytes of a file whose content is what the manifest says."""
+    """The size in bytes of a file; Refused when its content does not match the manifest's digest."""
     try:
         data = content.encode()
     except UnicodeEncodeError as error:

@@ -1,11 +1,11 @@
-"""The names and texts that a release may contain. One pattern a thing, each fitted to the whole text."""
+"""The names and texts that a release may contain: one pattern for each; a pattern must match the whole text."""
 
 from __future__ import annotations
 
 import re
 
 PART = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-"""A service, a volume, an app, an action: at most 32 characters, which `PART_LENGTH` says."""
+"""A service, a volume, an app, an action: at most PART_LENGTH characters."""
 
 PART_LENGTH = 32
 
@@ -22,7 +22,7 @@ IMAGE = re.compile(
 )
 
 FILE = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*){0,3}")
-"""Relative, no `..`, no leading dot, hence no .env and no .git."""
+"""A relative path without `..` and without leading dots, so no .env and no .git."""
 
 DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """A full host name in lower case: no wildcard, no address, no port."""

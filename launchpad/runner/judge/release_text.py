@@ -1,8 +1,8 @@
-"""Judging the text of compose.yaml and site.caddy before Compose and Caddy read it.
+"""Judge the text of compose.yaml and site.caddy before Compose and Caddy read it.
 
-Both programs read other files while they resolve, as root and before there is a resolved form to judge. compose.yaml
-therefore travels as JSON, which is YAML too and which the standard library reads; a site is a Caddyfile, each line of
-which begins with a known word.
+Both programs read other files while they resolve, as root, before a resolved form exists to be judged. Therefore
+compose.yaml is sent as JSON, which is also YAML and which the standard library reads; and every line of a site must
+begin with a known word.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ SITE_WORDS = frozenset(
 _SITE_FIELD = re.compile(
     r"[-+>?]{0,2}[A-Z][A-Za-z0-9-]*|(?:request|resp_headers)(?:>[A-Za-z0-9_-]+)*|@[a-z][a-z0-9_-]*"
 )
-"""A header's name, a field of the access log, a named matcher."""
+"""A header's name, a field of the access log, or a named matcher."""
 
 _SEVERAL_LINES = ("`", "\\", "<<", "{$")
-"""What would begin a token of several lines, or read the environment."""
+"""Characters that begin a token over several lines, or read the environment."""
 
 
 def judge_compose_text(text: str, release: Release) -> None:
-    """Refuse a compose.yaml that is not plain JSON, has an unknown key, or takes anything from its surroundings."""
+    """Refuse a compose.yaml that is not plain JSON, has an unknown key, or reads files or the environment."""
     try:
         document = json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
@@ -80,7 +80,7 @@ def judge_compose_text(text: str, release: Release) -> None:
     _judge_strings(document, "compose.yaml", release)
     compose = fields(document, "compose.yaml", known=COMPOSE_KEYS)
     project = f"lp-{release.tenant}-${{LAUNCHPAD_SIDE}}"
-    if compose.get("name", project) != project:  # the runner names the project itself, so Compose would not tell
+    if compose.get("name", project) != project:  # the runner sets the name, so Compose would not report another
         raise Refused(f"compose.yaml.name: must be {project}")
     services = compose.get("services")
     if not isinstance(services, dict):
@@ -101,11 +101,11 @@ def _judge_environment(value: object, where: str) -> None:
     if not isinstance(value, dict):
         raise Refused(f"{where}: expected an object")
     for name, item in value.items():
-        string(item, f"{where}.{name}")  # an empty one would be taken from the runner's own environment
+        string(item, f"{where}.{name}")  # Compose would fill an empty value from the runner's own environment
 
 
 def _judge_strings(value: object, where: str, release: Release, *, depth: int = 0) -> None:
-    """Only the variables that the runner sets may be named, everywhere and in keys too."""
+    """Only the variables that the runner sets are allowed, in values and in keys."""
     if depth > _DEEPEST:
         raise Refused(f"{where}: is nested too deeply")
     if isinstance(value, dict):
@@ -131,7 +131,7 @@ def _judge_variables(text: str, where: str, release: Release) -> None:
 
 
 def variables(release: Release) -> tuple[str, ...]:
-    """The names of what only the host knows, which the runner sets when it calls Compose."""
+    """The names of the variables that the runner sets when it calls Compose: values that only the host knows."""
     services = (f"LAUNCHPAD_ADDRESS_{service.name.upper().replace('-', '_')}" for service in release.services)
     return ("LAUNCHPAD_RELEASE", "LAUNCHPAD_SECRETS", "LAUNCHPAD_SIDE", *services)
 
@@ -146,10 +146,10 @@ def judge_site_text(text: str, release: Release) -> None:
 
 
 def judge_lines(text: str, where: str, *, known: Callable[[str], bool]) -> None:
-    """Refuse a Caddyfile in which a line does not begin with a known word, or a word does not end on its line.
+    """Refuse a Caddyfile where a line does not begin with a known word, or a token does not end on its line.
 
-    Caddy takes `import` for the directive, and reads the file, only where it is the first word of a line: so a list of
-    first words is closed as long as no text and no word can run over several lines.
+    Caddy treats `import` as the directive, and reads the file, only as the first word of a line. So a closed list of
+    first words is safe as long as no token can run over several lines.
     """
     for active in _SEVERAL_LINES:
         if active in text:

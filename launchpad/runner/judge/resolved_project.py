@@ -1,4 +1,4 @@
-"""Judging what Compose made of a release: every key known, every value the one that the manifest says."""
+"""Judge a release's Compose project as Compose resolves it: only known keys, and every value as in the manifest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 
 @dataclass(frozen=True, kw_only=True)
 class _Context:
-    """What a service of this release is judged against."""
+    """What the services of this release are judged against."""
 
     release: Release
     side: slots.Side | slots.Clone
@@ -54,7 +54,7 @@ def judge_compose(resolved: Mapping[str, Any], release: Release, *, side: slots.
 
 
 def _judge_networks(value: object, release: Release) -> None:
-    """Only the tenant's own network, which the runner made."""
+    """Only the tenant's own network, which the runner creates."""
     network = fields(value, "compose.networks", known=("default",)).get("default")
     network = fields(network, "compose.networks.default", known=("name", "external", "ipam"))
     same(network.get("name"), f"lp-{release.tenant}", "compose.networks.default.name")
@@ -87,7 +87,7 @@ def _judge_service(value: object, where: str, context: _Context) -> None:
 
 
 def _exactly(context: _Context) -> dict[str, object]:
-    """What a service has to say word for word."""
+    """The values that a service must have exactly."""
     release, service = context.release, context.service
     uid = slots.inner_uid(release.slot)
     address = slots.address(release.slot, context.index, context.side)
@@ -117,7 +117,7 @@ def _judge_memory(value: object, where: str, context: _Context) -> None:
 
 
 def _judge_logging(value: object, where: str) -> None:
-    """Docker's own rotated files; any other driver writes elsewhere."""
+    """Only Docker's own rotated files; other drivers write elsewhere."""
     logging = fields(value, where, known=("driver", "options"))
     same(logging.get("driver"), "local", f"{where}.driver")
     options = fields(logging.get("options"), f"{where}.options", known=("max-size", "max-file"))
@@ -136,7 +136,7 @@ def _judge_environment(value: object, where: str, context: _Context) -> None:
 
 
 def _judge_program(service: Mapping[str, Any], where: str) -> None:
-    """What runs, where, and what stops it: the container's own business, as long as it is of the right shape."""
+    """Command, working folder, user and stop signal: the app may choose them, in the right shape."""
     for key in ("command", "entrypoint"):
         if service.get(key) is not None:
             words(service[key], f"{where}.{key}")
@@ -166,7 +166,7 @@ def _judge_healthcheck(value: object, where: str) -> None:
 
 
 def _judge_tmpfs(value: object, where: str) -> None:
-    """Memory that only looks like a disk: bounded, and nothing in it runs or gains rights."""
+    """A tmpfs has a size limit, and nothing in it may be executed or gain rights."""
     for path, item in entries(value, where):
         found = _TMPFS.fullmatch(string(item, path))
         if not found:
@@ -179,7 +179,7 @@ def _judge_tmpfs(value: object, where: str) -> None:
 
 
 def _judge_mount(value: object, where: str, release: Release) -> None:
-    """A bind of the tenant's own data, of a file of this release, or of its secrets; nothing else of the host."""
+    """Only a bind mount of the tenant's own data, of a file of this release, or of its secrets."""
     mount = fields(value, where, known=("type", "source", "target", "read_only", "bind"))
     same(mount.get("type"), "bind", f"{where}.type")
     bind = fields(mount.get("bind", {}), f"{where}.bind", known=("propagation", "create_host_path"))
@@ -201,7 +201,7 @@ def _judge_mount(value: object, where: str, release: Release) -> None:
 
 
 def _judge_targets(service: Mapping[str, Any], where: str) -> None:
-    """No two mounts on one another, none on the kernel's folders, and only secrets where secrets are."""
+    """No two mounts on the same target, none on the kernel's folders, and only secrets in the secrets' folder."""
     mounts = [(mount["target"], mount["source"]) for mount in service.get("volumes", [])]
     mounts += [(item.split(":", 1)[0], "tmpfs") for item in service.get("tmpfs", [])]
     seen: set[str] = set()

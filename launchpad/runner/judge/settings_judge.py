@@ -1,4 +1,4 @@
-"""Judging what a host is told to be, before it is told: the same judgement that its runner makes."""
+"""Judge host settings on the operator's side, before they are sent: the same judgement as on the host."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from launchpad.runner.provision.settings_record import settings_from_json
 
 
 def judge_settings(value: object) -> None:
-    """Refuse settings, as JSON, that a host would refuse."""
+    """Refuse settings (as JSON) that a host would refuse."""
     settings_from_json(value)

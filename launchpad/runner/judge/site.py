@@ -1,4 +1,4 @@
-"""Judging what Caddy made of a site: the tenant's own names, its own addresses, and handlers that read nothing else."""
+"""Judge a site as Caddy resolves it: only the tenant's names and addresses, and handlers that read nothing else."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _LOGGER = re.compile(r"log[0-9]{1,4}")
 _ERROR_EXPRESSION = re.compile(r"\{http\.error\.status_code\} in \[[1-5][0-9]{2}(?:, [1-5][0-9]{2})*\]")
 _PLACEHOLDERS = re.compile(r"\{http\.(?:error\.status_code|request\.(?:host|uri|method|remote\.host|scheme))\}")
 _NOT_KEPT = {"enabled": False}
-"""A kept connection would pass the gate of a side that is drained."""
+"""An idle connection that Caddy keeps would bypass the gate of a drained side."""
 _ACTIVE_CHECK = ("uri", "interval", "timeout", "expect_status", "passes", "fails", "headers")
 _PASSIVE_CHECK = ("fail_duration", "max_fails", "unhealthy_status", "unhealthy_latency")
 
 
 def judge_site(adapted: Mapping[str, Any], release: Release) -> None:
-    """Refuse a site that serves another's name, dials another's address, or reads anything of the host.
+    """Refuse a site that serves another tenant's name, dials another address, or reads anything of the host.
 
     `adapted` is the JSON of `caddy adapt` of the release's site.caddy alone.
     """
@@ -51,7 +51,7 @@ def judge_site(adapted: Mapping[str, Any], release: Release) -> None:
 
 
 def _judge_strings(value: object, where: str) -> None:
-    """No placeholder but a few about the request itself, in keys and in values."""
+    """Only a few placeholders about the request itself, in keys and in values."""
     if isinstance(value, dict):
         for key, item in value.items():
             _judge_strings(key, where)
@@ -78,7 +78,7 @@ def _judge_server(value: object, where: str, release: Release) -> None:
 
 
 def _judge_hosted(value: object, where: str, release: Release) -> None:
-    """Routes at the top, each for names of this tenant and for nothing else."""
+    """Top-level routes, each only for names of this tenant."""
     for path, item in entries(value, where):
         route = fields(item, path, known=("match", "handle", "terminal"))
         same(route.get("terminal"), True, f"{path}.terminal")
@@ -190,7 +190,7 @@ def _judge_proxy(handler: dict[str, Any], where: str, release: Release) -> None:
 
 
 def web_addresses(release: Release) -> tuple[str, ...]:
-    """What Caddy may dial for this release: its web service on both sides, as `address:port`."""
+    """The addresses that Caddy may dial for this release: its web service on both sides, as `address:port`."""
     service, _, port = release.web.partition(":")
     index = [item.name for item in release.services].index(service)
     return tuple(f"{slots.address(release.slot, index, side)}:{port}" for side in ("a", "b"))
@@ -205,7 +205,7 @@ def _judge_balancing(value: object, where: str) -> None:
 
 
 def _judge_health(value: object, where: str) -> None:
-    """Active and passive checks of the upstreams themselves: no other address, no other port."""
+    """Active and passive health checks of the upstreams: no other address, no other port."""
     health = fields(value, where, known=("active", "passive"))
     active = fields(health.get("active", {}), f"{where}.active", known=_ACTIVE_CHECK)
     _judge_times(active, f"{where}.active", ("interval", "timeout"))
@@ -243,7 +243,7 @@ def _judge_access(value: object, where: str, logs: Mapping[str, Any]) -> None:
 
 
 def judge_encoder(value: object, where: str) -> None:
-    """How a log is written, and what is left out of it."""
+    """A log's format, and the fields that it leaves out."""
     encoder = fields(value, where, known=("format", "fields", "wrap"))
     one_of(encoder.get("format", "json"), ("json", "console", "filter"), f"{where}.format")
     filters = encoder.get("fields", {})

@@ -1,5 +1,5 @@
-"""Judging what an image declares for itself: Docker makes a volume of its own for each `VOLUME` that no mount covers,
-outside of the tenant's quota, its generations and its backups, and a new one for each new container."""
+"""Judge the volumes that an image declares. For each `VOLUME` without a mount Docker creates an anonymous volume, a new
+one for each new container, outside the tenant's quota, generations and backups."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from launchpad.runner.protocol import Refused, Release
 
 
 def judge_volumes(compose: str, release: Release, declared: Mapping[str, Collection[str]]) -> None:
-    """Refuse a release whose image declares a volume that no mount of its service covers. `compose` is its judged
-    compose.yaml; `declared` has the volumes of the images that are known, by image."""
+    """Refuse a release with an image that declares a volume where its service mounts nothing. `compose` is the judged
+    compose.yaml; `declared` has the volumes of the known images, by image."""
     services = json.loads(compose)["services"]
     for service in release.services:
         if service.name not in services:
-            continue  # who judges what Compose makes of it refuses that
+            continue  # judge_compose refuses a missing service
         for path in sorted(uncovered(services[service.name], declared.get(service.image, ()))):
             image = service.image.partition("@")[0].rpartition("/")[2]
             raise Refused(
@@ -28,7 +28,7 @@ def judge_volumes(compose: str, release: Release, declared: Mapping[str, Collect
 
 
 def uncovered(service: Mapping[str, Any], declared: Collection[str]) -> set[str]:
-    """Of these paths, those at which the Compose service mounts nothing. A mount above one does not cover it."""
+    """Those of the paths where the Compose service mounts nothing. A mount on a parent folder does not count."""
     volumes, tmpfs = service.get("volumes") or (), service.get("tmpfs") or ()
     mounted = {_plain(str(item["target"])) for item in volumes}
     mounted |= {_plain(str(item).partition(":")[0]) for item in tmpfs}

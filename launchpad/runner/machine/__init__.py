@@ -1,4 +1,4 @@
-"""The real machine behind the runner's seam: a Debian 13 host with Docker, Caddy, nftables, Btrfs and systemd."""
+"""The real machine: a Debian 13 host with Docker, Caddy, nftables, Btrfs and systemd."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class Machine(
     LookingPrograms,
     KernelLocks,
 ):
-    """`host.Host` and `view.View` for this very machine. Threads may share it; its filter alone has a state."""
+    """`host.Host` and `view.View` for this machine. Threads may share it; only its packet filter has a state."""
 
     @cached_property
     def system(self) -> LinuxSystem:
-        """What provisioning needs of the machine; imported only then."""
+        """The machine for provisioning; imported only when needed."""
         from launchpad.runner.machine.debian import LinuxSystem
 
         return LinuxSystem()
 
     @cached_property
     def filter(self) -> KernelFilter:
-        """What the watch needs of the packet filter; one process has one, and one thread uses it."""
+        """The packet filter for the watch; one for each process, used by one thread."""
         from launchpad.runner.machine.nftables import KernelFilter
 
         return KernelFilter()

@@ -1,8 +1,8 @@
-"""Btrfs, by the kernel's own calls: subvolumes and simple quotas, without a program to start or a path to trust.
+"""Btrfs by ioctl: subvolumes and simple quotas, without starting programs and without paths that could be links.
 
-A tenant cannot make subvolumes inside its own (see `contained` among provisioning's files), unless its container began
-before the host knew that: each has a quota group of its own. So the limit sits on a group one level above (1/<id>):
-simple quotas put a nested subvolume into the groups of the one that it was made in.
+A tenant's container cannot create subvolumes (see `contained` among provisioning's files), unless it was started by an
+older runner. A nested subvolume has its own quota group. So the limit is set on a group one level above (1/<id>): with
+simple quotas a nested subvolume joins the groups of its parent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from launchpad.runner.host import Failed
 from launchpad.runner.machine.command import succeed
 
 SUBVOLUME_INODE = 256
-"""The inode number that the root of every Btrfs subvolume has."""
+"""The inode number of the root of every Btrfs subvolume."""
 
 # linux/btrfs.h
 _CREATE = 0x5000940E
@@ -38,21 +38,21 @@ _LONGEST_NAME = 255
 
 
 def create(folder: int, name: str) -> None:
-    """Make a subvolume in the open folder. OSError; ENOTTY when this is not Btrfs."""
+    """Create a subvolume in the open folder. OSError; ENOTTY when the file system is not Btrfs."""
     fcntl.ioctl(folder, _CREATE, _volume_args(name))
 
 
 def snapshot(subvolume: int, folder: int, name: str, *, read_only: bool) -> None:
-    """Make a snapshot of the open subvolume in the open folder, in one step; it is on disk when this returns, with what
-    was written before. OSError."""
+    """Create a snapshot of the open subvolume in the open folder, in one step; on disk when this returns, with all
+    earlier writes. OSError."""
     flags = _READ_ONLY if read_only else 0
     fcntl.ioctl(folder, _SNAPSHOT, bytearray(struct.pack("=qQQ32s4040s", subvolume, 0, flags, b"", _name(name))))
 
 
 def limit(folder: int, subvolume: int, size: int) -> None:
-    """Let the open subvolume, and what is made inside it, hold at most so many bytes. OSError when quotas are off.
+    """Limit the open subvolume, with nested ones, to so many bytes. OSError when quotas are off.
 
-    `folder` is any open folder outside of it: a subvolume that is full has no room to be told of a new limit."""
+    `folder` is any open folder outside the subvolume, because a full subvolume rejects a new limit."""
     member = identity(subvolume)
     group = _LEVEL_ONE | member
     with suppress(FileExistsError):
@@ -63,19 +63,19 @@ def limit(folder: int, subvolume: int, size: int) -> None:
 
 
 def charged(subvolume: int) -> int:
-    """How many bytes count towards the limit of the open subvolume: all that was written through it and something
-    still has, a snapshot of it too. 0 when it has no limit. OSError."""
-    fcntl.ioctl(subvolume, _SYNC)  # the numbers on disk are those of the last commit
+    """The bytes that count against the limit of the open subvolume: everything written through it that it or a snapshot
+    still holds. 0 without a limit. OSError."""
+    fcntl.ioctl(subvolume, _SYNC)  # the numbers are from the last commit
     return counted(subvolume)
 
 
 def counted(subvolume: int) -> int:
-    """The same as of the last commit."""
+    """The same number as of the last commit."""
     return _of_group(subvolume, _QGROUP_INFO)
 
 
 def limit_of(subvolume: int) -> int:
-    """How many bytes the open subvolume may hold; 0 when it has no limit. OSError."""
+    """The limit of the open subvolume in bytes; 0 without a limit. OSError."""
     return _of_group(subvolume, _QGROUP_LIMITS)
 
 
@@ -85,25 +85,25 @@ def _of_group(subvolume: int, kind: int) -> int:
     found = bytearray(struct.pack("=7Q3I4x32x3992x", *bounds))
     fcntl.ioctl(subvolume, _SEARCH, found)
     items = struct.unpack_from("=I", found, 64)[0]
-    # Behind the key (104 bytes) and the item's header (32): generation or flags, referenced bytes or their limit, ….
+    # After the key (104 bytes) and the item's header (32): generation or flags, referenced bytes or their limit, ….
     return int(struct.unpack_from("<Q", found, 104 + 32 + 8)[0]) if items else 0
 
 
 def identity(subvolume: int) -> int:
     """The number of the open subvolume."""
-    # A bytearray: of immutable bytes, fcntl takes at most 1,024.
+    # A bytearray, because fcntl accepts at most 1,024 immutable bytes.
     found = bytearray(struct.pack("=QQ4080x", 0, SUBVOLUME_INODE))
     fcntl.ioctl(subvolume, _INO_LOOKUP, found)
     return int(struct.unpack_from("=Q", found)[0])
 
 
 def destroy(folder: int, name: str, path: str) -> bool:
-    """Remove a subvolume with all that is in it; False when it is not one. `path` is the same place by name."""
+    """Remove a subvolume with its content; False when it is not a subvolume. `path` is the same place by name."""
     subvolume = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
         member = identity(subvolume)
     except OSError:
-        return False  # another file system, where a folder may have that inode number too
+        return False  # another file system, where a folder may have this inode number
     finally:
         os.close(subvolume)
     _drop_group(folder, member)
@@ -112,13 +112,13 @@ def destroy(folder: int, name: str, path: str) -> bool:
     except OSError as error:
         if error.errno != errno.ENOTEMPTY:
             raise
-        # A tenant made subvolumes inside. It has no process any more when its data is removed, so paths hold still.
+        # Nested subvolumes. The tenant has no process when its data is removed, so no path can change meanwhile.
         succeed(["btrfs", "subvolume", "delete", "--recursive", "--", path])
     return True
 
 
 def _drop_group(folder: int, member: int) -> None:
-    """Take the quota group of a subvolume away. One that nested subvolumes are still in stays, and costs nothing."""
+    """Remove the quota group of a subvolume. A group with nested subvolumes stays and does no harm."""
     with suppress(OSError):
         fcntl.ioctl(folder, _QGROUP_ASSIGN, struct.pack("=QQQ", 0, member, _LEVEL_ONE | member))
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Caddy through its admin socket. What it runs already is never loaded again: a load cuts the host's WebSockets."""
+"""Caddy through its admin socket. A running configuration is not loaded again: a load cuts the host's WebSockets."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CADDYFILE = f"{paths.CADDY}/Caddyfile"
 RELOADS = f"{paths.STATE}/reloads"
 _SECONDS = 60
 _AGAIN = {"Cache-Control": "must-revalidate"}
-"""A configuration is loaded also when Caddy runs it already."""
+"""Makes Caddy load a configuration that it already runs."""
 
 
 class Refusal(Failed):
-    """Caddy answered, and does not want it."""
+    """Caddy rejected the request."""
 
 
 class CaddySites(DiskFiles):
@@ -51,8 +51,8 @@ class CaddySites(DiskFiles):
         self.write(RELOADS, f"{self.reload_count() + 1}\n".encode())
 
     def _set_bad_sites_aside(self) -> bool:
-        """Keep a site that Caddy refuses, damaged by hand perhaps, from blocking the others; whether there was one.
-        Its tenant's status shows that the site is not there, and its next deploy puts it back."""
+        """Set aside the sites that Caddy rejects (damaged by hand, for example), so that they do not block the others;
+        whether there was one. Its tenant's status shows the missing site, and the next deploy restores it."""
         found = False
         for name in self.names(paths.SITES):
             data = self.read(f"{paths.SITES}/{name}") or b""
@@ -67,16 +67,16 @@ class CaddySites(DiskFiles):
         return found
 
     def running_sites(self) -> Any:
-        """The configuration that Caddy runs now; None when it has none."""
+        """The configuration that Caddy runs now; None without one."""
         return _ask("GET", "/config/", b"", kind="application/json")
 
     def reload_count(self) -> int:
-        """How often this host's Caddy was made to load a configuration."""
+        """How often Launchpad loaded a configuration into this host's Caddy."""
         return int(self.read(RELOADS) or 0)
 
 
 def _ask(method: str, target: str, body: bytes, *, kind: str, more: Mapping[str, str] = MappingProxyType({})) -> Any:
-    """What Caddy answers, parsed; Failed with its own words when it says no, or is not there."""
+    """Caddy's answer, parsed; Failed with Caddy's message when Caddy rejects the request or does not answer."""
     headers = {"Host": "127.0.0.1", "Content-Type": kind, **more}
     try:
         with ask_unix(

@@ -1,4 +1,4 @@
-"""Run one of the host's own programs: words in, what it said out; never a shell, never the caller's environment."""
+"""Run one of the host's programs: arguments in, output out; without a shell and without the caller's environment."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "HOME": "/nonexistent",
 }
-# When the runner is killed its programs go too: one that lives on would work against the next runner's settling.
+# A program ends when its runner is killed: a surviving program could disturb the next runner's undo.
 WITH_THE_RUNNER = ("setpriv", "--pdeathsig=KILL", "--")
 _LAST_WORDS = 3
 _LAST_LINES = 20
 
 
 class ProgramOutput(Record):
-    """What a program that ran to its end said. Never shown as it is: it may be a secret."""
+    """The output of a program that ended. Never shown as a whole, because it may contain a secret."""
 
     code: int
     out: bytes
@@ -32,10 +32,10 @@ class ProgramOutput(Record):
 def run(
     argv: Sequence[str], *, stdin: bytes = b"", environment: Mapping[str, str] | None = None, seconds: float = 60
 ) -> ProgramOutput:
-    """Run the words to their end and return what they said, whatever the exit status.
+    """Run a program to its end and return its output, whatever the exit status.
 
     Secrets go in by `stdin` only. Failed when the program is missing or takes longer than the seconds."""
-    import subprocess  # 5 ms that hello need not pay
+    import subprocess  # imported late: the import takes 5 ms, and hello does not need it
 
     try:
         done = subprocess.run(
@@ -56,7 +56,7 @@ def run(
 def succeed(
     argv: Sequence[str], *, stdin: bytes = b"", environment: Mapping[str, str] | None = None, seconds: float = 60
 ) -> bytes:
-    """`run`, and Failed with the program's last words unless it exits with 0; its standard output otherwise."""
+    """The standard output of `run`; Failed with the program's last lines unless it exits with 0."""
     said = run(argv, stdin=stdin, environment=environment, seconds=seconds)
     if said.code:
         lines = [line for line in said.err.decode(errors="replace").splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""Projects, by Compose's own program: it knows the order of services, and what of one has changed."""
+"""Projects by the program Compose, which knows the order of services and which of them have changed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from launchpad.runner.machine import docker
 from launchpad.runner.machine.command import succeed
 from launchpad.runner.machine.containers import listed, wake
 
-# The plugin's own binary: `docker compose` would start it as a child that outlives a killed runner.
+# The plugin's own binary: as a child of `docker compose` it would outlive a killed runner.
 _COMPOSE = "/usr/libexec/docker/cli-plugins/docker-compose"
-# Compose reads files that the text names (env_file, extends, include) and can fetch from Git and registries. So text
-# that has not been judged yet is resolved by nobody, with no network.
+# Compose reads files that the text names (env_file, extends, include), and can fetch from Git and registries. So an
+# unjudged text is resolved by the user nobody without a network.
 _AS_NOBODY = ("unshare", "--net", "--", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs")
 _NO_ENVIRONMENT_FILE = "--env-file=/dev/null"
 _RESOLVE_SECONDS = 30
 _UP_SECONDS = 900
-"""`up` waits for services that others depend on to be healthy."""
+"""A high limit, because `up` waits until the services that others depend on are healthy."""
 _GRACE_SECONDS = 60
 _PROGRESS = ("Container ", "Network ", "Volume ")
 
@@ -43,7 +43,7 @@ class ComposeProjects:
         try:
             succeed(words, environment=environment, seconds=_UP_SECONDS)
         except Failed as failed:
-            # What goes on with each container stands on lines of its own; the last of the others says what failed.
+            # Progress lines name a container; the last other line says what failed.
             said = [line.strip() for line in failed.lines if not line.lstrip().startswith(_PROGRESS)]
             raise Failed(f"Compose: {said[-1]}" if said else failed.message, lines=said) from failed
 
@@ -68,8 +68,8 @@ def _compose(project: str, folder: str = "") -> list[str]:
 
 
 def _remove_homeless(project: str) -> None:
-    """Remove what stands still and was in a network that went: Docker starts it in no other one of that name, and
-    Compose does not make it anew."""
+    """Remove stopped containers whose network was removed: Docker does not start them in a new network of the same
+    name, and Compose does not recreate them."""
     still = [item for item in listed(f"com.docker.compose.project={project}") if item["State"] != "running"]
     known = {"", *(item["Id"] for item in docker.call("GET", "/networks"))} if still else set()
     for item in still:
@@ -79,7 +79,7 @@ def _remove_homeless(project: str) -> None:
 
 
 def _wake_all(project: str) -> None:
-    """Compose leaves alone what Docker takes for running."""
+    """Wake dead containers first, because Compose does not start a container that Docker lists as running."""
     for item in listed(f"com.docker.compose.project={project}"):
         if item["State"] == "running":
             wake(item["Id"])

@@ -1,4 +1,4 @@
-"""Tenants' containers as Docker has them: which there are, what they say, a word said inside one."""
+"""Tenants' containers in Docker: list them, read their logs, run a command inside one."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 _MOST_OUTPUT = 256 * 1024
 _STANDARD_OUTPUT = 1
 TOLD_SECONDS, _TOLD_POLL = 1.0, 0.1
-"""So long Docker may take to hear of the end of a process."""
+"""How long Docker may take to notice the end of a process."""
 _USUAL_STOP = 10
-"""Seconds that Docker gives a container to stop when nobody says otherwise."""
+"""Docker's default stop time in seconds."""
 _RESTART_SECONDS = 60
 
 
 def listed(*labels: str) -> list[dict[str, Any]]:
-    """What Docker's list says of each container with all these labels, stopped ones too."""
+    """Docker's list entries of the containers with all these labels, including stopped ones."""
     wanted = quote(json.dumps({"label": list(labels)}))
     found: list[dict[str, Any]] = docker.call("GET", f"/containers/json?all=1&filters={wanted}")
     return found
 
 
 class DockerContainers(DockerLogs, DiskFiles):
-    """The containers part of Containers, and what the reading verbs and the watcher do with one."""
+    """The containers part of Containers, and the container methods for the reading verbs and the watch."""
 
     def containers(self, tenant: str = "") -> list[Container]:
         labels = [f"launchpad.tenant={tenant}" if tenant else "launchpad.tenant"]
@@ -45,7 +45,7 @@ class DockerContainers(DockerLogs, DiskFiles):
         return sorted((_container(item) for item in inspected if item), key=lambda item: item.name)
 
     def log_lines(self, project: str, lines: int) -> list[str]:
-        """The last lines of each of the project's containers, in the order of time, without the known secrets."""
+        """The last lines of each of the project's containers, in order of time, without known secrets."""
         from launchpad.runner.log_redaction import known_secrets
 
         found: list[tuple[str, str]] = []
@@ -70,7 +70,7 @@ class DockerContainers(DockerLogs, DiskFiles):
         docker.call("POST", f"/containers/{quote(name)}/start", fine=(304,))
 
     def docker_version(self) -> str:
-        # `/version` would ask containerd and runc too, which takes seven times as long.
+        # `/version` also asks containerd and runc, which takes seven times as long.
         with docker.asked("GET", "/_ping", seconds=5) as answer:
             docker.must_succeed(answer)
             return answer.headers.get("server", "").partition(" ")[0].removeprefix("Docker/")
@@ -111,8 +111,8 @@ class DockerContainers(DockerLogs, DiskFiles):
 
 
 def inspected_alive(identity: str) -> dict[str, Any] | None:
-    """What Docker says of a container, and `dead` where it says `running` of one whose process is gone: containerd died
-    with it, and nobody told Docker. None when there is no such container."""
+    """Docker's description of a container, with the state `dead` when Docker reports `running` but the process is gone
+    (containerd died, so Docker was not notified). None when there is no such container."""
     for _ in range(int(TOLD_SECONDS / _TOLD_POLL)):
         found: dict[str, Any] | None = docker.call("GET", f"/containers/{quote(identity)}/json", fine=(404,))
         if not found or not found["State"]["Running"] or _lives(found):
@@ -122,8 +122,8 @@ def inspected_alive(identity: str) -> dict[str, Any] | None:
 
 
 def wake(identity: str) -> None:
-    """Have Docker notice the end of a container that it takes for running, and start the container again; nothing to do
-    for any other."""
+    """Make Docker notice that a container listed as running has ended, and start the container again; does nothing for
+    any other container."""
     found = inspected_alive(identity)
     if not found or not found["State"]["Running"] or found["State"]["Status"] != "dead":
         return
@@ -133,16 +133,16 @@ def wake(identity: str) -> None:
             return
     except Failed:
         pass
-    # Docker waits for a process that is gone as long as for one that stops. A Docker that starts anew looks itself, and
-    # with live-restore nobody else's container notices.
+    # Docker would wait for the lost process for the whole stop time. A restarted Docker checks the processes itself,
+    # and with live-restore the other containers keep running.
     from launchpad.runner.machine.command import succeed
 
     succeed(["systemctl", "restart", "docker.service"], seconds=_RESTART_SECONDS)
 
 
 def _lives(found: dict[str, Any]) -> bool:
-    """Whether the kernel has the container's first process: in the container's own control group, for a number is given
-    again. A zombie is in none."""
+    """Whether the container's first process is alive, checked by its control group, because pids are reused. A zombie
+    has no control group."""
     try:
         with open(f"/proc/{found['State']['Pid']}/cgroup") as file:  # noqa: PTH123  pathlib costs an import
             return found["Id"] in file.read()
@@ -151,7 +151,7 @@ def _lives(found: dict[str, Any]) -> bool:
 
 
 def _one_ends(processes: Iterable[int], stream: Stream, seconds: float) -> bool:
-    """Wait until one of the processes ends (True), the stream has something to say, or the seconds are over."""
+    """Wait until one of the processes ends (True), the stream has data, or the seconds are over."""
     handles: list[int] = []
     try:
         for process in processes:
@@ -190,7 +190,7 @@ def _container(found: dict[str, Any]) -> Container:
 
 
 def _gathered(stream: Stream) -> tuple[str, str]:
-    """Standard output and errors, each up to _MOST_OUTPUT; what comes after that is read and dropped."""
+    """Standard output and errors, each up to _MOST_OUTPUT; the rest is read and dropped."""
     said = {True: bytearray(), False: bytearray()}
     for kind, piece in frames(stream):
         part = said[kind == _STANDARD_OUTPUT]
@@ -199,7 +199,7 @@ def _gathered(stream: Stream) -> tuple[str, str]:
 
 
 def _kill(identity: str) -> None:
-    """End a command inside a container: Docker has no call for it, but tells its process on the host."""
+    """End a command inside a container by its pid on the host, because Docker has no call for that."""
     with suppress(Failed, ProcessLookupError):
         state = docker.call("GET", f"/exec/{identity}/json")
         if state["Running"] and state["Pid"] > 1:

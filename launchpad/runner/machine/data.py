@@ -69,7 +69,7 @@ class BtrfsData(DiskFiles):
 
 
 def exists(folder: int, name: str) -> bool:
-    """Whether the open folder has something of that name."""
+    """Whether the open folder has an entry of that name."""
     with suppress(FileNotFoundError):
         os.lstat(name, dir_fd=folder)
         return True
@@ -86,7 +86,7 @@ def _create(folder: int, name: str, path: str) -> None:
 
 
 def limit(places: tuple[int, int], size: int, path: str) -> None:
-    """`btrfs.limit` of (an open folder outside, the open subvolume), with a cause that a person can act on."""
+    """`btrfs.limit` of (an open folder outside, the open subvolume), with an error message for people."""
     try:
         btrfs.limit(*places, size)
     except OSError as error:
@@ -96,7 +96,7 @@ def limit(places: tuple[int, int], size: int, path: str) -> None:
 
 
 def _make_volume(data: int, volume: str, uid: int) -> None:
-    """The folder of a volume. Its content is never touched, and a link in its place is refused, not followed."""
+    """Create the folder of a volume. Existing content stays; a link in its place is refused, not followed."""
     with suppress(FileExistsError):
         os.mkdir(volume, 0o700, dir_fd=data)
     file = os.open(volume, _FOLDER, dir_fd=data)

@@ -1,4 +1,4 @@
-"""The real system behind provisioning: Debian's own programs, asked in words, never through a shell."""
+"""The real system for provisioning: Debian's own programs, run without a shell."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class LinuxSystem:
     def install_packages(self, names: Sequence[str], progress: Progress) -> None:
         progress("read the package lists")
         _apt("update")
-        # An apt that was killed leaves packages half configured; this costs nothing when none is.
+        # A killed apt leaves packages half configured; this costs nothing when there are none.
         if run(["dpkg", "--force-confdef", "--configure", "--pending"], environment=_QUIET, seconds=_APT_SECONDS).code:
             progress("repair an interrupted installation")
             if damaged := _damaged_packages():
@@ -85,7 +85,7 @@ class LinuxSystem:
         found = self.user(user.name)
         if found is None:
             number = [] if user.uid is None else [f"--uid={user.uid}"]
-            # The shadow file's * lets no password in, and unlike ! it does not count as a locked account.
+            # The shadow file's * accepts no password, and unlike ! it does not lock the account.
             words = ["useradd", "--system", "--user-group", "--no-create-home", "--password=*", *number, *shape]
             succeed([*words, user.name])
             return
@@ -106,7 +106,7 @@ class LinuxSystem:
                 self.check("sudoers", sudoers)
                 DiskFiles().write(SUDOERS, sudoers.encode(), mode=0o440)
             case "number":
-                # userdel and usermod refuse for a user whose number has processes, and root's always has.
+                # userdel and usermod refuse a user whose uid has processes, and root's uid always has.
                 shadow = Path("/etc/passwd").read_text().splitlines(keepends=True)
                 kept = "".join(line for line in shadow if not line.startswith(f"{other.name}:"))
                 DiskFiles().write("/etc/passwd", kept.encode())
@@ -166,7 +166,7 @@ class LinuxSystem:
         try:
             return not differences(kernel.meant(text), kernel.held(FIREWALL))
         except Failed:
-            return False  # nftables is not installed yet, or the text is none that it takes
+            return False  # nftables is not installed yet, or rejects the text
         finally:
             kernel.release()
 
@@ -183,7 +183,7 @@ class LinuxSystem:
             try:
                 Path(_kernel_file(key)).write_text(value)
             except OSError as error:
-                # Some may only be tightened, and are tighter already.
+                # Some values can only be tightened, and are tighter already.
                 raise Failed(f"the kernel rejects {key} = {value}: {error.strerror}") from error
 
     def storage(self) -> Mounted:
@@ -196,7 +196,7 @@ class LinuxSystem:
         from launchpad.runner.machine.containers import inspected_alive
 
         if not self.docker_answers():
-            return None  # not installed yet, or it hangs: a longer question would be waited for a minute
+            return None  # not installed yet, or Docker hangs: a longer timeout would delay a plan by a minute
         try:
             found = inspected_alive(name)
         except Failed:
@@ -209,13 +209,13 @@ class LinuxSystem:
         programs = {
             "sshd": ["/usr/sbin/sshd", "-t", "-f"],
             "sudoers": ["visudo", "--check", "--quiet", "--file"],
-            # In an empty network: the host's table is the watch's, and nobody else may even try to change it.
+            # In an empty network, because only the watch may change the host's table.
             "firewall": ["unshare", "--net", "nft", "--check", "--file"],
             "docker": ["dockerd", "--validate", "--config-file"],
         }
         if kind == "sshd":
-            Path("/run/sshd").mkdir(exist_ok=True)  # sshd insists on it, and only ssh.service makes it
-            text += "\nInclude /etc/ssh/sshd_config\n"  # together, as they will be read
+            Path("/run/sshd").mkdir(exist_ok=True)  # sshd requires this folder, which only ssh.service creates
+            text += "\nInclude /etc/ssh/sshd_config\n"  # both together, as sshd will read them
         with tempfile.NamedTemporaryFile("w", prefix=f"launchpad-{kind}-") as file:
             file.write(text)
             file.flush()
@@ -232,7 +232,7 @@ class LinuxSystem:
             context = f"user={user},host=localhost,addr=127.0.0.1"
             try:
                 is_now = _sshd_lines(["-C", context], judged)
-            except Failed as failed:  # the running sshd goes on, and the next one would not start
+            except Failed as failed:  # the running sshd continues, but the next one would not start
                 return (f"sshd does not accept its configuration: {failed.message}",)
             should_be = _sshd_lines(["-f", "/dev/stdin", "-C", context], judged, stdin=ours.encode())
             for keyword in sorted(judged):
@@ -284,24 +284,24 @@ class LinuxSystem:
         return str(Path(str(launchpad.__file__)).parent.parent)
 
 
-# --- who gets in, and who is root -------------------------------------------------------------------------------------
+# --- who can log in, and who is root ----------------------------------------------------------------------------------
 
 
 def _people() -> list[pwd.struct_passwd]:
-    """The users that a login shell is started for."""
+    """The users with a login shell."""
     import pwd
 
     return [user for user in pwd.getpwall() if user.pw_shell.rpartition("/")[2] not in ("nologin", "false", "sync", "")]
 
 
 def _judged_keywords(ours: str) -> frozenset[str]:
-    """What Launchpad's part of sshd's configuration decides, and what else could let people in or keep them out."""
+    """The keywords in Launchpad's part of sshd's configuration, and other keywords that control who can log in."""
     words = (line.split(None, 1)[0].lower() for line in ours.splitlines() if line.strip() and line.strip()[0] != "#")
     return frozenset(words) - {"match"} | SSHD_KEYWORDS
 
 
 def _sshd_lines(words: Sequence[str], judged: frozenset[str], *, stdin: bytes = b"") -> dict[str, tuple[str, ...]]:
-    """What sshd says that its configuration comes to: keyword → values."""
+    """sshd's effective configuration: keyword → values."""
     found: dict[str, tuple[str, ...]] = {}
     for line in succeed(["/usr/sbin/sshd", "-T", *words], stdin=stdin).decode(errors="replace").splitlines():
         keyword, _, value = line.partition(" ")
@@ -317,18 +317,18 @@ def _roots(allowed: Sequence[str]) -> Iterator[Other]:
     for user in pwd.getpwall():
         if user.pw_uid == 0 and user.pw_name != "root":
             yield Other(user.pw_name, "number", f"the user {user.pw_name} has root's uid")
-    with suppress(KeyError):  # there is no Docker yet
+    with suppress(KeyError):  # Docker is not installed yet
         for name in grp.getgrnam("docker").gr_mem:
             if name not in allowed:
                 yield Other(name, "docker", f"the user {name} is in the group docker, which gives root rights")
 
 
 def _sudoers(allowed: Sequence[str], sudoers: str) -> Iterator[Other]:
-    """Whom sudo's own reading of its rules lets become root, beside what Launchpad's own rules say."""
+    """The users whom sudo lets become root by rules that are not Launchpad's."""
     import grp
 
     if not Path(paths.SUDOERS).exists():
-        return  # before the first provision: nothing is Launchpad's yet
+        return  # before the first provision no rule is Launchpad's
     words = ["cvtsudoers", "--output-format=json"]
     ours = json.loads(succeed(words, stdin=sudoers.encode()))["User_Specs"]
     for rule in json.loads(succeed([*words, SUDOERS]))["User_Specs"]:
@@ -353,7 +353,7 @@ def _keys(allowed: Sequence[str]) -> Iterator[Other]:
 
 
 def _key_files(name: str) -> list[Path]:
-    """Where sshd looks for the user's keys, and finds some."""
+    """The files with keys that sshd reads for the user."""
     import pwd
 
     home = pwd.getpwnam(name).pw_dir
@@ -366,7 +366,7 @@ def _apt(*words: str) -> None:
 
 
 def _damaged_packages() -> list[str]:
-    """Those whose files may not all be there: the power went while dpkg unpacked them."""
+    """Packages with missing files, after a power cut while dpkg unpacked them."""
     out = run(["dpkg-query", "--show", "--showformat=${db:Status-Eflag} ${Package}\n"]).out.decode(errors="replace")
     return [name for flag, _, name in (line.partition(" ") for line in out.splitlines()) if flag == "reinstreq"]
 
@@ -376,7 +376,7 @@ def _kernel_file(key: str) -> str:
 
 
 def _resolvers() -> tuple[str, ...]:
-    """What /etc/resolv.conf names; where that is systemd's own stub, what the stub asks."""
+    """The name servers in /etc/resolv.conf; if that is systemd's stub, the stub's own name servers."""
     found: list[str] = []
     for file in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
         try:
@@ -397,7 +397,7 @@ def _is_outside(address: str) -> bool:
 
 
 def _has_audit() -> bool:
-    """Ask the kernel for its audit status; a container's root is refused, and an answer's first type tells."""
+    """Ask the kernel for its audit status, which refuses root of a container; the type of the answer decides."""
     request = struct.pack("=IHHII", 16, _AUDIT_GET, 1, 1, 0)  # length, type, NLM_F_REQUEST, sequence, port
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_AUDIT) as audit:

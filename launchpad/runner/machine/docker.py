@@ -1,4 +1,4 @@
-"""Docker's API over its Unix socket. Each call is a connection of its own, so threads need nothing from each other."""
+"""Docker's API over its Unix socket. Each call opens its own connection, so threads need no locks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from launchpad.runner.machine.http import Answer, ask_unix, request
 
 SOCKET = "/var/run/docker.sock"
 _VERSION = "/v1.44"
-"""What Docker 25 and everything after it speaks; Debian 13 has 26.1."""
+"""The API version of Docker 25 and later; Debian 13 has 26.1."""
 
 
 def call(method: str, target: str, body: object = None, *, fine: tuple[int, ...] = (), seconds: float = 60) -> Any:
-    """What Docker answers, parsed; None when it has no body or its status is one of `fine`. Failed with Docker's own
-    words on every other status from 300 on."""
+    """Docker's answer, parsed; None without a body or for a status in `fine`. Failed with Docker's message for every
+    other status from 300 on."""
     with asked(method, target, body, seconds=seconds) as answer:
         data = _body(answer)
         if answer.status in fine:
@@ -29,7 +29,7 @@ def call(method: str, target: str, body: object = None, *, fine: tuple[int, ...]
 
 @contextmanager
 def asked(method: str, target: str, body: object = None, *, seconds: float = 60) -> Iterator[Answer]:
-    """The answer while it comes in. Failed when Docker is down, or falls silent for the seconds."""
+    """The answer as a stream. Failed when Docker is down, or sends nothing for the seconds."""
     headers = {} if body is None else {"Content-Type": "application/json"}
     data = b"" if body is None else json.dumps(body).encode()
     try:
@@ -44,7 +44,7 @@ def asked(method: str, target: str, body: object = None, *, seconds: float = 60)
 
 
 def must_succeed(answer: Answer) -> None:
-    """Failed with Docker's own words unless it said yes; the body of a yes is left in the stream."""
+    """Failed with Docker's message unless the status is a success; then the body stays in the stream."""
     if answer.status >= 300:
         raise Failed(f"Docker: {message(answer.body(), answer.status)}")
 
@@ -54,7 +54,7 @@ def _body(answer: Answer) -> bytes:
 
 
 def message(data: bytes, status: int) -> str:
-    """Docker's own words in an answer that says no."""
+    """Docker's message in an error answer."""
     try:
         return str(json.loads(data)["message"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Docker's logs as whole lines. Docker hands them out in frames of at most 16 KiB; a line may be several."""
+"""Docker's logs as whole lines. Docker sends frames of at most 16 KiB; a line may be several frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_LINE = 256 * 1024
 _LARGEST_FRAME = 1 << 24
 _SILENCE_SECONDS = 60
 _FOREVER = 20 * 86400
-"""About as long as poll(2) can wait; whoever follows begins again then."""
+"""About the longest wait of poll(2); a follower then starts again."""
 _HEADER = 8
 
 
@@ -23,10 +23,10 @@ class DockerLogs:
     """The log part of Speech."""
 
     def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[ContainerLine]:
-        """The lines that a container wrote since then; those it goes on to write too when following."""
+        """The lines that a container wrote since then; with `follow`, also the lines that it writes from now on."""
         wanted = f"stdout=1&stderr=1&timestamps=1&since={since:.9f}&tail={'all' if tail is None else tail}"
         target = f"/containers/{quote(container)}/logs?{wanted}&follow={int(follow)}"
-        # A container that writes nothing is not one that is gone, so following has no limit of its own.
+        # A container that writes nothing may still run, so following has no time limit.
         with docker.asked("GET", target, seconds=_FOREVER if follow else _SILENCE_SECONDS) as answer:
             if answer.status in (404, 409):
                 return
@@ -35,7 +35,7 @@ class DockerLogs:
 
 
 def frames(stream: Stream) -> Iterator[tuple[int, bytes]]:
-    """What comes over Docker's multiplexed stream: (1 for standard output or 2 for errors, bytes)."""
+    """The frames of Docker's multiplexed stream: (1 for standard output or 2 for errors, bytes)."""
     while len(header := stream.exactly(_HEADER)) == _HEADER:
         size = int.from_bytes(header[4:], "big")
         if size > _LARGEST_FRAME:
@@ -44,7 +44,7 @@ def frames(stream: Stream) -> Iterator[tuple[int, bytes]]:
 
 
 def lines(pieces: Iterator[tuple[int, bytes]]) -> Iterator[ContainerLine]:
-    """Whole lines from frames that each begin with a time stamp; what is longer than LONGEST_LINE is cut there."""
+    """Whole lines from frames that each begin with a time stamp; a line is cut at LONGEST_LINE."""
     begun: dict[int, tuple[str, bytearray]] = {}
     for kind, piece in pieces:
         stamp, _, text = piece.partition(b" ")

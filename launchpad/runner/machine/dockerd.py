@@ -1,4 +1,4 @@
-"""Docker's own unit: why it does not run, and its start."""
+"""Docker's systemd unit: its start, and why a start failed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DockerUnit:
         state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
         if state.get("ActiveState") != "failed" and not state.get("SubState", "").startswith("auto-restart"):
             return []
-        # What an earlier start ended for is over.
+        # Only the last start counts.
         start = f"_SYSTEMD_INVOCATION_ID={state.get('InvocationID') or 'none'}"
         words = ["journalctl", "--quiet", "--no-pager", "--boot", "--output=cat", f"--lines={_LINES}", start]
         return run(words).out.decode(errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""Files, replaced whole and on disk before anyone is told; no link on the way to one is ever followed."""
+"""Files: replaced as a whole, on disk when a call returns; no link in a path is followed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAMES, _ATTRIBUTE = 8 << 20, 15_000
-"""Beside its bytes, a file that is set aside has so much of attributes (at most half its size), a leaf of Btrfs's tree
-each. To exchange two names, Btrfs wants some 4 MB of room for its tree."""
+"""A reserve file also gets so many bytes of attributes (at most half its size), each of which takes a leaf of Btrfs's
+tree: to exchange two names, Btrfs needs about 4 MB of metadata space."""
 PARTIAL = ".launchpad-partial"
-"""The suffix of a file that is being written. One name a file, so that a kill leaves at most one behind."""
+"""The suffix of a file that is being written; always the same, so that a kill leaves at most one such file."""
 
 
 class DiskFiles:
@@ -52,9 +52,7 @@ class DiskFiles:
         with walk.explained(path), walk.parent(path) as (folder, name):
             file = os.open(name, _READ, dir_fd=folder)
             try:
-                with suppress(
-                    OSError
-                ):  # a file system without attributes of that size has no room of its own for names
+                with suppress(OSError):  # a file system without such attributes has no separate metadata space
                     for number in range(min(_NAMES, size // 2) // _ATTRIBUTE):
                         os.setxattr(file, f"user.room.{number}", os.urandom(_ATTRIBUTE))
                 os.fsync(file)
@@ -72,7 +70,7 @@ class DiskFiles:
                     _write_all(file, data)
                     os.fsync(file)
                 except OSError:
-                    os.ftruncate(file, before.st_size)  # a full disk must not leave half a line behind
+                    os.ftruncate(file, before.st_size)  # a full disk must not leave half a line
                     raise
                 if not before.st_size:
                     os.fsync(folder)
@@ -120,7 +118,7 @@ def _entries(folder: int) -> list[str]:
 
 
 def _own(file: int, *, mode: int, uid: int) -> None:
-    """Owner first: changing it would clear bits of the mode."""
+    """Owner first, because changing the owner clears bits of the mode."""
     now = os.fstat(file)
     if (now.st_uid, now.st_gid) != (uid, uid):
         os.fchown(file, uid, uid)
@@ -135,7 +133,7 @@ def _write_all(file: int, data: bytes) -> None:
 
 @contextmanager
 def _partial(folder: int, name: str) -> Iterator[str]:
-    """The name to write under before the rename; nothing has it at the start, and nothing keeps it on a failure."""
+    """The name to write under before the rename; removed first, and removed after a failure."""
     partial = f".{name}{PARTIAL}"
     _unlink(folder, partial)
     try:

@@ -1,4 +1,4 @@
-"""The kernel's packet filter (nftables), as whoever changes it tells it."""
+"""Changes of the kernel's packet filter (nftables)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from launchpad.runner.machine.command import succeed
 
 
 def change_filter(commands: Sequence[dict[str, Any]]) -> None:
-    """One transaction: all of it or nothing, and no packet sees anything between. Failed with nft's own words.
+    """Apply the commands in one transaction. Failed with nft's message.
 
     The commands are those of nft's JSON (libnftables-json(5))."""
     succeed(["nft", "--json", "--file", "-"], stdin=json.dumps({"nftables": list(commands)}).encode())

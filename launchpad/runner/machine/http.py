@@ -1,7 +1,7 @@
-"""HTTP/1.0 over one socket: just enough for this host's daemons and for probes.
+"""HTTP/1.0 over one socket: enough for this host's daemons and for probes.
 
-The standard library's client costs 27 ms to import, more than everything else that `status` does on a host. HTTP/1.0
-has no chunks and no kept connections: what comes after the headers, up to the end, is the body.
+The import of the standard library's client takes 27 ms, more than everything else that `status` does on a host.
+HTTP/1.0 has no chunks and no kept connections: the body is everything after the headers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _UNQUOTED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 
 class BadAnswer(OSError):
-    """What came back is not HTTP, or ended too early."""
+    """The answer is not HTTP, or ended too early."""
 
 
 class Stream:
-    """Bytes as they arrive. A read that times out (TimeoutError) loses nothing and may be tried again."""
+    """A stream of bytes. A read that times out (TimeoutError) loses nothing and may be repeated."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -30,23 +30,23 @@ class Stream:
         self._deadline: float | None = None
 
     def wait_at_most(self, seconds: float) -> None:
-        """From here on, a read waits so long for the next bytes."""
+        """From now on, a read waits at most so long for the next bytes."""
         self._deadline = None
         self._connection.settimeout(max(seconds, 0.001))
 
     def end_within(self, seconds: float) -> None:
-        """From here on, all reads together take so long, however slowly the other side drips."""
+        """From now on, all reads together take at most so long, also when the bytes come slowly."""
         self._deadline = time.monotonic() + seconds
 
     def is_silent(self) -> bool:
-        """Whether nothing is kept here that came already."""
+        """Whether no received bytes are buffered."""
         return not self._buffer
 
     def fileno(self) -> int:
         return self._connection.fileno()
 
     def line(self) -> bytes:
-        """The next line with its end; what is left at the end of the stream; empty after that."""
+        """The next line with its line end; at the end of the stream the rest; then empty."""
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
@@ -82,7 +82,7 @@ class Stream:
 
 
 class Answer:
-    """The status and headers of an answer; its body is in the stream."""
+    """The status and headers of an answer; the body stays in the stream."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -113,7 +113,7 @@ def status_of(stream: Stream) -> int:
 
 
 def request(method: str, target: str, *, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    """The bytes of a request. The target must be quoted already: a space or a line break in it is a ValueError."""
+    """The bytes of a request. The target must already be quoted: ValueError for a space or a line break."""
     if any(character <= " " for character in target):
         raise ValueError("an HTTP target that is not quoted")
     lines = [f"{method} {target} HTTP/1.0", *(f"{name}: {value}" for name, value in headers.items())]
@@ -122,7 +122,7 @@ def request(method: str, target: str, *, headers: Mapping[str, str], body: bytes
 
 @contextmanager
 def ask_unix(path: str, message: bytes, *, seconds: float) -> Iterator[Answer]:
-    """Send a request to a daemon's Unix socket; no read waits longer than the seconds. OSError without an answer."""
+    """Send a request to a daemon's Unix socket; a read waits at most `seconds`. OSError without an answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(seconds)
         connection.connect(path)

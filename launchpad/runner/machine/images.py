@@ -17,7 +17,7 @@ _TELL_EVERY_SECONDS = 2.0
 _MEGABYTE = 1_000_000
 _ASK_SECONDS = 30
 _ANONYMOUS = "com.docker.volume.anonymous"
-"""The label by which Docker tells a volume that it named itself."""
+"""Docker's label of anonymous volumes."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -65,7 +65,7 @@ class DockerImages:
 
 
 def _announced(said: list[dict[str, Any]], machine: str) -> Announced:
-    """Of an image for several architectures the part for this one counts."""
+    """The size and architectures of an image; of a multi-architecture image, the size for this machine."""
     parts = {item["Descriptor"].get("platform", {}).get("architecture", ""): item for item in said}
     wanted = _ARCHITECTURES.get(machine, machine)
     mine = parts.get(wanted) or parts.get("")
@@ -94,7 +94,7 @@ def _follow(answer: Answer, image: str, progress: Progress) -> None:
 
 
 def _note(layers: dict[str, tuple[int, int]], news: dict[str, Any]) -> bool:
-    """Note how much of a layer has come; whether there is anything to tell."""
+    """Note the progress of a layer; whether there is progress to report."""
     detail = news.get("progressDetail") or {}
     if news.get("status") == "Downloading" and detail.get("total"):
         layers[news["id"]] = (detail.get("current", 0), detail["total"])

@@ -21,7 +21,7 @@ _MOST_OWNER = 65536
 
 
 class KernelLocks:
-    """Operations, by flock and systemd. A lock's file stays when the lock is let go: removing it would race."""
+    """Operations, by flock and systemd. A lock's file stays after the release: removing it would be a race."""
 
     @contextmanager
     def lock(self, name: str, owner: Mapping[str, Any], *, seconds: float = 0) -> Iterator[None]:
@@ -37,7 +37,7 @@ class KernelLocks:
             os.close(file)
 
     def lock_owner(self, name: str) -> dict[str, Any] | None:
-        """What the lock's holder wrote into it; None when nobody holds it. Looking never takes the lock."""
+        """What the lock's holder wrote into the lock; None when the lock is free. Never takes the lock."""
         path = f"{paths.LOCKS}/{name}"
         with walk.explained(path):
             try:
@@ -69,7 +69,7 @@ def _take(file: int, name: str, seconds: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise Busy(name, _owner(file)) from None
-        # flock has no time limit of its own, and an alarm would only do in the main thread.
+        # flock has no time limit, and an alarm works only in the main thread.
         time.sleep(_RETRY_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Who is logged in as the operators' user, by which key: sshd's own processes, and what sshd wrote of each login."""
+"""Logins as the operators' user, with their keys: from sshd's processes and sshd's log lines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _MONITOR = re.compile(rf"sshd(?:-session)?: {OPERATORS} \[priv\]")
 
 
 def strange(keys: Sequence[str]) -> tuple[int, ...]:
-    """The privileged processes of logins by other keys than these; of a login that the journal does not tell of."""
+    """The privileged processes of logins with keys that are not among these, or with a key that the journal does not
+    name."""
     found = _monitors()
     if not found:
         return ()
@@ -33,7 +34,7 @@ def strange(keys: Sequence[str]) -> tuple[int, ...]:
 
 
 def end(keys: Sequence[str]) -> None:
-    """End those logins: politely, and then not."""
+    """End those logins: SIGTERM, then SIGKILL."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         for process in strange(keys):
             for child in (*_children(process), process):
@@ -61,7 +62,7 @@ def _children(process: int) -> list[int]:
 
 
 def _fingerprints(processes: Sequence[int]) -> dict[int, str]:
-    """Process → the fingerprint of the key that its login was made by, as sshd wrote it down."""
+    """Process → the fingerprint of its login's key, from sshd's log."""
     words = ["journalctl", "--quiet", "--no-pager", "--boot", "--output=json", "--output-fields=MESSAGE,_PID"]
     said = run([*words, *(f"_PID={process}" for process in processes)]).out.decode(errors="replace")
     made = {}

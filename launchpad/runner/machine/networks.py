@@ -50,7 +50,7 @@ class DockerNetworks:
 
 def _inspect(name: str) -> dict[str, Any] | None:
     found = docker.call("GET", f"/networks/{quote(name)}", fine=(404,))
-    # Docker also finds networks by the beginning of their id, and a tenant's name may look like one.
+    # Docker also finds networks by the beginning of their id, and a tenant's name may look like an id.
     return found if found and found["Name"] == name else None
 
 

@@ -1,9 +1,9 @@
-"""New connections to Caddy wait a moment while it takes a configuration in, instead of being closed.
+"""New connections to Caddy wait while Caddy loads a configuration, instead of being closed.
 
-A server of Go that is told to stop closes every connection whose first request has not come yet, without a word
-(golang/go issue 75591), and the listener of the old configuration takes down with it what it has not accepted. Measured
-with Caddy 2.11 on a lab host, 24 visitors who come one after the other, 15 reloads: without the wait 91 connections
-lost at no distance, 335 of 360 at a round trip of 100 ms; with it none, and each of the 360 came a second later.
+A Go server that stops closes every connection before its first request, without an error (golang/go issue 75591), and
+the old listener drops the connections that it has not accepted. Measured with Caddy 2.11 on a lab host, with 24
+successive visitors and 15 reloads: without the wait 91 of 360 connections were lost at no distance, and 335 of 360 at a
+round trip of 100 ms; with the wait none was lost, and each of the 360 came a second later.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from launchpad.runner.machine.filter import change_filter
 
 PORTS = (80, 443)
 UNDER_WAY_SECONDS = 0.6
-"""For who has knocked already: TCP's and TLS's handshakes and the request take two round trips, of 300 ms at most. With
-a reload it stays below the second after which a client knocks again, so that nobody is turned away twice."""
+"""Time for connections under way: the handshakes of TCP and TLS and the request take two round trips of at most 300 ms.
+Together with a reload this is less than the second after which a client sends its SYN again, so that no client is
+dropped twice."""
 LONGEST_SECONDS = 5
-"""After it the kernel itself lets newcomers in, should the runner die meanwhile."""
+"""After so many seconds the kernel accepts new connections by itself, in case the runner dies meanwhile."""
 _TABLE = "launchpad_reload"
 _IN_TABLE = {"family": "inet", "table": _TABLE}
 _PORTS: dict[str, Any] = {**_IN_TABLE, "name": "ports", "type": "inet_service", "flags": ["timeout"]}
@@ -31,7 +32,7 @@ _FLAGS = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": ["syn"
 _KNOCKS = [
     {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": "@ports"}},
     {"match": {"op": "==", "left": _FLAGS, "right": "syn"}},
-    {"drop": None},  # a refused one would not knock again
+    {"drop": None},  # a client would not retry after a reject
 ]
 _HERE = "( " + " or ".join(f"sport = :{port}" for port in PORTS) + " )"
 _VISITORS = ["ss", "--tcp", "--numeric", "--no-header", "state", "established", "state", "syn-recv", *_HERE.split()]
@@ -39,11 +40,11 @@ _VISITORS = ["ss", "--tcp", "--numeric", "--no-header", "state", "established", 
 
 @contextmanager
 def newcomers_wait() -> Iterator[None]:
-    """While the block runs nobody new comes to Caddy, and who came before it has asked; QUIC is not held, which Caddy
-    hands from one configuration to the next. Failed when the kernel takes no rule."""
+    """During the block no new connection reaches Caddy, and earlier connections have sent their request. QUIC is not
+    held, because Caddy passes it from one configuration to the next. Failed when the kernel rejects the rule."""
     table = {"table": {"family": "inet", "name": _TABLE}}
     change_filter([
-        {"add": table}, {"delete": table}, {"add": table},  # one that was left over goes
+        {"add": table}, {"delete": table}, {"add": table},  # remove a table that an earlier runner left
         {"add": {"set": {**_PORTS, "timeout": LONGEST_SECONDS}}},
         {"add": {"chain": _INPUT}},
         {"add": {"rule": {**_IN_TABLE, "chain": "input", "expr": _KNOCKS}}},
@@ -54,5 +55,5 @@ def newcomers_wait() -> Iterator[None]:
             time.sleep(UNDER_WAY_SECONDS)
         yield
     finally:
-        with suppress(Failed):  # then the seconds end it
+        with suppress(Failed):  # the rule's timeout ends the wait
             change_filter([{"delete": table}])

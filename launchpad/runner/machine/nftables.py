@@ -1,7 +1,7 @@
 """The kernel's packet filter through libnftables, in this process.
 
-A table with `flags owner` belongs to the one socket that made it: others' `flush ruleset` passes it over, their `delete
-table` is refused, and with `persist` it outlives the kill of its owner. (Tried with nft 1.1.3 on Linux 6.18.)
+A table with `flags owner` belongs to the socket that created it: `flush ruleset` by other programs skips the table, and
+their `delete table` is refused. With `persist` the table outlives its owner. (Tested with nft 1.1.3 on Linux 6.18.)
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ Objects = list[dict[str, Any]]
 FIREWALL = "inet launchpad"
 GATE = f"inet {traffic.TABLE}"
 SOCKET = f"{paths.RUN}/firewall.sock"
-"""Who writes a byte to it wants to change the table, and gets a moment in which nobody owns it."""
+"""A program that wants to change the table writes a byte to this socket; then the watch releases the table for a
+moment."""
 OWN_NAME = "launchpad-watch"
-"""What the kernel calls this thread when it tells of a change; at most 15 characters."""
+"""The thread's name in the kernel's notices of changes; at most 15 characters."""
 FLAGS = "flags owner, persist;"
 _OPENING = f"table {FIREWALL} {{"
 _LIBRARY = "libnftables.so.1"
@@ -49,7 +50,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class KernelFilter:
-    """`view.Filter` for this kernel. One for a process and a thread: it is what owns the table."""
+    """`view.Filter` for this kernel. One for each process and thread, because it owns the table."""
 
     def __init__(self) -> None:
         self._conversation: Conversation | None = None
@@ -91,7 +92,7 @@ class KernelFilter:
     def bridges(self) -> Mapping[str, bool]:
         found = {}
         for path in [*_LINKS.glob("lp-*"), *_LINKS.glob("docker0")]:
-            with suppress(OSError):  # it went meanwhile
+            with suppress(OSError):  # the bridge was removed meanwhile
                 found[path.name] = bool(int((path / "flags").read_text(), 16) & _UP)
         return found
 
@@ -99,7 +100,7 @@ class KernelFilter:
         run(["ip", "link", "set", "dev", name, "up" if up else "down"])
 
     def renew_docker(self) -> None:
-        run(["systemctl", "reset-failed", "docker.service"])  # it may have been started too often already
+        run(["systemctl", "reset-failed", "docker.service"])  # systemd may have counted too many starts
         succeed(["systemctl", "restart", "--no-block", "docker.service"])
 
     def _nft(self) -> Conversation:
@@ -115,7 +116,7 @@ class KernelFilter:
             self._events.setblocking(False)
             Path("/proc/thread-self/comm").write_text(OWN_NAME)
             self._asked = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            DiskFiles().folder(paths.RUN)  # the tenants' secrets lie below it, and are theirs to read
+            DiskFiles().folder(paths.RUN)  # the tenants read their secrets below this folder
             Path(SOCKET).unlink(missing_ok=True)
             self._asked.bind(SOCKET)
             self._asked.setblocking(False)
@@ -123,12 +124,12 @@ class KernelFilter:
 
 
 def owned(text: str) -> str:
-    """The table of this text as one that belongs to whoever loads it."""
+    """The text of the table with the flags that make its loader the owner."""
     return text.replace(_OPENING, f"{_OPENING}\n    {FLAGS}", 1)
 
 
 class Conversation:
-    """A context of libnftables, with the one socket that it keeps. The library is one thread's at a time."""
+    """A context of libnftables with its socket. Only one thread may use the library at a time."""
 
     def __init__(self) -> None:
         with _ONE_AT_A_TIME:
@@ -139,11 +140,11 @@ class Conversation:
             self._library.nft_ctx_buffer_error(self._context)
 
     def run(self, text: str) -> None:
-        """Failed, and nothing is changed, with nft's own words."""
+        """Run commands. Failed with nft's message, with nothing changed."""
         self._run(text, _TEXT)
 
     def listed(self, table: str) -> Objects:
-        """The table's objects as the kernel has them, without their numbers; none when there is no such table."""
+        """The table's objects in the kernel, without handles; empty when there is no such table."""
         try:
             out = self._run(f"list table {table}", _JSON)
         except Failed as failed:
@@ -181,10 +182,10 @@ def _library() -> Any:
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An object without what differs between two that mean the same: numbers, who owns it, what packets put there."""
+    """An object without the parts that may differ between equal objects: handles, owner, elements from packets."""
     ((kind, value),) = item.items()
     kept = {key: value for key, value in value.items() if key != "handle"}
-    if isinstance(kept.get("flags"), str):  # so nft writes a single one
+    if isinstance(kept.get("flags"), str):  # nft writes a single flag as text
         kept["flags"] = [kept["flags"]]
     if kind == "set" and "dynamic" in kept.get("flags", ()):
         kept.pop("elem", None)
@@ -201,7 +202,7 @@ def _loaded(text: str) -> Objects:
 
 
 def _in_an_empty_network(work: Callable[[], Objects]) -> Objects:
-    """What the work returns or raises, done in a thread that has a network of its own for as long as it lives."""
+    """Run the work in a thread with its own empty network; returns or raises what the work does."""
     found: list[Objects] = []
     wrong: list[BaseException] = []
 
@@ -226,7 +227,7 @@ def _in_an_empty_network(work: Callable[[], Objects]) -> Objects:
 
 
 def _changes(events: socket.socket) -> Iterator[RulesetChange]:
-    """Every transaction that lies in the queue. Where it overflowed nobody knows who it was."""
+    """Every transaction in the queue. After an overflow the programs are unknown."""
     tables: set[str] = set()
     while True:
         try:
@@ -240,7 +241,8 @@ def _changes(events: socket.socket) -> Iterator[RulesetChange]:
 
 
 def changes_in(data: bytes, tables: set[str]) -> Iterator[RulesetChange]:
-    """Others' transactions that end in these netlink messages; `tables` collects those of one that has not ended."""
+    """The transactions of other programs that end in these netlink messages; `tables` collects those of an unfinished
+    transaction."""
     at = 0
     while at + 20 <= len(data):
         length, kind = struct.unpack_from("=IH", data, at)

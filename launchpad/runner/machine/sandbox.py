@@ -1,7 +1,7 @@
-"""The sandbox: a transient unit of systemd in which a program works on one tenant's files and sees nothing else.
+"""The sandbox: a transient systemd unit in which a program works on one tenant's files and sees nothing else.
 
-The unit begins as root with no capability but those to become somebody else, and its program gives root up before it
-opens anything (a uid without an entry in /etc/passwd cannot be a unit's User=). Secrets go in by standard input.
+The unit starts as root with only the capabilities to change its uid, and its program drops root before it opens
+anything (a uid without an entry in /etc/passwd cannot be a unit's User=). Secrets are sent through standard input.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ LIMITS = {
     "Nice": "10",
     "OOMScoreAdjust": "500",
 }
-"""The tenants go first."""
+"""Low priority: the tenants have precedence."""
 _LAST_LINES = 10
 
 
@@ -79,7 +79,7 @@ class SystemdSandbox(DiskFiles):
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         self.end_confined(work.unit)
         passwd = f"{paths.RUN}/sandbox/{work.unit}.passwd"
-        self.write(passwd, _passwd(work.task["uid"]).encode(), mode=0o644)  # ssh wants an entry for who it is
+        self.write(passwd, _passwd(work.task["uid"]).encode(), mode=0o644)  # ssh needs an entry for its own user
         try:
             return (yield from _lines(work, [*WITH_THE_RUNNER, *words(work, passwd)], incoming))
         finally:
@@ -88,13 +88,13 @@ class SystemdSandbox(DiskFiles):
 
     def end_confined(self, unit: str) -> None:
         if self.read(f"/run/systemd/transient/{unit}.service") is None:
-            return  # systemd has it no more; asking would take a tenth of a second each time
+            return  # the unit is gone; asking systemd would take 0.1 s each time
         run(["systemctl", "stop", "--quiet", f"{unit}.service"], seconds=60)
         run(["systemctl", "reset-failed", "--quiet", f"{unit}.service"])
 
 
 def words(work: Confined, passwd: str) -> list[str]:
-    """The words that start the program in its sandbox. No secret is among them."""
+    """The arguments that start the program in its sandbox, without secrets."""
     from launchpad.runner.journal import OWN_FOLDER
 
     properties = [f"{name}={value}" for name, value in (_PROPERTIES | LIMITS).items()]
@@ -152,7 +152,7 @@ def _lines(
 
 
 def _give(stdin: Any, task: Mapping[str, Any], incoming: Iterable[bytes]) -> None:
-    """The task, and what follows it. A program that has heard enough ends, and says why."""
+    """Write the task and the input after it. A program may end early and report why."""
     with suppress(BrokenPipeError):
         stdin.write(json.dumps(task).encode() + b"\n")
         for piece in incoming:

@@ -1,4 +1,4 @@
-"""Generations of a tenant's data on Btrfs: taken in an instant, put back by one exchange of names."""
+"""Generations of a tenant's data on Btrfs: taken as snapshots, restored by one exchange of names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXCHANGE = 2
 
 
 class BtrfsSnapshots(DiskFiles):
-    """Snapshots, copies and their way back."""
+    """Snapshots, writable copies, and restoring them."""
 
     def snapshot(self, data: str, to: str) -> None:
         with walk.explained(data), walk.folder(data) as source:
@@ -38,7 +38,7 @@ class BtrfsSnapshots(DiskFiles):
     def restore(self, source: str, data: str, *, disk_mb: int) -> None:
         above, _, name = data.rpartition("/")
         beside, aside = f".{name}{PARTIAL}", f".{name}-before{PARTIAL}"
-        self.remove(f"{above}/{beside}")  # a killed run's: a copy that was not in place yet, or what was there before
+        self.remove(f"{above}/{beside}")  # left by a killed run: an unfinished copy, or the replaced data
         with walk.explained(data), walk.parent(data) as (folder, name):
             _copy(source, folder, beside)
             _limit(folder, beside, disk_mb, data)
@@ -82,8 +82,8 @@ def _limit(folder: int, name: str, disk_mb: int, path: str) -> None:
 
 
 def _take_its_place(folder: int, beside: str, name: str, aside: str) -> None:
-    """In one step. Where Btrfs has no room left for that, which wants more than two, in two: a run that dies between
-    them leaves nothing under the name, and the next puts it there. OSError."""
+    """Put the copy in place in one step. When Btrfs has no space for an exchange, use two renames: a run that dies
+    between them leaves nothing under the name, and the next run completes the restore. OSError."""
     try:
         _exchange(folder, beside, name)
     except OSError as error:
@@ -94,8 +94,8 @@ def _take_its_place(folder: int, beside: str, name: str, aside: str) -> None:
 
 
 def _exchange(folder: int, one: str, other: str) -> None:
-    """Two names of the open folder change places, in one step. OSError."""
-    import ctypes  # 2 ms that `status` need not pay
+    """Exchange two names in the open folder, in one step. OSError."""
+    import ctypes  # imported late: `status` does not need it
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(folder, os.fsencode(one), folder, os.fsencode(other), _EXCHANGE):

@@ -1,4 +1,4 @@
-"""The Btrfs behind /srv/launchpad: made on an empty device or in a preallocated file, grown, never formatted twice."""
+"""The Btrfs at /srv/launchpad: created on an empty device or in a preallocated file, grown, never formatted twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from launchpad.runner.system import Mounted, Storage, storage_source
 LABEL = "launchpad"
 _MB = 1024 * 1024
 _LEFT_MB = 1024
-"""What a preallocated file must leave free on the root disk."""
+"""MB that a preallocated file must leave free on the root disk."""
 
 
 def storage() -> Mounted:
@@ -30,7 +30,7 @@ def storage() -> Mounted:
 
 
 def make_storage(wanted: Storage, progress: Progress) -> None:
-    """Make or grow it, and have it mounted. Failed rather than format what is not empty."""
+    """Create or grow the storage, and mount it. Failed when that would format a device that is not empty."""
     source = storage_source(wanted.device)
     here = storage()
     if here.source not in ("", source):
@@ -58,7 +58,8 @@ def make_storage(wanted: Storage, progress: Progress) -> None:
 
 
 def _preallocate(file: str, size_mb: int, progress: Progress) -> None:
-    """The whole size, taken from the root disk now: a tenant's write must never fail because of somebody else's."""
+    """Allocate the whole size on the root disk now: other data on the root disk must never make a tenant's write
+    fail."""
     path = Path(file)
     now = path.stat().st_size // _MB if path.exists() else 0
     if now >= size_mb:
@@ -81,7 +82,7 @@ def _mounted_device() -> str:
 
 
 def _block(device: str) -> Path:
-    """What the kernel says of the device, found by its number: names can be given anew."""
+    """The kernel's folder of the device, found by its number, because names can be reused."""
     number = Path(device).stat().st_rdev
     return Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
 
