@@ -125,9 +125,9 @@ def _refuse_while_open(host: Host, name: str) -> None:
 
 
 def let_in(host: Host, item: Starting, *, who: str) -> bool:
-    """Open the tenant's gate once it is ready, or was given its time: it was proven when it was deployed, and a gate
-    that stays closed with nobody near helps no visitor. Whether there is nothing left to wait for. Busy when an
-    operation holds the tenant, or is open: its plan saw the gate closed, and it opens or closes the gate itself."""
+    """Open the tenant's gate when it is ready or its start time is over; True when nothing is left to wait for. A late
+    tenant gets traffic too: it passed its probes at the deploy, and nobody may be there to open the gate. Busy when an
+    operation holds the tenant or is open: its plan was made with a closed gate, and it opens or closes the gate."""
     late = host.elapsed() - item.since >= item.release.start_seconds
     if not late and not _is_ready(host, item):
         return False

@@ -216,9 +216,9 @@ class Run:
         """Undo every begun step, last one first. A step that cannot be undone now does not stop the undo of the others,
         such as the old release's start; then NotSettled, and the next try undoes all of them again.
 
-        A guard of the data is otherwise: the old release is never started on the new one's data, so what cannot be
-        brought back now ends this try; and what was brought back once stays, because the old release has written to
-        it since. What is expected from outside is undone also when it never was begun: it may have come."""
+        A barrier step is different: the old release must never start on the new release's data. So a failed undo of a
+        barrier ends this try, and a barrier is undone at most once, because the old release has written to its data
+        since. An `expected` step is undone even when it never began, because its data may have arrived from outside."""
         failed, way_on = "", _way_on(self.operation)
         begun = {index: {} for index, step in enumerate(self.plan) if step.expected} | self.begun
         for index in sorted(begun, reverse=True):

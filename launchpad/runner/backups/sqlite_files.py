@@ -41,7 +41,7 @@ class FoundDatabases:
     unchecked: list[dict[str, str]] = field(default_factory=list)
     """Files that SQLite could not check: an extension is missing, or the file cannot be opened."""
     foreign: list[dict[str, str]] = field(default_factory=list)
-    """{"path", "kind"} of each folder that is another program's database."""
+    """{"path", "kind"} of each folder with another program's database."""
     unreadable: list[dict[str, str]] = field(default_factory=list)
     """{"path", "said"} of each file and folder that the tenant's uid cannot read: a database may be there."""
 
@@ -85,11 +85,10 @@ Tables = Mapping[str, Sequence[str]]
 
 
 def count(root: str, *, seconds: float, only: Tables | None = None) -> dict[str, Any]:
-    """{"rows": {path: {table: rows}}, "left", "databases", "tables", "unreadable": numbers}: of every ordinary table
-    below the folder, or of `only` these. -1 and left, where the seconds are over, or it cannot be read. Of so many
-    databases, and tables of each, beyond the most that are counted nothing is said but their number; and that of the
-    files and folders that cannot be read. Virtual tables, and the ones that those keep their own things in, are
-    nobody's rows."""
+    """{"rows": {path: {table: rows}}, "left", "databases", "tables", "unreadable": numbers} for every ordinary table
+    below the folder, or for `only` these. A table that SQLite cannot read, or not within the seconds, has -1 rows and
+    is counted in `left`. `databases` and `tables` are the numbers beyond the limits, `unreadable` the number of files
+    and folders that cannot be read. Virtual tables and their shadow tables are skipped."""
     end = time.monotonic() + seconds
     found: dict[str, Any] = {"rows": {}, "left": 0, "databases": 0, "tables": 0, "unreadable": 0}
     unreadable: list[str] = []
@@ -145,7 +144,7 @@ def _count(connection: sqlite3.Connection, table: str) -> int:
 
 
 def databases(root: str, unreadable: Callable[[str, OSError], None]) -> Iterator[str]:
-    """Every plain file that begins as SQLite's do, whatever its name; what cannot be read is told to `unreadable`."""
+    """Every plain file that begins like a SQLite database; paths that cannot be read go to `unreadable`."""
     for folder, folders, names in os.walk(
         root, followlinks=False, onerror=lambda error: unreadable(error.filename, error)
     ):
