@@ -18,7 +18,7 @@ from launchpad.fleet.keeping.store import FleetStore, FolderStore
 from launchpad.fleet.keeping.workspace_files import STATE
 from launchpad.fleet.model.fleet import kit_recipients
 from launchpad.fleet.model.host import Host
-from launchpad.fleet.reading.inventory_files import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.reading.inventory_files import ALERT_SECRETS, DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.sealing.secret_store import FolderSecrets, SecretStore
 from launchpad.journal.begun import BegunFolder
 from launchpad.runner.protocol import Inventory
@@ -93,6 +93,8 @@ class Workspace:
     """The credentials of targets."""
     dns_secrets: SecretStore
     """The credential of who keeps the names' records."""
+    alert_secrets: SecretStore
+    """The URLs of alert destinations."""
     templates: tuple[Path, ...]
     """Folders to look for templates in: the workspace's own first, then the shipped ones."""
     clock: OperatorClock
@@ -132,6 +134,7 @@ class Workspace:
             secrets=secrets(SECRETS),
             target_secrets=secrets(TARGET_SECRETS),
             dns_secrets=secrets(DNS_SECRETS),
+            alert_secrets=secrets(ALERT_SECRETS),
             revisions=Revisions(root, environment=environment),
             templates=tuple(folder for folder in templates if folder.is_dir()),
             clock=LocalClock(),

@@ -28,7 +28,8 @@ def check(ctx: typer.Context) -> None:
     """
     session = Session.of(ctx)
     workspace = session.workspace
-    mistakes = [*workspace.secrets.mistakes(), *workspace.target_secrets.mistakes(), *workspace.dns_secrets.mistakes()]
+    stores = (workspace.secrets, workspace.target_secrets, workspace.dns_secrets, workspace.alert_secrets)
+    mistakes = [mistake for store in stores for mistake in store.mistakes()]
     try:
         fleet = workspace.fleet.check()
     except InventoryMistakes as error:

@@ -71,6 +71,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Observation": (
         CommandEntry("status", "Show the state of tenants and hosts.", "standing"),
         CommandEntry("smoke", "Test tenants and hosts from outside, for CI.", "smoking"),
+        CommandEntry("alerts", "Show, test and silence alerts.", "alerts", group=True),
         CommandEntry("logs", "Print the logs of tenants' containers.", "standing"),
         CommandEntry("diagnose", "Name the cause of a problem, and write a bundle for support.", "diagnosing"),
         CommandEntry("generations", "List and drop a tenant's generations (snapshots of its data).", "generations"),

@@ -101,6 +101,19 @@ class Account:
         more = [fact_of(item, tenant=item.tenant, at=now) for item in found]
         return [fact_as_json(fact) for fact in (*own, *more)]
 
+    def known_facts(self) -> list[Fact]:
+        """Everything that the checks know now."""
+        from launchpad.runner.facts import fact_from_json
+
+        with self._lock:
+            return [fact_from_json(fact) for facts in self._health.values() for fact in facts]
+
+    def is_fresh(self) -> bool:
+        """Whether every check has looked lately."""
+        now = self._host.elapsed()
+        with self._lock:
+            return all(now - looked <= STALE_SECONDS for looked in self._looked.values())
+
     def note(self, subject: str, message: str, *, tenant: str = "") -> None:
         """Record a repair by the watch; `history` shows the record."""
         with self._lock:

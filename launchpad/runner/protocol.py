@@ -25,8 +25,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import cache, cached_property
-from types import MappingProxyType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, TypeVar
 
 from launchpad.runner.record import REQUIRED, Record
@@ -46,11 +47,24 @@ OLDEST_PROTOCOL = 1
 READING_VERBS = frozenset(
     {
         "hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts",
-        "whereabouts", "certificates", "release", "signer", "usage", "names", "diagnose",
+        "whereabouts", "certificates", "release", "signer", "usage", "names", "diagnose", "alerts",
     }
 )  # fmt: skip
 CHANGING_VERBS = frozenset(
-    {"submit", "cancel", "confirm", "act", "install", "target", "receive", "rollout", "obtain", "shown"}
+    {
+        "submit",
+        "cancel",
+        "confirm",
+        "act",
+        "install",
+        "target",
+        "receive",
+        "rollout",
+        "obtain",
+        "shown",
+        "silence",
+        "tell",
+    }
 )
 VERBS = READING_VERBS | CHANGING_VERBS
 TIMELESS_VERBS = frozenset({"hello", "install"})
@@ -378,6 +392,13 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         return {key: _coerce(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is Any:
         return value
+    if origin is UnionType:
+        kinds = [kind for kind in arguments if kind is not NoneType]
+        return None if value is None and NoneType in arguments else _coerce(kinds[0], value, where)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        if not isinstance(value, str) or value not in {item.value for item in hint}:
+            raise Refused(f"{where}: expected one of {', '.join(hint)}")
+        return hint(value)
     if isinstance(hint, type) and issubclass(hint, Record):
         return _build(hint, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

@@ -191,7 +191,23 @@ class Measures(Protocol):
         """An HTTPS GET for that name through Caddy, at the host's own public address."""
 
 
-class View(Host, Facts, Speech, Watching, Measures, Protocol):
+class Messages(Protocol):
+    """What reaches people. A URL is a credential: no Failed shows a part of it."""
+
+    def tell(self, url: str, subject: str, text: str) -> None:
+        """Deliver a message by apprise. Failed when it cannot be, or takes longer than 20 s."""
+
+    def fetch(self, url: str) -> None:
+        """Get the URL, as a sign of life. Failed without a good answer within 5 s."""
+
+    def minute_of_day(self, timezone: str) -> int:
+        """The minute of the day there, now; UTC's where nobody knows the time zone."""
+
+    def stamp(self, at: float) -> str:
+        """A time as people read it: 2026-11-30 12:00 UTC."""
+
+
+class View(Host, Facts, Speech, Watching, Measures, Messages, Protocol):
     """Everything."""
 
     @property

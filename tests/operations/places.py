@@ -15,7 +15,7 @@ from launchpad.fleet.sealing.age import new_identity
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup_keys import as_sent
-from launchpad.operations.hosts.host_settings import target_credentials
+from launchpad.operations.hosts.host_settings import host_credentials
 from launchpad.settings import Settings
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.hosts import SshHosts
@@ -98,7 +98,7 @@ def settle_by(workspace: Workspace, host: MemoryHost) -> None:
     fleet = workspace.fleet.load()
     targets = as_sent([fleet.targets[name] for name in sorted(fleet.targets)])
     recipients = list(map(str, kit_recipients(fleet.defaults)))
-    settle(host, targets=targets, recipients=recipients, secrets=target_credentials(workspace, fleet))
+    settle(host, targets=targets, recipients=recipients, secrets=host_credentials(workspace, fleet))
 
 
 def environment_of(root: Path, sshd: Sshd | None = None) -> dict[str, str]:

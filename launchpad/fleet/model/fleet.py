@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from launchpad.errors import InventoryError
+from launchpad.fleet.model.alert import AlertDestination
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.model.dns import DnsProvider
@@ -39,11 +40,17 @@ class Defaults(Model):
     caddy: CaddyOptions = CaddyOptions()
     dns: DnsProvider | None = None
     """Who keeps the records of tenants' names. Without one, what they are to say is printed for a person."""
+    alerts: tuple[AlertDestination, ...] = ()
+    """Who is told when something is wrong. Hosts send the messages themselves; they learn of a change with their next
+    `launchpad provision`."""
     rollout: RolloutDefaults = RolloutDefaults()
     """How `launchpad rollout` brings a new version to an app's tenants."""
 
     def findings(self) -> Iterator[ModelMistake]:
         yield from named_twice(self.operators)
+        for index, item in enumerate(self.alerts):
+            if item.name in [other.name for other in self.alerts[:index]]:
+                yield ModelMistake(("alerts", index, "name"), f"alert destination {item.name} appears twice", "once")
 
 
 def readers(defaults: Defaults) -> tuple[Recipient, ...]:

@@ -47,6 +47,7 @@ def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
         *_unknown_targets(trees),
         *_unknown_versions(fleet, trees),
         *_unknown_rings(trees),
+        *_unknown_in_alerts(trees),
         *_two_owners(trees, gone),
         *_two_addresses(trees),
         *_variables(fleet, trees),
@@ -130,6 +131,19 @@ def _unknown_rings(trees: Trees) -> Iterator[Mistake]:
         hint = f"did you mean {guess}?" if guess else "write it under rollout: rings: in launchpad.yaml"
         expected = f"one of {', '.join(trees.rings)}" if trees.rings else "a ring of launchpad.yaml"
         yield Mistake(named.place, f"unknown ring {named.value}", expected, hint)
+
+
+def _unknown_in_alerts(trees: Trees) -> Iterator[Mistake]:
+    named = trees.settings.get("alerts")
+    for destination in named.items() if named else ():
+        listed = destination.get("tenants")
+        for tenant in listed.items() if listed else ():
+            if not isinstance(tenant.value, str) or Name.pattern.fullmatch(tenant.value) is None:
+                continue  # no name at all: the model has said so
+            if tenant.value not in trees.tenants:
+                guess = nearest(tenant.value, trees.tenants)
+                hint = f"did you mean {guess}?" if guess else f"launchpad tenant add {tenant.value}"
+                yield Mistake(tenant.place, f"unknown tenant {tenant.value}", "a tenant of the inventory", hint)
 
 
 def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:

@@ -16,6 +16,7 @@ from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.tier import Tier
 from launchpad.fleet.reading.extend import extend_all
 from launchpad.fleet.reading.inventory_files import (
+    ALERT_SECRETS,
     DNS_SECRETS,
     INVENTORY,
     SECRETS,
@@ -37,7 +38,7 @@ TIERS_FILE = f"{INVENTORY}/tiers.yaml"
 TARGETS_FILE = f"{INVENTORY}/targets.yaml"
 APPS = f"{INVENTORY}/apps"
 TENANTS = f"{INVENTORY}/tenants"
-READ = frozenset({APPS, TENANTS, SECRETS, TARGET_SECRETS, DNS_SECRETS})
+READ = frozenset({APPS, TENANTS, SECRETS, TARGET_SECRETS, DNS_SECRETS, ALERT_SECRETS})
 """The folders whose .yaml files something reads."""
 
 Named = TypeVar("Named", bound=Name)

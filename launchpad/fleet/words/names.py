@@ -107,6 +107,13 @@ class TargetName(Name):
     noun = "target name"
 
 
+class DestinationName(Name):
+    """A way to tell people, by name."""
+
+    __slots__ = ()
+    noun = "alert destination name"
+
+
 class ServiceName(Name):
     """A Compose service of an app."""
 

@@ -1,4 +1,4 @@
-"""reseal: reseal every secret of the workspace (tenants', targets' and DNS) for the present recipients in
+"""reseal: reseal every secret of the workspace (of tenants, targets, DNS and alerts) for the present recipients in
 launchpad.yaml."""
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def owners(workspace: Workspace) -> Iterator[tuple[str, SecretStore, Name]]:
         ("", workspace.secrets),
         ("target ", workspace.target_secrets),
         ("dns ", workspace.dns_secrets),
+        ("alert ", workspace.alert_secrets),
     ):
         for name in store.owners():
             yield f"{prefix}{name}", store, name

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from launchpad.errors import InventoryError
 from launchpad.fleet.keeping.git import Git
 from launchpad.fleet.model.fleet import Fleet, kit_recipients
-from launchpad.fleet.reading.inventory_files import DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.reading.inventory_files import ALERT_SECRETS, DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
 from launchpad.fleet.reading.tree import Tree, UnreadableFile, read_tree
 from launchpad.fleet.sealing.sealed_file import read_entries
 from launchpad.fleet.words.names import TenantName
@@ -21,7 +21,7 @@ from launchpad.operations.backups.reseal import owners
 from launchpad.workspace import Workspace
 
 PATHS = (SETTINGS_FILE, SECRETS)
-FOLDERS = {"": SECRETS, "target ": TARGET_SECRETS, "dns ": DNS_SECRETS}
+FOLDERS = {"": SECRETS, "target ": TARGET_SECRETS, "dns ": DNS_SECRETS, "alert ": ALERT_SECRETS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,8 @@ def rotation(fleet: Fleet, owner: str, secret: str) -> str:
         return f"launchpad target credential {name} {secret}"
     if kind == "dns":
         return f"launchpad dns credential {secret}"
+    if kind == "alert":
+        return f"launchpad alerts credential {name}"
     tenant = fleet.tenants.get(TenantName(name))
     specs = fleet.apps[tenant.app].secrets if tenant else ()
     made = any(spec.name == secret and spec.generate for spec in specs)

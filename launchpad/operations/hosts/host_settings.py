@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from launchpad.errors import InventoryError, StateError
+from launchpad.fleet.model.alert import URL, AlertDestination
 from launchpad.fleet.model.fleet import Fleet, kit_recipients, signers
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.recovery import RECOVERY
@@ -14,6 +15,7 @@ from launchpad.fleet.sealing.keys import public_half
 from launchpad.operations.backups.backup_keys import as_sent, credentials
 from launchpad.render.caddyfile import render_caddyfile
 from launchpad.render.templates import TemplateSource
+from launchpad.runner.judge.alert_texts import URL_PREFIX
 from launchpad.workspace import Workspace
 
 NO_OPERATORS = "launchpad key show prints your key; write the key into launchpad.yaml under operators:"
@@ -51,14 +53,19 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         "admins": sorted(map(str, host.admins)),
         "recipients": sorted(map(str, kit_recipients(fleet.defaults))),
         "targets": [_target(workspace, fleet.targets[name]) for name in sorted(fleet.targets)],
+        "alerts": [_alert(workspace, item) for item in fleet.defaults.alerts],
     }
 
 
-def target_credentials(workspace: Workspace, fleet: Fleet) -> dict[str, dict[str, Any]]:
-    """The credentials that are sent with the settings: {"TARGET.NAME": {"version", "value"}}, unsealed, for each target
-    whose credentials are complete."""
+def host_credentials(workspace: Workspace, fleet: Fleet) -> dict[str, dict[str, Any]]:
+    """The credentials that are sent with the settings, unsealed: {"TARGET.NAME": {"version", "value"}} for each target
+    whose credentials are complete, and {"alert:NAME": …} for each alert destination."""
     whole = [fleet.targets[name] for name in sorted(fleet.targets) if _versions(workspace, fleet.targets[name])]
-    return credentials(workspace, whole)
+    urls = {}
+    for item in fleet.defaults.alerts:
+        version, value = workspace.alert_secrets.reveal(item.name)[URL]
+        urls[f"{URL_PREFIX}{item.name}"] = {"version": version, "value": value.reveal()}
+    return credentials(workspace, whole) | urls
 
 
 def signer(workspace: Workspace) -> str:
@@ -72,6 +79,15 @@ def signer(workspace: Workspace) -> str:
 def _target(workspace: Workspace, target: Target) -> dict[str, Any]:
     (sent,) = as_sent([target])
     return {"target": sent, "credentials": _versions(workspace, target)}
+
+
+def _alert(workspace: Workspace, item: AlertDestination) -> dict[str, Any]:
+    """Without the URL, which travels beside the settings. StateError when there is none yet."""
+    version = workspace.alert_secrets.versions(item.name).get(URL)
+    if version is None:
+        hint = f"launchpad alerts credential {item.name}"
+        raise StateError(f"alert destination {item.name} has no URL", hint=hint)
+    return item.model_dump(mode="json") | {"version": version}
 
 
 def _versions(workspace: Workspace, target: Target) -> dict[str, int]:

@@ -18,7 +18,7 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.bootstrap import Bare, EarlierEnded, bootstrap, plan_bare
 from launchpad.operations.hosts.confirming import answering
-from launchpad.operations.hosts.host_settings import host_settings, signer, target_credentials
+from launchpad.operations.hosts.host_settings import host_credentials, host_settings, signer
 from launchpad.operations.hosts.install_runner import bring_runner_up_to_date, look_at, settings_digest
 from launchpad.operations.hosts.trust import Offer, trust
 from launchpad.operations.requests.again import Wish, come_back, find
@@ -97,7 +97,7 @@ def provision(
         if not how.bare:
             raise
         bare = _bare(host, how, refused)
-        secrets = target_credentials(workspace, workspace.fleet.load())
+        secrets = host_credentials(workspace, workspace.fleet.load())
         submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets, wish=wish.words)
         try:
             return bootstrap(workspace, bare, submission, on_event=on_event)
@@ -106,7 +106,7 @@ def provision(
     if not found.steps:
         return Outcome(host=name, tenant="", id="", kind="provision", outcome="unchanged", message="nothing is to do")
     if any(step["step"] == CHANGES_SETTINGS for step in found.steps):
-        secrets = target_credentials(workspace, workspace.fleet.load())
+        secrets = host_credentials(workspace, workspace.fleet.load())
         operation["signature"] = _signature(workspace, settings, secrets, replaces=found.settings_digest)
     submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets, wish=wish.words)
     return submit(workspace, host, submission, on_event=hear)

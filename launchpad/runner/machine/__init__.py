@@ -21,6 +21,7 @@ from launchpad.runner.machine.networks import DockerNetworks
 from launchpad.runner.machine.programs import LookingPrograms
 from launchpad.runner.machine.sandbox import SystemdSandbox
 from launchpad.runner.machine.snapshots import BtrfsSnapshots
+from launchpad.runner.machine.telling import HostMessages
 from launchpad.runner.machine.traffic import HostTraffic
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Machine(
     CaddySites,
     HostMeasures,
     LookingPrograms,
+    HostMessages,
     KernelLocks,
 ):
     """`host.Host` and `view.View` for this machine. Threads may share it; only its packet filter has a state."""

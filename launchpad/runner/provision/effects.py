@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from launchpad.runner import paths
 from launchpad.runner.account import THE_HOST, is_watched, look_again
+from launchpad.runner.alerting import addresses
 from launchpad.runner.backups import credentials
 from launchpad.runner.context import Context
 from launchpad.runner.host import Failed
@@ -79,7 +80,8 @@ def look(step: steps.HostStep, context: Context) -> dict[str, Any]:
             return {"logins": list(system.strange_logins(step.keys))}
         case steps.RecordSettings():
             settings = settings_from_json(json.loads(step.text)["settings"])
-            return {"files": _files(host, [SETTINGS]), "credentials": credentials.missing(host, settings)}
+            missing = [*credentials.missing(host, settings), *addresses.missing(host, settings)]
+            return {"files": _files(host, [SETTINGS]), "credentials": missing}
         case steps.LookAgain():
             return {}
     assert_never(step)

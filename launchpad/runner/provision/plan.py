@@ -128,7 +128,7 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
         case RecordSettings():
             yield from _text_changed(before["files"], {SETTINGS: step.text})
             if before.get("credentials"):
-                yield "credentials of backup targets are missing on the host"
+                yield "credentials of backup targets or alert destinations are missing on the host"
         case EndLogins():
             if before["logins"]:
                 yield f"{len(before['logins'])} logins are open with keys that are no longer accepted"

@@ -15,7 +15,9 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from launchpad.runner import paths
+from launchpad.runner.alerting.destination import Destination
 from launchpad.runner.backups.host_target import CREDENTIALS, HostTarget, target_from_json
+from launchpad.runner.judge.alert_texts import QUIET, TIMEZONE
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
 from launchpad.runner.record import Record
 from launchpad.runner.slots import is_tenant_name
@@ -29,6 +31,7 @@ LEAST_RSA_BITS = 3072
 MOST_CADDYFILE = 64 * 1024
 MOST_RECIPIENTS = 64
 MOST_TARGETS = 64
+MOST_DESTINATIONS = 16
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _KEY = re.compile(
@@ -101,6 +104,8 @@ class HostSettings(Record):
     leaves."""
     targets: tuple[KnownTarget, ...] = ()
     """Where backups may go; a request cannot name another place."""
+    alerts: tuple[Destination, ...] = ()
+    """Who is told when something is wrong."""
     format: Literal["1"] = "1"
 
     @property
@@ -174,6 +179,7 @@ def _judge(settings: HostSettings) -> None:
         if _RECIPIENT.fullmatch(recipient) is None:
             raise Refused(f"settings.recipients[{index}]: not an age recipient: {recipient[:70]!r}")
     _judge_targets(settings.targets)
+    _judge_alerts(settings.alerts)
     for index, name in enumerate(settings.admins):
         if not is_tenant_name(name):
             raise Refused(
@@ -192,6 +198,20 @@ def _judge_targets(targets: tuple[KnownTarget, ...]) -> None:
         known = CREDENTIALS[item.target.kind]
         if item.credentials and (set(item.credentials) != set(known) or min(item.credentials.values()) < 1):
             raise Refused(f"settings.targets: {item.target.name}: expected versions of {', '.join(known) or 'nothing'}")
+
+
+def _judge_alerts(destinations: tuple[Destination, ...]) -> None:
+    names = [item.name for item in destinations]
+    if len(destinations) > MOST_DESTINATIONS or len(set(names)) != len(names):
+        raise Refused(f"settings.alerts: more than {MOST_DESTINATIONS}, or one appears twice")
+    for item in destinations:
+        where = f"settings.alerts: {item.name[:60]!r}"
+        if not all(map(is_tenant_name, (item.name, *item.tenants))) or item.version < 1:
+            raise Refused(f"{where}: not a name of a-z, 0-9 and single hyphens, a tenant that is none, or no version")
+        if item.quiet and QUIET.fullmatch(item.quiet) is None:
+            raise Refused(f"{where}: quiet is {item.quiet[:20]!r}", hint="quiet hours are such as 22:00-07:00")
+        if TIMEZONE.fullmatch(item.timezone) is None:
+            raise Refused(f"{where}: timezone is {item.timezone[:60]!r}", hint="a time zone is such as Europe/Berlin")
 
 
 def _judge_people(people: tuple[Person, ...], where: str) -> None:

@@ -105,7 +105,7 @@ def wanted_steps(
             },
             restart=("fail2ban.service",),
         ),
-        InstallPackages(packages=_packages(facts)),
+        InstallPackages(packages=_packages(settings, facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
         _plain("start Docker after the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
         _plain("install the system call filter", CONTAINED, mode=0o755, restart=("containerd.service",)),
@@ -164,8 +164,9 @@ def _plain(name: str, *where: str, mode: int = 0o644, **options: object) -> PutF
     return PutFiles(name=name, files={path: file_text.text(path) for path in where}, mode=mode, **options)  # type: ignore[arg-type]
 
 
-def _packages(facts: MachineFacts) -> tuple[str, ...]:
-    more = [("auditd", facts.audit), ("apparmor", facts.apparmor)]
+def _packages(settings: HostSettings, facts: MachineFacts) -> tuple[str, ...]:
+    tells = any(item.kind == "message" for item in settings.alerts)
+    more = [("auditd", facts.audit), ("apparmor", facts.apparmor), ("apprise", tells)]
     return tuple(sorted({*PACKAGES, *(name for name, here in more if here)}))
 
 

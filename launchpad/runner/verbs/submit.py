@@ -186,7 +186,9 @@ def planned(
         case "prepare" | "depart" | "arrive" | "forward" | "decline":
             return planned_move(host, journal, operation, secrets, caller)
         case "provision":
+            from launchpad.runner.alerting import addresses
             from launchpad.runner.backups import credentials
+            from launchpad.runner.judge.alert_texts import URL_PREFIX
             from launchpad.runner.provision.plan import planned_provision
             from launchpad.runner.provision.settings_signers import judge_trust
 
@@ -194,7 +196,9 @@ def planned(
             vouched = judge_trust(machine, operation, secrets)
             steps = list(planned_provision(machine, operation["settings"]))
             if vouched is not None and steps:
-                credentials.seal(host, vouched, secrets)
+                alerts = {name: item for name, item in secrets.items() if name.startswith(URL_PREFIX)}
+                credentials.seal(host, vouched, {name: secrets[name] for name in secrets.keys() - alerts.keys()})
+                addresses.seal(host, vouched, alerts)
             return steps, {}
         case "rehearse-here":
             from launchpad.runner.guests.plan import planned_guest

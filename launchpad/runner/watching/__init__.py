@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from launchpad.runner.account import WATCH, Finding
+from launchpad.runner.watching.alert_check import AlertCheck
 from launchpad.runner.watching.caddy_check import CaddyCheck
 from launchpad.runner.watching.certificate_check import CertificateCheck
 from launchpad.runner.watching.check import Check
@@ -20,7 +21,7 @@ from launchpad.runner.watching.room_check import RoomCheck
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
 
-CHECKS: tuple[type[Check], ...] = (FirewallCheck, CaddyCheck, HostCheck, CertificateCheck, RoomCheck)
+CHECKS: tuple[type[Check], ...] = (FirewallCheck, CaddyCheck, HostCheck, CertificateCheck, RoomCheck, AlertCheck)
 
 
 def begin(checks: list[Check], account: Account) -> None:

@@ -14,15 +14,19 @@ import yaml
 
 from launchpad.errors import HostError, InventoryError, StateError
 from launchpad.events import CameBack, ConfirmNeeded, HeardEvent, ignore
+from launchpad.fleet.model.alert import URL
 from launchpad.fleet.model.host import Host
+from launchpad.fleet.words.names import DestinationName
+from launchpad.fleet.words.secret import Secret
 from launchpad.journal.begun import BegunFolder
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.hosts.provision import HowToProvision, plan_provision, provision
 from launchpad.operations.requests.again import reported
+from launchpad.runner.alerting.addresses import url
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import canonical, digest_of
-from launchpad.runner.provision.settings_record import settings_from_json
+from launchpad.runner.provision.settings_record import settings_from_json, stored_settings
 from launchpad.settings import Settings
 from launchpad.ssh.archive import runner_archive
 from launchpad.ssh.problems import HostKeyUnknown, LoginRefused, OfferedKey, if_never_provisioned
@@ -30,6 +34,7 @@ from launchpad.workspace import Runner, Workspace
 from tests.memory.hosts import MemoryHosts
 from tests.memory.system import BareHost
 from tests.operations.places import write_workspace
+from tests.runner.alerting.told import MAIL
 from tests.runner.provision.settings import IMAGE, key
 from tests.runner.provision.test_kill_points import body, run
 
@@ -86,6 +91,26 @@ def test_both_sides_name_the_settings_alike(workspace: Workspace) -> None:
     fleet = workspace.fleet.load()
     made = host_settings(workspace, fleet, fleet.host("web-1"))
     assert settings_from_json(made).digest == digest_of(canonical(made))
+
+
+def test_alert_destinations_come_with_their_urls_sealed(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.settings.identity.write_text((tmp_path / "identity").read_text())
+    change(workspace.root / "launchpad.yaml", alerts=[{"name": "team", "grade": "critical", "quiet": "22:00-07:00"}])
+    with pytest.raises(StateError) as raised:
+        provision(workspace, "web-1")
+    assert raised.value.hint == "launchpad alerts credential team"
+    workspace.alert_secrets.set(DestinationName("team"), URL, Secret(MAIL))
+    assert provision(workspace, "web-1").outcome == "done"
+    host = hosts_in(workspace).hosts["web-1"]
+    settings = stored_settings(host).settings
+    assert settings is not None
+    (destination,) = settings.alerts
+    assert (destination.name, destination.grade, destination.quiet) == ("team", "critical", "22:00-07:00")
+    assert url(host, destination) == MAIL
+    assert "apprise" in host.system.packages
+    assert [path for path, item in host.files.items() if b"the-password" in item.data] == []
+    assert "the-password" not in (workspace.root / "inventory/secrets/alerts/team.yaml").read_text()
+    assert provision(workspace, "web-1").outcome == "unchanged"
 
 
 def test_a_host_that_is_as_it_should_be_is_asked_once_and_told_nothing(workspace: Workspace) -> None:

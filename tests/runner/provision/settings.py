@@ -47,4 +47,5 @@ def settings(**changes: Any) -> dict[str, Any]:
         "admins": [],
         "recipients": [],
         "targets": [],
+        "alerts": [],
     } | changes

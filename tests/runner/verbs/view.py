@@ -45,8 +45,27 @@ class MemoryView(MemoryHost):
     """Tenants whose apps do not answer though their containers run."""
     asked: list[str] = field(default_factory=list)
     """Each question to a tenant's app or site, as `tenant's address:port/path` or `https://name/path`."""
+    told: list[tuple[str, str, str]] = field(default_factory=list)
+    """Each message: URL, subject, text."""
+    deaf: dict[str, str] = field(default_factory=dict)
+    """URL → why nothing is delivered there."""
+    minute: int = 12 * 60
     watched: bool = True
     """Whether a watch is thought to run that finds nothing; an account that a test wrote comes first."""
+
+    def tell(self, url: str, subject: str, text: str) -> None:
+        if url in self.deaf:
+            raise Failed(self.deaf[url])
+        self.told.append((url, subject, text))
+
+    def fetch(self, url: str) -> None:
+        self.tell(url, "", "")
+
+    def minute_of_day(self, timezone: str) -> int:
+        return self.minute
+
+    def stamp(self, at: float) -> str:
+        return f"at {at:.0f}"
 
     def read(self, path: str) -> bytes | None:
         if path == paths.ACCOUNT and path not in self.files and self.watched:

@@ -1,0 +1,89 @@
+"""alerts: what hosts tell people of, silences, and test messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from launchpad.errors import LaunchpadError
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.requests.scope import scope_of
+from launchpad.ssh.fanout import fanout
+from launchpad.workspace import Runner, Workspace
+
+TELL_SECONDS = 400
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostAlerts:
+    """The alerts of one host."""
+
+    host: str
+    clock: float
+    """The host's, in seconds since 1970."""
+    destinations: tuple[str, ...]
+    alerts: tuple[dict[str, Any], ...]
+    """{"tenant", "layer", "grade", "message", "hint", "since", "told", "ends"}; the tenant is empty for the host."""
+    silences: tuple[dict[str, Any], ...]
+    """{"tenant", "until", "who", "why"}."""
+    waiting: tuple[dict[str, Any], ...]
+    """Messages that are not delivered yet: {"destination", "count", "tries", "problem"}."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+
+
+def alerts(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, HostAlerts | LaunchpadError]:
+    """Host → its alerts, or its error; for the named hosts and the hosts of the named tenants, or for all hosts. A
+    named tenant's host reports the alerts of that tenant and of the host itself."""
+    scope = scope_of(workspace.fleet.load(), names)
+    wanted = {str(tenant.name) for tenant in scope.tenants}
+
+    def ask(runner: Runner, name: str) -> HostAlerts:
+        said = runner.ask("alerts", {})
+        concerned = [item for item in said["alerts"] if not item["tenant"] or not names or item["tenant"] in wanted]
+        return HostAlerts(
+            host=name,
+            clock=float(said["clock"]),
+            destinations=tuple(item["name"] for item in said["destinations"]),
+            alerts=tuple(concerned),
+            silences=tuple(said["silences"]),
+            waiting=tuple(said["waiting"]),
+        )
+
+    return _each(workspace, names, ask)
+
+
+def silence(workspace: Workspace, name: str, *, seconds: int, why: str = "") -> dict[str, int | LaunchpadError]:
+    """Host → the number of its silences; after no alert is sent for the tenant, or for the host and all tenants on the
+    host, for so long. 0 seconds end the silence. `history` shows the silence."""
+    fleet = workspace.fleet.load()
+    tenant = name if any(str(item) == name for item in fleet.tenants) else ""
+
+    def ask(runner: Runner, _name: str) -> int:
+        return len(runner.ask("silence", {"tenant": tenant, "seconds": seconds, "why": why})["silences"])
+
+    return _each(workspace, [name], ask)
+
+
+def try_alerts(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, dict[str, str] | LaunchpadError]:
+    """Host → alert destination → why the test message was not delivered; an empty text when it was."""
+
+    def ask(runner: Runner, _name: str) -> dict[str, str]:
+        return dict(runner.ask("tell", {}, seconds=TELL_SECONDS)["destinations"])
+
+    return _each(workspace, names, ask)
+
+
+def _each(
+    workspace: Workspace, names: Sequence[str], ask: Callable[[Runner, str], Answer]
+) -> dict[str, Answer | LaunchpadError]:
+    hosts = {str(host.name): host for host in scope_of(workspace.fleet.load(), names).hosts}
+
+    def reach(name: str) -> Answer:
+        with hosts_of(workspace).reach(hosts[name]) as runner:
+            return ask(runner, name)
+
+    return fanout(hosts, reach, threads=workspace.settings.parallel)

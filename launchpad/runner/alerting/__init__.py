@@ -1,0 +1,1 @@
+"""Alerts: what of a host's facts a person is told, when, and by which way."""

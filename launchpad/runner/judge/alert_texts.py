@@ -1,0 +1,10 @@
+"""The texts of an alert destination, each pattern fitted to the whole text; both sides judge by them."""
+
+from __future__ import annotations
+
+import re
+
+URL_PREFIX = "alert:"
+"""Of a destination's name among the secrets that come beside a host's settings."""
+QUIET = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+TIMEZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")

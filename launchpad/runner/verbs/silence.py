@@ -1,0 +1,40 @@
+"""silence: tell nobody of a tenant's problems, or of the host's and all of its tenants', until a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner import paths
+from launchpad.runner.account import note_of
+from launchpad.runner.alerting.state import Silence, Silences, keep, silences
+from launchpad.runner.caller import Caller
+from launchpad.runner.protocol import Refused, record_as_json
+from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.verbs import only, reply
+from launchpad.runner.view import View
+
+LONGEST_SECONDS = 7 * 86400
+LONGEST_WHY = 200
+
+
+def silence(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"silences": [{"tenant", "until", "who", "why"}]}, those that hold now. `history` shows who silenced what.
+
+    body {"tenant": "" for the host and all of its tenants, "seconds": 0 to end it, "why"}."""
+    given = only(body, tenant=str, seconds=int, why=str)
+    tenant, seconds, why = given["tenant"] or "", given["seconds"] or 0, given["why"] or ""
+    if tenant and not is_tenant_name(tenant):
+        raise Refused(f"{tenant[:60]!r} is not a tenant's name", hint="launchpad status")
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise Refused("a silence lasts at most 7 days", hint="launchpad alerts silence HOST --for 7d")
+    if len(why) > LONGEST_WHY or not why.isprintable():
+        raise Refused(f"the reason is over {LONGEST_WHY} characters, or has more than one line")
+    with host.lock("silences", {"who": caller.operator, "kind": "silence"}, seconds=10):
+        left = [item for item in silences(host) if item.tenant != tenant]
+        if seconds:
+            left.append(Silence(tenant=tenant, until=host.now() + seconds, who=caller.operator, why=why))
+        keep(host, paths.SILENCES, Silences(silences=tuple(left)))
+    minutes = f"alerts are silent for {seconds // 60} minutes" + (f": {why}" if why else "")
+    note_of(host, caller.operator, "alerts", minutes if seconds else "alerts are not silent any more", tenant=tenant)
+    yield reply({"silences": [record_as_json(item) for item in left]})

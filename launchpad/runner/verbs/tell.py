@@ -1,0 +1,25 @@
+"""tell: send a test message to every alert destination of this host, to see that it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from launchpad.runner.caller import Caller
+from launchpad.runner.protocol import Refused
+from launchpad.runner.provision.settings_record import stored_settings
+from launchpad.runner.verbs import only, reply
+from launchpad.runner.view import View
+from launchpad.runner.watching.alert_check import try_out
+
+
+def tell(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
+    """{"destinations": {name: "" when it was delivered, else why not}}. Refused without any destination.
+
+    body {}."""
+    only(body)
+    settings = stored_settings(host).settings
+    if settings is None or not settings.alerts:
+        hint = "write alerts: into launchpad.yaml; launchpad provision HOST"
+        raise Refused("this host has no alert destination", kind="state", hint=hint)
+    yield reply({"destinations": {item.destination: item.problem for item in try_out(host, settings)}})
