@@ -11,10 +11,9 @@ from launchpad.cli.screen import GREEN, YELLOW
 from launchpad.cli.session import Session
 from launchpad.errors import StateError
 from launchpad.fleet.model.readiness import crowded, readiness, unprotected
-from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.operations.backups.reseal import stale
 from launchpad.operations.hosts.exposed import Exposed, exposed
-from launchpad.operations.hosts.judged import judged
+from launchpad.operations.hosts.judged import every_mistake
 
 app = typer.Typer()
 
@@ -28,15 +27,7 @@ def check(ctx: typer.Context) -> None:
     """
     session = Session.of(ctx)
     workspace = session.workspace
-    stores = (workspace.secrets, workspace.target_secrets, workspace.dns_secrets, workspace.alert_secrets)
-    mistakes = [mistake for store in stores for mistake in store.mistakes()]
-    try:
-        fleet = workspace.fleet.check()
-    except InventoryMistakes as error:
-        raise InventoryMistakes([*mistakes, *error.mistakes]) from error
-    mistakes += judged(workspace, fleet)
-    if mistakes:
-        raise InventoryMistakes(mistakes)
+    fleet = every_mistake(workspace)
     notes = readiness(fleet, {name: workspace.secrets.versions(name) for name in fleet.tenants})
     counts = {
         "hosts": len(fleet.hosts),

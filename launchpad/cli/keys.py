@@ -9,7 +9,6 @@ import typer
 from launchpad.cli.output import fields
 from launchpad.cli.session import Session
 from launchpad.errors import InventoryError
-from launchpad.fleet.model.fleet import readers, signers
 
 app = typer.Typer(help="Show and make this operator's keys.", epilog="Example: launchpad key show")
 
@@ -67,13 +66,9 @@ def _known(session: Session, public: dict[str, str]) -> dict[str, bool] | None:
         defaults = session.workspace.fleet.load().defaults
     except InventoryError:
         return None
-    blobs = {tuple(text.split()[:2]) for operator in defaults.operators for text in operator.keys}
-    signing = {tuple(text.split()[:2]) for texts in signers(defaults).values() for text in texts}
-    return {
-        "ssh_key": tuple(public["ssh_key"].split()[:2]) in blobs,
-        "signing_key": tuple(public["signing_key"].split()[:2]) in signing,
-        "recipient": public["recipient"] in readers(defaults),
-    }
+    from launchpad.operations.hosts.doctor import known_keys
+
+    return known_keys(defaults, public)
 
 
 def _said(known: dict[str, bool] | None, name: str) -> str:

@@ -23,6 +23,7 @@ class CommandEntry:
 SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Workspace": (
         CommandEntry("init", "Make a workspace: settings, tiers and your keys.", "init"),
+        CommandEntry("doctor", "Check your own side: workspace, keys, programs, Git, hosts.", "doctoring"),
         CommandEntry("check", "Report every mistake in the inventory.", "check"),
         CommandEntry("schema", "Print the JSON Schema of the inventory's files, for editors.", "schema"),
         CommandEntry("key", "Show and make this operator's keys.", "keys", group=True),

@@ -6,7 +6,8 @@ requests     what every verb uses: scope and observing (which tenants and hosts,
 dns          provider and hetzner (who keeps the records), resolver and address (where names lead), point, astray
 backups      backup, backups (list, verify), fetch, download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
              backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic
-hosts        provision, bootstrap, install_runner, trust, prune, operators, exposed; host_settings, judged, confirming
+hosts        provision, bootstrap, install_runner, trust, prune, operators, exposed; host_settings, judged, confirming;
+             doctor (the operator's own side)
 tenants      deploy, start, stop, restart, retire, open_tenant, remove_tenant, renumber, show_secret; plan_fleet, apply;
              written_version (a tenant's version in the inventory); smoke, visitor, ports (judged from outside)
 generations  generations (list), snapshot, restore, drop

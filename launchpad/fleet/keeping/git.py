@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,18 @@ SECONDS = 60
 def blob_id(content: bytes) -> str:
     """What Git calls a file of this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The branch elsewhere that the present branch follows."""
+
+    remote: str
+    branch: str
+    """As the remote names it: `refs/heads/main`."""
+
+    def __str__(self) -> str:
+        return f"{self.remote}/{self.branch.removeprefix('refs/heads/')}"
 
 
 class Git:
@@ -44,6 +57,34 @@ class Git:
         said = self._ask("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", "--", *paths)
         prefix = self._ask("rev-parse", "--show-prefix") if said else ""
         return [entry[3:].removeprefix(prefix) for entry in said.split("\0") if entry]
+
+    def upstream(self) -> Upstream | None:
+        """What the present branch follows; None when it follows nothing, or no branch is checked out."""
+        with suppress(StateError):
+            own = self._ask("symbolic-ref", "--short", "HEAD")
+            found = [self._ask("config", "--get", f"branch.{own}.{key}") for key in ("remote", "merge")]
+            return Upstream(*found)
+        return None
+
+    def tip_of(self, upstream: Upstream) -> str:
+        """The commit that the remote has there now; StateError when the remote cannot be asked, without a question."""
+        said = self._ask("ls-remote", "--exit-code", upstream.remote, upstream.branch, asks_nobody=True)
+        return said.split()[0]
+
+    def has(self, commit: str) -> bool:
+        """Whether the commit was fetched."""
+        with suppress(StateError):
+            self._ask("cat-file", "-e", f"{commit}^{{commit}}")
+            return True
+        return False
+
+    def apart(self) -> tuple[int, int]:
+        """How many commits are here and not upstream, and upstream and not here, as of the last fetch."""
+        try:
+            here, there = self._ask("rev-list", "--left-right", "--count", "HEAD...@{upstream}").split()
+        except StateError:
+            return 0, 0  # never fetched
+        return int(here), int(there)
 
     def contents(self, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str]]:
         """Each commit's files below these paths, from the folder, with their blobs' ids; read by one process."""
@@ -81,11 +122,13 @@ class Git:
             assert process.stdout is not None
             yield _Objects(process.stdin, process.stdout)
 
-    def _ask(self, *arguments: str) -> str:
+    def _ask(self, *arguments: str, asks_nobody: bool = False) -> str:
+        alone = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=10"}
         try:
             done = subprocess.run(
                 self.command(*arguments),
-                env=self.environment,
+                env={**self.environment, **(alone if asks_nobody else {})},
+                stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",
                 errors="surrogateescape",  # names of files, which may be any bytes

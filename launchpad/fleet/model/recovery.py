@@ -34,3 +34,11 @@ def last_test(root: Path) -> dict[str, Any]:
         return {"recipient": str(found["recipient"]), "at": float(found["at"]), "good": bool(found["good"])}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def kit_test(root: Path, recovery: Recovery, *, now: float) -> dict[str, Any]:
+    """{"at", "good", "age_seconds"} of the last `kit test` of this kit; empty when there was none."""
+    last = last_test(root)
+    if last.get("recipient") != recovery.recipient:
+        return {}
+    return {"at": last["at"], "good": last["good"], "age_seconds": max(0.0, now - last["at"])}

@@ -22,12 +22,14 @@ class Installed:
     version: str
     digest: str
     """The beginning of the digest of its archive."""
+    clock: float = 0.0
+    """The host's; 0 where the runner does not say."""
 
 
 def look_at(runner: Runner) -> Installed:
     """Ask which runner answers, for every protocol version."""
     own = runner.ask("hello", {})
-    return Installed(str(own["runner"]), str(own.get("digest") or ""))
+    return Installed(str(own["runner"]), str(own.get("digest") or ""), float(own.get("clock") or 0))
 
 
 def settings_digest(runner: Runner) -> str:
@@ -45,7 +47,7 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
     archive = runner_archive()
     if now.digest and archive.digest.removeprefix("sha256:").startswith(now.digest):
         return False
-    if _order(now.version) > _order(__version__):
+    if is_newer(now.version, __version__):
         return False
     try:
         signature = sign(archive.data, key=workspace.settings.signing_key)
@@ -69,6 +71,11 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
             f"{host.name}: the new runner does not answer, so the host restores the old runner: {error.message}"
         ) from error
     return True
+
+
+def is_newer(version: str, other: str) -> bool:
+    """Whether the version comes after the other one."""
+    return _order(version) > _order(other)
 
 
 def _order(version: str) -> tuple[int, ...]:

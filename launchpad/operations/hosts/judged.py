@@ -13,13 +13,28 @@ from launchpad.errors import InventoryError, LaunchpadError
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.reading.parse import HOSTS_FILE
-from launchpad.fleet.words.mistakes import Mistake, Place
+from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.requests.render import rendered_with_all
 from launchpad.runner.judge.manifest import judge_release
 from launchpad.runner.judge.settings_judge import judge_settings
 from launchpad.runner.protocol import Refused
 from launchpad.workspace import Workspace
+
+
+def every_mistake(workspace: Workspace) -> Fleet:
+    """The fleet, when there is no mistake; InventoryMistakes with every mistake of the inventory, of sealed files and
+    of what hosts would refuse."""
+    stores = (workspace.secrets, workspace.target_secrets, workspace.dns_secrets, workspace.alert_secrets)
+    mistakes = [mistake for store in stores for mistake in store.mistakes()]
+    try:
+        fleet = workspace.fleet.check()
+    except InventoryMistakes as error:
+        raise InventoryMistakes([*mistakes, *error.mistakes]) from error
+    mistakes += judged(workspace, fleet)
+    if mistakes:
+        raise InventoryMistakes(mistakes)
+    return fleet
 
 
 def judged(workspace: Workspace, fleet: Fleet) -> list[Mistake]:

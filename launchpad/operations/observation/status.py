@@ -8,7 +8,7 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.model.fleet import Fleet
-from launchpad.fleet.model.recovery import last_test
+from launchpad.fleet.model.recovery import kit_test
 from launchpad.operations.requests.observing import knows, observe, wanted
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.fleet_plan import Seen
@@ -63,10 +63,7 @@ def last_kit_test(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
     """The last test of the kit, see `Status.kit`."""
     if fleet.defaults.recovery is None:
         return None
-    last = last_test(workspace.root)
-    if last.get("recipient") != fleet.defaults.recovery.recipient:
-        return {}
-    return {"at": last["at"], "good": last["good"], "age_seconds": max(0.0, workspace.clock.now() - last["at"])}
+    return kit_test(workspace.root, fleet.defaults.recovery, now=workspace.clock.now())
 
 
 def _compared(workspace: Workspace, want: Wanted, seen: Seen) -> Wanted:
