@@ -16,6 +16,8 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 USAGE = 2
 BUG = 1
+HEALTH, UNKNOWN = "health", 3
+"""A monitoring system takes 1 for a warning and 2 for a critical state: every error of this command is 3."""
 
 
 class UsageError(LaunchpadError):
@@ -84,8 +86,18 @@ def _report(error: LaunchpadError, arguments: Sequence[str]) -> int:
 
     plain = "--no-color" in arguments or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     output = Output(json="--json" in arguments, color=not plain)
-    output.error(error)
-    return error.exit_code
+    if not _is_monitoring(arguments):
+        output.error(error)
+        return error.exit_code
+    hint = f" ({error.hint})" if error.hint else ""
+    output.result({"error": error.as_dict()}, f"HEALTH UNKNOWN - {error.message}{hint}".replace("\n", " "))
+    return UNKNOWN
+
+
+def _is_monitoring(arguments: Sequence[str]) -> bool:
+    from launchpad.cli.registry import entries
+
+    return next((word for word in arguments if word in entries()), "") == HEALTH
 
 
 def _report_bug(error: Exception, arguments: Sequence[str]) -> int:

@@ -71,6 +71,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     ),
     "Observation": (
         CommandEntry("status", "Show the state of tenants and hosts.", "standing"),
+        CommandEntry("health", "Print the fleet's health as one line, for monitoring and cron.", "monitoring"),
         CommandEntry("smoke", "Test tenants and hosts from outside, for CI.", "smoking"),
         CommandEntry("alerts", "Show, test and silence alerts.", "alerts", group=True),
         CommandEntry("logs", "Print the logs of tenants' containers.", "standing"),
@@ -80,6 +81,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("usage", "Show disk and memory use by tenant and image.", "standing"),
         CommandEntry("history", "Show past operations and who ran them.", "standing"),
         CommandEntry("open", "Print a login link for a tenant, and approve its devices.", "standing"),
+        CommandEntry("act", "Run an action that a tenant's app offers.", "acting"),
         CommandEntry("trust", "Confirm and store a host's SSH key.", "standing"),
     ),
 }

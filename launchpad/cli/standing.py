@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from launchpad.errors import LaunchpadError
     from launchpad.journal.entries import ByItself, Entry
     from launchpad.operations.observation.logs import LogLine
+    from launchpad.operations.observation.news import News
     from launchpad.operations.observation.status import Status
     from launchpad.plan.observed import FindingSeen, HostSeen
 
@@ -81,16 +82,22 @@ def status(
 def _news(session: Session, names: list[str], *, probes: bool) -> NoReturn:
     """Print changes for cron, which mails the output: each problem once when it begins, and once when it is
     resolved."""
-    from launchpad.operations.observation.news import news, remember
+    from launchpad.operations.observation.news import news
 
-    found = news(session.workspace, names, probes=probes)
+    raise typer.Exit(print_news(session, news(session.workspace, names, probes=probes)))
+
+
+def print_news(session: Session, found: News) -> int:
+    """Print what changed, remember it, and return the exit code."""
+    from launchpad.operations.observation.news import remember
+
     lines = [f"problem: {text}" for text in found.wrong] + [f"resolved: {text}" for text in found.ended]
     if found.ended and not found.now:
         lines.append("all problems are resolved")
     session.output.result(found.as_json(), "\n".join(lines))
     session.left_out()
     remember(session.workspace, found)
-    raise typer.Exit(found.exit_code)
+    return found.exit_code
 
 
 def _table(found: Status) -> Table:

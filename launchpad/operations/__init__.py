@@ -8,12 +8,12 @@ backups      backup, backups (list, verify), fetch, download, forget, rewrap, ta
              backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic
 hosts        provision, bootstrap, install_runner, trust, prune, operators, exposed; host_settings, judged, confirming;
              doctor (the operator's own side)
-tenants      deploy, start, stop, restart, retire, open_tenant, remove_tenant, renumber, show_secret; plan_fleet, apply;
-             written_version (a tenant's version in the inventory); smoke, visitor, ports (judged from outside)
+tenants      deploy, start, stop, restart, retire, act, open_tenant, remove_tenant, renumber, show_secret; plan_fleet,
+             apply; written_version (a tenant's version in the inventory); smoke, visitor, ports (judged from outside)
 generations  generations (list), snapshot, restore, drop
 moving       move, fence_move, finish_move; whereabouts, transfer (data from host to host)
 versions     versions (list), upgrade, rollback, adopt, pin; registry, rehearsal_host (where an upgrade is rehearsed)
 rollouts     rollout, rollouts (list and halt), take_back; waves, rollout_tenant (one tenant of a rollout)
 importing    import_tenant, export; self_hosted (the machine that a tenant comes from)
-observation  status, news, alerts, logs, diagnose, certificates, usage, attach, cancel; redaction
+observation  status, fleet_health, news, alerts, logs, diagnose, certificates, usage, attach, cancel; redaction
 """

@@ -21,6 +21,8 @@ LONG_FRESH: Mapping[Layer, float] = {
     Layer.provider: 2700.0, Layer.channel: 2700.0, Layer.targets: 2700.0, Layer.updates: 7200.0
 }  # fmt: skip
 """Layers that the watch asks about more rarely."""
+LATE, VERY_LATE = 1.5, 4.0
+"""A backup that is so many times as old as it should be is a warning, or critical."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +89,36 @@ def host_health(name: str, said: HostSeen | LaunchpadError) -> Health:
 def tenant_health(standing: Standing, said: HostSeen | LaunchpadError | None) -> Health:
     """The tenant on its host, as `said` by the host; None for a tenant that is on no host."""
     clock = said.clock if isinstance(said, HostSeen) else 0.0
-    own = _standing(standing)
-    facts = (*standing.health, *_more(standing.findings, standing.health, tenant=standing.tenant, at=clock), *own)
+    known = (
+        *_with_backups(standing, clock),
+        *_more(standing.findings, standing.health, tenant=standing.tenant, at=clock),
+    )
+    wrong = {fact.layer for fact in known if fact.grade is Grade.critical}
+    facts = (*known, *(fact for fact in _standing(standing) if fact.layer not in wrong))
     return Health(host=standing.host, tenant=standing.tenant, facts=_judged(facts, clock), clock=clock)
+
+
+def _with_backups(standing: Standing, clock: float) -> Iterator[Fact]:
+    """The watch's facts, with the age of its newest backup judged by what its tier expects."""
+    every, age = standing.backup_every, standing.backup_age_seconds
+    judged = every is not None and standing.state not in STILL and clock > 0
+    yield from (fact for fact in standing.health if not (judged and fact.subject == "backup"))
+    if not judged or every is None:
+        return
+    late = (standing.age_seconds or 0.0) if age is None else age
+    grade = Grade.critical if late > VERY_LATE * every else Grade.warning if late > LATE * every else Grade.ok
+    yield Fact(
+        layer=Layer.data,
+        grade=grade,
+        message="has no backup" if age is None else f"was backed up {late / 3600:.0f} h ago",
+        hint="" if grade is Grade.ok else f"launchpad backup {standing.tenant}",
+        tenant=standing.tenant,
+        subject="backup",
+        at=clock,
+        value=late,
+        unit="s",
+        limit=every,
+    )
 
 
 def _judged(facts: Iterable[Fact], clock: float) -> tuple[Fact, ...]:

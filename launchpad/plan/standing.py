@@ -53,6 +53,8 @@ class Standing:
     """Since it was deployed."""
     backup_age_seconds: float | None = None
     """Since the data was frozen of which there is the newest backup."""
+    backup_every: float | None = None
+    """So often it is to be backed up; None when its tier has no backups."""
     proven_age_seconds: float | None = None
     """Since a backup was last booted and found sound."""
     probes: tuple[dict[str, Any], ...] = ()
@@ -129,7 +131,11 @@ def _wanted(want: Wanted, said: HostSeen | LaunchpadError) -> Standing:
     else:
         found = _observed_standing(said, has, tuple(_differing(want, has)))
     return dataclasses.replace(
-        found, wanted_version=want.version, wanted_release=want.release, wanted_running=want.running
+        found,
+        wanted_version=want.version,
+        wanted_release=want.release,
+        wanted_running=want.running,
+        backup_every=want.backup_every,
     )
 
 

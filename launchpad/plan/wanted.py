@@ -32,6 +32,8 @@ class Wanted:
     releases differ."""
     wrapped_for: str = ""
     """A digest of those whom the key of its backups should be wrapped for; empty when it has no backups."""
+    backup_every: float | None = None
+    """Seconds between two backups, as its tier says; None when it has no backups."""
 
     def is_older_than(self, version: str) -> bool:
         """Whether the wanted version comes before that one."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import paths
 from launchpad.runner.protocol import Refused, Release
+from launchpad.runner.record import Record
 
 if TYPE_CHECKING:
     from launchpad.runner.host import Host
@@ -20,6 +21,33 @@ CPUS_ONLINE = "/sys/devices/system/cpu/online"
 LATER = "run the same command again later"
 ROUNDING = 1e-6
 """A part of a CPU: the sum of CPU shares is not exact."""
+
+
+SHORT_SHARE, URGENT_SHARE = 10, 33
+"""Tenants' data is short of room when less than one part in so many is free."""
+SHORT_OF_IMAGES, URGENT_OF_IMAGES = 2 << 30, 512 << 20
+"""Bytes: less is too little for the next version of an app."""
+
+
+class Shortage(Record):
+    """Room on a disk of the host that runs out."""
+
+    what: str
+    message: str
+    free: int
+    """Bytes."""
+    is_urgent: bool
+    hint: str = "launchpad prune"
+
+
+def shortages(host: View) -> Iterator[Shortage]:
+    """What is short of room: tenants' data, images."""
+    total, free = host.disk()
+    if total and free < total // SHORT_SHARE:
+        message = f"only {free >> 20} of {total >> 20} MB are free for tenants' data"
+        yield Shortage("data", message, free, free < total // URGENT_SHARE)
+    if (room := host.room(paths.DOCKER)) < SHORT_OF_IMAGES:
+        yield Shortage("images", f"only {room >> 20} MB are free for images", room, room < URGENT_OF_IMAGES)
 
 
 def available_mb(host: View | Host) -> int | None:

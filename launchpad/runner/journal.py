@@ -227,6 +227,11 @@ def open_journals(host: Host) -> Iterator[Journal]:
         yield journal
 
 
+def open_subjects(host: Host) -> set[str]:
+    """What operations are at work on, or were when their runner died."""
+    return {subject(asked["operation"]) for journal in open_journals(host) if (asked := journal.asked())}
+
+
 def subject(operation: Mapping[str, Any]) -> str:
     """The lock that the operation holds while it runs: `tenant-<name>`, `backup-<name>`, or `host`."""
     if operation["kind"] in BESIDE:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,8 +19,9 @@ from launchpad.runner import boot, booting, cell, paths, watching
 from launchpad.runner.account import RUN_PROVISION, Account, Finding
 from launchpad.runner.drift import read_manifest
 from launchpad.runner.engine import reason
+from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Busy, Container, Failed
-from launchpad.runner.journal import open_journals, subject
+from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.tombstone import may_run
 from launchpad.runner.plan import read_record
 from launchpad.runner.reviving import revive_docker
@@ -138,7 +140,7 @@ def watch(host: View, checks: Sequence[type[Check]] = watching.CHECKS) -> int:
                 _attend(watcher, account, heard)
         except Failed as failed:
             _say(failed.message)
-            account.see(NAME, watcher.findings(), {})  # that Docker is down stands in `status` without it
+            account.see(NAME, watcher.findings(), {}, [_no_docker(failed)])
             _revive_docker(host)
             host.wait(LOOK_SECONDS / 10)
 
@@ -154,7 +156,7 @@ def _attend(watcher: Watcher, account: Account, heard: Callable[[float, Iterable
     """Look at once, because containers may have died while nobody listened; then after each death, and when due."""
     while True:
         pause = watcher.look()
-        account.see(NAME, watcher.findings(), {})
+        account.see(NAME, watcher.findings(), {}, watcher.health)
         heard(pause, watcher.processes)
 
 
@@ -176,6 +178,8 @@ class Watcher:
         self._not_started: dict[str, NotStarted] = {}
         """By the container's name."""
         self._starting: list[boot.Starting] = []
+        self.health: list[Fact] = []
+        """Docker, and the processes of each tenant that is to run, as of the last look."""
 
     def findings(self) -> list[Finding]:
         """What is not well and what the watch cannot mend."""
@@ -199,6 +203,7 @@ class Watcher:
         self._networks = self._host.network_names()
         self.processes = [item.process for item in containers if item.process]
         self._ill = [_illness(item) for item in containers if item.ill]
+        self.health = [Fact(Layer.docker, Grade.ok, "Docker answers", subject="docker"), *self._processes(containers)]
         dead = [item for item in containers if item.state in ("created", "exited", "dead")]
         names = {item.name for item in dead}
         self._not_started = {name: item for name, item in self._not_started.items() if name in names}
@@ -210,6 +215,30 @@ class Watcher:
         if self._starting:
             waits.append(boot.PROBE_SECONDS)
         return max(0.05, min([LOOK_SECONDS, *waits]))
+
+    def _processes(self, containers: Sequence[Container]) -> Iterator[Fact]:
+        """Whether each tenant's containers run, but for a tenant that somebody else has."""
+        for name in filter(is_tenant_name, self._host.names(paths.TENANTS)):
+            with suppress(Failed, ValueError, KeyError, TypeError):  # a damaged record, which others find
+                record = read_record(self._host, name)
+                if record is None or record["retired"] or not (record["running"] and may_run(self._host, record)):
+                    continue
+                if self._host.lock_owner(f"tenant-{name}") is not None or self._has_open_operation(name):
+                    continue
+                mine = [item for item in containers if item.tenant == name and item.side == record["side"]]
+                yield self._process(name, mine)
+
+    def _process(self, tenant: str, mine: Sequence[Container]) -> Fact:
+        down = [item for item in mine if item.state in ("created", "exited", "dead")]
+        message, hint = "; ".join(f"{item.service} {_ended(item)}" for item in down), f"launchpad logs {tenant}"
+        if breaker := self._host.read(_breaker(tenant)):
+            message, hint = str(json.loads(breaker)["reason"]), f"launchpad start {tenant}"
+        elif not mine:
+            message = "none of its containers is there"
+        if message:
+            return Fact(Layer.process, Grade.critical, message, hint, tenant=tenant, subject="process")
+        said = f"{len(mine)} container{'' if len(mine) == 1 else 's'} run"
+        return Fact(Layer.process, Grade.ok, said, tenant=tenant, subject="process", value=float(len(mine)))
 
     def _try(self, tenant: str, see_to: Callable[[], float]) -> float:
         """One tenant that cannot be seen to, a damaged record even, never keeps the others waiting."""
@@ -368,11 +397,15 @@ class Watcher:
     def _has_open_operation(self, tenant: str) -> bool:
         """Whether an operation on the tenant goes on, or was left by a runner that died: it, or what settles it,
         starts and stops containers."""
-        for journal in open_journals(self._host):
-            asked = journal.asked()
-            if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":
-                return True
-        return False
+        return f"tenant-{tenant}" in open_subjects(self._host)
+
+
+def _ended(item: Container) -> str:
+    return "was killed for want of memory" if item.oom_killed else f"does not run (exit status {item.exit_code})"
+
+
+def _no_docker(failed: Failed) -> Fact:
+    return Fact(Layer.docker, Grade.critical, failed.message, RUN_PROVISION, subject="docker")
 
 
 def _illness(item: Container) -> Finding:

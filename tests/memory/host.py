@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv4Network
 from itertools import chain
@@ -46,6 +48,16 @@ CONTRADICTION = (
     'failed to start daemon: Error initializing network controller: error creating default "bridge" network: cannot '
     "create network 1b2c (docker0): conflicts with network 9f8e (docker0): networks have same bridge name"
 )
+
+
+def stamp(at: float) -> str:
+    """A time as Docker writes it."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at))}.{int(at % 1 * 1e9):09d}Z"
+
+
+def moment(text: str) -> float:
+    """The time again, to the microsecond."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 @dataclass
@@ -455,7 +467,7 @@ class MemoryHost(MemoryRestic):
             release=release,
             image=settings["image"],
             state="running",
-            started_at=repr(self.clock),
+            started_at=stamp(self.clock),
             exit_code=0,
             oom_killed=False,
             address=address,
@@ -477,7 +489,7 @@ class MemoryHost(MemoryRestic):
             raise Failed(f"{project}: has no containers")
         for name in mine:
             if self.boxes[name].state != "running":
-                started, address = repr(self.clock), self.addresses[name]
+                started, address = stamp(self.clock), self.addresses[name]
                 self.boxes[name] = self.boxes[name].but(state="running", started_at=started, address=address)
                 self._run_app(name)
 
@@ -532,7 +544,7 @@ class MemoryHost(MemoryRestic):
             if box.state != "running" or (death := DIES_AFTER.get(self.behaviours.get(box.image, "good"))) is None:
                 continue
             after, code = death
-            if self.clock - float(box.started_at) > after:
+            if self.clock - moment(box.started_at) > after:
                 self.boxes[name] = box.but(state="exited", exit_code=code, address="")
 
     def _listening(self, address: IPv4Address) -> Container | None:
@@ -542,7 +554,7 @@ class MemoryHost(MemoryRestic):
 
     def _ready(self, box: Container) -> bool:
         behaviour = self.behaviours.get(box.image, "good")
-        return behaviour in READY_AFTER and self.clock - float(box.started_at) >= READY_AFTER[behaviour]
+        return behaviour in READY_AFTER and self.clock - moment(box.started_at) >= READY_AFTER[behaviour]
 
     # --- Traffic
 

@@ -16,6 +16,7 @@ from launchpad.runner.verbs.observe import observe
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import Watcher
 from launchpad.runner.watching.host_check import unsettled
+from tests.memory.host import moment
 from tests.memory.releases import deploy_body, release
 from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed, record_of
 
@@ -179,7 +180,7 @@ def test_tenants_that_are_never_ready_delay_the_others_only_a_little() -> None:
     host.behaviours |= dict.fromkeys(slow, "never")
     assert boot(host) == DONE
     assert {box.state for box in host.boxes.values()} == {"running"}
-    started = sorted(float(box.started_at) for box in host.boxes.values() if box.service == "web")
+    started = sorted(moment(box.started_at) for box in host.boxes.values() if box.service == "web")
     assert started[AT_ONCE - 1] - begun < 2, "the first ones did not start together"
     assert started[AT_ONCE] - begun < STAGGER_SECONDS + 2, "the next one waited for those that are never ready"
 

@@ -9,6 +9,7 @@ import pytest
 
 from launchpad.runner import booting, engine, paths
 from launchpad.runner.account import done_by_watch
+from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Failed
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import (
@@ -24,6 +25,7 @@ from launchpad.runner.watch import (
     decide,
     watch,
 )
+from tests.memory.host import stamp
 from tests.runner.verbs.view import CALLER, MemoryView, closed, deployed, record_of, reopened
 
 WEB = "lp-alice-a-web-1"
@@ -130,7 +132,7 @@ def test_what_docker_refused_is_no_finding_any_more_when_somebody_else_saw_to_it
     if ends == "stopped":
         operate(host, "stop")
     else:
-        host.boxes[WEB] = host.boxes[WEB].but(state="running", started_at=repr(host.clock))
+        host.boxes[WEB] = host.boxes[WEB].but(state="running", started_at=stamp(host.clock))
     if ends == "started by hand and died again":
         host.dies(WEB)
     watcher.look()
@@ -442,3 +444,40 @@ def test_docker_may_go_away_and_come_back() -> None:
         watch(host, ())
     with pytest.raises(Failed):
         MemoryView(docker_down=True).containers()
+
+
+# --- the facts
+
+
+def processes(host: MemoryView, watcher: Watcher | None = None) -> dict[str, Fact]:
+    watcher = watcher or Watcher(host)
+    watcher.look()
+    return {fact.tenant: fact for fact in watcher.health if fact.layer is Layer.process}
+
+
+def test_the_processes_of_each_tenant_are_a_fact() -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    found = processes(host)
+    assert {name: (fact.grade, fact.message) for name, fact in found.items()} == dict.fromkeys(
+        ("alice", "bob"), (Grade.ok, "2 containers run")
+    )
+    host.dies(WEB, exit_code=137)
+    found = processes(host)
+    assert (found["alice"].grade, found["alice"].message) == (Grade.critical, "web does not run (exit status 137)")
+    assert found["bob"].grade is Grade.ok
+    host.write(f"{paths.tenant('alice')}/breaker.json", b'{"reason": "web died 5 times"}')
+    found = processes(host)
+    assert (found["alice"].message, found["alice"].hint) == ("web died 5 times", "launchpad start alice")
+
+
+@pytest.mark.parametrize("who", ["stopped", "held", "open"])
+def test_the_processes_of_a_tenant_that_is_not_to_run_or_that_somebody_has_are_no_fact(who: str) -> None:
+    host = deployed()
+    if who == "stopped":
+        host.write(paths.record("alice"), json.dumps(record_of(host) | {"running": False}).encode())
+    elif who == "held":
+        host.locks["tenant-alice"] = {"who": "bob"}
+    else:
+        reopened(host)
+    host.dies(WEB)
+    assert processes(host) == {}

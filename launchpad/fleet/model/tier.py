@@ -9,7 +9,7 @@ from pydantic import Field
 
 from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.words.names import TargetName, TierName
-from launchpad.fleet.words.quantities import Size
+from launchpad.fleet.words.quantities import Duration, Size
 from launchpad.fleet.words.references import Prose
 
 MOST_TMP_MB = 256
@@ -51,6 +51,9 @@ class BackupPolicy(Model):
     targets: Annotated[tuple[TargetName, ...], Field(min_length=1, max_length=8)]
     """Each backup goes to all of them."""
     keep: Keep = Keep()
+    every: Duration = Duration(24 * 3600)
+    """How often a tenant is to be backed up: `launchpad health` warns when its newest backup is half as old again, and
+    is critical when it is four times as old. It starts no backup; cron does."""
 
 
 class Tier(Model):

@@ -125,4 +125,5 @@ def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool)
         follows=tuple(map(str, app.version(tenant.version).follows)),
         problem=problem,
         wrapped_for=digest_of_recipients(kit_recipients(fleet.defaults)) if fleet.backup_targets(tenant) else "",
+        backup_every=float(backup.every.seconds) if (backup := fleet.tiers[tenant.tier].backup) else None,
     )

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from launchpad.errors import StateError, StepFailed
-from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.tenants.act import ActionResult, act_well
 from launchpad.workspace import Workspace
 
 LINK, DEVICES, APPROVE, REVOKE = "open", "devices", "approve", "revoke"
 """Names of the app's actions for access."""
-ACT_SECONDS = 180
 SHORTEST = 8
 """The shortest prefix of a device's id that is accepted, if only one device matches."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActionResult:
-    """The output of an app's action, parsed if it is JSON."""
-
-    tenant: str
-    action: str
-    text: str
-    data: Any
-
-    def as_json(self) -> dict[str, Any]:
-        return {"tenant": self.tenant, "action": self.action, "output": self.text if self.data is None else self.data}
 
 
 def open_tenant(workspace: Workspace, name: str) -> str:
@@ -42,7 +27,7 @@ def open_tenant(workspace: Workspace, name: str) -> str:
         raise StateError(f"{name} has no domain to open", hint=f"write domains: into inventory/tenants/{name}.yaml")
     if LINK not in {str(action.name) for action in fleet.app(tenant.app).actions}:
         return f"https://{tenant.domains[0]}/"
-    said = act(workspace, name, LINK)
+    said = act_well(workspace, name, LINK)
     link = next(_links(said.data if said.data is not None else said.text), "")
     if not link:
         raise StepFailed(f"{name}: {tenant.app} printed no link", hint=f"launchpad logs {name}")
@@ -68,17 +53,17 @@ class Device:
 
 def devices(workspace: Workspace, name: str) -> ActionResult:
     """The tenant's waiting and paired devices, as the app lists them."""
-    return act(workspace, name, DEVICES)
+    return act_well(workspace, name, DEVICES)
 
 
 def approve(workspace: Workspace, name: str, device: Device) -> ActionResult:
     """Approve the waiting device with the roles and scopes that it asks for."""
-    return act(workspace, name, APPROVE, [device.id])
+    return act_well(workspace, name, APPROVE, [device.id])
 
 
 def revoke(workspace: Workspace, name: str, device: Device) -> ActionResult:
     """Revoke the paired device."""
-    return act(workspace, name, REVOKE, [device.id])
+    return act_well(workspace, name, REVOKE, [device.id])
 
 
 def device_of(found: ActionResult, identifier: str, *, waits: bool) -> Device:
@@ -92,27 +77,6 @@ def device_of(found: ActionResult, identifier: str, *, waits: bool) -> Device:
             return fits[0]
     state = "waits" if waits else "is paired"
     raise StateError(f"{found.tenant}: no device {identifier} {state}", hint=f"launchpad open {found.tenant} --devices")
-
-
-def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
-    """Run an action of the tenant's release, inside the tenant's own container. StateError when the app has no such
-    action, StepFailed when the action failed."""
-    fleet = workspace.fleet.load()
-    tenant = fleet.tenant(name)
-    offered = [str(item.name) for item in fleet.app(tenant.app).actions]
-    if action not in offered:
-        raise StateError(
-            f"{name}: {tenant.app} has no action {action}", hint=f"available actions: {', '.join(offered) or 'none'}"
-        )
-    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
-        body = {"tenant": str(tenant.name), "action": action, "arguments": list(arguments)}
-        reply = runner.ask("act", body, seconds=ACT_SECONDS)
-    text = str(reply.get("out") or "")
-    if reply.get("code"):
-        said = (str(reply.get("err") or "") + text).strip().splitlines()
-        reason = said[-1] if said else "no output"
-        raise StepFailed(f"{name}: {action} failed with {reply['code']}: {reason}", hint=f"launchpad logs {name}")
-    return ActionResult(tenant=str(tenant.name), action=action, text=text, data=_parsed(text))
 
 
 def listed(devices: Any) -> list[Device]:
@@ -176,17 +140,6 @@ def _inside(name: str | None) -> bool:
         return ipaddress.ip_address(name or "").is_private
     except ValueError:
         return name == "localhost"
-
-
-def _parsed(text: str) -> Any:
-    """The JSON in the output, also after other lines; None when there is none."""
-    for start in (0, *(index + 1 for index, mark in enumerate(text) if mark == "\n")):
-        if text[start : start + 1] in ("{", "["):
-            try:
-                return json.loads(text[start:])
-            except ValueError:
-                continue
-    return None
 
 
 def _links(said: Any) -> Iterator[str]:

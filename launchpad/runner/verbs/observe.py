@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import launchpad
 from launchpad.runner import paths, slots
 from launchpad.runner.account import RUN_PROVISION, WATCH, Finding, read_account
+from launchpad.runner.backed_up import backed_up_at, proven_at
 from launchpad.runner.booting import BOOT, is_going_on, seen_to
-from launchpad.runner.capacity import available_mb
+from launchpad.runner.capacity import available_mb, shortages
 from launchpad.runner.drift import FoundTenant, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
 from launchpad.runner.moving.tombstone import in_force
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
 
 PROBE_SECONDS = 3.0
 """So long one probe may hold `status` up; all are asked at once."""
-
-SHORT_SHARE = 10
-"""Tenants' data is short of room when less than one part in so many is free."""
-SHORT_OF_IMAGES = 2 << 30
-"""Bytes: less is too little for the next version of an app."""
 
 
 class Edge(Record):
@@ -105,10 +101,8 @@ def _plain(findings: Iterable[Finding], tenant: str) -> list[dict[str, Any]]:
 
 def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
     total, free = _or(problems, host.disk, (0, 0))
-    if total and free < total // SHORT_SHARE:
-        problems.append(f"only {free >> 20} of {total >> 20} MB are free for tenants' data: launchpad prune")
-    if (room := _or(problems, lambda: host.room(paths.DOCKER), SHORT_OF_IMAGES)) < SHORT_OF_IMAGES:
-        problems.append(f"only {room >> 20} MB are free for images: launchpad prune")
+    for short in _or(problems, lambda: list(shortages(host)), []) if total else ():
+        problems.append(f"{short.message}: {short.hint}")
     settings = host.read(f"{paths.ETC}/settings.json")
     return {
         "name": host.name(),
@@ -136,7 +130,7 @@ def _edge(host: View, problems: list[str], held: Set[str], starting: Set[str]) -
     gate, passing = _or(problems, host.gate, (False, frozenset()))
     if not gate:
         problems.append("the traffic gate was changed by hand")
-    served = _or(problems, lambda: frozenset(_domains(host.running_sites())), None)
+    served = _or(problems, lambda: frozenset(served_names(host.running_sites())), None)
     return Edge(containers, networks, gate, passing, served, version, held, starting)
 
 
@@ -168,8 +162,8 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         "generations": _generations(host, name),
         "operation": _operation(name, owner, waiting),
         "backup": {
-            "at": _backed_up(host, name),
-            "proven": _proven(host, name),
+            "at": backed_up_at(host, name),
+            "proven": proven_at(host, name),
             "wrapped_for": _wrapped_for(host, name),
         },
         "manifest": manifest,
@@ -215,19 +209,6 @@ def _operation(name: str, owner: Mapping[str, Any] | None, waiting: list[dict[st
     return next(({**item, "state": "waiting"} for item in mine), None)
 
 
-def _backed_up(host: View, name: str) -> float | None:
-    """When the data was frozen of which a target has the newest backup; None when none has any."""
-    folder = f"{paths.backup(name)}/targets"
-    states = [_json(host, f"{folder}/{file}") or {} for file in host.names(folder) if file.endswith(".json")]
-    return max((state["sent"]["at"] for state in states if state.get("sent")), default=None)
-
-
-def _proven(host: View, name: str) -> float | None:
-    """When a backup of it was last booted and found sound; None when none was."""
-    found = _json(host, f"{paths.backup(name)}/proven.json")
-    return found["proven"] if found else None
-
-
 def _wrapped_for(host: View, name: str) -> str | None:
     """A digest of whom the key of its backups is wrapped for, empty where nobody wrote it down; None without a key."""
     if host.read(f"{paths.backup(name)}/key.age") is None:
@@ -259,16 +240,16 @@ def _reverts(host: View) -> list[str]:
     return found
 
 
-def _domains(value: Any) -> Iterator[str]:
+def served_names(value: Any) -> Iterator[str]:
     """Every host name that a configuration of Caddy matches."""
     if isinstance(value, dict):
         if isinstance(value.get("host"), list):
             yield from (str(name) for name in value["host"])
         for item in value.values():
-            yield from _domains(item)
+            yield from served_names(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _domains(item)
+            yield from served_names(item)
 
 
 def _ask(host: View, tenants: Mapping[str, dict[str, Any]]) -> None:

@@ -7,21 +7,34 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from launchpad.runner.account import WATCH, Finding
+from launchpad.runner.facts import Fact, Grade, fact_of
 from launchpad.runner.watching.alert_check import AlertCheck
 from launchpad.runner.watching.caddy_check import CaddyCheck
 from launchpad.runner.watching.certificate_check import CertificateCheck
 from launchpad.runner.watching.check import Check
 from launchpad.runner.watching.firewall_check import FirewallCheck
 from launchpad.runner.watching.host_check import HostCheck
+from launchpad.runner.watching.machine_check import MachineCheck
 from launchpad.runner.watching.room_check import RoomCheck
+from launchpad.runner.watching.tenant_check import TenantCheck
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
 
-CHECKS: tuple[type[Check], ...] = (FirewallCheck, CaddyCheck, HostCheck, CertificateCheck, RoomCheck, AlertCheck)
+CHECKS: tuple[type[Check], ...] = (
+    FirewallCheck,
+    CaddyCheck,
+    HostCheck,
+    CertificateCheck,
+    RoomCheck,
+    MachineCheck,
+    TenantCheck,
+    AlertCheck,
+)
 
 
 def begin(checks: list[Check], account: Account) -> None:
@@ -42,9 +55,18 @@ def look_once(check: Check, account: Account) -> None:
 
     try:
         findings = list(check.look())
+        health = [*check.health, *well(check, findings)]
     except Exception as error:
-        findings = [Finding(WATCH, f"{check.name} cannot be checked: {reason(error)}")]
+        findings, health = [Finding(WATCH, f"{check.name} cannot be checked: {reason(error)}")], []
     try:
-        account.see(check.name, findings, check.facts, check.health)
+        account.see(check.name, findings, check.facts, health)
     except Exception as error:  # a full /run: the account grows old, which says it
         print(f"the watch's findings cannot be written: {reason(error)}", file=sys.stderr, flush=True)
+
+
+def well(check: Check, findings: Iterable[Finding]) -> Iterator[Fact]:
+    """A fact for each of the check's layers without a finding."""
+    wrong = {fact_of(item, tenant="", at=0.0).layer for item in findings}
+    for layer, message in check.fine.items():
+        if layer not in wrong:
+            yield Fact(layer, Grade.ok, message)

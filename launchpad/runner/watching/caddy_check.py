@@ -3,10 +3,12 @@ stopped, removed or froze."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from launchpad.runner import booting, paths
 from launchpad.runner.account import RUN_PROVISION, Finding
+from launchpad.runner.facts import Layer
 from launchpad.runner.host import Busy, Failed
 from launchpad.runner.provision.effects import CADDY_PROJECT, COMPOSE
 from launchpad.runner.watching.check import Check
@@ -19,6 +21,7 @@ STOP_SECONDS = 10
 
 class CaddyCheck(Check):
     name, every = "Caddy", 5.0
+    fine: ClassVar[Mapping[Layer, str]] = {Layer.caddy: "Caddy answers"}
     _silent = 0
 
     def look(self) -> Iterator[Finding]:

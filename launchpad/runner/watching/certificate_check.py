@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import paths
 from launchpad.runner.account import Finding, read_account
+from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Failed
 from launchpad.runner.moving.sealed_certificates import valid
 from launchpad.runner.moving.tombstone import may_run
@@ -71,16 +72,34 @@ class CertificateCheck(Check):
             }
             for domain, tenant in served.items()
         }
+        self.health = [
+            _good(domain, served[domain], ends, now) for domain, ends in until.items() if ends and domain not in ill
+        ]
         return [
-            self._finding(domain, served[domain], what)
+            self._finding(domain, what, tenant=served[domain], is_valid=(until[domain] or (0, 0))[1] > now)
             for domain, what in ill.items()
             if until[domain] or domain in self._why or now - self._since[domain] >= GRACE_SECONDS
         ]
 
-    def _finding(self, domain: str, tenant: str, what: str) -> Finding:
+    def _finding(self, domain: str, what: str, *, tenant: str, is_valid: bool) -> Finding:
         why = self._why.get(domain) or "Caddy's log gives no reason"
         hint = f"launchpad certificates {tenant} --retry"
-        return Finding("certificate", f"{domain} {what} ({why})", hint, tenant=tenant, since=self._since[domain])
+        return Finding(
+            "renewal" if is_valid else "certificate",
+            f"{domain} {what} ({why})",
+            hint,
+            tenant=tenant,
+            since=self._since[domain],
+        )
+
+
+def _good(domain: str, tenant: str, validity: tuple[float, float], now: float) -> Fact:
+    begins, ends = validity
+    left, whole = ends - now, ends - begins
+    message = f"{domain} has a certificate"
+    return Fact(
+        Layer.edge, Grade.ok, message, tenant=tenant, subject=f"certificate {domain}", value=left, unit="s", limit=whole
+    )
 
 
 def names_served(host: View) -> Iterator[tuple[str, str]]:

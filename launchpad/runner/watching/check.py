@@ -9,7 +9,7 @@ from launchpad.runner.account import Finding, asked_since
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
-    from launchpad.runner.facts import Fact
+    from launchpad.runner.facts import Fact, Layer
     from launchpad.runner.view import View
 
 
@@ -21,6 +21,8 @@ class Check:
 
     name: ClassVar[str]
     """What people read: `NAME is not watched`."""
+    fine: ClassVar[Mapping[Layer, str]] = {}
+    """The layers that the check is all there is to know of, and what is so when it finds nothing of them."""
     every: float = 60.0
     """Seconds between two looks; at most 60, because the account of a check is stale after 90."""
 

@@ -10,12 +10,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from launchpad.runner import booting, cell, paths, slots
 from launchpad.runner.account import RUN_PROVISION, Finding
+from launchpad.runner.facts import Layer
 from launchpad.runner.host import Busy, Failed
-from launchpad.runner.journal import open_journals, subject
+from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.tombstone import may_run
 from launchpad.runner.plan import read_record
 from launchpad.runner.provision.reverts import CONFIRMED, pending
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 TABLE, GATE = "inet launchpad", "inet launchpad_gate"
 DOCKERS = ("ip nat", "ip filter")
 OWN_BRIDGE = "docker0"
-CUT = f"{paths.RUN}/cut-off.json"
 TRY_SECONDS = 2.0
 """So long it tries to put the table back before the tenants' bridges go down."""
 PAUSE_SECONDS = 0.2
@@ -84,6 +84,7 @@ class FirewallCheck(Check):
 
     name = "firewall"
     every = 30.0
+    fine: ClassVar[Mapping[Layer, str]] = {Layer.firewall: "every rule is in force"}
 
     def __init__(self, host: View, account: Account) -> None:
         super().__init__(host, account)
@@ -192,7 +193,7 @@ class FirewallCheck(Check):
     def _put_file_back(self) -> None:
         """The file is as it was confirmed, unless an operation or a revert is changing it just now."""
         confirmed = self.host.read(CONFIRMED)
-        if confirmed in (None, self.host.read(FILE)) or "host" in self._open_subjects() or self._reverting():
+        if confirmed in (None, self.host.read(FILE)) or "host" in open_subjects(self.host) or self._reverting():
             return
         self.host.write(FILE, confirmed)
         self.note(f"{FILE} was changed; the watch restored it")
@@ -204,7 +205,7 @@ class FirewallCheck(Check):
         """Take the tenants' bridges down, those that came since too; which ones is kept for a watch to come."""
         cut = [name for name, up in self._filter.bridges().items() if up and name.startswith("lp-")]
         before = self._cut()
-        self.host.write(CUT, json.dumps([*(before or ()), *cut]).encode(), mode=0o600)
+        self.host.write(paths.CUT_OFF, json.dumps([*(before or ()), *cut]).encode(), mode=0o600)
         for name in cut:
             self._filter.set_bridge(name, up=False)
         if before is None:
@@ -215,12 +216,12 @@ class FirewallCheck(Check):
             return
         for name in cut:
             self._filter.set_bridge(name, up=True)
-        self.host.remove(CUT)
+        self.host.remove(paths.CUT_OFF)
         self.note("the firewall is restored; the watch reconnected the tenants")
 
     def _cut(self) -> list[str] | None:
         """The bridges that are down because of it; None when none was taken down."""
-        data = self.host.read(CUT)
+        data = self.host.read(paths.CUT_OFF)
         return None if data is None else list(json.loads(data))
 
     # --- the gate
@@ -251,7 +252,7 @@ class FirewallCheck(Check):
             return
         with self.host.lock(f"tenant-{name}", {"who": "watch", "kind": "gate", "since": self.host.now()}):
             record = read_record(self.host, name)
-            if record is None or f"tenant-{name}" in self._open_subjects():
+            if record is None or f"tenant-{name}" in open_subjects(self.host):
                 return
             now = self._filter.gate()
             if self._is_right(record, now):
@@ -283,10 +284,6 @@ class FirewallCheck(Check):
         except Failed:
             ports = None
         return _addresses(record["slot"], record["side"]) if serves else frozenset(), ports
-
-    def _open_subjects(self) -> set[str]:
-        """What operations are at work on, or were when their runner died."""
-        return {subject(asked["operation"]) for journal in open_journals(self.host) if (asked := journal.asked())}
 
 
 def _addresses(slot: int, side: slots.Side) -> frozenset[IPv4Address]:

@@ -8,22 +8,24 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from launchpad.runner import booting
 from launchpad.runner.account import RUN_PROVISION, THE_HOST, Finding
 from launchpad.runner.engine import damaged
+from launchpad.runner.facts import Layer
 from launchpad.runner.host import Files
 from launchpad.runner.provision.plan import deviations, observe, wanted
 from launchpad.runner.provision.settings_record import stored_settings
-from launchpad.runner.provision.steps import ChangeAccess
+from launchpad.runner.provision.steps import ChangeAccess, EnableUnits, HostStep, RunCaddy
 from launchpad.runner.provision.wanted_steps import FIREWALL
 from launchpad.runner.step import step_name
 from launchpad.runner.system import ProvisionHost
 from launchpad.runner.view import View
 from launchpad.runner.watching.check import Check
 
+_UNITS = {"docker": "docker", "chrony": "clock"}
 REBOOT = "/run/reboot-required"
 REBOOT_FOR = "/run/reboot-required.pkgs"
 DNS_SECONDS = 3.0
@@ -34,6 +36,11 @@ _QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x
 
 class HostCheck(Check):
     name = THE_HOST
+    fine: ClassVar[Mapping[Layer, str]] = {
+        Layer.settings: "as the last provision left them",
+        Layer.resolver: "a name server answers",
+        Layer.reboot: "no update waits for one",
+    }
     _was_busy = _found = False
 
     def pause(self) -> None:
@@ -79,7 +86,19 @@ def look_at_host(host: ProvisionHost) -> Iterator[Finding]:
                 message = (
                     f"the firewall lets tenants use the name servers {_listed(named)}, but the host uses {_listed(now)}"
                 )
-            yield Finding("access" if isinstance(step, ChangeAccess) else step_name(type(step)), message, RUN_PROVISION)
+            yield Finding(_subject(step, message), message, RUN_PROVISION)
+
+
+def _subject(step: HostStep, message: str) -> str:
+    """Of what differs: a unit that does not run is the trouble of whatever it keeps."""
+    match step:
+        case ChangeAccess():
+            return "access"
+        case EnableUnits():
+            return _UNITS.get(message.partition(".service")[0], "units")
+        case RunCaddy():
+            return "caddy"
+    return step_name(type(step))
 
 
 def _named_in(host: Files) -> tuple[str, ...]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from launchpad.runner import paths
 from launchpad.runner.account import Finding
+from launchpad.runner.backed_up import backed_up_at, proven_at
+from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Failed
 from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.watching.check import Check
+
+if TYPE_CHECKING:
+    from launchpad.runner.view import View
 
 NAME = "room"
 FULL, NEARLY = 0.98, 0.9
@@ -26,6 +32,7 @@ class RoomCheck(Check):
     def look(self) -> Iterable[Finding]:
         findings: list[Finding] = []
         facts: dict[str, dict[str, list[int]]] = {}
+        health: list[Fact] = []
         memory: dict[str, list[int]] = {}
         try:
             for item in self.host.containers():
@@ -44,14 +51,42 @@ class RoomCheck(Check):
                 continue
             used, quota = self.host.quota(paths.data(tenant))
             facts[tenant] = {"disk": [used, quota], "memory": memory.get(tenant, [0, 0])}
-            if quota and record["running"] and not record["retired"] and (what := _full(used, quota)):
-                findings.append(Finding("disk", what, "launchpad usage HOST", tenant=tenant))
-        self.facts = facts
+            if record["retired"]:
+                continue
+            health += _backups(self.host, tenant)
+            if quota and record["running"]:
+                grade, what = _full(used, quota)
+                if grade is not Grade.ok:
+                    findings.append(Finding("disk", what, "launchpad usage HOST", tenant=tenant))
+                health.append(_quota(tenant, used, quota))
+        self.facts, self.health = facts, health
         return findings
 
 
-def _full(used: int, quota: int) -> str:
-    """What is wrong with a quota that is used so far; empty when nothing is. One sentence for as long as it lasts."""
+def _quota(tenant: str, used: int, quota: int) -> Fact:
+    grade, what = _full(used, quota)
+    hint = "" if grade is Grade.ok else "launchpad usage HOST"
+    return Fact(
+        Layer.data, grade, what, hint, tenant=tenant, subject="disk", value=float(used), unit="B", limit=float(quota)
+    )
+
+
+def _full(used: int, quota: int) -> tuple[Grade, str]:
+    """How well a quota is that is used so far. One sentence for as long as it lasts."""
     if used >= quota * FULL or quota - used < LEAST_BYTES:
-        return f"its data fills the quota of {quota >> 20} MB: the app's writes fail (errno 122)"
-    return f"its data has nearly filled the quota of {quota >> 20} MB" if used >= quota * NEARLY else ""
+        return Grade.critical, f"its data fills the quota of {quota >> 20} MB: the app's writes fail (errno 122)"
+    if used >= quota * NEARLY:
+        return Grade.warning, f"its data has nearly filled the quota of {quota >> 20} MB"
+    return Grade.ok, f"its data has room in its quota of {quota >> 20} MB"
+
+
+def _backups(host: View, tenant: str) -> Iterator[Fact]:
+    """The age of its newest backup, and of the last proof. How often it is to have one, the inventory knows."""
+    now = host.now()
+    for subject, at, said in (
+        ("backup", backed_up_at(host, tenant), "was backed up"),
+        ("proof", proven_at(host, tenant), "a backup was proven"),
+    ):
+        if at is not None:
+            age = max(0.0, now - at)
+            yield Fact(Layer.data, Grade.ok, said, tenant=tenant, subject=subject, value=age, unit="s")

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from launchpad.errors import StateError, StepFailed
+from launchpad.operations.tenants.act import act
 from launchpad.operations.tenants.open_tenant import (
-    act,
     approve,
     at_domain,
     device_of,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import CommandOutput, Failed
 from launchpad.runner.view import ClockState, ContainerLine, SiteAnswer
-from tests.memory.host import MemoryHost
+from tests.memory.host import MemoryHost, stamp
 from tests.memory.releases import deploy_body, release
 
 CALLER = Caller("alice", "192.0.2.7")
@@ -43,6 +42,8 @@ class MemoryView(MemoryHost):
     """Name → what comes back through Caddy; 200 for the others."""
     hung: set[str] = field(default_factory=set)
     """Tenants whose apps do not answer though their containers run."""
+    heals: bool = True
+    """Whether a start ends that."""
     asked: list[str] = field(default_factory=list)
     """Each question to a tenant's app or site, as `tenant's address:port/path` or `https://name/path`."""
     told: list[tuple[str, str, str]] = field(default_factory=list)
@@ -130,6 +131,11 @@ class MemoryView(MemoryHost):
         box = next((box for box in self.boxes.values() if box.address == str(address)), None)
         return 0 if box and box.tenant in self.hung else super().get(address, port, path, seconds=seconds)
 
+    def start(self, project: str) -> None:
+        super().start(project)
+        if self.heals:
+            self.hung.discard(project.split("-")[1])
+
     def clock_state(self) -> ClockState:
         return self.chrony
 
@@ -161,18 +167,13 @@ class MemoryView(MemoryHost):
     def start_container(self, name: str) -> None:
         self._docker()
         self.started.append(name)
-        self.boxes[name] = self.boxes[name].but(state="running", started_at=repr(self.clock))
+        self.boxes[name] = self.boxes[name].but(state="running", started_at=stamp(self.clock))
 
     # --- what a test does to it
 
     def dies(self, name: str, *, exit_code: int = 1, oom_killed: bool = False) -> None:
         """The container ends by itself."""
         self.boxes[name] = self.boxes[name].but(state="exited", exit_code=exit_code, oom_killed=oom_killed, address="")
-
-
-def stamp(at: float) -> str:
-    """A time as Docker writes it."""
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at))}.{int(at % 1 * 1e9):09d}Z"
 
 
 def deployed(*, tenant: str = "alice", slot: int = 7, host: MemoryView | None = None) -> MemoryView:

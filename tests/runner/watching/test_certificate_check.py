@@ -10,6 +10,7 @@ import pytest
 
 from launchpad.runner import paths
 from launchpad.runner.account import Account, Finding, read_account
+from launchpad.runner.facts import Grade, Layer, fact_from_json
 from launchpad.runner.moving.sealed_certificates import FOLDER, valid
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.obtain import obtain
@@ -64,6 +65,20 @@ def test_a_name_with_a_certificate_has_its_end_in_the_facts() -> None:
     assert fact["tenant"] == "alice"
     assert fact["until"] == pytest.approx(host.now() + 89 * 86_400, abs=2)
     assert (fact["since"], fact["why"]) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("days", "subject", "grade"),
+    [(1, "", Grade.ok), (80, "renewal", Grade.warning), (91, "certificate", Grade.critical)],
+)
+def test_a_certificate_is_a_fact_of_the_edge(days: int, subject: str, grade: Grade) -> None:
+    host = deployed()
+    have(host, host.now() - days * 86_400)
+    account = Account(host, ("certificates",))
+    look_once(CertificateCheck(host, account), account)
+    (fact,) = [fact_from_json(item) for item in read_account(host)[2]]
+    assert (fact.layer, fact.grade, fact.tenant) == (Layer.edge, grade, "alice")
+    assert fact.subject == (subject or f"certificate {DOMAIN}")
 
 
 def test_a_name_without_one_is_a_finding_as_soon_as_caddy_says_why() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from launchpad.runner import booting, paths
 from launchpad.runner.account import Account, Finding, look_again, read_account
-from launchpad.runner.watching import look_once
+from launchpad.runner.facts import Grade, Layer
+from launchpad.runner.watching import look_once, well
 from launchpad.runner.watching.check import Check
 from launchpad.runner.watching.host_check import REBOOT, REBOOT_FOR, SOON_SECONDS, HostCheck, answers, pending_reboot
 from tests.memory.system import BareHost
@@ -49,6 +50,14 @@ def test_a_name_server_that_says_anything_answers_and_one_that_is_not_there_does
         taken.bind(("127.0.0.1", 0))
         closed = taken.getsockname()[1]
     assert not answers("127.0.0.1", port=closed)
+
+
+def test_what_a_check_found_nothing_of_is_a_fact() -> None:
+    host = MemoryView()
+    check = Changing(host, Account(host, ("the host",)))
+    check.fine = {Layer.resolver: "a name server answers", Layer.settings: "as they were left"}  # type: ignore[misc]
+    assert [fact.layer for fact in well(check, [Finding("dns", "no name server answers")])] == [Layer.settings]
+    assert [fact.grade for fact in well(check, [])] == [Grade.ok, Grade.ok]
 
 
 def test_a_reboot_that_an_update_waits_for_is_told_with_its_packages() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from launchpad.runner import paths
 from launchpad.runner.account import Account
+from launchpad.runner.facts import Grade, Layer
 from launchpad.runner.verbs.names import names
 from launchpad.runner.verbs.usage import usage
 from launchpad.runner.watching.room_check import RoomCheck
@@ -62,6 +63,18 @@ def test_what_a_tenant_uses_is_a_fact_also_while_docker_is_down() -> None:
     assert look(host).facts["alice"] == {"disk": [10 * MB, 256 * MB], "memory": [5 * MB, 128 * MB]}
     host.docker_down = True
     assert look(host).facts["alice"] == {"disk": [10 * MB, 256 * MB], "memory": [0, 0]}
+
+
+@pytest.mark.parametrize(("used", "grade"), [(100, Grade.ok), (231, Grade.warning), (256, Grade.critical)])
+def test_quota_and_backups_are_facts(used: int, grade: Grade) -> None:
+    host = deployed()
+    host.quotas[paths.data("alice")] = used * MB, 256 * MB
+    host.write(f"{paths.backup('alice')}/targets/offsite.json", json.dumps({"sent": {"at": host.now() - 60}}).encode())
+    host.write(f"{paths.backup('alice')}/proven.json", json.dumps({"proven": host.now() - 90}).encode())
+    found = {fact.subject: fact for fact in look(host).health}
+    assert {fact.layer for fact in found.values()} == {Layer.data}
+    assert (found["disk"].grade, found["disk"].value, found["disk"].limit) == (grade, used * MB, 256 * MB)
+    assert found["backup"].value == pytest.approx(60, abs=1) and found["proof"].value == pytest.approx(90, abs=1)
 
 
 def test_who_has_the_hosts_room_is_one_answer() -> None:

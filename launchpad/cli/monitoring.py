@@ -1,0 +1,109 @@
+"""launchpad health: one line and an exit code, as monitoring plugins have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.operations.observation.fleet_health import FleetHealth
+    from launchpad.plan.health import Health
+    from launchpad.runner.facts import Fact
+
+app = typer.Typer(help="How well the fleet is.")
+_NOT_IN_LABELS = str.maketrans("", "", "'=|")
+MOST_TOLD = 3
+"""So many problems are in the line; --json has all."""
+
+
+@app.command("health", epilog="Example: launchpad health web-1")
+def health(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TENANT|HOST",
+            autocompletion=complete.tenants_and_hosts,
+            help="Tenants or hosts. Default: the whole fleet.",
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="The whole fleet.")] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", help="For cron: print only what changed since the last --quiet from this checkout."),
+    ] = False,
+) -> None:
+    """Print the health of tenants, hosts or the whole fleet as one line, for monitoring and cron.
+
+    The line has the form of a monitoring plugin: a grade, the worst problems, and performance data after a bar. The
+    facts are those that the hosts' watches found by themselves, at most a minute ago (keys: a quarter of an hour).
+
+    Exit codes, as monitoring plugins have them: 0 ok, 1 warning, 2 critical, 3 unknown. Every error is 3 here, wrong
+    words and an unreachable host too; no other command has this exception.
+    """
+    session = Session.of(ctx)
+    if everything and names:
+        raise typer.BadParameter("--all is the whole fleet, and takes no names", ctx=ctx)
+    if quiet:
+        raise typer.Exit(_print_news(session, names or []))
+    from launchpad.operations.observation.fleet_health import fleet_health
+
+    found = fleet_health(session.workspace, names or ())
+    session.left_out()
+    line = summary(found, now=session.workspace.clock.now(), detailed=bool(names))
+    session.output.result(found.as_json(), line)
+    raise typer.Exit(found.exit_code)
+
+
+def _print_news(session: Session, names: list[str]) -> int:
+    """Print each problem once when it begins and once when it ends."""
+    from launchpad.cli.standing import print_news
+    from launchpad.operations.observation.news import health_news
+
+    return print_news(session, health_news(session.workspace, names))
+
+
+def summary(found: FleetHealth, *, now: float, detailed: bool) -> str:
+    """The line: `HEALTH CRITICAL - alice ready: … | ok=11 …`."""
+    problems = found.wrong()
+    told = [_problem(item, fact, now) for item, fact in problems[:MOST_TOLD]]
+    if len(problems) > MOST_TOLD:
+        told.append(f"and {len(problems) - MOST_TOLD} more: launchpad health --json")
+    elif problems and problems[0][1].hint:
+        told.append(f"next: {problems[0][1].hint}")
+    tenants, hosts = (sum(bool(item.tenant) is own for item in found.each) for own in (True, False))
+    parts = [_count(number, noun) for number, noun in ((tenants, "tenant"), (hosts, "host")) if number]
+    well = " and ".join(parts) + (" is well" if tenants + hosts == 1 else " are well") if parts else "nothing to watch"
+    text = f"HEALTH {found.grade.upper()} - {'; '.join(told) or well}".replace("|", "/").replace("\n", " ")
+    return f"{text} | {' '.join(_measured(found) if detailed else _counted(found))}"
+
+
+def _problem(item: Health, fact: Fact, now: float) -> str:
+    from launchpad.cli.wording import short_moment
+
+    since = f" since {short_moment(fact.since, now=now)}" if fact.since else ""
+    return f"{item.name} {fact.layer}: {fact.message}{since}"
+
+
+def _counted(found: FleetHealth) -> list[str]:
+    return [f"{grade}={number}" for grade, number in found.counted().items()]
+
+
+def _measured(found: FleetHealth) -> list[str]:
+    """Each fact with a value: 'label'=value[unit];warning;critical;least;most."""
+    data = _counted(found)
+    for item in found.each:
+        for fact in item.facts:
+            if fact.value is not None:
+                label = " ".join(filter(None, (item.name, fact.layer, fact.subject))).translate(_NOT_IN_LABELS)
+                most = "" if fact.limit is None else f"{fact.limit:.0f}"
+                data.append(f"'{label}'={fact.value:.10g}{fact.unit};;;0;{most}".rstrip(";"))
+    return data
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,72 @@
+"""health: how well tenants, hosts or the whole fleet are, by what the hosts' watches know; one exec a host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.operations.requests.observing import observe, wanted
+from launchpad.operations.requests.scope import scope_of
+from launchpad.plan.health import Health, healths
+from launchpad.plan.standing import standings
+from launchpad.runner.facts import WORSE, Fact, Grade, worst
+from launchpad.workspace import Workspace
+
+EXIT_CODES: Mapping[Grade, int] = {Grade.ok: 0, Grade.warning: 1, Grade.critical: 2, Grade.unknown: 3}
+"""As monitoring plugins exit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetHealth:
+    """Each host and each tenant that was meant."""
+
+    each: tuple[Health, ...]
+
+    @property
+    def grade(self) -> Grade:
+        return worst(item.grade for item in self.each)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.grade]
+
+    def wrong(self) -> list[tuple[Health, Fact]]:
+        """Every fact that is not ok and whose it is, the worst first. A host that does not answer is told once, not
+        for each of its tenants."""
+        found = [(item, fact) for item in self.each for fact in item.wrong if not self._is_silent(item, fact)]
+        return sorted(found, key=lambda pair: -WORSE.index(pair[1].grade))
+
+    def counted(self) -> dict[Grade, int]:
+        """How many tenants and hosts have each grade."""
+        return {grade: sum(item.grade is grade for item in self.each) for grade in Grade}
+
+    def as_json(self) -> dict[str, Any]:
+        parts = {
+            "tenants": [item.as_json() for item in self.each if item.tenant],
+            "hosts": [item.as_json() for item in self.each if not item.tenant],
+        }
+        return {"grade": self.grade, "exit_code": self.exit_code, **parts}
+
+    def _is_silent(self, item: Health, fact: Fact) -> bool:
+        return bool(item.tenant) and fact.subject == "unreachable" and item.host in set(self._hosts())
+
+    def _hosts(self) -> Iterator[str]:
+        return (item.host for item in self.each if not item.tenant)
+
+
+def fleet_health(workspace: Workspace, names: Sequence[str] = ()) -> FleetHealth:
+    """The health of the named tenants and hosts, or of all. No app is asked: the hosts' watches did. Nothing is
+    rendered: a tenant that is behind the inventory can be well."""
+    fleet = workspace.fleet.load()
+    scope = scope_of(fleet, names)
+    seen = observe(workspace, scope, probes=False)
+    unreadable = {name: str(item.mistakes[0]) for name, item in fleet.unreadable.items()}
+    want = wanted(workspace, fleet, scope.tenants, on={})
+    found = standings(want, seen, inventory=fleet.known, unreadable=unreadable, whole=not names)
+    meant = {str(tenant.name) for tenant in scope.tenants}
+    each = healths(found, seen)
+    if names:  # a tenant that was named is asked of its host, which has others
+        whole = scope.whole_hosts
+        each = tuple(item for item in each if item.host in whole or item.tenant in meant)
+    return FleetHealth(each=each)

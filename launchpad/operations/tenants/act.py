@@ -1,0 +1,78 @@
+"""act: run an action that a tenant's app offers, inside the tenant's own container."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from launchpad.errors import StateError, StepFailed
+from launchpad.operations.requests.reaching import hosts_of
+from launchpad.workspace import Workspace
+
+ACT_SECONDS = 660
+"""An action may take ten minutes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionResult:
+    """What an app's action printed: parsed when it is JSON."""
+
+    tenant: str
+    action: str
+    text: str
+    data: Any
+    code: int = 0
+    """The exit status."""
+    errors: str = ""
+    """What it printed to standard error."""
+
+    def as_json(self) -> dict[str, Any]:
+        output = self.text if self.data is None else self.data
+        return {"tenant": self.tenant, "action": self.action, "exit_status": self.code, "output": output}
+
+    @property
+    def failure(self) -> StepFailed:
+        """The error of an action that did not end with 0."""
+        said = (self.errors + self.text).strip().splitlines()
+        reason = said[-1] if said else "no output"
+        message = f"{self.tenant}: {self.action} failed with {self.code}: {reason}"
+        return StepFailed(message, hint=f"launchpad logs {self.tenant}")
+
+
+def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
+    """Run the action, whatever its exit status. StateError when the app has no such action."""
+    fleet = workspace.fleet.load()
+    tenant = fleet.tenant(name)
+    offered = [str(item.name) for item in fleet.app(tenant.app).actions]
+    if action not in offered:
+        raise StateError(
+            f"{name}: {tenant.app} has no action {action}", hint=f"available actions: {', '.join(offered) or 'none'}"
+        )
+    with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
+        body = {"tenant": str(tenant.name), "action": action, "arguments": list(arguments)}
+        reply = runner.ask("act", body, seconds=ACT_SECONDS)
+    text, errors = str(reply.get("out") or ""), str(reply.get("err") or "")
+    code = int(reply.get("code") or 0)
+    data = _parsed(text)
+    return ActionResult(tenant=str(tenant.name), action=action, text=text, data=data, code=code, errors=errors)
+
+
+def act_well(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
+    """The same; StepFailed when the exit status is not 0."""
+    found = act(workspace, name, action, arguments)
+    if found.code:
+        raise found.failure
+    return found
+
+
+def _parsed(text: str) -> Any:
+    """The JSON in what was printed, also behind lines of chatter; None when there is none."""
+    for start in (0, *(index + 1 for index, mark in enumerate(text) if mark == "\n")):
+        if text[start : start + 1] in ("{", "["):
+            try:
+                return json.loads(text[start:])
+            except ValueError:
+                continue
+    return None
