@@ -1,3 +1,3 @@
-"""Launchpad: run other people's containers, safely, on plain VPS hosts."""
+"""Launchpad: run other people's containers safely on plain VPS hosts."""
 
 __version__ = "0.1.0"

@@ -1,15 +1,15 @@
 """Every error that Launchpad raises on purpose, and what it exits with.
 
     LaunchpadError            exit  retry
-    ├── InventoryError        3     no    what was written is wrong; file and line, every mistake at once
-    ├── StateError            4     no    does not fit what exists: a stale plan, an older checkout
+    ├── InventoryError        3     no    the inventory or a file is wrong; every mistake with file and line
+    ├── StateError            4     no    the request does not fit the present state: a stale plan, an old checkout
     ├── LockedError           5     yes   another operation holds the tenant
     ├── HostError             6     yes   a host cannot be reached
-    │   └── StepFailed        6     no    the host refused, or a step failed
+    │   └── StepFailed        6     no    the host rejected the request, or a step failed
     ├── ServiceError          7     yes   a cloud, a registry or a billing service
-    └── PartialError          8     no    some of many failed; each one's own error
+    └── PartialError          8     no    some of many failed; the error of each
 
-OTHER_EXITS has the exit codes that no error of this tree has. Nobody matches error text.
+OTHER_EXITS has the exit codes without an error class. Programs match the class or the exit code, never the message.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OTHER_EXITS = {
     130: "Interrupted by Ctrl-C; the host continues.",
     141: "The program that read the output, such as `head`, ended first.",
 }
-"""What each exit code means that belongs to no class below."""
+"""The meaning of each exit code without an error class."""
 
 
 class LaunchpadError(Exception):
@@ -37,10 +37,10 @@ class LaunchpadError(Exception):
         self.message = message
         self.hint = hint
         self.said_by = ""
-        """The host whose words the hint is; empty for Launchpad's own."""
+        """The host that sent the hint; empty for a hint of Launchpad itself."""
 
     def as_dict(self) -> dict[str, object]:
-        """The error as JSON: {"error", "message", "hint", "hint_by" (a host, where the words are its), "exit_code",
+        """The error as JSON: {"error", "message", "hint", "hint_by" (the host that sent the hint), "exit_code",
         "retry"}."""
         return {
             "error": type(self).__name__,
@@ -53,14 +53,14 @@ class LaunchpadError(Exception):
 
 
 class InventoryError(LaunchpadError):
-    """The inventory is wrong, or has no such name, or a named file is missing; every mistake with its file and line."""
+    """The inventory has mistakes or no such name, or a named file is missing; every mistake with its file and line."""
 
     exit_code = 3
 
 
 class StateError(LaunchpadError):
-    """The request does not fit what exists: a stale checkout or plan, a question that was answered no or that nobody
-    could answer, or a finding of `status --check`."""
+    """The request does not fit the present state: a stale checkout or plan, a confirmation that was denied or could not
+    be asked for, or a problem that `status --check` found."""
 
     exit_code = 4
 
@@ -80,7 +80,7 @@ class HostError(LaunchpadError):
 
 
 class StepFailed(HostError):
-    """The host refused the request, or a step failed there and was undone."""
+    """The host rejected the request, or a step failed on the host and was undone."""
 
     retry = False
 
@@ -93,7 +93,7 @@ class ServiceError(LaunchpadError):
 
 
 class PartialError(LaunchpadError):
-    """Some of several failed; `failures` has each one's own error."""
+    """Some of several failed; `failures` has the error of each."""
 
     exit_code = 8
 

@@ -1,7 +1,7 @@
-"""What can happen in an operation, as frozen records. The host numbers them; the same number is the same event.
+"""The events of an operation, as frozen records. The host numbers the events; the same number is the same event.
 
-A runner may be newer than this side: a field that is not known here is passed over, an event that is not known here
-is an `OtherEvent`. Only what is missing from a known event, or is of another kind, is an error.
+A runner may be newer than the operator's side: unknown fields are ignored, and an unknown event is an `OtherEvent`.
+Only a missing field of a known event, or a field of another type, is an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from launchpad.errors import HostError
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened: `number` from 1 in its operation, `at` in seconds since 1970 by the host's clock."""
+    """An event: `number` counts from 1 in its operation, `at` is in seconds since 1970 by the host's clock."""
 
     number: int = 0
     at: float = 0.0
@@ -37,13 +37,13 @@ class OperationStarted(Event):
     tenant: str = ""
     who: str = ""
     source: str = ""
-    """The address that it was asked from; `from` on the wire."""
+    """The operator's address; `from` on the wire."""
     steps: tuple[Outline, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class OperationResumed(Event):
-    """Another process goes on where one was killed."""
+    """A new process resumes the operation after the earlier process was killed."""
 
     attempt: int
 
@@ -74,12 +74,12 @@ class StepFailedEvent(Event):
     step: str
     message: str
     lines: tuple[str, ...] = ()
-    """The log lines that belong to it."""
+    """The log lines of the failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmNeeded(Event):
-    """The host takes a change of who gets in back after so many seconds, unless a new connection confirms it."""
+    """The host undoes a change of access after this many seconds unless a new connection confirms the change."""
 
     index: int
     nonce: str
@@ -88,7 +88,7 @@ class ConfirmNeeded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Committed(Event):
-    """From here on the operation only goes forward."""
+    """The operation has committed: from now on it is not undone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ class StepUndone(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class UndoFailed(Event):
-    """A step cannot be undone now; the host tries again."""
+    """A step cannot be undone now; the host retries."""
 
     index: int
     step: str
@@ -128,49 +128,50 @@ class OtherEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionCut(Event):
-    """On this side: the connection broke; the operation goes on and will be come back to."""
+    """On the operator's side: the connection broke; the operation continues, and the client reconnects."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class CameBack(Event):
-    """On this side: the command was typed before; its operation is followed, and no other one begun, unless it was
-    undone."""
+    """On the operator's side: an identical command was typed earlier; its operation is followed instead of starting a
+    new one, unless it was undone."""
 
     kind: str
     since: float
-    """When it was asked for, by the host's clock."""
+    """When the operation was submitted, by the host's clock."""
     outcome: str
-    """Empty while it goes on."""
+    """The outcome; empty while the operation runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NameAstray(Event):
-    """On this side: a tenant's name leads elsewhere than to its host, which gets no certificate for it so."""
+    """On the operator's side: a tenant's name does not point to its host, so the host gets no certificate for the
+    name."""
 
     name: str
     leads_to: tuple[str, ...]
-    """Addresses; none where it leads nowhere."""
+    """The name's addresses; none without a DNS record."""
     record: str
-    """The DNS record to make."""
+    """The DNS record to set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaveStarted(Event):
-    """On this side: a rollout goes on with a wave, or takes it back."""
+    """On the operator's side: a rollout starts or undoes a wave."""
 
     ring: str
     tenants: int
-    """How many of it are left to do."""
+    """The number of tenants that are left to do."""
     hosts: int
     back: str = ""
-    """`back` when it is taken back."""
+    """`back` when the wave is undone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemberEnded(Event):
-    """On this side: what became of one tenant of a wave."""
+    """On the operator's side: the outcome of one tenant of a wave."""
 
     ring: str
     outcome: str
@@ -180,7 +181,7 @@ class MemberEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WaveSoaking(Event):
-    """On this side: a wave is done, and is watched for so long before it is judged."""
+    """On the operator's side: a wave is done, and is watched for this long before it is judged."""
 
     ring: str
     seconds: float
@@ -188,7 +189,7 @@ class WaveSoaking(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WaveJudged(Event):
-    """On this side: a wave's verdict."""
+    """On the operator's side: a wave's verdict."""
 
     ring: str
     verdict: str
@@ -197,7 +198,7 @@ class WaveJudged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class HeardEvent:
-    """An event and where it comes from."""
+    """An event and its origin."""
 
     host: str
     operation: str
@@ -210,7 +211,7 @@ class HeardEvent:
 
 
 OnEvent = Callable[[HeardEvent], None]
-"""Called for every event once, in order, from the thread that follows the operation."""
+"""Called once for every event, in order, from the thread that follows the operation."""
 
 NAMES: Mapping[str, type[Event]] = {
     "operation-started": OperationStarted,
@@ -239,11 +240,11 @@ _FRAME = ("type", "number", "at", "event")
 
 
 def ignore(heard: HeardEvent) -> None:
-    """Listen to nothing."""
+    """Ignore every event."""
 
 
 def event_from_line(line: Mapping[str, Any]) -> Event:
-    """The event that a line of the wire or of a journal tells; HostError when it does not tell one."""
+    """Parse an event from a line of the wire or of a journal; HostError for a malformed line."""
     name = line.get("event")
     kind = NAMES.get(name) if isinstance(name, str) else None
     try:
@@ -252,11 +253,11 @@ def event_from_line(line: Mapping[str, Any]) -> Event:
             return OtherEvent(number=_number(line, "number"), at=float(line["at"]), event=str(name), fields=fields)
         return kind(**{item.name: _value(item, line) for item in dataclasses.fields(kind) if _sent(item) in line})
     except (KeyError, TypeError, ValueError) as error:
-        raise HostError(f"the host sent an event that is not whole: {name!r}", hint="update Launchpad") from error
+        raise HostError(f"the host sent an incomplete event: {name!r}", hint="update Launchpad") from error
 
 
 def event_as_json(event: Event) -> dict[str, Any]:
-    """The event as a line of the wire has it, without its type."""
+    """The event as a JSON object, without its type."""
     if isinstance(event, OtherEvent):
         return {"number": event.number, "at": event.at, "event": event.event, **event.fields}
     named = {"number": event.number, "at": event.at, "event": _OF[type(event)]}

@@ -1,16 +1,16 @@
-"""Who operates, and with which keys.
+"""The operator and the operator's keys.
 
-What holds for the whole fleet stands in its launchpad.yaml; what is one's own is in the environment.
+Settings of the whole fleet are in its launchpad.yaml; an operator's own settings are in the environment:
 
-    LAUNCHPAD_WORKSPACE     the workspace's folder; else the nearest one upward that has a launchpad.yaml
-    LAUNCHPAD_CONFIG        the folder with this operator's keys; else ~/.config/launchpad
-    LAUNCHPAD_OPERATOR      the name in launchpad.yaml's operators; else the login name
-    LAUNCHPAD_IDENTITY      the age identity that opens the fleet's secrets; else CONFIG/identity
-    LAUNCHPAD_SSH_KEY       the key that hosts know; else CONFIG/ssh_ed25519 if it is there, else ~/.ssh and the agent
-    LAUNCHPAD_SIGNING_KEY   the key that signs runners; else CONFIG/signing_ed25519
-    LAUNCHPAD_PARALLEL      hosts at a time, 1 to 256; else 32
-    LAUNCHPAD_CONNECT_TIMEOUT   such as 10s
-    LAUNCHPAD_DEBUG         anything: tell on standard error what SSH does
+    LAUNCHPAD_WORKSPACE     the workspace's folder; default: the nearest parent folder with a launchpad.yaml
+    LAUNCHPAD_CONFIG        the folder with this operator's keys; default: ~/.config/launchpad
+    LAUNCHPAD_OPERATOR      the operator's name in launchpad.yaml; default: the login name
+    LAUNCHPAD_IDENTITY      the age identity that opens the fleet's secrets; default: CONFIG/identity
+    LAUNCHPAD_SSH_KEY       the SSH key for hosts; default: CONFIG/ssh_ed25519 if it exists, else ~/.ssh and the agent
+    LAUNCHPAD_SIGNING_KEY   the key that signs runners; default: CONFIG/signing_ed25519
+    LAUNCHPAD_PARALLEL      the number of hosts in parallel, 1 to 256; default: 32
+    LAUNCHPAD_CONNECT_TIMEOUT   the timeout of a connection, such as 10s
+    LAUNCHPAD_DEBUG         any value: print SSH's debug log to standard error
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONNECT_TIMEOUT = Duration(10)
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """This operator's own; every path absolute, none of them checked to exist."""
+    """The operator's settings; every path is absolute, and none is checked to exist."""
 
     operator: OperatorName
     home: Path
@@ -46,7 +46,7 @@ class Settings:
 
     @classmethod
     def of(cls, environment: Mapping[str, str], *, home: Path) -> Settings:
-        """The settings that an environment says; InventoryError, which names the variable, when one is not right."""
+        """Read the settings from an environment; InventoryError, which names the variable, for a wrong value."""
 
         def path(name: str) -> Path | None:
             text = environment.get(name, "")

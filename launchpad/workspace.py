@@ -1,6 +1,6 @@
-"""A workspace: the operator's folder, and what an operation needs of the world, passed in part by part.
+"""A workspace: the operator's folder, and the parts that an operation needs (fleet, secrets, clock, hosts).
 
-Nothing here is global: a process may hold several workspaces, and threads may share one.
+Nothing is global: a process may have several workspaces, and threads may share a workspace.
 """
 
 from __future__ import annotations
@@ -34,41 +34,41 @@ class OperatorClock(Protocol):
         """Seconds since 1970, UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that only go forward."""
+        """Monotonic seconds."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
+        """Sleep for that many seconds."""
 
 
 class Runner(Protocol):
-    """The runner of one host, as it is reached."""
+    """The connection to the runner of one host."""
 
     def exchange(
         self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None, incoming: Iterable[bytes] = ()
     ) -> Iterator[dict[str, Any]]:
-        """The lines that answer one request, as they come, the reply last; an error line is raised. `incoming` goes
-        behind the request."""
+        """Send one request and yield the answer's lines as they arrive, the reply last; an error line is raised.
+        `incoming` is sent after the request."""
 
     def ask(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60) -> dict[str, Any]:
-        """The body of the reply to one request."""
+        """Send one request and return the reply's body."""
 
 
 class Hosts(Protocol):
-    """The way to the fleet's hosts."""
+    """The connections to the fleet's hosts."""
 
     def reach(self, host: Host) -> AbstractContextManager[Runner]:
-        """The host's runner for as long as the context lasts; HostError when it cannot be reached."""
+        """Connect to the host's runner for the duration of the context; HostError when the host is unreachable."""
 
 
 class Revision(Protocol):
-    """Which state of the inventory this is."""
+    """The revision of the inventory."""
 
     def now(self, tenant: str = "") -> Inventory:
-        """The revision of what is there now, for one tenant or for all, and what it descends from."""
+        """The present revision, for one tenant or for all, and its ancestors."""
 
 
 class LocalClock:
-    """This machine's."""
+    """This machine's clock."""
 
     def now(self) -> float:
         return time.time()
@@ -82,7 +82,7 @@ class LocalClock:
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """The parts, each replaceable by another that keeps the same promises."""
+    """The parts of a workspace, each replaceable by another with the same interface."""
 
     root: Path
     settings: Settings
@@ -90,17 +90,17 @@ class Workspace:
     secrets: SecretStore
     revisions: Revision
     target_secrets: SecretStore
-    """The credentials of targets."""
+    """The credentials of backup targets."""
     dns_secrets: SecretStore
-    """The credential of who keeps the names' records."""
+    """The credential of the DNS provider."""
     alert_secrets: SecretStore
     """The URLs of alert destinations."""
     templates: tuple[Path, ...]
-    """Folders to look for templates in: the workspace's own first, then the shipped ones."""
+    """The template folders: the workspace's own first, then the shipped ones."""
     clock: OperatorClock
     hosts: Hosts | None = None
     begun: BegunFolder | None = None
-    """What was asked for and not reported yet; None for a caller that keeps that itself."""
+    """The record of unreported operations; None for a caller with a record of its own."""
 
     @classmethod
     def open(
@@ -112,9 +112,9 @@ class Workspace:
         hosts: Hosts | None = None,
         begun: bool = False,
     ) -> Workspace:
-        """The workspace in a folder: the one given, else the one that the settings name, else the nearest upward from
-        where we are. InventoryError when there is none. Reads no inventory yet. With `begun` it is noted what was
-        asked for until its end is reported."""
+        """Open the workspace in a folder: the given folder, else the folder in the settings, else the nearest parent of
+        the current folder with a launchpad.yaml. InventoryError when there is none. The inventory is not read yet. With
+        `begun`, operations are recorded until their outcome is reported."""
         root = find_root(path or settings.workspace, start=Path.cwd())
         templates = (root / TEMPLATES, SHIPPED_TEMPLATES)
         fleet = FolderStore(root, templates=templates[1:])
@@ -143,28 +143,30 @@ class Workspace:
         )
 
     def revision(self, tenant: str = "") -> Inventory:
-        """The inventory's revision now, for one tenant or for all, and what it descends from."""
+        """The inventory's present revision, for one tenant or for all, and its ancestors."""
         return self.revisions.now(tenant)
 
     @property
     def state(self) -> Path:
-        """The folder for what is this checkout's own, such as known_hosts; not in Git."""
+        """The folder for this checkout's own state, such as known_hosts; not in Git."""
         return self.root / STATE
 
 
 def find_root(named: Path | None, *, start: Path) -> Path:
-    """The folder with launchpad.yaml: exactly the one that was named, or the nearest from `start` upward."""
+    """Find the folder with launchpad.yaml: exactly the named folder, or the nearest one from `start` upward."""
     if named is not None:
         root = named.expanduser().absolute()
         if not (root / SETTINGS_FILE).is_file():
-            raise InventoryError(f"{root} is no workspace: it has no {SETTINGS_FILE}", hint=f"launchpad init {root}")
+            raise InventoryError(
+                f"{root} is no workspace: the folder has no {SETTINGS_FILE}", hint=f"launchpad init {root}"
+            )
         return root.resolve()
     for folder in _upward(start.absolute()):
         if (folder / SETTINGS_FILE).is_file():
             return folder.resolve()
     raise InventoryError(
         f"no workspace: neither {start} nor a folder above it has a {SETTINGS_FILE}",
-        hint="launchpad init FOLDER makes one; -w FOLDER names one that is there",
+        hint="make a workspace: launchpad init FOLDER; or name an existing one: -w FOLDER",
     )
 
 

@@ -113,7 +113,7 @@ def keys(made: dict[str, Any], definitions: dict[str, Any], above: str = "") -> 
     for name, item in made.get("properties", {}).items():
         inner = resolved(item, definitions)
         left_out = written(item.get("default"))
-        default = f"; {left_out} when left out" if left_out else ""
+        default = f" (default {left_out})" if left_out else ""
         meaning = " ".join((item.get("description") or inner.get("description") or "").split())
         yield f"- `{above}{name}`{default}{': ' + meaning if meaning else ''}"
         listed = resolved(inner.get("items", {}), definitions)

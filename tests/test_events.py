@@ -67,7 +67,7 @@ def test_what_is_newer_is_passed_over_or_kept_as_it_is() -> None:
 )
 def test_an_event_that_is_not_whole_is_an_error(change: dict[str, Any]) -> None:
     broken = {key: value for key, value in (line("step-done") | change).items() if value is not ...}
-    with pytest.raises(HostError, match="not whole: 'step-done'"):
+    with pytest.raises(HostError, match="incomplete event: 'step-done'"):
         event_from_line(broken)
 
 

@@ -1,4 +1,4 @@
-"""What should exist: names, secrets, hosts, apps, tiers, tenants; YAML in, YAML out.
+"""The inventory: names, secrets, hosts, apps, tiers and tenants, read from YAML and written to YAML.
 
 Each room imports only from rooms above it.
 

@@ -297,7 +297,7 @@ def test_options_stand_before_and_after_a_command(terminal: Terminal, tmp_path: 
 def test_without_a_workspace_the_hint_makes_one(empty: Terminal) -> None:
     printed = empty("tenant", "list")
     assert printed.code == 3
-    assert "hint: launchpad init" in printed.err
+    assert "launchpad init FOLDER" in printed.err
 
 
 def test_a_slot_that_two_tenants_have_is_said_once(terminal: Terminal) -> None:
@@ -391,7 +391,7 @@ def test_a_conflict_in_one_sealed_file_leaves_the_other_secrets_listed(terminal:
     write(terminal.root, {"inventory/secrets/alice.yaml": "<<<<<<< HEAD\n=======\n>>>>>>> theirs\n"})
     printed = terminal("secret", "list")
     assert (printed.code, "ECHO_TOKEN" in printed.out) == (3, True)
-    assert "alice.yaml:1: a conflict that Git left (its marks: lines 1, 2, 3)" in printed.err
+    assert "alice.yaml:1: an unresolved Git conflict (its marks: lines 1, 2, 3)" in printed.err
     assert terminal("secret", "list", "alice").code == 3
 
 

@@ -431,12 +431,12 @@ BROKEN = (
     Broken(
         "a file that nothing reads",
         {"inventory/tenants/zoe.yml": "slot: 3\n"},
-        (("inventory/tenants/zoe.yml", 0, "nothing"),),
+        (("inventory/tenants/zoe.yml", 0, "not part of the inventory"),),
     ),
     Broken(
         "slots.yaml by hand",
         {"inventory/slots.yaml": "2: zoe\n"},
-        (("inventory/slots.yaml", 1, "launchpad"),),
+        (("inventory/slots.yaml", 1, "format"),),
     ),
     # targets
     Broken(

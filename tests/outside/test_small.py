@@ -87,7 +87,7 @@ def test_a_private_key_is_never_staged(
         for file in ("kit.txt", "inventory/kit.txt", str(own / "kit.txt")):
             said = empty("kit", "make", file, stdin=f"{passphrase}\n")
             holds(f"a kit in {file.replace(str(own), 'a repository')} is refused", said.code == 4, said)
-            holds(f"by the name of the place ({file[-17:]})", "would lie in" in said.err, said.err)
+            holds(f"by the name of the place ({file[-17:]})", "would be in" in said.err, said.err)
         holds("no kit was written, and none is named", "recovery" not in (own / "fleet/launchpad.yaml").read_text())
         export = own / "fleet/alice [1].tgz"
         keep_out(export)

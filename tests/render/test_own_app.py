@@ -149,5 +149,5 @@ def test_a_site_takes_no_text_that_caddy_would_read(workspace: Path, title: str)
     (workspace / "compose/shop/site.caddy.j2").write_text(
         "{{ tenant.domains }} {\n\trespond * {{ variables.title }}\n}\n"
     )
-    with pytest.raises(InventoryError, match=r"site\.caddy\.j2:2: |more than one line"):
+    with pytest.raises(InventoryError, match=r"site\.caddy\.j2:2: |several lines"):
         rendered("shop", shop(title), workspace=workspace)

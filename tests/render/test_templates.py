@@ -112,5 +112,5 @@ def test_finds_nothing_where_nothing_is(source: TemplateSource) -> None:
 @pytest.mark.parametrize("name", ["a.j2", "plain.txt"])
 def test_a_conflict_that_git_left_is_not_rendered(source: TemplateSource, name: str) -> None:
     (source.shipped / name).write_text("key: 1\n<<<<<<< HEAD\n{# ours #}\n=======\n>>>>>>> theirs\n")
-    with pytest.raises(InventoryError, match=rf"{name}:2: a conflict that Git left \(its marks: lines 2, 4, 5\)"):
+    with pytest.raises(InventoryError, match=rf"{name}:2: an unresolved Git conflict \(its marks: lines 2, 4, 5\)"):
         source.render(name, "a.yaml", {})

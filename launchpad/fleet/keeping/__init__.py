@@ -1,1 +1,1 @@
-"""The workspace's files: a fleet is stored, edited and given a revision; schemas and a new workspace are written."""
+"""The workspace's files: store and edit a fleet, compute its revision, write schemas and a new workspace."""

@@ -1,7 +1,8 @@
-"""Changes to people's YAML that touch the lines they change and no other: comments, order and layout stay. Pure.
+"""Edit people's YAML and change only the affected lines: comments, order and layout stay. Pure.
 
-An edit finds its lines by the marks that the YAML reader leaves, cuts there, and then reads the result back: when that
-is not exactly what was wanted (a layout that cannot be cut, such as a whole file in braces), there is only an error.
+An edit finds its lines by the YAML reader's marks, replaces them, and reads the result back. When the result is not
+exactly the wanted one (an unsupported layout, such as a whole file in braces), the edit raises an error and changes
+nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def new_text(record: dict[str, Any], *, header: str = "") -> bytes:
-    """A new file with these keys, in this order."""
+    """The text of a new file with these keys, in this order."""
     yaml = YAML(pure=True)
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -30,7 +31,7 @@ def new_text(record: dict[str, Any], *, header: str = "") -> bytes:
 
 
 def with_value(file: str, content: bytes, *, key: str, value: str | int) -> bytes:
-    """The file with another text or number under a key of its top."""
+    """The file with another text or number under a top-level key."""
     text = _text(content)
     for key_node, value_node in _entries(text):
         if key_node.value == key and isinstance(value_node, ScalarNode):
@@ -41,8 +42,8 @@ def with_value(file: str, content: bytes, *, key: str, value: str | int) -> byte
 
 
 def with_item(file: str, content: bytes, *, path: Sequence[str | int], value: str) -> bytes:
-    """The file with a text at a path of keys and of places in lists; mappings that are missing are made, each behind
-    what its parent has."""
+    """The file with a text at a path of keys and list indices; missing mappings are added at the end of their
+    parents."""
     text = _text(content)
     node, depth = _compose(text), 0
     while depth < len(path) and (child := _child(node, path[depth])) is not None:
@@ -62,7 +63,7 @@ def with_item(file: str, content: bytes, *, path: Sequence[str | int], value: st
 
 
 def with_entry(file: str, content: bytes, *, key: str, record: dict[str, Any]) -> bytes:
-    """The file with one more entry at its end."""
+    """The file with one more entry at the end."""
     text, record = _text(content), _dumpable(record)
     newline = "\r\n" if "\r\n" in text else "\n"
     block = new_text({key: record}).decode().replace("\n", newline)
@@ -73,7 +74,7 @@ def with_entry(file: str, content: bytes, *, key: str, record: dict[str, Any]) -
 
 
 def without_entry(file: str, content: bytes, *, key: str) -> bytes:
-    """The file without an entry: its lines, and the comment that stands right above it."""
+    """The file without an entry: without its lines and the comment right above them."""
     text = _text(content)
     lines = text.splitlines(keepends=True)
     for key_node, value_node in _entries(text):
@@ -99,7 +100,7 @@ def without_entry(file: str, content: bytes, *, key: str) -> bytes:
 
 
 def with_list_item(file: str, content: bytes, *, key: str, record: dict[str, Any]) -> bytes:
-    """The file with one more record at the end of the list under a key of its top."""
+    """The file with one more record at the end of the list under a top-level key."""
     text, record = _text(content), _dumpable(record)
     items = [*_plain(file, content).get(key, ()), record]
     node = next((value for name, value in _entries(text) if name.value == key), None)
@@ -116,8 +117,8 @@ def with_list_item(file: str, content: bytes, *, key: str, record: dict[str, Any
 
 
 def without_list_item(file: str, content: bytes, *, key: str, index: int) -> bytes:
-    """The file without the record at that place of the list under a key of its top; without the key when the list had
-    no other."""
+    """The file without the record at that index of the list under a top-level key; without the key when the list is
+    then empty."""
     text = _text(content)
     items = list(_plain(file, content).get(key, ()))
     del items[index]
@@ -136,7 +137,7 @@ def without_list_item(file: str, content: bytes, *, key: str, index: int) -> byt
 
 
 def _end(text: str, parent: SequenceNode, item: Node) -> int:
-    """The last line of an item of a list, with the comments inside it that stand below its last value."""
+    """The last line of a list item, including comments of the item below its last value."""
     lines, last = text.splitlines(), _last_line(item)
     while last + 1 < len(lines) and lines[last + 1].startswith(" " * (parent.start_mark.column + 1)):
         last += 1
@@ -154,7 +155,7 @@ def _compose(text: str) -> Node | None:
 
 
 def _child(node: Node | None, step: str | int) -> Node | None:
-    """What stands under a key, or at a place of a list."""
+    """The value under a key, or at an index of a list."""
     if isinstance(node, MappingNode):
         return next((value for key, value in node.value if key.value == step), None)
     if isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
@@ -172,7 +173,7 @@ def _nested(keys: list[str], value: str) -> str:
 
 
 def _in_braces(keys: list[str], value: str) -> str:
-    """The same within one line, for a mapping in braces."""
+    """The value below the keys within one line, for a mapping in braces."""
     line = _written(value)
     for key in reversed(keys):
         line = f"{{{_written(key)}: {line}}}"
@@ -180,7 +181,7 @@ def _in_braces(keys: list[str], value: str) -> str:
 
 
 def _behind(text: str, line: int, block: str, *, column: int) -> str:
-    """The text with lines more, this far to the right, behind the line with that number."""
+    """The text with more lines, with this indent, after the line with that number."""
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
@@ -201,7 +202,7 @@ def _with(plain: Any, path: Sequence[str | int], value: str) -> Any:
 
 
 def _last_line(node: Node) -> int:
-    """The last line that a value has something on."""
+    """The last line of a value."""
     if isinstance(node, ScalarNode) or not isinstance(node, MappingNode | SequenceNode) or node.flow_style:
         mark = node.end_mark
         return int(mark.line) - (1 if mark.column == 0 and mark.line > node.start_mark.line else 0)
@@ -210,7 +211,7 @@ def _last_line(node: Node) -> int:
 
 
 def _written(value: str) -> str:
-    """A text as a single YAML value, quoted where it would be read as something else."""
+    """A text as a single YAML value, quoted if YAML would read it as another type."""
     line = new_text({"k": value}).decode().removeprefix("k: ").rstrip("\n")
     if read_tree("", f"k: {line}".encode()).plain() != {"k": value}:
         return "'" + value.replace("'", "''") + "'"
@@ -238,7 +239,7 @@ def _checked(file: str, before: bytes, edited: str, wanted: dict[str, Any]) -> b
 
 
 def _dumpable(value: Any) -> Any:
-    """The value of plain types only: names and amounts as the text that they are."""
+    """Convert the value to plain types: names and amounts become text."""
     if isinstance(value, dict):
         return {str(key): _dumpable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -255,6 +256,4 @@ def _tuples(value: Any) -> Any:
 
 
 def _cannot(file: str, change: str) -> StateError:
-    return StateError(
-        f"{file}: {change} cannot be written without disturbing how the file is laid out", hint=f"edit {file} by hand"
-    )
+    return StateError(f"{file}: cannot write {change} without changing the file's layout", hint=f"edit {file} by hand")

@@ -1,4 +1,4 @@
-"""The few questions that a workspace has for Git. Nothing is changed, and nothing in the repository is run."""
+"""Read-only Git queries for a workspace. No program of the repository is run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 60
 
 
 def blob_id(content: bytes) -> str:
-    """What Git calls a file of this content."""
+    """Git's id of a file with this content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
@@ -33,27 +33,27 @@ class Upstream:
 
 
 class Git:
-    """The repository that a folder lies in, if it does; StateError when git is missing or fails."""
+    """The repository of a folder, if there is one; StateError when git is missing or fails."""
 
     def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
         self.root = root
-        # Git's own variables would point it at another repository
+        # Git's environment variables could select another repository
         self.environment = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
         self.present = any((folder / ".git").exists() for folder in (root, *root.parents))
 
     def tracks(self, file: str) -> bool:
-        """Whether the file is in Git's index; False where there is no Git and where nothing was committed."""
+        """Whether the file is in Git's index; False without Git and without commits."""
         if not self.present or not self._ask("ls-files", "--", file):
             return False
         return bool(self._ask("rev-list", "--max-count=1", "--all"))
 
     def commits(self, most: int, *, paths: Sequence[str] = ()) -> list[str]:
-        """What is checked out and what it descends from, newest first, at most so many (-1: all); with paths, those
-        that changed them."""
+        """The checked-out commit and its ancestors, newest first, at most that many (-1: all); with paths, only commits
+        that changed the paths."""
         return self._ask("rev-list", f"--max-count={most}", "HEAD", "--", *paths).split()
 
     def changed(self, paths: Sequence[str]) -> list[str]:
-        """The files below these paths that differ from what is checked out, by their paths from the folder."""
+        """The files below these paths that differ from the checked-out commit, by their paths from the folder."""
         said = self._ask("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", "--", *paths)
         prefix = self._ask("rev-parse", "--show-prefix") if said else ""
         return [entry[3:].removeprefix(prefix) for entry in said.split("\0") if entry]
@@ -87,17 +87,17 @@ class Git:
         return int(here), int(there)
 
     def contents(self, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Each commit's files below these paths, from the folder, with their blobs' ids; read by one process."""
+        """Each commit's files below these paths, with their blobs' ids; read by one process."""
         with self._objects() as objects:
             return {commit: objects.below(commit, paths) for commit in commits}
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
-        """The contents that Git has under these ids; read by one process."""
+        """The contents of the blobs with these ids; read by one process."""
         with self._objects() as objects:
             return {name: objects.blob(name) for name in ids}
 
     def bundle(self) -> bytes:
-        """Everything that was ever committed, as `git clone` reads it."""
+        """A bundle of every commit, for `git clone`."""
         done = subprocess.run(
             self.command("bundle", "create", "--quiet", "-", "HEAD", "--all"),
             env=self.environment,
@@ -131,7 +131,7 @@ class Git:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",
-                errors="surrogateescape",  # names of files, which may be any bytes
+                errors="surrogateescape",  # file names may have any bytes
                 check=False,
                 timeout=SECONDS,
             )
@@ -147,12 +147,12 @@ class Git:
         return done.stdout.strip("\n")
 
     def command(self, *arguments: str) -> list[str]:
-        # a repository's file monitor is a program that Git would start
+        # Git would start a repository's file monitor, which is a program
         return ["git", "-c", "core.fsmonitor=false", "-C", str(self.root), *arguments]
 
 
 class _Objects:
-    """Asks `git cat-file --batch` for one object after the other; a tree that two commits share is read once."""
+    """Reads objects from `git cat-file --batch` one after the other; a tree that two commits share is read once."""
 
     def __init__(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
         self._stdin = stdin
@@ -160,7 +160,7 @@ class _Objects:
         self._trees: dict[str, dict[str, str]] = {}
 
     def below(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
-        """The commit's files below the paths; a path that it has not has none."""
+        """The commit's files below the paths; none for a path that the commit does not have."""
         found: dict[str, str] = {}
         for path in paths:
             kind, name, content = self._read(f"{commit}:./{path}")
@@ -171,7 +171,7 @@ class _Objects:
         return found
 
     def blob(self, name: str) -> bytes:
-        """The content under an id; nothing when there is none."""
+        """The content of an id; empty for an unknown id."""
         return self._read(name)[2]
 
     def _tree(self, name: str, content: bytes) -> dict[str, str]:
@@ -188,7 +188,7 @@ class _Objects:
         return found
 
     def _read(self, name: str) -> tuple[str, str, bytes]:
-        """An object's kind, id and content; no kind when there is none of that name."""
+        """An object's kind, id and content; an empty kind for an unknown name."""
         self._stdin.write(name.encode() + b"\n")
         self._stdin.flush()
         head = self._stdout.readline().decode().split()

@@ -1,4 +1,4 @@
-"""The places of an inventory that name an image, and writing another reference there. Pure."""
+"""The places of an inventory that name an image, and the edit that writes another reference. Pure."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class AppImage:
 
     @property
     def file(self) -> str:
-        """Where the workspace says it, or would."""
+        """The file that has, or would have, the image."""
         return f"{APPS}/{self.app}.yaml"
 
 
 @dataclass(frozen=True, order=True)
 class CaddyImage:
-    """Caddy's image: of the one host that names its own, or of all the others."""
+    """Caddy's image: of one host that names its own, or of all other hosts."""
 
     host: HostName | None = None
 
@@ -44,7 +44,7 @@ class CaddyImage:
 
     @property
     def file(self) -> str:
-        """Where the workspace says it, or would."""
+        """The file that has, or would have, the image."""
         return HOSTS_FILE if self.host else SETTINGS_FILE
 
 
@@ -53,7 +53,7 @@ ImageUse = AppImage | CaddyImage
 
 @dataclass(frozen=True)
 class ImageChange:
-    """Another reference where an image is named."""
+    """The replacement of an image reference."""
 
     use: ImageUse
     before: ImageReference
@@ -61,14 +61,15 @@ class ImageChange:
 
 
 def images_of_app(app: App, version: str) -> dict[ImageUse, ImageReference | None]:
-    """The images that a version needs; None where it does not name one. InventoryError for an unknown version."""
+    """The images that a version needs; None for an image that the version does not name. InventoryError for an unknown
+    version."""
     found = app.version(version)
     names = dict.fromkeys(service.image or ImageName(name) for name, service in app.services.items())
     return {AppImage(app.name, found.version, name): found.images.get(name) for name in names}
 
 
 def images_in_use(fleet: Fleet) -> dict[ImageUse, ImageReference | None]:
-    """The images without which a tenant cannot be deployed or a host provisioned: Caddy's first."""
+    """The images that tenants and hosts of the fleet need: Caddy's first."""
     found = caddy_images(fleet)
     for app, version in sorted({(tenant.app, tenant.version) for tenant in fleet.tenants.values()}):
         found |= images_of_app(fleet.apps[app], version)
@@ -76,7 +77,7 @@ def images_in_use(fleet: Fleet) -> dict[ImageUse, ImageReference | None]:
 
 
 def caddy_images(fleet: Fleet) -> dict[ImageUse, ImageReference | None]:
-    """The image that launchpad.yaml says for the hosts, and those that single hosts say."""
+    """The hosts' image in launchpad.yaml, and the images of single hosts."""
     shared = fleet.defaults.caddy.image
     images = {name: host.caddy.image for name, host in sorted(fleet.hosts.items())}
     found: dict[ImageUse, ImageReference | None] = {}
@@ -86,19 +87,19 @@ def caddy_images(fleet: Fleet) -> dict[ImageUse, ImageReference | None]:
 
 
 def image_at(fleet: Fleet, use: ImageUse) -> ImageReference | None:
-    """What stands there now."""
+    """The present reference at the place."""
     if isinstance(use, CaddyImage):
         return fleet.host(use.host).caddy.image if use.host else fleet.defaults.caddy.image
     return images_of_app(fleet.app(use.app), use.version).get(use)
 
 
 def with_image(files: Mapping[str, bytes], use: ImageUse, image: ImageReference) -> bytes:
-    """The new content of the use's file; StateError when the file is laid out so that it cannot be written there."""
+    """The new content of the file; StateError when the file's layout does not allow the edit."""
     before = files.get(use.file)
     if isinstance(use, CaddyImage):
         path: tuple[str | int, ...] = ("caddy", "image")
         return with_item(use.file, before or b"", path=(use.host, *path) if use.host else path, value=image)
-    if before is None:  # the app is a shipped one
+    if before is None:  # Launchpad ships the app
         record = {"extends": use.app, "images": {use.version: {use.name: image}}}
         return new_text(record, header=schema_line("app"))
     return with_item(use.file, before, path=_path(before, use), value=image)

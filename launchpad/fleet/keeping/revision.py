@@ -1,8 +1,8 @@
-"""The revision of an inventory: which state of it a release came from, and which states that one descends from.
+"""The revision of an inventory: the state from which a release was rendered, and the ancestors of that state.
 
-A host refuses a deploy that does not descend from what runs there, so that an old checkout never undoes newer work. A
-tenant's revision leaves the other tenants' files out: upgrades of two tenants, one after the other and then committed
-together, are each known to whoever pulls.
+A host rejects a deploy from a revision that does not descend from the running revision, so that an old checkout never
+undoes newer work. A tenant's revision does not include other tenants' files: two tenants can be upgraded one after the
+other and committed together, and both upgrades are ancestors for every clone.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from launchpad.runner.protocol import Inventory
 TEMPLATES = "templates"
 MOST_ANCESTORS = 500
 _MOST_REMEMBERED = 100
-"""In a list with commits, so that these always fit."""
+"""The number of commits in a list of ancestors, so that uncommitted revisions always fit."""
 _MOST_LINES = 20_000
 _CONTENTS = 20
-"""So many contents of the past are known to have been deployed, perhaps, before they were committed …"""
+"""The number of earlier contents that may have been deployed before they were committed …"""
 _BASES = 10
-"""… on top of one of so many commits before."""
+"""… on top of one of this many earlier commits."""
 PATHS = (SETTINGS_FILE, INVENTORY, TEMPLATES)
 Counts = Callable[[str], bool]
-"""Whether a file counts, by its path from the workspace."""
+"""Decides whether a file counts, by its path from the workspace."""
 
 
 class Revisions:
-    """The revisions of one workspace, from Git and from what this checkout remembers in .launchpad/revisions."""
+    """The revisions of one workspace, from Git and from this checkout's record in .launchpad/revisions."""
 
     def __init__(self, root: Path, *, environment: Mapping[str, str]) -> None:
         self.root = root
@@ -42,10 +42,10 @@ class Revisions:
         self._file = root / STATE / "revisions"
 
     def now(self, tenant: str = "") -> Inventory:
-        """The revision of the files as they are, of one tenant or of all: a Git commit, with `+` and 8 digits of the
-        content's digest when something is not committed; without Git the content's digest. What no commit tells is
-        remembered here, so that it stays an ancestor; what was deployed before it was committed is one for everybody
-        who has that commit."""
+        """The revision of the present files, of one tenant or of all: a Git commit, with `+` and 8 digits of the
+        content's digest when something is not committed; without Git the content's digest. A revision without a commit
+        is recorded here, so that it stays an ancestor. A revision that was deployed before its commit is an ancestor
+        for every clone with that commit."""
         counts = _counting(tenant)
         content = _digest(_files(self.root), counts)
         if not self._git.tracks(SETTINGS_FILE):
@@ -63,7 +63,7 @@ class Revisions:
         )
 
     def _committed_later(self, commits: Sequence[str], counts: Counts) -> list[str]:
-        """The revisions that contents had before they were committed, on top of one of the commits right below."""
+        """The revisions that contents had before they were committed, on top of one of the preceding commits."""
         place = {commit: index for index, commit in enumerate(commits)}
         contents = self._git.contents(self._git.commits(_CONTENTS, paths=PATHS), PATHS)
         found = []
@@ -73,7 +73,7 @@ class Revisions:
         return found
 
     def _remember(self, now: str, tenant: str) -> list[str]:
-        """What this checkout was at, as far as the tenant is concerned, with `now` as the newest."""
+        """Record `now` as the newest revision of the tenant in this checkout, and return the tenant's revisions."""
         with writing(self.root):
             lines = self._read()
             if _of(tenant, lines)[:1] != [now]:
@@ -83,7 +83,7 @@ class Revisions:
             return _of(tenant, lines)
 
     def _read(self) -> list[str]:
-        """What this checkout was at, newest first: a revision a line, with the tenant that it is of behind it."""
+        """This checkout's revisions, newest first: one revision in each line, followed by its tenant."""
         try:
             return self._file.read_text(encoding="ascii").splitlines()
         except FileNotFoundError:
@@ -93,13 +93,13 @@ class Revisions:
 
 
 def _of(tenant: str, lines: Sequence[str]) -> list[str]:
-    """The revisions of the lines that are of the tenant, or of all tenants."""
+    """The revisions in the lines of the tenant, or of all tenants."""
     words = [line.split() for line in lines]
     return [word[0] for word in words if word and (word[1:] == [tenant] or len(word) == 1)]
 
 
 def _counting(tenant: str) -> Counts:
-    """Whether a file is one that can change the tenant's release."""
+    """Whether a file can change the tenant's release."""
 
     def counts(name: str) -> bool:
         if name.startswith(f"{INVENTORY}/") and not is_read(name):
@@ -111,7 +111,7 @@ def _counting(tenant: str) -> Counts:
 
 
 def _descended(remembered: Sequence[str], commits: Sequence[str]) -> list[str]:
-    """Of what this checkout was at: what lay on top of these commits, and what was before there was Git."""
+    """This checkout's revisions on top of these commits, and its revisions from before Git."""
     known = frozenset(commits)
     return [item for item in remembered if "+" not in item or item.partition("+")[0] in known][:_MOST_REMEMBERED]
 
@@ -121,7 +121,7 @@ def _unique(revisions: Iterable[str]) -> tuple[str, ...]:
 
 
 def _files(root: Path) -> dict[str, str]:
-    """The settings, the inventory and the workspace's own templates, each by what Git would call its content."""
+    """The settings, the inventory and the workspace's own templates: path → Git's blob id."""
     found = {name: blob_id(content) for name, content in Snapshot.take(root).files.items()}
     folder = root / TEMPLATES
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():

@@ -1,4 +1,4 @@
-"""A new workspace with its owner's keys in it, which passes every check as it stands."""
+"""A new workspace with its owner's keys, which passes every check."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ EXAMPLE = Path(__file__).parents[2] / INVENTORY
 TIERS = EXAMPLE / "tiers.yaml"
 
 _SETTINGS = """\
-# What holds for the whole fleet. `launchpad check` reports every mistake in this folder.
+# The settings of the whole fleet. `launchpad check` reports every mistake in this folder.
 
-# Who operates the fleet. keys: SSH keys that may run Launchpad's runner on every host. signing_keys: may sign a new
+# The fleet's operators. keys: SSH keys that may run Launchpad's runner on every host. signing_keys: may sign a new
 # runner, and a change of a host's settings. recipients: age public keys that can read the secrets in inventory/secrets.
-# launchpad operator add and launchpad operator remove write here, and say what else is to do.
+# `launchpad operator add` and `launchpad operator remove` edit this list and print what is left to do.
 operators:
   - name: {operator}
     keys:
@@ -30,22 +30,22 @@ operators:
     recipients:
       - {recipient}
 
-# The web server in front of the tenants. `launchpad app pin` writes its image here, with the digest that hosts demand.
+# The web server in front of the tenants. `launchpad app pin` writes its image here, with the digest that hosts require.
 caddy:
-  # Certificates come from Let's Encrypt, which warns at this address. Write your own.
+  # Certificates come from Let's Encrypt, which sends warnings to this address. Write your own address.
   # acme_email: ops@example.com
   stream_close_delay: 24h
 """
 
 _GITIGNORE = f"""\
-# what is this checkout's own
+# this checkout's own state
 {STATE}/
 """
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose workspace it is; only public halves."""
+    """The workspace's first operator; only public keys."""
 
     operator: OperatorName
     ssh_key: PublicKey
@@ -54,16 +54,16 @@ class Owner:
 
 
 def refuse_existing(root: Path) -> None:
-    """StateError when there is already something of a workspace in the folder."""
+    """StateError when the folder already has parts of a workspace."""
     for there in (SETTINGS_FILE, INVENTORY):
         if (root / there).exists() or (root / there).is_symlink():
             raise StateError(f"{root / there} exists already", hint="launchpad init another-folder")
 
 
 def scaffold(root: Path, owner: Owner, *, example: bool = False) -> tuple[Path, ...]:
-    """Write a workspace into a folder, which is made when missing; the files. With `example` it has the example fleet,
-    else its tiers alone. StateError, and nothing written, when
-    there is already something of a workspace in it. A .gitignore that is there stays as it is."""
+    """Write a workspace into a folder, which is made when missing; return the files. With `example` the workspace has
+    the example fleet, otherwise only tiers. StateError, and nothing is written, when the folder already has parts of a
+    workspace. An existing .gitignore does not change."""
     refuse_existing(root)
     made: list[Path] = []
     try:
@@ -83,7 +83,7 @@ def scaffold(root: Path, owner: Owner, *, example: bool = False) -> tuple[Path, 
 
 
 def _contents(owner: Owner, *, example: bool) -> dict[str, bytes]:
-    """Every file; launchpad.yaml last, since with it the folder is a workspace."""
+    """Every file; launchpad.yaml last, because it makes the folder a workspace."""
     contents = {
         f"{INVENTORY}/{path.relative_to(EXAMPLE).as_posix()}": path.read_bytes()
         for path in (sorted(EXAMPLE.rglob("*.yaml")) if example else [TIERS])

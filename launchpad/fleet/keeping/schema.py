@@ -1,4 +1,4 @@
-"""JSON Schemas of the inventory's files, so that an editor completes and checks what people write."""
+"""JSON Schemas of the inventory's files, with which editors complete and check them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from launchpad.fleet.words.names import HostName, ImageName, TargetName, TierNam
 from launchpad.fleet.words.references import ImageReference
 
 KINDS = ("launchpad", "host", "tier", "target", "app", "tenant")
-"""Of launchpad.yaml, hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml and tenants/TENANT.yaml."""
+"""The kinds of schema: for launchpad.yaml, hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml and
+tenants/TENANT.yaml."""
 
 _MODELS: dict[str, type[BaseModel]] = {
     "launchpad": Defaults,
@@ -56,7 +57,7 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 def write_schemas(root: Path) -> list[Path]:
-    """Write every schema into the workspace; the files."""
+    """Write every schema into the workspace; return the files."""
     files = []
     for kind in KINDS:
         path = root / SCHEMAS / f"{kind}.json"
@@ -71,7 +72,7 @@ def _text(kind: str) -> bytes:
 
 
 def _without_name(record: dict[str, Any]) -> None:
-    """A record's name is that of its file or key, never a key of its own."""
+    """Remove the name: a record's name is its file's name or its key."""
     if record.get("properties", {}).pop("name", None) is not None:
         record["required"] = [name for name in record.get("required", []) if name != "name"]
 
@@ -85,10 +86,10 @@ def _by_name(record: dict[str, Any], pattern: str) -> dict[str, Any]:
 
 
 def _extendable(record: dict[str, Any]) -> dict[str, Any]:
-    """An app, or another one with some of it written anew."""
+    """The schema of an app, or of an app that extends another one."""
     images = {
         "type": "object",
-        "description": "With extends: single images, by version and image name.",
+        "description": "With extends: replaced images, by version and image name.",
         "propertyNames": {"pattern": f"^{VersionName.pattern.pattern}$"},
         "additionalProperties": {
             "type": "object",
@@ -96,7 +97,7 @@ def _extendable(record: dict[str, Any]) -> dict[str, Any]:
             "additionalProperties": {"type": "string", "pattern": f"^{ImageReference.pattern.pattern}$"},
         },
     }
-    extends = {"type": "string", "description": "The app that this one is, but for what is written here."}
+    extends = {"type": "string", "description": "The app that this app extends; keys in this file replace its keys."}
     required = record.pop("required", [])
     properties = {"extends": extends, "images": images} | record.pop("properties")
     alone = {"required": required, "properties": {"images": False}}
@@ -104,7 +105,7 @@ def _extendable(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _models_in(model: type[BaseModel]) -> list[type[BaseModel]]:
-    """The model and all that its fields are made of."""
+    """The model and all models in its fields."""
     found: dict[str, type[BaseModel]] = {}
     waiting: list[Any] = [model]
     while waiting:
@@ -119,7 +120,7 @@ def _models_in(model: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _describe(model: type[BaseModel], record: dict[str, Any]) -> None:
-    """Say of each property what the text below its field says."""
+    """Copy the docstring below each field into the property's description."""
     properties = record.get("properties", {})
     for name, text in _field_texts(model).items():
         if name in properties:

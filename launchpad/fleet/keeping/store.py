@@ -1,4 +1,4 @@
-"""Where a fleet is kept: read whole, edited one change at a time, never on top of a change that was not seen."""
+"""The store of a fleet: read as a whole, edited one change at a time, never on top of an unseen change."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.fleet.words.names import AppName, DomainName, HostName, OperatorName, TenantName, TierName, VersionName
 
 Changes = dict[str, bytes | None]
-"""New contents by path from the workspace, in the order of writing; None takes a file away."""
+"""New contents by path from the workspace, in the order of writing; None removes a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewTenant:
-    """A tenant that has no slot yet; without a version it gets the app's newest."""
+    """A tenant without a slot yet; without a version the tenant gets the app's newest."""
 
     name: TenantName
     app: AppName
@@ -46,56 +46,55 @@ class NewTenant:
 
 
 class FleetStore(Protocol):
-    """What every keeper of a fleet promises; a change happens whole, or raises and leaves everything as it was."""
+    """The interface of a fleet's store; a change is made completely, or raises an error and changes nothing."""
 
     def load(self) -> Fleet:
-        """The fleet as it is now, without the tenants whose own files, or whose apps', are wrong: `unreadable` has
-        those. InventoryMistakes with every mistake when others are."""
+        """Read the fleet. Tenants with mistakes in their own files, or in their apps' files, are in `unreadable`.
+        InventoryMistakes with every mistake when another file has a mistake."""
 
     @property
     def left_out(self) -> Mapping[str, UnreadablePart]:
-        """The tenants that the last `load` left out, apps that no tenant runs, and what else it passed over; nothing is
-        read."""
+        """The tenants and apps that the last `load` skipped, and its other tolerated mistakes; nothing is read."""
 
     def check(self) -> Fleet:
-        """The fleet as it is now; InventoryMistakes with every mistake."""
+        """Read the fleet; InventoryMistakes with every mistake."""
 
     def add_tenant(self, new: NewTenant) -> Tenant:
-        """Give the tenant the next slot and write it down."""
+        """Assign the next slot to the tenant and write the tenant's file."""
 
     def renumber_tenant(self, name: TenantName) -> Tenant:
-        """Give a tenant that was never deployed the next slot; StateError when its slot is no other's."""
+        """Assign the next slot to a tenant that was never deployed; StateError when no other tenant has its slot."""
 
     def remove_tenant(self, name: TenantName) -> Tenant:
-        """Take the tenant away; its slot is never given again."""
+        """Remove the tenant; its slot is never assigned again."""
 
     def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
-        """Write another version; StateError when the tenant's is not `replaces` any more."""
+        """Write another version; StateError when the tenant's version is no longer `replaces`."""
 
     def set_tenant_host(self, name: TenantName, host: HostName, *, replaces: HostName) -> Tenant:
-        """Write another host; StateError when the tenant's is not `replaces` any more."""
+        """Write another host; StateError when the tenant's host is no longer `replaces`."""
 
     def judge_tenant_host(self, name: TenantName, host: HostName) -> None:
-        """Write nothing; InventoryMistakes when the inventory would be wrong with the tenant on that host."""
+        """Check only; InventoryMistakes when the inventory would have mistakes with the tenant on that host."""
 
     def set_images(self, changes: Sequence[ImageChange]) -> None:
-        """Write other references of images, all or none; StateError when one is not `before` any more."""
+        """Replace image references, all or none; StateError when one is no longer `before`."""
 
     def set_recovery(self, recovery: Recovery) -> None:
-        """Write down whom the emergency kit is; StateError when there is one already."""
+        """Write the emergency kit's public keys; StateError when there is a kit already."""
 
     def add_operator(self, operator: Operator) -> None:
-        """Write an operator into launchpad.yaml, unless it has just this one; StateError when it has one of that name
+        """Write an operator into launchpad.yaml, unless the same entry exists; StateError for an operator of that name
         with other keys, or of another name with one of the keys."""
 
     def remove_operator(self, name: OperatorName) -> None:
-        """Take the operator out of launchpad.yaml, and the operator's recipients out of `recipients:`."""
+        """Remove the operator from launchpad.yaml, and the operator's recipients from `recipients:`."""
 
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
-        """Write a host down; `record` has the keys of its YAML."""
+        """Add a host; `record` has the keys of its YAML."""
 
     def remove_host(self, name: HostName) -> Host:
-        """Take the host away; StateError while it has tenants."""
+        """Remove the host; StateError while the host has tenants."""
 
 
 class FolderStore:
@@ -151,7 +150,7 @@ class FolderStore:
             found = fleet.unreadable.get(name)
             if found is None or found.tenant is None:
                 slot = fleet.tenant(name).slot
-                raise StateError(f"{name} has slot {slot}, and no other tenant has it", hint="launchpad check")
+                raise StateError(f"no other tenant has slot {slot} of {name}", hint="launchpad check")
             file, slot = f"{TENANTS}/{name}.yaml", fleet.next_slot
             return {
                 SLOTS_FILE: _slots(snapshot).given(slot).as_yaml(),
@@ -192,13 +191,13 @@ class FolderStore:
             raise InventoryMistakes(error.mistakes, hint=hint) from error
 
     def _set(self, name: TenantName, key: str, value: str, *, replaces: str) -> Tenant:
-        """Write another value of the tenant's key, by compare and swap."""
+        """Replace the value of a key in the tenant's file, by compare and swap."""
         file = f"{TENANTS}/{name}.yaml"
 
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             current = str(getattr(fleet.tenant(name), key))
             if current != replaces:
-                message = f"{file} says {key} {current}, not {replaces}: it was changed meanwhile"
+                message = f"{file} has {key}: {current} instead of {replaces}: somebody changed the file meanwhile"
                 raise StateError(message, hint=f"launchpad tenant show {name}")
             if current == value:
                 return {}
@@ -212,7 +211,10 @@ class FolderStore:
             for item in changes:
                 current = image_at(fleet, item.use)
                 if current != item.before:
-                    message = f"{item.use.file}: the image of {item.use} is {current} now: it was changed meanwhile"
+                    message = (
+                        f"{item.use.file}: the image of {item.use} is now {current}: somebody changed the file "
+                        "meanwhile"
+                    )
                     raise StateError(message, hint="try again")
                 edited[item.use.file] = with_image({**snapshot.files, **edited}, item.use, item.after)
             return dict(edited)
@@ -236,9 +238,9 @@ class FolderStore:
             if any(item.name == operator.name for item in fleet.defaults.operators):
                 raise StateError(f"operator {operator.name} exists already", hint="launchpad operator list")
             other = next((item for item in fleet.defaults.operators if item.public & operator.public), None)
-            if other is not None:  # else that key would still get in when one of the two is removed
+            if other is not None:  # otherwise the key would keep its access after one of the two operators is removed
                 raise StateError(
-                    f"operator {other.name} has a key of {operator.name} already",
+                    f"operator {other.name} already has a key of {operator.name}",
                     hint=f"each operator needs keys of their own; on {operator.name}'s machine: launchpad key make",
                 )
             record = {key: item for key, item in operator.model_dump(mode="json").items() if item}
@@ -287,7 +289,7 @@ class FolderStore:
         return gone[0]
 
     def _parse(self, snapshot: Snapshot) -> Fleet:
-        """The fleet; files that did not change are not read as YAML again."""
+        """Parse the fleet; unchanged files are not parsed again."""
         apps, last = shipped_apps(self._templates), self._last
         if last is not None and last[0] == snapshot and last[1] == apps:
             return last[2]
@@ -296,8 +298,8 @@ class FolderStore:
         return fleet
 
     def _edit(self, change: Callable[[Snapshot, Fleet], Changes], *, despite: bool = False) -> Fleet:
-        """Change an inventory that is right; `despite` mistakes in other tenants' files where it is only what became of
-        this one."""
+        """Edit a valid inventory; with `despite`, mistakes in other tenants' files are tolerated, for edits that record
+        a tenant's present state."""
         with writing(self.root):
             before = Snapshot.take(self.root)
             was = self._parse(before) if despite else parse(before, shipped_apps(self._templates))
@@ -306,15 +308,15 @@ class FolderStore:
                 fleet = self._parse(before.with_changes(changes))
                 _refuse_newly_wrong(was, fleet)
             except InventoryMistakes as error:
-                self._last = last  # what was refused is nobody's inventory, and nothing is left out of it
+                self._last = last  # a rejected edit is no inventory, so it leaves nothing out
                 raise InventoryMistakes(error.mistakes, hint="nothing was changed") from error
             self._commit(before, changes)
             return fleet
 
     def _commit(self, before: Snapshot, changes: Changes) -> None:
-        """Write the changes, if the files are still those that the changes were made for."""
+        """Write the changes, if the files did not change since they were read."""
         if Snapshot.take(self.root).digest != before.digest:
-            raise StateError(f"{self.root}: the inventory was changed by someone else meanwhile", hint="try again")
+            raise StateError(f"{self.root}: somebody else changed the inventory meanwhile", hint="try again")
         for name, content in changes.items():
             if content is None:
                 remove_file(self.root / name)
@@ -323,7 +325,7 @@ class FolderStore:
 
 
 def shipped_apps(templates: Iterable[Path]) -> dict[str, bytes]:
-    """The apps that come with the templates: name → content of its app.yaml; an earlier folder goes first."""
+    """The apps that come with the templates: name → content of its app.yaml; an earlier folder wins."""
     apps: dict[str, bytes] = {}
     for folder in templates:
         for path in sorted((folder / "compose").glob("*/app.yaml")):
@@ -333,14 +335,16 @@ def shipped_apps(templates: Iterable[Path]) -> dict[str, bytes]:
 
 
 def _refuse_newly_wrong(before: Fleet, after: Fleet) -> None:
-    """InventoryMistakes when an edit makes a tenant unreadable, or something amiss, that was not."""
+    """InventoryMistakes when an edit causes a mistake that did not exist before."""
     new = after.unreadable.keys() - before.unreadable.keys()
     wrong = [mistake for name in new for mistake in after.unreadable[name].mistakes]
-    known = {item.place for item in before.amiss}  # what leaves a full host may leave it still too full
+    known = {
+        item.place for item in before.amiss
+    }  # removing a tenant from an overcommitted host may leave the host overcommitted
     if wrong := [*wrong, *(item for item in after.amiss if item.place not in known)]:
         raise InventoryMistakes(wrong)
 
 
 def _slots(snapshot: Snapshot) -> Slots:
-    """What the file says; the snapshot has been parsed before, so it is right."""
+    """Parse the slots' file, which was validated before."""
     return read_slots(snapshot.files.get(SLOTS_FILE), [])

@@ -1,5 +1,5 @@
-"""Keeping what is private out of Git: `git add -A` must never stage a private key, an emergency kit, or an export with
-credentials in plain."""
+"""Keep private files out of Git: `git add -A` must never stage a private key, an emergency kit, or an export with
+credentials in plain text."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from launchpad.fleet.keeping.workspace_files import replace_file
 IGNORED = ".gitignore"
 PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|PuTTY-User-Key-File")
 MOST_FILES, MOST_BYTES = 20_000, 64 * 1024
-"""So many files of a folder are looked at, and none that is larger."""
+"""The number of files of a folder that are checked, and the largest size of a checked file."""
 
 
 def ignore(file: Path) -> None:
-    """Have Git leave the file out, in whichever repository its folder may lie, now or later; also what a writer that is
-    killed leaves beside it."""
+    """Make Git ignore the file in any repository that contains its folder, now or later; and temporary files of a
+    killed writer beside it."""
     path = file.parent / IGNORED
     there = path.read_bytes() if path.exists() else b""
     wanted = [f"/{_pattern(file.name)}", f"/.{_pattern(file.name)}.*"]
@@ -33,7 +33,7 @@ def ignore(file: Path) -> None:
 
 
 def refuse_home(root: Path, home: Path) -> None:
-    """StateError when a repository in the folder would take a whole home in, with every private key in it."""
+    """StateError when a repository in the folder would contain a whole home folder with its private keys."""
     root, home = root.resolve(), home.resolve()
     if root == home or root in home.parents:
         what = "your home folder" if root == home else "above your home folder"
@@ -41,8 +41,8 @@ def refuse_home(root: Path, home: Path) -> None:
 
 
 def refuse_private_files(root: Path, *, own: Path) -> None:
-    """StateError when there is a private key in the folder that Git would stage; `own` is the folder of this operator's
-    keys, which are left out of Git each by its name."""
+    """StateError when the folder has a private key that Git would stage; `own` is the folder of this operator's keys,
+    which Git ignores by name."""
     for file in private_files(root, without=own):
         if not is_ignored(file):
             raise StateError(
@@ -51,7 +51,7 @@ def refuse_private_files(root: Path, *, own: Path) -> None:
 
 
 def private_files(root: Path, *, without: Path) -> Iterator[Path]:
-    """The files below the folder that begin as private keys do."""
+    """The files below the folder that begin like private keys."""
     for file in islice(_files(root, without.resolve()), MOST_FILES):
         try:
             if file.stat().st_size <= MOST_BYTES and PRIVATE.search(file.read_bytes()):
@@ -61,17 +61,17 @@ def private_files(root: Path, *, without: Path) -> Iterator[Path]:
 
 
 def refuse_in_git(file: Path, root: Path) -> None:
-    """StateError when the file would lie in the workspace, or in any Git repository: ignored or not, it is copied with
+    """StateError when the file would be in the workspace or in any Git repository: even an ignored file is copied with
     the folder."""
     folder = file.expanduser().absolute().parent.resolve()
     for place in (folder, *folder.parents):
         if place == root.resolve() or (place / ".git").exists():
             what = "the workspace" if place == root.resolve() else "a Git repository"
-            raise StateError(f"{file} would lie in {what}, {place}", hint="launchpad kit make /media/stick/kit.txt")
+            raise StateError(f"{file} would be in {what}, {place}", hint="launchpad kit make /media/stick/kit.txt")
 
 
 def keep_out(file: Path) -> None:
-    """Have the repository that the file lies in leave it out, in this checkout alone. StateError when it would not."""
+    """Make the file's repository ignore the file, in this checkout only. StateError when this fails."""
     if not in_repository(file) or is_ignored(file):
         return
     said = _git(file.parent, "rev-parse", "--show-prefix", "--git-path", "info/exclude").stdout.split("\n")
@@ -81,7 +81,9 @@ def keep_out(file: Path) -> None:
     lines = f"/{folder}{name}\n/{folder}.{name}.*\n".encode()
     replace_file(exclude, (there if there.endswith(b"\n") or not there else there + b"\n") + lines)
     if not is_ignored(file):
-        raise StateError(f"{file} holds credentials in plain, and git add would stage it", hint="--to FILE elsewhere")
+        raise StateError(
+            f"{file} has credentials in plain text, and git add would stage it", hint="give another place: --to FILE"
+        )
 
 
 def in_repository(file: Path) -> bool:
@@ -90,7 +92,7 @@ def in_repository(file: Path) -> bool:
 
 
 def is_ignored(file: Path) -> bool:
-    """Whether Git leaves the file out; False where there is no repository."""
+    """Whether Git ignores the file; False without a repository."""
     return in_repository(file) and _git(file.parent, "check-ignore", "--quiet", "--", file.name).returncode == 0
 
 
@@ -101,7 +103,7 @@ def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
             git.command(*words), env=git.environment, capture_output=True, text=True, check=False, timeout=SECONDS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise StateError(f"{folder} is in a Git repository, and git cannot be asked", hint="apt install git") from error
+        raise StateError(f"{folder} is in a Git repository, but git cannot be run", hint="apt install git") from error
 
 
 def _files(root: Path, without: Path) -> Iterator[Path]:
@@ -111,5 +113,5 @@ def _files(root: Path, without: Path) -> Iterator[Path]:
 
 
 def _pattern(name: str) -> str:
-    """The name as a pattern of .gitignore that fits nothing else."""
+    """A .gitignore pattern that matches only this name."""
     return re.sub(r"([\\*?\[ !#])", r"\\\1", name)

@@ -1,4 +1,4 @@
-"""Writing files of the workspace: whole or not at all, and one writer at a time."""
+"""Write files of the workspace: completely or not at all, with one writer at a time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from launchpad.errors import InventoryError, LockedError, StateError
 
 STATE = ".launchpad"
-"""The folder of a workspace for what is this checkout's own; Git does not see it."""
+"""The folder of a workspace for this checkout's own state; Git ignores the folder."""
 
 
 def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Replace the file in one step: a reader sees the old or the new content, never half. A new file gets `mode`, or
-    what the umask leaves; an old one keeps its own unless `mode` says otherwise. StateError, and the old content, when
-    it cannot be written."""
+    the umask's mode; an existing file keeps its mode unless `mode` is given. StateError, and the old content stays,
+    when the file cannot be written."""
     with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if mode is None:
@@ -39,30 +39,31 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
 
 
 def refuse_no_folder(path: Path) -> None:
-    """InventoryError unless there is a folder that the path could be made in; StateError when this user may not."""
+    """InventoryError without a folder in which the path can be created; StateError when this user may not write to the
+    folder."""
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise InventoryError(f"{folder} is no folder", hint=f"mkdir -p {folder}")
+        raise InventoryError(f"{folder} is not a folder", hint=f"mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StateError(f"{folder}: you may not write there", hint=f"ls -ld {folder}")
+        raise StateError(f"{folder}: no permission to write", hint=f"ls -ld {folder}")
 
 
 def remove_file(path: Path) -> None:
-    """Take the file away, for good also after a power cut; one that is gone already is right."""
+    """Remove the file, durably also after a power cut; a missing file is no error."""
     with told(path), suppress(FileNotFoundError):
         path.unlink()
         _sync_folder(path.parent)
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that only its owner can look into; one that is there stays as it is."""
+    """Make a folder that only its owner can read; an existing folder does not change."""
     with told(folder):
         if not folder.exists():
             folder.mkdir(parents=True, mode=0o700)
 
 
 def state_folder(root: Path) -> Path:
-    """The workspace's folder for this checkout's own state, made when missing, and out of Git by itself."""
+    """The workspace's folder for this checkout's own state, made when missing, and ignored by Git."""
     folder = root / STATE
     if not (folder / ".gitignore").exists():
         replace_file(folder / ".gitignore", b"*\n")
@@ -71,7 +72,7 @@ def state_folder(root: Path) -> Path:
 
 @contextmanager
 def writing(root: Path) -> Iterator[None]:
-    """Be the only one that edits this workspace, among all threads and processes; LockedError when another does."""
+    """Lock the workspace for edits, among all threads and processes; LockedError when another command edits it."""
     path = state_folder(root) / "lock"
     with told(path):
         lock = path.open("w")
@@ -85,7 +86,7 @@ def writing(root: Path) -> Iterator[None]:
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Say of what the system refuses which file it was."""
+    """Convert the system's errors to errors that name the file."""
     try:
         yield
     except OSError as error:
@@ -96,7 +97,7 @@ def told(path: Path) -> Iterator[None]:
 
 
 def _wait_for(descriptor: int, root: Path) -> None:
-    """Edits take milliseconds: wait for the other's, but not for ever."""
+    """Wait for another command's edit, which takes milliseconds, for a limited time."""
     import time
 
     deadline = time.monotonic() + 10

@@ -1,1 +1,1 @@
-"""What a fleet consists of: hosts, apps, tiers, tenants, targets; frozen, and no file is read."""
+"""The parts of a fleet: hosts, apps, tiers, tenants, targets. All records are frozen, and no file is read."""

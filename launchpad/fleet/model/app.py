@@ -1,4 +1,4 @@
-"""An app: something that can be hosted. Data only: a new app is a YAML file and its templates, and no Python."""
+"""An app: software that Launchpad can host. An app is data only: a YAML file and templates, without Python."""
 
 from __future__ import annotations
 
@@ -53,74 +53,78 @@ class AppVersion(Model):
     """One version of an app that tenants may run."""
 
     version: VersionName
-    """Its name, as upstream calls it."""
+    """The version's name, as upstream writes it."""
     images: Mapping[ImageName, ImageReference] = {}
-    """By the names that the services use. One without a digest can be listed, and not deployed."""
+    """The images, by the names that the services use. A version with an image without digest is listed but cannot be
+    deployed."""
     notes: Prose | None = None
-    """Where its release notes are, or what they say."""
+    """The release notes, or their URL."""
     breaks: Prose | None = None
-    """What stops working when a tenant comes to this version."""
+    """What stops working after an upgrade to this version."""
     follows: tuple[VersionName, ...] = ()
-    """The versions that may be upgraded to this one in one step; empty: any older one."""
+    """The versions that can be upgraded to this version in one step. Default: any older version."""
 
 
 class AppService(Model):
-    """One container of the app. Shares are of the tenant's tier; those not written are split equally."""
+    """One container of the app. Shares are parts of the tenant's tier; services without a share split the rest
+    equally."""
 
     image: ImageName | None = None
-    """Which of the version's images; the one named like the service when left out."""
+    """The name of the version's image. Default: the service's name."""
     memory: Share | None = None
-    """Its share of the tier's memory, such as 0.5."""
+    """The service's share of the tier's memory, such as 0.5."""
     cpus: Share | None = None
-    """Its share of the tier's CPUs."""
+    """The service's share of the tier's CPUs."""
     pids: Share | None = None
-    """Its share of the tier's processes."""
+    """The service's share of the tier's processes."""
 
 
 class Web(Model):
-    """What Caddy dials for the tenant's domains."""
+    """The service and port to which Caddy forwards requests for the tenant's domains."""
 
     service: ServiceName
-    """Which service answers visitors."""
+    """The service that answers visitors."""
     port: Port
-    """Where it listens, inside the container."""
+    """The port on which the service listens, inside the container."""
     page: UrlPath = UrlPath("/")
-    """What `launchpad smoke` asks for: a page that every visitor may read."""
+    """The path that `launchpad smoke` requests: a page that every visitor may read."""
     websocket: UrlPath | None = None
-    """Where it accepts WebSockets from its own pages, for `launchpad smoke`."""
+    """The path at which the app accepts WebSockets from its own pages, for `launchpad smoke`."""
     keeps: UrlPath | None = None
-    """A path whose answer depends on the data alone: `launchpad smoke --restart` compares it before and after."""
+    """A path whose answer depends only on the data: `launchpad smoke --restart` compares the answers before and after
+    the restart."""
 
 
 class SecretSpec(Model):
     """A secret that the app takes."""
 
     name: SecretName
-    """What the app reads it by."""
+    """The name of the environment variable from which the app reads the secret."""
     required: bool = False
-    """Whether the app does not start without it."""
+    """Whether the app needs the secret to start."""
     generate: Annotated[int, Field(ge=SHORTEST_TOKEN, le=256)] | None = None
-    """The length of the random token that is made when nothing has been set."""
+    """The length of the random token that Launchpad generates when no value is set."""
     purpose: Prose | None = None
-    """What it is for, as `launchpad secret list` says it."""
+    """The secret's purpose, printed by `launchpad secret list`."""
     rehearse: Literal["made-up", "real"] = "made-up"
-    """What a rehearsal's and a drill's clone has for it: a made-up value; or the real one, inside a network without a
-    way out, because the data was made with it (a database's password, a key that encrypts)."""
+    """The secret's value in the clone of a rehearsal or a drill. made-up: a random value; real: the real value, in a
+    network without Internet access, because the data needs the value (a database password, an encryption key)."""
 
 
 class AppProbe(Model):
-    """One question about health. Only process and ready decide a deploy; provider and channel warn."""
+    """One health check. Only process and ready probes decide a deploy; provider and channel probes warn."""
 
     kind: Literal["process", "ready", "provider", "channel"]
-    """process: its containers run; ready: it answers; provider and channel: what it talks to does."""
+    """The kind of check. process: the containers run; ready: the app answers; provider and channel: the services that
+    the app uses answer."""
     service: ServiceName | None = None
-    """Which service is asked."""
+    """The service to ask."""
     port: Port | None = None
-    """Where it listens, inside the container."""
+    """The port on which the service listens, inside the container."""
     path: UrlPath | None = None
-    """What is asked for, by HTTP GET."""
+    """The path of the HTTP GET request."""
     expect: Annotated[int, Field(ge=100, le=599)] = 200
-    """The HTTP status that is good."""
+    """The HTTP status of a healthy answer."""
 
     def findings(self) -> Iterator[ModelMistake]:
         asks = (self.service, self.port, self.path)
@@ -131,33 +135,35 @@ class AppProbe(Model):
 
 
 class AppAction(Model):
-    """Something that the app offers to do inside its own container."""
+    """A command that runs inside the app's own container."""
 
     name: ActionName
-    """What it is called. Launchpad itself runs two, where an app has them: `verify` on the clone of a rehearsal (0: the
-    data is sound), and `quiet` before a change stops the app (0: it is at no work, 1: it is)."""
+    """The action's name. Launchpad itself runs two actions, if the app has them: `verify` on the clone of a rehearsal
+    (exit code 0: the data is intact), and `quiet` before a change stops the app (exit code 0: the app is idle, 1: it is
+    working)."""
     service: ServiceName
-    """In whose container it runs."""
+    """The service in whose container the action runs."""
     argv: Annotated[tuple[Argument, ...], Field(min_length=1, max_length=MOST_ARGUMENTS)]
-    """The command and its arguments; no shell reads them."""
+    """The command and its arguments, run without a shell."""
     timeout: Duration = Duration(60)
-    """How long it may take."""
+    """The timeout of the action."""
     purpose: Prose | None = None
-    """What it is for, as people are told."""
+    """The action's purpose, printed for operators."""
 
     def findings(self) -> Iterator[ModelMistake]:
         yield from _longer(self.timeout, MOST_ACTION_SECONDS, ("timeout",))
 
 
 class Timings(Model):
-    """How patient a deploy is."""
+    """The time limits of a deploy."""
 
     start: Duration = Duration(180)
-    """How long the probes may take to hold from the start."""
+    """How long the app may take from its start until the probes pass."""
     steady: Duration = Duration(15)
-    """How long they must hold: while it serves, where the release ran before or was rehearsed; else before traffic."""
+    """How long the probes must keep passing: during traffic if the release ran before or was rehearsed, otherwise
+    before traffic."""
     stop: Duration = Duration(30)
-    """How long a stop may take before the kill."""
+    """How long a stop may take before the app is killed."""
 
     def findings(self) -> Iterator[ModelMistake]:
         yield from _longer(self.start, MOST_START_SECONDS, ("start",))
@@ -166,17 +172,17 @@ class Timings(Model):
 
 
 class TemplateFile(Model):
-    """A file of the release that is rendered from a template of the app."""
+    """A file of the release, rendered from a template of the app."""
 
     template: FilePath
-    """The template, in the app's own folder below templates/compose/."""
+    """The template's name in the app's own folder below templates/compose/."""
     path: FilePath
-    """What the file is called beside the tenant's compose.yaml."""
+    """The file's path beside the tenant's compose.yaml."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one service gets of its tenant's tier."""
+    """One service's part of its tenant's tier."""
 
     memory_mb: int
     cpus: float
@@ -184,48 +190,50 @@ class Limits:
 
 
 class App(Model):
-    """Everything that Launchpad knows about an app."""
+    """An app: its services, versions, secrets, probes and templates."""
 
     name: AppName
     summary: Prose | None = None
-    """What it is, in a line."""
+    """A summary of the app in one line."""
     template: FilePath
-    """The folder below templates/compose/ that has compose.yaml.j2 and the files' templates."""
+    """The folder below templates/compose/ with compose.yaml.j2 and the files' templates."""
     strategy: Literal["swap", "beside"]
-    """swap: one writer, the old one stops before the new one starts; beside: two may run at once."""
+    """How a release replaces another. swap: the old release stops before the new release starts (one writer); beside:
+    both may run at once."""
     services: Annotated[Mapping[ServiceName, AppService], Field(min_length=1, max_length=MOST_SERVICES)]
-    """Its containers, by name; a service's place gives its address."""
+    """The app's containers, by name; a service's position in the list sets its address."""
     web: Web | None = None
-    """What answers visitors; left out when nothing does."""
+    """The service that answers visitors; omitted for an app without a website."""
     volumes: Annotated[tuple[VolumeName, ...], Field(max_length=MOST_VOLUMES)] = ()
-    """What is kept of it: the names of its volumes, which templates mount."""
+    """The names of the app's data volumes, which the templates mount."""
     secrets: Annotated[tuple[SecretSpec, ...], Field(max_length=MOST_SECRETS)] = ()
-    """The secrets that it takes."""
+    """The secrets that the app takes."""
     variables: Mapping[VariableName, Variable] = {}
-    """What a tenant may set, beside secrets."""
+    """The variables that a tenant may set."""
     egress: Literal["open", "none"] = "open"
-    """open: its containers reach the Internet, and nothing private; none: nothing at all."""
+    """The network access of the app's containers. open: the Internet, but no private networks; none: no outgoing
+    connections."""
     egress_ports: tuple[Literal[465, 587], ...] = ()
-    """Ports of mail servers that its containers may reach: 465, 587 or both. Port 25 is closed to every app."""
+    """Ports of mail servers that the app's containers may reach: 465, 587 or both. Port 25 is closed for every app."""
     probes: Annotated[tuple[AppProbe, ...], Field(max_length=MOST_PROBES)] = (AppProbe(kind="process"),)
-    """How its health is told."""
+    """The app's health probes."""
     actions: Annotated[tuple[AppAction, ...], Field(max_length=MOST_ACTIONS)] = ()
-    """What it offers to do inside its own container."""
+    """Commands that run inside the app's own containers."""
     may_shrink: tuple[TableName, ...] = ()
-    """Tables of its SQLite databases that may lose rows in an upgrade, such as caches; shell patterns. Any other that
-    does fails the rehearsal."""
+    """Tables of the app's SQLite databases that may lose rows in an upgrade, such as caches; shell patterns. A
+    rehearsal fails when any other table loses rows."""
     timings: Timings = Timings()
     files: tuple[TemplateFile, ...] = ()
-    """Files of the release beside compose.yaml."""
+    """Files of the release besides compose.yaml."""
     imports: Imports | None = None
-    """How a self-hosted one becomes a tenant; without it nothing can be imported."""
+    """How self-hosted installations are imported; without this key nothing can be imported."""
     exports: Exports | None = None
-    """What an archive looks like that a plain install starts on; without it nothing can be exported."""
+    """The layout of exported archives; without this key nothing can be exported."""
     versions: Annotated[tuple[AppVersion, ...], Field(min_length=1)]
-    """Newest last."""
+    """The app's versions, newest last."""
 
     def version(self, name: str) -> AppVersion:
-        """The version of that name; InventoryError with what there is when there is none."""
+        """The version with that name; InventoryError with the known versions when there is none."""
         for version in self.versions:
             if version.version == name:
                 return version
@@ -234,7 +242,7 @@ class App(Model):
         raise InventoryError(f"{self.name} has no version {name}; expected one of {known}", hint=hint)
 
     def images(self, version: str) -> dict[ServiceName, ImageReference]:
-        """Each service's image, pinned by digest; InventoryError saying where to write the ones that are missing."""
+        """Each service's image, pinned by digest; InventoryError with the place for each missing digest."""
         images = self.version(version).images
         found: dict[ServiceName, ImageReference] = {}
         for name, service in self.services.items():
@@ -248,7 +256,7 @@ class App(Model):
         return found
 
     def pinned(self, version: str) -> bool:
-        """Whether every image of the version has a digest, so that it can be deployed."""
+        """Whether every image of the version has a digest, so that the version can be deployed."""
         images = self.version(version).images
         names = (service.image or ImageName(name) for name, service in self.services.items())
         return all((image := images.get(name)) is not None and image.pinned for name in names)
@@ -261,7 +269,7 @@ class App(Model):
         return f"launchpad app pin {self.name}:{version}"
 
     def limits(self, tier: Tier) -> dict[ServiceName, Limits]:
-        """How the tier is split: each service's share, rounded down, never below the least that Docker takes."""
+        """Split the tier: each service's share, rounded down, never below Docker's minimum."""
         memory = _shares([service.memory for service in self.services.values()])
         cpus = _shares([service.cpus for service in self.services.values()])
         pids = _shares([service.pids for service in self.services.values()])
@@ -290,7 +298,7 @@ class App(Model):
     def _ports_without_egress(self) -> Iterator[ModelMistake]:
         if self.egress_ports and self.egress == "none":
             yield ModelMistake(
-                ("egress_ports",), "egress is none, so no port is reached", "leave it out, or egress: open"
+                ("egress_ports",), "egress_ports need egress: open", "omit egress_ports, or write egress: open"
             )
 
     def _unknown_services(self) -> Iterator[ModelMistake]:
@@ -321,7 +329,7 @@ class App(Model):
                 yield ModelMistake(
                     ("services",),
                     f"the services' shares of {resource} are {total:g}",
-                    "at most 1 together, and some for each",
+                    "shares of at most 1 together, and more than 0 for each service",
                 )
 
     def _unknown_images(self) -> Iterator[ModelMistake]:

@@ -1,4 +1,4 @@
-"""What every model of the fleet shares: frozen, closed, strict, and able to say all that is wrong with it at once."""
+"""The base of every model of the fleet: frozen, closed, strict, and able to report all its mistakes at once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 Path = tuple[str | int, ...]
-"""Where in a document: keys and indices from its top."""
+"""A place in a document: keys and indices from the top."""
 
 
 @dataclass(frozen=True)
 class ModelMistake:
-    """One thing that is wrong within a model, at a path from the model."""
+    """One mistake within a model, at a path from the model."""
 
     at: Path
     what: str
@@ -29,7 +29,7 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     def findings(self) -> Iterator[ModelMistake]:
-        """What is wrong between fields that are each right by themselves."""
+        """The mistakes between fields that are each valid by themselves."""
         yield from ()
 
     @model_validator(mode="after")

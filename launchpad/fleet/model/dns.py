@@ -1,4 +1,4 @@
-"""Who keeps the DNS records of tenants' names; where nobody is named, a person does."""
+"""The DNS provider of tenants' domains; without a provider, operators set the records by hand."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ CREDENTIAL = SecretName("HCLOUD_TOKEN")
 
 
 class DnsProvider(Model):
-    """A provider whose zones have the tenants' names in them. Its credential is sealed in inventory/secrets/dns/."""
+    """A provider whose zones contain the tenants' domains. Its credential is sealed in inventory/secrets/dns/."""
 
     provider: Literal["hetzner"]
-    """Hetzner's DNS, by the API of its cloud; the token needs to read and write in the zones' project."""
+    """hetzner: Hetzner's DNS, through the Hetzner Cloud API. The token needs read and write access to the zones'
+    project."""
 
     @property
     def owner(self) -> Name:
-        """Whose the credential is."""
+        """The owner of the credential in the secret store."""
         return Name(self.provider)

@@ -29,22 +29,23 @@ Found = TypeVar("Found")
 
 
 class Defaults(Model):
-    """launchpad.yaml: what holds for the whole fleet."""
+    """launchpad.yaml: the settings of the whole fleet."""
 
     operators: tuple[Operator, ...] = ()
-    """Who may operate every host that does not name its own operators."""
+    """The operators of every host that does not name its own operators."""
     recipients: tuple[Recipient, ...] = ()
-    """Who can read the secrets beside the operators: age public keys that are no operator's own."""
+    """Further age public keys that can read the secrets and belong to no operator."""
     recovery: Recovery | None = None
-    """The emergency kit's public keys: everything is sealed for it too, and every host lets it in."""
+    """The emergency kit's public keys. Every secret is sealed for the kit too, and the kit can log in to every host."""
     caddy: CaddyOptions = CaddyOptions()
     dns: DnsProvider | None = None
-    """Who keeps the records of tenants' names. Without one, what they are to say is printed for a person."""
+    """The DNS provider of tenants' domains. Without a provider, Launchpad prints the records that an operator must
+    set."""
     alerts: tuple[AlertDestination, ...] = ()
     """Who is told when something is wrong. Hosts send the messages themselves; they learn of a change with their next
     `launchpad provision`."""
     rollout: RolloutDefaults = RolloutDefaults()
-    """How `launchpad rollout` brings a new version to an app's tenants."""
+    """The rings and limits of `launchpad rollout`."""
 
     def findings(self) -> Iterator[ModelMistake]:
         yield from named_twice(self.operators)
@@ -54,24 +55,24 @@ class Defaults(Model):
 
 
 def readers(defaults: Defaults) -> tuple[Recipient, ...]:
-    """Who can read the secrets: the operators' recipients and the further ones, each once."""
+    """The age recipients that can read the secrets: the operators' and the further ones, each once."""
     own = [recipient for person in defaults.operators for recipient in person.recipients]
     return tuple(dict.fromkeys([*own, *defaults.recipients]))
 
 
 def further_readers(defaults: Defaults) -> tuple[Recipient, ...]:
-    """Who can read the secrets and is no operator: nothing says whose keys these are."""
+    """The recipients that can read the secrets and belong to no operator."""
     own = {recipient for person in defaults.operators for recipient in person.recipients}
     return tuple(dict.fromkeys(item for item in defaults.recipients if item not in own))
 
 
 def kit_recipients(defaults: Defaults) -> tuple[Recipient, ...]:
-    """Who can read everything that is sealed: the readers, and whoever holds the emergency kit."""
+    """The recipients that can read everything that is sealed: the readers and the emergency kit."""
     return (*readers(defaults), *((defaults.recovery.recipient,) if defaults.recovery else ()))
 
 
 def signers(defaults: Defaults) -> dict[str, tuple[PublicKey, ...]]:
-    """Who may sign a runner, or a change of a host's settings, the emergency kit too: person → signing keys."""
+    """The signers of runners and host settings, including the emergency kit: name → signing keys."""
     found = {str(person.name): person.signing_keys for person in defaults.operators if person.signing_keys}
     return found | ({RECOVERY: (defaults.recovery.signing_key,)} if defaults.recovery else {})
 
@@ -83,10 +84,12 @@ class UnreadablePart:
 
     mistakes: tuple[Mistake, ...]
     tenant: Tenant | None = None
-    """As its file says, where only another tenant's file is in its way."""
+    """The tenant as in its file, when only another tenant's file conflicts with it."""
 
     def as_error(self) -> InventoryMistakes:
-        return InventoryMistakes(self.mistakes, hint="correct the file, then: launchpad check; other tenants go on")
+        return InventoryMistakes(
+            self.mistakes, hint="correct the file, then: launchpad check; other tenants are not affected"
+        )
 
 
 class Fleet(Model):
@@ -99,22 +102,22 @@ class Fleet(Model):
     targets: Mapping[TargetName, Target] = {}
     tenants: Mapping[TenantName, Tenant] = {}
     highest_slot: int = 0
-    """The highest slot ever given, also to tenants that are gone."""
+    """The highest slot ever assigned, including removed tenants."""
     unreadable: Mapping[str, UnreadablePart] = Field(default={}, exclude=True)
     """Tenants that are not among `tenants`, by the names of their files."""
     unreadable_apps: Mapping[str, UnreadablePart] = Field(default={}, exclude=True)
     """Apps that are not among `apps`, by the names of their files; all of their tenants are unreadable."""
     amiss: tuple[Mistake, ...] = Field(default=(), exclude=True)
-    """Mistakes that end no command: hosts whose tenants are promised more than there is, as two clones that each add
-    some make them; keys that two operators share."""
+    """Mistakes that stop no command: overcommitted hosts, which two clones of the inventory can cause, and keys that
+    two operators share."""
 
     @property
     def known(self) -> frozenset[str]:
-        """Every tenant of the inventory, also those that cannot be read."""
+        """Every tenant of the inventory, including unreadable ones."""
         return frozenset([*map(str, self.tenants), *self.unreadable])
 
     def tenant(self, name: str) -> Tenant:
-        """The tenant; InventoryError with the nearest name when there is none, or with what is wrong with its file."""
+        """The tenant; InventoryError with the nearest name when there is none, or with the mistake in its file."""
         if name in self.unreadable:
             raise self.unreadable[name].as_error()
         return _find(self.tenants, name, "tenant")
@@ -124,9 +127,12 @@ class Fleet(Model):
         return _find(self.hosts, name, "host")
 
     def app(self, name: str) -> App:
-        """The app; InventoryError with the nearest name when there is none, or why it is a name of the past."""
+        """The app; InventoryError with the nearest name when there is none, or with the reason for an old name of
+        OpenClaw."""
         if name in PAST_NAMES:
-            raise InventoryError(past(name), hint="write openclaw; launchpad import --help says how its data comes in")
+            raise InventoryError(
+                past(name), hint="write openclaw; launchpad import --help shows how to import its data"
+            )
         if name in self.unreadable_apps:
             raise self.unreadable_apps[name].as_error()
         return _find(self.apps, name, "app")
@@ -140,7 +146,7 @@ class Fleet(Model):
         return _find(self.targets, name, "target")
 
     def backup_targets(self, tenant: Tenant) -> tuple[Target, ...]:
-        """Where the tenant's backups go; none when its tier has no backups."""
+        """The targets of the tenant's backups; none when its tier has no backups."""
         backup = self.tiers[tenant.tier].backup
         return tuple(self.targets[name] for name in backup.targets) if backup else ()
 
@@ -156,12 +162,12 @@ class Fleet(Model):
 
     @property
     def next_slot(self) -> int:
-        """The slot of the next tenant; InventoryError when all have been given."""
+        """The slot of the next tenant; InventoryError when all slots have been assigned."""
         slot = max([self.highest_slot, *(tenant.slot for tenant in self.tenants.values())], default=0) + 1
         if slot > LAST_SLOT:
             raise InventoryError(
-                f"all {LAST_SLOT} slots of this fleet have been given",
-                hint="launchpad init in another folder for another fleet",
+                f"all {LAST_SLOT} slots of this fleet have been assigned",
+                hint="make another fleet: launchpad init in another folder",
             )
         return slot
 

@@ -1,4 +1,4 @@
-"""A host: one VPS, where it answers, who may operate it, and what of it Launchpad may give to tenants."""
+"""A host: one VPS, its address, its operators, and its resources for tenants."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ from launchpad.fleet.words.references import (
 )
 
 TAKEN_PORTS = (80, 443)
-"""Caddy's, on every host."""
+"""The ports of Caddy on every host."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Operator(Model):
-    """A person and the SSH keys that may run Launchpad's runner in that person's name."""
+    """An operator: a person, and the SSH keys that may run Launchpad's runner in the person's name."""
 
     name: OperatorName
-    """What the person is called in journals and histories."""
+    """The operator's name in journals and histories."""
     keys: Annotated[tuple[PublicKey, ...], Field(min_length=1)]
-    """The person's public SSH keys; each can run Launchpad's runner there and nothing else."""
+    """The operator's public SSH keys; each can run only Launchpad's runner on hosts."""
     signing_keys: tuple[PublicKey, ...] = ()
-    """In launchpad.yaml: the person's public keys that may sign a new runner, and a change of a host's settings."""
+    """The operator's public keys that may sign new runners and host settings; only in launchpad.yaml."""
     recipients: tuple[Recipient, ...] = ()
-    """In launchpad.yaml: the person's age public keys, for which every secret of the fleet is sealed."""
+    """The operator's age public keys, for which every secret of the fleet is sealed; only in launchpad.yaml."""
 
     @property
     def public(self) -> frozenset[str]:
-        """Each key of the person, of any kind, without its comment."""
+        """Each key of the operator, of any kind, without its comment."""
         return frozenset(" ".join(str(key).split()[:2]) for key in (*self.keys, *self.signing_keys, *self.recipients))
 
     def findings(self) -> Iterator[ModelMistake]:
         if self.name == RECOVERY:
-            yield ModelMistake(("name",), f"{RECOVERY} is what the emergency kit's operator is called", "another name")
+            yield ModelMistake(("name",), f"the name {RECOVERY} belongs to the emergency kit", "another name")
 
 
 def named_twice(people: tuple[Operator, ...]) -> Iterator[ModelMistake]:
-    """The operators of a list who are in it before, by name."""
+    """The operators that are in the list twice, by name."""
     names = [operator.name for operator in people]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -63,27 +63,27 @@ def named_twice(people: tuple[Operator, ...]) -> Iterator[ModelMistake]:
 
 
 class CaddyOptions(Model):
-    """The web server in front of a host's tenants."""
+    """Caddy, the web server in front of a host's tenants."""
 
     image: ImageReference = ImageReference("docker.io/library/caddy:2.11.7")
-    """Must be pinned by digest before a host is provisioned with it."""
+    """Caddy's image; it needs a digest before a host can be provisioned."""
     acme_email: Email | None = None
-    """Whom the certificate authority writes to about certificates that end."""
+    """The mail address to which the certificate authority sends warnings about expiring certificates."""
     acme_ca: HttpsUrl | None = None
-    """The ACME directory; Caddy's own (Let's Encrypt) when left out."""
+    """The URL of the ACME directory. Default: Let's Encrypt."""
     acme_ca_root: FilePath | None = None
-    """A PEM file in the workspace: the certificate authority that the ACME directory itself is signed by."""
+    """A PEM file in the workspace: the certificate authority of the ACME directory's own certificate."""
     stream_close_delay: Duration = Duration(24 * 3600)
-    """How long a WebSocket survives a reload of Caddy."""
+    """How long WebSockets stay open after a reload of Caddy."""
 
 
 class StorageOptions(Model):
-    """What /srv/launchpad lies on: a block device, or a file of this size on the root disk."""
+    """The storage of /srv/launchpad: a block device, or a file on the root disk."""
 
     device: DevicePath | None = None
-    """A whole block device, which is formatted when it is empty: /dev/disk/by-id/…"""
+    """A whole block device, which is formatted if it is empty: /dev/disk/by-id/…"""
     loop: Size | None = None
-    """The size of a file on the root disk that takes a device's place; at least resources.disk."""
+    """The size of a file on the root disk, used instead of a device; at least resources.disk."""
 
     def findings(self) -> Iterator[ModelMistake]:
         if (self.device is None) == (self.loop is None):
@@ -91,32 +91,35 @@ class StorageOptions(Model):
 
 
 class Reserve(Model):
-    """What the host keeps for itself."""
+    """The memory and disk that the host reserves for itself."""
 
     memory: Size = Size(512)
-    """Of the host's memory: what its own services take, and what one clone of a rehearsal wants."""
+    """The memory for the host's own services and for one rehearsal clone."""
     disk: Size = Size(1024)
-    """Of resources.disk: what lets an undo and the journals go on when tenants have filled the rest."""
+    """The part of resources.disk that stays free for undos and journals when tenants have filled the rest."""
 
 
 class Resources(Model):
-    """What the host has. Memory and disk are never promised twice; CPU of shared tiers is, `cpu_overcommit` times."""
+    """The host's resources. Memory and disk are never overcommitted; the CPUs of shared tiers are, up to
+    `cpu_overcommit` times."""
 
     memory: Size
-    """Its RAM."""
+    """The host's RAM."""
     cpus: Annotated[float, Field(gt=0, le=1024)]
-    """Its CPU cores."""
+    """The host's CPU cores."""
     disk: Size
     """The size of /srv/launchpad."""
     cpu_overcommit: Annotated[float, Field(ge=1, le=64)] = 4.0
-    """How many times over the CPUs may be promised to tenants of shared tiers."""
+    """How often each CPU may be allocated to tenants of shared tiers."""
     reserve: Reserve = Reserve()
 
     def findings(self) -> Iterator[ModelMistake]:
         if self.reserve.memory >= self.memory:
-            yield ModelMistake(("memory",), f"memory {self.memory} is all reserved", f"more than {self.reserve.memory}")
+            yield ModelMistake(
+                ("memory",), f"memory {self.memory} is completely reserved", f"more than {self.reserve.memory}"
+            )
         if self.reserve.disk >= self.disk:
-            yield ModelMistake(("disk",), f"disk {self.disk} is all reserved", f"more than {self.reserve.disk}")
+            yield ModelMistake(("disk",), f"disk {self.disk} is completely reserved", f"more than {self.reserve.disk}")
 
     @property
     def memory_for_tenants_mb(self) -> int:
@@ -128,32 +131,32 @@ class Resources(Model):
 
 
 class Host(Model):
-    """One VPS. In a loaded fleet `operators` and `caddy` have what launchpad.yaml says for every host, and `storage` is
-    never None."""
+    """One VPS. In a loaded fleet `operators` and `caddy` include the defaults of launchpad.yaml, and `storage` is never
+    None."""
 
     name: HostName
     address: Address
-    """Where it answers SSH: an IP address, or a name that leads to one, by DNS or by each operator's ~/.ssh/config
-    (HostName, Port, ProxyJump and ProxyCommand hold; user, keys and host keys do not)."""
+    """The host's SSH address: an IP address, or a name that DNS or each operator's ~/.ssh/config resolves (HostName,
+    Port, ProxyJump and ProxyCommand are used; user, keys and host keys are not)."""
     port: Port = 22
-    """Of its SSH server."""
+    """The port of the host's SSH server."""
     user: Literal["launchpad"] = "launchpad"
-    """The operators' user there, which provisioning makes."""
+    """The Linux user as which operators log in; provisioning creates the user."""
     fingerprints: tuple[Fingerprint, ...] = ()
-    """Host keys that are accepted at the first contact; empty: a person confirms."""
+    """The fingerprints of host keys that are accepted at the first contact. Default: the operator confirms the key."""
     resources: Resources
     operators: tuple[Operator, ...] = ()
-    """Who may operate it; those of launchpad.yaml when left out."""
+    """The operators of this host. Default: the operators in launchpad.yaml."""
     admins: tuple[OperatorName, ...] = ()
-    """Linux users of the host itself that may keep keys of their own and become root by sudo, such as [debian]. Who is
-    not named here and can do either is a finding of `status`, and `launchpad provision` takes it away."""
+    """Linux users of the host that may keep their own SSH keys and sudo rights, such as [debian]. `launchpad status`
+    reports every other user with SSH keys or sudo rights, and `launchpad provision` removes those."""
     caddy: CaddyOptions = CaddyOptions()
     storage: StorageOptions | None = None
-    """What /srv/launchpad lies on; a file of the size of resources.disk on the root disk when left out."""
+    """The storage of /srv/launchpad. Default: a file of the size of resources.disk on the root disk."""
     drill_host: HostName | None = None
-    """Another host of the fleet, on which upgrades are rehearsed when this one has no memory free for a clone."""
+    """Another host of the fleet for rehearsals of upgrades when this host lacks memory for a clone."""
     labels: Mapping[HostName, Prose] = {}
-    """Words of yours, such as {provider: hetzner}; nothing is computed from them."""
+    """Your own labels, such as {provider: hetzner}; Launchpad does not use them."""
 
     def findings(self) -> Iterator[ModelMistake]:
         loop = self.storage.loop if self.storage else None

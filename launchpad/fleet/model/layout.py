@@ -1,4 +1,5 @@
-"""How a self-hosted one's files lie, and where they go in a tenant: what an app says of `import` and `export`."""
+"""The file layout of self-hosted installations, and its mapping to a tenant's volumes: an app's `imports` and
+`exports`."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ _PART = r"[A-Za-z0-9._@+ -]+"
 
 
 class ArchivePath(Text):
-    """A path in an archive, from the home of whoever ran it; hidden parts are fine."""
+    """A path in an archive, relative to a home folder; hidden parts are allowed."""
 
     __slots__ = ()
     noun = "path"
@@ -32,11 +33,11 @@ class ArchivePath(Text):
 
 
 class VolumePath(ArchivePath):
-    """A volume, or a path in one: `state`, `state/workspace`."""
+    """A volume, or a path in a volume: `state`, `state/workspace`."""
 
     __slots__ = ()
     noun = "place in a volume"
-    expected = "a volume, or a path in one, such as state/workspace"
+    expected = "a volume, or a path in a volume, such as state/workspace"
 
     @property
     def volume(self) -> str:
@@ -44,7 +45,7 @@ class VolumePath(ArchivePath):
 
 
 class VolumePattern(VolumePath):
-    """Paths in volumes: `*` stands for any part of a name, `**` for any number of folders."""
+    """A pattern of paths in volumes: `*` matches any part of a name, `**` any number of folders."""
 
     __slots__ = ()
     noun = "pattern"
@@ -52,7 +53,7 @@ class VolumePattern(VolumePath):
     expected = "a path such as state/agents/*/sessions/sessions.json; ** is any number of folders"
 
     def matches(self, path: str) -> bool:
-        """Whether the path is one of these, or lies below one."""
+        """Whether the path matches, or is below a match."""
         return _expression(self).match(path) is not None
 
 
@@ -67,13 +68,13 @@ class InsidePath(Text):
 
 
 class KeyPath(Text):
-    """Where a value stands in a JSON document: keys with dots between, `*` for any key."""
+    """The place of a value in a JSON document: keys joined by dots, `*` for any key."""
 
     __slots__ = ()
     noun = "key"
     pattern = re.compile(r"[A-Za-z0-9_*:-]+(?:\.[A-Za-z0-9_*:-]+)*")
     longest = 200
-    expected = "keys with dots between, such as channels.telegram.botToken"
+    expected = "keys joined by dots, such as channels.telegram.botToken"
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -81,67 +82,71 @@ class KeyPath(Text):
 
 
 class Layout(Model):
-    """One way in which a self-hosted one's files lie below its home."""
+    """One layout of a self-hosted installation's files below a home folder."""
 
     name: Prose
-    """What people call it."""
+    """The layout's name for people."""
     marker: ArchivePath
-    """The file by which it is known."""
+    """The file that identifies the layout."""
     version: KeyPath | None = None
-    """Where in that file it says which version it is."""
+    """The key of the version in that file."""
     into: tuple[VersionName, ...] = ()
-    """The versions of the app that take it over in one step; empty: any that is not older."""
+    """The versions of the app into which this layout can be imported. Default: any version that is not older."""
     places: Annotated[Mapping[ArchivePath, VolumePath], Field(min_length=1)]
-    """Each folder or file of the home that comes along, and where it goes; the longest that fits counts."""
+    """Each folder or file of the home folder that is imported, and its place in a volume; the longest match counts."""
 
 
 class KeptSecret(Model):
-    """A secret that a self-hosted one keeps in a JSON file, and what is to stand there once Launchpad keeps it."""
+    """A secret that a self-hosted installation has in a JSON file, and its replacement in the file after the import."""
 
     secret: SecretName
-    """Which of the app's secrets it is."""
+    """The name of the app's secret."""
     file: VolumePattern
-    """The files in which it may stand."""
+    """The files that may have the secret."""
     key: KeyPath
-    """The key under which it stands, such as channels.telegram.botToken."""
+    """The key of the secret in the file, such as channels.telegram.botToken."""
     where: Mapping[str, str] = {}
-    """What else the same object has to say, such as {provider: openai}."""
+    """Other values that the same JSON object must have, such as {provider: openai}."""
     instead: Annotated[Mapping[str, Any], Field(min_length=1)]
-    """Keys that take the place of the last one."""
+    """The keys that replace the last key of `key`."""
 
 
 class Imports(Model):
-    """What of a self-hosted one becomes a tenant's data."""
+    """How a self-hosted installation becomes a tenant's data."""
 
     layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
-    """The first whose marker is there counts."""
+    """The known layouts; the first layout whose marker exists is used."""
     inside: Mapping[VolumeName, InsidePath] = {}
-    """Where each volume lies in the container: what the old one's own absolute paths become."""
+    """The path of each volume in the container, which replaces the old installation's absolute paths."""
     rewrite: tuple[VolumePattern, ...] = ()
-    """The text files in which they do."""
+    """The text files in which absolute paths are replaced."""
     leave_out: tuple[VolumePattern, ...] = ()
-    """What is of no use elsewhere: caches, locks, sockets. A link to what is not in the archive is left out too."""
+    """Files that are not imported: caches, locks, sockets. Links to files outside of the archive are not imported
+    either."""
     environment: tuple[VolumePattern, ...] = ()
-    """Files of NAME=value lines, in which secrets may stand too."""
+    """Files of NAME=value lines that may have secrets."""
     secrets: tuple[KeptSecret, ...] = ()
-    """Secrets that are found in its files, and sealed."""
+    """Secrets that are found in the files and sealed into the inventory."""
     private: tuple[VolumePattern, ...] = ()
-    """JSON files in which other credentials may stand: each that stays in one is named."""
+    """JSON files that may have other credentials; each credential that stays in a file is reported."""
 
     def findings(self) -> Iterator[ModelMistake]:
         for index, item in enumerate(self.layouts):
             if not any(_is_below(item.marker, place) for place in item.places):
-                expected = f"a place for it, or for a folder above {item.marker}"
-                yield ModelMistake(("layouts", index, "marker"), "the marker is in none of the places", expected)
+                expected = f"a place for {item.marker}, or for a folder above it"
+                yield ModelMistake(
+                    ("layouts", index, "marker"), f"the marker {item.marker} is in none of the places", expected
+                )
 
 
 class Exports(Model):
-    """What a tenant's data is called in an archive that a plain install of the app starts on, unpacked in a home."""
+    """The layout of an exported archive, on which a self-hosted installation starts after unpacking it into a home
+    folder."""
 
     places: Annotated[Mapping[VolumePath, ArchivePath], Field(min_length=1)]
-    """Each volume, or path in one, and what it is called in the archive."""
+    """Each volume, or path in a volume, and its name in the archive."""
     leave_out: tuple[VolumePattern, ...] = ()
-    """What is of no use elsewhere: caches, locks, sockets."""
+    """Files that are not exported: caches, locks, sockets."""
     environment: ArchivePath | None = None
     """The file of NAME=value lines from which the app reads its secrets."""
 
@@ -149,11 +154,15 @@ class Exports(Model):
         names = list(self.places.values())
         for path, name in self.places.items():
             if any(other is not name and _is_below(name, other) for other in names):
-                yield ModelMistake(("places", path), f"{name} is in another one's place", "names beside one another")
+                yield ModelMistake(
+                    ("places", path),
+                    f"the name {name} is inside the name of another place",
+                    "names that are not inside one another",
+                )
 
 
 def volumes_of(imports: Imports | None, exports: Exports | None) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Every volume that they name, and where."""
+    """Every volume that the imports and exports name, and the place of the name."""
     if imports is not None:
         for index, layout in enumerate(imports.layouts):
             for place, goes in layout.places.items():
@@ -170,6 +179,6 @@ def _is_below(path: str, above: str) -> bool:
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    """`**/` is any number of folders, `*` any part of a name; what lies below a match matches too."""
+    """`**/` matches any number of folders, `*` any part of a name; everything below a match matches too."""
     text = re.escape(pattern).replace(r"\*\*/", "(?:[^/]+/)*").replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
     return re.compile(f"{text}(?:/|$)")

@@ -1,4 +1,5 @@
-"""What a right inventory still lacks before it can be deployed. Pure; `check` tells it, each operation refuses it."""
+"""The steps that are left before a valid inventory can be deployed. Pure. `check` reports the steps; each operation
+rejects a tenant with open steps."""
 
 from __future__ import annotations
 
@@ -41,9 +42,8 @@ def unprotected(fleet: Fleet) -> list[str]:
 
 
 def crowded(fleet: Fleet) -> list[ToDo]:
-    """The hosts that do not keep the memory of one clone free, of the largest tenant that is rehearsed there. No
-    mistake: tenants rarely take all that they are promised, and an upgrade that finds no memory is refused, not done
-    without a rehearsal."""
+    """The hosts that may lack memory for a clone of the largest tenant that is rehearsed there. This is no mistake,
+    because tenants rarely use all their memory, and an upgrade without memory for its rehearsal is rejected."""
     return [note for name in sorted(fleet.hosts) for note in _crowded(fleet, fleet.hosts[name])]
 
 
@@ -55,8 +55,14 @@ def _crowded(fleet: Fleet, host: Host) -> Iterator[ToDo]:
         clone = max((fleet.tiers[tenant.tier].memory.mb for tenant in fleet.tenants_of(name)), default=0)
         if clone > free:
             whose = "its" if name == host.name else f"{name}'s"
-            what = f"keeps {Size(max(free, 0))} of memory, and a clone of {whose} largest tenant may take {Size(clone)}"
-            hint = f"a drill_host with room for {name}, in inventory/hosts.yaml, or --rehearse-on HOST at an upgrade"
+            what = (
+                f"has {Size(max(free, 0))} of unallocated memory, but a clone of {whose} largest tenant may need "
+                f"{Size(clone)}"
+            )
+            hint = (
+                f"write a drill_host with enough memory for {name} into inventory/hosts.yaml, or upgrade with "
+                "--rehearse-on HOST"
+            )
             yield ToDo(f"host {host.name}", what, hint)
 
 
@@ -67,7 +73,7 @@ def _keys(fleet: Fleet) -> list[ToDo]:
         notes.append(ToDo(file, "no recipients: nobody could read a secret", "launchpad key show prints yours"))
     if not signers(fleet.defaults):
         notes.append(
-            ToDo(file, "no signing_keys: no runner would be taken", "launchpad key show prints your signing key")
+            ToDo(file, "no signing_keys: hosts would reject every runner", "launchpad key show prints your signing key")
         )
     return notes
 

@@ -1,4 +1,4 @@
-"""Recovery: the public halves of what is in the emergency kit alone."""
+"""Recovery: the public halves of the emergency kit's keys."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from launchpad.fleet.model.base import Model
 from launchpad.fleet.words.references import PublicKey, Recipient
 
 RECOVERY = "recovery"
-"""What the kit's operator and signer are called on hosts."""
+"""The name of the kit's operator and signer on hosts."""
 RECORD = "kit-tested.json"
-"""What the last `kit test` found, in the workspace for Git; beside the inventory, so that no tenant's revision is
-another for it."""
+"""The file with the result of the last `kit test`, in the workspace for Git. It is outside of the inventory, so that
+tenants' revisions do not change."""
 
 
 class Recovery(Model):
-    """Written by `launchpad kit make`. The other halves are in the emergency kit, under its passphrase."""
+    """Written by `launchpad kit make`. The private halves are only in the emergency kit, encrypted with its
+    passphrase."""
 
     recipient: Recipient
-    """Who can read everything that is sealed: secrets, the keys of backups, the workspace's backup."""
+    """The age recipient of the kit, which can read everything that is sealed: secrets, backup keys, the workspace's
+    backup."""
     ssh_key: PublicKey
-    """The key by which every host lets the kit in, as the operator `recovery`."""
+    """The SSH key with which the kit logs in to every host, as the operator `recovery`."""
     signing_key: PublicKey
-    """The key that signs a runner or a host's settings in the kit's name."""
+    """The key that signs runners and host settings for the kit."""
 
 
 def last_test(root: Path) -> dict[str, Any]:

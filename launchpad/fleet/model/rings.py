@@ -1,4 +1,5 @@
-"""How a new version spreads over an app's tenants: ring after ring, each of them judged before the next one begins."""
+"""The rings of a rollout: a new version reaches an app's tenants ring by ring, and each ring is judged before the next
+ring starts."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ MOST_SOAK = Duration(3600)
 
 
 class RingName(Name):
-    """A ring that takes the tenants whose files name it."""
+    """The name of a ring of the tenants whose files name the ring."""
 
     __slots__ = ()
     noun = "ring"
@@ -28,11 +29,11 @@ class RingName(Name):
     @classmethod
     def judge(cls, text: str) -> None:
         if text == ALL:
-            raise Malformed("ring all takes every tenant", expected=cls.expected, hint="leave it out")
+            raise Malformed("ring all takes every tenant", expected=cls.expected, hint="omit ring:")
 
 
 class Reach(Text):
-    """What a ring takes: the tenants that name it, tenants until it is a share of them all, or the rest."""
+    """The tenants of a ring: the tenants that name the ring, a share of all tenants, or the rest."""
 
     __slots__ = ()
     noun = "ring"
@@ -46,12 +47,12 @@ class Reach(Text):
 
     @property
     def share(self) -> int | None:
-        """Of a hundred; None for a name, and for all."""
+        """The share in percent; None for a name, and for all."""
         return int(self[:-1]) if self.endswith("%") else None
 
     @property
     def name(self) -> str:
-        """What tenants' files call it; empty for a share and for all."""
+        """The ring's name in tenants' files; empty for a share and for all."""
         return "" if self == ALL or self.share is not None else str(self)
 
 
@@ -59,19 +60,20 @@ Budget = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Ring(Model):
-    """One step of a rollout. Written by its reach alone, such as `10%`, it has the rollout's soak and budget."""
+    """One ring of a rollout. A ring that is written only as its reach, such as `10%`, has the rollout's soak and
+    budget."""
 
     ring: Reach
-    """A name that tenants' files may have under `ring:`; a share such as 10%, of all tenants and with those before it;
-    or all."""
+    """The ring's tenants: a name for `ring:` in tenants' files; a share such as 10% of all tenants, including earlier
+    rings; or all."""
     soak: Duration | None = None
-    """For how long its tenants must go well before the next ring begins."""
+    """How long the ring's tenants must stay healthy before the next ring starts."""
     budget: Budget | None = None
-    """So many of its tenants may fail."""
+    """How many of the ring's tenants may fail."""
 
 
 def _ring(value: object) -> object:
-    """By its reach alone; a number is no ring, but `Reach` says how a share is written."""
+    """Accept a ring that is written as its reach; for a number, `Reach` reports how to write a share."""
     bare = isinstance(value, (str, int, float)) and not isinstance(value, bool)
     return {"ring": str(value)} if bare else value
 
@@ -81,20 +83,21 @@ USUAL = tuple(Ring(ring=Reach(text)) for text in ("canary", "1%", "10%", "50%", 
 
 
 class RolloutDefaults(Model):
-    """What `launchpad rollout` does unless it is told otherwise."""
+    """The rings and limits of `launchpad rollout`."""
 
     rings: Annotated[tuple[AnyRing, ...], Field(min_length=1, max_length=MOST_RINGS)] = USUAL
-    """In their order; canary, 1%, 10%, 50%, all when left out. A ring that no tenant is in is passed over."""
+    """The rings in their order. Default: canary, 1%, 10%, 50%, all. Empty rings are skipped."""
     soak: Duration = Duration(300)
-    """For how long a ring's tenants must go well before the next ring begins."""
+    """How long a ring's tenants must stay healthy before the next ring starts."""
     budget: Budget = 0
-    """So many tenants of a ring may fail; one more, and the rollout halts."""
+    """How many tenants of a ring may fail; the rollout halts at one more failure."""
     tenant_soak: Duration = Duration(60)
-    """For how long each tenant is watched with customers on it before its upgrade is committed; 1h at most."""
+    """How long each tenant must stay healthy under traffic before its upgrade is final; at most 1h."""
     timeout: Duration = Duration(1800)
-    """How long one tenant's upgrade may take; then it is undone."""
+    """How long one tenant's upgrade may take before it is undone."""
     patience: Duration = Duration(180)
-    """How long a host that went silent in the middle is waited for, and who is not well behind an upgrade."""
+    """How long to wait for a host that falls silent during the rollout, and for a tenant that is not healthy after its
+    upgrade."""
 
     def findings(self) -> Iterator[ModelMistake]:
         reaches = [item.ring for item in self.rings]
@@ -103,15 +106,19 @@ class RolloutDefaults(Model):
             if reach in reaches[:index]:
                 yield ModelMistake(at, f"ring {reach} appears twice", "each ring once")
             elif reach.share is not None and ALL in reaches[:index]:
-                yield ModelMistake(at, f"ring {reach} comes after all, which leaves it nobody", "shares before all")
+                yield ModelMistake(
+                    at,
+                    f"ring {reach} comes after the ring all, so no tenants are left for it",
+                    "every share before the ring all",
+                )
             elif reach.share is not None and max([item.share or 0 for item in reaches[:index]] or [0]) >= reach.share:
                 yield ModelMistake(at, f"ring {reach} comes after a larger share", "shares that grow")
         if ALL not in reaches:
-            yield ModelMistake(("rings",), "no ring takes the rest of the tenants", "one ring that is all")
+            yield ModelMistake(("rings",), "no ring takes the remaining tenants", "one ring named all")
         if self.tenant_soak > MOST_SOAK:
             yield ModelMistake(("tenant_soak",), f"a tenant_soak of {self.tenant_soak}", f"at most {MOST_SOAK}")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What tenants' files may have under `ring:`."""
+        """The names that tenants' files may have under `ring:`."""
         return tuple(item.ring.name for item in self.rings if item.ring.name)

@@ -1,4 +1,4 @@
-"""A target: a place for backups, what it is reached by, and what its keeper promises."""
+"""A target: a place for backups, with its URL and its append-only promise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CREDENTIALS: dict[str, tuple[SecretName, ...]] = {
     "rest": (SecretName("REST_USER"), SecretName("REST_PASSWORD")),
     "s3": (SecretName("S3_KEY_ID"), SecretName("S3_SECRET")),
 }
-"""What hosts need to add to a target of each kind; a REST server may want none."""
+"""The credentials that hosts need to add backups, by kind of target; a REST server may need none."""
 
 
 class Target(Model):
@@ -33,43 +33,44 @@ class Target(Model):
 
     name: TargetName
     kind: Literal["local", "sftp", "rest", "s3"]
-    """local: a folder on the host; sftp: an SFTP server; rest: restic's REST server; s3: a bucket."""
+    """The kind of target. local: a folder on the host; sftp: an SFTP server; rest: restic's REST server; s3: an S3
+    bucket."""
     url: TargetUrl
-    """Where it is: /mnt/disk, sftp://user@host/path, https://host:8000/path, https://host/bucket."""
+    """The target's location: /mnt/disk, sftp://user@host/path, https://host:8000/path, https://host/bucket."""
     append_only: bool = False
-    """What its keeper promises: what the hosts hold can add, and neither delete nor overwrite. `target show` tries."""
+    """Whether the target's provider enforces that hosts' credentials can add files, but neither delete nor overwrite
+    them. `launchpad target show` tests this."""
     host_keys: tuple[HostKey, ...] = ()
-    """Of an SFTP server, and at least one there."""
+    """The host keys of an SFTP server; at least one is required for kind sftp."""
     prune_url: TargetUrl | None = None
-    """Where operators delete, when that is not where hosts add: a second REST server on the same files, say."""
+    """The URL at which operators delete backups, if it differs from `url`: for example a second REST server for the
+    same files."""
 
     def findings(self) -> Iterator[ModelMistake]:
         pattern, expected = URLS[self.kind]
         if pattern.fullmatch(self.url) is None:
-            yield ModelMistake(("url",), f"{self.url} is not where a target of kind {self.kind} can be", expected)
+            yield ModelMistake(("url",), f"{self.url} is no location for a target of kind {self.kind}", expected)
         if self.prune_url is not None and (self.kind == "local" or pattern.fullmatch(self.prune_url) is None):
-            what = f"{self.prune_url} is not where a target of kind {self.kind} can be"
+            what = f"{self.prune_url} is no location for a target of kind {self.kind}"
             yield ModelMistake(("prune_url",), what, expected)
         if self.kind == "sftp" and not self.host_keys:
-            yield ModelMistake((), "no host_keys", "the server's, as ssh-keyscan prints them")
+            yield ModelMistake((), "no host_keys", "the server's host keys, as ssh-keyscan prints them")
         if self.kind != "sftp" and self.host_keys:
-            yield ModelMistake(("host_keys",), f"host_keys of a target of kind {self.kind}", "none")
+            yield ModelMistake(("host_keys",), f"host_keys for a target of kind {self.kind}, which takes none", "none")
         if self.kind == "local" and self.append_only:
-            yield ModelMistake(
-                ("append_only",), "a folder on the host itself cannot be append-only", "append_only: false"
-            )
+            yield ModelMistake(("append_only",), "a folder on the host cannot be append-only", "append_only: false")
 
     @property
     def credentials(self) -> tuple[SecretName, ...]:
-        """The names of what it takes."""
+        """The names of the target's credentials."""
         return CREDENTIALS[self.kind]
 
     @property
     def prune_credentials(self) -> tuple[SecretName, ...]:
-        """The names of what operators delete with; no host ever gets them."""
+        """The names of the credentials with which operators delete backups; no host ever gets them."""
         return tuple(SecretName(f"PRUNE_{name}") for name in self.credentials)
 
     @property
     def optional(self) -> bool:
-        """Whether it may do without credentials."""
+        """Whether the target may need no credentials."""
         return self.kind == "rest"

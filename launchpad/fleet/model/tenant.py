@@ -25,34 +25,34 @@ def _scalar(value: object) -> object:
 
 
 Value = Annotated[str | int | float | bool, PlainValidator(_scalar, json_schema_input_type=str | int | float | bool)]
-"""What a variable may be; an app says which."""
+"""The types of a variable's value; the app declares which."""
 
 
 class Tenant(Model):
-    """Everything but the secrets. From a loaded Fleet, all that it names exists and the variables fit the app, whose
-    defaults `Fleet.variables(tenant)` adds."""
+    """A tenant without its secrets. In a loaded Fleet every name in it exists and the variables are valid for the app;
+    `Fleet.variables(tenant)` adds the app's defaults."""
 
     name: TenantName
     slot: Annotated[int, Field(ge=FIRST_SLOT, le=LAST_SLOT)]
-    """Given once by `tenant add`, never reused."""
+    """The tenant's number, assigned by `launchpad tenant add` and never used again."""
     app: AppName
-    """What runs: the name of a file in inventory/apps/, or an app that ships."""
+    """The app: the name of a file in inventory/apps/, or an app that Launchpad ships."""
     version: VersionName
-    """Which of the app's versions is to run; `launchpad versions APP` shows them."""
+    """The version of the app to run, from `launchpad versions APP`."""
     tier: TierName
-    """Which limits hold, of those in inventory/tiers.yaml."""
+    """The tenant's tier in inventory/tiers.yaml: memory, CPU and disk limits."""
     host: HostName
-    """Where it runs; `launchpad move` changes it."""
+    """The host that runs the tenant; `launchpad move` changes the host."""
     domains: Annotated[tuple[DomainName, ...], Field(max_length=MOST_DOMAINS)] = ()
-    """The names at which visitors reach it, over HTTPS."""
+    """The domains at which visitors reach the tenant, over HTTPS."""
     running: bool = True
-    """false: deployed and stopped, its data kept."""
+    """Whether the tenant runs; false: deployed but stopped, with its data kept."""
     variables: Mapping[VariableName, Value] = {}
-    """What the app lets a tenant set; its defaults hold for the others."""
+    """Values for the app's variables; the others have the app's defaults."""
     ring: RingName | None = None
-    """The ring of a rollout that takes it, one of those in launchpad.yaml; else chance decides."""
+    """The rollout ring of the tenant, one of the named rings in launchpad.yaml. Default: a ring chosen at random."""
     note: Prose | None = None
-    """For people; nothing is computed from it."""
+    """A note for people; Launchpad does not use it."""
 
     def findings(self) -> Iterator[ModelMistake]:
         for index, domain in enumerate(self.domains):

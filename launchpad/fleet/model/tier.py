@@ -13,43 +13,44 @@ from launchpad.fleet.words.quantities import Duration, Size
 from launchpad.fleet.words.references import Prose
 
 MOST_TMP_MB = 256
-"""What OpenClaw was seen to get along with."""
+"""Enough for OpenClaw, as measured."""
 
 
 class Log(Model):
-    """How much of each service's output the host keeps."""
+    """The log limits of each service on the host."""
 
     size: Size = Size(10)
-    """Of one file."""
+    """The largest size of one log file."""
     files: Annotated[int, Field(ge=1, le=20)] = 3
-    """So many files for each service; the oldest goes when one more is begun."""
+    """The number of log files of each service; the oldest is deleted when a new one starts."""
 
 
 Count = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Keep(Model):
-    """Which backups `launchpad backups forget` keeps; each counts by itself, and what any of them keeps stays."""
+    """The backups that `launchpad backups forget` retains. The rules count separately; a backup stays if any rule
+    retains it."""
 
     last: Count = 3
-    """So many of the newest."""
+    """The number of newest backups to retain."""
     daily: Count = 14
-    """The last one of so many days that have any."""
+    """The number of days, among days with backups, whose last backup is retained."""
     weekly: Count = 8
-    """The last one of so many weeks that have any."""
+    """The number of weeks, among weeks with backups, whose last backup is retained."""
     monthly: Count = 12
-    """The last one of so many months that have any."""
+    """The number of months, among months with backups, whose last backup is retained."""
 
     def findings(self) -> Iterator[ModelMistake]:
         if not self.last:
-            yield ModelMistake(("last",), "the newest backup would not be kept for certain", "last: 1 or more")
+            yield ModelMistake(("last",), "this rule might not retain the newest backup", "last: 1 or more")
 
 
 class BackupPolicy(Model):
-    """Where the backups of a tier's tenants go, and how long they stay."""
+    """The targets of the backups of a tier's tenants, and how long backups are retained."""
 
     targets: Annotated[tuple[TargetName, ...], Field(min_length=1, max_length=8)]
-    """Each backup goes to all of them."""
+    """The targets; every backup goes to each of them."""
     keep: Keep = Keep()
     every: Duration = Duration(24 * 3600)
     """How often a tenant is to be backed up: `launchpad health` warns when its newest backup is half as old again, and
@@ -57,26 +58,26 @@ class BackupPolicy(Model):
 
 
 class Tier(Model):
-    """Limits that hold: memory without swap, CPU, processes, disk."""
+    """The enforced limits of a tenant: memory without swap, CPU, processes, disk."""
 
     name: TierName
     kind: Literal["shared", "dedicated"] = "shared"
-    """dedicated: its CPUs are promised to no one else; shared: they are a limit."""
+    """dedicated: the CPUs are reserved for one tenant; shared: the CPUs are only a limit."""
     memory: Size
-    """Of all services of a tenant together; there is no swap."""
+    """The memory of all services of a tenant together, without swap."""
     cpus: Annotated[float, Field(gt=0, le=1024)]
-    """CPU cores of all services together; 0.5 is half of one."""
+    """The CPU cores of all services of a tenant together; 0.5 is half a core."""
     pids: Annotated[int, Field(ge=16, le=32768)] = 512
-    """Processes and threads of all services together."""
+    """The most processes and threads of all services of a tenant together."""
     disk: Size
-    """Of a tenant's data; what its generations hold does not count."""
+    """The disk limit of a tenant's data; the data of generations does not count."""
     tmp: Size | None = None
-    """The size of each service's /tmp, which counts as memory: a quarter of it when left out, at most 256 MiB."""
+    """The size of each service's /tmp, which counts as memory. Default: a quarter of the memory, at most 256 MiB."""
     log: Log = Log()
     backup: BackupPolicy | None = None
-    """Where backups go and how long they stay; without it the tier's tenants have none."""
+    """The backups of the tier's tenants; without this key they have no backups."""
     price: Prose | None = None
-    """For people, such as `29 EUR a month`; nothing is computed from it."""
+    """The price, for people, such as `29 EUR a month`; Launchpad does not use it."""
 
     @property
     def tmp_mb(self) -> int:

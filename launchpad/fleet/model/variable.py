@@ -1,4 +1,4 @@
-"""A variable of an app: typed text that a tenant's file gives and the app's templates take."""
+"""A variable of an app: a typed value that a tenant's file sets and the app's templates use."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _LINE = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029]{0,512}")
 
 
 class Variable(Model):
-    """What values are right. Text is one line of at most 512 characters; templates still quote it where it lands."""
+    """The declaration of a variable. Text is one line of at most 512 characters; templates still quote the text."""
 
     type: Literal["text", "integer", "number", "switch"] = "text"
-    """What kind of value is right; a switch is true or false."""
+    """The type of the value; a switch is true or false."""
     default: Value | None = None
-    """What holds for a tenant that does not set it."""
+    """The value for tenants that do not set the variable."""
     required: bool = False
-    """Whether every tenant has to set it."""
+    """Whether every tenant must set the variable."""
     choices: tuple[str, ...] = ()
-    """The values that are right; any when left out."""
+    """The allowed values. Default: any value of the type."""
     pattern: Prose | None = None
     """A regular expression that the whole text must match."""
     purpose: Prose | None = None
-    """What it is for, as people are told."""
+    """The variable's purpose, printed for operators."""
 
     def parse(self, value: Value) -> Value:
-        """The value when it is right; raises Malformed."""
+        """Check a value and return it; raise Malformed for a wrong value."""
         kinds: dict[str, tuple[type, ...]] = {
             "text": (str,),
             "integer": (int,),
@@ -55,7 +55,7 @@ class Variable(Model):
         return value
 
     def read(self, text: str) -> Value:
-        """The value that a text of a command line stands for; raises Malformed."""
+        """Parse a text from the command line; raise Malformed for a wrong value."""
         if self.type == "switch" and text in {"true", "false"}:
             return self.parse(text == "true")
         if self.type in {"integer", "number"} and re.fullmatch(r"-?[0-9]{1,15}", text):
@@ -67,12 +67,12 @@ class Variable(Model):
     def _parse_text(self, value: str) -> None:
         if _LINE.fullmatch(value) is None:
             raise Malformed(
-                "the text has more than one line, a control character, or over 512 characters", expected="one line"
+                "the text has several lines, a control character, or more than 512 characters", expected="one line"
             )
         if self.choices and value not in self.choices:
-            raise Malformed(f"{value!r} is not a choice", expected=f"one of {', '.join(self.choices)}")
+            raise Malformed(f"{value!r} is not an allowed value", expected=f"one of {', '.join(self.choices)}")
         if self.pattern is not None and re.fullmatch(self.pattern, value) is None:
-            raise Malformed(f"{value!r} does not fit", expected=f"text that matches {self.pattern}")
+            raise Malformed(f"{value!r} does not match", expected=f"text that matches {self.pattern}")
 
     def findings(self) -> Iterator[ModelMistake]:
         if self.pattern is not None:

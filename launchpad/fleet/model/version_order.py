@@ -1,4 +1,5 @@
-"""Which version of an app is older than which, which may follow which in one step, and the way from one to another."""
+"""The order of an app's versions: which is older, which can follow another in one step, and the steps between two
+versions."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from launchpad.fleet.model.app import App, AppVersion
 
 
 def is_older(version: str, than: str, order: Sequence[str]) -> bool:
-    """Whether a version comes before another: by the app's own order, the oldest first, else by the numbers in it."""
+    """Whether a version is older than another: by the app's own list, oldest first, otherwise by the numbers in the
+    version."""
     if version in order and than in order:
         return order.index(version) < order.index(than)
     return _numbers(version) < _numbers(than)
@@ -20,7 +22,7 @@ def names(app: App) -> tuple[str, ...]:
 
 
 def may_follow(app: App, version: str, before: str) -> bool:
-    """Whether the state that `before` leaves on disk is one that `version` takes over in one step."""
+    """Whether a tenant can be upgraded from `before` to `version` in one step."""
     if version == before:
         return True
     follows = app.version(version).follows
@@ -28,11 +30,11 @@ def may_follow(app: App, version: str, before: str) -> bool:
 
 
 def next_on_the_way(app: App, before: str, version: str) -> str:
-    """The version to go to first where `version` may not follow at once, on the way with the fewest steps; empty when
-    there is none."""
+    """The first version on the shortest upgrade path from the present version to `version`; empty when there is no
+    path."""
     ways = [(str(before), "")]
     seen = {str(before)}
-    for at, first in ways:  # grows while it is read: the nearest ones first
+    for at, first in ways:  # grows while it is read: breadth first
         for item in reversed(app.versions):
             name = str(item.version)
             if name in seen or not is_older(at, name, names(app)) or not may_follow(app, name, at):
@@ -45,7 +47,7 @@ def next_on_the_way(app: App, before: str, version: str) -> str:
 
 
 def passed(app: App, before: str, version: str) -> tuple[AppVersion, ...]:
-    """The versions whose changes a tenant meets on the way up from one to another, the oldest first."""
+    """The versions that a tenant passes in an upgrade from one version to another, oldest first."""
     order = names(app)
     return tuple(
         item

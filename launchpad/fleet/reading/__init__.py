@@ -1,1 +1,1 @@
-"""From YAML files to a fleet, or to every mistake in the files. Pure."""
+"""Read YAML files into a fleet, or into the list of every mistake. Pure."""

@@ -1,4 +1,4 @@
-"""`extends`: an app of the workspace that is another app with some of it written anew."""
+"""`extends`: an app of the workspace that extends another app and replaces some of its keys."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from launchpad.fleet.words.nearest import nearest
 
 
 def extend_all(own: Mapping[str, Tree], shipped: Mapping[str, Tree], mistakes: list[Mistake]) -> dict[str, Tree]:
-    """Every app by name, whole. An app that extends its own name extends the shipped one; one that goes in a circle or
-    extends nothing that is there has no value, and is in the mistakes."""
+    """Every app by name, with the extended apps merged in. An app that extends its own name extends the app that
+    Launchpad ships. An app that extends itself in a circle, or an unknown app, is None and is in the mistakes."""
     return _Extending(own, shipped, mistakes).all()
 
 
@@ -27,7 +27,7 @@ class _Extending:
         return {**self.shipped, **{name: self.whole(name) for name in self.own}}
 
     def whole(self, name: str) -> Tree:
-        """One of the workspace's own apps."""
+        """Merge one of the workspace's own apps."""
         if name not in self.done:
             self.going_on.append(name)
             self.done[name] = self._extended(name, self.own[name])
@@ -60,8 +60,8 @@ class _Extending:
 
 
 def _merged(tree: Tree, base: Tree, mistakes: list[Mistake]) -> Tree:
-    """The base's keys, replaced by those written here; `versions` are merged by version, and `images: {version: {image:
-    reference}}` replaces single images. Every part keeps the place where it was written."""
+    """The base's keys, replaced by the app's own keys; `versions` are merged by version, and `images: {version: {image:
+    reference}}` replaces single images. Every part keeps the file and line where it was written."""
     written = tree.entries()
     versions = _versions(base.get("versions"), tree.get("versions"))
     if images := tree.get("images"):
@@ -76,7 +76,8 @@ def _merged(tree: Tree, base: Tree, mistakes: list[Mistake]) -> Tree:
 
 
 def _versions(base: Tree | None, own: Tree | None) -> Tree:
-    """The base's versions in their order, each replaced by the one of the same name written here, then the new ones."""
+    """The base's versions in their order, each replaced by the app's own version of the same name, then the app's new
+    versions."""
     if own is None:
         return base or Tree(Place(""), ())
     if not isinstance(own.value, tuple) or base is None:
@@ -92,7 +93,7 @@ def _with_images(versions: Tree, images: Tree, mistakes: list[Mistake]) -> Tree:
     for version, references in images.entries().items():
         if version not in names:
             guess = nearest(version, [name for name in names if name])
-            hint = f"did you mean {guess}?" if guess else "a new version is written under versions:"
+            hint = f"did you mean {guess}?" if guess else "write a new version under versions:"
             expected = f"one of {', '.join(name for name in names if name)}"
             mistakes.append(Mistake(images.keys[version], f"images of unknown version {version}", expected, hint))
             continue

@@ -1,4 +1,4 @@
-"""The inventory's files as they were at one moment: what a fleet is read from, and what an edit compares with."""
+"""The inventory's files at one moment: the source of a fleet, and the base of an edit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MOST_FILES = 20_000
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Every file of launchpad.yaml and inventory/, by its path from the workspace, and what could not be read."""
+    """launchpad.yaml and every file of inventory/, by path from the workspace, and the unreadable files."""
 
     files: Mapping[str, bytes]
     mistakes: tuple[Mistake, ...] = ()
 
     @classmethod
     def take(cls, root: Path) -> Snapshot:
-        """Read the files below a workspace; never through a link that leads out of it."""
+        """Read the files of a workspace; never through a link to a place outside of it."""
         files: dict[str, bytes] = {}
         mistakes: list[Mistake] = []
         for path in _paths(root, mistakes):
@@ -50,7 +50,7 @@ class Snapshot:
         return total.hexdigest()
 
     def with_changes(self, changes: Mapping[str, bytes | None]) -> Snapshot:
-        """The snapshot after an edit: new contents by path; None takes a file away."""
+        """The snapshot after an edit: new contents by path; None removes a file."""
         files = {name: content for name, content in self.files.items() if name not in changes}
         files |= {name: content for name, content in changes.items() if content is not None}
         return replace(self, files=files)
@@ -63,7 +63,7 @@ class _Refused(Exception):
 
 
 def is_read(name: str) -> bool:
-    """Whether a path below the inventory is one that a fleet is read from: not hidden, no editor's backup, no text."""
+    """Whether a path below the inventory belongs to the fleet: not hidden, no editor's backup, no text file."""
     return not any(part.startswith(".") or part.endswith(("~", ".md", ".orig")) for part in name.split("/"))
 
 
@@ -103,9 +103,9 @@ def _paths(root: Path, mistakes: list[Mistake]) -> Iterator[Path]:
 
 def _content(path: Path, root: Path) -> bytes:
     if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):  # folders are followed by _paths
-        raise _Refused("a link that leads out of the workspace", "a file of the workspace's own")
+        raise _Refused("a link to a place outside of the workspace", "a file inside the workspace")
     if not path.is_file():
-        raise _Refused("not a file", "a plain file")
+        raise _Refused("not a file", "a regular file")
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise _Refused(f"{path.stat().st_size} bytes", f"at most {LARGEST_FILE}")
@@ -115,6 +115,6 @@ def _content(path: Path, root: Path) -> bytes:
 
 
 def schema_line(kind: str) -> str:
-    """The comment by which editors find the schema of a file."""
+    """The comment with which editors find the schema of a file."""
     folders = {"launchpad": SCHEMAS, "app": "../.schema", "tenant": "../.schema"}
     return f"# yaml-language-server: $schema={folders.get(kind, '.schema')}/{kind}.json\n"

@@ -1,6 +1,7 @@
-"""What is wrong between files that are each right by themselves: names that lead nowhere, two owners, broken promises.
+"""The mistakes between files that are each valid by themselves: unknown names, values with two owners, overcommitted
+hosts.
 
-Works on the trees as written, so that a tenant with one mistake in itself is still compared with all others.
+Works on the written trees, so that a tenant with a mistake of its own is still compared with all others.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Trees:
-    """The records of an inventory as written, by name, right or wrong; None for a file that cannot be read."""
+    """The records of an inventory as written, by name, valid or not; None for a file that cannot be read."""
 
     hosts: Mapping[str, Tree] | None
     tiers: Mapping[str, Tree] | None
@@ -34,13 +35,13 @@ class Trees:
     apps: Mapping[str, Tree]
     tenants: Mapping[str, Tree]
     rings: tuple[str, ...] | None
-    """Those that tenants may name."""
+    """The rings that tenants may name."""
     settings: Tree
     """launchpad.yaml."""
 
 
 def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
-    """Every such mistake. `fleet` holds the records that are right by themselves; `gone`: slot → removed tenant."""
+    """Every such mistake. `fleet` has the records that are valid by themselves; `gone`: slot → removed tenant."""
     return [
         *_unknown_names(trees),
         *_unknown_drill_hosts(trees),
@@ -63,7 +64,7 @@ def _unknown_names(trees: Trees) -> Iterator[Mistake]:
             if records is None or named is None or not isinstance(named.value, str) or named.value in records:
                 continue
             if Name.pattern.fullmatch(named.value) is None or named.value in PAST_NAMES:
-                continue  # no name at all, or no name for this: the model has said so
+                continue  # not a valid name: the model has reported it
             guess = nearest(named.value, records)
             hint = f"did you mean {guess}?" if guess else _how_to_add(noun, named.value)
             expected = f"one of {', '.join(sorted(records))}" if records else f"a {noun} of the inventory"
@@ -76,7 +77,7 @@ def _unknown_drill_hosts(trees: Trees) -> Iterator[Mistake]:
         if named is None or not isinstance(named.value, str) or named.value in (trees.hosts or {}):
             continue
         if Name.pattern.fullmatch(named.value) is None:
-            continue  # no name at all: the model has said so
+            continue  # not a valid name: the model has reported it
         others = sorted({*(trees.hosts or {})} - {name})
         guess = nearest(named.value, others)
         hint = f"did you mean {guess}?" if guess else _how_to_add("host", named.value)
@@ -91,7 +92,7 @@ def _unknown_targets(trees: Trees) -> Iterator[Mistake]:
         named = (tree.get("backup") or Tree(tree.place, {})).get("targets")
         for index, target in enumerate(named.items() if named else ()):
             if not isinstance(target.value, str) or Name.pattern.fullmatch(target.value) is None:
-                continue  # no name at all: the model has said so
+                continue  # not a valid name: the model has reported it
             if target.value in [item.value for item in (named.items() if named else ())[:index]]:
                 yield Mistake(target.place, f"target {target.value} appears twice", "each target once")
             elif target.value not in trees.targets:
@@ -126,7 +127,7 @@ def _unknown_rings(trees: Trees) -> Iterator[Mistake]:
         if trees.rings is None or named is None or not isinstance(named.value, str) or named.value in trees.rings:
             continue
         if named.value == ALL or RingName.pattern.fullmatch(named.value) is None:
-            continue  # no name of a ring: the model has said so
+            continue  # not a valid ring name: the model has reported it
         guess = nearest(named.value, trees.rings)
         hint = f"did you mean {guess}?" if guess else "write it under rollout: rings: in launchpad.yaml"
         expected = f"one of {', '.join(trees.rings)}" if trees.rings else "a ring of launchpad.yaml"
@@ -155,11 +156,11 @@ def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:
             if slot.value in slots:
                 owner, where = slots[slot.value]
                 what = f"slot {slot.value} belongs to {owner} ({where})"
-                hint = f"launchpad tenant renumber {name}, or {owner}: the one that was never deployed"
+                hint = f"launchpad tenant renumber {name}, or {owner}: renumber the tenant that was never deployed"
                 yield Mistake(slot.place, what, "a slot of its own", hint)
             elif gone.get(slot.value, name) != name:
-                what = f"slot {slot.value} belonged to {gone[slot.value]}, which is gone"
-                yield Mistake(slot.place, what, "a slot that was never given", f"launchpad tenant renumber {name}")
+                what = f"slot {slot.value} belonged to {gone[slot.value]}, which was removed"
+                yield Mistake(slot.place, what, "a slot that was never assigned", f"launchpad tenant renumber {name}")
             slots.setdefault(slot.value, (name, slot.place))
         for domain in (tree.get("domains") or Tree(tree.place, ())).items():
             if not isinstance(domain.value, str):
@@ -211,7 +212,7 @@ def _variables(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
 
 def _secret_hint(app: App, variable: str, tenant: str) -> str:
     secret = next((spec.name for spec in app.secrets if spec.name == variable.upper()), None)
-    return f"a secret never stands in this file: launchpad secret set {tenant} {secret}" if secret else ""
+    return f"secrets do not belong into this file: launchpad secret set {tenant} {secret}" if secret else ""
 
 
 def _domains_of(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
@@ -229,7 +230,7 @@ def _domains_of(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
 
 
 def over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
-    """Hosts whose tenants are promised more than there is: what runs goes on, and nobody comes."""
+    """Overcommitted hosts: running tenants are not affected, and no tenant can be added."""
     written = trees.hosts or {}
     for name, host in fleet.hosts.items():
         tiers = [tier for tree in trees.tenants.values() if (tier := _tier_on(fleet, tree, name)) is not None]
@@ -242,13 +243,13 @@ def over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
         shared = sum(tier.cpus for tier in tiers if tier.kind == "shared") / resources.cpu_overcommit
         if dedicated + shared > resources.cpus + 1e-6:
             place = written[name].place_of(("resources", "cpus"))
-            what = f"host {name}: its {len(tiers)} tenants are promised {dedicated + shared:g} CPUs"
+            what = f"host {name}: {dedicated + shared:g} CPUs are allocated to its {len(tiers)} tenants"
             expected = f"at most {resources.cpus:g} (shared tiers count 1/{resources.cpu_overcommit:g})"
             yield Mistake(place, what, expected, "move a tenant to another host", overfull=name)
 
 
 def shared_keys(trees: Trees) -> Iterator[Mistake]:
-    """Keys that two operators have: who takes one of the two away has not taken the key away."""
+    """Keys that two operators share: removing one of the operators would not remove the key."""
     kit = trees.settings.get(RECOVERY)
     owners = {_key(item): (RECOVERY, item.place) for item in (kit.entries().values() if kit else ())}
     for tree in (trees.settings, *(trees.hosts or {}).values()):
@@ -261,25 +262,25 @@ def shared_keys(trees: Trees) -> Iterator[Mistake]:
                 for item in (person.get(kind) or Tree(person.place, ())).items():
                     owner, where = owners.setdefault(_key(item), (named.value, item.place))
                     if owner != named.value:
-                        what = f"a key of {named.value} that {owner} has too ({where})"
-                        hint = "with one of the two removed, the key would still be accepted"
-                        yield Mistake(item.place, what, "each key for one operator", hint)
+                        what = f"{named.value} has a key that {owner} has too ({where})"
+                        hint = "if one of the two is removed, hosts still accept the key"
+                        yield Mistake(item.place, what, "each key for only one operator", hint)
 
 
 def _key(item: Tree) -> str:
-    """A key as it is written, without its comment."""
+    """A key as written, without its comment."""
     return " ".join(str(item.value).split()[:2])
 
 
 def _too_much(place: Place, host: str, what: str, promised: int, available: int) -> Iterator[Mistake]:
     if promised > available:
-        expected = f"at most {Size(available)} after what the host keeps"
-        told = f"host {host}: {what} is promised {Size(promised)}"
+        expected = f"at most {Size(available)}, without the host's reserve"
+        told = f"host {host}: {Size(promised)} of {what} allocated to its tenants"
         yield Mistake(place, told, expected, "move a tenant to another host", overfull=host)
 
 
 def _tier_on(fleet: Fleet, tree: Tree, host: str) -> Tier | None:
-    """The tier of a tenant that is on the host."""
+    """The tier of a tenant of the host."""
     named_host, named_tier = tree.get("host"), tree.get("tier")
     if named_host is None or named_tier is None or named_host.value != host:
         return None
@@ -292,5 +293,5 @@ def _app(fleet: Fleet, tree: Tree) -> App | None:
 
 
 def _by_text(records: Mapping[Any, Found]) -> Mapping[str, Found]:
-    """The same mapping, asked with texts that may be no names at all."""
+    """The same mapping, for lookups with any text."""
     return records

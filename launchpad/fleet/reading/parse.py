@@ -1,4 +1,4 @@
-"""From a snapshot of files to the fleet that they describe, or to every mistake in them. Pure."""
+"""Parse a snapshot of files into a fleet, or into the list of every mistake. Pure."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ TARGETS_FILE = f"{INVENTORY}/targets.yaml"
 APPS = f"{INVENTORY}/apps"
 TENANTS = f"{INVENTORY}/tenants"
 READ = frozenset({APPS, TENANTS, SECRETS, TARGET_SECRETS, DNS_SECRETS, ALERT_SECRETS})
-"""The folders whose .yaml files something reads."""
+"""The folders whose .yaml files are read."""
 
 Named = TypeVar("Named", bound=Name)
 Record = TypeVar("Record", bound=Model)
 
 
 def parse(snapshot: Snapshot, shipped_apps: Mapping[str, bytes], *, strict: bool = True) -> Fleet:
-    """The fleet; InventoryMistakes with every mistake when it is not right. `shipped_apps`: name → its app.yaml. Unless
-    it is `strict`, mistakes in tenants' own files make only these tenants unreadable."""
+    """Parse the fleet; InventoryMistakes with every mistake. `shipped_apps`: name → its app.yaml. Unless `strict`, a
+    mistake in a tenant's own file makes only this tenant unreadable."""
     return _Parser(snapshot, shipped_apps).parse(strict=strict)
 
 
@@ -57,7 +57,7 @@ class _Parser:
     shipped_apps: Mapping[str, bytes]
     mistakes: list[Mistake] = field(default_factory=list)
     own_apps: dict[str, Tree] = field(default_factory=dict)
-    """The workspace's own apps, as they are written."""
+    """The workspace's own apps, as written."""
 
     def parse(self, *, strict: bool) -> Fleet:
         self.mistakes += self.snapshot.mistakes
@@ -65,7 +65,7 @@ class _Parser:
         defaults_tree = self._tree(SETTINGS_FILE)
         hosts_tree, tiers_tree = self._tree(HOSTS_FILE), self._tree(TIERS_FILE)
         targets_tree = self._tree(TARGETS_FILE)
-        told = defaults_tree.value is None  # why it cannot be read
+        told = defaults_tree.value is None  # the file's mistake is reported already
         settings = None if told else validate(Defaults, defaults_tree, self.mistakes)
         trees = Trees(
             hosts=None if hosts_tree.value is None else hosts_tree.entries(),
@@ -84,7 +84,7 @@ class _Parser:
         tenants = self._records(Tenant, TenantName, trees.tenants, _files(TENANTS, trees.tenants))
         slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
         if strict and (conflict := conflict_in(SLOTS_FILE, self._text(SLOTS_FILE))):
-            self.mistakes.append(replace(conflict, expected="the higher number, and all that is gone"))
+            self.mistakes.append(replace(conflict, expected="the higher of the two numbers, and every removed tenant"))
         hosts = {name: _completed(host, defaults) for name, host in hosts.items()}
         fleet = Fleet(
             defaults=defaults,
@@ -139,7 +139,7 @@ class _Parser:
     def _records(
         self, kind: type[Record], name_kind: type[Named], trees: Mapping[str, Tree], names_at: Mapping[str, Place]
     ) -> dict[Named, Record]:
-        """The records that are right; what is wrong with the others is in the mistakes."""
+        """The valid records; the mistakes of the others are added to `mistakes`."""
         records: dict[Named, Record] = {}
         for text, tree in trees.items():
             place = names_at[text]
@@ -149,7 +149,7 @@ class _Parser:
                 self.mistakes.append(Mistake(place, error.what, error.expected, error.hint))
                 continue
             if tree.value is None:
-                if place.line:  # a whole file that is None has been told of
+                if place.line:  # a file that is None was reported already
                     self.mistakes.append(Mistake(place, f"{name} is empty", "lines of key: value"))
                 continue
             record = validate(kind, tree, self.mistakes, name=name)
@@ -162,7 +162,7 @@ class _Parser:
         return sorted(path.stem for path in paths if str(path.parent) == folder and path.suffix == ".yaml")
 
     def _refuse_strangers(self) -> None:
-        """A file that nothing reads is most likely one that was meant to be read."""
+        """Report a file that is not read: it probably has a wrong name or folder."""
         for name in self.snapshot.files:
             path = PurePosixPath(name)
             known = name in {SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, TARGETS_FILE, SLOTS_FILE}
@@ -170,11 +170,11 @@ class _Parser:
                 continue
             hint = f"rename it to {path.with_suffix('.yaml').name}" if path.suffix in {".yml", ".json"} else ""
             expected = "hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml, tenants/TENANT.yaml"
-            self.mistakes.append(Mistake(Place(name), "nothing reads this file", expected, hint))
+            self.mistakes.append(Mistake(Place(name), "this file is not part of the inventory", expected, hint))
 
 
 def _broken_apps(mistakes: Iterable[Mistake], own: Mapping[str, Tree]) -> dict[str, list[Mistake]]:
-    """App → what is wrong with its file, or with those of the apps that it extends."""
+    """App → the mistakes in its file, or in the files of the apps that it extends."""
     found: dict[str, list[Mistake]] = {}
     for mistake in mistakes:
         path = PurePosixPath(mistake.place.file)
@@ -192,9 +192,9 @@ def _broken_apps(mistakes: Iterable[Mistake], own: Mapping[str, Tree]) -> dict[s
 def _unreadable(
     mistakes: Iterable[Mistake], fleet: Fleet, trees: Mapping[str, Tree], of_apps: Mapping[str, list[Mistake]]
 ) -> dict[str, UnreadablePart] | None:
-    """The tenants that are out because of these mistakes, or of those of their apps; None when one is in another file
-    than a tenant's or an app's. Of two that have the same slot or domain both are: which one is right cannot be told
-    here."""
+    """The tenants that these mistakes, or mistakes of their apps, make unreadable; None when a mistake is in another
+    file than a tenant's or an app's. Two tenants with the same slot or domain are both unreadable, because the right
+    one is unknown."""
     found: dict[str, list[Mistake]] = {}
     for name, tree in trees.items():
         app = tree.get("app")
@@ -218,7 +218,7 @@ def _unreadable(
 
 
 def _claims(tree: Tree | None) -> Set[object]:
-    """What no other tenant may have: the slot and the domains, as they are written."""
+    """The values that only one tenant may have: the slot and the domains, as written."""
     if tree is None:
         return set()
     domains = tree.get("domains")
@@ -227,7 +227,7 @@ def _claims(tree: Tree | None) -> Set[object]:
 
 
 def _slot(tree: Tree) -> int:
-    """The slot that is written; 0 for none."""
+    """The written slot; 0 for none."""
     slot = tree.get("slot")
     return slot.value if slot is not None and type(slot.value) is int else 0
 
@@ -237,7 +237,7 @@ def _files(folder: str, names: Iterable[str]) -> dict[str, Place]:
 
 
 def _completed(host: Host, defaults: Defaults) -> Host:
-    """The host with what launchpad.yaml says for every host, where it says nothing itself."""
+    """The host with the defaults of launchpad.yaml for keys that the host does not have."""
     own = {name: getattr(host.caddy, name) for name in host.caddy.model_fields_set}
     return host.model_copy(
         update={

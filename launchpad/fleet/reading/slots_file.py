@@ -1,4 +1,4 @@
-"""The file that remembers which slots were given: a number is never another tenant's, even when its owner is gone."""
+"""The file of the assigned slots: a slot is never assigned to another tenant, even after its tenant was removed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from launchpad.fleet.words.names import TenantName
 from launchpad.runner.slots import LAST_SLOT
 
 SLOTS_FILE = f"{INVENTORY}/slots.yaml"
-_HEADER = "# Written by launchpad. The highest slot ever given, and the tenants that are gone with theirs.\n"
+_HEADER = "# Written by launchpad. The highest slot ever assigned, and the slots of removed tenants.\n"
 
 
 @dataclass(frozen=True)
 class Slots:
-    """The highest slot ever given by `tenant add`, and slot → name of the tenants that were removed."""
+    """The highest slot ever assigned by `tenant add`, and slot → name of removed tenants."""
 
     highest: int = 0
     gone: Mapping[int, str] = field(default_factory=dict)
 
     def given(self, slot: int) -> Slots:
-        """After a tenant got the slot."""
+        """The slots after this slot was assigned."""
         return Slots(max(self.highest, slot), self.gone)
 
     def freed(self, slot: int, name: TenantName) -> Slots:
-        """After the tenant that had the slot is gone."""
+        """The slots after the slot's tenant was removed."""
         return Slots(max(self.highest, slot), {**self.gone, slot: str(name)})
 
     def as_yaml(self) -> bytes:
@@ -39,14 +39,14 @@ class Slots:
 
 
 def read_slots(content: bytes | None, mistakes: list[Mistake]) -> Slots:
-    """The file's content, nothing when there is none; what is wrong with it goes to the mistakes. Of a conflict that
-    Git left both sides count: a slot that either gave is given."""
+    """Parse the file, empty when there is no file; mistakes are added to `mistakes`. In a Git conflict both sides
+    count: a slot that either side assigned is assigned."""
     one, other = (_read(side, mistakes) for side in _sides(content))
     return Slots(max(one.highest, other.highest), {**one.gone, **other.gone})
 
 
 def _sides(content: bytes | None) -> tuple[bytes | None, bytes | None]:
-    """The file as each side of its conflicts has it; twice the same where it has none."""
+    """Both sides of the file's Git conflicts; twice the same text without a conflict."""
     if content is None or re.search(rb"^<<<<<<< ", content, re.MULTILINE) is None:
         return content, content
     sides: tuple[list[bytes], list[bytes]] = ([], [])
@@ -69,14 +69,14 @@ def _read(content: bytes | None, mistakes: list[Mistake]) -> Slots:
     try:
         record = yaml.load(content, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError):
-        mistakes.append(Mistake(place, "not the file that launchpad writes", "highest: and gone:", hint))
+        mistakes.append(Mistake(place, "not the format that Launchpad writes", "highest: and gone:", hint))
         return Slots()
     if not isinstance(record, dict) or set(record) != {"highest", "gone"}:
-        mistakes.append(Mistake(place, "not the file that launchpad writes", "highest: and gone:", hint))
+        mistakes.append(Mistake(place, "not the format that Launchpad writes", "highest: and gone:", hint))
         return Slots()
     highest, gone = record["highest"], record["gone"]
     right = type(highest) is int and 0 <= highest <= LAST_SLOT and isinstance(gone, dict)
     if not right or not all(type(slot) is int and isinstance(name, str) for slot, name in gone.items()):
-        mistakes.append(Mistake(place, "not the file that launchpad writes", "slots as whole numbers", hint))
+        mistakes.append(Mistake(place, "not the format that Launchpad writes", "slots as whole numbers", hint))
         return Slots()
     return Slots(highest, gone)

@@ -1,8 +1,8 @@
-"""YAML that people write, read into a tree that knows the line of everything in it.
+"""Read YAML that people write into a tree with the line of every value.
 
-A closed, small YAML: one document of mappings, lists and single values. No tags, no duplicate keys, no other encoding
-than UTF-8, and no aliases that expand without end. Only what is plainly one is a number or a truth value: `0123`, `yes`
-and `2026-09-06` are text.
+The accepted YAML is small: one document of mappings, lists and single values, in UTF-8, without tags, without duplicate
+keys and without unlimited aliases. Only unambiguous values are numbers or booleans: `0123`, `yes` and `2026-09-06` are
+text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LARGEST_FILE = 256 * 1024
 MOST_NODES = 20_000
 DEEPEST = 16
 SMALL_FILE, SMALL_REMEMBERED, LARGE_REMEMBERED = 2048, 4096, 16
-"""Bytes, as a tenant's file has them at most, and how many of such, and of larger ones: apps, hosts."""
+"""The largest cached tenant's file in bytes, and the number of cached small and large files (apps, hosts)."""
 
 Scalar = str | int | float | bool | None
 
@@ -40,7 +40,7 @@ _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~
 
 @dataclass(frozen=True)
 class Tree:
-    """A value and where it stands; of a mapping also where each key stands."""
+    """A value and its place; for a mapping also each key's place."""
 
     place: Place
     value: Scalar | dict[str, Tree] | tuple[Tree, ...]
@@ -55,19 +55,19 @@ class Tree:
         return self.value
 
     def get(self, key: str) -> Tree | None:
-        """The child under a key, when this is a mapping that has it."""
+        """The child under a key; None when this is no mapping or has no such key."""
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def entries(self) -> dict[str, Tree]:
-        """The children of a mapping; nothing of anything else."""
+        """The children of a mapping; empty for any other value."""
         return self.value if isinstance(self.value, dict) else {}
 
     def items(self) -> tuple[Tree, ...]:
-        """The children of a list; nothing of anything else."""
+        """The children of a list; empty for any other value."""
         return self.value if isinstance(self.value, tuple) else ()
 
     def place_of(self, path: tuple[str | int, ...]) -> Place:
-        """The line of what a path names; as near as there is, where the path leads to nothing."""
+        """The line of the value at a path; the nearest line when the path does not exist."""
         if not path:
             return self.place
         step, rest = path[0], path[1:]
@@ -79,7 +79,7 @@ class Tree:
 
 
 class UnreadableFile(Exception):
-    """The file is not of this YAML; carries its mistakes."""
+    """The file is not valid in this YAML; carries the mistakes."""
 
     def __init__(self, *mistakes: Mistake) -> None:
         super().__init__("; ".join(str(mistake) for mistake in mistakes))
@@ -87,10 +87,11 @@ class UnreadableFile(Exception):
 
 
 def read_tree(file: str, content: bytes) -> Tree:
-    """The tree of a file's bytes; an empty file is an empty mapping. Raises UnreadableFile with the mistakes it sees.
+    """Parse a file's bytes into a tree; an empty file is an empty mapping. Raises UnreadableFile with the mistakes.
 
-    Remembered: a rollout edits one tenant's file after another, and reads the whole inventory each time; the largest
-    of it, the apps that Launchpad ships, are the same each time."""
+    Cached: a rollout edits one tenant's file after another and reads the whole inventory each time, and most files do
+    not change.
+    """
     return _small(file, content) if len(content) <= SMALL_FILE else _large(file, content)
 
 
@@ -121,13 +122,15 @@ def _read(file: str, content: bytes) -> Tree:
 
 
 def conflict_in(file: str, text: str, *, hint: str = "") -> Mistake | None:
-    """The mistake that Git's marks of a conflict are, with their lines; None where the text has none."""
+    """The mistake for Git's conflict marks, with their lines; None without such marks."""
     if _CONFLICT.search(text) is None:
         return None
     lines = [number for number, line in enumerate(text.splitlines(), 1) if _MARK.fullmatch(line)]
-    what = f"a conflict that Git left (its marks: {'lines' if len(lines) > 1 else 'line'} {', '.join(map(str, lines))})"
+    what = (
+        f"an unresolved Git conflict (its marks: {'lines' if len(lines) > 1 else 'line'} {', '.join(map(str, lines))})"
+    )
     hint = hint or f"edit the file, or: git mergetool {file}, or: git checkout --ours {file}; then: git add {file}"
-    return Mistake(Place(file, lines[0]), what, "one of its two sides", hint)
+    return Mistake(Place(file, lines[0]), what, "one of the two sides", hint)
 
 
 _small = lru_cache(maxsize=SMALL_REMEMBERED)(_read)
@@ -152,7 +155,7 @@ def _syntax(file: str, error: MarkedYAMLError, text: str) -> Mistake:
     if "\t" in written[: len(written) - len(written.lstrip())] or "'\\t'" in str(error.problem):
         return Mistake(Place(file, line), "a tab", "spaces: YAML takes no tabs before a value")
     if "expected a single document" in str(error.context):
-        return Mistake(Place(file, line), "a second document", "one document a file: no --- below the first line")
+        return Mistake(Place(file, line), "a second document", "one document in the file: no --- below the first line")
     if "undefined alias" in str(error.problem):
         return Mistake(Place(file, line), str(error.problem), "an &anchor above it, or quotes around the text")
     return Mistake(Place(file, line), f"not YAML: {error.problem or error.context}", "YAML 1.2")
@@ -169,7 +172,7 @@ class _YamlReader:
         self.nodes += 1
         if self.nodes > MOST_NODES:
             raise UnreadableFile(
-                Mistake(place, "too many values once its aliases are expanded", f"at most {MOST_NODES}")
+                Mistake(place, "too many values after its aliases are expanded", f"at most {MOST_NODES}")
             )
         if depth > DEEPEST:
             raise UnreadableFile(Mistake(place, "nested too deep", f"at most {DEEPEST} levels"))
@@ -195,7 +198,7 @@ class _YamlReader:
                 quoted = f'write "{shown}"' if isinstance(key_node, ScalarNode) else ""
                 self.mistakes.append(Mistake(key_place, f"key {shown} is not text", "text in quotes", quoted))
             elif key in children:
-                first = f"it stands at line {keys[key].line} already"
+                first = f"the key is already at line {keys[key].line}"
                 self.mistakes.append(Mistake(key_place, f"duplicate key {key}", "each key once", first))
             else:
                 children[key], keys[key] = child, key_place

@@ -1,4 +1,4 @@
-"""From a tree to a model: every mistake that the model finds, told in the inventory's words and at its line."""
+"""Validate a tree as a model: report every mistake in the inventory's words and with its line."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _BOUNDS = {
 
 
 def validate(kind: type[Record], tree: Tree, mistakes: list[Mistake], **given: object) -> Record | None:
-    """The record that the tree describes, with `given` fields that are not written in it; None, and every mistake added
-    to `mistakes`, when it describes none."""
+    """The record in the tree, with the `given` fields that are not written in the tree; None after mistakes, which are
+    added to `mistakes`."""
     value = tree.plain()
     if not isinstance(value, dict):
         mistakes.append(Mistake(tree.place, "not a mapping", "lines of key: value"))
@@ -48,7 +48,9 @@ def validate(kind: type[Record], tree: Tree, mistakes: list[Mistake], **given: o
     clean = True
     for name in given.keys() & value.keys():
         what = f"unknown key {name}"
-        mistakes.append(Mistake(tree.place_of((name,)), what, "nothing: the name is that of the file or of the key"))
+        mistakes.append(
+            Mistake(tree.place_of((name,)), what, "no such key: the name comes from the file or from the key above")
+        )
         clean = False
     try:
         record = kind.model_validate(value | given)
@@ -62,7 +64,7 @@ def validate(kind: type[Record], tree: Tree, mistakes: list[Mistake], **given: o
 
 
 def _has_wrong_items(path: tuple[int | str, ...], errors: list[ErrorDetails]) -> bool:
-    """Whether a list is short only because what is in it is wrong."""
+    """Whether a list is too short only because its items are invalid."""
     return any(details["loc"] != path and details["loc"][: len(path)] == path for details in errors)
 
 
@@ -113,7 +115,7 @@ def _unknown_key(kind: type[Model], tree: Tree, path: tuple[str | int, ...]) -> 
 
 
 def _described(kind: type[Model], path: tuple[str | int, ...]) -> str:
-    """What the annotation at the path takes, in words."""
+    """The allowed values at the path, in words."""
     annotation = _annotation_at(kind, path)
     if get_origin(annotation) is Literal:
         return f"{' or '.join(str(choice) for choice in get_args(annotation))}"
@@ -128,7 +130,7 @@ def _described(kind: type[Model], path: tuple[str | int, ...]) -> str:
 
 
 def _annotation_at(kind: Any, path: tuple[str | int, ...]) -> Any:
-    """The type of what a path leads to from a model, without Optional and Annotated; None when it leads nowhere."""
+    """The type at a path from a model, without Optional and Annotated; None for an unknown path."""
     found: Any = kind
     for step in path:
         if _is_model(found):
@@ -156,7 +158,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
-    """A path as people write it: services.web.memory, domains[2]."""
+    """Format a path for people: services.web.memory, domains[2]."""
     text = ""
     for step in path:
         text += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if text else str(step)
@@ -164,7 +166,7 @@ def dotted(path: tuple[str | int, ...]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it may stand in an error: short, on one line, never a whole structure."""
+    """Format a value for an error: short, on one line, never a whole structure."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, tuple | list):

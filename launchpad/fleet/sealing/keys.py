@@ -1,4 +1,4 @@
-"""An operator's keys: to open secrets, to be let in by hosts, to sign runners. Made once, never replaced."""
+"""An operator's keys: to open secrets, to log in to hosts, to sign runners. Made once, never replaced."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from launchpad.fleet.words.secret import Secret
 
 @dataclass(frozen=True)
 class Keys:
-    """Where an operator's keys are; the secret halves are readable by their owner alone."""
+    """The files of an operator's keys; only their owner can read the private halves."""
 
     identity: Path
     ssh: Path
     signing: Path
 
     def make_missing(self, *, comment: str) -> tuple[Path, ...]:
-        """Make those that are not there; their paths. A key that is there is left as it is."""
+        """Make the missing keys and return their paths. Existing keys do not change."""
         made = []
         if not self.identity.exists():
             private_folder(self.identity.parent)
@@ -48,21 +48,21 @@ class Keys:
 
     @property
     def ssh_public(self) -> PublicKey:
-        """The line that hosts know the operator by."""
+        """The public SSH key, by which hosts recognise the operator."""
         return public_half(self.ssh)
 
     @property
     def signing_public(self) -> PublicKey:
-        """The line that hosts check a runner's signature with."""
+        """The public signing key, with which hosts verify a runner's signature."""
         return public_half(self.signing)
 
     def paths(self) -> Mapping[str, Path]:
-        """What each is for, and where it is."""
+        """The purpose and the path of each key."""
         return {"identity": self.identity, "ssh": self.ssh, "signing": self.signing}
 
 
 def new_ssh_key(comment: str) -> tuple[Secret, PublicKey]:
-    """A key that lies in no file: the private half as OpenSSH writes it, and the public line."""
+    """Make a key without a file: the private half in OpenSSH's format, and the public line."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -79,15 +79,15 @@ def _make_ssh_key(path: Path, *, comment: str) -> None:
 
 
 def public_half(path: Path) -> PublicKey:
-    """The public key that belongs to a private one; StateError when there is none that can be read."""
+    """The public key of a private key; StateError when it cannot be read."""
     public = path.with_name(f"{path.name}.pub")
     if not path.exists() and not public.exists():
-        raise StateError(f"{path}: there is no such key", hint="launchpad key make")
+        raise StateError(f"{path}: no such key", hint="launchpad key make")
     try:
         line = public.read_text(encoding="utf-8") if public.exists() else _ssh_keygen("-y", "-f", str(path))
         return PublicKey(line.strip())
     except (OSError, UnicodeDecodeError, Malformed) as error:
-        raise StateError(f"{path}: its public half cannot be read", hint=f"ls -l {public}") from error
+        raise StateError(f"{path}: the public half cannot be read", hint=f"ls -l {public}") from error
 
 
 def _ssh_keygen(*arguments: str) -> str:

@@ -23,22 +23,22 @@ from launchpad.fleet.words.names import SecretName
 
 LARGEST_FILE = 8 * 1024 * 1024
 _HEADER = "# Written by launchpad, sealed with age. To change a value: launchpad secret set TENANT NAME\n"
-_AFTER = "launchpad secret reseal; then set anew what only the other side had"
+_AFTER = "launchpad secret reseal; then set the secrets again that only the other side had"
 _EXPECTED = "version, recipients and value, as launchpad writes them"
 
 
 @dataclass(frozen=True)
 class SealedSecret:
-    """A secret at rest. A removed one keeps its version, so that no later value ever has the same one."""
+    """A sealed secret. A removed secret keeps its version, so that no later value gets the same version."""
 
     version: int
     recipients: str
-    """Names the set of recipients that it is sealed for."""
+    """The digest of the set of recipients."""
     value: str | None
-    """Armored age; None when it was removed."""
+    """The sealed value as armored age; None for a removed secret."""
 
     def removed(self) -> SealedSecret:
-        """What stays of it."""
+        """The entry after the removal of its value."""
         return SealedSecret(self.version, "", None)
 
 
@@ -49,7 +49,7 @@ def write_entries(entries: Mapping[SecretName, SealedSecret]) -> bytes:
 
 
 def read_entries(file: str, content: bytes) -> dict[SecretName, SealedSecret]:
-    """The entries; InventoryMistakes when it is not a file that launchpad wrote."""
+    """Parse the entries; InventoryMistakes when Launchpad did not write the file."""
     hint = "take the file's last good version from Git"
     text = content.decode(errors="replace")
     if conflict := conflict_in(file, text, hint=f"git checkout --ours {file} or --theirs; git add {file}; {_AFTER}"):
@@ -61,7 +61,7 @@ def read_entries(file: str, content: bytes) -> dict[SecretName, SealedSecret]:
     except (yaml.YAMLError, ValueError) as error:  # UnicodeDecodeError is a ValueError
         mark = getattr(error, "problem_mark", None)
         place = Place(file, mark.line + 1 if mark else 1)
-        raise InventoryMistakes([Mistake(place, "not the file that launchpad writes", _EXPECTED, hint)]) from None
+        raise InventoryMistakes([Mistake(place, "not the format that Launchpad writes", _EXPECTED, hint)]) from None
     mistakes: list[Mistake] = []
     entries: dict[SecretName, SealedSecret] = {}
     for name, item in record.items() if isinstance(record, dict) else [("", record)]:
@@ -84,7 +84,10 @@ def _as_entry(item: object) -> SealedSecret:
     if (value is None) != (item.get("removed") is True):
         raise Malformed("not a sealed secret", expected=_EXPECTED)
     if value is not None and not (isinstance(value, str) and value.startswith(ARMOR)):
-        hint = "whoever can read this file has seen it: get a new one, then launchpad secret set"
+        hint = (
+            "everybody who can read this file knows the value: get a new value from its provider, then launchpad "
+            "secret set"
+        )
         raise Malformed("a value that is not sealed", expected="armored age", hint=hint)
     return SealedSecret(version, recipients, value)
 
@@ -101,7 +104,7 @@ def _line_of(content: bytes, name: object) -> int:
 
 
 class _Block(str):
-    """A text that is written on lines of its own."""
+    """A text that YAML writes on lines of its own."""
 
 
 class _Dumper(yaml.SafeDumper):

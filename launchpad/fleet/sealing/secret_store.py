@@ -1,4 +1,4 @@
-"""Where secrets are kept: sealed for every recipient of the fleet, one file a tenant, safe to commit to Git."""
+"""The store of secrets: sealed for every recipient of the fleet, one file for each tenant, safe to commit to Git."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ from launchpad.fleet.words.secret import Secret
 
 
 class SecretStore(Protocol):
-    """What every keeper of secrets promises; a change happens whole or not at all."""
+    """The interface of a secret store; a change is made completely or not at all."""
 
     def owners(self) -> tuple[Name, ...]:
-        """Whose secrets are kept here, by name."""
+        """The owners with secrets in the store, by name."""
 
     def versions(self, owner: Name) -> dict[SecretName, int]:
-        """The version of each secret that the owner, a tenant or a target, has; needs no key."""
+        """The version of each secret of the owner, a tenant or a target; needs no key."""
 
     def reveal(self, owner: Name) -> dict[SecretName, tuple[int, Secret]]:
-        """Each secret's version and value; StateError when this operator cannot read one."""
+        """Each secret's version and value; StateError when this operator cannot open one."""
 
     def set(self, owner: Name, name: SecretName, value: Secret) -> int:
-        """Keep the value and return its version: a new one, unless the value is what it was."""
+        """Store the value and return its version: a new version, unless the value is unchanged."""
 
     def remove(self, owner: Name, name: SecretName) -> None:
-        """Forget the value; StateError when there is none."""
+        """Remove the value; StateError when there is none."""
 
     def remove_tenant(self, owner: Name) -> None:
-        """Forget all of the owner's values."""
+        """Remove all values of the owner."""
 
     def generate_missing(self, owner: Name, app: App) -> dict[SecretName, int]:
-        """Make the tokens that the app wants generated and the tenant has not; the versions of those made."""
+        """Generate the app's tokens that the tenant does not have; return the new versions."""
 
     def stale(self, owner: Name) -> tuple[SecretName, ...]:
-        """The secrets that are sealed for others than the fleet's present recipients."""
+        """The secrets whose recipients differ from the fleet's present recipients."""
 
     def reseal(self, owner: Name) -> tuple[SecretName, ...]:
-        """Seal the stale ones for the present recipients, their versions unchanged; the names of those sealed."""
+        """Reseal the stale secrets for the present recipients, with the same versions; return their names."""
 
     def mistakes(self) -> tuple[Mistake, ...]:
-        """What is wrong with how secrets are kept, of any tenant."""
+        """The mistakes in the stored files, of any tenant."""
 
 
 class FolderSecrets:
-    """The secrets in inventory/secrets/TENANT.yaml of a workspace, or another folder's of other owners."""
+    """The secrets in inventory/secrets/TENANT.yaml of a workspace, or of other owners in another folder."""
 
     def __init__(
         self, root: Path, *, recipients: Callable[[], Iterable[Recipient]], identity: Path, folder: str = SECRETS
@@ -159,7 +159,7 @@ class FolderSecrets:
         return SealedSecret(version, digest_of_recipients(recipients), seal(value, recipients))
 
     def _holds(self, entry: SealedSecret, value: Secret) -> bool:
-        """Whether the entry has this very value for the present recipients, as far as this operator can tell."""
+        """Whether the entry has exactly this value for the present recipients, if this operator can open the entry."""
         if entry.value is None or entry.recipients != digest_of_recipients(self._recipients()):
             return False
         try:

@@ -1,4 +1,5 @@
-"""One text that is not what it should be: parse at the door, and everything behind the door is safe."""
+"""The error for one malformed text. Texts are parsed when they are read, so that the rest of the code gets only valid
+values."""
 
 from __future__ import annotations
 
@@ -13,14 +14,15 @@ from launchpad.errors import InventoryError
 
 
 def quoted(text: str) -> str:
-    """The text in quotes, on one line, without control characters, cut to what an error can hold."""
+    """The text in quotes for an error: on one line, without control characters, shortened."""
     return repr(text) if len(text) <= 60 else f"{text[:57]!r}…"
 
 
 class Malformed(InventoryError):
-    """A text was refused: `what` is wrong with it, what was `expected`, and a hint with what to type.
+    """A rejected text: `what` is wrong, what was `expected`, and a hint with what to type.
 
-    One that nobody caught was typed: those that read files make mistakes of it, with file and line.
+    Readers of files catch this error and report a mistake with file and line. An uncaught one comes from the command
+    line.
     """
 
     exit_code = 2
@@ -31,16 +33,16 @@ class Malformed(InventoryError):
         self.expected = expected
 
     def for_pydantic(self) -> PydanticCustomError:
-        """The same refusal in the form that pydantic collects."""
+        """The same error in the form that pydantic collects."""
         return PydanticCustomError(
             "malformed", "{what}", {"what": self.what, "expected": self.expected, "hint": self.hint}
         )
 
 
 class Text(str):
-    """A text that has been parsed: holding one means that it matches `pattern` and is at most `longest` long.
+    """A parsed text: it matches `pattern` and has at most `longest` characters.
 
-    Making one from anything else raises Malformed. Equal to, and hashed as, the plain text.
+    Any other text raises Malformed. A parsed text equals the plain text and has the same hash.
     """
 
     __slots__ = ()
@@ -63,16 +65,16 @@ class Text(str):
 
     @classmethod
     def judge(cls, text: str) -> None:
-        """Refuse what the pattern cannot tell; raises Malformed."""
+        """Check rules that the pattern cannot express; raise Malformed."""
 
     @classmethod
     def shown(cls, text: str) -> str:
-        """What an error may show of the refused text."""
+        """The part of the rejected text that an error may show."""
         return text
 
     @classmethod
     def suggest(cls, text: str) -> str:  # noqa: ARG003 (for those that override it)
-        """What to type instead of the refused text, or nothing."""
+        """What to type instead of the rejected text, or empty."""
         return ""
 
     @classmethod

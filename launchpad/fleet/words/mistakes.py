@@ -1,4 +1,4 @@
-"""Mistakes in what was written: collected, each with file and line, and reported all at once."""
+"""Mistakes in the inventory: collected, each with file and line, and reported all at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from launchpad.errors import InventoryError
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that could steer a terminal."""
+    """The text with every control character escaped, so that it cannot control a terminal."""
     return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
@@ -26,7 +26,7 @@ class Place:
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """What is wrong where, what was expected, and what to type."""
+    """One mistake: its place, what is wrong, what was expected, and a hint."""
 
     place: Place
     what: str
@@ -46,7 +46,7 @@ class Mistake:
 
 
 class InventoryMistakes(InventoryError):
-    """Every mistake of an inventory; the message has one a line, in the order of files and lines."""
+    """Every mistake of an inventory; the message has one line for each, in the order of files and lines."""
 
     def __init__(self, mistakes: Iterable[Mistake], *, hint: str = "") -> None:
         self.mistakes = tuple(sorted(set(mistakes)))

@@ -1,4 +1,4 @@
-"""Names, each a type of its own: a TenantName is already safe as a path, a shell word and a subdomain."""
+"""Names, each with a type of its own: a TenantName is safe as a path, a shell word and a subdomain."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from launchpad.runner.slots import TENANT_NAME
 
 SLUG = TENANT_NAME
 PAST_NAMES = frozenset({"clawdbot", "moltbot"})
-"""What OpenClaw was called before: sources to import from, never something to host."""
+"""OpenClaw's earlier names: their data can be imported, but they cannot be hosted."""
 
 
 def past(name: str) -> str:
-    """Why a name of OpenClaw's past is refused."""
+    """The reason to reject an earlier name of OpenClaw."""
     lacks = "without the fix of CVE-2026-25253 and without HTTP health"
-    return f"{name} cannot be hosted: it is an old name of OpenClaw, {lacks}"
+    return f"{name} cannot be hosted: {name} is an old version of OpenClaw, {lacks}"
 
 
 _SPELT = str.maketrans(
@@ -37,7 +37,7 @@ _SPELT = str.maketrans(
 
 
 def latin(text: str) -> str:
-    """The text in lower case and without accents; empty when a letter or digit of it has no Latin spelling here."""
+    """The text in lower case and without accents; empty when a letter or digit has no known Latin spelling."""
     spelt = unicodedata.normalize("NFC", text.lower()).translate(_SPELT)
     bare = "".join(mark for mark in unicodedata.normalize("NFKD", spelt) if not unicodedata.combining(mark))
     return "" if any(mark.isalnum() and not mark.isascii() for mark in bare) else bare
@@ -71,14 +71,14 @@ class TenantName(Name):
 
 
 class HostName(Name):
-    """What the fleet calls a host; its address is something else."""
+    """A host's name in the fleet, independent of its address."""
 
     __slots__ = ()
     noun = "host name"
 
 
 class AppName(Name):
-    """Something that can be hosted; the names of OpenClaw's past are refused."""
+    """An app's name; OpenClaw's earlier names are rejected."""
 
     __slots__ = ()
     noun = "app name"
@@ -122,7 +122,7 @@ class ServiceName(Name):
 
 
 class ImageName(Name):
-    """What an app calls one of its images; services may share one."""
+    """An app's name for one of its images; services may share an image."""
 
     __slots__ = ()
     noun = "image name"
@@ -136,7 +136,7 @@ class VolumeName(Name):
 
 
 class ActionName(Name):
-    """Something that an app offers to do inside its own container."""
+    """A command that runs inside the app's own container."""
 
     __slots__ = ()
     noun = "action name"
@@ -175,7 +175,7 @@ class VariableName(Text):
 
 
 class VersionName(Text):
-    """A version of an app, as its makers write it."""
+    """A version of an app, as its publisher writes it."""
 
     __slots__ = ()
     noun = "version"
@@ -195,8 +195,8 @@ class TableName(Text):
 
 
 class SecretName(Text):
-    """A secret's name; it becomes an environment variable inside the container, so names that steer a shell or a
-    loader are refused."""
+    """A secret's name. The name becomes an environment variable inside the container, so names that control a shell or
+    a loader are rejected."""
 
     __slots__ = ()
     noun = "secret name"
@@ -212,8 +212,8 @@ class SecretName(Text):
     def judge(cls, text: str) -> None:
         if cls.steering.fullmatch(text):
             raise Malformed(
-                f"secret name {text!r} would change how the container's programs are started",
-                expected="a name that only the app reads, such as API_KEY",
+                f"secret name {text!r} would change how programs start in the container",
+                expected="a name that only the app uses, such as API_KEY",
             )
 
     @classmethod
@@ -234,7 +234,7 @@ class DomainName(Text):
     @classmethod
     def judge(cls, text: str) -> None:
         if text.rsplit(".", 1)[1].isdigit():
-            raise Malformed(f"bad domain {text!r}: it is an address", expected=cls.expected)
+            raise Malformed(f"bad domain {text!r}: an IP address is no domain", expected=cls.expected)
 
     @classmethod
     def suggest(cls, text: str) -> str:
@@ -246,6 +246,6 @@ class DomainName(Text):
 
 
 def _label(label: str) -> str:
-    """A label of a domain as DNS has it, by IDNA of 2008, as browsers do: `straße` is a name of its own, not
-    `strasse`, which Python's own codec makes of it."""
+    """Encode a label for DNS by IDNA 2008, as browsers do: `straße` is a name of its own; Python's own codec would make
+    `strasse`."""
     return label if label.isascii() else f"xn--{label.encode('punycode').decode()}"

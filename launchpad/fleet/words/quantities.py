@@ -1,4 +1,4 @@
-"""Amounts with their units in the text, as people write them: memory and disk `2GiB`, time `15s`."""
+"""Amounts with units, as people write them: memory and disk `2GiB`, time `15s`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from launchpad.fleet.words.malformed import Malformed, quoted
 
 
 class _Quantity:
-    """A whole number of a smallest unit, written with any of `units` (largest first)."""
+    """A whole number of the smallest unit, written with any of `units` (largest first)."""
 
     __slots__ = ()
     noun: ClassVar[str]
@@ -24,7 +24,7 @@ class _Quantity:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The amount that the text says; raises Malformed."""
+        """Parse the text to an amount; raise Malformed."""
         match = re.fullmatch(r"([0-9]{1,12})([A-Za-z]+)", text)
         if match is None or match[2] not in cls.units:
             units = ", ".join(reversed(cls.units))

@@ -1,4 +1,4 @@
-"""Texts that point at something outside: images, keys, addresses, URLs and files. Each is parsed once and then safe."""
+"""Types of references to outside things: images, keys, addresses, URLs and files. Each is parsed once and then safe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 
 class ImageReference(Text):
-    """`registry/repository[:tag][@sha256:…]` with the registry written out: no default decides it."""
+    """`registry/repository[:tag][@sha256:…]` with an explicit registry, without a default."""
 
     __slots__ = ()
     noun = "image"
@@ -32,7 +32,7 @@ class ImageReference(Text):
         registry = text.split("/", 1)[0]
         if "." not in registry and ":" not in registry and registry != "localhost":
             raise Malformed(
-                f"image {text!r} does not say its registry",
+                f"image {text!r} has no registry",
                 expected=cls.expected,
                 hint=f"write docker.io/{text if '/' in text else 'library/' + text}",
             )
@@ -49,31 +49,31 @@ class ImageReference(Text):
 
     @property
     def pinned(self) -> bool:
-        """Whether the reference names one image for ever."""
+        """Whether the reference has a digest and so always names the same image."""
         return bool(self.digest)
 
     @property
     def registry(self) -> str:
-        """Host and port of who has the image, as written."""
+        """The registry's host and port, as written."""
         return self.partition("/")[0]
 
     @property
     def repository(self) -> str:
-        """The name that the registry knows the image by."""
+        """The image's name in the registry."""
         return self.partition("@")[0].partition("/")[2].partition(":")[0]
 
     @property
     def tag(self) -> str:
-        """The name of one state of the repository, or empty."""
+        """The tag, or empty."""
         return self.partition("@")[0].partition("/")[2].partition(":")[2]
 
     @property
     def is_example(self) -> bool:
-        """Whether the registry has one of the names that are kept for examples (RFC 2606), and stands for another."""
+        """Whether the registry has a name that is reserved for examples (RFC 2606), which must be replaced."""
         return _EXAMPLE_HOST.search(self.registry.partition(":")[0].lower()) is not None
 
     def with_digest(self, digest: str) -> ImageReference:
-        """The same image and tag, with this digest instead of its own."""
+        """The same image and tag, with this digest."""
         return ImageReference(f"{self.partition('@')[0]}@{digest}")
 
 
@@ -103,16 +103,16 @@ class PublicKey(Text):
         try:
             blob = base64.b64decode(encoded, validate=True)
         except binascii.Error as error:
-            raise Malformed("the SSH public key is cut or mistyped", expected=cls.expected) from error
+            raise Malformed("the SSH public key is incomplete or mistyped", expected=cls.expected) from error
         length = int.from_bytes(blob[:4], "big")
         if blob[4 : 4 + length] != kind.encode():
-            raise Malformed("the SSH public key is cut or mistyped", expected=cls.expected)
+            raise Malformed("the SSH public key is incomplete or mistyped", expected=cls.expected)
         if kind == "ssh-rsa" and len(blob) < 384:
             raise Malformed("the RSA key is too short", expected="3072 bits or more, or an Ed25519 key")
 
     @property
     def comment(self) -> str:
-        """What its owner calls it; may be empty."""
+        """The key's comment; may be empty."""
         return self.split(" ", 2)[2] if self.count(" ") > 1 else ""
 
 
@@ -127,7 +127,7 @@ class Fingerprint(Text):
 
 
 class Recipient(Text):
-    """An age public key: whose identity can read the secrets."""
+    """An age public key, whose identity can open the secrets."""
 
     __slots__ = ()
     noun = "age recipient"
@@ -138,12 +138,12 @@ class Recipient(Text):
     @classmethod
     def suggest(cls, text: str) -> str:
         if text.upper().startswith("AGE-SECRET-KEY-"):
-            return "this is the secret half: take it out of the file, and use the line that begins with age1"
+            return "this is the secret half: remove it from the file, and use the line that begins with age1"
         return ""
 
 
 class Address(Text):
-    """Where a host answers SSH: an IPv4 or IPv6 address, or a host name."""
+    """A host's SSH address: an IPv4 or IPv6 address, or a host name."""
 
     __slots__ = ()
     noun = "address"
@@ -173,7 +173,7 @@ class HttpsUrl(Text):
 
 
 class TargetUrl(Text):
-    """Where backups go: a path on the host or where a server answers, as the target's kind wants it."""
+    """A target's location: a path on the host or a server's URL, depending on the target's kind."""
 
     __slots__ = ()
     noun = "target URL"
@@ -182,22 +182,22 @@ class TargetUrl(Text):
         r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*"
     )
     longest = 400
-    expected = "/mnt/disk, sftp://user@host/path, https://host:8000/path; credentials are kept elsewhere"
+    expected = "/mnt/disk, sftp://user@host/path, https://host:8000/path, without credentials"
 
     @classmethod
     def shown(cls, text: str) -> str:
-        """Without what may be a credential: whatever stands before an @, or behind a ? or #."""
+        """The URL without possible credentials: without the text before an @, or after a ? or #."""
         return re.sub(r"[?#].*", "?…", re.sub(r"^([a-z0-9]*://)?.*@", r"\1…@", text, flags=re.DOTALL), flags=re.DOTALL)
 
 
 class RevisionName(Text):
-    """A revision of the inventory as hosts show it, or the whole of it."""
+    """A revision of the inventory, short as hosts print it, or in full."""
 
     __slots__ = ()
     noun = "revision"
     pattern = re.compile(r"[0-9a-f]{12,64}(?:\+[0-9a-f]{8})?")
     longest = 80
-    expected = "a revision as the host has shown it, such as 8dbd8dbd8dbd+1f3a9c21"
+    expected = "a revision as the host printed it, such as 8dbd8dbd8dbd+1f3a9c21"
 
 
 class HostKey(Text):
@@ -221,7 +221,7 @@ class Email(Text):
 
 
 class FilePath(Text):
-    """A path below a folder: no `..`, no root, no hidden parts, no spaces."""
+    """A relative path: without `..`, hidden parts or spaces."""
 
     __slots__ = ()
     noun = "file path"
@@ -258,7 +258,7 @@ class Prose(Text):
 
 
 class Argument(Text):
-    """One word of a command: printable, never empty; `{0}`, `{1}` … stand for what the caller gives."""
+    """One word of a command: printable, never empty; `{0}`, `{1}` … are replaced by the caller's values."""
 
     __slots__ = ()
     noun = "argument"

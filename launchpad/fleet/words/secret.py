@@ -1,4 +1,4 @@
-"""A secret is a type, not a text: it can be passed on, and it cannot be shown by accident."""
+"""A secret is a type, not a text, so that it cannot be printed by accident."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHORTEST_TOKEN = 32
 
 
 class Secret:
-    """A value that shows as `[secret]` and refuses pickling, copying and JSON; only `reveal()` gives it."""
+    """A value that prints as `[secret]` and rejects pickling, copying and JSON; only `reveal()` returns the value."""
 
     __slots__ = ("_value",)
 
@@ -28,13 +28,13 @@ class Secret:
 
     @classmethod
     def generated(cls, length: int) -> Secret:
-        """A new random token of `length` (at least 32) characters that are safe in a URL."""
+        """Generate a random token of `length` (at least 32) characters that are safe in a URL."""
         if length < SHORTEST_TOKEN:
             raise ValueError(f"a generated secret has at least {SHORTEST_TOKEN} characters")
         return cls(secrets.token_urlsafe(length)[:length])
 
     def reveal(self) -> str:
-        """The value itself. Call it only where it is sealed or sent."""
+        """The value. Call this only to seal or to send the value."""
         return self._value
 
     def __repr__(self) -> str:
@@ -51,4 +51,4 @@ class Secret:
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a secret is not pickled or copied: pass it on, or seal it")
+        raise TypeError("a secret cannot be pickled or copied: pass the object on, or seal it")

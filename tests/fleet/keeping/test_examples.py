@@ -24,7 +24,7 @@ from launchpad.workspace import SHIPPED_TEMPLATES
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs/examples"
 TEMPLATES = EXAMPLES / "templates"
 FILES = SHOWN | {"app": "inventory/apps/*.yaml"}
-KEY = re.compile(r"- `([^`]+)`(?:; (.+?) when left out)?(?:: |$)")
+KEY = re.compile(r"- `([^`]+)`(?: \(default (.+?)\))?(?:: |$)")
 INHERITED = re.compile(r"default(?::|) launchpad\.yaml")
 """A default of one host that launchpad.yaml may say otherwise."""
 

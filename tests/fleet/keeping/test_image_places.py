@@ -163,14 +163,14 @@ def test_all_or_none_and_never_over_a_change_that_was_not_seen(tmp_path: Path) -
     root = write(tmp_path)
     claw, caddy = change(root, CLAW), change(root, CaddyImage())
     (root / "launchpad.yaml").write_text("caddy: {image: 'docker.io/library/caddy:2.12.0'}\n")
-    with pytest.raises(StateError, match=r"image of caddy is docker.io/library/caddy:2\.12\.0 now"):
+    with pytest.raises(StateError, match=r"image of caddy is now docker.io/library/caddy:2\.12\.0"):
         store(root).set_images([claw, caddy])
     assert not (root / "inventory/apps/openclaw.yaml").exists()
 
 
 def test_a_layout_that_cannot_be_written_is_left_alone() -> None:
     before = b"x: &caddy {stream_close_delay: 1h}\ncaddy: *caddy\n"
-    with pytest.raises(StateError, match="cannot be written without disturbing"):
+    with pytest.raises(StateError, match="without changing the file's layout"):
         with_image({"launchpad.yaml": before}, CaddyImage(), ImageReference(f"docker.io/library/caddy:2@{NEW}"))
 
 

@@ -64,7 +64,7 @@ def test_the_slot_of_a_tenant_that_was_written_by_hand_is_remembered_too(root: P
     store(root).remove_tenant(TenantName("bob"))
     assert store(root).add_tenant(new("carol")).slot == 41
     write(root, {"inventory/tenants/dave.yaml": by_hand.replace("bob", "dave")})
-    with pytest.raises(InventoryMistakes, match="slot 40 belonged to bob, which is gone"):
+    with pytest.raises(InventoryMistakes, match="slot 40 belonged to bob, which was removed"):
         store(root).check()
     (root / "inventory/tenants/dave.yaml").unlink()
     write(root, {"inventory/tenants/bob.yaml": by_hand})  # brought back from Git: it is its own slot
@@ -104,7 +104,7 @@ def test_a_full_host_takes_no_tenant(root: Path) -> None:
     standard = {"tier": TierName("standard")}
     fleet.add_tenant(new("carol", **standard))
     before = digest_of_folder(root)
-    with pytest.raises(InventoryMistakes, match="host web-2: memory is promised 4GiB") as raised:
+    with pytest.raises(InventoryMistakes, match="host web-2: 4GiB of memory allocated") as raised:
         fleet.add_tenant(new("dave", **standard))
     assert raised.value.hint == "nothing was changed"
     assert digest_of_folder(root) == before
@@ -121,7 +121,7 @@ def test_an_upgrade_changes_one_line(root: Path) -> None:
 
 def test_an_upgrade_of_another_version_is_refused(root: Path) -> None:
     before = digest_of_folder(root)
-    with pytest.raises(StateError, match=r"says version 1\.0\.0, not 1\.1\.0"):
+    with pytest.raises(StateError, match=r"has version: 1\.0\.0 instead of 1\.1\.0"):
         store(root).set_tenant_version(TenantName("bob"), VersionName("1.0.0"), replaces=VersionName("1.1.0"))
     assert digest_of_folder(root) == before
 
@@ -160,7 +160,7 @@ def test_a_change_behind_its_back_is_not_overwritten(root: Path) -> None:
             (root / "inventory/hosts.yaml").write_text(RIGHT["inventory/hosts.yaml"] + "# saved meanwhile\n")
             return fleet
 
-    with pytest.raises(StateError, match="changed by someone else meanwhile"):
+    with pytest.raises(StateError, match="somebody else changed the inventory meanwhile"):
         Interrupted(root, templates=store(root)._templates).add_tenant(new("carol"))
     assert not (root / "inventory/tenants/carol.yaml").exists()
     assert not (root / "inventory/slots.yaml").exists()

@@ -33,10 +33,10 @@ def test_a_folder_that_may_not_be_written_in_is_told_before_anything_is_fetched(
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o555)
-        with not_root(), pytest.raises(StateError, match=f"{folder}: you may not write there") as caught:
+        with not_root(), pytest.raises(StateError, match=f"{folder}: no permission to write") as caught:
             refuse_no_folder(folder / "alice.tar")
         assert caught.value.hint == f"ls -ld {folder}"
         folder.chmod(0o755)
         refuse_no_folder(folder / "alice.tar")
-        with pytest.raises(InventoryError, match="is no folder"):
+        with pytest.raises(InventoryError, match="is not a folder"):
             refuse_no_folder(folder / "none" / "alice.tar")

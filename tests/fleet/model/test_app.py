@@ -127,5 +127,5 @@ def test_ports_of_mail_are_opened_by_the_apps_own_word_alone() -> None:
 
 
 def test_an_app_without_egress_reaches_no_port_of_mail() -> None:
-    with pytest.raises(ValueError, match="egress is none, so no port is reached"):
+    with pytest.raises(ValueError, match="egress_ports need egress: open"):
         app(egress="none", egress_ports=(587,))

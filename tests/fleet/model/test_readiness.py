@@ -29,7 +29,7 @@ def test_everything_that_is_missing_is_said(tmp_path: Path) -> None:
     notes = readiness(store(write(tmp_path)).load(), {TenantName("bob"): {SecretName("STRANGE")}})
     assert [(note.about, note.what) for note in notes] == [
         ("launchpad.yaml", "no recipients: nobody could read a secret"),
-        ("launchpad.yaml", "no signing_keys: no runner would be taken"),
+        ("launchpad.yaml", "no signing_keys: hosts would reject every runner"),
         ("host web-1", "no operators: nobody could log in"),
         ("host web-1", "no digest for Caddy's image"),
         ("host web-2", "no operators: nobody could log in"),
@@ -70,8 +70,8 @@ def test_a_host_that_keeps_no_clone_s_memory_free_is_said_unless_another_one_doe
         return [(note.about, note.what) for note in crowded(fleet)]
 
     assert said("8GiB", "8GiB") == []
-    short = "keeps 256MiB of memory, and a clone of its largest tenant may take 2GiB"
+    short = "has 256MiB of unallocated memory, but a clone of its largest tenant may need 2GiB"
     assert said("3GiB", "8GiB") == [("host web-1", short)]
     assert said("3GiB drill_host: web-2", "8GiB") == []
-    also_short = "keeps 512MiB of memory, and a clone of web-1's largest tenant may take 2GiB"
+    also_short = "has 512MiB of unallocated memory, but a clone of web-1's largest tenant may need 2GiB"
     assert said("3GiB drill_host: web-2", "1GiB") == [("host web-2", also_short)]

@@ -136,9 +136,9 @@ def test_one_who_cannot_read_can_still_set(root: Path, ann: Operator, ben: Opera
 @pytest.mark.parametrize(
     ("identity", "said"),
     [
-        (None, "there is no age identity"),
-        (b"nothing\n", "not an age identity"),
-        (b"AGE-SECRET-KEY-1QQQ\n", "not an age"),
+        (None, "no age identity"),
+        (b"nothing\n", "not a readable age identity"),
+        (b"AGE-SECRET-KEY-1QQQ\n", "not a readable age"),
     ],
 )
 def test_an_identity_that_is_none(root: Path, ann: Operator, identity: bytes | None, said: str) -> None:
@@ -175,8 +175,8 @@ AGE = "-----BEGIN AGE ENCRYPTED FILE-----"
         (f"PATH: {{version: 1, recipients: a, value: '{AGE}'}}\n", 1, "would change how"),
         ("API_KEY: {version: 1}\n", 1, "not a sealed secret"),
         ("- API_KEY\n", 1, "not a sealed secret"),
-        ("API_KEY: [\n", 2, "not the file that launchpad writes"),
-        ("a: !!python/object/apply:os.system [x]\n", 1, "not the file"),
+        ("API_KEY: [\n", 2, "not the format that Launchpad writes"),
+        ("a: !!python/object/apply:os.system [x]\n", 1, "not the format"),
     ],
 )
 def test_a_file_of_another_kind_is_told_of_and_not_quoted(
@@ -208,7 +208,7 @@ def test_a_conflict_that_git_left_is_its_owners_own(root: Path, ann: Operator) -
     file = root / "inventory/secrets/alice.yaml"
     file.write_text(f"<<<<<<< HEAD\n{file.read_text()}=======\n>>>>>>> theirs\n")
     with pytest.raises(
-        InventoryMistakes, match=r"secrets/alice.yaml:1: a conflict that Git left .*git checkout --ours"
+        InventoryMistakes, match=r"secrets/alice.yaml:1: an unresolved Git conflict .*git checkout --ours"
     ):
         secrets.reveal(ALICE)
     assert secrets.reveal(BOB)[KEY][1].reveal() == VALUE

@@ -50,7 +50,7 @@ def test_who_joins_gets_in_and_reads(workspace: Workspace, bob: Operator, tmp_pa
     assert add_operator(workspace, bob).complete, "typed again after it was cut off: what was left of it"
     with pytest.raises(StateError, match="bob exists already"):
         add_operator(workspace, bob.model_copy(update={"recipients": ()}))
-    with pytest.raises(StateError, match="operator bob has a key of bobby already"):
+    with pytest.raises(StateError, match="operator bob already has a key of bobby"):
         add_operator(workspace, bob.model_copy(update={"name": "bobby", "recipients": ()}))
 
 
@@ -132,6 +132,6 @@ def test_who_shares_a_key_is_named_and_can_be_removed(workspace: Workspace, bob:
     twin = next(item for item in people if item["name"] == "bob") | {"name": "bobby"}
     change(file, operators=[*people, twin])
     (wrong,) = {item.what.split(" (")[0] for item in workspace.fleet.load().amiss}
-    assert wrong == "a key of bobby that bob has too"
+    assert wrong == "bobby has a key that bob has too"
     remove_operator(workspace, "bobby")
     assert workspace.fleet.load().amiss == ()

@@ -332,7 +332,7 @@ def test_a_host_whose_promises_leave_no_room_is_not_moved_to(tmp_path: Path) -> 
     hosts.write_text(f"{first}web-2{second.replace('60GiB', '25GiB')}")
     tier = place.workspace.root / "inventory/tiers.yaml"
     tier.write_text(tier.read_text().replace("disk: 1GiB", "disk: 26GiB"))
-    with pytest.raises(InventoryMistakes, match="web-2: disk is promised 26GiB") as caught:
+    with pytest.raises(InventoryMistakes, match="web-2: 26GiB of disk allocated") as caught:
         place.move()
     assert caught.value.hint == "nothing was changed: alice cannot be on web-2"
     assert place.file.read_bytes() == old

@@ -114,15 +114,15 @@ def test_a_conflict_in_one_file_keeps_nobody_from_the_rest(fleet: MemoryFleet) -
     workspace = fleet.workspace()
     (alice, bob, _) = status(workspace).tenants
     assert (alice.state, alice.good, bob.state, bob.good) == ("healthy", False, "healthy", True)
-    assert "a conflict that Git left" in alice.remarks[0]
+    assert "an unresolved Git conflict" in alice.remarks[0]
     (note,) = plan_fleet(workspace).notes
     assert (note.tenant, note.host) == ("alice", "web-1")
     assert "launchpad retire" not in note.hint, "it is not to be taken for a stranger"
     assert restart(workspace, "bob").outcome == "done"
     for verb in (deploy, restart, stop):
-        with pytest.raises(InventoryMistakes, match="a conflict that Git left"):
+        with pytest.raises(InventoryMistakes, match="an unresolved Git conflict"):
             verb(workspace, "alice")
-    with pytest.raises(InventoryMistakes, match="a conflict that Git left"):
+    with pytest.raises(InventoryMistakes, match="an unresolved Git conflict"):
         status(workspace, ["alice"])
 
 
