@@ -1,6 +1,6 @@
-"""Take a tenant's known secrets out of what its containers wrote.
+"""Remove a tenant's known secrets from its containers' logs.
 
-Only what is known can be found: the values in use on this host, as they are, and as JSON, URLs and base64 write them.
+Only known values can be found: the secrets in use on this host, in plain form and as JSON, URLs and base64 encode them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from launchpad.runner.host import Files
 from launchpad.runner.view import ContainerLine
 
 SHORTEST = 6
-"""Shorter values are left: they stand in too much that is no secret."""
+"""Shorter values are not removed, because they also occur in harmless text."""
 BLACK = "[secret]"
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class LogRedaction:
-    """Replaces each known value, also one inside another word, by `[secret]`."""
+    """Replaces each known value by `[secret]`, also inside a longer word."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        # The longest first: one value may begin another.
+        # Longest first, because one value may be the beginning of another.
         forms = sorted({form for value in values for form in _forms(value)}, key=lambda form: (-len(form), form))
         self._longest = len(forms[0]) if forms else 0
         self._pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
@@ -37,13 +37,14 @@ class LogRedaction:
         return self._pattern.sub(BLACK, text) if self._pattern else text
 
     def line(self, line: ContainerLine) -> str:
-        """The line's text without the known values; of one that was cut, also without an end that may begin one."""
+        """The line's text without the known values; of a cut line, also without an end that may be the beginning of a
+        value."""
         text = self.text(line.text)
         return text[: max(len(text) - self._longest, 0)] + "…" if line.cut else text
 
 
 def known_secrets(host: Files, tenant: str) -> LogRedaction:
-    """What is to be taken out of this tenant's lines: every value of its secrets in use, of every release."""
+    """The values to remove from this tenant's lines: its secrets in use, of every release."""
     return LogRedaction(_values(host, f"{paths.RUN}/{tenant}") if tenant else ())
 
 
@@ -54,7 +55,7 @@ def _values(host: Files, folder: str) -> Iterator[str]:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """How a value may stand in a line. A value of several lines, such as a key, is known by each of them."""
+    """The forms of a value in a line. Of a value with several lines, such as a key, each line counts."""
     for part in {value.strip(), *(line.strip() for line in value.splitlines())}:
         if len(part) < SHORTEST:
             continue

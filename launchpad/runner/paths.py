@@ -1,4 +1,4 @@
-"""Where everything lies on a host. One place, so that nothing else spells a path."""
+"""The paths of all files on a host; no other module spells a path."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ SITES = f"{CADDY}/sites"
 CADDY_SOCKET = f"{CADDY}/run/admin.sock"
 TENANTS = f"{ROOT}/tenants"
 RESERVE = f"{ROOT}/reserve"
-"""Room that is given up for what died on a full disk."""
+"""The reserve file: removed when a service died on a full disk."""
 STATE = "/var/lib/launchpad"
 OPERATIONS = f"{STATE}/operations"
 OPEN = f"{STATE}/open"
-"""A file for each operation that may not be over, with the date when it was made."""
+"""A file for each operation that may be open, with the date when it was made."""
 ROLLOUTS = f"{STATE}/rollouts"
-"""For each rollout that the host is in, <id>.json, and <id>.intent.json beside it."""
+"""<id>.json and <id>.intent.json for each rollout that includes this host."""
 REVERTS = f"{STATE}/reverts"
 PULLED = f"{STATE}/pulled.json"
-"""The digests of the images that operations pulled whose journals are gone."""
+"""The digests of images that operations pulled, for operations whose journals were deleted."""
 DOCKER = "/var/lib/docker"
-"""Where images lie."""
+"""Docker's storage of images."""
 DEPARTED = f"{STATE}/departed"
 DONE_BY_WATCH = f"{STATE}/watch.jsonl"
-"""What the watch did by itself, a line each."""
+"""The watch's repairs, one line each."""
 ALERTS = f"{STATE}/alerts.json"
 """What is wrong, what of it was told, and which messages wait (see `alerting.state`)."""
 SILENCES = f"{STATE}/silences.json"
 RUN = "/run/launchpad"
 ACCOUNT = f"{RUN}/watch.json"
-"""What the watch found at its last look."""
+"""The watch's present findings."""
 LOOK_AGAIN = f"{RUN}/look-again"
-"""When somebody wanted the watch to look at once, by the boot's clock."""
+"""When somebody asked the watch for checks at once, by the monotonic clock."""
 CUT_OFF = f"{RUN}/cut-off.json"
 """The tenants' bridges that the watch took down, while the firewall cannot be put back."""
 LOCKS = f"{RUN}/locks"
 STORAGE = f"{STATE}/storage.btrfs"
-"""The file on the root disk that the tenants' storage lies in, where it has no device of its own."""
+"""The file on the root disk with the tenants' storage, on a host without a separate device."""
 SSHD = "/etc/ssh/sshd_config.d/00-launchpad.conf"
 SUDOERS = "/etc/sudoers.d/launchpad"
-"""Launchpad's own parts of what decides who gets in."""
+"""Launchpad's own files that control who can log in."""
 
 
 def tenant(name: str) -> str:
-    """The tenant's own folder; everything it keeps on disk is below it."""
+    """The tenant's folder, with everything that the tenant keeps on disk."""
     return f"{TENANTS}/{name}"
 
 
@@ -54,7 +54,7 @@ RECORDED = frozenset({"tenant", "slot", "side", "release", "started", "running",
 
 
 def record(name: str) -> str:
-    """What should run for this tenant on this host, as the last committed operation left it (JSON)."""
+    """What should run for this tenant on this host, written by the last committed operation (JSON)."""
     return f"{tenant(name)}/tenant.json"
 
 
@@ -72,7 +72,7 @@ def current(name: str) -> str:
 
 
 def data(name: str) -> str:
-    """A Btrfs subvolume with the tenant's quota; one folder a volume."""
+    """A Btrfs subvolume with the tenant's quota and one folder for each volume."""
     return f"{tenant(name)}/data"
 
 
@@ -86,67 +86,67 @@ def generation(name: str, identifier: str) -> str:
 
 
 def generation_record(name: str, identifier: str) -> str:
-    """What the snapshot is of; it is written after the snapshot, so one without it is incomplete."""
+    """The snapshot's record; written after the snapshot, so a snapshot without a record is incomplete."""
     return f"{generations(name)}/{identifier}.json"
 
 
 def clone(name: str) -> str:
-    """A writable copy of the data for as long as a rehearsal lasts."""
+    """A writable copy of the data during a rehearsal."""
     return f"{tenant(name)}/clone"
 
 
 def rehearsal(name: str) -> str:
-    """The clone's Compose file for as long as a rehearsal lasts."""
+    """The clone's Compose file during a rehearsal."""
     return f"{tenant(name)}/rehearsal"
 
 
 def vault(name: str) -> str:
-    """Secrets at rest, each `<NAME>@<version>.cred`, encrypted with systemd-creds."""
+    """Secrets at rest, each in `<NAME>@<version>.cred`, encrypted with systemd-creds."""
     return f"{tenant(name)}/secrets"
 
 
 def secrets(name: str, short: str) -> str:
-    """Secrets in use, on tmpfs, one file a name, readable only by the tenant's mapped uid."""
+    """Secrets in use, on tmpfs, one file for each name, readable only by the tenant's mapped uid."""
     return f"{RUN}/{name}/{short}"
 
 
 def backup(name: str) -> str:
-    """What the host keeps for the tenant's backups: keys, what was sent when."""
+    """What the host keeps for the tenant's backups: keys and the state of the targets."""
     return f"{tenant(name)}/backup"
 
 
 def frozen(name: str) -> str:
-    """The data as it is being sent: a read-only snapshot, gone after the backup."""
+    """The data during a backup: a read-only snapshot, removed afterwards."""
     return f"{backup(name)}/frozen"
 
 
 def frozen_as(name: str) -> str:
-    """What the frozen data is of: app, version and release."""
+    """App, version and release of the frozen data."""
     return f"{frozen(name)}.json"
 
 
 def checked(name: str) -> str:
-    """A writable copy of it, on which the databases are checked."""
+    """A writable copy of the frozen data, for the check of databases."""
     return f"{backup(name)}/checked"
 
 
 def fetched(name: str) -> str:
-    """A backup while it comes back, before it is a generation."""
+    """A backup while it is fetched, before it becomes a generation."""
     return f"{backup(name)}/fetched"
 
 
 def adopted(name: str) -> str:
-    """Which operation took over the data that came."""
+    """The operation that adopted the received data."""
     return f"{tenant(name)}/adopted"
 
 
 def tombstone(name: str) -> str:
-    """Where the tenant went; outside of its folder, because it outlives a purge."""
+    """The tenant's tombstone; outside the tenant's folder, so that it survives a purge."""
     return f"{DEPARTED}/{name}.json"
 
 
 def received(name: str) -> str:
-    """Data while it comes from elsewhere, before it is a generation."""
+    """Data during a transfer from another host, before it becomes a generation."""
     return f"{tenant(name)}/received"
 
 

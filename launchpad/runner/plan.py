@@ -1,13 +1,14 @@
-"""What is to do on this host: what should be against what is → steps. Deciding only; nothing here changes anything.
+"""Plan a tenant's steps on this host from what should be and what is. Only decides; changes nothing.
 
-`see` reads, the `plan_…` functions are pure. An empty plan means that nothing is to do. Here are the plans that bring
-another release, or other data; `standing_plans.py` has those of a tenant that stays as it was deployed.
+`see` reads; the `plan_…` functions are pure. An empty plan means that there is nothing to do. This module has the plans
+for another release or other data; `standing_plans.py` has those for a tenant that stays as it was deployed.
 
-A *guarded* replacement is one that can alter data: the version changes, so the new release may migrate it in place.
-Its data is kept as a generation once the old release has stopped; until it is let in the new release is mute and
-nobody comes, so that undoing loses nothing. What is *proven* (it ran before, or was rehearsed) is let in as soon as it
-is ready, and watched while it serves; anything else first has to hold for a while. Both come before the commit: once
-somebody was let in, undoing keeps the new data as a generation of its own before the old comes back.
+A *guarded* replacement can alter data: the version changes, so the new release may migrate the data in place. The data
+is kept as a generation after the old release has stopped. Until traffic opens the new release is muted and gets no
+requests, so that an undo loses nothing. A *proven* release (it ran before, or was rehearsed) gets traffic as soon as it
+is ready, and is watched while it serves; any other release must first be ready for its steady seconds. Both happen
+before the commit: after traffic has opened, an undo keeps the new data as a separate generation before it restores the
+old data.
 """
 
 from __future__ import annotations
@@ -55,89 +56,89 @@ from launchpad.runner.steps import (
 )
 
 LEAST_IDLE_SECONDS = 30
-"""What is under way is given the app's own time to stop, or so long, while the door is still open."""
+"""Requests under way get the app's own stop time, or at least so long, while traffic is still open."""
 SWAP_DRAIN_SECONDS, SWAP_QUIET_SECONDS, SWAP_AGAIN = 2, 1, 3
-"""One writer: new requests wait meanwhile, so what is under way then is given little time, and the door is opened again
-for what takes longer."""
+"""For an app with one writer: new requests wait meanwhile, so requests under way get little time; traffic opens again
+for those that take longer."""
 UNDO_STOP_SECONDS = 10
-"""What is taken back while its visitors wait gets so long for its stop at most."""
+"""The longest stop time in an undo, because visitors wait."""
 BESIDE_OVERLAP_SECONDS = 3
-"""Two run at once: Caddy checks a side once a second, and has to have found the new one before the old one closes."""
+"""When both sides run: Caddy checks each side once a second, and must find the new side before the old one closes."""
 BESIDE_DRAIN_SECONDS, BESIDE_QUIET_SECONDS = 30, 5
-"""Nobody waits meanwhile, so the old one may finish its long requests."""
+"""When both sides run, no request waits, so the old side may finish long requests."""
 KEPT_RELEASES = 5
 
 CELL_IGNORES = (
     *("domains", "web", "probes", "actions", "start_seconds", "steady_seconds", "stop_seconds", "disk_mb"),
     "real_in_rehearsals",
 )
-"""What of a release changes without touching its containers."""
+"""The fields of a release that can change without new containers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Replacement:
-    """What is to run instead, and how it is kept reversible."""
+    """What should run instead, and how the change can be undone."""
 
     release: Release
     site: str | None
     """The release's site text."""
     record: Mapping[str, Any]
-    """What will be recorded, but for release, started and side, which follow from the plan."""
+    """The new record without release, started and side, which the plan adds."""
     generation: str
-    """The id of the generation that is kept of the present data, where the change may alter data."""
+    """The id for the generation of the present data, if the change may alter data."""
     why: str = "upgrade"
     data: str = ""
-    """The generation whose data the release is to have; empty for the present data."""
+    """The generation whose data the release gets; empty for the present data."""
     soak: int = 0
-    """For how many seconds it must serve before it is committed."""
+    """Seconds for which the release must serve before the commit."""
     without: tuple[str, ...] = ()
-    """The ready probes that do not decide, because they fail now already."""
+    """The ready probes that are ignored, because they already fail before the change."""
     rehearse: bool = False
-    """Whether it is tried first on a clone of the data."""
+    """Whether the release is first rehearsed on a clone of the data."""
     may_shrink: tuple[str, ...] = ()
     """The tables that may have fewer rows after a rehearsal, as shell patterns."""
     replace: bool = False
-    """Whether new containers are wanted whatever is alike, with the data guarded."""
+    """Whether to create new containers even for an equal release, with the data guarded."""
     proven: bool = False
-    """Whether the release ran here before, or was rehearsed elsewhere: it is watched while it serves."""
+    """Whether the release ran here before, or was rehearsed on another host: it is watched while it serves."""
     drop: tuple[str, ...] = ()
-    """The generations that nothing needs once it is committed."""
+    """The generations that nothing needs after the commit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Keeping:
-    """What is to be kept of what was."""
+    """What a prune keeps and removes of earlier releases and data."""
 
     drop: tuple[str, ...]
-    """The generations that go."""
+    """The generations to remove."""
     releases: tuple[str, ...]
-    """The release folders that stay."""
+    """The release folders to keep."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A tenant as the host has it now."""
+    """A tenant's state on the host now."""
 
     record: Mapping[str, Any] | None
     containers: tuple[Container, ...]
     started: Release | None
-    """The release whose containers are to run, from its folder."""
+    """The release whose containers should run, from its folder."""
     intact: bool
-    """Whether the wanted release's folder is there and is what its manifest says."""
+    """Whether the wanted release's folder exists and matches its manifest."""
     current: str | None
     site: str | None
     network: bool
     data: bool
     images: frozenset[str]
-    """Of the wanted release's images, those on the host."""
+    """Those of the wanted release's images that are on the host."""
     open: frozenset[IPv4Address]
     muted: frozenset[IPv4Address]
     folders: tuple[str, ...]
     """The releases on the host, any order."""
     secrets: frozenset[str]
-    """The releases whose secrets lie on tmpfs."""
+    """The releases with secrets on tmpfs."""
     generations: tuple[Generation, ...]
-    """The newest first."""
+    """Newest first."""
     incomplete: tuple[str, ...]
     """Snapshots without a record."""
 
@@ -147,7 +148,7 @@ class Seen:
 
     @property
     def serving(self) -> bool:
-        """Whether the tenant is meant to run now."""
+        """Whether the tenant should run now."""
         return bool(self.record and self.record["running"] and not self.record["retired"])
 
 
@@ -171,7 +172,7 @@ def see(host: Host, tenant: str, wanted: Release | None = None) -> Seen:
         try:
             started = read_release(host, tenant, record["started"])
         except Failed:
-            started = None  # its folder was damaged by hand: the wanted release is started anew
+            started = None  # its folder was damaged: the wanted release gets new containers
     images = {service.image for service in wanted.services} if wanted else set()
     site = host.read(paths.site(tenant))
     return Seen(
@@ -194,7 +195,7 @@ def see(host: Host, tenant: str, wanted: Release | None = None) -> Seen:
 
 
 def is_intact(host: Host, release: Release) -> bool:
-    """Whether the release's manifest lies on the host, and every file as the manifest says."""
+    """Whether the release's manifest and all its files are on the host, unchanged."""
     folder = paths.release(release.tenant, release.short)
     try:
         read_release(host, release.tenant, release.short)
@@ -208,14 +209,14 @@ def is_intact(host: Host, release: Release) -> bool:
 
 
 def plan_change(seen: Seen, change: Replacement) -> list[TenantStep]:
-    """The steps from what is to the change's release running."""
+    """The steps from the present state to the change's release running."""
     if change.replace or seen.started is None or not seen.serving or not same_cell(seen.started, change.release):
         return list(_replace(seen, change))
     return list(_mend(seen, change.release, change.site, change.record))
 
 
 def same_cell(old: Release, new: Release) -> bool:
-    """Whether the containers of `old` are just what `new` wants, so that nothing needs a restart."""
+    """Whether the containers of `old` also fit `new`, so that nothing has to restart."""
     return _cell(old) == _cell(new)
 
 
@@ -225,7 +226,7 @@ def _cell(release: Release) -> dict[str, Any]:
 
 
 def _replace(seen: Seen, change: Replacement) -> Iterator[TenantStep]:
-    """New containers on the other side, and the old ones go."""
+    """New containers on the other side; the old containers are removed."""
     release = change.release
     tenant, slot, old = release.tenant, release.slot, seen.side
     old_there = [item for item in seen.containers if item.side == old]
@@ -268,7 +269,8 @@ def _replace(seen: Seen, change: Replacement) -> Iterator[TenantStep]:
 
 
 def close_door(seen: Seen, tenant: str, slot: int, *, stop_seconds: int) -> Iterator[TenantStep]:
-    """What is under way ends while new requests still come in; then they wait, and what came last ends too."""
+    """Close the traffic: first wait for open requests while new ones are accepted, then hold new requests and wait for
+    the last ones."""
     side = seen.side
     is_open = not seen.open.isdisjoint(slots.address(slot, index, side) for index in range(slots.MOST_SERVICES))
     seconds = max(LEAST_IDLE_SECONDS, stop_seconds)
@@ -287,15 +289,15 @@ def close_door(seen: Seen, tenant: str, slot: int, *, stop_seconds: int) -> Iter
 
 
 def is_proven(seen: Seen, change: Replacement) -> bool:
-    """Whether the change's release is known to run: it ran before, or another one of the same version and images did,
-    or it is rehearsed."""
+    """Whether the change's release is known to work: it ran before, a release with the same version and images ran
+    before, or it is rehearsed."""
     if change.proven or (change.rehearse and (seen.data or change.data)):
         return True
     return seen.started is not None and _same_version(seen, change.release)
 
 
 def may_alter_data(seen: Seen, change: Replacement) -> bool:
-    """Whether there is data that the change's release may leave otherwise than the one before can read."""
+    """Whether there is data that the change's release may make unreadable for the release before."""
     if change.data:
         return True
     if not seen.data or seen.record is None:
@@ -315,7 +317,7 @@ def _images(release: Release) -> dict[str, str]:
 
 
 def plan_rehearsal(seen: Seen, change: Replacement) -> list[TenantStep]:
-    """Try the change's release on a clone of the data, and no more."""
+    """Only rehearse the change's release on a clone of the data."""
     steps = [item for item in _ground(seen, change.release) if isinstance(item, PlaceRelease | PullImage)]
     return [*steps, _rehearsal(seen, change), Commit()]
 
@@ -337,12 +339,12 @@ def _rehearsal(seen: Seen, change: Replacement) -> Rehearse:
 
 
 def _record_before(seen: Seen, change: Replacement) -> Mapping[str, Any]:
-    """Whose the present data is: of what runs, or, where nothing ever ran, the empty data of what comes."""
+    """The record that the present data belongs to: of the deployed release, or the new record when nothing ever ran."""
     return seen.record or dict(change.record) | {"release": change.release.short}
 
 
 def _keep_data(seen: Seen, change: Replacement) -> Iterator[TenantStep]:
-    """The present data becomes a generation; another one's takes its place when the change wants that."""
+    """Keep the present data as a generation, and restore another generation if the change names one."""
     taking = _generation(_record_before(seen, change), change.generation, change.why, guards=True)
     yield taking.but(quota_mb=change.release.disk_mb)
     if change.data:
@@ -357,7 +359,7 @@ def _keep_data(seen: Seen, change: Replacement) -> Iterator[TenantStep]:
 
 
 def _generation(record: Mapping[str, Any], identifier: str, why: str, *, guards: bool) -> TakeGeneration:
-    """A generation of the data of what the record says."""
+    """The step that takes a generation of the record's data."""
     return TakeGeneration(
         tenant=record["tenant"],
         generation=identifier,
@@ -371,7 +373,7 @@ def _generation(record: Mapping[str, Any], identifier: str, why: str, *, guards:
 
 
 def _soak(change: Replacement, side: slots.Side, seconds: int, *, guarded: bool) -> Iterator[TenantStep]:
-    """Traffic and channels come in while the old release can still come back."""
+    """Open traffic and channels while the old release can still be restored."""
     release = change.release
     tenant, slot = release.tenant, release.slot
     if guarded:
@@ -392,7 +394,7 @@ def _soak(change: Replacement, side: slots.Side, seconds: int, *, guarded: bool)
 
 
 def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, Any]) -> Iterator[TenantStep]:
-    """The right containers were started: mend only what is not as it should be."""
+    """The right containers run: repair only what differs."""
     assert seen.record is not None and seen.started is not None
     tenant, slot, side = release.tenant, release.slot, seen.side
     started = seen.started.short
@@ -424,8 +426,8 @@ def _mend(seen: Seen, release: Release, site: str | None, record: Mapping[str, A
 
 
 def start_and_watch(started: Release, side: slots.Side, release: str) -> tuple[list[TenantStep], list[TenantStep]]:
-    """Start what ran before until it is ready by the probes of that release; then let it in, and see that it serves
-    on."""
+    """The steps that start an earlier release until its probes pass, and the steps that watch it after traffic has
+    opened."""
     tenant, slot = started.tenant, started.slot
     watch = Soak(tenant=tenant, slot=slot, release=release, side=side, seconds=started.steady_seconds)
     return [
@@ -435,7 +437,7 @@ def start_and_watch(started: Release, side: slots.Side, release: str) -> tuple[l
 
 
 def _ground(seen: Seen, release: Release) -> Iterator[TenantStep]:
-    """What has to be on the host before anything starts."""
+    """What must be on the host before anything starts."""
     tenant, slot = release.tenant, release.slot
     if not seen.intact:
         yield PlaceRelease(tenant=tenant, release=release.short)
@@ -459,15 +461,15 @@ def _new_volumes(seen: Seen, release: Release) -> bool:
 
 
 def site_steps(seen: Seen, release: Release, site: str | None) -> list[TenantStep]:
-    """What brings Caddy to this text of the release's site."""
+    """The steps that load this text of the release's site into Caddy."""
     if site is None:
         return [DropSite(tenant=release.tenant)] if seen.site is not None else []
     return [PutSite(tenant=release.tenant, release=release.short)] if seen.site != site else []
 
 
 def _prune(seen: Seen, final: Mapping[str, Any], taken: str, *, also: tuple[str, ...] = ()) -> Iterator[TenantStep]:
-    """Drop the generations that the one just taken supersedes, and, once there are many, the release folders that
-    neither run, nor ran shortly before, nor have a generation."""
+    """Remove the generations that the new one supersedes, and, when there are many, the release folders that do not
+    run, did not run recently, and have no generation."""
     tenant = final["tenant"]
     new = (_placeholder(seen.record, taken),) if taken and seen.record else ()
     keep = keeping(final, (*new, *seen.generations), drops=bool(taken))
@@ -478,8 +480,8 @@ def _prune(seen: Seen, final: Mapping[str, Any], taken: str, *, also: tuple[str,
 
 
 def keeping(record: Mapping[str, Any], kept: Sequence[Generation], *, drops: bool = True) -> Keeping:
-    """What stays of a tenant with that record and these generations (newest first): what runs, the releases that ran
-    shortly before, those of the generations that stay."""
+    """What stays of a tenant with this record and these generations (newest first): the running release, the releases
+    that ran recently, and the releases of the generations that stay."""
     drop = generation_records.superseded(kept) if drops else ()
     used = dict.fromkeys([record["release"], record["started"], *record.get("before", ())])
     named = [item.release for item in kept if item.id not in drop]
@@ -487,14 +489,14 @@ def keeping(record: Mapping[str, Any], kept: Sequence[Generation], *, drops: boo
 
 
 def _placeholder(record: Mapping[str, Any], identifier: str) -> Generation:
-    """The generation that the plan takes, as if it were there."""
+    """The generation that the plan takes, as if it existed."""
     step = _generation(record, identifier, "upgrade", guards=True)
     own = {key: getattr(step, key) for key in ("tenant", "release", "version", "app", "why", "disk_mb")}
     return Generation(id=identifier, at=0, operation=identifier, **own)
 
 
 def runs(seen: Seen, release: Release, side: str) -> bool:
-    """Whether every service of the release runs on the side, started from this release and its image."""
+    """Whether every service of the release runs on the side, from this release and its image."""
     mine = {item.service: item for item in seen.containers if item.side == side}
     wanted = {service.name for service in release.services}
     good = {name for name, item in mine.items() if item.state == "running" and item.release == release.short}
@@ -509,12 +511,12 @@ def other(side: slots.Side) -> slots.Side:
 
 
 def plan_snapshot(record: Mapping[str, Any], generation: str) -> list[TenantStep]:
-    """Keep the data as it is, while it runs, because a person asked for it."""
+    """Take a generation of the running tenant's data for an operator."""
     return [_generation(record, generation, "manual", guards=False), Commit()]
 
 
 def plan_copy(seen: Seen, generation: str) -> list[TenantStep]:
-    """Keep the data as it is, to carry it elsewhere, and of earlier copies only what a move may build upon."""
+    """Take a generation for a transfer, and remove earlier copies that no move needs as a base."""
     assert seen.record is not None
     tenant, disk_mb = seen.record["tenant"], seen.record["disk_mb"]
     copies = [item.id for item in seen.generations if item.why == generation_records.COPY]
@@ -524,12 +526,12 @@ def plan_copy(seen: Seen, generation: str) -> list[TenantStep]:
 
 
 def plan_drop(record: Mapping[str, Any], drop: tuple[str, ...]) -> list[TenantStep]:
-    """Remove generations because a person asked for it; it cannot be undone."""
+    """Remove generations for an operator; cannot be undone."""
     return [Commit(), PruneGenerations(tenant=record["tenant"], drop=drop, disk_mb=record["disk_mb"])]
 
 
 def plan_rehearsed(seen: Seen, generation: str, *, take: bool) -> list[TenantStep]:
-    """Keep the data as it is for a rehearsal on another host, and nothing of those before it."""
+    """Take a generation for a rehearsal on another host, and remove those of earlier rehearsals."""
     assert seen.record is not None
     tenant, disk_mb = seen.record["tenant"], seen.record["disk_mb"]
     old = tuple(item.id for item in seen.generations if item.why == generation_records.REHEARSAL)
@@ -540,7 +542,7 @@ def plan_rehearsed(seen: Seen, generation: str, *, take: bool) -> list[TenantSte
 
 
 def plan_restore_stopped(seen: Seen, change: Replacement) -> list[TenantStep]:
-    """Bring a generation's data back to a tenant that does not run and is not started by it."""
+    """Restore a generation's data for a tenant that stays stopped."""
     assert seen.record is not None
     steps = [*_keep_data(seen, change), Commit()]
     return [*steps, *_prune(seen, seen.record, change.generation)]

@@ -32,7 +32,7 @@ from typing import Any, Literal, TypeVar
 
 from launchpad.runner.record import REQUIRED, Record
 
-try:  # hashlib loads OpenSSL, a tenth of all that `status` does on a host; the standard library's `random` avoids it so
+try:  # hashlib loads OpenSSL, a tenth of `status`'s time on a host; the standard library's `random` does the same
     from _sha2 import sha256  # type: ignore[import-not-found]
 except ImportError:
     try:
@@ -42,7 +42,7 @@ except ImportError:
 
 PROTOCOL = 1
 OLDEST_PROTOCOL = 1
-"""The runner serves PROTOCOL and the one before it (none yet); an older client may read and not change."""
+"""The runner serves PROTOCOL and the protocol before it (none yet); an older client may read but not change."""
 
 READING_VERBS = frozenset(
     {
@@ -68,27 +68,27 @@ CHANGING_VERBS = frozenset(
 )
 VERBS = READING_VERBS | CHANGING_VERBS
 TIMELESS_VERBS = frozenset({"hello", "install"})
-"""Understood between any two protocols: by them a newer client finds an older runner and brings it up to date. Their
+"""Verbs that work between any two protocols: a newer client uses them to detect and update an older runner. Their
 bodies never change, and their replies only gain keys."""
 
 BESIDE = frozenset({"backup", "verify", "fetch", "drill", "forget", "rewrap"})
-"""Operations that change nothing of their tenant: others go on meanwhile, an upgrade or its undo above all."""
+"""Operations that change nothing of their tenant: other operations, such as an upgrade, may run meanwhile."""
 NEVER_RESUMED = BESIDE | {"rehearse-here"}
 PUBLIC = "launchpad"
-"""The password of the repositories with a wrapped key and with the workspace: what lies in them is sealed, and has to
-be found without a key."""
+"""The password of the repositories with wrapped keys and with the workspace: their content is already encrypted, and
+must be readable without a key."""
 MOST_REHEARSED_AGE = 6 * 3600
-"""Seconds: so old the data may be on which another host has rehearsed an upgrade when that begins."""
+"""Seconds: the largest age of the data of a rehearsal on another host when the upgrade begins."""
 
 ErrorKind = Literal["request", "state", "locked", "step", "protocol", "bug"]
-"""request: malformed or judged unsafe; state: does not fit what is; locked: retry later; step: a step failed."""
+"""request: malformed or unsafe; state: does not fit the host's state; locked: retry later; step: a step failed."""
 
 
 Some = TypeVar("Some", bound=Record)
 
 
 class Refused(Exception):
-    """The runner says no: `kind` for programs, `message` and `hint` for people. Crosses the wire as an error line."""
+    """The runner refuses a request: `kind` for programs, `message` and `hint` for people. Sent as an error line."""
 
     def __init__(self, message: str, *, kind: ErrorKind = "request", hint: str = "") -> None:
         super().__init__(message)
@@ -104,7 +104,7 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 
 def canonical(value: object) -> bytes:
-    """The one JSON form that digests are taken of: sorted keys, no spaces, UTF-8."""
+    """The JSON form that digests are computed from: sorted keys, no spaces, UTF-8."""
     return _CANONICAL.encode(value).encode()
 
 
@@ -121,16 +121,16 @@ class Service(Record):
 
     name: str
     image: str
-    """`registry/repository@sha256:…`, or with a tag before the @; never a tag alone."""
+    """`registry/repository@sha256:…`, with an optional tag before the @; never a tag alone."""
     memory_mb: int
     cpus: float
     pids: int
 
 
 class Probe(Record):
-    """One question about health, asked by the runner from the host.
+    """One health check, sent by the runner from the host.
 
-    kind `process`: every container runs and none restarted. kind `ready` / `provider` / `channel`: GET
+    kind `process`: every container runs and none has restarted. kind `ready` / `provider` / `channel`: GET
     http://<service address>:<port><path> answers `expect`. Only process and ready decide a deploy; the others warn.
     """
 
@@ -142,7 +142,7 @@ class Probe(Record):
 
 
 class Action(Record):
-    """Something that an app offers to do inside its own container, e.g. openclaw's one-time browser link."""
+    """A command that an app offers inside its own container, such as openclaw's one-time browser link."""
 
     name: str
     service: str
@@ -152,14 +152,14 @@ class Action(Record):
 
 
 EGRESS_PORTS = (465, 587)
-"""Where mail is handed in: closed to tenants unless their app says that it needs them. Port 25 always is."""
+"""Mail submission ports: closed for a tenant unless its app declares them. Port 25 is always closed."""
 
 
 class Release(Record):
-    """What runs: image digests, rendered files, secret versions, and how to start and judge it. Immutable.
+    """What runs: image digests, rendered files, secret versions, and how to start and check it. Immutable.
 
-    `digest` is taken over the canonical JSON of everything here, and `files` has each file's own digest, so one
-    digest names it all. The inventory's revision is not part of it: it travels beside it in the deploy request.
+    `digest` covers the canonical JSON of all fields, and `files` has each file's digest, so one digest names
+    everything. The inventory's revision is not a field: the deploy request has it beside the release.
     """
 
     tenant: str
@@ -173,26 +173,26 @@ class Release(Record):
     """`service:port` that Caddy dials, or empty for an app without a site."""
     domains: tuple[str, ...]
     volumes: tuple[str, ...]
-    """Names; each is a folder below the tenant's data/ that belongs to its uid."""
+    """Names; each is a folder below the tenant's data/, owned by the tenant's uid."""
     disk_mb: int
     egress: Literal["open", "none"]
     secrets: Mapping[str, int]
-    """Name → version. Values are never here."""
+    """Name → version; never values."""
     probes: tuple[Probe, ...]
     actions: tuple[Action, ...]
     start_seconds: int
-    """How long the probes may take to hold from the start."""
+    """Seconds from the start until the probes must pass."""
     steady_seconds: int
-    """How long they must hold, with unchanged container start times, before traffic."""
+    """Seconds for which the probes must pass, with unchanged container start times, before traffic opens."""
     stop_seconds: int
-    """How long a stop may take before the kill (Compose's stop_grace_period)."""
+    """Seconds for a stop before the kill (Compose's stop_grace_period)."""
     files: Mapping[str, str]
-    """Relative path → digest of its bytes. Always `compose.yaml`; `site.caddy` when there is a web."""
+    """Relative path → digest. Always has `compose.yaml`; has `site.caddy` with a web service."""
     format: int = 1
     real_in_rehearsals: tuple[str, ...] = ()
-    """The secrets that a rehearsal's clone has as they are, because the tenant's data was made with them."""
+    """The secrets whose real values a rehearsal's clone gets, because the tenant's data depends on them."""
     egress_ports: tuple[int, ...] = ()
-    """Those of EGRESS_PORTS that it reaches in the world, beside all others."""
+    """Those of EGRESS_PORTS that the tenant may reach."""
 
     @cached_property
     def digest(self) -> str:
@@ -200,68 +200,68 @@ class Release(Record):
 
     @property
     def short(self) -> str:
-        """The first 12 hex digits: the release's folder and what people see."""
+        """The first 12 hex digits: the release's folder, and its name for people."""
         return self.digest.removeprefix("sha256:")[:12]
 
 
 LATER_KEYS = ("real_in_rehearsals", "egress_ports")
-"""Of a release; what is empty is not said."""
+"""Keys of a release that were added later; left out when empty."""
 
 
 # --- the rollout -----------------------------------------------------------------------------------------------------
 
 
 class Member(Record):
-    """A tenant of a rollout, where it was and what it ran when the rollout was decided."""
+    """A tenant of a rollout, with its host and version when the rollout was planned."""
 
     tenant: str
     host: str
     version: str
     proves: bool = True
-    """Whether its going well says anything: not where its probes failed before already."""
+    """Whether its success proves anything: False when its probes failed before the rollout."""
 
 
 class Wave(Record):
-    """The tenants that change together, those of one ring."""
+    """The tenants that change together: those of one ring."""
 
     ring: str
     soak: int
-    """Seconds for which they must go well before the next wave begins."""
+    """Seconds for which the wave must stay healthy before the next wave begins."""
     budget: int
-    """So many may fail."""
+    """How many tenants may fail."""
     members: tuple[Member, ...]
 
 
 class Rollout(Record):
-    """A new version for an app's tenants, wave by wave. Immutable, and on every host in it before the first begins.
+    """A new version for an app's tenants, wave by wave. Immutable, and on every included host before the first wave.
 
-    How far it has come is not in it: that is read from the operations, whose ids follow from its own."""
+    Its progress is not stored here: it is read from the operations, whose ids follow from the rollout's id."""
 
     id: str
     app: str
     version: str
     waves: tuple[Wave, ...]
     tenant_soak: int
-    """Seconds for which each tenant is watched before its upgrade is committed."""
+    """Seconds for which each tenant is watched before its upgrade commits."""
     rehearse: bool
     timeout: int
-    """Seconds that one tenant's upgrade may take."""
+    """The longest time for one tenant's upgrade, in seconds."""
     patience: int
-    """Seconds for which a host that went silent is waited for."""
+    """Seconds to wait for a host that does not answer."""
     revision: str
-    """The inventory's, when it was decided."""
+    """The inventory's revision when the rollout was planned."""
     format: int = 1
 
 
 class Intent(Record):
-    """What is to become of a rollout, as its operators said last: the highest serial that any of its hosts has."""
+    """What its operators last requested for a rollout: the intent with the highest serial on any of its hosts."""
 
     serial: int
     what: Literal["go", "halt", "over", "undo", "undone"]
     passed: tuple[int, ...] = ()
-    """The waves that passed, by their place: a host that falls silent later takes nothing of that back."""
+    """The indexes of the waves that passed; a host that becomes silent later does not change that."""
     accepted: tuple[int, ...] = ()
-    """The waves behind which it goes on whatever their verdict is."""
+    """The indexes of the waves after which the rollout continues whatever their verdict."""
     reason: str = ""
 
 
@@ -269,15 +269,15 @@ class Intent(Record):
 
 
 class Inventory(Record):
-    """Where the operator's text came from. `revision` is a Git commit or a content digest; `ancestors` are the
-    revisions that it descends from, newest first, at most 500, itself included."""
+    """The inventory's revision: a Git commit or a content digest. `ancestors`: the revisions that it descends from,
+    newest first, at most 500, including itself."""
 
     revision: str
     ancestors: tuple[str, ...]
 
 
 def shown_revision(revision: str) -> str:
-    """A revision as people see and type it: 12 digits, and behind a + those of what was not committed."""
+    """A revision for people: 12 digits, then + and a digest of uncommitted changes."""
     base, plus, content = revision.partition("+")
     return base[:12] + plus + content
 
@@ -292,19 +292,19 @@ class Request(Record):
 
 
 def release_as_json(release: Release) -> dict[str, Any]:
-    """The release as plain JSON; `release_from_json` reads it back. A later key says nothing where it says what was so
-    before there was such a key: a release keeps its digest, and an older runner understands it."""
+    """The release as plain JSON; `release_from_json` is the inverse. A key that was added later is omitted while it has
+    its empty value: so a release keeps its digest, and an older runner accepts it."""
     value: dict[str, Any] = _plain(release)
     return {name: item for name, item in value.items() if name not in LATER_KEYS or item}
 
 
 def release_from_json(value: object) -> Release:
-    """Parse a release; Refused on an unknown key, a missing one, or a wrong type. Safety is judge's."""
+    """Parse a release; Refused for an unknown key, a missing key, or a wrong type. `judge` checks the safety."""
     return _build(Release, value, "release")
 
 
 def request_from_line(line: bytes) -> Request:
-    """Parse a request line; Refused when it is not one."""
+    """Parse a request line; Refused when it is malformed."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -316,7 +316,7 @@ def request_from_line(line: bytes) -> Request:
 
 
 def inventory_from_json(value: object) -> Inventory:
-    """Parse an inventory revision; Refused when it is not one."""
+    """Parse an inventory revision; Refused when it is malformed."""
     return _build(Inventory, value, "inventory")
 
 
@@ -327,7 +327,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
 
 
 def record_from_json(kind: type[Some], value: object, where: str) -> Some:
-    """A record of this kind from JSON, closed and typed like a release; `where` begins what a refusal says."""
+    """A record of this kind from JSON, closed and typed like a release; a refusal's message begins with `where`."""
     return _build(kind, value, where)
 
 
@@ -344,7 +344,7 @@ def _plain(value: Any) -> Any:
 
 
 def _build(kind: type[Some], value: object, where: str) -> Some:
-    """A record from JSON by its annotations: closed, typed, with the path of what is wrong."""
+    """A record from JSON by its annotations; Refused with the path of an unknown key or a wrong type."""
     if not isinstance(value, dict):
         raise Refused(f"{where}: expected an object")
     hints = _hints(kind)  # type: ignore[arg-type]

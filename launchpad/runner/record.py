@@ -1,7 +1,7 @@
-"""Frozen records for a program that starts anew for each request.
+"""Frozen records, for a program that starts for each request.
 
-Used as frozen dataclasses are, and read by the type checker as such. The standard library's cost `status` on every
-host: 8 ms for the import (it brings `inspect`), and each class is compiled anew at each start.
+Used like frozen dataclasses, also by the type checker. The standard library's dataclasses would cost every `status` 8
+ms for the import (of `inspect`), and compile each class at each start.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ else:
 
 
 REQUIRED: Any = object()
-"""In the place of a default."""
+"""Marks a field without a default."""
 
 
 @dataclass_transform(frozen_default=True)
 class Record:
-    """Its annotations are its fields, in order; a value in the class is a default. Equal by type and fields."""
+    """Annotations are the fields, in order; a value in the class is the default. Records are equal by type and
+    fields."""
 
     FIELDS: ClassVar[Mapping[str, Any]] = {}
     """Name → default, or REQUIRED."""
@@ -53,7 +54,7 @@ class Record:
         return type(self)(**(self.plain() | changes))
 
     def plain(self) -> dict[str, Any]:
-        """Its fields and their values."""
+        """The fields and their values."""
         return {name: self.__dict__[name] for name in self.FIELDS}
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,10 +1,10 @@
-"""A rehearsal: the new release on a clone of the tenant's own data, with made-up secrets and no way out.
+"""A rehearsal: the new release on a clone of the tenant's data, with made-up secrets and no network out.
 
-The clone is a whole cell: its services find one another by its own addresses and by name, and a secret that its data
-was made with (`rehearse: real` in the app's file) is the real one. It is Compose's own, judged reading of the release
-for it, changed in just the places that would touch the live tenant or the world. Its containers are labelled as
-nobody's, so that nothing else takes them for the tenant's. Whatever happens, nothing of it is left: a rehearsal begins
-and ends by clearing it away, and so does its undo.
+The clone is a whole cell: its services reach one another by their own addresses and names, and a secret that the data
+depends on (`rehearse: real` in the app's file) has its real value. Its Compose file is the release's judged and
+resolved one, changed only where it would affect the live tenant or the internet. Its containers carry another tenant
+label, so that nothing else mistakes them for the tenant's. A rehearsal begins and ends by removing the clone, and so
+does its undo.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from launchpad.runner.steps import Rehearse
 from launchpad.runner.waiting import await_deciding
 
 SIDE: slots.Clone = "clone"
-"""What the clone's containers have for a side: none that ever serves."""
+"""The side label of the clone's containers, which never serve."""
 STOP_SECONDS = 10
 VERIFY = "verify"
-"""The action by which an app says whether it finds its data sound: it ends with 0."""
+"""The action by which an app checks its data: exit status 0 means sound."""
 MARK = "LAUNCHPAD_REHEARSAL"
-"""In the clone's environment, `1`: an app's own wrapper leaves channels and schedules off by it."""
+"""Set to `1` in the clone's environment, so that an app's wrapper keeps channels and schedules off."""
 PREFIX = "rehearsal-"
-"""Every made-up secret begins so, so that it is known for what it is wherever it turns up."""
+"""The beginning of every made-up secret, so that it can be recognised anywhere."""
 
 
 def project(tenant: str) -> str:
-    """The clone's Compose project, and its network."""
+    """The name of the clone's Compose project and network."""
     return f"lp-{tenant}-{SIDE}"
 
 
 def stand_in(tenant: str) -> str:
-    """What the clone's containers have for a tenant: no tenant's name, for its underscore."""
+    """The tenant label of the clone's containers; not a valid tenant's name, because of its underscore."""
     return f"{tenant}_{SIDE}"
 
 
 def rehearse(step: Rehearse, context: Context) -> None:
-    """Start the release on a clone of the data, and see it become ready and stay so. Failed, with its last lines, when
-    it does not."""
+    """Start the release on a clone of the data, and wait until it is ready for its steady seconds. Failed, with its
+    last log lines, when it is not."""
     clear(context.host, step)
     if not step.data:
         generation_records.take(context.host, _generation(step, context))
@@ -57,8 +57,8 @@ def rehearse(step: Rehearse, context: Context) -> None:
 
 
 def on_clone(step: Rehearse, context: Context, source: str, *, rows: bool = False) -> None:
-    """The same on a clone of any data; the clone is gone afterwards when it went well. With `rows`, no table of its
-    databases may lose any."""
+    """The same on a clone of any data; after a success the clone is removed. With `rows`, no table of its databases may
+    lose rows."""
     host, release = context.host, cell.read_release(context.host, step.tenant, step.release)
     host.clone(source, paths.clone(step.tenant), disk_mb=release.disk_mb)
     uid = slots.host_uid(release.slot)
@@ -77,7 +77,7 @@ def on_clone(step: Rehearse, context: Context, source: str, *, rows: bool = Fals
 
 
 def clear(host: Host, step: Rehearse) -> None:
-    """Take everything of a rehearsal away; the live tenant has nothing of it."""
+    """Remove everything of a rehearsal; the live tenant is not affected."""
     host.end_confined(unit(step.tenant))
     host.down(project(step.tenant), STOP_SECONDS)
     host.remove_network(project(step.tenant))
@@ -114,10 +114,10 @@ def _make_secrets(host: Host, release: Release, uid: int) -> None:
 
 
 def _start(host: Host, release: Release) -> None:
-    """The clone's containers, in a network of their own that has no way out. What Compose makes of the release is
-    judged here too: its files may have been changed since."""
+    """Start the clone's containers in a separate network without a way out. The resolved Compose project is judged here
+    again, because the release's files may have changed."""
     from launchpad.runner.judge.resolved_project import (
-        judge_compose,  # late: most that is carried out rehearses nothing
+        judge_compose,  # late: most operations rehearse nothing
     )
 
     tenant, slot = release.tenant, release.slot
@@ -135,7 +135,7 @@ def _start(host: Host, release: Release) -> None:
 
 
 def _prove(step: Rehearse, context: Context, release: Release) -> None:
-    """Until the deciding probes have held for the steady seconds on the clone, with unchanged containers."""
+    """Wait until the deciding probes have passed on the clone for the steady seconds, with unchanged containers."""
     clone = release.but(tenant=stand_in(step.tenant))
     if wrong := await_deciding(context, clone, SIDE, without=step.without):
         failed = Failed(f"in the rehearsal, {release.app} {release.version}: {wrong}")
@@ -143,7 +143,7 @@ def _prove(step: Rehearse, context: Context, release: Release) -> None:
 
 
 def _verify(host: Host, release: Release) -> None:
-    """Run the app's own check of its data inside the clone, where it offers one under this name."""
+    """Run the app's own check of its data inside the clone, if the app has the action."""
     check = next((action for action in release.actions if action.name == VERIFY), None)
     if check is None:
         return
@@ -159,7 +159,7 @@ def _verify(host: Host, release: Release) -> None:
 
 
 def _compare(step: Rehearse, context: Context, release: Release, before: Counted) -> None:
-    """Failed when a table has fewer rows than before. The clone is stopped first, so that all is on disk."""
+    """Failed when a table has fewer rows than before. The clone is stopped first, so that everything is on disk."""
     context.host.stop(project(step.tenant), STOP_SECONDS)
     folder = paths.clone(step.tenant)
     after = count(context, tenant=step.tenant, slot=release.slot, folder=folder, only=before.rows)
@@ -173,8 +173,8 @@ def _compare(step: Rehearse, context: Context, release: Release, before: Counted
 
 
 def cloned(resolved: Mapping[str, Any], release: Release) -> dict[str, Any]:
-    """The clone's Compose file, of what Compose made of the release for it (judged): another network; the clone's data
-    for the tenant's; its own secrets for the tenant's. Refused if anything of the tenant's is left in it."""
+    """The clone's Compose file, made from the judged and resolved project: with another network, the clone's data and
+    the clone's secrets. Refused if anything of the tenant's is left in it."""
     clone = copy.deepcopy(dict(resolved))
     clone["networks"]["default"]["name"] = project(release.tenant)
     for service in release.services:
@@ -191,7 +191,7 @@ def made_up(release: Release, random: Callable[[int], str]) -> dict[str, str]:
 
 
 def _source(source: str, release: Release) -> str:
-    """What the clone mounts instead; files of the release are the same, read-only."""
+    """The clone's source for a mount; files of the release stay the same, read-only."""
     data, secrets = paths.data(release.tenant), paths.secrets(release.tenant, release.short)
     if source == secrets:
         return paths.secrets(release.tenant, SIDE)

@@ -1,8 +1,9 @@
-"""Docker that ends at every start, because its own record of networks contradicts itself: a power cut can leave it so.
+"""Repair a Docker that fails at every start because its record of networks is inconsistent, for example after a power
+cut.
 
-Docker writes a network down twice, and a cut between the two leaves half of it. The next start makes Docker's own
-network anew, finds its bridge taken by that half, and ends; nothing but the record's removal helps (moby 49291).
-Launchpad makes its tenants' networks again wherever one starts. Lost are networks that somebody else made.
+Docker records a network in two writes, and a power cut between them leaves half a record. The next start creates
+Docker's own network again, finds its bridge in use by that half, and ends; only removing the record helps (moby 49291).
+Launchpad recreates its tenants' networks at their start. Networks that others created are lost.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ from launchpad.runner.account import note_of
 from launchpad.runner.host import Busy, Host
 
 NETWORKS = f"/var/lib/docker/{slots.REMAP_BASE}.{slots.REMAP_BASE}/network/files/local-kv.db"
-"""Below the folder that Docker has with the range of user ids that Launchpad gives it."""
+"""Docker's record of networks, below the folder that Docker uses with Launchpad's range of user ids."""
 SET_ASIDE = f"{NETWORKS}.set-aside-by-launchpad"
 DOCKER = "docker"
-"""The lock, and the subject in the history."""
+"""The name of the lock, and the subject in the history."""
 
 
 def revive_docker(host: Host, *, who: str) -> bool:
-    """Set the record aside and start Docker, where Docker ended for just this cause; whether it did. Failed when Docker
-    does not start even so."""
+    """Set the record aside and start Docker, if Docker ended for this cause; returns whether it did. Failed when Docker
+    still does not start."""
     if not _contradicts_itself(host):
         return False
     try:
         with host.lock(DOCKER, {"who": who, "kind": "revive", "since": host.now()}):
             if not _contradicts_itself(host):
-                return False  # somebody else was faster
+                return False  # another process was faster
             if (record := host.read(NETWORKS)) is not None:
                 host.write(SET_ASIDE, record, mode=0o600)
                 why = "Docker could not start because two of its networks used the same bridge"
@@ -39,5 +40,5 @@ def revive_docker(host: Host, *, who: str) -> bool:
 
 
 def _contradicts_itself(host: Host) -> bool:
-    """Whether Docker's last words name the cause."""
+    """Whether Docker's last log lines name this cause."""
     return any("conflicts with network" in line and "same bridge name" in line for line in host.docker_failure())

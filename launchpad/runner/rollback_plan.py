@@ -1,4 +1,4 @@
-"""Going back: to a release that ran before, with the data as it left them, or to an earlier generation of the data."""
+"""Plan a rollback to an earlier release with its data, or a restore of an earlier generation of the data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.standing_plans import deployed
 
 Planned = tuple[list[Any], dict[str, Any]]
-"""The plan, and what the reply to an empty one says."""
+"""The plan, and the reply's fields for an empty plan."""
 
 
 def planned_rollback(host: Host, journal: Journal, operation: Mapping[str, Any], caller: Caller) -> Planned:
-    """Back to an earlier release, as it was: its files, its secrets' versions, its site, and its data unless the
-    present data is to be kept. The present data is kept as a generation in any case."""
+    """Plan the way back to an earlier release: its files, its secrets' versions, its site, and its data unless the
+    present data stays. The present data is always kept as a generation."""
     tenant = operation["tenant"]
     record = deployed(plans.see(host, tenant), tenant)
     check_replaces(record, operation)
@@ -51,14 +51,14 @@ def planned_rollback(host: Host, journal: Journal, operation: Mapping[str, Any],
 
 
 def mended(seen: plans.Seen, journal: Journal, release: Release, site: str | None) -> list[Any]:
-    """What an earlier rollback to this release may have left behind; nothing for one that is stopped."""
+    """The steps that complete an earlier, incomplete rollback to this release; none for a stopped tenant."""
     assert seen.record is not None
     change = plans.Replacement(release=release, site=site, record=seen.record, generation=journal.identifier)
     return plans.plan_change(seen, change) if seen.serving else []
 
 
 def planned_restore(host: Host, journal: Journal, operation: Mapping[str, Any], caller: Caller) -> Planned:
-    """The data of a generation for the release that runs, or is stopped and stays so."""
+    """Plan to restore a generation's data for the deployed release; a stopped tenant stays stopped."""
     tenant = operation["tenant"]
     record = deployed(plans.see(host, tenant), tenant)
     check_replaces(record, operation)
@@ -94,8 +94,8 @@ def planned_restore(host: Host, journal: Journal, operation: Mapping[str, Any], 
 
 
 def planned_snapshot(host: Host, journal: Journal, operation: Mapping[str, Any]) -> Planned:
-    """The data as it is now, kept until somebody drops it; or, for a rehearsal on another host, until that is over; or
-    to be carried elsewhere, until there are newer ones of that."""
+    """Plan a generation of the present data: kept until an operator drops it; for a rehearsal on another host, until
+    the rehearsal ends; for a transfer, until there are newer ones."""
     seen, wanted = plans.see(host, operation["tenant"]), operation.get("rehearsal", "")
     record = deployed(seen, operation["tenant"])
     if wanted not in ("", "take", "drop"):
@@ -112,8 +112,8 @@ def planned_snapshot(host: Host, journal: Journal, operation: Mapping[str, Any])
 
 
 def planned_drop(host: Host, operation: Mapping[str, Any]) -> Planned:
-    """Generations go that nobody needs; what is gone already is right. Refused for the one that a rollback to the
-    release before brings."""
+    """Plan to remove generations; already removed ones are no error. Refused for the generation that a rollback to the
+    previous release needs."""
     tenant, wanted = operation["tenant"], operation["generations"]
     seen = plans.see(host, tenant)
     record = deployed(seen, tenant)
@@ -132,8 +132,8 @@ def planned_drop(host: Host, operation: Mapping[str, Any]) -> Planned:
 
 
 def found_release(host: Host, record: Mapping[str, Any], short: str) -> Release:
-    """A release that lies on the host, whole, and may run here now: a name of its site may be somebody else's since,
-    or a secret gone. Refused otherwise, with what there is."""
+    """A release on the host that is complete and may run now. Refused otherwise, with the releases on the host: for
+    example when another tenant now has one of its domains, or a secret is missing."""
     tenant = record["tenant"]
     if not short or short not in host.names(paths.releases(tenant)):
         raise Refused(
@@ -156,7 +156,8 @@ def found_release(host: Host, record: Mapping[str, Any], short: str) -> Release:
 
 
 def found_data(seen: plans.Seen, record: Mapping[str, Any], release: Release) -> Generation:
-    """The data as the release left it. Refused when it was not kept: no version ends on data that it cannot read."""
+    """The generation with the data as the release left it. Refused when there is none: a version must not get data that
+    it cannot read."""
     found = generation_records.left(seen.generations, release.short)
     if found is None:
         same = release.version == record["version"]
@@ -169,7 +170,7 @@ def found_data(seen: plans.Seen, record: Mapping[str, Any], release: Release) ->
 
 
 def there_is(host: Host, record: Mapping[str, Any]) -> str:
-    """What a rollback could go back to, in words."""
+    """The releases that a rollback could restore, in words."""
     shorts = [name for name in host.names(paths.releases(record["tenant"])) if name != record["release"]]
     return f"earlier releases: {', '.join(shorts)}" if shorts else "the host has no other release"
 
@@ -180,7 +181,7 @@ def site_of(host: Host, release: Release) -> str | None:
 
 
 def before(record: Mapping[str, Any], short: str) -> list[str]:
-    """The releases that ran before the one that is gone back to: a second rollback goes further back, not forth."""
+    """The releases that ran before the restored one: a second rollback goes further back, not forward."""
     earlier = list(record.get("before", ()))
     rest = earlier[earlier.index(short) + 1 :] if short in earlier else [item for item in earlier if item != short]
     return rest[:KEPT_BEFORE]

@@ -1,6 +1,6 @@
-"""What a host knows of the rollouts that it is in: each one's record, which never changes, and its operators' intent.
+"""A host's records of the rollouts that include it: the immutable rollout, and its operators' intent.
 
-rollouts/<id>.json          {"rollout": the record, "who", "from", "at": who put it here, and when}
+rollouts/<id>.json          {"rollout": the record, "who", "from", "at": who wrote it here, and when}
          <id>.intent.json   {"intent": the intent, "who", "at"}
 """
 
@@ -26,7 +26,7 @@ from launchpad.runner.protocol import (
 from launchpad.runner.slots import is_tenant_name
 
 LONGEST_ID = 24
-"""Its operations' ids are the rollout's with 16 characters more."""
+"""Longest id of a rollout: its operations' ids have 16 more characters."""
 MOST_KEPT = 50
 MOST_WAVES, MOST_MEMBERS, MOST_SECONDS = 20, 10_000, 30 * 86_400
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
@@ -36,7 +36,7 @@ REASON = re.compile(r"[^\x00-\x1f\x7f]{0,400}")
 
 
 def parsed(value: Any) -> Rollout:
-    """The record, with nothing in it that is not what it should be. Refused otherwise."""
+    """The record; Refused unless every field is valid."""
     found = record_from_json(Rollout, value, "rollout")
     members = [member for wave in found.waves for member in wave.members]
     times = [found.tenant_soak, found.timeout, found.patience, *(wave.soak for wave in found.waves)]
@@ -63,7 +63,7 @@ def parsed(value: Any) -> Rollout:
 
 
 def put(host: Host, value: Any, caller: Caller) -> None:
-    """Have the record on disk. Refused when there is another one of that id: what was agreed upon never changes."""
+    """Write the record. Refused when the id exists with other content: a rollout never changes."""
     record = record_as_json(parsed(value))
     path = f"{paths.ROLLOUTS}/{record['id']}.json"
     known = _json(host, path)
@@ -78,8 +78,8 @@ def put(host: Host, value: Any, caller: Caller) -> None:
 
 
 def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
-    """Write the intent down. Refused when somebody has said something else meanwhile, by the serial: whoever asks has
-    seen an older one."""
+    """Write the intent. Refused when another operator wrote a newer intent, by its serial: the caller has seen an older
+    one."""
     given = record_from_json(Intent, value, "intent")
     if given.serial < 1 or len(given.accepted + given.passed) > 2 * MOST_WAVES or not REASON.fullmatch(given.reason):
         raise Refused("intent: not valid")
@@ -100,12 +100,12 @@ def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
 
 
 def intent(host: Host, identifier: str) -> dict[str, Any] | None:
-    """What was said last of it here; None when nothing was."""
+    """The last intent on this host; None without one."""
     return _json(host, f"{paths.ROLLOUTS}/{checked(identifier)}.intent.json")
 
 
 def records(host: Host, wanted: str = "") -> Iterator[dict[str, Any]]:
-    """Every record on this host as it was put there, or the one of that id."""
+    """Every record on this host, or the one with that id."""
     for name in [checked(wanted)] if wanted else _identifiers(host):
         found = _json(host, f"{paths.ROLLOUTS}/{name}.json")
         if found is not None:
@@ -113,7 +113,7 @@ def records(host: Host, wanted: str = "") -> Iterator[dict[str, Any]]:
 
 
 def operations(host: Host, identifier: str) -> Iterator[dict[str, Any]]:
-    """What was begun here for the rollout, in the order of its beginning."""
+    """The operations that began here for the rollout, in order of their beginning."""
     found = []
     for name in host.names(paths.OPERATIONS):
         if not name.startswith(f"{identifier}-") or IDENTIFIER.fullmatch(name) is None:
@@ -126,7 +126,7 @@ def operations(host: Host, identifier: str) -> Iterator[dict[str, Any]]:
 
 
 def changing(host: Host) -> list[str]:
-    """Every operation under way that brings a tenant to another version, whoever asked for it."""
+    """Every running operation that changes a tenant's version, also outside rollouts."""
     return [journal.identifier for journal in open_journals(host) if _kind(journal) in ("upgrade", "rollback")]
 
 
@@ -135,7 +135,7 @@ def _kind(journal: Journal) -> str:
 
 
 def checked(identifier: str) -> str:
-    """The id, when it can be one."""
+    """The id; Refused when it is malformed."""
     if len(identifier) > LONGEST_ID or IDENTIFIER.fullmatch(identifier) is None:
         raise Refused(f"not a rollout's id: {identifier[:60]!r}")
     return identifier
@@ -155,7 +155,7 @@ def _identifiers(host: Host) -> list[str]:
 
 
 def _forget(host: Host) -> None:
-    """Make room for another: the oldest go, by their ids, which begin with the time."""
+    """Delete the oldest records, by their ids, which begin with the time."""
     for name in _identifiers(host)[: -(MOST_KEPT - 1)]:
         for ending in (".json", ".intent.json"):
             host.remove(f"{paths.ROLLOUTS}/{name}{ending}")

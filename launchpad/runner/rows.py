@@ -1,8 +1,8 @@
-"""How many rows each table of a tenant's SQLite databases has, before and after a rehearsal: whoever answers `ready`
-rarely notices data that a migration lost.
+"""Row counts of a tenant's SQLite tables before and after a rehearsal, because an app that answers `ready` rarely
+notices data that a migration lost.
 
-Counted by the sandbox, as the tenant's uid, and only on a clone. Rows that become more, new tables and new databases
-are fine. What could not be counted on either side is not compared, and told.
+The sandbox counts with the tenant's uid, and only on a clone. More rows, new tables and new databases are allowed. What
+could not be counted before or after is not compared, but reported.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from launchpad.runner.record import Record
 Rows = Mapping[str, Mapping[str, int]]
 """Database (its path from the data's root) → table → rows."""
 COUNT_SECONDS = 60
-"""Of each side; tables that are not through by then are not compared."""
+"""Seconds for each count; tables that are not counted by then are not compared."""
 GRACE_SECONDS = 60
 MOST_TOLD = 20
 
 
 class Counted(Record):
-    """What was counted, and in words what was not looked at; nothing where all was."""
+    """The counted rows, and a sentence about what was not counted (empty when nothing was skipped)."""
 
     rows: Rows
     passed_over: str
@@ -36,9 +36,9 @@ def unit(tenant: str) -> str:
 
 
 def count(context: Context, *, tenant: str, slot: int, folder: str, only: Rows | None = None) -> Counted:
-    """The rows of every table below the folder, a clone that nothing runs on; or of the tables of `only`, and all of
-    those are looked for. Failed when the sandbox does not end."""
-    from launchpad.runner.backups import work  # late: most that is carried out counts nothing
+    """The rows of every table below the folder, a clone without running containers; with `only`, of exactly these
+    tables. Failed when the sandbox does not end."""
+    from launchpad.runner.backups import work  # late: most operations count nothing
 
     task: dict[str, object] = {"do": "count", "uid": slots.host_uid(slot), "seconds": COUNT_SECONDS}
     if only is not None:
@@ -61,8 +61,8 @@ def _passed_over(found: Mapping[str, int]) -> str:
 
 
 def lost(before: Rows, after: Rows, *, may_shrink: Sequence[str]) -> Iterator[str]:
-    """Each table that has fewer rows than it had, or is gone, in words; but for those that may shrink, by shell
-    patterns. A count of -1 is one that could not be made; under "" it stands for a whole database."""
+    """A sentence for each table that has fewer rows than before, or is gone; except tables that may shrink (shell
+    patterns). A count of -1 was not possible; under "" it stands for a whole database."""
     for path, counted in sorted(before.items()):
         found = after.get(path, {})
         for table, had in sorted(counted.items()):
@@ -73,7 +73,7 @@ def lost(before: Rows, after: Rows, *, may_shrink: Sequence[str]) -> Iterator[st
 
 
 def told(lines: Sequence[str]) -> list[str]:
-    """The first of them, and how many more there are."""
+    """The first lines, and how many more there are."""
     more = len(lines) - MOST_TOLD
     return [*lines[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
 

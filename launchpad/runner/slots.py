@@ -1,4 +1,5 @@
-"""What follows from a tenant's slot: uid, subnet, addresses, bridge. Pure; the same on both sides.
+"""What follows from a tenant's slot: uid, subnet, addresses, bridge. Pure; the same on the host and the operator's
+side.
 
 A slot is a tenant's number in the fleet, 1 to 4095, given once and never reused. Each slot owns a /28 of
 10.200.0.0/16: .1 is the bridge's gateway (the host, where Caddy dials from), .2 to .7 are the services of side a,
@@ -15,25 +16,25 @@ from typing import Literal
 
 Side = Literal["a", "b"]
 Clone = Literal["clone"]
-"""In a side's place: a rehearsal's containers, which never serve."""
+"""Instead of a side: a rehearsal's containers, which never serve."""
 
 FIRST_SLOT = 1
 LAST_SLOT = 4095
 MOST_SERVICES = 6
 NETWORK = IPv4Network("10.200.0.0/16")
 CLONES = IPv4Network("10.201.0.0/16")
-"""Where clones of tenants are rehearsed: each slot has the same /28 there, for services of one side."""
+"""The network of rehearsals' clones: each slot has the same /28 as in the tenants' network, for one side."""
 FIRST_UID = 10_000
-"""Inner uid of slot 0; below Docker's remapped range of 65,536."""
+"""The inner uid of slot 0; below Docker's remapped range of 65,536."""
 REMAP_BASE = 1_000_000
 """The host's uid of the containers' uid 0 (userns-remap of the whole daemon)."""
 
 TENANT_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-"""Safe as a path, a shell word, a subdomain, a Compose project; at most 32 characters."""
+"""Safe as a path, a shell word, a subdomain and a Compose project; at most 32 characters."""
 
 
 def is_tenant_name(text: str) -> bool:
-    """Whether the text is a tenant's name: 1 to 32 of a-z, 0-9 and single inner hyphens, a letter first."""
+    """Whether the text is a tenant's name: 1 to 32 of a-z, 0-9 and single inner hyphens, beginning with a letter."""
     return len(text) <= 32 and TENANT_NAME.fullmatch(text) is not None
 
 
@@ -43,12 +44,12 @@ def inner_uid(slot: int) -> int:
 
 
 def host_uid(slot: int) -> int:
-    """The uid that the tenant's files have on the host."""
+    """The uid of the tenant's files on the host."""
     return REMAP_BASE + inner_uid(slot)
 
 
 def bridge(slot: int) -> str:
-    """The name of the tenant's bridge on the host, at most 15 characters as the kernel wants."""
+    """The name of the tenant's bridge on the host; at most 15 characters, the kernel's limit."""
     return f"lp-{slot}"
 
 
@@ -59,7 +60,7 @@ def subnet(slot: int) -> IPv4Network:
 
 
 def gateway(slot: int) -> IPv4Address:
-    """The host's address on the tenant's bridge; what an app trusts as its proxy."""
+    """The host's address on the tenant's bridge, which an app trusts as its proxy."""
     return subnet(slot).network_address + 1
 
 
@@ -85,5 +86,5 @@ def clone_subnet(slot: int) -> IPv4Network:
 
 
 def clone_gateway(slot: int) -> IPv4Address:
-    """The host's address on that bridge."""
+    """The host's address on the clone's bridge."""
     return clone_subnet(slot).network_address + 1

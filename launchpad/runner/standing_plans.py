@@ -1,4 +1,4 @@
-"""Plans of a tenant that stays as it was deployed: stop, start, restart, retire. Pure."""
+"""Plans for a tenant that stays as it was deployed: stop, start, restart, retire. Pure."""
 
 from __future__ import annotations
 
@@ -41,15 +41,16 @@ def plan_start(seen: Seen, tenant: str) -> list[TenantStep]:
 
 
 def plan_restart(seen: Seen, tenant: str) -> list[TenantStep]:
-    """Stop and start; requests wait at Caddy meanwhile."""
+    """Stop and start the tenant; requests wait at Caddy meanwhile."""
     deployed(seen, tenant)
     return [*_halt(seen), *_run(seen)]
 
 
 def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
-    """Take the tenant off the host. Its data, secrets and record stay until a purge; its domains are free at once."""
+    """Remove the tenant from the host. Its data, secrets and record stay until a purge; its domains are free at
+    once."""
     record = seen.record
-    if record is None:  # what an import or a move left that did not come to its end
+    if record is None:  # left by an interrupted import or move
         site: list[TenantStep] = [DropSite(tenant=tenant)] if seen.site is not None else []
         if purge and (site or seen.data or seen.generations or seen.folders):
             return [Commit(), *site, Purge(tenant=tenant)]
@@ -73,7 +74,7 @@ def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
 
 
 def deployed(seen: Seen, tenant: str) -> Mapping[str, Any]:
-    """The record of a tenant that is deployed here; Refused otherwise."""
+    """The record of a deployed tenant; Refused otherwise."""
     if seen.record is None or seen.record["retired"]:
         raise Refused(f"{tenant} is not deployed on this host", kind="state", hint=f"launchpad deploy {tenant}")
     return seen.record
@@ -87,7 +88,7 @@ def _halt(seen: Seen) -> list[TenantStep]:
 
 
 def _run(seen: Seen) -> list[TenantStep]:
-    """Start what ran before, and let it in as soon as it is ready."""
+    """Start the deployed release, and open its traffic as soon as it is ready."""
     record = seen.record
     assert record is not None
     tenant = record["tenant"]

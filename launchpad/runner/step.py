@@ -1,7 +1,7 @@
-"""A step: one change of a host, as data. Each family of steps is in a `steps.py`; the `effects.py` beside it carries
-them out, and `families.py` knows every kind.
+"""A step: one change of a host, as data. Each family of steps is in a `steps.py`; the `effects.py` beside it runs the
+steps, and `families.py` lists every kind.
 
-Every step is idempotent, may die anywhere, and is undone by what `look` saw before it.
+Every step is idempotent, its process may die anywhere, and undo uses what `look` saw before the step.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from launchpad.runner.record import Record
 
 
 class Step(Record):
-    """One change of a host. Its fields are plain JSON, because a plan is kept on disk; what is so of every step of a
-    kind is a fact of its class."""
+    """One change of a host. The fields are plain JSON, because a plan is stored on disk; properties of a whole kind are
+    class attributes."""
 
     once = False
-    """Carried out at most once, whatever dies: the data is another one behind it."""
+    """Runs at most once, even after a crash, because the data is different after it."""
     barrier = False
-    """It guards data: it is undone at most once, and nothing before it is undone until it is."""
+    """Guards data: undone at most once, and no earlier step is undone before it."""
     undone = True
-    """Whether undo has anything to take back. False where the step leaves nothing, where what it leaves is kept on
-    purpose, and where an earlier step's undo takes it back."""
+    """Whether undo does anything. False when the step leaves nothing, when its result stays on purpose, or when an
+    earlier step's undo removes it."""
     superseded = False
     """Its undo only starts again what a deploy starts anew: where it cannot be undone, a deploy may take over."""
     expected = False
-    """What it waits for may be here before it is begun, so it is undone even when it never was."""
+    """What the step waits for may arrive before the step begins, so the step is undone even if it never began."""
 
     @property
     def title(self) -> str:
-        """What a person reads while the step goes on."""
+        """The step's name for people."""
         return step_name(type(self)).replace("-", " ")
 
 
 def step_name(kind: type) -> str:
-    """`PlaceRelease` → `place-release`: the step's name in journals, events and on the screen."""
+    """`PlaceRelease` → `place-release`: the step's name in journals and events."""
     return _hyphenated(kind.__name__)
 
 

@@ -1,4 +1,4 @@
-"""The steps of a tenant's operations: data, no behaviour. `effects.py` carries them out, `plan.py` chooses them."""
+"""The steps of a tenant's operations: data, no behaviour. `plan.py` chooses them, `effects.py` runs them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from launchpad.runner.step import Step
 
 
 class PlaceRelease(Step):
-    """The release's files in a folder of their own, named by its digest."""
+    """Write the release's files to a folder named by its digest."""
 
     tenant: str
     release: str
@@ -20,7 +20,7 @@ class PlaceRelease(Step):
 
 
 class MakeData(Step):
-    """The tenant's data: a subvolume with its quota and a folder for each volume. Undo never removes data."""
+    """Create the tenant's data: a subvolume with its quota and a folder for each volume. Undo never removes data."""
 
     tenant: str
     slot: int
@@ -34,7 +34,7 @@ class MakeData(Step):
 
 
 class PullImage(Step):
-    """The image, by digest. Undo leaves it: housekeeping removes what nothing needs."""
+    """Pull the image by its digest. Undo leaves the image; a prune removes images that nothing needs."""
 
     image: str
     undone = False
@@ -45,7 +45,7 @@ class PullImage(Step):
 
 
 class MakeNetwork(Step):
-    """The tenant's bridge network; an internal one has no way out of the host."""
+    """Create the tenant's bridge network; an internal network has no way out of the host."""
 
     tenant: str
     slot: int
@@ -54,13 +54,13 @@ class MakeNetwork(Step):
 
 
 class AwaitIdle(Step):
-    """Wait, while new requests still come in, until what was under way has ended and the app says that it is at no
-    work, at most so many seconds. What is not well is not waited for."""
+    """Wait at most so many seconds, while new requests are still accepted, until the open requests have ended and the
+    app reports no work. Skipped for an unhealthy side."""
 
     tenant: str
     slot: int
     release: str
-    """Whose action says whether it is at work."""
+    """The release whose action `quiet` reports work."""
     side: Side
     seconds: int
     quiet: int
@@ -69,21 +69,21 @@ class AwaitIdle(Step):
 
 
 class HoldTraffic(Step):
-    """New requests to the tenant wait at Caddy, or go to the other side when that is open."""
+    """Hold new requests to this side: they wait at Caddy, or go to the other side if it is open."""
 
     tenant: str
     slot: int
     side: Side
     after: int = 0
-    """Seconds before that, in which Caddy finds the other side: its next check of it tells."""
+    """Seconds to wait first, so that Caddy's next health check finds the other side."""
     title = "hold new requests"
 
 
 class Drain(Step):
-    """Wait until the requests that are under way have been answered, at most so many seconds.
+    """Wait at most so many seconds until the open requests are answered.
 
-    A connection that was silent for the quiet seconds is a WebSocket at rest, which never ends by itself.
-    Where that is not long enough, new requests are let in again until it has ended, at most `again` times."""
+    A connection without traffic for the quiet seconds is an idle WebSocket, which never ends by itself. If requests
+    take longer, new requests are accepted again until they have ended, at most `again` times."""
 
     tenant: str
     slot: int
@@ -91,10 +91,10 @@ class Drain(Step):
     seconds: int
     quiet: int
     release: str = ""
-    """Whose action says whether it is at work; nobody is asked when left out."""
+    """The release whose action `quiet` reports work; empty: do not ask."""
     again: int = 0
     idle_seconds: int = 0
-    """How long each time."""
+    """Seconds for each of these times."""
     undone = False
 
     @property
@@ -103,7 +103,7 @@ class Drain(Step):
 
 
 class StopSide(Step):
-    """Stop one side's containers and keep them, so that undo can start the very same ones."""
+    """Stop one side's containers without removing them, so that undo can start the same containers."""
 
     tenant: str
     side: Side
@@ -116,9 +116,9 @@ class StopSide(Step):
 
 
 class StartSide(Step):
-    """Put the release's secrets on tmpfs and start it on one side; a reboot empties tmpfs, so each start fills it.
+    """Write the release's secrets to tmpfs (which a reboot empties) and start the release on one side.
 
-    Undo takes the containers away that were not there before, and stops the ones that were stopped."""
+    Undo removes containers that did not exist before, and stops those that were stopped."""
 
     tenant: str
     slot: int
@@ -131,20 +131,20 @@ class StartSide(Step):
 
 
 class TakeGeneration(Step):
-    """Keep the tenant's data as it is now. While it guards, undo brings the data back to just that, and takes the
-    generation away; else undo only takes it away."""
+    """Keep the tenant's present data as a generation. If it guards, undo restores the data and removes the generation;
+    otherwise undo only removes the generation."""
 
     tenant: str
     generation: str
     why: str
     release: str
-    """Whose data it is, with its version and app."""
+    """The release that the data belongs to, with its version and app."""
     version: str
     app: str
     disk_mb: int
     guards: bool = False
     quota_mb: int = 0
-    """The tenant's own quota from then on; the one that it has when left out."""
+    """The tenant's new quota in MB; 0: unchanged."""
     barrier = True
 
     @property
@@ -153,29 +153,29 @@ class TakeGeneration(Step):
 
 
 class Rehearse(Step):
-    """Try the release on a clone of the data that reaches nothing; the tenant itself serves on. Undo clears it away."""
+    """Try the release on an isolated clone of the data while the tenant serves. Undo removes the clone."""
 
     tenant: str
     release: str
     generation: str
-    """What the clone is made of: of the data as `before`, of that version and app, serves with it."""
+    """The generation to take for the clone: the data of the running release `before`, with its version and app."""
     before: str
     version: str
     app: str
     disk_mb: int
     without: tuple[str, ...] = ()
-    """The ready probes that do not decide."""
+    """The ready probes to ignore."""
     data: str = ""
-    """The generation that the clone is made of instead, which is there already and stays."""
+    """An existing generation to clone instead; it stays."""
     may_shrink: tuple[str, ...] = ()
-    """The tables that may have fewer rows afterwards, as shell patterns."""
+    """The tables that may lose rows, as shell patterns."""
     title = "rehearse the release on a clone of the data"
     once = True
 
 
 class RestoreData(Step):
-    """The data becomes that generation's again, with a folder for each volume. At most once an operation: what is
-    written to it afterwards stays. The TakeGeneration before it undoes it."""
+    """Restore the generation as the tenant's data, with a folder for each volume. At most once in an operation, so that
+    later writes stay. The undo of the earlier TakeGeneration undoes this step."""
 
     tenant: str
     slot: int
@@ -191,7 +191,7 @@ class RestoreData(Step):
 
 
 class Mute(Step):
-    """The side's containers reach nobody outside and nobody reaches them, so that no message leaves or comes."""
+    """Block all traffic between the side's containers and the outside, so that no message is sent or received."""
 
     tenant: str
     slot: int
@@ -200,7 +200,7 @@ class Mute(Step):
 
 
 class Unmute(Step):
-    """The side's containers may reach the world. Undone by the Mute before it."""
+    """Unblock the side's containers. The undo of the earlier Mute undoes this step."""
 
     tenant: str
     slot: int
@@ -210,8 +210,8 @@ class Unmute(Step):
 
 
 class KeepNew(Step):
-    """From here on the new release may write what nobody else knows. Undo stops it in good order and keeps its data as
-    a generation, before the older data comes back."""
+    """Marks the point after which the new release may receive new data. Undo stops the release and keeps its data as a
+    generation, before the older data is restored."""
 
     tenant: str
     side: Side
@@ -221,13 +221,13 @@ class KeepNew(Step):
     app: str
     disk_mb: int
     seconds: int
-    """For its stop."""
+    """Seconds for the stop."""
     title = "keep new data in case of an undo"
     barrier = True
 
 
 class Soak(Step):
-    """Watch the release serve, for so many seconds, with unchanged container start times."""
+    """Watch the release serve for so many seconds, with unchanged container start times."""
 
     tenant: str
     slot: int
@@ -248,7 +248,7 @@ class PruneGenerations(Step):
     tenant: str
     drop: tuple[str, ...]
     disk_mb: int = 0
-    """The tenant's own quota, of which less is held by generations then."""
+    """The tenant's quota in MB, to recalculate the limit after the removal."""
 
     @property
     def title(self) -> str:
@@ -256,17 +256,17 @@ class PruneGenerations(Step):
 
 
 class AwaitProbes(Step):
-    """Wait until the deciding probes hold, and hold for `steady_seconds` with unchanged container start times."""
+    """Wait until the deciding probes have passed for the steady seconds with unchanged container start times."""
 
     tenant: str
     slot: int
     release: str
-    """Whose probes."""
+    """The release whose probes are checked."""
     side: Side
     without: tuple[str, ...] = ()
-    """Those that failed before the operation too, and do not count against the new release."""
+    """The ready probes that failed before the operation too, and are ignored."""
     steady: bool = True
-    """Whether they have to hold for a while; else a Soak behind the open door sees to that."""
+    """Whether the probes must pass for the steady seconds; if not, a later Soak with open traffic checks that."""
     title = "wait until the probes pass"
     undone = False
 
@@ -279,7 +279,7 @@ class Switch(Step):
 
 
 class PutSite(Step):
-    """The release's site in Caddy; reloads only when it changes anything."""
+    """Load the release's site into Caddy; reloads Caddy only for a change."""
 
     tenant: str
     release: str
@@ -287,14 +287,14 @@ class PutSite(Step):
 
 
 class DropSite(Step):
-    """No site of this tenant in Caddy."""
+    """Remove the tenant's site from Caddy."""
 
     tenant: str
     title = "remove the site from Caddy"
 
 
 class Record(Step):
-    """What should run, as boot, watch, status and the next operation read it."""
+    """Record what should run, for boot, watch, status and the next operation."""
 
     tenant: str
     record: dict[str, Any]
@@ -302,13 +302,13 @@ class Record(Step):
 
 
 class Commit(Step):
-    """From here on the operation only goes forward. The last step that is undone by undoing the ones before it."""
+    """The commit point: after it the operation only goes forward; before it a failure undoes all earlier steps."""
 
     undone = False
 
 
 class OpenTraffic(Step):
-    """New requests go to this side."""
+    """Send new requests to this side."""
 
     tenant: str
     slot: int
@@ -320,7 +320,7 @@ class OpenTraffic(Step):
 
 
 class RemoveSide(Step):
-    """Take one side's containers away. Only after the commit."""
+    """Remove one side's containers. Only after the commit."""
 
     tenant: str
     side: Side
@@ -332,20 +332,20 @@ class RemoveSide(Step):
 
 
 class ClearSecrets(Step):
-    """No secret of the tenant on tmpfs but those of one release (none when empty). Only after the commit."""
+    """Remove the tenant's secrets from tmpfs, except those of one release (empty: all). Only after the commit."""
 
     tenant: str
     keep: str = ""
 
 
 class RemoveNetwork(Step):
-    """Take the tenant's network away. Only after the commit."""
+    """Remove the tenant's network. Only after the commit."""
 
     tenant: str
 
 
 class PruneReleases(Step):
-    """Remove release folders but the newest few and the ones in use. Only after the commit."""
+    """Remove release folders except the newest few and those in use. Only after the commit."""
 
     tenant: str
     keep: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The seam between provisioning and the machine: packages, users, units, kernel values, storage, checks.
+"""The interface between provisioning and the machine: packages, users, units, kernel values, storage, checks.
 
 `launchpad.runner.machine.debian` is the real one, `tests.memory.system` the one that can be killed at every call. As
 with Host: every changing method is idempotent and raises `Failed` when it cannot; plain files go through Host.
@@ -23,15 +23,15 @@ Doing = Literal["start", "stop", "restart", "reload"]
 
 
 class MachineFacts(Record):
-    """What of the machine decides which files it gets."""
+    """The facts about the machine that decide which files it gets."""
 
     resolvers: tuple[str, ...] = ()
-    """The host's own name servers, IPv4."""
+    """The host's IPv4 name servers."""
     audit: bool = False
-    """Whether the kernel has auditing."""
+    """Whether the kernel supports auditing."""
     apparmor: bool = False
     kernel_keys: frozenset[str] = frozenset()
-    """Of the kernel values that Launchpad sets, those that can be set here."""
+    """Those of Launchpad's kernel values that this kernel supports."""
 
 
 class User(Record):
@@ -41,11 +41,11 @@ class User(Record):
     home: str
     login_shell: str
     uid: int | None = None
-    """None: any that is free."""
+    """None: any free uid."""
 
 
 class Owned(Record):
-    """How a file or folder stands in the file system."""
+    """Mode and owner of a file or folder."""
 
     mode: int
     uid: int
@@ -57,19 +57,19 @@ class Unit(Record):
 
 
 class Storage(Record):
-    """What /srv/launchpad lies on: a file of so many MB on the root disk, or an empty block device."""
+    """The storage for /srv/launchpad: a file of so many MB on the root disk, or an empty block device."""
 
     loop_mb: int = 0
     device: str = ""
 
 
 def storage_source(device: str) -> str:
-    """What /etc/launchpad/storage names: the device, or the file on the root disk."""
+    """The content of /etc/launchpad/storage: the device, or the file on the root disk."""
     return device or paths.STORAGE
 
 
 class Mounted(Record):
-    """What is mounted at /srv/launchpad; empty when nothing is."""
+    """What is mounted at /srv/launchpad; empty for nothing."""
 
     source: str = ""
     """The device, or the file behind the loop device."""
@@ -78,7 +78,7 @@ class Mounted(Record):
 
 
 class Other(Record):
-    """A user who can do what only root and the operators' user should."""
+    """A user with rights that only root and the operators' user should have."""
 
     name: str
     by: Literal["sudo", "number", "docker", "keys"]
@@ -91,109 +91,108 @@ class System(Protocol):
     # Packages and users
 
     def missing_packages(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Those that are not installed, in the given order."""
+        """The packages that are not installed, in the given order."""
 
     def install_packages(self, names: Sequence[str], progress: Progress) -> None:
-        """Install them without what they merely recommend; repairs an installation that was cut off before."""
+        """Install packages without their recommendations; first repairs an interrupted installation."""
 
     def user(self, name: str) -> User | None: ...
 
     def add_user(self, user: User) -> None:
-        """The user as asked; an existing one gets this home and shell. Failed when the uid is another user's."""
+        """Create the user; an existing user gets this home and shell. Failed when the uid belongs to another user."""
 
     def remove_user(self, name: str) -> None: ...
 
     def others(self, allowed: Sequence[str], *, sudoers: str) -> tuple[Other, ...]:
-        """Every user beside the allowed ones who can become root, or log in with keys that are no operator's; also
-        rules of sudo for one of the allowed that are not in `sudoers`."""
+        """Every user, except the allowed ones, who can become root or log in with keys; also sudo rules for an allowed
+        user that are not in `sudoers`."""
 
     def keep_out(self, other: Other, *, sudoers: str) -> None:
-        """Take that from the user; sudo's rules become `sudoers` where it is by them."""
+        """Remove these rights from the user; for sudo rules, replace the rules by `sudoers`."""
 
     def owned(self, path: str) -> Owned | None:
-        """Mode and owner; None when there is no file or folder."""
+        """Mode and owner; None when nothing exists at the path."""
 
     # Units
 
     def unit(self, name: str) -> Unit:
-        """Whether systemd starts it at boot, and whether it runs now; both False for one that does not exist."""
+        """Whether the unit is enabled at boot, and whether it runs now; both False for an unknown unit."""
 
     def enable(self, names: Sequence[str]) -> None:
-        """Have them start at boot. Starting them now is `act`'s."""
+        """Enable the units at boot; `act` starts them now."""
 
     def disable(self, name: str) -> None:
-        """Not at boot, and not now."""
+        """Disable the unit at boot, and stop it."""
 
     def act(self, name: str, doing: Doing) -> None:
-        """Failed with the unit's last log lines when it does not work."""
+        """Start, stop or reload the unit. Failed with the unit's last log lines."""
 
     def docker_answers(self) -> bool:
-        """Whether Docker says anything at all within a few seconds."""
+        """Whether Docker answers within a few seconds."""
 
     def reload_units(self) -> None:
-        """Have systemd read its unit files again."""
+        """Make systemd read its unit files again."""
 
     def firewall(self, text: str) -> bool:
-        """Whether the kernel's own table of Launchpad is what this text makes, rule for rule."""
+        """Whether Launchpad's table in the kernel equals this text, rule for rule."""
 
     # Kernel, storage, Caddy
 
     def kernel(self, key: str) -> str | None:
-        """The value now, spaces made one; None where this kernel does not let it be set."""
+        """The present value, with single spaces; None when this kernel does not support the key."""
 
     def set_kernel(self, values: Mapping[str, str]) -> None: ...
 
     def storage(self) -> Mounted: ...
 
     def make_storage(self, storage: Storage, progress: Progress) -> None:
-        """A Btrfs with simple quotas behind /etc/launchpad/storage, as large as asked. What holds data is never
-        formatted, an existing file only grows. Mounting is the storage unit's."""
+        """Create a Btrfs with simple quotas of this size at the place in /etc/launchpad/storage. A device with data is
+        never formatted, an existing file only grows. The storage unit mounts it."""
 
     def container_image(self, name: str) -> str | None:
-        """The image of the running container of that name, as its Compose file names it; None when its process does not
-        live."""
+        """The image of the running container of that name, as its Compose file names it; None when its process is
+        dead."""
 
     # Checks
 
     def check(self, kind: Check, text: str) -> None:
-        """Have the program that will read the text judge it; Failed with what it says."""
+        """Check the text with the program that will read it; Failed with the program's message."""
 
     def sshd_strays(self, ours: str) -> tuple[str, ...]:
-        """Where the sshd configuration on disk comes to something else than `ours` with Launchpad's own part in it, for
-        root, the operators' user, or anybody who can log in; in words for people."""
+        """Sentences about effective settings of sshd that differ from `ours` (Launchpad's part), for root, the
+        operators' user, or any user who can log in."""
 
     def verified(self, data: bytes, *, signature: str, signers: str, signer: str, namespace: str) -> bool:
-        """Whether the signature of the data is by the named one of the allowed signers, for this namespace."""
+        """Whether the data's signature is by this allowed signer, for this namespace."""
 
     # Who asks
 
     def uptime(self) -> float:
-        """Seconds since the boot; no change of the clock moves it."""
+        """Seconds since the boot; independent of clock changes."""
 
     def connected_at(self) -> float | None:
-        """When, in `uptime`, the SSH connection was made that this process serves; None when it serves none."""
+        """When this process's SSH connection was opened, in `uptime`; None without a connection."""
 
     def asked_by_root(self) -> bool:
-        """Whether root's own login started this process, not the operators' user."""
+        """Whether root's own login, not the operators' user, started this process."""
 
     def strange_logins(self, keys: Sequence[str]) -> tuple[int, ...]:
-        """The processes of the operators' logins that were made by a key which is not among these, or by which key is
-        not known any more."""
+        """The processes of the operators' logins with a key that is not among these, or with an unknown key."""
 
     def end_logins(self, keys: Sequence[str]) -> None:
-        """End those, and what they started."""
+        """End those logins, with the processes that they started."""
 
     def runner(self) -> str:
-        """The folder of the runner that this process is."""
+        """The folder of the runner of this process."""
 
 
 class ProvisionHost(Host, Protocol):
-    """A host whose system can be provisioned."""
+    """A host that can be provisioned."""
 
     @property
     def system(self) -> System: ...
 
 
 def provisioned(context: Context) -> ProvisionHost:
-    """The host of a provision's step: whoever carries one out has a host with a system."""
+    """The host of a provision's step, which always has a system."""
     return cast("ProvisionHost", context.host)

@@ -1,4 +1,4 @@
-"""What a host asks of an upgrade before it touches anything: something to upgrade, room, a baseline of the probes."""
+"""A host's conditions for an upgrade: a running release, space and memory, and a baseline of the probes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from launchpad.runner.standing_plans import deployed
 from launchpad.runner.waiting import ask, name_of, ready_probes
 
 ROOM_FOR_IMAGES = 2 << 30
-"""Bytes, where a registry does not tell how large an image is."""
+"""Bytes to assume for an image whose size the registry does not report."""
 UNPACKED = 4
-"""So many times its size in the registry an image takes while it is pulled: its layers travel compressed, and for a
-moment both forms lie there."""
+"""During a pull an image takes so many times its size in the registry: its layers are compressed there, and both forms
+exist for a moment."""
 ROOM_SHARE = 20
-"""At least one part in so many of the tenant's own disk is to be free."""
+"""At least 1/20 of the tenant's disk must be free."""
 SHORT = (
     "name another host as this one's drill_host in inventory/hosts.yaml, or add --rehearse-on HOST or --no-rehearsal"
 )
 
 
 def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """What the upgrade's plan has beyond a deploy's; Refused, and nothing changed, when it cannot go well."""
+    """The plan's options beyond those of a deploy. Refused, with nothing changed, when the upgrade cannot work."""
     record = deployed(seen, release.tenant)
     if not record["running"]:
         raise Refused(
@@ -49,7 +49,7 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
 
 
 def check_rehearsed(host: Host, seen: Seen, operation: Mapping[str, Any]) -> None:
-    """Refused unless the data on which another host has rehearsed it is of what runs here now, and not old."""
+    """Refused unless the rehearsal on another host used recent data of the release that runs here now."""
     said, tenant = operation["rehearsed"], operation["tenant"]
     if set(said) != {"host", "generation"} or operation["rehearse"]:
         raise Refused("upgrade: rehearsed: expected the host and the generation, and no other rehearsal")
@@ -64,7 +64,7 @@ def check_rehearsed(host: Host, seen: Seen, operation: Mapping[str, Any]) -> Non
 
 
 def check_room(host: Host, seen: Seen, release: Release) -> None:
-    """Refused when a disk would run full in the middle, also of a version that writes all its data anew."""
+    """Refused when a disk could become full during the upgrade, even if the new version rewrites all its data."""
     rewritten = host.usage(paths.data(release.tenant)) if seen.data else 0
     least = LEAST_ROOM + max(release.disk_mb * MEGABYTE // ROOM_SHARE, min(rewritten, release.disk_mb * MEGABYTE))
     if (free := host.room(paths.ROOT)) < least:
@@ -73,8 +73,8 @@ def check_room(host: Host, seen: Seen, release: Release) -> None:
 
 
 def check_images(host: Host, seen: Seen, release: Release) -> None:
-    """Refused when an image that is to be pulled is made for other machines, or would fill the disk. What a registry
-    does not tell is taken for large, and whether it is there the pull itself will show."""
+    """Refused when an image to be pulled is built for another architecture, or would fill the disk. An unreported size
+    counts as large. The pull itself shows whether the image exists."""
     missing = sorted({service.image for service in release.services} - seen.images)
     if not missing:
         return
@@ -96,13 +96,13 @@ def check_images(host: Host, seen: Seen, release: Release) -> None:
 
 
 def check_volumes(host: Host, release: Release, compose: str) -> None:
-    """Refused when an image that is on the host declares a volume of its own that the release mounts nothing at."""
+    """Refused when an image on the host declares a volume where the release mounts nothing."""
     judge_volumes(compose, release, {item.image: host.declared_volumes(item.image) for item in release.services})
 
 
 def failing_already(host: Host, seen: Seen, release: Release) -> tuple[str, ...]:
-    """The ready probes of what runs that do not hold now: they do not count against the new release. Of what does not
-    even run nothing follows."""
+    """The ready probes of the running release that fail now: they are ignored for the new release. Empty when the
+    release does not run."""
     old = seen.started
     if old is None or not runs(seen, old, seen.side):
         return ()

@@ -1,4 +1,4 @@
-"""The gate before tenants' addresses (nftables), and what passes it: Caddy's connections and the runner's probes."""
+"""The gate in front of tenants' addresses (nftables), for Caddy's connections and the runner's probes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from launchpad.runner.view import Gate
 TABLE = "launchpad_gate"
 PROBE_MARK = 0x4C50
 MAIL_MARK = 0x4C51
-"""The firewall (firewall.nft) lets what carries it out to the ports of mail."""
+"""The firewall (firewall.nft) lets packets with this mark out to the mail submission ports."""
 _OPEN, _MUTED, _MAIL = "open", "muted", "mail"
 _CHAIN, _FORWARD = "output", "forward"
 _IN_TABLE = {"family": "inet", "table": TABLE}
 _SOURCE, _DESTINATION = ({"payload": {"protocol": "ip", "field": field}} for field in ("saddr", "daddr"))
 _FLAGS = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": ["fin", "syn", "rst", "ack"]}]}
 _TENANTS = {"prefix": {"addr": str(slots.NETWORK.network_address), "len": slots.NETWORK.prefixlen}}
-# Without its bridge a tenant's address would leave by the default route, and a request with it, to whoever is there.
+# Without its bridge, packets for a tenant's address would leave by the default route, to an unknown machine.
 _STAYS: list[dict[str, Any]] = [
     {"match": {"op": "==", "left": _DESTINATION, "right": _TENANTS}},
     {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "lo"}},
     {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "lp-*"}},
     {"reject": {"type": "icmpx", "expr": "host-unreachable"}},
 ]
-# Only the first packet of a connection is refused: what is established goes on when the gate closes.
+# Only the first packet of a connection is rejected: established connections continue when the gate closes.
 _WAITS: list[dict[str, Any]] = [
     {"match": {"op": "==", "left": _DESTINATION, "right": _TENANTS}},
     {"match": {"op": "!=", "left": {"meta": {"key": "mark"}}, "right": PROBE_MARK}},
@@ -51,8 +51,8 @@ _MAILS: list[dict[str, Any]] = [
     },
     {"mangle": {"key": {"meta": {"key": "mark"}}, "value": MAIL_MARK}},
 ]
-# Every packet of a muted one, of connections that exist too. What stays between the tenants' addresses passes here: the
-# firewall knows whose bridge is whose.
+# Every packet of a muted address, also of established connections. Packets between tenants' addresses pass here: the
+# firewall separates the bridges.
 _OUTWARD: list[dict[str, Any]] = [
     {"match": {"op": "==", "left": _SOURCE, "right": f"@{_MUTED}"}},
     {"match": {"op": "!=", "left": _DESTINATION, "right": _TENANTS}},
@@ -71,11 +71,11 @@ _MUTES: list[list[dict[str, Any]]] = [
     ],
 ]
 _TYPES = {_OPEN: "ipv4_addr", _MUTED: "ipv4_addr", _MAIL: ["ipv4_addr", "inet_service"]}
-# The mark has to be there before the firewall's own chain at the same hook, whose priority is 0, looks for it.
+# Sets the mark before the firewall's own chain (priority 0) at the same hook reads it.
 _CHAINS = {_CHAIN: (0, [_STAYS, _WAITS]), _FORWARD: (-10, [_MAILS, *_MUTES])}
 _SOCKETS = ("ss", "--tcp", "--numeric", "--info", "--oneline", "--no-header")
 _FIGURE = re.compile(r"\b(bytes_sent|bytes_received|lastrcv):(\d+)")
-"""`ss` leaves out what is 0; `lastrcv` is in milliseconds."""
+"""`ss` omits zeros; `lastrcv` is in milliseconds."""
 
 
 class HostTraffic:
@@ -106,7 +106,7 @@ class HostTraffic:
         _change([*_gate(), *_elements("delete", _MAIL, gone), *_elements("add", _MAIL, new)])
 
     def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
-        """Whether the gate stands as the runner builds it, and the addresses that it lets pass."""
+        """Whether the gate is complete, and the addresses that it lets pass."""
         objects = _listed()
         return is_whole(objects), _addresses_of_set(objects, _OPEN)
 
@@ -118,8 +118,8 @@ class HostTraffic:
         return [connection(line) for line in said.decode().splitlines()]
 
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
-        # The probe comes from the address of the app's trusted proxy: say for whom it asks (nobody, RFC 5737), because
-        # OpenClaw refuses a proxy that does not.
+        # The probe comes from the address of the app's trusted proxy. It names a client (a documentation address, RFC
+        # 5737), because OpenClaw rejects a proxy that does not.
         headers = {"Host": f"{address}:{port}", "User-Agent": "launchpad-runner", "X-Forwarded-For": "192.0.2.1"}
         message = request("GET", path, headers=headers)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
@@ -136,7 +136,7 @@ class HostTraffic:
 
 
 def is_whole(objects: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the gate's table is just as the runner builds it, apart from the elements of its sets."""
+    """Whether the gate's table equals the one that the runner builds, apart from the elements of its sets."""
     found: dict[str, list[Any]] = {"table": [], "chain": [], "set": [], "rule": []}
     for item in objects:
         ((kind, value),) = item.items()
@@ -155,13 +155,13 @@ def is_whole(objects: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def mail_of(objects: Iterable[Mapping[str, Any]]) -> frozenset[tuple[IPv4Address, int]]:
-    """Which addresses reach which ports of mail."""
+    """Which addresses may reach which mail submission ports."""
     pairs = (item["concat"] for item in _raw(objects, _MAIL))
     return frozenset((IPv4Address(address), int(port)) for address, port in pairs)
 
 
 def rebuild_gate(gate: Gate) -> None:
-    """The gate as it is meant to be with just these elements, in one transaction, whatever stood there."""
+    """Rebuild the gate with exactly these elements, in one transaction."""
     table = {"table": {"family": "inet", "name": TABLE}}
     sets: list[tuple[str, Iterable[Any]]] = [(_OPEN, gate.open), (_MUTED, gate.muted), (_MAIL, gate.mail)]
     elements = [command for name, members in sets for command in _elements("add", name, members)]
@@ -169,14 +169,14 @@ def rebuild_gate(gate: Gate) -> None:
 
 
 def gate_of(objects: Sequence[Mapping[str, Any]]) -> Gate:
-    """The gate that these objects of its table make."""
+    """The gate that these objects of its table form."""
     return Gate(
         is_whole(objects), _addresses_of_set(objects, _OPEN), _addresses_of_set(objects, _MUTED), mail_of(objects)
     )
 
 
 def _gate() -> list[dict[str, Any]]:
-    """The gate, built anew around the elements that it has."""
+    """The commands that rebuild the gate around its present elements."""
     table: list[dict[str, Any]] = [{"add": {"table": {"family": "inet", "name": TABLE}}}]
     sets = [{"add": {"set": {**_IN_TABLE, "name": name, "type": kind}}} for name, kind in _TYPES.items()]
     chains = [command for hook, (prio, rules) in _CHAINS.items() for command in _chain(hook, prio, rules)]
@@ -184,11 +184,11 @@ def _gate() -> list[dict[str, Any]]:
 
 
 def _chain(hook: str, prio: int, rules: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """The chain at the hook of its name, with just these rules. It is always another one, which takes the old one's
-    place with the transaction: an older runner's may be declared otherwise, and nft declares no chain anew."""
+    """The chain at the hook of its name, with exactly these rules. The old chain is replaced by a new one in the
+    transaction, because nft cannot change the declaration of an older runner's chain."""
     chain = {**_IN_TABLE, "name": hook}
     return [
-        {"add": {"chain": chain}},  # only what is there can be deleted
+        {"add": {"chain": chain}},  # only an existing chain can be deleted
         {"flush": {"chain": chain}},
         {"delete": {"chain": chain}},
         {"add": {"chain": chain | {"type": "filter", "hook": hook, "prio": prio, "policy": "accept"}}},
@@ -197,7 +197,7 @@ def _chain(hook: str, prio: int, rules: Sequence[Sequence[Mapping[str, Any]]]) -
 
 
 def _elements(verb: str, name: str, members: Iterable[IPv4Address | tuple[IPv4Address, int]]) -> list[dict[str, Any]]:
-    """No command for no member."""
+    """The command for these members; none without members."""
     elements = [
         {"concat": [str(item[0]), item[1]]} if isinstance(item, tuple) else str(item) for item in sorted(set(members))
     ]
@@ -205,12 +205,12 @@ def _elements(verb: str, name: str, members: Iterable[IPv4Address | tuple[IPv4Ad
 
 
 def _without(name: str, addresses: Sequence[IPv4Address]) -> list[dict[str, Any]]:
-    """An element can only be deleted when it is there: add it first, in the same transaction."""
+    """Remove elements. Only an existing element can be deleted, so each is added first in the same transaction."""
     return [*_elements("add", name, addresses), *_elements("delete", name, addresses)]
 
 
 def _listed() -> list[dict[str, Any]]:
-    """The gate's objects as the kernel has them; none without a gate."""
+    """The gate's objects in the kernel; empty without a gate."""
     said = run(["nft", "--json", "list", "table", "inet", TABLE])
     return [] if said.code else list(json.loads(said.out)["nftables"])
 
@@ -232,7 +232,7 @@ def _change(commands: list[dict[str, Any]]) -> None:
 
 
 def connection(line: str) -> EstablishedConnection:
-    """A connection as `ss` shows it."""
+    """A connection from a line of `ss`."""
     to_be_read, to_be_sent, end = line.split()[:3]
     figures = {name: int(value) for name, value in _FIGURE.findall(line)}
     return EstablishedConnection(

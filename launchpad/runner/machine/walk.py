@@ -1,4 +1,4 @@
-"""Reach a path part by part, so that no link on the way is ever followed, whoever planted it."""
+"""Open a path part by part, so that no symbolic link in it is followed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def folder(path: str, *, make: bool = False) -> Iterator[int]:
-    """The folder, open. OSError when it is absent or there is a link on the way; missing ones are made (0755, root)
-    when asked, each on disk before the next."""
+    """The open folder. OSError when it is missing or the path has a link. With `make`, missing folders are created
+    (0755, root), each on disk before the next."""
     parts = _parts(path)
     file = os.open("/", _FOLDER)
     try:
@@ -40,7 +40,7 @@ def parent(path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def explained(path: str) -> Iterator[None]:
-    """Turns an OSError in the block into Failed with the path and the cause."""
+    """Turn an OSError in the block into Failed with the path and the cause."""
     try:
         yield
     except OSError as error:

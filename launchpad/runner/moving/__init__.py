@@ -1,6 +1,6 @@
-"""A tenant moves from one host to another: it departs here with a tombstone, and arrives there with a receipt.
+"""Moves of a tenant between hosts: the old host writes a tombstone, the new host requires it as a receipt.
 
-Each tenant has an epoch, which a move raises by one. A host that wrote a tombstone never starts the tenant again unless
-it comes back with a higher epoch; a host takes a tenant in only with a receipt of an epoch above every one that it has
-heard of. So of two hosts at most one may run it, whatever dies in between.
+Each tenant has an epoch, which every move raises by one. A host with a tombstone never starts the tenant again, unless
+the tenant comes back with a higher epoch. A host accepts a tenant only with a receipt whose epoch is higher than every
+epoch that the host has seen. So at most one of two hosts may run the tenant, even after a crash.
 """

@@ -1,4 +1,4 @@
-"""Carry a move's step out, and undo it."""
+"""Run a move's steps, and undo them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from launchpad.runner.protocol import canonical
 
 
 def look(step: steps.MoveStep, context: Context) -> dict[str, Any]:
-    """What undo will need."""
+    """What undo needs."""
     host = context.host
     match step:
         case steps.Entomb():
@@ -27,7 +27,7 @@ def look(step: steps.MoveStep, context: Context) -> dict[str, Any]:
 
 
 def apply(step: steps.MoveStep, context: Context) -> None:
-    """Make it so. Failed says what could not be done and why."""
+    """Run the step. Failed says what could not be done and why."""
     host = context.host
     match step:
         case steps.Entomb():
@@ -48,7 +48,7 @@ def apply(step: steps.MoveStep, context: Context) -> None:
 
 
 def undo(step: steps.MoveStep, before: Mapping[str, Any], context: Context) -> None:
-    """Bring back what `look` saw."""
+    """Restore what `look` saw."""
     host = context.host
     match step:
         case steps.Entomb():
@@ -66,8 +66,8 @@ def undo(step: steps.MoveStep, before: Mapping[str, Any], context: Context) -> N
 
 
 def adopt(host: Host, step: steps.AdoptData, identifier: str) -> None:
-    """A file beside the data says which operation took it over, once it has: it is not taken over twice, because the
-    app may have written to it since."""
+    """Adopt the received data. A file beside the data names the operation that adopted it, so that it is not adopted
+    twice: the app may have written to it since."""
     if host.read(paths.adopted(step.tenant)) != identifier.encode():
         if host.has_data(paths.data(step.tenant)) and host.read(paths.record(step.tenant)) is not None:
             raise Failed(f"{step.tenant}: already has data on this host")

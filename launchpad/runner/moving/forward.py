@@ -1,7 +1,7 @@
-"""The site of a tenant that left: every request is passed on to its new host, over TLS that its own name proves.
+"""The site of a tenant that has moved: Caddy forwards every request to the new host, over TLS with the tenant's name.
 
-The text is made here, of a tombstone's address and of domains that were judged when they were deployed; nothing in it
-is an operator's.
+The text is built from a tombstone's address and from domains that were judged at the deploy; it contains no text from
+an operator.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TRUST = f"\t\t\ttls_trust_pool file {ACME_ROOT}\n"
 
 
 def forward(host: Host, domains: Sequence[str], address: str) -> str:
-    """The text. Where the fleet's certificates come from an authority of its own, that is the one to trust."""
+    """The site's text. It trusts the fleet's own certificate authority if there is one."""
     number = ip_address(address)
     upstream = f"[{number}]:{HTTPS}" if number.version == 6 else f"{number}:{HTTPS}"
     trust = _TRUST if host.read(ACME_ROOT) else ""

@@ -1,6 +1,6 @@
-"""What a move takes on this host: to get ready for a tenant, to let it go, to take it in, to pass its requests on.
+"""Plan a move's operations on this host: prepare for a tenant, depart, arrive, forward its requests.
 
-Judged here, and refused before anything changes; the plans themselves are pure.
+Requests are judged and refused before anything changes; the plans themselves are pure.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ from launchpad.runner.upgrade_plan import check_images
 
 WHY = "move"
 LATEST_EPOCH = 1 << 53
-"""The time in seconds, which fences, is well below."""
+"""The highest epoch; a fence uses the time in seconds as the epoch, which is far lower."""
 SPARE_MB = 512
 _HOST = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
@@ -77,7 +77,8 @@ Planned = tuple[list[Any], dict[str, Any]]
 
 
 def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[str, Any]) -> Planned:
-    """Whether the tenant could run here; its images, its certificates, and its site: whoever comes before it waits."""
+    """Judge whether the tenant can run here, and plan to fetch its images, certificates and site. Requests that come
+    before the tenant wait."""
     release, files = _judged(host, operation)
     seen = plans.see(host, release.tenant, release)
     if seen.serving:
@@ -102,15 +103,15 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
 
 
 def _may_wait(host: Host, seen: plans.Seen, release: Release, certified: Mapping[str, Any]) -> bool:
-    """Whether its requests may wait here: with a certificate for each name, without which nobody gets so far, and
-    where the host does not pass them on to where it is."""
+    """Whether the tenant's requests may wait here: every name has a certificate (otherwise no client gets so far), and
+    this host does not forward the requests."""
     known = certified.keys() | sealed_certificates.found(host, release.domains).keys()
     return known >= set(release.domains) and (seen.record is None or bool(seen.record["retired"]))
 
 
 def plan_prepare(seen: plans.Seen, release: Release, site: str | None, *, certified: bool) -> Steps:
-    """Pure. Without a site nobody is to wait. It comes last, once nothing else can fail: Caddy is loaded once for it,
-    and not when it arrives."""
+    """Pure. Without a site no requests wait. The site comes last, when nothing else can fail: Caddy is loaded once now,
+    and not at the arrival."""
     tenant = release.tenant
     steps: Steps = [PullImage(image=image) for image in sorted({item.image for item in release.services} - seen.images)]
     if certified:
@@ -118,20 +119,20 @@ def plan_prepare(seen: plans.Seen, release: Release, site: str | None, *, certif
     if site is not None and (site != seen.site or certified):
         if not seen.intact:
             steps.append(PlaceRelease(tenant=tenant, release=release.short))
-        # The gate refuses at once what is for nobody; without it a request would be sent to the default route.
+        # The gate rejects packets for addresses without a container; otherwise they would leave by the default route.
         steps.append(HoldTraffic(tenant=tenant, slot=release.slot, side="a"))
-        if seen.site is not None:  # of an earlier try: Caddy would keep the certificate that it read then
+        if seen.site is not None:  # from an earlier try: Caddy would keep the certificate that it read then
             steps.append(DropSite(tenant=tenant))
         steps.append(PutSite(tenant=tenant, release=release.short))
     return [*steps, Commit()] if steps else []
 
 
-# --- where it was -----------------------------------------------------------------------------------------------------
+# --- the old host -----------------------------------------------------------------------------------------------------
 
 
 def planned_depart(host: Host, journal: Journal, operation: Mapping[str, Any], caller: Caller) -> Planned:
-    """Stop it, keep its data as it is then, and write the tombstone. Nothing is to do when it left for there
-    already."""
+    """Stop the tenant, keep its data as a generation, and write the tombstone. Nothing to do when the tenant already
+    moved to that host."""
     tenant, to, address = operation["tenant"], operation["to"], operation["address"]
     seen = plans.see(host, tenant)
     record = seen.record
@@ -168,8 +169,8 @@ def planned_depart(host: Host, journal: Journal, operation: Mapping[str, Any], c
 
 
 def plan_depart(seen: plans.Seen, stone: Tombstone, *, ahead: bool = False) -> Steps:
-    """Pure. The tombstone stands directly before the commit: whatever is undone takes it away first. With `ahead` new
-    requests are passed on from the beginning, because they wait where it goes."""
+    """Pure. The tombstone comes directly before the commit, so an undo removes it first. With `ahead`, new requests are
+    forwarded from the beginning, because they wait on the new host."""
     record, tenant = seen.record, stone.tenant
     assert record is not None
     slot, side = record["slot"], seen.side
@@ -179,7 +180,7 @@ def plan_depart(seen: plans.Seen, stone: Tombstone, *, ahead: bool = False) -> S
     if any(item.state in ("running", "restarting") for item in seen.containers):
         door = list(plans.close_door(seen, tenant, slot, stop_seconds=record["stop_seconds"]))
         idle = [step for step in door if isinstance(step, AwaitIdle)]
-        # Whoever is passed on waits there, and gets nothing of this door's being opened again.
+        # Forwarded requests wait on the new host, so opening the gate here again would not help them.
         rest = [step.but(again=0) if isinstance(step, Drain) else step for step in door if step not in idle]
         stop = StopSide(tenant=tenant, side=side, seconds=record["stop_seconds"])
         steps = [*idle, *steps, *rest, stop]
@@ -204,7 +205,7 @@ def plan_depart(seen: plans.Seen, stone: Tombstone, *, ahead: bool = False) -> S
 
 
 def planned_forward(host: Host, operation: Mapping[str, Any]) -> Planned:
-    """Pass its requests on to the host that its tombstone names: no other name, no other place."""
+    """Forward the tenant's requests to the host that the tombstone names, and to no other."""
     tenant = operation["tenant"]
     record = plans.read_record(host, tenant)
     stone = None
@@ -219,13 +220,13 @@ def planned_forward(host: Host, operation: Mapping[str, Any]) -> Planned:
     return [PutForward(tenant=tenant, domains=domains, address=stone.address), Commit()], {}
 
 
-# --- where it will be -------------------------------------------------------------------------------------------------
+# --- the new host -----------------------------------------------------------------------------------------------------
 
 
 def planned_arrive(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
 ) -> Planned:
-    """Take the tenant in, with the receipt of the host that it left."""
+    """Accept the tenant with the receipt of its old host."""
     release, files = _judged(host, operation)
     tenant = release.tenant
     receipt = receipt_from_json(operation["receipt"], release)
@@ -263,7 +264,7 @@ def planned_arrive(
     )
     old = tombstone.read(host, tenant)
     if old is not None and old.slot == release.slot:
-        # It came back: from here on the epoch alone counts, also when a purge takes the record that is above it.
+        # The tenant came back: from now on only the epoch counts, also after a purge of the record with a higher epoch.
         came_back = old.but(epoch=receipt.epoch, to="", address="")
         steps.append(Entomb(tenant=tenant, tombstone=record_as_json(came_back)))
     if ran and release.steady_seconds:
@@ -272,8 +273,8 @@ def planned_arrive(
 
 
 def plan_watch(steps: Steps, release: Release) -> Steps:
-    """Pure. What started is watched with the door open and behind the commit, last of all: it ran before, and what was
-    written here since then would be lost to the host that an undo went back to. A reboot may have stopped it."""
+    """Pure. The started release is watched with open traffic and after the commit, as the last step: it ran before, and
+    an undo to the old host would lose data written here. A reboot may have stopped it."""
     started = [step for step in steps if isinstance(step, StartSide)]
     watches = [
         Soak(tenant=item.tenant, slot=item.slot, release=item.release, side=item.side, seconds=release.steady_seconds)
@@ -292,9 +293,9 @@ def plan_arrive(
     identifier: str,
     ran: bool = False,
 ) -> Iterator[TenantStep | MoveStep]:
-    """Pure. Until the commit nobody is let in and nothing gets out, so that undoing loses nothing. Whoever comes
-    meanwhile waits at its site: until it is ready when this very release ran on that data, else until that has held
-    for its steady seconds."""
+    """Pure. Until the commit no request comes in and no traffic goes out, so that an undo loses nothing. Requests wait
+    at the site: until the tenant is ready if this release already ran on this data, otherwise until it was ready for
+    its steady seconds."""
     tenant, slot = release.tenant, release.slot
     old_there = [item for item in seen.containers if item.side == seen.side]
     side: slots.Side = plans.other(seen.side) if old_there else "a"
@@ -350,8 +351,8 @@ def _data(seen: plans.Seen, release: Release, *, adopted: str, identifier: str) 
 
 
 def planned_decline(host: Host, journal: Journal, operation: Mapping[str, Any], caller: Caller) -> Planned:
-    """Say that the tenant will never start here with that receipt: a tombstone of an epoch above it, whose content
-    brings the tenant back to where it was. Refused when it has started."""
+    """Promise that the tenant will never start here with this receipt: write a tombstone with a higher epoch, which
+    lets the tenant return to its old host. Refused when the tenant has started here."""
     tenant, to, address = operation["tenant"], operation["to"], operation["address"]
     _judge_place(to, address)
     receipt = receipt_from_json(operation["receipt"], None)
@@ -381,12 +382,12 @@ def planned_decline(host: Host, journal: Journal, operation: Mapping[str, Any], 
     entomb = Entomb(tenant=tenant, tombstone=record_as_json(stone))
     behind: Steps = [DropReceived(tenant=tenant, drop=drop)]
     if (record is None or record["retired"]) and host.read(paths.site(tenant)) is not None:
-        behind.insert(0, DropSite(tenant=tenant))  # nobody is to wait here any more
+        behind.insert(0, DropSite(tenant=tenant))  # no requests may wait here from now on
     return [entomb, Commit(), *behind], {}
 
 
 def receipt_from_json(value: object, release: Release | None) -> Tombstone:
-    """The receipt in a request; Refused when it is none, or another tenant's or version's than the release."""
+    """The receipt in a request; Refused when it is not valid, or is of another tenant or version than the release."""
     receipt = record_from_json(Tombstone, value, "receipt")
     _epoch(receipt.epoch)
     _judge_place(receipt.to, receipt.address)
@@ -407,7 +408,8 @@ def receipt_from_json(value: object, release: Release | None) -> Tombstone:
 
 
 def _judge_data(seen: plans.Seen, receipt: Tombstone, release: Release) -> str:
-    """The generation that is to be its data; empty for the data that is here. Refused when it has not come."""
+    """The generation that becomes the tenant's data; empty for data that is already here. Refused when the generation
+    has not arrived."""
     if receipt.fenced:
         return ""
     if not receipt.generation:
@@ -425,7 +427,7 @@ def _judge_data(seen: plans.Seen, receipt: Tombstone, release: Release) -> str:
 
 
 def _certified(release: Release, secrets: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The certificates that came with a request, and its other secrets. Refused when they are none of its domains'."""
+    """The certificates in a request, and its other secrets. Refused for certificates of other domains."""
     others = dict(secrets)
     bundle = others.pop(sealed_certificates.CARRIED_AS, None)
     if not bundle:

@@ -1,7 +1,7 @@
-"""Caddy's certificates for a tenant's domains: read where Caddy keeps them, sealed on the way, put where it looks.
+"""Caddy's certificates for a tenant's domains: read from Caddy's storage, sealed, and written to Caddy's storage.
 
-What came is sealed like a secret until the operation that it came with places it. Whoever has none gets a new one from
-the authority, which takes seconds and counts against its limits.
+Received certificates are sealed like secrets until their operation places them. A tenant without a certificate gets a
+new one from the authority, which takes seconds and counts against the authority's limits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.wanted_steps import CADDY_UID
 
 CARRIED_AS = "CADDY_CERTIFICATES"
-"""What they are called among a request's secrets: none of a release's."""
+"""Their name among a request's secrets; a release cannot use this name."""
 FOLDER = f"{paths.CADDY}/data/certificates"
 PARTS = ("crt", "key", "json")
 MOST_BYTES = 256 * 1024
@@ -32,7 +32,7 @@ _KEY = re.compile(
 
 
 def found(host: Host, domains: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Domain → {"authority", "crt", "key", "json"}, of those for which Caddy has all of it."""
+    """Domain → {"authority", "crt", "key", "json"}, for the domains for which Caddy has all of these."""
     bundle = {}
     for authority in host.names(FOLDER):
         for domain in domains:
@@ -45,8 +45,8 @@ def found(host: Host, domains: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def valid(host: Host, domain: str) -> tuple[float, float] | None:
-    """From when until when (seconds since 1970) the certificate is valid that Caddy has for the domain, the longest of
-    several; None without one."""
+    """The validity (begin and end, seconds since 1970) of Caddy's certificate for the domain, the longest of several;
+    None without a certificate."""
     paths_of_it = (f"{FOLDER}/{authority}/{domain}/{domain}.crt" for authority in host.names(FOLDER))
     found = (validity((host.read(path) or b"").decode(errors="replace")) for path in paths_of_it)
     known = [(_seconds(begins), _seconds(ends)) for begins, ends in found if ends]
@@ -58,7 +58,7 @@ def _seconds(moment: str) -> float:
 
 
 def judged(value: str, domains: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The bundle in a request; Refused unless it is certificates of these domains and nothing else."""
+    """The bundle in a request; Refused unless it has only certificates of these domains."""
     try:
         bundle = json.loads(value) if len(value) <= MOST_BYTES else None
     except (ValueError, RecursionError):
@@ -85,7 +85,7 @@ def _is_about(text: str, domain: str) -> bool:
 
 
 def wanting(host: Host, bundle: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-    """Those of the bundle that Caddy lacks here, or has of an earlier issue."""
+    """The certificates of the bundle that Caddy lacks on this host, or has with an earlier issue date."""
     return {domain: parts for domain, parts in bundle.items() if _is_wanted(host, domain, parts)}
 
 
@@ -97,13 +97,12 @@ def _is_wanted(host: Host, domain: str, parts: Mapping[str, str]) -> bool:
 
 
 def issued(text: str) -> str:
-    """When the validity of the first certificate of these begins, as YYYYMMDDHHMMSSZ; empty when that cannot be
-    read."""
+    """When the first certificate's validity begins, as YYYYMMDDHHMMSSZ; empty when unreadable."""
     return validity(text)[0]
 
 
 def validity(text: str) -> tuple[str, str]:
-    """When the validity of the first certificate of these begins and ends, each as YYYYMMDDHHMMSSZ, or both empty."""
+    """When the first certificate's validity begins and ends, each as YYYYMMDDHHMMSSZ; both empty when unreadable."""
     try:
         der = base64.b64decode(text.partition("-----BEGIN CERTIFICATE-----")[2].partition("-----END")[0])
         _, certificate, _ = _element(der, 0)
@@ -120,7 +119,7 @@ def validity(text: str) -> tuple[str, str]:
 
 
 def _moment(der: bytes, at: int) -> tuple[str, int]:
-    """The time there, and where the next element begins."""
+    """The time at this position, and the position of the next element."""
     tag, at, end = _element(der, at)
     moment = der[at:end].decode("ascii")
     return moment if tag == _LONG_TIME else f"{'19' if moment[:2] >= '50' else '20'}{moment}", end
@@ -130,7 +129,7 @@ _VERSION, _LONG_TIME = 0xA0, 0x18
 
 
 def _element(der: bytes, at: int) -> tuple[int, int, int]:
-    """Its tag, where its content begins and where that ends."""
+    """The element's tag, and where its content begins and ends."""
     tag, size, at = der[at], der[at + 1], at + 2
     if size & 0x80:
         length = size & 0x7F
@@ -139,14 +138,14 @@ def _element(der: bytes, at: int) -> tuple[int, int, int]:
 
 
 def keep(host: Host, tenant: str, bundle: Mapping[str, Any]) -> None:
-    """Seal what came until it is placed."""
+    """Seal the received certificates until they are placed."""
     host.folder(paths.vault(tenant), mode=0o700)
     host.remove(_sealed(tenant))
     host.seal(_sealed(tenant), _sealed_as(tenant), json.dumps(bundle).encode())
 
 
 def place(host: Host, tenant: str, domains: Sequence[str]) -> None:
-    """Put those of the sealed ones where Caddy looks that it lacks; then there is nothing sealed any more."""
+    """Write the sealed certificates that Caddy lacks to Caddy's storage, then remove the sealed file."""
     if host.read(_sealed(tenant)) is None:
         return
     try:

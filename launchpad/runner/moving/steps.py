@@ -8,8 +8,8 @@ from launchpad.runner.step import Step
 
 
 class Entomb(Step):
-    """The tombstone: from here on this host does not start the tenant. Undo takes it away; its content is shown to
-    nobody before the commit."""
+    """Write the tombstone: from here on this host does not start the tenant. Undo removes it; nobody gets its content
+    before the commit."""
 
     tenant: str
     tombstone: dict[str, Any]
@@ -20,8 +20,8 @@ class Entomb(Step):
 
 
 class AdoptData(Step):
-    """The data that came becomes the tenant's, who has none here. At most once an operation: what is written to it
-    afterwards stays. Undo takes it away again; the generation that it is of stays."""
+    """Make the received generation the data of a tenant without data. At most once in an operation, so that later
+    writes stay. Undo removes the data; the generation stays."""
 
     tenant: str
     slot: int
@@ -32,7 +32,7 @@ class AdoptData(Step):
 
 
 class PlaceCertificates(Step):
-    """The certificates that came for its domains, where Caddy looks for its own. Newer ones stay."""
+    """Write the received certificates of the tenant's domains to Caddy's storage. Newer ones stay."""
 
     tenant: str
     domains: tuple[str, ...]
@@ -41,7 +41,7 @@ class PlaceCertificates(Step):
 
 
 class PutForward(Step):
-    """In the place of its site: requests for its domains are passed on to the host where it is now."""
+    """Replace the tenant's site: requests for its domains are forwarded to its new host."""
 
     tenant: str
     domains: tuple[str, ...]
@@ -53,7 +53,7 @@ class PutForward(Step):
 
 
 class DropReceived(Step):
-    """Drop generations of it that came and are not needed here, and what came only in part. Only after the commit."""
+    """Remove received generations that are not needed here, and incomplete transfers. Only after the commit."""
 
     tenant: str
     drop: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""The tombstone: what a host that a tenant left has to remember, for as long as the host lives. Light: boot, the
-watcher and every start ask for it.
+"""The tombstone: the lasting record on the host that a tenant has left. Light to import, because boot, the watch and
+every start read it.
 
-It lies outside of the tenant's folder, so that a purge does not take it. Its content is the receipt that the tenant's
-next host wants to see.
+The file is outside the tenant's folder, so that a purge does not remove it. Its content is the receipt for the tenant's
+next host.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ FIRST_EPOCH = 1
 
 
 class Tombstone(Record):
-    """Where a tenant went, and what it left with."""
+    """Where a tenant moved to, and with which data."""
 
     tenant: str
     slot: int
     epoch: int
-    """Which its next host starts it with."""
+    """The epoch with which the next host starts the tenant."""
     to: str
-    """That host; empty when it came back since: then only the epoch counts, below which no receipt is taken."""
+    """The next host; empty after the tenant came back: then receipts need an epoch higher than this one."""
     address: str
-    """Where requests that still come here are passed on to."""
+    """The address to which this host forwards requests."""
     generation: str
-    """The last one of its data; empty when it never ran here with this epoch."""
+    """The tenant's last generation here; empty when the tenant never ran here with this epoch."""
     app: str
     version: str
     release: str
@@ -38,11 +38,11 @@ class Tombstone(Record):
     operation: str
     by: str
     running: bool = True
-    """Whether it ran."""
+    """Whether the tenant was meant to run."""
     fenced: bool = False
-    """Whether nobody asked the host that it left: somebody saw its power off."""
+    """Whether the old host was fenced: an operator confirmed that it is off, and it was not asked."""
     proof: str = ""
-    """How that is known."""
+    """The operator's proof that the old host is off."""
 
     @property
     def digest(self) -> str:
@@ -54,8 +54,8 @@ class TombstoneReading(Protocol):
 
 
 def read(host: TombstoneReading, tenant: str) -> Tombstone | None:
-    """The tenant's tombstone on this host; None when it never left. A damaged one is Refused: nothing is started
-    then."""
+    """The tenant's tombstone on this host; None when the tenant never left. Refused for a damaged tombstone: then
+    nothing starts."""
     data = host.read(paths.tombstone(tenant))
     if data is None:
         return None
@@ -66,13 +66,13 @@ def read(host: TombstoneReading, tenant: str) -> Tombstone | None:
 
 
 def epoch_of(record: Mapping[str, Any] | None) -> int:
-    """The epoch of what is deployed; 0 when nothing is."""
+    """The epoch of the deployed tenant; 0 when nothing is deployed."""
     return 0 if record is None else int(record.get("epoch", FIRST_EPOCH))
 
 
 def in_force(host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int) -> Tombstone | None:
-    """The tombstone that forbids the tenant to run here; None when it never left, or came back since. A slot is never
-    given again, so one with another slot is an earlier tenant's of the same name."""
+    """The tombstone that forbids the tenant to run here; None when the tenant never left or has come back. A tombstone
+    with another slot belongs to an earlier tenant of the same name, because slots are not reused."""
     found = read(host, tenant)
     if found is None or found.slot != slot or not found.to or found.epoch <= epoch_of(record):
         return None
@@ -80,14 +80,14 @@ def in_force(host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant
 
 
 def known_epoch(host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int) -> int:
-    """The highest epoch of the tenant that this host has heard of."""
+    """The tenant's highest epoch that this host has seen."""
     found = read(host, tenant)
     mine = record if record is not None and record["slot"] == slot else None
     return max(epoch_of(mine), found.epoch if found is not None and found.slot == slot else 0)
 
 
 def may_run(host: TombstoneReading, record: Mapping[str, Any]) -> bool:
-    """Whether what is deployed may be started: not when it left, and not when nobody can tell."""
+    """Whether the deployed tenant may be started: not after it left, and not with an unreadable tombstone."""
     try:
         return in_force(host, record, tenant=record["tenant"], slot=record["slot"]) is None
     except Refused:
@@ -97,7 +97,7 @@ def may_run(host: TombstoneReading, record: Mapping[str, Any]) -> bool:
 def refuse_if_gone(
     host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int, kind: str
 ) -> None:
-    """Refused when the tenant left this host."""
+    """Refused when the tenant has moved from this host."""
     found = in_force(host, record, tenant=tenant, slot=slot)
     if found is None:
         return

@@ -1,1 +1,1 @@
-"""From a bare Debian 13 to a host that Launchpad may use, and back to that state after somebody changed it by hand."""
+"""Provision: turn a bare Debian 13 into a Launchpad host, and restore that state after manual changes."""

@@ -1,7 +1,7 @@
-"""Changing who gets in (sshd, sudo, the operators' keys, the firewall): checked, then made, then confirmed or gone.
+"""Change who can log in (sshd, sudo, operators' keys, firewall): check, apply, then confirm or revert.
 
-The only proof that a change locks nobody out is somebody who comes in after it. So the operation waits for a connection
-that was made after the change, through the new firewall, the new sshd, the new keys and the new sudo.
+The only proof that a change locks nobody out is a login after the change. So the operation waits for a connection that
+was opened after the change, through the new firewall, sshd, keys and sudo.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ CHECKS: Mapping[str, Check] = {
     "/etc/launchpad/firewall.nft": "firewall",
 }
 SSHD_CONFIG = "/etc/ssh/sshd_config"
-"""Launchpad replaces the whole of it when something else in it, or in a file that it reads, wins over Launchpad's."""
+"""Launchpad replaces the whole file when it, or a file that it includes, overrides Launchpad's settings."""
 
 
 def change(step: ChangeAccess, context: Context) -> None:
-    """Make the change and wait until it is confirmed. Failed, with everything taken back, when it is not."""
+    """Apply the change and wait for the confirmation. Failed, with everything reverted, without one."""
     host = provisioned(context)
     found = reverts.of_operation(host, context.identifier)
     if found is None:
@@ -60,12 +60,12 @@ def change(step: ChangeAccess, context: Context) -> None:
 
 
 def undo(before: Mapping[str, File], context: Context) -> None:
-    """Back to what was; no confirmation is needed for what let people in before."""
+    """Restore the state before; it needs no confirmation, because people could log in with it."""
     host = provisioned(context)
     found = reverts.of_operation(host, context.identifier)
     if found is not None and found.state in ("armed", "waiting"):
         reverts.take_back(host, found.nonce)
-    restore(host, reverts.CONFIRMED, before[reverts.FIREWALL])  # first: the watch goes by it
+    restore(host, reverts.CONFIRMED, before[reverts.FIREWALL])  # first, because the watch compares with this file
     if all(look_at(host, path) == file for path, file in before.items()):
         return
     for path, file in before.items():
@@ -91,7 +91,7 @@ def _make(step: ChangeAccess, host: ProvisionHost, found: reverts.Revert) -> Non
 
 
 def _hold(host: ProvisionHost) -> None:
-    """Have Launchpad's part of sshd's configuration win, whatever else there is."""
+    """Make sure that sshd applies Launchpad's part of its configuration."""
     ours = text(SSHD_CONFIG)
     if host.system.sshd_strays(ours):
         host.write(SSHD_CONFIG, ours.encode())

@@ -1,6 +1,7 @@
-"""Carry a provision's step out, and undo it: the only place where provisioning changes a host.
+"""Run a provision's steps, and undo them: the only place where provisioning changes a host.
 
-The same contract as for tenants: `look` is journaled before anything changes, `apply` and `undo` are idempotent.
+The same contract as for tenants: the result of `look` is journaled before anything changes; `apply` and `undo` are
+idempotent.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ CADDY_PROJECT = "launchpad-caddy"
 CADDY_SECONDS = 30
 WATCH = "launchpad-watch.service"
 WATCH_SECONDS = 10
-"""So long its first account may take."""
+"""Seconds to wait for the watch's first account."""
 CADDYFILE = f"{paths.CADDY}/Caddyfile"
 COMPOSE = f"{paths.CADDY}/compose.yaml"
 
@@ -38,7 +39,7 @@ Before = Mapping[str, Any]
 
 
 def look(step: steps.HostStep, context: Context) -> dict[str, Any]:
-    """What is now: what undo needs, and what tells whether the step is needed. Reads only; JSON."""
+    """The present state: what undo needs, and whether the step is needed. Reads only; JSON."""
     host = provisioned(context)
     system = host.system
     match step:
@@ -88,7 +89,7 @@ def look(step: steps.HostStep, context: Context) -> dict[str, Any]:
 
 
 def apply(step: steps.HostStep, context: Context) -> None:
-    """Make it so. Failed says what could not be done and why."""
+    """Run the step. Failed says what could not be done and why."""
     host = provisioned(context)
     system = host.system
     match step:
@@ -127,7 +128,7 @@ def apply(step: steps.HostStep, context: Context) -> None:
 
 
 def undo(step: steps.HostStep, before: Before, context: Context) -> None:
-    """Bring back what `look` saw. What is harmless, or may hold something by now, is left."""
+    """Restore what `look` saw, except what is harmless or may contain data by now."""
     host = provisioned(context)
     system = host.system
     match step:
@@ -147,7 +148,9 @@ def undo(step: steps.HostStep, before: Before, context: Context) -> None:
             _restore(host, before)
             _tell(step, host)
         case steps.EnableUnits():
-            for name in step.units:  # those for later do nothing without work, and one of them may be running this
+            for (
+                name
+            ) in step.units:  # the units for later do nothing without work, and one of them may run this operation
                 if before["units"][name] == [False, False]:
                     system.disable(name)
         case steps.RunCaddy():
@@ -164,13 +167,13 @@ def undo(step: steps.HostStep, before: Before, context: Context) -> None:
             access.undo(_remembered(before), context)
         case (
             steps.KeepOthersOut() | steps.RecordSettings()
-        ):  # a lost key or number is put back by hand: the files are kept
+        ):  # an operator restores a removed key or uid by hand: the files are kept
             _restore(host, before)
         case _:
             assert_never(step)
 
 
-# --- who gets in ------------------------------------------------------------------------------------------------------
+# --- who can log in ---------------------------------------------------------------------------------------------------
 
 
 def _others(step: steps.KeepOthersOut, system: System) -> tuple[Other, ...]:
@@ -230,14 +233,14 @@ def _start(host: ProvisionHost, name: str) -> None:
 
 
 def _works(host: ProvisionHost, name: str) -> bool:
-    """Whether a unit that is active does its work: a process can be there and hang, or be one of an older runner."""
+    """Whether an active unit works: its process may hang, or belong to an older runner."""
     if name == "docker.service":
         return host.system.docker_answers()
     return name != WATCH or is_watched(host, by=host.system.runner())
 
 
 def _tell(step: steps.PutFiles, host: ProvisionHost) -> None:
-    """What does not run yet reads its files when it starts."""
+    """Restart or reload the units that use the files; a stopped unit reads them at its start."""
     if step.reload_units:
         host.system.reload_units()
     for name in step.restart:
@@ -253,13 +256,13 @@ def _tell(step: steps.PutFiles, host: ProvisionHost) -> None:
 
 def _run_caddy(step: steps.RunCaddy, context: Context) -> None:
     host = provisioned(context)
-    host.close_traffic(())  # the gate stands before anything may be reached
+    host.close_traffic(())  # the gate has to exist before any container runs
     host.pull(step.image, context.say)
     host.write(COMPOSE, step.compose.encode())
     if host.read(CADDYFILE) is None:
         host.write(CADDYFILE, text(CADDYFILE).encode())
     if host.system.container_image(CADDY_PROJECT) and not _caddy_answers(host):
-        host.stop(CADDY_PROJECT, 10)  # it hangs: Compose would leave it as it is
+        host.stop(CADDY_PROJECT, 10)  # Caddy hangs: Compose would not restart it
     host.up(paths.CADDY, CADDY_PROJECT, {})
     for _ in range(CADDY_SECONDS * 10):
         if _caddy_answers(host):
@@ -284,9 +287,9 @@ def _use_caddyfile(step: steps.UseCaddyfile, host: ProvisionHost) -> None:
         raise Failed(refused.message) from refused
     for path, content in caddy_files(step).items():
         host.write(path, content.encode())
-    host.load_sites(again=True)  # the authority's file has another content, and the configuration the same path
+    host.load_sites(again=True)  # the authority's file changed, but its path in the configuration did not
 
 
 def caddy_files(step: steps.UseCaddyfile) -> dict[str, str]:
-    """What the step writes: path → text."""
+    """The files that the step writes: path → text."""
     return {CADDYFILE: step.text, **({ACME_ROOT: step.root} if step.root else {})}

@@ -1,4 +1,4 @@
-"""The text of every file that provisioning puts on a host: `files/` beside this module is the host's own tree."""
+"""The text of every file that provisioning writes: `files/` beside this module has the host's folder tree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOLE = re.compile(r"@[A-Z_]+@")
 
 
 def text(path: str, **values: object) -> str:
-    """The content of the file at this absolute path, each @NAME@ filled in."""
+    """The content of the file at this absolute path, with each @NAME@ filled in."""
     content = _raw(path)
     for name, value in values.items():
         content = content.replace(f"@{name.upper()}@", str(value))
@@ -30,8 +30,8 @@ def _raw(path: str) -> str:
 
 
 def authorized_keys(operators: Sequence[Person]) -> str:
-    """Each key may run the runner in its operator's name, and nothing else; the runner looks at each request whether
-    the key still stands here."""
+    """The operators' keys. Each key can only run the runner in its operator's name; the runner checks at each request
+    that the key is still in this file."""
     lines = [
         f'restrict,command="sudo -n /usr/local/sbin/launchpad-runner {caller.words(person.name, key)}" {key}'
         for person in operators
@@ -41,7 +41,7 @@ def authorized_keys(operators: Sequence[Person]) -> str:
 
 
 def allowed_signers(signers: Sequence[Person], namespaces: Sequence[str]) -> str:
-    """Who may sign what, as `ssh-keygen -Y verify` reads it; a comment of the key is left out."""
+    """Who may sign what, in the format of `ssh-keygen -Y verify`; without the keys' comments."""
     lines = [
         f'{person.name} namespaces="{",".join(namespaces)}" {" ".join(key.split(" ")[:2])}'
         for person in signers
@@ -57,7 +57,8 @@ def kernel_values(content: str) -> dict[str, str]:
 
 
 def with_line(content: str, owner: str, line: str) -> str:
-    """A colon-separated file such as /etc/subuid with just this line for the owner; as it is when it has it."""
+    """A colon-separated file such as /etc/subuid with exactly this line for the owner; unchanged when it has the
+    line."""
     lines = [item for item in content.splitlines() if item]
     if [item for item in lines if item.split(":", 1)[0] == owner] == [line]:
         return content

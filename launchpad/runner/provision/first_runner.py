@@ -1,6 +1,7 @@
-"""The first runner on a bare host, run by root from the archive itself: unpack, link, and the units it needs to work.
+"""Install the first runner on a bare host: run by root from the archive itself, it unpacks, links, and writes its
+units.
 
-Everything else is the provision that follows, carried out by the installed runner like every other operation.
+The installed runner then runs the rest of the provision like every other operation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from launchpad.runner.provision.wanted_steps import SCRIPTS, UNIT_FILES
 
 
 def install(archive: str) -> None:
-    """Install the runner that this archive is. Refused where a newer one is installed: root too only goes forward."""
+    """Install the runner from this archive. Refused when a newer runner is installed, also for root."""
     data = Path(archive).read_bytes()
     installed = version_in(os.path.realpath(paths.RUNNER).rpartition("/")[0])
     if installed is not None and installed.order > version_of(data).order:

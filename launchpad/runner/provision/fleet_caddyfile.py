@@ -1,7 +1,7 @@
-"""Judging the fleet's Caddyfile: how certificates are got and how long things wait, and nothing that serves or reads.
+"""Judge the fleet's Caddyfile: it may set certificates and timeouts, but must not serve sites or read files.
 
-Caddy itself says what the text means. It is asked without the line that imports the sites, which are judged one by one,
-and with a site that nobody can reach, so that what the text says for every server shows.
+Caddy itself resolves the text: without the line that imports the sites, which are judged one by one, and with a site
+that nobody can reach, so that settings for all servers appear in the result.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _SERVED = {"handler": "subroute", "routes": [{"handle": [{"handler": "static_res
 
 
 def question(text: str) -> str:
-    """What Caddy is asked to adapt. Refused when the text reads a file, a variable, or lacks the sites' import."""
+    """The text for Caddy to adapt. Refused when the Caddyfile reads a file or a variable, or lacks the import of
+    sites."""
     lines = text.splitlines()
     if lines.count(IMPORT) != 1:
         raise Refused(f"the Caddyfile must have the line `{IMPORT}` once")
@@ -39,7 +40,7 @@ def question(text: str) -> str:
 
 
 def judge_caddyfile(adapted: Mapping[str, Any]) -> None:
-    """Refuse anything but the admin socket, where certificates lie, who issues them, and times."""
+    """Refuse everything except the admin socket, the certificates' storage and issuers, and timeouts."""
     whole = fields(dict(adapted), "caddyfile", known=("admin", "storage", "apps", "logging"))
     admin = fields(whole.get("admin"), "caddyfile.admin", known=("listen", "config"))
     one_of(admin.get("listen"), _ADMIN, "caddyfile.admin.listen")

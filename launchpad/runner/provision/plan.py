@@ -1,4 +1,4 @@
-"""What is to do so that the host is as its settings say: every wanted step, less those that find it so already."""
+"""Plan a provision: every wanted step, without the steps whose result already exists."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ RANGES = ("/etc/subuid", "/etc/subgid")
 
 @dataclass(frozen=True)
 class Observed:
-    """What the plan is made from: the machine's facts, and for each wanted step what `look` saw."""
+    """The input of the plan: the machine's facts, and for each wanted step what `look` saw."""
 
     facts: MachineFacts
     serial: int
-    """Of the settings that the host would then have."""
+    """The serial of the new settings."""
     ranges: Mapping[str, str]
     looked: Sequence[Mapping[str, Any]]
 
@@ -54,19 +54,19 @@ def planned_provision(host: ProvisionHost, value: object) -> list[HostStep]:
 
 
 def plan_provision(settings: HostSettings, observed: Observed) -> list[HostStep]:
-    """Pure. Empty when nothing is to do."""
+    """Pure. Empty when there is nothing to do."""
     steps = wanted(settings, observed)
     found = [step for step, before in zip(steps, observed.looked, strict=True) if needed(step, before)]
     return [*found, LookAgain()] if found else []
 
 
 def wanted(settings: HostSettings, observed: Observed) -> list[HostStep]:
-    """Every step of a host with these settings, whether needed or not; each has its place in `observed.looked`."""
+    """Every step for a host with these settings, needed or not, in the order of `observed.looked`."""
     return wanted_steps(settings, observed.facts, observed.ranges, serial=observed.serial)
 
 
 def observe(host: ProvisionHost, settings: HostSettings) -> Observed:
-    """Read all that decides about the plan."""
+    """Read everything that the plan depends on."""
     facts = host.system.facts(tuple(kernel_values(text(SYSCTL))))
     ranges = {path: (host.read(path) or b"").decode(errors="replace") for path in RANGES}
     stored = stored_settings(host)
@@ -77,18 +77,18 @@ def observe(host: ProvisionHost, settings: HostSettings) -> Observed:
 
 
 def looking(host: ProvisionHost) -> Context:
-    """A context for looking alone: of no operation, and what a step would say is heard by nobody."""
+    """A context for `look` alone, without an operation; progress lines are dropped."""
     return Context(host, "", {}, lambda *_, **__: None, lambda: False, Visits())
 
 
 def needed(step: HostStep, before: Mapping[str, Any]) -> bool:
-    """Whether what `look` saw differs from what the step makes."""
+    """Whether what `look` saw differs from the step's result."""
     return any(True for _ in deviations(step, before))
 
 
 def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
-    """Everything that `look` saw and the step makes otherwise, in words for people: a provision brings it back, and
-    `status` tells it."""
+    """Every difference between what `look` saw and the step's result, as sentences for people: `status` shows them, and
+    a provision repairs them."""
     match step:
         case InstallPackages():
             yield from (f"the package {name} is not installed" for name in before["missing"])
@@ -172,7 +172,7 @@ def _units(step: EnableUnits, before: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _holds(key: str, now: str | None, wanted: str) -> bool:
-    """Whether the kernel's value is the wanted one, or is tighter where a higher one is."""
+    """Whether the kernel's value is the wanted one, or higher where higher is stricter."""
     if now in (wanted, None):
         return True
     return key in HIGHER_IS_TIGHTER and str(now).isdecimal() and int(str(now)) > int(wanted)

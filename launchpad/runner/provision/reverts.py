@@ -1,11 +1,11 @@
-"""A change that could lock everybody out is taken back by itself, unless a connection made after it confirms it.
+"""A change that could lock everybody out is reverted automatically, unless a later connection confirms it.
 
-    reverts/<nonce>/revert.json   what was there before, and how far the change has come
-                    runner        the runner that made the change, and takes it back
+    reverts/<nonce>/revert.json   the state before, and the progress of the change
+                    runner        the runner that made the change, and reverts it
 
-The record is on disk, and the timer runs, before anything changes. Who takes it back is whoever comes first: the
-operation that waits, the timer (the operation was killed), or the unit at boot, which runs before ssh and the firewall.
-States: armed → waiting → confirmed | reverted. Every move is made under one lock.
+The record is on disk, and the timer runs, before anything changes. The first of these reverts the change: the waiting
+operation, the timer (if the operation was killed), or the unit at boot, which runs before ssh and the firewall. States:
+armed → waiting → confirmed | reverted. Every transition happens under one lock.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from launchpad.runner.record import Record
 from launchpad.runner.system import ProvisionHost
 
 SECONDS = 20
-"""How long a confirmation is waited for; the timer of the unit fires 5 s later, so that all is over within 30."""
+"""Seconds to wait for a confirmation; the unit's timer fires 5 s later, so that a revert ends within 30 s."""
 NONCE = re.compile(r"[0-9a-f]{16}")
 LOCK_SECONDS = 10
 FIREWALL_UNIT = "launchpad-firewall.service"
 FIREWALL = f"{paths.ETC}/firewall.nft"
 CONFIRMED = f"{paths.STATE}/firewall.nft"
-"""The firewall's file as it was when somebody came in through it: the watch puts back what a hand makes of the file."""
+"""The firewall's file as it was confirmed by a login: the watch restores it after manual changes."""
 
 State = Literal["armed", "waiting", "confirmed", "reverted"]
 
 
 class File(Record):
-    """A file as it was: absent when `text` is None."""
+    """A file before the change; None as `text`: the file did not exist."""
 
     text: str | None
     mode: int = 0o644
 
 
 class Revert(Record):
-    """One change that waits to be confirmed, or waited."""
+    """One change with its state."""
 
     nonce: str
     operation: str
@@ -50,14 +50,14 @@ class Revert(Record):
     files: Mapping[str, Any] = MappingProxyType({})
     """Path → File as JSON."""
     links: Mapping[str, str] = MappingProxyType({})
-    """Path → what it pointed at; empty: it was not there."""
+    """Path → the link's target; empty: the link did not exist."""
     state: State = "armed"
     since: float = 0.0
-    """Seconds since the boot when the change was in force: a connection that is older proves nothing."""
+    """When the change took effect, in seconds since the boot: an older connection cannot confirm it."""
 
 
 def arm(host: ProvisionHost, operation: str, kind: Literal["access", "runner"], **before: Any) -> Revert:
-    """Put the way back on disk; nothing has changed yet. `start_timer` comes next."""
+    """Write the state before the change to disk; nothing has changed yet. `start_timer` comes next."""
     for name in host.names(paths.REVERTS):
         old = load(host, name)
         if old is None or old.state in ("confirmed", "reverted"):
@@ -70,12 +70,12 @@ def arm(host: ProvisionHost, operation: str, kind: Literal["access", "runner"], 
 
 
 def start_timer(host: ProvisionHost, revert: Revert) -> None:
-    """From now on the change is taken back even if this process dies; before this, nothing may change."""
+    """Start the timer: from now on the change is reverted even if this process dies. Nothing may change before."""
     host.system.act(timer(revert.nonce), "start")
 
 
 def in_force(host: ProvisionHost, revert: Revert) -> Revert:
-    """The change is made: from now on a new connection may confirm it."""
+    """Record that the change has taken effect: from now on a new connection may confirm it."""
     with _locked(host):
         found = load(host, revert.nonce) or revert
         if found.state == "armed":
@@ -85,7 +85,7 @@ def in_force(host: ProvisionHost, revert: Revert) -> Revert:
 
 
 def confirm(host: ProvisionHost, nonce: str) -> None:
-    """Keep the change. Refused when it was taken back already, or when this connection is older than the change."""
+    """Keep the change. Refused when the change was already reverted, or this connection is older than the change."""
     with _locked(host):
         revert = load(host, nonce) if NONCE.fullmatch(nonce) else None
         if revert is None or revert.state in ("armed", "reverted"):
@@ -99,9 +99,9 @@ def confirm(host: ProvisionHost, nonce: str) -> None:
 
 
 def take_back(host: ProvisionHost, nonce: str, *, tell: bool = True, booting: bool = False) -> State:
-    """Bring back what was there before, unless the change was confirmed; the state that it is in then.
+    """Revert the change unless it was confirmed; returns the resulting state.
 
-    `tell` sshd and the firewall, unless they cannot have heard of the change; at a boot they have not started yet."""
+    `tell`: reload sshd and the firewall, because they may use the change; at a boot they have not started yet."""
     with _locked(host):
         found = load(host, nonce)
         if found is None or found.state in ("confirmed", "reverted"):
@@ -120,7 +120,7 @@ def take_back(host: ProvisionHost, nonce: str, *, tell: bool = True, booting: bo
 
 
 def revert(host: ProvisionHost, nonce: str) -> int:
-    """What the units run: one nonce, or `boot` for every change that was not confirmed before the boot."""
+    """The units' entry: revert one nonce, or with `boot` every change that was not confirmed before the boot."""
     if nonce == "boot":
         booting = not host.system.unit("ssh.service").active  # tried again, it finds sshd with the files of the change
         done = [_tried(host, item.nonce, booting=booting) for item in pending(host)]
@@ -153,7 +153,7 @@ def _tried(host: ProvisionHost, nonce: str, *, booting: bool = False) -> bool:
 
 
 def bring_into_force(host: ProvisionHost) -> None:
-    """Have sshd and the firewall run what their files say now."""
+    """Reload sshd and the firewall from their files."""
     if host.read(FIREWALL) is None:
         host.system.act(FIREWALL_UNIT, "stop")
     else:
@@ -176,12 +176,12 @@ def restore(host: ProvisionHost, path: str, before: File) -> None:
 
 
 def pending(host: ProvisionHost) -> list[Revert]:
-    """Every change on record, in whatever state."""
+    """Every recorded change, in any state."""
     return [found for name in host.names(paths.REVERTS) if (found := load(host, name))]
 
 
 def of_operation(host: ProvisionHost, operation: str) -> Revert | None:
-    """The change that this operation made before its process was killed; None when it made none."""
+    """The change that this operation made before its process was killed; None without one."""
     return next((item for item in pending(host) if item.operation == operation), None)
 
 
@@ -190,11 +190,11 @@ def load(host: ProvisionHost, nonce: str) -> Revert | None:
     try:
         return None if data is None else record_from_json(Revert, json.loads(data), "revert")
     except (ValueError, Refused):
-        return None  # written by hand, or by a runner that is gone; it decides nothing
+        return None  # written by hand or by another runner version: ignored
 
 
 def state_of(host: ProvisionHost, nonce: str) -> str:
-    """How far the change has come; `reverted` where nothing is known of it. Cheap: it is asked again and again."""
+    """The state of the change; `reverted` when it is not recorded. Cheap, because it is polled."""
     data = host.read(f"{folder(nonce)}/revert.json")
     return "reverted" if data is None else str(json.loads(data)["state"])
 

@@ -1,7 +1,7 @@
-"""What a host is told to be: operators, signers, Caddy, storage, ssh. Judged here too: the host trusts no text.
+"""A host's settings: operators, signers, Caddy, storage, ssh. The host judges them itself.
 
-On the host they lie in /etc/launchpad/settings.json as {"serial", "settings"}; the file's digest is what a signature of
-the next change refers to, and the serial in it makes sure that no digest ever comes back.
+On the host they are in /etc/launchpad/settings.json as {"serial", "settings"}. The signature of the next change names
+the file's digest; the serial guarantees that a digest never occurs twice.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PEM = re.compile(r"(?:-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END 
 
 
 class Person(Record):
-    """Somebody, and the public keys that speak for them: `ssh-ed25519 AAAA… comment`, never with options."""
+    """A person and the person's public keys: `ssh-ed25519 AAAA… comment`, without options."""
 
     name: str
     keys: tuple[str, ...]
@@ -58,52 +58,51 @@ class Caddy(Record):
     """The web server in front of the tenants."""
 
     image: str
-    """By digest."""
+    """The image, with its digest."""
     caddyfile: str
-    """The global Caddyfile; judged by what Caddy makes of it."""
+    """The global Caddyfile; judged in the form that Caddy resolves."""
     acme_root: str = ""
-    """PEM of the authority that the ACME directory itself is signed by; empty for the world's own."""
+    """PEM of the authority that signs the ACME server's own certificate; empty for public authorities."""
 
 
 class Ssh(Record):
     port: int = 22
     root_login: bool = False
-    """Whether root may still log in with a key. Off: only the operators' user, and people's own users, may."""
+    """Whether root may log in with a key. If False, only the operators' user and the admins may log in."""
 
 
 class KnownTarget(Record):
-    """A place for backups that this host may use, and the versions of the credentials that it has for that."""
+    """A place for backups that this host may use, and the versions of its credentials."""
 
     target: HostTarget
     credentials: Mapping[str, int] = MappingProxyType({})
-    """Name → version; the values come beside the settings and are sealed. Empty: it has none."""
+    """Name → version; the values are sent beside the settings and sealed. Empty: the target has no credentials."""
 
 
 class HostIdentity(Record):
-    """What the host is called, and whose it is."""
+    """The host's name and its fleet."""
 
     host: str
     fleet: str
 
 
 class HostSettings(Record):
-    """All that is decided about a host by its operators; the rest is the runner's own."""
+    """Everything about a host that its operators decide; the runner decides the rest."""
 
     identity: HostIdentity
     operators: tuple[Person, ...]
-    """Who may run the runner."""
+    """Who may send requests to the runner."""
     allowed_signers: tuple[Person, ...]
     """Who may sign a runner, or a change of these settings."""
     caddy: Caddy
     storage: Storage
     ssh: Ssh = Ssh()
     admins: tuple[str, ...] = ()
-    """People's own users on the host that may log in and become root; Launchpad makes none."""
+    """Personal users on the host that may log in and become root; Launchpad does not create them."""
     recipients: tuple[str, ...] = ()
-    """The age recipients for whom tenants' data and the keys of their backups are encrypted; without any neither
-    leaves."""
+    """The age recipients for tenants' data and backup keys; without recipients neither may leave the host."""
     targets: tuple[KnownTarget, ...] = ()
-    """Where backups may go; a request cannot name another place."""
+    """The allowed places for backups; a request cannot name another."""
     alerts: tuple[Destination, ...] = ()
     """Who is told when something is wrong."""
     format: Literal["1"] = "1"
@@ -114,18 +113,18 @@ class HostSettings(Record):
 
 
 def settings_as_json(settings: HostSettings) -> dict[str, Any]:
-    """The settings as plain JSON; `settings_from_json` reads it back."""
+    """The settings as plain JSON; `settings_from_json` is the inverse."""
     return record_as_json(settings)
 
 
 def settings_from_json(value: object) -> HostSettings:
-    """Parse and judge settings; Refused with what is wrong and where."""
+    """Parse and judge settings; Refused with the problem and its path."""
     settings = record_from_json(HostSettings, value, "settings")
     _judge(settings)
     return settings
 
 
-# --- as they stand on the host ----------------------------------------------------------------------------------------
+# --- on the host ------------------------------------------------------------------------------------------------------
 
 
 class SettingsReading(Protocol):
@@ -133,7 +132,7 @@ class SettingsReading(Protocol):
 
 
 class StoredSettings(Record):
-    """The settings that the host has now; serial 0 and None before the first provision."""
+    """The host's present settings; serial 0 and None before the first provision."""
 
     serial: int
     settings: HostSettings | None
@@ -141,7 +140,8 @@ class StoredSettings(Record):
 
 
 def stored_settings(host: SettingsReading) -> StoredSettings:
-    """Read what the last provision recorded. A file that a newer or damaged runner left counts as no settings."""
+    """Read the settings that the last provision recorded. An unreadable file, for example of a newer runner, counts as
+    none."""
     data = host.read(SETTINGS)
     if data is None:
         return StoredSettings(0, None, "")
@@ -230,7 +230,7 @@ def _judge_people(people: tuple[Person, ...], where: str) -> None:
 
 
 def judge_key(key: str, where: str) -> None:
-    """Refuse what is not one plain public key: no options, no second line, no weak RSA key."""
+    """Refuse anything but one plain public key: no options, no second line, no weak RSA key."""
     found = _KEY.fullmatch(key)
     if found is None:
         raise Refused(f"{where}: not a plain public key", hint="it starts with ssh-ed25519 AAAA…, without options")
@@ -245,7 +245,7 @@ def judge_key(key: str, where: str) -> None:
 
 
 def _wire_strings(data: bytes) -> list[bytes]:
-    """The length-prefixed parts of a key; ValueError when they do not add up."""
+    """The length-prefixed parts of a key; ValueError when the lengths do not match."""
     parts = []
     while data:
         length = int.from_bytes(data[:4], "big")

@@ -1,8 +1,8 @@
-"""Who may change what a host is. An operator's key may run the runner; it may not decide who else may.
+"""Who may change a host's settings. An operator's key may use the runner, but may not decide who else may.
 
-So settings travel signed by an allowed signer, like a runner. The signature names the settings that it replaces, by the
-digest of a file whose serial goes up with every change: an old signature fits nowhere again. Root's own login needs
-none, and bringing a host back to the settings that it has needs none either.
+So new settings need the signature of an allowed signer, like a new runner. The signature names the settings that it
+replaces, by the digest of a file whose serial rises with every change: an old signature never works again. Root's own
+login needs no signature, and neither does a provision with the host's present settings.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SIGNERS = f"{paths.ETC}/allowed_signers"
 
 
 def message(settings: HostSettings, replaces: str, secrets: Mapping[str, Any] = MappingProxyType({})) -> bytes:
-    """What is signed: the settings, those that they replace, and the credentials that come with them."""
+    """The signed text: the settings, the digest of the replaced settings, and the new credentials."""
     signed = {"replaces": replaces, "settings": settings.digest}
     return canonical(signed | ({"secrets": digest_of(canonical(dict(secrets)))} if secrets else {}))
 
 
 def judge_trust(host: ProvisionHost, operation: Mapping[str, Any], secrets: Mapping[str, Any]) -> HostSettings | None:
-    """Refused unless whoever asks for this provision may. The settings, when the secrets that came along may be taken
-    with them; None when nobody vouches for those."""
+    """Refused unless the caller may request this provision. Returns the settings when the secrets in the request may be
+    stored too; None when neither root nor a signature covers the secrets."""
     settings = settings_from_json(operation["settings"])
     stored = stored_settings(host)
     if host.system.asked_by_root():

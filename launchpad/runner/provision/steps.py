@@ -1,7 +1,6 @@
-"""The steps of a provision: data, no behaviour. `wanted_steps.py` names all of a host's, `effects.py` carries them
-out.
+"""The steps of a provision: data, no behaviour. `wanted_steps.py` lists a host's steps, `effects.py` runs them.
 
-Fields are plain JSON (texts, numbers, tuples and mappings of them), because a plan is kept on disk.
+Fields are plain JSON (texts, numbers, tuples and mappings of them), because a plan is stored on disk.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from launchpad.runner.step import Step
 
 
 class InstallPackages(Step):
-    """Debian packages. Undo leaves them: they do no harm, and taking one out could take others with it."""
+    """Install Debian packages. Undo leaves them: they do no harm, and removing one could remove others."""
 
     packages: tuple[str, ...]
     undone = False
@@ -24,7 +23,7 @@ class InstallPackages(Step):
 
 
 class AddUser(Step):
-    """A system user; `uid` 0 stands for any free one."""
+    """Add a system user; `uid` 0 means any free uid."""
 
     name: str
     home: str
@@ -37,7 +36,7 @@ class AddUser(Step):
 
 
 class MakeFolders(Step):
-    """Folders with a mode and an owner. Undo removes none: something may lie in them by then."""
+    """Create folders with a mode and an owner. Undo removes none, because they may have content by then."""
 
     folders: tuple[str, ...]
     mode: int
@@ -50,10 +49,10 @@ class MakeFolders(Step):
 
 
 class PutFiles(Step):
-    """Files as they should be, and what has to hear of it; undo brings the old content back and tells it again."""
+    """Write files and reload or restart the units that use them. Undo restores the old content and reloads again."""
 
     name: str
-    """What a person reads."""
+    """The step's title."""
     files: Mapping[str, str]
     mode: int = 0o644
     check: Literal["", "docker"] = ""
@@ -67,8 +66,8 @@ class PutFiles(Step):
 
 
 class SetKernel(Step):
-    """Kernel values, now; the file that sets them at boot is another step's. Undo leaves them: some cannot go back
-    until the next boot, and none keeps anybody out."""
+    """Set kernel values now; another step writes the file that sets them at boot. Undo leaves them: some cannot change
+    back before the next boot, and none locks anybody out."""
 
     values: Mapping[str, str]
 
@@ -77,11 +76,11 @@ class SetKernel(Step):
 
 
 class EnableUnits(Step):
-    """Units that start at boot and run now."""
+    """Enable units at boot and start them now."""
 
     units: tuple[str, ...]
     later: tuple[str, ...] = ()
-    """Units that start at boot, and not now."""
+    """Units to enable at boot without starting them now."""
 
     @property
     def title(self) -> str:
@@ -89,7 +88,7 @@ class EnableUnits(Step):
 
 
 class MakeStorage(Step):
-    """The Btrfs at /srv/launchpad. Undo never removes storage."""
+    """Create the Btrfs at /srv/launchpad. Undo never removes storage."""
 
     loop_mb: int
     device: str
@@ -101,7 +100,7 @@ class MakeStorage(Step):
 
 
 class RunCaddy(Step):
-    """Caddy's image and container, as its Compose file says. Undo starts what ran before, where something did."""
+    """Pull Caddy's image and start its container. Undo starts the earlier container, if there was one."""
 
     image: str
     compose: str
@@ -112,30 +111,30 @@ class RunCaddy(Step):
 
 
 class UseCaddyfile(Step):
-    """The fleet's own Caddyfile, once Caddy has read it and the judge has seen what it made of it; and the authority of
-    the ACME server, which the Caddyfile names by its path alone."""
+    """Load the fleet's own Caddyfile after Caddy has resolved it and the judge has accepted the result; with it the
+    ACME server's authority, which the Caddyfile names only by path."""
 
     text: str
     root: str = ""
-    """In PEM; empty for the authorities that Caddy knows."""
+    """The authority's PEM; empty for the authorities that Caddy knows."""
 
     title = "load the fleet's Caddyfile into Caddy"
 
 
 class ChangeAccess(Step):
-    """All that decides who gets in: sshd, sudo, keys, firewall. Taken back by itself unless a connection that was made
-    after the change confirms it."""
+    """Change everything that controls who can log in: sshd, sudo, keys, firewall. Reverted automatically unless a
+    connection that was opened after the change confirms it."""
 
     files: Mapping[str, str]
     modes: Mapping[str, int]
-    """Where it is not 0644."""
+    """Modes other than 0644."""
 
     title = "change who can log in; a new connection must confirm the change"
 
 
 class KeepOthersOut(Step):
-    """Whoever is neither root, nor the operators' user, nor one of the admins loses what makes others root or lets them
-    in: sudo, the group docker, root's number, keys of their own."""
+    """Remove root rights and keys from every user except root, the operators' user and the admins: sudo rules, the
+    group docker, root's uid, own keys."""
 
     admins: tuple[str, ...]
 
@@ -143,7 +142,7 @@ class KeepOthersOut(Step):
 
 
 class EndLogins(Step):
-    """Nobody is logged in as the operators' user by a key that is not among these. Undo brings no login back."""
+    """End logins as the operators' user with keys that are not among these. Undo restores no login."""
 
     keys: tuple[str, ...]
 
@@ -152,7 +151,7 @@ class EndLogins(Step):
 
 
 class RecordSettings(Step):
-    """The settings that the host has from now on."""
+    """Write the host's new settings."""
 
     text: str
 
@@ -160,7 +159,7 @@ class RecordSettings(Step):
 
 
 class LookAgain(Step):
-    """What the watch found before is not true any more: `status` right after a provision must not tell it."""
+    """Have the watch check the host again, so that `status` right after a provision shows no outdated findings."""
 
     title = "have the watch check the host again"
     undone = False

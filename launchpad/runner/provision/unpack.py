@@ -1,7 +1,7 @@
-"""Putting a runner on the host: from its archive into a root-owned folder, compiled, switched to by one rename.
+"""Install a runner: unpack its archive into a root-owned folder, compile it, switch to it by one rename.
 
-An archive that is run as it is (`python3 -I runner.pyz`) would compile all it imports at every start: 300 ms for every
-`status`. In a folder the compiled files lie beside the sources, and Python does not even look whether they are fresh.
+Running the archive itself (`python3 -I runner.pyz`) would compile every import at every start: 300 ms for every
+`status`. In a folder the compiled files are beside the sources, and Python does not check their age.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ MOST_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Version:
-    """What a runner says it is."""
+    """A runner's version and protocol."""
 
     version: str
     protocol: int
 
     @property
     def order(self) -> tuple[int, ...]:
-        """For comparing: a protocol never goes back either."""
+        """The sort key: neither the version nor the protocol may go back."""
         return (self.protocol, *(int(part) for part in self.version.split(".") if part.isdecimal()))
 
 
 def folder_of(archive: bytes) -> str:
-    """Where this archive's runner lies once it is unpacked."""
+    """The folder of this archive's runner after unpacking."""
     return f"{paths.LIBRARY}/runner-{digest_of(archive).removeprefix('sha256:')[:16]}"
 
 
 def version_of(archive: bytes) -> Version:
-    """Refused when the bytes are not a runner."""
+    """The version in the archive. Refused when the bytes are not a runner."""
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as files:
             return _version(files.read(MANIFEST))
@@ -60,7 +60,7 @@ def version_in(folder: str) -> Version | None:
 
 
 def unpack(archive: bytes, *, library: str = paths.LIBRARY) -> str:
-    """The folder with the archive's runner, whole or not there at all; nothing points at it yet."""
+    """Unpack the archive's runner into its folder, completely or not at all; no link points to it yet."""
     folder = Path(library, Path(folder_of(archive)).name)
     if folder.exists():
         return str(folder)

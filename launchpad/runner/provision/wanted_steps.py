@@ -1,7 +1,7 @@
-"""All that a host should be, as steps in their order; `plan.py` leaves out what is already so.
+"""All steps of a host in order; `plan.py` leaves out the steps whose result already exists.
 
-The order is part of the design. Docker's configuration lies there before Docker is installed, so that it starts once,
-the right way. Who gets in is changed last but one: whatever fails before leaves the old way in.
+The order matters. Docker's configuration is written before Docker is installed, so that Docker starts only once, with
+its configuration. Access changes near the end, so that a failure before it leaves the old access.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPERATORS_HOME = "/var/lib/launchpad-operators"
 REMAP = "dockremap"
 CADDY_UID = slots.REMAP_BASE - 1
 OPERATORS_UID = slots.REMAP_BASE - 2
-"""Just below the containers' range, where no tool ever picks one."""
+"""A uid just below the containers' range, which no tool picks."""
 STORAGE_SOURCE = f"{paths.ETC}/storage"
 NAMESPACES = ("launchpad-runner", "launchpad-runner-downgrade", "launchpad-settings")
 
@@ -77,8 +77,8 @@ FIREWALL = f"{paths.ETC}/firewall.nft"
 def wanted_steps(
     settings: HostSettings, facts: MachineFacts, files: Mapping[str, str], *, serial: int
 ) -> list[HostStep]:
-    """Every step of a host with these settings. `files` has what /etc/subuid and /etc/subgid say now; `serial` is
-    that of the settings that stand on the host, one more when they change."""
+    """Every step of a host with these settings. `files` has the present /etc/subuid and /etc/subgid; `serial` is that
+    of the host's settings, plus one when they change."""
     port = settings.ssh.port
     steps: list[HostStep] = [
         MakeFolders(folders=(paths.ETC, paths.LIBRARY), mode=0o755),
@@ -96,7 +96,7 @@ def wanted_steps(
             name="record where the storage is",
             files={STORAGE_SOURCE: storage_source(settings.storage.device) + "\n"},
         ),
-        PutFiles(  # before fail2ban is there: its own first rules would ban an operator who comes back
+        PutFiles(  # before fail2ban is installed: its default rules could ban an operator who reconnects
             name="ban addresses that try to break in",
             files={
                 "/etc/fail2ban/jail.d/launchpad.local": file_text.text(
@@ -148,7 +148,7 @@ def wanted_steps(
 
 
 def access_files(settings: HostSettings, facts: MachineFacts) -> dict[str, str]:
-    """What decides who gets in: path → text."""
+    """The files that control who can log in: path → text."""
     port = settings.ssh.port
     root = "prohibit-password" if settings.ssh.root_login else "no"
     resolvers = f"elements = {{ {', '.join(facts.resolvers)} }}" if facts.resolvers else ""

@@ -1,7 +1,7 @@
-"""Housekeeping of a host: what nothing needs any more goes.
+"""Prune a host: remove what nothing needs.
 
-steps.py     what there is to do
-needed.py    what something still needs, read from the host alone
-plan.py      which steps a host takes now
-effects.py   carries them out, looking again before each
+steps.py     the steps
+needed.py    what is still needed, read from the host alone
+plan.py      chooses the steps
+effects.py   runs the steps; each checks again what is needed
 """

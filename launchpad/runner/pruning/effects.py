@@ -1,5 +1,5 @@
-"""Carry a prune's step out. Each looks again at what is needed, under the locks of whoever may need it; what is busy by
-then is left for the next prune."""
+"""Run a prune's steps. Each checks again what is needed, under the locks of the possible users; what is busy by then is
+left for the next prune."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from launchpad.runner.protocol import canonical
 from launchpad.runner.pruning import needed, steps
 
 SETTLE_SECONDS = 60
-"""Btrfs frees the room of a removed snapshot a while later; so long that is waited for."""
+"""Btrfs frees the space of a removed snapshot later; seconds to wait for that."""
 
 
 def look(step: steps.PruneStep, context: Context) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def look(step: steps.PruneStep, context: Context) -> dict[str, Any]:
 
 
 def apply(step: steps.PruneStep, context: Context) -> None:
-    """Make it so, as far as it is still wanted."""
+    """Run the step, as far as it is still needed."""
     match step:
         case steps.RemoveImage():
             remove_image(step, context)
@@ -54,7 +54,7 @@ def remove_image(step: steps.RemoveImage, context: Context) -> None:
 
 
 def clear_up(step: steps.ClearUp, context: Context) -> None:
-    """Under the tenant's locks, and only what is surplus now as it was when the plan was made."""
+    """Remove what is surplus both now and in the plan, under the tenant's locks."""
     with holding(step.tenant, context) as held:
         if not held or step.tenant in needed.busy_tenants(context.host):
             context.say(f"skipped: {step.tenant} is busy; the next prune tries again")
@@ -63,8 +63,8 @@ def clear_up(step: steps.ClearUp, context: Context) -> None:
 
 
 def free_room(step: steps.FreeRoom, context: Context) -> None:
-    """Btrfs frees what was removed a while later, all of it at once: it is waited for once, and nobody is held. What an
-    operation that came meanwhile has in hand, it sees to itself."""
+    """Wait once until Btrfs has freed all removed data, without holding any lock. An operation that starts meanwhile
+    sets its own tenant's quota."""
     host = context.host
     host.reclaim(paths.ROOT, seconds=SETTLE_SECONDS)
     for tenant in step.tenants:
@@ -75,7 +75,7 @@ def free_room(step: steps.FreeRoom, context: Context) -> None:
 
 @contextmanager
 def holding(tenant: str, context: Context) -> Iterator[bool]:
-    """Whether the tenant's locks are this prune's in the block; it does not wait for whoever has one."""
+    """Take the tenant's locks for the block without waiting; yields whether that worked."""
     host = context.host
     owner = {"operation": context.identifier, "who": "prune", "since": host.now(), "kind": "prune"}
     with ExitStack() as locks:
@@ -106,7 +106,8 @@ def take_away(step: steps.ClearUp, host: Host) -> None:
 
 
 def forget(step: steps.ForgetOperations, host: Host) -> None:
-    """What they pulled is written down first: it stays Launchpad's to remove."""
+    """Delete journals; first record the images that their operations pulled, so that Launchpad may still remove
+    them."""
     old = set(needed.old_operations(host))
     gone = [Journal(host, name) for name in step.operations if name in old]
     pulled = needed.pulled_digests(host)

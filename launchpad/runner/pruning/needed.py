@@ -1,9 +1,9 @@
-"""What something on this host still needs, and what nothing does; read from the host alone, whoever asks.
+"""What is still needed on this host, and what is not; read from the host alone.
 
-An image is Launchpad's to remove when an operation of this host pulled it. One that was on the host before, or that
-somebody else put there, is left alone. It is needed while a release folder of a tenant that is deployed names it (so by
-what runs, and by whatever a rollback can bring back), Caddy's own Compose file does, an operation that is not over
-does, or a container has it. A retired tenant cannot be rolled back, so its images go; its data does not.
+Launchpad removes only images that an operation of this host pulled; other images stay. An image is needed while any of
+these names it: a release folder of a deployed tenant (so the running release, and every release that a rollback can
+restore), Caddy's Compose file, an open operation, or a container. A retired tenant cannot be rolled back, so its images
+are removed; its data stays.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from launchpad.runner.plan import keeping, read_record
 from launchpad.runner.slots import is_tenant_name
 
 KEPT_OPERATIONS, KEPT_DAYS = 1000, 90
-"""The newest journals of a host stay, and those of the last days; of the others history forgets."""
+"""The newest journals of a host stay, and those of the last days; older ones are deleted."""
 DEAD_SECONDS = 86400
 """So long the folder stays of an operation whose process died before the operation existed."""
 DIGEST = re.compile(rb"@(sha256:[0-9a-f]{64})")
 PULLS = ("pull-image", "run-caddy")
-"""The steps that bring an image."""
+"""The steps that pull an image."""
 
 
 @dataclass(frozen=True)
 class Surplus:
-    """What a tenant has that nothing needs."""
+    """What a tenant has and nothing needs."""
 
     generations: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
@@ -44,17 +44,17 @@ def tenants(host: Host) -> list[str]:
 
 
 def busy_tenants(host: Host) -> set[str]:
-    """The tenants with an operation that is not over, beside them or on them."""
+    """The tenants with an open operation, including operations that run beside the tenant."""
     return {asked["operation"].get("tenant", "") for journal in open_journals(host) if (asked := journal.asked())}
 
 
 def needed_digests(host: Host, *, without: Collection[str] = ()) -> set[str]:
-    """The digest of every image that something needs; `without` these release folders, which are about to go."""
+    """The digest of every needed image; `without` these release folders, which will be removed."""
     found = {_digest(item.image.encode()) for item in host.containers()}
     files = [f"{paths.CADDY}/compose.yaml"]
     for journal in open_journals(host):
         if (journal.asked() or {}).get("operation", {}).get("kind") == "prune":
-            continue  # it names what nothing needs
+            continue  # a prune's own plan names images that nothing needs
         files += [f"{journal.folder}/operation.json", f"{journal.folder}/plan.json"]
     for tenant in tenants(host):
         if not _is_retired(host, tenant):
@@ -78,14 +78,14 @@ def is_needed(host: Host, image: str) -> bool:
 
 
 def unneeded_images(host: Host, *, without: Collection[str] = ()) -> dict[str, int]:
-    """The images that operations pulled and nothing needs, each with its bytes; `without` as above."""
+    """The images that operations pulled and nothing needs, with their bytes; `without` as above."""
     mine, needed = pulled_digests(host), needed_digests(host, without=without)
     there = {image: (size, _digest(image.encode())) for image, size in host.images().items()}
     return {image: size for image, (size, digest) in sorted(there.items()) if digest in mine and digest not in needed}
 
 
 def pulled_digests(host: Host) -> set[str]:
-    """The digest of every image that an operation of this host pulled, forgotten operations too."""
+    """The digest of every image that an operation of this host pulled, including operations with deleted journals."""
     try:
         found = set(json.loads(host.read(paths.PULLED) or b"[]"))
     except (ValueError, TypeError):
@@ -96,7 +96,7 @@ def pulled_digests(host: Host) -> set[str]:
 
 
 def pulled_by(journal: Journal) -> set[str]:
-    """The digests of the images whose pull this operation began."""
+    """The digests of the images that this operation began to pull."""
     plan = journal.host.read(f"{journal.folder}/plan.json") or b"[]"
     if not any(name.encode() in plan for name in PULLS):
         return set()
@@ -138,7 +138,7 @@ def operations(host: Host) -> list[str]:
 
 
 def surplus(host: Host, tenant: str) -> Surplus:
-    """What the tenant has that nothing needs; the caller sees to it that no operation of it is open."""
+    """What the tenant has and nothing needs. The caller makes sure that the tenant has no open operation."""
     record = read_record(host, tenant)
     deployed = record is not None and not record["retired"]
     rests = tuple(path for path in _only_under_way(tenant) if _is_there(host, path))
@@ -158,7 +158,7 @@ def _beyond_policy(host: Host, record: Mapping[str, Any]) -> tuple[tuple[str, ..
 
 
 def _abandoned(host: Host, tenant: str) -> tuple[str, ...]:
-    """Snapshots without a record, and those of rehearsals that are over."""
+    """Snapshots without a record, and those of ended rehearsals."""
     rehearsed = [item.id for item in generation_records.kept(host, tenant) if item.why == "rehearsal"]
     return (*rehearsed, *generation_records.incomplete(host, tenant))
 

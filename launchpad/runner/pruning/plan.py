@@ -1,4 +1,4 @@
-"""Which steps a prune of this host takes now. Deciding only."""
+"""Plan a prune of this host. Only decides; changes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from launchpad.runner.steps import Commit
 
 
 def planned_prune(host: Host) -> list[PruneStep | Commit]:
-    """The steps; empty when everything here is needed. Releases go first: images go with them."""
+    """The steps; empty when everything is needed. Releases come first, because their images can be removed after
+    them."""
     steps = list(_steps(host))
     return [Commit(), *steps] if steps else []
 

@@ -1,6 +1,6 @@
-"""The steps of a prune: data, no behaviour. `effects.py` carries them out, `plan.py` chooses them.
+"""The steps of a prune: data, no behaviour. `plan.py` chooses them, `effects.py` runs them.
 
-None is undone. Each looks again before it removes anything: what is needed by then stays.
+No step can be undone. Each checks again before it removes anything: what is needed by then stays.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ MEGABYTE = 1 << 20
 
 
 class RemoveImage(Step):
-    """One image that an operation pulled and nothing needs any more."""
+    """Remove an image that an operation pulled and nothing needs."""
 
     image: str
     size: int
-    """Bytes, with the layers that it shares with others."""
+    """Bytes, including layers that it shares with other images."""
     undone = False
 
     @property
@@ -25,15 +25,15 @@ class RemoveImage(Step):
 
 
 class ClearUp(Step):
-    """What is left of a tenant's earlier operations; nothing while one of them is open."""
+    """Remove what a tenant's earlier operations left; nothing while one of them is open."""
 
     tenant: str
     generations: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
     rests: tuple[str, ...] = ()
-    """Folders that only an operation under way has."""
+    """Folders that exist only during an operation."""
     rehearsal: bool = False
-    """Whether a clone was left that may still have containers or a network."""
+    """Whether a rehearsal left a clone, which may still have containers or a network."""
     undone = False
 
     @property
@@ -44,7 +44,7 @@ class ClearUp(Step):
 
 
 class FreeRoom(Step):
-    """The room of what was removed is free, and counts towards nobody's quota. No tenant is held meanwhile."""
+    """Wait until the space of removed data is free and counts against no quota. No tenant is locked meanwhile."""
 
     tenants: tuple[str, ...]
 
@@ -53,7 +53,7 @@ class FreeRoom(Step):
 
 
 class RemoveVolumes(Step):
-    """Docker's anonymous volumes that no container has: of images that declared some, before that was refused."""
+    """Remove Docker's anonymous volumes without a container: left by images from before such images were refused."""
 
     names: tuple[str, ...]
     undone = False
@@ -65,7 +65,7 @@ class RemoveVolumes(Step):
 
 
 class ForgetOperations(Step):
-    """The journals of operations that are long over."""
+    """Delete the journals of operations that ended long ago."""
 
     operations: tuple[str, ...]
     undone = False

@@ -1,6 +1,6 @@
-"""What the operator may ask of the runner: one verb, one file, one function of the same name.
+"""The verbs of the runner: one file for each, with a function of the same name.
 
-`verb(host, body, caller)` yields JSON lines, a reply last; it raises Refused to refuse. `body` comes from outside.
+`verb(host, body, caller)` yields JSON lines, the reply last; it raises Refused. `body` is untrusted.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from launchpad.runner.protocol import Refused
 
 
 def only(body: Mapping[str, Any], **known: type) -> dict[str, Any]:
-    """The body's values by key, None for a missing one. Refused for a key that is not known, or a value of another
-    type; a bool is no number here."""
+    """The body's values by key; None for a missing key. Refused for an unknown key or a value of another type; a bool
+    is not a number."""
     for key, value in body.items():
         if key not in known:
             raise Refused(f"unknown key {key[:60]!r}")

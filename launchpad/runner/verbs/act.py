@@ -1,4 +1,4 @@
-"""act: an action that a tenant's app offers, run inside its own container."""
+"""act: run an action of a tenant's app inside the app's container."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from launchpad.runner.verbs import only, reply
 from launchpad.runner.view import View
 
 ARGUMENT = re.compile(r"[A-Za-z0-9_.:][A-Za-z0-9_.:-]{0,127}")
-"""No hyphen in front: an argument is never an option of the app's program."""
+"""No hyphen at the beginning, so that an argument is never an option of the app's program."""
 PLACE = re.compile(r"\{(\d)\}")
 MOST_SECONDS = 600
 
 
 def act(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"code", "out", "err"}, as the app said it: a one-time link is a secret that was asked for.
+    """{"code", "out", "err"} of the app, unredacted: a one-time link is a secret that the operator asked for.
 
-    body {"tenant", "action", "arguments"}. Refused for what the running release does not offer."""
+    body {"tenant", "action", "arguments"}. Refused for an action that the running release does not offer."""
     given = only(body, tenant=str, action=str, arguments=list)
     tenant = given["tenant"] or ""
     release, side = _running(host, tenant)
@@ -42,8 +42,8 @@ def act(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[s
 
 
 def filled(action: Action, arguments: Sequence[Any]) -> list[str]:
-    """The action's words with the caller's arguments in their places. Refused unless there are just as many as places,
-    each of [A-Za-z0-9_.:-]."""
+    """The action's command with the caller's arguments in its placeholders. Refused unless the numbers match and each
+    argument is of [A-Za-z0-9_.:-]."""
     places = {int(found) for word in action.argv for found in PLACE.findall(word)}
     if places != set(range(len(arguments))):
         raise Refused(f"{action.name} takes {len(places)} arguments, not {len(arguments)}")

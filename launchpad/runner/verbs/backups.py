@@ -1,4 +1,4 @@
-"""backups: what the host knows of a tenant's backups, and what the repositories themselves say. Reads only."""
+"""backups: what the host knows about a tenant's backups, and what the repositories contain. Reads only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from launchpad.runner.verbs import only, reply
 
 
 def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"key": whether the host has the repository's, "wrap": it as it is wrapped, "targets": {name: what was sent and
-    verified when}, "proven": which backup was booted last, "snapshots": {name: [backup, oldest first]}, "there":
+    """{"key": whether the host has the repository's key, "wrap": the wrapped key, "targets": {name: its recorded
+    state}, "proven": the backup that was booted last, "snapshots": {name: [backup, oldest first]}, "there":
     [targets that have a repository], "wraps": [wrapped key], "problems": {name: text}}.
 
-    body {"tenant", "targets": those whose repositories are asked, "secrets": the repository's key if it is not here,
-    "wraps": whether to look for wrapped keys there instead of for backups, "source": whose backups or wrapped keys,
-    when not the tenant's own: its key has to be among the secrets then. Of a tenant that is not on this host, `source`
-    names itself, and nobody's uid looks}."""
+    body {"tenant", "targets": the targets to read, "secrets": the repository's key if the host does not have it,
+    "wraps": whether to read the wrapped keys instead of the backups, "source": the tenant whose backups or wrapped keys
+    to read, if it is another one; then the secrets must have its key. For a tenant that is not on this host, `source`
+    names the tenant itself, and the unused uid reads}."""
     given = only(body, tenant=str, targets=list, secrets=dict, wraps=bool, source=str)
     tenant = given["tenant"] or ""
     if not is_tenant_name(tenant):

@@ -1,4 +1,4 @@
-"""cancel: ask that a running operation be undone."""
+"""cancel: have a running operation undone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from launchpad.runner.verbs import only
 
 
 def cancel(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"id", "outcome"}: `cancelling`, or the outcome that the operation already has. Behind its commit an operation
-    goes on to its end; Refused then."""
+    """{"id", "outcome"}: `cancelling`, or the outcome that the operation already has. Refused after the commit, because
+    then an operation only goes forward."""
     journal = Journal(host, only(body, id=str)["id"] or "")
     if journal.asked() is None:
         raise Refused(f"there is no operation {journal.identifier}", kind="state", hint="launchpad history")

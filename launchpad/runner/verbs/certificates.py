@@ -1,4 +1,4 @@
-"""certificates: those that Caddy has for a tenant, sealed for the recipients in the signed settings."""
+"""certificates: Caddy's certificates for a tenant, encrypted for the recipients in the signed settings."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SECONDS = 60
 
 
 def certificates(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"type": "data"} lines, which together are one age file with a JSON bundle in it; then {"domains", "pieces"}.
+    """{"type": "data"} lines, which together are one age file with a JSON bundle; then {"domains", "pieces"}.
 
-    body {"tenant"}. Refused unless the tenant is on this host, or left it: then Caddy needs no others of it here."""
+    body {"tenant"}. Refused unless the tenant is on this host or has left it."""
     tenant = only(body, tenant=str)["tenant"] or ""
     record = read_record(host, tenant) if slots.is_tenant_name(tenant) else None
     if record is None or record["retired"]:

@@ -1,4 +1,4 @@
-"""confirm: keep a change that could have locked everybody out, said over a connection that was made after it."""
+"""confirm: keep a change of access, over a connection that was opened after the change."""
 
 from __future__ import annotations
 

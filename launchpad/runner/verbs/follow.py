@@ -1,4 +1,4 @@
-"""follow: an operation's events from a number on, as they are written, up to its end."""
+"""follow: an operation's events from a number on, as they are written, until it ends."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from launchpad.runner.verbs import only, reply
 MOST_SECONDS = 3600.0
 POLL_SECONDS = 0.1
 ALIVE_SECONDS = 15.0
-"""So often a quiet follower writes a line: it learns then that its operator is gone."""
+"""Seconds between alive lines: a failed write shows the follower that its client is gone."""
 
 
 def follow(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """The events with a number above `after`, then {"id", "outcome", "message", "lines", "release", "seconds"}.
 
-    body {"id", "after", "seconds"}; after so many seconds the outcome is `running`, and the caller comes back."""
+    body {"id", "after", "seconds"}; after so many seconds the outcome is `running`, and the client asks again."""
     given = only(body, id=str, after=int, seconds=float)
     journal = Journal(host, given["id"] or "")
     asked = journal.asked()
@@ -38,10 +38,10 @@ def follow(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dic
 def _events(
     host: Host, journal: Journal, last: int, end: float
 ) -> Generator[dict[str, Any], None, dict[str, Any] | None]:
-    """The events as they come; what it returns is the outcome, None when the time was over first."""
+    """Yields the events as they come; returns the outcome, None when the time is over first."""
     seen, spoken = -1, host.elapsed()
     while True:
-        # The outcome is looked at first: it is written after the last event.
+        # Read the outcome first: it is written after the last event.
         outcome = journal.outcome()
         written = len(host.read(f"{paths.operation(journal.identifier)}/journal.jsonl") or b"")
         for event in journal.events(last) if written != seen else ():
@@ -57,7 +57,7 @@ def _events(
 
 
 def _release(journal: Journal, operation: Mapping[str, Any]) -> str:
-    """The short name of the release that a deploy or an upgrade brings, or that a plan on the data names."""
+    """The short name of the release of a deploy or an upgrade, or the release that a plan about data names."""
     value = operation.get("release")
     if value:
         return digest_of(canonical(value)).removeprefix("sha256:")[:12]

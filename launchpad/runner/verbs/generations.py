@@ -1,4 +1,4 @@
-"""generations: what is kept of a tenant's data on this host, and which releases a rollback could go back to."""
+"""generations: a tenant's generations on this host, and the releases that a rollback could restore."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def generations(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterato
     """{"generations": [their records, newest first, then {"id", "incomplete": true}], "releases": [what runs, then
     the newest first: {"release", "version", "kept", "running", "generation": id or ""}]}.
 
-    body {"tenant"}. A release is kept when it ran shortly before what runs, or a generation is of it; the generation
-    is what a rollback to it would bring back."""
+    body {"tenant"}. A release is kept when it ran recently, or has a generation; its generation is the one that a
+    rollback would restore."""
     tenant = only(body, tenant=str)["tenant"] or ""
     record = read_record(host, tenant) if is_tenant_name(tenant) else None
     if record is None:
@@ -36,7 +36,7 @@ def generations(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterato
 def _release(
     host: Host, tenant: str, short: str, record: Mapping[str, Any], found: list[kept.Generation]
 ) -> dict[str, Any] | None:
-    """A release folder as the reply has it; None for one that is damaged."""
+    """A release folder for the reply; None for a damaged folder."""
     try:
         release = read_release(host, tenant, short)
     except Failed:
@@ -52,7 +52,7 @@ def _release(
 
 
 def _order(item: Mapping[str, Any], record: Mapping[str, Any], found: list[kept.Generation]) -> tuple[Any, ...]:
-    """What runs first, then by when it ran last, as far as that is known."""
+    """The sort key: the running release first, then by the last time that it ran, if known."""
     earlier = list(record.get("before", ()))
     short = item["release"]
     newest = next((index for index, item in enumerate(found) if item.release == short), len(found))

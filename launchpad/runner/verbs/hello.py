@@ -1,4 +1,4 @@
-"""hello: who answers here, and which protocols it speaks."""
+"""hello: which runner answers, and which protocols it speaks."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def hello(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict
 
 
 def digest() -> str:
-    """The beginning of the digest of the archive that this very code was unpacked from; empty in a checkout.
+    """The beginning of the digest of the archive that this code was unpacked from; empty in a checkout.
 
-    Not what the link points at now: after a switch the old runner may still be answering."""
+    Not the digest of the linked runner: after a switch the old runner may still answer."""
     parts = str(launchpad.__file__).split("/")
     folder = parts[-3] if len(parts) > 2 else ""
     return folder.removeprefix(_FOLDER) if folder.startswith(_FOLDER) else ""

@@ -1,4 +1,4 @@
-"""history: what was done on this host, from its own journals, the newest first."""
+"""history: the operations on this host, from its own journals, newest first."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RESULTS = {"step-started": "begun", "step-done": "done", "step-failed": "failed
 
 def history(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"operations": [{"id", "kind", "tenant", "who", "from", "at", "outcome", "message", "seconds", "steps"}],
-    "watch": [{"at", "subject", "tenant", "message", "who"}]}, the latter what the watch did by itself.
+    "watch": [{"at", "subject", "tenant", "message", "who"}]}; "watch" has the watch's own repairs.
 
-    body {"tenant", "id", "limit"}: of one tenant, the one operation with that id, at most so many of each. An outcome
-    of null means that it is not over."""
+    body {"tenant", "id", "limit"}: only this tenant, only the operation with this id, at most so many of each. An
+    outcome of null means that the operation is open."""
     given = only(body, tenant=str, id=str, limit=int)
     limit = max(1, min(given["limit"] or USUAL, MOST))
     names = [given["id"]] if given["id"] else host.names(paths.OPERATIONS)
@@ -39,7 +39,7 @@ def history(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
 
 
 def _entry(asked: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
-    """One operation without what was in it: a release's files are long, and not history's to tell."""
+    """One operation without its content, because a release's files are long."""
     outcome = journal.outcome() or {"outcome": None, "message": journal.damage(), "seconds": None}
     return {
         "id": asked["id"],
@@ -63,7 +63,7 @@ def _outline(journal: Journal) -> Sequence[Mapping[str, str]]:
 
 
 def _steps(steps: Sequence[Mapping[str, str]], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each step of the plan with what became of it: waiting, begun, done, failed or undone; and how long it took."""
+    """Each step of the plan with its state (waiting, begun, done, failed or undone) and its duration."""
     told: list[dict[str, Any]] = [{**step, "result": "waiting", "seconds": None} for step in steps]
     for event in events:
         index = event.get("index")

@@ -1,7 +1,7 @@
-"""install: put a newer runner in place, once an allowed signer's signature of it was verified.
+"""install: install a newer runner after verifying an allowed signer's signature.
 
-The link is switched, and goes back by itself within 30 s unless a connection made after the switch says `hello` and
-`confirm`, both answered by the new runner. Operations that run are finished by the runner that began them.
+The link to the runner is switched, and switched back within 30 s unless a connection that was opened after the switch
+sends `hello` and `confirm`, both answered by the new runner. A running operation is ended by the runner that began it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from launchpad.runner.system import ProvisionHost
 SIGNERS = f"{paths.ETC}/allowed_signers"
 NAMESPACE = "launchpad-runner"
 DOWNGRADE = "launchpad-runner-downgrade"
-"""An older runner needs a signature that says so: one of the newer kind cannot be turned against the host later."""
+"""The signature's namespace for an older runner: an old runner's normal signature cannot be replayed for a
+downgrade."""
 TRIAL_SECONDS = 15
 
 
 def install(host: ProvisionHost, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"outcome": "unchanged"}, or {"outcome": "switched", "nonce", "seconds", "version"} with a confirmation awaited.
+    """{"outcome": "unchanged"}, or {"outcome": "switched", "nonce", "seconds", "version"}, which awaits a confirmation.
 
     body {"archive": base64, "signature": armoured, "signer": name}."""
     archive = _archive(body)
@@ -70,7 +71,7 @@ def _archive(body: Mapping[str, Any]) -> bytes:
 
 
 def _verify(host: ProvisionHost, archive: bytes, body: Mapping[str, Any]) -> None:
-    """Nothing of the archive is opened before its signature holds."""
+    """Refused without a valid signature; nothing of the archive is opened before."""
     signers = (host.read(SIGNERS) or b"").decode()
 
     def signed(namespace: str) -> bool:
@@ -94,7 +95,7 @@ def _verify(host: ProvisionHost, archive: bytes, body: Mapping[str, Any]) -> Non
 
 
 def _try_out(folder: str) -> None:
-    """A runner that cannot even say hello is not switched to."""
+    """Failed when the new runner does not answer `hello`: then the link is not switched."""
     request = b'{"protocol":%d,"client":"install","verb":"hello","body":{}}\n' % PROTOCOL
     words = [f"{folder}/{START}", "operator=install"]
     try:
@@ -107,7 +108,7 @@ def _try_out(folder: str) -> None:
 
 
 def _forget_old(host: ProvisionHost, keep: set[str]) -> None:
-    """Runners that neither an open operation nor a pending change needs."""
+    """Remove runners that neither an open operation nor a pending change needs."""
     for name in host.names(paths.OPERATIONS):
         folder = paths.operation(name)
         if host.read(f"{folder}/outcome.json") is None:
