@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What is wrong, and why.")
 READ = "read"
+LONGEST = 160
+"""Characters of a line that a cause was seen by."""
 
 
 @app.command("diagnose", epilog="Example: launchpad diagnose alice --share")
@@ -91,13 +93,17 @@ def _lines(found: Diagnosed) -> list[str]:
     lines = [f"{whose}: {count} cause{'' if count == 1 else 's'} found; fix the first one first"]
     for number, item in enumerate(found.diagnoses, 1):
         lines += ["", f"{number}. {_one(item.message)}", f"   type: {_one(item.hint)}"]
-        lines += [f"   seen: {_one(text)[:200]}" for text in item.evidence[:3]]
+        lines += [f"   seen: {_shortened(_one(text))}" for text in item.evidence[:3]]
     return lines
 
 
 def _one(text: str) -> str:
     """On one line: whoever wrote the bundle wrote the words."""
     return " ".join(text.split())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _sections(found: Diagnosed) -> Table:
@@ -122,7 +128,7 @@ def _about_bundle(found: Diagnosed, bundle: Path | None, shared: Path | None) ->
     if missing := manifest.get("missing"):
         lines += [f"not collected: {name}: {why}" for name, why in missing.items() if bundle]
     if bundle:
-        lines.append(f"bundle: {bundle} ({size(len(found.data))}); look into the file with: zless {bundle}")
+        lines.append(f"bundle: {bundle} ({size(len(found.data))}); read the file (zless) before you send it")
     if shared:
         lines.append(f"to send: {shared}; the recipient types: launchpad diagnose read {shared.name}")
     return lines

@@ -42,6 +42,7 @@ ANALYSERS: tuple[Analyser, ...] = (
     app_causes.key_without_money,
     app_causes.provider_down,
     app_causes.channel_taken,
+    app_causes.channel_refused,
     target_causes.target_failed,
     room_causes.slow_disk,
     host_causes.settings_changed,

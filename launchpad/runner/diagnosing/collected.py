@@ -111,6 +111,11 @@ class CollectedTenant(Record):
             found += [line for line in lines if isinstance(line, str) and self.at - seconds <= stamp(line)]
         return sorted(found)
 
+    def lines_since_start(self, *, seconds: float) -> list[str]:
+        """The same, but nothing that an earlier start of the app wrote: a restart brings a new key, another version."""
+        started = [stamp(str(item.get("started_at", ""))) for item in self.containers if item.get("state") == "running"]
+        return [line for line in self.lines(seconds=seconds) if stamp(line) >= min(started, default=0.0)]
+
     @property
     def is_ill(self) -> bool:
         """Whether somebody who asks the tenant now is not answered well."""

@@ -181,6 +181,13 @@ def finding(subject: str, message: str, hint: str = "launchpad provision HOST", 
     )
 
 
+def checked(layer: str, message: str) -> Fault:
+    """The watch found this by the check of alice's app."""
+    return lambda found: found["account"]["findings"].append(
+        {"subject": layer, "message": message, "hint": "", "tenant": "alice", "since": NOW - 30, "grade": "warning"}
+    )
+
+
 def certificate(why: str) -> Fault:
     return of_alice(certificates={"alice.example.com": {"until": None, "since": NOW - 600, "why": why}})
 
@@ -288,6 +295,14 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         ),
     ),
     "key-revoked": (
+        checked("provider", "anthropic refuses the key: it was revoked, or is mistyped"),
+        said(
+            "[agent/embedded] embedded run agent end: runId=7 isError=true model=claude provider=anthropic error=401 x",
+            "[agent/embedded] embedded run failover decision: runId=7 stage=assistant decision=surface_error "
+            "reason=auth "
+            "attempt=1 retry=- rotations=- from=anthropic/claude profile=-",
+            "[agent/embedded] embedded run done: runId=7 sessionId=3 durationMs=912 aborted=false",
+        ),
         said(
             "[agent/embedded] run failed: HTTP 401 "
             '{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}'
@@ -295,7 +310,22 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         said("[agent] lane task error: 401 Incorrect API key provided: [secret]"),
         said("[agent/embedded] embedded run failover decision: stage=assistant reason=auth provider=openrouter/x"),
     ),
+    "channel-refused": (
+        checked("channel", "telegram refuses the key: it was revoked, or is mistyped"),
+        said(
+            '[telegram] Telegram bot token unauthorized for account "default" (getMe returned 401 from '
+            "Telegram; source: "
+            "env). Update TELEGRAM_BOT_TOKEN with the current token"
+        ),
+    ),
     "key-without-money": (
+        checked("provider", "openai accepts the key, and its account has no money left"),
+        said(
+            "[agent/embedded] embedded run failover decision: runId=7 stage=assistant decision=surface_error "
+            "reason=billing "
+            "attempt=1 retry=- rotations=- from=anthropic/claude profile=-",
+            "[agent/embedded] embedded run done: runId=7 sessionId=3 durationMs=912 aborted=false",
+        ),
         said(
             '[agent] 400 {"type":"error","error":{"message":"Your credit balance is too low to access the '
             'Anthropic API."}}'
@@ -303,10 +333,12 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         said("[agent] 429 You exceeded your current quota, please check your plan: insufficient_quota"),
     ),
     "provider-down": (
+        checked("provider", "anthropic cannot be reached from the tenant"),
         said(*["[agent/embedded] anthropic: 529 overloaded_error"] * 4),
         said(*["[agent/embedded] provider openai request failed: ECONNREFUSED"] * 4),
     ),
     "channel-taken": (
+        checked("channel", "telegram sends the bot's messages to another place"),
         said(
             "[telegram] getUpdates conflict: Call to 'getUpdates' failed! (409: Conflict: terminated by other "
             "getUpdates "
@@ -332,6 +364,9 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         ),
     ),
     "migration-refused": (
+        breaker(
+            "exited with 78 2 times", exit_code=78, lines=("the state has schema 3, and this version knows 2 at most",)
+        ),
         breaker(
             "exited with 78 2 times",
             exit_code=78,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 import pytest
+from measurement import record
 
 from launchpad.runner.diagnosing.analysis import ANALYSERS, analyse
 from launchpad.runner.diagnosing.collected import UNKNOWN, Collected
@@ -29,6 +31,7 @@ PAIRS = (
 @pytest.mark.parametrize(("cause", "fault"), EACH, ids=[f"{cause}-{number}" for number, (cause, _) in enumerate(EACH)])
 def test_a_fault_is_named_first(cause: str, fault: Fault) -> None:
     found = analyse(collected(fault))
+    record("ops-first-named", int([item.cause for item in found[:1]] != [cause]))
     assert found, "nothing was found"
     assert found[0].cause == cause, [item.cause for item in found]
     assert found[0].message and found[0].hint and found[0].evidence
@@ -42,6 +45,7 @@ def test_no_other_cause_is_named_beside_it(cause: str, fault: Fault) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
 def test_two_faults_at_once_are_both_named(pair: tuple[str, str]) -> None:
     found = [item.cause for item in analyse(collected(*(FAULTS[cause][0] for cause in pair)))]
+    record("ops-pairs-named", int(not set(pair) <= set(found)))
     assert set(pair) <= set(found), found
 
 
@@ -61,7 +65,9 @@ def test_who_is_well_is_not_accused(seed: int) -> None:
             )
             for _ in range(9)
         ]
-    assert analyse(Collected(host="web-1", tenant="", at=collected().at, sections=found)) == []
+    accused = analyse(Collected(host="web-1", tenant="", at=collected().at, sections=found))
+    record("ops-healthy-accused", len(accused))
+    assert accused == []
 
 
 def test_what_nobody_knows_is_called_unknown_with_what_was_looked_at() -> None:
@@ -78,6 +84,14 @@ def test_an_old_error_behind_which_a_turn_went_well_is_over() -> None:
     refused = "[agent] HTTP 401 authentication_error: invalid x-api-key"
     assert analyse(collected(said(refused, "[agent/embedded] embedded run done: runId=9 aborted=false"))) == []
     assert analyse(collected(said(refused, ago=7200))) == []
+
+
+def test_what_an_earlier_start_of_the_app_wrote_is_over() -> None:
+    def restarted(found: dict[str, Any]) -> None:
+        started = line("", ago=30).strip()
+        found["tenants"]["alice"]["containers"][0]["started_at"] = started
+
+    assert analyse(collected(said("[agent] 401 authentication_error: invalid x-api-key"), restarted)) == []
 
 
 def test_the_root_comes_first() -> None:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from measurement import record
 
 from launchpad.runner import paths
 from launchpad.runner.diagnosing.analysis import analyse
@@ -81,7 +82,9 @@ def test_seeded_secrets_are_in_no_bundle() -> None:
                 host.programs["nft"] += f"# {form}\n"
     names = {f"S{number}": value for number, value in enumerate(values)}
     text, found = made(host, tenant="")
-    assert [name for name, value in names.items() if holds(text, value)] == []
+    leaked = [name for name, value in names.items() if holds(text, value)]
+    record("ops-bundle-leaks", len(leaked), n=len(forms))
+    assert leaked == []
     assert found["manifest"]["removed"]["secrets"] > 300
     assert found["manifest"]["searched"] >= 500
 
@@ -187,15 +190,28 @@ def test_an_operation_that_failed_is_judged_at_once_without_secrets() -> None:
     assert first.cause == "quota-full"
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_busy_healthy_tenants_are_not_refused(seed: int) -> None:
+def busy(seed: int) -> ExaminedHost:
+    """A host whose alice has 60 secrets and writes 300 lines with random words in them."""
     host = examined()
     for number, value in enumerate(secrets(60, seed)):
         host.write(f"{paths.RUN}/alice/0123456789ab/K{number}", value.encode())
-    writes(
-        host,
-        "alice",
-        *(f"[agent/embedded] embedded run done: runId={value} durationMs=12" for value in secrets(300, 1000 + seed)),
-    )
-    _, found = made(host)
-    assert found["diagnoses"] == []
+    words = secrets(300, 1000 + seed)
+    writes(host, "alice", *(f"[agent/embedded] embedded run done: runId={word} durationMs=12" for word in words))
+    return host
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_busy_healthy_tenants_get_their_bundle(seed: int) -> None:
+    assert made(busy(seed))[1]["diagnoses"] == []
+
+
+@pytest.mark.programs  # a minute
+def test_of_two_hundred_bundles_of_busy_healthy_tenants_none_is_refused() -> None:
+    refused = accused = 0
+    for seed in range(200):
+        try:
+            accused += made(busy(2000 + seed))[1]["diagnoses"] != []
+        except Refused:
+            refused += 1
+    record("ops-bundles-refused", refused, n=200)
+    assert (refused, accused) == (0, 0)

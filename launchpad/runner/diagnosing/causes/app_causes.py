@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
 
@@ -23,25 +24,32 @@ _PROVIDERS = {
     "xai": ("xAI", "XAI_API_KEY"),
 }
 _REVOKED = re.compile(
-    r"(?i)invalid x-api-key|authentication_error|incorrect api key|invalid[_ ]api[_ ]key"
+    r"(?i)refuses the key|forbids its use|invalid x-api-key|authentication_error|incorrect api key"
+    r"|invalid[_ ]api[_ ]key"
     r"|api key (?:is )?(?:invalid|not valid|expired)"
     r"|no auth credentials found|\b401\b[^\n]{0,60}user not found|invalid authentication credentials"
     r"|account_deactivated"
-    r"|reason=auth\b|provider key (?:was )?(?:refused|revoked)|(?:provider|model|llm)\b[^\n]{0,60}\b401\b"
+    r"|reason=auth(?:_permanent)?\b|provider key (?:was )?(?:refused|revoked)"
+    r"|(?:provider|model|llm)\b[^\n]{0,60}\b401\b"
 )
 _NO_MONEY = re.compile(
-    r"(?i)credit balance is too low|insufficient[_ ](?:quota|credits|funds|balance)"
+    r"(?i)has no money left|credit balance is too low|insufficient[_ ](?:quota|credits|funds|balance)"
     r"|exceeded your current quota|billing_(?:error|hard_limit)"
     r"|payment required|\b402\b[^\n]{0,60}credit|requires more credits|reason=billing\b|billing hard limit"
 )
 _DOWN = re.compile(
-    r"(?i)overloaded_error|\b529\b|(?:provider|model|llm|anthropic|openai|openrouter|api)\b[^\n]{0,80}\b(?:50[0234]|econnrefused|etimedout"
+    r"(?i)^provider \w+ (?:cannot be reached|has a fault)|overloaded_error|\b529\b"
+    r"|(?:provider|model|llm|anthropic|openai|openrouter|api)\b[^\n]{0,80}\b(?:50[0234]|econnrefused|etimedout"
     r"|enotfound|econnreset|eai_again|timed out|service unavailable|bad gateway|fetch failed|cannot be reached)\b"
-    r"|internal server error|reason=(?:overloaded|timeout)\b"
+    r"|internal server error|reason=(?:overloaded|timeout|server_error)\b"
 )
 _TAKEN = re.compile(
-    r"(?i)\b409\b[^\n]{0,40}conflict|terminated by other getupdates|getupdates conflict"
+    r"(?i)messages to another place|\b409\b[^\n]{0,40}conflict|terminated by other getupdates|getupdates conflict"
     r"|(?:stream|session|connection) (?:was )?replaced"
+)
+_UNAUTHORIZED = re.compile(
+    r"(?i)^\[\w+\] \w+ (?:refuses the key|accepts the key and forbids)|bot token unauthorized"
+    r"|(?:telegram|discord|slack)\b[^\n]{0,60}(?:\b401\b|invalid_auth)"
 )
 _CHANNELS = ("telegram", "whatsapp", "discord", "slack", "signal")
 
@@ -93,7 +101,8 @@ def provider_down(collected: Collected) -> Iterator[Diagnosis]:
             if _DOWN.search(line) and not _of_channel(line)
         ]
         said = [line for line in said if not _REVOKED.search(line) and not _NO_MONEY.search(line)]
-        if len(said) >= LEAST_OUTAGE and not _answered_since(tenant, said[-1]):
+        by_check = any(line.startswith(_BY_CHECK) for line in said)
+        if (len(said) >= LEAST_OUTAGE or by_check) and not _answered_since(tenant, said[-1]):
             name, _ = _provider(tenant, said)
             yield Diagnosis(
                 cause="provider-down",
@@ -110,7 +119,8 @@ def channel_taken(collected: Collected) -> Iterator[Diagnosis]:
     for tenant in collected.tenants():
         said = [line for line in _app_lines(collected, tenant, RECENT_SECONDS) if _TAKEN.search(line)]
         channel = next((name for name in _CHANNELS if any(name in line.lower() for line in said)), "telegram")
-        least = 1 if any("getupdates" in line.lower() for line in said) else 2
+        certain = any("getupdates" in line.lower() or "another place" in line for line in said)
+        least = 1 if certain else 2
         if len(said) >= least:
             yield Diagnosis(
                 cause="channel-taken",
@@ -118,6 +128,22 @@ def channel_taken(collected: Collected) -> Iterator[Diagnosis]:
                 message=f"another program uses {tenant.name}'s {channel.capitalize()} bot (409): only one may",
                 hint=f"stop the other one, or a new token: launchpad secret set {tenant.name} "
                 f"{channel.upper()}_BOT_TOKEN, then launchpad deploy {tenant.name}",
+                evidence=tuple(said[-2:]),
+            )
+
+
+def channel_refused(collected: Collected) -> Iterator[Diagnosis]:
+    """The channel does not take the bot's token."""
+    for tenant in collected.tenants():
+        said = [line for line in _app_lines(collected, tenant, RECENT_SECONDS) if _UNAUTHORIZED.search(line)]
+        channel = next((name for name in _CHANNELS if any(name in line.lower() for line in said)), "telegram")
+        if said:
+            yield Diagnosis(
+                cause="channel-refused",
+                tenant=tenant.name,
+                message=f"{channel.capitalize()} does not accept the token of {tenant.name}'s bot",
+                hint=f"launchpad secret set {tenant.name} {channel.upper()}_BOT_TOKEN, then launchpad deploy "
+                f"{tenant.name}",
                 evidence=tuple(said[-2:]),
             )
 
@@ -130,7 +156,16 @@ def _app_lines(collected: Collected, tenant: CollectedTenant, seconds: float) ->
     own = [
         item for item in found if item.get("tenant") == tenant.name and item.get("subject") in ("provider", "channel")
     ]
-    return [*tenant.lines(seconds=seconds), *(str(item.get("message")) for item in own)]
+    return [*tenant.lines_since_start(seconds=seconds), *map(_line_of, own)]
+
+
+def _line_of(fact: Mapping[str, Any]) -> str:
+    """What the watch found by the app's own check, as the app would write it."""
+    message = str(fact.get("message"))
+    return f"[{message.split(' ')[0]}] {message}" if fact.get("subject") == "channel" else f"{_BY_CHECK}{message}"
+
+
+_BY_CHECK = "provider "
 
 
 _ANSWERED = re.compile(
@@ -140,10 +175,18 @@ _ANSWERED = re.compile(
 
 
 def _answered_since(tenant: CollectedTenant, line: str) -> bool:
-    """Whether a turn went well after that line: what it says is over then."""
+    """Whether a turn went well after that line: what it says is over then. OpenClaw writes that a run is done also of
+    one that failed."""
     if not line.startswith("2"):
         return False  # the watch's, which says what is so now
-    return any(later > line and _ANSWERED.search(later) for later in tenant.lines(seconds=RECENT_SECONDS))
+    lines = tenant.lines(seconds=RECENT_SECONDS)
+    failed = {found[1] for item in lines if _FAILED_RUN.search(item) and (found := _RUN.search(item))}
+    later = (item for item in lines if item > line and _ANSWERED.search(item))
+    return any((found := _RUN.search(item)) is None or found[1] not in failed for item in later)
+
+
+_RUN = re.compile(r"\brunId=(\S+)")
+_FAILED_RUN = re.compile(r"isError=true|failover decision|error=")
 
 
 def _of_channel(line: str) -> bool:

@@ -143,7 +143,7 @@ def untrusted_proxy(collected: Collected) -> Iterator[Diagnosis]:
         probes = [
             str(item.get("name", "")) for item in tenant.get("probes", otherwise=[]) if item.get("status") == FORBIDDEN
         ]
-        said = [line for line in tenant.lines(seconds=RECENT_SECONDS) if _PROXY.search(line)][-2:]
+        said = [line for line in tenant.lines_since_start(seconds=RECENT_SECONDS) if _PROXY.search(line)][-2:]
         if (probes or said) and tenant.is_wanted:
             yield Diagnosis(
                 cause="untrusted-proxy",
@@ -158,7 +158,7 @@ def untrusted_proxy(collected: Collected) -> Iterator[Diagnosis]:
 def origin_refused(collected: Collected) -> Iterator[Diagnosis]:
     """The app refuses the browser's origin."""
     for tenant in collected.tenants():
-        said = [line for line in tenant.lines(seconds=RECENT_SECONDS) if _ORIGIN.search(line)][-2:]
+        said = [line for line in tenant.lines_since_start(seconds=RECENT_SECONDS) if _ORIGIN.search(line)][-2:]
         if said:
             yield Diagnosis(
                 cause="origin-refused",

@@ -26,8 +26,7 @@ def registry_login(collected: Collected) -> Iterator[Diagnosis]:
                 cause="registry-login",
                 tenant=tenant,
                 message=f"{registry} does not give {tenant}'s image without a login ({why[:160]})",
-                hint=f"launchpad app pin reads it from here; on the host, as root: docker login {registry}; "
-                f"then launchpad deploy {tenant}",
+                hint=f"as root on {collected.host}: docker login {registry}; then launchpad deploy {tenant}",
                 evidence=(f"cannot pull {image}: {why}",),
             )
 

@@ -22,6 +22,7 @@ _NEWER = re.compile(
     r"(?i)(?:schema|state|database|migration)[^.\n]{0,80}\b(?:newer than|too new|ahead of|not supported|unsupported"
     r"|from a newer)|newer (?:schema|version of (?:openclaw|the app))|migration[^.\n]{0,60}\b(?:refused|failed|error)"
     r"|refus\w+ to (?:start|open|migrate)[^.\n]{0,60}(?:schema|newer|downgrade)|finds? a state newer"
+    r"|schema \d+, and this version knows"
 )
 
 
