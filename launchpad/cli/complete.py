@@ -24,6 +24,13 @@ def hosts(ctx: Any, incomplete: str) -> list[str]:
     return _top_keys(ctx, "inventory/hosts.yaml", incomplete)
 
 
+def jobs(ctx: Any, incomplete: str) -> list[str]:  # noqa: ARG001 (Typer's signature)
+    """The jobs of `launchpad schedule`."""
+    from launchpad.plan.timetable import JOBS
+
+    return [job.name for job in JOBS if job.name.startswith(incomplete)]
+
+
 def tiers(ctx: Any, incomplete: str) -> list[str]:
     """Complete tiers' names."""
     return _top_keys(ctx, "inventory/tiers.yaml", incomplete)

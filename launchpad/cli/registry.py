@@ -74,6 +74,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("health", "Print the fleet's health as one line, for monitoring and cron.", "monitoring"),
         CommandEntry("smoke", "Test tenants and hosts from outside, for CI.", "smoking"),
         CommandEntry("alerts", "Show, test and silence alerts.", "alerts", group=True),
+        CommandEntry("schedule", "Run health checks, backups and more by timers.", "scheduling", group=True),
         CommandEntry("logs", "Print the logs of tenants' containers.", "standing"),
         CommandEntry("diagnose", "Name the cause of a problem, and write a bundle for support.", "diagnosing"),
         CommandEntry("generations", "List and drop a tenant's generations (snapshots of its data).", "generations"),

@@ -15,5 +15,6 @@ moving       move, fence_move, finish_move; whereabouts, transfer (data from hos
 versions     versions (list), upgrade, rollback, adopt, pin; registry, rehearsal_host (where an upgrade is rehearsed)
 rollouts     rollout, rollouts (list and halt), take_back; waves, rollout_tenant (one tenant of a rollout)
 importing    import_tenant, export; self_hosted (the machine that a tenant comes from)
-observation  status, fleet_health, news, alerts, logs, diagnose, certificates, usage, attach, cancel; redaction
+observation  status, fleet_health, news, alerts, logs, diagnose, certificates, usage, attach, cancel; redaction;
+             schedule, run_job (what runs by itself on an operator's machine)
 """

@@ -1,0 +1,194 @@
+"""launchpad schedule: what runs by itself on this machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli import complete
+from launchpad.cli.session import Session
+
+if TYPE_CHECKING:
+    from launchpad.operations.observation.schedule import OwnMachine, ScheduleChange
+    from launchpad.plan.timetable import ScheduledJob, Timetable
+
+app = typer.Typer(
+    help="Run health checks, backups and more on this machine by timers.",
+    epilog="Example: launchpad schedule install --mail ops@example.com",
+)
+
+System = Annotated[
+    bool, typer.Option("--system", help="The system's systemd, as root: timers run also while nobody is logged in.")
+]
+Mail = Annotated[
+    str, typer.Option("--mail", metavar="ADDRESS", help="Send a report there, by this machine's sendmail.")
+]
+Report = Annotated[
+    str, typer.Option("--report", metavar="COMMAND", help="Start this line of shell with a report on its input.")
+]
+KEPT = ("PATH", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME")
+"""Beside LAUNCHPAD_…: what the jobs need of the environment in which they are installed."""
+
+
+@app.callback()
+def schedule() -> None:
+    """Run health checks, backups and more on this machine by timers."""
+
+
+@app.command("install", epilog="Example: launchpad schedule install --mail ops@example.com")
+def install(
+    ctx: typer.Context,
+    only: Annotated[
+        str, typer.Option("--only", metavar="JOBS", help="These jobs alone, such as health,backup,verify.")
+    ] = "",
+    crontab: Annotated[
+        bool, typer.Option("--crontab", help="Lines in your crontab instead of systemd's timers.")
+    ] = False,
+    system: System = False,
+    mail: Mail = "",
+    report: Report = "",
+) -> None:
+    """Install timers for health, backups, verification, drills and pruning of this workspace. The same again is safe.
+
+    Each job starts up to 15 minutes late, by chance. A job that still runs is not started a second time. Of the jobs
+    that change something, one runs at a time. A job that fails is reported once, and once more when it succeeds again.
+    Without --mail and --report, systemd's journal has the report, or cron mails it.
+    """
+    from launchpad.operations.observation.schedule import install_crontab, install_timers
+
+    session = Session.of(ctx)
+    if crontab and system:
+        raise typer.BadParameter("--crontab and --system exclude each other", ctx=ctx)
+    if mail and report:
+        raise typer.BadParameter("--mail and --report exclude each other", ctx=ctx)
+    jobs = _jobs(ctx, only)
+    told = ("--mail", mail) if mail else ("--report", report) if report else ()
+    table, machine = _table(session, jobs, told, system=system), _machine(session, system=system)
+    change = (install_crontab if crontab else install_timers)(table, machine)
+    _say(session, change, f"{len(jobs)} jobs run by {'cron' if crontab else 'systemd'} now")
+    if not crontab and not system and not _lingers():
+        session.output.warn(f"these timers stop when {_user()} logs out: loginctl enable-linger {_user()}")
+
+
+@app.command("show", epilog="Example: launchpad schedule show")
+def show(ctx: typer.Context, system: System = False) -> None:
+    """Show every job: when it runs, by what, and how it went last. Exits 4 when a job failed at its last run."""
+    from launchpad.cli.output import Table
+    from launchpad.cli.wording import age, lasted
+    from launchpad.operations.observation.schedule import show_schedule
+
+    session = Session.of(ctx)
+    table, machine = _table(session, _jobs(ctx, ""), (), system=system), _machine(session, system=system)
+    found = show_schedule(table, machine, state=session.workspace.state)
+    rows = []
+    for item in found:
+        last = item.last
+        went = "never"
+        if last is not None:
+            ended = "done" if not last.exit_code else f"exit code {last.exit_code}"
+            went = f"{age(session.workspace.clock.now() - last.at)} ago: {ended}, {lasted(last.seconds)}"
+        rows.append((item.job.name, item.job.calendar, item.by or "not installed", went, " ".join(item.job.words)))
+    headings = ("job", "when", "by", "last run", "launchpad")
+    session.output.result([item.as_json() for item in found], Table(headings, tuple(rows)))
+    if any(item.by and item.last and item.last.exit_code for item in found):
+        raise typer.Exit(4)
+
+
+@app.command("remove", epilog="Example: launchpad schedule remove")
+def remove(ctx: typer.Context, system: System = False) -> None:
+    """Remove this workspace's timers, or its lines in your crontab. Everything else stays."""
+    from launchpad.operations.observation.schedule import remove_schedule
+
+    session = Session.of(ctx)
+    table, machine = _table(session, _jobs(ctx, ""), (), system=system), _machine(session, system=system)
+    _say(session, remove_schedule(table, machine), "removed")
+
+
+@app.command("run", epilog="Example: launchpad schedule run backup")
+def run(
+    ctx: typer.Context,
+    job: Annotated[str, typer.Argument(metavar="JOB", autocompletion=complete.jobs, help="As `schedule show` lists.")],
+    mail: Mail = "",
+    report: Report = "",
+) -> None:
+    """Run one JOB now, as its timer does. Exits with the job's own exit code, and 0 when the job runs already."""
+    from launchpad.operations.observation.run_job import ReportTo, report_job, run_job
+
+    session = Session.of(ctx)
+    (chosen,) = _jobs(ctx, job.replace(",", " "))
+    argv = [*_program(), "--no-color", "-w", str(session.workspace.root), *chosen.words]
+    made = run_job(session.workspace, chosen, argv=argv, environment=session.environment)
+    if session.json:
+        session.output.document(made.as_json())
+    if made.record is None:
+        session.output.say(f"{job} runs already: nothing to do")
+        return
+    if made.subject:
+        to = ReportTo(mail=mail, command=report)
+        if not mail and not report and not session.json:
+            session.output.result(None, f"{made.subject}\n\n{made.text}")
+        report_job(session.workspace, made, to=to, environment=session.environment)
+    raise typer.Exit(made.record.exit_code)
+
+
+def _jobs(ctx: typer.Context, text: str) -> tuple[ScheduledJob, ...]:
+    """Those that are named, in the order of the timetable; all without a name."""
+    from launchpad.plan.timetable import JOBS
+
+    names = text.split(",") if text else []
+    known = [job.name for job in JOBS]
+    if unknown := [name for name in names if name not in known]:
+        raise typer.BadParameter(f"no job {unknown[0]}; expected {', '.join(known)}", ctx=ctx)
+    return tuple(job for job in JOBS if not names or job.name in names)
+
+
+def _table(session: Session, jobs: tuple[ScheduledJob, ...], told: tuple[str, ...], *, system: bool) -> Timetable:
+    from launchpad.plan.timetable import Timetable
+
+    own = {name: text for name, text in session.environment.items() if name.startswith("LAUNCHPAD_") or name in KEPT}
+    own.pop("LAUNCHPAD_WORKSPACE", None)
+    return Timetable(
+        root=session.workspace.root,
+        jobs=jobs,
+        program=_program(),
+        environment=own,
+        report=told,
+        user=_user() if system else "",
+    )
+
+
+def _machine(session: Session, *, system: bool) -> OwnMachine:
+    from pathlib import Path
+
+    from launchpad.operations.observation.schedule import OwnMachine
+
+    config = session.environment.get("XDG_CONFIG_HOME", "")
+    own = Path(config) if config.startswith("/") else session.settings.home / ".config"
+    units = Path("/etc/systemd/system") if system else own / "systemd/user"
+    return OwnMachine(units=units, system=system, environment=session.environment)
+
+
+def _program() -> tuple[str, ...]:
+    """How this very Launchpad is started again, wherever pipx or uv have put it."""
+    return sys.executable, "-m", "launchpad.cli"
+
+
+def _user() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+def _lingers() -> bool:
+    """Whether systemd runs this user's timers while the user is logged out."""
+    from pathlib import Path
+
+    return Path("/var/lib/systemd/linger", _user()).exists()
+
+
+def _say(session: Session, change: ScheduleChange, text: str) -> None:
+    nothing = "nothing to do, everything is as it should be"
+    lines = [*(f"wrote {name}" for name in change.written), *(f"removed {name}" for name in change.removed)]
+    session.output.result(change.as_json(), "\n".join([*lines, text] if lines else [nothing]))
