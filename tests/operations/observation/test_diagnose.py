@@ -87,6 +87,7 @@ def test_a_shared_bundle_is_sealed_for_the_workspace_or_for_who_was_named(tmp_pa
 @pytest.mark.parametrize(
     "content",
     [b"", b"text", gzip.compress(b"[]"), gzip.compress(b"{}"), gzip.compress(b'{"format":"launchpad-bundle-1"}')[:-4]],
+    ids=["empty", "text", "a list", "no format", "cut"],  # not by the bytes: gzip writes the time
 )
 def test_another_file_is_no_bundle(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
