@@ -15,6 +15,8 @@ from launchpad.runner.record import Record
 
 HOLD_SECONDS: Mapping[Grade, float] = {Grade.critical: 30.0, Grade.warning: 300.0}
 """So long something is seen before it is told: what the watch repairs at once wakes nobody."""
+CONSEQUENCE_SECONDS = 15.0
+"""So much longer for what could have a cause: the cause may be seen a little later than what follows from it."""
 OVER_SECONDS = 180.0
 """So long it is well before it is called over."""
 AFTERMATH_SECONDS = 180.0
@@ -26,10 +28,10 @@ LONGEST_STEP = 60.0
 
 _OF_TENANTS = frozenset({Layer.process, Layer.ready, Layer.edge, Layer.provider, Layer.channel})
 EXPLAINS: Mapping[Layer, frozenset[Layer]] = {
-    # of the host → of each tenant
-    Layer.docker: _OF_TENANTS,
-    Layer.disk: frozenset({Layer.process, Layer.ready, Layer.data}),
-    Layer.inodes: frozenset({Layer.process, Layer.ready, Layer.data}),
+    # of the host → of each tenant, and of the host itself
+    Layer.docker: _OF_TENANTS | {Layer.caddy},
+    Layer.disk: frozenset({Layer.process, Layer.ready, Layer.data, Layer.docker, Layer.caddy}),
+    Layer.inodes: frozenset({Layer.process, Layer.ready, Layer.data, Layer.docker, Layer.caddy}),
     Layer.memory: frozenset({Layer.process, Layer.ready}),
     Layer.firewall: frozenset({Layer.edge, Layer.provider, Layer.channel}),
     Layer.caddy: frozenset({Layer.edge}),
@@ -140,7 +142,7 @@ def _due(trouble: Trouble, all_of_them: Sequence[Trouble], now: float) -> Notice
     """What is to be told of the trouble now, if anything."""
     if trouble.well:
         return NoticeKind.recovered if trouble.told and now - trouble.well >= OVER_SECONDS else None
-    if trouble.held < HOLD_SECONDS[trouble.fact.grade] or _is_explained(trouble, all_of_them, now):
+    if trouble.held < _hold(trouble.fact) or _is_explained(trouble, all_of_them, now):
         return None
     if not trouble.told:
         return NoticeKind.problem
@@ -151,6 +153,12 @@ def _due(trouble: Trouble, all_of_them: Sequence[Trouble], now: float) -> Notice
     return None
 
 
+def _hold(fact: Fact) -> float:
+    """For how many seconds the fact has to be seen before it is told."""
+    may_follow = any(fact.layer in layers for layers in EXPLAINS.values())
+    return HOLD_SECONDS[fact.grade] + (CONSEQUENCE_SECONDS if may_follow else 0.0)
+
+
 def _is_explained(trouble: Trouble, all_of_them: Iterable[Trouble], now: float) -> bool:
     return any(_explains(other, trouble, now) for other in all_of_them)
 
@@ -159,7 +167,7 @@ def _explains(cause: Trouble, trouble: Trouble, now: float) -> bool:
     """Whether the one is why the other stands: a worse or equal trouble below it, which stands or has just ended."""
     if cause.fact.grade is not Grade.critical or trouble.fact.layer not in EXPLAINS.get(cause.fact.layer, ()):
         return False
-    if cause.fact.tenant not in ("", trouble.fact.tenant) or not trouble.fact.tenant:
+    if cause.fact.tenant not in ("", trouble.fact.tenant):
         return False
     return not cause.well or now - cause.well < AFTERMATH_SECONDS
 
@@ -167,4 +175,4 @@ def _explains(cause: Trouble, trouble: Trouble, now: float) -> bool:
 def _affected(trouble: Trouble, all_of_them: Iterable[Trouble], now: float) -> tuple[str, ...]:
     if trouble.fact.tenant:
         return ()
-    return tuple(sorted({other.fact.tenant for other in all_of_them if _explains(trouble, other, now)}))
+    return tuple(sorted({other.fact.tenant for other in all_of_them if _explains(trouble, other, now)} - {""}))

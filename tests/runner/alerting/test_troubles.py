@@ -114,6 +114,14 @@ def test_the_hosts_docker_is_one_alert_for_twenty_tenants() -> None:
     assert told.look(seconds=HOUR) == ["recovered host docker"]
 
 
+def test_a_cause_that_is_seen_a_little_later_is_still_the_only_one_told() -> None:
+    told = Told()
+    told.look(bad(Layer.caddy), bad(Layer.process, "alice"), seconds=10)
+    facts = (bad(Layer.docker), bad(Layer.caddy), bad(Layer.process, "alice"))
+    assert told.look(*facts, seconds=HOUR) == ["problem host docker"]
+    assert told.notices[0].affected == ("alice",)
+
+
 def test_who_does_not_come_back_after_the_cause_is_told() -> None:
     told = Told()
     told.look(bad(Layer.docker), bad(Layer.process, "alice"), seconds=HOUR)
