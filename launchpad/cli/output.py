@@ -85,11 +85,12 @@ class Output:
     def say(self, text: str, *, style: str = "") -> None:
         """A sentence for people beside the result; nothing under --json."""
         if text and not self.json:
-            self.err.prose((self._apart(text), style))
+            parts = [(self._apart(text), style)] if style else _about(self._apart(text))
+            self.err.prose(*parts)
 
     def warn(self, text: str) -> None:
         """A sentence that also matters to those who read JSON: always to standard error."""
-        self.err.prose(("warning:", YELLOW), f" {self._apart(text)}")
+        self.err.prose(("warning:", YELLOW), " ", *_about(self._apart(text)))
 
     def error(self, error: LaunchpadError) -> None:
         """Print an error and its hint; under --json a document with the key "error"."""
@@ -115,7 +116,7 @@ class Output:
     def asking(self, question: str) -> Iterator[None]:
         """Put a question; the answer is typed behind it."""
         with self.err.still():
-            self.err.prose(f"{question} ", end="")
+            self.err.prose(question, end=" ")
             yield
 
     def _show(self, item: Shown) -> None:
@@ -138,6 +139,14 @@ class Output:
 def fields(pairs: Iterable[tuple[str, object]]) -> Fields:
     """Names and values under each other; those without a value are left out."""
     return Fields(tuple((name, str(value)) for name, value in pairs if value not in (None, "", ())))
+
+
+def _about(text: str) -> Iterator[str | Styled]:
+    """A sentence, with the tenant, host or file that it is about in bold."""
+    found = re.match(r"\S+:(?= |\n)", text)
+    about = found[0] if found else ""
+    yield about, BOLD
+    yield text[len(about) :]
 
 
 def _standing_out(text: str) -> Iterator[str | Styled]:

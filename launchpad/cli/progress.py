@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 DONE, FAILED, UNDONE, NOTE = "✓", "✗", "↶", "•"
 LONG = 1.0
 """Seconds: a longer step is named in the last line of its operation."""
+COMMIT = "commit"
+"""A step without work: no event says that it is done."""
 WAITING = 3.0
 """Seconds: a live line shows the duration of a step that takes longer."""
 
@@ -96,7 +98,8 @@ class ProgressLines:
                 return
             self._note(heard, heard.event)
             for mark, style, text in self._lines(heard, heard.event):
-                self._output.err.prose((mark, style), f" {subject(heard)}: {text}")
+                whose = f"{subject(heard)}: " if mark.strip() else ""
+                self._output.err.prose((mark, style), f" {whose}{text}")
 
     def _note(self, heard: HeardEvent, event: Event) -> None:
         """Keep the state of the operation."""
@@ -164,7 +167,7 @@ def _of_rollout(event: WaveStarted | MemberEnded | WaveSoaking | WaveJudged) -> 
         case WaveStarted():
             tenants = f"{event.tenants} tenant{'' if event.tenants == 1 else 's'}"
             hosts = f"{event.hosts} host{'' if event.hosts == 1 else 's'}"
-            return NOTE, DIM, f"ring {event.ring}: {event.back or 'now'}, {tenants} on {hosts}"
+            return NOTE, DIM, f"ring {event.ring}: {'returning ' if event.back else ''}{tenants} on {hosts}"
         case WaveSoaking():
             return NOTE, DIM, f"ring {event.ring}: watching for {lasted(event.seconds)}"
         case WaveJudged():
@@ -204,12 +207,12 @@ class LiveLine:
         return ": ".join(filter(None, (self.subject, f"{self.kind}{number}", step, self.progress)))
 
     def account(self) -> str:
-        """`11 steps: pull images 12 s, start web 8.0 s, 9 others 2.1 s`"""
+        """`11 steps: pull images (12 s), start web (8.0 s), 9 others (2.1 s)`"""
         long = [(title, seconds) for title, seconds in self.done if seconds >= LONG]
         others = [seconds for _, seconds in self.done if seconds < LONG]
-        parts = [f"{title} {lasted(seconds)}" for title, seconds in long]
+        parts = [f"{title} ({lasted(seconds)})" for title, seconds in long]
         if long and others:
-            parts.append(f"{len(others)} other{'' if len(others) == 1 else 's'} {lasted(sum(others))}")
+            parts.append(f"{len(others)} other{'' if len(others) == 1 else 's'} ({lasted(sum(others))})")
         count = f"{len(self.done)} step{'' if len(self.done) == 1 else 's'}"
         return f"{count}: {', '.join(parts)}" if parts else f"{count} in {lasted(sum(others))}"
 
@@ -227,7 +230,7 @@ class LiveProgress(ProgressLines):
         with self._guard:
             for doing in self.doing.values():
                 if doing.kind:
-                    self._output.err.prose((NOTE, YELLOW), f" {doing.line()}, when this command ended")
+                    self._output.err.prose((NOTE, YELLOW), f" {doing.line()} (last known step)")
 
     def _note(self, heard: HeardEvent, event: Event) -> None:
         doing = self.doing.get(heard.operation)
@@ -235,7 +238,7 @@ class LiveProgress(ProgressLines):
             doing = LiveLine(subject(heard))
         match event:
             case OperationStarted():
-                doing.kind, doing.steps = event.kind, len(event.steps)
+                doing.kind, doing.steps = event.kind, sum(item.step != COMMIT for item in event.steps)
             case StepStarted():
                 doing.begins(event.title or event.step)
             case StepProgress():
@@ -265,12 +268,17 @@ class LiveProgress(ProgressLines):
         match event:
             case StepDone() | StepProgress() | StepUndone():
                 return
+            case StepFailedEvent() if self._brief:
+                return  # the end of the tenant has the message
+            case StepFailedEvent():  # the operation's error has the message
+                yield FAILED, RED, f"failed: {self._title(heard, event)}"
+                yield from ((" ", DIM, f"  {line}") for line in event.lines if line not in event.message)
             case UndoStarted() if event.reason == self.doing[heard.operation].failed:
-                return  # the failed step has printed it
+                return  # the same
             case OperationFinished() if not self._brief:
                 if self._over.undone:
                     steps = f"{self._over.undone} step{'' if self._over.undone == 1 else 's'}"
-                    yield UNDONE, YELLOW, f"{self._over.kind}: {steps} undone"
+                    yield UNDONE, YELLOW, f"{self._over.kind} undone: {steps}"
                 elif self._over.done and event.outcome in GOOD:
                     yield DONE, GREEN, f"{self._over.kind}, {self._over.account()}"
             case _:

@@ -233,9 +233,9 @@ def _say_next(session: Session, name: str, progress: Progress) -> None:
         session.output.warn(f"the undo is incomplete; to continue: launchpad rollout {name} --undo")
         return
     session.output.warn(f"the rollout is halted: {intent.reason}")
-    session.output.say(f"launchpad rollout {name} --resume           after the cause is fixed")
-    session.output.say(f"launchpad rollout {name} --resume --accept  to continue despite the failure")
-    session.output.say(f"launchpad rollout {name} --undo             to return every upgraded tenant")
+    session.output.say(f"to continue, after the cause is fixed: launchpad rollout {name} --resume")
+    session.output.say(f"to continue despite the failure: launchpad rollout {name} --resume --accept")
+    session.output.say(f"to return every upgraded tenant to its old version: launchpad rollout {name} --undo")
 
 
 @contextmanager

@@ -23,6 +23,8 @@ UNBOUNDED = 1 << 20
 """The width of what is no terminal."""
 HANG = 2
 """By how much what goes on below is indented."""
+ANSWER = 4
+"""The cells that are left for what a person types behind a question."""
 Styled = tuple[str, str]
 """A text and its style."""
 
@@ -100,6 +102,8 @@ class Screen:
 
         whole = Text.assemble(*((self.shown(text), style) for text, style in pairs))
         whole.plain = glued(whole.plain)
+        if end != "\n":
+            whole.append(GLUE * ANSWER)
         lines = [piece for line in whole.split("\n", allow_blank=True) for piece in self._wrapped(line, hang)]
         for number, line in enumerate(lines, start=1):
             self.console.print(line, soft_wrap=True, end=end if number == len(lines) else "\n")
@@ -115,8 +119,8 @@ class Screen:
             pieces = [*rest.wrap(self.console, max(self.console.width - hang, 1))]
         for number, piece in enumerate(pieces):
             piece = Text(" " * hang) + piece if number else first + piece
-            piece.rstrip()
             piece.plain = unglued(piece.plain)
+            piece.rstrip()
             yield piece
 
     def table(
@@ -159,11 +163,9 @@ class Screen:
         from rich.text import Text
 
         for count in range(1, len(headings)):
-            first = [Text("  ".join(headings[:count]).upper(), BOLD), *(Text("  ").join(row[:count]) for row in rows)]
+            first = self._grid(headings[:count], [row[:count] for row in rows])
             rest = self._grid(headings[count:], [row[count:] for row in rows], room=self.console.width - HANG)
-            if rest and len(rest) == len(first) and max(line.cell_len for line in first) <= self.console.width:
-                for line in first:
-                    line.plain = unglued(line.plain)
+            if first and rest and len(first) == len(rest) == len(rows) + 1:
                 return [part for above, below in zip(first, rest, strict=True) for part in (above, Text("  ") + below)]
         return None
 

@@ -11,6 +11,7 @@ import typer
 from launchpad.cli import complete
 from launchpad.cli.output import Table
 from launchpad.cli.parsed import host_key_fingerprint
+from launchpad.cli.screen import GREEN, RED, YELLOW, Styled
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from launchpad.operations.observation.news import News
     from launchpad.operations.observation.status import Status
     from launchpad.plan.observed import FindingSeen, HostSeen
+    from launchpad.plan.standing import Standing
 
 app = typer.Typer(help="Observe tenants and hosts.")
 
@@ -103,14 +105,21 @@ def print_news(session: Session, found: News) -> int:
 def _table(found: Status) -> Table:
     from launchpad.cli.wording import age
 
-    rows = []
+    rows: list[tuple[str | Styled, ...]] = []
     for item in found.tenants:
         version = item.version or item.wanted_version
         holding = f"{sum(bool(probe['ok']) for probe in item.probes)}/{len(item.probes)}" if item.probes else ""
-        ages = age(item.age_seconds), age(item.backup_age_seconds) or "none", age(item.proven_age_seconds) or "never"
-        rows.append((item.tenant, item.host, item.state, version, holding, *ages))
+        ages = [age(item.age_seconds), age(item.backup_age_seconds) or "none", age(item.proven_age_seconds) or "never"]
+        if item.state == "unreachable":
+            ages = ["", "unknown", "unknown"]
+        rows.append((item.tenant, item.host, _state(item), version, holding, *ages))
     headings = ("tenant", "host", "state", "version", "probes", "age", "backup", "proven")
     return Table(headings, tuple(rows), "no tenants")
+
+
+def _state(item: Standing) -> Styled:
+    """The tenant's state: red when somebody has to look."""
+    return item.state, RED if not item.good else GREEN if item.state == "healthy" else YELLOW
 
 
 def _long_table(found: Status, session: Session) -> Table:
@@ -126,7 +135,7 @@ def _long_table(found: Status, session: Session) -> Table:
         certificate = f"until {short_moment(min(until), now=now)}" if until else ""
         if missing := len(ends) - len(until):
             certificate = ", ".join(filter(None, (f"{missing} missing", certificate)))
-        rows.append((item.tenant, item.host, item.state, disk, memory, certificate))
+        rows.append((item.tenant, item.host, _state(item), disk, memory, certificate))
     return Table(("tenant", "host", "state", "disk", "memory", "certificate"), tuple(rows), "no tenants")
 
 
@@ -156,10 +165,10 @@ def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
 
 
 def _finding(finding: FindingSeen, now: float) -> str:
-    """`not watched since 11-22 12:04: launchpad provision web-1`"""
+    """`not watched (since 11-22 12:04): launchpad provision web-1`"""
     from launchpad.cli.wording import short_moment
 
-    since = f" since {short_moment(finding.since, now=now)}" if finding.since else ""
+    since = f" (since {short_moment(finding.since, now=now)})" if finding.since else ""
     return f"{finding.message}{since}{f': {finding.hint}' if finding.hint else ''}"
 
 
@@ -308,7 +317,8 @@ def certificates(
     )
     for item in found.found:
         if item.why:
-            session.output.say(f"{item.name}: {item.why}")
+            after = "" if retry else f"; after the cause is fixed: launchpad certificates {item.tenant} --retry"
+            session.output.say(f"{item.name}: {item.why}{after}")
     leave(session, found.unreachable)
     if retry and any(item.why or item.until is None for item in found.found):
         raise typer.Exit(UNHEALTHY)
@@ -334,19 +344,26 @@ def usage(ctx: typer.Context, names: Names = None) -> None:
         for name, own in sorted(item["tenants"].items(), key=lambda pair: -pair[1]["used"]):
             kept = f"{own['generations']} generation{'' if own['generations'] == 1 else 's'}"
             memory = of(own["memory"], own["memory_limit"])
-            rows.append((host, f"data of {name}", of(own["used"], own["quota"]), kept, memory))
+            rows.append((host, f"data of {name}", of(own["used"], own["quota"]), memory, kept))
         images = sorted(item["images"].items(), key=lambda pair: -pair[1]["bytes"])
         for name, own in images:
-            short = name.partition("@")[0].rpartition("/")[2] + "@" + name.rpartition(":")[2][:12]
+            short = name.partition("@")[0].rpartition("/")[2]
+            if [other.partition("@")[0] for other, _ in images].count(name.partition("@")[0]) > 1:
+                short += "@" + name.rpartition(":")[2][:12]
             if own["tenants"]:
-                rows.append((host, f"image {short}", size(own["bytes"]), ", ".join(own["tenants"]), ""))
-        others = [own["bytes"] for _, own in images if not own["tenants"]]
-        rows.append((host, f"{len(others)} other images", size(sum(others)), "unused: launchpad prune --dry-run", ""))
+                rows.append((host, f"image {short}", size(own["bytes"]), "", f"of {', '.join(own['tenants'])}"))
+        unused = [own["bytes"] for _, own in images if not own["tenants"]]
+        if unused:
+            rows.append(
+                (host, f"{len(unused)} other image{'' if len(unused) == 1 else 's'}", size(sum(unused)), "", "unused")
+            )
         disk = item["disk"]
-        rows.append((host, "free for tenants' data", of(disk["free"], disk["total"]), "", ""))
+        rows.append((host, "free for data", of(disk["free"], disk["total"]), "", ""))
         rows.append((host, "free for images", size(item["images_free"]), "", ""))
-    headings = ("host", "what", "disk", "", "memory")
+    headings = ("host", "what", "disk", "memory", "note")
     session.output.result(said, Table(headings, tuple(rows), "no hosts to show"))
+    if any(row[-1] == "unused" for row in rows):
+        session.output.say("to see what is unused: launchpad prune --dry-run")
     leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
 
 

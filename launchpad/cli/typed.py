@@ -22,7 +22,7 @@ _COMMAND = re.compile(
     rf"(?P<before>^ *|(?<=[:;,] )|(?<=\bor )|(?<=\bthen )|(?<=[(`]))(?P<typed>{_PROGRAM}(?: (?!{_PROSE}\b){_WORD})+)",
     re.MULTILINE,
 )
-_QUANTITY = re.compile(r"(?<=\d) (?=(?:s|min|h|d|B|[KMGT]i?B)\b)|(?<=[KMGT]iB) of (?=\d)")
+_QUANTITY = re.compile(r"(?<=\d min) (?=\d+ s\b)|(?<=\d) (?=(?:s|min|h|d|B|[KMGT]i?B)\b)|(?<=[KMGT]iB) of (?=\d)")
 _KEY = re.compile(r"(?:ssh|ecdsa|sk)-\S+ AAAA\S+(?: \S+)?")
 
 

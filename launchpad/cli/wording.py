@@ -16,14 +16,15 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def lasted(seconds: float | None) -> str:
-    """Format a duration: `0.4 s`, `12 s`, `3 min 20 s`."""
+    """Format a duration: `0.4 s`, `12 s`, `3 min 20 s`, `5 min`."""
     if seconds is None:
         return ""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    if seconds < MINUTE:
+    if round(seconds) < MINUTE:
         return f"{seconds:.0f} s"
-    return f"{seconds // MINUTE:.0f} min {seconds % MINUTE:.0f} s"
+    minutes, rest = divmod(round(seconds), MINUTE)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
 def size(count: int | None) -> str:

@@ -133,7 +133,7 @@ def test_what_the_watch_found_is_told_with_since_when_and_what_to_type_and_someb
     behave(sshd, observe=replies(body))
     ran = launchpad(workspace, "status", "--check")
     assert ran.code == 4
-    assert f"web-1: not watched since {when}: launchpad provision web-1\n" in ran.err
+    assert f"web-1: not watched (since {when}): launchpad provision web-1\n" in ran.err
     told = launchpad(workspace, "status", "--json").json
     assert not told["good"] and told["hosts"]["web-1"]["findings"] == [found | {"hint": "launchpad provision web-1"}]
     body["host"]["findings"] = []

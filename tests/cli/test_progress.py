@@ -66,22 +66,22 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_went_well_leaves_one_line() -> None:
-    assert told(GOOD, Tty()) == ["✓ alice: deploy, 3 steps: pull images 12 s, 2 others 0.6 s"]
+    assert told(GOOD, Tty()) == ["✓ alice: deploy, 3 steps: pull images (12 s), 2 others (0.6 s)"]
 
 
 def test_what_failed_leaves_the_step_its_lines_and_the_undo() -> None:
     assert told(BAD, Tty()) == [
-        "✗ alice: start web: web exited with 1",
-        "  alice:   no such file",
-        "  alice:   bye",
-        "↶ alice: deploy: 2 steps undone",
+        "✗ alice: failed: start web",
+        "    no such file",
+        "    bye",
+        "↶ alice: deploy undone: 2 steps",
     ]
 
 
 def test_who_leaves_sees_how_far_it_was() -> None:
     for left in (KeyboardInterrupt(), ValueError("a bug")):
         lines = told(GOOD[:4], Tty(), left=left)
-        assert lines == ["• alice: deploy, step 2 of 3: start web, when this command ended"]
+        assert lines == ["• alice: deploy, step 2 of 3: start web (last known step)"]
 
 
 def test_off_a_terminal_every_step_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,16 @@ from launchpad.fleet.words.malformed import Malformed
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.04, "0.0 s"), (9.96, "10.0 s"), (12.3, "12 s"), (200, "3 min 20 s"), (None, "")]
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10.0 s"),
+        (12.3, "12 s"),
+        (59.7, "1 min"),
+        (119.6, "2 min"),
+        (200, "3 min 20 s"),
+        (None, ""),
+    ],
 )
 def test_how_long_it_took(seconds: float | None, text: str) -> None:
     assert lasted(seconds) == text

@@ -98,7 +98,8 @@ class FleetHosts:
     def reach(self, host: Host) -> Iterator[FleetRunner]:
         found = self.hosts[str(host.name)]
         if found.dead:
-            raise HostError(f"{host.name}: cannot connect to launchpad@{host.address}: no route to host")
+            hint = f"ssh -v launchpad@{host.address} </dev/null"
+            raise HostError(f"{host.name}: cannot connect to launchpad@{host.address}: no route to host", hint=hint)
         yield FleetRunner(found, str(host.name), self.operator, self.asked)
 
 
@@ -171,7 +172,9 @@ def commit(root: Path) -> None:
     git(root, "commit", "--quiet", "--allow-empty", "-m", "What was changed")
 
 
-def memory_fleet(folder: Path, tenants: Mapping[str, str], *, settings: str = "") -> MemoryFleet:
+def memory_fleet(
+    folder: Path, tenants: Mapping[str, str], *, settings: str = "", operator: str = "alice"
+) -> MemoryFleet:
     """Hosts with these tenants (name → host) deployed on 1.0.0; `settings` is YAML more for launchpad.yaml. A tenant's
     name that begins with `canary` is in that ring."""
     names = sorted(set(tenants.values()))
@@ -198,7 +201,7 @@ def memory_fleet(folder: Path, tenants: Mapping[str, str], *, settings: str = ""
         workspace.secrets.set(TenantName(name), SecretName("ECHO_TOKEN"), Secret("a-token-of-a-tenant"))
     git(root, "init", "--quiet", "--template=")
     commit(root)
-    workspace = made.workspace()
+    workspace = made.workspace(operator=operator)
     for name in tenants:
         assert deploy(workspace, name).outcome == "done"
     return made

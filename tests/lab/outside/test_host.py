@@ -137,7 +137,7 @@ def test_a_host_that_nobody_watches_says_so(world: World, holds: Tally) -> None:
     old = json.loads(world.host.read(account))
     world.host.write(account, json.dumps(old | {"elapsed": old["elapsed"] - 100, "at": old["at"] - 100}))
     told = world.launchpad("status", "--check", check=False)
-    holds("an old account: status names since when", "web-1: not watched since " in told.err, told.err)
+    holds("an old account: status names since when", "web-1: not watched (since " in told.err, told.err)
     holds("an old account: --check exits 4", told.code == 4)
     world.host.write(account, json.dumps(old | {"boot_id": "another"}))
     holds("an account of another boot is none", check(world) == 4)
