@@ -133,8 +133,12 @@ def _is_old(fact: Fact, clock: float) -> bool:
 
 def _more(findings: Iterable[FindingSeen], facts: Iterable[Fact], *, tenant: str, at: float) -> Iterator[Fact]:
     """What was found at the moment of asking, and what the watch's facts do not tell."""
-    known = {fact.subject for fact in facts if fact.grade is not Grade.ok}
-    return (fact_of(item, tenant=tenant, at=at) for item in findings if item.subject not in known)
+    told = {fact.subject for fact in facts if fact.grade is not Grade.ok}
+    critical = {fact.layer for fact in facts if fact.grade is Grade.critical}
+    for item in findings:
+        fact = fact_of(item, tenant=tenant, at=at)
+        if item.subject not in told and (item.since or fact.layer not in critical):
+            yield fact
 
 
 def _standing(item: Standing) -> Iterator[Fact]:

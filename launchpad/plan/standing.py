@@ -12,7 +12,7 @@ from launchpad.errors import LaunchpadError
 from launchpad.plan.fleet_plan import Seen, differences, unknown
 from launchpad.plan.observed import CertificateSeen, FindingSeen, HostSeen, RoomSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
-from launchpad.runner.facts import Fact, Grade
+from launchpad.runner.facts import Fact, Grade, Layer
 
 STATES: Mapping[str, str] = {
     "healthy": "runs, and every probe passes",
@@ -156,6 +156,7 @@ def _observed_standing(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]
         for probe in has.probes
         if not probe.ok
     )
+    outside = tuple(f"{fact.message}{f': {fact.hint}' if fact.hint else ''}" for fact in _outside(has))
     return Standing(
         tenant=has.tenant,
         host=said.host,
@@ -173,7 +174,7 @@ def _observed_standing(said: HostSeen, has: TenantSeen, remarks: tuple[str, ...]
         room=has.room,
         remarks=(
             *([has.breaker] if has.breaker else ()),
-            *(failing if has.running and not has.starting else ()),
+            *((*failing, *outside) if has.running and not has.starting else ()),
             *remarks,
         ),
     )
@@ -194,7 +195,14 @@ def _state(has: TenantSeen) -> str:
         return "starting"
     if not has.ready or not has.traffic_open:
         return "unhealthy"
-    return "healthy" if all(probe.ok for probe in has.probes) else "warning"
+    return "healthy" if all(probe.ok for probe in has.probes) and not any(_outside(has)) else "warning"
+
+
+def _outside(has: TenantSeen) -> Iterator[Fact]:
+    """What the app's own check found wrong with keys and bots; a probe's answer is asked for anew."""
+    for fact in has.health:
+        if fact.layer in (Layer.provider, Layer.channel) and fact.grade is Grade.warning and "/" not in fact.subject:
+            yield fact
 
 
 def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:

@@ -203,7 +203,7 @@ class Watcher:
         self._networks = self._host.network_names()
         self.processes = [item.process for item in containers if item.process]
         self._ill = [_illness(item) for item in containers if item.ill]
-        self.health = [Fact(Layer.docker, Grade.ok, "Docker answers", subject="docker"), *self._processes(containers)]
+        self.health = [Fact(Layer.docker, Grade.ok, "Docker answers", subject="engine"), *self._processes(containers)]
         dead = [item for item in containers if item.state in ("created", "exited", "dead")]
         names = {item.name for item in dead}
         self._not_started = {name: item for name, item in self._not_started.items() if name in names}
@@ -405,7 +405,7 @@ def _ended(item: Container) -> str:
 
 
 def _no_docker(failed: Failed) -> Fact:
-    return Fact(Layer.docker, Grade.critical, failed.message, RUN_PROVISION, subject="docker")
+    return Fact(Layer.docker, Grade.critical, failed.message, RUN_PROVISION, subject="engine")
 
 
 def _illness(item: Container) -> Finding:

@@ -55,7 +55,7 @@ def test_a_finding_that_no_fact_tells_is_one() -> None:
     stale = FindingSeen(subject="watch", message="not watched", hint="", since=1.0)
     found = judged(has(), findings=(silent, stale))["web-1"]
     assert (found.grade, found.layers) == (Grade.critical, (Layer.docker, Layer.watch))
-    fact = Fact(Layer.docker, Grade.critical, "Docker ended", subject="docker", at=NOW)
+    fact = Fact(Layer.docker, Grade.critical, "Docker ended", subject="engine", at=NOW)
     assert judged(has(), findings=(silent,), health=(fact,))["web-1"].facts == (fact,)
 
 

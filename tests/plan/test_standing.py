@@ -11,6 +11,7 @@ from launchpad.errors import HostError, InventoryError
 from launchpad.plan.observed import TenantSeen
 from launchpad.plan.standing import STATES, STILL, TROUBLE, standings
 from launchpad.plan.wanted import Wanted
+from launchpad.runner.facts import Fact, Grade, Layer
 from tests.plan.examples import has, host, probe, want
 
 ALICE = frozenset({"alice"})
@@ -55,6 +56,18 @@ def test_every_state_has_its_word(wanted: Wanted, seen: TenantSeen | None, state
     assert remark in "; ".join(found.remarks)
     assert bool(remark) == bool(found.remarks)
     assert state in STATES
+
+
+def test_a_refused_key_is_a_warning_with_what_to_type() -> None:
+    key = Fact(
+        Layer.provider, Grade.warning, "anthropic refuses the key", "launchpad secret set alice ANTHROPIC_API_KEY"
+    )
+    probe = Fact(Layer.channel, Grade.warning, "web:8080/readyz answers 503", subject="web/readyz")
+    (found,) = standings([want()], host(has(health=(key, probe))), inventory=ALICE)
+    assert (found.state, found.good) == ("warning", True)
+    assert found.remarks == ("anthropic refuses the key: launchpad secret set alice ANTHROPIC_API_KEY",)
+    (found,) = standings([want()], host(has(health=(probe,))), inventory=ALICE)
+    assert (found.state, found.remarks) == ("healthy", ()), "its probe holds again, as of just now"
 
 
 def test_age_is_by_the_host_s_own_clock() -> None:

@@ -114,7 +114,7 @@ class MachineCheck(Check):
 
     def _clock(self) -> Iterator[Fact]:
         said = self.host.clock_state()
-        plain = Fact(Layer.clock, Grade.ok, f"is right within {said.offset:.3f} s", subject="clock")
+        plain = Fact(Layer.clock, Grade.ok, f"is right within {said.offset:.3f} s", subject="chrony")
         if not said.runs:
             # That the unit does not run is a finding of the check of the host.
             yield plain.but(grade=Grade.warning, message="chrony does not answer, so nobody sets the clock", hint=SETS)

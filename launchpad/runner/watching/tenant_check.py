@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import booting, cell, paths, slots
 from launchpad.runner.account import Finding
+from launchpad.runner.engine import reason
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Busy, Container, Failed
 from launchpad.runner.journal import open_subjects
@@ -141,12 +142,12 @@ class TenantCheck(Check):
                 return
             release = cell.read_release(self.host, case.tenant, record["started"])
             self._ask_ready(case, release, record)
-            if case.missed is None and case.ready:
+            if case.ready and case.ready[0].grade is Grade.ok:
                 self._ask_edge(case, release, record, served)
                 self._ask_app(case, release, record)
-        except (Failed, ValueError, KeyError, TypeError) as error:
-            case.forget()  # a damaged record, which others find
-            print(f"{case.tenant}: {error}", file=sys.stderr, flush=True)
+        except Exception as error:  # a damaged record, which others find, above all; it never ends the watch
+            case.forget()
+            print(f"{case.tenant}: {reason(error)}", file=sys.stderr, flush=True)
 
     # --- who is asked at all
 
@@ -173,7 +174,7 @@ class TenantCheck(Check):
             seconds = round(self.host.elapsed() - begun, 3)
             case.missed, case.misses, case.answered = None, 0, self.host.now()
             ready = Fact(Layer.ready, Grade.ok, "answers", tenant=case.tenant, subject="ready", value=seconds, unit="s")
-            case.ready = (ready, *self._others(case, release, record))
+            case.ready = tuple(fact.but(at=case.answered) for fact in (ready, *self._others(case, release, record)))
             return
         case.ready_at = self.host.elapsed() + SOON_SECONDS - LOOK_SECONDS
         mine = [item for item in self.host.containers(case.tenant) if item.side == record["side"]]
@@ -183,7 +184,13 @@ class TenantCheck(Check):
         case.edge.clear()
         starts = min(self.host.now() - _started(item) for item in mine)
         plain = Fact(
-            Layer.ready, Grade.warning, "", f"launchpad logs {case.tenant}", tenant=case.tenant, subject="ready"
+            Layer.ready,
+            Grade.warning,
+            "",
+            f"launchpad logs {case.tenant}",
+            tenant=case.tenant,
+            subject="ready",
+            at=self.host.now(),
         )
         if 0 <= starts < release.start_seconds and case.answered < self.host.now() - starts:
             case.missed, case.misses = None, 0
@@ -263,7 +270,8 @@ class TenantCheck(Check):
             return
         case.edge_at = self.host.elapsed() + EDGE_SECONDS - READY_SECONDS / 2
         names = [name for name in record["domains"] if valid(self.host, name) is not None]
-        case.edge = {name: self._edge(case, release, name, name in served) for name in names}
+        found = (self._edge(case, release, name, name in served).but(at=self.host.now()) for name in names)
+        case.edge = {fact.subject: fact for fact in found}
         if any(fact.grade is not Grade.ok for fact in case.edge.values()):
             case.edge_at, case.ready_at = 0.0, self.host.elapsed() + SOON_SECONDS - LOOK_SECONDS
 

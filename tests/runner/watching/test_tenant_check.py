@@ -205,9 +205,12 @@ def test_an_app_that_starts_is_let_start_as_long_as_it_may() -> None:
     host.stop("lp-alice-a", 1)
     host.start("lp-alice-a")
     begun = host.now()
+    have(host, host.now() - 86_400)
+    host.edge[DOMAIN] = SiteAnswer(503)
     watched = Watched(host)
     watched.go_on(15)
     assert watched.grade(Layer.ready) is Grade.warning
+    assert watched.grade(Layer.edge) is None, "nobody is asked through Caddy yet"
     assert watched.fact(Layer.ready).message == "starts; web:8080/startupz answers 503"  # type: ignore[union-attr]
     watched.until(lambda: bool(watched.restarts()), seconds=120)
     assert host.now() - begun >= 20 + LEAST_SECONDS
@@ -263,6 +266,29 @@ def test_an_app_that_hangs_again_and_again_is_restarted_less_often_and_then_left
 )
 def test_when_to_restart(misses: int, seconds: float, restarts: tuple[float, ...], restart: bool) -> None:
     assert is_to_restart(misses=misses, seconds=seconds, restarts=restarts, now=10_000) is restart
+
+
+def test_a_fact_has_the_time_of_its_own_look() -> None:
+    watched = settled()
+    before = {fact.subject: fact.at for fact in watched.check.health}
+    assert set(before) == {"ready", DOMAIN}
+    watched.check._see = lambda case, served: None  # type: ignore[method-assign]  # whoever asks hangs
+    watched.go_on(60)
+    assert {fact.subject: fact.at for fact in watched.check.health} == before
+
+
+def test_whatever_goes_wrong_with_one_tenant_the_others_are_asked() -> None:
+    watched = two()
+    ask = watched.host.get
+
+    def breaks(address: Any, port: int, path: str, *, seconds: float) -> int:
+        if str(address) in {box.address for box in watched.host.boxes.values() if box.tenant == "alice"}:
+            raise ZeroDivisionError
+        return ask(address, port, path, seconds=seconds)
+
+    watched.host.get = breaks  # type: ignore[method-assign]
+    watched.go_on(60)
+    assert watched.grade(Layer.ready) is None and watched.grade(Layer.ready, "bob") is Grade.ok
 
 
 # --- edge
