@@ -5,7 +5,8 @@
     push        a changed release, pushed and activated on an open connection, at 0, 25 and 50 ms round trips
     noop        `launchpad deploy` when nothing changed: connections and execs
     help        `launchpad --help`, and what it imports
-    fleet       `launchpad status` of 50 sshds, beside `true` through the same sshd, sudo and python3 -I, and bare
+    fleet       `launchpad status` of 50 sshds, beside `true` through the same sshd, sudo and python3 -I, and bare; and
+                `launchpad health` beside it
     others      six files and a command on one host, and `true` on 50, with Ansible and pyinfra
 
 As root everything happens in mounts of this process's own, with a user, a sudoers file and a runner that exist nowhere

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from measurement import record
 
 from tests.lab.world import World, write
 
@@ -92,6 +93,8 @@ def test_an_app_that_hangs_is_seen_and_repaired_with_no_operator_and_its_neighbo
         world.wait_for("alice", seconds=REPAIRED_SECONDS - (time.monotonic() - begun))
         repaired = time.monotonic() - begun
     say(f"a hanging app: seen after {seen:.0f} s, answers again after {repaired:.0f} s")
+    record("ops-hang-seen", seen)
+    record("ops-hang-repaired", repaired)
     (told,) = done_by_watch(world, "alice")[before:]
     assert "web:8080/startupz does not answer for" in told and told.endswith("the watch restarted it")
     assert world.containers("bob") == neighbours and done_by_watch(world, "bob") == []
@@ -128,8 +131,9 @@ def test_a_provider_that_refuses_the_key_is_seen_and_nobody_is_restarted(
     refused = json.dumps({"checks": [KEY | {"state": "refused"}]})
     world.host.write("/srv/launchpad/tenants/alice/data/marker/check.json", refused)
     world.get("alice", "/v1/messages?status=401")  # beacon writes down what it was asked for
-    seen = until(lambda: provider() == ["warning"], "the refusal is seen", seconds=100)
+    seen = until(lambda: provider() == ["warning"], "the refusal is seen", seconds=60)
     say(f"a refused key: seen {seen:.0f} s after the app wrote of it")
+    record("ops-key-seen", seen)
     time.sleep(70)  # nothing else tells that nothing happens
     assert world.containers("alice") == starts and done_by_watch(world, "alice") == before
     assert wrong(world, "alice") == {("provider", "warning")}
