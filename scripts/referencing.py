@@ -69,6 +69,9 @@ def exits() -> Iterator[str]:
     yield 'With `--json` an error is one document on standard output, `{"error": {…}}`: `error` (the class), `message`,'
     yield "`hint`, `exit_code`, `retry`, and for several failures `failures`. Match the exit code or the class, never"
     yield "the message."
+    yield ""
+    yield "One command has other codes: `launchpad health` exits as monitoring plugins do, with 0 (ok), 1 (warning),"
+    yield "2 (critical) or 3 (unknown), and with 3 for every error."
 
 
 def deliberate(kind: type[errors.LaunchpadError]) -> Iterator[type[errors.LaunchpadError]]:
