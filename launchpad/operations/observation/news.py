@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def news(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = True
         now, code = dict(_wrong(found)), _code(found)
     except LaunchpadError as error:
         now, code = {f"error {error.message}": error.message}, error.exit_code
-    return _compared(workspace, now, code, FILE)
+    return _compared(workspace, now, code, _of(FILE, names))
 
 
 def health_news(workspace: Workspace, names: Sequence[str] = ()) -> News:
@@ -59,7 +60,13 @@ def health_news(workspace: Workspace, names: Sequence[str] = ()) -> News:
         now, code = dict(_wrong_facts(found)), found.exit_code
     except LaunchpadError as error:
         now, code = {f"error {error.message}": error.message}, EXIT_CODES[Grade.unknown]
-    return _compared(workspace, now, code, HEALTH_FILE)
+    return _compared(workspace, now, code, _of(HEALTH_FILE, names))
+
+
+def _of(file: str, names: Sequence[str]) -> str:
+    """A file of its own for each choice of names: two lines of cron for two hosts do not resolve each other's."""
+    named = hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()[:12]
+    return file.replace(".", f"-{named}.") if names else file
 
 
 def _compared(workspace: Workspace, now: dict[str, str], code: int, file: str) -> News:

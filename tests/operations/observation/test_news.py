@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from launchpad.errors import StateError
-from launchpad.operations.observation.news import News, news, remember
+from launchpad.operations.observation.news import News, health_news, news, remember
 from launchpad.operations.tenants.remove_tenant import judge_removal
 from launchpad.operations.tenants.retire import plan_retirement, retire
 from launchpad.operations.tenants.start import start
 from launchpad.operations.tenants.stop import stop
+from launchpad.workspace import Workspace
 from tests.memory.fleet import MemoryFleet, memory_fleet
 
 
@@ -83,3 +85,16 @@ def test_who_is_deployed_where_the_inventory_does_not_look_stays_too(fleet: Memo
     file.write_text(file.read_text().replace("web-1", "web-2"))
     with pytest.raises(StateError, match="alice is deployed on web-1"):
         list(judge_removal(fleet.workspace(), "alice"))
+
+
+@pytest.mark.parametrize("ask", [news, health_news])
+def test_what_is_asked_of_one_host_resolves_nothing_of_another(
+    fleet: MemoryFleet, ask: Callable[[Workspace, list[str]], News]
+) -> None:
+    fleet.hosts["web-1"].dead = True
+    said = []
+    for name in ("web-1", "web-2", "web-1"):
+        found = ask(fleet.workspace(), [name])
+        remember(fleet.workspace(), found)
+        said.append((len(found.wrong), len(found.ended)))
+    assert said == [(1, 0), (0, 0), (0, 0)]
