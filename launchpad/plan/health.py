@@ -161,6 +161,10 @@ def _standing(item: Standing) -> Iterator[Fact]:
         hint = f"launchpad start {item.tenant}" if item.state == "stopped" else ""
         message = f"{item.state}, and the inventory says that it runs"
         yield plain.but(grade=Grade.critical, message=message, hint=hint)
+    if item.readable and not item.wanted_version and item.state not in STILL and item.state not in told:
+        hint = f"launchpad retire {item.tenant} --host {item.host}"
+        message = f"runs on {item.host}: {'; '.join(item.remarks) or 'not in the inventory'}"
+        yield plain.but(grade=Grade.warning, message=message, hint=hint, subject="stranger")
     if not item.readable:
         message = "; ".join(item.remarks)
         yield plain.but(grade=Grade.unknown, message=message, hint="launchpad check", subject="inventory")

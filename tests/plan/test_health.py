@@ -96,6 +96,15 @@ def test_what_the_inventory_knows_counts(
     assert message in "; ".join(fact.message for fact in found.wrong)
 
 
+def test_a_tenant_that_the_inventory_does_not_know_is_a_warning() -> None:
+    hosts: dict[str, HostSeen | LaunchpadError] = {**host(has("mallory"), has("gone", retired=True, running=False))}
+    found = {item.name: item for item in healths(standings([], hosts, inventory=frozenset()), hosts)}
+    assert (found["mallory"].grade, found["gone"].grade) == (Grade.warning, Grade.ok)
+    (fact,) = found["mallory"].wrong
+    assert fact.message == "runs on web-1: not in the inventory"
+    assert fact.hint == "launchpad retire mallory --host web-1"
+
+
 def test_a_silent_host_is_unknown_and_so_are_its_tenants() -> None:
     silent = HostError("web-1: cannot connect: timed out", hint="launchpad trust web-1")
     found = standings([want()], {"web-1": silent}, inventory=frozenset({"alice"}))
