@@ -348,3 +348,14 @@ def test_retire_keeps_data_and_slot_until_purge(host: MemoryHost) -> None:
     }
     assert run(host, purge) == "done"
     assert not host.names(paths.tenant("alice"))
+
+
+def test_the_watch_is_waited_for_and_an_operator_is_not(host: MemoryHost) -> None:
+    assert deploy(host, "operation-000001", FIRST) == "done"
+    host.locks["tenant-alice"] = {"who": "watch", "kind": "restart"}
+    stop = {"id": "operation-000002", "operation": {"kind": "stop", "tenant": "alice"}, "follow": False}
+    assert run(host, stop) == "done"
+    host.locks["tenant-alice"] = {"who": "bob", "kind": "deploy", "operation": "op-1"}
+    start = {"id": "operation-000003", "operation": {"kind": "start", "tenant": "alice"}, "follow": False}
+    with pytest.raises(Refused, match=r"alice: locked by bob \(deploy\)"):
+        run(host, start)

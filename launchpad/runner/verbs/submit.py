@@ -8,7 +8,7 @@ brought to its end first, so that the plan is made from what really is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from launchpad.runner import engine, standing_plans
@@ -70,6 +70,8 @@ OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "de
 """What may still be asked of a host that the tenant left."""
 MOST_SOAK_SECONDS = 3600
 CLONING = frozenset({"upgrade", "import", "rehearse", "rehearse-here", "drill"})
+WATCH_SECONDS = 60
+"""So long the watch may take to restart a tenant."""
 ROOM, ROOM_SECONDS = "room", 120
 """The lock under which one of these at a time judges whether the host has room for it, until its operation is on disk
 and counts: two that begin at the same instant never take the same memory or CPUs. Taken after the tenant's."""
@@ -127,7 +129,7 @@ def accept(
     name = subject(operation)
     owner = {"operation": journal.identifier, "who": caller.operator, "since": host.now(), "kind": operation["kind"]}
     try:
-        with host.lock(name, owner):
+        with _locked(host, name, owner):
             engine.settle(host, name, before=operation["kind"])
             with host.lock(ROOM, owner, seconds=ROOM_SECONDS) if operation["kind"] in CLONING else nullcontext():
                 plan, final = planned(host, journal, operation, secrets, caller)
@@ -155,6 +157,19 @@ def accept(
         raise Refused(message, kind="locked", hint=hint) from error
     except Failed as error:
         raise Refused(error.message, kind="step", hint=error.hint or "launchpad status") from error
+
+
+@contextmanager
+def _locked(host: Host, name: str, owner: Mapping[str, Any]) -> Iterator[None]:
+    """The subject's lock. The watch holds one for seconds only, and is waited for."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(host.lock(name, owner))
+        except Busy as busy:
+            if busy.owner.get("who") != "watch":
+                raise
+            held.enter_context(host.lock(name, owner, seconds=WATCH_SECONDS))
+        yield
 
 
 def planned(
