@@ -77,7 +77,10 @@ class Standing:
     def good(self) -> bool:
         """Whether nobody has to look: it is as it should be, nobody changed it by hand, and the watch found nothing."""
         trouble = TROUBLE | STILL if self.wanted_running else TROUBLE
-        sound = not self.drift and not self.findings and not any(fact.grade is Grade.critical for fact in self.health)
+        # What `status` has just seen itself counts, and not what the watch saw some seconds ago.
+        seen = (Layer.process, Layer.ready) if self.probes else ()
+        critical = any(fact.grade is Grade.critical and fact.layer not in seen for fact in self.health)
+        sound = not self.drift and not self.findings and not critical
         return self.state not in trouble and self.readable and sound
 
     def as_json(self) -> dict[str, Any]:

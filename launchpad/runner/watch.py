@@ -40,6 +40,8 @@ LOOK_SECONDS = 30.0
 RESERVE_BYTES, RESERVE_SHARE = 64 << 20, 100
 """How much of the tenants' storage is kept for the dead, at most, and at most one part in so many: nothing that keeps
 its state in SQLite starts without a byte of room, the release that an undo goes back to no more than any other."""
+STARTED_SECONDS = 0.5
+"""So soon it looks again after it started something: what is over is not told any longer."""
 MOST_PAUSE = 600.0
 """Seconds between two tries to start a tenant whose containers are missing."""
 BOOT_SECONDS = 600.0
@@ -236,9 +238,16 @@ class Watcher:
         elif not mine:
             message = "none of its containers is there"
         if message:
-            return Fact(Layer.process, Grade.critical, message, hint, tenant=tenant, subject="process")
+            # One that died once, by itself, runs again in a second.
+            once = bool(down) and not breaker and all(self._died_once(item) for item in down)
+            grade = Grade.warning if once else Grade.critical
+            return Fact(Layer.process, grade, message, hint, tenant=tenant, subject="process")
         said = f"{len(mine)} container{'' if len(mine) == 1 else 's'} run"
         return Fact(Layer.process, Grade.ok, said, tenant=tenant, subject="process", value=float(len(mine)))
+
+    def _died_once(self, item: Container) -> bool:
+        patient = self._patients.get((item.tenant, item.service))
+        return item.name not in self._not_started and (patient is None or len(patient.deaths) <= 1)
 
     def _try(self, tenant: str, see_to: Callable[[], float]) -> float:
         """One tenant that cannot be seen to, a damaged record even, never keeps the others waiting."""
@@ -322,7 +331,7 @@ class Watcher:
                     self._carry_out(item, patient, decision)
         except Busy:
             return HELD_SECONDS
-        return LOOK_SECONDS
+        return STARTED_SECONDS
 
     def _carry_out(self, item: Container, patient: Patient, decision: Restart | Break) -> None:
         if isinstance(decision, Restart):

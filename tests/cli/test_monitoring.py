@@ -100,8 +100,10 @@ def test_the_worst_grade_is_the_exit_code(
 
 
 def test_status_check_reads_the_same_account_and_keeps_its_exit_code(workspace: Workspace, sshd: Sshd) -> None:
-    knows(sshd, workspace, alice=[DEAD])
+    knows(sshd, workspace, alice=[DEAD | {"layer": "edge"}])
     assert launchpad(workspace, "status", "--check").code == 4
+    knows(sshd, workspace, alice=[DEAD])
+    assert launchpad(workspace, "status", "--check").code == 0, "its probe was asked just now, and holds"
     knows(sshd, workspace, alice=[READY, KEY])
     assert launchpad(workspace, "status", "--check").code == 0, "a key is the customer's"
     knows(sshd, workspace, KEY | {"layer": "disk", "grade": "critical"})

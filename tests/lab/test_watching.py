@@ -91,7 +91,7 @@ HANDS = {
     "a link for a file": Hand(
         f"cd {TENANT}/current/ && mv site.caddy /root/ && ln -s /etc/shadow site.caddy",
         f"mv /root/site.caddy {TENANT}/current/site.caddy",
-        "is a link",
+        "is a symbolic link",
     ),
     "a site": Hand(f"echo >> {SITE}", f"sed -i '$d' {SITE}", "its site file was changed"),
     "the link": Hand(

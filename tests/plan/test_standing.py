@@ -70,6 +70,14 @@ def test_a_refused_key_is_a_warning_with_what_to_type() -> None:
     assert (found.state, found.remarks) == ("healthy", ()), "its probe holds again, as of just now"
 
 
+def test_what_was_just_seen_counts_more_than_what_the_watch_saw() -> None:
+    dead = Fact(Layer.process, Grade.critical, "web does not run")
+    assert standings([want()], host(has(health=(dead,))), inventory=ALICE)[0].good, "it runs again, by its probes"
+    assert not standings([want()], host(has(health=(dead,), probes=())), inventory=ALICE)[0].good
+    full = dead.but(layer=Layer.data)
+    assert not standings([want()], host(has(health=(full,))), inventory=ALICE)[0].good
+
+
 def test_age_is_by_the_host_s_own_clock() -> None:
     (found,) = standings([want()], host(has(at=1000.0)), inventory=ALICE)
     assert found.age_seconds == 60.0

@@ -17,6 +17,7 @@ from launchpad.runner.watch import (
     LOOK_SECONDS,
     MOST_DEATHS,
     MOST_PAUSE,
+    STARTED_SECONDS,
     WINDOW_SECONDS,
     Break,
     Death,
@@ -462,9 +463,16 @@ def test_the_processes_of_each_tenant_are_a_fact() -> None:
         ("alice", "bob"), (Grade.ok, "2 containers run")
     )
     host.dies(WEB, exit_code=137)
-    found = processes(host)
-    assert (found["alice"].grade, found["alice"].message) == (Grade.critical, "web does not run (exit status 137)")
+    watcher = Watcher(host)
+    found = processes(host, watcher)
+    assert (found["alice"].grade, found["alice"].message) == (Grade.warning, "web does not run (exit status 137)")
     assert found["bob"].grade is Grade.ok
+    host.wait(1.1)
+    assert watcher.look() <= STARTED_SECONDS, "it looks at once whether it runs"
+    assert processes(host, watcher)["alice"].grade is Grade.ok
+    host.dies(WEB, exit_code=137)
+    assert processes(host, watcher)["alice"].grade is Grade.warning
+    assert processes(host, watcher)["alice"].grade is Grade.critical, "it died again"
     host.write(f"{paths.tenant('alice')}/breaker.json", b'{"reason": "web died 5 times"}')
     found = processes(host)
     assert (found["alice"].message, found["alice"].hint) == ("web died 5 times", "launchpad start alice")

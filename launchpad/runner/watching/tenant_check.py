@@ -120,7 +120,7 @@ class TenantCheck(Check):
         return [
             Finding(fact.subject, fact.message, fact.hint, tenant=fact.tenant)
             for fact in self.health
-            if fact.grade is Grade.critical
+            if fact.grade is Grade.critical and fact.layer is not Layer.ready  # which `status` asks for itself
         ]
 
     def _served(self) -> frozenset[str] | None:
