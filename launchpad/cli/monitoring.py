@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,7 +55,7 @@ def health(
 
     found = fleet_health(session.workspace, names or ())
     session.left_out()
-    line = summary(found, now=session.workspace.clock.now(), detailed=bool(names))
+    line = summary(found, now=session.workspace.clock.now(), named=names or ())
     session.output.result(found.as_json(), line)
     raise typer.Exit(found.exit_code)
 
@@ -67,8 +68,8 @@ def _print_news(session: Session, names: list[str]) -> int:
     return print_news(session, health_news(session.workspace, names))
 
 
-def summary(found: FleetHealth, *, now: float, detailed: bool) -> str:
-    """The line: `HEALTH CRITICAL - alice ready: … | ok=11 …`."""
+def summary(found: FleetHealth, *, now: float, named: Sequence[str]) -> str:
+    """The line: `HEALTH CRITICAL - alice ready: … | ok=11 …`, with the measured values of what was named."""
     problems = found.wrong()
     told = [_problem(item, fact, now) for item, fact in problems[:MOST_TOLD]]
     if len(problems) > MOST_TOLD:
@@ -79,7 +80,7 @@ def summary(found: FleetHealth, *, now: float, detailed: bool) -> str:
     parts = [_count(number, noun) for number, noun in ((tenants, "tenant"), (hosts, "host")) if number]
     well = " and ".join(parts) + (" is well" if tenants + hosts == 1 else " are well") if parts else "nothing to watch"
     text = f"HEALTH {found.grade.upper()} - {'; '.join(told) or well}".replace("|", "/").replace("\n", " ")
-    return f"{text} | {' '.join(_measured(found) if detailed else _counted(found))}"
+    return f"{text} | {' '.join([*_counted(found), *_measured(found, named)])}"
 
 
 def _problem(item: Health, fact: Fact, now: float) -> str:
@@ -93,16 +94,15 @@ def _counted(found: FleetHealth) -> list[str]:
     return [f"{grade}={number}" for grade, number in found.counted().items()]
 
 
-def _measured(found: FleetHealth) -> list[str]:
+def _measured(found: FleetHealth, named: Sequence[str]) -> Iterator[str]:
     """Each fact with a value: 'label'=value[unit];warning;critical;least;most."""
-    data = _counted(found)
     for item in found.each:
-        for fact in item.facts:
+        for fact in item.facts if item.name in named else ():
             if fact.value is not None:
-                label = " ".join(filter(None, (item.name, fact.layer, fact.subject))).translate(_NOT_IN_LABELS)
+                words = dict.fromkeys((item.name, fact.layer, fact.subject))
+                label = " ".join(filter(None, words)).translate(_NOT_IN_LABELS)
                 most = "" if fact.limit is None else f"{fact.limit:.0f}"
-                data.append(f"'{label}'={fact.value:.10g}{fact.unit};;;0;{most}".rstrip(";"))
-    return data
+                yield f"'{label}'={fact.value:.10g}{fact.unit};;;0;{most}".rstrip(";")
 
 
 def _count(number: int, noun: str) -> str:

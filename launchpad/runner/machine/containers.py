@@ -27,6 +27,7 @@ TOLD_SECONDS, _TOLD_POLL = 1.0, 0.1
 _USUAL_STOP = 10
 """Docker's default stop time in seconds."""
 _RESTART_SECONDS = 60
+_FIRST_TO_GO = "1000"
 
 
 def listed(*labels: str) -> list[dict[str, Any]]:
@@ -82,6 +83,7 @@ class DockerContainers(DockerLogs, DiskFiles):
         identity = quote(docker.call("POST", f"/containers/{quote(container)}/exec", wanted)["Id"])
         with docker.asked("POST", f"/exec/{identity}/start", {"Detach": False, "Tty": False}) as answer:
             docker.must_succeed(answer)
+            _give_way(identity)
             answer.stream.end_within(seconds)
             try:
                 out, err = _gathered(answer.stream)
@@ -196,6 +198,14 @@ def _gathered(stream: Stream) -> tuple[str, str]:
         part = said[kind == _STANDARD_OUTPUT]
         part += piece[: _MOST_OUTPUT - len(part)]
     return said[True].decode(errors="replace"), said[False].decode(errors="replace")
+
+
+def _give_way(identity: str) -> None:
+    """Where the container's memory ends, have the kernel end this command and not the app."""
+    with suppress(Failed, OSError, TypeError):
+        pid = docker.call("GET", f"/exec/{identity}/json")["Pid"]
+        with open(f"/proc/{int(pid)}/oom_score_adj", "w") as file:  # noqa: PTH123  pathlib costs an import
+            file.write(_FIRST_TO_GO)
 
 
 def _kill(identity: str) -> None:

@@ -51,6 +51,9 @@ STOP_SECONDS = 10
 AT_ONCE, WAIT_SECONDS = 8, 5.0
 """So many questions are asked at the same time, and a look waits so long for them."""
 LINES = 200
+LEAST_MEMORY, LEAST_SHARE = 16 << 20, 0.2
+"""A check runs only where so many bytes, and such a share of what the app uses, are free: the app needs them more."""
+KILLED = 137
 CRITICAL_MISSES = 2
 
 
@@ -325,13 +328,24 @@ class TenantCheck(Check):
     def _run_check(self, case: AskedTenant, action: Action, container: str) -> tuple[Fact, ...]:
         at = self.host.now()
         try:
+            used, limit = self.host.memory(container)
+            if limit and limit - used < max(LEAST_MEMORY, used * LEAST_SHARE):
+                return (_too_little_memory(case.tenant, at),)
             said = self.host.execute(container, action.argv, seconds=min(action.timeout_seconds, RUN_SECONDS))
         except Failed as failed:
             if self._is_held(case.tenant):
                 return case.app  # an operation stopped it
             message = f"its check of keys failed: {failed.message}"
             return (Fact(Layer.provider, Grade.unknown, message, tenant=case.tenant, subject=CHECK, at=at),)
+        if said.code == KILLED and not said.out:
+            return (_too_little_memory(case.tenant, at),)
         return tuple(fact.but(at=at) for fact in app_facts(said.code, said.out, tenant=case.tenant))
+
+
+def _too_little_memory(tenant: str, at: float) -> Fact:
+    message = "too little memory is free for its own check of keys and bots"
+    hint = f"a tier with more memory for {tenant}"
+    return Fact(Layer.provider, Grade.warning, message, hint, tenant=tenant, subject=CHECK, at=at)
 
 
 def _is_asked(case: AskedTenant) -> bool:

@@ -421,6 +421,28 @@ def test_a_check_that_cannot_run_is_unknown() -> None:
     assert watched.grade(Layer.provider) is Grade.unknown
 
 
+@pytest.mark.parametrize(
+    ("used", "limit", "runs_it"), [(900, 1024, False), (900, 2048, True), (25, 77, True), (25, 38, False), (0, 0, True)]
+)
+def test_no_check_runs_where_the_app_itself_would_have_to_pay_with_its_memory(
+    used: int, limit: int, runs_it: bool
+) -> None:
+    watched = checked()
+    watched.host.used["lp-alice-a-web-1"] = used << 20, limit << 20
+    before = runs(watched)
+    watched.go_on(1.2 * CHECK_SECONDS)
+    assert (runs(watched) > before) is runs_it
+    assert watched.grade(Layer.provider) is (Grade.ok if runs_it else Grade.warning)
+
+
+def test_a_check_that_is_killed_found_too_little_memory() -> None:
+    watched = checked()
+    watched.host.answers[("check",)] = CommandOutput(137, "", "")
+    watched.go_on(1.2 * CHECK_SECONDS)
+    fact = watched.fact(Layer.provider)
+    assert fact and fact.grade is Grade.warning and fact.message.startswith("too little memory")
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_what_an_app_says_of_its_keys_is_a_fact(state: str) -> None:
     text = "a line of node's\n" + json.dumps({"checks": [WORKS | {"state": state}]})
