@@ -21,7 +21,7 @@ from pathlib import Path
 from measurement import record
 
 PROJECT = Path(__file__).resolve().parent.parent
-COPIED = ("launchpad", "templates", "tests", "scripts", "inventory", "pyproject.toml", "launchpad.yaml")
+COPIED = ("launchpad", "templates", "tests", "scripts", "inventory", "docs", "pyproject.toml", "launchpad.yaml")
 
 
 @dataclass(frozen=True)
