@@ -1,5 +1,5 @@
-"""Archives of self-hosted apps: read and judged, recognised, and carried over into the form that a tenant has.
+"""Archives of self-hosted apps: judge an archive, recognise its layout, and convert it to a tenant's data.
 
-Nothing here unpacks an archive: it is read from its beginning to its end as often as that takes, and what comes along
-is written into another tar, entry by entry, under names that Launchpad chose.
+No archive is unpacked here: it is read from beginning to end as often as needed, and the kept entries are written to
+another tar under names that Launchpad chooses.
 """

@@ -1,4 +1,4 @@
-"""An archive carried over: what of it becomes a tenant's data, as a tar of volume/path for the tenant's host."""
+"""Convert an archive to a tar of volume/path for the tenant's host."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ _CHUNK = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedArchive:
-    """An archive that was judged and recognised."""
+    """A judged and recognised archive."""
 
     path: Path
     name: str
-    """As people know it: the file's name, or user@host:path."""
+    """The archive's name for people: the file's name, or user@host:path."""
     content: Content
     recognised: Recognised
     most_bytes: int
     homes: tuple[str, ...] = ()
-    """Absolute homes of the old one that are known from elsewhere."""
+    """Absolute paths of the old home that are known from another source."""
 
 
 @dataclass(kw_only=True)
 class Carried:
-    """What came along, and what did not."""
+    """What was converted, and what was left out."""
 
     files: int = 0
     bytes: int = 0
     links: list[str] = field(default_factory=list)
-    """Left out because they are links, to what is not in the archive."""
+    """Links that were left out because their targets are not in the archive."""
     followed: list[str] = field(default_factory=list)
-    """Files that links lead to, in the links' places."""
+    """Links that were replaced by their target files."""
     left_out: int = 0
-    """Files that are of no use elsewhere."""
+    """The number of files that the app does not need on another machine."""
     elsewhere: int = 0
-    """Files of the archive that are nothing of the app's."""
+    """The number of files that do not belong to the app."""
     rewritten: list[str] = field(default_factory=list)
     databases: int = 0
 
 
 def carry(source: JudgedArchive, app: App, finder: Finder, *, out: BinaryIO, scratch: Path, take: bool) -> Carried:
-    """Write the tar. `scratch` is an empty private folder, in which databases are looked at. ArchiveRefused for a
-    damaged database, and for a text that cannot be read where the app has to."""
+    """Write the tar. `scratch` is an empty private folder for checking databases. ArchiveRefused for a damaged
+    database, and for an unreadable text that the app needs."""
     assert app.imports is not None
     with (
         opened(source.path, most_bytes=source.most_bytes) as tar,
@@ -101,14 +101,14 @@ class _Carrying:
             self._by_link(tar, entry)
 
     def _by_link(self, tar: tarfile.TarFile, entry: ArchiveMember) -> None:
-        """What a link leads to, in its place; where the same comes along by its own name too, that is enough."""
+        """Write a link's target in the link's place, unless the target is also converted under its own name."""
         goes = self._goes(entry)
         if goes and goes not in self._files and goes not in self._folders:
             self.carried.followed.append(goes)
             self._file(tar, entry, self._linked[entry.source], goes)
 
     def _texts(self, tar: tarfile.TarFile) -> list[bytes]:
-        """Those in which paths are rewritten: which paths, they have to say together."""
+        """The texts whose paths are rewritten; together they show which paths to rewrite."""
         found = []
         for member in tar:
             name = plain_name(member.name)
@@ -120,7 +120,7 @@ class _Carrying:
         return found
 
     def _goes(self, entry: ArchiveMember) -> str:
-        """Where the entry goes; empty when it does not come along."""
+        """The entry's new path; empty when it is left out."""
         goes = self.source.recognised.place_of(entry.name)
         if goes is None or any(pattern.matches(goes) for pattern in self.imports.leave_out):
             return ""
@@ -148,7 +148,7 @@ class _Carrying:
                 self.carried.left_out += 1
 
     def _folder(self, path: str) -> None:
-        """The folder, after those above it."""
+        """Write the folder, after its parent folders."""
         if path in self._folders:
             return
         if "/" in path:
@@ -180,7 +180,7 @@ class _Carrying:
         else:
             content = self._with_database(content, path)
         self.made.addfile(made, content)
-        self.made.members = []  # type: ignore[attr-defined]  # it would keep every entry
+        self.made.members = []  # type: ignore[attr-defined]  # or else tarfile keeps every entry in memory
         self.carried.files += 1
         self.carried.bytes += made.size
 
@@ -196,7 +196,7 @@ class _Carrying:
         return text
 
     def _with_database(self, stream: IO[bytes], path: str) -> IO[bytes]:
-        """The same content; of a database, from a copy that can be looked at afterwards."""
+        """The same content; a database also goes to a copy, to be checked afterwards."""
         head = stream.read(len(HEADER))
         if head != HEADER and not path.endswith(BESIDE):
             return _Again(head, stream)  # type: ignore[return-value]
@@ -224,7 +224,7 @@ class _Carrying:
 
 
 class _Again:
-    """A stream from its beginning again, of which the head was read."""
+    """A stream that starts again with its already read head."""
 
     def __init__(self, head: bytes, stream: IO[bytes]) -> None:
         self._head, self._stream = head, stream

@@ -1,4 +1,4 @@
-"""Whether SQLite databases are sound, before they become somebody's only copy."""
+"""Check SQLite databases before they become the only copy."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 HEADER = b"SQLite format 3\x00"
 BESIDE = ("-wal", "-journal")
-"""What belongs to the database of that name, and counts: a write-ahead log, or what a crash left to be undone."""
+"""The suffixes of files that belong to a database: the write-ahead log, and the journal of a crashed transaction."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def problem(path: Path) -> str:
-    """What SQLite finds wrong with the file, which it may write to; empty when it is sound, or cannot be judged here
-    because it wants an extension."""
+    """SQLite's problem with the file (SQLite may write to the file); empty when the file is sound, or needs a missing
+    extension."""
     try:
         connection = sqlite3.connect(path, timeout=5)
         try:

@@ -1,4 +1,4 @@
-"""What differs between two carried-over tars, as a tar of its own: the host has the first one already."""
+"""The differences between two converted tars, as another tar for a host that already has the first one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 GONE = ".launchpad-gone"
-"""The first entry of a tar of differences, as hosts know it: a JSON list of the paths that are no more."""
+"""The first entry of a tar of differences, which hosts expect: a JSON list of the removed paths."""
 
 Signs = tuple[bool, int, int, str]
-"""Whether it is a folder, its mode and size, a digest of its content."""
+"""Whether the entry is a folder, its mode and size, and a digest of its content."""
 
 
 def difference(before: Path, after: Path, *, out: BinaryIO) -> int:
-    """Write what makes the one the other; how many files that are. Both are tars of `carry`: files and folders."""
+    """Write the differences from `before` to `after`; returns the number of files. Both are tars of `carry`: files and
+    folders."""
     old, new = _signs(before), _signs(after)
     gone = [name for name, signs in old.items() if name not in new or new[name][0] != signs[0]]
     files = 0
@@ -48,7 +49,7 @@ def _signs(path: Path) -> dict[str, Signs]:
 
 
 def _topmost(names: list[str]) -> list[str]:
-    """Without those whose folder goes anyway."""
+    """The names without those whose folder is removed too."""
     going = set(names)
     return [name for name in names if not any(above in going for above in _above(name))]
 

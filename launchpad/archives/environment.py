@@ -1,8 +1,8 @@
-"""Files of NAME=value lines, as dotenv reads them: what a self-hosted app keeps its secrets in.
+"""Files of NAME=value lines, as dotenv reads them: self-hosted apps keep their secrets there.
 
-A value may stand in ' or ` as it is, also over several lines, or in " with \\n, \\r, \\", \\\\ and \\$; without them it
-ends at the line's end or at a # behind a space. Readers differ beyond that, so what is written here is what Node's
-dotenv and Compose read alike (2560 values of awkward characters: none read otherwise, 2026-11-26). Source:
+A value in ' or ` is literal, also over several lines; in " it may have \\n, \\r, \\", \\\\ and \\$; an unquoted value
+ends at the line's end or at a # after a space. Beyond that, readers differ, so `line` writes only what Node's dotenv
+and Compose read alike (2560 values with awkward characters: no difference, 2026-11-26). Source:
 https://github.com/motdotla/dotenv#what-rules-does-the-parsing-engine-follow.
 """
 
@@ -23,8 +23,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
 
 
 def entries(text: bytes) -> Iterator[tuple[bytes, str, str]]:
-    """The file in pieces, which together are the whole: (piece, name, value), or (piece, "", "") for what is no entry;
-    an entry is a piece of its own."""
+    """The file in pieces that together are the whole file: (piece, name, value) for an entry, (piece, "", "") for
+    anything else."""
     at = 0
     for match in _ENTRY.finditer(text):
         if match.start() > at:
@@ -41,10 +41,10 @@ def entries(text: bytes) -> Iterator[tuple[bytes, str, str]]:
 
 
 def line(name: str, value: str) -> str | None:
-    """The entry that every reader reads this value from; None when there is none."""
+    """The line that every reader parses to this value; None when there is no such line."""
     if _PLAIN.fullmatch(value):
         return f"{name}={value}\n"
-    if value.endswith("\\"):  # it would escape the quote
+    if value.endswith("\\"):  # a backslash would escape the quote
         return None
     if not set(value) & {"'", "\r"}:
         return f"{name}='{value}'\n"

@@ -1,4 +1,4 @@
-"""What is in an archive, judged: the names and sizes of all its entries, before anything of them is used."""
+"""Judge an archive: the names and sizes of all entries, before anything is used."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ LONGEST_NAME, LONGEST_PART, DEEPEST = 1024, 255, 64
 MOST_HOPS, MOST_TIMES = 16, 4
 USUAL_HOME = re.compile(r"/(?:root|(?:home|Users)/[^/]+)/")
 LARGEST_TEXT = 4 << 20
-"""Bytes of a file that is read here, and not only passed on."""
+"""The largest file in bytes that is parsed, and not only copied."""
 
 
 @dataclass(frozen=True)
 class ArchiveMember:
-    """A file, folder or link of an archive; the name has no `./` before it and no `/` behind it."""
+    """A file, folder or link of an archive; its name has no leading `./` and no trailing `/`."""
 
     name: str
     kind: str
     """file, folder, or link."""
     size: int
     source: str = ""
-    """The file whose content it has: of a hard link one that came before, of a link that was followed any."""
+    """The file with the content, for a hard link or a followed link."""
     target: str = ""
-    """Of a link that was not followed: where it leads."""
+    """The target of a link that was not followed."""
     followed: bool = False
-    """Whether it is here because a link leads to it: a file of the archive, under another name."""
+    """Whether this entry is a link's target under the link's name."""
 
 
 @dataclass
 class Content:
-    """All that an archive has, by name, and the texts that were asked for."""
+    """All entries of an archive by name, and the requested texts."""
 
     entries: dict[str, ArchiveMember] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Content:
 
     @property
     def followed(self) -> dict[str, list[ArchiveMember]]:
-        """The files that are here by a link, by the file whose content they have."""
+        """The files that replace links, by the file with their content."""
         found: dict[str, list[ArchiveMember]] = {}
         for entry in self.entries.values():
             if entry.followed and entry.source:
@@ -56,8 +56,8 @@ class Content:
 
 
 def judge(tar: tarfile.TarFile, *, archive: str, wanted: Callable[[str], bool]) -> Content:
-    """Go through the archive once. ArchiveRefused, which names the entry, for whatever a plain archive of somebody's
-    files does not have. `wanted` says of a file's name whether its text is to be kept."""
+    """Read the archive once. ArchiveRefused, with the entry's name, for anything that an ordinary archive of files does
+    not have. `wanted` decides by a file's name whether its text is kept."""
     content = Content()
     for member in tar:
         entry = _entry(member, archive)
@@ -82,13 +82,13 @@ def judge(tar: tarfile.TarFile, *, archive: str, wanted: Callable[[str], bool]) 
 
 
 def read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    """The file's whole content, for one that is not large."""
+    """The whole content of a small file."""
     stream = tar.extractfile(member)
     return stream.read() if stream else b""
 
 
 def plain_name(name: str) -> str:
-    """The entry's name, without `./` before and `/` behind; empty for the archive's own top."""
+    """The entry's name without leading `./` and trailing `/`; empty for the archive's top folder."""
     name = name.rstrip("/")
     while name.startswith("./"):
         name = name[2:].lstrip("/")
@@ -129,7 +129,7 @@ def _kind(member: tarfile.TarInfo, shown: str, archive: str) -> str:
     if member.isreg():
         return "file"
     if member.issym():
-        return "link"  # it may lead anywhere on the old machine: only what the archive has itself is followed
+        return "link"  # it may point anywhere on the old machine: only targets in the archive are followed
     if member.islnk():
         return "file"
     kinds = {tarfile.CHRTYPE: "a device", tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe"}
@@ -137,7 +137,7 @@ def _kind(member: tarfile.TarInfo, shown: str, archive: str) -> str:
 
 
 def _hard_link(content: Content, entry: ArchiveMember, target: str, archive: str) -> ArchiveMember:
-    """The other name of a file that came before."""
+    """The entry for a hard link to an earlier file."""
     found = content.entries.get(plain_name(target)) if not target.startswith("/") else None
     if found is None or found.kind != "file":
         raise ArchiveRefused(
@@ -147,7 +147,7 @@ def _hard_link(content: Content, entry: ArchiveMember, target: str, archive: str
 
 
 def _judge_place(content: Content, entry: ArchiveMember, archive: str) -> None:
-    """No entry takes another one's place, or lies below one that is no folder."""
+    """Refuse an entry with an existing name, or below an entry that is not a folder."""
     shown = _shown(entry.name)
     before = content.entries.get(entry.name)
     if before is not None and (before.kind, entry.kind) != ("folder", "folder"):
@@ -165,8 +165,8 @@ def _judge_place(content: Content, entry: ArchiveMember, archive: str) -> None:
 
 
 def _follow(content: Content, archive: str) -> None:
-    """In the place of each link that leads to something of the archive, that: people keep their configuration elsewhere
-    and link to it. A link that leads out of the archive, or to a folder above itself, stays a link."""
+    """Replace each link to something in the archive by its target, because people keep configuration elsewhere and link
+    to it. A link that points outside the archive, or to a folder above itself, stays a link."""
     real = {name: entry for name, entry in content.entries.items() if entry.kind != "link"}
     made: dict[str, ArchiveMember] = {}
     for link in [entry for entry in content.entries.values() if entry.kind == "link"]:
@@ -191,13 +191,13 @@ def _follow(content: Content, archive: str) -> None:
 
 
 def _as(found: ArchiveMember, name: str) -> ArchiveMember:
-    """The same under another name."""
+    """The same entry under another name."""
     source = (found.source or found.name) if found.kind == "file" else ""
     return ArchiveMember(name, found.kind, found.size, source=source, followed=True)
 
 
 def resolved(content: Content, link: ArchiveMember) -> str:
-    """What of the archive the link leads to, through other links too; empty when that is nothing."""
+    """The archive's entry that the link points to, also through other links; empty for none."""
     path = _joined(content, link.name, link.target)
     for _ in range(MOST_HOPS):
         parts = path.split("/")
@@ -211,7 +211,7 @@ def resolved(content: Content, link: ArchiveMember) -> str:
 
 
 def _joined(content: Content, name: str, target: str) -> str:
-    """The name in the archive of where a link of that name leads; empty when that is outside of it."""
+    """The target's name in the archive for a link of that name; empty when the target is outside the archive."""
     if not target.startswith("/"):
         path = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
         return "" if path in (".", "..") or path.startswith("../") else path

@@ -1,4 +1,4 @@
-"""An archive as a tar, however it is compressed; again and again from its beginning."""
+"""Open an archive as a tar with any supported compression; each time from its beginning."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ GZIP, ZSTD, BZIP2, XZ = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00
 AGE = (b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")
 ZIP = b"PK\x03\x04"
 LARGEST_READ = 1 << 20
-"""Bytes at once. Only a header with its attributes could be larger, of which tarfile reads any number into memory."""
+"""Bytes of one read. Only a header's attributes could be larger, and tarfile would read them into memory without a
+limit."""
 EXPECTED = "a tar, tar.gz or tar.zst archive"
 _CHUNK = 256 * 1024
 
 
 class ArchiveRefused(StateError):
-    """The archive is not what can be imported: what was found in it, and what was expected."""
+    """The archive cannot be imported; the message has what was found and what was expected."""
 
 
 class _Bounded:
-    """A stream that is never read beyond so many bytes, nor so many at once."""
+    """A stream with limits for its total size and for a single read."""
 
     def __init__(self, stream: Any, *, most: int, name: str) -> None:
         self._stream = stream
@@ -58,7 +59,8 @@ class _Bounded:
 
 @contextmanager
 def opened(path: Path, *, most_bytes: int) -> Iterator[tarfile.TarFile]:
-    """The archive's entries. ArchiveRefused when it is none, is damaged, or unpacks to more than the bytes."""
+    """The archive's entries. ArchiveRefused when the file is not an archive, is damaged, or unpacks to more than the
+    limit."""
     try:
         with path.open("rb") as file, _decompressed(file, path, most_bytes) as stream:
             bounded: Any = _Bounded(stream, most=most_bytes, name=path.name)
@@ -98,8 +100,8 @@ def _decompressed(file: BinaryIO, path: Path, most_bytes: int) -> Iterator[Any]:
 
 
 def _unzstd(file: BinaryIO, plain: Any, path: Path, most_bytes: int) -> None:
-    """The whole of it into the file; what is beyond the bytes is left, for the reader to refuse."""
-    os.lseek(file.fileno(), 0, os.SEEK_SET)  # what was read ahead is in Python's buffer alone
+    """Decompress into the file up to just beyond the limit; the reader then refuses a file over the limit."""
+    os.lseek(file.fileno(), 0, os.SEEK_SET)  # Python has read ahead only into its own buffer
     try:
         process = subprocess.Popen(
             ["zstd", "-dcq"], stdin=file.fileno(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""Whose archive it is: the layout that an app declares, where in the archive it begins, and which version it is of."""
+"""Recognise an archive: the app's layout, where the layout begins in the archive, and the version."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ MOST_SHOWN = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Recognised:
-    """A layout, found in an archive."""
+    """A layout that was found in an archive."""
 
     layout: Layout
     home: str
-    """The folder of the archive that stands for the home; empty for its top."""
+    """The archive's folder that is the home; empty for the top."""
     stripped: str = ""
-    """The place whose content lies there without its own folder, when only that was packed: `.openclaw`."""
+    """The folder that was packed without its own name, such as `.openclaw`; empty otherwise."""
     version: str = ""
-    """As the marker says; empty when it does not."""
+    """The version from the marker; empty when unknown."""
 
     def place_of(self, name: str) -> str | None:
-        """Where the entry goes, as volume/path; None for one that does not come along."""
+        """The entry's new path, as volume/path; None for an entry that is left out."""
         below = _below(name, self.home)
         if below is None:
             return None
@@ -42,31 +42,31 @@ class Recognised:
 
 
 def is_marker(app: App, name: str) -> bool:
-    """Whether an entry of that name may be what an archive of the app's is known by."""
+    """Whether an entry of that name may be a marker of the app's archives."""
     imports = app.imports
     return imports is not None and any(_ends(name, item.marker.rpartition("/")[2]) for item in imports.layouts)
 
 
 def places_of(imports: Imports) -> tuple[str, ...]:
-    """What of a home may be the app's, the outermost folders alone."""
+    """The outermost folders of a home that may belong to the app."""
     found = dict.fromkeys(str(place) for layout in imports.layouts for place in layout.places)
     return tuple(place for place in found if not any(_below(place, other) for other in found))
 
 
 def markers_in_its_own_folder(imports: Imports) -> tuple[str, ...]:
-    """What lies at the top of a folder that is the app's own."""
+    """The markers at the top of the app's own folder."""
     return tuple(dict.fromkeys(marker for _, stripped, marker in _ways(imports) if stripped))
 
 
 def places_in_its_own_folder(imports: Imports) -> tuple[str, ...]:
-    """The same, and what else some layout gives a place of its own below it, such as a workspace."""
+    """The same, with other places that a layout declares below the app's folder, such as a workspace."""
     below = (str(goes).partition("/")[2] for layout in imports.layouts for goes in layout.places.values())
     return tuple(dict.fromkeys([*markers_in_its_own_folder(imports), *(name for name in below if name)]))
 
 
 def recognise(content: Content, app: App, *, archive: str) -> Recognised:
-    """What the archive is. ArchiveRefused, with what is in it and what was expected, when it is none of the app's, or
-    two of them."""
+    """The archive's layout. ArchiveRefused, with what was found and what was expected, when the archive has no
+    installation of the app, or two."""
     imports = app.imports
     if imports is None:
         raise ArchiveRefused(
@@ -92,7 +92,7 @@ def recognise(content: Content, app: App, *, archive: str) -> Recognised:
 
 
 def _broken(content: Content, marker: str) -> Iterator[tuple[str, ArchiveMember]]:
-    """Each home that would have the marker if a link in it led to something of the archive, with that link."""
+    """Each home whose marker is missing because a link points outside the archive, with that link."""
     parts = marker.split("/")
     for entry in content.entries.values():
         for count in range(1, len(parts) + 1) if entry.kind == "link" else ():
@@ -102,8 +102,7 @@ def _broken(content: Content, marker: str) -> Iterator[tuple[str, ArchiveMember]
 
 
 def _refuse_lost_places(content: Content, recognised: Recognised, imports: Imports, archive: str) -> None:
-    """ArchiveRefused when what a layout gives a place of its own, such as a workspace, is a link to what is not in the
-    archive."""
+    """ArchiveRefused when a place of the layout, such as a workspace, is a link to something outside the archive."""
     wanted = {str(goes) for layout in imports.layouts for goes in layout.places.values()}
     for entry in content.entries.values():
         if entry.kind == "link" and recognised.place_of(entry.name) in wanted:
@@ -116,7 +115,7 @@ def _leads_out(link: ArchiveMember, archive: str) -> ArchiveRefused:
 
 
 def _ways(imports: Imports) -> Iterable[tuple[Layout, str, str]]:
-    """How a layout's marker may be found: below its home, or, where one folder alone was packed, at its top."""
+    """The places for a layout's marker: below its home, or at the top when only one folder was packed."""
     for layout in imports.layouts:
         yield layout, "", layout.marker
     for layout in imports.layouts:
@@ -126,7 +125,7 @@ def _ways(imports: Imports) -> Iterable[tuple[Layout, str, str]]:
 
 
 def _the_one(homes: Collection[str], marker: str, archive: str) -> str:
-    """The outermost; what lies below it is its own backup. Two beside one another are two of them."""
+    """The outermost home; homes below it are its own backups. ArchiveRefused for two separate homes."""
     first = min(homes, key=lambda home: (home.count("/") if home else -1, home))
     others = [home for home in homes if home != first and _below(home, first) is None]
     if others:
@@ -144,7 +143,7 @@ def _version(content: Content, layout: Layout, path: str, archive: str) -> str:
 
 
 def _below(name: str, folder: str) -> str | None:
-    """The rest of the name below the folder; None when it is not there."""
+    """The rest of the name below the folder; None when the name is not below it."""
     if not folder:
         return name
     if name == folder:

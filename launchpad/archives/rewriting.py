@@ -1,4 +1,4 @@
-"""Old absolute paths in texts: they become the ones that the same files have in the tenant's container."""
+"""Rewrite old absolute paths in texts to the paths in the tenant's container."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ USUAL = re.compile(r"/root|/(?:home|Users)/[^/]+")
 
 
 def homes_in(texts: Iterable[bytes], recognised: Recognised) -> tuple[str, ...]:
-    """The homes that the old one's own texts tell of: what stands before one of its places. Hidden places are sure;
-    of one like `clawd` alone, only the usual homes count, or a single one."""
+    """The old homes, found in the texts as the paths before the app's places. Hidden places are reliable; before a
+    place like `clawd`, only a usual home or a single candidate counts."""
     sure: set[str] = set()
     likely: set[str] = set()
     for place in recognised.layout.places:
@@ -30,7 +30,7 @@ def homes_in(texts: Iterable[bytes], recognised: Recognised) -> tuple[str, ...]:
 
 
 class Rewriter:
-    """Knows the new path of every old one."""
+    """Maps every old path to its new path."""
 
     def __init__(self, recognised: Recognised, imports: Imports, homes: Iterable[str]) -> None:
         self._new: dict[bytes, bytes] = {}

@@ -1,4 +1,4 @@
-"""Secrets in the files of a self-hosted app: found where the app says that it keeps them, and taken out of there."""
+"""Find secrets in a self-hosted app's files, in the places that the app declares, and remove them from the files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from launchpad.fleet.words.secret import Secret
 
 @dataclass(frozen=True)
 class FoundSecret:
-    """A secret in a file of the tenant's volumes. Its value shows nowhere."""
+    """A secret in a file of the tenant's volumes. Its value is never shown."""
 
     name: SecretName
     file: str
@@ -28,19 +28,19 @@ class FoundSecret:
 
 @dataclass
 class Finder:
-    """What was found so far, over all files. One value for each name: another one stays where it is."""
+    """The secrets found so far in all files. One value for each name; other values stay in the files."""
 
     app: App
     found: dict[SecretName, FoundSecret] = field(default_factory=dict)
     others: list[tuple[SecretName, str]] = field(default_factory=list)
-    """What has another value than the first of its name, and where."""
+    """Secrets with another value than the first of their name, with the file."""
     plain: list[tuple[str, str]] = field(default_factory=list)
-    """What else looks like a credential and stays where it is: its name, and the file."""
+    """Other values that look like credentials and stay in the files: name and file."""
     _seen: set[str] = field(default_factory=set)
-    """Values that are in one of the two above."""
+    """The values in the two lists above."""
 
     def wants(self, path: str) -> bool:
-        """Whether the file is one in which the app keeps secrets."""
+        """Whether the app keeps secrets in this file."""
         imports = self.app.imports
         if imports is None:
             return False
@@ -48,7 +48,7 @@ class Finder:
         return any(pattern.matches(path) for pattern in patterns)
 
     def looked_through(self, path: str, text: bytes, *, take: bool) -> bytes:
-        """The text of the file, without the secrets when they are taken; ArchiveRefused when it cannot be read."""
+        """The file's text, without the secrets if `take`; ArchiveRefused when the text cannot be parsed."""
         if self._is_environment(path):
             return b"".join(self._lines(path, text, take=take))
         assert self.app.imports is not None
@@ -58,7 +58,7 @@ class Finder:
         except ArchiveRefused:
             if kept:
                 raise
-            return text  # the app's own affair: nothing is taken out of it
+            return text  # the app's own file: nothing is removed from it
         changed = False
         for item in self.app.imports.secrets:
             if item.file.matches(path):
@@ -74,7 +74,7 @@ class Finder:
         return imports is not None and any(pattern.matches(path) for pattern in imports.environment)
 
     def _objects(self, document: Any, item: KeptSecret, path: str) -> Iterator[dict[str, Any]]:
-        """The objects that have the secret under the item's key."""
+        """The objects with the secret under the item's key."""
         for owner, value in list(values_at(document, item.key)):
             fits = all(owner.get(name) == wanted for name, wanted in item.where.items())
             if fits and isinstance(value, str) and self._note(item.secret, path, value):
@@ -90,7 +90,7 @@ class Finder:
                 yield piece
 
     def _note(self, name: SecretName, path: str, value: str) -> bool:
-        """Whether the value is a secret of that name, and the one that counts."""
+        """Whether the value is the secret of that name; notes another value."""
         if not value or REFERENCE.fullmatch(value):
             return False
         try:

@@ -1,4 +1,4 @@
-"""Credentials by what they look like: whatever is left in a file in plain is named, also where nobody declared it."""
+"""Detect credentials by their form: plain credentials that stay in a file are reported, also undeclared ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KNOWN = re.compile(
 
 
 def is_credential(name: str, value: str) -> bool:
-    """Whether a value under that name is most likely one: by its name, or by how it is built. A reference is none."""
+    """Whether a value is probably a credential, by its name or its form. A reference is not."""
     if len(value) < SHORTEST or REFERENCE.fullmatch(value):
         return False
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
@@ -32,7 +32,7 @@ def is_credential(name: str, value: str) -> bool:
 
 
 def credentials_in(document: Any, at: str = "") -> Iterator[tuple[str, str]]:
-    """Each (key, value) that looks so, the key with those above it: `tools.web.search.apiKey`."""
+    """Each (key, value) that looks like a credential; the key with its parents: `tools.web.search.apiKey`."""
     if isinstance(document, dict):
         for key, value in document.items():
             path = f"{at}.{key}" if at else str(key)

@@ -1,4 +1,4 @@
-"""JSON documents as people keep them, with what they use of JSON5: reading values by their keys, and putting others."""
+"""JSON documents with the usual parts of JSON5: read and replace values by their keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONSTANTS = frozenset({"true", "false", "null"})
 
 
 def parsed(text: bytes, *, where: str) -> Any:
-    """The document; ArchiveRefused, with the line, when it is none."""
+    """The document; ArchiveRefused, with the line, when the text cannot be parsed."""
     try:
         plain = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -33,13 +33,12 @@ def parsed(text: bytes, *, where: str) -> Any:
     try:
         return json.loads(_plain_json(plain, where))
     except (ValueError, RecursionError):
-        # without its cause, which quotes the text
+        # without its cause, which would quote the text
         raise ArchiveRefused(f"{where}:{line}: the text is neither JSON nor JSON5") from None
 
 
 def _plain_json(text: str, where: str) -> str:
-    """The same document without what JSON5 has beside JSON: comments, trailing commas, quotes of the other kind, keys
-    without any."""
+    """The same document as plain JSON: without comments, trailing commas, single quotes and unquoted keys."""
     tokens: list[str] = []
     at = 0
     while at < len(text):
@@ -60,13 +59,13 @@ def _plain_json(text: str, where: str) -> str:
 
 
 def _string(token: str, *, quote: str) -> str:
-    """The string as JSON has it."""
+    """The string in JSON."""
     body = re.sub(r"\\(\r\n|[\s\S])", _unescaped, token[1:-1])
     return '"' + (body if quote == '"' else body.replace('"', '\\"')) + '"'
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    """An escape: those of JSON stay, a line that goes on is joined, any other stands for itself."""
+    """An escape in JSON: JSON's own escapes stay, line continuations are joined, others stand for their character."""
     letter = match[1]
     if letter in ("\n", "\r\n", "\r"):
         return ""
@@ -79,7 +78,7 @@ def written(document: Any) -> bytes:
 
 
 def values_at(document: Any, key: KeyPath) -> Iterator[tuple[Any, Any]]:
-    """Each (object, value) that the key leads to; the object is the one that has the value under the last part."""
+    """Each (object, value) for the key; the object has the value under the key's last part."""
     yield from _walk(document, key.parts)
 
 
@@ -97,7 +96,7 @@ def _walk(document: Any, parts: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
 
 
 def replaced(document: dict[str, Any], name: str, instead: Mapping[str, Any]) -> None:
-    """Put other keys where that one stands."""
+    """Replace one key by others in its place."""
     items = list(document.items())
     document.clear()
     for key, value in items:

@@ -1,1 +1,1 @@
-"""The record of operations as the operator sees it: read from the hosts, and what of it was not reported yet."""
+"""Operations as the operator sees them: read from the hosts, and those that were not yet reported."""

@@ -1,7 +1,7 @@
-"""What this checkout asked hosts for and has not reported to its user yet: one file each, in .launchpad/begun.
+"""Operations that this checkout started and has not yet reported to its user: one file each, in .launchpad/begun.
 
-The note is on disk before the host is asked, and goes when the end was shown. So the same command, typed again after
-its client was killed, finds its own operation instead of beginning another one.
+A note is on disk before the request is sent, and removed after the end was shown. So the same command, typed again
+after its client was killed, finds its own operation and does not start another.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ FOLDER = "begun"
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """An operation, and the command that asked for it."""
+    """An operation, and the command that started it."""
 
     id: str
     kind: str
     tenant: str
     host: str
     at: float
-    """When it was asked for, by this machine's clock."""
+    """When the operation was requested, by this machine's clock."""
     words: Mapping[str, Any] = field(default_factory=dict)
-    """What else the command said, of what makes it this command and no other."""
+    """The command's other arguments that identify it."""
 
 
 class BegunFolder:
-    """The notes of one checkout; a note that cannot be read counts as none."""
+    """The notes of one checkout; an unreadable note is ignored."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def note(self, begun: Begun) -> None:
-        """Write it down for good; StateError when it cannot be written. An earlier note of the same id stays."""
+        """Write the note to disk; StateError when that fails. An earlier note of the same id stays."""
         path = self._path(begun.id)
         if not path.exists():
             state_folder(self._root)
             replace_file(path, json.dumps(dataclasses.asdict(begun)).encode() + b"\n", mode=0o600)
 
     def all(self) -> list[Begun]:
-        """The newest first."""
+        """All notes, newest first."""
         folder = self._root / STATE / FOLDER
         found = [_read(path) for path in sorted(folder.glob("*.json"), reverse=True)] if folder.is_dir() else []
         return sorted((item for item in found if item is not None), key=lambda item: item.at, reverse=True)
 
     def forget(self, identifier: str) -> None:
-        """Its end was shown, or it never began; fine when there is no note."""
+        """Remove the note, after the end was shown or the operation never began; a missing note is no error."""
         if identifier and (path := self._path(identifier)).exists():
             remove_file(path)
 

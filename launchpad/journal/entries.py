@@ -1,4 +1,4 @@
-"""One operation of the past or the present: who, when, from where, on what, each step's result, how long."""
+"""An operation of the past or present: who, when, from where, on what, each step's result, how long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from launchpad.errors import HostError
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What became of one step: `done`, `failed`, `undone`, `begun`, or `waiting` when it was never begun."""
+    """The result of one step: `done`, `failed`, `undone`, `begun`, or `waiting` for a step that never began."""
 
     step: str
     title: str
@@ -22,7 +22,8 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An operation on a host. `outcome` is empty while it goes on; `at` is when it was asked for, by its clock."""
+    """An operation on a host. `outcome` is empty while it runs; `at` is the time of the request, by the host's
+    clock."""
 
     host: str
     id: str
@@ -36,7 +37,7 @@ class Entry:
     seconds: float | None
     steps: tuple[StepResult, ...]
     after: str = ""
-    """The revision behind which its operator went on, without an inventory that descends from it."""
+    """The revision that the operator named with --after, from an inventory that does not descend from it."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"steps": [dataclasses.asdict(step) for step in self.steps]}
@@ -44,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class ByItself:
-    """Something that a host's watch did without being asked, or that an operator did beside the operations."""
+    """A repair by a host's watch, or an operator's act that is not an operation."""
 
     host: str
     at: float
@@ -59,7 +60,7 @@ class ByItself:
 
 
 def by_itself_from_json(value: Mapping[str, Any], *, host: str) -> ByItself:
-    """What a host's watch did, as the host tells it."""
+    """A repair by a host's watch, from the host's reply."""
     return ByItself(
         host=host,
         at=float(value.get("at") or 0),
@@ -71,7 +72,7 @@ def by_itself_from_json(value: Mapping[str, Any], *, host: str) -> ByItself:
 
 
 def entry_from_json(value: Mapping[str, Any], *, host: str) -> Entry:
-    """An operation as the host tells it; HostError when it does not. Keys that are not known here are passed over."""
+    """An operation from a host's reply; HostError for an incomplete one. Unknown keys are ignored."""
     try:
         return Entry(
             host=host,
@@ -92,7 +93,7 @@ def entry_from_json(value: Mapping[str, Any], *, host: str) -> Entry:
 
 
 def newest_first(entries: Iterable[Entry]) -> list[Entry]:
-    """In the order of when they were asked for; of two at once the greater id is the newer."""
+    """Sorted by the time of the request, newest first; at equal times the greater id is newer."""
     return sorted(entries, key=lambda entry: (entry.at, entry.id), reverse=True)
 
 

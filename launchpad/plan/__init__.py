@@ -1,1 +1,1 @@
-"""What should be against what is, over the fleet. Pure: wanted and observed come in, a plan or a standing goes out."""
+"""Compare what should be with what is, over the fleet. Pure: from wanted and observed to a plan or a standing."""

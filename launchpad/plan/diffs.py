@@ -1,4 +1,4 @@
-"""What differs between two releases of a tenant, file by file, as people read it. Pure."""
+"""The differences between two releases of a tenant, file by file, for people. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 BLACK = "[secret]"
-"""What a host puts in the place of a value that it knows to be secret."""
+"""The text that a host shows instead of a known secret value."""
 MANIFEST = "release.json"
 APART = frozenset({"files", "secrets", "version", "domains", "format"})
-"""Of a manifest: what is told in words, or by the files themselves."""
+"""The manifest's keys that are left out here: shown in words, or by the files themselves."""
 
 
 def diffs(
     before: tuple[Mapping[str, Any], Mapping[str, str]], after: tuple[Mapping[str, Any], Mapping[str, str]]
 ) -> dict[str, str]:
-    """Path → unified diff, of the files that differ and of what the manifests say beside them; each release is its
-    manifest and its files."""
+    """Path → unified diff of the files that differ, and of the manifests' other keys. Each release is its manifest and
+    its files."""
     one, other = (dict(files) | {MANIFEST: _lines(manifest)} for manifest, files in (before, after))
     found = {path: _diff(one.get(path, ""), other.get(path, "")) for path in sorted({*one, *other})}
     return {path: text for path, text in found.items() if text}
@@ -37,8 +37,7 @@ def _diff(before: str, after: str) -> str:
 
 
 def _as_black(line: str, before: list[str]) -> str:
-    """The line as the host shows it, where it has a secret's value in that place: whatever stands there here is not
-    shown either."""
+    """The line as the host shows it when the host hides a secret value in it: then the value here is hidden too."""
     return next((black for black in before if BLACK in black and _like(black).fullmatch(line)), line)
 
 
@@ -47,7 +46,7 @@ def _like(black: str) -> re.Pattern[str]:
 
 
 def shortened(text: str, most: int) -> Iterator[str]:
-    """Its first lines, and how many are left out."""
+    """The text's first lines, and the number of omitted lines."""
     lines = text.splitlines()
     yield from lines[:most]
     if len(lines) > most:

@@ -1,7 +1,7 @@
-"""The changes that bring hosts to what the inventory says, and what is left to a person.
+"""The changes that bring hosts to the inventory's state, and notes about what an operator has to decide.
 
-A plan never retires a tenant, never moves a version down, never removes data, never starts a second copy of a tenant
-that runs on another host, and never touches one that an operation is holding. Each of these is a note instead.
+A plan never retires a tenant, never lowers a version, never removes data, never starts a second copy of a tenant that
+runs on another host, and never changes a tenant that an operation holds. Each of these becomes a note.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from launchpad.plan.wanted import Wanted
 from launchpad.runner.protocol import canonical, digest_of, shown_revision
 
 Seen = Mapping[str, HostSeen | LaunchpadError]
-"""Host → what it said, or why it said nothing."""
+"""Host → its state, or the error of a host that did not answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,9 @@ class PlannedOperation:
     host: str
     tenant: str
     release: str
-    """What will be deployed, or is."""
+    """The release to deploy, start or stop."""
     replaces: str | None
-    """The release that the host has now; None when it has none. The host refuses the change when that is not so."""
+    """The release that the host has now; None for none. The host refuses the change if that is no longer true."""
     reasons: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class PlannedOperation:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """Something that differs and that the plan leaves alone. `tenant` is empty for a note about the host."""
+    """A difference that the plan does not change. `tenant` is empty for a note about the host."""
 
     host: str
     tenant: str
@@ -52,20 +52,20 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetPlan:
-    """What would be done, by host and tenant. Two plans with the same digest do the same."""
+    """The changes, by host and tenant. Two plans with the same digest have the same changes."""
 
     changes: tuple[PlannedOperation, ...]
     notes: tuple[Note, ...]
     unreachable: Mapping[str, LaunchpadError]
-    """Hosts that said nothing; nothing is planned for them."""
+    """Hosts that did not answer; nothing is planned for them."""
     answered: int = 0
-    """How many hosts said something."""
+    """How many hosts answered."""
     diffs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Tenant → path → what differs in that file, where it was asked for; no part of the digest."""
+    """Tenant → path → the file's diff, if requested; not part of the digest."""
 
     @property
     def digest(self) -> str:
-        """12 hex digits over the changes; what a confirmation names."""
+        """12 hex digits of the changes' digest, which a confirmation names."""
         return digest_of(canonical([change.as_json() for change in self.changes])).removeprefix("sha256:")[:12]
 
     def as_json(self) -> dict[str, Any]:
@@ -79,8 +79,8 @@ class FleetPlan:
 
 
 def plan_changes(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[str]) -> FleetPlan:
-    """The plan for these tenants on the hosts that were asked. `inventory` names every tenant of the fleet, wanted now
-    or not, so that what is on a host beyond it is noticed."""
+    """The plan for these tenants on the observed hosts. `inventory` has the names of all the fleet's tenants, so that
+    other tenants on a host are noticed."""
     found = list(_each(wanted, seen))
     found += _unsettled(seen)
     found += _strangers(seen, inventory)
@@ -93,8 +93,8 @@ def plan_changes(wanted: Sequence[Wanted], seen: Seen, *, inventory: frozenset[s
 
 
 def without(made: FleetPlan, seen: Seen, tenants: Set[str]) -> FleetPlan:
-    """The plan without the changes of these tenants, whose releases came from an inventory that this one does not
-    descend from: what would be changed may be somebody's newer work."""
+    """The plan without the changes of these tenants, which run a revision that this inventory does not descend from: a
+    change could revert another operator's newer work."""
     notes = [*made.notes]
     for change in made.changes:
         if change.tenant in tenants:
@@ -113,7 +113,7 @@ def _note_of_unknown(change: PlannedOperation, has: TenantSeen) -> Note:
 
 
 def unknown(has: TenantSeen) -> str:
-    """What is told of a tenant whose release came from an inventory that is not known here."""
+    """The text about a tenant whose running revision this inventory does not descend from."""
     runs = shown_revision(has.revision)
     return f"{has.by} deployed the running release from revision {runs}, which this inventory does not descend from"
 
@@ -155,7 +155,7 @@ def _one(want: Wanted, has: TenantSeen | None) -> Iterator[PlannedOperation | No
 
 
 def _obstacle(want: Wanted, has: TenantSeen | None) -> Note | None:
-    """Why a person has to look first; None when nothing is in the way."""
+    """The note about what an operator has to decide first; None without an obstacle."""
     tenant = want.tenant
     if want.problem is not None:
         return _note(want, want.problem.message, want.problem.hint)
@@ -181,7 +181,7 @@ def _obstacle(want: Wanted, has: TenantSeen | None) -> Note | None:
 
 
 def differences(want: Wanted, has: TenantSeen) -> list[str]:
-    """What differs between a tenant's release and the one that its host has, for people."""
+    """The differences between a tenant's wanted release and the host's, for people."""
     found = []
     if want.version != has.version:
         found.append(f"version {has.version} → {want.version}")
@@ -194,7 +194,8 @@ def differences(want: Wanted, has: TenantSeen) -> list[str]:
 
 
 def _unsettled(seen: Seen) -> Iterator[Note]:
-    """A change of who gets in, or of the firewall, is confirmed by whoever runs it: never a part of a plan for many."""
+    """Notes about hosts that differ from the inventory. A plan for many hosts never provisions, because an operator has
+    to confirm a change of access or of the firewall."""
     for host, said in seen.items():
         if isinstance(said, HostSeen) and said.unsettled:
             text = f"the host itself differs from the inventory: {', '.join(said.unsettled)}"

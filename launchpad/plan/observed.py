@@ -1,6 +1,6 @@
-"""What a host says of itself and its tenants, read from the reply to `observe`.
+"""A host's and its tenants' state, from the reply to `observe`.
 
-Keys that are not known here are passed over: the runner may be newer.
+Unknown keys are ignored, because the runner may be newer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from launchpad.errors import HostError
 from launchpad.runner.facts import Fact, fact_from_json
 
 DECIDING = ("process", "ready")
-"""Kinds of probes that make a tenant healthy or not; the others warn."""
+"""The kinds of probes that decide whether a tenant is healthy; the others only warn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class ProbeSeen:
     ok: bool
     detail: str
     name: str = ""
-    """service:port/path, as rehearsals know it; empty for one without, and where an older runner does not say."""
+    """service:port/path, the name in rehearsals; empty for a process probe or an older runner."""
 
     @property
     def decides(self) -> bool:
@@ -32,30 +32,30 @@ class ProbeSeen:
 
 @dataclass(frozen=True, kw_only=True)
 class FindingSeen:
-    """What the host's watch found to be wrong."""
+    """A problem that the host's watch found."""
 
     subject: str
     message: str
     hint: str
-    """The command to type next; empty where there is none."""
+    """The command to type next; empty for none."""
     since: float
-    """When it was seen first, by the host's clock; 0 where that is not known."""
+    """When the problem was first seen, by the host's clock; 0 when unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateSeen:
-    """What the host's watch knows of the certificate of a name; times in seconds since 1970, by the host's clock."""
+    """The watch's knowledge about a name's certificate; times in seconds since 1970, by the host's clock."""
 
     until: float | None
-    """None without one."""
+    """When the certificate expires; None without a certificate."""
     since: float
-    """Since when it is missing, or not renewed; 0 when nothing is wrong."""
+    """Since when the certificate is missing or late; 0 for no problem."""
     why: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoomSeen:
-    """Bytes that a tenant uses and may use, as the host's watch saw it last; 0 where it does not know."""
+    """A tenant's used and allowed bytes, from the watch's last check; 0 when unknown."""
 
     disk: int
     quota: int
@@ -65,7 +65,7 @@ class RoomSeen:
 
 @dataclass(frozen=True, kw_only=True)
 class TenantSeen:
-    """A tenant as its host has it. `release` and `version` are of the last deploy, also when it is stopped."""
+    """A tenant's state on its host. `release` and `version` are those of the last deploy, also for a stopped tenant."""
 
     tenant: str
     app: str
@@ -74,46 +74,45 @@ class TenantSeen:
     domains: tuple[str, ...]
     secrets: Mapping[str, int]
     running: bool
-    """Whether it is meant to run."""
+    """Whether the tenant should run."""
     retired: bool
     at: float
-    """When it was deployed, by the host's clock."""
+    """When the tenant was deployed, by the host's clock."""
     by: str
     services: Mapping[str, str]
-    """Container's service → its state, of the side that serves."""
+    """Service → its container's state, on the serving side."""
     probes: tuple[ProbeSeen, ...]
     drift: tuple[str, ...]
     traffic_open: bool
     breaker: str
-    """Why the host gave up restarting it; empty when it has not."""
+    """Why the host no longer restarts a service; empty without a tripped breaker."""
     operation: str
-    """The id of the operation that goes on; empty when there is none."""
+    """The id of the running operation; empty for none."""
     backed_up: float | None = None
-    """When its newest backup was frozen, by the host's clock."""
+    """When the data of the newest backup was frozen, by the host's clock."""
     proven: float | None = None
-    """When a backup of it was last booted and found sound."""
+    """When a backup was last proven."""
     wrapped_for: str | None = None
-    """A digest of those whom the key of its backups is wrapped for, empty where the host does not know; None when it
-    has no key."""
+    """A digest of the recipients that the backup key is wrapped for, empty when unknown; None without a key."""
     generations: int | None = None
-    """How many are kept of its data; None where the runner knows of none yet."""
+    """The number of generations; None for a runner without generations."""
     gone: str = ""
-    """The host that it left for; empty when it did not."""
+    """The host that the tenant moved to; empty for none."""
     certificates: Mapping[str, CertificateSeen] = field(default_factory=dict)
-    """By name; none where the watch has not looked yet."""
+    """By name; empty before the watch's first check."""
     room: RoomSeen | None = None
     findings: tuple[FindingSeen, ...] = ()
     health: tuple[Fact, ...] = ()
     """What the host's watch knows of how well it is."""
     starting: bool = False
-    """Whether the host was just booted and has not started it yet."""
+    """Whether the host has just booted and has not started the tenant yet."""
     rolled_back_from: str = ""
-    """The version that the last rollback left; empty when something was deployed since, or the version stayed."""
+    """The version before the last rollback; empty after a later deploy, or when the version did not change."""
     revision: str = ""
-    """The inventory's that it came from; empty where that is not known."""
+    """The inventory's revision of the deployed release; empty when unknown."""
 
     def was_rolled_back_from(self, version: str) -> bool:
-        """Whether that version ran here last and was left by a rollback."""
+        """Whether a rollback replaced that version."""
         return self.rolled_back_from == version != self.version
 
     @property
@@ -123,7 +122,7 @@ class TenantSeen:
 
 @dataclass(frozen=True, kw_only=True)
 class HostSeen:
-    """A host as it describes itself."""
+    """A host's own description."""
 
     host: str
     runner: str
@@ -133,9 +132,9 @@ class HostSeen:
     docker: str
     caddy: str
     reverts: tuple[str, ...]
-    """Changes of sshd or the firewall that will be taken back unless they are confirmed."""
+    """Changes of sshd or the firewall that will be reverted unless they are confirmed."""
     problems: tuple[str, ...]
-    """What is wrong with the host itself, such as Docker or Caddy that does not answer."""
+    """The problems of the host itself, for example a full disk."""
     disk_total: int
     disk_free: int
     tenants: Mapping[str, TenantSeen]
@@ -143,17 +142,17 @@ class HostSeen:
     health: tuple[Fact, ...] = ()
     """How well the host itself is, as its watch knows it."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the watch says of its subjects beside what it found: `{"firewall": {"owned": true}}`."""
+    """The watch's facts beside its findings: `{"firewall": {"owned": true}}`."""
     knows_memory: bool = False
-    """Whether its runner tells how much memory is free, and so can rehearse other hosts' tenants."""
+    """Whether its runner reports free memory, and so can rehearse other hosts' tenants."""
     memory_free_mb: int | None = None
-    """What a clone could take without pushing anybody out; None where it is not known."""
+    """The memory in MB that a clone could use without swapping; None when unknown."""
     unsettled: tuple[str, ...] = ()
-    """What a provision would change, by title; empty also when that was not asked."""
+    """The titles of the steps that a provision would run; also empty when not requested."""
 
 
 def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
-    """The host as its reply says; HostError when the reply cannot be understood."""
+    """The host's state from its reply; HostError when the reply cannot be parsed."""
     try:
         own = body["host"]
         disk = own.get("disk") or {}

@@ -1,4 +1,4 @@
-"""A rollout, decided: which tenants change in which wave, how each one stands, and what a wave's verdict is. Pure."""
+"""Plan and judge a rollout: the waves, each tenant's state, and each wave's verdict. Pure."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.runner.protocol import Intent, Member, Rollout, Wave, digest_of
 
 Outcome = Literal["waiting", "running", "changed", "failed", "unknown", "left", "undone"]
-"""How a tenant of a rollout stands: not begun; its upgrade goes on; runs the new version, and goes well; was tried and
-is as before, or does not go well; its host does not answer, or something else has it and does not end; is none of this
-rollout's any more; was taken back."""
+"""A tenant's state in a rollout: not begun; its upgrade runs; runs the new version and is healthy; was tried and is as
+before, or is unhealthy; its host does not answer, or another operation holds it; no longer part of the rollout; was
+rolled back."""
 
 Verdict = Literal["open", "pass", "fail", "inconclusive"]
 FORTH, BACK = "u", "r"
-"""In the ids of a rollout's operations: an upgrade, a rollback."""
+"""The letters in the ids of a rollout's operations: upgrade, rollback."""
 WENT_WELL = frozenset({"done", "incomplete", "unchanged"})
 ATTEMPTS = "0123456789abcdefghijklmnopqrstuvwxyz"
-"""An attempt's number as one character of an id, which has room for no more; the last stands for all later ones."""
+"""An attempt's number as one character of an id; the last character stands for all later attempts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A tenant that a rollout may change. `ring` is what its file says; `well`: its probes hold now."""
+    """A tenant that a rollout may change. `ring` comes from its file; `well`: its probes pass now."""
 
     tenant: str
     host: str
@@ -39,7 +39,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One that a host began for a rollout. `outcome` is empty while it goes on; `at` and `seconds` by its clock."""
+    """An operation of a rollout. `outcome` is empty while it runs; `at` and `seconds` by the host's clock."""
 
     id: str
     tenant: str
@@ -51,7 +51,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class HostSaid:
-    """What a host of a rollout says of it."""
+    """A host's answer about a rollout."""
 
     seen: HostSeen
     operations: tuple[Operation, ...]
@@ -60,27 +60,27 @@ class HostSaid:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberState:
-    """How a tenant of a rollout stands."""
+    """The state of a rollout's tenant."""
 
     tenant: str
     host: str
     ring: str
     outcome: Outcome
     version: str = ""
-    """What runs; empty where that cannot be told."""
+    """The running version; empty when unknown."""
     message: str = ""
     hint: str = ""
     seconds: float | None = None
-    """How long its upgrade (or its way back) took."""
+    """The duration of its upgrade or rollback in seconds."""
     steady: float | None = None
-    """For how many seconds it has gone well since."""
+    """Seconds for which it has been healthy since."""
     operation: str = ""
-    """The newest of its operations for this rollout."""
+    """The id of its newest operation for this rollout."""
     proves: bool = True
     ailing: bool = False
-    """Whether it failed by not being well now, and its upgrade went well."""
+    """Whether the upgrade succeeded but the tenant is unhealthy now."""
     silent: bool = False
-    """Whether it is unknown because its host does not answer."""
+    """Whether the state is unknown because the host does not answer."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -88,7 +88,7 @@ class MemberState:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """A wave's verdict, and why in words."""
+    """A wave's verdict, with the reason in words."""
 
     ring: str
     verdict: Verdict
@@ -96,8 +96,8 @@ class Judgement:
 
 
 def spread(candidates: Iterable[Candidate], settings: Settings, *, seed: str) -> tuple[Wave, ...]:
-    """The waves, each tenant in one: those that name a ring in that one, the others by chance that the seed decides,
-    evenly over the hosts. One that is not well now proves nothing, and goes last unless its file names a ring. A ring
+    """The waves, with each tenant in one: in the ring that its file names, the others randomly by the seed, evenly over
+    the hosts. A tenant that is unhealthy now proves nothing, and comes last unless its file names a ring. A ring
     without tenants makes no wave."""
     known = sorted(candidates, key=lambda item: item.tenant)
     named = {item.tenant for item in known if item.ring in settings.names}
@@ -116,12 +116,12 @@ def spread(candidates: Iterable[Candidate], settings: Settings, *, seed: str) ->
 
 
 def _share(percent: int, of: int) -> int:
-    """At least one."""
+    """A percentage of a number; at least 1."""
     return -(-percent * of // 100)
 
 
 def _shuffled(candidates: Sequence[Candidate], seed: str) -> list[Candidate]:
-    """Each host's tenants in an order that the seed decides, laid into one another in proportion."""
+    """Each host's tenants in an order by the seed, merged in proportion."""
     chance = {item.tenant: digest_of(f"{seed} {item.tenant}".encode()) for item in candidates}
     place: dict[str, float] = {}
     for group in {(item.host, item.well) for item in candidates}:
@@ -145,25 +145,25 @@ def _wave(ring: Ring, settings: Settings, members: Iterable[Candidate]) -> Wave:
 
 
 def operation_id(rollout: str, tenant: str, way: str, attempt: int = 1) -> str:
-    """The id that a tenant's operation has in a rollout: whoever goes on with it comes back to the same one."""
+    """The id of a tenant's operation in a rollout: always the same, so that a continued rollout finds it."""
     return f"{rollout}-{way}{ATTEMPTS[min(attempt, len(ATTEMPTS) - 1)]}-{digest_of(tenant.encode())[7:19]}"
 
 
 def attempt_of(rollout: str, operation: str) -> int:
-    """Which attempt of its way the rollout's operation is; the first is 1."""
+    """The number of the attempt; the first is 1."""
     return ATTEMPTS.index(operation.removeprefix(f"{rollout}-")[1])
 
 
 def way_of(rollout: str, operation: str) -> str:
-    """Which way an operation of the rollout goes, FORTH or BACK; empty for another one's."""
+    """FORTH or BACK for an operation of the rollout; empty for another operation."""
     return operation.removeprefix(f"{rollout}-")[:1] if operation.startswith(f"{rollout}-") else ""
 
 
-# --- how it stands ----------------------------------------------------------------------------------------------------
+# --- states -----------------------------------------------------------------------------------------------------------
 
 
 def states(rollout: Rollout, said: Mapping[str, HostSaid | LaunchpadError]) -> dict[str, MemberState]:
-    """Every tenant of the rollout, by what its host says; in the order of the waves."""
+    """The state of every tenant of the rollout from its host's answer, in the order of the waves."""
     found = {}
     for wave in rollout.waves:
         for member in wave.members:
@@ -221,7 +221,7 @@ def _state(wave: Wave, member: Member, outcome: Outcome, **more: Any) -> MemberS
 
 
 def _ails(has: TenantSeen) -> str:
-    """What is wrong with a tenant now, by what decides; nothing while an operation is at it."""
+    """The tenant's present problem by its deciding probes; empty while an operation runs."""
     if has.operation:
         return ""
     if has.breaker:
@@ -246,8 +246,8 @@ def _logs(member: Member) -> str:
 
 
 def judgement(wave: Wave, known: Mapping[str, MemberState]) -> Judgement:
-    """fail: more failed than the budget allows. open: something is left to do. inconclusive: with those of which
-    nothing can be told, it might be more than the budget allows. Else pass."""
+    """The wave's verdict. fail: more tenants failed than the budget allows. open: something is left to do.
+    inconclusive: with the unknown tenants, the budget could be exceeded. Otherwise pass."""
     mine = [known[member.tenant] for member in wave.members]
     failed = [item for item in mine if item.outcome == "failed"]
     unknown = [item for item in mine if item.outcome == "unknown"]
@@ -273,13 +273,14 @@ def judgement(wave: Wave, known: Mapping[str, MemberState]) -> Judgement:
 
 
 def newest_intent(said: Iterable[HostSaid | LaunchpadError]) -> Intent | None:
-    """What its operators said last, of all that the hosts know; None when nobody said anything."""
+    """The newest intent of all hosts; None without one."""
     intents = [item.intent for item in said if isinstance(item, HostSaid) and item.intent is not None]
     return max(intents, key=lambda item: item.serial, default=None)
 
 
 def to_take_back(rollout: Rollout, known: Mapping[str, MemberState]) -> Iterator[tuple[Wave, list[MemberState]]]:
-    """What an undo has to do, the last wave first: whatever runs the rollout's version by its doing, or may yet."""
+    """The tenants that an undo has to roll back, last wave first: those that run the rollout's version because of it,
+    or still may."""
     for wave in reversed(rollout.waves):
         mine = [known[member.tenant] for member in wave.members]
         found = [

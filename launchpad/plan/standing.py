@@ -1,4 +1,4 @@
-"""How each tenant stands: what should run, what runs, in one word and its reasons."""
+"""Each tenant's standing: a state in one word, from what should run and what runs, with reasons."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ STATES: Mapping[str, str] = {
     "unreadable": "its file in the inventory is wrong, and no host has it",
     "unreachable": "its host does not answer",
 }
-"""Every word there is for how a tenant stands."""
+"""Every state of a tenant, with its meaning."""
 
 TROUBLE = frozenset({"unhealthy", "broken", "starting", "doubled", "absent", "unreadable", "unreachable"})
 STILL = frozenset({"stopped", "moved", "retired"})
-"""Trouble where the inventory says that it runs."""
+"""States that are a problem when the inventory says running: true."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """One tenant. Texts are empty and numbers None where nothing is known."""
+    """One tenant's standing. Unknown texts are empty, unknown numbers None."""
 
     tenant: str
     host: str
@@ -46,32 +46,32 @@ class Standing:
     wanted_version: str = ""
     wanted_release: str = ""
     wanted_running: bool = False
-    """Whether the inventory says that it runs here."""
+    """Whether the inventory wants the tenant to run here."""
     version: str = ""
     release: str = ""
     age_seconds: float | None = None
-    """Since it was deployed."""
+    """Seconds since the deploy."""
     backup_age_seconds: float | None = None
-    """Since the data was frozen of which there is the newest backup."""
+    """The age of the newest backup's data in seconds."""
     backup_every: float | None = None
     """So often it is to be backed up; None when its tier has no backups."""
     proven_age_seconds: float | None = None
-    """Since a backup was last booted and found sound."""
+    """Seconds since a backup was last proven."""
     probes: tuple[dict[str, Any], ...] = ()
     drift: tuple[str, ...] = ()
-    """What somebody changed on the host by hand."""
+    """Manual changes on the host."""
     findings: tuple[FindingSeen, ...] = ()
-    """What the host's watch found."""
+    """The findings of the host's watch."""
     health: tuple[Fact, ...] = ()
     """What the host's watch knows of how well it is."""
     certificates: Mapping[str, CertificateSeen] = field(default_factory=dict)
-    """By name, as the host's watch saw it."""
+    """Certificates by name, from the host's watch."""
     room: RoomSeen | None = None
     remarks: tuple[str, ...] = ()
-    """What differs from the inventory, which probe fails and how, why it broke."""
+    """Differences from the inventory, failing probes, and why a breaker tripped."""
 
     readable: bool = True
-    """Whether its file in the inventory can be read."""
+    """Whether the tenant's file in the inventory can be read."""
 
     @property
     def good(self) -> bool:
@@ -96,8 +96,8 @@ def standings(
     unreadable: Mapping[str, str] = MappingProxyType({}),
     whole: bool = True,
 ) -> list[Standing]:
-    """Every wanted tenant, and whatever else is on the hosts, by host and tenant. `unreadable`: tenant → what is wrong
-    with its file, also of those on no host when the `whole` fleet is meant."""
+    """The standings of every wanted tenant and of other tenants on the hosts, by host and tenant. `unreadable`: tenant
+    → its file's problem; includes tenants on no host when the `whole` fleet is requested."""
     found = [_wanted(want, seen[want.host]) for want in wanted if want.host in seen]
     known = {(item.host, item.tenant) for item in found}
     for host, said in seen.items():

@@ -1,1 +1,1 @@
-"""From the fleet to text: Compose, Caddy, and the release that names them. Pure but for reading the templates."""
+"""Render the fleet to text: Compose, Caddy, and the release that names them. Pure, except for reading templates."""

@@ -1,4 +1,4 @@
-"""The Caddyfile of a host: what is the same for every site on it."""
+"""The Caddyfile of a host: what all its sites share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from launchpad.render.templates import TemplateSource
 from launchpad.runner import paths
 
 ACME_ROOT = f"{paths.CADDY}/acme-root.pem"
-"""Where the host keeps the certificate authority of its ACME directory, when the inventory names one."""
+"""The host's file with the certificate authority of its ACME server, if the inventory names one."""
 
 
 def render_caddyfile(host: Host, *, templates: TemplateSource) -> str:

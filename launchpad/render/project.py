@@ -1,6 +1,6 @@
-"""The Compose project of a release: the cell that every service gets, and what the app says of its own.
+"""The Compose project of a release: the settings that every service gets, and the app's own.
 
-It is written as JSON, which is YAML too: the host reads and judges it with the standard library before Compose does.
+It is written as JSON, which is also YAML: the host judges it with the standard library before Compose reads it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CELL = "compose/_cell/compose.yaml"
 
 
 def project(app: App, templates: TemplateSource, values: Mapping[str, Any]) -> str:
-    """The text of compose.yaml. InventoryError where a template is missing or is not YAML."""
+    """The text of compose.yaml. InventoryError for a missing template, or one that does not render to YAML."""
     own = f"compose/{app.template}/compose.yaml"
     cell, said = _mapping(CELL, templates, values), _mapping(own, templates, values)
     services = said.get("services") or {}
@@ -55,7 +55,7 @@ def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) ->
 
 @lru_cache(maxsize=256)
 def _document(text: str) -> object:
-    """Whoever plans a rollout renders each tenant several times."""
+    """Cached, because a rollout's plan renders each tenant several times."""
     return YAML(typ="safe", pure=True).load(text)
 
 
@@ -66,7 +66,7 @@ def _place(error: YAMLError) -> str:
 
 
 def _plain(value: Any, path: str, at: str) -> Any:
-    """The document as JSON: YAML has more types, and nobody means them here."""
+    """The document as JSON; InventoryError for YAML's other types."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
@@ -82,7 +82,7 @@ def _plain(value: Any, path: str, at: str) -> Any:
 
 
 def _merged(cell: Any, own: Any) -> Any:
-    """Both: mappings key by key, lists one after the other, and of two other values the app's own."""
+    """Merge both: mappings key by key, lists one after the other, otherwise the app's own value."""
     if isinstance(cell, dict) and isinstance(own, dict):
         both = dict(cell)
         for key, item in own.items():

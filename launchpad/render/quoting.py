@@ -1,4 +1,4 @@
-"""Putting a value into text so that it stays a value: one quotation for each language that templates are written in."""
+"""Quote a value in text so that it stays a value: one quotation for each language of templates."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Quotation = Callable[[object], str]
 
 
 class Unquotable(ValueError):
-    """A value cannot stand in this language as nothing but a value."""
+    """The value cannot be quoted safely in this language."""
 
 
 class HostValue(str):
-    """`${NAME}`, which Compose fills in on the host: the one text whose dollar sign is meant."""
+    """`${NAME}`, which Compose fills in on the host: the only text with an unescaped dollar sign."""
 
     __slots__ = ()
 
@@ -30,17 +30,17 @@ class HostValue(str):
 
 
 def compose(value: object) -> str:
-    """A JSON value, which is YAML too, in which Compose finds no variable."""
+    """A JSON value (also YAML) in which Compose finds no variable."""
     return _json(value, lambda text: text if isinstance(text, HostValue) else text.replace("$", "$$"))
 
 
 def json_value(value: object) -> str:
-    """A JSON value, which is YAML and JSON5 too."""
+    """A JSON value (also YAML and JSON5)."""
     return _json(value, str)
 
 
 def caddy(value: object) -> str:
-    """A quoted word of a Caddyfile, or several for a list; what Caddy would read as more than text is refused."""
+    """A quoted word of a Caddyfile, or several for a list; Unquotable for text with a special meaning in Caddy."""
     if isinstance(value, (list, tuple)):
         return " ".join(caddy(item) for item in value)
     text = _word(value)
@@ -57,7 +57,7 @@ def shell(value: object) -> str:
 
 
 def plain(value: object) -> str:
-    """The text itself, for a file whose language nobody knows: only what means nothing anywhere."""
+    """The text itself, for a file of an unknown language; Unquotable for special characters."""
     text = _word(value)
     if not _PLAIN.fullmatch(text):
         raise Unquotable(f"{text!r} may have a special meaning in this file; give the template a known file extension")
@@ -65,7 +65,7 @@ def plain(value: object) -> str:
 
 
 def quotation_for(path: str) -> Quotation:
-    """The quotation for a file of a release, told by its name."""
+    """The quotation for a file of a release, by its name."""
     name = path.rsplit("/", 1)[-1]
     if path == "compose.yaml":
         return compose

@@ -1,4 +1,4 @@
-"""From a tenant to its release: the files, rendered, and the manifest that names them."""
+"""Render a tenant's release: the files, and the manifest that names them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Rendered:
 
 
 def render_release(fleet: Fleet, tenant: Tenant, *, templates: TemplateSource, secrets: Mapping[str, int]) -> Rendered:
-    """What should run for the tenant: the same text and the same digest for the same inventory, whoever asks.
+    """The release for the tenant: the same inventory always gives the same text and the same digest.
 
-    `secrets` maps the names of the tenant's secrets to their versions; values cannot get here. InventoryError with the
-    file and a hint where something is missing: an image's digest, a secret, a template, a variable.
+    `secrets` maps the names of the tenant's secrets to their versions, never to values. InventoryError with the file
+    and a hint when something is missing: an image's digest, a secret, a template, a variable.
     """
     app = fleet.app(tenant.app)
     _judge_secrets(app, tenant, secrets)
@@ -56,7 +56,7 @@ def _judge_secrets(app: App, tenant: Tenant, secrets: Mapping[str, int]) -> None
 
 
 def _sources(app: App, templates: TemplateSource) -> dict[str, str]:
-    """The template of each file but compose.yaml: the app's own, else the one that every cell has."""
+    """The template of each file except compose.yaml: the app's own, otherwise the common one."""
     own = f"compose/{app.template}"
     wanted: dict[str, tuple[str, ...]] = {path: (f"{own}/{path}", f"compose/_cell/{path}") for path in CELL_FILES}
     if app.secrets:

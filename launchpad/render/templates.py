@@ -1,4 +1,4 @@
-"""Templates: where they come from, and a sandbox in which a value can only ever become a value."""
+"""Templates: their folders, and a sandbox in which every value is quoted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _FILTERS = frozenset(
 
 @dataclass(frozen=True)
 class TemplateSource:
-    """Where templates are looked for: the workspace's own folder first, then those that ship."""
+    """The folders of templates: first the workspace's own, then those that ship with Launchpad."""
 
     workspace: Path | None = None
     shipped: Path = SHIPPED
@@ -54,7 +54,7 @@ class TemplateSource:
         return None
 
     def path(self, name: str) -> Path:
-        """Where a template lies, or would lie in the workspace."""
+        """The path of a template, or its path in the workspace when it is missing."""
         for folder in self._folders:
             if (folder / name).is_file():
                 return folder / name
@@ -63,8 +63,8 @@ class TemplateSource:
     def render(self, name: str, path: str, values: Mapping[str, Any]) -> str:
         """The text of the file `path` from the template `name`; a template without `.j2` is copied as it is.
 
-        Every `{{ value }}` comes out in the quotation of the file's language, by construction: there is no way to say
-        that a value shall be raw. InventoryError with file and line where a template or a value is wrong.
+        Every `{{ value }}` is quoted for the file's language; a template cannot insert a raw value. InventoryError with
+        file and line for a bad template or value.
         """
         try:
             text = self._text(name, path, values)
@@ -73,10 +73,10 @@ class TemplateSource:
             raise InventoryError(f"template {missing} is missing", hint=f"write {self.path(missing)}") from error
         except UnicodeDecodeError as error:
             raise InventoryError(f"{self.path(name)}: is not UTF-8 text") from error
-        except Exception as error:  # whatever a template does wrong: wrong types, unknown names, unsafe attributes
+        except Exception as error:  # any error of a template: wrong types, unknown names, unsafe attributes
             raise self._explained(name, error) from error
         if conflict := conflict_in(str(self.path(name)), text):
-            source = self.path(name).read_text(encoding="utf-8", errors="replace")  # whose lines are those to edit
+            source = self.path(name).read_text(encoding="utf-8", errors="replace")  # its lines are the ones to edit
             raise InventoryMistakes([conflict_in(str(self.path(name)), source) or conflict])
         return text
 
@@ -101,7 +101,7 @@ class TemplateSource:
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """No attribute that Python hides, only filters that give values, no block that sees text after its quotation."""
+    """No private attributes, only filters that return values, and no block that sees quoted text."""
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         template = super()._parse(source, name, filename)
@@ -112,7 +112,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 class _Loader(FileSystemLoader):
-    """Also sees a template that appears in an earlier folder."""
+    """Also notices a new template in an earlier folder."""
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
         source, path, unchanged = super().get_source(environment, template)
@@ -124,14 +124,14 @@ class _Loader(FileSystemLoader):
 def _environment(folders: tuple[Path, ...], quotation: Quotation) -> _Environment:
     def finalize(value: object) -> str:
         if isinstance(value, Undefined):
-            str(value)  # raises, with the name that is undefined
+            str(value)  # raises, with the undefined name
         return quotation(value)
 
     environment = _Environment(
         loader=_Loader(folders),
         undefined=StrictUndefined,
         finalize=finalize,
-        autoescape=False,  # finalize quotes for the file's own language; HTML's would be the wrong one
+        autoescape=False,  # finalize quotes for the file's own language, not for HTML
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

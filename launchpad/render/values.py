@@ -1,4 +1,4 @@
-"""What templates see of a tenant: plain names and numbers, and never a secret's value."""
+"""The values for templates: plain names and numbers, never a secret's value."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _services(app: App, fleet: Fleet, tenant: Tenant) -> tuple[dict[str, Any], .
 
 
 def _address(service: str) -> HostValue:
-    """The service's address on the side that starts, which the host fills in."""
+    """The service's address on the starting side, which the host fills in."""
     return HostValue(f"${{LAUNCHPAD_ADDRESS_{service.upper().replace('-', '_')}}}")
 
 

@@ -1,7 +1,7 @@
-"""What the reading verbs, the watcher and boot need of a machine beyond `host.Host`: looking, listening, a word inside.
+"""What the reading verbs, the watch and boot need of a machine beyond `host.Host`: reading, listening, commands.
 
-Nothing here takes part in an operation; `launchpad.runner.machine` has it all, and tests stand in for the few methods
-that a verb uses.
+Operations use nothing of this module; `launchpad.runner.machine` implements it, and tests replace the few methods that
+a verb uses.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from launchpad.runner.record import Record
 
 @dataclass(frozen=True)
 class ContainerLine:
-    """One line that a container wrote, as it wrote it: secrets are still in it."""
+    """One unredacted line of a container: secrets are still in it."""
 
     at: str
-    """Docker's time stamp, RFC 3339 with nanoseconds; sorts as text."""
+    """Docker's time stamp: RFC 3339 with nanoseconds, sortable as text."""
     text: str
     cut: bool = False
-    """Whether the line went on, too long to be kept."""
+    """Whether the line was longer and was cut."""
 
 
 class RulesetChange(Record):
-    """One transaction that somebody made in the packet filter."""
+    """One transaction of another program in the packet filter."""
 
     by: str
-    """The program and its number: `nft, process 4321`."""
+    """The program and its pid: `nft, process 4321`."""
     tables: frozenset[str]
-    """`inet launchpad` and the like."""
+    """The changed tables, such as `inet launchpad`."""
 
 
 class RulesetEvents(Record):
-    """What came while the packet filter was listened to."""
+    """What happened while listening to the packet filter."""
 
     asked: bool
-    """Somebody wants to change the firewall's own table."""
+    """Whether a program asked to change the firewall's table."""
     changes: tuple[RulesetChange, ...]
 
 
 class Gate(Record):
-    """The gate before tenants as it stands."""
+    """The present gate in front of tenants."""
 
     whole: bool
-    """Whether its chains and rules are as the runner builds them."""
+    """Whether its chains and rules equal those that the runner builds."""
     open: frozenset[IPv4Address] = frozenset()
     muted: frozenset[IPv4Address] = frozenset()
     mail: frozenset[tuple[IPv4Address, int]] = frozenset()
@@ -74,58 +74,59 @@ class SiteAnswer(Record):
 
 
 class Filter(Protocol):
-    """The kernel's packet filter. An object is one table, chain, set or rule as nft's JSON has it, without what differs
-    between two that mean the same; where one stands for a process it is this one that owns what is loaded as owned."""
+    """The kernel's packet filter. An object is one table, chain, set or rule in nft's JSON, without the parts that may
+    differ between equal objects. This process owns the tables that it loads as owned."""
 
     def meant(self, text: str) -> list[dict[str, Any]]:
-        """What the firewall's table would be if this text were loaded. Failed with nft's own words when it cannot."""
+        """The objects that this text would load into the firewall's table. Failed with nft's message for a bad text."""
 
     def held(self, table: str) -> list[dict[str, Any]]:
-        """The objects of a table (`inet launchpad`) in the kernel; none when it is not there."""
+        """The objects of a table (`inet launchpad`) in the kernel; empty when there is no table."""
 
     def load(self, text: str, *, own: bool) -> None:
-        """Replace the firewall's table in one transaction. Owned, nobody else can change or flush it until `release`,
-        and it outlives this process. Failed when it is somebody else's, or the kernel cannot."""
+        """Replace the firewall's table in one transaction. No other program can change or flush an owned table until
+        `release`, and the table outlives this process. Failed when another process owns the table, or the kernel
+        rejects it."""
 
     def owned(self) -> bool:
-        """Whether the firewall's table is somebody's own."""
+        """Whether the firewall's table has an owner."""
 
     def release(self) -> None:
-        """Own nothing any more; what was loaded stays."""
+        """Give up the ownership; the loaded table stays."""
 
     def listen(self, seconds: float) -> RulesetEvents:
-        """Wait for a change by somebody else or a question, at most so long. What came since the last call is not
-        missed."""
+        """Wait at most so long for a change by another program or a request for the table. Events since the last call
+        are included."""
 
     def gate(self) -> Gate: ...
 
     def rebuild_gate(self, gate: Gate) -> None:
-        """The gate with just these elements, in one transaction, whatever stood there."""
+        """Rebuild the gate with exactly these elements, in one transaction."""
 
     def bridges(self) -> Mapping[str, bool]:
-        """Docker's bridges, tenants' and its own, and whether each is up."""
+        """Docker's bridges (the tenants' and its own), and whether each is up."""
 
     def set_bridge(self, name: str, *, up: bool) -> None: ...
 
     def renew_docker(self) -> None:
-        """Have Docker make its rules again; containers go on. Does not wait for it."""
+        """Make Docker create its rules again, without waiting for it; containers keep running."""
 
 
 class Facts(Protocol):
-    """The host itself."""
+    """Facts about the host itself."""
 
     def name(self) -> str:
-        """The host's own name for itself."""
+        """The host's own host name."""
 
     def disk(self) -> tuple[int, int]:
-        """Bytes in all and bytes free where tenants' data lies."""
+        """Total and free bytes of the tenants' storage."""
 
     def leads_to(self, name: str) -> frozenset[str]:
-        """The addresses that the host's own resolver tells of a name; none where it tells none."""
+        """The addresses of a name from the host's own resolver; empty without any."""
 
     def quota(self, path: str) -> tuple[int, int]:
-        """Bytes that count towards the quota of the data, and the quota; as of the disk's last commit, which takes half
-        a minute at most. (0, 0) without a quota."""
+        """The bytes that count against the data's quota, and the quota; from the file system's last commit, at most
+        half a minute old. (0, 0) without a quota."""
 
     def docker_version(self) -> str:
         """Failed when Docker does not answer."""
@@ -134,39 +135,39 @@ class Facts(Protocol):
         """The configuration that Caddy runs; Failed when Caddy does not answer."""
 
     def memory(self, container: str) -> tuple[int, int]:
-        """Bytes of memory that the container uses, without what the kernel can take back at once, and its limit; (0, 0)
+        """The container's memory in bytes, without memory that the kernel can reclaim at once, and its limit; (0, 0)
         when it does not run."""
 
     def reload_count(self) -> int:
-        """How often Caddy was made to load a configuration."""
+        """How often Launchpad loaded a configuration into Caddy."""
 
     def gate(self) -> tuple[bool, frozenset[IPv4Address]]:
-        """Whether the traffic gate stands as the runner builds it, and the addresses that it lets pass."""
+        """Whether the traffic gate is complete, and the addresses that it lets pass."""
 
     def network_names(self) -> frozenset[str]:
         """The names of Docker's networks."""
 
     def lock_owner(self, name: str) -> Mapping[str, Any] | None:
-        """What the lock's holder wrote into it; None when nobody holds it. Looking never takes the lock."""
+        """What the lock's holder wrote into the lock; None when the lock is free. Never takes the lock."""
 
 
 class Speech(Protocol):
-    """What containers say."""
+    """The logs of containers."""
 
     def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[ContainerLine]:
-        """The lines that a container wrote since then, only the last so many when `tail` is given, and those it goes
-        on to write when following, until it ends or is removed. An absent container has none."""
+        """The lines that a container wrote since then (with `tail`, only the last ones); with `follow`, also its next
+        lines until it ends or is removed. A missing container has none."""
 
 
 class Watching(Protocol):
-    """What the watcher needs."""
+    """What the watch needs."""
 
     def deaths(self) -> AbstractContextManager[Callable[[float, Iterable[int]], bool]]:
-        """Listen to Docker, and to the kernel about these processes. Calling what this gives waits for at most so many
-        seconds, and says whether a container of a tenant may have died meanwhile. Failed when Docker goes away."""
+        """Listen to Docker's events and to the end of processes. The result is a function: it waits at most so many
+        seconds, and returns whether a tenant's container may have died. Failed when Docker closes the stream."""
 
     def start_container(self, name: str) -> None:
-        """Start a stopped container again, or one whose end Docker has not noticed; fine when it runs."""
+        """Start a stopped container, or one whose end Docker has not noticed; no error when it runs."""
 
 
 class Measures(Protocol):
@@ -215,4 +216,4 @@ class View(Host, Facts, Speech, Watching, Measures, Messages, Protocol):
 
     @property
     def system(self) -> Any:
-        """What provisioning needs of the machine, for the checks of the watch."""
+        """The machine for provisioning, for the checks of the watch."""

@@ -1,8 +1,8 @@
-"""What of a tenant's connections is work that ends by itself, and what is a socket that stays. Pure.
+"""Which of a tenant's connections are requests that end by themselves, and which are WebSockets that stay. Pure.
 
-The kernel tells of bytes, not of requests. Caddy opens a connection for each request and sends it first; so one that
-has brought nothing yet waits for its answer, one that brings bytes brings its answer, and one on which the visitor
-speaks again after the answer began is a WebSocket.
+The kernel reports bytes, not requests. Caddy opens a connection for each request and sends the request first. So a
+connection without received bytes waits for its answer, a connection that receives bytes receives its answer, and a
+connection on which the visitor sends again after the answer began is a WebSocket.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from dataclasses import dataclass
 from launchpad.runner.host import EstablishedConnection
 
 SOCKET_SECONDS = 2
-"""A WebSocket that is younger is awaited: whoever has just come may be about to ask for something."""
+"""Wait for a WebSocket younger than so many seconds, because its visitor may be about to send a request."""
 STREAM_SECONDS = 30
-"""An answer that still comes after so long is a stream, which ends when somebody wants it to."""
+"""An answer longer than so many seconds is a stream, which does not end by itself."""
 
 
 @dataclass(frozen=True)
 class _Known:
     since: float
-    """When it was first seen."""
+    """When the connection was first seen."""
     sent: int | None = None
-    """How much had been sent when its answer was first seen."""
+    """The bytes sent when the answer was first seen."""
 
 
 class Visits:
-    """The connections of one tenant over an operation: the longer they are watched, the better they are known."""
+    """A tenant's connections during an operation; longer observation classifies them better."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self._given_up: frozenset[str] = frozenset()
         self.given_up = False
-        """Whether waiting took too long once: nobody waits for anything long again."""
+        """Whether a wait took too long once; then no long wait follows."""
 
     def under_way(self, found: Iterable[EstablishedConnection], now: float, *, quiet: float) -> frozenset[str]:
-        """The ends of those that are worth waiting for. One that has brought something and then nothing for the quiet
-        seconds is a WebSocket at rest."""
+        """The connections that are worth waiting for. A connection that received bytes, and then none for the quiet
+        seconds, is an idle WebSocket."""
         there = {item.end: item for item in found}
         self._given_up &= there.keys()
         self._known = {end: self._updated(item, now) for end, item in there.items()}
@@ -45,7 +45,7 @@ class Visits:
         return frozenset(awaited) - self._given_up
 
     def give_up(self, ends: Iterable[str]) -> None:
-        """Wait for these no more."""
+        """Do not wait for these connections any more."""
         self.given_up = True
         self._given_up |= frozenset(ends)
 

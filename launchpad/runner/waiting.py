@@ -1,4 +1,4 @@
-"""What an operation waits for: requests under way, probes that hold, a release that proves itself."""
+"""What an operation waits for: open requests, probes that pass, a release that serves for a while."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ POLL_SECONDS = 0.25
 SOAK_POLL_SECONDS = 1.0
 PROBE_SECONDS = 5.0
 QUIET = "quiet"
-"""The action by which an app says whether it is at work that a stop would have to wait for: it ends with 0 when it is
-not, with 1 when it is. Whatever else it says is no reason to wait."""
+"""The action by which an app reports work that a stop should wait for: exit status 0 for no work, 1 for work. Any other
+result is no reason to wait."""
 QUIET_SECONDS, HELD_QUIET_SECONDS = 3.0, 1.0
-"""At most so long it is asked; and so long while requests wait."""
+"""Seconds for this action; and seconds while requests wait."""
 QUIET_POLL_SECONDS = 1.0
 FLAP_SECONDS = 10.0
-"""So long a probe may fail within a soak and come back: one missed answer on a busy host takes nothing back."""
+"""Seconds for which a probe may fail during a soak: one missed answer on a busy host must not undo the operation."""
 
 
 class OfSide(Protocol):
@@ -36,13 +36,13 @@ class OfSide(Protocol):
 
 
 def addresses(step: OfSide) -> list[IPv4Address]:
-    """Every address of the side, used or not."""
+    """Every address of the side, used or unused."""
     return [slots.address(step.slot, index, step.side) for index in range(slots.MOST_SERVICES)]
 
 
 def await_idle(step: AwaitIdle, context: Context) -> None:
-    """Until the app is at no work and what was under way then has ended, or the time is over. What comes in meanwhile
-    is not waited for here, else a busy tenant would never be through."""
+    """Wait until the app reports no work and the requests of that moment have ended, or the time is over. Later
+    requests are not waited for, because a busy tenant would never be idle."""
     host, begun, said, working = context.host, context.host.elapsed(), False, True
     first: frozenset[str] | None = None
     while is_well(host, step):
@@ -65,7 +65,7 @@ def await_idle(step: AwaitIdle, context: Context) -> None:
 
 
 def drain(step: Drain, context: Context) -> None:
-    """Until nothing is under way to the side any more, or the time is over and no other try is left."""
+    """Wait until the side has no open requests, or the time is over and no try is left."""
     host = context.host
     idle = AwaitIdle(
         **{key: getattr(step, key) for key in ("tenant", "slot", "release", "side", "quiet")}, seconds=step.idle_seconds
@@ -79,7 +79,7 @@ def drain(step: Drain, context: Context) -> None:
         if not again:
             context.say(f"{what_is_left(left)} still running after {step.seconds} s: their connections will be cut")
             return
-        again -= 1  # somebody came at the last moment, for something long: nobody else waits for that
+        again -= 1  # a long request started at the last moment: other requests must not wait for it
         context.say(f"{what_is_left(left)} started at the last moment: new requests are accepted until they end")
         host.open_traffic(addresses(step))
         try:
@@ -90,7 +90,7 @@ def drain(step: Drain, context: Context) -> None:
 
 
 def drained(step: Drain, context: Context) -> int:
-    """How many connections are still under way when nothing is any more, or the time is over."""
+    """Wait until no request is open or the time is over; returns the number of open requests."""
     end = context.host.elapsed() + step.seconds
     while (left := under_way(step, context)) and context.host.elapsed() < end:
         check_cancelled(context)
@@ -104,7 +104,7 @@ def under_way(step: AwaitIdle | Drain, context: Context) -> frozenset[str]:
 
 
 def is_well(host: Host, step: AwaitIdle) -> bool:
-    """Whether the side does what it is there for: of what does not, no answer is to be expected."""
+    """Whether the side's deciding probes pass: an unhealthy side will not finish its requests."""
     try:
         return not deciding(host, read_release(host, step.tenant, step.release), step.side)[0]
     except Failed:
@@ -112,7 +112,7 @@ def is_well(host: Host, step: AwaitIdle) -> bool:
 
 
 def is_at_work(host: Host, step: AwaitIdle | Drain, *, seconds: float = QUIET_SECONDS) -> bool:
-    """Whether the app itself says that a stop would have to wait."""
+    """Whether the app itself reports work that a stop should wait for."""
     try:
         release = read_release(host, step.tenant, step.release)
         action = next((action for action in release.actions if action.name == QUIET), None)
@@ -126,14 +126,15 @@ def is_at_work(host: Host, step: AwaitIdle | Drain, *, seconds: float = QUIET_SE
 
 
 def what_is_left(connections: int) -> str:
-    """What is under way, for people: requests, or, without any, work inside the app."""
+    """What is still running, for people: requests, or work inside the app."""
     if not connections:
         return "work inside the app"
     return f"{connections} request{'' if connections == 1 else 's'}"
 
 
 def await_probes(step: AwaitProbes, context: Context) -> None:
-    """Until the deciding probes have held for the steady seconds; Failed when they do not within the start seconds."""
+    """Wait until the deciding probes have passed for the steady seconds; Failed when they do not within the start
+    seconds."""
     release = read_release(context.host, step.tenant, step.release)
     for name in step.without:
         context.say(f"{name} failed before this operation too: its result is ignored")
@@ -149,8 +150,9 @@ def await_deciding(
     without: Collection[str] = (),
     steady: bool = True,
 ) -> str:
-    """Wait until the deciding probes have held for the steady seconds with unchanged container start times (where not
-    `steady`: until they hold). What is wrong when they do not within the start seconds, or waiting will not mend it."""
+    """Wait until the deciding probes have passed for the steady seconds with unchanged container start times (not
+    `steady`: until they pass). Returns "", or the problem when they do not pass within the start seconds or never
+    will."""
     host, begun, held_since = context.host, context.host.elapsed(), 0.0
     starts: Starts = ()
     while True:
@@ -170,8 +172,8 @@ def await_deciding(
 
 
 def soak(step: Soak, context: Context) -> None:
-    """Watch the release serve for so many seconds. Failed as soon as a container ended or was started again, or a
-    deciding probe has failed for longer than a flap takes."""
+    """Watch the release serve for so many seconds. Failed as soon as a container has ended or restarted, or a deciding
+    probe has failed for longer than FLAP_SECONDS."""
     host, release = context.host, read_release(context.host, step.tenant, step.release)
     end, well = host.elapsed() + step.seconds, host.elapsed()
     starts: Starts = ()
@@ -191,18 +193,18 @@ def soak(step: Soak, context: Context) -> None:
 
 
 Starts = tuple[tuple[str, str], ...]
-"""Each service with the time it was started."""
+"""Each service with its start time."""
 
 
 def deciding(
     host: Host, release: Release, side: slots.Side | slots.Clone, without: Collection[str] = ()
 ) -> tuple[str, Starts]:
-    """What is wrong by the deciding probes ("" when they hold; "!" in front when waiting will not mend it), and when
-    each service was started. The probes named in `without` are not asked."""
+    """The problem by the deciding probes ("" when they pass; "!" first when waiting will not help), and each service's
+    start time. The probes named in `without` are skipped."""
     try:
         mine = side_of(host, release.tenant, side)
     except Failed as failed:
-        return failed.message, ()  # Docker itself is started again, and its containers live on meanwhile
+        return failed.message, ()  # Docker itself restarts, and its containers keep running meanwhile
     starts = tuple(sorted((item.service, item.started_at) for item in mine))
     wrong = _process(release, mine)
     for probe in () if wrong else ready_probes(release):
@@ -212,7 +214,7 @@ def deciding(
 
 
 def _process(release: Release, mine: list[Container]) -> str:
-    """What is wrong with the containers themselves, as `deciding` tells it."""
+    """The problem of the containers themselves, in the form of `deciding`."""
     for item in mine:
         if item.state in ("exited", "dead"):
             why = "was killed: out of memory" if item.oom_killed else f"exited with status {item.exit_code}"
@@ -222,17 +224,17 @@ def _process(release: Release, mine: list[Container]) -> str:
 
 
 def ready_probes(release: Release) -> Iterator[Probe]:
-    """The probes that decide beside the containers' own state."""
+    """The probes that decide, beside the containers' own state."""
     return (probe for probe in release.probes if probe.kind == "ready")
 
 
 def name_of(probe: Probe) -> str:
-    """A ready probe, for people and for comparing one release's with another's."""
+    """A ready probe's name, for people and to compare two releases."""
     return f"{probe.service}:{probe.port}{probe.path}"
 
 
 def ask(host: Host, release: Release, side: slots.Side | slots.Clone, probe: Probe) -> str:
-    """What is wrong by this ready probe; "" when it holds."""
+    """The problem by this ready probe; "" when it passes."""
     index = [item.name for item in release.services].index(probe.service)
     status = host.get(slots.address(release.slot, index, side), probe.port, probe.path, seconds=PROBE_SECONDS)
     if status == probe.expect:
@@ -247,8 +249,8 @@ def _failed(host: Host, release: Release, side: slots.Side, wrong: str) -> Faile
 
 
 def bring_back(step: StopSide, short: str, context: Context) -> None:
-    """Start the side again as it was, and wait until it answers, so that traffic finds it ready. Its being slow, or
-    unhealthy as it may have been before, is said and does not stop the rest of the undoing."""
+    """Start the side again as it was, and wait until it is ready for traffic. A slow or unhealthy side is reported, and
+    does not stop the rest of the undo."""
     host = context.host
     start(host, tenant=step.tenant, short=short, side=step.side)
     release = read_release(host, step.tenant, short)

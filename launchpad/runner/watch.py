@@ -1,8 +1,8 @@
-"""Restart what dies, and stop what dies too often: a tenant's containers have no restart policy of Docker's, because
-Docker knows neither of secrets that must come first nor of an end.
+"""The watch: restart services that die, and stop those that die too often. Docker's own restart policy is not used: it
+would start containers before their secrets exist, and never give up.
 
-`decide` says what is to be done about a service's deaths; the loop listens to Docker and the kernel, looks, and carries
-it out. A tenant that should run and has no container for a service is started anew, as a boot does.
+`decide` chooses what to do about a service's deaths; the loop listens to Docker and the kernel, checks, and acts. A
+tenant that should run and has no container for a service is started, as after a boot.
 """
 
 from __future__ import annotations
@@ -31,59 +31,60 @@ from launchpad.runner.watching.check import Check
 
 WINDOW_SECONDS = 600.0
 MOST_DEATHS = 5
-"""So many within the window trip the breaker."""
+"""So many deaths within the window trip the breaker."""
 PERMANENT_EXIT = 78
-"""sysexits' EX_CONFIG: the app itself says that starting again will not help. It is believed the second time."""
+"""sysexits' EX_CONFIG: the app reports that a restart will not help. The second such exit trips the breaker."""
 MOST_PERMANENT = 2
 LOOK_SECONDS = 30.0
-"""So often it looks without having heard anything: an event can be missed."""
+"""Seconds between checks without an event, because an event can be missed."""
 RESERVE_BYTES, RESERVE_SHARE = 64 << 20, 100
-"""How much of the tenants' storage is kept for the dead, at most, and at most one part in so many: nothing that keeps
-its state in SQLite starts without a byte of room, the release that an undo goes back to no more than any other."""
+"""The reserve of the tenants' storage in bytes, and at most 1/100 of it, for restarts on a full disk: an app with
+SQLite cannot start without free space, nor can the release that an undo restores."""
 STARTED_SECONDS = 0.5
 """So soon it looks again after it started something: what is over is not told any longer."""
 MOST_PAUSE = 600.0
-"""Seconds between two tries to start a tenant whose containers are missing."""
+"""The longest pause in seconds between two tries to start a tenant with missing containers."""
 BOOT_SECONDS = 600.0
-"""So long a boot may take before somebody is told."""
+"""Seconds after which an unfinished boot is a finding."""
 HELD_SECONDS = 2.0
-"""An operation that holds a tenant is waited for by looking again."""
+"""Seconds until the next check of a tenant that an operation holds."""
 BREAKER_LINES = 20
 NAME = "apps"
-"""In the account."""
+"""The name of this check in the account."""
 
 
 @dataclass(frozen=True)
 class Death:
-    """One end of a service's container."""
+    """One death of a service's container."""
 
     at: float
     exit_code: int
     out_of_memory: bool
     disk_full: bool = False
-    """Whether there was no room just then: it says nothing of the app, which may run again once there is."""
+    """Whether the disk was full: then the death is not the app's fault, and the app may run again with free space."""
     operated: bool = False
-    """Whether an operation on the tenant was open just then: that stops what it replaces, and no app died of itself."""
+    """Whether an operation on the tenant was open: then the operation stopped the container, and the app did not
+    die."""
 
 
 @dataclass(frozen=True)
 class Restart:
-    """Start it again, once it is that time."""
+    """Restart the service at this time."""
 
     at: float
 
 
 @dataclass(frozen=True)
 class Break:
-    """Leave it: a person has to look."""
+    """Do not restart the service: an operator has to act."""
 
     reason: str
 
 
 def decide(deaths: Sequence[Death], now: float) -> Restart | Break:
-    """What to do after the last of these deaths: again after 1, 2, 4, 8 s, and not at all after the fifth within ten
-    minutes, or the second that the app calls permanent; one on a full disk does not count for that, and one in an
-    operation counts for nothing."""
+    """What to do after the last of these deaths: restart after 1, 2, 4, 8 s; stop after the fifth death within ten
+    minutes, or the second exit that the app calls permanent. A death on a full disk does not count for that; a death
+    during an operation does not count at all."""
     recent = [death for death in deaths if death.at > now - WINDOW_SECONDS]
     own = [death for death in recent if not death.operated]
     counted = [death for death in own if not death.disk_full]
@@ -106,7 +107,7 @@ def _how(death: Death) -> str:
 
 @dataclass
 class Patient:
-    """A service that died: its deaths, and the start that the last one ended."""
+    """A service that died: its deaths, and the start time of the container that died last."""
 
     deaths: list[Death] = field(default_factory=list)
     started_at: str = ""
@@ -114,7 +115,7 @@ class Patient:
 
 @dataclass
 class Absent:
-    """A tenant that should run and has no container for a service: how often it was started in vain."""
+    """A tenant that should run and has no container for a service, with the number of failed starts."""
 
     tries: int = 0
     again_at: float = 0.0
@@ -123,18 +124,18 @@ class Absent:
 
 @dataclass(frozen=True)
 class NotStarted:
-    """A dead container that Docker refused to start again: when it is tried next, by the clock of `elapsed`."""
+    """A dead container that Docker did not restart, and the time of the next try (clock of `elapsed`)."""
 
     again_at: float
     finding: Finding
 
 
 def watch(host: View, checks: Sequence[type[Check]] = watching.CHECKS) -> int:
-    """Watch until the process is ended. Docker may come and go."""
+    """Watch until the process is ended, also while Docker is down."""
     booting.begin_with(host)
     account = Account(host, (NAME, *(check.name for check in checks)))
     watching.begin([check(host, account) for check in checks], account)
-    account.see(NAME, [], {})  # from now on the host is watched
+    account.see(NAME, [], {})  # from here on the watch counts as running
     watcher = Watcher(host, account)
     while True:
         try:
@@ -155,7 +156,7 @@ def _revive_docker(host: View) -> None:
 
 
 def _attend(watcher: Watcher, account: Account, heard: Callable[[float, Iterable[int]], bool]) -> None:
-    """Look at once, because containers may have died while nobody listened; then after each death, and when due."""
+    """Check at once, because containers may have died before; then after each death, and when due."""
     while True:
         pause = watcher.look()
         account.see(NAME, watcher.findings(), {}, watcher.health)
@@ -163,7 +164,7 @@ def _attend(watcher: Watcher, account: Account, heard: Callable[[float, Iterable
 
 
 class Watcher:
-    """What was seen to die, and the look at it all. A restart of the watcher forgets the deaths, not the breakers."""
+    """The deaths of services, and the checks. A restart of the watch forgets the deaths, but not the breakers."""
 
     def __init__(self, host: View, account: Account | None = None) -> None:
         self._host = host
@@ -171,9 +172,9 @@ class Watcher:
         self._began = host.elapsed()
         self._patients: dict[tuple[str, str], Patient] = {}
         self._was_full = self._full = False
-        """Whether the disk was at the last look, and is at this one: room may have come between a death and a look."""
+        """Whether the disk was full at the last check, and is at this one: space may have become free after a death."""
         self.processes: list[int] = []
-        """Those of the containers that ran at the last look."""
+        """The pids of the containers that ran at the last check."""
         self._networks: frozenset[str] = frozenset()
         self._ill: list[Finding] = []
         self._absent: dict[str, Absent] = {}
@@ -184,7 +185,7 @@ class Watcher:
         """Docker, and the processes of each tenant that is to run, as of the last look."""
 
     def findings(self) -> list[Finding]:
-        """What is not well and what the watch cannot mend."""
+        """The problems that the watch cannot repair."""
         found = [*self._ill, *(item.finding for item in self._absent.values() if item.finding)]
         found += [item.finding for item in self._not_started.values()]
         if booting.is_going_on(self._host) and self._host.elapsed() - self._began > BOOT_SECONDS:
@@ -195,7 +196,7 @@ class Watcher:
         return found
 
     def look(self) -> float:
-        """See to every dead container whose tenant is to run; how many seconds until there is something to do again."""
+        """Handle every dead container whose tenant should run; returns the seconds until the next check."""
         try:
             self._was_full, self._full = self._full, self._disk_is_full()
             self._keep_reserve()
@@ -250,7 +251,7 @@ class Watcher:
         return item.name not in self._not_started and (patient is None or len(patient.deaths) <= 1)
 
     def _try(self, tenant: str, see_to: Callable[[], float]) -> float:
-        """One tenant that cannot be seen to, a damaged record even, never keeps the others waiting."""
+        """Handle one tenant; a failure, such as a damaged record, is logged and does not delay the others."""
         try:
             return see_to()
         except Exception as error:
@@ -265,7 +266,7 @@ class Watcher:
             return False
 
     def _see_to_absent(self, name: str, mine: Sequence[Container]) -> float:
-        """Start the tenant anew when a service that is to run has no container; for how many seconds to wait."""
+        """Start the tenant when a service that should run has no container; returns the seconds to wait."""
         if not self._lacks_containers(name, mine):
             self._absent.pop(name, None)
             return LOOK_SECONDS
@@ -293,8 +294,8 @@ class Watcher:
         return LOOK_SECONDS
 
     def _lacks_containers(self, name: str, mine: Sequence[Container]) -> bool:
-        """Whether the tenant is to run and has no network, or a service of its has no container at all on the side
-        that serves; one with an open operation, or held by a breaker, is left alone."""
+        """Whether the tenant should run and lacks its network or a service's container on the serving side. False with
+        an open operation or a tripped breaker."""
         record = read_record(self._host, name)
         if record is None or not self._may_run(record):
             return False
@@ -304,7 +305,7 @@ class Watcher:
         return not whole and not self._has_open_operation(name)
 
     def _see_to(self, item: Container) -> float:
-        """Restart the dead container, or break, or wait; for how many seconds."""
+        """Restart the dead container, trip the breaker, or wait; returns the seconds to wait."""
         if not self._is_meant_to_run(item):
             self._not_started.pop(item.name, None)
             return LOOK_SECONDS
@@ -326,7 +327,7 @@ class Watcher:
             with self._host.lock(
                 f"tenant-{item.tenant}", {"who": "watch", "kind": "restart", "since": self._host.now()}
             ):
-                # Whoever held the lock may have changed what should run.
+                # The lock's earlier holder may have changed what should run.
                 if self._is_meant_to_run(item) and not self._has_open_operation(item.tenant):
                     self._carry_out(item, patient, decision)
         except Busy:
@@ -350,7 +351,7 @@ class Watcher:
         )
 
     def _start_again(self, item: Container) -> None:
-        """Start the dead container; what Docker says against it is a finding until it starts."""
+        """Restart the dead container; Docker's refusal is a finding until the container starts."""
         try:
             self._host.start_container(item.name)
         except Failed as failed:
@@ -362,23 +363,23 @@ class Watcher:
         self._not_started.pop(item.name, None)
 
     def _disk_is_full(self) -> bool:
-        """Whether there is less than the reserve twice over."""
+        """Whether less than twice the reserve is free."""
         reserve, free = self._reserve()
         return free < 2 * reserve
 
     def _reserve(self) -> tuple[int, int]:
-        """How many bytes are to be kept, and how many are free."""
+        """The size of the reserve and the free bytes."""
         total, free = self._host.disk()
         return min(RESERVE_BYTES, total // RESERVE_SHARE), free
 
     def _keep_reserve(self) -> None:
-        """Keep it once there is plenty of room: what is given up for the dead is not taken from them at once."""
+        """Create the reserve when there is enough space, but not directly after it was used up."""
         reserve, free = self._reserve()
         if free > 4 * reserve and paths.RESERVE.rpartition("/")[2] not in self._host.names(paths.ROOT):
             self._host.set_aside(paths.RESERVE, reserve)
 
     def _report(self, item: Container, patient: Patient, decision: Break) -> dict[str, Any]:
-        """What status shows of a breaker that tripped."""
+        """What `status` shows about a tripped breaker."""
         return {
             "at": self._host.now(),
             "service": item.service,
@@ -390,7 +391,7 @@ class Watcher:
         }
 
     def _is_meant_to_run(self, item: Container) -> bool:
-        """Whether the tenant's record wants just this container to run, and no breaker keeps it down."""
+        """Whether this container should run by the tenant's record, and no breaker is tripped."""
         record = read_record(self._host, item.tenant)
         if record is None or not self._may_run(record):
             return False
@@ -398,14 +399,14 @@ class Watcher:
 
     def _may_run(self, record: Mapping[str, Any]) -> bool:
         if booting.is_going_on(self._host) and record["tenant"] not in booting.seen_to(self._host):
-            return False  # the boot's, until it has put the secrets in place
+            return False  # the boot starts the tenant after it has filled the secrets
         if not record["running"] or record["retired"] or not may_run(self._host, record):
             return False
         return self._host.read(_breaker(record["tenant"])) is None
 
     def _has_open_operation(self, tenant: str) -> bool:
-        """Whether an operation on the tenant goes on, or was left by a runner that died: it, or what settles it,
-        starts and stops containers."""
+        """Whether an operation on the tenant runs or was left open by a dead runner: the operation, or its undo, starts
+        and stops containers."""
         return f"tenant-{tenant}" in open_subjects(self._host)
 
 

@@ -1,1 +1,2 @@
-"""Reaching hosts: a pinned connection, one exec a request, many hosts at once. Import its modules: they are heavy."""
+"""SSH to hosts: pinned connections, one exec for each request, many hosts at once. Import the modules late: they are
+heavy."""

@@ -1,4 +1,4 @@
-"""The runner as one file, the same bytes wherever it is built from the same sources; and an operator's signature."""
+"""The runner as one file, with the same bytes from the same sources on every machine; and an operator's signature."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ else:
 
 @dataclass(frozen=True)
 class Archive:
-    """The runner, as it is sent to hosts."""
+    """The runner as it is sent to hosts."""
 
     data: bytes
     version: str
@@ -67,7 +67,8 @@ class Archive:
 
 @cache
 def runner_archive() -> Archive:
-    """The runner of this installation. Stored, not compressed: zlib differs between machines, the digest must not."""
+    """The runner of this installation. Not compressed, because zlib's output differs between machines and the digest
+    must not."""
     manifest = json.dumps({"version": __version__, "protocol": PROTOCOL}, sort_keys=True)
     content = {"__main__.py": _MAIN, "start": _START, "runner.json": f"{manifest}\n"}
     content["launchpad/__init__.py"] = files("launchpad").joinpath("__init__.py").read_text("utf-8")
@@ -92,8 +93,8 @@ def _sources(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:
 
 
 def sign(data: bytes, *, key: Path, namespace: str = NAMESPACE) -> str:
-    """The armoured signature of the data. `key` is a private key's file, or a public one whose private key the agent
-    holds. StateError with ssh-keygen's own words when it cannot."""
+    """The armoured signature of the data. `key` is the file of a private key, or of a public key whose private key the
+    agent holds. StateError with ssh-keygen's message."""
     if shutil.which("ssh-keygen") is None:
         raise StateError("cannot sign: ssh-keygen is not installed", hint="install OpenSSH's client")
     with tempfile.TemporaryDirectory() as folder:

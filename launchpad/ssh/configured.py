@@ -1,9 +1,9 @@
-"""What the operator's own ~/.ssh/config says of the way to a host: its real address, its port, what lies between.
+"""The way to a host by the operator's own ~/.ssh/config: its address, its port, and a jump host or proxy.
 
-OpenSSH itself is asked (`ssh -G`), so that Include, Match and patterns mean what they mean to `ssh`. The way is all
-that is taken from it. Who logs in, with which keys, and which host keys are right stay Launchpad's: a config that
-accepts any host key, or names another user, changes neither. Of a jump host OpenSSH knows user, keys and host key, and
-an unknown one is refused: nobody is asked.
+OpenSSH itself reads the file (`ssh -G`), so that Include, Match and patterns work as in `ssh`. Only the way is used.
+Launchpad alone decides the user, the keys and the accepted host keys: a config that accepts any host key, or names
+another user, changes nothing. For a jump host, OpenSSH's own user, keys and host keys apply, and an unknown host key is
+refused without a question.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEFAULT_PORT = 22
 
 @dataclass(frozen=True)
 class Way:
-    """How to get there: straight to an address and port, or through a program that carries the bytes."""
+    """The way to a host: directly to an address and port, or through a program that carries the bytes."""
 
     address: str
     port: int
@@ -33,7 +33,7 @@ class Way:
 
 
 def way_to(endpoint: Endpoint) -> Way:
-    """The way to the endpoint. A port that the inventory names is the one; HostError when the config is wrong."""
+    """The way to the endpoint. A port in the inventory has precedence; HostError when the config is wrong."""
     plain = Way(endpoint.address, endpoint.port)
     config = endpoint.ssh_config
     if config is None or not config.is_file():
@@ -56,8 +56,8 @@ def way_to(endpoint: Endpoint) -> Way:
 
 
 def carried(way: Way, said: IO[bytes]) -> socket.socket:
-    """A socket whose other end the program has, which ends with it; `said` gets its errors. OSError when it cannot be
-    started."""
+    """A socket to the program, which ends when the socket closes; `said` gets the program's errors. OSError when it
+    cannot be started."""
     ours, theirs = socket.socketpair()
     with theirs:
         try:
@@ -70,7 +70,7 @@ def carried(way: Way, said: IO[bytes]) -> socket.socket:
 
 
 def _destination(jump: str) -> tuple[str, ...]:
-    """`user@host:port` as ssh takes it, which wants a scheme for the port."""
+    """`user@host:port` for ssh, which accepts a port only in a URL."""
     return (jump if jump.startswith("ssh://") else f"ssh://{jump}",)
 
 
@@ -86,7 +86,7 @@ def _asked(config: Path, address: str, host: str) -> dict[str, str]:
             timeout=SECONDS,
         )
     except FileNotFoundError:
-        return {}  # without OpenSSH nobody has its configuration for anything
+        return {}  # without OpenSSH there is no configuration to apply
     except subprocess.TimeoutExpired as error:
         raise HostError(
             f"{host}: ssh -G {address} was still running after {SECONDS} s", hint=f"check {config}"

@@ -1,4 +1,4 @@
-"""One SSH connection to one host: pinned, quick, and with requests as the only thing that is said over it."""
+"""One SSH connection to one host: pinned, fast, and used only for requests."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from launchpad.ssh.problems import ConnectionLost
 from launchpad.ssh.replies import judge_line, tamed
 
 MOST_CHANNELS = 8
-"""At once on one connection; sshd refuses the eleventh (MaxSessions)."""
+"""The most channels at once on one connection; sshd refuses the eleventh (MaxSessions)."""
 FORCED_COMMAND = "launchpad-runner"
-"""What is asked for; the host runs its forced command whatever this says."""
+"""The requested command; the host always runs its forced command instead."""
 KILLED = 128
-"""Exit codes from here on say that a signal ended the program."""
+"""Exit codes from here on mean that a signal ended the program."""
 
 
 class Connection:
-    """A connection that opens when it is first needed. Threads may share it, each with channels of its own."""
+    """A connection that opens on first use. Threads may share it; each uses its own channels."""
 
     def __init__(self, endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody) -> None:
         self.endpoint = endpoint
@@ -51,13 +51,13 @@ class Connection:
         self.close()
 
     def open(self) -> None:
-        """Connect and log in, unless that is so already; errors as of `dial`."""
+        """Connect and log in, unless the connection is open; raises as `dial` does."""
         with self._opening:
             if self._fabric is None or not self._fabric.is_connected:
                 self._fabric = dial(self.endpoint, identity=self.identity, tell=self._tell)
 
     def close(self) -> None:
-        """Leave; at once, also when the host is gone."""
+        """Close at once, also when the host does not answer."""
         connection, self._fabric = self._fabric, None
         if connection is not None:
             connection.close()
@@ -71,11 +71,11 @@ class Connection:
         command: str = FORCED_COMMAND,
         incoming: Iterable[bytes] = (),
     ) -> Iterator[dict[str, Any]]:
-        """The runner's lines for one request, as they come: events, log lines, and the reply last. `incoming` is sent
-        behind the request, as fast as the host takes it.
+        """The runner's lines for one request as they come: events, log lines, and the reply last. `incoming` is sent
+        after the request, as fast as the host accepts it.
 
-        One exec on the connection. `seconds` is for all of it; None waits for as long as the runner says that it works.
-        An error line is raised as the error that it stands for. ConnectionLost: the request may have been received.
+        One exec on the connection. `seconds` limits the whole exchange; None waits as long as the runner sends alive
+        lines. An error line is raised as its error. ConnectionLost: the request may have been received.
         """
         request = {"protocol": PROTOCOL, "client": __version__, "verb": verb, "body": body}
         payload = json.dumps(request, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
@@ -100,7 +100,7 @@ class Connection:
     def ask(
         self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60, command: str = FORCED_COMMAND
     ) -> dict[str, Any]:
-        """The body of the reply to one request; other lines are passed over."""
+        """The body of the reply to one request; other lines are skipped."""
         reply: dict[str, Any] = {}
         for line in self.exchange(verb, body, seconds=seconds, command=command):
             if line["type"] == "reply":
@@ -110,8 +110,8 @@ class Connection:
     def run_root(
         self, script: str, stdin: bytes = b"", *, seconds: float = 600, on_line: Callable[[str], None] | None = None
     ) -> ExecOutput:
-        """What a shell script said that root ran with these bytes on standard input; for a host that is not Launchpad's
-        yet. Every user of the host can see the script: secrets belong on standard input."""
+        """The output of a shell script, run as root with these bytes on standard input; for a host without Launchpad.
+        Every user of the host can see the script: secrets belong on standard input."""
         command = f"sh -c {shlex.quote(script)}"
         if self.endpoint.user != "root":
             command = f"sudo -n {command}"
@@ -130,8 +130,8 @@ class Connection:
             return ExecOutput(code, out.decode(errors="replace"), running.stderr())
 
     def run(self, script: str, take: Callable[[bytes], object], *, seconds: float) -> ExecOutput:
-        """Run a shell script as whoever is logged in, and hand over what it writes as it comes; its exit code is -1
-        when the connection broke. For a machine that is none of Launchpad's. `out` stays empty."""
+        """Run a shell script as the logged-in user, and pass its output to `take` as it comes; the exit code is -1 when
+        the connection broke. For a machine outside the fleet. `out` stays empty."""
         with self._execution(f"sh -c {shlex.quote(script)}", seconds) as running:
             running.send(b"")
             for piece in running.pieces():
@@ -156,7 +156,8 @@ def _lines(running: Execution) -> Iterator[dict[str, Any]]:
 
 
 def _ended_without_reply(running: Execution) -> HostError:
-    """A runner that was killed may have begun: its operation lives on. One that ended by itself began nothing."""
+    """The error for a missing reply. A killed runner may have started the operation, which then continues; a runner
+    that ended by itself started nothing."""
     code = running.exit_code()
     if code < 0 or code >= KILLED:
         return ConnectionLost(f"{running.host}: the connection broke")

@@ -1,4 +1,4 @@
-"""From an endpoint to a logged-in connection: the socket, the host's key, the login."""
+"""Open a connection to an endpoint: the socket, the host key, the login."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from launchpad.ssh.problems import (
     if_never_provisioned,
 )
 
-# its threads print the tracebacks of what comes up here as exceptions: those who want them add a handler
+# paramiko's threads would print tracebacks of errors that are raised here as exceptions too
 _PARAMIKO = logging.getLogger("paramiko")
 _PARAMIKO.addHandler(logging.NullHandler())
 _PARAMIKO.propagate = False
 
 KEEPALIVE_SECONDS = 15
 QUIET_SECONDS = 5.0
-"""A failure that took longer is told before the next try."""
+"""A failure that took longer is reported before the next try."""
 DEAD_SECONDS = 45
-"""A peer that acknowledges nothing for so long is gone."""
+"""A peer that acknowledges nothing for so many seconds counts as gone."""
 
 
 HUNG_UP = (
@@ -49,11 +49,11 @@ HUNG_UP = (
 
 
 class _Dropped(Exception):
-    """The connection was refused, or dropped before the login: worth another try."""
+    """The connection was refused, or dropped before the login: try again."""
 
 
 class _OtherKey(SSHException):
-    """The host offered a key that is not among the accepted ones."""
+    """The host offered a key that is not accepted."""
 
     def __init__(self, key: OfferedKey) -> None:
         super().__init__(key.fingerprint)
@@ -61,7 +61,7 @@ class _OtherKey(SSHException):
 
 
 class _Pinned(MissingHostKeyPolicy):
-    """Asked about every host key, since paramiko itself is told of none; before anything of ours is sent."""
+    """Judges every host key, because paramiko itself knows none; called before anything is sent."""
 
     def __init__(self, accepted: frozenset[str]) -> None:
         self.accepted = accepted
@@ -72,13 +72,13 @@ class _Pinned(MissingHostKeyPolicy):
 
 
 def dial(endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody) -> fabric.Connection:
-    """An open connection to a host whose key is one of the endpoint's.
+    """An open connection to a host with one of the endpoint's keys.
 
-    HostKeyUnknown when the endpoint has none, HostKeyChanged when the host has others, LoginRefused, else HostError.
-    A connection that was refused or dropped is tried again, `attempts` times in all.
+    HostKeyUnknown when the endpoint has no keys, HostKeyChanged when the host has others, LoginRefused, otherwise
+    HostError. A refused or dropped connection is tried again, up to `attempts` tries.
     """
     offered: list[OfferedKey] = []
-    while True:  # the host's key types in turn: it may offer one first that nobody has pinned
+    while True:  # one key type after the other: the host may first offer one that is not pinned
         try:
             return _tries(endpoint, tell)(_handshake, endpoint, identity, [key.kind for key in offered])
         except _OtherKey as error:
@@ -143,17 +143,20 @@ def _handshake(endpoint: Endpoint, identity: Identity, without: list[str]) -> fa
 
 
 def _last(said: IO[bytes]) -> str:
-    """The last line of what the program between the two sides said; empty where there is none."""
+    """The last line of the proxy program's errors; empty without any."""
     said.seek(0)
     lines = said.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else ""
 
 
 def _socket(endpoint: Endpoint, identity: Identity, said: IO[bytes]) -> socket.socket:
-    """A socket of our own, because neither fabric nor paramiko sets TCP_NODELAY: each small packet of an exec would
-    wait for the acknowledgement of the one before."""
+    """A connected socket with TCP_NODELAY, which neither fabric nor paramiko sets: without it each small packet of an
+    exec waits for the acknowledgement of the packet before."""
     way = way_to(endpoint)
-    where: tuple[Any, int] = (way.address.encode("ascii"), way.port)  # for text Python loads its IDNA tables
+    where: tuple[Any, int] = (
+        way.address.encode("ascii"),
+        way.port,
+    )  # bytes, because Python loads its IDNA tables for text
     try:
         if way.through:
             return carried(way, said)
@@ -165,13 +168,13 @@ def _socket(endpoint: Endpoint, identity: Identity, said: IO[bytes]) -> socket.s
             f"{_cannot_connect(endpoint)}: {cause_of(error)}", hint=_at_first(endpoint, identity)
         ) from error
     dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere the system's own, longer time holds
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only; other systems use their own, longer timeout
         dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_SECONDS * 1000)
     return dialled
 
 
 def _own_config(login: KeyStrategy) -> fabric.Config:
-    """fabric's configuration for this connection alone, from no file: one that threads share is a race."""
+    """fabric's configuration for this connection alone, without files, because threads must not share one."""
 
     def strategy(**_: object) -> KeyStrategy:
         return login
@@ -184,18 +187,18 @@ def _own_config(login: KeyStrategy) -> fabric.Config:
 
 
 def _algorithms(kind: str) -> tuple[str, ...]:
-    """The host key algorithms of a key type: an RSA key has several."""
+    """The host key algorithms of a key type; RSA has several."""
     return ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa") if kind == "ssh-rsa" else (kind,)
 
 
 def _was_greeted(connection: fabric.Connection) -> bool:
-    """Whether what answered has said that it is an SSH server."""
+    """Whether the peer has identified itself as an SSH server."""
     transport = connection.client.get_transport()
     return transport is not None and bool(transport.remote_version)
 
 
 def _translate(error: BaseException, endpoint: Endpoint, login: KeyStrategy, *, greeted: bool) -> None:
-    """Raise what the failure of a handshake means; return when the caller tells that by its own type."""
+    """Raise the error for a failed handshake; return when the caller raises its own."""
     match error:
         case _OtherKey() | IncompatiblePeer():
             return
@@ -208,7 +211,7 @@ def _translate(error: BaseException, endpoint: Endpoint, login: KeyStrategy, *, 
 
 
 def _was_dropped(error: AuthFailure) -> bool:
-    """Whether the login failed because the connection did, and not because the host said no."""
+    """Whether the login failed because the connection broke, and not because the host refused it."""
     return any(
         isinstance(item.result, Exception) and not isinstance(item.result, AuthenticationException)
         for item in error.result
@@ -247,7 +250,7 @@ def _refused(endpoint: Endpoint, login: KeyStrategy) -> LoginRefused:
 
 
 def _looked_for(identity: Identity) -> str:
-    """Where keys were looked for, in vain."""
+    """The searched places for keys."""
     files = [str(identity.home / ".ssh" / name) for name in USUAL_FILES] if identity.home else []
     return ", ".join([*files, "keys in the SSH agent" if identity.agent else "no SSH agent"])
 
@@ -257,7 +260,7 @@ def _cannot_connect(endpoint: Endpoint) -> str:
 
 
 def _by_hand(endpoint: Endpoint, identity: Identity) -> str:
-    """What shows more of a connection: the runner is asked nothing, and says so, when all is well."""
+    """An ssh command that shows more details. If the connection works, the runner reports an empty request."""
     words = ["ssh", "-v"]
     if endpoint.port != 22:
         words += ["-p", str(endpoint.port)]
@@ -267,7 +270,8 @@ def _by_hand(endpoint: Endpoint, identity: Identity) -> str:
 
 
 def _at_first(endpoint: Endpoint, identity: Identity) -> str:
-    """The same where nothing answers: a host of which no key is known may be a bare one, which knows root alone."""
+    """The same command for a host that does not answer: a host without a known key may be bare, with only root's
+    login."""
     return _by_hand(endpoint if endpoint.fingerprints else endpoint.as_user("root"), identity)
 
 

@@ -1,4 +1,4 @@
-"""One command on one channel: its input, its output as it comes, its end."""
+"""One command on one channel: input, output as it comes, exit code."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from launchpad.ssh.problems import ConnectionLost, cause_of
 MOST_STDERR = 64 * 1024
 SETUP_SECONDS = 15
 SILENT_SECONDS = 60.0
-"""A runner that says nothing for so long hangs, or its host does: it says each ten seconds that it works."""
+"""A runner without output for so many seconds hangs, or its host does: it sends an alive line every ten seconds."""
 QUIET_SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0)
-"""After so long without a word it is told what is waited for."""
+"""After so many seconds without output a line says what the client waits for."""
 
 Tell = Callable[[str], None]
-"""Takes a sentence about what is waited for."""
+"""Takes a sentence about a long wait."""
 
 
 def nobody(_text: str) -> None:
-    """Nobody wants to know."""
+    """A Tell that drops the text."""
 
 
 @dataclass(frozen=True)
 class ExecOutput:
-    """What a command said."""
+    """A command's output."""
 
     code: int
     out: str
@@ -39,9 +39,9 @@ class ExecOutput:
 
 
 class Execution:
-    """A command that runs on a host until the block ends; `seconds` is for all of it, None for as long as the host is
-    alive. Two round trips until it runs, a third for its input and answer: fabric's own run() has none fewer, and reads
-    on three polling threads."""
+    """A command that runs on a host until the block ends; `seconds` limits the whole run, None waits while the host is
+    alive. It takes two round trips until the command runs, and a third for input and answer; fabric's own run() needs
+    as many, and three polling threads."""
 
     def __init__(
         self,
@@ -76,15 +76,15 @@ class Execution:
         self._channel.close()
 
     def send(self, data: bytes, more: Iterable[bytes] = ()) -> None:
-        """All of it, what `more` gives behind it, and the end of input. A host that has heard enough and closed early
-        is no failure: it says why. What `more` raises comes up, and the host hears no end."""
+        """Send the data, then `more`, then the end of input. A host that closes early is no failure here, because its
+        answer says why. An exception from `more` is raised, and no end of input is sent."""
         for piece in chain((data,), more):
             if not self._gives(lambda piece=piece: self._channel.sendall(piece)):  # type: ignore[misc]
                 return
         self._gives(self._channel.shutdown_write)
 
     def _gives(self, act: Callable[[], object]) -> bool:
-        """Whether the host still listened."""
+        """Whether the host still accepts input."""
         self._channel.settimeout(self._left(most=self._silent))
         try:
             act()
@@ -95,9 +95,8 @@ class Execution:
         return True
 
     def pieces(self) -> Iterator[bytes]:
-        """Standard output as it comes, until its end; ConnectionLost after `silent` seconds without any. What comes on
-        standard error meanwhile is taken in, at least once a second: a full window there would stop the host's
-        program."""
+        """Standard output as it comes; ConnectionLost after `silent` seconds without output. Standard error is read at
+        least once a second, because a full window would block the host's program."""
         heard, told = time.monotonic(), 0
         while True:
             self._channel.settimeout(self._left(most=1))
@@ -123,24 +122,24 @@ class Execution:
                 yield piece
 
     def exit_code(self) -> int:
-        """-1 when the connection broke, or the command was killed, before there was one."""
+        """The exit code; -1 when the connection broke or the command was killed first."""
         self._channel.status_event.wait(self._left(most=SETUP_SECONDS))
         return self._channel.exit_status
 
     def stderr(self) -> str:
-        """Its beginning, as far as it has come."""
+        """The beginning of standard error, as far as received."""
         self._drain_stderr()
         return self._stderr.decode(errors="replace")
 
     def _drain_stderr(self) -> None:
-        """Take what is there; keep the beginning."""
+        """Read the available standard error, and keep its beginning."""
         while self._channel.recv_stderr_ready():
             with contextlib.suppress(OSError):
                 piece = self._channel.recv_stderr(64 * 1024)
                 self._stderr += piece[: MOST_STDERR - len(self._stderr)]
 
     def _left(self, *, most: float | None = None) -> float | None:
-        """Seconds until the deadline, at least a little so that what has come is still read."""
+        """Seconds until the deadline; always a little, so that received data is still read."""
         if self._deadline is None:
             return most
         left = max(0.01, self._deadline - time.monotonic())

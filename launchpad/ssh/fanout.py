@@ -1,4 +1,4 @@
-"""Many at once: a map of results, never the first exception."""
+"""Run work for many keys at once: a map of results, never only the first exception."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NOT_YET = LaunchpadError("not started")
 def fanout(
     keys: Iterable[Key], work: Callable[[Key], Result], *, threads: int = MOST_THREADS
 ) -> dict[Key, Result | LaunchpadError]:
-    """What `work` returned for each key, or the deliberate error it raised; in the order of the keys.
+    """For each key, in order, what `work` returned or the LaunchpadError that it raised.
 
-    A bug in `work` is raised as it is. The work bounds its own time: a connection that does not answer is an error
-    after its own limit, and holds up no other host. An interrupt is heard at once: the threads, unlike those of
-    concurrent.futures, are not waited for when the program ends.
+    A bug in `work` is raised unchanged. The work limits its own time: a connection without an answer fails after its
+    own limit and delays no other host. An interrupt works at once: unlike concurrent.futures, the program does not wait
+    for these threads at its end.
     """
     todo = deque(dict.fromkeys(keys))
     results: dict[Key, Result | LaunchpadError] = dict.fromkeys(todo, _NOT_YET)
@@ -56,12 +56,12 @@ def fanout(
 
 
 def successes(results: Mapping[Key, Result | LaunchpadError]) -> dict[Key, Result]:
-    """Only what went well."""
+    """Only the results."""
     return {key: value for key, value in results.items() if not isinstance(value, LaunchpadError)}
 
 
 def failures(results: Mapping[Key, Result | LaunchpadError]) -> dict[Key, LaunchpadError]:
-    """Only what went wrong."""
+    """Only the errors."""
     return {key: value for key, value in results.items() if isinstance(value, LaunchpadError)}
 
 
@@ -70,8 +70,8 @@ def _hint(error: LaunchpadError) -> str:
 
 
 def all_or_error(results: Mapping[Key, Result | LaunchpadError], *, noun: str, hint: str = "") -> dict[Key, Result]:
-    """Every result. The one error when there is one key; PartialError that names each failure when there are more, with
-    the hint, or else with each one's own."""
+    """Every result. After a failure: the error itself for a single key, otherwise a PartialError that names each
+    failure, with the hint, or with each error's own hint."""
     wrong = failures(results)
     if len(results) == 1 and wrong:
         raise next(iter(wrong.values()))

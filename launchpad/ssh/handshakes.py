@@ -1,4 +1,4 @@
-"""How many logins may be under way at once: sshd drops connections beyond 10 that have not logged in (MaxStartups)."""
+"""Limit the logins under way: sshd drops connections beyond 10 that have not logged in (MaxStartups)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_HANDSHAKES = 8
 
 
 class Turnstile:
-    """Lets so many threads in at once for each key; the others wait."""
+    """Lets `width` threads in at once for each key; the others wait."""
 
     def __init__(self, width: int) -> None:
         self._guard = threading.Lock()
@@ -19,7 +19,7 @@ class Turnstile:
 
     @contextmanager
     def passing(self, key: object) -> Iterator[None]:
-        """Holds one of the key's places for the block."""
+        """Hold one of the key's places for the block."""
         with self._guard:
             gate = self._gates[key]
         with gate:
@@ -27,4 +27,4 @@ class Turnstile:
 
 
 HANDSHAKES = Turnstile(MOST_HANDSHAKES)
-"""Of this process, whatever the workspace: the limit belongs to the host, not to who connects."""
+"""One for the whole process, for all workspaces, because the limit belongs to the host."""

@@ -1,4 +1,4 @@
-"""The fleet's hosts, reached over SSH. Light to import: paramiko comes with the first contact."""
+"""The fleet's hosts over SSH. Light to import: paramiko is imported with the first connection."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ KNOWN_HOSTS = "known_hosts"
 
 
 class SshHosts:
-    """Reaches each host at its address, as its user, with this operator's keys, when its key is the one that is known.
-    `tell` takes a sentence about what is waited for when that takes long.
+    """Connects to each host at its address, as its user, with this operator's keys, if the host's key is a known one.
+    `tell` takes a sentence about a long wait.
 
-    Known are the fingerprints in the inventory and the keys in `state`/known_hosts, which a person has confirmed.
+    Known keys are the fingerprints in the inventory and the keys in `state`/known_hosts that a person has confirmed.
     """
 
     def __init__(self, settings: Settings, *, state: Path, tell: Callable[[str], None] = lambda _text: None) -> None:
@@ -34,13 +34,13 @@ class SshHosts:
 
     @contextmanager
     def reach(self, host: Host) -> Iterator[Connection]:
-        """The host's runner over one connection; HostError when it cannot be reached."""
+        """A connection to the host's runner; HostError when the host cannot be reached."""
         with self.connection(self.endpoint(host)) as connection:
             connection.open()
             yield connection
 
     def endpoint(self, host: Host) -> Endpoint:
-        """Where and who the host is, as far as that is known."""
+        """The host's address, user and known keys."""
         confirmed = self.known.fingerprints(str(host.address), host.port)
         return Endpoint(
             host=str(host.name),
@@ -55,11 +55,11 @@ class SshHosts:
 
     @property
     def ssh_config(self) -> Path:
-        """This operator's own, as `ssh` reads it."""
+        """This operator's own ~/.ssh/config, the file that `ssh` reads."""
         return self._settings.home / ".ssh/config"
 
     def connection(self, endpoint: Endpoint) -> Connection:
-        """A new connection, not open yet."""
+        """A new connection that is not yet open."""
         from launchpad.ssh.connection import Connection
 
         return Connection(endpoint, identity=self.identity, tell=self.tell)

@@ -1,4 +1,4 @@
-"""The keys that an operator offers: files, then the agent's."""
+"""The keys that an operator offers: key files, then the agent's keys."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ USUAL_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 @dataclass(frozen=True)
 class Identity:
-    """Key files, read once however many hosts they open, and whether to ask an agent.
+    """Key files, read once for all hosts, and whether to use an agent.
 
-    A named file that cannot be used is an error; of the usual ones, those that cannot be used are passed over.
+    A named file that cannot be used is an error; usual files that cannot be used are skipped.
     """
 
     key_files: tuple[Path, ...] = ()
     agent: bool = True
     home: Path | None = None
-    """Where the usual files are looked for, in `.ssh`, when no file is named."""
+    """The home whose `.ssh` has the usual files, when no file is named."""
 
     @property
     def first_file(self) -> Path | None:
-        """The first key file that there is; None where only an agent could have keys."""
+        """The first existing key file; None when only an agent may have keys."""
         usual = [self.home / ".ssh" / name for name in USUAL_FILES] if self.home else []
         return next((path for path in self.key_files or usual if path.exists()), None)
 
@@ -47,7 +47,7 @@ class Identity:
 
 
 class KeyStrategy(AuthStrategy):
-    """Offers an identity's keys for one login: the fewest that can be enough, since a host counts the failures."""
+    """Offers an identity's keys for one login: as few as possible, because a host counts failures."""
 
     def __init__(self, identity: Identity, *, user: str, accepted: Sequence[str] = ()) -> None:
         super().__init__(ssh_config=SSHConfig())
@@ -84,7 +84,7 @@ class KeyStrategy(AuthStrategy):
 def _load(path: Path) -> PKey:
     try:
         return PKey.from_path(path.expanduser())
-    except TypeError as error:  # cryptography says so of a key with a passphrase
+    except TypeError as error:  # cryptography raises TypeError for a key with a passphrase
         raise HostError(f"{path}: the key has a passphrase", hint=f"ssh-add {path}") from error
     except OSError as error:
         raise HostError(f"{path}: cannot read the SSH key: {error.strerror}", hint=f"ls -l {path}") from error

@@ -1,4 +1,4 @@
-"""The workspace's known_hosts: the keys that a person has confirmed, in OpenSSH's own format."""
+"""The workspace's known_hosts: the host keys that a person has confirmed, in OpenSSH's format."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def fingerprint_of(blob: bytes) -> str:
 
 
 class KnownHosts:
-    """A file that `ssh -o UserKnownHostsFile=` reads as well. Host names in it are plain, not hashed."""
+    """A file that `ssh -o UserKnownHostsFile=` can read too. Host names in it are plain, not hashed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def fingerprints(self, address: str, port: int = 22) -> frozenset[str]:
-        """Those of every key that was confirmed for the address; empty when there is none."""
+        """The fingerprints of the address's confirmed keys; empty for none."""
         return frozenset(found for names, found in self._entries() if _name(address, port) in names)
 
     def remember(self, address: str, port: int, key: OfferedKey) -> None:
-        """Add the key; one that is there already is fine. On disk when this returns."""
+        """Add the key, unless it is known. On disk when this returns."""
         if key.fingerprint in self.fingerprints(address, port):
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ class KnownHosts:
             os.fsync(file.fileno())
 
     def forget(self, address: str, port: int = 22) -> bool:
-        """Remove every key of the address; whether there was one. A reader sees the old file or the new one."""
+        """Remove every key of the address; returns whether there was one. A reader sees the old or the new file."""
         lines = self._lines()
         kept = [line for line in lines if _name(address, port) not in line.split(" ", 1)[0].split(",")]
         if kept == lines:

@@ -1,4 +1,4 @@
-"""The runner's lines, put together from whatever pieces the network delivers."""
+"""Assemble the runner's lines from the pieces that the network delivers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ LONGEST_LINE = 16 * 1024 * 1024
 
 
 class BadLine(Exception):
-    """What came is not a line of the protocol; the text says why."""
+    """The received line is not a line of the protocol; the text says why."""
 
 
 class LineReader:
-    """Bytes in, JSON objects out, one a line. A line of more than `longest` bytes is BadLine before it is kept."""
+    """Bytes in, JSON objects out, one for each line. BadLine for a line of more than `longest` bytes, before it is
+    stored."""
 
     def __init__(self, longest: int = LONGEST_LINE) -> None:
         self._longest = longest
@@ -50,6 +51,6 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 def _excerpt(line: bytes) -> str:
-    """The line's beginning, with nothing in it that a terminal would act on."""
+    """The line's beginning, without terminal control characters."""
     text = line[:80].decode(errors="replace")
     return "".join(character if character.isprintable() else "�" for character in text)

@@ -1,4 +1,4 @@
-"""What can go wrong between here and a host, as errors that callers tell apart by type."""
+"""The errors of a connection to a host, which callers distinguish by type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from launchpad.errors import HostError
 
 @dataclass(frozen=True)
 class OfferedKey:
-    """A host's public key as it offered it."""
+    """A public key that a host offered."""
 
     kind: str
     encoded: str
@@ -17,7 +17,7 @@ class OfferedKey:
 
 
 class HostKeyUnknown(HostError):
-    """Nothing is known of this host's key yet. `key` is what it offered: confirm it, remember it, connect again."""
+    """No key of this host is known. `key` is the offered key: confirm it, store it, connect again."""
 
     retry = False
 
@@ -30,19 +30,21 @@ class HostKeyUnknown(HostError):
 
 
 class HostKeyChanged(HostError):
-    """The host offered another key than the one that is known: another machine answers, or it was installed anew."""
+    """The host offered an unknown key although its key is known: another machine answers, or the host was
+    reinstalled."""
 
     retry = False
 
 
 class LoginRefused(HostError):
-    """The host let none of the keys in."""
+    """The host accepted none of the keys."""
 
     retry = False
 
 
 class ConnectionLost(HostError):
-    """The connection broke after the request may have been received: come back to it by its id, never repeat it."""
+    """The connection broke after the request may have been received: attach to the operation by its id; do not repeat
+    the request."""
 
 
 def if_never_provisioned(host: str) -> str:
@@ -51,7 +53,7 @@ def if_never_provisioned(host: str) -> str:
 
 
 def cause_of(error: BaseException) -> str:
-    """What a person reads of an exception from below."""
+    """The cause of a lower-level exception, for people."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).strip() or type(error).__name__

@@ -1,4 +1,4 @@
-"""What the runner's error lines mean here."""
+"""Turn the runner's error lines into errors of the operator's side."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ UPDATE_HERE = "update Launchpad on this machine: pipx upgrade launchpad-fleet"
 
 
 _WORDS = frozenset({"message", "hint", "lines", "problem", "problems", "said", "title", "text", "reason", "findings"})
-"""Keys of a reply under which a host says something to people."""
+"""Keys of a reply with text for people."""
 
 
 def tamed(line: dict[str, Any]) -> dict[str, Any]:
-    """The line with the host's words each on one line, with nothing that a terminal would act on: whoever controls a
-    host writes them, and they must not look like Launchpad's own."""
+    """The line with the host's texts each on one line, without terminal control characters: an attacker may control the
+    host, and its texts must not look like Launchpad's own."""
     everything = line["type"] in ("event", "error", "log")
     return {key: _tamed(value, words=everything or key in _WORDS) for key, value in line.items()}
 
@@ -33,12 +33,12 @@ def _tamed(value: Any, *, words: bool) -> Any:
 
 
 def one_line(text: str) -> str:
-    """The text on one line; what is not printable is written as Python writes it."""
+    """The text on one line, with unprintable characters escaped as in Python."""
     return text if text.isprintable() else "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
 def judge_line(line: Mapping[str, Any], *, host: str, verb: str) -> None:
-    """Raise the error that an error line stands for; StateError for a reply in a protocol that is not spoken here."""
+    """Raise the error of an error line; StateError for a reply in an unsupported protocol."""
     if line["type"] == "error":
         raise error_from_line(line, host=host)
     if line["type"] == "reply":
@@ -54,7 +54,7 @@ def judge_line(line: Mapping[str, Any], *, host: str, verb: str) -> None:
 
 
 def error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
-    """The error of this side for one of the runner's, with the host's name in front."""
+    """The error for a runner's error line, with the host's name first."""
     error = _error_from_line(line, host=host)
     if line.get("hint"):
         error.said_by = host
@@ -64,7 +64,7 @@ def error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
 def _error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
     message = f"{host}: {one_line(str(line.get('message') or 'the runner gave no reason'))}"
     hint = one_line(str(line.get("hint") or ""))
-    hint = hint.replace("provision HOST", f"provision {host}")  # it does not know its own name
+    hint = hint.replace("provision HOST", f"provision {host}")  # the host does not know its name in the fleet
     match line.get("error"):
         case "state":
             return StateError(message, hint=hint)

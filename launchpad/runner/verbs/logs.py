@@ -1,7 +1,7 @@
-"""logs: what tenants' containers wrote, and go on to write, without the tenants' known secrets.
+"""logs: the lines of tenants' containers, past and future, without the tenants' known secrets.
 
-What Launchpad's own probes make an app write is left out. What the containers of an operation that failed wrote last
-is there too, also when they are gone. `edge` has Caddy's lines about the tenants' names instead.
+Lines that Launchpad's own probes cause are left out. The last lines of the containers of a failed operation are
+included, also when the containers were removed. `edge` has Caddy's lines about the tenants' names instead.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from launchpad.runner.view import ContainerLine, View
 
 USUAL_LINES = 200
 LOOK_SECONDS = 2.0
-"""So often a follower looks for containers that are new, as after a deploy, and for secrets that are."""
+"""Seconds between a follower's checks for new containers, as after a deploy, and for new secrets."""
 ALIVE_SECONDS = 15.0
-"""So often a quiet follower writes a line: it learns then that its operator is gone."""
+"""Seconds between alive lines: a failed write shows the follower that its client is gone."""
 MOST_WAITING = 1000
-"""Lines that wait for a slow operator; the containers' own logs keep the rest."""
+"""Lines in the queue for a slow client; the containers' own logs keep the rest."""
 CADDY = "launchpad-caddy"
 PROBES = re.compile(r"launchpad-runner|(?<![0-9.])192\.0\.2\.1(?![0-9.])")
-"""Who probes: the runner by its name, and Caddy on nobody's behalf (RFC 5737)."""
+"""The marks of probes: the runner's name, and the documentation address (RFC 5737) that Caddy's checks name."""
 _WORDS = re.compile(r"error|exception|traceback|fatal|warn|fail", re.IGNORECASE)
 _GOOD, _BAD = re.compile(r"\b200\b"), re.compile(r"\b[45][0-9][0-9]\b")
 
@@ -46,7 +46,7 @@ Wanted = Callable[[str], bool]
 
 
 def logs(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """Lines {"type": "log", "tenant", "service", "at", "text"}, in the order of time, then {}.
+    """Lines {"type": "log", "tenant", "service", "at", "text"} in order of time, then {}.
 
     body {"tenant"} or {"tenants": [name]}, {"since": seconds since 1970, or "ago": seconds by this host's clock,
     "lines": the last so many of each tenant, "follow": whether to go on until the operator is gone, "probes": also what
@@ -67,7 +67,7 @@ def logs(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
 
 @dataclass(frozen=True, kw_only=True)
 class LogRequest:
-    """Which lines are asked for."""
+    """Which lines are requested."""
 
     tenants: list[str]
     since: float
@@ -78,7 +78,7 @@ class LogRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class LogSource:
-    """A container, and which of its lines are shown as whose."""
+    """A container, and which of its lines to show under which name."""
 
     container: str
     tenant: str
@@ -112,7 +112,7 @@ def _of_source(host: View, source: LogSource, query: LogRequest, redaction: LogR
 
 
 def _sources(host: View, name: str, query: LogRequest) -> list[LogSource]:
-    """Where the tenant's lines come from now."""
+    """The present sources of the tenant's lines."""
     if query.edge:
         record = read_record(host, name)
         about = _about((record or {}).get("domains") or ())
@@ -138,7 +138,7 @@ def _none(_text: str) -> bool:
 
 
 def _about(names: Any) -> Wanted:
-    """Whether a line of Caddy's is about one of the names; what it says about all it serves is not."""
+    """Whether a line of Caddy is about one of the names; lines about the whole server are not."""
     if not names:
         return _none
     one = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, names))})(?![\w-])(?!\.\w)")
@@ -146,10 +146,10 @@ def _about(names: Any) -> Wanted:
 
 
 def _without_probes(host: View, tenant: str, release: str) -> Wanted:
-    """Whether a line is anything but what an app writes because it was probed: a GET that went well."""
+    """Whether a line was not caused by a probe: probes cause lines about a successful GET."""
     manifest = read_manifest(host, tenant, release)
     probed = {probe["path"] for probe in manifest.probes if probe.get("path")} if manifest else set()
-    own = [re.escape(path) for path in sorted(probed) if path != "/"]  # visitors ask for / too
+    own = [re.escape(path) for path in sorted(probed) if path != "/"]  # visitors request / too
     path = re.compile(rf"(?<![\w/])(?:{'|'.join(own)})(?![\w/?.-])") if own else None
 
     def wanted(text: str) -> bool:
@@ -163,7 +163,7 @@ def _without_probes(host: View, tenant: str, release: str) -> Wanted:
 
 
 def _lines(host: View, source: LogSource, query: LogRequest) -> Iterator[ContainerLine]:
-    """The container's lines that are shown: where the last so many are, as many more are read as that takes."""
+    """The container's lines to show; reads further back until enough of them are found."""
     tail = query.lines
     while tail is not None:
         read = list(host.log(source.container, since=query.since, tail=tail, follow=False))
@@ -178,7 +178,7 @@ def _lines(host: View, source: LogSource, query: LogRequest) -> Iterator[Contain
 
 
 def told(source: LogSource, line: ContainerLine, redaction: LogRedaction) -> dict[str, Any]:
-    """A container's line as it is sent, without the known secrets."""
+    """A container's line as a reply, without known secrets."""
     return {
         "type": "log",
         "tenant": source.tenant,
@@ -188,7 +188,7 @@ def told(source: LogSource, line: ContainerLine, redaction: LogRedaction) -> dic
     }
 
 
-# --- what failed ------------------------------------------------------------------------------------------------------
+# --- failed operations ------------------------------------------------------------------------------------------------
 
 
 def _failures(host: View, name: str, query: LogRequest) -> list[Iterator[dict[str, Any]]]:
@@ -197,8 +197,8 @@ def _failures(host: View, name: str, query: LogRequest) -> list[Iterator[dict[st
 
 
 def _failed(host: View, name: str, since: float) -> Iterator[dict[str, Any]]:
-    """What its journal kept of the containers that an operation on the tenant took away again; without secrets, as
-    they were taken out when it was written down."""
+    """The lines that a failed operation's journal kept of the containers that its undo removed; the secrets were
+    removed when the journal was written."""
     newest: dict[str, Any] = {"at": since}
     of: dict[str, Any] = {}
     for identifier in filter(IDENTIFIER.fullmatch, host.names(paths.OPERATIONS)):
@@ -223,20 +223,20 @@ def _failed(host: View, name: str, since: float) -> Iterator[dict[str, Any]]:
 
 @dataclass
 class _Listener:
-    """Follows one container, in a thread of its own, through its restarts."""
+    """Follows one container through its restarts, in its own thread."""
 
     host: View
     source: LogSource
     lines: queue.Queue[tuple[LogSource, ContainerLine]]
     past: LogRequest | None
-    """What of its past is told first; None: all of it, for a container that is new."""
+    """Which past lines to send first; None: all, for a new container."""
     last: str = ""
-    """The time stamp of the last line that was passed on."""
+    """The time stamp of the last line that was sent."""
     since: float = 0.0
     thread: threading.Thread | None = field(default=None)
 
     def listen(self) -> None:
-        """Go on listening, unless that is what it does."""
+        """Start listening, unless the thread already listens."""
         if self.thread is None or not self.thread.is_alive():
             self.thread = threading.Thread(target=self._run, daemon=True)
             self.thread.start()
@@ -252,8 +252,8 @@ class _Listener:
                 if self.source.wanted(line.text):
                     self._pass_on(line)
         except Failed:
-            pass  # Docker went away: whoever looks for new containers next starts again from here
-        # What came in the last second before the end is read again and passed over by its time stamp.
+            pass  # Docker closed the stream: the next check for containers starts this listener again
+        # The lines of the last second are read again, and skipped by their time stamps.
         self.since = self.host.now() - 1
 
     def _pass_on(self, line: ContainerLine) -> None:
@@ -263,7 +263,7 @@ class _Listener:
 
 
 def _follow(host: View, query: LogRequest) -> Iterator[dict[str, Any]]:
-    """The lines as they come, of containers that come and go, until the operator is gone."""
+    """The lines as they come, also of new containers, until the client is gone."""
     lines: queue.Queue[tuple[LogSource, ContainerLine]] = queue.Queue(MOST_WAITING)
     listeners: dict[tuple[str, str], _Listener] = {}
     redactions: dict[str, LogRedaction] = {}
@@ -293,7 +293,7 @@ def _look(
     lines: queue.Queue[tuple[LogSource, ContainerLine]],
     listeners: dict[tuple[str, str], _Listener],
 ) -> None:
-    """Listen to every container of the tenants that runs; a container that is new is listened to from its beginning."""
+    """Listen to every running container of the tenants; to a new container from its beginning."""
     first = not listeners
     try:
         found = {(item.container, item.tenant): item for name in query.tenants for item in _sources(host, name, query)}

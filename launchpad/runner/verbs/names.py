@@ -1,4 +1,4 @@
-"""names: where names lead, as this host is told: a second opinion where the operator's machine is told otherwise."""
+"""names: resolve domain names on this host, as a second opinion to the operator's own resolver."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 5.0
 
 
 def names(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"names": {name: [addresses]}}; none where there are none, or no resolver answers within 5 s.
+    """{"names": {name: [addresses]}}; empty without addresses, or when no resolver answers within 5 s.
 
     body {"names": [text]}."""
     asked = only(body, names=list)["names"] or []

@@ -1,7 +1,7 @@
-"""observe: the host and its tenants as they are, and what somebody changed by hand. Reads only.
+"""observe: the present state of the host and its tenants, and what was changed by hand. Reads only.
 
-The whole fleet's `status` waits for this, so it asks Docker once for everything, starts one program (nft), and imports
-nothing of the engine.
+The whole fleet's `status` waits for this verb, so it asks Docker once for everything, starts one program (nft), and
+imports nothing of the engine.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from launchpad.runner.view import View
 
 PROBE_SECONDS = 3.0
-"""So long one probe may hold `status` up; all are asked at once."""
+"""The longest time of a probe in `status`; all probes run at once."""
 
 
 class Edge(Record):
-    """What all tenants share."""
+    """The state that all tenants share."""
 
     containers: Mapping[str, list[Container]]
     networks: frozenset[str]
@@ -45,11 +45,11 @@ class Edge(Record):
     served: frozenset[str] | None
     """The domains that Caddy serves; None when Caddy does not answer."""
     docker: str
-    """Docker's version; empty when it does not answer."""
+    """Docker's version; empty when Docker does not answer."""
     held: Set[str]
-    """The tenants that somebody held before all this was read."""
+    """The tenants that were locked before the state was read."""
     starting: Set[str]
-    """Those that a boot has not seen to yet."""
+    """The tenants that the boot has not yet handled."""
 
 
 def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
@@ -71,7 +71,7 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
             findings.append(Finding(name.lower(), f"{name} does not answer", RUN_PROVISION))
     if starting:
         findings = [item for item in findings if item.subject not in ("docker", "caddy", WATCH)]
-        problems.clear()  # Docker and Caddy may be on their way
+        problems.clear()  # Docker and Caddy may still be starting
         findings.append(Finding(BOOT, "the host has booted and is starting its tenants"))
     waiting = _open_operations(host)
     tenants = {}
@@ -95,7 +95,7 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
 
 
 def _plain(findings: Iterable[Finding], tenant: str) -> list[dict[str, Any]]:
-    """Those of the tenant, or of the host itself."""
+    """The findings of the tenant; of the host itself for an empty name."""
     return [item.plain() for item in findings if item.tenant == tenant]
 
 
@@ -135,7 +135,7 @@ def _edge(host: View, problems: list[str], held: Set[str], starting: Set[str]) -
 
 
 def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """A tenant as it is; None for a folder without a record. `manifest` is for the probes and not to be sent."""
+    """A tenant's state; None for a folder without a record. `manifest` is for the probes and is not sent."""
     record = _json(host, paths.record(name))
     if record is None:
         return None
@@ -153,7 +153,7 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
         "record": record,
         "containers": [item.plain() for item in containers],
         "probes": [],
-        # What an operation, or the boot, changes between one look and the next is nobody's hand.
+        # Changes by an operation or the boot during this reading are not drift.
         "drift": [] if owner or name in edge.held | edge.starting or _gone(host, record) else _drift(host, found, edge),
         "starting": name in edge.starting and record["running"] and not record["retired"],
         "traffic": "open" if side <= edge.passing else "closed",
@@ -180,10 +180,10 @@ def _gone(host: View, record: Mapping[str, Any]) -> str:
 
 
 def _generations(host: View, name: str) -> dict[str, Any]:
-    """How many there are, and when the newest was taken (null without one)."""
+    """The number of generations, and when the newest was taken (null without one)."""
     taken = []
     for entry in host.names(paths.generations(name)):
-        with suppress(Failed):  # a damaged record hides no tenant
+        with suppress(Failed):  # a damaged record must not hide the tenant
             if entry.endswith(".json") and (record := _json(host, f"{paths.generations(name)}/{entry}")):
                 taken.append(record.get("at", 0.0))
     return {"count": len(taken), "newest": max(taken, default=None)}
@@ -192,12 +192,12 @@ def _generations(host: View, name: str) -> dict[str, Any]:
 def _drift(host: View, found: FoundTenant, edge: Edge) -> list[str]:
     try:
         return drift(host, found) if edge.docker else ["Docker does not answer"]
-    except Failed as failed:  # a link in a file's place, a folder that cannot be read
+    except Failed as failed:  # for example a link in a file's place, or an unreadable folder
         return [failed.message]
 
 
 def _operation(name: str, owner: Mapping[str, Any] | None, waiting: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """What holds the tenant now, or was left open by a runner that died and waits to be settled."""
+    """The operation that holds the tenant now, or an open operation of a dead runner that waits to be finished."""
     if owner and owner.get("operation"):
         return {
             "id": owner["operation"],
@@ -210,7 +210,7 @@ def _operation(name: str, owner: Mapping[str, Any] | None, waiting: list[dict[st
 
 
 def _wrapped_for(host: View, name: str) -> str | None:
-    """A digest of whom the key of its backups is wrapped for, empty where nobody wrote it down; None without a key."""
+    """A digest of the recipients that the backup key is wrapped for, empty when unknown; None without a key."""
     if host.read(f"{paths.backup(name)}/key.age") is None:
         return None
     return (host.read(f"{paths.backup(name)}/key.for") or b"").decode()
@@ -230,7 +230,7 @@ def _open_operations(host: View) -> list[dict[str, Any]]:
 
 
 def _reverts(host: View) -> list[str]:
-    """The changes that will be taken back unless they are confirmed."""
+    """The changes that will be reverted unless they are confirmed."""
     found = []
     for name in host.names(paths.REVERTS):
         with suppress(Failed):  # one that is damaged decides nothing
@@ -241,7 +241,7 @@ def _reverts(host: View) -> list[str]:
 
 
 def served_names(value: Any) -> Iterator[str]:
-    """Every host name that a configuration of Caddy matches."""
+    """Every host name in a Caddy configuration."""
     if isinstance(value, dict):
         if isinstance(value.get("host"), list):
             yield from (str(name) for name in value["host"])
@@ -253,7 +253,7 @@ def served_names(value: Any) -> Iterator[str]:
 
 
 def _ask(host: View, tenants: Mapping[str, dict[str, Any]]) -> None:
-    """Ask every probe of every running tenant, all at once; each answers into its tenant's `probes`."""
+    """Run every probe of every running tenant at once; results go to the tenants' `probes`."""
     asked = []
     for found in tenants.values():
         manifest, record = found["manifest"], found["record"]
@@ -296,7 +296,8 @@ def _json(host: View, path: str) -> dict[str, Any] | None:
 
 
 def _or(problems: list[str], read: Any, otherwise: Any) -> Any:
-    """What this reads, or else the other, and the problem noted: a host with Docker down still tells the rest."""
+    """The result of `read`; after a failure the other value, with the problem noted, so that the rest is still
+    reported."""
     try:
         return read()
     except Failed as failed:

@@ -1,4 +1,4 @@
-"""obtain: have Caddy ask at once for the certificates that a tenant's names lack, instead of at its next try."""
+"""obtain: have Caddy request a tenant's missing certificates now instead of at its next try."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from launchpad.runner.watching.certificate_check import reasons, wrong
 
 MOST_SECONDS, POLL_SECONDS = 60.0, 0.5
 AGAIN_SECONDS = 20.0
-"""A name of which Caddy says nothing for so long was left out: its old try ended just when the new one was to begin."""
+"""If Caddy logs nothing about a name for so many seconds, the request is repeated: the old try ended just when the new
+one began."""
 
 
 def obtain(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"names": {domain: {"until" or null, "why"}}}, when each name has its
-    certificate or a reason why not, or after a minute.
+    """{"names": {domain: {"until" or null, "why"}}}, as soon as each name has its certificate or a reason for its
+    absence; at the latest after a minute.
 
-    body {"tenant"}. Caddy loads its configuration again for that, so other tenants' WebSockets live on for their
+    body {"tenant"}. Caddy reloads its configuration for this, so other tenants' WebSockets live on only for their
     stream_close_delay."""
     tenant = only(body, tenant=str)["tenant"] or ""
     record = read_record(host, tenant) if is_tenant_name(tenant) else None

@@ -1,4 +1,4 @@
-"""plan: what a provision or a prune would do to this host, without doing it."""
+"""plan: the steps of a provision or a prune of this host, without running them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from launchpad.runner.verbs.submit import parsed
 
 
 def plan(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"steps": [{"step", "title"}], "diffs": [text], "free": {path: bytes}}; nothing is placed, sealed or journaled.
-    A tenant's plan is not made here: the operator's side compares the inventory with what observe says."""
+    """{"steps": [{"step", "title"}], "diffs": [text], "free": {path: bytes}}; writes nothing. The operator's side makes
+    tenants' plans from the inventory and `observe`."""
     operation = parsed(only(body, operation=dict)["operation"])
     if operation["kind"] == "prune":
         from launchpad.runner.pruning.plan import planned_prune
@@ -28,6 +28,6 @@ def plan(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
         raise Refused("plan: only a provision and a prune are planned on the host")
     from launchpad.runner.provision.plan import differences, planned_provision
 
-    machine: Any = host  # a provision wants the machine's system too
+    machine: Any = host  # a provision also needs the machine's system
     steps = list(planned_provision(machine, operation["settings"]))
     yield {"type": "reply", "body": {"steps": outline(steps), "diffs": differences(machine, steps)}}

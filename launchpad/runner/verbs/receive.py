@@ -1,7 +1,7 @@
-"""receive: data from elsewhere becomes a generation of a tenant, which may not be on this host yet.
+"""receive: store data from elsewhere as a generation of a tenant, which may not be on this host yet.
 
-It comes as a tar behind the request, and is unpacked by the tenant's own uid into a subvolume with its quota. The
-record is written last: whatever dies before that counts as nothing, and the next one begins anew.
+The data is a tar after the request; the tenant's own uid unpacks it into a subvolume with the tenant's quota. The
+record is written last: a transfer that dies before does not count, and the next one starts again.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from launchpad.runner.record import Record
 from launchpad.runner.verbs import reply
 
 RECEIVED = "received"
-"""Why such a generation is there."""
+"""The reason of a received generation."""
 SECONDS = 24 * 3600
 LOCK_SECONDS = 300
-"""How long an operation on the tenant is waited for."""
+"""Seconds to wait for another operation on the tenant."""
 LOOK_SECONDS = 10
-"""How long for whoever waits for it, who has a look whether it comes."""
+"""Seconds to wait for the operation that waits for this data, which briefly locks the tenant to check for it."""
 LOOK_BYTES = 16 << 20
 """After so much that came it is looked how much room is left."""
 MAKE_ROOM = "launchpad prune HOST, or choose another host"
@@ -45,29 +45,29 @@ _SHORT = re.compile(r"[0-9a-f]{12}")
 
 
 class Receiving(Record):
-    """Whose data comes, and what it is of."""
+    """The received data: its tenant, release and size."""
 
     tenant: str
     slot: int
     generation: str
-    """The id that it gets."""
+    """The id of the new generation."""
     app: str
     version: str
     volumes: tuple[str, ...]
     disk_mb: int
-    """The quota that bounds it."""
+    """The quota of the data."""
     release: str = ""
-    """The release that the data belongs to, where there is one."""
+    """The release that the data belongs to, if any."""
     base: str = ""
-    """The generation, on this host, of which only the differences come."""
+    """The generation on this host to which only the differences are sent."""
     awaited_by: str = ""
-    """The operation, on this host, that waits for it and takes it away again; empty for what is to stay."""
+    """The operation on this host that waits for the data and removes it later; empty for data that stays."""
 
 
 def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"generation": its record, "files", "bytes", "outcome": done, or unchanged when it was there}.
+    """{"generation": its record, "files", "bytes", "outcome": done, or unchanged when the generation exists}.
 
-    The body is a Receiving; behind it come lines of {"data": base64} and, last, {"end": {"bytes", "digest"}}."""
+    The body is a Receiving; after it come lines of {"data": base64} and, last, {"end": {"bytes", "digest"}}."""
     wanted = record_from_json(Receiving, body, "receive")
     judge(host, wanted)
     owner = {"who": caller.operator, "kind": "receive", "operation": wanted.generation, "since": host.now()}
@@ -90,7 +90,7 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
 
 
 def judge(host: Host, wanted: Receiving) -> None:
-    """Refused unless every word of it is one, the slot is the tenant's or nobody's, and the disk has room."""
+    """Refused unless every field is valid, the slot is free or the tenant's own, and the disk has space."""
     for name, value, good in (
         ("tenant", wanted.tenant, slots.is_tenant_name(wanted.tenant)),
         ("generation", wanted.generation, bool(IDENTIFIER.fullmatch(wanted.generation))),
@@ -122,7 +122,7 @@ def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
     fresh = read_record(host, tenant) is None and not host.names(paths.tenant(tenant))
     uid, unit = slots.host_uid(wanted.slot), work.unit(tenant, "receive")
     host.end_confined(unit)
-    host.remove(folder)  # of one that died
+    host.remove(folder)  # left by a transfer that died
     host.folder(paths.tenant(tenant), mode=0o711)
     try:
         if wanted.base:
@@ -136,7 +136,7 @@ def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
         _keep(host, record, caller, awaited_by=wanted.awaited_by)
     except Exception:
         host.remove(folder)
-        if fresh and not wanted.awaited_by:  # whoever waits for it takes the rest away
+        if fresh and not wanted.awaited_by:  # the waiting operation removes the rest
             _leave(host, tenant, caller)
         raise
     host.remove(folder)
@@ -144,7 +144,7 @@ def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
 
 
 def _leave(host: Host, tenant: str, caller: Caller) -> None:
-    """Remove the folder that was made for what did not come, unless an operation makes a tenant of it meanwhile."""
+    """Remove the folder of a failed transfer, unless an operation deploys the tenant meanwhile."""
     owner = {"who": caller.operator, "kind": "receive", "operation": "", "since": host.now()}
     with suppress(Busy), host.lock(f"tenant-{tenant}", owner):
         there = set(host.names(paths.tenant(tenant)))
@@ -176,8 +176,7 @@ def _while_there_is_room(host: Host, tenant: str, lines: Iterable[bytes]) -> Ite
 
 
 def pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """What the lines carry. Refused at the first that is malformed, and when the end line is missing or says that
-    something else was sent."""
+    """The data in the lines. Refused for a malformed line, a missing end line, or a wrong digest in the end line."""
     digest, size = sha256(), 0
     for line in lines:
         try:
@@ -212,8 +211,8 @@ def _record(host: Host, wanted: Receiving) -> Generation:
 
 
 def _keep(host: Host, record: Generation, caller: Caller, *, awaited_by: str) -> None:
-    """With the tenant's lock in hand: a prune would take a snapshot without a record for what a killed one left. An
-    operation that waits for it has that lock."""
+    """Keep the data as a generation, under the tenant's lock, because a prune removes snapshots without a record. An
+    operation that waits for the data already holds that lock."""
     tenant = record.tenant
     owner = {"who": caller.operator, "kind": "receive", "operation": "", "since": host.now()}
     if awaited_by:

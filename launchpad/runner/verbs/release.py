@@ -1,7 +1,7 @@
-"""release: the release that a tenant runs, as its files lie here. Reads only.
+"""release: the files of the release that a tenant runs. Reads only.
 
-A plan is shown against it, file by file. No file of a release has a secret in it; should one have got in by another
-way, the known values are taken out all the same.
+A plan shows its differences from these files. A release's files contain no secrets; known values are removed anyway, in
+case one got in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from launchpad.runner.verbs import only, reply
 
 
 def release(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"release": its manifest, "files": {path: text}}; both null where the files are damaged or nothing is deployed.
+    """{"release": its manifest, "files": {path: text}}; both null when the files are damaged or nothing is deployed.
 
     body {"tenant"}."""
     tenant = only(body, tenant=str)["tenant"] or ""

@@ -1,4 +1,4 @@
-"""rollout: put a rollout's record on this host, or say what is to become of it."""
+"""rollout: write a rollout's record or intent on this host."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LOCK_SECONDS = 10
 
 
 def rollout(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"id"}, on disk.
+    """{"id"}, after the write to disk.
 
-    body {"id", "rollout": its record, "intent"}, either or both. Refused for another record under an id that is known,
-    and for an intent that does not follow the last one."""
+    body {"id", "rollout": its record, "intent"}, either or both. Refused for other content under a known id, and for an
+    intent that is not newer than the last one."""
     given = only(body, id=str, rollout=dict, intent=dict)
     identifier = rollout_records.checked(given["id"] or "")
     if given["rollout"] and given["rollout"].get("id") != identifier:

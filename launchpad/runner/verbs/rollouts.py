@@ -1,4 +1,4 @@
-"""rollouts: the rollouts that this host is in, and what was begun here for one of them. Reads only."""
+"""rollouts: the rollouts that include this host, and the operations of one of them. Reads only."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from launchpad.runner.verbs import only, reply
 
 def rollouts(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"rollouts": [{"rollout", "who", "from", "at", "intent": {"intent", "who", "at"} or null}], "operations": [those
-    of the one that was asked for: {"id", "kind", "tenant", "who", "at", "outcome" (null: goes on), "message",
-    "seconds"}], "changing": [the ids of what changes a tenant's version here now]}.
+    of the requested rollout: {"id", "kind", "tenant", "who", "at", "outcome" (null: running), "message",
+    "seconds"}], "changing": [the ids of running operations that change a tenant's version]}.
 
-    body {"id": of one rollout; all when left out}."""
+    body {"id": of one rollout; default: all}."""
     wanted = only(body, id=str)["id"] or ""
     found = kept.records(host, wanted)
     told = [item | {"intent": kept.intent(host, item["rollout"]["id"])} for item in found]

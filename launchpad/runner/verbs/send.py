@@ -1,6 +1,6 @@
-"""send: a generation's files leave the host, encrypted for the recipients in the host's signed settings.
+"""send: send a generation's files, encrypted for the recipients in the host's signed settings.
 
-Whoever has an operator's SSH key alone gets nothing that he can read: the recipients are no part of the request.
+A thief with only an operator's SSH key gets nothing readable, because a request cannot name recipients.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ NO_RECIPIENTS = "launchpad provision HOST, with recipients in launchpad.yaml (la
 
 
 def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"type": "data", "data": base64} lines, which together are one age file with a tar in it; then {"generation": its
+    """{"type": "data", "data": base64} lines, which together are one age file with a tar; then {"generation": its
     record, "slot", "volumes", "files", "bytes", "digest" of the tar, "pieces" (digest of the age file), "gone",
     "passed_over", "unread", "unreadable"}.
 
-    body {"tenant", "generation", "base"}; with `base`, an earlier generation, only what differs from it."""
+    body {"tenant", "generation", "base"}; with `base` (an earlier generation), only the differences from it."""
     given = only(body, tenant=str, generation=str, base=str)
     sealed_for = keeping.recipients(host)
     wanted = found(host, given["tenant"] or "", given["generation"] or "")
@@ -63,7 +63,7 @@ def found(host: Host, tenant: str, identifier: str) -> generation_records.Genera
 
 
 def passed_on(host: Host, asked: Confined) -> Generator[dict[str, Any], None, dict[str, Any]]:
-    """The program's data as lines of an answer; what it returns is its result."""
+    """Yields the program's data as lines of an answer; returns the program's result."""
     lines = host.streamed(asked)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""shown: an operator is about to read the value of a tenant's secret; this host writes that down for `history`."""
+"""shown: record for `history` that an operator is about to read the value of a tenant's secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 
 def shown(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{} once it is on disk.
+    """{} after the write to disk.
 
     body {"tenant", "secret": its name, never its value}."""
     given = only(body, tenant=str, secret=str)

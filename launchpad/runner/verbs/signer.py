@@ -1,4 +1,4 @@
-"""signer: whether this host takes somebody's signature. Nothing changes; the emergency kit is tried with it."""
+"""signer: whether this host accepts a signature. Changes nothing; used to test the emergency kit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from launchpad.runner.system import ProvisionHost
 
 PREFIX = "launchpad signer "
-"""What is signed begins so: it can pass neither for settings nor for a runner."""
+"""The signed text begins so, so that the signature is valid neither for settings nor for a runner."""
 NAMESPACE = "launchpad-settings"
 MOST_TEXT = 200
 

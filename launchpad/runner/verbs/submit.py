@@ -1,8 +1,8 @@
-"""submit: judge an operation, put it on disk, start it, and follow it.
+"""submit: judge an operation, write it to disk, start it, and follow it.
 
-The same id attaches to the operation that runs or is over; the same id over another body is refused. Whatever is
-refused here has changed nothing. With the subject's lock in hand, an operation that an earlier process left open is
-brought to its end first, so that the plan is made from what really is.
+The same id attaches to the running or ended operation; the same id with another body is refused. A refused request has
+changed nothing. Under the subject's lock, an open operation of a dead process is finished or undone first, so that the
+plan is made from the real state.
 """
 
 from __future__ import annotations
@@ -65,20 +65,20 @@ TYPES = {
     "rehearsed": dict, "rehearsal": str, "without": list, "ahead": bool,
     "copy": bool, "generations": list, "after": str,
 }  # fmt: skip
-"""Of the values that are read here and not by a parser of their own."""
+"""The types of the values that have no parser of their own."""
 OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision", "rehearse-here"})
-"""What may still be asked of a host that the tenant left."""
+"""The operations that a host still accepts for a tenant that has left it."""
 MOST_SOAK_SECONDS = 3600
 CLONING = frozenset({"upgrade", "import", "rehearse", "rehearse-here", "drill"})
 WATCH_SECONDS = 60
 """So long the watch may take to restart a tenant."""
 ROOM, ROOM_SECONDS = "room", 120
-"""The lock under which one of these at a time judges whether the host has room for it, until its operation is on disk
-and counts: two that begin at the same instant never take the same memory or CPUs. Taken after the tenant's."""
+"""A lock for the judgement of memory and CPUs, held until the operation is on disk and counts, so that two operations
+at the same instant never take the same resources. Taken after the tenant's lock."""
 
 
 def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """Start the operation (or attach to it), and say how it goes until it is over."""
+    """Start the operation (or attach to it), and send its events until it ends."""
     given = only(body, id=str, operation=dict, secrets=dict, follow=bool)
     journal = Journal(host, given["id"] or "")
     operation = parsed(given["operation"])
@@ -104,7 +104,7 @@ def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
 
 
 def parsed(operation: Any) -> Mapping[str, Any]:
-    """The operation, with just the keys of its kind and a tenant's name that is one."""
+    """The operation; Refused unless it has exactly the keys of its kind and a valid tenant's name."""
     if not isinstance(operation, dict) or operation.get("kind") not in KEYS:
         raise Refused(f"an operation's kind is one of {', '.join(KEYS)}")
     known = KEYS[operation["kind"]]
@@ -125,7 +125,7 @@ def parsed(operation: Any) -> Mapping[str, Any]:
 def accept(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
 ) -> dict[str, Any] | None:
-    """Judge, plan, and put the operation on disk; the reply when there is nothing to do, else None."""
+    """Judge and plan the operation, and write it to disk; returns the reply when there is nothing to do, else None."""
     name = subject(operation)
     owner = {"operation": journal.identifier, "who": caller.operator, "since": host.now(), "kind": operation["kind"]}
     try:
@@ -175,7 +175,7 @@ def _locked(host: Host, name: str, owner: Mapping[str, Any]) -> Iterator[None]:
 def planned(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The plan, and what the reply to an empty one says beside the outcome."""
+    """The plan, and the reply's fields for an empty plan beside the outcome."""
     if "tenant" in operation and operation["kind"] not in OF_WHO_LEFT:
         refuse_who_left(host, operation)
     match operation["kind"]:
@@ -207,7 +207,7 @@ def planned(
             from launchpad.runner.provision.plan import planned_provision
             from launchpad.runner.provision.settings_signers import judge_trust
 
-            machine: Any = host  # a provision wants the machine's system too
+            machine: Any = host  # a provision also needs the machine's system
             vouched = judge_trust(machine, operation, secrets)
             steps = list(planned_provision(machine, operation["settings"]))
             if vouched is not None and steps:
@@ -239,7 +239,7 @@ def planned(
 def planned_move(
     host: Host, journal: Journal, operation: Mapping[str, Any], secrets: Mapping[str, Any], caller: Caller
 ) -> tuple[list[Any], dict[str, Any]]:
-    """One of the operations that a move is made of."""
+    """The plan of one of a move's operations."""
     from launchpad.runner.moving import plan as moving
 
     match operation["kind"]:
@@ -256,7 +256,7 @@ def planned_move(
 
 
 def refuse_who_left(host: Host, operation: Mapping[str, Any]) -> None:
-    """Refused when the tenant is another host's now."""
+    """Refused when the tenant has moved to another host."""
     from launchpad.runner.moving import tombstone
 
     tenant = operation["tenant"]

@@ -1,4 +1,4 @@
-"""target: try what this host's credentials can do to a target: reach it, add to it, delete from it, overwrite in it."""
+"""target: test what this host's credentials can do to a target: connect, add, delete, overwrite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from launchpad.runner.verbs import only, reply
 def target(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
     """{"reached", "problem", "delete", "overwrite"}, the last two `refused`, `done` or `untried`.
 
-    body {"target": one of the host's settings}. Where nothing can be deleted, one small file stays there each time."""
+    body {"target": one of the host's settings}. If the target refuses to delete, each test leaves one small file
+    there."""
     (meant,) = judged_targets(host, [only(body, target=dict)["target"]])
     owner = {"who": caller.operator, "kind": "target", "operation": "", "since": host.now()}
     try:

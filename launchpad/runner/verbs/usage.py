@@ -1,4 +1,4 @@
-"""usage: who has this host's room: tenants' data and what was kept of it, images, and what is left."""
+"""usage: what uses this host's disk and memory: tenants' data, generations, images; and what is free."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from launchpad.runner.view import View
 
 
 def usage(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"disk": {"total", "free"} of tenants' data, "images_free": bytes where images lie, "tenants": {name: {"used",
+    """{"disk": {"total", "free"} of tenants' data, "images_free": bytes for images, "tenants": {name: {"used",
     "quota", "generations": how many, "memory", "memory_limit"}}, "images": {reference: {"bytes", "tenants": those that
-    run it}}}. What a generation still has of what was written counts as its tenant's, and a layer that several images
-    share counts for each.
+    run it}}}. Data that only a generation holds counts for its tenant, and a shared layer counts for each image.
 
     body {}."""
     only(body)
@@ -44,11 +43,11 @@ def usage(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict
             name: {"bytes": size, "tenants": whose.get(_digest(name), [])} for name, size in host.images().items()
         }
     except Failed:
-        images = {}  # Docker is down, which `status` says
+        images = {}  # Docker is down, which `status` reports
     room = {"total": total, "free": free}
     yield reply({"disk": room, "images_free": host.room(paths.DOCKER), "tenants": tenants, "images": images})
 
 
 def _digest(image: str) -> str:
-    """An image may be named with a tag before its digest, and is listed without it."""
+    """An image's digest: an image may be named with a tag before its digest, and is listed without the tag."""
     return image.rpartition("@")[2]

@@ -1,6 +1,6 @@
-"""whereabouts: what this host knows of where a tenant is, for whoever moves it.
+"""whereabouts: what this host knows about a tenant's place, for a move.
 
-A tombstone is a receipt, so it is told only when no operation can take it away any more.
+A tombstone is a receipt, so it is sent only when no operation can remove it any more.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ LOCK_SECONDS = 5
 
 
 def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"operation": the id of what goes on with it, or ""; "record" or null; "tombstone" that is in force, or null;
-    "known": the highest epoch heard of; "generations": [their records, newest first]; "volumes" of its data;
-    "forwards": whether its requests are passed on; "waits": whether they would wait here for it to arrive; "clock"}.
+    """{"operation": the id of the tenant's open operation, or ""; "record" or null; "tombstone" in force, or null;
+    "known": the highest epoch seen; "generations": [their records, newest first]; "volumes" of its data; "forwards":
+    whether this host forwards its requests; "waits": whether its requests would wait here for its arrival; "clock"}.
     With an operation the rest is null.
 
     body {"tenant", "slot"}."""
@@ -45,7 +45,7 @@ def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator
 
 
 def _open(host: Host, tenant: str) -> str:
-    """The operation on it that is not over."""
+    """The tenant's open operation."""
     for journal in open_journals(host):
         asked = journal.asked()
         if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":

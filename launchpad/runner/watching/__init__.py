@@ -1,6 +1,6 @@
-"""The checks of the watch beside the tenants' containers, which `launchpad.runner.watch` sees to itself.
+"""The checks of the watch, except tenants' containers, which `launchpad.runner.watch` handles itself.
 
-A new check is a module here with a `Check`, and its name in `CHECKS`.
+A new check is a module here with a `Check` class, listed in `CHECKS`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHECKS: tuple[type[Check], ...] = (
 
 
 def begin(checks: list[Check], account: Account) -> None:
-    """Have each check look for as long as the process lives."""
+    """Start each check's thread, which runs as long as the process."""
     for check in checks:
         threading.Thread(target=_go_on, args=(check, account), name=check.name, daemon=True).start()
 
@@ -50,7 +50,7 @@ def _go_on(check: Check, account: Account) -> None:
 
 
 def look_once(check: Check, account: Account) -> None:
-    """One look into the account. A check that cannot look is a finding, and never ends the watch."""
+    """Run the check once and store its findings. A failed check is a finding, and never ends the watch."""
     from launchpad.runner.engine import reason
 
     try:
@@ -60,7 +60,7 @@ def look_once(check: Check, account: Account) -> None:
         findings, health = [Finding(WATCH, f"{check.name} cannot be checked: {reason(error)}")], []
     try:
         account.see(check.name, findings, check.facts, health)
-    except Exception as error:  # a full /run: the account grows old, which says it
+    except Exception as error:  # a full /run: the account becomes stale, which `status` reports
         print(f"the watch's findings cannot be written: {reason(error)}", file=sys.stderr, flush=True)
 
 

@@ -1,5 +1,5 @@
-"""Caddy answers: Docker restarts one that ends, but not one whose end Docker has not noticed, and none that a hand
-stopped, removed or froze."""
+"""Check that Caddy answers, and restart it: Docker restarts a Caddy that ends, but not one whose end Docker missed, or
+that somebody stopped, removed or froze."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from launchpad.runner.watching.check import Check
 
 AGAIN_SECONDS = 1.0
 MOST_SILENT = 10
-"""After so many looks in vain a Caddy that runs is taken for frozen, and stopped first."""
+"""After so many failed checks a running Caddy counts as frozen, and is stopped first."""
 STOP_SECONDS = 10
 
 
@@ -26,8 +26,8 @@ class CaddyCheck(Check):
 
     def look(self) -> Iterator[Finding]:
         if self.host.read(COMPOSE) is None or booting.is_going_on(self.host) or self._is_back():
-            return  # a boot has Docker start it
-        self.host.wait(AGAIN_SECONDS)  # Docker may just be restarting it
+            return  # Docker starts Caddy at a boot
+        self.host.wait(AGAIN_SECONDS)  # Docker may be restarting Caddy now
         if self._answers():
             return
         self._silent += 1
@@ -46,7 +46,7 @@ class CaddyCheck(Check):
         self._is_back()
 
     def _is_back(self) -> bool:
-        """Whether it answers; who was started by the watch is told once."""
+        """Whether Caddy answers; records a restart by the watch once."""
         if not self._answers():
             return False
         if self._silent:

@@ -1,4 +1,4 @@
-"""Whether each tenant's names have a certificate, and why one has none: read where Caddy keeps them, and in its log."""
+"""Check that each tenant's names have a certificate, and why one is missing: from Caddy's storage and Caddy's log."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 NAME = "certificates"
 CADDY = "launchpad-caddy"
 GRACE_SECONDS = 60.0
-"""So long a name that is new may be without one, unless Caddy says why before that."""
+"""Seconds for which a new name may lack a certificate, unless Caddy logs a reason earlier."""
 USUAL_SECONDS, SOON_SECONDS = 30.0, 5.0
-"""So often it looks, and so often while one is missing."""
+"""Seconds between checks, and while a certificate is missing."""
 LATE_SHARE = 6
-"""Caddy renews in the last third of the validity; one that has less than one part in so many left is late."""
+"""Caddy renews in the last third of the validity; with less than 1/6 left, a renewal is late."""
 LONGEST_REASON = 300
 DAY = 86400.0
 _AROUND = re.compile(
@@ -108,7 +108,7 @@ def names_served(host: View) -> Iterator[tuple[str, str]]:
         try:
             record = read_record(host, tenant)
         except Failed:
-            continue  # the others' names are looked at all the same
+            continue  # still check the other tenants' names
         if record is None or record["retired"] or host.read(paths.site(tenant)) is None or not may_run(host, record):
             continue
         for domain in record["domains"]:
@@ -116,7 +116,7 @@ def names_served(host: View) -> Iterator[tuple[str, str]]:
 
 
 def wrong(validity: tuple[float, float] | None, now: float) -> str:
-    """What is wrong with a certificate of that validity; empty when nothing is."""
+    """The problem of a certificate with this validity; empty for none."""
     if validity is None:
         return "has no certificate"
     begins, ends = validity
@@ -144,7 +144,7 @@ def _reason(text: str) -> tuple[str, str]:
         domain = str(said.get("identifier") or (named[1] if named else ""))
     except (ValueError, AttributeError):
         return "", ""
-    # Each layer of Caddy puts the name and what it was at in front again.
+    # Each layer of Caddy prefixes the name and its own action again.
     why = _AROUND.sub("", error.replace(f"[{domain}] ", "").replace(f"{domain}: ", ""))
     if said.get("msg") not in ("could not get certificate from issuer", "will retry", "job failed") or not why:
         return "", ""

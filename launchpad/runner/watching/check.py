@@ -1,4 +1,4 @@
-"""What the watch looks at, one module a subject: each looks by itself, in a thread of its own."""
+"""The base of the watch's checks: one module for each subject, each in its own thread."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ POLL_SECONDS = 0.5
 
 
 class Check:
-    """One subject. `look` is called again and again, `pause` between two looks."""
+    """The check of one subject. `look` is called repeatedly, with `pause` between."""
 
     name: ClassVar[str]
-    """What people read: `NAME is not watched`."""
+    """The name in the finding `NAME is not watched`."""
     fine: ClassVar[Mapping[Layer, str]] = {}
     """The layers that the check is all there is to know of, and what is so when it finds nothing of them."""
     every: float = 60.0
-    """Seconds between two looks; at most 60, because the account of a check is stale after 90."""
+    """Seconds between two checks; at most 60, because a check is stale after 90."""
 
     def __init__(self, host: View, account: Account) -> None:
         self.host, self.account = host, account
         self.facts: Mapping[str, Any] = {}
-        """What `status` shows of the subject beside the findings; JSON."""
+        """What `status` shows about the subject beside the findings; JSON."""
         self.health: Sequence[Fact] = ()
         """How well the subject is, where the findings alone do not tell it: grades, values, what is fine."""
 
     def look(self) -> Iterable[Finding]:
-        """Mend what can be mended, and tell the account with `note`; find what cannot."""
+        """Repair what is possible and record that with `note`; return the other problems as findings."""
         raise NotImplementedError
 
     def pause(self) -> None:
-        """Wait until there may be something new, at most `every` seconds."""
+        """Wait until a new check is due, at most `every` seconds."""
         looked = self.host.elapsed()
         while (left := looked + self.every - self.host.elapsed()) > 0 and not self.is_wanted(looked):
             self.host.wait(min(left, POLL_SECONDS))
 
     def is_wanted(self, looked: float) -> bool:
-        """Whether there may be something new since then."""
+        """Whether a new check is due since then."""
         return asked_since(self.host, looked)

@@ -1,7 +1,7 @@
-"""The packet filter is as it is meant to be: the host's own table, the gate before the tenants, and Docker's rules.
+"""Check and restore the packet filter: the host's own table, the gate in front of tenants, and Docker's rules.
 
-The watch owns the host's table where the kernel lets it (then nobody else can change it), and compares all of it, rule
-for rule, each time that somebody changed something, and every 30 s.
+If the kernel supports it, the watch owns the host's table, so that no other program can change it. The watch compares
+the whole table, rule for rule, after every change by another program, and every 30 s.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ TABLE, GATE = "inet launchpad", "inet launchpad_gate"
 DOCKERS = ("ip nat", "ip filter")
 OWN_BRIDGE = "docker0"
 TRY_SECONDS = 2.0
-"""So long it tries to put the table back before the tenants' bridges go down."""
+"""Seconds to try to restore the table before the watch takes the tenants' bridges down."""
 PAUSE_SECONDS = 0.2
 TOGETHER_SECONDS = 0.03
-"""Programs change the filter in several transactions, one right after the other."""
+"""Seconds to wait for more transactions, because programs change the filter in several."""
 RELEASED_SECONDS = 2.0
-"""So long nobody owns the table when somebody asked to change it, unless the change comes before."""
+"""Seconds for which the watch releases the table after a request, unless the change comes earlier."""
 DOCKER_SECONDS, NETWORK_SECONDS = 1.0, 10.0
-"""What is still missing after so long was taken by somebody else. Docker itself never takes out the rules of its own
-bridge, but those of a network one by one before that goes."""
+"""Rules that are missing for longer were removed by another program. Docker itself never removes the rules of its own
+bridge, but removes those of a network one by one before it removes the network."""
 RENEWED_SECONDS = 30.0
-"""Docker is not started again more often than that."""
+"""The shortest time between two restarts of Docker."""
 SOON_SECONDS = 15.0
-"""Within which it makes its rules when it starts."""
+"""Docker creates its rules within so many seconds of its start."""
 MOST_NAMED = 3
 
 
 def differences(meant: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where what the kernel holds of the table is not what is meant, rule for rule; in words for people."""
+    """The differences between the kernel's table and the wanted one, rule for rule, for people."""
     if not held:
         return ["the table is missing"] if meant else []
     wanted, found = _parts(meant), _parts(held)
@@ -66,7 +66,7 @@ def _difference(name: str, wanted: list[Any] | None, found: list[Any] | None) ->
 
 
 def _parts(objects: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """What is compared, by its name: the table, and each chain with its rules, each set, whatever else there is."""
+    """The compared parts by name: the table, each chain with its rules, each set, and any other object."""
     parts: dict[str, list[Any]] = {}
     for item in objects:
         ((kind, value),) = item.items()
@@ -80,7 +80,7 @@ def _parts(objects: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 class FirewallCheck(Check):
-    """Keeps the packet filter, and says when it cannot."""
+    """Keeps the packet filter, and reports when that fails."""
 
     name = "firewall"
     every = 30.0
@@ -90,13 +90,13 @@ class FirewallCheck(Check):
         super().__init__(host, account)
         self._filter = host.filter
         self._loaded: tuple[str, list[dict[str, Any]]] = ("", [])
-        """The text that was last asked for, and what it means."""
+        """The last text, and the objects that it stands for."""
         self._can_own = True
         self._last: dict[str, Any] | None = None
-        """What was put back last."""
+        """The last repair."""
         self._changes: list[RulesetChange] = []
         self._gate = Gate(whole=False)
-        """As it was last seen whole."""
+        """The last complete gate."""
         self._docker = Docker(host, self)
 
     def look(self) -> Iterator[Finding]:
@@ -120,7 +120,7 @@ class FirewallCheck(Check):
                 return
 
     def blamed(self, *tables: str) -> str:
-        """Whoever changed one of these tables since the last look."""
+        """The programs that changed one of these tables since the last check."""
         names = dict.fromkeys(change.by for change in self._changes if change.tables & {*tables})
         return ", ".join(list(names)[:MOST_NAMED]) or "an unknown program"
 
@@ -138,7 +138,7 @@ class FirewallCheck(Check):
     def _see_to_table(self) -> Iterator[Finding]:
         meant = self._meant()
         if meant is None:
-            return  # this host was never provisioned to its end, or that was taken back
+            return  # this host was never completely provisioned, or the provision was reverted
         text, objects = meant
         end = self.host.elapsed() + TRY_SECONDS
         while True:
@@ -156,7 +156,8 @@ class FirewallCheck(Check):
         self._join_again()
 
     def _keep(self, text: str, meant: list[dict[str, Any]]) -> None:
-        """Compare, and put back what is otherwise; own it where that can be. Failed when it is still otherwise then."""
+        """Compare the table, restore differences, and own the table if possible. Failed when it still differs
+        afterwards."""
         wrong = differences(meant, self._filter.held(TABLE))
         if not wrong and (not self._can_own or self._filter.owned()):
             return
@@ -174,8 +175,8 @@ class FirewallCheck(Check):
             self.note(f"{self.blamed(TABLE)} changed the firewall ({', '.join(wrong)}); the watch restored it")
 
     def _meant(self) -> tuple[str, list[dict[str, Any]]] | None:
-        """The text that the table is made from, and what it makes: the file, or what an operator confirmed last where
-        the file says nothing that nft takes. None on a host that has neither."""
+        """The table's text and its objects: from the file, or, when nft rejects the file, from the last confirmed copy.
+        None on a host with neither."""
         self._put_file_back()
         for path in (FILE, CONFIRMED):
             text = (self.host.read(path) or b"").decode(errors="replace")
@@ -191,7 +192,7 @@ class FirewallCheck(Check):
         return None
 
     def _put_file_back(self) -> None:
-        """The file is as it was confirmed, unless an operation or a revert is changing it just now."""
+        """Restore the file from the confirmed copy, unless an operation or a revert is changing the file now."""
         confirmed = self.host.read(CONFIRMED)
         if confirmed in (None, self.host.read(FILE)) or "host" in open_subjects(self.host) or self._reverting():
             return
@@ -202,7 +203,7 @@ class FirewallCheck(Check):
         return any(item.state in ("armed", "waiting") for item in pending(self.host))
 
     def _cut_off(self) -> None:
-        """Take the tenants' bridges down, those that came since too; which ones is kept for a watch to come."""
+        """Take the tenants' bridges down, including new ones; the list is stored for a later watch process."""
         cut = [name for name, up in self._filter.bridges().items() if up and name.startswith("lp-")]
         before = self._cut()
         self.host.write(paths.CUT_OFF, json.dumps([*(before or ()), *cut]).encode(), mode=0o600)
@@ -220,7 +221,7 @@ class FirewallCheck(Check):
         self.note("the firewall is restored; the watch reconnected the tenants")
 
     def _cut(self) -> list[str] | None:
-        """The bridges that are down because of it; None when none was taken down."""
+        """The bridges that the watch took down; None for none."""
         data = self.host.read(paths.CUT_OFF)
         return None if data is None else list(json.loads(data))
 
@@ -233,20 +234,20 @@ class FirewallCheck(Check):
             if self._gate.whole or (self.host.names(paths.TENANTS) and not booting.is_going_on(self.host)):
                 self.note(f"{self.blamed(GATE)} changed the traffic gate; the watch rebuilt it")
             gate = self._filter.gate()
-        starting = booting.is_going_on(self.host)  # then boot lets traffic in, tenant by tenant
+        starting = booting.is_going_on(self.host)  # the boot opens traffic, tenant by tenant
         there = booting.seen_to(self.host) if starting else self.host.names(paths.TENANTS)
         for name in there:
             if slots.is_tenant_name(name):
                 try:
                     self._settle(name, gate)
                 except (Failed, Busy, ValueError, KeyError, TypeError):
-                    continue  # an operation has it, and opens and closes the gate itself
+                    continue  # an operation holds the tenant, and opens and closes the gate itself
         self._gate = self._filter.gate()
         if not self._gate.whole:
             yield Finding(self.name, "another program keeps changing the traffic gate", RUN_PROVISION)
 
     def _settle(self, name: str, gate: Gate) -> None:
-        """The gate's elements for the tenant are those of what serves, unless an operation is at work on it."""
+        """Correct the gate's elements for the tenant to its serving side, unless an operation holds the tenant."""
         record = read_record(self.host, name)
         if record is None or self._is_right(record, gate):
             return
@@ -276,8 +277,8 @@ class FirewallCheck(Check):
         return gate.open & everybody == opened and mail == wanted
 
     def _serving(self, record: Mapping[str, Any]) -> tuple[frozenset[IPv4Address], Sequence[int] | None]:
-        """The tenant's addresses that traffic is let in to, and which ports of mail its release may reach; None where
-        its release cannot be read."""
+        """The tenant's addresses that should get traffic, and the mail ports that its release may reach; None when its
+        release cannot be read."""
         serves = record["running"] and not record["retired"] and may_run(self.host, record)
         try:
             ports = cell.read_release(self.host, record["tenant"], record["started"]).egress_ports
@@ -291,12 +292,12 @@ def _addresses(slot: int, side: slots.Side) -> frozenset[IPv4Address]:
 
 
 class Docker:
-    """Docker's own rules: which there should be is known by what there was, and by its own bridge."""
+    """Docker's own rules: the expected rules are known from earlier ones, and from Docker's own bridge."""
 
     def __init__(self, host: View, firewall: FirewallCheck) -> None:
         self._host, self._firewall = host, firewall
         self._most: Counter[str] = Counter()
-        """How many rules name each bridge, at most, since Docker last made them."""
+        """The highest number of rules that named each bridge since Docker created them."""
         self._since: float | None = None
         self._blamed = ""
         self._renewed = float("-inf")
@@ -306,12 +307,12 @@ class Docker:
         return self._since is not None
 
     def see_to(self) -> Iterator[Finding]:
-        """Have Docker make its rules again where some are missing for longer than Docker itself takes."""
+        """Make Docker create its rules again when some are missing for longer than Docker's own changes take."""
         now = self._host.elapsed()
         try:
             self._host.docker_version()
         except Failed:
-            self._since = None  # it makes them when it starts
+            self._since = None  # Docker creates its rules when it starts
             return
         bridges = [name for name, up in self._host.filter.bridges().items() if up or name == OWN_BRIDGE]
         count = _named(bridges, (item for table in DOCKERS for item in self._host.filter.held(table)))
@@ -334,6 +335,6 @@ class Docker:
 
 
 def _named(bridges: Iterable[str], objects: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """How many rules name each of the bridges."""
+    """The number of rules that name each bridge."""
     rules = [json.dumps(item["rule"]["expr"]) for item in objects if "rule" in item]
     return Counter({name: sum(f'"{name}"' in rule for rule in rules) for name in bridges})

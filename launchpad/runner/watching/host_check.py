@@ -1,6 +1,6 @@
-"""The host itself: whatever differs from what a provision makes, and what no provision mends (name servers, a reboot).
+"""Check the host itself: differences from its provision, and problems that no provision repairs (name servers, reboot).
 
-The judge is provision's own plan, so what is found here is what `launchpad provision` brings back.
+Uses provision's own plan, so `launchpad provision` repairs what is found here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REBOOT_FOR = "/run/reboot-required.pkgs"
 DNS_SECONDS = 3.0
 SOON_SECONDS = 15.0
 _QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x00\x01"
-"""The name servers of the root: every resolver has them."""
+"""A query for the root's name servers, which every resolver can answer."""
 
 
 class HostCheck(Check):
@@ -44,7 +44,7 @@ class HostCheck(Check):
     _was_busy = _found = False
 
     def pause(self) -> None:
-        # What was found may be over soon: a service that was just restarted.
+        # Check again soon: a finding may be short, such as a service that is restarting.
         self.every = SOON_SECONDS if self._found else Check.every
         super().pause()
 
@@ -52,7 +52,7 @@ class HostCheck(Check):
         return super().is_wanted(looked) or (self._was_busy and not self._is_busy())
 
     def _is_busy(self) -> bool:
-        """Whether an operation or a boot changes the host: what those have under way is nobody's hand."""
+        """Whether an operation or a boot changes the host: their changes are not drift."""
         return self.host.lock_owner("host") is not None or booting.is_going_on(self.host)
 
     def look(self) -> list[Finding]:
@@ -73,7 +73,7 @@ def _name_servers(addresses: Sequence[str]) -> Iterator[Finding]:
 
 
 def look_at_host(host: ProvisionHost) -> Iterator[Finding]:
-    """Everything that a provision with the host's own settings would bring back."""
+    """Everything that a provision with the host's own settings would repair."""
     settings = stored_settings(host).settings
     if settings is None:
         yield Finding("provision", "the last provision did not finish", RUN_PROVISION)
@@ -102,7 +102,7 @@ def _subject(step: HostStep, message: str) -> str:
 
 
 def _named_in(host: Files) -> tuple[str, ...]:
-    """The name servers that the firewall's file lets tenants ask."""
+    """The name servers that the firewall's file lets tenants use."""
     found = re.search(r"set resolvers \{[^}]*?elements = \{ ([^}]*) \}", (host.read(FIREWALL) or b"").decode())
     return tuple(found[1].split(", ")) if found else ()
 
@@ -112,7 +112,7 @@ def _listed(addresses: tuple[str, ...]) -> str:
 
 
 def answers(address: str, *, port: int = 53) -> bool:
-    """Whether this name server says anything."""
+    """Whether this name server answers."""
     number = os.urandom(2)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:

@@ -1,4 +1,4 @@
-"""How much room each tenant's data takes of its quota, and how much memory its containers use."""
+"""Check how much of its quota each tenant's data uses, and how much memory its containers use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "room"
 FULL, NEARLY = 0.98, 0.9
 LEAST_BYTES = 2 << 20
-"""With less than so much of its quota left an app cannot write a page of its database any more."""
+"""With less than so many bytes of its quota left, an app cannot write to its database."""
 
 
 class RoomCheck(Check):
@@ -41,12 +41,12 @@ class RoomCheck(Check):
                     for index, size in enumerate(self.host.memory(item.name)):
                         own[index] += size
         except Failed:
-            memory = {}  # Docker is down, which others find
+            memory = {}  # Docker is down, which other checks report
         for tenant in filter(is_tenant_name, self.host.names(paths.TENANTS)):
             try:
                 record = read_record(self.host, tenant)
             except Failed:
-                continue  # the others' room is looked at all the same
+                continue  # still check the other tenants
             if record is None or not self.host.has_data(paths.data(tenant)):
                 continue
             used, quota = self.host.quota(paths.data(tenant))
