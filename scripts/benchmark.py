@@ -1,4 +1,4 @@
-"""What scripts/bench does: measure, in one run on this machine, and print a table.
+"""scripts/bench: measure speed in one run on this machine, and print a table.
 
     backup      sending a backup, beside plain restic under the same limits (a lab host)
     connect     a connection and `true`: bare paramiko, and Launchpad's own way
@@ -9,8 +9,8 @@
                 `launchpad health` beside it
     others      six files and a command on one host, and `true` on 50, with Ansible and pyinfra
 
-As root everything happens in mounts of this process's own, with a user, a sudoers file and a runner that exist nowhere
-else and are gone with it. Without root the fleet's sshds run as you and there is no sudo; the table says so.
+As root, the benchmark runs in mount namespaces of its own, with a user, a sudoers file and a runner that exist only
+there and disappear with the process. Without root, the fleet's sshds run as you and without sudo; the table notes this.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these of {', '.join(PARTS)}")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"the parts to measure, of {', '.join(PARTS)}; default: all"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

@@ -1,7 +1,7 @@
-"""What scripts/evidence house runs: count how the package is built, here and at the commit of before.
+"""Count the structure of the package, now and at an earlier commit, for scripts/evidence house.
 
-Read from the syntax trees alone: nothing is imported. An arrow is an import of one module by another, also inside a
-function and for types alone. A room is what stands directly below a package: a subpackage, or a file of its own.
+Computed from syntax trees alone; nothing is imported. An arrow is an import of one module by another, also inside a
+function and only for types. A room is a direct part of a package: a subpackage, or a file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from measurement import PROJECT, record, tabulate
 
 NAMED_AFTER_VERBS = ("launchpad.cli.", "launchpad.runner.verbs.")
-"""Doors of verbs: their files have the names of what they open."""
+"""Packages whose files have the names of the verbs that they call."""
 OF_A_FAMILY = ("steps", "effects", "plan")
 """Files of each family of the runner's steps: the folder of a `steps.py` names the family."""
 
@@ -69,7 +69,7 @@ def _imported(tree: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str
 
 
 def circles(among: Arrows) -> list[list[str]]:
-    """Every group of which each can be reached from each of the others."""
+    """Every group of modules that import one another in a circle."""
     reached = {name: _reached(name, among) for name in among}
     groups = {frozenset({name} | {other for other in reached[name] if name in reached[other]}) for name in among}
     return sorted(sorted(group) for group in groups if len(group) > 1)
@@ -99,7 +99,8 @@ def _room(package: str, name: str) -> str:
 
 
 def upwards(among: Arrows, ordered: Iterable[str]) -> int:
-    """Arrows from a layer to one above it; the layers are named from the top, as the linter's contract has them."""
+    """The number of arrows from a layer to a higher layer; the layers are given from the top, as in the linter's
+    contract."""
     height = {name.strip(): -row for row, line in enumerate(ordered) for name in line.split("|")}
     place = {name: height.get(".".join(name.split(".")[:2])) for name in among}
     steps = [(place[name], place.get(other)) for name in among for other in among[name]]
@@ -107,7 +108,7 @@ def upwards(among: Arrows, ordered: Iterable[str]) -> int:
 
 
 def only_re_exports(tree: ast.Module) -> bool:
-    """Whether there is nothing in a module but what others define."""
+    """Whether a module only re-exports names of other modules."""
     rest = [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
     own = [node for node in rest if not isinstance(node, ast.ImportFrom | ast.Import)]
     imports = any(isinstance(node, ast.ImportFrom) and node.module != "__future__" for node in rest)
@@ -173,7 +174,7 @@ def at(commit: str, ordered: Iterable[str]) -> dict[str, float]:
 
 
 def layers() -> list[str]:
-    """As the linter has them, from the top."""
+    """The layers in the linter's contract, from the top."""
     with (PROJECT / "pyproject.toml").open("rb") as file:
         found: list[str] = tomllib.load(file)["tool"]["importlinter"]["contracts"][0]["layers"]
     return found

@@ -1,7 +1,7 @@
-"""What scripts/demo does: the very commands that an operator types, one after the other, each timed.
+"""scripts/demo: run the commands that an operator types, one after the other, each timed.
 
-On this machine's lab by default; on a real VPS with --host root@203.0.113.7 (its names are then made with sslip.io, and
-Let's Encrypt gives the certificates). Where the lab cannot run, the example fleet is checked and rendered instead.
+Runs in this machine's lab by default, or on a real VPS with --host root@203.0.113.7 (with domains of sslip.io and
+certificates of Let's Encrypt). Where the lab cannot run, the demo checks and renders the example fleet instead.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LAB_HOST = "demo-1"
 
 
 class Broken(Exception):
-    """A step did not show what it must."""
+    """A step did not show the expected result."""
 
 
 @dataclass
 class Demo:
-    """The state that the steps share, and what they took."""
+    """The state that the steps share, and their times."""
 
     workspace: Path
     host: str = ""
@@ -41,12 +41,12 @@ class Demo:
     fingerprint: str = ""
     domains: dict[str, str] = field(default_factory=dict)
     trusted: Path | None = None
-    """The root that the tenants' certificates must lead to; None for the public ones."""
+    """The root certificate of the tenants' certificates; None for the public authorities."""
     root_key: Path | None = None
     rows: list[tuple[str, float, str]] = field(default_factory=list)
 
     def step(self, title: str, work: Callable[[], str]) -> None:
-        """Do one step, say how it went, and remember how long it took."""
+        """Run one step, print its result, and record its time."""
         print(f"\n── {title}", flush=True)
         begun = time.monotonic()
         detail = work()
@@ -54,7 +54,7 @@ class Demo:
         print(f"   {detail} ({self.rows[-1][1]:.1f} s)", flush=True)
 
     def launchpad(self, *words: str, quiet: bool = False, stdin: str | None = None) -> str:
-        """Run the command line as an operator would; its output, which is shown too unless quiet."""
+        """Run the command line as an operator does; print its output unless quiet, and return it."""
         print(f"   $ launchpad {' '.join(words)}", flush=True)
         argv = [sys.executable, "-m", "launchpad.cli", "--workspace", str(self.workspace), *words]
         environment = os.environ | {"XDG_CONFIG_HOME": str(self.workspace / ".config")}
@@ -183,7 +183,7 @@ def lab_host(demo: Demo) -> str:
 
 
 def lab_settings(demo: Demo) -> str:
-    """The lab's registry and certificate authority, where a real fleet has a public registry and Let's Encrypt."""
+    """The lab's registry and certificate authority instead of a public registry and Let's Encrypt."""
     from labkit import Lab
 
     lab = Lab()
@@ -206,20 +206,20 @@ def lab_settings(demo: Demo) -> str:
 def remote_host(demo: Demo, target: str) -> str:
     user, _, address = target.rpartition("@")
     if user not in ("", "root"):
-        raise Broken(f"--host {target}: a bare VPS is reached as root")
+        raise Broken(f"--host {target}: a bare VPS needs the user root")
     demo.host, demo.address = "demo-vps", address
     demo.domains = {name: f"{name}.{address.replace('.', '-')}.sslip.io" for name in TENANTS}
     return f"{address}, names at sslip.io"
 
 
 def without_a_host(why: str) -> int:
-    """Plan and render the example fleet, and say what was left out."""
+    """Check and render the example fleet, and print what was skipped."""
     print(f"The lab cannot run here: {why}")
-    print("Doing what can be done without a host: check and render the example fleet.\n")
+    print("Running the part that needs no host: check and render the example fleet.\n")
     for words in (["check"], ["tenant", "list"], ["render", "alice"]):
         print(f"$ launchpad {' '.join(words)}", flush=True)
         subprocess.run([sys.executable, "-m", "launchpad.cli", "-w", str(PROJECT), *words], check=True)
-    print("\nLeft out: the host, provisioning, deploying, HTTPS, logs, the second run, retiring.")
+    print("\nSkipped: the host, provisioning, deploying, HTTPS, logs, the second run, retiring.")
     print("On a real VPS: scripts/demo --host root@203.0.113.7")
     if os.environ.get("LAUNCHPAD_LAB") == "required":
         print("error: LAUNCHPAD_LAB=required, and the lab cannot run", file=sys.stderr)
@@ -242,20 +242,22 @@ def run(demo: Demo, target: str) -> None:
         demo.step(f"visit {name} over HTTPS", lambda name=name: visit(demo, name))  # type: ignore[misc]
     demo.step("status", lambda: demo.launchpad("status") and "healthy")
     demo.step("logs", lambda: logs(demo))
-    demo.step("run it all a second time", lambda: second_run(demo))
+    demo.step("run every step a second time", lambda: second_run(demo))
 
 
 def table(demo: Demo, whole: float) -> None:
     print("\n   step                              seconds   what")
     for title, seconds, detail in demo.rows:
         print(f"   {title:<32}  {seconds:7.1f}   {detail}")
-    print(f"   {'all of it':<32}  {whole:7.1f}")
+    print(f"   {'total':<32}  {whole:7.1f}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument("--host", default="", metavar="root@ADDRESS", help="a bare Debian 13 VPS instead of the lab")
-    parser.add_argument("--keep", action="store_true", help="leave host and tenants running, and print where")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the host and the tenants running, and print their addresses"
+    )
     options = parser.parse_args()
     if not options.host:
         doctor = subprocess.run([PROJECT / "scripts/lab", "doctor"], capture_output=True, text=True, check=False)
@@ -271,7 +273,7 @@ def main() -> int:
     except (Broken, subprocess.CalledProcessError) as error:
         print(f"\nerror: {error}", file=sys.stderr)
         print(
-            f"hint: the host is left as it is; the workspace is {workspace}; scripts/lab ssh {LAB_HOST}",
+            f"hint: the host is still running, with the workspace {workspace}; to log in: scripts/lab ssh {LAB_HOST}",
             file=sys.stderr,
         )
         return 1
@@ -281,7 +283,7 @@ def main() -> int:
         record("demo-seconds", round(whole, 1))
     if options.keep:
         print(f"\nLeft running: {demo.host} at {demo.address}; the workspace is {workspace}")
-        print(f"Look around:  cd {workspace} && XDG_CONFIG_HOME=$PWD/.config launchpad status")
+        print(f"To look around:  cd {workspace} && XDG_CONFIG_HOME=$PWD/.config launchpad status")
         return 0
     if not options.host:
         from labkit import Lab

@@ -1,13 +1,12 @@
-"""What scripts/evidence does: run what measures a topic's figures, compare them with the goals, write the table
-(docs/evidence.md, and docs/evidence-TOPIC.md for a later topic).
+"""scripts/evidence: measure a topic's figures, compare them with the goals, and write the table into docs/evidence.md,
+or docs/evidence-TOPIC.md for a later topic.
 
-The goals stand in scripts/goals.toml. Whatever measures appends lines to the file that LAUNCHPAD_EVIDENCE names,
-{"figure", "value", "n", "detail", "commit"}, by `measurement.record` or tests' `measured` fixture. A figure that was
-measured several times counts by its worst value and by the sum of its n; one measured less often than the goal says
-falls short; a figure of another topic is left out. Parts of it may be measured at commits that follow one another: the
-table says which. What says more than one number, `measurement.tabulate` adds to a table of its own, {"table", "row",
-"commit"}, whose title stands under the topic's `tables`.
-Exits 1 when a figure falls short.
+The goals are in scripts/goals.toml. Each measurement appends a line {"figure", "value", "n", "detail", "commit"} to the
+file in LAUNCHPAD_EVIDENCE, through `measurement.record` or the tests' fixture `measured`. A figure with several
+measurements has the worst value and the sum of their n. A figure that was measured less often than its goal requires
+falls short. Figures of other topics are ignored. Figures may be measured at different commits; the table has each
+figure's commit. `measurement.tabulate` adds a row {"table", "row", "commit"} to a further table, whose title is under
+the topic's `tables`. The exit code is 1 when a figure falls short.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ class Row:
 
 
 def record(figure: str, value: float, *, n: int = 1, detail: str = "") -> None:
-    """Add a measurement to the running evidence; nothing happens when none is being taken."""
+    """Add a measurement to the evidence that is being taken, if any."""
     _append({"figure": figure, "value": value, "n": n, "detail": detail})
 
 
 def tabulate(table: str, row: dict[str, str]) -> None:
-    """Add a row, column → text, to one of the topic's own tables; nothing happens when no evidence is being taken."""
+    """Add a row, column → text, to one of the topic's further tables, if evidence is being taken."""
     _append({"table": table, "row": row})
 
 
@@ -63,7 +62,7 @@ def _append(line: dict[str, Any]) -> None:
 
 @cache
 def commit() -> str:
-    """What is checked out, with a + when there is more in the tree than that."""
+    """The checked-out commit, with a + for uncommitted changes."""
     dirty = git("status", "--porcelain", "--", ".", ":!docs/evidence*.md")
     return git("rev-parse", "HEAD")[:12] + ("+" if dirty else "")
 
@@ -102,7 +101,7 @@ def row(name: str, goal: dict[str, Any], items: list[dict[str, Any]]) -> Row:
 
 
 def tables(titles: dict[str, str], raw: Iterable[dict[str, Any]]) -> list[str]:
-    """The topic's own tables as Markdown, each row with the commit that it was measured at."""
+    """The topic's further tables as Markdown, each row with its commit."""
     found: dict[str, list[dict[str, str]]] = {name: [] for name in titles}
     for item in raw:
         if item.get("table") in found:
@@ -121,7 +120,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def document(topic: str, table: list[Row], seed: int, more: Iterable[str] = ()) -> str:
-    """The Markdown that is committed; the raw results' commit and machine stand in it."""
+    """The document as Markdown, with the commits and the machine of the measurements."""
     commits = sorted({name for item in table for name in item.commits})
     clean = "with uncommitted changes (+)" if any(name.endswith("+") for name in commits) else "clean tree"
     when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
@@ -158,9 +157,9 @@ def memory_gb() -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/evidence", description=__doc__)
     parser.add_argument("topic", choices=sorted(goals()))
-    parser.add_argument("--only", default="", help="only the commands with this in them")
+    parser.add_argument("--only", default="", help="run only the commands that contain this text")
     parser.add_argument("--raw", type=Path, help="make the table from these raw results, run nothing")
-    parser.add_argument("--seed", type=int, default=20260901, help="of what is drawn at random")
+    parser.add_argument("--seed", type=int, default=20260901, help="the seed of random choices")
     options = parser.parse_args()
     topic = goals()[options.topic]
     raw = options.raw or Path(tempfile.mkdtemp(prefix="launchpad-evidence-")) / "raw.jsonl"

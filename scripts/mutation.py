@@ -1,8 +1,8 @@
-"""What scripts/mutate does: a test that stays green without what it guards is no test.
+"""scripts/mutate: remove each registered guard from the code; the guard's tests must then fail.
 
-The guards stand in scripts/guards.toml: a file, the text that guards, what to put in its place, and the tests that
-must then fail. Each mutation is made in a copy of the project, never in the working tree. Before the first one the
-same tests must pass in the untouched copy.
+The guards are in scripts/guards.toml: a file, the guarding text, its replacement, and the tests that must fail. Each
+mutation is made in a copy of the project, never in the working tree. Before the first mutation the same tests must pass
+in the unchanged copy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COPIED = ("launchpad", "templates", "tests", "scripts", "inventory", "docs", "py
 
 @dataclass(frozen=True)
 class Guard:
-    """One guard, and the tests that are there for it."""
+    """One guard and its tests."""
 
     name: str
     file: str
@@ -37,7 +37,7 @@ class Guard:
 
 
 def guards(only: str) -> list[Guard]:
-    """The registry, or what of it has `only` in its name."""
+    """The registered guards, or those with `only` in their names."""
     with (PROJECT / "scripts/guards.toml").open("rb") as file:
         table = tomllib.load(file)
     found = []
@@ -65,7 +65,7 @@ def passes(where: Path, tests: tuple[str, ...]) -> bool:
     """Whether the tests pass in that copy."""
     argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", "timeout=120", *tests]
     environment = os.environ | {"PYTHONPATH": f"{where}:{where / 'scripts'}", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("LAUNCHPAD_EVIDENCE", None)  # what is measured with a guard taken out is no evidence
+    environment.pop("LAUNCHPAD_EVIDENCE", None)  # a measurement without a guard is no evidence
     done = subprocess.run(argv, cwd=where, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(f"error: pytest could not run {' '.join(tests)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -73,7 +73,8 @@ def passes(where: Path, tests: tuple[str, ...]) -> bool:
 
 
 def outcome(guard: Guard) -> str:
-    """`red` as it must be, `green` when the test guards nothing, `stale` when the registry is behind the code."""
+    """`red` as required, `green` when the tests do not notice the mutation, `stale` when the registry does not match
+    the code."""
     with tempfile.TemporaryDirectory(prefix="launchpad-mutate-") as folder:
         where = Path(folder)
         copy(where)
@@ -100,7 +101,7 @@ def main() -> int:
         copy(Path(folder))
         every = tuple(sorted({test for guard in chosen for test in guard.tests}))
         if not passes(Path(folder), every):
-            print("error: the tests fail before any guard is taken out", file=sys.stderr)
+            print("error: the tests fail before any guard is removed", file=sys.stderr)
             return 1
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=1 if options.lab else os.cpu_count()) as pool:

@@ -1,4 +1,4 @@
-"""What scripts/reference does: docs/reference.md from the code alone, so that it cannot say what is not so."""
+"""scripts/reference: write docs/reference.md from the code alone, so that the reference always matches the code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLES = {
     "app": "inventory/apps/notes.yaml",
     "tenant": "inventory/tenants/alice.yaml",
 }
-"""Below docs/examples/, which has every key with a comment."""
+"""The example files below docs/examples/, with every key and a comment."""
 EVERYWHERE = {"workspace", "json", "no_color", "help"}
 
 
@@ -47,7 +47,7 @@ def reference() -> str:
 
 
 def block(docstring: str) -> list[str]:
-    """A docstring, its table as it stands there."""
+    """The lines of a docstring, with its table unchanged."""
     return [line.rstrip() for line in docstring.strip().splitlines()]
 
 
@@ -58,7 +58,7 @@ def states() -> Iterator[str]:
 
 
 def exits() -> Iterator[str]:
-    """A row for each exit code, and for each class of error that has it."""
+    """A row for each exit code without an error class, and for each class of error."""
     yield from ("| exit code | error | worth a retry | meaning |", "| --- | --- | --- | --- |")
     rows = [(code, "", "", meaning) for code, meaning in errors.OTHER_EXITS.items()]
     for kind in deliberate(errors.LaunchpadError):
@@ -75,7 +75,7 @@ def exits() -> Iterator[str]:
 
 
 def deliberate(kind: type[errors.LaunchpadError]) -> Iterator[type[errors.LaunchpadError]]:
-    """The classes of launchpad/errors.py below a class, each after the one that it is a kind of."""
+    """The subclasses of a class in launchpad/errors.py, each after its parent."""
     for below in kind.__subclasses__():
         if below.__module__ == errors.__name__:
             yield below
@@ -83,7 +83,7 @@ def deliberate(kind: type[errors.LaunchpadError]) -> Iterator[type[errors.Launch
 
 
 def described(path: str, command: Any) -> Iterator[str]:
-    """A command, and those below it."""
+    """The section of a command, and of its subcommands."""
     if hasattr(command, "commands"):
         for name, inner in command.commands.items():
             yield from described(f"{path} {name}", inner)
@@ -108,7 +108,7 @@ def described(path: str, command: Any) -> Iterator[str]:
 
 
 def keys(made: dict[str, Any], definitions: dict[str, Any], above: str = "") -> Iterator[str]:
-    """A line for each key of a file, with what it means."""
+    """A line for each key of a file, with its meaning."""
     made = resolved(made, definitions)
     if (each := by_name(made)) is not None and not made.get("properties"):
         yield from keys(each, definitions, f"{above}NAME.")
@@ -127,13 +127,13 @@ def keys(made: dict[str, Any], definitions: dict[str, Any], above: str = "") -> 
 
 
 def by_name(made: dict[str, Any]) -> dict[str, Any] | None:
-    """What is below each name, where the names are whoever's writes them."""
+    """The schema below each name, for mappings whose names the operator chooses."""
     below = [made.get("additionalProperties"), *made.get("patternProperties", {}).values()]
     return next((item for item in below if isinstance(item, dict)), None)
 
 
 def written(default: Any) -> str:
-    """A default as people write it; nothing for one that is a whole structure, whose keys have their own."""
+    """A default as people write it; empty for a structure, whose keys have their own defaults."""
     if isinstance(default, dict) and set(default) == {"seconds"}:
         return str(Duration(default["seconds"]))
     if isinstance(default, dict) and set(default) == {"mb"}:
@@ -144,7 +144,7 @@ def written(default: Any) -> str:
 def resolved(item: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema behind a reference or an optional."""
     choices = [choice for choice in item.get("anyOf", []) if choice.get("type") != "null"]
-    if choices:  # what has keys says more than what is a single value
+    if choices:  # a schema with keys has more content than a single value
         item = next((choice for choice in choices if "$ref" in choice or "properties" in choice), choices[0])
     reference = item.get("$ref", "")
     return resolved(definitions[reference.rsplit("/", 1)[-1]], definitions) if reference else item

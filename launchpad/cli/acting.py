@@ -1,4 +1,4 @@
-"""launchpad act: an action of a tenant's app."""
+"""launchpad act: run an action of a tenant's app."""
 
 from __future__ import annotations
 
@@ -16,17 +16,15 @@ app = typer.Typer(help="Run apps' own actions.")
 def act(
     ctx: typer.Context,
     tenant: Annotated[str, typer.Argument(metavar="TENANT", autocompletion=complete.tenants)],
-    action: Annotated[
-        str, typer.Argument(metavar="ACTION", help="One of the app's; `launchpad app show APP` lists them.")
-    ],
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGUMENT", help="What the action takes.")] = None,
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="The action's name, from `launchpad app show APP`.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGUMENT", help="The action's arguments.")] = None,
 ) -> None:
     """Run ACTION of TENANT's app inside TENANT's container, and print what the action prints.
 
-    An action is declared by the app, with the words that it runs; nothing else can be run. OpenClaw's `check` asks
-    each provider and channel whether the customer's keys still work.
+    Only the commands that the app declares as actions can run. OpenClaw's action `check` asks each provider and channel
+    whether the customer's keys still work.
 
-    Exits with 0 when the action ended with 0, and with 6 when it did not; the action's own exit status is printed.
+    The exit code is 0 when the action ended with 0, and 6 otherwise. The action's own exit status is printed.
     """
     from launchpad.operations.tenants.act import act
 

@@ -1,4 +1,4 @@
-"""launchpad alerts: what hosts tell people of."""
+"""launchpad alerts: the problems that hosts send to people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""launchpad diagnose: what is wrong with a tenant or a host, and a bundle of what was looked at."""
+"""launchpad diagnose: find the cause of a problem of a tenant or a host, and write a bundle for support."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from launchpad.cli.session import Session
 if TYPE_CHECKING:
     from launchpad.operations.observation.diagnose import Diagnosed
 
-app = typer.Typer(help="What is wrong, and why.")
+app = typer.Typer(help="Find the causes of problems.")
 READ = "read"
 LONGEST = 160
 """Characters of a line that a cause was seen by."""
@@ -26,11 +26,13 @@ def diagnose(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="TENANT|HOST", autocompletion=complete.tenants_and_hosts, help="Or the word read, before a FILE."
+            metavar="TENANT|HOST",
+            autocompletion=complete.tenants_and_hosts,
+            help="A tenant or a host; or the word `read`, followed by a FILE.",
         ),
     ],
     file: Annotated[
-        str, typer.Argument(metavar="FILE", show_default=False, help="After read: the bundle to analyse again.")
+        str, typer.Argument(metavar="FILE", show_default=False, help="After `read`: the bundle to analyse.")
     ] = "",
     case: Annotated[
         str,
@@ -44,14 +46,14 @@ def diagnose(
     ] = False,
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", metavar="RECIPIENT", help="With --share: for this age recipient; may be repeated."),
+        typer.Option("--to", metavar="RECIPIENT", help="With --share: encrypt for this age recipient. Repeatable."),
     ] = None,
 ) -> None:
     """Name the cause of a problem and the command that fixes it, and write a bundle for support.
 
-    The host collects its versions, configuration, logs of 48 hours, network and resources, takes secrets out, and
-    replaces addresses and names by pseudonyms. The host refuses to send a bundle in which a secret of its tenants
-    stands. Message bodies stay on the host. `diagnose read FILE` analyses a bundle that exists.
+    The host collects its versions, configuration, logs of 48 hours, network and resources, removes secrets, and
+    replaces addresses and names by pseudonyms. The host does not send a bundle that contains a secret of its tenants.
+    Message bodies stay on the host. `diagnose read FILE` analyses an existing bundle.
     """
     from launchpad.operations.observation import diagnose as asking
 
@@ -124,7 +126,9 @@ def _about_bundle(found: Diagnosed, bundle: Path | None, shared: Path | None) ->
     taken = ", ".join(f"{removed.get(kind, 0)} {kind}" for kind in ("secrets", "tokens", "addresses", "names"))
     lines = [f"taken out or replaced: {taken}; searched for {manifest.get('searched', 0)} secrets of the host"]
     if unread := manifest.get("unread"):
-        lines.append(f"these sealed secrets could not be opened, so nobody searched for them: {', '.join(unread)}")
+        lines.append(
+            f"these sealed secrets could not be opened, so the bundle was not searched for them: {', '.join(unread)}"
+        )
     if missing := manifest.get("missing"):
         lines += [f"not collected: {name}: {why}" for name, why in missing.items() if bundle]
     if bundle:

@@ -1,4 +1,4 @@
-"""launchpad doctor: what is wrong on the operator's own side."""
+"""launchpad doctor: check the operator's own machine and workspace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from launchpad.cli.session import Session
 if TYPE_CHECKING:
     from launchpad.operations.hosts.doctor import DoctorReport
 
-app = typer.Typer(help="The operator's own side.")
+app = typer.Typer(help="Check the operator's own machine and workspace.")
 
 FINDINGS = 4
 
@@ -22,13 +22,13 @@ FINDINGS = 4
 def doctor(
     ctx: typer.Context,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Repair what is safe: modes of key files, and folders that are missing.")
+        bool, typer.Option("--fix", help="Repair what is safe to repair: modes of key files, and missing folders.")
     ] = False,
 ) -> None:
-    """Check your own side: workspace, keys, programs, Git, recipients, the emergency kit, and the way to each host.
+    """Check your machine: workspace, keys, programs, Git, recipients, the emergency kit, and access to hosts.
 
-    Each finding has the line to type. Each host is asked once: whether it answers, its runner's version, its clock.
-    Exits 0 when nothing is left to do, 4 when something is.
+    Each finding has the command to type. Each host is asked once for its answer, its runner's version and its clock.
+    The exit code is 0 when nothing is left to do, and 4 otherwise.
     """
     from launchpad.operations.hosts.doctor import doctor
 
@@ -49,7 +49,7 @@ def _lines(found: DoctorReport) -> list[Line]:
             hint = f"\n       hint: {item.hint}" if item.hint else ""
             lines.append(Line("wrong", RED, f"  {item.about}: {item.message}{hint}"))
     versions = [f"{name} {version}" for name, version in found.versions.items() if version]
-    lines.append(Line(f"looked at {', '.join(versions)}"))
+    lines.append(Line(f"checked {', '.join(versions)}"))
     left = sum(not item.fixed for item in found.findings)
     lines.append(Line(f"{left} left to fix" if left else "nothing to fix", RED if left else GREEN))
     return lines

@@ -1,4 +1,4 @@
-"""Cases as JUnit XML, in the shape that GitLab documents; GitHub's and Jenkins' readers take it too."""
+"""Test cases as JUnit XML, in the format that GitLab documents; GitHub and Jenkins read the format too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(cases: Iterable[Case], *, seconds: float) -> bytes:
-    """One suite with a test case each. Readers tell cases apart by classname (the subject) and name (the title)."""
+    """One suite with a test case for each case. Readers identify a case by classname (the subject) and name (the
+    title)."""
     suite = ElementTree.Element("testsuite", {"name": "launchpad smoke"})
     counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for item in cases:
@@ -43,5 +44,5 @@ def junit(cases: Iterable[Case], *, seconds: float) -> bytes:
 
 
 def _text(text: str) -> str:
-    """Without what XML 1.0 has no place for: hosts and apps say what they like."""
+    """The text without characters that XML 1.0 forbids; hosts and apps may send any text."""
     return _NOT_XML.sub("\ufffd", text)

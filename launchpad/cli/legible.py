@@ -1,4 +1,4 @@
-"""Text for terminals whose encoding lacks some of its marks. Light to import: every command begins with it."""
+"""Text for terminals whose encoding lacks some marks. Fast to import, because every command imports this module."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import io
 import sys
 
 PLAIN = {"✓": "+", "✗": "x", "↶": "<", "•": "*", "→": "->", "…": "...", "—": "-"}
-"""What stands for a mark on a terminal whose encoding does not have it."""
+"""The replacement of a mark on a terminal whose encoding does not have the mark."""
 LEGIBLE = "legible"
 """The name of the way to write other marks, for codecs."""
 
 
 def make_legible() -> None:
-    """Let standard output and errors take every text, whatever the terminal's encoding: nothing is refused for a mark
-    that it lacks, and the usual marks have another form there."""
+    """Make standard output and standard error accept every text, whatever the terminal's encoding: a missing character
+    is replaced, and never an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=LEGIBLE)

@@ -1,4 +1,4 @@
-"""launchpad health: one line and an exit code, as monitoring plugins have them."""
+"""launchpad health: one line and an exit code for monitoring."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from launchpad.plan.health import Health
     from launchpad.runner.facts import Fact
 
-app = typer.Typer(help="How well the fleet is.")
+app = typer.Typer(help="Print the health of the fleet.")
 _NOT_IN_LABELS = str.maketrans("", "", "'=|")
 MOST_TOLD = 3
-"""So many problems are in the line; --json has all."""
+"""The number of problems in the line; --json has all problems."""
 
 
 @app.command("health", epilog="Example: launchpad health web-1")
@@ -41,14 +41,14 @@ def health(
     """Print the health of tenants, hosts or the whole fleet as one line, for monitoring and cron.
 
     The line has the form of a monitoring plugin: a grade, the worst problems, and performance data after a bar. The
-    facts are those that the hosts' watches found by themselves, at most a minute ago (keys: a quarter of an hour).
+    data comes from the hosts' watches and is at most one minute old (customers' keys: 15 minutes).
 
-    Exit codes, as monitoring plugins have them: 0 ok, 1 warning, 2 critical, 3 unknown. Every error is 3 here, wrong
-    words and an unreachable host too; no other command has this exception.
+    The exit codes are those of monitoring plugins: 0 ok, 1 warning, 2 critical, 3 unknown. Every error has the exit
+    code 3, including wrong usage and an unreachable host; only this command has this exception.
     """
     session = Session.of(ctx)
     if everything and names:
-        raise typer.BadParameter("--all is the whole fleet, and takes no names", ctx=ctx)
+        raise typer.BadParameter("give names or --all, not both", ctx=ctx)
     if quiet:
         raise typer.Exit(_print_news(session, names or []))
     from launchpad.operations.observation.fleet_health import fleet_health

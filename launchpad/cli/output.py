@@ -31,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a result that begins in a style and goes on plainly."""
+    """A line of a result: styled text, then plain text."""
 
     begins: str
     style: str = ""
@@ -57,7 +57,7 @@ class Output:
         self.err = Screen(stderr or sys.stderr, color=color)
 
     def result(self, data: Any, shown: Shown | Sequence[Shown]) -> None:
-        """The command's one result: `data` as a JSON document, or what is shown to people."""
+        """Print the command's only result: `data` as a JSON document, or the form for people."""
         if self.json:
             self.document(data)
             return
@@ -65,31 +65,31 @@ class Output:
             self._show(item)
 
     def document(self, data: Any) -> None:
-        """The command's one result where JSON is what it is, also for people."""
+        """Print the command's only result as JSON, for people too."""
         self.out.raw(json.dumps(data, indent=2, ensure_ascii=bool(self.out.encoding), default=_as_json))
 
     def verbatim(self, data: Any, text: str) -> None:
-        """The command's one result, which is a file or a value: nothing of it is laid out."""
+        """Print the command's only result unchanged: a file or a value."""
         if self.json:
             self.document(data)
         else:
             self.out.raw(self.out.shown(text))
 
     def item(self, data: Any, text: str) -> None:
-        """One of many results as they come: a line of JSON, or a line for people."""
+        """Print one of several results: a line of JSON, or a line for people."""
         if self.json:
             self.out.raw(json.dumps(data, ensure_ascii=bool(self.out.encoding), default=_as_json))
         elif text:
             self.out.prose(text)
 
     def say(self, text: str, *, style: str = "") -> None:
-        """A sentence for people beside the result; nothing under --json."""
+        """Print a sentence for people beside the result; nothing under --json."""
         if text and not self.json:
             parts = [(self._apart(text), style)] if style else _about(self._apart(text))
             self.err.prose(*parts)
 
     def warn(self, text: str) -> None:
-        """A sentence that also matters to those who read JSON: always to standard error."""
+        """Print a warning to standard error, under --json too."""
         self.err.prose(("warning:", YELLOW), " ", *_about(self._apart(text)))
 
     def error(self, error: LaunchpadError) -> None:
@@ -114,7 +114,7 @@ class Output:
 
     @contextmanager
     def asking(self, question: str) -> Iterator[None]:
-        """Put a question; the answer is typed behind it."""
+        """Print a question; the answer is typed after it."""
         with self.err.still():
             self.err.prose(question, end=" ")
             yield
@@ -150,7 +150,7 @@ def _about(text: str) -> Iterator[str | Styled]:
 
 
 def _standing_out(text: str) -> Iterator[str | Styled]:
-    """The line of an error: who it is about, what happened, and the cause."""
+    """The line of an error: the subject, the event, and the cause."""
     found = re.fullmatch(r"( *)(\S+:)( .+: )?( ?.+?)", text, re.DOTALL)
     if found is None:
         yield text

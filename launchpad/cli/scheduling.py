@@ -74,7 +74,10 @@ def install(
 
 @app.command("show", epilog="Example: launchpad schedule show")
 def show(ctx: typer.Context, system: System = False) -> None:
-    """Show every job: when it runs, by what, and how it went last. Exits 4 when a job failed at its last run."""
+    """Show every job: its schedule, its scheduler, and the result of its last run.
+
+    The exit code is 4 when a job's last run failed.
+    """
     from launchpad.cli.output import Table
     from launchpad.cli.wording import age, lasted
     from launchpad.operations.observation.schedule import show_schedule

@@ -1,5 +1,5 @@
-"""The one way to a screen: a Rich console for each of the two streams. Text from elsewhere is never markup and never
-steers the terminal. On a terminal lines break between words; elsewhere a line is a line, and nothing is drawn again."""
+"""The only output to screens: a Rich console for each of the two streams. Text is never markup and never controls the
+terminal. On a terminal, lines break between words; elsewhere lines stay whole, and nothing is redrawn."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 RED, GREEN, YELLOW, DIM, BOLD = "red", "green", "yellow", "dim", "bold"
 UNBOUNDED = 1 << 20
-"""The width of what is no terminal."""
+"""The width of output that is no terminal."""
 HANG = 2
-"""By how much what goes on below is indented."""
+"""The indent of continuation lines."""
 ANSWER = 4
 """The cells that are left for what a person types behind a question."""
 Styled = tuple[str, str]
@@ -30,7 +30,7 @@ Styled = tuple[str, str]
 
 
 class Screen:
-    """Standard output, or standard error, as people read it."""
+    """Standard output or standard error for people."""
 
     def __init__(self, stream: TextIO, *, color: bool) -> None:
         self.stream = stream
@@ -38,9 +38,9 @@ class Screen:
         self._color = color
         encoding = (getattr(stream, "encoding", "") or "utf-8").lower()
         self.encoding = "" if encoding.startswith("utf") else encoding
-        """Empty where every mark can be shown."""
+        """Empty when the stream can show every mark."""
         self.drawn: Live | None = None
-        """What is drawn again and again at the bottom."""
+        """The live display at the bottom, which is redrawn."""
 
     @cached_property
     def console(self) -> Console:
@@ -64,12 +64,12 @@ class Screen:
 
     @property
     def live(self) -> bool:
-        """Whether a line can be drawn again in its place."""
+        """Whether a line can be redrawn in place."""
         return self.terminal and not self.console.is_dumb_terminal
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Nothing is drawn meanwhile: a person types."""
+        """Stop redrawing during the block, because a person types."""
         if self.drawn is not None:
             self.drawn.stop()
         try:
@@ -79,7 +79,7 @@ class Screen:
                 self.drawn.start()
 
     def shown(self, text: str) -> str:
-        """The text with everything escaped that could steer a terminal, in marks that the stream has."""
+        """Escape control characters, and use marks that the stream can show."""
         text = safe(text)
         return text.encode(self.encoding, LEGIBLE).decode(self.encoding) if self.encoding else text
 
@@ -92,8 +92,8 @@ class Screen:
             quiet_exit()
 
     def prose(self, *parts: str | Styled, hang: int = HANG, end: str = "\n") -> None:
-        """Lines of text. On a terminal they break between words, and what goes on below is indented by `hang` more; no
-        command to type and no size is broken, whatever the width."""
+        """Print lines of text. On a terminal, lines break between words, and continuation lines are indented by `hang`
+        more; commands to type and sizes are never broken."""
         pairs = [(part, "") if isinstance(part, str) else part for part in parts]
         if not self.terminal:
             self.raw("".join(self.shown(text) for text, _ in pairs), end=end)
@@ -126,8 +126,8 @@ class Screen:
     def table(
         self, headings: Iterable[str], rows: Iterable[Iterable[str | Styled]], *, firm: Iterable[str] = ()
     ) -> None:
-        """Rows under headings, of which the `firm` ones are never broken. No word is broken: where not even whole words
-        fit the terminal, the first cells of each row stand above the others, or each cell has a line of its own."""
+        """Print rows under headings; `firm` columns are never broken. Words are never broken: if whole words do not fit
+        the terminal, the first cells of each row are printed above the others, or each cell on a line of its own."""
         named, firm = list(headings), set(firm)
         cells = [[self._cell(cell, whole=name in firm) for name, cell in zip(named, row, strict=True)] for row in rows]
         lines = self._grid(named, cells) or self._stacked(named, cells)
@@ -139,7 +139,7 @@ class Screen:
             self.console.print(line, soft_wrap=True) if self.terminal else self.raw(line.plain)
 
     def _grid(self, headings: list[str], rows: list[list[Text]], *, room: int = 0) -> list[Text] | None:
-        """The lines of a table; None where it is wider than the terminal, or than the `room` that is given."""
+        """The lines of a table; None when the table is wider than the terminal, or than `room`."""
         from rich.segment import Segment
         from rich.table import Column, Table
         from rich.text import Text
@@ -159,7 +159,7 @@ class Screen:
         return [Text.assemble(*((unglued(part.text), part.style or "") for part in line)) for line in lines]
 
     def _stacked(self, headings: list[str], rows: list[list[Text]]) -> list[Text] | None:
-        """The same, with the first cells of each row above the others; None where that does not help."""
+        """The lines of a table with the first cells of each row above the others; None when this is too wide, too."""
         from rich.text import Text
 
         for count in range(1, len(headings)):
@@ -183,7 +183,7 @@ class Screen:
             self.fields((name, unglued(cell.plain)) for name, cell in zip(headings, row, strict=True))
 
     def fields(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Names and values under each other; those without a value are left out."""
+        """Print names and values as lines; leave out names without a value."""
         shown = [(name, value) for name, value in pairs if value]
         width = max((len(name) for name, _ in shown), default=0) + 2
         for name, value in shown:
@@ -191,21 +191,21 @@ class Screen:
 
 
 def longest(text: str) -> int:
-    """The cells of the longest word."""
+    """The width of the longest word."""
     from rich.cells import cell_len
 
     return max(map(cell_len, text.split(" ")))
 
 
 def safe(text: str) -> str:
-    """The text with everything escaped that could steer a terminal; lines and tabs stay."""
+    """Escape all control characters except line breaks and tabs, so that the text cannot control the terminal."""
     return "".join(mark if mark.isprintable() or mark in "\n\t" else repr(mark)[1:-1] for mark in str(text))
 
 
 def quiet_exit() -> None:
-    """End as a program does whose reader has gone."""
+    """End quietly when the program that reads the output has ended."""
     import typer
 
-    # the interpreter flushes what is left at its end, and would complain
+    # the interpreter flushes the rest at its end, and would print an error
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(141)

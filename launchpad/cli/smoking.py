@@ -1,4 +1,4 @@
-"""launchpad smoke: tenants and hosts judged from outside."""
+"""launchpad smoke: test tenants and hosts from outside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from launchpad.cli.session import Session
 if TYPE_CHECKING:
     from launchpad.operations.tenants.smoke import Smoked
 
-app = typer.Typer(help="Judged from outside.")
+app = typer.Typer(help="Test tenants and hosts from outside.")
 
 STYLES = {"passed": GREEN, "failed": RED, "skipped": YELLOW}
 FAILED = 4
@@ -28,28 +28,42 @@ def smoke(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TENANT|HOST", autocompletion=complete.tenants_and_hosts, help="A host: with all of its tenants."
+            metavar="TENANT|HOST",
+            autocompletion=complete.tenants_and_hosts,
+            help="Tenants or hosts. A host includes all its tenants.",
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="The whole fleet.")] = False,
     outside_only: Annotated[
-        bool, typer.Option("--outside-only", help="Ask no host over SSH: no key is needed, and `ready` is skipped.")
+        bool,
+        typer.Option(
+            "--outside-only", help="Contact no host over SSH: no SSH key is needed, and the case `ready` is skipped."
+        ),
     ] = False,
     restart: Annotated[
         bool,
         typer.Option(
-            "--restart", help="Restart each tenant whose cases passed, and judge what visitors meet afterwards."
+            "--restart", help="Restart each tenant whose cases passed, and test the tenant again after the restart."
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a restart.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation before a restart.")] = False,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Also write the cases to FILE, as JUnit XML.")
     ] = None,
     requests: Annotated[
-        int, typer.Option("--requests", min=1, max=1000, metavar="NUMBER", help="So many requests for the latency.")
+        int,
+        typer.Option(
+            "--requests", min=1, max=1000, metavar="NUMBER", help="The number of requests in the latency case."
+        ),
     ] = 20,
     slowest: Annotated[
-        float, typer.Option("--slowest", min=1, metavar="MS", help="Milliseconds that 95 % of the requests may take.")
+        float,
+        typer.Option(
+            "--slowest",
+            min=1,
+            metavar="MS",
+            help="The limit in milliseconds for 95 % of the requests in the latency case.",
+        ),
     ] = 1000,
     cacert: Annotated[
         Path | None,
@@ -60,17 +74,20 @@ def smoke(
         typer.Option(
             "--at",
             metavar="ADDRESS[:PORT]",
-            help="Ask at this IP address wherever the names lead; DNS is skipped. For a host that has no names yet.",
+            help="Send every request to this IP address and skip DNS. Use this option to test a new host before DNS "
+            "points to the host.",
         ),
     ] = "",
 ) -> None:
-    """Test tenants and hosts from outside, from where the command runs: for CI, and after a change.
+    """Test tenants and hosts from this machine, as visitors reach them: for CI, and after a change.
 
-    A tenant's cases, for each of its names: DNS, port 443, certificate, HTTP, headers, WebSocket, latency; then ready,
-    as its host's probes say, and restart. A host's cases: SSH, HTTP and HTTPS are open, other ports are closed, the SSH
-    host key is the known one. A case that needs one that failed is skipped: what failed is the cause.
+    A tenant has these cases for each of its domains: DNS, port 443, certificate, HTTP, headers, WebSocket, latency; and
+    for the tenant: ready (the health probes on its host) and restart. A host has these cases: ports of SSH, HTTP and
+    HTTPS are open, other ports are closed, the SSH host key is the known key. A case is skipped when an earlier case
+    that it depends on failed.
 
-    Exits 0 when no case failed, and 4 when a case failed, as `ready` does when the host does not answer over SSH.
+    The exit code is 0 when no case failed, and 4 when a case failed. The case `ready` fails when the host does not
+    answer over SSH.
     """
     from launchpad.cli.junit import junit as as_junit
     from launchpad.cli.planning import leave
@@ -114,7 +131,7 @@ def smoke(
 
 
 def _place(text: str) -> tuple[str, int]:
-    """An IP address, and the port behind it, or 0."""
+    """Parse an IP address and an optional port; port 0 without one."""
     from ipaddress import ip_address
 
     from launchpad.fleet.words.malformed import Malformed
@@ -139,5 +156,5 @@ def _lines(found: Smoked) -> list[Line]:
         lines.append(Line(f"{item.verdict:<8}", STYLES[item.verdict], rest))
     counts = [f"{count} {verdict}" for verdict in STYLES if (count := found.count(verdict))]
     several = "1 case" if len(found.cases) == 1 else f"{len(found.cases)} cases"
-    lines.append(Line(f"{several}: {', '.join(counts) or 'nothing to judge'}; {lasted(found.seconds)}"))
+    lines.append(Line(f"{several}: {', '.join(counts) or 'nothing to test'}; {lasted(found.seconds)}"))
     return lines

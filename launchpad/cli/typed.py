@@ -1,11 +1,11 @@
-"""Commands, keys and sizes within sentences: what a person copies or reads as one stays whole on a screen."""
+"""Commands, keys and sizes within sentences, which must not be broken on a screen because people copy them."""
 
 from __future__ import annotations
 
 import re
 
 GLUE = "\ue000"
-"""Stands for a space where no line may break. Text from elsewhere never has it: it is not printable."""
+"""Replaces a space at which no line may break. Other text never has this character, because it is not printable."""
 
 _PROGRAM = (
     r"(?:[A-Z_]+=\S+ )?(?:launchpad|age|apt|curl|df|docker|getent|git|less|ls|mkdir|openssl|restic|rm|ssh|ssh-add"
@@ -17,7 +17,7 @@ _PROSE = (
     r"|has|if|imports|in|into|is|lists|looks|makes|moves|names|on|once|or|prints|puts|removes|reports|resumes|restores"
     r"|says|sends|shows|signs|starts|takes|tells|the|then|to|tries|until|when|which|with|writes)"
 )
-"""Words that go on with the sentence after a command."""
+"""Words that continue the sentence after a command."""
 _COMMAND = re.compile(
     rf"(?P<before>^ *|(?<=[:;,] )|(?<=\bor )|(?<=\bthen )|(?<=[(`]))(?P<typed>{_PROGRAM}(?: (?!{_PROSE}\b){_WORD})+)",
     re.MULTILINE,
@@ -35,12 +35,12 @@ def glued(text: str) -> str:
 
 
 def unglued(text: str) -> str:
-    """The same with spaces again."""
+    """The text with GLUE replaced by spaces."""
     return text.replace(GLUE, " ")
 
 
 def apart(text: str) -> str:
-    """The text with each command to type on a line of its own, where the sentence allows it: `next: launchpad check`
+    """The text with each command to type on a line of its own, if the sentence allows it: `next: launchpad check`
     becomes two lines."""
     return "\n".join(map(_apart, text.split("\n")))
 

@@ -19,7 +19,7 @@ class Proxy:
         self.delay = delay
         self.connections = 0
         self.round_trips = 0
-        """How often a client sent something after it had got an answer to what it sent before (or at first)."""
+        """How often a client sent data after it had received an answer to its earlier data, or at the start."""
         self._answered = True
         self._last = 0.0
         self._target = port

@@ -1,4 +1,4 @@
-"""The command line of the lab: words in, one call each, plain text out."""
+"""The command line of the lab: one call for each command, plain text output."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ _Command = Callable[[Lab, argparse.Namespace], int]
 
 
 def main(words: list[str] | None = None) -> int:
-    """Carry out one command and return its exit status; a deliberate error is one sentence and a hint."""
+    """Run one command and return its exit status; an expected error is one sentence and a hint."""
     arguments = _parser().parse_args(words)
     command: _Command = arguments.command
     try:
@@ -28,8 +28,8 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        # Not root, a full disk: the machine's own word for it says more than a traceback.
-        print(f"lab: {error}\n  scripts/lab doctor tells whether the lab can run here", file=sys.stderr)
+        # Without root, or on a full disk, the system's own message is clearer than a traceback.
+        print(f"lab: {error}\n  to check whether the lab can run here: scripts/lab doctor", file=sys.stderr)
         return 3
 
 
@@ -42,13 +42,13 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
-    verb("doctor", _doctor, "Tell whether the lab can run here.", "doctor")
-    made = verb("up", _up, "Make and boot hosts; running ones are left alone.", "up web-1 web-2")
+    verb("doctor", _doctor, "Check whether the lab can run here.", "doctor")
+    made = verb("up", _up, "Make and boot hosts; running hosts do not change.", "up web-1 web-2")
     made.add_argument("names", nargs="+", metavar="NAME")
     made.add_argument("--from", dest="source", default=BARE, metavar="SNAPSHOT", help="a snapshot instead of bare")
     made.add_argument("--keep-keys", action="store_true", help="keep the snapshot's SSH host keys")
-    made.add_argument("--fresh", action="store_true", help="remove a host of this name first")
-    gone = verb("down", _down, "Pull the plug on hosts and remove them.", "down --all")
+    made.add_argument("--fresh", action="store_true", help="remove an existing host with this name first")
+    gone = verb("down", _down, "Power hosts off at once and remove them.", "down --all")
     gone.add_argument("names", nargs="*", metavar="NAME")
     gone.add_argument("--all", action="store_true", help="every host, the servers, the bridge and the rules")
     listed = verb("list", _list, "List the hosts.", "list --json")
@@ -59,11 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     built = verb("images", _images, "Build app images into the lab's registry.", "images beacon openclaw:2026.9.5")
     built.add_argument("apps", nargs="*", metavar="APP", help="caddy, beacon[:VERSION], openclaw[:VERSION]")
     built.add_argument("--json", action="store_true")
-    verb("warm", _warm, "Do once all that takes long: packages, the bare host, the images.", "warm")
+    verb("warm", _warm, "Prepare everything that takes long: packages, the bare host, the images.", "warm")
     kept = verb("snapshot", _snapshot, "Keep a host's disk, to boot copies of it.", "snapshot web-1 provisioned")
     kept.add_argument("name", metavar="NAME")
     kept.add_argument("label", metavar="LABEL")
-    kept.add_argument("--key", default="", help="what it was made from; another key means another snapshot")
+    kept.add_argument("--key", default="", help="the key of the snapshot's content; another key means another snapshot")
     return parser
 
 
@@ -84,7 +84,7 @@ def _down(lab: Lab, arguments: argparse.Namespace) -> int:
     if arguments.all:
         lab.down_all()
     elif not arguments.names:
-        raise LabError("which host?", hint="scripts/lab down NAME, or scripts/lab down --all", exit_code=2)
+        raise LabError("no host is named", hint="scripts/lab down NAME, or scripts/lab down --all", exit_code=2)
     for name in arguments.names:
         lab.down(name)
     return 0
@@ -120,7 +120,7 @@ def _ssh(lab: Lab, arguments: argparse.Namespace) -> int:
 def _snapshot(lab: Lab, arguments: argparse.Namespace) -> int:
     lab.prepare()
     lab.snapshot(lab.host(arguments.name), arguments.label, key=arguments.key)
-    print(f"kept; boot a copy with: scripts/lab up NAME --from {arguments.label}")
+    print(f"kept; to boot a copy: scripts/lab up NAME --from {arguments.label}")
     return 0
 
 
@@ -135,5 +135,5 @@ def _images(lab: Lab, arguments: argparse.Namespace) -> int:
 
 def _warm(lab: Lab, _: argparse.Namespace) -> int:
     lab.warm()
-    print("warm; `scripts/lab up web-1` now takes seconds")
+    print("prepared; `scripts/lab up web-1` now takes seconds")
     return 0

@@ -1,8 +1,8 @@
-"""The one deliberate error of the lab."""
+"""The only error class of the lab."""
 
 
 class LabError(Exception):
-    """Something the lab cannot do; `message` is the cause and `hint` the next command to type."""
+    """An error of the lab; `message` is the cause and `hint` the next command to type."""
 
     def __init__(self, message: str, *, hint: str = "", exit_code: int = 6) -> None:
         super().__init__(message)

@@ -33,7 +33,7 @@ class Host:
 
     @property
     def name(self) -> str:
-        """Its name in the lab, which is its host name too."""
+        """The host's name in the lab, also its host name."""
         return self._guest.name
 
     @property
@@ -89,7 +89,7 @@ class Host:
         self.wait_ssh(timeout)
 
     def power_off(self, *, timeout: float = 90) -> None:
-        """Shut it down in order, as `systemctl poweroff` does, and wait until it is off."""
+        """Shut the host down with `systemctl poweroff`, and wait until it is off."""
         leader = self._guest.process("leader")
         if not leader:
             self._guest.kill()
@@ -102,11 +102,11 @@ class Host:
             self._guest.kill()
 
     def power_off_hard(self) -> None:
-        """Pull the plug: every process inside dies at this instant, none of them is told."""
+        """Power the host off at once: every process dies without a signal."""
         self._guest.kill()
 
     def reboot(self, *, timeout: float = 120) -> None:
-        """Reboot it in order, and wait until the new boot answers SSH."""
+        """Reboot the host normally, and wait until the new boot answers SSH."""
         leader = self._guest.process("leader")
         if not leader:
             raise LabError(f"{self.name} is not running", hint=f"scripts/lab up {self.name}")
@@ -176,11 +176,11 @@ class Host:
     # Disasters
 
     def cut(self) -> None:
-        """Cut its cable: packets vanish both ways, open connections hang, nothing is refused."""
+        """Cut the host's cable: packets vanish in both directions, open connections hang, and nothing is rejected."""
         network.cut(self.address)
 
     def heal(self) -> None:
-        """Mend the cable; what hung goes on."""
+        """Repair the cable; hanging connections continue."""
         network.heal(self.address)
 
     def fill_disk(self, path: str) -> None:

@@ -31,7 +31,7 @@ _LEAST_FREE = 6 * 1024**3
 def obstacle(paths: Paths) -> str:
     """One sentence on why the lab cannot run here; empty when it can."""
     if platform.system() != "Linux":
-        return "The lab needs Linux, with systemd-nspawn; this is another system."
+        return "The lab needs Linux with systemd-nspawn, and this machine has another system."
     if platform.machine() != "x86_64":
         return f"The lab's images are built for x86_64, and this is {platform.machine()}."
     if os.geteuid() != 0:
@@ -57,7 +57,7 @@ def require(paths: Paths) -> None:
     """Raise LabError with the obstacle, if there is one."""
     sentence = obstacle(paths)
     if sentence:
-        raise LabError(sentence, hint="scripts/lab doctor tells when that has changed", exit_code=3)
+        raise LabError(sentence, hint="after a change, check again: scripts/lab doctor", exit_code=3)
 
 
 def install(paths: Paths) -> None:

@@ -1,4 +1,4 @@
-"""Run the machine's own programs, and say what the lab is doing."""
+"""Run programs of this machine, and print the lab's progress."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ class Result:
 
 
 def progress(message: str) -> None:
-    """Tell a person, on standard error, what takes time now."""
+    """Print a progress message on standard error."""
     print(f"lab: {message}", file=sys.stderr, flush=True)
 
 

@@ -15,7 +15,7 @@ def test_a_kit_is_made_once_and_seals_what_is_there(terminal: Terminal) -> None:
     terminal.ok("secret", "set", "bob", "API_KEY", stdin="sk-correct-horse")
     file = terminal.home / "kit.txt"
     printed = terminal.ok("kit", "make", str(file), stdin=PASSPHRASE)
-    assert "under the passphrase" in printed.out and "launchpad backups rewrap --all" in printed.err
+    assert "encrypted with the passphrase" in printed.out and "launchpad backups rewrap --all" in printed.err
     assert PASSPHRASE not in printed.out + printed.err + file.read_text()
     assert terminal.ok("check", "--json").json["stale"] == {}
     again = terminal("kit", "make", str(file), stdin=PASSPHRASE)

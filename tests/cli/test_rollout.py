@@ -39,10 +39,10 @@ def test_a_plan_says_who_is_in_which_ring_and_nothing_begins_without_a_yes(fleet
         assert lines[1].split() == ["canary", "1", "1", "1", "min", "30", "s", "0", "canary-1"]
         assert lines[2].split() == ["all", "1", "1", "1", "min", "30", "s", "0", "alice"]
         assert max(map(len, lines)) <= 80
-        assert shown.err.splitlines()[:2] == ["echo → 1.1.0", "  it is not rehearsed"]
-        assert "left out: bob on web-2: is not to run: its file says running: false" in shown.err
+        assert shown.err.splitlines()[:2] == ["echo → 1.1.0", "  without a rehearsal"]
+        assert "skipped: bob on web-2: must not run: its file has running: false" in shown.err
     assert shown.code == 4
-    assert "Roll echo 1.1.0 out to 2 tenants? Nobody is there" in str(shown.error)
+    assert "Upgrade 2 tenants of echo to 1.1.0, ring by ring? Cannot ask" in str(shown.error)
     assert launchpad(workspace, "rollouts").out == "no rollout yet\n"
     plan = json.loads(launchpad(workspace, "--json", *TO, "--dry-run").out)
     assert [item["tenant"] for item in plan["left_out"]] == ["bob"]
@@ -67,9 +67,10 @@ def test_all_goes_well(fleet: MemoryFleet) -> None:
     assert done.code == 0, done
     told = ["canary-1", "web-1", "canary", "changed", OLD, "→", NEW]
     assert done.out.splitlines()[-3].split()[:7] == told
-    for line in ("• rollout: ring canary: 1 tenant on 1 host", "✓ canary-1: changed in 8.8 s",
-                 "• rollout: ring canary: watched for 1 min 30 s", "✓ rollout: ring canary: pass",
-                 "echo 1.1.0: 3 changed", "commit the inventory: it says what 3 tenants run now"):  # fmt: skip
+    for line in ("• rollout: ring canary: 1 tenant on 1 host", "✓ canary-1: changed in 8.7 s",
+                 "• rollout: ring canary: watching for 1 min 30 s", "✓ rollout: ring canary: pass",
+                 "echo 1.1.0: 3 changed",
+                 "commit the inventory: it now has the running versions of 3 tenants"):  # fmt: skip
         assert line in done.err.splitlines(), line
     listed = launchpad(workspace, "rollouts", "echo").out.splitlines()[1].split()
     assert listed[3:] == ["echo", NEW, "3", "alice", "over"]
@@ -83,7 +84,7 @@ def test_a_failure_is_told_with_what_to_do_and_the_rest_can_go_on_or_back(fleet:
     done = launchpad(workspace, *TO, "--yes")
     assert done.code == 8
     assert "✗ rollout: ring canary: fail: 1 of 1 failed; none may fail" in done.err
-    assert "warning: it is halted: ring canary: fail: 1 of 1 failed; none may fail" in done.err
+    assert "warning: the rollout is halted: ring canary: fail: 1 of 1 failed; none may fail" in done.err
     assert "launchpad rollout echo --resume --accept" in done.err
     status = launchpad(workspace, "rollout", "echo", "--status")
     assert status.code == 0
@@ -93,11 +94,11 @@ def test_a_failure_is_told_with_what_to_do_and_the_rest_can_go_on_or_back(fleet:
     refused = launchpad(workspace, "rollout", "echo", "--resume")
     assert (refused.code, "ring canary failed" in str(refused.error)) == (4, True)
     asked = launchpad(workspace, "rollout", "echo", "--resume", "--accept")
-    assert (asked.code, "Go on behind ring canary, fail: 1 of 1 failed" in str(asked.error)) == (4, True)
+    assert (asked.code, "Continue past ring canary (fail: 1 of 1 failed" in str(asked.error)) == (4, True)
     gone_on = launchpad(workspace, "rollout", "echo", "--resume", "--accept", "--yes")
     assert (gone_on.code, "2 changed" in gone_on.err) == (8, True)
     asked = launchpad(workspace, "rollout", "echo", "--undo")
-    assert (asked.code, "Take 2 tenants back to what ran before" in str(asked.error)) == (4, True)
+    assert (asked.code, "Return 2 tenants to the earlier release" in str(asked.error)) == (4, True)
     lines = launchpad(workspace, "--json", "rollout", "echo", "--undo", "--yes").lines
     assert {item["outcome"] for item in lines[-1]["tenants"]} == {"undone", "failed"}
     assert lines[-1]["stands"] == "undone"
@@ -107,7 +108,7 @@ def test_a_failure_is_told_with_what_to_do_and_the_rest_can_go_on_or_back(fleet:
 def test_a_halt_is_said_to_all(fleet: MemoryFleet) -> None:
     workspace = fleet.workspace()
     missing = launchpad(workspace, "rollout", "echo", "--halt")
-    assert (missing.code, "there is no rollout of echo" in str(missing.error)) == (4, True)
+    assert (missing.code, "no rollout of echo" in str(missing.error)) == (4, True)
     launchpad(workspace, *TO, "--yes")
     over = launchpad(workspace, "rollout", "echo", "--halt")
     assert (over.code, "is over" in str(over.error)) == (4, True)

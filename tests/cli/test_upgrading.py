@@ -53,9 +53,9 @@ PAST = keeps(
 )
 GENERATIONS = """\
 GENERATION           TAKEN        VERSION  RELEASE       WHY
-0mhcq2k3a-7f3k9-new  09-21 14:13  2.0.0    aaaaaaaaaaaa  left by a failed soak
+0mhcq2k3a-7f3k9-new  09-21 14:13  2.0.0    aaaaaaaaaaaa  data of an upgrade that was undone
 0mhcq2k3a-7f3k9      09-21 14:13  1.1.0    aaaaaaaaaaaa  before an upgrade
-0mhcq2k3b-00000                                          incomplete: its taking was cut off
+0mhcq2k3b-00000                                          incomplete: taking the generation was interrupted
 """
 RELEASES = """\
 RELEASE       VERSION  STATE  DATA OF      GENERATION
@@ -66,7 +66,7 @@ cccccccccccc  1.0.0    kept
 UPGRADE = """\
 alice on web-1: echo 1.1.0 → 2.0.0
   2.0.0 breaks: migrates the data
-  it is not rehearsed
+  without a rehearsal
 • alice: alice's clone migrated and was steady for 15 s
 ✓ alice: rehearse on a clone  12 s
 inventory/tenants/alice.yaml now has version: 2.0.0; commit the file
@@ -77,7 +77,7 @@ def test_an_upgrade_says_what_breaks_and_what_became_of_the_inventory(workspace:
     behave(sshd, observe=runs("1.1.0", release=release_at(workspace, "1.1.0")), submit=ending())
     asked = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0")
     assert (asked.code, getattr(asked.error, "hint", "")) == (4, "add --yes")
-    assert str(asked.error) == "Upgrade alice from 1.1.0 to 2.0.0? Cannot ask"
+    assert str(asked.error) == "Upgrade alice from 1.1.0 to 2.0.0? Cannot ask: no terminal"
     assert submitted(sshd) == []
     ran = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0", "--yes", "--no-rehearsal", "--soak", "0s")
     assert (ran.code, ran.out, ran.err) == (0, "alice: upgraded from 1.1.0 to 2.0.0 in 1 min 5 s\n", UPGRADE)
@@ -88,7 +88,7 @@ def test_an_upgrade_is_rehearsed_and_soaks_unless_one_says_otherwise(workspace: 
     behave(sshd, observe=runs("1.0.0"), submit=ending())
     said = launchpad(workspace, "upgrade", "alice", "--to", "1.1.0", "-y").err
     assert "not rehearsed" not in said
-    assert f"  also, as the inventory says: release {OLD} → {release_at(workspace, '1.0.0')}\n" in said
+    assert f"  also deployed from the inventory: release {OLD} → {release_at(workspace, '1.0.0')}\n" in said
     assert (submitted(sshd)[0]["soak"], submitted(sshd)[0]["rehearse"]) == (60, True)
 
 
@@ -109,9 +109,9 @@ def test_the_latest_version_is_the_latest_each_time(tmp_path: Path) -> None:
 
 
 ELSEWHERE = """\
-  it is rehearsed on web-2 (web-1 has too little memory free for a clone, which may take 128 MB):
-  a copy of its data goes there through this machine, and is taken away again; it is made when
-  this begins, and the upgrade follows within 6 hours or is refused
+  rehearsed on web-2 (web-1 has less free memory than the 128 MB that a clone may need):
+  a copy of the data goes to web-2 through this machine and is deleted after the rehearsal; the
+  upgrade follows within 6 hours of the copy, or is rejected
 """
 
 
@@ -130,8 +130,8 @@ def test_an_upgrade_says_on_which_other_host_it_is_rehearsed_before_it_asks(work
     del said["lines"][0]["body"]["host"]["memory"]
     behave(sshd, observe=said)
     asked = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0", "--rehearse-on", "web-2")
-    assert str(asked.error) == "web-1: its runner knows no rehearsal on another host yet"
-    assert getattr(asked.error, "hint", "") == "launchpad provision web-1, then again"
+    assert str(asked.error) == "web-1: the host's runner is too old for a rehearsal on another host"
+    assert getattr(asked.error, "hint", "") == "launchpad provision web-1, then type the same command again"
     both = launchpad(workspace, "upgrade", "alice", "--to", "2.0.0", "--rehearse-on", "web-2", "--no-rehearsal")
     assert both.code == 2 and "exclude each other" in str(both.error)
 
@@ -139,7 +139,7 @@ def test_an_upgrade_says_on_which_other_host_it_is_rehearsed_before_it_asks(work
 def test_what_runs_already_is_said_and_what_differs_otherwise(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=runs("1.0.0", release=release_at(workspace, "1.0.0")))
     ran = launchpad(workspace, "upgrade", "alice", "--to", "1.0.0")
-    assert (ran.code, ran.out, ran.err) == (0, "alice: 1.0.0 runs already\n", "")
+    assert (ran.code, ran.out, ran.err) == (0, "alice: already runs 1.0.0\n", "")
     behave(sshd, observe=runs("1.0.0"))
     assert "launchpad plan alice" in launchpad(workspace, "upgrade", "alice", "--to", "1.0.0").err
 
@@ -168,8 +168,8 @@ def test_a_lost_edit_is_a_warning_with_the_command_that_makes_it(workspace: Work
     ran = launchpad(workspace, "rollback", "alice", "--yes")
     assert ran.code == 0
     assert ran.err.endswith(
-        "warning: inventory/tenants/alice.yaml is as it was: echo has no version 0.9.0 in the inventory "
-        "(list it in inventory/apps/echo.yaml, then launchpad adopt alice)\n"
+        "warning: inventory/tenants/alice.yaml is unchanged: echo has no version 0.9.0 in the inventory "
+        "(add the version to inventory/apps/echo.yaml, then: launchpad adopt alice)\n"
     )
     assert "1.0.0" in file_of_alice(workspace)
 
@@ -180,7 +180,7 @@ def test_a_rollback_asks_with_the_time_of_the_data_and_says_the_way_forward(work
     assert str(asked.error).startswith("Roll alice back from 2.0.0 to 1.1.0, with its data of 2026-09-21 14:13:20?")
     ran = launchpad(workspace, "rollback", "alice", "--yes")
     assert ran.out == "alice: rolled back from 2.0.0 to 1.1.0 in 1 min 5 s\n"
-    assert "launchpad rollback alice --to bbbbbbbbbbbb goes back to what it was\n" in ran.err
+    assert "to undo this rollback: launchpad rollback alice --to bbbbbbbbbbbb\n" in ran.err
     assert submitted(sshd)[0]["to"] == OLD
 
 
@@ -206,10 +206,10 @@ def test_a_snapshot_says_how_it_is_brought_back_and_a_restore_asks(workspace: Wo
     behave(sshd, submit=ending(), generations=keeps((OLD, "1.0.0", ""), generations=(generation(),)))
     kept = launchpad(workspace, "snapshot", "alice")
     assert kept.out == "alice: snapshot done in 1 min 5 s\n"
-    assert f"launchpad restore alice --generation {GENERATION} brings it back\n" in kept.err
+    assert f"to restore this generation: launchpad restore alice --generation {GENERATION}\n" in kept.err
     asked = launchpad(workspace, "restore", "alice", "--generation", GENERATION)
     assert (asked.code, getattr(asked.error, "hint", "")) == (4, "add --yes")
-    assert "what it was at 2026-09-21 14:13:20?" in str(asked.error)
+    assert "its data of 2026-09-21 14:13:20?" in str(asked.error)
     done = launchpad(workspace, "restore", "alice", "--generation", GENERATION, "--yes")
     assert done.out == "alice: restore done in 1 min 5 s\n"
     assert [operation["kind"] for operation in submitted(sshd)] == ["snapshot", "restore"]
@@ -218,4 +218,4 @@ def test_a_snapshot_says_how_it_is_brought_back_and_a_restore_asks(workspace: Wo
 def test_an_upgrade_that_is_attached_to_says_how_the_inventory_follows(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, follow=ending())
     ran = launchpad(workspace, "attach", GENERATION, "--host", "web-1")
-    assert "launchpad adopt alice writes its version into the inventory" in ran.err
+    assert "to write the running version into the inventory: launchpad adopt alice" in ran.err

@@ -38,5 +38,8 @@ def test_versions_are_a_table_of_eighty_columns(terminal: Terminal) -> None:
 def test_adopt_says_what_it_wrote(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=replies(observed({"alice": {"record": {"version": "1.1.0"}}})))
     assert launchpad(workspace, "adopt", "alice").out == "inventory/tenants/alice.yaml: version 1.0.0 → 1.1.0\n"
-    assert launchpad(workspace, "adopt", "alice").out == "inventory/tenants/alice.yaml: version 1.1.0, as runs\n"
+    assert (
+        launchpad(workspace, "adopt", "alice").out
+        == "inventory/tenants/alice.yaml: version 1.1.0 is already the running version\n"
+    )
     assert launchpad(workspace, "adopt", "alice", "--json").json["changed"] is False

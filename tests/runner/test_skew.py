@@ -338,5 +338,5 @@ def test_a_new_runner_that_does_not_answer_is_not_confirmed(workspace: Workspace
     silent = {"exit": 1, "stderr": "Traceback\nImportError: no module named future\n"}
     behave(sshd, hello=answers_as(0, HELLO), install=answers_as(0, SWITCHED), confirm=silent)
     error = failing(lambda: bring_up(workspace))
-    told = isinstance(error, HostError) and "takes the old one back" in error.message
+    told = isinstance(error, HostError) and "restores the old runner" in error.message
     holds("a new runner that does not answer is told, and that the old one comes back", told, error.as_dict())

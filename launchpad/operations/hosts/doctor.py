@@ -1,4 +1,4 @@
-"""doctor: the operator's own side: what this machine lacks, or has wrong, before a host is to blame."""
+"""doctor: check the operator's own machine and workspace, before a host is to blame."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MOST_SKEW_SECONDS = 2.0
 KIT_TEST_DAYS = 90
 DAY = 86_400.0
 PROGRAMS = {"git": "--version", "ssh": "-V", "ssh-keygen": "", "restic": "version", "age": "--version"}
-"""Program → the word for which it prints its version; empty where there is none."""
+"""Program → the argument with which it prints its version; empty for a program without one."""
 NEEDED = {
     "git": ("git", "the inventory's history"),
     "ssh": ("openssh-client", "backups over SFTP"),
@@ -46,7 +46,7 @@ NEEDED = {
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorFinding:
-    """One thing that is wrong on the operator's side, and what to type."""
+    """One problem of the operator's machine or workspace, and the command to type."""
 
     about: str
     message: str
@@ -59,11 +59,11 @@ class DoctorFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorReport:
-    """Everything that was looked at."""
+    """The result of the check."""
 
     findings: tuple[DoctorFinding, ...]
     versions: Mapping[str, str]
-    """Program or host → its version; empty where there is none, or where none was told."""
+    """Program or host → its version; empty when it is missing or unknown."""
 
     @property
     def good(self) -> bool:
@@ -77,7 +77,7 @@ class DoctorReport:
 
 @dataclass(frozen=True, kw_only=True)
 class _Problem:
-    """A finding, and what repairs it without a question, where something safe does."""
+    """A finding, and its safe automatic repair, if there is one."""
 
     about: str
     message: str
@@ -86,11 +86,11 @@ class _Problem:
 
 
 def doctor(workspace: Workspace, keys: Keys, *, environment: Mapping[str, str], fix: bool = False) -> DoctorReport:
-    """Look at everything on the operator's side; with `fix`, repair what is safe: modes of files, folders that are
-    missing. What cannot be read is a finding, and no error."""
+    """Check everything on the operator's side; with `fix`, repair what is safe to repair: file modes, missing folders.
+    An unreadable file is a finding, not an error."""
     versions = {"launchpad": __version__, "python": platform.python_version(), **_versions(environment)}
     found = [*_inventory(workspace), *_folders(workspace), *_private(keys), *_in_git_by_mistake(workspace, keys)]
-    with suppress(InventoryError):  # what is wrong with it was found above
+    with suppress(InventoryError):  # its mistakes were found above
         fleet = workspace.fleet.load()
         found += [*_own_keys(fleet.defaults, keys), *_sealed(workspace), *_programs(fleet, versions)]
         found += _kit(workspace, fleet)
@@ -120,7 +120,7 @@ def known_keys(defaults: Defaults, keys: Mapping[str, str]) -> dict[str, bool]:
 def _fixed(found: _Problem, *, fix: bool) -> DoctorFinding:
     fixed = False
     if fix and found.repair:
-        with suppress(OSError, LaunchpadError):  # the finding stays, with the line that prints why
+        with suppress(OSError, LaunchpadError):  # the finding stays, with the command that prints the reason
             found.repair()
             fixed = True
     return DoctorFinding(about=found.about, message=found.message, hint=found.hint, fixed=fixed)
@@ -149,14 +149,14 @@ def _folders(workspace: Workspace) -> Iterator[_Problem]:
     if workspace.state.is_dir() and not ignored.exists():
         yield _Problem(
             about="workspace",
-            message=f"{ignored} is missing, so Git would take this checkout's own state in",
+            message=f"{ignored} is missing, so Git would include this checkout's own state",
             hint=f"echo '*' >{ignored}",
             repair=partial(state_folder, workspace.root),
         )
 
 
 def _private(keys: Keys) -> Iterator[_Problem]:
-    """Keys are there, and readable by their owner alone."""
+    """Keys exist, and only their owner can read them."""
     for purpose, path in keys.paths().items():
         if not path.exists():
             yield _Problem(about="keys", message=f"{path} ({purpose}) is missing", hint="launchpad key make")
@@ -195,7 +195,7 @@ def _own_keys(defaults: Defaults, keys: Keys) -> Iterator[_Problem]:
         ("recipient", keys.identity, lambda: keys.recipient),
     ):
         if not path.exists():
-            continue  # told before
+            continue  # reported before
         try:
             readable[name] = str(read())
         except StateError as error:
@@ -209,7 +209,7 @@ def _own_keys(defaults: Defaults, keys: Keys) -> Iterator[_Problem]:
 
 def _sealed(workspace: Workspace) -> Iterator[_Problem]:
     for owner, names in stale(workspace).items():
-        message = f"{owner}: {', '.join(names)} not sealed for all whom launchpad.yaml names"
+        message = f"{owner}: {', '.join(names)} not sealed for every recipient in launchpad.yaml"
         yield _Problem(about="recipients", message=message, hint="launchpad secret reseal")
 
 
@@ -257,12 +257,12 @@ def _kit(workspace: Workspace, fleet: Fleet) -> Iterator[_Problem]:
 
 
 def _git(workspace: Workspace, environment: Mapping[str, str]) -> Iterator[_Problem]:
-    """What a colleague, or a new machine, would not get."""
+    """Changes that are not in Git, or not pushed, so that a colleague or a new machine would not get them."""
     root, git = workspace.root, Git(workspace.root, environment)
     at = f"git -C {root}"
     try:
         if not git.tracks(SETTINGS_FILE):
-            message = f"{root} is not in Git: nobody else has this inventory, and nothing shows what changed"
+            message = f"{root} is not in Git: nobody else has this inventory, and there is no history of changes"
             yield _Problem(about="Git", message=message, hint=f"{at} init; {at} add -A; {at} commit -m 'Our fleet'")
             return
         changed = git.changed(["."])
@@ -278,7 +278,7 @@ def _git(workspace: Workspace, environment: Mapping[str, str]) -> Iterator[_Prob
 def _beside_upstream(git: Git, at: str) -> Iterator[_Problem]:
     upstream = git.upstream()
     if upstream is None:
-        message = "the branch has no upstream: its commits are on this machine alone"
+        message = "the branch has no upstream: its commits are only on this machine"
         yield _Problem(about="Git", message=message, hint=f"{at} push --set-upstream REMOTE BRANCH")
         return
     try:
@@ -290,7 +290,9 @@ def _beside_upstream(git: Git, at: str) -> Iterator[_Problem]:
     if behind or known_behind:
         count = "" if behind else f"{known_behind} "
         yield _Problem(
-            about="Git", message=f"{upstream} has {count}commits that are not here", hint=f"{at} pull --rebase"
+            about="Git",
+            message=f"{upstream} has {count}commits that this clone does not have",
+            hint=f"{at} pull --rebase",
         )
     if ahead:
         several = "1 commit is" if ahead == 1 else f"{ahead} commits are"
@@ -298,13 +300,13 @@ def _beside_upstream(git: Git, at: str) -> Iterator[_Problem]:
 
 
 def _hosts(workspace: Workspace, fleet: Fleet) -> dict[str, tuple[str, list[_Problem]] | LaunchpadError]:
-    """Host → what `_host` found, all at the same time."""
+    """Host → the findings of `_host`, all hosts in parallel."""
     names = sorted(map(str, fleet.hosts))
     return fanout(names, lambda name: _host(workspace, fleet, name), threads=workspace.settings.parallel)
 
 
 def _host(workspace: Workspace, fleet: Fleet, name: str) -> tuple[str, list[_Problem]]:
-    """The runner's version, and what is wrong between here and there; one exec."""
+    """The runner's version, and the problems between this machine and the host; one exec."""
     clock, own = workspace.clock, runner_archive()
     with hosts_of(workspace).reach(fleet.host(name)) as runner:
         begun = clock.now()
@@ -312,15 +314,15 @@ def _host(workspace: Workspace, fleet: Fleet, name: str) -> tuple[str, list[_Pro
         ended = clock.now()
     found = []
     if is_newer(has.version, __version__):
-        message = f"its runner is {has.version}, newer than Launchpad {__version__} here"
+        message = f"the host's runner {has.version} is newer than Launchpad {__version__} on this machine"
         found.append(_Problem(about=f"host {name}", message=message, hint="pipx upgrade launchpad-fleet"))
     elif not has.digest or not own.digest.removeprefix("sha256:").startswith(has.digest):
-        message = f"its runner {has.version} is not the one of Launchpad {__version__} here"
+        message = f"the host's runner {has.version} differs from the runner of Launchpad {__version__} on this machine"
         found.append(_Problem(about=f"host {name}", message=message, hint=f"launchpad provision {name}"))
     skew = max(has.clock - ended, begun - has.clock)
     if has.clock and skew > MOST_SKEW_SECONDS:
         which = "ahead of" if has.clock > ended else "behind"
         message = f"its clock is {skew:.0f} s {which} this machine's"
-        hint = f"timedatectl; launchpad status {name}: the wrong one of the two must follow a time server"
+        hint = f"timedatectl; launchpad status {name}: the wrong clock must follow a time server"
         found.append(_Problem(about=f"host {name}", message=message, hint=hint))
     return has.version, found

@@ -1,4 +1,4 @@
-"""alerts: what hosts tell people of, silences, and test messages."""
+"""alerts: the problems that hosts send to people, silences, and test messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""diagnose: have a host name what is wrong with a tenant or with itself, and bring a bundle of what it looked at."""
+"""diagnose: ask a host for the causes of problems of a tenant or of the host, and fetch a bundle with the collected
+data."""
 
 from __future__ import annotations
 
@@ -34,21 +35,21 @@ from launchpad.workspace import Workspace
 SECONDS = 60
 FORMAT = "launchpad-bundle-1"
 MOST_BYTES = 64 << 20
-"""Of a bundle that is read, in the clear."""
+"""The largest size of a bundle, unencrypted."""
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosed:
-    """What was found, and what the bundle has."""
+    """The found causes, and the bundle."""
 
     host: str
     tenant: str
-    """Empty for a whole host."""
+    """The tenant; empty for a whole host."""
     at: float
     """When it was collected, by the host's clock."""
     diagnoses: tuple[Diagnosis, ...]
-    """The root first; empty when nothing is wrong."""
+    """The causes, the root cause first; empty when nothing is wrong."""
     manifest: Mapping[str, Any]
     data: bytes = b""
     """The bundle's file; empty for a preview."""
@@ -60,9 +61,9 @@ class Diagnosed:
 
 
 def diagnose(workspace: Workspace, name: str, *, case: str = "", preview: bool = False) -> Diagnosed:
-    """Ask the host of the tenant, or the host itself. Bundles of one case have the same pseudonyms for the same names
-    and addresses. With `preview` the host makes the bundle and keeps it. StepFailed when the host refuses a bundle in
-    which a secret stands."""
+    """Ask the tenant's host, or the named host. Bundles of one case have the same pseudonyms for the same names and
+    addresses. With `preview` the host makes the bundle but does not send it. StepFailed when the bundle would contain a
+    secret."""
     scope = scope_of(workspace.fleet.load(), [name])
     tenant = next((item for item in scope.tenants if item.name == name), None)
     host = next(item for item in scope.hosts if tenant is None or item.name == tenant.host)
@@ -82,7 +83,7 @@ def diagnose(workspace: Workspace, name: str, *, case: str = "", preview: bool =
                 said = line["body"]
     data = b"".join(pieces)
     if not preview and digest_of(data) != said.get("digest"):
-        raise HostError(f"{host.name}: the bundle did not arrive whole", hint=f"launchpad diagnose {name}")
+        raise HostError(f"{host.name}: the bundle arrived incomplete", hint=f"launchpad diagnose {name}")
     return Diagnosed(
         host=str(host.name),
         tenant=str(tenant.name) if tenant else "",
@@ -94,7 +95,7 @@ def diagnose(workspace: Workspace, name: str, *, case: str = "", preview: bool =
 
 
 def save(workspace: Workspace, found: Diagnosed) -> Path:
-    """Write the bundle into the workspace's state folder, readable by this user only; the file."""
+    """Write the bundle into the workspace's state folder, readable by this user only; return the file."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(found.at))
     path = state_folder(workspace.root) / "bundles" / f"{found.tenant or found.host}-{moment}.json.gz"
     replace_file(path, found.data, mode=0o600)
@@ -102,8 +103,8 @@ def save(workspace: Workspace, found: Diagnosed) -> Path:
 
 
 def share(workspace: Workspace, found: Diagnosed, path: Path, *, recipients: Sequence[str] = ()) -> Path:
-    """Write the bundle once more beside `path`, sealed with age for these recipients, or else for those of the
-    workspace and its emergency kit; the file."""
+    """Write an encrypted copy of the bundle beside `path`, for these age recipients, or by default for the workspace's
+    and the emergency kit's; return the file."""
     to = [Recipient(text) for text in recipients] or kit_recipients(workspace.fleet.load().defaults)
     if not to:
         raise InventoryError(
@@ -142,7 +143,9 @@ def read_bundle(file: Path, *, identity: Path) -> Diagnosed:
 
 def _document(file: Path, data: bytes) -> dict[str, Any]:
     """The bundle's document; InventoryError for any other file."""
-    other = InventoryError(f"{file} is no bundle of launchpad diagnose", hint="launchpad diagnose TENANT makes one")
+    other = InventoryError(
+        f"{file} is not a bundle of launchpad diagnose", hint="to make a bundle: launchpad diagnose TENANT"
+    )
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
             text = stream.read(MOST_BYTES + 1)
@@ -160,7 +163,7 @@ def _document(file: Path, data: bytes) -> dict[str, Any]:
 def _key_of(workspace: Workspace, case: str) -> str:
     """The key of a case, made at its first use. It stays in this checkout and is in no bundle."""
     if _CASE.fullmatch(case) is None:
-        raise Malformed(f"--case: {quoted(case)} is no name of a case", expected="letters, digits, dots and hyphens")
+        raise Malformed(f"--case: {quoted(case)} is not a valid name", expected="letters, digits, dots and hyphens")
     path = state_folder(workspace.root) / "cases" / f"{case}.key"
     if not path.exists():
         replace_file(path, token_hex(32).encode() + b"\n", mode=0o600)

@@ -1,4 +1,4 @@
-"""health: how well tenants, hosts or the whole fleet are, by what the hosts' watches know; one exec a host."""
+"""health: the health of tenants, hosts or the whole fleet, from the hosts' watches; one exec for each host."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from launchpad.runner.facts import WORSE, Fact, Grade, worst
 from launchpad.workspace import Workspace
 
 EXIT_CODES: Mapping[Grade, int] = {Grade.ok: 0, Grade.warning: 1, Grade.critical: 2, Grade.unknown: 3}
-"""As monitoring plugins exit."""
+"""The exit codes of monitoring plugins."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FleetHealth:
-    """Each host and each tenant that was meant."""
+    """The health of each selected host and tenant."""
 
     each: tuple[Health, ...]
 
@@ -32,13 +32,13 @@ class FleetHealth:
         return EXIT_CODES[self.grade]
 
     def wrong(self) -> list[tuple[Health, Fact]]:
-        """Every fact that is not ok and whose it is, the worst first. A host that does not answer is told once, not
-        for each of its tenants."""
+        """Every fact that is not ok with its owner, worst first. A host that does not answer is reported once, not for
+        each of its tenants."""
         found = [(item, fact) for item in self.each for fact in item.wrong if not self._is_silent(item, fact)]
         return sorted(found, key=lambda pair: -WORSE.index(pair[1].grade))
 
     def counted(self) -> dict[Grade, int]:
-        """How many tenants and hosts have each grade."""
+        """The number of tenants and hosts with each grade."""
         return {grade: sum(item.grade is grade for item in self.each) for grade in Grade}
 
     def as_json(self) -> dict[str, Any]:
@@ -56,8 +56,8 @@ class FleetHealth:
 
 
 def fleet_health(workspace: Workspace, names: Sequence[str] = ()) -> FleetHealth:
-    """The health of the named tenants and hosts, or of all. No app is asked: the hosts' watches did. Nothing is
-    rendered: a tenant that is behind the inventory can be well."""
+    """The health of the named tenants and hosts, or of all. No probe runs: the hosts' watches have the results. Nothing
+    is rendered: a tenant that differs from the inventory can be healthy."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=False)
@@ -66,7 +66,7 @@ def fleet_health(workspace: Workspace, names: Sequence[str] = ()) -> FleetHealth
     found = standings(want, seen, inventory=fleet.known, unreadable=unreadable, whole=not names)
     meant = {str(tenant.name) for tenant in scope.tenants}
     each = healths(found, seen)
-    if names:  # a tenant that was named is asked of its host, which has others
+    if names:  # the host of a named tenant also reports its other tenants
         whole = scope.whole_hosts
         each = tuple(item for item in each if item.host in whole or item.tenant in meant)
     return FleetHealth(each=each)

@@ -1,4 +1,4 @@
-"""What a host thinks why an operation failed, asked right after the failure: the first answer of its analysers."""
+"""The likely cause of a failed operation: the first answer of the host's analysers, asked right after the failure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from launchpad.runner.diagnosing.collected import UNKNOWN, Diagnosis
 from launchpad.workspace import Workspace
 
 SECONDS = 10
-"""An older host, or a slow one, answers nothing: the error stands for itself."""
+"""How long to wait; an older or slow host gives no cause, and the error is printed alone."""
 
 
 def likely_cause(workspace: Workspace, host: Host, outcome: Outcome | None) -> Diagnosis | None:
-    """The first cause that the host sees for this operation's end; None when it sees none or does not answer. Never an
-    error: the operation's own is the one that counts."""
+    """The first cause that the host finds for the operation's failure; None when it finds none or does not answer.
+    Never raises: the operation's own error counts."""
     if outcome is None or not outcome.tenant or outcome.outcome == "cancelled":
         return None
     body = {"tenant": outcome.tenant, "quick": True} | ({"operation": outcome.id} if outcome.id else {})

@@ -1,4 +1,4 @@
-"""act: run an action that a tenant's app offers, inside the tenant's own container."""
+"""act: run an action of a tenant's app, inside the tenant's own container."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACT_SECONDS = 660
 
 @dataclass(frozen=True, kw_only=True)
 class ActionResult:
-    """What an app's action printed: parsed when it is JSON."""
+    """The output of an app's action, parsed if it is JSON."""
 
     tenant: str
     action: str
@@ -26,7 +26,7 @@ class ActionResult:
     code: int = 0
     """The exit status."""
     errors: str = ""
-    """What it printed to standard error."""
+    """The standard error output."""
 
     def as_json(self) -> dict[str, Any]:
         output = self.text if self.data is None else self.data
@@ -42,7 +42,7 @@ class ActionResult:
 
 
 def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
-    """Run the action, whatever its exit status. StateError when the app has no such action."""
+    """Run the action and return its result with any exit status. StateError when the app has no such action."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     offered = [str(item.name) for item in fleet.app(tenant.app).actions]
@@ -60,7 +60,7 @@ def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] =
 
 
 def act_well(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
-    """The same; StepFailed when the exit status is not 0."""
+    """Run the action; StepFailed when its exit status is not 0."""
     found = act(workspace, name, action, arguments)
     if found.code:
         raise found.failure
@@ -68,7 +68,7 @@ def act_well(workspace: Workspace, name: str, action: str, arguments: Sequence[s
 
 
 def _parsed(text: str) -> Any:
-    """The JSON in what was printed, also behind lines of chatter; None when there is none."""
+    """The JSON in the output, also after other lines; None when there is none."""
     for start in (0, *(index + 1 for index, mark in enumerate(text) if mark == "\n")):
         if text[start : start + 1] in ("{", "["):
             try:

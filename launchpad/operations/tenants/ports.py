@@ -1,4 +1,4 @@
-"""Ports of a host that nobody outside may reach."""
+"""Ports of a host that must be closed to the Internet."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CLOSED = {
     9090: "Prometheus or Cockpit",
     9100: "the node exporter",
 }
-"""Port → whose it usually is."""
+"""Port → its usual service."""
 SECONDS = 3.0
-"""A port that has not answered after so long is closed by a firewall."""
+"""A port that does not answer within this time is closed by a firewall."""
 
 
 def wrongly_open(address: str, ports: Iterable[int]) -> list[int]:
-    """Those ports that accept a connection, in order; all are tried at the same time."""
+    """The ports that accept a connection, in order; all are tried in parallel."""
 
     def accepts(port: str) -> bool:
         with suppress(OSError), socket.create_connection((address, int(port)), timeout=SECONDS):

@@ -1,4 +1,4 @@
-"""smoke: tenants and hosts judged from where this runs, as their visitors meet them; case by case, for CI."""
+"""smoke: test tenants and hosts from this machine, as visitors reach them; case by case, for CI."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
 SERVING = ("healthy", "warning")
-"""States of a tenant whose deciding probes hold."""
+"""The states of a tenant whose deciding probes pass."""
 HTTP, HTTPS = 80, 443
 SITE = "site.caddy"
 _HEADER_BLOCK = re.compile(r"^\theader \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
@@ -50,28 +50,28 @@ _HEADER_LINE = re.compile(r'\t\t(-?)([A-Za-z][A-Za-z-]*)(?: "?(.*?)"?)?')
 
 
 class LeadsTo(Protocol):
-    """What tells where a name leads, as visitors are told."""
+    """Resolves a name to addresses, as visitors' resolvers do."""
 
     def leads_to(self, name: str) -> frozenset[str]:
-        """The addresses; none when the name leads nowhere."""
+        """The addresses of a name; none without a DNS record."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SmokeOptions:
-    """How thoroughly, and from where."""
+    """The options of a smoke test."""
 
     outside_only: bool = False
-    """Leave out what asks a host over SSH."""
+    """Skip the cases that need SSH."""
     restart: bool = False
-    """Restart each tenant, and judge what visitors meet afterwards."""
+    """Restart each tenant, and test it again after the restart."""
     requests: int = 20
-    """So many for the latency."""
+    """The number of requests in the latency case."""
     slowest_ms: float = 1000.0
-    """What 95 % of them may take."""
+    """The limit in milliseconds for 95 % of these requests."""
     authority: Path | None = None
     """A PEM file of the authority that signed the certificates; the system's own authorities when None."""
     at: str = ""
-    """Ask at this address instead of the hosts', wherever the names lead; then DNS is not judged."""
+    """Send every request to this address instead of the hosts' addresses, and skip DNS."""
     port: int = HTTPS
 
 
@@ -97,7 +97,7 @@ class Smoked:
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """What the cases of one run share."""
+    """The shared state of one run."""
 
     workspace: Workspace
     fleet: Fleet
@@ -106,16 +106,17 @@ class _Run:
     trust: Trust
     on_event: OnEvent
     standing: Mapping[str, Standing] = field(default_factory=dict)
-    """Tenant → how its host sees it; empty when no host was asked."""
+    """Tenant → its state on its host; empty when no host was asked."""
 
 
 def smoke(
     workspace: Workspace, names: Sequence[str], *, options: SmokeOptions, dns: LeadsTo, on_event: OnEvent = ignore
 ) -> Smoked:
-    """Judge the named tenants and hosts, each host with all of its tenants; the whole fleet without names.
+    """Test the named tenants and hosts, each host with all its tenants; without names the whole fleet.
 
-    InventoryError for a name that is neither, and for an authority that cannot be read. What is wrong with a
-    deployment is a case that failed, and no error."""
+    InventoryError for an unknown name, and for an unreadable certificate authority. A problem of a deployment is a
+    failed case, not an error.
+    """
     begun = time.monotonic()
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
@@ -148,7 +149,7 @@ def smoke(
 
 
 def promised_headers(site: str) -> dict[str, str | None]:
-    """What a rendered site has Caddy set (name → value) and take away (name → None) in every answer of the app."""
+    """The headers that a rendered site sets (name → value) and removes (name → None) in every answer of the app."""
     block = _HEADER_BLOCK.search(site)
     lines = [_HEADER_LINE.fullmatch(line) for line in block[1].splitlines()] if block else []
     return {line[2]: None if line[1] else line[3] or "" for line in lines if line}
@@ -163,7 +164,7 @@ def _standing(workspace: Workspace, fleet: Fleet, scope: Scope) -> dict[str, Sta
 
 
 def _of_host(run: _Run, subject: str, host: Host) -> Iterator[Case]:
-    """Its ports and its SSH key. Nobody logs in."""
+    """Test a host's ports and its SSH key, without a login."""
     address = run.options.at or ip_of(host)
 
     def opens(port: int) -> str:
@@ -198,7 +199,7 @@ def _host_key(workspace: Workspace, host: Host) -> str:
 
 def _of_tenant(run: _Run, subject: str, tenant: Tenant) -> Iterator[Case]:
     if not tenant.running:
-        message = f"stopped: inventory/tenants/{tenant.name}.yaml says running: false"
+        message = f"stopped: inventory/tenants/{tenant.name}.yaml has running: false"
         yield Case(subject=subject, kind="ready", verdict=SKIPPED, message=message)
         return
     web = run.fleet.app(tenant.app).web
@@ -225,7 +226,7 @@ def _entrance(run: _Run, tenant: Tenant, name: str, web: Web) -> Entrance:
 
 
 def _from_outside(run: _Run, subject: str, visitor: Visitor) -> Iterator[Case]:
-    """Each case waits for those before it: only the first one that fails is the cause."""
+    """Run the cases in order: after a failure the dependent cases are skipped."""
     options, entrance = run.options, visitor.entrance
     name = entrance.name
     links = [] if options.at else [("DNS", lambda: visitor.leads_here(run.dns.leads_to(name)))]
@@ -239,7 +240,7 @@ def _from_outside(run: _Run, subject: str, visitor: Visitor) -> Iterator[Case]:
         links.append(("WebSocket", visitor.websocket))
     links.append(("latency", lambda: visitor.latency(options.requests, options.slowest_ms)))
     if options.at:
-        message = f"not judged: asked at {options.at}"
+        message = f"skipped: requests go to {options.at}"
         yield Case(subject=subject, kind="DNS", name=name, verdict=SKIPPED, message=message)
     yield from chain(subject, name, links)
 
@@ -250,7 +251,7 @@ def _promised(run: _Run, tenant: str) -> dict[str, str | None]:
 
 def _ready(run: _Run, subject: str, tenant: Tenant) -> Case:
     if run.options.outside_only:
-        message = "not judged: no host was asked (--outside-only)"
+        message = "skipped: no host is contacted (--outside-only)"
         return Case(subject=subject, kind="ready", verdict=SKIPPED, message=message)
     return case(subject, "ready", lambda: _is_ready(run.standing[str(tenant.name)], tenant))
 
@@ -260,19 +261,19 @@ def _is_ready(found: Standing, tenant: Tenant) -> str:
     if found.state not in SERVING:
         why = "; ".join(found.remarks) or f"not on {tenant.host} yet"
         hint = (
-            "--outside-only judges without SSH" if found.state == "unreachable" else f"launchpad status {tenant.name}"
+            "to test without SSH: --outside-only" if found.state == "unreachable" else f"launchpad status {tenant.name}"
         )
         raise Wrong(f"{found.state}: {why}", hint=hint)
     warning = f"; {'; '.join(found.remarks)}" if found.remarks else ""
-    return f"{found.state}: {len(deciding)} of {len(deciding)} deciding probes hold{warning}"
+    return f"{found.state}: {len(deciding)} of {len(deciding)} deciding probes pass{warning}"
 
 
 def _restarted(run: _Run, subject: str, tenant: Tenant, visitors: Sequence[Visitor], *, before: Sequence[Case]) -> Case:
-    """The ordinary operation, and what visitors meet afterwards. A tenant that is ill already is left alone."""
+    """Restart the tenant and test it again. A tenant with a failed case is not restarted."""
     failed = next((item for item in before if item.verdict == FAILED), None)
     if run.options.outside_only or failed:
         why = f"{failed.title} failed" if failed else "no host was asked (--outside-only)"
-        return Case(subject=subject, kind="restart", verdict=SKIPPED, message=f"not tried: {why}")
+        return Case(subject=subject, kind="restart", verdict=SKIPPED, message=f"skipped: {why}")
     return case(subject, "restart", lambda: _survives(run, tenant, visitors))
 
 

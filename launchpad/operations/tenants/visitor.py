@@ -1,4 +1,4 @@
-"""What a visitor of one name meets, from the name's address to the answers of the app behind it."""
+"""Test one name as a visitor reaches it, from the name's address to the app's answers."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from launchpad.errors import InventoryError, LaunchpadError
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 40.0
-"""Caddy holds a request for 28 s while nobody behind it answers."""
+"""Caddy holds a request for 28 s while the app does not answer."""
 LATE_SHARE = 6
-"""Caddy renews in the last third of a certificate's validity; one part in so many left is late."""
+"""Caddy renews a certificate in the last third of its validity; with less than one part of this number left, the
+renewal is late."""
 DAY = 86_400.0
 MOST_BYTES = 8 << 20
-"""Of one answer: more is not read."""
+"""The largest part of an answer that is read."""
 PROXYS_OWN = (502, 504)
-"""Statuses that only a proxy gives."""
+"""Statuses that only a proxy returns."""
 _ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 
 Link = tuple[str, Callable[[], str]]
-"""The kind of a case, and what returns its message, or raises Wrong or a LaunchpadError."""
+"""The kind of a case, and the function that returns its message, or raises Wrong or a LaunchpadError."""
 
 
 class Wrong(Exception):
-    """What a case found to be wrong, and what to type next."""
+    """The problem that a case found, and the command to type next."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -53,7 +54,7 @@ class Case:
     """`tenant alice` or `host web-1`."""
     kind: str
     name: str = ""
-    """The name that was asked for, where the kind is asked for each."""
+    """The domain of the case, for cases of each domain."""
     verdict: str
     message: str
     hint: str = ""
@@ -62,7 +63,7 @@ class Case:
 
     @property
     def title(self) -> str:
-        """The same at each run, and of no other case of the subject."""
+        """The case's title, which is unique for its subject and the same in every run."""
         return f"{self.kind} {self.name}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class Case:
 
 
 def case(subject: str, kind: str, work: Callable[[], str], *, name: str = "") -> Case:
-    """The case that the work decides."""
+    """Run the work and return the case with its verdict."""
     begun = time.monotonic()
     try:
         verdict, message, hint = PASSED, work(), ""
@@ -81,11 +82,11 @@ def case(subject: str, kind: str, work: Callable[[], str], *, name: str = "") ->
 
 
 def chain(subject: str, name: str, links: Iterable[Link]) -> Iterator[Case]:
-    """Cases of which each needs those before it: behind one that failed, the others are skipped."""
+    """Run dependent cases in order; after a failure the others are skipped."""
     failed = ""
     for kind, work in links:
         if failed:
-            message = f"not tried: {failed} failed"
+            message = f"skipped: {failed} failed"
             yield Case(subject=subject, kind=kind, name=name, verdict=SKIPPED, message=message)
             continue
         found = case(subject, kind, work, name=name)
@@ -94,7 +95,7 @@ def chain(subject: str, name: str, links: Iterable[Link]) -> Iterator[Case]:
 
 
 def connect(address: str, port: int, *, hint: str) -> socket.socket:
-    """A connection; Wrong when there is none."""
+    """Connect; Wrong when the connection fails."""
     try:
         stream = socket.create_connection((address, port), timeout=CONNECT_SECONDS)
     except OSError as error:
@@ -105,13 +106,13 @@ def connect(address: str, port: int, *, hint: str) -> socket.socket:
 
 @dataclass(frozen=True, kw_only=True)
 class Entrance:
-    """One name of a tenant: where it should lead, and what there is to ask behind it."""
+    """One domain of a tenant: its host, and what to test there."""
 
     tenant: str
     name: str
     host: str
     address: str
-    """Where the name should lead, and where everything is asked."""
+    """The host's address, to which every request goes."""
     port: int = 443
     page: str = "/"
     websocket: str = ""
@@ -120,15 +121,16 @@ class Entrance:
 
 @dataclass(frozen=True)
 class Trust:
-    """Which authorities are trusted."""
+    """The trusted certificate authorities."""
 
     named: ssl.SSLContext
-    """Wants the name that was asked for, as browsers do."""
+    """Verifies the name in the certificate, as browsers do."""
     any_name: ssl.SSLContext
 
     @classmethod
     def of(cls, authority: Path | None) -> Trust:
-        """In this PEM file alone, or in the system's authorities; InventoryError when there is none in the file."""
+        """Trust only the authority in this PEM file, or the system's authorities; InventoryError when the file has
+        none."""
         try:
             named, any_name = (ssl.create_default_context(cafile=authority) for _ in range(2))
         except (OSError, ssl.SSLError) as error:
@@ -140,43 +142,45 @@ class Trust:
 
 @dataclass(frozen=True)
 class PageAnswer:
-    """What the name answered to one request."""
+    """The answer to one request."""
 
     status: int
     headers: Mapping[str, str]
-    """By lower-case names."""
+    """The headers by lower-case names."""
     body: bytes
     seconds: float
 
 
 class Visitor:
-    """Asks at one entrance, as a browser does. Each question returns what is right, in words, or raises Wrong."""
+    """Tests one domain, as a browser does. Each test returns a message, or raises Wrong."""
 
     def __init__(self, entrance: Entrance, *, trust: Trust) -> None:
         self.entrance = entrance
         self._trust = trust
 
     def leads_here(self, addresses: frozenset[str]) -> str:
-        """Whether the name leads to the host, and to nobody else who would get a part of the visitors."""
+        """Test that DNS points the name only to the host."""
         want, record = self.entrance.address, f"launchpad dns show {self.entrance.tenant}"
         if not addresses:
-            raise Wrong(f"{self.entrance.name} leads nowhere: it has no DNS record", hint=record)
+            raise Wrong(f"{self.entrance.name} has no DNS record", hint=record)
         kind = ip_address(want).version
         others = sorted(address for address in addresses - {want} if ip_address(address).version == kind)
         if want not in addresses:
             where = " and ".join(others or sorted(addresses))
-            raise Wrong(f"{self.entrance.name} leads to {where}, not to {self.entrance.host} at {want}", hint=record)
+            raise Wrong(
+                f"DNS points {self.entrance.name} to {where}, not to {self.entrance.host} at {want}", hint=record
+            )
         if others:
-            raise Wrong(f"{self.entrance.name} leads to {want} and also to {' and '.join(others)}", hint=record)
-        return f"leads to {want}"
+            raise Wrong(f"DNS points {self.entrance.name} to {want} and also to {' and '.join(others)}", hint=record)
+        return f"points to {want}"
 
     def is_let_in(self) -> str:
-        """Whether the HTTPS port accepts a connection."""
+        """Test that the HTTPS port accepts a connection."""
         connect(self.entrance.address, self.entrance.port, hint=f"launchpad smoke {self.entrance.host}").close()
         return f"{self.entrance.address} accepts connections"
 
     def certificate(self) -> str:
-        """Whether it is trusted, has the name, and is not about to end."""
+        """Test that the certificate is trusted, has the name, and does not expire soon."""
         with self._secured() as stream:
             found = stream.getpeercert() or {}
         ends = ssl.cert_time_to_seconds(str(found["notAfter"]))
@@ -185,18 +189,18 @@ class Visitor:
         issuer = dict(pair for part in found.get("issuer", ()) for pair in part)  # type: ignore[misc]
         if left < whole / LATE_SHARE:
             why = f"launchpad certificates {self.entrance.tenant}"
-            raise Wrong(f"the certificate ends in {_left(left)} and was not renewed", hint=why)
+            raise Wrong(f"the certificate expires in {_left(left)} and was not renewed", hint=why)
         by = issuer.get("commonName") or issuer.get("organizationName") or "an authority without a name"
         return f"trusted, by {by}, {_left(left)} left"
 
     def page(self) -> str:
-        """Whether the app itself answers, and does not fail."""
+        """Test that the app itself answers without a failure."""
         found = self._get(self.entrance.page)
         self._must_be_the_apps(found, self.entrance.page)
         return f"the app answers {found.status} in {found.seconds * 1000:.0f} ms"
 
     def headers(self, promised: Mapping[str, str | None]) -> str:
-        """Whether an answer has the headers that the site promises, and none of those that the site takes away."""
+        """Test that an answer has the headers that the site sets, and none of those that the site removes."""
         found = self._get(self.entrance.page).headers
         wrong = []
         for name, value in promised.items():
@@ -204,7 +208,7 @@ class Visitor:
             if value is None and has is not None:
                 wrong.append(f"{name} is sent: {has}")
             elif value is not None and has != value:
-                wrong.append(f"{name} is {has or 'missing'}, the site promises {value}")
+                wrong.append(f"{name} is {has or 'missing'}, but the site sets {value}")
         if wrong:
             raise Wrong("; ".join(wrong), hint=f"launchpad status {self.entrance.tenant}")
         return (
@@ -213,7 +217,7 @@ class Visitor:
         )
 
     def websocket(self) -> str:
-        """Whether a handshake from the name's own pages is accepted."""
+        """Test that a WebSocket handshake from the name's own pages is accepted."""
         path, key = self.entrance.websocket, base64.b64encode(os.urandom(16)).decode()
         asked = {
             "Connection": "Upgrade",
@@ -225,7 +229,7 @@ class Visitor:
         found = self._get(path, asked)
         if found.status == 403:
             hint = f"launchpad logs {self.entrance.tenant}; the app must allow its own origin"
-            raise Wrong(f"the WebSocket at {path} is refused with 403 for the origin {self._origin}", hint=hint)
+            raise Wrong(f"the WebSocket at {path} is rejected with 403 for the origin {self._origin}", hint=hint)
         if found.status != 101:
             self._must_be_the_apps(found, path)
             hint = f"launchpad logs {self.entrance.tenant}"
@@ -236,7 +240,7 @@ class Visitor:
         return f"the handshake at {path} is accepted"
 
     def latency(self, requests: int, slowest_ms: float) -> str:
-        """Whether 95 % of the requests, one after the other, are answered in time."""
+        """Test that 95 % of the requests, one after the other, are answered in time."""
         times = []
         connection = None
         for number in range(requests):
@@ -257,29 +261,30 @@ class Visitor:
         said = f"p50 {half:.0f} ms, p95 {most:.0f} ms of {requests} requests"
         if most > slowest_ms:
             hint = f"launchpad usage {self.entrance.host}; --slowest MS sets another limit"
-            raise Wrong(f"slow: {said}, the limit is {slowest_ms:.0f} ms", hint=hint)
+            raise Wrong(f"slow: {said}; the limit is {slowest_ms:.0f} ms", hint=hint)
         return said
 
     def what_is_kept(self) -> bytes | None:
-        """What the app answers from its data alone; None where it names no such path. Wrong when two answers differ."""
+        """The app's answer that depends only on its data; None when the app names no such path. Wrong when two answers
+        differ."""
         if not self.entrance.keeps:
             return None
         first, second = (self._kept() for _ in range(2))
         if first != second:
             raise Wrong(
-                f"{self.entrance.keeps} is answered twice, differently",
-                hint="name a path under web: keeps: whose answer depends on the data alone",
+                f"two answers for {self.entrance.keeps} differ",
+                hint="write a path under web: keeps: whose answer depends only on the data",
             )
         return first
 
     def is_back(self, before: bytes | None) -> None:
-        """Whether visitors meet what they met before a restart; `before` is of `what_is_kept`."""
+        """Test that visitors get the same answers as before the restart; `before` comes from `what_is_kept`."""
         self._back(self.page)
         if self.entrance.websocket:
             self._back(self.websocket)
         if before is not None and self._kept() != before:
             raise Wrong(
-                f"the data is not as before the restart: {self.entrance.keeps} is answered differently",
+                f"the data differs from before the restart: {self.entrance.keeps} has another answer",
                 hint=f"launchpad generations {self.entrance.tenant}",
             )
 
@@ -287,7 +292,7 @@ class Visitor:
         try:
             question()
         except Wrong as error:
-            raise Wrong(f"not back after the restart: {error.message}", hint=error.hint) from error
+            raise Wrong(f"not available after the restart: {error.message}", hint=error.hint) from error
 
     def _kept(self) -> bytes:
         found = self._get(self.entrance.keeps)
@@ -299,7 +304,7 @@ class Visitor:
         return f"https://{self.entrance.name}"
 
     def _must_be_the_apps(self, found: PageAnswer, path: str) -> None:
-        """Wrong unless the app itself gave the answer, and it is none of a failure."""
+        """Wrong unless the app itself answered without a failure."""
         logs = f"launchpad logs {self.entrance.tenant}"
         if found.status == 200 and not found.body and found.headers.get("server") == "Caddy":
             hint = f"launchpad deploy {self.entrance.tenant}"
@@ -308,7 +313,7 @@ class Visitor:
         if found.status in PROXYS_OWN or held:
             waited = f" after {found.seconds:.0f} s" if found.seconds > 1 else ""
             raise Wrong(
-                f"Caddy answers {found.status} for {path}{waited}: the app did not take the request",
+                f"Caddy answers {found.status} for {path}{waited}: the app did not accept the request",
                 hint=f"launchpad status {self.entrance.tenant}; {logs}",
             )
         if found.status >= 500:
@@ -326,7 +331,7 @@ class Visitor:
     def _ask(
         self, connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]
     ) -> tuple[PageAnswer, bool]:
-        """The answer, and whether the connection takes another request."""
+        """The answer, and whether the connection accepts another request."""
         begun = time.monotonic()
         try:
             connection.request(
@@ -338,7 +343,7 @@ class Visitor:
             after = f"after {time.monotonic() - begun:.0f} s"
             reason = "no answer" if isinstance(error, TimeoutError) else f"{getattr(error, 'strerror', '') or error}"
             hint = f"launchpad status {self.entrance.tenant}"
-            raise Wrong(f"{path} is not answered: {reason or type(error).__name__} {after}", hint=hint) from error
+            raise Wrong(f"no answer for {path}: {reason or type(error).__name__} {after}", hint=hint) from error
         found = {name.lower(): value for name, value in said.getheaders()}
         stays = not said.will_close and said.status != 101
         return PageAnswer(said.status, found, body, time.monotonic() - begun), stays
@@ -352,7 +357,7 @@ class Visitor:
         return connection
 
     def _secured(self) -> ssl.SSLSocket:
-        """A connection over TLS whose certificate is trusted and has the name."""
+        """A TLS connection whose certificate is trusted and has the name."""
         entrance = self.entrance
         plain = connect(entrance.address, entrance.port, hint=f"launchpad smoke {entrance.host}")
         try:
@@ -377,7 +382,7 @@ class Visitor:
                 )
         why = error.verify_message
         return Wrong(
-            f"the certificate is not trusted: {why}", hint=f"{hint}; --cacert FILE trusts an authority of yours"
+            f"the certificate is not trusted: {why}", hint=f"{hint}; to trust your own authority: --cacert FILE"
         )
 
     def _no_handshake(self, error: OSError) -> Wrong:
@@ -387,7 +392,7 @@ class Visitor:
         return Wrong(f"no TLS handshake: {getattr(error, 'reason', '') or error.strerror or error}", hint=hint)
 
     def _names(self) -> str:
-        """The names in the certificate, which is trusted and lacks the one that was asked for."""
+        """The names in a trusted certificate that lacks the requested name."""
         plain = connect(self.entrance.address, self.entrance.port, hint="")
         try:
             with self._trust.any_name.wrap_socket(plain, server_hostname=self.entrance.name) as stream:

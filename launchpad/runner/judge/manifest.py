@@ -195,7 +195,7 @@ def _judge_action(action: Action, release: Release, where: str) -> None:
         raise Refused(f"{where}.argv: the program must be named by the app, not by an option or an argument")
     numbers = {int(number) for word in action.argv for number in _PLACEHOLDER.findall(word)}
     if numbers != set(range(len(numbers))) or len(numbers) > 8:
-        raise Refused(f"{where}.argv: placeholders must be {{0}}, {{1}} … without a gap, at most 8")
+        raise Refused(f"{where}.argv: placeholders must be numbered {{0}}, {{1}} … without a gap, at most 8")
     between(action.timeout_seconds, f"{where}.timeout_seconds", least=1, most=MOST_ACTION_SECONDS)
 
 

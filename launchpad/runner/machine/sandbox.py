@@ -148,7 +148,7 @@ def _lines(
     if "failed" in answer:
         raise Failed(str(answer["failed"]))
     why = f"was still running after {work.seconds} s, or was killed" if not errors else errors[-1]
-    raise Failed(f"the sandbox of {work.unit} {why}", lines=errors[-_LAST_LINES:])
+    raise Failed(f"the sandboxed process {work.unit} {why}", lines=errors[-_LAST_LINES:])
 
 
 def _give(stdin: Any, task: Mapping[str, Any], incoming: Iterable[bytes]) -> None:

@@ -258,7 +258,9 @@ def _wire_strings(data: bytes) -> list[bytes]:
 
 def _judge_storage(storage: Storage) -> None:
     if bool(storage.loop_mb) == bool(storage.device):
-        raise Refused("settings.storage: expected either loop_mb or device", hint="set exactly one of the two")
+        raise Refused(
+            "settings.storage: expected either a loop file (loop_mb) or a device", hint="set exactly one of the two"
+        )
     if storage.device and (_DEVICE.fullmatch(storage.device) is None or ".." in storage.device):
         raise Refused(f"settings.storage.device: {storage.device[:60]!r} is not a device below /dev")
     if storage.loop_mb and not LEAST_LOOP_MB <= storage.loop_mb <= MOST_LOOP_MB:

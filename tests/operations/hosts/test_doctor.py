@@ -201,7 +201,7 @@ BROKEN: dict[str, tuple[Callable[[Desk], object], list[tuple[str, str]]]] = {
     ),
     "not committed": (lambda desk: (desk.root / "note").touch(), [("Git", "not committed: note")]),
     "not pushed": (lambda desk: desk.commit(), [("Git", "1 commit is not pushed to origin/main")]),
-    "behind": (another_checkout_pushes, [("Git", "origin/main has commits that are not here")]),
+    "behind": (another_checkout_pushes, [("Git", "origin/main has commits that this clone does not have")]),
     "no upstream": (without_upstream, [("Git", "the branch has no upstream")]),
     "no remote": (lambda desk: shutil.rmtree(desk.root.parent / "origin.git"), [("Git", "git ls-remote failed")]),
     "no Git": (lambda desk: shutil.rmtree(desk.root / ".git"), [("Git", "is not in Git")]),
@@ -214,7 +214,7 @@ BROKEN: dict[str, tuple[Callable[[Desk], object], list[tuple[str, str]]]] = {
     "a silent host": (lambda desk: desk.hosts.silent.add("web-2"), [("host web-2", "cannot connect")]),
     "an old runner": (
         lambda desk: desk.hosts.replies.update({"web-1": {"runner": "0.0.9", "digest": "0" * 12}}),
-        [("host web-1", "its runner 0.0.9 is not the one of Launchpad")],
+        [("host web-1", "the host's runner 0.0.9 differs from the runner of Launchpad")],
     ),
     "a newer runner": (
         lambda desk: desk.hosts.replies.update({"web-1": {"runner": "99.0", "digest": "0" * 12}}),

@@ -91,7 +91,7 @@ def test_a_shared_bundle_is_sealed_for_the_workspace_or_for_who_was_named(tmp_pa
 )
 def test_another_file_is_no_bundle(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(InventoryError, match="is no bundle"):
+    with pytest.raises(InventoryError, match="is not a bundle"):
         read_bundle(tmp_path / "file", identity=tmp_path / "identity")
 
 
@@ -119,5 +119,5 @@ def test_a_bundle_that_did_not_arrive_whole_is_none(tmp_path: Path) -> None:
 
             return Cut()
 
-    with pytest.raises(HostError, match="did not arrive whole"):
+    with pytest.raises(HostError, match="arrived incomplete"):
         diagnose(replace(workspace, hosts=Losing(hosts.host)), "alice")

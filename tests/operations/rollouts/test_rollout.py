@@ -250,7 +250,7 @@ def test_one_that_hangs_is_cancelled_and_counts_as_failed(fleet: MemoryFleet) ->
     done = rolled_out(workspace, on_event=lambda heard: told.append(f"{outcome_of(heard)}"))
     assert done.states["canary-2"].outcome == "failed"
     assert done.states["canary-2"].message == "cancelled"
-    assert "failed: was not over after 60 s, and was undone" in told
+    assert "failed: did not end within 60 s and was undone" in told
     fleet.hosts["web-2"].stuck.clear()
     assert versions(fleet) == written(workspace)
     assert versions(fleet)["canary-2"] == OLD
@@ -313,9 +313,9 @@ def test_who_cannot_follow_is_left_out_with_the_reason(fleet: MemoryFleet) -> No
     told = {item.tenant: item.reason for item in planned(workspace).left_out}
     assert told.pop("canary-1").startswith("cannot be rendered: ")
     assert told == {
-        "anna": "runs 1.1.0 already",
+        "anna": "already runs 1.1.0",
         "bert": "runs 2.0.0, which is newer",
-        "carl": "is not to run: its file says running: false",
+        "carl": "must not run: its file has running: false",
     }
 
 
@@ -347,7 +347,7 @@ def test_a_second_one_waits_for_the_first(fleet: MemoryFleet) -> None:
     kill = killing(lambda heard: isinstance(heard.event, Committed))
     with pytest.raises(Killed):
         rolled_out(workspace, what, kill)
-    with pytest.raises(StateError, match="is not over") as caught:
+    with pytest.raises(StateError, match="has not ended") as caught:
         planned(workspace)
     assert "--resume" in caught.value.hint
     halt(workspace, find(workspace, "echo"))
@@ -378,7 +378,7 @@ def test_undo_takes_everything_back_and_may_be_said_again(fleet: MemoryFleet) ->
     assert versions(fleet) == written(workspace) == every(OLD)
     take_back(workspace, done.rollout)
     assert all(len(fleet.operations(name, "rollback")) == 1 for name in TENANTS)
-    with pytest.raises(StateError, match="taken back"):
+    with pytest.raises(StateError, match="being undone"):
         go_on(workspace, done.rollout)
 
 

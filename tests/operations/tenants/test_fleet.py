@@ -78,7 +78,7 @@ def test_a_plan_that_is_another_one_by_now_is_not_carried_out(two: Workspace, ss
     behave(sshd, observe=replies(as_rendered(two, "bob")))
     digest = plan_fleet(two).digest
     behave(sshd, observe=replies(as_rendered(two, "alice")))
-    with pytest.raises(StateError, match="the plan is another one now"):
+    with pytest.raises(StateError, match="the plan has changed"):
         apply(two, confirm=digest)
     assert "submit" not in [request["verb"] for request in requests(sshd)]
 

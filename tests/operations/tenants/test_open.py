@@ -47,7 +47,7 @@ def test_a_link_is_found_in_what_the_app_says_and_works_from_outside(
 
 def test_no_link_and_a_failure_are_errors_with_the_app_s_own_words(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, act=says("nothing"))
-    with pytest.raises(StepFailed, match="gave no link"):
+    with pytest.raises(StepFailed, match="printed no link"):
         open_tenant(workspace, "alice")
     behave(sshd, act=says("", code=3, err="gateway is not ready\n"))
     with pytest.raises(StepFailed, match="open failed with 3: gateway is not ready"):

@@ -27,19 +27,19 @@ from tests.tally import tallied
 
 LIMIT_MS = SLOW_SECONDS * 1000 * 0.8
 BROKEN = {
-    "unknown": ("DNS", "leads nowhere"),
-    "elsewhere": ("DNS", "leads to 203.0.113.9, not to web-1 at 127.0.0.1"),
+    "unknown": ("DNS", "has no DNS record"),
+    "elsewhere": ("DNS", "to 203.0.113.9, not to web-1 at 127.0.0.1"),
     "shut": ("port", "127.0.0.2 accepts no connection to port"),
     "untrusted": ("certificate", "not trusted"),
     "expired": ("certificate", "has expired"),
     "wrong-name": ("certificate", "another name than wrong-name.example.com: other.example.com"),
-    "down": ("HTTP", "Caddy answers 503 for / after 1 s: the app did not take the request"),
+    "down": ("HTTP", "Caddy answers 503 for / after 1 s: the app did not accept the request"),
     "failing": ("HTTP", "the app answers 500"),
     "closed-to-its-origin": ("WebSocket", "403 for the origin https://closed-to-its-origin.example.com"),
     "slow": ("latency", "slow: p50"),
     "not-ready": ("ready", "unhealthy: ready web: 503 instead of 200"),
-    "gone-after-a-restart": ("restart", "not back after the restart"),
-    "empty-after-a-restart": ("restart", "the data is not as before the restart"),
+    "gone-after-a-restart": ("restart", "not available after the restart"),
+    "empty-after-a-restart": ("restart", "the data differs from before the restart"),
 }
 """Tenant → the one case that fails, and what it says."""
 
@@ -93,7 +93,7 @@ def test_each_broken_deployment_is_told_by_the_one_case_that_fails(
 @pytest.mark.programs
 def test_who_is_ill_is_not_restarted(deployment: Deployment) -> None:
     found = judged(deployment, "failing", restart=True)
-    assert found.cases[-1].message == "not tried: HTTP failing.example.com failed"
+    assert found.cases[-1].message == "skipped: HTTP failing.example.com failed"
     assert "failing" not in deployment.hosts.restarted
 
 
@@ -148,7 +148,7 @@ def test_behind_a_case_that_failed_the_others_are_skipped() -> None:
 
     found = list(chain("tenant alice", "a.example.com", [("one", lambda: "well"), ("two", fails), ("three", fails)]))
     assert [item.verdict for item in found] == ["passed", "failed", "skipped"]
-    assert (found[1].hint, found[2].message) == ("type this", "not tried: two a.example.com failed")
+    assert (found[1].hint, found[2].message) == ("type this", "skipped: two a.example.com failed")
     assert case("host web-1", "ready", lambda: "well").title == "ready"
 
 

@@ -84,7 +84,7 @@ def test_after_a_rollback_the_newer_release_is_not_the_one_before(workspace: Wor
 
 @pytest.mark.parametrize(
     ("to", "message"),
-    [("9", "web-1 has no release 9"), ("2.0.0", "2.0.0 is what runs"), (NEW, "is what runs")],
+    [("9", "web-1 has no release 9"), ("2.0.0", "2.0.0 is the running release"), (NEW, "is the running release")],
 )
 def test_what_is_not_there_is_refused_with_the_list(workspace: Workspace, sshd: Sshd, to: str, message: str) -> None:
     behave(sshd, generations=PAST)
@@ -97,13 +97,13 @@ def test_a_release_that_was_pruned_is_said_to_be(workspace: Workspace, sshd: Ssh
     pruned = {"release": OLD, "version": "1.1.0", "kept": False, "running": False, "generation": ""}
     running = {"release": NEW, "version": "2.0.0", "kept": True, "running": True, "generation": ""}
     behave(sshd, generations=replies({"generations": [], "releases": [running, pruned]}))
-    with pytest.raises(StateError, match=rf"release {OLD} \(1\.1\.0\) is not kept any more"):
+    with pytest.raises(StateError, match=rf"no longer keeps release {OLD} \(1\.1\.0\)"):
         planned(workspace)
 
 
 def test_data_is_kept_only_where_the_older_version_says_that_it_reads_it(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, generations=PAST)
-    with pytest.raises(StateError, match=r"1\.1\.0 may not read the data that 2\.0\.0 leaves"):
+    with pytest.raises(StateError, match=r"version 1\.1\.0 may not be able to read the data of version 2\.0\.0"):
         planned(workspace, keep_data=True)
     app = workspace.root / "inventory/apps/echo.yaml"
     app.write_text(app.read_text().replace("    notes: faster", "    follows: [1.0.0, 2.0.0]"))

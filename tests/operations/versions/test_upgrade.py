@@ -111,9 +111,15 @@ def test_a_version_that_runs_already_is_only_written_down(workspace: Workspace, 
         ("9", "1.0.0", InventoryError, "echo has no version 9", ""),
         ("3.0.0", "1.1.0", InventoryError, "no digest for image web of echo 3.0.0", "inventory/apps/echo.yaml"),
         ("", "1.1.0", InventoryError, "no digest for image web of echo 3.0.0", ""),
-        ("1.0.0", "1.1.0", StateError, "1.0.0 is older than 1.1.0", "launchpad rollback alice --to 1.0.0"),
-        ("2.0.0", "1.0.0", StateError, "2.0.0 cannot follow 1.0.0", "launchpad upgrade alice --to 1.1.0, and"),
-        ("2.0.0", "0.5.0", StateError, "2.0.0 cannot follow 0.5.0", "launchpad upgrade alice --to 1.1.0, and"),
+        (
+            "1.0.0",
+            "1.1.0",
+            StateError,
+            "1.0.0 is older than the running version 1.1.0",
+            "launchpad rollback alice --to 1.0.0",
+        ),
+        ("2.0.0", "1.0.0", StateError, "2.0.0 cannot follow 1.0.0", "launchpad upgrade alice --to 1.1.0"),
+        ("2.0.0", "0.5.0", StateError, "2.0.0 cannot follow 0.5.0", "launchpad upgrade alice --to 1.1.0"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_asked_for(
@@ -142,9 +148,9 @@ def test_a_runner_of_before_is_to_be_brought_up_to_date_first(workspace: Workspa
     said = observed({"alice": {}})
     del said["tenants"]["alice"]["generations"]
     behave(sshd, observe=replies(said))
-    with pytest.raises(StateError, match="web-1: its runner knows no upgrades yet") as caught:
+    with pytest.raises(StateError, match="web-1: the host's runner is too old for upgrades") as caught:
         planned(workspace, "1.1.0")
-    assert caught.value.hint == "launchpad provision web-1, then again"
+    assert caught.value.hint == "launchpad provision web-1, then type the same command again"
 
 
 def test_what_breaks_on_the_way_is_in_the_plan(workspace: Workspace, sshd: Sshd) -> None:
@@ -175,7 +181,7 @@ def test_just_the_confirmed_plan_is_carried_out(workspace: Workspace, sshd: Sshd
         assert caught.value.hint == "launchpad upgrade alice"
     app = workspace.root / "inventory/apps/echo.yaml"
     app.write_text(app.read_text().replace("2" * 64, "4" * 64))
-    with pytest.raises(StateError, match="the inventory was changed since"):
+    with pytest.raises(StateError, match="the inventory was changed after"):
         carried_out(workspace, what)
     assert submitted(sshd) == []
 

@@ -85,8 +85,8 @@ def test_a_host_that_knows_a_newer_inventory_is_told_of(workspace: Workspace, ss
     [
         ({}, "alice is not on web-1 yet"),
         ({"alice": {"record": {"retired": True}}}, "was retired"),
-        ({"alice": {"record": {"app": "other"}}}, "alice is other on web-1"),
-        ({"alice": {"operation": {"id": "op-1"}}}, "an operation is going on"),
+        ({"alice": {"record": {"app": "other"}}}, "alice has app other on web-1"),
+        ({"alice": {"operation": {"id": "op-1"}}}, "an operation is still running"),
     ],
 )
 def test_adopt_is_refused_where_nothing_settled_runs(
@@ -119,6 +119,6 @@ def test_a_version_that_somebody_else_wrote_meanwhile_is_not_overruled(workspace
     assert write_version(workspace, tenant, "1.1.0")
     assert not write_version(workspace, tenant, "1.1.0"), "it says so already"
     stale = tenant.model_copy(update={"version": "0.9.0"})
-    with pytest.raises(StateError, match="it was changed meanwhile") as caught:
+    with pytest.raises(StateError, match="somebody changed the file meanwhile") as caught:
         write_version(workspace, stale, "1.0.0")
     assert caught.value.hint == "launchpad adopt alice"
