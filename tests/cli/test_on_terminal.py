@@ -24,7 +24,7 @@ COMMANDS = [
     "key show",
     "deploy",
     "tenant remove alice",
-    "tenant add --help",
+    "host add --help",
 ]
 ESCAPE_AS_TEXT = re.compile(r"\\x1b|\\u[0-9a-f]{4}|\[\d+m")
 NARROWEST_HELP = 50

@@ -113,3 +113,15 @@ def test_a_live_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     told([STARTED, StepProgress(index=0, text="word " * 60)], stream)
     drawn = [part for part in stream.getvalue().replace("\n", "\r").split("\r") if "word" in part]
     assert drawn and all(len(Printed(0, part).lines[0]) == 80 for part in drawn)
+
+
+def test_nothing_is_drawn_over_a_question() -> None:
+    stream = Tty()
+    output = Output(json=False, color=False, stdout=io.StringIO(), stderr=stream)
+    with telling(output) as hear:
+        hear(HeardEvent(host="web-1", operation="o", tenant="alice", event=STARTED))
+        with output.asking("Is the old one stopped? [y/N]"):
+            asked = stream.getvalue()
+            assert output.err.drawn is not None and not output.err.drawn.is_started
+        assert output.err.drawn.is_started
+    assert Printed(0, asked).lines == ["Is the old one stopped? [y/N]"]
