@@ -94,7 +94,7 @@ def _next_steps(folder: Path, *, elsewhere: bool, repository: bool, example: boo
     ]
     if repository:
         steps.append("git add -A; git commit -m 'Our fleet'")
-    return "\n".join(["", "next:", *(f"  {number}. {step}" for number, step in enumerate(steps, start=1))])
+    return "\n".join(["next:", *(f"  {step}" for step in steps)])
 
 
 def _generate_secrets(session: Session, root: Path) -> dict[str, list[str]]:

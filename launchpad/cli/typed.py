@@ -47,6 +47,8 @@ def apart(text: str) -> str:
 
 def _apart(whole: str) -> str:
     line = whole.lstrip(" ")
+    if line != whole and _COMMAND.fullmatch(line):
+        return whole
     lines, done = list[str](), 0
     for found in _COMMAND.finditer(line):
         before, after = line[done : found.start("typed")], line[found.end() :]

@@ -163,6 +163,7 @@ def test_what_is_raw_stays_as_it_is(wide: object) -> None:
         ("  web-1: away (launchpad status web-1)", ["  web-1: away", "    launchpad status web-1"]),
         ("launchpad kit make FILE makes one", ["launchpad kit make FILE makes one"]),
         ("see launchpad.yaml", ["see launchpad.yaml"]),
+        ("next:\n  launchpad check", ["next:", "  launchpad check"]),
         ("`launchpad apply` starts it", ["`launchpad apply` starts it"]),
         ("ls -ld /x; df /x", ["  ls -ld /x", "  df /x"]),
         ("add --yes", ["add --yes"]),

@@ -69,6 +69,7 @@ class Scene:
     columns: int = 80
     answers: tuple[str, ...] = ()
     halfway: bool = False
+    encoding: str = "utf-8"
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -87,6 +88,7 @@ class Scene:
                 session=lambda: self._session(replace(first, root=place / first.root.name)),
                 columns=self.columns,
                 answers=self.answers,
+                encoding=self.encoding,
                 variables=self.variables,
             )
         finally:
@@ -357,6 +359,7 @@ SCENES = [
     Scene("help-status", "status --help"),
     Scene("help-backups", "backups --help"),
     Scene("help-tenant-add", "tenant add --help"),
+    Scene("init", "init new-fleet --no-git"),
     Scene("check-good", "check"),
     Scene("check-bad", "check", broken_inventory),
     Scene("tenant-list", "tenant list"),
@@ -392,6 +395,11 @@ SCENES = [
     Scene("backup", "backup alice"),
     Scene("backups-list", "backups list alice"),
     Scene("generations", "generations alice", upgraded),
+    Scene("snapshot", "snapshot alice"),
+    Scene("stop", "stop alice"),
+    Scene("move", "move alice --to web-2", answers=("y",)),
+    Scene("move-refused", "move alice --to web-1"),
+    Scene("logs-narrow", "logs alice", logged, columns=60),
     Scene("restore-declined", "restore alice --at 2999-01-01", answers=("n",)),
     Scene("rollout-plan", "rollout echo --to 1.1.0 --dry-run"),
     Scene("rollout", "rollout echo --to 1.1.0 --no-rehearsal", answers=("y",)),
