@@ -4,6 +4,7 @@ terminal. On a terminal, lines break between words; elsewhere lines stay whole, 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ UNBOUNDED = 1 << 20
 """The width of output that is no terminal."""
 HANG = 2
 """The indent of continuation lines."""
+COLOURS = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
+"""Colours that programs print, also in the escaped form that hosts send: left out of sentences and logs."""
 ANSWER = 4
 """The cells that are left for what a person types behind a question."""
 Styled = tuple[str, str]
@@ -95,12 +98,13 @@ class Screen:
         """Print lines of text. On a terminal, lines break between words, and continuation lines are indented by `hang`
         more; commands to type and sizes are never broken."""
         pairs = [(part, "") if isinstance(part, str) else part for part in parts]
+        pairs = [(self.shown(COLOURS.sub("", text)), style) for text, style in pairs]
         if not self.terminal:
-            self.raw("".join(self.shown(text) for text, _ in pairs), end=end)
+            self.raw("".join(text for text, _ in pairs), end=end)
             return
         from rich.text import Text
 
-        whole = Text.assemble(*((self.shown(text), style) for text, style in pairs))
+        whole = Text.assemble(*pairs)
         whole.plain = glued(whole.plain)
         if end != "\n":
             whole.append(GLUE * ANSWER)

@@ -209,12 +209,12 @@ def test_render_prints_files_and_no_secret(workspace: Workspace, sshd: Sshd) -> 
 
 
 def test_logs_name_the_tenant_only_where_there_are_several(workspace: Workspace, sshd: Sshd) -> None:
-    line = {"type": "log", "service": "web", "at": "2026-11-22T10:00:01.5Z", "text": "hello \x1b[31m"}
+    line = {"type": "log", "service": "web", "at": "2026-11-22T10:00:01.5Z", "text": "\x1b[31mhello\x1b[2J"}
     end = {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {}}
     behave(sshd, logs={"lines": [line, end]})
     one = launchpad(workspace, "logs", "alice", "--since", "10m")
     assert one.error is None
-    assert one.out == "2026-11-22 10:00:01 web | hello \\x1b[31m\n", "nothing steers the terminal"
+    assert one.out == "2026-11-22 10:00:01 web | hello\\x1b[2J\n", "nothing steers the terminal"
     assert "alice web | hello" in launchpad(workspace, "logs", "alice", "bob").out
     assert launchpad(workspace, "logs", "alice", "--since", "soon").code == 2
     assert requests(sshd)[0]["body"]["lines"] is None

@@ -139,6 +139,15 @@ def test_no_text_from_elsewhere_steers_or_is_markup(wide: object, terminal: bool
     assert "\x1b" not in "".join(out(printed) + err(printed))
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_colours_of_a_log_are_left_out_and_what_is_raw_keeps_them(wide: object, terminal: bool) -> None:
+    printed = output(terminal=terminal)
+    for text in ("\x1b[1;31mdisk full\x1b[0m", "\\x1b[1;31mdisk full\\x1b[0m"):
+        printed.item(None, text)
+        printed.verbatim(None, text)
+    assert out(printed) == ["disk full", "\\x1b[1;31mdisk full\\x1b[0m"] * 2
+
+
 def test_wide_marks_count_as_they_are_shown(wide: object) -> None:
     printed = output()
     printed.result(None, Table(("a", "b"), (("東京", "x"), ("abcd", "x"))))

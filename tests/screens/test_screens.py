@@ -28,7 +28,7 @@ def test_the_screen_is_current_and_whole(scene: Scene, first: MemoryFleet) -> No
     text = scene.document(first)
     assert text == (path.read_text() if path.exists() else ""), AGAIN
     assert "Traceback" not in text
-    assert re.search(r"\x1b|\\x1b|\\u[0-9a-f]{4}", text) is None or scene.name == "logs"
+    assert re.search(r"\x1b|\\x1b|\\u[0-9a-f]{4}", text) is None
     for line in text.splitlines()[1:]:
         copied = max(map(len, glued(line).split()), default=0) > scene.columns - 20
         assert len(line) <= scene.columns or copied or scene.command.endswith("--help"), line
