@@ -17,7 +17,9 @@ from launchpad.cli.registry import entries
 from launchpad.runner.account import Finding
 from launchpad.runner.alerting.routes import runbook
 from launchpad.runner.alerting.troubles import HOLD_SECONDS
+from launchpad.runner.diagnosing.analysis import analyse
 from launchpad.runner.facts import Fact, Grade, Layer, fact_of
+from tests.runner.diagnosing.cases import FAULTS, collected
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "docs/runbooks"
@@ -114,11 +116,38 @@ def test_a_page_is_short_and_has_every_part(path: Path) -> None:
 
 def test_every_cause_that_an_analyser_names_is_on_a_page() -> None:
     code = "".join(path.read_text() for path in (PROJECT / "launchpad/runner/diagnosing/causes").glob("*.py"))
-    named = re.findall(r'cause="([a-z0-9-]+)"|^ {8}"((?:certificate|target)-[a-z]+)",$', code, re.MULTILINE)
+    named = re.findall(r'cause="([a-z0-9-]+)"|"((?:certificate|target)-[a-z]+)",', code)
     causes = {first or second for first, second in named}
-    assert len(causes) > 25
+    assert causes >= {"disk-full", "certificate-caa", "certificate-refused", "target-gone", "target-failed"}
     text = "".join(path.read_text() for path in PAGES)
     assert sorted(cause for cause in causes if f"`{cause}`" not in text) == []
+
+
+MESSAGES = {cause: [analyse(collected(fault))[0].message for fault in faults] for cause, faults in FAULTS.items()}
+"""What `diagnose` prints for each cause."""
+
+
+def rows(text: str) -> Iterator[tuple[str, str]]:
+    """Cause and words of each row of a table that says what `diagnose` prints."""
+    table = text.partition("| `diagnose` prints |")[2].partition("\n\n")[0]
+    for line in table.splitlines()[2:]:
+        cause, words, *_ = (cell.strip() for cell in line.strip("|").split(" | "))
+        yield from ((name, words) for name in NAMED.findall(cause))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_page_says_what_diagnose_prints(path: Path) -> None:
+    text = path.read_text()
+    for cause, words in rows(text):
+        messages = " ".join(MESSAGES.get(cause, [words]))
+        assert any(part in messages for part in words.split("; ")), f"{cause}: {words}"
+    known = {without_numbers(message) for messages in MESSAGES.values() for message in messages}
+    for shown in re.findall(r"^ {6}1\. (?!unknown)([^…(\n;]+)", text, re.MULTILINE):
+        assert any(message.startswith(without_numbers(shown)) for message in known), shown
+
+
+def without_numbers(text: str) -> str:
+    return re.sub(r"[0-9]+", "0", text.strip())
 
 
 def test_the_overview_says_how_long_a_problem_lasts_before_it_is_sent() -> None:
