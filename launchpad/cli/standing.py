@@ -247,7 +247,7 @@ def logs(
 
     def lost(tenant: str, error: LaunchpadError) -> None:
         if follow and many:  # else the error itself is next
-            session.output.warn(f"{tenant}: no more lines: {error.message}; the other tenants' lines go on")
+            session.output.warn(f"{tenant}: its log ended: {error.message}; the other logs continue")
 
     query = LogQuery(lines=most, since=begin, ago=ago, follow=follow, probes=probes, edge=edge)
     logs(session.workspace, tenants, query=query, on_line=show, on_lost=lost)

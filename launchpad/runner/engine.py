@@ -65,7 +65,7 @@ def settle(host: Host, name: str, *, before: str = "") -> None:
         except NotSettled as error:
             if not error.way_on or before not in TAKE_OVER:
                 raise
-            journal.finish("undone", f"{error}; the {before} that came then took over")
+            journal.finish("undone", f"{error}; a later {before} took over")
 
 
 def settle_all(host: Host, *, only: str = "") -> list[str]:

@@ -57,7 +57,7 @@ def count(context: Context, *, tenant: str, slot: int, folder: str, only: Rows |
 def _passed_over(found: Mapping[str, int]) -> str:
     kinds = (("databases", "SQLite databases"), ("tables", "tables"), ("unreadable", "unreadable files or folders"))
     parts = [f"{number} {words}" for key, words in kinds if (number := found.get(key, 0))]
-    return f"{' and '.join(parts)} were not looked at" if parts else ""
+    return f"{' and '.join(parts)} were not counted" if parts else ""
 
 
 def lost(before: Rows, after: Rows, *, may_shrink: Sequence[str]) -> Iterator[str]:

@@ -125,7 +125,7 @@ def test_a_damaged_operation_holds_up_its_own_tenant_alone_and_is_told(
     assert host.request(site("alice")) == record_of(host)["release"]
     assert not list(unsettled(host)) and not list(open_journals(host))
     told = Journal(host, "operation-1").outcome() or {}
-    assert told["outcome"] == "undone" and told["message"].endswith("the deploy that came then took over")
+    assert told["outcome"] == "undone" and told["message"].endswith("a later deploy took over")
 
 
 def test_an_operation_that_ends_the_settling_with_a_bug_holds_up_nobody() -> None:

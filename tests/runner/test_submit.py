@@ -97,7 +97,7 @@ def test_an_undo_that_cannot_start_the_old_release_lets_a_deploy_take_over(host:
     host.registry |= {service.image for service in third[0].services}
     assert deploy(host, "operation-000004", third) == "done"
     told = Journal(host, "operation-000002").outcome() or {}
-    assert told["outcome"] == "undone" and told["message"].endswith("the deploy that came then took over")
+    assert told["outcome"] == "undone" and told["message"].endswith("a later deploy took over")
     host.wait(5)
     assert host.request("alice.example.com") == third[0].short
 

@@ -156,7 +156,7 @@ def check_databases(step: steps.CheckDatabases, context: Context) -> None:
         told = f"{item['path']} is a {item['kind']} database, which Launchpad cannot check"
         context.say(f"{told}; launchpad drill proves the backup by starting the app")
     for kind, number in found.get("more", {}).items():
-        context.say(f"{number} more are {kind} and not listed")
+        context.say(f"{number} more are {kind}")
     number = found["checked"]
     one = "1 SQLite database is sound" if number == 1 else f"{number} SQLite databases are sound"
     context.say(one if number else "no SQLite database was found, so none was checked")

@@ -170,7 +170,7 @@ def _while_there_is_room(host: Host, tenant: str, lines: Iterable[bytes]) -> Ite
             come = 0
             if (room := host.room(paths.ROOT)) < generation_records.LEAST_ROOM:
                 least = generation_records.LEAST_ROOM >> 20
-                message = f"{tenant}: {room >> 20} MB are free on this host, and {least} MB stay free; nothing was kept"
+                message = f"{tenant}: only {room >> 20} MB are free on this host, and {least} MB must stay free"
                 raise Refused(message, kind="state", hint=MAKE_ROOM)
         yield line
 

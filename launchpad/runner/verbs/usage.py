@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from launchpad.runner import paths
@@ -29,8 +30,10 @@ def usage(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict
         used, quota = host.quota(paths.data(name)) if host.has_data(paths.data(name)) else (0, 0)
         kept = [item for item in host.names(paths.generations(name)) if item.endswith(".json")]
         tenants[name] = {"used": used, "quota": quota, "generations": len(kept), "memory": 0, "memory_limit": 0}
-        record = read_record(host, name)
-        manifest = read_manifest(host, name, record["started"]) if record else None
+        manifest = None
+        with suppress(Failed):  # a damaged record hides no other tenant
+            if record := read_record(host, name):
+                manifest = read_manifest(host, name, record["started"])
         for image in sorted(set(manifest.images.values())) if manifest else ():
             whose.setdefault(_digest(image), []).append(name)
     try:

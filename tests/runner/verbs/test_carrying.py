@@ -212,7 +212,7 @@ def test_the_room_that_undos_need_stays_free_whatever_comes() -> None:
         yield json.dumps({"data": base64.b64encode(bytes(LOOK_BYTES)).decode()}).encode()
         yield from rest
 
-    with pytest.raises(Refused, match="511 MB are free on this host, and 512 MB stay free"):
+    with pytest.raises(Refused, match="only 511 MB are free on this host, and 512 MB must stay free"):
         received(host, others_come())
     assert host.names(paths.TENANTS) == []
     host.free = generation_records.LEAST_ROOM + (64 << 20)

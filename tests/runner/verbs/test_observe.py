@@ -298,6 +298,19 @@ def test_generations_are_counted_and_a_damaged_record_hides_nobody() -> None:
     assert alice(host)["generations"] == {"count": 2, "newest": 7.0}
 
 
+@pytest.mark.parametrize("damaged", [b"{}", b"[]", b"{torn", b"\xff", b'{"tenant": "bob", "slot": "seven"}'])
+def test_a_damaged_record_or_file_beside_it_hides_no_other_tenant(damaged: bytes) -> None:
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    host.write(paths.record("bob"), damaged)
+    found = observed(host)
+    assert set(found["tenants"]) == {"alice"}
+    assert any("bob" in problem and "cannot be read" in problem for problem in found["host"]["problems"])
+    host = deployed(tenant="bob", slot=8, host=deployed())
+    host.write(f"{paths.backup('bob')}/targets/disk.json", b'{"sent": 7}')
+    found = observed(host)
+    assert set(found["tenants"]) == {"alice"} and "bob" in found["host"]["problems"][0]
+
+
 def test_the_newest_backup_at_any_target_is_told() -> None:
     host = deployed()
     assert alice(host)["backup"] == {"at": None, "proven": None, "wrapped_for": None}

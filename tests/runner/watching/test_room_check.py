@@ -84,6 +84,10 @@ def test_who_has_the_hosts_room_is_one_answer() -> None:
     assert {name: item["used"] for name, item in found["tenants"].items()} == {"alice": 10 * MB, "bob": 20 * MB}
     assert [item["tenants"] for item in found["images"].values()] == [["alice", "bob"]] * len(found["images"])
     assert found["images"]
+    host.write(paths.record("bob"), b"{}")
+    damaged = answer(usage(host, {}, CALLER))
+    assert set(damaged["tenants"]) == {"alice", "bob"}, "a damaged record hides neither"
+    assert [item["tenants"] for item in damaged["images"].values()] == [["alice"]] * len(found["images"])
     host.docker_down = True
     assert answer(usage(host, {}, CALLER))["images"] == {}
 
