@@ -22,6 +22,8 @@ result is no reason to wait."""
 QUIET_SECONDS, HELD_QUIET_SECONDS = 3.0, 1.0
 """Seconds for this action; and seconds while requests wait."""
 QUIET_POLL_SECONDS = 1.0
+OUT_OF_MEMORY = "was killed: out of memory"
+"""In messages about a service that the kernel killed; `diagnose` finds these words in an operation's message."""
 FLAP_SECONDS = 10.0
 """Seconds for which a probe may fail during a soak: one missed answer on a busy host must not undo the operation."""
 
@@ -217,7 +219,7 @@ def _process(release: Release, mine: list[Container]) -> str:
     """The problem of the containers themselves, in the form of `deciding`."""
     for item in mine:
         if item.state in ("exited", "dead"):
-            why = "was killed: out of memory" if item.oom_killed else f"exited with status {item.exit_code}"
+            why = OUT_OF_MEMORY if item.oom_killed else f"exited with status {item.exit_code}"
             return f"!{item.service} {why}"
     missing = {item.name for item in release.services} - {item.service for item in mine if item.state == "running"}
     return f"{', '.join(sorted(missing))} not running" if missing else ""

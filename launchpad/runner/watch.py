@@ -27,6 +27,7 @@ from launchpad.runner.plan import read_record
 from launchpad.runner.reviving import revive_docker
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.view import View
+from launchpad.runner.waiting import OUT_OF_MEMORY
 from launchpad.runner.watching.check import Check
 
 WINDOW_SECONDS = 600.0
@@ -411,7 +412,7 @@ class Watcher:
 
 
 def _ended(item: Container) -> str:
-    return "was killed for want of memory" if item.oom_killed else f"does not run (exit status {item.exit_code})"
+    return OUT_OF_MEMORY if item.oom_killed else f"does not run (exit status {item.exit_code})"
 
 
 def _no_docker(failed: Failed) -> Fact:

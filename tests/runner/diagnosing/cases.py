@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from launchpad.runner.backups.inside import GONE
+from launchpad.runner.backups.s3 import REFUSALS
 from launchpad.runner.diagnosing.collected import Collected
+from launchpad.runner.waiting import OUT_OF_MEMORY
 
 NOW = 1_790_000_000.0
 GB = 1 << 30
@@ -220,9 +223,9 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "out-of-memory": (
         both(
             of_alice(memory=[1023 << 20, 1024 << 20]),
-            breaker("died 5 times, the last time killed for want of memory", exit_code=137, out_of_memory=True),
+            breaker("died 5 times, the last time because memory ran out", exit_code=137, out_of_memory=True),
         ),
-        failed("deploy", "app ended for want of memory"),
+        failed("deploy", f"notes 1: app {OUT_OF_MEMORY} while the release was watched"),
         breaker(
             "died 5 times",
             exit_code=134,
@@ -395,10 +398,12 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     ),
     "target-gone": (
         target("203.0.113.88 port 8000 cannot be reached: Connection refused"),
-        target("s3 has no such bucket: make it first"),
+        target(f"s3 {REFUSALS['NoSuchBucket']}"),
+        target(GONE),
     ),
     "target-key": (
         target("restic: wrong password or no key found"),
-        target("storage.example.com does not know this S3_KEY_ID"),
+        target(f"storage.example.com {REFUSALS['InvalidAccessKeyId']}"),
+        target(f"storage.example.com {REFUSALS['SignatureDoesNotMatch']}"),
     ),
 }

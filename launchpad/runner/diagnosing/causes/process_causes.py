@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.causes.room_causes import disk_full, quota_full
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
+from launchpad.runner.waiting import OUT_OF_MEMORY
 
 PERMANENT_EXIT = 78
 KILLED = 137
@@ -73,11 +74,11 @@ def out_of_memory(collected: Collected) -> Iterator[Diagnosis]:
 
 def _out_of_memory(tenant: CollectedTenant) -> str:
     if tenant.breaker.get("out_of_memory"):
-        return str(tenant.breaker.get("reason", "the watch saw it killed for want of memory"))
+        return str(tenant.breaker.get("reason", "the kernel killed the app: out of memory"))
     for item in tenant.containers:
         if item.get("oom_killed") and item.get("state") != "running":
-            return f"{item.get('service')} was killed for want of memory"
-    if "for want of memory" in (message := str(tenant.last_failed.get("message", ""))):
+            return f"{item.get('service')} {OUT_OF_MEMORY}"
+    if OUT_OF_MEMORY in (message := str(tenant.last_failed.get("message", ""))):
         return message
     dead = tenant.breaker or any(item.get("state") in ("exited", "dead") for item in tenant.containers)
     words = [*tenant.last_words, *(tenant.lines(seconds=RECENT_SECONDS)[-40:] if dead else ())]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from launchpad.runner.backups.inside import GONE
+from launchpad.runner.backups.s3 import REFUSALS
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis
 
+_OUR_KEYS = "|".join(re.escape(REFUSALS[code]) for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"))
 _CAUSES = (
     (
         "target-full",
@@ -18,7 +21,7 @@ _CAUSES = (
     (
         "target-key",
         re.compile(
-            r"(?i)wrong password|no key found|does not know this|does not take this|permission denied"
+            rf"(?i)wrong password|no key found|{_OUR_KEYS}|permission denied"
             r"|unauthorized|forbidden"
             r"|access ?denied|\b40[13]\b|signature|invalidaccesskey|host key|authenticat|has no credentials|opens none"
         ),
@@ -30,7 +33,7 @@ _CAUSES = (
         re.compile(
             r"(?i)cannot be reached|no such host|connection refused|timed? ?out|unreachable|no route"
             r"|no such bucket|not exist"
-            r"|no such file|\b404\b|repository is gone|gone|unable to open|reset by peer|\b50[0-4]\b|not mounted|EOF"
+            rf"|no such file|\b404\b|{re.escape(GONE)}|gone|unable to open|reset by peer|\b50[0-4]\b|not mounted|EOF"
         ),
         "is gone or cannot be reached",
         "launchpad target show {target}",
