@@ -54,14 +54,12 @@ def check(ctx: typer.Context) -> None:
     if bare:
         lines.append(Line("tenants whose tier has no backups:", YELLOW, f" {', '.join(bare)}"))
     elif fleet.targets and fleet.defaults.recovery is None:
-        lines.append(Line("no emergency kit:", YELLOW, " launchpad kit make FILE makes one"))
+        lines.append(Line("no emergency kit; to make one:", YELLOW, "\n  launchpad kit make FILE"))
     if loose := stale(workspace):
-        title = (
-            "secrets that are not sealed for every recipient in launchpad.yaml (recipients and recovery): launchpad "
-            "secret reseal"
-        )
+        title = "secrets that are not sealed for every recipient in launchpad.yaml (recipients and recovery):"
         lines.append(Line(title, YELLOW))
         lines += [Line(f"  {owner}: {', '.join(names)}") for owner, names in loose.items()]
+        lines.append(Line("    launchpad secret reseal"))
     read = _exposed(session)
     if read:
         lines.append(Line("secrets that a removed operator could read, not rotated since:", YELLOW))

@@ -105,12 +105,10 @@ class Output:
         for name, failure in getattr(error, "failures", {}).items():
             self.err.prose(*_standing_out(f"  {name}: {failure.message.removeprefix(f'{name}: ')}"))
         if error.hint:
-            label = f"{error.said_by} suggests:" if error.said_by else "hint:"
-            hint = self._apart(error.hint)
-            self.err.prose((label, BOLD), f"\n{hint}" if hint.startswith("  ") else f" {hint}")
+            self._hint(f"{error.said_by} suggests:" if error.said_by else "hint:", error.hint)
         if cause := getattr(error, "likely_cause", None):
             self.err.prose(("likely cause:", BOLD), f" {cause.message}")
-            self.err.prose(("type:", BOLD), f" {self._apart(cause.hint)}")
+            self._hint("type:", cause.hint)
 
     @contextmanager
     def asking(self, question: str) -> Iterator[None]:
@@ -128,9 +126,13 @@ class Output:
             case Fields():
                 self.out.fields(item.pairs)
             case Line():
-                self.out.prose((item.begins, item.style), item.rest)
+                self.out.prose((self._apart(item.begins), item.style), self._apart(item.rest))
             case str() if item:
                 self.out.prose(item)
+
+    def _hint(self, label: str, text: str) -> None:
+        hint = self._apart(text)
+        self.err.prose((label, BOLD), f"\n{hint}" if hint.startswith("  ") else f" {hint}")
 
     def _apart(self, text: str) -> str:
         return apart(text) if self.err.terminal else text

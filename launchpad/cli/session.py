@@ -96,7 +96,7 @@ class Session:
             for mistake, names in mistakes.items():
                 is_are = "is" if len(names) == 1 else "are"
                 out = "" if names == ["the fleet"] else f"{' and '.join(names)} {is_are} skipped: "
-                self.output.warn(f"{out}{mistake}; launchpad check reports every mistake")
+                self.output.warn(f"{out}{mistake}; to see every mistake: launchpad check")
 
     @property
     def interactive(self) -> bool:

@@ -108,6 +108,6 @@ def set_credential(
     session.output.result(data, f"{meant} of {target.name} is at version {version}")
     if meant in target.credentials:
         session.output.say(
-            "next: launchpad provision HOST for each host, which sends the credential; then: launchpad target show "
+            "next, to send the credential to each host: launchpad provision HOST; then: launchpad target show "
             f"{target.name}"
         )

@@ -130,9 +130,7 @@ class Fleet(Model):
         """The app; InventoryError with the nearest name when there is none, or with the reason for an old name of
         OpenClaw."""
         if name in PAST_NAMES:
-            raise InventoryError(
-                past(name), hint="write openclaw; launchpad import --help shows how to import its data"
-            )
+            raise InventoryError(past(name), hint="write openclaw; to import its data: launchpad import --help")
         if name in self.unreadable_apps:
             raise self.unreadable_apps[name].as_error()
         return _find(self.apps, name, "app")

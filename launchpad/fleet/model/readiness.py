@@ -70,10 +70,10 @@ def _keys(fleet: Fleet) -> list[ToDo]:
     file = "launchpad.yaml"
     notes = []
     if not readers(fleet.defaults):
-        notes.append(ToDo(file, "no recipients: nobody could read a secret", "launchpad key show prints yours"))
+        notes.append(ToDo(file, "no recipients: nobody could read a secret", "to print yours: launchpad key show"))
     if not signers(fleet.defaults):
         notes.append(
-            ToDo(file, "no signing_keys: hosts would reject every runner", "launchpad key show prints your signing key")
+            ToDo(file, "no signing_keys: hosts would reject every runner", "to print yours: launchpad key show")
         )
     return notes
 
@@ -82,7 +82,7 @@ def _hosts(fleet: Fleet) -> list[ToDo]:
     notes = []
     for host in fleet.hosts.values():
         if not host.operators:
-            hint = "launchpad key show prints your key; write it into launchpad.yaml under operators:"
+            hint = "write your key into launchpad.yaml under operators:; to print it: launchpad key show"
             notes.append(ToDo(f"host {host.name}", "no operators: nobody could log in", hint))
         if not host.caddy.image.pinned:
             hint = "launchpad app pin --caddy"

@@ -91,12 +91,12 @@ def seal_bytes(content: bytes, recipients: Iterable[Recipient]) -> str:
     try:
         keys = [pyrage.x25519.Recipient.from_str(str(recipient)) for recipient in sorted(set(recipients))]
     except pyrage.RecipientError as error:
-        hint = "launchpad key show prints yours"
+        hint = "to print yours: launchpad key show"
         raise InventoryError("launchpad.yaml: a recipient is mistyped", hint=hint) from error
     if not keys:
         raise InventoryError(
             "launchpad.yaml: no recipients, so nobody could read the secret",
-            hint="launchpad key show prints your recipient; write it under recipients:",
+            hint="write your recipient under recipients:; to print it: launchpad key show",
         )
     return str(pyrage.encrypt(content, keys, armored=True).decode())
 
@@ -106,7 +106,7 @@ def seal_stream(source: BinaryIO, sink: BinaryIO, recipients: Iterable[Recipient
     try:
         keys = [pyrage.x25519.Recipient.from_str(str(recipient)) for recipient in sorted(set(recipients))]
     except pyrage.RecipientError as error:
-        raise InventoryError("a recipient is mistyped", hint="launchpad key show prints yours") from error
+        raise InventoryError("a recipient is mistyped", hint="to print yours: launchpad key show") from error
     pyrage.encrypt_io(source, sink, keys)
 
 

@@ -28,6 +28,7 @@ VARIABLES = {
 }
 """A credential's name → the environment variable from which restic reads it."""
 ARMORED = re.compile(r"-----BEGIN AGE ENCRYPTED FILE-----.*?-----END AGE ENCRYPTED FILE-----\n?", re.DOTALL)
+NO_KIT = "to make a kit: launchpad kit make FILE"
 MACHINE = "For Launchpad: "
 PAGE = """\
 LAUNCHPAD EMERGENCY KIT, made {date}
@@ -139,10 +140,10 @@ def opened(text: str, passphrase: Secret, *, what: str, unseal: Unseal = unlock)
     wrong."""
     found = ARMORED.search(text)
     if found is None:
-        raise StateError(f"{what} is not an emergency kit of this Launchpad", hint="launchpad kit make FILE makes one")
+        raise StateError(f"{what} is not an emergency kit of this Launchpad", hint=NO_KIT)
     line = unseal(found[0], passphrase, what=what).rstrip().splitlines()[-1]
     if not line.startswith(MACHINE):
-        raise StateError(f"{what} is not an emergency kit of this Launchpad", hint="launchpad kit make FILE makes one")
+        raise StateError(f"{what} is not an emergency kit of this Launchpad", hint=NO_KIT)
     told: dict[str, Any] = json.loads(line.removeprefix(MACHINE))
     return Contents(
         recipient=Recipient(told["recipient"]),

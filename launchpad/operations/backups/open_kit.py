@@ -93,9 +93,7 @@ def workspace_at(place: TargetAccess, contents: Contents, *, how: WorkOptions = 
             continue  # sent before the kit was made, or added by an intruder
         return FoundWorkspace(target=str(place.target.name), at=item["time"], content=content)
     have = f"none of {len(found)} backups of the workspace opens with this kit" if found else "no workspace"
-    raise ServiceError(
-        f"{place.target.name}: {have}", hint="launchpad backup --this-workspace makes a backup of the workspace"
-    )
+    raise ServiceError(f"{place.target.name}: {have}", hint="launchpad backup --this-workspace")
 
 
 def free(folder: Path) -> Path:

@@ -18,9 +18,9 @@ from launchpad.render.templates import TemplateSource
 from launchpad.runner.judge.alert_texts import URL_PREFIX
 from launchpad.workspace import Workspace
 
-NO_OPERATORS = "launchpad key show prints your key; write the key into launchpad.yaml under operators:"
+NO_OPERATORS = "write your key into launchpad.yaml under operators:; to print it: launchpad key show"
 NO_SIGNERS = (
-    "launchpad key show prints your signing key; write the key under signing_keys: of your entry in launchpad.yaml"
+    "write your signing key under signing_keys: of your entry in launchpad.yaml; to print it: launchpad key show"
 )
 
 

@@ -183,7 +183,7 @@ def _nothing_else(run: _Run, address: str, meant: set[int]) -> str:
     found = wrongly_open(address, ports)
     if found:
         named = ", ".join(f"{port} ({ports[port]})" for port in found)
-        raise Wrong(f"{address} accepts connections to port {named}", hint="launchpad status shows the host's firewall")
+        raise Wrong(f"{address} accepts connections to port {named}", hint="launchpad status")
     return f"{len(ports)} ports that must be closed are closed"
 
 
