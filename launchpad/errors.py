@@ -60,7 +60,7 @@ class InventoryError(LaunchpadError):
 
 class StateError(LaunchpadError):
     """The request does not fit the present state: a stale checkout or plan, a confirmation that was denied or could not
-    be asked for, or a problem that `status --check` found."""
+    be asked for, or a problem that `status --check`, `smoke`, `doctor` or `schedule show` found."""
 
     exit_code = 4
 

@@ -28,8 +28,9 @@ Mail = Annotated[
 Report = Annotated[
     str, typer.Option("--report", metavar="COMMAND", help="Start this line of shell with a report on its input.")
 ]
-KEPT = ("PATH", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME")
-"""Beside LAUNCHPAD_…: what the jobs need of the environment in which they are installed."""
+KEPT = ("PATH", "XDG_CONFIG_HOME")
+"""Beside LAUNCHPAD_…: what the jobs need of the environment in which they are installed. The socket of an SSH agent is
+none of it: the next login has another one."""
 
 
 @app.callback()

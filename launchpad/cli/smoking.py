@@ -28,9 +28,9 @@ def smoke(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TENANT|HOST",
+            metavar="TENANT|HOST|DOMAIN",
             autocompletion=complete.tenants_and_hosts,
-            help="Tenants or hosts. A host includes all its tenants.",
+            help="Tenants, hosts or domains. A host includes all its tenants. A domain is tested from outside alone.",
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="The whole fleet.")] = False,
@@ -97,12 +97,11 @@ def smoke(
     from launchpad.events import ignore
     from launchpad.fleet.keeping.workspace_files import refuse_no_folder, replace_file
     from launchpad.operations.dns.resolver import Resolver
-    from launchpad.operations.requests.scope import scope_of
-    from launchpad.operations.tenants.smoke import HTTPS, SmokeOptions, smoke
+    from launchpad.operations.tenants.smoke import HTTPS, SmokeOptions, meant, smoke
 
     session = Session.of(ctx)
     if everything == bool(names):
-        raise typer.BadParameter("name tenants and hosts, or --all", ctx=ctx)
+        raise typer.BadParameter("name tenants, hosts or domains, or --all", ctx=ctx)
     if junit:
         refuse_no_folder(junit)
     address, port = read("--at", _place, at) if at else ("", HTTPS)
@@ -117,7 +116,7 @@ def smoke(
     )
     if restart and not outside_only:
         tenants = [
-            str(item.name) for item in scope_of(session.workspace.fleet.load(), names or ()).tenants if item.running
+            str(item.name) for item in meant(session.workspace.fleet.load(), names or ())[0].tenants if item.running
         ]
         confirm(session, f"Restart {', '.join(tenants)}? New requests wait meanwhile.", yes=yes or not tenants)
     with nullcontext(ignore) if session.json else telling(session.output) as on_event:

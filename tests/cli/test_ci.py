@@ -88,7 +88,7 @@ def test_what_is_judged_must_be_said(terminal: Terminal) -> None:
     for words in (("smoke",), ("smoke", "alice", "--all")):
         printed = terminal(*words)
         assert printed.code == 2
-        assert "name tenants and hosts, or --all" in printed.err
+        assert "name tenants, hosts or domains, or --all" in printed.err
     assert terminal("smoke", "alice", "--at", "example.com").code == 2
     assert terminal("smoke", "alice", "--junit", "/nowhere/smoke.xml").code == 3
     printed = terminal("smoke", "alice", "--restart")

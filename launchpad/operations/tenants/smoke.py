@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -112,14 +112,15 @@ class _Run:
 def smoke(
     workspace: Workspace, names: Sequence[str], *, options: SmokeOptions, dns: LeadsTo, on_event: OnEvent = ignore
 ) -> Smoked:
-    """Test the named tenants and hosts, each host with all its tenants; without names the whole fleet.
+    """Test the named tenants and hosts, each host with all its tenants; without names the whole fleet. For a domain,
+    test only that domain of its tenant, and ask no host.
 
     InventoryError for an unknown name, and for an unreadable certificate authority. A problem of a deployment is a
     failed case, not an error.
     """
     begun = time.monotonic()
     fleet = workspace.fleet.load()
-    scope = scope_of(fleet, names)
+    scope, single = meant(fleet, names)
     run = _Run(
         workspace=workspace,
         fleet=fleet,
@@ -127,18 +128,15 @@ def smoke(
         dns=dns,
         trust=Trust.of(options.authority),
         on_event=on_event,
-        standing={} if options.outside_only else _standing(workspace, fleet, scope),
+        standing={} if options.outside_only or not scope.hosts else _standing(workspace, fleet, scope),
     )
-    jobs: dict[str, Host | Tenant] = {
-        f"host {item.name}": item for item in scope.hosts if item.name in scope.whole_hosts
+    jobs: dict[str, Callable[[str], Iterator[Case]]] = {
+        f"host {host.name}": partial(_of_host, run, host) for host in scope.hosts if host.name in scope.whole_hosts
     }
-    jobs |= {f"tenant {item.name}": item for item in scope.tenants}
-
-    def judge(subject: str) -> list[Case]:
-        what = jobs[subject]
-        return list(_of_host(run, subject, what) if isinstance(what, Host) else _of_tenant(run, subject, what))
-
-    found = fanout(jobs, judge, threads=workspace.settings.parallel)
+    jobs |= {f"tenant {tenant.name}": partial(_of_tenant, run, tenant) for tenant in scope.tenants}
+    for name, domains in single.items():
+        jobs.setdefault(f"tenant {name}", partial(_of_domains, run, fleet.tenant(name), domains))
+    found = fanout(jobs, lambda subject: list(jobs[subject](subject)), threads=workspace.settings.parallel)
     cases: list[Case] = []
     for subject, said in found.items():
         if isinstance(said, LaunchpadError):
@@ -146,6 +144,18 @@ def smoke(
         else:
             cases += said
     return Smoked(cases=tuple(cases), seconds=time.monotonic() - begun)
+
+
+def meant(fleet: Fleet, names: Sequence[str]) -> tuple[Scope, dict[str, tuple[str, ...]]]:
+    """The named tenants and hosts, and the named domains by their tenants."""
+    owners = {str(domain): str(tenant.name) for tenant in fleet.tenants.values() for domain in tenant.domains}
+    single: dict[str, tuple[str, ...]] = {}
+    for name in dict.fromkeys(names):
+        if name in owners:
+            single[owners[name]] = (*single.get(owners[name], ()), name)
+    rest = [name for name in names if name not in owners]
+    scope = scope_of(fleet, rest) if rest or not names else Scope(hosts=(), tenants=(), whole_hosts=frozenset())
+    return scope, single
 
 
 def promised_headers(site: str) -> dict[str, str | None]:
@@ -163,7 +173,7 @@ def _standing(workspace: Workspace, fleet: Fleet, scope: Scope) -> dict[str, Sta
     return {item.tenant: item for item in found if known.get(item.tenant) == item.host}
 
 
-def _of_host(run: _Run, subject: str, host: Host) -> Iterator[Case]:
+def _of_host(run: _Run, host: Host, subject: str) -> Iterator[Case]:
     """Test a host's ports and its SSH key, without a login."""
     address = run.options.at or ip_of(host)
 
@@ -197,18 +207,27 @@ def _host_key(workspace: Workspace, host: Host) -> str:
     return f"{offer.key.fingerprint} is the known key"
 
 
-def _of_tenant(run: _Run, subject: str, tenant: Tenant) -> Iterator[Case]:
+def _of_tenant(run: _Run, tenant: Tenant, subject: str) -> Iterator[Case]:
     if not tenant.running:
         message = f"stopped: inventory/tenants/{tenant.name}.yaml has running: false"
         yield Case(subject=subject, kind="ready", verdict=SKIPPED, message=message)
         return
-    web = run.fleet.app(tenant.app).web
-    visitors = [Visitor(_entrance(run, tenant, str(name), web), trust=run.trust) for name in tenant.domains if web]
+    visitors = _visitors(run, tenant, tuple(map(str, tenant.domains)))
     cases = [item for visitor in visitors for item in _from_outside(run, subject, visitor)]
     cases.append(_ready(run, subject, tenant))
     yield from cases
     if run.options.restart:
         yield _restarted(run, subject, tenant, visitors, before=cases)
+
+
+def _of_domains(run: _Run, tenant: Tenant, domains: Sequence[str], subject: str) -> Iterator[Case]:
+    for visitor in _visitors(run, tenant, domains):
+        yield from _from_outside(run, subject, visitor)
+
+
+def _visitors(run: _Run, tenant: Tenant, domains: Sequence[str]) -> list[Visitor]:
+    web = run.fleet.app(tenant.app).web
+    return [Visitor(_entrance(run, tenant, name, web), trust=run.trust) for name in domains if web]
 
 
 def _entrance(run: _Run, tenant: Tenant, name: str, web: Web) -> Entrance:

@@ -106,6 +106,18 @@ def test_outside_only_asks_no_host(deployment: Deployment) -> None:
 
 
 @pytest.mark.programs
+def test_of_a_tenant_that_is_named_by_a_domain_only_the_domain_is_judged(deployment: Deployment) -> None:
+    alone = replace(deployment, workspace=replace(deployment.workspace, hosts=None))
+    found = judged(alone, "right.example.com", restart=True)
+    assert failed(found) == []
+    assert [(item.subject, item.kind) for item in found.cases][-1] == ("tenant right", "latency")
+    both = judged(deployment, "right", "right.example.com")
+    assert [item.kind for item in both.cases] == [*(item.kind for item in found.cases), "ready"]
+    with pytest.raises(InventoryError, match=r"no tenant or host other\.example\.com"):
+        judged(alone, "other.example.com")
+
+
+@pytest.mark.programs
 def test_at_an_address_dns_is_not_judged(deployment: Deployment) -> None:
     found = judged(deployment, "unknown", at="127.0.0.1")
     assert failed(found) == []
