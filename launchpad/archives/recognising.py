@@ -70,7 +70,7 @@ def recognise(content: Content, app: App, *, archive: str) -> Recognised:
     imports = app.imports
     if imports is None:
         raise ArchiveRefused(
-            f"{app.name} does not support imports", hint=f"write write write imports: in inventory/apps/{app.name}.yaml"
+            f"{app.name} does not support imports", hint=f"write imports: in inventory/apps/{app.name}.yaml"
         )
     linked = {entry.source for entry in content.files if entry.followed}
     files = [entry.name for entry in content.files if entry.name not in linked]

@@ -103,7 +103,7 @@ class TenantSeen:
     room: RoomSeen | None = None
     findings: tuple[FindingSeen, ...] = ()
     health: tuple[Fact, ...] = ()
-    """What the host's watch knows of how well it is."""
+    """The tenant's facts from the host's watch."""
     starting: bool = False
     """Whether the host has just booted and has not started the tenant yet."""
     rolled_back_from: str = ""
@@ -140,7 +140,7 @@ class HostSeen:
     tenants: Mapping[str, TenantSeen]
     findings: tuple[FindingSeen, ...] = ()
     health: tuple[Fact, ...] = ()
-    """How well the host itself is, as its watch knows it."""
+    """The host's own facts from its watch."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The watch's facts beside its findings: `{"firewall": {"owned": true}}`."""
     knows_memory: bool = False

@@ -54,7 +54,7 @@ class Standing:
     backup_age_seconds: float | None = None
     """The age of the newest backup's data in seconds."""
     backup_every: float | None = None
-    """So often it is to be backed up; None when its tier has no backups."""
+    """Seconds between two backups by its tier; None without backups."""
     proven_age_seconds: float | None = None
     """Seconds since a backup was last proven."""
     probes: tuple[dict[str, Any], ...] = ()
@@ -63,7 +63,7 @@ class Standing:
     findings: tuple[FindingSeen, ...] = ()
     """The findings of the host's watch."""
     health: tuple[Fact, ...] = ()
-    """What the host's watch knows of how well it is."""
+    """The tenant's facts from the host's watch."""
     certificates: Mapping[str, CertificateSeen] = field(default_factory=dict)
     """Certificates by name, from the host's watch."""
     room: RoomSeen | None = None
@@ -75,7 +75,8 @@ class Standing:
 
     @property
     def good(self) -> bool:
-        """Whether nobody has to look: it is as it should be, nobody changed it by hand, and the watch found nothing."""
+        """Whether the tenant needs no attention: its state is as wanted, without manual changes and without
+        findings."""
         trouble = TROUBLE | STILL if self.wanted_running else TROUBLE
         # What `status` has just seen itself counts, and not what the watch saw some seconds ago.
         seen = (Layer.process, Layer.ready) if self.probes else ()
@@ -202,7 +203,7 @@ def _state(has: TenantSeen) -> str:
 
 
 def _outside(has: TenantSeen) -> Iterator[Fact]:
-    """What the app's own check found wrong with keys and bots; a probe's answer is asked for anew."""
+    """The problems of keys and bots from the app's own check; probes are run again instead."""
     for fact in has.health:
         if fact.layer in (Layer.provider, Layer.channel) and fact.grade is Grade.warning and "/" not in fact.subject:
             yield fact

@@ -32,7 +32,7 @@ class Wanted:
     wrapped_for: str = ""
     """A digest of the recipients that the backup key should be wrapped for; empty without backups."""
     backup_every: float | None = None
-    """Seconds between two backups, as its tier says; None when it has no backups."""
+    """Seconds between two backups by its tier; None without backups."""
 
     def is_older_than(self, version: str) -> bool:
         """Whether the wanted version is older than this one."""

@@ -59,7 +59,7 @@ class Account:
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._health: dict[str, list[dict[str, Any]]] = {}
         self._stood = _stood(host)
-        """Fact → its grade, and since when it has that."""
+        """Fact → its grade, and since when it has this grade."""
 
     def see(
         self, check: str, findings: Iterable[Finding], facts: Mapping[str, Any], health: Iterable[Fact] = ()
@@ -88,7 +88,7 @@ class Account:
 
     def _facts_of(self, health: Iterable[Fact], findings: Iterable[Finding], now: float) -> list[dict[str, Any]]:
         """The check's own facts, and its findings as facts, each with its times; as JSON."""
-        from launchpad.runner.facts import fact_as_json, fact_of  # late: whoever only reads judges nothing
+        from launchpad.runner.facts import fact_as_json, fact_of  # late: a reader does not judge facts
 
         own = []
         for fact in health:
@@ -109,7 +109,7 @@ class Account:
             return [fact_from_json(fact) for facts in self._health.values() for fact in facts]
 
     def is_fresh(self) -> bool:
-        """Whether every check has looked lately."""
+        """Whether every check has run recently."""
         now = self._host.elapsed()
         with self._lock:
             return all(now - looked <= STALE_SECONDS for looked in self._looked.values())

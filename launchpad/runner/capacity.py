@@ -102,7 +102,7 @@ def _clones(host: Host) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
     for journal in open_journals(host):
         operation = (journal.asked() or {})["operation"]
         if journal.damage():
-            continue  # nobody carries it out
+            continue  # no process runs the operation
         steps = json.loads(host.read(f"{journal.folder}/plan.json") or b"[]")
         over = {item["index"] for item in journal.events() if item["event"] == "step-done"}
         for index, step in enumerate(steps):

@@ -29,7 +29,8 @@ MOST_ATTEMPTS = 3
 tenant, or for another host, is undone after its first death: a boot must not wait for it, and it can be repeated."""
 LOCK_SECONDS = 120
 TAKE_OVER = BESIDE | {"deploy", "retire", "provision", "prune"}
-"""What may begin in the place of an earlier operation that cannot be settled: these plan by what is there."""
+"""The kinds of operations that may replace an earlier operation that cannot end, because their plans start from the
+present state."""
 
 
 class NotSettled(Exception):
@@ -38,8 +39,8 @@ class NotSettled(Exception):
     def __init__(self, message: str, *, way_on: str = "") -> None:
         super().__init__(message)
         self.way_on = way_on
-        """The command that takes over, where data is not at stake or nobody can undo it; empty where only a later try
-        helps."""
+        """The command for an operation that may replace this one, if no data is at risk or an undo is impossible; empty
+        when only a later try helps."""
 
 
 def carry_out(host: Host, identifier: str) -> None:
@@ -54,8 +55,8 @@ def carry_out(host: Host, identifier: str) -> None:
 
 
 def settle(host: Host, name: str, *, before: str = "") -> None:
-    """Bring every open operation on the subject to its end, before one of that kind begins; the caller holds the lock.
-    NotSettled, unless the new operation takes over."""
+    """Finish or undo every open operation on the subject, before an operation of the kind `before` begins; the caller
+    holds the lock. NotSettled, unless the new operation may replace the open one."""
     for journal in list(open_journals(host)):
         asked = journal.asked()
         if asked is None or subject(asked["operation"]) != name:
@@ -69,8 +70,8 @@ def settle(host: Host, name: str, *, before: str = "") -> None:
 
 
 def settle_all(host: Host, *, only: str = "") -> list[str]:
-    """Bring every open operation (or those on one subject) to its end; the ids of those that could not be. A damaged
-    one is not among them: no later try helps it, and the watch tells of it."""
+    """Finish or undo every open operation, or those on one subject; returns the ids that are still open. Damaged
+    operations are skipped: no later try helps, and the watch reports them."""
     left = []
     for journal in list(open_journals(host)):
         asked = journal.asked()
@@ -78,13 +79,13 @@ def settle_all(host: Host, *, only: str = "") -> list[str]:
             continue
         try:
             carry_out(host, journal.identifier)
-        except Exception:  # whatever is wrong with one, the others are settled
+        except Exception:  # one failure must not stop the others
             left.append(journal.identifier)
     return left
 
 
 def damaged(host: Host) -> Iterator[tuple[Mapping[str, Any], NotSettled]]:
-    """Each open operation that nobody can finish or undo, because a file of it cannot be read."""
+    """Each open operation that can be neither finished nor undone, because one of its files cannot be read."""
     for journal in open_journals(host):
         if (damage := journal.damage()) and (asked := journal.asked()) is not None:
             yield asked["operation"], _hopeless(journal.identifier, asked["operation"], damage)
@@ -96,7 +97,7 @@ def _hopeless(identifier: str, operation: Mapping[str, Any], damage: str) -> Not
 
 
 def _way_on(operation: Mapping[str, Any]) -> str:
-    """What takes over from an operation of that kind on that subject."""
+    """The command for an operation that may replace this one."""
     if "tenant" not in operation:
         return RUN_PROVISION
     return f"launchpad {'backup' if operation['kind'] in BESIDE else 'deploy'} {operation['tenant']}"

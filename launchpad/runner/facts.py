@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 
 class Layer(StrEnum):
-    """What a fact is about. Each layer of a tenant stands on those before it."""
+    """What a fact is about. Each layer of a tenant depends on the layers before it."""
 
     # Of a tenant
     process = "process"
-    """Its containers run."""
+    """The containers run."""
     ready = "ready"
     """The app answers its own probes."""
     edge = "edge"
-    """Its names: Caddy serves them, with a certificate, at the host's public address."""
+    """Caddy serves the tenant's names, with a certificate, at the host's public address."""
     provider = "provider"
     """The customer's key still works."""
     channel = "channel"
     """The bot is connected."""
     data = "data"
-    """Quota, backups, proof."""
+    """Quota, backups, and proof of a backup."""
     # Of a host
     disk = "disk"
     inodes = "inodes"
@@ -72,36 +72,36 @@ class Grade(StrEnum):
 
 
 WORSE = (Grade.ok, Grade.warning, Grade.unknown, Grade.critical)
-"""Each is worse than those before it."""
+"""Each grade is worse than the grades before it."""
 
 
 class Fact(Record):
-    """One thing that somebody looked at."""
+    """The result of one check."""
 
     layer: Layer
     grade: Grade
     message: str
     """One sentence for people, without a full stop."""
     hint: str = ""
-    """The command to type next; HOST in it is the host's name."""
+    """The command to type next; HOST stands for the host's name."""
     tenant: str = ""
-    """Whose it is; empty for the host's own."""
+    """The tenant; empty for the host itself."""
     subject: str = ""
-    """Which of the layer's facts, in one word: `quota`, `backup`, a name. Together with tenant and layer it stays the
-    same from look to look."""
+    """One word for the fact within its layer: `quota`, `backup`, a name. Tenant, layer and subject stay the same from
+    check to check."""
     at: float = 0.0
-    """When somebody looked, by the host's clock."""
+    """When the check ran, by the host's clock."""
     since: float = 0.0
-    """Since when it has this grade, by the host's clock."""
+    """Since when the fact has this grade, by the host's clock."""
     value: float | None = None
     unit: str = ""
-    """Of the value and the limit: `B`, `s`, `%`; empty for a number of things."""
+    """The unit of value and limit: `B`, `s`, `%`; empty for a count."""
     limit: float | None = None
-    """The most that the value can be."""
+    """The largest possible value."""
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What stays the same from look to look."""
+        """The key of the fact: tenant, layer and subject."""
         return self.tenant, self.layer, self.subject
 
 

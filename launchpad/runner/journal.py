@@ -33,7 +33,7 @@ _ASKED = frozenset({"id", "operation", "digest", "who", "from", "at"})
 
 
 class Damaged(Failed):
-    """A file of an operation cannot be read, so nobody can finish the operation or undo it."""
+    """A file of an operation cannot be read, so the operation can be neither finished nor undone."""
 
 
 class Journal:
@@ -102,7 +102,7 @@ class Journal:
         return ""
 
     def made(self) -> float:
-        """When an open operation was made, by the host's date; 0 where nobody wrote it down."""
+        """When an open operation was created, by the host's clock; 0 when unknown."""
         said = self.host.read(f"{paths.OPEN}/{self.identifier}") or b""
         return float(said) if said.isdigit() else 0.0
 
@@ -228,7 +228,7 @@ def open_journals(host: Host) -> Iterator[Journal]:
 
 
 def open_subjects(host: Host) -> set[str]:
-    """What operations are at work on, or were when their runner died."""
+    """The subjects of open operations, including those of dead runners."""
     return {subject(asked["operation"]) for journal in open_journals(host) if (asked := journal.asked())}
 
 

@@ -35,7 +35,7 @@ ACCOUNT = f"{RUN}/watch.json"
 LOOK_AGAIN = f"{RUN}/look-again"
 """When somebody asked the watch for checks at once, by the monotonic clock."""
 CUT_OFF = f"{RUN}/cut-off.json"
-"""The tenants' bridges that the watch took down, while the firewall cannot be put back."""
+"""The tenants' bridges that the watch took down because the firewall cannot be restored."""
 LOCKS = f"{RUN}/locks"
 STORAGE = f"{STATE}/storage.btrfs"
 """The file on the root disk with the tenants' storage, on a host without a separate device."""
@@ -50,7 +50,7 @@ def tenant(name: str) -> str:
 
 
 RECORDED = frozenset({"tenant", "slot", "side", "release", "started", "running", "retired", "domains"})
-"""What every tenant's record has."""
+"""The keys that every tenant's record has."""
 
 
 def record(name: str) -> str:

@@ -160,7 +160,7 @@ def read_record(host: Host, tenant: str) -> dict[str, Any] | None:
     except (ValueError, TypeError) as error:
         raise Failed(f"{paths.record(tenant)} cannot be read: {error}") from error
     if found is not None and not found.keys() >= paths.RECORDED:
-        raise Failed(f"{paths.record(tenant)} cannot be read: it is no tenant's record")
+        raise Failed(f"{paths.record(tenant)} cannot be read: not a tenant's record")
     return found
 
 

@@ -25,7 +25,8 @@ class Step(Record):
     """Whether undo does anything. False when the step leaves nothing, when its result stays on purpose, or when an
     earlier step's undo removes it."""
     superseded = False
-    """Its undo only starts again what a deploy starts anew: where it cannot be undone, a deploy may take over."""
+    """Its undo only restarts containers that a deploy would start too: if the undo is impossible, a deploy may replace
+    the operation."""
     expected = False
     """What the step waits for may arrive before the step begins, so the step is undone even if it never began."""
 

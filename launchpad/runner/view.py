@@ -65,12 +65,12 @@ class ClockState(Record):
 
 
 class SiteAnswer(Record):
-    """What came back through Caddy."""
+    """The answer through Caddy."""
 
     status: int
     """0 without an answer."""
     problem: str = ""
-    """Why there is no answer, in words for people."""
+    """Why there is no answer, for people."""
 
 
 class Filter(Protocol):
@@ -202,7 +202,7 @@ class Messages(Protocol):
         """Get the URL, as a sign of life. Failed without a good answer within 5 s."""
 
     def minute_of_day(self, timezone: str) -> int:
-        """The minute of the day there, now; UTC's where nobody knows the time zone."""
+        """The present minute of the day in that time zone; in UTC for an unknown time zone."""
 
     def stamp(self, at: float) -> str:
         """A time as people read it: 2026-11-30 12:00 UTC."""

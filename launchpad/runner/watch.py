@@ -42,7 +42,7 @@ RESERVE_BYTES, RESERVE_SHARE = 64 << 20, 100
 """The reserve of the tenants' storage in bytes, and at most 1/100 of it, for restarts on a full disk: an app with
 SQLite cannot start without free space, nor can the release that an undo restores."""
 STARTED_SECONDS = 0.5
-"""So soon it looks again after it started something: what is over is not told any longer."""
+"""Seconds until the next check after a restart, so that `status` soon shows no outdated problem."""
 MOST_PAUSE = 600.0
 """The longest pause in seconds between two tries to start a tenant with missing containers."""
 BOOT_SECONDS = 600.0
@@ -183,7 +183,7 @@ class Watcher:
         """By the container's name."""
         self._starting: list[boot.Starting] = []
         self.health: list[Fact] = []
-        """Docker, and the processes of each tenant that is to run, as of the last look."""
+        """Facts about Docker and each running tenant's processes, from the last check."""
 
     def findings(self) -> list[Finding]:
         """The problems that the watch cannot repair."""
@@ -221,9 +221,9 @@ class Watcher:
         return max(0.05, min([LOOK_SECONDS, *waits]))
 
     def _processes(self, containers: Sequence[Container]) -> Iterator[Fact]:
-        """Whether each tenant's containers run, but for a tenant that somebody else has."""
+        """Whether each tenant's containers run, except for a tenant that an operation holds."""
         for name in filter(is_tenant_name, self._host.names(paths.TENANTS)):
-            with suppress(Failed, ValueError, KeyError, TypeError):  # a damaged record, which others find
+            with suppress(Failed, ValueError, KeyError, TypeError):  # a damaged record, which other checks report
                 record = read_record(self._host, name)
                 if record is None or record["retired"] or not (record["running"] and may_run(self._host, record)):
                     continue
@@ -238,9 +238,9 @@ class Watcher:
         if breaker := self._host.read(_breaker(tenant)):
             message, hint = str(json.loads(breaker)["reason"]), f"launchpad start {tenant}"
         elif not mine:
-            message = "none of its containers is there"
+            message = "the tenant has no containers"
         if message:
-            # One that died once, by itself, runs again in a second.
+            # A service that died once runs again in a second.
             once = bool(down) and not breaker and all(self._died_once(item) for item in down)
             grade = Grade.warning if once else Grade.critical
             return Fact(Layer.process, grade, message, hint, tenant=tenant, subject="process")

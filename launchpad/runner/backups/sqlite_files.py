@@ -159,7 +159,7 @@ def databases(root: str, unreadable: Callable[[str, OSError], None]) -> Iterator
 
 
 def _is_database(path: str) -> bool:
-    """OSError where nobody can tell, because it cannot be read."""
+    """Whether the file begins like a SQLite database. OSError when it cannot be read."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

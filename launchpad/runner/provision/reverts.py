@@ -147,7 +147,7 @@ def of_runner(start: str) -> str:
 def _tried(host: ProvisionHost, nonce: str, *, booting: bool = False) -> bool:
     try:
         take_back(host, nonce, booting=booting)
-    except Exception:  # whatever is wrong with one, the others are taken back
+    except Exception:  # one failure must not stop the other reverts
         return False
     return True
 

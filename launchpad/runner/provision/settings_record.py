@@ -104,7 +104,7 @@ class HostSettings(Record):
     targets: tuple[KnownTarget, ...] = ()
     """The allowed places for backups; a request cannot name another."""
     alerts: tuple[Destination, ...] = ()
-    """Who is told when something is wrong."""
+    """The destinations of alerts."""
     format: Literal["1"] = "1"
 
     @property
@@ -207,11 +207,15 @@ def _judge_alerts(destinations: tuple[Destination, ...]) -> None:
     for item in destinations:
         where = f"settings.alerts: {item.name[:60]!r}"
         if not all(map(is_tenant_name, (item.name, *item.tenants))) or item.version < 1:
-            raise Refused(f"{where}: not a name of a-z, 0-9 and single hyphens, a tenant that is none, or no version")
+            raise Refused(f"{where}: expected names of a-z, 0-9 and single hyphens, and a version")
         if item.quiet and QUIET.fullmatch(item.quiet) is None:
-            raise Refused(f"{where}: quiet is {item.quiet[:20]!r}", hint="quiet hours are such as 22:00-07:00")
+            raise Refused(
+                f"{where}: quiet {item.quiet[:20]!r} is not a time range", hint="write quiet hours as 22:00-07:00"
+            )
         if TIMEZONE.fullmatch(item.timezone) is None:
-            raise Refused(f"{where}: timezone is {item.timezone[:60]!r}", hint="a time zone is such as Europe/Berlin")
+            raise Refused(
+                f"{where}: timezone {item.timezone[:60]!r} is not valid", hint="write a time zone as Europe/Berlin"
+            )
 
 
 def _judge_people(people: tuple[Person, ...], where: str) -> None:

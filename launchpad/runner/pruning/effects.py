@@ -68,7 +68,7 @@ def free_room(step: steps.FreeRoom, context: Context) -> None:
     host = context.host
     host.reclaim(paths.ROOT, seconds=SETTLE_SECONDS)
     for tenant in step.tenants:
-        with holding(tenant, context) as held, suppress(Failed):  # one that cannot be read keeps no other's room
+        with holding(tenant, context) as held, suppress(Failed):  # an unreadable record must not stop the others
             if held and (record := read_record(host, tenant)):
                 generation_records.allow(host, tenant, disk_mb=record["disk_mb"])
 

@@ -23,7 +23,7 @@ from launchpad.runner.slots import is_tenant_name
 KEPT_OPERATIONS, KEPT_DAYS = 1000, 90
 """The newest journals of a host stay, and those of the last days; older ones are deleted."""
 DEAD_SECONDS = 86400
-"""So long the folder stays of an operation whose process died before the operation existed."""
+"""Seconds for which the folder of an operation stays whose process died before the operation existed."""
 DIGEST = re.compile(rb"@(sha256:[0-9a-f]{64})")
 PULLS = ("pull-image", "run-caddy")
 """The steps that pull an image."""
@@ -104,7 +104,7 @@ def pulled_by(journal: Journal) -> set[str]:
     try:
         return {_digest(step["image"].encode()) for index, step in enumerate(json.loads(plan)) if index in begun} - {""}
     except (ValueError, KeyError, TypeError):
-        return set()  # a damaged plan: an image that nobody is known to have pulled stays
+        return set()  # a damaged plan: an image without a known pull stays
 
 
 def old_operations(host: Host) -> list[str]:

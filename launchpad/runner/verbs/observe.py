@@ -80,7 +80,7 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
             found = _or(problems, lambda name=name: _tenant(host, name, edge, waiting), None)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             found = None
-            problems.append(f"{name}: what the host keeps of it cannot be read: {type(error).__name__} {error}")
+            problems.append(f"{name}: its files on the host cannot be read: {type(error).__name__} {error}")
         if found is not None:
             tenants[name] = found
     if given["probes"] is not False:
@@ -140,7 +140,7 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
     if record is None:
         return None
     if not record.keys() >= paths.RECORDED:
-        raise Failed(f"{paths.record(name)} cannot be read: it is no tenant's record")
+        raise Failed(f"{paths.record(name)} cannot be read: not a tenant's record")
     containers = edge.containers.get(name, [])
     manifest = read_manifest(host, name, record["release"])
     owner = host.lock_owner(f"tenant-{name}")
@@ -217,7 +217,7 @@ def _wrapped_for(host: View, name: str) -> str | None:
 
 
 def _open_operations(host: View) -> list[dict[str, Any]]:
-    """Every operation that was accepted and is not over; of one whose file is damaged the watch tells."""
+    """Every open operation; the watch reports those with a damaged file."""
     found = []
     for identifier in host.names(paths.OPEN):
         with suppress(Failed, KeyError, TypeError, AttributeError):
@@ -233,7 +233,7 @@ def _reverts(host: View) -> list[str]:
     """The changes that will be reverted unless they are confirmed."""
     found = []
     for name in host.names(paths.REVERTS):
-        with suppress(Failed):  # one that is damaged decides nothing
+        with suppress(Failed):  # a damaged file must not stop the reply
             revert = _json(host, f"{paths.REVERTS}/{name}/revert.json")
             if revert and revert.get("state") in ("armed", "waiting"):
                 found.append(name)

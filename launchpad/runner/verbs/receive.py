@@ -37,7 +37,7 @@ LOCK_SECONDS = 300
 LOOK_SECONDS = 10
 """Seconds to wait for the operation that waits for this data, which briefly locks the tenant to check for it."""
 LOOK_BYTES = 16 << 20
-"""After so much that came it is looked how much room is left."""
+"""Bytes between two checks of the free space."""
 MAKE_ROOM = "launchpad prune HOST, or choose another host"
 MOST_VOLUMES = 16
 MOST_DISK_MB = 16 * 1024 * 1024
@@ -162,7 +162,7 @@ def _unpacked(host: Host, asked: Confined, incoming: Iterable[bytes]) -> dict[st
 
 
 def _while_there_is_room(host: Host, tenant: str, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines, until others have taken the room meanwhile: what undos and journals need stays free. Refused then."""
+    """The lines; Refused when the free space falls below what undos and journals need."""
     come = LOOK_BYTES
     for line in lines:
         come += len(line)

@@ -71,7 +71,7 @@ OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "de
 MOST_SOAK_SECONDS = 3600
 CLONING = frozenset({"upgrade", "import", "rehearse", "rehearse-here", "drill"})
 WATCH_SECONDS = 60
-"""So long the watch may take to restart a tenant."""
+"""Seconds for which the watch may hold a tenant to restart it."""
 ROOM, ROOM_SECONDS = "room", 120
 """A lock for the judgement of memory and CPUs, held until the operation is on disk and counts, so that two operations
 at the same instant never take the same resources. Taken after the tenant's lock."""

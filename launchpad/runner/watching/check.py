@@ -22,7 +22,7 @@ class Check:
     name: ClassVar[str]
     """The name in the finding `NAME is not watched`."""
     fine: ClassVar[Mapping[Layer, str]] = {}
-    """The layers that the check is all there is to know of, and what is so when it finds nothing of them."""
+    """The layers that only this check covers, with the message when it finds no problem there."""
     every: float = 60.0
     """Seconds between two checks; at most 60, because a check is stale after 90."""
 
@@ -31,7 +31,7 @@ class Check:
         self.facts: Mapping[str, Any] = {}
         """What `status` shows about the subject beside the findings; JSON."""
         self.health: Sequence[Fact] = ()
-        """How well the subject is, where the findings alone do not tell it: grades, values, what is fine."""
+        """The subject's facts beyond its findings: grades, values, what is fine."""
 
     def look(self) -> Iterable[Finding]:
         """Repair what is possible and record that with `note`; return the other problems as findings."""

@@ -125,7 +125,7 @@ def answers(address: str, *, port: int = 53) -> bool:
 
 
 def unsettled(host: View) -> Iterator[Finding]:
-    """The operations that nobody can finish or undo."""
+    """The operations that can be neither finished nor undone."""
     for operation, error in damaged(host):
         yield Finding("operation", str(error), error.way_on, tenant=operation.get("tenant", ""))
 
