@@ -25,7 +25,9 @@ def tenants(world: World) -> None:
     app = world.root / "inventory/apps/beacon.yaml"
     actions = [item for item in yaml.safe_load(app.read_text())["actions"] if item["name"] != "check"]
     says = {"name": "check", "service": "web", "argv": ["cat", "/data/check.json"]}
-    write(app, actions=[*actions, says])
+    takes = "import time; time.sleep(0.5); x = b'x' * (1 << 30)"
+    hogs = {"name": "hog", "service": "web", "argv": ["python3", "-c", takes]}
+    write(app, actions=[*actions, says, hogs])
     for name in ("alice", "bob"):
         world.add_tenant(name)
         world.deploy(name)
@@ -140,3 +142,11 @@ def test_a_provider_that_refuses_the_key_is_seen_and_nobody_is_restarted(
     shown = json.loads(world.launchpad("--json", "status", "alice").out)["tenants"][0]
     assert any(fact["layer"] == "provider" and fact["grade"] == "warning" for fact in shown["health"])
     assert shown["good"], "the customer's own trouble is a warning"
+
+
+def test_where_memory_ends_an_action_is_ended_and_not_the_app(world: World) -> None:
+    starts = world.containers("bob")
+    done = world.launchpad("act", "bob", "hog", check=False)
+    assert done.code == 6 and "hog ended with exit status 137" in done.err, done
+    assert world.containers("bob") == starts
+    assert world.get("bob", "/startupz").status == 200
