@@ -94,7 +94,10 @@ def tenant_health(standing: Standing, said: HostSeen | LaunchpadError | None) ->
         *_more(standing.findings, standing.health, tenant=standing.tenant, at=clock),
     )
     wrong = {fact.layer for fact in known if fact.grade is Grade.critical}
-    facts = (*known, *(fact for fact in _standing(standing) if fact.layer not in wrong))
+    # Without Docker nothing of a tenant can be compared, which is the host's trouble and is told there.
+    blind = isinstance(said, HostSeen) and not said.docker
+    own = (fact for fact in _standing(standing) if not (blind and fact.subject == "drift"))
+    facts = (*known, *(fact for fact in own if fact.layer not in wrong))
     return Health(host=standing.host, tenant=standing.tenant, facts=_judged(facts, clock), clock=clock)
 
 

@@ -105,6 +105,12 @@ def test_a_tenant_that_the_inventory_does_not_know_is_a_warning() -> None:
     assert fact.hint == "launchpad retire mallory --host web-1"
 
 
+def test_without_docker_a_tenant_is_not_told_to_be_changed_by_hand() -> None:
+    drifted = has(drift=("Docker does not answer",))
+    assert judged(drifted)["alice"].grade is Grade.warning
+    assert judged(drifted, docker="")["alice"].grade is Grade.ok
+
+
 def test_a_silent_host_is_unknown_and_so_are_its_tenants() -> None:
     silent = HostError("web-1: cannot connect: timed out", hint="launchpad trust web-1")
     found = standings([want()], {"web-1": silent}, inventory=frozenset({"alice"}))

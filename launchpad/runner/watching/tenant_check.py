@@ -39,6 +39,7 @@ LOOK_SECONDS = 2.5
 READY_SECONDS, SOON_SECONDS = 15.0, 5.0
 """So often an app is asked that answered, and one that did not."""
 EDGE_SECONDS = 40.0
+SERVED_SECONDS = 15.0
 LISTEN_SECONDS = 30.0
 CHECK_SECONDS, CHECK_SPREAD = 900.0, 0.1
 """So often an app's own check runs, and by which share earlier or later."""
@@ -102,6 +103,8 @@ class TenantCheck(Check):
     def __init__(self, host: View, account: Account) -> None:
         super().__init__(host, account)
         self._cases: dict[str, AskedTenant] = {}
+        self._known: tuple[float, frozenset[str]] = float("-inf"), frozenset()
+        """The names that Caddy serves, and when it was asked."""
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=NAME)
 
     def look(self) -> Iterable[Finding]:
@@ -114,10 +117,9 @@ class TenantCheck(Check):
                 self._cases[name] = case
         self._cases = {name: self._cases[name] for name in names}
         due = [case for case in self._cases.values() if case.ready_at <= now and not _is_asked(case)]
-        served = self._served() if any(case.edge_at <= now for case in due) else None
         for case in due:
             case.ready_at = now + READY_SECONDS - LOOK_SECONDS
-            case.asking = self._pool.submit(self._see, case, served)
+            case.asking = self._pool.submit(self._see, case)
         wait([case.asking for case in due if case.asking], timeout=WAIT_SECONDS)
         self.health = [fact for case in self._cases.values() for fact in case.facts()]
         return [
@@ -126,14 +128,7 @@ class TenantCheck(Check):
             if fact.grade is Grade.critical and fact.layer is not Layer.ready  # which `status` asks for itself
         ]
 
-    def _served(self) -> frozenset[str] | None:
-        """The names that Caddy serves; None while Caddy does not answer, which others find."""
-        try:
-            return frozenset(served_names(self.host.running_sites()))
-        except Failed:
-            return None
-
-    def _see(self, case: AskedTenant, served: frozenset[str] | None) -> None:
+    def _see(self, case: AskedTenant) -> None:
         try:
             record = self._record(case.tenant)
             if record is None:
@@ -146,7 +141,7 @@ class TenantCheck(Check):
             release = cell.read_release(self.host, case.tenant, record["started"])
             self._ask_ready(case, release, record)
             if case.ready and case.ready[0].grade is Grade.ok:
-                self._ask_edge(case, release, record, served)
+                self._ask_edge(case, release, record)
                 self._ask_app(case, release, record)
         except Exception as error:  # a damaged record, which others find, above all; it never ends the watch
             case.forget()
@@ -266,17 +261,27 @@ class TenantCheck(Check):
 
     # --- edge
 
-    def _ask_edge(
-        self, case: AskedTenant, release: Release, record: Mapping[str, Any], served: frozenset[str] | None
-    ) -> None:
-        if case.edge_at > self.host.elapsed() or served is None or not release.web:
+    def _ask_edge(self, case: AskedTenant, release: Release, record: Mapping[str, Any]) -> None:
+        if case.edge_at > self.host.elapsed() or not release.web:
             return
-        case.edge_at = self.host.elapsed() + EDGE_SECONDS - READY_SECONDS / 2
         names = [name for name in record["domains"] if valid(self.host, name) is not None]
+        try:
+            served = self._served(names)
+        except Failed:
+            return  # Caddy does not answer, which others find
+        case.edge_at = self.host.elapsed() + EDGE_SECONDS - READY_SECONDS / 2
         found = (self._edge(case, release, name, name in served).but(at=self.host.now()) for name in names)
         case.edge = {fact.subject: fact for fact in found}
         if any(fact.grade is not Grade.ok for fact in case.edge.values()):
             case.edge_at, case.ready_at = 0.0, self.host.elapsed() + SOON_SECONDS - LOOK_SECONDS
+
+    def _served(self, names: Iterable[str]) -> frozenset[str]:
+        """The names that Caddy serves, as of a few seconds ago where all of these are among them: Caddy writes down
+        all that it runs for each answer. Failed when Caddy does not answer."""
+        at, served = self._known
+        if self.host.elapsed() - at > SERVED_SECONDS or not served.issuperset(names):
+            self._known = self.host.elapsed(), (served := frozenset(served_names(self.host.running_sites())))
+        return served
 
     def _edge(self, case: AskedTenant, release: Release, name: str, is_served: bool) -> Fact:
         probe = next((item for item in release.probes if _is_of_web(item, release)), None)

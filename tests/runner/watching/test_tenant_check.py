@@ -273,7 +273,7 @@ def test_a_fact_has_the_time_of_its_own_look() -> None:
     watched = settled()
     before = {fact.subject: fact.at for fact in watched.check.health}
     assert set(before) == {"ready", DOMAIN}
-    watched.check._see = lambda case, served: None  # type: ignore[method-assign]  # whoever asks hangs
+    watched.check._see = lambda case: None  # type: ignore[method-assign]  # whoever asks hangs
     watched.go_on(60)
     assert {fact.subject: fact.at for fact in watched.check.health} == before
 
@@ -325,6 +325,24 @@ def test_a_name_that_caddy_does_not_serve_is_the_edge_s() -> None:
     assert [(item.message, item.hint) for item in watched.found] == [
         (f"Caddy does not serve {DOMAIN}", "launchpad deploy alice")
     ]
+
+
+def test_caddy_is_asked_for_all_that_it_serves_a_few_times_a_minute_and_at_once_for_a_new_name() -> None:
+    watched = settled(deployed())
+    asked: list[float] = []
+    whole = watched.host.running_sites
+
+    def counted() -> Any:
+        asked.append(watched.host.now())
+        return whole()
+
+    watched.host.running_sites = counted  # type: ignore[method-assign]
+    watched.go_on(10)
+    deployed(tenant="bob", slot=8, host=watched.host)
+    have(watched.host, watched.host.now() - 86_400, domain="bob.example.com")
+    watched.until(lambda: watched.grade(Layer.edge, "bob") is Grade.ok, seconds=60)
+    watched.go_on(120)
+    assert len(asked) <= 10 and watched.grade(Layer.edge, "bob") is Grade.ok
 
 
 def test_the_name_is_asked_for_what_the_app_says_that_it_answers() -> None:
