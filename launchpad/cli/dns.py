@@ -32,7 +32,7 @@ def show_names(ctx: typer.Context, tenant: TenantArgument) -> None:
         (item.name, item.address, "does not point to the host" if item.name in found.elsewhere else "there")
         for item in found.records
     )
-    session.output.result(found.as_json(), Table(("name", "address", "leads"), rows, f"{tenant} has no domains"))
+    session.output.result(found.as_json(), Table(("name", "address", "dns"), rows, f"{tenant} has no domains"))
 
 
 @app.command("point", epilog="Example: launchpad dns point alice")

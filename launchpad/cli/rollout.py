@@ -114,7 +114,7 @@ def rollouts(
         )
         for item in found.rollouts
     )
-    headings = ("rollout", "when", "app", "to", "tenants", "who", "stands")
+    headings = ("rollout", "when", "app", "to", "tenants", "who", "state")
     session.output.result(found.as_json(), Table(headings, rows, "no rollout yet", firm=("rollout", "when")))
     leave(session, found.silent)
 

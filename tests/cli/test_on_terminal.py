@@ -13,6 +13,8 @@ from tests.cli.terminal import Terminal
 from tests.fleet.inventory import write
 from tests.screens.terminal import Printed, on_terminal
 
+pytestmark = pytest.mark.programs  # a terminal; what each scene prints is compared in tests/screens
+
 COMMANDS = [
     "check",
     "tenant list",

@@ -34,6 +34,7 @@ def test_the_screen_is_current_and_whole(scene: Scene, first: MemoryFleet) -> No
         assert len(line) <= scene.columns or copied or scene.command.endswith("--help"), line
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("name", ["deploy", "deploy-failed", "upgrade", "rollout-halted", "status-troubled", "logs"])
 def test_other_terminals_get_what_they_understand(name: str, first: MemoryFleet) -> None:
     scene = next(scene for scene in SCENES if scene.name == name)
