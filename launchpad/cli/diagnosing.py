@@ -100,7 +100,7 @@ def _lines(found: Diagnosed) -> list[str]:
 
 
 def _one(text: str) -> str:
-    """On one line: whoever wrote the bundle wrote the words."""
+    """The text on one line, because the author of the bundle controls the text."""
     return " ".join(text.split())
 
 

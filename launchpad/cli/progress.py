@@ -45,7 +45,7 @@ DONE, FAILED, UNDONE, NOTE = "✓", "✗", "↶", "•"
 LONG = 1.0
 """Seconds: a longer step is named in the last line of its operation."""
 COMMIT = "commit"
-"""A step without work: no event says that it is done."""
+"""A step without work, which has no event for its end."""
 WAITING = 3.0
 """Seconds: a live line shows the duration of a step that takes longer."""
 

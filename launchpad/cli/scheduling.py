@@ -1,4 +1,4 @@
-"""launchpad schedule: what runs by itself on this machine."""
+"""launchpad schedule: install and show timed jobs on this machine."""
 
 from __future__ import annotations
 
@@ -20,17 +20,22 @@ app = typer.Typer(
 )
 
 System = Annotated[
-    bool, typer.Option("--system", help="The system's systemd, as root: timers run also while nobody is logged in.")
+    bool,
+    typer.Option("--system", help="Use the system's systemd, as root: the timers run also while nobody is logged in."),
 ]
 Mail = Annotated[
-    str, typer.Option("--mail", metavar="ADDRESS", help="Send a report there, by this machine's sendmail.")
+    str,
+    typer.Option("--mail", metavar="ADDRESS", help="Send reports to this mail address, by this machine's sendmail."),
 ]
 Report = Annotated[
-    str, typer.Option("--report", metavar="COMMAND", help="Start this line of shell with a report on its input.")
+    str,
+    typer.Option(
+        "--report", metavar="COMMAND", help="Run this shell command for each report, with the report on standard input."
+    ),
 ]
 KEPT = ("PATH", "XDG_CONFIG_HOME")
-"""Beside LAUNCHPAD_…: what the jobs need of the environment in which they are installed. The socket of an SSH agent is
-none of it: the next login has another one."""
+"""The environment variables, besides LAUNCHPAD_…, that the jobs get from the environment of the installation. The
+socket of an SSH agent is none of it: the next login has another one."""
 
 
 @app.callback()
@@ -42,33 +47,34 @@ def schedule() -> None:
 def install(
     ctx: typer.Context,
     only: Annotated[
-        str, typer.Option("--only", metavar="JOBS", help="These jobs alone, such as health,backup,verify.")
+        str, typer.Option("--only", metavar="JOBS", help="Only these jobs, such as health,backup,verify.")
     ] = "",
     crontab: Annotated[
-        bool, typer.Option("--crontab", help="Lines in your crontab instead of systemd's timers.")
+        bool, typer.Option("--crontab", help="Use lines in your crontab instead of systemd timers.")
     ] = False,
     system: System = False,
     mail: Mail = "",
     report: Report = "",
 ) -> None:
-    """Install timers for health, backups, verification, drills and pruning of this workspace. The same again is safe.
+    """Install timers for health, backups, verification, drills and pruning of this workspace.
 
-    Each job starts up to 15 minutes late, by chance. A job that still runs is not started a second time. Of the jobs
-    that change something, one runs at a time. A job that fails is reported once, and once more when it succeeds again.
-    Without --mail and --report, systemd's journal has the report, or cron mails it.
+    A second installation changes only what differs. Each job starts with a random delay of up to 15 minutes. A job does
+    not start while its earlier run is still active. Jobs that change something run one at a time. A failed job is
+    reported once, and once more when it succeeds again. Without --mail and --report, systemd's journal has the report,
+    or cron mails the report.
     """
     from launchpad.operations.observation.schedule import install_crontab, install_timers
 
     session = Session.of(ctx)
     if crontab and system:
-        raise typer.BadParameter("--crontab and --system exclude each other", ctx=ctx)
+        raise typer.BadParameter("give --crontab or --system, not both", ctx=ctx)
     if mail and report:
-        raise typer.BadParameter("--mail and --report exclude each other", ctx=ctx)
+        raise typer.BadParameter("give --mail or --report, not both", ctx=ctx)
     jobs = _jobs(ctx, only)
     told = ("--mail", mail) if mail else ("--report", report) if report else ()
     table, machine = _table(session, jobs, told, system=system), _machine(session, system=system)
     change = (install_crontab if crontab else install_timers)(table, machine)
-    _say(session, change, f"{len(jobs)} jobs run by {'cron' if crontab else 'systemd'} now")
+    _say(session, change, f"{len(jobs)} jobs are now run by {'cron' if crontab else 'systemd'}")
     if not crontab and not system and not _lingers():
         session.output.warn(f"these timers stop when {_user()} logs out: loginctl enable-linger {_user()}")
 
@@ -102,7 +108,7 @@ def show(ctx: typer.Context, system: System = False) -> None:
 
 @app.command("remove", epilog="Example: launchpad schedule remove")
 def remove(ctx: typer.Context, system: System = False) -> None:
-    """Remove this workspace's timers, or its lines in your crontab. Everything else stays."""
+    """Remove this workspace's timers, or its lines in your crontab. Nothing else changes."""
     from launchpad.operations.observation.schedule import remove_schedule
 
     session = Session.of(ctx)
@@ -113,11 +119,16 @@ def remove(ctx: typer.Context, system: System = False) -> None:
 @app.command("run", epilog="Example: launchpad schedule run backup")
 def run(
     ctx: typer.Context,
-    job: Annotated[str, typer.Argument(metavar="JOB", autocompletion=complete.jobs, help="As `schedule show` lists.")],
+    job: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB", autocompletion=complete.jobs, help="The job's name, from `launchpad schedule show`."
+        ),
+    ],
     mail: Mail = "",
     report: Report = "",
 ) -> None:
-    """Run one JOB now, as its timer does. Exits with the job's own exit code, and 0 when the job runs already."""
+    """Run one JOB now, as its timer does. The exit code is the job's own, and 0 when the job already runs."""
     from launchpad.operations.observation.run_job import ReportTo, report_job, run_job
 
     session = Session.of(ctx)
@@ -127,7 +138,7 @@ def run(
     if session.json:
         session.output.document(made.as_json())
     if made.record is None:
-        session.output.say(f"{job} runs already: nothing to do")
+        session.output.say(f"{job} is already running: nothing to do")
         return
     if made.subject:
         to = ReportTo(mail=mail, command=report)
@@ -138,7 +149,7 @@ def run(
 
 
 def _jobs(ctx: typer.Context, text: str) -> tuple[ScheduledJob, ...]:
-    """Those that are named, in the order of the timetable; all without a name."""
+    """The named jobs, in the order of the timetable; without a name all jobs."""
     from launchpad.plan.timetable import JOBS
 
     names = text.split(",") if text else []
@@ -175,7 +186,7 @@ def _machine(session: Session, *, system: bool) -> OwnMachine:
 
 
 def _program() -> tuple[str, ...]:
-    """How this very Launchpad is started again, wherever pipx or uv have put it."""
+    """The command that starts this installation of Launchpad, for pipx and uv too."""
     return sys.executable, "-m", "launchpad.cli"
 
 
@@ -193,6 +204,6 @@ def _lingers() -> bool:
 
 
 def _say(session: Session, change: ScheduleChange, text: str) -> None:
-    nothing = "nothing to do, everything is as it should be"
+    nothing = "nothing to do"
     lines = [*(f"wrote {name}" for name in change.written), *(f"removed {name}" for name in change.removed)]
     session.output.result(change.as_json(), "\n".join([*lines, text] if lines else [nothing]))

@@ -27,7 +27,7 @@ HANG = 2
 COLOURS = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
 """Colours that programs print, also in the escaped form that hosts send: left out of sentences and logs."""
 ANSWER = 4
-"""The cells that are left for what a person types behind a question."""
+"""The cells that stay free for the answer after a question."""
 Styled = tuple[str, str]
 """A text and its style."""
 

@@ -118,7 +118,7 @@ def _table(found: Status) -> Table:
 
 
 def _state(item: Standing) -> Styled:
-    """The tenant's state: red when somebody has to look."""
+    """The tenant's state: red when something needs attention."""
     return item.state, RED if not item.good else GREEN if item.state == "healthy" else YELLOW
 
 

@@ -22,7 +22,7 @@ def blob_id(content: bytes) -> str:
 
 @dataclass(frozen=True)
 class Upstream:
-    """The branch elsewhere that the present branch follows."""
+    """The remote branch of the present branch."""
 
     remote: str
     branch: str

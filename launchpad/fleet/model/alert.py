@@ -1,4 +1,4 @@
-"""An alert destination: who is told when something is wrong. Its URL is sealed in inventory/secrets/alerts/."""
+"""An alert destination: where hosts send alerts. Its URL is sealed in inventory/secrets/alerts/."""
 
 from __future__ import annotations
 

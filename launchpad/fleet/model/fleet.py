@@ -42,8 +42,8 @@ class Defaults(Model):
     """The DNS provider of tenants' domains. Without a provider, Launchpad prints the records that an operator must
     set."""
     alerts: tuple[AlertDestination, ...] = ()
-    """Who is told when something is wrong. Hosts send the messages themselves; they learn of a change with their next
-    `launchpad provision`."""
+    """The destinations of alerts. Hosts send the alerts themselves; a change needs `launchpad provision` of each
+    host."""
     rollout: RolloutDefaults = RolloutDefaults()
     """The rings and limits of `launchpad rollout`."""
 

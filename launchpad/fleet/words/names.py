@@ -108,7 +108,7 @@ class TargetName(Name):
 
 
 class DestinationName(Name):
-    """A way to tell people, by name."""
+    """The name of an alert destination."""
 
     __slots__ = ()
     noun = "alert destination name"

@@ -82,7 +82,7 @@ def _target(workspace: Workspace, target: Target) -> dict[str, Any]:
 
 
 def _alert(workspace: Workspace, item: AlertDestination) -> dict[str, Any]:
-    """Without the URL, which travels beside the settings. StateError when there is none yet."""
+    """The alert destination without its URL, which is sent with the settings' secrets. StateError without a URL."""
     version = workspace.alert_secrets.versions(item.name).get(URL)
     if version is None:
         hint = f"launchpad alerts credential {item.name}"

@@ -83,7 +83,7 @@ def fence(
 
 
 def judge_fence(workspace: Workspace, what: Move, *, proof: str, on_event: OnEvent = ignore) -> Whereabouts:
-    """What `fence` would be refused for, before anybody is asked to confirm it; what the destination has of the
+    """Raise the errors of `fence` before the operator is asked for confirmation; return what the destination has of the
     tenant."""
     fleet = workspace.fleet.load()
     tenant, destination = fleet.tenant(what.tenant), fleet.host(what.destination)

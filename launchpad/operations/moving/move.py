@@ -140,7 +140,7 @@ def move_back(
 
 
 def judge_back(workspace: Workspace, what: Move, *, proof: str = "") -> None:
-    """What `move_back` would be refused for, before anybody is asked to confirm it."""
+    """Raise the errors of `move_back` before the operator is asked for confirmation."""
     moving = _moving_back(workspace, what, ignore)
     moving.judge_back_fenced(proof) if proof else moving.judge_back()
 

@@ -51,7 +51,7 @@ class LogQuery:
 
 OnLine = Callable[[LogLine], None]
 OnLost = Callable[[str, LaunchpadError], None]
-"""Takes a tenant whose lines ended with an error, while the others' go on."""
+"""Takes a tenant whose lines ended with an error, while the other tenants' lines continue."""
 
 
 def logs(

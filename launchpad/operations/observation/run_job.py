@@ -1,4 +1,5 @@
-"""schedule run: one job, one run at a time, and one report when the job begins to fail and when it succeeds again."""
+"""schedule run: run one job, one run at a time, with one report when the job begins to fail and one when it succeeds
+again."""
 
 from __future__ import annotations
 
@@ -22,22 +23,22 @@ FOLDER = "schedule"
 CHANGES = "changes"
 """The lock of all jobs that change something."""
 PATIENCE_SECONDS = 6 * 3600.0
-"""So long a job waits for another one to end."""
+"""How long a job waits for the end of another job."""
 LOOK_SECONDS = 5.0
 MOST_LINES = 200
-"""Of a job's output, the last ones, in a report."""
+"""The number of last output lines in a report."""
 REPORT_SECONDS = 120
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobRecord:
-    """How a job went last."""
+    """The last run of a job."""
 
     at: float
     seconds: float
     exit_code: int
     told: bool
-    """Whether a failure that lasts was reported."""
+    """Whether the present failure was reported."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -45,11 +46,11 @@ class JobRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRun:
-    """One run: its record, and what there is to report about it; empty where there is nothing new."""
+    """One run: its record, and the report; empty without news."""
 
     job: str
     record: JobRecord | None
-    """None when another run of the job is under way: this one did nothing."""
+    """None when another run of the job is active and this run did nothing."""
     subject: str = ""
     text: str = ""
 
@@ -59,15 +60,16 @@ class JobRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportTo:
-    """Who is told. Nobody: whoever started the job, by what is printed (cron mails that, systemd keeps it)."""
+    """The receiver of reports. None: reports are printed (cron mails them, systemd's journal keeps them)."""
 
     mail: str = ""
     command: str = ""
-    """A line of shell that gets the report on its standard input."""
+    """A shell command that gets the report on its standard input."""
 
 
 def run_job(workspace: Workspace, job: ScheduledJob, *, argv: Sequence[str], environment: Mapping[str, str]) -> JobRun:
-    """Run `argv`, the job's command, unless it runs already; with what is to be reported. Not recorded yet."""
+    """Run `argv`, the job's command, unless the job already runs; return the run with its report. The run is not
+    recorded yet."""
     folder = _folder(workspace.root)
     clock = workspace.clock
     with _holding(folder / f"{job.name}.lock") as alone:
@@ -84,7 +86,7 @@ def run_job(workspace: Workspace, job: ScheduledJob, *, argv: Sequence[str], env
         if job.tells_changes:
             news = text
         elif done.returncode:
-            news = "" if failed_before else text or "it printed nothing"
+            news = "" if failed_before else text or "no output"
         else:
             news = "the job succeeds again" if failed_before else ""
         record = JobRecord(at=begun, seconds=clock.now() - begun, exit_code=done.returncode, told=done.returncode != 0)
@@ -104,8 +106,8 @@ def run_job(workspace: Workspace, job: ScheduledJob, *, argv: Sequence[str], env
 
 
 def report_job(workspace: Workspace, run: JobRun, *, to: ReportTo, environment: Mapping[str, str]) -> None:
-    """Send the report, and remember the run once it is sent: a report that nobody got is sent after the next run.
-    StateError when it cannot be sent."""
+    """Send the report, and record the run after it was sent: a report that could not be sent is sent after the next
+    run. StateError when the report cannot be sent."""
     if to.mail:
         message = EmailMessage()
         message["To"] = to.mail
@@ -114,12 +116,12 @@ def report_job(workspace: Workspace, run: JobRun, *, to: ReportTo, environment: 
         _send(["sendmail", "-i", "-t"], bytes(message), environment, hint="apt install msmtp-mta; or --report COMMAND")
     elif to.command:
         content = f"{run.subject}\n\n{run.text}\n".encode()
-        _send(["/bin/sh", "-c", to.command], content, environment, hint=f"try it: date | {to.command}")
+        _send(["/bin/sh", "-c", to.command], content, environment, hint=f"to test the command: date | {to.command}")
     _recorded(_folder(workspace.root), run)
 
 
 def last_run(state: Path, job: str) -> JobRecord | None:
-    """How the job went last; None where it never ran here."""
+    """The last run of the job; None when it never ran on this machine."""
     try:
         found = json.loads((state / FOLDER / f"{job}.json").read_text())
         return JobRecord(
@@ -146,7 +148,7 @@ def _folder(root: Path) -> Path:
 
 @contextmanager
 def _turn(workspace: Workspace, folder: Path, job: ScheduledJob) -> Iterator[None]:
-    """Wait until no other job changes anything; LockedError after hours."""
+    """Wait until no other job that changes something runs; LockedError after some hours."""
     if not job.changes:
         yield
         return
@@ -158,13 +160,13 @@ def _turn(workspace: Workspace, folder: Path, job: ScheduledJob) -> Iterator[Non
                 yield
                 return
         if clock.monotonic() > end:
-            raise LockedError(f"{job.name}: another job did not end within 6 h", hint="launchpad schedule show")
+            raise LockedError(f"{job.name}: another job is still running after 6 h", hint="launchpad schedule show")
         clock.sleep(LOOK_SECONDS)
 
 
 @contextmanager
 def _holding(path: Path) -> Iterator[bool]:
-    """Whether nobody else holds the lock; if so, it is held until the block ends, or this process does."""
+    """Try to take the lock and hold it until the block or this process ends; return whether it was free."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,7 +179,7 @@ def _holding(path: Path) -> Iterator[bool]:
 def _send(argv: Sequence[str], content: bytes, environment: Mapping[str, str], *, hint: str) -> None:
     path = ":".join(
         filter(None, [environment.get("PATH", ""), "/usr/sbin"])
-    )  # where sendmail is, and cron does not look
+    )  # sendmail's folder, which is not on cron's PATH
     try:
         done = subprocess.run(
             argv,
@@ -188,8 +190,8 @@ def _send(argv: Sequence[str], content: bytes, environment: Mapping[str, str], *
             timeout=REPORT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise StateError(f"the report cannot be sent by {argv[0]}: {error}", hint=hint) from error
+        raise StateError(f"{argv[0]} cannot send the report: {error}", hint=hint) from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         reason = said[-1] if said else f"exit code {done.returncode}"
-        raise StateError(f"the report cannot be sent by {argv[0]}: {reason}", hint=hint)
+        raise StateError(f"{argv[0]} cannot send the report: {reason}", hint=hint)

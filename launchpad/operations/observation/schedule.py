@@ -19,23 +19,23 @@ SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class OwnMachine:
-    """Where timers go on this machine."""
+    """The places of timers on this machine."""
 
     units: Path
     """The folder of unit files."""
     system: bool
-    """Whether the system's systemd is meant, and not the user's own."""
+    """Whether to use the system's systemd instead of the user's."""
     environment: Mapping[str, str]
 
     def systemctl(self, *words: str) -> str:
-        """What systemctl prints; StateError when it fails."""
+        """Run systemctl and return its output; StateError when it fails."""
         return self._run(
             ["systemctl", *([] if self.system else ["--user"]), *words],
-            hint="launchpad schedule install --crontab uses cron instead",
+            hint="to use cron instead: launchpad schedule install --crontab",
         )
 
     def read_crontab(self) -> list[str]:
-        """This user's crontab; no lines where there is none."""
+        """This user's crontab; no lines without a crontab."""
         done = self._start(["crontab", "-l"], "", hint="apt install cron")
         if done.returncode and "no crontab" not in done.stderr:
             raise StateError(f"crontab -l failed: {_reason(done)}", hint="crontab -l")
@@ -53,7 +53,7 @@ class OwnMachine:
     def _start(self, argv: Sequence[str], stdin: str, *, hint: str) -> subprocess.CompletedProcess[str]:
         program = shutil.which(argv[0], path=self.environment.get("PATH"))
         if program is None:
-            raise StateError(f"{argv[0]} is not on this machine", hint=hint)
+            raise StateError(f"{argv[0]} is not installed on this machine", hint=hint)
         words = [program, *argv[1:]]
         try:
             return subprocess.run(
@@ -71,7 +71,7 @@ class OwnMachine:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleChange:
-    """What an installation or a removal changed."""
+    """The result of an installation or a removal."""
 
     written: tuple[str, ...]
     removed: tuple[str, ...]
@@ -82,11 +82,11 @@ class ScheduleChange:
 
 @dataclass(frozen=True, kw_only=True)
 class JobStanding:
-    """A job, whether it is installed, and how it went last."""
+    """A job, whether it is installed, and its last run."""
 
     job: ScheduledJob
     by: str
-    """systemd or cron; empty where it is not installed."""
+    """systemd or cron; empty for a job that is not installed."""
     last: JobRecord | None
 
     def as_json(self) -> dict[str, Any]:
@@ -102,9 +102,9 @@ class JobStanding:
 
 
 def install_timers(table: Timetable, machine: OwnMachine) -> ScheduleChange:
-    """Have systemd run the jobs, these and no others of this workspace; cron's lines for it go. The same again changes
-    nothing. StateError when systemd or cron cannot be told."""
-    machine.systemctl("show", "--property=Version")  # whether it answers, before anything is written
+    """Install systemd timers for exactly these jobs of this workspace; remove the workspace's lines from the crontab. A
+    second call changes nothing. StateError when systemd or cron does not work."""
+    machine.systemctl("show", "--property=Version")  # check that systemd answers, before anything is written
     wanted = table.units()
     stale = sorted(_own_units(table, machine) - wanted.keys())
     _take_away(stale, machine)
@@ -122,7 +122,7 @@ def install_timers(table: Timetable, machine: OwnMachine) -> ScheduleChange:
 
 
 def install_crontab(table: Timetable, machine: OwnMachine) -> ScheduleChange:
-    """Have cron run the jobs; systemd's timers for this workspace go. Every other line stays as it is."""
+    """Write the jobs into the crontab; remove this workspace's systemd timers. Every other line stays."""
     before = machine.read_crontab()
     after = [*without_block(before, table.label), *table.crontab()]
     if after != before:
@@ -133,7 +133,7 @@ def install_crontab(table: Timetable, machine: OwnMachine) -> ScheduleChange:
 
 
 def remove_schedule(table: Timetable, machine: OwnMachine) -> ScheduleChange:
-    """Take away what belongs to this workspace's schedule, and nothing else. A job under way ends by itself."""
+    """Remove this workspace's timers and crontab lines, and nothing else. A running job continues to its end."""
     own = sorted(_own_units(table, machine))
     _take_away(own, machine)
     return ScheduleChange(written=(), removed=(*own, *_without_cron(table, machine)))
@@ -153,7 +153,7 @@ def show_schedule(table: Timetable, machine: OwnMachine, *, state: Path) -> list
 
 
 def _own_units(table: Timetable, machine: OwnMachine) -> set[str]:
-    """The units whose first line says that they are this workspace's."""
+    """The units of this workspace, by their first line."""
     found = set()
     for path in machine.units.glob(f"{table.prefix}-*"):
         if path.suffix in (".service", ".timer") and path.is_file():

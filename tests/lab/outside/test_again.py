@@ -240,7 +240,11 @@ def test_two_operators_and_one_git(here: World, tmp_path: Path, request: pytest.
         states = {item["tenant"]: (item["state"], item["good"]) for item in json.loads(found.out)["tenants"]}
         holds("a conflict: the others' status is shown", states["alice"] == ("healthy", True), states)
         holds("a conflict: its own tenant runs and is not good", states["bob"] == ("healthy", False), states)
-        holds("a conflict: text and exit code say it", found.code == 3 and "bob.yaml:1: a conflict" in found.err, found)
+        holds(
+            "a conflict: text and exit code say it",
+            found.code == 3 and "bob.yaml:1: an unresolved Git conflict" in found.err,
+            found,
+        )
         starts = here.containers("alice")
         done = here.launchpad("restart", "alice")
         holds("a conflict: others are operated on", here.containers("alice") != starts, done)

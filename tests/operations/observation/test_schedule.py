@@ -157,7 +157,7 @@ def test_nothing_is_written_where_systemd_does_not_answer(place: Place) -> None:
 def test_a_machine_without_systemd_is_told_of_cron(place: Place) -> None:
     (place.job.parent / "systemctl").unlink()
     machine = replace(place.machine, environment={"PATH": str(place.job.parent)})
-    with pytest.raises(StateError, match="systemctl is not on this machine") as caught:
+    with pytest.raises(StateError, match="systemctl is not installed on this machine") as caught:
         install_timers(place.table, machine)
     assert "--crontab" in caught.value.hint
 
