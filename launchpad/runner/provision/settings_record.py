@@ -207,14 +207,14 @@ def _judge_alerts(destinations: tuple[Destination, ...]) -> None:
     for item in destinations:
         where = f"settings.alerts: {item.name[:60]!r}"
         if not all(map(is_tenant_name, (item.name, *item.tenants))) or item.version < 1:
-            raise Refused(f"{where}: expected names of a-z, 0-9 and single hyphens, and a version")
+            raise Refused(f"{where}: expected names of a-z, 0-9 and single hyphens, and the version of the URL")
         if item.quiet and QUIET.fullmatch(item.quiet) is None:
             raise Refused(
                 f"{where}: quiet {item.quiet[:20]!r} is not a time range", hint="write quiet hours as 22:00-07:00"
             )
         if TIMEZONE.fullmatch(item.timezone) is None:
             raise Refused(
-                f"{where}: timezone {item.timezone[:60]!r} is not valid", hint="write a time zone as Europe/Berlin"
+                f"{where}: timezone {item.timezone[:60]!r} is not valid", hint="write a time zone such as Europe/Berlin"
             )
 
 
