@@ -201,7 +201,7 @@ def _findings(value: Mapping[str, Any], host: str) -> tuple[FindingSeen, ...]:
 def _health(value: Mapping[str, Any], host: str) -> tuple[Fact, ...]:
     """Closed: a word that is not known here would be judged wrongly."""
     facts = map(fact_from_json, value.get("health") or ())
-    return tuple(fact.but(hint=fact.hint.replace("HOST", host)) for fact in facts)
+    return tuple(fact.but(hint=fact.hint.replace("HOST", host)) if "HOST" in fact.hint else fact for fact in facts)
 
 
 def _certificates(name: str, facts: Mapping[str, Any]) -> dict[str, CertificateSeen]:

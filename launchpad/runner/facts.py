@@ -147,16 +147,17 @@ def worst(grades: Iterable[Grade]) -> Grade:
 
 def fact_from_json(value: Mapping[str, Any]) -> Fact:
     """The fact again. TypeError or ValueError for an unknown key, a missing one, a wrong type, an unknown word."""
-    fact = Fact(**value)
-    for name, kind in _TYPES.items():
-        given = value.get(name, Fact.FIELDS[name])
-        if not isinstance(given, kind) or isinstance(given, bool):
+    for name, given in value.items():
+        if type(given) not in _TYPES.get(name, ()):
             raise TypeError(f"{name}: {given!r}")
-    return fact.but(layer=Layer(fact.layer), grade=Grade(fact.grade))
+    if not value.keys() >= {"layer", "grade", "message"}:
+        raise TypeError("a fact has a layer, a grade and a message")
+    return Fact(**{**value, "layer": Layer(value["layer"]), "grade": Grade(value["grade"])})
 
 
-_NUMBER = (int, float)
-_TYPES: Mapping[str, Any] = {
-    "layer": str, "grade": str, "message": str, "hint": str, "tenant": str, "subject": str, "unit": str,
-    "at": _NUMBER, "since": _NUMBER, "value": (*_NUMBER, type(None)), "limit": (*_NUMBER, type(None)),
-}  # fmt: skip
+_TEXT, _NUMBER = (str, Layer, Grade), (int, float)
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("layer", "grade", "message", "hint", "tenant", "subject", "unit"), _TEXT),
+    **dict.fromkeys(("at", "since"), _NUMBER),
+    **dict.fromkeys(("value", "limit"), (*_NUMBER, type(None))),
+}
