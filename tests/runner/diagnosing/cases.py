@@ -216,7 +216,10 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         both(of_alice(quota=[4096 << 20, 4096 << 20]), breaker("died 5 times within 10 minutes", lines=("errno 122",))),
     ),
     "slow-disk": (
-        lambda found: found["machine"].update(wait_ms={"vda": 1800.0}),
+        lambda found: found["machine"].update(wait_ms={"vda": 2800.0}),
+        lambda found: found["machine"].update(
+            wait_ms={"vda": 300.0}, pressure={"io": {"some_avg60": 55.0, "full_avg60": 40.0}}
+        ),
         lambda found: found["machine"].update(pressure={"io": {"full_avg60": 91.0}}),
         lambda found: found["kernel"].append(line("INFO: task jbd2/vda1-8:212 blocked for more than 120 seconds.")),
     ),

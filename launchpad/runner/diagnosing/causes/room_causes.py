@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis
 
@@ -12,8 +12,10 @@ LEAST_FREE = 128 << 20
 LEAST_SHARE = 100
 FULL_QUOTA = 0.98
 LEAST_OF_QUOTA = 2 << 20
-SLOW_MS = 250.0
-"""A request to a healthy disk waits less than so long, whatever the disk."""
+SLOW_MS, WAITED_PERCENT = 250.0, 30.0
+"""A request to a healthy disk waits less than so long, but for a moment: somebody waits for the disk for so much of the
+last minute, too."""
+HOPELESS_MS = 2000.0
 STALLED_PERCENT = 70.0
 _HUNG = re.compile(r"blocked for more than \d+ seconds|I/O error|timing out command|resetting link")
 _WHAT = {"/": "the root disk", "/srv/launchpad": "the tenants' storage", "/var/lib/docker": "Docker's storage"}
@@ -71,9 +73,11 @@ def quota_full(collected: Collected) -> Iterator[Diagnosis]:
 def slow_disk(collected: Collected) -> Iterator[Diagnosis]:
     """The disk answers so slowly that apps time out."""
     waits = collected.get("machine", "wait_ms", otherwise={})
-    slow = [f"{name}: {wait:.0f} ms a request" for name, wait in waits.items() if wait >= SLOW_MS]
-    stalled = collected.get("machine", "pressure", "io", otherwise={})
-    full = stalled.get("full_avg60", 0.0) if isinstance(stalled, Mapping) else 0.0
+    some, full = (
+        collected.get("machine", "pressure", "io", f"{kind}_avg60", otherwise=0.0) for kind in ("some", "full")
+    )
+    least = SLOW_MS if some >= WAITED_PERCENT else HOPELESS_MS
+    slow = [f"{name}: {wait:.0f} ms a request" for name, wait in waits.items() if wait >= least]
     hung = [line for line in collected.get("kernel", otherwise=[]) if _HUNG.search(line)][-3:]
     if slow or full >= STALLED_PERCENT or hung:
         stalls = [f"all work waited for the disk {full:.0f} % of the last minute"] if full >= STALLED_PERCENT else []
