@@ -48,14 +48,13 @@ def settings(desk: Desk) -> Any:
 def machine(desk: Desk) -> dict[str, Any]:
     host = desk.host
     before, begun = _waits(host), host.elapsed()
-    disks = host.looked(["df", "--block-size=1", "--output=target,size,avail,itotal,iavail", *DISKS], seconds=3)
     load = (host.read("/proc/loadavg") or b"").decode().split()[:3]
     found = {
         "cpus": os.cpu_count(),
         "load": [float(item) for item in load],
         "uptime": float((host.read("/proc/uptime") or b"0").split()[0]),
         "memory": _memory(host),
-        "disks": _disks(disks),
+        "disks": {path: disk for path in DISKS if (disk := _disk(host, path))},
         "pressure": {name: _pressure(host, name) for name in ("cpu", "io", "memory")},
         "largest": host.looked(["ps", "-eo", "pid,user:20,rss,etimes,comm", "--sort=-rss"], seconds=3).splitlines()[
             :16
@@ -77,13 +76,11 @@ DISKS = ("/", paths.DOCKER, paths.ROOT)
 LEAST_ASKED = 5
 
 
-def _disks(said: str) -> dict[str, dict[str, int]]:
-    """In the order that was asked: df prints where each path is mounted, which may be the same place."""
-    found = {}
-    for path, line in zip(DISKS, said.splitlines()[1:], strict=False):
-        total, free, inodes, inodes_free = (int(item) if item.isdigit() else 0 for item in line.split()[-4:])
-        found[path] = {"total": total, "free": free, "inodes": inodes, "inodes_free": inodes_free}
-    return found
+def _disk(host: Examined, path: str) -> dict[str, int]:
+    """Bytes and inodes of the disk that the path lies on; nothing without the path."""
+    said = host.looked(["df", "--block-size=1", "--output=size,avail,itotal,iavail", path], seconds=3)
+    numbers = [int(item) if item.isdigit() else 0 for item in said.split("\n")[1].split()] if "\n" in said else []
+    return dict(zip(("total", "free", "inodes", "inodes_free"), numbers, strict=False))
 
 
 def _memory(host: Examined) -> dict[str, int]:

@@ -13,8 +13,7 @@ from launchpad.runner.view import ContainerLine
 from tests.runner.verbs.view import MemoryView, deployed, stamp
 
 HEALTHY = {
-    "df": "Mounted 1B-blocks Avail Inodes IFree\n/ 80000000000 40000000000 5000000 4800000\n"
-    "/ 80000000000 40000000000 5000000 4800000\n/srv/launchpad 40000000000 20000000000 0 0\n",
+    "df": "1B-blocks Avail Inodes IFree\n80000000000 40000000000 5000000 4800000\n",
     "ps": "PID USER RSS ELAPSED COMMAND\n1 root 9000 100 systemd\n",
     "timedatectl": "NTPSynchronized=yes\n",
     "systemctl": "active\n",
