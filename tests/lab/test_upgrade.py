@@ -163,7 +163,7 @@ def test_a_second_rehearsal_by_hand_is_told_whose_the_cpus_are(alice: World) -> 
         said = alice.launchpad("upgrade", "bob", "--to", MIGRATES, "--yes", check=False)
     finally:
         process.communicate(timeout=120)
-    assert said.code == 5 and "CPUs" in said.err and "are for alice (" in said.err, said.err
+    assert said.code == 5 and "CPUs" in said.err and "are reserved for alice (" in said.err, said.err
     assert alice.wait_for("bob", "/").json["version"] == "1.0.0"
     alice.launchpad("upgrade", "bob", "--to", MIGRATES, "--yes", "--soak", "2s", timeout=300)
     assert alice.wait_for("bob", "/").json["version"] == MIGRATES
