@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from launchpad.runner import booting, cell, engine, paths, plan, reviving, slots
-from launchpad.runner.host import Busy, Failed, Host
+from launchpad.runner.host import Busy, Failed, HalfNetwork, Host
 from launchpad.runner.journal import open_journals, subject
 from launchpad.runner.moving import tombstone
 from launchpad.runner.protocol import Release
@@ -22,6 +22,8 @@ STAGGER_SECONDS = 15.0
 """When AT_ONCE tenants are starting, the next one waits for one of them, but at most so long."""
 POLL_SECONDS = 0.25
 PROBE_SECONDS = 1.0
+STOP_SECONDS = 10
+"""For what was started in this boot, when Docker has to be restarted."""
 
 DONE, TRY_AGAIN = 0, 1
 """Exit status."""
@@ -49,6 +51,9 @@ def boot(host: Host) -> int:
         busy = _start_all(host, [name for name in everybody if name not in held])
         left = engine.settle_all(host)
         busy = _start_all(host, [name for name in everybody if name in held or name in busy])
+    except HalfNetwork as half:
+        _say(half.message)
+        return _without_record(host)
     except Failed as failed:
         _say(failed.message)
         return TRY_AGAIN
@@ -58,6 +63,23 @@ def boot(host: Host) -> int:
         return TRY_AGAIN
     booting.finish(host)
     return TRY_AGAIN if left else DONE
+
+
+def _without_record(host: Host) -> int:
+    """Have Docker make its networks anew, with nothing running: beside a container that runs it makes none of its own,
+    and Caddy needs one."""
+    from launchpad.runner.provision.effects import CADDY_PROJECT, COMPOSE  # late: hardly any boot needs it
+
+    try:
+        for project in sorted({cell.project(item.tenant, item.side) for item in host.containers()}):
+            host.stop(project, STOP_SECONDS)
+        host.stop(CADDY_PROJECT, STOP_SECONDS)
+        reviving.forget_networks(host, who="boot")
+        if host.read(COMPOSE) is not None:
+            host.up(paths.CADDY, CADDY_PROJECT, {})
+    except (Busy, Failed) as error:
+        _say(engine.reason(error))
+    return TRY_AGAIN
 
 
 def _held(host: Host) -> set[str]:
@@ -83,6 +105,10 @@ def _start_all(host: Host, names: Sequence[str]) -> list[str]:
             except Busy:
                 busy.append(name)
                 continue
+            except HalfNetwork as half:
+                if not reviving.was_forgotten(host):
+                    raise
+                _say(f"{name}: {half.message}")
             except Exception as error:  # whatever is wrong with one, the others are started
                 _say(f"{name}: {engine.reason(error)}")
             started = booting.see_to(host, [name])

@@ -91,6 +91,8 @@ def start(host: Host, *, tenant: str, short: str, side: slots.Side) -> None:
     pulled again, and a removed network is created again."""
     release = read_release(host, tenant, short)
     if not host.has_network(network(tenant)):
+        for left in sorted({item.side for item in host.containers(tenant)}):  # they hang on the one that was
+            host.down(project(tenant, left), release.stop_seconds)
         make_network(host, tenant, release.slot, internal=release.egress == "none")
     for image in sorted({service.image for service in release.services}):
         if not host.has_image(image):

@@ -46,6 +46,13 @@ class NoDocker(Failed):
     hint = RUN_PROVISION
 
 
+class HalfNetwork(Failed):
+    """Docker knows the bridge of a network and not the network, as a power cut can leave it: only without its record of
+    networks it makes the network again."""
+
+    hint = "as root on the host: systemctl reboot"
+
+
 class Busy(Exception):
     """Another process holds a lock; `owner` is what the holder wrote into it."""
 
@@ -206,9 +213,9 @@ class Containers(Protocol):
     def docker_failure(self) -> Sequence[str]:
         """Docker's log lines from its last start, when Docker failed to start; empty otherwise."""
 
-    def start_docker(self) -> None:
-        """Start Docker, also after systemd has stopped restarting it, and wait until it answers. Failed when it does
-        not."""
+    def start_docker(self, *, anew: bool = False) -> None:
+        """Start Docker, also after systemd has stopped restarting it, and wait until it answers; `anew`: restart a
+        Docker that runs. Failed when it does not start."""
 
     def resolve(self, folder: str, project: str, environment: Mapping[str, str]) -> dict[str, Any]:
         """The folder's Compose file as Compose resolves it (`config --format json`)."""
@@ -243,9 +250,12 @@ class Containers(Protocol):
     def make_network(
         self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address, internal: bool = False
     ) -> None:
-        """Create a bridge network (internal: without a way out). Failed when it exists with other properties."""
+        """Create a bridge network (internal: without a way out). Failed when it exists with other properties. A network
+        whose bridge is gone is created again, and its containers are disconnected from it. HalfNetwork when Docker
+        knows only the bridge."""
 
-    def has_network(self, name: str) -> bool: ...
+    def has_network(self, name: str) -> bool:
+        """Whether there is one, with its bridge."""
 
     def remove_network(self, name: str) -> None: ...
 

@@ -20,7 +20,7 @@ from launchpad.runner.account import RUN_PROVISION, Account, Finding
 from launchpad.runner.drift import read_manifest
 from launchpad.runner.engine import reason
 from launchpad.runner.facts import Fact, Grade, Layer
-from launchpad.runner.host import Busy, Container, Failed
+from launchpad.runner.host import Busy, Container, Failed, HalfNetwork
 from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.tombstone import may_run
 from launchpad.runner.plan import read_record
@@ -282,9 +282,8 @@ class Watcher:
             del self._absent[name]
             return HELD_SECONDS
         except Exception as error:
-            absent.finding = Finding(
-                NAME, f"cannot be started: {reason(error)}", f"launchpad deploy {name}", tenant=name
-            )
+            hint = error.hint if isinstance(error, HalfNetwork) else f"launchpad deploy {name}"
+            absent.finding = Finding(NAME, f"cannot be started: {reason(error)}", hint, tenant=name)
             raise
         del self._absent[name]
         if begun:

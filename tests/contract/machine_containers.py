@@ -160,6 +160,21 @@ def machine_an_internal_network_is_reached_from_the_host_and_leads_nowhere(host:
     assert said.code == 1 and "Network is unreachable" in said.err, said.err
 
 
+def machine_a_network_whose_bridge_is_gone_is_made_anew(host: Machine, world: World) -> None:
+    """Also under a container that runs: Docker itself notices nothing."""
+    running(host, world)
+    subprocess.run(["ip", "link", "delete", slots.bridge(world.slot)], check=True)
+    assert not host.has_network(world.network) and world.network not in host.network_names()
+    make_network(host, world)
+    assert host.has_network(world.network) and world.network in host.network_names()
+    host.down(world.project(), 1)
+    running(host, world)
+    subprocess.run(["ip", "link", "delete", slots.bridge(world.slot)], check=True)
+    host.remove_network(world.network)
+    said = subprocess.run(["docker", "network", "ls", "--format", "{{.Name}}"], check=True, capture_output=True)
+    assert world.network.encode() not in said.stdout.split()
+
+
 def machine_with_docker_down_everything_that_needs_it_fails_and_says_so(host: Machine, world: World) -> None:
     running(host, world)
     before = host.containers(world.tenant)

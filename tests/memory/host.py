@@ -29,6 +29,7 @@ from launchpad.runner.host import (
     Container,
     EstablishedConnection,
     Failed,
+    HalfNetwork,
     NoDocker,
     Progress,
 )
@@ -106,6 +107,10 @@ class MemoryHost(MemoryRestic):
     stored: set[str] = field(default_factory=set)
     """The images that are on the host."""
     networks: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    """The bridges that Docker knows of networks that it does not know."""
+    bridgeless: set[str] = field(default_factory=set)
+    """The networks that Docker knows and whose bridge is gone: what hangs on one is reached by nobody."""
     boxes: dict[str, Container] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     """Which address each container asked for, also while it does not run."""
@@ -187,6 +192,13 @@ class MemoryHost(MemoryRestic):
         """Docker's record of networks is what a power cut can leave: Docker ends at each start for it."""
         self.docker_down, self.last_words = True, (CONTRADICTION,)
         self.files[NETWORKS] = File(b"contradicts itself")
+
+    def lose_bridge(self, tenant: str) -> None:
+        """The tenant's bridge is gone, and its containers, running or not, hang on nothing until they are made anew."""
+        self.bridgeless.add(f"lp-{tenant}")
+        for name, item in self.boxes.items():
+            if item.tenant == tenant:
+                self.boxes[name] = item.but(address="")
 
     def stop_by_hand(self, tenant: str) -> None:
         for name, item in self.boxes.items():
@@ -341,13 +353,14 @@ class MemoryHost(MemoryRestic):
         return self.last_words if self.docker_down else ()
 
     @effect
-    def start_docker(self) -> None:
+    def start_docker(self, *, anew: bool = False) -> None:
         if self.halfway:
             return
         if self.last_words and NETWORKS in self.files:
             raise Failed("docker.service does not start")
         if NETWORKS not in self.files:
             self.networks.clear()
+            self.taken.clear()
             self.files[NETWORKS] = File(b"{}")
         self.docker_down, self.last_words = False, ()
 
@@ -416,6 +429,11 @@ class MemoryHost(MemoryRestic):
         self, name: str, *, bridge: str, subnet: IPv4Network, gateway: IPv4Address, internal: bool = False
     ) -> None:
         self._docker()
+        if bridge in self.taken:
+            raise HalfNetwork(f"Docker: conflicts with network 9f8e ({bridge}): networks have same bridge name")
+        if name in self.bridgeless:
+            del self.networks[name]
+            self.bridgeless.discard(name)
         just_so = (bridge, subnet, gateway, internal)
         if self.networks.get(name, just_so) != just_so:
             raise Failed(f"network {name}: exists otherwise")
@@ -424,12 +442,13 @@ class MemoryHost(MemoryRestic):
         self.networks[name] = just_so
 
     def has_network(self, name: str) -> bool:
-        return name in self.networks
+        return name in self.networks.keys() - self.bridgeless
 
     @effect
     def remove_network(self, name: str) -> None:
         self._docker()
         self.networks.pop(name, None)
+        self.bridgeless.discard(name)
 
     @effect
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
@@ -437,7 +456,7 @@ class MemoryHost(MemoryRestic):
         resolved = self.resolve(folder, project, environment)
         for service, settings in resolved["services"].items():
             network = resolved["networks"]["default"]["name"]
-            if network not in self.networks:
+            if network not in self.networks.keys() - self.bridgeless:
                 raise Failed(f"network {network} declared as external, but could not be found")
             if settings["image"] not in self.stored:
                 raise Failed(f"{settings['image']}: No such image")

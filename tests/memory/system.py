@@ -343,8 +343,8 @@ class BareHost(MemoryHost):
 
     # --- Docker, and Caddy beside the tenants' containers
 
-    def start_docker(self) -> None:
-        super().start_docker()
+    def start_docker(self, *, anew: bool = False) -> None:
+        super().start_docker(anew=anew)
         if not self.docker_down:
             self.system.active.add("docker.service")
 

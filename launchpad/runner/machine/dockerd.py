@@ -23,6 +23,6 @@ class DockerUnit:
         words = ["journalctl", "--quiet", "--no-pager", "--boot", "--output=cat", f"--lines={_LINES}", start]
         return run(words).out.decode(errors="replace").splitlines()
 
-    def start_docker(self) -> None:
+    def start_docker(self, *, anew: bool = False) -> None:
         run(["systemctl", "reset-failed", _UNIT, "docker.socket"])
-        succeed(["systemctl", "start", _UNIT], seconds=_START_SECONDS)
+        succeed(["systemctl", "restart" if anew else "start", _UNIT], seconds=_START_SECONDS)

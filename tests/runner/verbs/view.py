@@ -107,7 +107,7 @@ class MemoryView(MemoryHost):
 
     def network_names(self) -> frozenset[str]:
         self._docker()
-        return frozenset(self.networks)
+        return frozenset(self.networks.keys() - self.bridgeless)
 
     def running_sites(self) -> Any:
         self._caddy()
