@@ -1,5 +1,4 @@
-"""launchpad status, logs, certificates, usage, history, open, trust: observe tenants and hosts, and get access to
-them."""
+"""launchpad status, certificates, usage: the state of tenants and hosts."""
 
 from __future__ import annotations
 
@@ -10,14 +9,10 @@ import typer
 
 from launchpad.cli import complete
 from launchpad.cli.output import Table
-from launchpad.cli.parsed import host_key_fingerprint
 from launchpad.cli.screen import GREEN, RED, YELLOW, Styled
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.errors import LaunchpadError
-    from launchpad.journal.entries import ByItself, Entry
-    from launchpad.operations.observation.logs import LogLine
     from launchpad.operations.observation.news import News
     from launchpad.operations.observation.status import Status
     from launchpad.plan.observed import FindingSeen, HostSeen
@@ -198,89 +193,6 @@ def _kit(last: Mapping[str, Any]) -> str:
     return f"the emergency kit was tested {age(last['age_seconds'])} ago{went}"
 
 
-@app.command("logs", epilog="Example: launchpad logs alice bob --since 10m -f")
-def logs(
-    ctx: typer.Context,
-    tenants: Annotated[list[str], typer.Argument(metavar="TENANT", autocompletion=complete.tenants)],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow: print new lines until Ctrl-C.")] = False,
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help="Print lines since then, such as 10m, 2h, 1d or 2026-11-22T14:00.")
-    ] = "",
-    lines: Annotated[
-        int | None,
-        typer.Option(
-            "--lines",
-            "-n",
-            min=0,
-            metavar="NUMBER",
-            help="The number of last lines of each tenant. Default: 200 without --since.",
-        ),
-    ] = None,
-    probes: Annotated[
-        bool, typer.Option("--probes", help="Also print successful requests of Launchpad's own health probes.")
-    ] = False,
-    edge: Annotated[
-        bool,
-        typer.Option(
-            "--edge", help="Print Caddy's lines about the tenants' domains instead: certificates and requests."
-        ),
-    ] = False,
-) -> None:
-    """Print the logs of tenants' containers. Known secrets are printed as [secret].
-
-    The last lines of the newest failed operation are printed too, also when its containers no longer exist.
-    """
-    import threading
-
-    from launchpad.cli import wording
-    from launchpad.operations.observation.logs import LogQuery, logs
-
-    session = Session.of(ctx)
-    begin, ago = wording.read("--since", wording.since, since) if since else (None, None)
-    most = 200 if lines is None and not since else lines
-    guard = threading.Lock()
-    many = len(set(tenants)) > 1
-
-    def show(line: LogLine) -> None:
-        with guard:
-            session.output.item(line.as_json(), _log_line(line, many=many))
-
-    def lost(tenant: str, error: LaunchpadError) -> None:
-        if follow and many:  # else the error itself is next
-            session.output.warn(f"{tenant}: its log ended: {error.message}; the other logs continue")
-
-    query = LogQuery(lines=most, since=begin, ago=ago, follow=follow, probes=probes, edge=edge)
-    logs(session.workspace, tenants, query=query, on_line=show, on_lost=lost)
-
-
-def _log_line(line: LogLine, *, many: bool) -> str:
-    name = f"{line.tenant} {line.service}" if many else line.service
-    text = of_caddy(line.text) if line.service == "caddy" else line.text
-    return f"{line.at[:19].replace('T', ' ')} {name} | {text}"
-
-
-def of_caddy(text: str) -> str:
-    """Format a line of Caddy's log for people; return any other line unchanged."""
-    import json
-
-    try:
-        found = json.loads(text)
-        words = [f"{found['level']} {found.get('logger', '')}".rstrip() + f": {found['msg']}"]
-    except (ValueError, KeyError, TypeError):
-        return text
-    request, problem = found.get("request") or {}, found.get("problem") or {}
-    if request:
-        words.append(
-            f"{request.get('method')} {request.get('host')}{request.get('uri')} {found.get('status', '')}".rstrip()
-        )
-        words.append(f"from {request.get('client_ip') or request.get('remote_ip')}")
-    words += [f"{key} {found[key]}" for key in ("identifier", "challenge_type", "issuer") if found.get(key)]
-    words += [str(said) for said in (problem.get("detail"), found.get("error")) if said]
-    if "retrying_in" in found:
-        words.append(f"next retry in {found['retrying_in']:g} s")
-    return ", ".join(words)
-
-
 @app.command("certificates", epilog="Example: launchpad certificates alice --retry")
 def certificates(
     ctx: typer.Context,
@@ -365,133 +277,3 @@ def usage(ctx: typer.Context, names: Names = None) -> None:
     if any(row[-1] == "unused" for row in rows):
         session.output.say("to see what is unused: launchpad prune --dry-run")
     leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
-
-
-@app.command("history", epilog="Example: launchpad history alice --limit 5")
-def history(
-    ctx: typer.Context,
-    names: Names = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=500, metavar="NUMBER", help="The largest number of entries, up to 500.")
-    ] = 20,
-    steps: Annotated[bool, typer.Option("--steps", help="Also show the steps of each operation.")] = False,
-) -> None:
-    """Show past operations: who ran them, from which address, and their outcome; and what the hosts' watches changed.
-
-    Read from the hosts' journals, newest first.
-    """
-    from launchpad.cli.planning import leave
-    from launchpad.operations.requests.history import history
-
-    session = Session.of(ctx)
-    found = history(session.workspace, names or (), limit=limit)
-    if steps and not session.json:
-        session.output.result(None, "\n\n".join(map(_with_steps, found.newest(limit))))
-    else:
-        headings = ("when", "host", "tenant", "what", "who", "outcome", "operation")
-        now = session.workspace.clock.now()
-        rows = tuple(_history_row(entry, now) for entry in found.newest(limit))
-        empty = "" if found.unreachable else "no operations yet"
-        session.output.result(found.as_json(), Table(headings, rows, empty, firm=("when", "operation")))
-    leave(session, {**session.left_out(names), **found.unreachable})
-
-
-def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:
-    from launchpad.cli.wording import short_moment
-    from launchpad.journal.entries import ByItself
-
-    if isinstance(entry, ByItself):
-        return short_moment(entry.at, now=now), entry.host, entry.tenant, entry.message, entry.who, "", ""
-    outcome = entry.outcome or "running"
-    return short_moment(entry.at, now=now), entry.host, entry.tenant, _kind(entry), entry.who, outcome, entry.id
-
-
-def _kind(entry: Entry) -> str:
-    return f"{entry.kind} --after {entry.after}" if entry.after else entry.kind
-
-
-def _with_steps(entry: Entry | ByItself) -> str:
-    from launchpad.cli.wording import lasted, moment
-    from launchpad.journal.entries import ByItself
-
-    if isinstance(entry, ByItself):
-        subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
-        return (
-            f"{entry.message}: {subject}, {moment(entry.at)}, by {'the watch' if entry.who == 'watch' else entry.who}"
-        )
-    origin = f" from {entry.source}" if entry.source else ""
-    subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
-    lines = [f"{entry.id}  {_kind(entry)} {subject}, {moment(entry.at)}, by {entry.who}{origin}"]
-    lines += [f"  {step.result.ljust(7)} {step.title}  {lasted(step.seconds)}".rstrip() for step in entry.steps]
-    end = f"{entry.outcome or 'running'} {lasted(entry.seconds)}".rstrip()
-    return "\n".join([*lines, f"  {end}{f': {entry.message}' if entry.message else ''}"])
-
-
-@app.command("open", epilog="Example: launchpad open alice")
-def open_tenant(
-    ctx: typer.Context,
-    tenant: Tenant,
-    devices: Annotated[
-        bool, typer.Option("--devices", help="List the waiting and the paired devices, with their scopes.")
-    ] = False,
-    approve: Annotated[str, typer.Option(metavar="DEVICE", help="Approve this waiting device.")] = "",
-    revoke: Annotated[str, typer.Option(metavar="DEVICE", help="Revoke this paired device.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
-) -> None:
-    """Print a login link for TENANT: a one-time link if the app makes one-time links.
-
-    If the app answers "pairing required": --devices lists the waiting and the paired devices with their roles and
-    scopes, --approve shows what a device asks for and approves the device, and --revoke ends its access.
-    """
-    from launchpad.cli.prompts import confirm
-    from launchpad.operations.tenants import open_tenant as opening
-
-    session = Session.of(ctx)
-    if approve or revoke:
-        found = opening.devices(session.workspace, tenant)
-        device = opening.device_of(found, approve or revoke, waits=bool(approve))
-        granted = ", ".join(device.grants) or "unknown roles and scopes"
-        more = f" (new: {', '.join(device.more)})" if device.more else ""
-        who = f"{device.about or device.id} of {tenant}"
-        confirm(session, f"Approve {who} with {granted}{more}?" if approve else f"Revoke {who}, {granted}?", yes=yes)
-        (opening.approve if approve else opening.revoke)(session.workspace, tenant, device)
-        done = f"is approved with {granted}" if approve else "is revoked"
-        session.output.result({"tenant": tenant} | device.as_json(), f"{tenant}: {device.id} {done}")
-    elif devices:
-        found = opening.devices(session.workspace, tenant)
-        rows = tuple(
-            ("waits" if item.waits else "paired", item.id[:12], ", ".join(item.grants), item.about)
-            for item in opening.listed(found.data)
-        )
-        headings = ("state", "device", "roles and scopes", "about")
-        session.output.result(found.as_json(), Table(headings, rows, "no waiting or paired devices", firm=("device",)))
-    else:
-        link = opening.open_tenant(session.workspace, tenant)
-        session.output.verbatim({"tenant": tenant, "url": link}, link)
-
-
-@app.command("trust", epilog="Example: launchpad trust web-1 --fingerprint SHA256:…")
-def trust(
-    ctx: typer.Context,
-    host: Annotated[str, typer.Argument(metavar="HOST", autocompletion=complete.hosts)],
-    fingerprint: Annotated[
-        str,
-        typer.Option(
-            metavar="SHA256:…",
-            callback=host_key_fingerprint,
-            help="Accept the key with this fingerprint without a prompt.",
-        ),
-    ] = "",
-) -> None:
-    """Store HOST's SSH key after you compared its fingerprint with your provider's console."""
-    from launchpad.cli.prompts import confirm
-    from launchpad.operations.hosts.trust import offered_key, trust
-
-    session = Session.of(ctx)
-    offer = offered_key(session.workspace, host)
-    if not offer.known:
-        if not fingerprint:
-            session.output.say(f"{host} ({offer.address}) offers {offer.key.kind} {offer.key.fingerprint}")
-            confirm(session, "Is this the host's key?", yes=False, hint=f"add --fingerprint {offer.key.fingerprint}")
-        trust(session.workspace, offer, confirm=fingerprint or offer.key.fingerprint)
-    session.output.result(offer.as_json(), f"{host}: {offer.key.fingerprint} is stored")

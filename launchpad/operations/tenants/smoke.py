@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +35,7 @@ from launchpad.operations.tenants.visitor import (
     case,
     chain,
     connect,
+    promised_headers,
 )
 from launchpad.plan.standing import Standing, standings
 from launchpad.ssh.fanout import fanout
@@ -45,8 +45,6 @@ SERVING = ("healthy", "warning")
 """The states of a tenant whose deciding probes pass."""
 HTTP, HTTPS = 80, 443
 SITE = "site.caddy"
-_HEADER_BLOCK = re.compile(r"^\theader \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
-_HEADER_LINE = re.compile(r'\t\t(-?)([A-Za-z][A-Za-z-]*)(?: "?(.*?)"?)?')
 
 
 class LeadsTo(Protocol):
@@ -158,13 +156,6 @@ def meant(fleet: Fleet, names: Sequence[str]) -> tuple[Scope, dict[str, tuple[st
     return scope, single
 
 
-def promised_headers(site: str) -> dict[str, str | None]:
-    """The headers that a rendered site sets (name → value) and removes (name → None) in every answer of the app."""
-    block = _HEADER_BLOCK.search(site)
-    lines = [_HEADER_LINE.fullmatch(line) for line in block[1].splitlines()] if block else []
-    return {line[2]: None if line[1] else line[3] or "" for line in lines if line}
-
-
 def _standing(workspace: Workspace, fleet: Fleet, scope: Scope) -> dict[str, Standing]:
     seen = observe(workspace, scope, probes=True)
     want = wanted(workspace, fleet, scope.tenants, on=seen)
@@ -249,11 +240,12 @@ def _from_outside(run: _Run, subject: str, visitor: Visitor) -> Iterator[Case]:
     options, entrance = run.options, visitor.entrance
     name = entrance.name
     links = [] if options.at else [("DNS", lambda: visitor.leads_here(run.dns.leads_to(name)))]
+    release = partial(rendered, run.workspace, run.fleet, run.fleet.tenant(entrance.tenant))
     links += [
         (f"port {entrance.port}", visitor.is_let_in),
         ("certificate", visitor.certificate),
         ("HTTP", visitor.page),
-        ("headers", lambda: visitor.headers(_promised(run, entrance.tenant))),
+        ("headers", lambda: visitor.headers(promised_headers(release().files.get(SITE, "")))),
     ]
     if entrance.websocket:
         links.append(("WebSocket", visitor.websocket))
@@ -262,10 +254,6 @@ def _from_outside(run: _Run, subject: str, visitor: Visitor) -> Iterator[Case]:
         message = f"skipped: requests go to {options.at}"
         yield Case(subject=subject, kind="DNS", name=name, verdict=SKIPPED, message=message)
     yield from chain(subject, name, links)
-
-
-def _promised(run: _Run, tenant: str) -> dict[str, str | None]:
-    return promised_headers(rendered(run.workspace, run.fleet, run.fleet.tenant(tenant)).files.get(SITE, ""))
 
 
 def _ready(run: _Run, subject: str, tenant: Tenant) -> Case:

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import math
 import os
+import re
 import socket
 import ssl
 import time
@@ -31,6 +32,8 @@ MOST_BYTES = 8 << 20
 """The largest part of an answer that is read."""
 PROXYS_OWN = (502, 504)
 """Statuses that only a proxy returns."""
+_HEADER_BLOCK = re.compile(r"^\theader \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
+_HEADER_LINE = re.compile(r'\t\t(-?)([A-Za-z][A-Za-z-]*)(?: "?(.*?)"?)?')
 _ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 
 Link = tuple[str, Callable[[], str]]
@@ -401,6 +404,13 @@ class Visitor:
             plain.close()
             return "names unknown"
         return ", ".join(str(value) for _, value in found) or "no names"
+
+
+def promised_headers(site: str) -> dict[str, str | None]:
+    """The headers that a rendered site sets (name → value) and removes (name → None) in every answer of the app."""
+    block = _HEADER_BLOCK.search(site)
+    lines = [_HEADER_LINE.fullmatch(line) for line in block[1].splitlines()] if block else []
+    return {line[2]: None if line[1] else line[3] or "" for line in lines if line}
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

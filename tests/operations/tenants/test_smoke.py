@@ -16,8 +16,8 @@ from launchpad.cli.junit import junit
 from launchpad.errors import InventoryError
 from launchpad.operations.requests.render import render
 from launchpad.operations.tenants.ports import wrongly_open
-from launchpad.operations.tenants.smoke import Smoked, SmokeOptions, promised_headers, smoke
-from launchpad.operations.tenants.visitor import Wrong, case, chain
+from launchpad.operations.tenants.smoke import Smoked, SmokeOptions, smoke
+from launchpad.operations.tenants.visitor import Wrong, case, chain, promised_headers
 from launchpad.workspace import Workspace
 from tests.cli.test_junit import SCHEMA
 from tests.operations.places import open_workspace, write_workspace
