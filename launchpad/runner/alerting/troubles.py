@@ -43,6 +43,8 @@ EXPLAINS: Mapping[Layer, frozenset[Layer]] = {
     Layer.provider: frozenset({Layer.channel}),
 }
 """What a layer that is critical explains. A tenant's layer explains nothing of another tenant."""
+ONE_CAUSE = frozenset({Layer.process, Layer.ready, *EXPLAINS, Layer.caddy}) - {Layer.provider}
+"""Layers whose facts are several looks at one thing: the first that is seen is told for all of them."""
 
 
 class NoticeKind(StrEnum):
@@ -165,11 +167,20 @@ def _is_explained(trouble: Trouble, all_of_them: Iterable[Trouble], now: float) 
 
 def _explains(cause: Trouble, trouble: Trouble, now: float) -> bool:
     """Whether the one is why the other stands: a worse or equal trouble below it, which stands or has just ended."""
-    if cause.fact.grade is not Grade.critical or trouble.fact.layer not in EXPLAINS.get(cause.fact.layer, ()):
+    if cause.fact.grade is not Grade.critical:
+        return False
+    if (cause.fact.tenant, cause.fact.layer) == (trouble.fact.tenant, trouble.fact.layer):
+        return cause.fact.layer in ONE_CAUSE and not cause.well and _rank(cause) < _rank(trouble)
+    if trouble.fact.layer not in EXPLAINS.get(cause.fact.layer, ()):
         return False
     if cause.fact.tenant not in ("", trouble.fact.tenant):
         return False
     return not cause.well or now - cause.well < AFTERMATH_SECONDS
+
+
+def _rank(trouble: Trouble) -> tuple[bool, float, str]:
+    """The lowest of several looks at one thing is the one that is told: what was told, then the first."""
+    return not trouble.told, trouble.since, trouble.fact.subject
 
 
 def _affected(trouble: Trouble, all_of_them: Iterable[Trouble], now: float) -> tuple[str, ...]:

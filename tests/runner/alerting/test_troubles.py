@@ -122,6 +122,16 @@ def test_a_cause_that_is_seen_a_little_later_is_still_the_only_one_told() -> Non
     assert told.notices[0].affected == ("alice",)
 
 
+def test_two_looks_at_one_thing_are_one_alert() -> None:
+    told = Told()
+    looks = (bad(Layer.docker, subject="answer"), bad(Layer.docker, subject="unit"))
+    assert told.look(*looks, seconds=HOUR) == ["problem host docker"]
+    assert told.look(looks[1], seconds=HOUR) == ["problem host docker", "recovered host docker"], "it still stands"
+    told.look(seconds=HOUR)
+    full = (bad(Layer.data, "alice", subject="quota"), bad(Layer.data, "alice", subject="backup"))
+    assert told.look(*full, seconds=60) == ["problem alice data"] * 2, "two things"
+
+
 def test_who_does_not_come_back_after_the_cause_is_told() -> None:
     told = Told()
     told.look(bad(Layer.docker), bad(Layer.process, "alice"), seconds=HOUR)
