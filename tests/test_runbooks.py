@@ -202,7 +202,7 @@ def unknown(words: list[str]) -> str:
         if not rest or rest[0] not in inner:
             return f"no command {words[:2]}"
         command, rest = inner[rest[0]], rest[1:]
-    context = command.context_class(command)
+    context = command.context_class(command, **command.context_settings)
     try:
         given, left, _ = command.make_parser(context).parse_args(rest)
     except Exception as error:  # Click's own, by whatever name Typer has it

@@ -59,6 +59,9 @@ class LazyGroup(typer.core.TyperGroup):
                 formatter.write_dl([(entry.name.ljust(width), entry.help) for entry in section])
 
 
+HELP = ["-h", "--help"]
+
+
 @cache
 def load(entry: CommandEntry) -> Any:
     """The command of a registry entry, with the options that every command takes."""
@@ -72,6 +75,7 @@ def load(entry: CommandEntry) -> Any:
 
 def _add_shared_options(command: Any) -> None:
     """Accept the global options, such as `--json`, after a command as well as before it."""
+    command.context_settings = {**command.context_settings, "help_option_names": HELP}  # also where nobody runs it
     command.rich_markup_mode = None  # Click's plain help: the same for every command, and faster than Rich
     command.format_help = lambda ctx, formatter: _format_help(command, ctx, formatter)
     command.format_epilog = lambda ctx, formatter: _show_example(command, formatter)  # noqa: ARG005 Click's
@@ -167,7 +171,7 @@ app = typer.Typer(
     cls=LazyGroup,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": HELP, "max_content_width": 100},
     epilog="launchpad COMMAND --help prints the command's options and an example.",
 )
 
