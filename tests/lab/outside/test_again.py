@@ -312,12 +312,12 @@ def test_a_remark_ends_with_its_cause(here: World, cron: list[str], request: pyt
         mailed()  # whatever was before
         here.launchpad("stop", "carol")
         mails = [mailed() for _ in range(3)]
-        holds("cron mails once that something is wrong", "carol on web-1 is stopped" in mails[0], mails)
+        holds("cron mails once that something is wrong", "carol on web-1 process: stopped" in mails[0], mails)
         holds("cron mails nothing of it while it stays so", not any("carol" in mail for mail in mails[1:]), mails)
         here.launchpad("start", "carol")
         here.wait_for("carol")
         mails = [mailed() for _ in range(2)]
-        told = "resolved: carol on web-1 is stopped" in mails[0] and "carol" not in mails[1]
+        told = "resolved: carol on web-1 process: stopped" in mails[0] and "carol" not in mails[1]
         holds("cron mails once that the problem is resolved", told, mails)
         refused = here.launchpad("tenant", "remove", "dave", "--yes", check=False)
         told = refused.code == 4 and "dave is deployed on web-1" in refused.err

@@ -168,7 +168,9 @@ def test_a_server_that_does_not_answer_is_told_at_once(sandbox: Sandbox) -> None
 
 
 def test_a_host_that_was_provisioned_before_says_what_is_missing(sandbox: Sandbox) -> None:
-    assert "restic is not on this host: launchpad provision" in sandbox.run("snapshots", path="/nonexistent")["failed"]
+    assert (
+        "restic is missing on this host: launchpad provision" in sandbox.run("snapshots", path="/nonexistent")["failed"]
+    )
 
 
 def test_what_no_rule_keeps_is_deleted_and_the_rest_is_whole(sandbox: Sandbox) -> None:
