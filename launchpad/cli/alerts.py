@@ -11,6 +11,7 @@ from launchpad.cli import complete
 from launchpad.cli.output import Table
 from launchpad.cli.prompts import read_secret
 from launchpad.cli.session import Session
+from launchpad.cli.standing import Names
 from launchpad.errors import InventoryError, LaunchpadError
 
 if TYPE_CHECKING:
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show, test and silence alerts.", epilog="Example: launchpad alerts list")
 
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="TENANT|HOST",
-        autocompletion=complete.tenants_and_hosts,
-        help="Tenants or hosts. Default: the whole fleet.",
-    ),
-]
 UNDELIVERED = 4
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from launchpad.cli import complete
 from launchpad.cli.session import Session
+from launchpad.cli.standing import Names
 
 if TYPE_CHECKING:
     from launchpad.operations.observation.fleet_health import FleetHealth
@@ -24,14 +24,7 @@ MOST_TOLD = 3
 @app.command("health", epilog="Example: launchpad health web-1")
 def health(
     ctx: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TENANT|HOST",
-            autocompletion=complete.tenants_and_hosts,
-            help="Tenants or hosts. Default: the whole fleet.",
-        ),
-    ] = None,
+    names: Names = None,
     everything: Annotated[bool, typer.Option("--all", help="The whole fleet.")] = False,
     quiet: Annotated[
         bool,

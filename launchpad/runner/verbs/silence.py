@@ -27,7 +27,7 @@ def silence(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
     if tenant and not is_tenant_name(tenant):
         raise Refused(f"{tenant[:60]!r} is not a tenant's name", hint="launchpad status")
     if not 0 <= seconds <= LONGEST_SECONDS:
-        raise Refused("a silence lasts at most 7 days", hint="launchpad alerts silence HOST --for 7d")
+        raise Refused("a silence lasts at most 7 days", hint="launchpad alerts silence HOST --for 168h")
     if len(why) > LONGEST_WHY or not why.isprintable():
         raise Refused(f"the reason is over {LONGEST_WHY} characters, or has more than one line")
     with host.lock("silences", {"who": caller.operator, "kind": "silence"}, seconds=10):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
+from launchpad.fleet.words.quantities import Duration
 from launchpad.operations.observation.alerts import HostAlerts, alerts, silence, try_alerts
 from launchpad.runner.alerting.state import silences
 from launchpad.runner.provision.settings_record import SETTINGS
@@ -60,6 +61,7 @@ def test_a_silence_is_of_a_tenant_or_of_a_host_and_can_be_ended(fleet: MemoryFle
     assert silences(host) == ()
     (refused,) = silence(workspace, "web-1", seconds=8 * 86400).values()
     assert isinstance(refused, LaunchpadError)
+    Duration.parse(refused.hint.rpartition(" ")[2])  # what it suggests can be typed
     with pytest.raises(InventoryError):
         silence(workspace, "nobody", seconds=60)
 
