@@ -28,8 +28,8 @@ def tenants(world: World) -> None:
     takes = "import time; time.sleep(0.5); x = b'x' * (1 << 30)"
     hogs = {"name": "hog", "service": "web", "argv": ["python3", "-c", takes]}
     write(app, actions=[*actions, says, hogs])
-    for name in ("alice", "bob"):
-        world.add_tenant(name)
+    for name, tier in (("alice", "standard"), ("bob", "light")):  # a check of keys needs room; the hog shall have none
+        world.add_tenant(name, tier=tier)
         world.deploy(name)
         world.host.write(f"/srv/launchpad/tenants/{name}/data/marker/check.json", WORKS)
         world.wait_for(name)
