@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -16,8 +15,7 @@ from launchpad.runner.host import Host, Protocol
 from launchpad.runner.record import Record
 
 
-@dataclass(frozen=True)
-class ContainerLine:
+class ContainerLine(Record):
     """One unredacted line of a container: secrets are still in it."""
 
     at: str

@@ -13,8 +13,10 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 HEAVY = {
     "asyncio",
     "concurrent.futures",
+    "dataclasses",
     "email",
     "http.client",
+    "inspect",
     "launchpad.runner.engine",
     "launchpad.runner.judge",
     "launchpad.runner.plan",
