@@ -67,6 +67,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("backup", "Back up tenants' data to the targets of their tiers.", "backing_up"),
         CommandEntry("backups", "List, fetch, download, verify and prune tenants' backups.", "backups", group=True),
         CommandEntry("drill", "Prove tenants' backups: restore each into a clone and boot the clone.", "backing_up"),
+        CommandEntry("gameday", "Prove that a host may be lost: bring its tenants back on other hosts.", "gamedays"),
         CommandEntry("kit", "Make, test and open the emergency kit, which restores a lost fleet.", "kit", group=True),
     ),
     "Observation": (

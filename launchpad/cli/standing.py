@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from launchpad.operations.observation.status import Status
     from launchpad.plan.observed import FindingSeen, HostSeen
     from launchpad.plan.standing import Standing
+    from launchpad.runner.facts import Fact
 
 app = typer.Typer(help="Observe tenants and hosts.")
 
@@ -147,6 +148,8 @@ def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
             session.output.say(f"{item.tenant}: {_finding(finding, session.workspace.clock.now())}")
     if found.kit is not None:
         session.output.say(_kit(found.kit))
+    for line in _losses(found.losses):
+        session.output.say(line)
     for name, said in found.hosts.items():
         if isinstance(said, HostSeen):
             for problem in said.problems:
@@ -191,6 +194,16 @@ def _kit(last: Mapping[str, Any]) -> str:
         return "the emergency kit was never tested: launchpad kit test FILE"
     went = "" if last["good"] else " and did not open everything; to see what failed: launchpad kit test FILE"
     return f"the emergency kit was tested {age(last['age_seconds'])} ago{went}"
+
+
+def _losses(losses: Mapping[str, Fact]) -> Iterator[str]:
+    """`loss of web-1: 12 of 12 back in 14 min, proven 3 days ago`; one line for all hosts without a game day."""
+    never = [host for host, fact in losses.items() if fact.value is None]
+    for host, fact in losses.items():
+        if host not in never:
+            yield f"loss of {host}: {fact.message}{f': {fact.hint}' if fact.hint else ''}"
+    if never:
+        yield f"loss of {', '.join(never)}: never proven: {losses[never[0]].hint}"
 
 
 @app.command("certificates", epilog="Example: launchpad certificates alice --retry")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from launchpad.errors import LaunchpadError
@@ -62,15 +63,19 @@ class Health:
         return {"host": self.host, "tenant": self.tenant, "grade": self.grade, "layers": self.layers, "facts": facts}
 
 
-def healths(tenants: Sequence[Standing], hosts: Mapping[str, HostSeen | LaunchpadError]) -> tuple[Health, ...]:
-    """Each host, then each tenant, by name."""
+def healths(
+    tenants: Sequence[Standing],
+    hosts: Mapping[str, HostSeen | LaunchpadError],
+    losses: Mapping[str, Fact] = MappingProxyType({}),
+) -> tuple[Health, ...]:
+    """Each host, then each tenant, by name; `losses`: what is proven of the loss of hosts."""
     return (
-        *(host_health(name, said) for name, said in sorted(hosts.items())),
+        *(host_health(name, said, loss=losses.get(name)) for name, said in sorted(hosts.items())),
         *(tenant_health(item, hosts.get(item.host)) for item in sorted(tenants, key=lambda item: item.tenant)),
     )
 
 
-def host_health(name: str, said: HostSeen | LaunchpadError) -> Health:
+def host_health(name: str, said: HostSeen | LaunchpadError, *, loss: Fact | None = None) -> Health:
     """The host itself, without its tenants."""
     if isinstance(said, LaunchpadError):
         message = said.message.removeprefix(f"{name}: ")
@@ -82,7 +87,8 @@ def host_health(name: str, said: HostSeen | LaunchpadError) -> Health:
         for text in said.problems
         if text not in known
     )
-    facts = (*said.health, *_more(said.findings, said.health, tenant="", at=said.clock), *problems)
+    proven = () if loss is None else (loss,)
+    facts = (*said.health, *_more(said.findings, said.health, tenant="", at=said.clock), *problems, *proven)
     return Health(host=name, tenant="", facts=_judged(facts, said.clock), clock=said.clock)
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import HostError
-from launchpad.runner.facts import Fact, fact_from_json
+from launchpad.runner.facts import Fact, GameDay, fact_from_json
+from launchpad.runner.protocol import Refused, record_from_json
 
 DECIDING = ("process", "ready")
 """The kinds of probes that decide whether a tenant is healthy; the others only warn."""
@@ -110,6 +111,8 @@ class TenantSeen:
     """The version before the last rollback; empty after a later deploy, or when the version did not change."""
     revision: str = ""
     """The inventory's revision of the deployed release; empty when unknown."""
+    slot: int = 0
+    """0 when unknown."""
 
     def was_rolled_back_from(self, version: str) -> bool:
         """Whether a rollback replaced that version."""
@@ -147,6 +150,8 @@ class HostSeen:
     """Whether its runner reports free memory, and so can rehearse other hosts' tenants."""
     memory_free_mb: int | None = None
     """The memory in MB that a clone could use without swapping; None when unknown."""
+    gameday: GameDay | None = None
+    """The last game day of the host; None without one."""
     unsettled: tuple[str, ...] = ()
     """The titles of the steps that a provision would run; also empty when not requested."""
 
@@ -170,6 +175,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             disk_free=int(disk.get("free") or 0),
             knows_memory="memory" in own,
             memory_free_mb=(own.get("memory") or {}).get("free_mb"),
+            gameday=record_from_json(GameDay, own["gameday"], "gameday") if own.get("gameday") else None,
             findings=_findings(own, host),
             health=_health(own, host),
             facts=own.get("facts") or {},
@@ -179,7 +185,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
                 if value.get("record")
             },
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, Refused) as error:
         raise HostError(
             f"{host}: the host's answer cannot be read: {type(error).__name__} {error}",
             hint=f"launchpad provision {host}",
@@ -252,6 +258,7 @@ def _tenant(name: str, value: Mapping[str, Any], host: str, *, facts: Mapping[st
         room=_room(name, facts),
         rolled_back_from=_text(record.get("rolled_back_from")),
         revision=_text(record.get("revision")),
+        slot=int(record.get("slot") or 0),
     )
 
 

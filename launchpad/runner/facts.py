@@ -60,6 +60,8 @@ class Layer(StrEnum):
     docker = "docker"
     caddy = "caddy"
     watch = "watch"
+    loss = "loss"
+    """Whether the host's tenants came back on other hosts in a game day."""
 
 
 class Grade(StrEnum):
@@ -103,6 +105,46 @@ class Fact(Record):
     def key(self) -> tuple[str, str, str]:
         """The key of the fact: tenant, layer and subject."""
         return self.tenant, self.layer, self.subject
+
+
+class Returned(Record):
+    """How a tenant came back in a game day of its host."""
+
+    tenant: str
+    host: str
+    """Where the clone ran; empty when no host had room."""
+    seconds: float = 0.0
+    problem: str = ""
+    """Why the tenant did not come back; empty when the clone became ready and stayed ready."""
+    target: str = ""
+    snapshot: str = ""
+    """The backup's id at the target."""
+    generation: str = ""
+    """The id of the operation that made the backup."""
+    version: str = ""
+    at: float = 0.0
+    """When the data of the backup was frozen."""
+
+    @property
+    def is_back(self) -> bool:
+        return not self.problem
+
+
+class GameDay(Record):
+    """The last game day of a host: its tenants came back on other hosts, as if the host were lost."""
+
+    seconds: float
+    """From the beginning to the end of the last clone."""
+    tenants: tuple[Returned, ...]
+    at: float = 0.0
+    """When it was recorded, by the host's clock."""
+    by: str = ""
+    """The operator."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The tenants that did not come back."""
+        return tuple(item.tenant for item in self.tenants if not item.is_back)
 
 
 _OF_FINDINGS: Mapping[str, tuple[Layer, Grade]] = {

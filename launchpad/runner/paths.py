@@ -18,6 +18,8 @@ OPEN = f"{STATE}/open"
 """A file for each operation that may be open, with the date when it was made."""
 ROLLOUTS = f"{STATE}/rollouts"
 """<id>.json and <id>.intent.json for each rollout that includes this host."""
+GAMEDAY = f"{STATE}/gameday.json"
+"""The last game day of this host: how its tenants came back on other hosts."""
 REVERTS = f"{STATE}/reverts"
 PULLED = f"{STATE}/pulled.json"
 """The digests of images that operations pulled, for operations whose journals were deleted."""
@@ -133,6 +135,11 @@ def checked(name: str) -> str:
 def fetched(name: str) -> str:
     """A backup while it is fetched, before it becomes a generation."""
     return f"{backup(name)}/fetched"
+
+
+def source(name: str) -> str:
+    """The sealed key of the backup that is fetched, when the host does not keep the key."""
+    return f"{backup(name)}/source.cred"
 
 
 def adopted(name: str) -> str:

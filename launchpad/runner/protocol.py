@@ -60,6 +60,7 @@ CHANGING_VERBS = frozenset(
         "target",
         "receive",
         "rollout",
+        "gameday",
         "obtain",
         "shown",
         "silence",
@@ -73,7 +74,9 @@ bodies never change, and their replies only gain keys."""
 
 BESIDE = frozenset({"backup", "verify", "fetch", "drill", "forget", "rewrap"})
 """Operations that change nothing of their tenant: other operations, such as an upgrade, may run meanwhile."""
-NEVER_RESUMED = BESIDE | {"rehearse-here"}
+FOR_ANOTHER_HOST = frozenset({"rehearse-here", "drill-here"})
+"""Operations on another host's tenant, which leave nothing of the tenant on this host."""
+NEVER_RESUMED = BESIDE | FOR_ANOTHER_HOST
 PUBLIC = "launchpad"
 """The password of the repositories with wrapped keys and with the workspace: their content is already encrypted, and
 must be readable without a key."""

@@ -28,9 +28,12 @@ from launchpad.operations.tenants.stop import stop
 from launchpad.operations.versions.upgrade import UpgradeRequest, plan_upgrade, upgrade
 from launchpad.runner import paths
 from launchpad.runner.account import Account, Finding
+from launchpad.runner.facts import GameDay, Returned
 from launchpad.runner.host import Failed
+from launchpad.runner.protocol import canonical, record_as_json
 from launchpad.runner.view import ContainerLine
 from tests.memory import fleet as memory
+from tests.memory.data import File
 from tests.memory.fleet import MemoryFleet, commit, memory_fleet
 from tests.operations.places import environment_of, settle_by
 from tests.runner.verbs.view import stamp
@@ -144,12 +147,40 @@ def first_fleet(folder: Path) -> MemoryFleet:
     for host in fleet.hosts.values():
         settle_by(workspace, host)
         host.system = UnknownMachine()
-    later(fleet, 9 * DAY)
+    later(fleet, 6 * DAY)
+    play(fleet)
+    later(fleet, 3 * DAY)
     backup_all(workspace)
     for name in TENANTS:
         drill(workspace, name)
     later(fleet, 5 * HOUR)
     return fleet
+
+
+def play(fleet: MemoryFleet) -> None:
+    """Each host had a game day, as its record says."""
+    for name, other in (("web-1", "web-2"), ("web-2", "web-1")):
+        own = [tenant for tenant, at in TENANTS.items() if at == name]
+        tenants = tuple(Returned(tenant=tenant, host=other, seconds=70.0) for tenant in own)
+        host = fleet.hosts[name]
+        record = GameDay(seconds=75.0 * len(own), tenants=tenants, at=host.clock, by="ann")
+        host.files[paths.GAMEDAY] = File(canonical(record_as_json(record)))
+
+
+def shared(fleet: MemoryFleet) -> None:
+    """The hosts reach the same target, and have room."""
+    certified(fleet)
+    repositories = {key: item for host in fleet.hosts.values() for key, item in host.repositories.items()}
+    for host in fleet.hosts.values():
+        host.repositories = repositories
+
+
+def broken(fleet: MemoryFleet) -> None:
+    """The same, and bob's backup cannot be read."""
+    shared(fleet)
+    for (_, tenant), item in fleet.hosts["web-1"].repositories.items():
+        if tenant == "bob":
+            item.content.clear()
 
 
 def later(fleet: MemoryFleet, seconds: float) -> None:
@@ -394,6 +425,9 @@ SCENES = [
     Scene("logs", "logs alice", logged),
     Scene("backup", "backup alice"),
     Scene("backups-list", "backups list alice"),
+    Scene("gameday-plan", "gameday web-1 --dry-run", shared),
+    Scene("gameday", "gameday web-1", shared, answers=("y",)),
+    Scene("gameday-failed", "gameday web-1 --yes", broken),
     Scene("generations", "generations alice", upgraded),
     Scene("snapshot", "snapshot alice"),
     Scene("stop", "stop alice"),

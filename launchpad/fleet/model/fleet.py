@@ -22,6 +22,7 @@ from launchpad.fleet.model.tier import Tier
 from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake
 from launchpad.fleet.words.names import PAST_NAMES, AppName, HostName, TargetName, TenantName, TierName, past
 from launchpad.fleet.words.nearest import nearest
+from launchpad.fleet.words.quantities import Duration
 from launchpad.fleet.words.references import PublicKey, Recipient
 from launchpad.runner.slots import LAST_SLOT
 
@@ -46,6 +47,9 @@ class Defaults(Model):
     host."""
     rollout: RolloutDefaults = RolloutDefaults()
     """The rings and limits of `launchpad rollout`."""
+    gameday_every: Duration = Duration(30 * 24 * 3600)
+    """How old the last game day of a host may be before `launchpad health` warns: at most 720h. It starts no game
+    day."""
 
     def findings(self) -> Iterator[ModelMistake]:
         yield from named_twice(self.operators)
@@ -172,6 +176,11 @@ class Fleet(Model):
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; amounts as people write them."""
         return self.model_dump(mode="json")
+
+
+def remote_targets(fleet: Fleet, tenant: Tenant) -> tuple[Target, ...]:
+    """The targets of the tenant's backups that outlive its host."""
+    return tuple(target for target in fleet.backup_targets(tenant) if target.kind != "local")
 
 
 def _find(records: Mapping[Any, Found], name: str, noun: str) -> Found:

@@ -10,6 +10,7 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.events import OnEvent, ignore
+from launchpad.fleet.model.fleet import remote_targets
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.words.malformed import Malformed, quoted
@@ -152,15 +153,21 @@ def asked(
 def newest_of_absent(workspace: Workspace, tenant: Tenant) -> Backup | None:
     """The newest backup at a target over the network, read through the host where the tenant will run; None when the
     tier has only folders on hosts. StateError when there is no backup."""
+    fleet = workspace.fleet.load()
+    targets_of(fleet, tenant)
+    return newest_with_key(workspace, tenant)[0] if remote_targets(fleet, tenant) else None
+
+
+def newest_with_key(workspace: Workspace, tenant: Tenant) -> tuple[Backup, Secret]:
+    """The newest backup at a target over the network, and its key, read through the host where the tenant will run.
+    StateError when there is no backup."""
     name, fleet = str(tenant.name), workspace.fleet.load()
-    remote = [target for target in targets_of(fleet, tenant) if target.kind != "local"]
-    if not remote:
-        return None
+    remote = remote_targets(fleet, tenant)
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
         key = missing_key(workspace, runner, tenant, remote, source=name)
     if key is None:
         raise StateError(f"{name}: no target has a backup of {name}", hint="launchpad target show TARGET")
-    return chosen(asked(workspace, tenant, remote, key=key, source=name), "")
+    return chosen(asked(workspace, tenant, remote, key=key, source=name), ""), key
 
 
 def verify(workspace: Workspace, name: str, *, part: str = "", on_event: OnEvent = ignore) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Any
 from launchpad.operations.requests.observing import observe, wanted
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.health import Health, healths
+from launchpad.plan.loss import losses
 from launchpad.plan.standing import standings
 from launchpad.runner.facts import WORSE, Fact, Grade, worst
 from launchpad.workspace import Workspace
@@ -65,7 +66,7 @@ def fleet_health(workspace: Workspace, names: Sequence[str] = ()) -> FleetHealth
     want = wanted(workspace, fleet, scope.tenants, on={})
     found = standings(want, seen, inventory=fleet.known, unreadable=unreadable, whole=not names)
     meant = {str(tenant.name) for tenant in scope.tenants}
-    each = healths(found, seen)
+    each = healths(found, seen, losses(fleet, seen))
     if names:  # the host of a named tenant also reports its other tenants
         whole = scope.whole_hosts
         each = tuple(item for item in each if item.host in whole or item.tenant in meant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from launchpad.errors import LaunchpadError
@@ -12,10 +12,12 @@ from launchpad.fleet.model.recovery import kit_test
 from launchpad.operations.requests.observing import knows, observe, wanted
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.fleet_plan import Seen
+from launchpad.plan.loss import losses
 from launchpad.plan.observed import HostSeen
 from launchpad.plan.standing import Standing, standings
 from launchpad.plan.wanted import Wanted
-from launchpad.runner.facts import Grade
+from launchpad.runner.facts import Fact, Grade
+from launchpad.runner.protocol import record_as_json
 from launchpad.workspace import Workspace
 
 
@@ -28,6 +30,9 @@ class Status:
     kit: Mapping[str, Any] | None = None
     """The last `kit test`: {"at", "good", "age_seconds"}, empty when there was none of this kit; None when there is no
     kit, or not the whole fleet was asked for."""
+
+    losses: Mapping[str, Fact] = field(default_factory=dict)
+    """Host → whether its loss is proven by a game day."""
 
     @property
     def unreachable(self) -> dict[str, LaunchpadError]:
@@ -43,6 +48,7 @@ class Status:
             "good": self.good,
             "tenants": [tenant.as_json() for tenant in self.tenants],
             "hosts": {host: _host_as_json(said) for host, said in self.hosts.items()},
+            "losses": {host: fact.plain() for host, fact in self.losses.items()},
             "kit": None if self.kit is None else dict(self.kit),
         }
 
@@ -56,7 +62,9 @@ def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = Tr
     want = [_compared(workspace, item, seen) for item in wanted(workspace, fleet, scope.tenants, on=seen)]
     unreadable = {name: str(item.mistakes[0]) for name, item in fleet.unreadable.items()}
     found = standings(want, seen, inventory=fleet.known, unreadable=unreadable, whole=not names)
-    return Status(tenants=tuple(found), hosts=seen, kit=None if names else last_kit_test(workspace, fleet))
+    proven = {host: fact for host, fact in losses(fleet, seen).items() if host in scope.whole_hosts}
+    kit = None if names else last_kit_test(workspace, fleet)
+    return Status(tenants=tuple(found), hosts=seen, kit=kit, losses=proven)
 
 
 def last_kit_test(workspace: Workspace, fleet: Fleet) -> dict[str, Any] | None:
@@ -87,4 +95,5 @@ def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:
     plain = asdict(said)
     del plain["tenants"]
     plain["health"] = [fact.plain() for fact in said.health]
+    plain["gameday"] = None if said.gameday is None else record_as_json(said.gameday)
     return plain | {"reverts": list(said.reverts), "problems": list(said.problems), "findings": list(plain["findings"])}

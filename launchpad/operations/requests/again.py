@@ -21,7 +21,7 @@ from launchpad.operations.requests.following import Submission, follow, submit
 from launchpad.operations.requests.history import read_journal
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import GOOD, Outcome
-from launchpad.runner.protocol import BESIDE
+from launchpad.runner.protocol import BESIDE, FOR_ANOTHER_HOST
 from launchpad.workspace import Workspace
 
 REPEATABLE = frozenset({"deploy", "start", "stop", "retire", "rewrap", "provision", "prune"})
@@ -32,7 +32,7 @@ OF_THE_DATA = frozenset({"rollback", "upgrade", "restore", "import"})
 is."""
 RECENT_SECONDS = 3600.0
 """For other kinds an earlier operation counts for this long; after that the repeated command starts a new one."""
-CHANGES_NO_RELEASE = BESIDE | {"snapshot", "drop"}
+CHANGES_NO_RELEASE = BESIDE | FOR_ANOTHER_HOST | {"snapshot", "drop"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,14 +25,12 @@ from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.observing import seen_on
 from launchpad.operations.requests.outcome import OperationFailed, Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.operations.requests.room import when_there_is_room
 from launchpad.operations.tenants.deploy import revealing
 from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.runner.protocol import MOST_REHEARSED_AGE, Release
 from launchpad.workspace import Workspace
 
-ROOM_POLL_SECONDS = 5.0
-ROOM_SECONDS = 3600.0
-"""How long to wait for another rehearsal on that host."""
 CARRIED = ("tenant", "release", "files", "may_shrink")
 """The fields of an upgrade that the other host gets."""
 
@@ -152,20 +150,14 @@ class _Trying:
         def secrets() -> dict[str, Any]:
             return {name: item for name, item in reveal().items() if name in real} if real else {}
 
-        clock, identifier, told = self.workspace.clock, self.identifier(), ""
-        end = clock.monotonic() + (ROOM_SECONDS if self.patience.within is None else self.patience.within)
-        while True:
-            try:
-                self.submit(self.there, asked, identifier=identifier, follow=False, secrets=secrets)
-            except LockedError as error:
-                if clock.monotonic() >= end:
-                    raise
-                if error.message != told:
-                    told = error.message
-                    self.tell(identifier, f"waiting: {told}")
-            else:
-                return identifier
-            clock.sleep(ROOM_POLL_SECONDS)
+        identifier = self.identifier()
+        when_there_is_room(
+            self.workspace,
+            lambda: self.submit(self.there, asked, identifier=identifier, follow=False, secrets=secrets),
+            tell=lambda text: self.tell(identifier, text),
+            within=self.patience.within,
+        )
+        return identifier
 
     def carry(self, here: Whereabouts, guest: str, generation: str, disk_mb: int) -> None:
         what = Bringing.of(self.tenant, here, generation, disk_mb=disk_mb, awaited_by=guest)

@@ -95,17 +95,17 @@ def wrapped_for(tenant: str) -> str:
 def keep_source(host: Host, tenant: str, source: str, key: str) -> None:
     """Seal the key of another tenant's backup until the backup is fetched."""
     host.folder(paths.backup(tenant), mode=0o700)
-    host.seal(_source(tenant), f"{tenant}.source-{source}", key.encode())
+    host.seal(paths.source(tenant), f"{tenant}.source-{source}", key.encode())
 
 
 def source(host: Host, tenant: str, name: str) -> str:
     """The key that `keep_source` sealed."""
-    return host.unseal(_source(tenant), f"{tenant}.source-{name}").decode()
+    return host.unseal(paths.source(tenant), f"{tenant}.source-{name}").decode()
 
 
 def drop_source(host: Host, tenant: str) -> None:
     """Remove the key that `keep_source` sealed."""
-    host.remove(_source(tenant))
+    host.remove(paths.source(tenant))
 
 
 def repository(host: Host, tenant: str, target: HostTarget, key: str = "") -> dict[str, Any]:
@@ -139,10 +139,6 @@ def targets_of(host: Host, tenant: str) -> list[str]:
     """The targets with a recorded state."""
     names = host.names(f"{paths.backup(tenant)}/targets")
     return [name.removesuffix(".json") for name in names if name.endswith(".json")]
-
-
-def _source(tenant: str) -> str:
-    return f"{paths.backup(tenant)}/source.cred"
 
 
 def _key(tenant: str) -> str:

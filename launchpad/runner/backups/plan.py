@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -10,8 +9,9 @@ from secrets import token_urlsafe
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.backups import credentials, keeping, steps, work
-from launchpad.runner.backups.host_target import HostTarget, targets_from_json
+from launchpad.runner.backups import keeping, steps, work
+from launchpad.runner.backups.finding import at_target, judged_targets, one_target
+from launchpad.runner.backups.host_target import HostTarget
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.cell import read_release
 from launchpad.runner.host import Failed, Host
@@ -21,9 +21,6 @@ from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.steps import Commit
 
-SPARE = 512 << 20
-"""Bytes that stay free on the host when a backup is fetched."""
-SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
 RULES = frozenset({"last", "daily", "weekly", "monthly"})
 MOST_KEPT = 10_000
 KEY_BYTES = 32
@@ -176,45 +173,13 @@ def found(
 ) -> tuple[steps.FetchBackup, dict[str, Any]]:
     """The step that fetches the requested backup, and what the backup holds: {"release", "version", "app",
     "generation", "at"}."""
-    tenant, snapshot = record["tenant"], str(operation["snapshot"])
-    source = str(operation.get("source", ""))
-    targets, key = judged_targets(host, operation["targets"]), judged_key(secrets)
-    if len(targets) != 1 or SNAPSHOT.fullmatch(snapshot) is None:
-        raise Refused("expected one target and a backup's id", hint=f"launchpad backups list {tenant}")
-    own: dict[str, Any] = {}
-    if source:
-        if not is_tenant_name(source) or source == tenant or not key:
-            raise Refused("expected another tenant's name and the key of its backups")
-        own = {"source": source, "key": key}
-    else:
-        keep_or_refuse(host, record, targets, key)
-    asked = work.look(host, targets[0], tenant=tenant, slot=record["slot"], do="snapshots", **own)
-    fitting = [item for item in host.confined(asked, lambda _: None)["snapshots"] if item["id"].startswith(snapshot)]
-    if len(fitting) != 1:
-        number = "more than one backup" if fitting else "no backup"
-        message = f"{tenant}: {targets[0].name} has {number} {snapshot}{f' of {source}' if source else ''}"
-        raise Refused(message, kind="state", hint=f"launchpad backups list {source or tenant}")
-    if int(fitting[0]["bytes"] or 0) + SPARE > host.room(paths.ROOT):
-        message = f"{tenant}: backup {snapshot} is larger than the free space on this host"
-        raise Refused(message, kind="state", hint="launchpad status")
-    told = [str(tag).partition("=")[::2] for tag in fitting[0]["tags"]]
-    about = dict(told)
-    fetching = steps.FetchBackup(
-        tenant=tenant,
-        slot=record["slot"],
-        target=targets[0].as_json(),
-        snapshot=fitting[0]["id"],
-        volumes=tuple(value for name, value in told if name == "volume" and is_tenant_name(value)),
-        disk_mb=record["disk_mb"],
-        source=source,
-    )
-    of = {name: str(about.get(name, "")) for name in ("release", "version", "app", "generation")}
-    return fetching, of | {"at": moment(fitting[0]["time"])}
-
-
-def moment(text: str) -> float:
-    """restic's time with nanoseconds, in seconds since 1970."""
-    return datetime.datetime.fromisoformat(text).timestamp()
+    tenant, source, key = record["tenant"], str(operation.get("source", "")), judged_key(secrets)
+    target = one_target(host, operation)
+    if not source:
+        keep_or_refuse(host, record, [target], key)
+    elif not is_tenant_name(source) or source == tenant or not key:
+        raise Refused("expected another tenant's name and the key of its backups")
+    return at_target(host, record, target, operation, **({"source": source, "key": key} if source else {}))
 
 
 def keep_or_refuse(
@@ -264,14 +229,6 @@ def with_data(host: Host, tenant: str) -> dict[str, Any]:
     if not host.has_data(paths.data(tenant)):
         raise Refused(f"{tenant} has no data on this host", kind="state", hint=f"launchpad deploy {tenant}")
     return record
-
-
-def judged_targets(host: Host, value: object) -> list[HostTarget]:
-    """The targets that a request names; Refused unless each equals a target in the host's settings."""
-    targets = targets_from_json(value)
-    for target in targets:
-        credentials.judge(host, target)
-    return targets
 
 
 def judged_key(secrets: Mapping[str, Any]) -> str:

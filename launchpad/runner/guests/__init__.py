@@ -1,9 +1,11 @@
-"""A rehearsal for another host: its tenant's release is tried here on a copy of the data, and removed completely.
+"""A rehearsal or a drill for another host: its tenant's release is tried here on a copy of the data, or on a backup,
+and removed completely.
 
-The operation starts before the data arrives and waits for it, so that its undo removes everything even if the operator
-or the connection dies.
+A rehearsal starts before its data arrives and waits for it, so that its undo removes everything even if the operator or
+the connection dies. A drill fetches the backup itself.
 
-steps.py     the steps
-plan.py      judges the request and chooses the steps
-effects.py   runs the steps
+steps.py        the steps
+plan.py         judges the request of a rehearsal and chooses the steps
+drill_plan.py   the same for a drill
+effects.py      runs the steps
 """

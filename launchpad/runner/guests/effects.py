@@ -1,4 +1,4 @@
-"""Run the steps of a rehearsal for another host, and undo them."""
+"""Run the steps of a rehearsal or a drill for another host, and undo them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCK_SECONDS = 60
 
 
 def look(step: steps.GuestStep, context: Context) -> dict[str, Any]:
-    """Nothing: before the rehearsal the host has nothing of the tenant."""
+    """Nothing: before the operation the host has nothing of the tenant."""
     del step, context
     return {}
 
@@ -29,6 +29,8 @@ def apply(step: steps.GuestStep, context: Context) -> None:
     match step:
         case steps.AwaitData():
             await_data(step, context)
+        case steps.TakeIn():
+            context.host.folder(paths.backup(step.tenant), mode=0o700)
         case steps.SendAway():
             send_away(context.host, step.tenant, context.identifier)
         case _:

@@ -28,31 +28,45 @@ def planned_guest(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Refused when the release must not run here, the host has something of the tenant, or space or memory is missing.
     The request has only the secrets that the data depends on; the clone gets made-up values for the others."""
-    release, files = release_from_json(operation["release"]), dict(operation["files"])
-    tenant, generation, without = release.tenant, operation["generation"], operation["without"]
-    if tenant != operation["tenant"]:
-        raise Refused(f"{KIND}: the release belongs to {tenant}, not to {operation['tenant']}")
-    if IDENTIFIER.fullmatch(generation) is None or not all(isinstance(item, str) for item in without):
+    release, without = release_from_json(operation["release"]), operation["without"]
+    if IDENTIFIER.fullmatch(operation["generation"]) is None or not all(isinstance(item, str) for item in without):
         raise Refused(f"{KIND}: not a generation's id, or not the names of probes")
+    seen = judged_guest(host, release, operation, secrets, hint=ELSEWHERE)
+    seal_real(host, release, secrets)
+    return plan_guest(seen, release, operation), {}
+
+
+def judged_guest(
+    host: Host, release: Release, operation: Mapping[str, Any], secrets: Mapping[str, Any], *, hint: str
+) -> plans.Seen:
+    """What the host has of the tenant and of the release's images. Refused as above; `hint` names the command for
+    another host."""
+    tenant, files = release.tenant, dict(operation["files"])
+    if tenant != operation["tenant"]:
+        raise Refused(f"{operation['kind']}: the release belongs to {tenant}, not to {operation['tenant']}")
     judge_release(release, files, neighbours=neighbours(host))
     seen = plans.see(host, tenant, release)
     if seen.record is not None or seen.generations or seen.site is not None:
         message = f"{tenant} has data or a site on this host, and a rehearsal would remove both"
-        raise Refused(message, kind="state", hint=f"launchpad retire {tenant} --host HOST --purge, or {ELSEWHERE}")
+        raise Refused(message, kind="state", hint=f"launchpad retire {tenant} --host HOST --purge, or {hint}")
     check_images(host, seen, release)
     check_volumes(host, release, files["compose.yaml"])
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
         message = f"{tenant}: a copy of its data can take {release.disk_mb} MB, but only {room} MB are free"
-        raise Refused(message, kind="state", hint=ELSEWHERE)
-    check_clone(host, release, hint=ELSEWHERE)
+        raise Refused(message, kind="state", hint=hint)
+    check_clone(host, release, hint=hint)
     real = release.real_in_rehearsals
     if missing := set(real) - set(secrets):
         raise Refused(f"{tenant}: secret {min(missing)}, which its data depends on, is missing in the request")
     check_secrets(host, release.but(secrets={name: release.secrets[name] for name in real}), secrets, known=False)
-    for name in real:
+    return seen
+
+
+def seal_real(host: Host, release: Release, secrets: Mapping[str, Any]) -> None:
+    """Seal the secrets that the data depends on, until the clone is removed."""
+    for name in release.real_in_rehearsals:
         seal(host, release, name, secrets[name])
-    return plan_guest(seen, release, operation), {}
 
 
 def plan_guest(seen: plans.Seen, release: Release, operation: Mapping[str, Any]) -> list[TenantStep | GuestStep]:

@@ -1,4 +1,5 @@
-"""The steps of a rehearsal for another host: data, no behaviour. The rehearsal itself is an ordinary `Rehearse`."""
+"""The steps of a rehearsal or a drill for another host: data, no behaviour. The clone itself is run by an ordinary
+`Rehearse` or `ProveBackup`."""
 
 from __future__ import annotations
 
@@ -14,6 +15,14 @@ class AwaitData(Step):
     expected = True
 
 
+class TakeIn(Step):
+    """Make a folder for the tenant's backup. Undo removes everything of the tenant."""
+
+    tenant: str
+    title = "make room for the backup"
+    expected = True
+
+
 class SendAway(Step):
     """Remove everything of the tenant. Runs before the commit: if the removal fails, the undo repeats it until it
     works."""
@@ -23,4 +32,4 @@ class SendAway(Step):
     undone = False
 
 
-GuestStep = AwaitData | SendAway
+GuestStep = AwaitData | TakeIn | SendAway

@@ -165,7 +165,8 @@ def _abandoned(host: Host, tenant: str) -> tuple[str, ...]:
 
 def _only_under_way(tenant: str) -> tuple[str, ...]:
     own = (paths.clone(tenant), paths.rehearsal(tenant), paths.secrets(tenant, rehearsal.SIDE))
-    return (*own, paths.frozen(tenant), paths.frozen_as(tenant), paths.checked(tenant), paths.fetched(tenant))
+    of_backups = (paths.frozen(tenant), paths.frozen_as(tenant), paths.checked(tenant), paths.fetched(tenant))
+    return (*own, *of_backups, paths.source(tenant))
 
 
 def _is_there(host: Host, path: str) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.backups import keeping, work
+from launchpad.runner.backups.finding import judged_targets
 from launchpad.runner.backups.host_target import HostTarget
 from launchpad.runner.backups.keeping import NOBODYS
-from launchpad.runner.backups.plan import judged_key, judged_targets, known
+from launchpad.runner.backups.plan import judged_key, known
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.plan import read_record

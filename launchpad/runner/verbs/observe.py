@@ -117,6 +117,7 @@ def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
         "reverts": _reverts(host),
         "disk": {"total": total, "free": free},
         "memory": {"free_mb": available_mb(host)},
+        "gameday": _or(problems, lambda: _json(host, paths.GAMEDAY), None),
         "problems": problems,
     }
 

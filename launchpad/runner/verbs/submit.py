@@ -17,6 +17,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, subject
 from launchpad.runner.protocol import (
+    FOR_ANOTHER_HOST,
     Refused,
     canonical,
     digest_of,
@@ -47,6 +48,7 @@ KEYS = {
     },
     "rehearse": {"kind", "tenant", "release", "files", "inventory", "generation", "may_shrink"},
     "rehearse-here": {"kind", "tenant", "release", "files", "generation", "without", "may_shrink"},
+    "drill-here": {"kind", "tenant", "release", "files", "targets", "snapshot"},
     "snapshot": {"kind", "tenant", "rehearsal", "copy"},
     "drop": {"kind", "tenant", "generations"},
     "prune": {"kind"},
@@ -66,10 +68,10 @@ TYPES = {
     "copy": bool, "generations": list, "after": str,
 }  # fmt: skip
 """The types of the values that have no parser of their own."""
-OF_WHO_LEFT = frozenset({"retire", "depart", "forward", "prepare", "arrive", "decline", "provision", "rehearse-here"})
+OF_WHO_LEFT = FOR_ANOTHER_HOST | {"retire", "depart", "forward", "prepare", "arrive", "decline", "provision"}
 """The operations that a host still accepts for a tenant that has left it."""
 MOST_SOAK_SECONDS = 3600
-CLONING = frozenset({"upgrade", "import", "rehearse", "rehearse-here", "drill"})
+CLONING = FOR_ANOTHER_HOST | {"upgrade", "import", "rehearse", "drill"}
 WATCH_SECONDS = 60
 """Seconds for which the watch may hold a tenant to restart it."""
 ROOM, ROOM_SECONDS = "room", 120
@@ -219,6 +221,10 @@ def planned(
             from launchpad.runner.guests.plan import planned_guest
 
             return planned_guest(host, operation, secrets)
+        case "drill-here":
+            from launchpad.runner.guests.drill_plan import planned_drill_here
+
+            return planned_drill_here(host, operation, secrets), {}
         case "prune":
             from launchpad.runner.pruning.plan import planned_prune
 

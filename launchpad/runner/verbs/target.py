@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.backups import work
-from launchpad.runner.backups.plan import judged_targets
+from launchpad.runner.backups.finding import judged_targets
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.protocol import Refused
