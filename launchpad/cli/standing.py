@@ -1,4 +1,4 @@
-"""launchpad status, certificates, usage: the state of tenants and hosts."""
+"""launchpad status, certificates: the state of tenants and hosts."""
 
 from __future__ import annotations
 
@@ -247,46 +247,3 @@ def certificates(
     leave(session, found.unreachable)
     if retry and any(item.why or item.until is None for item in found.found):
         raise typer.Exit(UNHEALTHY)
-
-
-@app.command("usage", epilog="Example: launchpad usage web-1")
-def usage(ctx: typer.Context, names: Names = None) -> None:
-    """Show disk and memory use on the hosts: each tenant, each image with the tenants that run it, and the free space.
-
-    The data of a tenant's generations counts as the tenant's disk use. A layer that several images share counts for
-    each of them.
-    """
-    from launchpad.cli.planning import leave
-    from launchpad.cli.wording import of, size
-    from launchpad.errors import LaunchpadError
-    from launchpad.operations.observation.usage import usage
-
-    session = Session.of(ctx)
-    found = usage(session.workspace, names or ())
-    said = {host: item for host, item in found.items() if not isinstance(item, LaunchpadError)}
-    rows: list[tuple[str, ...]] = []
-    for host, item in said.items():
-        for name, own in sorted(item["tenants"].items(), key=lambda pair: -pair[1]["used"]):
-            kept = f"{own['generations']} generation{'' if own['generations'] == 1 else 's'}"
-            memory = of(own["memory"], own["memory_limit"])
-            rows.append((host, f"data of {name}", of(own["used"], own["quota"]), memory, kept))
-        images = sorted(item["images"].items(), key=lambda pair: -pair[1]["bytes"])
-        for name, own in images:
-            short = name.partition("@")[0].rpartition("/")[2]
-            if [other.partition("@")[0] for other, _ in images].count(name.partition("@")[0]) > 1:
-                short += "@" + name.rpartition(":")[2][:12]
-            if own["tenants"]:
-                rows.append((host, f"image {short}", size(own["bytes"]), "", f"of {', '.join(own['tenants'])}"))
-        unused = [own["bytes"] for _, own in images if not own["tenants"]]
-        if unused:
-            rows.append(
-                (host, f"{len(unused)} other image{'' if len(unused) == 1 else 's'}", size(sum(unused)), "", "unused")
-            )
-        disk = item["disk"]
-        rows.append((host, "free for data", of(disk["free"], disk["total"]), "", ""))
-        rows.append((host, "free for images", size(item["images_free"]), "", ""))
-    headings = ("host", "what", "disk", "memory", "note")
-    session.output.result(said, Table(headings, tuple(rows), "no hosts to show"))
-    if any(row[-1] == "unused" for row in rows):
-        session.output.say("to see what is unused: launchpad prune --dry-run")
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})

@@ -60,6 +60,7 @@ class Account:
         self._health: dict[str, list[dict[str, Any]]] = {}
         self._stood = _stood(host)
         """Fact → its grade, and since when it has this grade."""
+        self._restarts: dict[str, int] = {}
 
     def see(
         self, check: str, findings: Iterable[Finding], facts: Mapping[str, Any], health: Iterable[Fact] = ()
@@ -114,6 +115,16 @@ class Account:
         with self._lock:
             return all(now - looked <= STALE_SECONDS for looked in self._looked.values())
 
+    def restarted(self, tenant: str) -> None:
+        """Count a restart of one of the tenant's containers by the watch."""
+        with self._lock:
+            self._restarts[tenant] = self._restarts.get(tenant, 0) + 1
+
+    def restarts(self) -> dict[str, int]:
+        """Tenant → the watch's restarts since this process began."""
+        with self._lock:
+            return dict(self._restarts)
+
     def note(self, subject: str, message: str, *, tenant: str = "") -> None:
         """Record a repair by the watch; `history` shows the record."""
         with self._lock:
@@ -158,6 +169,12 @@ def read_account(host: Host) -> tuple[list[Finding], dict[str, Any], list[dict[s
         message = f"{name} is not watched" if name else "not watched"
         findings.append(Finding(WATCH, message, RUN_PROVISION, since=host.now() - seconds))
     return findings, dict(found["facts"]), list(found["health"])
+
+
+def written_at(host: Host) -> float:
+    """When the watch wrote its account last, by the host's clock; 0 without an account."""
+    found = _account(host)
+    return found["at"] if found else 0.0
 
 
 def is_watched(host: Host, *, by: str) -> bool:

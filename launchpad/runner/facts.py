@@ -164,6 +164,7 @@ _OF_FINDINGS: Mapping[str, tuple[Layer, Grade]] = {
     "reboot": (Layer.reboot, Grade.warning),
     "boot": (Layer.watch, Grade.warning),
     "watch": (Layer.watch, Grade.critical),
+    "usage": (Layer.watch, Grade.warning),
 }
 """By the finding's subject; every other is one of the host's settings."""
 

@@ -48,6 +48,7 @@ READING_VERBS = frozenset(
     {
         "hello", "observe", "follow", "history", "logs", "plan", "generations", "backups", "send", "rollouts",
         "whereabouts", "certificates", "release", "signer", "usage", "names", "diagnose", "alerts",
+        "metered", "metrics",
     }
 )  # fmt: skip
 CHANGING_VERBS = frozenset(

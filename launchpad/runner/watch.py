@@ -340,6 +340,7 @@ class Watcher:
                 self._host.remove(paths.RESERVE)
             _say(f"{item.tenant}: {item.service} died {_how(patient.deaths[-1])}; restarting it")
             self._start_again(item)
+            self._account.restarted(item.tenant)
             done = f"{item.service} died {_how(patient.deaths[-1])}; the watch restarted it"
             self._account.note(NAME, done, tenant=item.tenant)
             return

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.terminal import Terminal
 
 CRON = Path(__file__).parents[2] / "scripts/cron"
-FILES = ["backup", "health", "prune"]
+FILES = ["backup", "health", "metrics", "prune"]
 
 
 def settings(file: str) -> dict[str, str]:

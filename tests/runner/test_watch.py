@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from launchpad.runner import booting, engine, paths
-from launchpad.runner.account import done_by_watch
+from launchpad.runner.account import Account, done_by_watch
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Failed
 from launchpad.runner.verbs.submit import submit
@@ -83,12 +83,13 @@ def go_on(watcher: Watcher, host: MemoryView, *, seconds: float = 60) -> None:
 def test_a_container_that_died_is_started_again_after_a_second() -> None:
     host = deployed()
     host.dies(WEB)
-    watcher = Watcher(host)
+    account = Account(host, ())
+    watcher = Watcher(host, account)
     assert watcher.look() == pytest.approx(1)
-    assert host.started == []
+    assert (host.started, account.restarts()) == ([], {})
     host.wait(1.01)
     watcher.look()
-    assert host.started == [WEB]
+    assert (host.started, account.restarts()) == ([WEB], {"alice": 1})
     assert host.boxes[WEB].state == "running"
 
 

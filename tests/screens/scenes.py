@@ -30,6 +30,7 @@ from launchpad.runner import paths
 from launchpad.runner.account import Account, Finding
 from launchpad.runner.facts import GameDay, Returned
 from launchpad.runner.host import Failed
+from launchpad.runner.metering.usage_log import Amounts, append_hour
 from launchpad.runner.protocol import canonical, record_as_json
 from launchpad.runner.view import ContainerLine
 from tests.memory import fleet as memory
@@ -301,6 +302,26 @@ def certified(fleet: MemoryFleet) -> None:
         )
 
 
+def metered(fleet: MemoryFleet) -> None:
+    """Three weeks of September; alice was on web-2 before."""
+    for name, tenant, hours in (
+        ("web-1", "alice", 300),
+        ("web-1", "bob", 500),
+        ("web-2", "carol", 500),
+        ("web-2", "alice", 200),
+    ):
+        used = Amounts(
+            cpu_seconds=41.5 * hours,
+            memory_gib_hours=0.84 * hours,
+            disk_gib_hours=1.31 * hours,
+            received_bytes=hours * 3_800_000,
+            sent_bytes=hours * 19_100_000,
+            restarts=hours // 200,
+            observed_seconds=hours * 3600.0,
+        )
+        append_hour(fleet.hosts[name], "2026-09-21T12:00Z", 1_790_000_000.0, {tenant: used})
+
+
 def uncertified(fleet: MemoryFleet) -> None:
     """The name of carol has no certificate since yesterday."""
     certified(fleet)
@@ -443,6 +464,8 @@ SCENES = [
     Scene("certificates", "certificates", uncertified),
     Scene("dns-show", "dns show carol"),
     Scene("usage", "usage web-1", certified),
+    Scene("usage-month", "usage --month 2026-09", metered),
+    Scene("usage-month-csv", "usage alice --month 2026-09 --csv", metered),
     Scene("usage-200-columns", "usage web-1", certified, columns=200),
     Scene("prune-dry-run", "prune --dry-run", upgraded),
     Scene("error-1-bug", "status", buggy),

@@ -155,6 +155,9 @@ class Host(Model):
     """The storage of /srv/launchpad. Default: a file of the size of resources.disk on the root disk."""
     drill_host: HostName | None = None
     """Another host of the fleet for rehearsals of upgrades when this host lacks memory for a clone."""
+    exporter: bool = False
+    """Whether the host runs Debian's prometheus-node-exporter on 127.0.0.1:9100, with Launchpad's metrics of the host
+    and its tenants. `launchpad metrics` works without the exporter."""
     labels: Mapping[HostName, Prose] = {}
     """Your own labels, such as {provider: hetzner}; Launchpad does not use them."""
 

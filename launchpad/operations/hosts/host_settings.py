@@ -54,6 +54,7 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         "recipients": sorted(map(str, kit_recipients(fleet.defaults))),
         "targets": [_target(workspace, fleet.targets[name]) for name in sorted(fleet.targets)],
         "alerts": [_alert(workspace, item) for item in fleet.defaults.alerts],
+        "exporter": host.exporter,
     }
 
 

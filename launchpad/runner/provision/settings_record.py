@@ -105,6 +105,8 @@ class HostSettings(Record):
     """The allowed places for backups; a request cannot name another."""
     alerts: tuple[Destination, ...] = ()
     """The destinations of alerts."""
+    exporter: bool = False
+    """Whether prometheus-node-exporter runs, on loopback."""
     format: Literal["1"] = "1"
 
     @property

@@ -69,6 +69,7 @@ UNIT_FILES = (
 )
 SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("firewall", "operation", "revert", "storage"))
 CONTAINED = f"{paths.LIBRARY}/contained"
+EXPORTER = "prometheus-node-exporter"
 UPDATES = ("unattended-upgrades.service", "apt-daily.timer", "apt-daily-upgrade.timer")
 KEYS = f"{paths.ETC}/authorized_keys"
 FIREWALL = f"{paths.ETC}/firewall.nft"
@@ -105,6 +106,7 @@ def wanted_steps(
             },
             restart=("fail2ban.service",),
         ),
+        *_exporter(settings),
         InstallPackages(packages=_packages(settings, facts)),
         MakeStorage(loop_mb=settings.storage.loop_mb, device=settings.storage.device),
         _plain("start Docker after the storage", f"{UNITS}/docker.service.d/launchpad.conf", reload_units=True),
@@ -134,6 +136,7 @@ def wanted_steps(
     return [
         *steps,
         EnableUnits(units=("chrony.service", "fail2ban.service", *UPDATES)),
+        *([EnableUnits(units=(f"{EXPORTER}.service",))] if settings.exporter else []),
         AddUser(name=OPERATORS, uid=OPERATORS_UID, home=OPERATORS_HOME, login_shell="/bin/sh"),
         PutFiles(
             name="record who may sign",
@@ -166,8 +169,15 @@ def _plain(name: str, *where: str, mode: int = 0o644, **options: object) -> PutF
 
 def _packages(settings: HostSettings, facts: MachineFacts) -> tuple[str, ...]:
     tells = any(item.kind == "message" for item in settings.alerts)
-    more = [("auditd", facts.audit), ("apparmor", facts.apparmor), ("apprise", tells)]
+    more = [("auditd", facts.audit), ("apparmor", facts.apparmor), ("apprise", tells), (EXPORTER, settings.exporter)]
     return tuple(sorted({*PACKAGES, *(name for name, here in more if here)}))
+
+
+def _exporter(settings: HostSettings) -> list[HostStep]:
+    """Before its package, which starts it: it never listens on an address of the host's own."""
+    file = f"{UNITS}/{EXPORTER}.service.d/launchpad.conf"
+    name = "have the exporter of metrics listen on loopback alone"
+    return [_plain(name, file, reload_units=True, restart=(f"{EXPORTER}.service",))] if settings.exporter else []
 
 
 def _kernel_values(facts: MachineFacts) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Check how much of its quota each tenant's data uses, and how much memory its containers use."""
+"""Check how much of its quota each tenant's data uses, and how much memory its containers use; meter the usage."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from launchpad.runner import paths
 from launchpad.runner.account import Finding
 from launchpad.runner.backed_up import backed_up_at, proven_at
 from launchpad.runner.facts import Fact, Grade, Layer
-from launchpad.runner.host import Failed
+from launchpad.runner.host import Container, Failed
+from launchpad.runner.metering.exposition import export
+from launchpad.runner.metering.meter import Meter, Room
+from launchpad.runner.moving.tombstone import may_run
 from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.watching.check import Check
 
 if TYPE_CHECKING:
+    from launchpad.runner.account import Account
     from launchpad.runner.view import View
 
 NAME = "room"
@@ -29,13 +33,20 @@ class RoomCheck(Check):
     name = NAME
     every = 30.0
 
+    def __init__(self, host: View, account: Account) -> None:
+        super().__init__(host, account)
+        self._meter = Meter(host, account)
+
     def look(self) -> Iterable[Finding]:
         findings: list[Finding] = []
         facts: dict[str, dict[str, list[int]]] = {}
         health: list[Fact] = []
         memory: dict[str, list[int]] = {}
+        rooms: dict[str, Room] = {}
+        containers: list[Container] | None = None
         try:
-            for item in self.host.containers():
+            containers = self.host.containers()
+            for item in containers:
                 if item.state == "running" and is_tenant_name(item.tenant):
                     own = memory.setdefault(item.tenant, [0, 0])
                     for index, size in enumerate(self.host.memory(item.name)):
@@ -53,6 +64,9 @@ class RoomCheck(Check):
             facts[tenant] = {"disk": [used, quota], "memory": memory.get(tenant, [0, 0])}
             if record["retired"]:
                 continue
+            if may_run(self.host, record):
+                used_memory, limit = memory.get(tenant, (0, 0))
+                rooms[tenant] = Room(slot=record["slot"], disk=used, memory=used_memory, memory_limit=limit)
             health += _backups(self.host, tenant)
             if quota and record["running"]:
                 grade, what = _full(used, quota)
@@ -60,7 +74,10 @@ class RoomCheck(Check):
                     findings.append(Finding("disk", what, "launchpad usage HOST", tenant=tenant))
                 health.append(_quota(tenant, used, quota))
         self.facts, self.health = facts, health
-        return findings
+        if containers is not None and self._meter.is_due():
+            self._meter.look(containers, rooms)
+            export(self.host)
+        return [*findings, *self._meter.findings]
 
 
 def _quota(tenant: str, used: int, quota: int) -> Fact:

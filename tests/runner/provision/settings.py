@@ -48,4 +48,5 @@ def settings(**changes: Any) -> dict[str, Any]:
         "recipients": [],
         "targets": [],
         "alerts": [],
+        "exporter": False,
     } | changes

@@ -64,7 +64,7 @@ def test_a_hole_is_never_left_unfilled() -> None:
 
 def test_every_file_of_the_tree_is_put_somewhere() -> None:
     """Nothing lies in files/ that no host gets."""
-    steps = wanted_steps(settings_from_json(settings()), MachineFacts(audit=True), RANGES, serial=1)
+    steps = wanted_steps(settings_from_json(settings(exporter=True)), MachineFacts(audit=True), RANGES, serial=1)
     put = {path for step in steps if isinstance(step, PutFiles | ChangeAccess) for path in step.files}
     by_other_steps = {"/srv/launchpad/caddy/Caddyfile", "/srv/launchpad/caddy/compose.yaml"}
     by_other_steps |= {"/etc/ssh/sshd_config", "/etc/sudoers"}

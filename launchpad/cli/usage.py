@@ -1,0 +1,173 @@
+"""launchpad usage, metrics: what tenants use, now and over a month, and numbers for Prometheus."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from launchpad.cli.output import Table
+from launchpad.cli.session import Session
+from launchpad.cli.standing import Names
+
+if TYPE_CHECKING:
+    from launchpad.operations.observation.metered import MeteredUse
+
+app = typer.Typer(help="Show what tenants use.")
+Everything = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
+
+
+@app.command("usage", epilog="Example: launchpad usage alice --month 2026-11 --csv")
+def usage(
+    ctx: typer.Context,
+    names: Names = None,
+    everything: Everything = False,
+    month: Annotated[
+        str, typer.Option("--month", metavar="YYYY-MM", help="What each tenant used in this month, in UTC.")
+    ] = "",
+    hours: Annotated[bool, typer.Option("--hours", help="With --month: one row for each tenant and hour.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="With --month: print CSV.")] = False,
+) -> None:
+    """Show disk and memory use on the hosts: each tenant, each image with the tenants that run it, and the free space.
+    With --month, show what each tenant used in a month.
+
+    The data of a tenant's generations counts as the tenant's disk use. A layer that several images share counts for
+    each of them.
+
+    The month has CPU time, memory and disk over time, traffic and restarts, as the hosts' watches measured them every
+    minute. A tenant that moved has the sum of its hosts. The column "observed" shows for how long memory and disk were
+    measured: time without a watch counts as 0 there.
+    """
+    session = Session.of(ctx)
+    if everything and names:
+        raise typer.BadParameter("give names or --all, not both", ctx=ctx)
+    if not month:
+        if hours or as_csv:
+            raise typer.BadParameter("--hours and --csv need --month", ctx=ctx)
+        _now(session, names or [])
+        return
+    if re.fullmatch(r"[0-9]{4}-(?:0[1-9]|1[0-2])", month) is None:
+        raise typer.BadParameter(f"--month {month}: expected a year and a month, such as 2026-11", ctx=ctx)
+    from launchpad.cli.planning import leave
+    from launchpad.operations.observation.metered import metered
+
+    found = metered(session.workspace, month, names or (), hourly=hours)
+    data = [item.as_json() for item in found.uses]
+    if as_csv:
+        session.output.verbatim(data, _csv(found.uses).removesuffix("\n"))
+    else:
+        session.output.result(data, _table(found.uses, month))
+    leave(session, found.unreachable)
+
+
+@app.command(
+    "metrics", epilog="Example: launchpad metrics --all --output /var/lib/prometheus/node-exporter/launchpad.prom"
+)
+def metrics(
+    ctx: typer.Context,
+    names: Names = None,
+    everything: Everything = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Replace this file in one step instead of printing, for a node exporter on this machine. An "
+            "unreachable host is no error then: the file has launchpad_up 0 for the host.",
+        ),
+    ] = None,
+) -> None:
+    """Print the metrics of hosts and their tenants in the text format of Prometheus.
+
+    The numbers come from the hosts' watches, are at most one minute old, and have no secrets. A tenant's name stands
+    for its host. docs/metrics.md explains each metric, alert rules and a dashboard.
+    """
+    from launchpad.cli.planning import leave
+    from launchpad.operations.observation import metrics as asking
+
+    session = Session.of(ctx)
+    if everything and names:
+        raise typer.BadParameter("give names or --all, not both", ctx=ctx)
+    found = asking.metrics(session.workspace, names or ())
+    if output is not None:
+        found.save(output)
+        session.left_out()
+        return
+    session.output.verbatim({"metrics": found.text}, found.text.removesuffix("\n"))
+    leave(session, found.unreachable)
+
+
+def _table(uses: Sequence[MeteredUse], month: str) -> Table:
+    from launchpad.cli.wording import size
+
+    by_hour = any(item.period != month for item in uses)
+    rows = tuple(
+        (
+            *((item.period,) if by_hour else ()),
+            item.tenant,
+            ", ".join(item.hosts),
+            f"{item.cpu_seconds / 3600:.2f} h",
+            f"{item.memory_gib_hours:.1f}",
+            f"{item.disk_gib_hours:.1f}",
+            size(item.received_bytes),
+            size(item.sent_bytes),
+            str(item.restarts),
+            f"{item.observed_hours:.1f} h",
+        )
+        for item in uses
+    )
+    headings = ("tenant", "host", "cpu", "memory GiB·h", "disk GiB·h", "in", "out", "restarts", "observed")
+    return Table((("hour", *headings) if by_hour else headings), rows, f"no usage was recorded in {month}")
+
+
+def _csv(uses: Sequence[MeteredUse]) -> str:
+    from launchpad.operations.observation.metered import COLUMNS
+
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for item in uses:
+        rows.writerow([" ".join(item.hosts) if name == "hosts" else getattr(item, name) for name in COLUMNS])
+    return text.getvalue()
+
+
+def _now(session: Session, names: Sequence[str]) -> None:
+    """The present disk and memory use of hosts."""
+    from launchpad.cli.planning import leave
+    from launchpad.cli.wording import of, size
+    from launchpad.errors import LaunchpadError
+    from launchpad.operations.observation.usage import usage
+
+    found = usage(session.workspace, names)
+    said = {host: item for host, item in found.items() if not isinstance(item, LaunchpadError)}
+    rows: list[tuple[str, ...]] = []
+    for host, item in said.items():
+        for name, own in sorted(item["tenants"].items(), key=lambda pair: -pair[1]["used"]):
+            kept = f"{own['generations']} generation{'' if own['generations'] == 1 else 's'}"
+            memory = of(own["memory"], own["memory_limit"])
+            rows.append((host, f"data of {name}", of(own["used"], own["quota"]), memory, kept))
+        images = sorted(item["images"].items(), key=lambda pair: -pair[1]["bytes"])
+        for name, own in images:
+            short = name.partition("@")[0].rpartition("/")[2]
+            if [other.partition("@")[0] for other, _ in images].count(name.partition("@")[0]) > 1:
+                short += "@" + name.rpartition(":")[2][:12]
+            if own["tenants"]:
+                rows.append((host, f"image {short}", size(own["bytes"]), "", f"of {', '.join(own['tenants'])}"))
+        unused = [own["bytes"] for _, own in images if not own["tenants"]]
+        if unused:
+            rows.append(
+                (host, f"{len(unused)} other image{'' if len(unused) == 1 else 's'}", size(sum(unused)), "", "unused")
+            )
+        disk = item["disk"]
+        rows.append((host, "free for data", of(disk["free"], disk["total"]), "", ""))
+        rows.append((host, "free for images", size(item["images_free"]), "", ""))
+    headings = ("host", "what", "disk", "memory", "note")
+    session.output.result(said, Table(headings, tuple(rows), "no hosts to show"))
+    if any(row[-1] == "unused" for row in rows):
+        session.output.say("to see what is unused: launchpad prune --dry-run")
+    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
