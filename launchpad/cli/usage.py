@@ -62,6 +62,9 @@ def usage(
         session.output.verbatim(data, _csv(found.uses).removesuffix("\n"))
     else:
         session.output.result(data, _table(found.uses, month))
+        moved = {item.tenant: item.hosts for item in found.uses if len(item.hosts) > 1}
+        for tenant, hosts in moved.items():
+            session.output.say(f"{tenant}: summed over {' and '.join(hosts)}")
     leave(session, found.unreachable)
 
 
@@ -110,7 +113,6 @@ def _table(uses: Sequence[MeteredUse], month: str) -> Table:
         (
             *((item.period,) if by_hour else ()),
             item.tenant,
-            ", ".join(item.hosts),
             f"{item.cpu_seconds / 3600:.2f} h",
             f"{item.memory_gib_hours:.1f}",
             f"{item.disk_gib_hours:.1f}",
@@ -121,7 +123,7 @@ def _table(uses: Sequence[MeteredUse], month: str) -> Table:
         )
         for item in uses
     )
-    headings = ("tenant", "host", "cpu", "memory GiB·h", "disk GiB·h", "in", "out", "restarts", "observed")
+    headings = ("tenant", "cpu", "mem GiB h", "disk GiB h", "in", "out", "restarts", "observed")
     return Table((("hour", *headings) if by_hour else headings), rows, f"no usage was recorded in {month}")
 
 
