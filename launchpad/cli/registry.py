@@ -73,6 +73,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
     "Observation": (
         CommandEntry("status", "Show the state of tenants and hosts.", "standing"),
         CommandEntry("health", "Print the fleet's health as one line, for monitoring and cron.", "monitoring"),
+        CommandEntry("top", "Watch the fleet live: hosts, tenants, operations, alerts.", "top"),
         CommandEntry("smoke", "Test tenants and hosts from outside, for CI.", "smoking"),
         CommandEntry("alerts", "Show, test and silence alerts.", "alerts", group=True),
         CommandEntry("schedule", "Run health checks, backups and more by timers.", "scheduling", group=True),

@@ -37,13 +37,17 @@ class Session:
         session: Session = root.obj
         return session
 
+    @property
+    def colored(self) -> bool:
+        """Whether a terminal gets colours."""
+        return self.color and not self.environment.get("NO_COLOR") and self.environment.get("TERM") != "dumb"
+
     @cached_property
     def output(self) -> Output:
         """The run's output."""
         from launchpad.cli.output import Output
 
-        plain = not self.color or bool(self.environment.get("NO_COLOR")) or self.environment.get("TERM") == "dumb"
-        return Output(json=self.json, color=not plain)
+        return Output(json=self.json, color=self.colored)
 
     @cached_property
     def settings(self) -> Settings:

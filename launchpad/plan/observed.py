@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from launchpad.errors import HostError
+from launchpad.plan.going_on import OperationSeen, operations_from_reply
 from launchpad.runner.facts import Fact, GameDay, fact_from_json
 from launchpad.runner.protocol import Refused, record_from_json
 
@@ -154,6 +155,8 @@ class HostSeen:
     """The last game day of the host; None without one."""
     unsettled: tuple[str, ...] = ()
     """The titles of the steps that a provision would run; also empty when not requested."""
+    operations: tuple[OperationSeen, ...] = ()
+    """The operations under way, on tenants and on the host itself."""
 
 
 def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
@@ -179,6 +182,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             findings=_findings(own, host),
             health=_health(own, host),
             facts=own.get("facts") or {},
+            operations=tuple(operations_from_reply(body)),
             tenants={
                 str(name): _tenant(str(name), value, host, facts=own.get("facts") or {})
                 for name, value in body["tenants"].items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,12 @@ class SshHosts:
         self._settings = settings
         self.tell = tell
         self.known = KnownHosts(state / KNOWN_HOSTS)
+
+    def silent(self) -> SshHosts:
+        """The same, which tells of no long wait."""
+        silent = copy(self)
+        silent.tell = lambda _text: None
+        return silent
 
     @contextmanager
     def reach(self, host: Host) -> Iterator[Connection]:

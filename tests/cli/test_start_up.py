@@ -23,6 +23,7 @@ HEAVY = (
     "yaml",
     "rich",
     "pyrage",
+    "textual",
 )
 MOST_SECONDS = 0.15
 

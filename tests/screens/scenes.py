@@ -38,7 +38,7 @@ from tests.memory.data import File
 from tests.memory.fleet import MemoryFleet, commit, memory_fleet
 from tests.operations.places import environment_of, settle_by
 from tests.runner.verbs.view import stamp
-from tests.screens.terminal import Printed, on_terminal
+from tests.screens.terminal import END_OF_FULL_SCREEN, Printed, on_terminal
 
 PLACE = "/home/ann/launchpad-ops"
 """Stands for the folder of a scene, whose name has the same length: the same lines break."""
@@ -73,6 +73,9 @@ class Scene:
     columns: int = 80
     answers: tuple[str, ...] = ()
     halfway: bool = False
+    rows: int = 40
+    keys: tuple[tuple[str, str], ...] = ()
+    """For a command that takes the whole screen: what must stand there first, and the keys to press then."""
     encoding: str = "utf-8"
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -91,7 +94,9 @@ class Scene:
                 self.words,
                 session=lambda: self._session(replace(first, root=place / first.root.name)),
                 columns=self.columns,
+                rows=self.rows,
                 answers=self.answers,
+                keys=self.keys,
                 encoding=self.encoding,
                 variables=self.variables,
             )
@@ -113,6 +118,8 @@ class Scene:
         if self.halfway:
             cut = max(found.start() for found in FRAME.finditer(printed.text))
             printed = Printed(printed.code, printed.text[:cut] + printed.text[cut:].partition("\r")[0])
+        if self.keys:
+            printed = Printed(printed.code, printed.text.rpartition(END_OF_FULL_SCREEN)[0])
         lines = "\n".join(printed.lines)
         end = "still running" if self.halfway else f"exit code {printed.code}"
         return masked(f"$ launchpad {self.command}\n{lines}\n\n[{self.columns} columns, {end}]\n")
@@ -282,6 +289,12 @@ def troubled(fleet: MemoryFleet) -> None:
     Account(web_2, ["certificates"]).see("certificates", [missing], certificates)
 
 
+def watched(fleet: MemoryFleet) -> None:
+    """The same, while somebody upgrades bob."""
+    troubled(fleet)
+    fleet.hosts["web-1"].locks["tenant-bob"] = {"who": "ben", "kind": "start", "operation": "0mupz23nj-7f3k9"}
+
+
 def certified(fleet: MemoryFleet) -> None:
     """Every name has a certificate but one; each tenant uses some room."""
     for name, host in fleet.hosts.items():
@@ -441,6 +454,8 @@ SCENES = [
     Scene("health", "health"),
     Scene("health-troubled", "health", troubled),
     Scene("status-news", "status --news", troubled),
+    Scene("top", "top", watched, rows=24, keys=(("2 critical", "q"),)),
+    Scene("top-wide", "top", watched, columns=120, rows=30, keys=(("2 critical", "/car\r"), ("1 shown", "q"))),
     Scene("history", "history", asked_for),
     Scene("history-steps", "history bob --steps --limit 1", asked_for),
     Scene("logs", "logs alice", logged),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from launchpad.errors import LaunchpadError
@@ -42,18 +42,24 @@ def alerts(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, HostAle
     wanted = {str(tenant.name) for tenant in scope.tenants}
 
     def ask(runner: Runner, name: str) -> HostAlerts:
-        said = runner.ask("alerts", {})
-        concerned = [item for item in said["alerts"] if not item["tenant"] or not names or item["tenant"] in wanted]
-        return HostAlerts(
-            host=name,
-            clock=float(said["clock"]),
-            destinations=tuple(item["name"] for item in said["destinations"]),
-            alerts=tuple(concerned),
-            silences=tuple(said["silences"]),
-            waiting=tuple(said["waiting"]),
-        )
+        found = ask_alerts(runner, name)
+        concerned = [item for item in found.alerts if not item["tenant"] or not names or item["tenant"] in wanted]
+        return replace(found, alerts=tuple(concerned))
 
     return _each(workspace, names, ask)
+
+
+def ask_alerts(runner: Runner, name: str) -> HostAlerts:
+    """Every alert of one host."""
+    said = runner.ask("alerts", {})
+    return HostAlerts(
+        host=name,
+        clock=float(said["clock"]),
+        destinations=tuple(item["name"] for item in said["destinations"]),
+        alerts=tuple(said["alerts"]),
+        silences=tuple(said["silences"]),
+        waiting=tuple(said["waiting"]),
+    )
 
 
 def silence(workspace: Workspace, name: str, *, seconds: int, why: str = "") -> dict[str, int | LaunchpadError]:

@@ -53,5 +53,5 @@ class _KeptOpen:
         return opened, opened.enter_context(self._hosts.reach(host))
 
     def _close(self) -> None:
-        for opened, _ in self._idle.values():
+        for opened, _ in [*self._idle.values()]:  # a thread may still give one back
             opened.close()
