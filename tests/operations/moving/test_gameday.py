@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -21,17 +22,24 @@ from launchpad.fleet.words.names import SecretName, TargetName, TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.journal.begun import BegunFolder
 from launchpad.operations.backups.backup import backup
+from launchpad.operations.backups.backup_keys import as_sent, with_key
+from launchpad.operations.backups.backups import newest_with_key
 from launchpad.operations.moving.gameday import GameDayEnded, gameday
-from launchpad.operations.moving.gameday_plan import GameDayPlan, plan_gameday
+from launchpad.operations.moving.gameday_plan import KIND, GameDayPlan, plan_gameday
 from launchpad.operations.observation.fleet_health import fleet_health
 from launchpad.operations.observation.status import status
+from launchpad.operations.requests.render import rendered
 from launchpad.operations.tenants.deploy import deploy
 from launchpad.runner import engine, paths
 from launchpad.runner.backed_up import proven_at
 from launchpad.runner.boot import boot
+from launchpad.runner.caller import Caller
 from launchpad.runner.facts import Grade, Layer
-from launchpad.runner.journal import open_journals
+from launchpad.runner.journal import Journal, open_journals
+from launchpad.runner.protocol import Refused, release_as_json
+from launchpad.runner.pruning import needed
 from launchpad.runner.rehearsal import SIDE
+from launchpad.runner.verbs.submit import submit
 from tests.memory.data import File
 from tests.memory.effects import EVIDENCE, Killed, turn
 from tests.memory.host import MemoryHost
@@ -318,6 +326,50 @@ def test_where_the_host_does_not_answer_the_same_command_records_it_later(place:
     assert place.here.read(paths.GAMEDAY) is not None
     played(place)
     assert place.there.calls.count("up") == 6, "a later one is another one"
+
+
+def a_drill(place: Place) -> dict[str, Any]:
+    """The request that has web-2 prove alice's newest backup."""
+    fleet = place.workspace.fleet.load()
+    tenant = fleet.tenant("alice").model_copy(update={"host": "web-2"})
+    found, key = newest_with_key(place.workspace, tenant)
+    made = rendered(place.workspace, fleet, tenant)
+    operation = {"kind": KIND, "tenant": "alice", "snapshot": found.id, "files": dict(made.files)}
+    operation |= {"release": release_as_json(made.release), "targets": as_sent([fleet.target("offsite")])}
+    return {"id": "operation-drill1", "operation": operation, "secrets": with_key(key), "follow": False}
+
+
+def test_what_was_sealed_before_the_first_step_goes_as_well(place: Place) -> None:
+    list(submit(place.there, a_drill(place), Caller("bob")))
+    assert place.there.read(paths.source("alice")) is not None
+    Journal(place.there, "operation-drill1").ask_cancel(Caller("bob"))
+    engine.carry_out(place.there, "operation-drill1")
+    nothing_stays(place.there)
+
+
+def test_a_key_of_a_drill_that_never_began_is_removed_by_a_prune(place: Place) -> None:
+    body, calls = a_drill(place), count(1)
+    while place.there.read(paths.source("alice")) is None:
+        place.there.kill_at, place.there.kill_mode = len(place.there.calls) + next(calls), "after"
+        with suppress(Killed):
+            list(submit(place.there, body, Caller("bob")))
+        place.there.died()
+    assert not list(open_journals(place.there)), "it never began"
+    assert paths.source("alice") in needed.surplus(place.there, "alice").rests
+
+
+@pytest.mark.parametrize("wrong", ["no key", "another tenant's release", "a folder on a host"])
+def test_what_no_game_day_asks_for_is_refused(place: Place, wrong: str) -> None:
+    body = a_drill(place)
+    if wrong == "no key":
+        body["secrets"] = {}
+    elif wrong == "another tenant's release":
+        body["operation"]["tenant"] = "bob"
+    else:
+        body["operation"]["targets"] = [{"name": "disk", "kind": "local", "url": "/mnt/backup", "host_keys": []}]
+    with pytest.raises(Refused):
+        list(submit(place.there, body, Caller("bob")))
+    nothing_stays(place.there)
 
 
 def settled(place: Place, *, reboot: bool) -> None:
