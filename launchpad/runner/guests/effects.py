@@ -30,7 +30,7 @@ def apply(step: steps.GuestStep, context: Context) -> None:
         case steps.AwaitData():
             await_data(step, context)
         case steps.TakeIn():
-            context.host.folder(paths.backup(step.tenant), mode=0o700)
+            context.host.folder(paths.tenant(step.tenant), mode=0o711)
         case steps.SendAway():
             send_away(context.host, step.tenant, context.identifier)
         case _:

@@ -16,7 +16,7 @@ class AwaitData(Step):
 
 
 class TakeIn(Step):
-    """Make a folder for the tenant's backup. Undo removes everything of the tenant."""
+    """Make the tenant's folder, which its containers must reach. Undo removes everything of the tenant."""
 
     tenant: str
     title = "make room for the backup"

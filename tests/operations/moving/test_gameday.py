@@ -186,7 +186,8 @@ def test_a_clone_has_no_way_out_and_no_secret_of_its_tenant(place: Place) -> Non
     def started(folder: str, project: str, environment: Any) -> None:
         up(folder, project, environment)
         own = {path: item.data for path, item in place.there.files.items() if f"/{SIDE}/" in path and "/run/" in path}
-        seen.append((dict(place.there.networks), own))
+        (tenant,) = {box.tenant.removesuffix("_clone") for box in place.there.boxes.values()}
+        seen.append((dict(place.there.networks), own, place.there.folders[paths.tenant(tenant)]))
 
     place.there.up = started  # type: ignore[method-assign]  # to look in at the moment of the start; taken away below
     try:
@@ -194,7 +195,8 @@ def test_a_clone_has_no_way_out_and_no_secret_of_its_tenant(place: Place) -> Non
     finally:
         del place.there.up
     assert len(seen) == 3
-    for networks, secrets in seen:
+    for networks, secrets, folder in seen:
+        assert folder == (0o711, 0), "as on the tenant's own host"
         assert all(network[3] for network in networks.values()), "a network that is not internal"
         assert secrets and all(value.startswith(b"rehearsal-") for value in secrets.values())
 
