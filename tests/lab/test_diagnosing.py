@@ -118,7 +118,7 @@ def test_a_failed_deploy_prints_the_likely_cause_below_its_error(world: World) -
         done = world.launchpad("deploy", "alice", check=False)
         assert done.code == 6
         assert "likely cause: " in done.err and "78" in done.err, done.err
-        assert "type: launchpad logs alice" in done.err, done.err
+        assert "alice serves as before" in done.err and "launchpad deploy alice" in done.err, done.err
         assert time.monotonic() - begun < 90
     finally:
         world.set_tenant("alice", version="1.0.0")

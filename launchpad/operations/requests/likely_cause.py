@@ -26,7 +26,7 @@ def likely_cause(workspace: Workspace, host: Host, outcome: Outcome | None) -> D
         with hosts_of(workspace).reach(host) as runner:
             said = runner.ask("diagnose", body, seconds=SECONDS)
         found = (diagnosis_from(item) for item in said["diagnoses"])
-        return next((item for item in found if item.cause != UNKNOWN), None)
+        return next((item for item in found if item.cause != UNKNOWN and outcome.message not in item.message), None)
     return None
 
 

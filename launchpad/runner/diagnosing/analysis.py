@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from launchpad.runner.diagnosing.causes import (
     app_causes,
+    change_causes,
     edge_causes,
     host_causes,
     image_causes,
@@ -45,11 +46,12 @@ ANALYSERS: tuple[Analyser, ...] = (
     app_causes.channel_refused,
     target_causes.target_failed,
     room_causes.slow_disk,
+    change_causes.change_undone,
     host_causes.settings_changed,
     host_causes.update_pending,
 )
 """The root first: a full disk before the crash loop that it causes."""
-NOTES = frozenset({"update-pending"})
+NOTES = frozenset({"update-pending", "change-undone"})
 """Causes of nothing that is wrong now: who is ill beside one of these is ill of something else."""
 
 
@@ -96,6 +98,6 @@ def _symptoms_of(tenant: CollectedTenant) -> Iterator[str]:
         for probe in tenant.get("probes", otherwise=[]):
             if probe.get("ok") is False:
                 yield f"{tenant.name}: {probe.get('name') or probe.get('kind')}: {probe.get('detail', '')}"
-    if failed := tenant.last_failed:
+    if (failed := tenant.last_failed) and not tenant.last_undone:
         yield f"{tenant.name}: {failed.get('kind')} failed: {failed.get('message', '')}"
     yield from (f"{tenant.name}: {text}" for text in tenant.get("drift", otherwise=[]))

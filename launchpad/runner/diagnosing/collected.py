@@ -94,14 +94,22 @@ class CollectedTenant(Record):
         return last if last.get("outcome") in ("undone", "incomplete") else {}
 
     @property
+    def last_undone(self) -> Mapping[str, Any]:
+        """The same, when it was undone and the tenant is to run: what serves then is what served before."""
+        failed = self.last_failed
+        return failed if failed.get("outcome") == "undone" and self.is_wanted else {}
+
+    @property
     def operations(self) -> list[Mapping[str, Any]]:
         """The newest operations, the last one last."""
         return [item for item in self.get("operations", otherwise=[]) if isinstance(item, Mapping)]
 
     @property
     def last_words(self) -> list[str]:
-        """What containers wrote before somebody gave them up: the watch, or an operation that failed."""
-        said = [*self.breaker.get("lines", ()), *self.last_failed.get("lines", ())]
+        """What the tenant's containers wrote before somebody gave them up: the watch, or an operation that failed. Not
+        what an undone release wrote, or a rehearsal's clone: neither serves."""
+        failed = () if self.last_undone else self.last_failed.get("lines", ())
+        said = [*self.breaker.get("lines", ()), *failed]
         return [str(line) for line in said]
 
     def lines(self, *, seconds: float) -> list[str]:

@@ -203,6 +203,13 @@ def _disk(path: str, **changes: Any) -> Fault:
     return lambda found: found["machine"]["disks"].update({path: found["machine"]["disks"][path] | changes})
 
 
+def not_running(found: dict[str, Any]) -> None:
+    """alice has never run here."""
+    found["tenants"]["alice"]["record"]["running"] = False
+
+
+NOT_RUNNING: Fault = not_running
+REFUSED = "the state has schema 3, and this version knows 2 at most"
 FULL = _disk("/srv/launchpad", free=0)
 FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "disk-full": (
@@ -228,7 +235,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             of_alice(memory=[1023 << 20, 1024 << 20]),
             breaker("died 5 times, the last time because memory ran out", exit_code=137, out_of_memory=True),
         ),
-        failed("deploy", f"notes 1: app {OUT_OF_MEMORY} while the release was watched"),
+        both(NOT_RUNNING, failed("deploy", f"notes 1: app {OUT_OF_MEMORY} while the release was watched")),
         breaker(
             "died 5 times",
             exit_code=134,
@@ -244,7 +251,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             exit_code=78,
             lines=("Invalid config at /home/node/.openclaw/openclaw.json:", '- gateway: Unrecognized key: "prot"'),
         ),
-        failed("deploy", "app ended with 78", ("Invalid config: Unrecognized key",)),
+        both(NOT_RUNNING, failed("deploy", "app ended with 78", ("Invalid config: Unrecognized key",))),
     ),
     "crash-loop": (
         breaker(
@@ -378,11 +385,20 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             exit_code=78,
             lines=("state schema 18 is newer than 17, which this version supports",),
         ),
-        failed(
-            "upgrade",
-            "openclaw 2026.9.5: not ready",
-            ("[state] database schema version 18 is newer than supported 17",),
+        both(
+            NOT_RUNNING,
+            failed("deploy", "openclaw 2026.9.5: not ready", ("[state] schema version 18 is newer than supported 17",)),
         ),
+    ),
+    "change-undone": (
+        failed("upgrade", "in the rehearsal, notes 3.0.0: app ended with 1", (REFUSED,)),
+        failed("upgrade", "in the rehearsal, notes 3.0.0: app ended with 78", ("Invalid config: Unrecognized key",)),
+        failed("upgrade", "in the rehearsal, notes 3.0.0 lost data: the table notes has 3 rows, not 12"),
+        failed("upgrade", "notes 3.0.0: app ended with 1", (REFUSED,)),
+        failed("deploy", "app ended with 78", ("Invalid config: Unrecognized key",)),
+        failed("deploy", f"notes 1: app {OUT_OF_MEMORY} while the release was watched"),
+        failed("rollback", "notes 1.0.0: app ended with 1", (REFUSED,)),
+        failed("move", "web-2 did not answer"),
     ),
     "clock": (
         section("clock", runs=False, synchronised=False, offset=0.0),

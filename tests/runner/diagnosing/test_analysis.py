@@ -11,7 +11,7 @@ from measurement import record
 
 from launchpad.runner.diagnosing.analysis import ANALYSERS, analyse
 from launchpad.runner.diagnosing.collected import UNKNOWN, Collected
-from tests.runner.diagnosing.cases import FAULTS, Fault, breaker, collected, line, said, sections
+from tests.runner.diagnosing.cases import FAULTS, REFUSED, Fault, breaker, collected, failed, line, said, sections
 
 EACH = [(cause, fault) for cause, faults in FAULTS.items() for fault in faults]
 PAIRS = (
@@ -126,3 +126,20 @@ def test_every_analyser_has_a_fault() -> None:
     for _cause, fault in EACH:
         seen |= {analyser for analyser in ANALYSERS if list(analyser(collected(fault)))}
     assert seen == set(ANALYSERS)
+
+
+@pytest.mark.parametrize("kind", ["upgrade", "deploy"])
+def test_the_last_words_of_a_rehearsals_clone_are_not_those_of_the_tenant_that_serves(kind: str) -> None:
+    (found,) = analyse(collected(failed(kind, "in the rehearsal, notes 3.0.0: app ended with 1", (REFUSED,))))
+    assert "alice serves as before" in found.message and "in the rehearsal" in found.message
+    assert "rollback" not in found.hint and "generations" not in found.hint, found.hint
+    assert REFUSED in found.evidence
+
+
+def test_a_tenant_that_is_ill_after_an_undone_change_is_ill_of_something_else() -> None:
+    def strange(found: dict[str, Any]) -> None:
+        found["tenants"]["alice"]["probes"][0].update(ok=False, status=418, detail="answered 418 on /startupz")
+
+    first, then = analyse(collected(strange, failed("upgrade", "notes 3.0.0: app ended with 1", (REFUSED,)), of="alice"))
+    assert first.cause == UNKNOWN and "answered 418" in first.message
+    assert then.cause == "change-undone" and "serves as before" not in then.message

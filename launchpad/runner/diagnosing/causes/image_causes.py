@@ -50,6 +50,11 @@ def image_gone(collected: Collected) -> Iterator[Diagnosis]:
         )
 
 
+def is_refused_pull(message: str) -> bool:
+    """Whether a registry refused the image."""
+    return _PULL.search(message) is not None
+
+
 def _refused(collected: Collected) -> Iterator[tuple[str, str, str]]:
     for tenant in collected.tenants():
         said = [tenant.last_failed.get("message", ""), *tenant.get("findings", otherwise=[])]

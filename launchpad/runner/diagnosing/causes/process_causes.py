@@ -15,11 +15,12 @@ LITTLE_MEMORY = 1536 << 20
 """Bytes: OpenClaw starts with less, and is killed at its first turn."""
 FEW_MB = 64
 RECENT_SECONDS = 3600.0
-_INVALID = re.compile(
+EXIT_78 = re.compile(rf"\b(?:status|with|code) {PERMANENT_EXIT}\b")
+INVALID = re.compile(
     r"(?i)invalid config|unrecognized key|unknown key|config(?:uration)? (?:is )?invalid|must not|expected"
 )
-_HEAP = re.compile(r"(?i)heap out of memory|allocation failed - |cannot allocate memory|ENOMEM|MemoryError")
-_NEWER = re.compile(
+HEAP = re.compile(r"(?i)heap out of memory|allocation failed - |cannot allocate memory|ENOMEM|MemoryError")
+NEWER = re.compile(
     r"(?i)(?:schema|state|database|migration)[^.\n]{0,80}\b(?:newer than|too new|ahead of|not supported|unsupported"
     r"|from a newer)|newer (?:schema|version of (?:openclaw|the app))|migration[^.\n]{0,60}\b(?:refused|failed|error)"
     r"|refus\w+ to (?:start|open|migrate)[^.\n]{0,60}(?:schema|newer|downgrade)|finds? a state newer"
@@ -78,11 +79,11 @@ def _out_of_memory(tenant: CollectedTenant) -> str:
     for item in tenant.containers:
         if item.get("oom_killed") and item.get("state") != "running":
             return f"{item.get('service')} {OUT_OF_MEMORY}"
-    if OUT_OF_MEMORY in (message := str(tenant.last_failed.get("message", ""))):
+    if OUT_OF_MEMORY in (message := str(tenant.last_failed.get("message", ""))) and not tenant.last_undone:
         return message
     dead = tenant.breaker or any(item.get("state") in ("exited", "dead") for item in tenant.containers)
     words = [*tenant.last_words, *(tenant.lines(seconds=RECENT_SECONDS)[-40:] if dead else ())]
-    return next((line for line in reversed(words) if _HEAP.search(line)), "")
+    return next((line for line in reversed(words) if HEAP.search(line)), "")
 
 
 def migration_refused(collected: Collected) -> Iterator[Diagnosis]:
@@ -103,7 +104,7 @@ def _migration_refused(tenant: CollectedTenant) -> str:
     words = tenant.last_words
     if tenant.is_ill:
         words = [*tenant.lines(seconds=RECENT_SECONDS)[-60:], *words]
-    return next((line for line in reversed(words) if _NEWER.search(line)), "")
+    return next((line for line in reversed(words) if NEWER.search(line)), "")
 
 
 def exit_78(collected: Collected) -> Iterator[Diagnosis]:
@@ -112,11 +113,11 @@ def exit_78(collected: Collected) -> Iterator[Diagnosis]:
         if not (found := _permanent(tenant)) or _migration_refused(tenant):
             continue
         words = [*tenant.lines(seconds=RECENT_SECONDS)[-40:], *tenant.last_words]
-        said = next((line for line in reversed(words) if _INVALID.search(line)), "")
+        said = next((line for line in reversed(words) if INVALID.search(line)), "")
         yield Diagnosis(
             cause="exit-78",
             tenant=tenant.name,
-            message=f"{tenant.name}'s configuration is wrong: the app ends with exit status 78{_because(said)}",
+            message=f"{tenant.name}'s configuration is wrong: the app ends with exit status 78{because(said)}",
             hint=f"launchpad logs {tenant.name}, mend the configuration, then launchpad deploy {tenant.name}",
             evidence=tuple(filter(None, (found, said))),
         )
@@ -129,7 +130,7 @@ def _permanent(tenant: CollectedTenant) -> str:
         if tenant.is_wanted and item.get("exit_code") == PERMANENT_EXIT and item.get("state") in ("exited", "dead"):
             return f"{item.get('service')} ended with {PERMANENT_EXIT}"
     message = str(tenant.last_failed.get("message", ""))
-    return message if re.search(rf"\b(?:status|with|code) {PERMANENT_EXIT}\b", message) else ""
+    return message if EXIT_78.search(message) and not tenant.last_undone else ""
 
 
 def no_process(collected: Collected) -> Iterator[Diagnosis]:
@@ -171,7 +172,7 @@ def crash_loop(collected: Collected) -> Iterator[Diagnosis]:
             cause="crash-loop",
             tenant=tenant.name,
             message=f"{tenant.name} died again and again until the watch gave up: "
-            f"{tenant.breaker.get('reason', '')}{_because(said)}",
+            f"{tenant.breaker.get('reason', '')}{because(said)}",
             hint=f"launchpad logs {tenant.name}, then launchpad start {tenant.name}",
             evidence=tuple(words[-4:]),
         )
@@ -181,6 +182,6 @@ def _is_openclaw(tenant: CollectedTenant) -> bool:
     return "openclaw" in str(tenant.get("record", "app", otherwise="")).lower()
 
 
-def _because(line: str) -> str:
+def because(line: str) -> str:
     """What the app said, without its time stamp."""
     return f": {re.sub(r'^[0-9T:.-]+Z? ', '', line).strip()[:200]}" if line else ""
