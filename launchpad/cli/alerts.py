@@ -34,7 +34,9 @@ def list_alerts(ctx: typer.Context, names: Names = None) -> None:
     rows = tuple(row for item in said.values() for row in _rows(item))
     headings = ("host", "tenant", "layer", "grade", "since", "sent", "problem")
     data = {host: item.as_json() for host, item in said.items()}
-    session.output.result(data, Table(headings, rows, "no problems"))
+    unsent = "not known: a host without a destination lists no problems; to see them: launchpad health"
+    empty = "no problems" if any(item.destinations for item in said.values()) else unsent if said else ""
+    session.output.result(data, Table(headings, rows, empty))
     for item in said.values():
         for text in _notes(item):
             session.output.say(text)

@@ -156,6 +156,8 @@ def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
                 session.output.say(f"{name}: {problem}")
             for finding in said.findings:
                 session.output.say(f"{name}: {_finding(finding, session.workspace.clock.now())}")
+            if warned := _warnings(name, said):
+                session.output.say(f"{name}: {warned}")
             for line in _firewall(said, named=name in names, now=session.workspace.clock.now()):
                 session.output.say(f"{name}: {line}")
             for revert in said.reverts:
@@ -168,6 +170,18 @@ def _finding(finding: FindingSeen, now: float) -> str:
 
     since = f" (since {short_moment(finding.since, now=now)})" if finding.since else ""
     return f"{finding.message}{since}{f': {finding.hint}' if finding.hint else ''}"
+
+
+def _warnings(name: str, said: HostSeen) -> str:
+    """`warning: clock: chrony has no time server that answers: launchpad health web-1`; what is printed anyway is left
+    out."""
+    from launchpad.plan.health import host_health
+    from launchpad.runner.facts import Grade
+
+    printed = {finding.message for finding in said.findings} | set(said.problems)
+    facts = [fact for fact in host_health(name, said).facts if fact.grade is Grade.warning]
+    texts = [f"{fact.layer}: {fact.message}" for fact in facts if fact.message not in printed]
+    return f"warning: {'; '.join(texts)}: launchpad health {name}" if texts else ""
 
 
 def _firewall(host: HostSeen, *, named: bool, now: float) -> Iterator[str]:

@@ -122,6 +122,27 @@ def test_check_tells_cron_whether_somebody_has_to_look(workspace: Workspace, ssh
     assert "changed by hand: a file was changed" in ran.err
 
 
+def test_a_hosts_warnings_are_told_in_one_line(workspace: Workspace, sshd: Sshd) -> None:
+    body = healthy(workspace, "alice", "bob")
+    clock = {"layer": "clock", "grade": "warning", "message": "chrony has no time server that answers"}
+    load = {"layer": "load", "grade": "warning", "message": "9.1 programs want 2 CPUs"}
+    body["host"]["health"] = [clock, load, {"layer": "disk", "grade": "ok", "message": "40 GB are free"}]
+    behave(sshd, observe=replies(body))
+    ran = launchpad(workspace, "status", "--check")
+    assert ran.code == 0
+    warnings = "load: 9.1 programs want 2 CPUs; clock: chrony has no time server that answers"
+    assert f"web-1: warning: {warnings}: launchpad health web-1\n" in ran.err
+
+
+def test_a_host_without_destinations_is_not_called_free_of_problems(workspace: Workspace, sshd: Sshd) -> None:
+    body = {"clock": 0.0, "destinations": [], "alerts": [], "silences": [], "waiting": []}
+    behave(sshd, alerts=replies(body))
+    ran = launchpad(workspace, "alerts", "list")
+    assert ran.out == "not known: a host without a destination lists no problems; to see them: launchpad health\n"
+    behave(sshd, alerts=replies(body | {"destinations": [{"name": "team"}]}))
+    assert launchpad(workspace, "alerts", "list").out == "no problems\n"
+
+
 def test_what_the_watch_found_is_told_with_since_when_and_what_to_type_and_somebody_has_to_look(
     workspace: Workspace, sshd: Sshd
 ) -> None:

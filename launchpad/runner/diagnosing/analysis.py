@@ -15,6 +15,7 @@ from launchpad.runner.diagnosing.causes import (
     target_causes,
 )
 from launchpad.runner.diagnosing.collected import UNKNOWN, Collected, CollectedTenant, Diagnosis
+from launchpad.runner.diagnosing.unexplained import unexplained
 
 Analyser = Callable[[Collected], Iterable[Diagnosis]]
 
@@ -56,22 +57,43 @@ NOTES = frozenset({"update-pending", "change-undone"})
 
 
 def analyse(collected: Collected) -> list[Diagnosis]:
-    """Every cause that is seen, the root first; `unknown` when something is wrong and no analyser names a cause; none
+    """Every cause that is seen, the root first; then `unknown` for what is wrong and what no analyser explains; none
     for who is well."""
     found = [item for analyser in ANALYSERS for item in _said_by(analyser, collected)]
-    symptoms = list(_symptoms(collected))
-    if not symptoms or any(item.cause not in NOTES for item in found):
-        return found
-    looked = ", ".join(sorted(set(collected.sections) - {"tenants"}))
-    logs = "the tenants' records, containers and logs"
-    unknown = Diagnosis(
-        cause=UNKNOWN,
-        tenant=collected.tenant,
-        message=f"unknown: {symptoms[0]}; looked at {looked} and {logs}",
-        hint=f"launchpad logs {collected.tenant}" if collected.tenant else f"launchpad status {collected.host}",
-        evidence=tuple(symptoms[:6]),
-    )
-    return [unknown, *found]
+    causes = [item for item in found if item.cause not in NOTES]
+    unknown = [] if causes else list(_unknown(collected))
+    unknown += _said_by(lambda _: list(_of_facts(collected, [*found, *unknown])), collected)
+    if unknown:
+        looked = ", ".join(sorted(set(collected.sections) - {"tenants"}))
+        logs = "the tenants' records, containers and logs"
+        unknown[0] = unknown[0].but(message=f"{unknown[0].message}; looked at {looked} and {logs}")
+    return [*causes, *unknown, *(item for item in found if item.cause in NOTES)]
+
+
+def _unknown(collected: Collected) -> Iterator[Diagnosis]:
+    """What is wrong with tenants."""
+    if symptoms := [text for tenant in collected.tenants() for text in _symptoms_of(tenant)]:
+        yield Diagnosis(
+            cause=UNKNOWN,
+            tenant=collected.tenant,
+            message=f"unknown: {symptoms[0]}",
+            hint=f"launchpad logs {collected.tenant}" if collected.tenant else f"launchpad status {collected.host}",
+            evidence=tuple(symptoms[:6]),
+        )
+
+
+def _of_facts(collected: Collected, causes: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
+    """What the watch found and nobody explains."""
+    for fact in unexplained(collected, causes):
+        tenant, message = str(fact.get("tenant", "")), str(fact.get("message", ""))
+        hint = str(fact.get("hint", "")).replace("HOST", collected.host)
+        yield Diagnosis(
+            cause=UNKNOWN,
+            tenant=tenant,
+            message=f"unknown: {tenant or fact.get('subject')}: {message}",
+            hint=hint or (f"launchpad logs {tenant}" if tenant else f"launchpad health {collected.host}"),
+            evidence=(f"{fact.get('subject')}: {message}",),
+        )
 
 
 def _said_by(analyser: Analyser, collected: Collected) -> Iterator[Diagnosis]:
@@ -80,15 +102,6 @@ def _said_by(analyser: Analyser, collected: Collected) -> Iterator[Diagnosis]:
         yield from list(analyser(collected))
     except (AttributeError, KeyError, TypeError, ValueError):
         return
-
-
-def _symptoms(collected: Collected) -> Iterator[str]:
-    """What is wrong, whatever the cause."""
-    for tenant in collected.tenants():
-        yield from _symptoms_of(tenant)
-    for item in collected.get("account", "findings", otherwise=[]):
-        if item.get("subject") != "reboot" and item.get("grade", "critical") == "critical":
-            yield str(item.get("message", ""))
 
 
 def _symptoms_of(tenant: CollectedTenant) -> Iterator[str]:

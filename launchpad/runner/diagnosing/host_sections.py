@@ -153,7 +153,7 @@ def account(desk: Desk) -> dict[str, Any]:
     found = [item.plain() | {"grade": "critical"} for item in findings]
     told = {(item["tenant"], item["message"]) for item in found}
     for fact in facts:
-        if fact.get("grade") in ("warning", "critical") and (fact.get("tenant", ""), fact["message"]) not in told:
+        if fact.get("grade") != "ok" and (fact.get("tenant", ""), fact["message"]) not in told:
             found.append({"subject": fact["layer"], "tenant": "", "hint": "", "since": 0.0} | _own(fact))
     kept = [item for item in found if not item["tenant"] or item["tenant"] in desk.tenants]
     return {"findings": kept, "about": {name: about[name] for name in ("firewall", "the host") if name in about}}

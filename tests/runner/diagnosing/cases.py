@@ -403,6 +403,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "clock": (
         section("clock", runs=False, synchronised=False, offset=0.0),
         section("clock", offset=94.0),
+        both(section("clock", synchronised=False), finding("clock", "chrony has no time server that answers", "")),
     ),
     "firewall": (
         finding("firewall", "the firewall's table is missing"),

@@ -11,7 +11,18 @@ from measurement import record
 
 from launchpad.runner.diagnosing.analysis import ANALYSERS, analyse
 from launchpad.runner.diagnosing.collected import UNKNOWN, Collected
-from tests.runner.diagnosing.cases import FAULTS, REFUSED, Fault, breaker, collected, failed, line, said, sections
+from tests.runner.diagnosing.cases import (
+    FAULTS,
+    REFUSED,
+    Fault,
+    breaker,
+    collected,
+    failed,
+    finding,
+    line,
+    said,
+    sections,
+)
 
 EACH = [(cause, fault) for cause, faults in FAULTS.items() for fault in faults]
 PAIRS = (
@@ -140,6 +151,33 @@ def test_a_tenant_that_is_ill_after_an_undone_change_is_ill_of_something_else() 
     def strange(found: dict[str, Any]) -> None:
         found["tenants"]["alice"]["probes"][0].update(ok=False, status=418, detail="answered 418 on /startupz")
 
-    first, then = analyse(collected(strange, failed("upgrade", "notes 3.0.0: app ended with 1", (REFUSED,)), of="alice"))
+    first, then = analyse(
+        collected(strange, failed("upgrade", "notes 3.0.0: app ended with 1", (REFUSED,)), of="alice")
+    )
     assert first.cause == UNKNOWN and "answered 418" in first.message
     assert then.cause == "change-undone" and "serves as before" not in then.message
+
+
+def warned(layer: str, message: str, hint: str = "") -> Fault:
+    fault = finding(layer, message, hint)
+
+    def of_a_grade(found: dict[str, Any]) -> None:
+        fault(found)
+        found["account"]["findings"][-1]["grade"] = "warning"
+
+    return of_a_grade
+
+
+LOAD = warned("load", "9.1 programs want 2 CPUs")
+UNITS = warned("units", "failed units: x.service", "launchpad health HOST")
+
+
+def test_each_fact_that_is_not_well_is_named() -> None:
+    found = analyse(collected(LOAD, UNITS, FAULTS["key-revoked"][0]))
+    assert [item.cause for item in found] == ["key-revoked", UNKNOWN, UNKNOWN]
+    assert found[1].message.startswith("unknown: load: 9.1 programs want 2 CPUs; looked at account,")
+    assert found[2].message == "unknown: units: failed units: x.service" and found[2].hint == "launchpad health web-1"
+
+
+def test_who_asks_about_a_tenant_is_not_told_of_the_hosts_warnings() -> None:
+    assert analyse(collected(LOAD, UNITS, of="alice")) == []

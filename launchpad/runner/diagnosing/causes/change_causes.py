@@ -20,9 +20,9 @@ def change_undone(collected: Collected) -> Iterator[Diagnosis]:
         if not failed or is_refused_pull(message):
             continue
         serves = "" if tenant.is_ill else f"{tenant.name} serves as before: "
-        rehearsed = message.startswith(REHEARSAL)
+        why, hint = _why(tenant, message, [str(line) for line in failed.get("lines", ())])
+        rehearsed = message.startswith(REHEARSAL) and why != message
         how = "failed in the rehearsal, on a clone of the data" if rehearsed else "was undone"
-        why, hint = _why(tenant, message.removeprefix(REHEARSAL), [str(line) for line in failed.get("lines", ())])
         yield Diagnosis(
             cause="change-undone",
             tenant=tenant.name,
@@ -33,7 +33,7 @@ def change_undone(collected: Collected) -> Iterator[Diagnosis]:
 
 
 def _why(tenant: CollectedTenant, message: str, lines: list[str]) -> tuple[str, str]:
-    """Why the new release did not start, and what to type next."""
+    """Why the new release did not start, the message itself where nothing more is seen; and what to type next."""
     file = f"inventory/tenants/{tenant.name}.yaml"
     if said := next(filter(NEWER.search, reversed(lines)), ""):
         app = tenant.get("record", "app", otherwise="APP")

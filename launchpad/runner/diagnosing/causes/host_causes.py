@@ -22,16 +22,20 @@ def clock_wrong(collected: Collected) -> Iterator[Diagnosis]:
     clock = collected.get("clock", otherwise={})
     runs, synchronised, offset = (clock.get(name) for name in ("runs", "synchronised", "offset"))
     is_off = isinstance(offset, (int, float)) and abs(offset) > MOST_SKEW
-    if not is_off and runs is not False:
+    seen = [] if collected.tenant else collected.get("account", "findings", otherwise=[])
+    told = [str(item.get("message", "")) for item in seen if item.get("subject") == "clock"]
+    if not is_off and runs is not False and not told:
         return
-    what = (
-        f"the host's clock is wrong by {abs(offset or 0):.0f} s" if is_off else "nothing keeps the host's clock right"
-    )
+    what = "nothing keeps the host's clock right"
+    if is_off:
+        what = f"the host's clock is wrong by {abs(offset or 0):.0f} s"
+    elif told and runs is not False:
+        what = f"nothing keeps the host's clock right ({told[0]})"
     yield Diagnosis(
         cause="clock",
         message=f"{what}: certificates, tokens and signatures fail at a wrong time",
         hint=f"launchpad provision {collected.host}; as root on {collected.host}: chronyc tracking",
-        evidence=(f"chrony runs: {runs}, synchronised: {synchronised}, offset: {offset} s",),
+        evidence=(f"chrony runs: {runs}, synchronised: {synchronised}, offset: {offset} s", *told),
     )
 
 
