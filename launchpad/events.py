@@ -197,6 +197,13 @@ class WaveJudged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MaintenanceProgress(Event):
+    """On the operator's side: what the maintenance of a host, or of all hosts, does now."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class HeardEvent:
     """An event and its origin."""
 
@@ -233,6 +240,7 @@ NAMES: Mapping[str, type[Event]] = {
     "member-ended": MemberEnded,
     "wave-soaking": WaveSoaking,
     "wave-judged": WaveJudged,
+    "maintenance-progress": MaintenanceProgress,
 }
 _OF = {kind: name for name, kind in NAMES.items()}
 _RENAMED = {"source": "from"}

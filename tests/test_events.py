@@ -36,6 +36,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "member-ended": {"ring": "canary", "outcome": "changed", "message": "", "seconds": 2.0},
     "wave-soaking": {"ring": "canary", "seconds": 60.0},
     "wave-judged": {"ring": "canary", "verdict": "fail", "reason": "1 of 2 failed"},
+    "maintenance-progress": {"text": "waiting"},
 }
 
 

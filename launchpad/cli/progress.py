@@ -18,6 +18,7 @@ from launchpad.events import (
     ConnectionCut,
     Event,
     HeardEvent,
+    MaintenanceProgress,
     MemberEnded,
     NameAstray,
     OnEvent,
@@ -141,7 +142,7 @@ class ProgressLines:
                     f"{event.name} {where}, so the host gets no certificate for {event.name}; DNS record to set: "
                     f"{event.record}",
                 )
-            case StepProgress():
+            case StepProgress() | MaintenanceProgress():
                 yield NOTE, DIM, event.text
 
     def _title(self, heard: HeardEvent, event: Any) -> str:

@@ -60,6 +60,8 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("restart", "Stop and start a tenant.", "running"),
         CommandEntry("retire", "Remove a tenant from its host.", "running"),
         CommandEntry("prune", "Remove unused images, releases, generations and journals from hosts.", "pruning"),
+        CommandEntry("maintain", "Install hosts' updates, and reboot hosts, one host after another.", "maintaining"),
+        CommandEntry("runner", "Upgrade Launchpad's own program on hosts, in waves.", "runners", group=True),
         CommandEntry("attach", "Follow a running operation to its end.", "running"),
         CommandEntry("cancel", "Cancel a running operation and undo its changes.", "running"),
     ),

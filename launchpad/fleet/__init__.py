@@ -8,4 +8,6 @@ model    fleet, host, app, tier, tenant, target, rings, dns, alert, recovery; va
 reading  inventory_files, tree, validate, extend, parse, judge, slots_file
 keeping  store, edit, image_places, revision, schema, scaffold; workspace_files, git, unstaged
 sealing  age, keys, sealed_file, secret_store
+
+model has maintenance, too: when hosts may be maintained, and who tells customers.
 """

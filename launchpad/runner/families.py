@@ -6,13 +6,14 @@ from typing import Any
 
 from launchpad.runner.backups.steps import BackupStep
 from launchpad.runner.guests.steps import GuestStep
+from launchpad.runner.maintaining.steps import MaintenanceStep
 from launchpad.runner.moving.steps import MoveStep
 from launchpad.runner.provision.steps import HostStep
 from launchpad.runner.pruning.steps import PruneStep
 from launchpad.runner.step import Step, step_name
 from launchpad.runner.steps import TenantStep
 
-FAMILIES = (TenantStep, BackupStep, GuestStep, HostStep, MoveStep, PruneStep)
+FAMILIES = (TenantStep, BackupStep, GuestStep, HostStep, MaintenanceStep, MoveStep, PruneStep)
 
 
 def kinds_of(family: Any) -> dict[str, type[Step]]:

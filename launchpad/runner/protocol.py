@@ -58,6 +58,7 @@ CHANGING_VERBS = frozenset(
         "confirm",
         "act",
         "install",
+        "previous",
         "target",
         "receive",
         "rollout",

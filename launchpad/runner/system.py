@@ -96,6 +96,13 @@ class System(Protocol):
     def install_packages(self, names: Sequence[str], progress: Progress) -> None:
         """Install packages without their recommendations; first repairs an interrupted installation."""
 
+    def updates(self) -> tuple[str, ...]:
+        """Read the package lists again, and return the packages with an update."""
+
+    def install_updates(self, progress: Progress) -> None:
+        """Install every update; first repairs an interrupted installation. A configuration file that was changed on
+        the host stays."""
+
     def user(self, name: str) -> User | None: ...
 
     def add_user(self, user: User) -> None:
@@ -126,6 +133,9 @@ class System(Protocol):
 
     def act(self, name: str, doing: Doing) -> None:
         """Start, stop or reload the unit. Failed with the unit's last log lines."""
+
+    def reboot(self) -> None:
+        """Have the machine shut down and boot; returns before that."""
 
     def docker_answers(self) -> bool:
         """Whether Docker answers within a few seconds."""

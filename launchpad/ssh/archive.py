@@ -20,6 +20,7 @@ from launchpad.errors import StateError
 from launchpad.runner.protocol import PROTOCOL, digest_of
 
 NAMESPACE = "launchpad-runner"
+DOWNGRADE = "launchpad-runner-downgrade"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 _START = """#!/usr/bin/python3 -IS
 import gc, os, sys

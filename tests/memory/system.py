@@ -29,6 +29,7 @@ from launchpad.runner.system import (
     User,
     storage_source,
 )
+from tests.memory.effects import Killed
 from tests.memory.host import File, MemoryHost, effect
 
 RUNNER = "/usr/local/lib/launchpad/runner-0123456789abcdef"
@@ -66,6 +67,14 @@ class MemorySystem:
     host: BareHost = field(compare=False)
     packages: set[str] = field(default_factory=lambda: {"openssh-server", "sudo", "ca-certificates"})
     archive_down: bool = False
+    waiting: tuple[str, ...] = ()
+    """The packages with an update."""
+    wants_reboot: bool = False
+    """Whether these updates need a reboot."""
+    torn: bool = False
+    """Whether apt fails while it installs them."""
+    stays_up: bool = False
+    """Whether a reboot does not happen."""
     users: dict[str, User] = field(default_factory=dict)
     enabled: set[str] = field(default_factory=lambda: {"ssh.service"})
     active: set[str] = field(default_factory=lambda: {"ssh.service", "systemd-journald.service"})
@@ -112,6 +121,27 @@ class MemorySystem:
                 unit = f"{name.removesuffix('.io')}.service"
                 self.enabled.add(unit)
                 self.active.add(unit)
+
+    def updates(self) -> tuple[str, ...]:
+        if self.archive_down:
+            raise Failed("apt-get: the archive does not answer")
+        return self.waiting
+
+    @effect
+    def install_updates(self, progress: Progress) -> None:
+        if self.torn:
+            raise Failed("apt-get: the package docker.io cannot be configured")
+        if self.host.halfway:
+            self.waiting = self.waiting[: len(self.waiting) // 2]
+            return
+        self.waiting = ()
+        if self.wants_reboot:
+            self.host.files[paths.REBOOT] = File(b"*** System restart required ***\n")
+
+    @effect
+    def reboot(self) -> None:
+        if not self.host.halfway and not self.stays_up:
+            raise Killed("the machine goes down")
 
     def user(self, name: str) -> User | None:
         return self.users.get(name)

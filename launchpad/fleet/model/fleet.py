@@ -14,6 +14,7 @@ from launchpad.fleet.model.app import App
 from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.model.dns import DnsProvider
 from launchpad.fleet.model.host import CaddyOptions, Host, Operator, named_twice
+from launchpad.fleet.model.maintenance import Maintenance
 from launchpad.fleet.model.recovery import RECOVERY, Recovery
 from launchpad.fleet.model.rings import RolloutDefaults
 from launchpad.fleet.model.target import Target
@@ -50,6 +51,8 @@ class Defaults(Model):
     gameday_every: Duration = Duration(30 * 24 * 3600)
     """How old the last game day of a host may be before `launchpad health` warns: at most 720h. It starts no game
     day."""
+    maintenance: Maintenance = Maintenance()
+    """The window and the notices of `launchpad maintain`."""
 
     def findings(self) -> Iterator[ModelMistake]:
         yield from named_twice(self.operators)

@@ -159,7 +159,7 @@ class Host(Model):
     """Whether the host runs Debian's prometheus-node-exporter on 127.0.0.1:9100, with Launchpad's metrics of the host
     and its tenants. `launchpad metrics` works without the exporter."""
     labels: Mapping[HostName, Prose] = {}
-    """Your own labels, such as {provider: hetzner}; Launchpad does not use them."""
+    """Your own labels, such as {provider: hetzner}. `launchpad runner upgrade` begins with hosts labelled canary."""
 
     def findings(self) -> Iterator[ModelMistake]:
         loop = self.storage.loop if self.storage else None

@@ -11,7 +11,8 @@ from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import confirm_change
 from launchpad.operations.hosts.host_settings import signer
 from launchpad.operations.requests.reaching import hosts_of
-from launchpad.ssh.archive import runner_archive, sign
+from launchpad.runner.protocol import canonical
+from launchpad.ssh.archive import DOWNGRADE, runner_archive, sign
 from launchpad.workspace import Runner, Workspace
 
 
@@ -24,12 +25,22 @@ class Installed:
     """The beginning of the digest of its archive."""
     clock: float = 0.0
     """The host's; 0 where the runner does not say."""
+    previous: str = ""
+    """The beginning of the digest of the runner to which the host can return; empty for none."""
+    name: str = ""
+    """The host's own name."""
 
 
 def look_at(runner: Runner) -> Installed:
     """Ask which runner answers, for every protocol version."""
     own = runner.ask("hello", {})
-    return Installed(str(own["runner"]), str(own.get("digest") or ""), float(own.get("clock") or 0))
+    previous, name = (str(own.get(key) or "") for key in ("previous", "name"))
+    return Installed(str(own["runner"]), str(own.get("digest") or ""), float(own.get("clock") or 0), previous, name)
+
+
+def is_ours(now: Installed) -> bool:
+    """Whether the host's runner is this installation's runner."""
+    return bool(now.digest) and runner_archive().digest.removeprefix("sha256:").startswith(now.digest)
 
 
 def settings_digest(runner: Runner) -> str:
@@ -45,7 +56,7 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
     from other sources (during development of Launchpad) is replaced only by a signer.
     """
     archive = runner_archive()
-    if now.digest and archive.digest.removeprefix("sha256:").startswith(now.digest):
+    if is_ours(now):
         return False
     if is_newer(now.version, __version__):
         return False
@@ -71,6 +82,23 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
             f"{host.name}: the new runner does not answer, so the host restores the old runner: {error.message}"
         ) from error
     return True
+
+
+def return_to_previous(workspace: Workspace, host: Host, now: Installed) -> None:
+    """Have the host return from its present runner to the runner before it. StateError when the host keeps none;
+    HostError when the earlier runner does not answer either, so that the present runner stays."""
+    if not now.previous:
+        raise StateError(f"{host.name}: the host keeps no earlier runner", hint=f"launchpad provision {host.name}")
+    asked = {"from": now.digest, "to": now.previous, "at": now.clock}
+    signature = sign(canonical({"host": now.name} | asked), key=workspace.settings.signing_key, namespace=DOWNGRADE)
+    hosts = hosts_of(workspace)
+    with hosts.reach(host) as runner:
+        reply = runner.ask("previous", asked | {"signature": signature, "signer": signer(workspace)}, seconds=120)
+    try:
+        confirm_change(hosts, host, str(reply["nonce"]), seconds=float(reply["seconds"]))
+    except LaunchpadError as error:
+        message = f"{host.name}: the earlier runner does not answer, so the present one stays: {error.message}"
+        raise HostError(message) from error
 
 
 def is_newer(version: str, other: str) -> bool:

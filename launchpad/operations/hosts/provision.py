@@ -56,6 +56,8 @@ class HowToProvision:
     confirm_key: Confirmer = nobody
     bare: bool = True
     """Whether root provisions a host that rejects the operators' user; otherwise the rejection is an error."""
+    update_runner: bool = True
+    """Whether the host gets this installation's runner first. Without, the host's own runner plans."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ def provision(
         )
         if begun is not None:
             return come_back(workspace, begun, on_event=hear)
-        found = _known(workspace, host, how, lambda: _installed(workspace, host, operation))
+        found = _known(workspace, host, how, lambda: _installed(workspace, host, operation, how))
     except LoginRefused as refused:
         if not how.bare:
             raise
@@ -169,11 +171,11 @@ def _known(workspace: Workspace, host: Host, how: HowToProvision, work: Callable
         raise
 
 
-def _installed(workspace: Workspace, host: Host, operation: dict[str, Any]) -> _Found:
+def _installed(workspace: Workspace, host: Host, operation: dict[str, Any], how: HowToProvision) -> _Found:
     """Update the runner, and ask the runner for the plan."""
     hosts = hosts_of(workspace)
     with hosts.reach(host) as runner:
-        if not bring_runner_up_to_date(workspace, host, runner, look_at(runner)):
+        if not how.update_runner or not bring_runner_up_to_date(workspace, host, runner, look_at(runner)):
             return _found(runner, operation)
     with hosts.reach(host) as runner:
         return _found(runner, operation)

@@ -24,7 +24,7 @@ from launchpad.operations.requests.outcome import GOOD, Outcome
 from launchpad.runner.protocol import BESIDE, FOR_ANOTHER_HOST
 from launchpad.workspace import Workspace
 
-REPEATABLE = frozenset({"deploy", "start", "stop", "retire", "rewrap", "provision", "prune"})
+REPEATABLE = frozenset({"deploy", "start", "stop", "retire", "rewrap", "provision", "prune", "update", "reboot"})
 """Kinds that change nothing when they are repeated: an earlier operation is followed while it runs; otherwise a new one
 starts."""
 OF_THE_DATA = frozenset({"rollback", "upgrade", "restore", "import"})

@@ -81,6 +81,8 @@ def _failed(outcome: Outcome) -> LaunchpadError:
     if outcome.outcome == "cancelled":
         message = f"{subject}: {outcome.kind} was cancelled and undone"
         return OperationFailed(message, hint=f"launchpad history {subject}", outcome=outcome)
+    if outcome.kind == "update":  # what apt installed stays
+        return OperationFailed(f"{subject}: the updates failed{reason}", hint=hint, outcome=outcome)
     if outcome.kind in BESIDE:
         message = f"{subject}: {outcome.kind} failed{reason}"
         return OperationFailed(message, hint=f"launchpad backups list {subject}", outcome=outcome)

@@ -22,6 +22,11 @@ class Scope:
     """The hosts that are selected as a whole, not only for some of their tenants."""
 
 
+def named_hosts(fleet: Fleet, names: Sequence[str]) -> dict[str, Host]:
+    """The named hosts in the given order, or all by name; InventoryError for an unknown name."""
+    return {name: fleet.host(name) for name in (dict.fromkeys(names) or sorted(map(str, fleet.hosts)))}
+
+
 def scope_of(fleet: Fleet, names: Sequence[str]) -> Scope:
     """Select by names of tenants and hosts, mixed; no name selects the whole fleet. InventoryError for a name that is
     neither.

@@ -25,8 +25,8 @@ from launchpad.runner.machine.telling import HostMessages
 from launchpad.runner.machine.traffic import HostTraffic
 
 if TYPE_CHECKING:
-    from launchpad.runner.machine.debian import LinuxSystem
     from launchpad.runner.machine.nftables import KernelFilter
+    from launchpad.runner.machine.packages import MaintainedSystem
 
 
 class Machine(
@@ -49,11 +49,11 @@ class Machine(
     """`host.Host` and `view.View` for this machine. Threads may share it; only its packet filter has a state."""
 
     @cached_property
-    def system(self) -> LinuxSystem:
+    def system(self) -> MaintainedSystem:
         """The machine for provisioning; imported only when needed."""
-        from launchpad.runner.machine.debian import LinuxSystem
+        from launchpad.runner.machine.packages import MaintainedSystem
 
-        return LinuxSystem()
+        return MaintainedSystem()
 
     @cached_property
     def filter(self) -> KernelFilter:

@@ -35,7 +35,7 @@ SSHD_KEYWORDS = frozenset(
     }
 )  # fmt: skip
 _APT = ("apt-get", "--quiet", "--yes", "--option=DPkg::Lock::Timeout=300")
-_APT_INSTALL = ("--no-install-recommends", "--option=Dpkg::Options::=--force-confdef")
+APT_INSTALL = ("--no-install-recommends", "--option=Dpkg::Options::=--force-confdef")
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a", "UCF_FORCE_CONFFOLD": "1"}
 _APT_SECONDS = 1200
 _NETLINK_AUDIT = 9
@@ -61,15 +61,10 @@ class LinuxSystem:
 
     def install_packages(self, names: Sequence[str], progress: Progress) -> None:
         progress("read the package lists")
-        _apt("update")
-        # A killed apt leaves packages half configured; this costs nothing when there are none.
-        if run(["dpkg", "--force-confdef", "--configure", "--pending"], environment=_QUIET, seconds=_APT_SECONDS).code:
-            progress("repair an interrupted installation")
-            if damaged := _damaged_packages():
-                _apt("install", "--reinstall", *_APT_INSTALL, *damaged)
-            _apt("install", "--fix-broken", *_APT_INSTALL)
+        apt("update")
+        repair_packages(progress)
         progress(f"install {len(self.missing_packages(names))} packages and their dependencies")
-        _apt("install", *_APT_INSTALL, *names)
+        apt("install", *APT_INSTALL, *names)
 
     def user(self, name: str) -> User | None:
         import pwd
@@ -361,8 +356,17 @@ def _key_files(name: str) -> list[Path]:
     return [path for path in files if path.is_file() and path.read_text(errors="replace").strip()]
 
 
-def _apt(*words: str) -> None:
-    succeed([*_APT, *words], environment=_QUIET, seconds=_APT_SECONDS)
+def apt(*words: str, seconds: float = _APT_SECONDS) -> None:
+    succeed([*_APT, *words], environment=_QUIET, seconds=seconds)
+
+
+def repair_packages(progress: Progress) -> None:
+    """Complete what a killed apt left half configured; this costs nothing when there is nothing."""
+    if run(["dpkg", "--force-confdef", "--configure", "--pending"], environment=_QUIET, seconds=_APT_SECONDS).code:
+        progress("repair an interrupted installation")
+        if damaged := _damaged_packages():
+            apt("install", "--reinstall", *APT_INSTALL, *damaged)
+        apt("install", "--fix-broken", *APT_INSTALL)
 
 
 def _damaged_packages() -> list[str]:

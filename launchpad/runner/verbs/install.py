@@ -41,17 +41,24 @@ def install(host: ProvisionHost, body: Mapping[str, Any], caller: Caller) -> Ite
             yield _reply({"outcome": "unchanged", "version": version_of(archive).version})
             return
         _verify(host, archive, body)
-        folder = unpack(archive)
-        _try_out(folder)
-        reverts.settle(host, "runner")
-        before = host.target(paths.RUNNER) or ""
-        revert = reverts.arm(host, reverts.of_runner(target), "runner", links={paths.RUNNER: before})
-        reverts.start_timer(host, revert)
-        host.link(paths.RUNNER, target)
-        revert = reverts.in_force(host, revert)
-        _forget_old(host, keep={folder, before.rpartition("/")[0]})
+        revert = switch(host, unpack(archive))
     version = version_of(archive).version
     yield _reply({"outcome": "switched", "nonce": revert.nonce, "seconds": reverts.SECONDS, "version": version})
+
+
+def switch(host: ProvisionHost, folder: str) -> reverts.Revert:
+    """Start the runner in this folder from now on, until the revert's time is over without a confirmation. The runner
+    before it stays on disk. Failed when the new runner does not answer. The caller holds the host's lock."""
+    _try_out(folder)
+    reverts.settle(host, "runner")
+    target, before = f"{folder}/{START}", host.target(paths.RUNNER) or ""
+    revert = reverts.arm(host, reverts.of_runner(target), "runner", links={paths.RUNNER: before})
+    reverts.start_timer(host, revert)
+    host.link(paths.RUNNER, target)
+    revert = reverts.in_force(host, revert)
+    host.write(paths.PREVIOUS_RUNNER, before.rpartition("/")[0].encode(), mode=0o600)
+    _forget_old(host, keep={folder, before.rpartition("/")[0]})
+    return revert
 
 
 def _reply(body: dict[str, Any]) -> dict[str, Any]:

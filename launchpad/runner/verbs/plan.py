@@ -1,4 +1,4 @@
-"""plan: the steps of a provision or a prune of this host, without running them."""
+"""plan: the steps of a provision, a prune, an update or a reboot of this host, without running them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ def plan(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
         free = {path: host.room(path) for path in (paths.ROOT, paths.DOCKER)}
         yield {"type": "reply", "body": {"steps": outline(planned_prune(host)), "diffs": [], "free": free}}
         return
+    machine: Any = host  # the others also need the machine's system
+    if operation["kind"] in ("update", "reboot"):
+        from launchpad.runner.maintaining.plan import planned
+
+        yield {"type": "reply", "body": {"steps": outline(planned(machine, operation)), "diffs": []}}
+        return
     if operation["kind"] != "provision":
-        raise Refused("plan: only a provision and a prune are planned on the host")
+        raise Refused("plan: only a provision, a prune, an update and a reboot are planned on the host")
     from launchpad.runner.provision.plan import differences, planned_provision
 
-    machine: Any = host  # a provision also needs the machine's system
     steps = list(planned_provision(machine, operation["settings"]))
     yield {"type": "reply", "body": {"steps": outline(steps), "diffs": differences(machine, steps)}}

@@ -52,6 +52,8 @@ KEYS = {
     "snapshot": {"kind", "tenant", "rehearsal", "copy"},
     "drop": {"kind", "tenant", "generations"},
     "prune": {"kind"},
+    "update": {"kind"},
+    "reboot": {"kind"},
     "prepare": {"kind", "tenant", "release", "files", "inventory"},
     "depart": {"kind", "tenant", "to", "address", "above", "replaces", "ahead"},
     "arrive": {"kind", "tenant", "release", "files", "inventory", "receipt", "from"},
@@ -229,6 +231,11 @@ def planned(
             from launchpad.runner.pruning.plan import planned_prune
 
             return list(planned_prune(host)), {}
+        case "update" | "reboot":
+            from launchpad.runner.maintaining.plan import accepted
+
+            with_system: Any = host
+            return accepted(with_system, operation), {}
     tenant = operation["tenant"]
     seen = plans.see(host, tenant)
     match operation["kind"]:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from launchpad.runner import booting
+from launchpad.runner import booting, paths
 from launchpad.runner.account import RUN_PROVISION, THE_HOST, Finding
 from launchpad.runner.engine import damaged
 from launchpad.runner.facts import Layer
@@ -26,8 +26,7 @@ from launchpad.runner.view import View
 from launchpad.runner.watching.check import Check
 
 _UNITS = {"docker": "docker", "chrony": "clock"}
-REBOOT = "/run/reboot-required"
-REBOOT_FOR = "/run/reboot-required.pkgs"
+REBOOT_FOR = f"{paths.REBOOT}.pkgs"
 DNS_SECONDS = 3.0
 SOON_SECONDS = 15.0
 _QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x00\x01"
@@ -131,7 +130,7 @@ def unsettled(host: View) -> Iterator[Finding]:
 
 
 def pending_reboot(host: Files) -> Iterator[Finding]:
-    if host.read(REBOOT) is not None:
+    if host.read(paths.REBOOT) is not None:
         names = sorted(set((host.read(REBOOT_FOR) or b"").decode(errors="replace").split()))
         of = f" of {', '.join(names)}" if names else ""
-        yield Finding("reboot", f"an update{of} needs a reboot: run `systemctl reboot` as root at a quiet time")
+        yield Finding("reboot", f"an update{of} needs a reboot", "launchpad maintain HOST --reboot")

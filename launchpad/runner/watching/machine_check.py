@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from launchpad.runner import paths
-from launchpad.runner.account import Finding
+from launchpad.runner.account import Finding, asked_since
 from launchpad.runner.capacity import available_mb, cpus, shortages
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Failed
@@ -42,6 +42,7 @@ class MachineCheck(Check):
     def __init__(self, host: View, account: Account) -> None:
         super().__init__(host, account)
         self._updates_at = self._targets_at = 0.0
+        self._looked_at = host.elapsed()
         self._updates: list[Fact] = []
         self._targets: list[Fact] = []
         self._outdated: float | None = None
@@ -51,8 +52,9 @@ class MachineCheck(Check):
         now = self.host.elapsed()
         if self._targets_at <= now:
             self._targets_at, self._targets = now + TARGETS_SECONDS, list(self._reached())
-        if self._updates_at <= now:
+        if self._updates_at <= now or asked_since(self.host, self._looked_at):  # somebody has just installed them
             self._updates_at, self._updates = now + UPDATES_SECONDS, [self._outdated_packages()]
+        self._looked_at = now
         own = (self._disk(), self._inodes(), self._memory(), self._load(), self._clock(), self._units())
         self.health = [*(fact for facts in own for fact in facts), *self._updates, *self._targets]
         return [
@@ -147,7 +149,7 @@ class MachineCheck(Check):
         if count:
             plain = plain.but(message=f"{count} updates wait, {security} of security")
         late = self._outdated is not None and at - self._outdated > PATIENCE_SECONDS
-        hint = "`apt-get upgrade` as root on HOST" if late else ""
+        hint = "launchpad maintain HOST" if late else ""
         return plain.but(grade=Grade.warning if late else Grade.ok, hint=hint, value=float(count))
 
     def _reached(self) -> Iterator[Fact]:

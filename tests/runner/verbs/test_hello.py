@@ -16,6 +16,7 @@ def test_a_host_says_who_it_is_and_what_it_speaks() -> None:
         "protocols": [1, PROTOCOL],
         "runner": launchpad.__version__,
         "digest": "",
+        "previous": "",
         "name": "web-1",
         "clock": 1_790_000_000.5,
         "boot_id": "boot-1",

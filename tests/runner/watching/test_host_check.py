@@ -16,7 +16,7 @@ from launchpad.runner.account import Account, Finding, look_again, read_account
 from launchpad.runner.facts import Grade, Layer
 from launchpad.runner.watching import look_once, well
 from launchpad.runner.watching.check import Check
-from launchpad.runner.watching.host_check import REBOOT, REBOOT_FOR, SOON_SECONDS, HostCheck, answers, pending_reboot
+from launchpad.runner.watching.host_check import REBOOT_FOR, SOON_SECONDS, HostCheck, answers, pending_reboot
 from tests.memory.system import BareHost
 from tests.runner.provision.settings import IMAGE, settings
 from tests.runner.provision.test_kill_points import body, run
@@ -63,7 +63,7 @@ def test_what_a_check_found_nothing_of_is_a_fact() -> None:
 def test_a_reboot_that_an_update_waits_for_is_told_with_its_packages() -> None:
     host = MemoryView()
     assert list(pending_reboot(host)) == []
-    host.write(REBOOT, b"")
+    host.write(paths.REBOOT, b"")
     host.write(REBOOT_FOR, b"linux-image-amd64\nlibc6\nlibc6\n")
     (found,) = pending_reboot(host)
     assert "of libc6, linux-image-amd64 needs a reboot" in found.message

@@ -75,6 +75,6 @@ def update_pending(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="update-pending",
             message=f"an update waits for a reboot{f' ({names})' if names else ''}",
-            hint=f"as root on {collected.host}, when tenants can wait: systemctl reboot",
+            hint=f"when tenants can wait: launchpad maintain {collected.host} --reboot",
             evidence=(names or "/run/reboot-required",),
         )
