@@ -79,7 +79,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("smoke", "Test tenants and hosts from outside, for CI.", "smoking"),
         CommandEntry("alerts", "Show, test and silence alerts.", "alerts", group=True),
         CommandEntry("schedule", "Run health checks, backups and more by timers.", "scheduling", group=True),
-        CommandEntry("logs", "Print the logs of tenants' containers.", "records"),
+        CommandEntry("logs", "Print the logs of tenants' containers.", "reading_logs"),
         CommandEntry("diagnose", "Name the cause of a problem, and write a bundle for support.", "diagnosing"),
         CommandEntry("generations", "List and drop a tenant's generations (snapshots of its data).", "generations"),
         CommandEntry("certificates", "Show the TLS certificates of tenants' domains.", "standing"),

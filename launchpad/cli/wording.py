@@ -13,6 +13,8 @@ from launchpad.fleet.words.quantities import Duration
 
 Read = TypeVar("Read")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+MOST_EXPRESSION = 200
+"""Characters: no host accepts more."""
 
 
 def lasted(seconds: float | None) -> str:
@@ -87,6 +89,19 @@ def since(text: str) -> tuple[float | None, float | None]:
         return datetime.datetime.fromisoformat(text).timestamp(), None
     except ValueError as error:
         raise Malformed(f"bad time {text[:60]!r}", expected="10m, 2h, 1d or 2026-11-22T14:00") from error
+
+
+def expression(text: str) -> str:
+    """A regular expression that hosts accept. Raise Malformed for any other text."""
+    expected = f"a regular expression of at most {MOST_EXPRESSION} characters"
+    if len(text) > MOST_EXPRESSION:
+        raise Malformed(f"{len(text)} characters", expected=expected)
+    try:
+        re.compile(text)
+    except re.error as error:
+        hint = "put a backslash before each of ( ) [ ] { } . * + ? that stands for itself"
+        raise Malformed(f"bad expression {text[:60]!r}: {error}", expected=expected, hint=hint) from error
+    return text
 
 
 def soak(text: str, *, option: str = "--soak") -> int:

@@ -31,6 +31,11 @@ def project(app: App, templates: TemplateSource, values: Mapping[str, Any]) -> s
                 f"{templates.path(own + '.j2')}: {app.name} has no service {name}",
                 hint=f"add it under services: of the app, or use one of {', '.join(app.services)}",
             )
+        if "logging" in (services[name] or {}):
+            raise InventoryError(
+                f"{templates.path(own + '.j2')}: services.{name}.logging: the tenant's tier limits the log",
+                hint="remove logging here, and write log: {size: 10MiB, files: 3} into the tier",
+            )
     return json.dumps(_merged(cell, said), indent=2, ensure_ascii=False) + "\n"
 
 

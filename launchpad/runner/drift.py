@@ -132,6 +132,7 @@ def _running(host: Host, found: FoundTenant) -> Iterator[str]:
     record, manifest = found.record, _started(host, found)
     if manifest is not None:
         yield from _containers(found, manifest)
+        yield from _logs(host, found, manifest)
         filled = set(host.names(paths.secrets(record["tenant"], manifest.short)))
         for name in manifest.secrets:
             if name not in filled:
@@ -160,6 +161,20 @@ def _containers(found: FoundTenant, manifest: Manifest) -> Iterator[str]:
     others = [item for item in found.containers if item.side != record["side"]]
     for item in [*serving.values(), *others]:
         yield f"container {item.name} exists and should not"
+
+
+def _logs(host: Host, found: FoundTenant, manifest: Manifest) -> Iterator[str]:
+    """A changed compose.yaml is reported as a file."""
+    try:
+        data = host.read(f"{paths.release(found.record['tenant'], manifest.short)}/compose.yaml")
+        services = json.loads(data or b"{}")["services"]
+        for item in found.containers:
+            options = services[item.service]["logging"]["options"]
+            wanted = f"local {options['max-size']} {options['max-file']}"
+            if item.log not in ("", wanted) and item.release == manifest.short:
+                yield f"the log of {item.service} is kept as {item.log}, not as {wanted}"
+    except (ValueError, KeyError, TypeError):
+        return
 
 
 def _why(item: Container) -> str:

@@ -84,6 +84,8 @@ class Container(Record):
     """The pid of its first process on the host; 0 when it does not run."""
     ill: bool = False
     """Whether the image's own health check reports `unhealthy`."""
+    log: str = ""
+    """How Docker keeps its log: the driver, the largest size of a file, how many files; `local 10m 3`."""
 
 
 class Announced(Record):

@@ -45,10 +45,11 @@ class LogRedaction:
 
 def known_secrets(host: Files, tenant: str) -> LogRedaction:
     """The values to remove from this tenant's lines: its secrets in use, of every release."""
-    return LogRedaction(_values(host, f"{paths.RUN}/{tenant}") if tenant else ())
+    return LogRedaction(values_in(host, f"{paths.RUN}/{tenant}") if tenant else ())
 
 
-def _values(host: Files, folder: str) -> Iterator[str]:
+def values_in(host: Files, folder: str) -> Iterator[str]:
+    """The values in use, of every release."""
     for release in host.names(folder):
         for name in host.names(f"{folder}/{release}"):
             yield (host.read(f"{folder}/{release}/{name}") or b"").decode(errors="replace")

@@ -23,6 +23,10 @@ class ContainerLine(Record):
     text: str
     cut: bool = False
     """Whether the line was longer and was cut."""
+    count: int = 1
+    """Which one of the records with this time it is, within its file."""
+    lost_after: str = ""
+    """The time of the record before a gap, when Docker rotated lines away between that record and this line."""
 
 
 class RulesetChange(Record):
@@ -149,8 +153,46 @@ class Facts(Protocol):
         """What the lock's holder wrote into the lock; None when the lock is free. Never takes the lock."""
 
 
+class LogReader(Protocol):
+    """One container's lines from a place on."""
+
+    identity: str
+    """The container's id: a container that is created again is another one."""
+
+    @property
+    def at(self) -> str:
+        """The time of the last record that was read; with `count` the mark of the place."""
+
+    @property
+    def count(self) -> int: ...
+
+    def is_gone(self) -> bool:
+        """Whether the container was removed."""
+
+    def tail(self, records: int) -> bool:
+        """Go to the place before the last so many records; whether this is the beginning of all that is kept."""
+
+    def since(self, at: float) -> None:
+        """Go to the first record that is not older (seconds since 1970)."""
+
+    def after(self, at: str, count: int) -> None:
+        """Go to the place with this mark; without a time to the beginning. When Docker has rotated the place away, the
+        next line follows a gap."""
+
+    def read(self, most: int) -> list[ContainerLine]:
+        """The next lines, from about so many bytes; none when nothing new is there."""
+
+    def written(self) -> int:
+        """How many bytes the container wrote since the last call, at least; 0 at the first call."""
+
+    def close(self) -> None: ...
+
+
 class Speech(Protocol):
     """The logs of containers."""
+
+    def log_reader(self, container: str) -> LogReader | None:
+        """A reader that stands at the beginning of all that is kept; None for a missing container."""
 
     def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[ContainerLine]:
         """The lines that a container wrote since then (with `tail`, only the last ones); with `follow`, also its next
@@ -163,6 +205,12 @@ class Watching(Protocol):
     def deaths(self) -> AbstractContextManager[Callable[[float, Iterable[int]], bool]]:
         """Listen to Docker's events and to the end of processes. The result is a function: it waits at most so many
         seconds, and returns whether a tenant's container may have died. Failed when Docker closes the stream."""
+
+    def cpus(self, container: str) -> float:
+        """How many CPUs the container may use now; 0 for a missing container."""
+
+    def set_cpus(self, container: str, cpus: float) -> None:
+        """Change that at once; the container keeps running. Failed for a missing container."""
 
     def start_container(self, name: str) -> None:
         """Start a stopped container, or one whose end Docker has not noticed; no error when it runs."""

@@ -18,7 +18,7 @@ _WORDS = frozenset({"message", "hint", "lines", "problem", "problems", "said", "
 def tamed(line: dict[str, Any]) -> dict[str, Any]:
     """The line with the host's texts each on one line, without terminal control characters: an attacker may control the
     host, and its texts must not look like Launchpad's own."""
-    everything = line["type"] in ("event", "error", "log")
+    everything = line["type"] in ("event", "error", "log", "gap", "missing")
     return {key: _tamed(value, words=everything or key in _WORDS) for key, value in line.items()}
 
 

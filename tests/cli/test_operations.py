@@ -241,6 +241,40 @@ def test_logs_name_the_tenant_only_where_there_are_several(workspace: Workspace,
     assert requests(sshd)[0]["body"]["lines"] is None
 
 
+def test_a_gap_is_a_line_for_people_and_a_record_for_programs(workspace: Workspace, sshd: Sshd) -> None:
+    named = {"tenant": "alice", "service": "web", "source": "alice/abc", "at": "2026-11-22T10:00:05.500000000Z"}
+    gap = named | {"type": "gap", "after": "2026-11-22T10:00:01.250000000Z"}
+    end = {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {}}
+    behave(sshd, logs={"lines": [gap, named | {"type": "log", "text": "five"}, end]})
+    first, second = launchpad(workspace, "logs", "alice").out.splitlines()
+    assert first.startswith(
+        "2026-11-22 10:00:05 web | --- gap: between 2026-11-22 10:00:01.250 and 2026-11-22 10:00:05.5"
+    )
+    assert second == "2026-11-22 10:00:05 web | five"
+    records = [json.loads(line) for line in launchpad(workspace, "logs", "alice", "--json").out.splitlines()]
+    assert [(item["host"], item["tenant"], item.get("after", "")[:19]) for item in records] == [
+        ("web-1", "alice", "2026-11-22T10:00:01"),
+        ("web-1", "alice", ""),
+    ]
+
+
+def test_the_words_of_logs_reach_the_host(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, logs={"lines": [{"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {}}]})
+    words = ("--level", "warning", "--service", "web", "--service", "store", "--grep", "a|b")
+    assert launchpad(workspace, "logs", "--host", "web-1", *words).error is None
+    asked = requests(sshd)[-1]["body"]
+    assert (asked["level"], asked["services"], asked["grep"]) == ("warning", ["web", "store"], "a|b")
+    assert "alice" in asked["tenants"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("alice", "--all"), ("alice", "--grep", "("), ("alice", "--grep", "x" * 201), ("alice", "--level", "loud")],
+)
+def test_words_of_logs_that_mean_nothing_are_wrong_usage(workspace: Workspace, words: tuple[str, ...]) -> None:
+    assert launchpad(workspace, "logs", *words).code == 2
+
+
 def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: Sshd) -> None:
     step = {"step": "drain", "title": "wait for open requests", "result": "done", "seconds": 0.5}
     entry: dict[str, object] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from launchpad.runner import paths, slots
 from launchpad.runner.machine import Machine
-from launchpad.runner.machine.docker_logs import LONGEST_LINE
+from launchpad.runner.machine.local_records import LONGEST_LINE
 from tests.contract.machine_boundaries import running
 from tests.contract.world import PORT, App, World, bring_up, eventually, failure, make_network
 
@@ -98,6 +98,48 @@ def machine_following_a_log_ends_with_its_container(host: Machine, world: World)
     )
     lines = [line.text for line in host.log(f"{world.project()}-web-1", since=0, tail=None, follow=True)]
     assert lines == ["0", "1", "2"]
+
+
+def machine_a_log_is_read_over_dockers_own_rotations_and_a_late_reader_sees_the_gap(
+    host: Machine, world: World
+) -> None:
+    program = "import time\nfor i in range(3000): print(f'{i} ' + 'x' * 90); time.sleep(0.001)"
+    host.pull(world.good.image, lambda _: None)
+    make_network(host, world)
+    small = {"driver": "local", "options": {"max-size": "50k", "max-file": "3"}}
+    host.write(f"{world.folder()}/compose.yaml", world.compose(says(world, program), logging=small))
+    host.up(world.folder(), world.project(), world.environment())
+    name = f"{world.project()}-web-1"
+    prompt, late, found = host.log_reader(name), host.log_reader(name), []
+    assert prompt is not None and late is not None
+    eventually(host, lambda: bool(late.read(1)), "it has spoken")
+
+    def read() -> bool:
+        found.extend(prompt.read(1 << 20))
+        return len(found) == 3000
+
+    eventually(host, read, "all of it was read", seconds=60)
+    assert [line.text.split()[0] for line in found] == [str(number) for number in range(3000)]
+    assert not any(line.lost_after for line in found)
+    again = host.log_reader(name)
+    assert again is not None
+    again.after(found[-3].at, found[-3].count)
+    assert again.read(1 << 20) == found[-2:]
+    before, (first, *rest) = late.at, late.read(1 << 20)
+    assert (first.lost_after, rest[-1]) == (before, found[-1])
+    assert not any(line.lost_after for line in rest)
+    assert host.log_reader(f"{name}-absent") is None
+
+
+def machine_the_cpus_of_a_container_change_while_it_runs(host: Machine, world: World) -> None:
+    running(host, world)
+    name, started = f"{world.project()}-web-1", host.containers(world.tenant)[0].started_at
+    for cpus in (0.05, 0.5, 0.01):
+        host.set_cpus(name, cpus)
+        assert host.cpus(name) == cpus
+    assert host.containers(world.tenant)[0].started_at == started
+    assert host.cpus(f"{name}-absent") == 0
+    assert "No such container" in failure(lambda: host.set_cpus(f"{name}-absent", 1.0))
 
 
 def machine_a_command_inside_a_container_is_its_users(host: Machine, world: World) -> None:

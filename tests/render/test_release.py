@@ -151,6 +151,7 @@ def test_an_apps_own_site_goes_before_the_one_for_all(workspace: Path) -> None:
         ('services:\n  gateway:\n    command: "{{ variables.timezone }}"\n', "does not render to YAML"),
         ("services:\n  gateway:\n    working_dir: 2026-01-01\n", "services.gateway.working_dir is a date, not text"),
         ("services:\n  gateway: {1: 2}\n", "services.gateway has the key 1, which is not text"),
+        ("services:\n  gateway: {logging: {options: {max-size: 9g}}}\n", "the tenant's tier limits the log"),
         ("- a\n", "must be a mapping"),
         ("", "must be a mapping"),
         ("services: {}\nservices: {}\n", "does not render to YAML"),

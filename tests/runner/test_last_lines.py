@@ -18,7 +18,7 @@ SAID = "says something"
 
 
 def told(host: MemoryView, tenant: str, **body: Any) -> list[dict[str, Any]]:
-    *lines, _reply = logs(host, {"tenant": tenant} | body, CALLER)
+    *lines, _reply = logs(host, {"tenants": [tenant]} | body, CALLER)
     return lines
 
 

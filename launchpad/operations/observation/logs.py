@@ -1,136 +1,158 @@
-"""logs: the log lines of tenants' containers, for one or several tenants, without known secrets."""
+"""logs: the log lines of tenants' containers, for one or many tenants on one or many hosts, without known secrets."""
 
 from __future__ import annotations
 
-import dataclasses
+import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
-from tenacity import Retrying, retry_if_exception, wait_random_exponential
-
-from launchpad.errors import HostError, LaunchpadError
+from launchpad.errors import LaunchpadError, StateError
 from launchpad.fleet.model.fleet import Fleet
+from launchpad.fleet.model.tenant import Tenant
+from launchpad.fleet.words.secret import Secret
+from launchpad.operations.observation.host_log import HostLog, LogQuery
+from launchpad.operations.observation.log_order import LogLine, LogOrder
 from launchpad.operations.observation.redaction import Redaction
-from launchpad.operations.requests.absence import Absence
-from launchpad.operations.requests.reaching import hosts_of
 from launchpad.ssh.fanout import all_or_error, fanout
-from launchpad.ssh.problems import ConnectionLost
 from launchpad.workspace import Workspace
 
-
-@dataclass(frozen=True, kw_only=True)
-class LogLine:
-    """One log line of a tenant's service; `at` is RFC 3339 in UTC."""
-
-    tenant: str
-    service: str
-    at: str
-    text: str
-
-    def as_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogQuery:
-    """Which lines: the number of last lines of each tenant, a start time (seconds since 1970), and whether to
-    follow."""
-
-    lines: int | None = 200
-    since: float | None = None
-    ago: float | None = None
-    """Seconds before now by the host's clock, instead of a time, because this machine's clock may be wrong."""
-    follow: bool = False
-    probes: bool = False
-    """Whether to include lines that Launchpad's own probes cause."""
-    edge: bool = False
-    """Whether to read Caddy's lines about the tenants' domains instead."""
-
+MOST_SKEW = 2.0
+"""Seconds between a host's clock and this machine's: a larger difference is reported."""
+POLL_SECONDS = 0.2
+MOST_WAITING = 10_000
+"""Lines that wait for a slow terminal; the hosts keep the rest."""
 
 OnLine = Callable[[LogLine], None]
 OnLost = Callable[[str, LaunchpadError], None]
-"""Takes a tenant whose lines ended with an error, while the other tenants' lines continue."""
+"""Takes a tenant or a host whose lines ended with an error, while the other lines continue."""
+OnSkew = Callable[[str, float], None]
+"""Takes a host, and by how many seconds its clock is ahead of this machine's; called once for a host."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogListeners:
+    """What is told beside the lines, from one thread."""
+
+    on_lost: OnLost = lambda *_: None
+    on_skew: OnSkew = lambda *_: None
+
+
+_NOBODY = LogListeners()
 
 
 def logs(
-    workspace: Workspace, names: Sequence[str], *, query: LogQuery, on_line: OnLine, on_lost: OnLost = lambda *_: None
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    *,
+    hosts: Sequence[str] = (),
+    query: LogQuery,
+    on_line: OnLine,
+    tell: LogListeners = _NOBODY,
 ) -> None:
-    """Give every line to `on_line`: ordered by time, or, when following, as lines arrive until a connection is
-    permanently lost. A tenant's error goes to `on_lost` at once, and is raised after the other tenants' lines. Secrets
-    are redacted on the host, and again here if this operator can open the tenant's secrets."""
+    """Give every line to `on_line`, ordered by time, and when following as the lines are written, until every
+    connection is permanently lost. `names`: tenants; `hosts`: hosts with all their tenants; neither: the whole fleet.
+    Between hosts the order corrects the differences of their clocks. An error goes to `tell.on_lost` at once, and is
+    raised after the other lines."""
     fleet = workspace.fleet.load()
-    tenants = [str(fleet.tenant(name).name) for name in names]
-    collected: list[LogLine] = []
-    guard = threading.Lock()
-    give = on_line if query.follow else collected.append
+    by_host: dict[str, list[str]] = {}
+    for tenant in _selected(fleet, names, hosts):
+        by_host.setdefault(str(tenant.host), []).append(str(tenant.name))
+    if not by_host:
+        raise StateError("no tenant to read logs of", hint="launchpad tenant list")
+    reading = _ManyHosts(workspace, fleet, by_host, query)
+    reading.run(on_line, tell)
+    missing = {name: error for name, error in reading.missing.items() if name in names}
+    if reading.failed and not missing:
+        all_or_error(dict.fromkeys(by_host, None) | reading.failed, noun="hosts")
+    with_host = {name: error for host, error in reading.failed.items() for name in by_host[host]}
+    every = dict.fromkeys((name for tenants in by_host.values() for name in tenants), None)
+    all_or_error(every | with_host | missing, noun="tenants")
 
-    def read(name: str) -> None:
-        reader = _TenantReader(workspace, fleet, name, query)
+
+def _selected(fleet: Fleet, names: Sequence[str], hosts: Sequence[str]) -> Iterable[Tenant]:
+    if not names and not hosts:
+        return fleet.tenants.values()
+    on = {fleet.host(name).name for name in hosts}
+    chosen = {str(name): fleet.tenant(name) for name in names}
+    return [*chosen.values(), *(item for item in fleet.tenants.values() if item.host in on and item.name not in chosen)]
+
+
+class _ManyHosts:
+    """A thread for each host; the lines come together in the caller's thread."""
+
+    def __init__(
+        self, workspace: Workspace, fleet: Fleet, by_host: Mapping[str, Sequence[str]], query: LogQuery
+    ) -> None:
+        self._workspace, self._query = workspace, query
+        self._arrived: queue.Queue[Callable[[], None]] = queue.Queue(MOST_WAITING)
+        self._order = LogOrder()
+        self.missing: dict[str, LaunchpadError] = {}
+        self.failed: dict[str, LaunchpadError] = {}
+        self._many = len(by_host) > 1
+        self._hosts = {
+            name: HostLog(
+                workspace=workspace,
+                host=fleet.host(name),
+                query=query,
+                redactions={tenant: Redaction(_known(workspace, fleet, tenant)) for tenant in tenants},
+                on_missing=lambda tenant, error: self._arrived.put(lambda: self._lose(self.missing, tenant, error)),
+                measures=self._many,
+            )
+            for name, tenants in by_host.items()
+        }
+
+    def run(self, on_line: OnLine, tell: LogListeners) -> None:
+        self._tell, self._skewed = tell, set[str]()
+        bugs: list[BaseException] = []
+
+        def read_all() -> None:
+            try:
+                fanout(self._hosts, self._read, threads=len(self._hosts))
+            except BaseException as bug:
+                bugs.append(bug)
+
+        reading, clock = threading.Thread(target=read_all, daemon=True), self._workspace.clock
+        reading.start()
+        while reading.is_alive() or not self._arrived.empty():
+            with suppress(queue.Empty):
+                self._arrived.get(timeout=POLL_SECONDS)()
+            if self._query.follow:
+                ready = self._order.due(clock=clock.now(), now=clock.monotonic()) if self._many else self._order.rest()
+                for line in ready:
+                    on_line(line)
+        if bugs:
+            raise bugs[0]
+        for line in self._order.rest():
+            on_line(line)
+
+    def _read(self, name: str) -> None:
+        log = self._hosts[name]
         try:
-            for line in reader.lines():
-                with guard:
-                    give(line)
+            for source, line in log.lines():
+                self._arrived.put(lambda source=source, line=line: self._add(name, source, line))  # type: ignore[misc]
         except LaunchpadError as error:
-            with guard:
-                on_lost(name, error)
-            raise
+            lost = error
+            self._arrived.put(lambda: self._lose(self.failed, name, lost))
 
-    results = fanout(tenants, read, threads=max(1, len(tenants)))
-    for line in sorted(collected, key=lambda line: line.at):
-        on_line(line)
-    all_or_error(results, noun="tenants")
+    # --- in the caller's thread
 
+    def _add(self, host: str, source: str, line: LogLine) -> None:
+        ahead = self._hosts[host].ahead
+        if abs(ahead) > MOST_SKEW and host not in self._skewed:
+            self._skewed.add(host)
+            self._tell.on_skew(host, ahead)
+        now = self._workspace.clock.monotonic()
+        self._order.add(line, source=f"{host} {source}", ahead=ahead, now=now)
 
-class _TenantReader:
-    """The lines of one tenant, resumed after a lost connection at the last line."""
-
-    def __init__(self, workspace: Workspace, fleet: Fleet, name: str, query: LogQuery) -> None:
-        self._hosts = hosts_of(workspace)
-        self._host = fleet.host(fleet.tenant(name).host)
-        self._tenant = name
-        self._query = query
-        self._redact = Redaction(_known(workspace, fleet, name))
-        self._last = ""
-        self._cut = False
-        self._absence = Absence(workspace.clock)
-
-    def lines(self) -> Iterator[LogLine]:
-        attempts = Retrying(
-            stop=self._absence.too_long,
-            wait=wait_random_exponential(multiplier=0.25, max=10),
-            retry=retry_if_exception(self._may_come_back),
-            reraise=True,
-        )
-        for attempt in attempts:
-            with attempt:
-                yield from self._once()
-
-    def _may_come_back(self, error: BaseException) -> bool:
-        """Whether to reconnect: after a lost connection also when the host is unreachable, because the host may
-        reboot."""
-        self._cut = self._cut or isinstance(error, ConnectionLost)
-        return self._cut and isinstance(error, HostError) and error.retry
-
-    def _once(self) -> Iterator[LogLine]:
-        query = self._query
-        body = {"tenant": self._tenant, "since": query.since, "lines": query.lines, "follow": query.follow}
-        more = {"ago": query.ago, "probes": query.probes, "edge": query.edge}
-        body |= {key: value for key, value in more.items() if value not in (None, False)}  # an older host knows none
-        told = self._last  # after a cut the host begins where it did before
-        with self._hosts.reach(self._host) as runner:
-            self._absence.connected()
-            for line in runner.exchange("logs", body, seconds=None if query.follow else 120):
-                self._absence.heard()
-                if line["type"] != "log" or str(line["at"]) <= told:
-                    continue
-                self._last = max(self._last, str(line["at"]))
-                text = self._redact(str(line["text"]))
-                yield LogLine(tenant=self._tenant, service=str(line["service"]), at=str(line["at"]), text=text)
+    def _lose(self, where: dict[str, LaunchpadError], name: str, error: LaunchpadError) -> None:
+        if name not in where:
+            where[name] = error
+            self._tell.on_lost(name, error)
 
 
-def _known(workspace: Workspace, fleet: Fleet, name: str) -> list[Any]:
+def _known(workspace: Workspace, fleet: Fleet, name: str) -> list[Secret]:
     try:
         return [secret for _version, secret in workspace.secrets.reveal(fleet.tenant(name).name).values()]
     except LaunchpadError:

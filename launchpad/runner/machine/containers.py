@@ -27,6 +27,8 @@ TOLD_SECONDS, _TOLD_POLL = 1.0, 0.1
 _USUAL_STOP = 10
 """Docker's default stop time in seconds."""
 _RESTART_SECONDS = 60
+_NANO, _LEAST_CPUS = 10**9, 0.01
+"""Docker accepts no smaller limit."""
 _FIRST_TO_GO = "1000"
 
 
@@ -65,6 +67,14 @@ class DockerContainers(DockerLogs, DiskFiles):
         kept = found.get("stats") or {}
         cache = kept.get("inactive_file", kept.get("total_inactive_file", 0))
         return max(0, found.get("usage", 0) - cache), found.get("limit", 0)
+
+    def cpus(self, container: str) -> float:
+        found = docker.call("GET", f"/containers/{quote(container)}/json", fine=(404,)) or {}
+        return float((found.get("HostConfig") or {}).get("NanoCpus", 0)) / _NANO
+
+    def set_cpus(self, container: str, cpus: float) -> None:
+        limit = {"NanoCpus": int(max(cpus, _LEAST_CPUS) * _NANO)}
+        docker.call("POST", f"/containers/{quote(container)}/update", limit)
 
     def start_container(self, name: str) -> None:
         wake(name)
@@ -188,7 +198,13 @@ def _container(found: dict[str, Any]) -> Container:
         address=(networks.get(f"lp-{tenant}") or {}).get("IPAddress", ""),
         process=state["Pid"] if state["Status"] in ("running", "paused") else 0,
         ill=(state.get("Health") or {}).get("Status") == "unhealthy",
+        log=_log_of(found["HostConfig"]["LogConfig"]),
     )
+
+
+def _log_of(found: dict[str, Any]) -> str:
+    options = found["Config"] or {}
+    return f"{found['Type']} {options.get('max-size', 'unlimited')} {options.get('max-file', 'unlimited')}"
 
 
 def _gathered(stream: Stream) -> tuple[str, str]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from launchpad.runner.machine import docker
 from launchpad.runner.machine.http import BadAnswer, Stream, quote
+from launchpad.runner.machine.local_records import LONGEST_LINE
 
 if TYPE_CHECKING:
+    from launchpad.runner.machine.local_log import LocalLog
     from launchpad.runner.view import ContainerLine
 
-LONGEST_LINE = 256 * 1024
 _LARGEST_FRAME = 1 << 24
 _SILENCE_SECONDS = 60
 _FOREVER = 20 * 86400
@@ -20,7 +21,15 @@ _HEADER = 8
 
 
 class DockerLogs:
-    """The log part of Speech."""
+    """Implements `view.Speech`."""
+
+    def log_reader(self, container: str) -> LocalLog | None:
+        from launchpad.runner.machine.local_log import LocalLog
+
+        found = docker.call("GET", f"/containers/{quote(container)}/json", fine=(404,))
+        # Docker names the folder only by the files in it. Every one is set when the container has been started once.
+        place = (found or {}).get("LogPath") or (found or {}).get("ResolvConfPath") or ""
+        return LocalLog(place.rpartition("/")[0].removesuffix("/local-logs")) if place else None
 
     def log(self, container: str, *, since: float, tail: int | None, follow: bool) -> Iterator[ContainerLine]:
         """The lines that a container wrote since then; with `follow`, also the lines that it writes from now on."""

@@ -215,7 +215,7 @@ def requests(heist: Heist) -> dict[str, Any]:
         # taken, each of them
         WORKS[0]: lambda: ask("observe", {"tenants": None, "probes": False}),
         WORKS[1]: lambda: ask("history", {}),
-        WORKS[2]: lambda: ask("logs", {"tenant": "alice", "lines": 50}),
+        WORKS[2]: lambda: ask("logs", {"tenants": ["alice"], "lines": 50}),
         WORKS[3]: lambda: ask("backups", alice),
         WORKS[-1]: lambda: ask("diagnose", {"tenant": "alice"}),
         WORKS[4]: lambda: ask("send", {"tenant": "alice", "generation": generation}),

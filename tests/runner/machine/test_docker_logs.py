@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchpad.runner.machine.docker_logs import LONGEST_LINE, frames, lines
+from launchpad.runner.machine.docker_logs import frames, lines
 from launchpad.runner.machine.http import BadAnswer, Stream
+from launchpad.runner.machine.local_records import LONGEST_LINE
 
 OUT, ERR = 1, 2
 

@@ -136,6 +136,10 @@ HANDS: dict[str, tuple[Callable[[MemoryView], object], str]] = {
     "out of memory": (lambda host: host.dies(WEB, exit_code=137, oom_killed=True), "web is exited (out of memory)"),
     "paused": (change_box(WEB, state="paused"), "web is paused"),
     "replaced": (change_box(WEB, release=""), "web runs release unknown"),
+    "a log without limits": (
+        change_box(STORE, log="json-file unlimited unlimited"),
+        "the log of store is kept as json-file unlimited unlimited, not as local 10m 3",
+    ),
     "another image": (change_box(STORE, image="evil"), "store runs the wrong image: evil"),
     "another address": (change_box(WEB, address="10.200.0.9"), "web has the wrong address: 10.200.0.9"),
     "one too many": (stray, "container lp-alice-b-web-1 exists"),

@@ -19,11 +19,55 @@ from tests.memory.releases import deploy_body, release
 CALLER = Caller("alice", "192.0.2.7")
 
 
+class MemoryLog:
+    """What a container wrote, from a place on."""
+
+    def __init__(self, host: MemoryView, container: str) -> None:
+        self._host, self.identity = host, container
+        self._place, self.at, self.count, self._lost = 0, "", 1, ""
+
+    @property
+    def _lines(self) -> list[ContainerLine]:
+        return self._host.written.get(self.identity, [])
+
+    def is_gone(self) -> bool:
+        return self.identity not in self._host.boxes and self.identity != "launchpad-caddy"
+
+    def tail(self, records: int) -> bool:
+        self._place = max(0, len(self._lines) - records)
+        return self._place == 0
+
+    def since(self, at: float) -> None:
+        self._place = sum(line.at < stamp(at) for line in self._lines)
+
+    def after(self, at: str, count: int) -> None:
+        marks = [(line.at, line.count) for line in self._lines]
+        self._lost = at if at and (at, count) not in marks else ""
+        self._place = marks.index((at, count)) + 1 if (at, count) in marks else 0
+
+    def read(self, most: int) -> list[ContainerLine]:
+        found = self._lines[self._place :]
+        self._place += len(found)
+        if found:
+            first = ContainerLine(found[0].at, found[0].text, found[0].cut, found[0].count, self._lost)
+            found, self._lost, self.at, self.count = [first, *found[1:]], "", found[-1].at, found[-1].count
+        return found
+
+    def written(self) -> int:
+        return self._host.growth.get(self.identity, 0)
+
+    def close(self) -> None: ...
+
+
 @dataclass
 class MemoryView(MemoryHost):
     """`written` is what containers wrote, `answers` what a command inside one says."""
 
     written: dict[str, list[ContainerLine]] = field(default_factory=dict)
+    growth: dict[str, int] = field(default_factory=dict)
+    """By container: bytes of log from one look to the next."""
+    cpu_limits: dict[str, float] = field(default_factory=dict)
+    """By container, where it was changed."""
     answers: dict[tuple[str, ...], CommandOutput] = field(default_factory=dict)
     executed: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
     system: Any = None
@@ -126,6 +170,10 @@ class MemoryView(MemoryHost):
         lines = [line for line in self.written.get(container, []) if line.at >= stamp(since)]
         yield from lines if tail is None else lines[-tail:]
 
+    def log_reader(self, container: str) -> MemoryLog | None:
+        reader = MemoryLog(self, container)
+        return None if reader.is_gone() else reader
+
     def get(self, address: IPv4Address, port: int, path: str, *, seconds: float) -> int:
         self.asked.append(f"{address}:{port}{path}")
         box = next((box for box in self.boxes.values() if box.address == str(address)), None)
@@ -163,6 +211,13 @@ class MemoryView(MemoryHost):
     def deaths(self) -> Iterator[Callable[[float, Iterable[int]], bool]]:
         self._docker()
         yield lambda seconds, processes: False
+
+    def cpus(self, container: str) -> float:
+        return self.cpu_limits.get(container, 0.0)
+
+    def set_cpus(self, container: str, cpus: float) -> None:
+        self._docker()
+        self.cpu_limits[container] = cpus
 
     def start_container(self, name: str) -> None:
         self._docker()

@@ -1,0 +1,48 @@
+"""The secrets to remove from a tenant's lines: those in use, and those at rest.
+
+An old line may show an earlier version of a secret. After a boot, and of a stopped tenant, no secret is in use.
+"""
+
+from __future__ import annotations
+
+from launchpad.runner import cell, paths
+from launchpad.runner.host import Failed, Host
+from launchpad.runner.log_redaction import LogRedaction, values_in
+from launchpad.runner.plan import read_record
+
+
+class LogSecrets:
+    """Opens each sealed secret once, unless its value is in use."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._opened: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return "LogSecrets([secret])"
+
+    def redaction(self, tenant: str) -> LogRedaction:
+        """What is known of the tenant's secrets now."""
+        vault, used = f"{paths.vault(tenant)}/", self._in_use(tenant)
+        for file in self._host.names(paths.vault(tenant)):
+            secret, _, version = file.removesuffix(".cred").rpartition("@")
+            if version.isdigit() and vault + file not in self._opened and (secret, int(version)) not in used:
+                self._opened[vault + file] = self._open(vault + file, cell.sealed_as(tenant, secret, int(version)))
+        at_rest = [value for path, value in self._opened.items() if path.startswith(vault)]
+        return LogRedaction([*values_in(self._host, f"{paths.RUN}/{tenant}"), *at_rest])
+
+    def _in_use(self, tenant: str) -> set[tuple[str, int]]:
+        try:
+            record = read_record(self._host, tenant)
+        except Failed:
+            return set()  # a damaged record
+        if record is None:
+            return set()
+        filled = set(self._host.names(paths.secrets(tenant, record["started"])))
+        return {(name, version) for name, version in record["secrets"].items() if name in filled}
+
+    def _open(self, path: str, name: str) -> str:
+        try:
+            return self._host.unseal(path, name).decode(errors="replace")
+        except Failed:
+            return ""  # sealed on another host: this host never knew it
