@@ -17,6 +17,7 @@ from launchpad.runner.watching.caddy_check import CaddyCheck
 from launchpad.runner.watching.certificate_check import CertificateCheck
 from launchpad.runner.watching.check import Check
 from launchpad.runner.watching.firewall_check import FirewallCheck
+from launchpad.runner.watching.flood_check import FloodCheck
 from launchpad.runner.watching.host_check import HostCheck
 from launchpad.runner.watching.machine_check import MachineCheck
 from launchpad.runner.watching.room_check import RoomCheck
@@ -33,6 +34,7 @@ CHECKS: tuple[type[Check], ...] = (
     RoomCheck,
     MachineCheck,
     TenantCheck,
+    FloodCheck,
     AlertCheck,
 )
 
