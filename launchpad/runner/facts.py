@@ -154,6 +154,7 @@ _OF_FINDINGS: Mapping[str, tuple[Layer, Grade]] = {
     "certificate": (Layer.edge, Grade.critical),
     "renewal": (Layer.edge, Grade.warning),
     "firewall": (Layer.firewall, Grade.critical),
+    "docker-rules": (Layer.firewall, Grade.critical),
     "docker": (Layer.docker, Grade.critical),
     "caddy": (Layer.caddy, Grade.critical),
     "dns": (Layer.resolver, Grade.critical),

@@ -12,6 +12,7 @@ import pytest
 
 from launchpad.runner import booting, paths, slots
 from launchpad.runner.account import Account, Finding, done_by_watch
+from launchpad.runner.facts import Layer, fact_of
 from launchpad.runner.protocol import canonical, record_as_json
 from launchpad.runner.provision import reverts
 from launchpad.runner.provision.reverts import CONFIRMED
@@ -338,4 +339,5 @@ def test_rules_that_do_not_come_back_are_found_and_docker_is_not_started_again_a
     for _ in range(30):
         found = watched.healed()
     assert watched.filter.renewed == 1
-    assert [item.subject for item in found] == ["docker"]
+    assert [item.subject for item in found] == ["docker-rules"]
+    assert fact_of(found[0], tenant="", at=0).layer is Layer.firewall, "Docker itself is well"

@@ -52,6 +52,19 @@ def test_a_name_server_that_says_anything_answers_and_one_that_is_not_there_does
     assert not answers("127.0.0.1", port=closed)
 
 
+def test_a_name_server_may_lose_one_question() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listens:
+        listens.bind(("127.0.0.1", 0))
+
+        def answer_the_second() -> None:
+            listens.recvfrom(512)
+            question, whom = listens.recvfrom(512)
+            listens.sendto(question[:2] + b"\x80\x00", whom)
+
+        threading.Thread(target=answer_the_second, daemon=True).start()
+        assert answers("127.0.0.1", port=listens.getsockname()[1], seconds=0.5)
+
+
 def test_what_a_check_found_nothing_of_is_a_fact() -> None:
     host = MemoryView()
     check = Changing(host, Account(host, ("the host",)))
