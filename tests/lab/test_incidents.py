@@ -143,6 +143,7 @@ def make_good(world: World, incident: Incident) -> None:
         world.host.exec(["sh", "-c", incident.undoes])
 
 
+@pytest.mark.timeout(5400)
 def test_each_incident_is_seen_by_its_layer_told_once_and_its_end_too(world: World, say: Callable[[str], None]) -> None:
     with_checks(world)
     world.host.write("/etc/chrony/conf.d/lab.conf", "local stratum 8\n")  # the lab has no time server
