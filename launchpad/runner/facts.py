@@ -158,6 +158,7 @@ _OF_FINDINGS: Mapping[str, tuple[Layer, Grade]] = {
     "docker": (Layer.docker, Grade.critical),
     "caddy": (Layer.caddy, Grade.critical),
     "dns": (Layer.resolver, Grade.critical),
+    "resolvers": (Layer.resolver, Grade.critical),
     "access": (Layer.settings, Grade.critical),
     "provision": (Layer.settings, Grade.critical),
     "clock": (Layer.clock, Grade.critical),

@@ -44,6 +44,8 @@ class Incident:
     """Whether the host makes it good by itself."""
     brief: bool = False
     """Whether that is done before anybody looks: it is only in the history."""
+    beside: frozenset[tuple[str, str]] = frozenset()
+    """What the repair itself shows for a moment."""
 
 
 WARNINGS = (
@@ -74,7 +76,16 @@ CRITICAL = (
         "ready",
         repaired=True,
     ),
-    Incident("the packet filter flushed", "nft flush ruleset", "true", "", "firewall", repaired=True, brief=True),
+    Incident(
+        "the packet filter flushed",
+        "nft flush ruleset",
+        "true",
+        "",
+        "firewall",
+        repaired=True,
+        brief=True,
+        beside=frozenset({("", "docker")}),  # which the watch starts again for its rules
+    ),
     Incident("Caddy stopped", "docker stop launchpad-caddy", "true", "", "caddy", repaired=True, brief=True),
     Incident(
         "no name server",
@@ -196,7 +207,7 @@ def _happens(
     others: set[tuple[str, str]] = set()
 
     def ended() -> bool:
-        others.update(bad(world) - before - {own})
+        others.update(bad(world) - before - {own} - incident.beside)
         if incident.brief:
             return time.monotonic() - begun > 20
         if incident.repaired:

@@ -49,6 +49,7 @@ def test_what_is_no_fact_is_refused(changes: dict[str, Any]) -> None:
         ("apps", Layer.process, Grade.critical),
         ("certificate", Layer.edge, Grade.critical),
         ("dns", Layer.resolver, Grade.critical),
+        ("resolvers", Layer.resolver, Grade.critical),
         ("reboot", Layer.reboot, Grade.warning),
         ("watch", Layer.watch, Grade.critical),
         ("access", Layer.settings, Grade.critical),

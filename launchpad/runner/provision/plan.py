@@ -32,6 +32,7 @@ from launchpad.runner.provision.wanted_steps import SYSCTL, wanted_steps
 from launchpad.runner.system import MachineFacts, ProvisionHost, storage_source
 from launchpad.runner.visits import Visits
 
+KERNEL_RULES = "the firewall rules in the kernel differ from Launchpad's"
 HIGHER_IS_TIGHTER = ("kernel.kptr_restrict", "kernel.perf_event_paranoid", "kernel.yama.ptrace_scope")
 RANGES = ("/etc/subuid", "/etc/subgid")
 
@@ -136,7 +137,7 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
             wanted = {path: _file(text, step.modes.get(path, 0o644)) for path, text in step.files.items()}
             yield from _changed({path: before["files"][path] for path in step.files}, wanted)
             if not before["firewall"]:
-                yield "the firewall rules in the kernel differ from Launchpad's"
+                yield KERNEL_RULES
             yield from before["sshd"]
         case KeepOthersOut():
             yield from (item["message"] for item in before["others"])

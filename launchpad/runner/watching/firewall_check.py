@@ -327,7 +327,9 @@ class Docker:
             return
         if now - self._renewed < RENEWED_SECONDS:
             if now - self._since > SOON_SECONDS:
-                yield Finding("docker-rules", f"Docker's firewall rules are missing for {', '.join(lacking)}", RUN_PROVISION)
+                yield Finding(
+                    "docker-rules", f"Docker's firewall rules are missing for {', '.join(lacking)}", RUN_PROVISION
+                )
             return
         self._renewed, self._most = now, Counter()
         self._host.filter.renew_docker()

@@ -16,7 +16,7 @@ from launchpad.runner.account import RUN_PROVISION, THE_HOST, Finding
 from launchpad.runner.engine import damaged
 from launchpad.runner.facts import Layer
 from launchpad.runner.host import Files
-from launchpad.runner.provision.plan import deviations, observe, wanted
+from launchpad.runner.provision.plan import KERNEL_RULES, deviations, observe, wanted
 from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.provision.steps import ChangeAccess, EnableUnits, HostStep, RunCaddy
 from launchpad.runner.provision.wanted_steps import FIREWALL
@@ -78,14 +78,14 @@ def look_at_host(host: ProvisionHost) -> Iterator[Finding]:
         yield Finding("provision", "the last provision did not finish", RUN_PROVISION)
         return
     observed = observe(host, settings)
+    now, named = observed.facts.resolvers, _named_in(host)
+    if others := named is not None and named != now:
+        message = f"the firewall lets tenants use the name servers {_listed(named)}, but the host uses {_listed(now)}"
+        yield Finding("resolvers", message, RUN_PROVISION)
     for step, before in zip(wanted(settings, observed), observed.looked, strict=True):
         for message in deviations(step, before):
-            now = observed.facts.resolvers
-            if message.startswith(FIREWALL) and (named := _named_in(host)) != now:
-                message = (
-                    f"the firewall lets tenants use the name servers {_listed(named)}, but the host uses {_listed(now)}"
-                )
-            yield Finding(_subject(step, message), message, RUN_PROVISION)
+            if not others or not message.startswith((FIREWALL, KERNEL_RULES)):
+                yield Finding(_subject(step, message), message, RUN_PROVISION)
 
 
 def _subject(step: HostStep, message: str) -> str:
@@ -100,14 +100,14 @@ def _subject(step: HostStep, message: str) -> str:
     return step_name(type(step))
 
 
-def _named_in(host: Files) -> tuple[str, ...]:
-    """The name servers that the firewall's file lets tenants use."""
+def _named_in(host: Files) -> tuple[str, ...] | None:
+    """The name servers that the firewall's file lets tenants use; None for a file that says nothing of them."""
     found = re.search(r"set resolvers \{[^}]*?elements = \{ ([^}]*) \}", (host.read(FIREWALL) or b"").decode())
-    return tuple(found[1].split(", ")) if found else ()
+    return tuple(found[1].split(", ")) if found else None
 
 
-def _listed(addresses: tuple[str, ...]) -> str:
-    return ", ".join(addresses) or "none"
+def _listed(addresses: tuple[str, ...] | None) -> str:
+    return ", ".join(addresses or ()) or "none"
 
 
 def answers(address: str, *, port: int = 53, seconds: float = DNS_SECONDS) -> bool:
