@@ -48,6 +48,16 @@ class Fields:
 Shown = str | Table | Fields | Line
 
 
+@dataclass(kw_only=True)
+class Followed:
+    """An operation that a command follows."""
+
+    host: str
+    tenant: str
+    kind: str
+    ended: bool = False
+
+
 class Output:
     """The output of one run. With `json`, standard output gets only JSON, and sentences are not printed."""
 
@@ -55,6 +65,8 @@ class Output:
         self.json = json
         self.out = Screen(stdout or sys.stdout, color=color)
         self.err = Screen(stderr or sys.stderr, color=color)
+        self.followed: dict[str, Followed] = {}
+        """The operations that this command followed, by id."""
 
     def result(self, data: Any, shown: Shown | Sequence[Shown]) -> None:
         """Print the command's only result: `data` as a JSON document, or the form for people."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from launchpad.cli.output import Output
+from launchpad.cli.output import Followed, Output
 from launchpad.cli.screen import DIM, GREEN, RED, YELLOW, Screen
 from launchpad.cli.wording import lasted, moment
 from launchpad.events import (
@@ -95,12 +95,22 @@ class ProgressLines:
         with self._guard:
             if isinstance(heard.event, StepStarted):
                 self._titles[heard.operation, heard.event.index] = heard.event.title or heard.event.step
+            self._follow(heard, heard.event)
             if self._again(heard):
                 return
             self._note(heard, heard.event)
             for mark, style, text in self._lines(heard, heard.event):
                 whose = f"{subject(heard)}: " if mark.strip() else ""
                 self._output.err.prose((mark, style), f" {whose}{text}")
+
+    def _follow(self, heard: HeardEvent, event: Event) -> None:
+        """Keep what Ctrl-C prints about the operation."""
+        followed = self._output.followed
+        if isinstance(event, OperationStarted | CameBack):
+            ended = isinstance(event, CameBack) and bool(event.outcome)
+            followed[heard.operation] = Followed(host=heard.host, tenant=heard.tenant, kind=event.kind, ended=ended)
+        elif isinstance(event, OperationFinished) and heard.operation in followed:
+            followed[heard.operation].ended = True
 
     def _note(self, heard: HeardEvent, event: Event) -> None:
         """Keep the state of the operation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from launchpad.cli.parsed import operation_id
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
+    from launchpad.cli.output import Followed
     from launchpad.events import OnEvent
     from launchpad.operations.requests.again import EarlierOperation, Wish
     from launchpad.operations.requests.outcome import Outcome
@@ -274,9 +275,26 @@ def errors_as_lines(session: Session) -> Iterator[None]:
 
 @contextmanager
 def interrupted_kindly(session: Session) -> Iterator[None]:
-    """Ctrl-C ends this command; the operation continues on the host."""
+    """Ctrl-C ends this command; an operation continues on its host."""
     try:
         yield
     except KeyboardInterrupt:
-        session.output.say("the operation continues on the host; to see it: launchpad history")
+        for line in _left(session.output.followed):
+            session.output.say(line)
         raise
+
+
+def _left(followed: Mapping[str, Followed]) -> Iterator[str]:
+    """What the command leaves behind: each operation that continues, and how to follow it; else the last that ended."""
+    running = {identifier: item for identifier, item in followed.items() if not item.ended}
+    for identifier, item in running.items():
+        what = f"the {item.kind} of {item.tenant}" if item.tenant else f"the {item.kind}"
+        # Before the end of a first provision only that command can log in.
+        follow = f"provision {item.host}" if item.kind == "provision" else f"attach {identifier}"
+        yield f"{what} continues on {item.host}; to follow it: launchpad {follow}"
+    if followed and not running:
+        item = list(followed.values())[-1]
+        what = f"the {item.kind} of {item.tenant}" if item.tenant else f"the {item.kind}"
+        yield f"{what} on {item.host} has ended; to see it: launchpad history"
+    if not followed:
+        yield "if an operation was begun, it continues on its host; to see it: launchpad history"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from launchpad.cli.output import Output
 from launchpad.cli.progress import LiveLine, telling
+from launchpad.cli.running import interrupted_kindly
 from launchpad.events import (
+    CameBack,
     Event,
     HeardEvent,
     OperationFinished,
@@ -125,3 +129,35 @@ def test_nothing_is_drawn_over_a_question() -> None:
             assert output.err.drawn is not None and not output.err.drawn.is_started
         assert output.err.drawn.is_started
     assert Printed(0, asked).lines == ["Is the old one stopped? [y/N]"]
+
+
+def interrupted(events: list[Event], *, kind: str = "") -> list[str]:
+    """What Ctrl-C says after these events."""
+    err = io.StringIO()
+    session = SimpleNamespace(output=Output(json=False, color=False, stdout=io.StringIO(), stderr=err))
+    with pytest.raises(KeyboardInterrupt), interrupted_kindly(session), telling(session.output) as hear:  # type: ignore[arg-type]
+        for event in events:
+            event = replace(event, kind=kind) if kind and isinstance(event, OperationStarted) else event
+            hear(HeardEvent(host="web-1", operation="o", tenant="" if kind else "alice", event=event))
+        raise KeyboardInterrupt
+    return err.getvalue().splitlines()
+
+
+def test_ctrl_c_names_the_operation_that_continues_and_how_to_follow_it() -> None:
+    assert interrupted(GOOD[:4])[-1] == "the deploy of alice continues on web-1; to follow it: launchpad attach o"
+    told_last = interrupted(GOOD[:4], kind="provision")[-1]
+    assert told_last == "the provision continues on web-1; to follow it: launchpad provision web-1"
+
+
+def test_ctrl_c_names_no_operation_that_has_ended() -> None:
+    for ended in (GOOD, BAD):
+        assert interrupted(ended)[-1] == "the deploy of alice on web-1 has ended; to see it: launchpad history"
+
+
+def test_ctrl_c_before_the_first_event_knows_no_operation() -> None:
+    assert interrupted([]) == ["if an operation was begun, it continues on its host; to see it: launchpad history"]
+
+
+def test_an_earlier_operation_that_is_followed_is_named_too() -> None:
+    back = CameBack(kind="deploy", since=0.0, outcome="")
+    assert interrupted([back])[-1] == "the deploy of alice continues on web-1; to follow it: launchpad attach o"

@@ -15,7 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 
 from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
-from launchpad.events import ConnectionCut, HeardEvent, OnEvent, event_from_line
+from launchpad.events import CameBack, ConnectionCut, HeardEvent, OnEvent, event_from_line
 from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.requests.absence import Absence
@@ -100,14 +100,18 @@ class _Bootstrap:
         return _speak(self.workspace, self.bare, "install", (verb, body), hear)
 
     def _follow_earlier(self) -> None:
-        """Follow a running provision on the host, if there is one; as the operators' user once root's login is
-        rejected."""
+        """Report a running provision on the host, and follow it, if there is one; as the operators' user once root's
+        login is rejected."""
         asked = ("observe", {"tenants": [], "probes": False})
         open_ones = _speak(self.workspace, self.bare, "plan", asked, _pass_over)["operations"]
-        earlier = next((str(item["id"]) for item in open_ones if item["kind"] == "provision"), "")
+        earlier = next((item for item in open_ones if item["kind"] == "provision"), None)
+        if earlier is None:
+            return
+        identifier = str(earlier["id"])
+        back = CameBack(kind="provision", since=float(earlier.get("at") or 0), outcome="")
+        self._tell(HeardEvent(host=self.name, operation=identifier, tenant="", event=back))
         with suppress(LoginRefused, ConnectionLost):
-            if earlier:
-                self._ask("follow", {"id": earlier}, earlier)
+            self._ask("follow", {"id": identifier}, identifier)
 
     def _hear(self, heard: HeardEvent) -> None:
         """Report each event once: after a reconnect the host sends every event again."""
