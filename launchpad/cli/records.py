@@ -42,6 +42,9 @@ def history(
         rows = tuple(_history_row(entry, now) for entry in found.newest(limit))
         empty = "" if found.unreachable else "no operations yet"
         session.output.result(found.as_json(), Table(headings, rows, empty, firm=("when", "operation")))
+    for name in sorted({entry.tenant for entry in found.entries if entry.kind == "arrive"} & set(names or ())):
+        told = "came from another host, which has the earlier operations; to see them: launchpad history"
+        session.output.say(f"{name} {told}")
     leave(session, {**session.left_out(names), **found.unreachable})
 
 
@@ -71,6 +74,8 @@ def _with_steps(entry: Entry | ByItself) -> str:
     origin = f" from {entry.source}" if entry.source else ""
     subject = f"{entry.tenant} on {entry.host}" if entry.tenant else entry.host
     lines = [f"{entry.id}  {_kind(entry)} {subject}, {moment(entry.at)}, by {entry.who}{origin}"]
-    lines += [f"  {step.result.ljust(7)} {step.title}  {lasted(step.seconds)}".rstrip() for step in entry.steps]
+    for step in entry.steps:
+        result = "not run" if step.result == "waiting" and entry.outcome else step.result
+        lines.append(f"  {result.ljust(7)}  {step.title}  {lasted(step.seconds)}".rstrip())
     end = f"{entry.outcome or 'running'} {lasted(entry.seconds)}".rstrip()
     return "\n".join([*lines, f"  {end}{f': {entry.message}' if entry.message else ''}"])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WATCH = "watch"
 """The subject of findings about the watch itself."""
+ILLNESS = "illness"
+"""The subject of what an image's own health check reports."""
 THE_HOST = "the host"
 """The check of the host itself; a provision asks for it again at its end."""
 RUNNER = str(launchpad.__file__).rsplit("/", 2)[0]

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from launchpad.runner import boot, booting, cell, paths, watching
-from launchpad.runner.account import RUN_PROVISION, Account, Finding
+from launchpad.runner.account import ILLNESS, RUN_PROVISION, Account, Finding
 from launchpad.runner.drift import read_manifest
 from launchpad.runner.engine import reason
 from launchpad.runner.facts import Fact, Grade, Layer
@@ -421,7 +421,7 @@ def _no_docker(failed: Failed) -> Fact:
 
 def _illness(item: Container) -> Finding:
     message = f"{item.service} is unhealthy according to its image's health check"
-    return Finding("illness", message, f"launchpad logs {item.tenant}", tenant=item.tenant)
+    return Finding(ILLNESS, message, f"launchpad logs {item.tenant}", tenant=item.tenant)
 
 
 def _breaker(tenant: str) -> str:

@@ -227,10 +227,13 @@ def _unknown(endpoint: Endpoint, key: OfferedKey) -> HostKeyUnknown:
 
 
 def _changed(endpoint: Endpoint, key: OfferedKey) -> HostKeyChanged:
+    mends = f"launchpad trust {endpoint.host}"
+    if endpoint.pinned:
+        mends = f"write {key.fingerprint} under fingerprints: of {endpoint.host} in inventory/hosts.yaml"
     return HostKeyChanged(
         f"{endpoint.host}: the host key of {endpoint.address} changed: expected "
         f"{', '.join(sorted(endpoint.fingerprints))}, got {key.fingerprint} ({key.kind}); nothing was sent",
-        hint=f"another machine may be answering; only if you reinstalled the host: launchpad trust {endpoint.host}",
+        hint=f"another machine may be answering; only if you reinstalled the host: {mends}",
     )
 
 

@@ -16,6 +16,8 @@ class Endpoint:
     user: str = "launchpad"
     fingerprints: frozenset[str] = frozenset()
     """`SHA256:…` of the accepted host keys, as `ssh-keygen -l` prints them; empty: no key is known."""
+    pinned: bool = False
+    """Whether the inventory has the fingerprints, so that nobody can confirm another one."""
     accepted_keys: tuple[str, ...] = ()
     """The public keys (`type base64 comment`) that the host accepts, if known: of an agent's keys only these are
     offered. Empty: unknown."""

@@ -55,6 +55,7 @@ class SshHosts:
             port=host.port,
             user=host.user,
             fingerprints=frozenset(map(str, host.fingerprints)) or confirmed,
+            pinned=bool(host.fingerprints),
             accepted_keys=tuple(str(key) for operator in host.operators for key in operator.keys),
             connect_seconds=self._settings.connect_timeout.seconds,
             ssh_config=self.ssh_config,

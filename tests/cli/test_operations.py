@@ -289,8 +289,33 @@ def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: 
     assert "alice" in launchpad(workspace, "history").out
     detailed = launchpad(workspace, "history", "alice", "--steps").out
     assert "by bob from 198.51.100.4" in detailed
-    assert "done    wait for open requests  0.5 s" in detailed
+    assert "done     wait for open requests  0.5 s" in detailed
     assert launchpad(workspace, "history", "--json").json["operations"][0]["id"] == "op-0000000001"
+
+
+def test_history_names_what_it_does_not_show_of_a_tenant_that_was_moved(workspace: Workspace, sshd: Sshd) -> None:
+    entry = {"id": "op-0000000001", "kind": "arrive", "tenant": "alice", "who": "bob", "from": "", "at": 1.0}
+    behave(sshd, history=replies({"operations": [entry | {"outcome": "done", "message": "", "seconds": 2.0}]}))
+    told = "alice came from another host, which has the earlier operations; to see them: launchpad history\n"
+    assert told in launchpad(workspace, "history", "alice").err
+    assert told not in launchpad(workspace, "history").err
+    assert told not in launchpad(workspace, "history", "alice", "--json").err
+
+
+def test_a_step_that_never_ran_is_not_said_to_wait_for_something(workspace: Workspace, sshd: Sshd) -> None:
+    entry: dict[str, object] = {"id": "op-0000000001", "kind": "deploy", "tenant": "alice", "who": "bob", "from": ""}
+    steps = [
+        {"step": "a", "title": "place release", "result": "undone", "seconds": 0.1},
+        {"step": "b", "title": "start", "result": "failed", "seconds": None},
+        {"step": "c", "title": "switch", "result": "waiting", "seconds": None},
+    ]
+    entry |= {"at": 1.0, "outcome": "undone", "message": "", "seconds": 2.0, "steps": steps}
+    behave(sshd, history=replies({"operations": [entry]}))
+    lines = launchpad(workspace, "history", "alice", "--steps").out.splitlines()
+    assert lines[1:4] == ["  undone   place release  0.1 s", "  failed   start", "  not run  switch"]
+    entry["outcome"] = None
+    behave(sshd, history=replies({"operations": [entry]}))
+    assert "  waiting  switch" in launchpad(workspace, "history", "alice", "--steps").out
 
 
 def test_history_shows_what_the_watch_did_by_itself_among_what_was_asked_for(workspace: Workspace, sshd: Sshd) -> None:

@@ -151,7 +151,7 @@ def test_what_runs_already_is_said_and_what_differs_otherwise(workspace: Workspa
         ("--to 2.0.0 --latest", 2, "launchpad versions APP"),
         ("--to 2.0.0 --soak 5x", 2, "--soak 60s"),
         ("--latest", 3, "write your own registry into inventory/apps/echo.yaml"),
-        ("--to 1.0.0", 4, "launchpad rollback alice --to 1.0.0"),
+        ("--to 1.0.0", 4, "launchpad rollback alice --list"),
     ],
 )
 def test_what_is_asked_for_wrongly_has_its_hint(

@@ -47,6 +47,14 @@ class Git:
             return False
         return bool(self._ask("rev-list", "--max-count=1", "--all"))
 
+    def is_empty(self) -> bool:
+        """Whether there is a repository, and no commit in it."""
+        return self.present and not self._ask("rev-list", "--max-count=1", "--all")
+
+    def remotes(self) -> list[str]:
+        """The names of the repository's remotes."""
+        return self._ask("remote").split()
+
     def commits(self, most: int, *, paths: Sequence[str] = ()) -> list[str]:
         """The checked-out commit and its ancestors, newest first, at most that many (-1: all); with paths, only commits
         that changed the paths."""

@@ -80,11 +80,13 @@ def erasable(workspace: Workspace, name: str, target: Target) -> dict[str, Any]:
     """The request for the repository to erase. StateError while the inventory has the tenant, for a target that is a
     folder on a host (root deletes the folder there), and without PRUNE_ credentials; Malformed for a bad tenant
     name."""
-    if TenantName(name) in workspace.fleet.load().known:
-        raise StateError(f"{name} is still in the inventory", hint=f"launchpad tenant remove {name}")
+    present = TenantName(name) in workspace.fleet.load().known
     if target.kind == "local":
         hint = f"on the host, as root: rm -r {target.url}/{name} {target.url}/{name}.key"
-        raise StateError(f"{target.name} is a folder on a host and must be deleted by hand", hint=hint)
+        hint = f"first: launchpad tenant remove {name}; then type this command again" if present else hint
+        raise StateError(f"{target.name} is a folder on a host: root deletes its backups of {name} by hand", hint=hint)
+    if present:
+        raise StateError(f"{name} is still in the inventory", hint=f"launchpad tenant remove {name}")
     return task(workspace, target, name, deletes=True)
 
 

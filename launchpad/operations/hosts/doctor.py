@@ -229,7 +229,8 @@ def _version(name: str, word: str, environment: Mapping[str, str]) -> str:
         done = subprocess.run([program, word], capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return "installed"
-    return ((done.stdout or done.stderr).strip().splitlines() or ["installed"])[0].removeprefix(f"{name} ")
+    first = ((done.stdout or done.stderr).strip().splitlines() or ["installed"])[0].removeprefix(f"{name} ")
+    return first.partition(", ")[0]  # ssh names its library too
 
 
 def _programs(fleet: Fleet, versions: Mapping[str, str]) -> Iterator[_Problem]:
@@ -261,6 +262,10 @@ def _git(workspace: Workspace, environment: Mapping[str, str]) -> Iterator[_Prob
     root, git = workspace.root, Git(workspace.root, environment)
     at = f"git -C {root}"
     try:
+        if git.is_empty():
+            message = f"{root} has no commit yet: there is no history of changes, and nothing to push"
+            yield _Problem(about="Git", message=message, hint=f"{at} add -A; {at} commit -m 'Our fleet'")
+            return
         if not git.tracks(SETTINGS_FILE):
             message = f"{root} is not in Git: nobody else has this inventory, and there is no history of changes"
             yield _Problem(about="Git", message=message, hint=f"{at} init; {at} add -A; {at} commit -m 'Our fleet'")
@@ -279,7 +284,10 @@ def _beside_upstream(git: Git, at: str) -> Iterator[_Problem]:
     upstream = git.upstream()
     if upstream is None:
         message = "the branch has no upstream: its commits are only on this machine"
-        yield _Problem(about="Git", message=message, hint=f"{at} push --set-upstream REMOTE BRANCH")
+        push = f"{at} push --set-upstream"
+        remotes = git.remotes()
+        hint = f"{push} {remotes[0]} HEAD" if remotes else f"{at} remote add origin URL; {push} origin HEAD"
+        yield _Problem(about="Git", message=message, hint=hint)
         return
     try:
         behind = not git.has(git.tip_of(upstream))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from launchpad.errors import LaunchpadError, StateError
-from launchpad.fleet.model.fleet import Fleet, kit_recipients
+from launchpad.fleet.model.fleet import Fleet, kit_recipients, readers
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.version_order import names
@@ -124,6 +124,11 @@ def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool)
         versions=names(app),
         follows=tuple(map(str, app.version(tenant.version).follows)),
         problem=problem,
-        wrapped_for=digest_of_recipients(kit_recipients(fleet.defaults)) if fleet.backup_targets(tenant) else "",
+        wrapped_for=digest_of_recipients(kit_recipients(fleet.defaults)) if _can_be_wrapped(fleet, tenant) else "",
         backup_every=float(backup.every.seconds) if (backup := fleet.tiers[tenant.tier].backup) else None,
     )
+
+
+def _can_be_wrapped(fleet: Fleet, tenant: Tenant) -> bool:
+    """Whether the tenant has backups, and somebody can read their key; `check` reports that nobody can."""
+    return bool(fleet.backup_targets(tenant) and readers(fleet.defaults))

@@ -173,7 +173,7 @@ def _judge(app: App, name: str, before: str, version: str) -> None:
     if is_older(version, before, names(app)):
         raise StateError(
             f"{name}: {version} is older than the running version {before} and may not read {name}'s data",
-            hint=f"launchpad rollback {name} --to {version}",
+            hint=f"launchpad rollback {name} --list",
         )
     if not may_follow(app, version, before):
         first = next_on_the_way(app, before, version)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import launchpad
 from launchpad.runner import paths, slots
-from launchpad.runner.account import RUN_PROVISION, WATCH, Finding, read_account
+from launchpad.runner.account import ILLNESS, RUN_PROVISION, WATCH, Finding, read_account
 from launchpad.runner.backed_up import backed_up_at, proven_at
 from launchpad.runner.booting import BOOT, is_going_on, seen_to
 from launchpad.runner.capacity import available_mb, shortages
@@ -89,6 +89,9 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
         del found["manifest"]
         found["findings"] = _plain(findings, name)
         found["health"] = [fact for fact in health if fact.get("tenant") == name]
+        if not found["record"]["running"]:  # the watch looked before it was stopped
+            for part in ("findings", "health"):
+                found[part] = [item for item in found[part] if item.get("subject") != ILLNESS]
     own = _host(host, edge, problems) | {"findings": _plain(findings, ""), "facts": facts}
     own["health"] = [fact for fact in health if "tenant" not in fact]
     yield reply({"host": own, "tenants": tenants, "operations": waiting})

@@ -304,6 +304,11 @@ def wanted_for(workspace: Workspace) -> str:
     return alice.wrapped_for
 
 
+def test_without_a_reader_nobody_is_told_to_wrap_a_key_again(workspace: Workspace) -> None:
+    (workspace.root / "launchpad.yaml").write_text("")
+    assert wanted_for(workspace) == ""
+
+
 def test_a_target_that_did_not_take_the_wrap_is_named(workspace: Workspace, host: MemoryHost) -> None:
     backup(workspace, "alice")
     host.silent.add(OFFSITE[0])

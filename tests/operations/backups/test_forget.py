@@ -151,6 +151,9 @@ def test_a_lock_that_does_not_go_says_what_to_do(backed_up: Workspace) -> None:
 
 def test_only_a_tenant_that_is_no_more_is_erased(backed_up: Workspace, host: MemoryHost) -> None:
     target = backed_up.fleet.load().target("offsite")
+    with pytest.raises(StateError, match="folder on a host") as caught:
+        erase(backed_up, "alice", backed_up.fleet.load().target("disk"), how=served(host, []))
+    assert "rm -r" not in caught.value.hint and "launchpad tenant remove alice" in caught.value.hint
     with pytest.raises(StateError, match="alice is still in the inventory"):
         erase(backed_up, "alice", target, how=served(host, []))
     (backed_up.root / "inventory/tenants/alice.yaml").unlink()

@@ -182,6 +182,12 @@ def not_an_operator(desk: Desk) -> None:
     desk.keys.make_missing(comment="ann")
 
 
+def without_a_commit(desk: Desk) -> None:
+    """As `launchpad init` leaves it."""
+    shutil.rmtree(desk.root / ".git")
+    subprocess.run(["git", "init", "--quiet", desk.root], check=True)
+
+
 BROKEN: dict[str, tuple[Callable[[Desk], object], list[tuple[str, str]]]] = {
     "mode": (lambda desk: desk.keys.identity.chmod(0o644), [("keys", "others can read")]),
     "folder's mode": (lambda desk: desk.keys.ssh.parent.chmod(0o777), [("keys", "others can replace keys")]),
@@ -203,8 +209,13 @@ BROKEN: dict[str, tuple[Callable[[Desk], object], list[tuple[str, str]]]] = {
     "not pushed": (lambda desk: desk.commit(), [("Git", "1 commit is not pushed to origin/main")]),
     "behind": (another_checkout_pushes, [("Git", "origin/main has commits that this clone does not have")]),
     "no upstream": (without_upstream, [("Git", "the branch has no upstream")]),
+    "a remote that was never named": (
+        lambda desk: desk.git("remote", "remove", "origin"),
+        [("Git", "the branch has no upstream: its commits are only on this machine")],
+    ),
     "no remote": (lambda desk: shutil.rmtree(desk.root.parent / "origin.git"), [("Git", "git ls-remote failed")]),
     "no Git": (lambda desk: shutil.rmtree(desk.root / ".git"), [("Git", "is not in Git")]),
+    "no commit": (without_a_commit, [("Git", "has no commit yet")]),
     "no git": (lambda desk: (desk.tools / "git").unlink(), [("programs", "git is missing"), ("Git", "not installed")]),
     "no ssh-keygen": (lambda desk: (desk.tools / "ssh-keygen").unlink(), [("programs", "ssh-keygen is missing")]),
     "a target": (a_target, [("programs", "restic is missing"), ("kit", "there is no emergency kit")]),

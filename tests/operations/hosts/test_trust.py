@@ -40,6 +40,9 @@ def test_what_the_inventory_says_is_not_overruled(workspace: Workspace, sshd: Ss
     sshd.stop()
     (sshd.folder / "host_ed25519").unlink()
     sshd.start()
+    with pytest.raises(HostKeyChanged) as caught:
+        deploy(workspace, "alice")
+    assert f"write {sshd.fingerprint} under fingerprints: of web-1 in inventory/hosts.yaml" in caught.value.hint
     with pytest.raises(HostKeyChanged, match="the inventory has"):
         trust(workspace, offered_key(workspace, "web-1"), confirm=sshd.fingerprint)
 

@@ -76,6 +76,17 @@ def test_what_the_watch_found_is_the_hosts_or_its_tenants() -> None:
     assert [item["message"] for item in observed(host)["host"]["findings"]] == ["the firewall is gone", "not watched"]
 
 
+def test_a_tenant_that_was_just_stopped_is_not_called_ill_by_its_image() -> None:
+    host = deployed()
+    ill = Finding("illness", "web is unhealthy according to its image's health check", tenant="alice")
+    Account(host, ("apps",)).see("apps", [ill], {})
+    assert observed(host)["tenants"]["alice"]["findings"] and observed(host)["tenants"]["alice"]["health"]
+    path = paths.record("alice")
+    host.write(path, json.dumps(json.loads(host.read(path) or b"") | {"running": False}).encode(), mode=0o600)
+    found = observed(host)["tenants"]["alice"]
+    assert (found["findings"], found["health"]) == ([], [])
+
+
 def test_just_after_a_boot_the_host_and_its_tenants_are_starting_and_nobody_changed_anything() -> None:
     host = deployed(tenant="bob", slot=8, host=deployed())
     booting.begin_with(host)
