@@ -31,6 +31,8 @@ def act(
     session = Session.of(ctx)
     found = act(session.workspace, tenant, action, arguments or ())
     session.output.result(found.as_json(), found.text.rstrip())
+    if not found.code and not found.text.strip():
+        session.output.say(f"{tenant}: {action} ended with exit status 0")
     if found.code:
         for line in found.errors.rstrip().splitlines():
             session.output.say(line)

@@ -128,14 +128,14 @@ def _rows(item: HostAlerts) -> Iterator[tuple[str, ...]]:
 
 
 def _notes(item: HostAlerts) -> Iterator[str]:
-    from launchpad.cli.wording import age
+    from launchpad.cli.wording import lasted
 
     if not item.destinations:
         yield f"{item.host} has no alert destination: write alerts: into launchpad.yaml, then provision {item.host}"
     for silence in item.silences:
         whom = silence["tenant"] or f"{item.host} and its tenants"
         why = f": {silence['why']}" if silence["why"] else ""
-        yield f"{whom}: silent for {age(silence['until'] - item.clock)} more, by {silence['who']}{why}"
+        yield f"{whom}: silent for {lasted(silence['until'] - item.clock)} more, by {silence['who']}{why}"
     for message in item.waiting:
         if message["tries"]:
             yield f"{item.host}: {message['destination']} was not reached: {message['problem']}"

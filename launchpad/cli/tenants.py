@@ -13,7 +13,7 @@ from launchpad.cli.output import Table, fields
 from launchpad.cli.prompts import confirm
 from launchpad.cli.session import Session
 from launchpad.cli.wording import read
-from launchpad.errors import InventoryError
+from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.keeping.store import NewTenant
 from launchpad.fleet.model.app import App
 from launchpad.fleet.model.fleet import Fleet, readers
@@ -76,6 +76,8 @@ def add_tenant(
     """
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
+    if name in map(str, fleet.known):
+        raise StateError(f"tenant {name} exists already", hint=f"launchpad tenant show {name}")
     declared = fleet.app(app_name)
     new = NewTenant(
         name=TenantName(name),

@@ -398,3 +398,21 @@ def test_a_conflict_in_one_sealed_file_leaves_the_other_secrets_listed(terminal:
 def test_a_workspace_that_cannot_be_made_is_no_bug(empty: Terminal) -> None:
     printed = empty("init", "/proc/nope")
     assert (printed.code, "/proc/nope: cannot be written" in printed.err) == (4, True)
+
+
+def test_a_tenant_that_exists_is_refused_before_anything_else_is_asked(terminal: Terminal) -> None:
+    write(terminal.root, {"inventory/tiers.yaml": TWO_TIERS})
+    printed = terminal("tenant", "add", "bob")
+    assert (printed.code, "tenant bob exists already" in printed.err) == (4, True), printed.err
+
+
+def test_a_missing_file_of_tiers_is_named(terminal: Terminal) -> None:
+    (terminal.root / "inventory/tiers.yaml").unlink()
+    printed = terminal("check")
+    assert "expected a tier in inventory/tiers.yaml, which is missing or empty" in printed.err, printed.err
+
+
+TWO_TIERS = """\
+light: {memory: 256MiB, cpus: 0.5, pids: 128, disk: 1GiB}
+standard: {memory: 2GiB, cpus: 2, pids: 512, disk: 10GiB}
+"""

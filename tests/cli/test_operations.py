@@ -18,6 +18,8 @@ from launchpad.cli.session import Session
 from launchpad.errors import LaunchpadError
 from launchpad.operations.requests.render import render
 from launchpad.operations.tenants.plan_fleet import plan_fleet
+from launchpad.cli.provisioning import described
+from launchpad.operations.hosts.provision import ProvisionPlan
 from launchpad.workspace import Workspace
 from tests.operations.places import TOKEN, behave, environment_of, observed, open_workspace, replies, requests
 from tests.operations.places import write_workspace as write
@@ -141,6 +143,19 @@ def test_a_host_without_destinations_is_not_called_free_of_problems(workspace: W
     assert ran.out == "not known: a host without a destination lists no problems; to see them: launchpad health\n"
     behave(sshd, alerts=replies(body | {"destinations": [{"name": "team"}]}))
     assert launchpad(workspace, "alerts", "list").out == "no problems\n"
+
+
+def test_a_silence_is_told_to_the_minute(workspace: Workspace, sshd: Sshd) -> None:
+    quiet = {"tenant": "alice", "until": 7195.0, "who": "bob", "why": ""}
+    body = {"clock": 0.0, "destinations": [{"name": "team"}], "alerts": [], "silences": [quiet], "waiting": []}
+    behave(sshd, alerts=replies(body))
+    assert "alice: silent for 119 min 55 s more, by bob\n" in launchpad(workspace, "alerts", "list").err
+
+
+def test_a_plan_of_a_provision_counts_the_steps_that_do_something() -> None:
+    steps = tuple({"step": step, "title": step} for step in ("packages", "commit", "caddy"))
+    told = described(ProvisionPlan(host="web-1", bare=True, steps=steps, diffs=()))
+    assert told.splitlines() == ["web-1: a bare host; 2 steps", "  packages", "  caddy"]
 
 
 def test_what_the_watch_found_is_told_with_since_when_and_what_to_type_and_somebody_has_to_look(

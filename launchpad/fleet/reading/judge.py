@@ -67,7 +67,8 @@ def _unknown_names(trees: Trees) -> Iterator[Mistake]:
                 continue  # not a valid name: the model has reported it
             guess = nearest(named.value, records)
             hint = f"did you mean {guess}?" if guess else _how_to_add(noun, named.value)
-            expected = f"one of {', '.join(sorted(records))}" if records else f"a {noun} of the inventory"
+            none = f"a {noun} in inventory/{noun}s.yaml, which is missing or empty" if noun != "app" else "an app"
+            expected = f"one of {', '.join(sorted(records))}" if records else none
             yield Mistake(named.place, f"unknown {noun} {named.value}", expected, hint)
 
 

@@ -19,6 +19,12 @@ def test_an_action_is_run_with_its_arguments_and_what_it_printed_comes_back(work
     assert requests(sshd)[0]["body"] == {"tenant": "alice", "action": "approve", "arguments": ["r-1"]}
 
 
+def test_an_action_that_prints_nothing_is_told_too(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, act=replies({"code": 0, "out": "", "err": ""}))
+    ran = launchpad(workspace, "act", "alice", "devices")
+    assert (ran.code, ran.out, ran.err) == (0, "", "alice: devices ended with exit status 0\n")
+
+
 def test_an_action_that_fails_is_told_with_its_output(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, act=replies({"code": 3, "out": '{"checks": []}\n', "err": "no key\n"}))
     assert act(workspace, "alice", "devices").code == 3
