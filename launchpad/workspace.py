@@ -159,7 +159,9 @@ def find_root(named: Path | None, *, start: Path) -> Path:
         if not (root / SETTINGS_FILE).is_file():
             why, new = f"the folder has no {SETTINGS_FILE}", root / "fleet"
             if not root.is_dir():
-                why, new = ("it is a file", root.parent / "fleet") if root.exists() else ("there is no such folder", root)
+                why, new = (
+                    ("it is a file", root.parent / "fleet") if root.exists() else ("there is no such folder", root)
+                )
             hint = f"name the folder of your {SETTINGS_FILE}; a new one: launchpad init {new}"
             raise InventoryError(f"{root} is no workspace: {why}", hint=hint)
         return root.resolve()

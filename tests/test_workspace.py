@@ -56,11 +56,15 @@ def test_where_there_is_none_the_hint_makes_one(tmp_path: Path) -> None:
     assert "launchpad init" in raised.value.hint
     with pytest.raises(InventoryError, match="is no workspace") as raised:
         find_root(tmp_path, start=tmp_path)
-    assert raised.value.hint == f"name the folder of your launchpad.yaml; a new one: launchpad init {tmp_path / 'fleet'}"
+    assert (
+        raised.value.hint == f"name the folder of your launchpad.yaml; a new one: launchpad init {tmp_path / 'fleet'}"
+    )
     (tmp_path / "passwd").touch()
     with pytest.raises(InventoryError, match="passwd is no workspace: it is a file") as raised:
         find_root(tmp_path / "passwd", start=tmp_path)
-    assert raised.value.hint == f"name the folder of your launchpad.yaml; a new one: launchpad init {tmp_path / 'fleet'}"
+    assert (
+        raised.value.hint == f"name the folder of your launchpad.yaml; a new one: launchpad init {tmp_path / 'fleet'}"
+    )
     new = tmp_path / "new"
     with pytest.raises(InventoryError, match="there is no such folder") as raised:
         find_root(new, start=tmp_path)

@@ -49,7 +49,7 @@ Shown = str | Table | Fields | Line
 
 
 @dataclass(kw_only=True)
-class Followed:
+class FollowedOperation:
     """An operation that a command follows."""
 
     host: str
@@ -65,7 +65,7 @@ class Output:
         self.json = json
         self.out = Screen(stdout or sys.stdout, color=color)
         self.err = Screen(stderr or sys.stderr, color=color)
-        self.followed: dict[str, Followed] = {}
+        self.followed: dict[str, FollowedOperation] = {}
         """The operations that this command followed, by id."""
 
     def result(self, data: Any, shown: Shown | Sequence[Shown]) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from launchpad.cli.output import Followed, Output
+from launchpad.cli.output import FollowedOperation, Output
 from launchpad.cli.screen import DIM, GREEN, RED, YELLOW, Screen
 from launchpad.cli.wording import lasted, moment
 from launchpad.events import (
@@ -108,7 +108,9 @@ class ProgressLines:
         followed = self._output.followed
         if isinstance(event, OperationStarted | CameBack):
             ended = isinstance(event, CameBack) and bool(event.outcome)
-            followed[heard.operation] = Followed(host=heard.host, tenant=heard.tenant, kind=event.kind, ended=ended)
+            followed[heard.operation] = FollowedOperation(
+                host=heard.host, tenant=heard.tenant, kind=event.kind, ended=ended
+            )
         elif isinstance(event, OperationFinished) and heard.operation in followed:
             followed[heard.operation].ended = True
 

@@ -13,7 +13,7 @@ from launchpad.cli.parsed import operation_id
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.cli.output import Followed
+    from launchpad.cli.output import FollowedOperation
     from launchpad.events import OnEvent
     from launchpad.operations.requests.again import EarlierOperation, Wish
     from launchpad.operations.requests.outcome import Outcome
@@ -284,7 +284,7 @@ def interrupted_kindly(session: Session) -> Iterator[None]:
         raise
 
 
-def _left(followed: Mapping[str, Followed]) -> Iterator[str]:
+def _left(followed: Mapping[str, FollowedOperation]) -> Iterator[str]:
     """What the command leaves behind: each operation that continues, and how to follow it; else the last that ended."""
     running = {identifier: item for identifier, item in followed.items() if not item.ended}
     for identifier, item in running.items():

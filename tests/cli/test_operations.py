@@ -13,13 +13,13 @@ import pytest
 import typer.testing
 
 from launchpad.cli.app import app, load
+from launchpad.cli.provisioning import described
 from launchpad.cli.registry import SECTIONS
 from launchpad.cli.session import Session
 from launchpad.errors import LaunchpadError
+from launchpad.operations.hosts.provision import ProvisionPlan
 from launchpad.operations.requests.render import render
 from launchpad.operations.tenants.plan_fleet import plan_fleet
-from launchpad.cli.provisioning import described
-from launchpad.operations.hosts.provision import ProvisionPlan
 from launchpad.workspace import Workspace
 from tests.operations.places import TOKEN, behave, environment_of, observed, open_workspace, replies, requests
 from tests.operations.places import write_workspace as write

@@ -13,6 +13,7 @@ import pytest
 from launchpad.errors import StateError
 from launchpad.fleet.keeping.scaffold import Owner, scaffold
 from launchpad.fleet.model.fleet import readers, signers
+from launchpad.fleet.model.readiness import crowded
 from launchpad.fleet.sealing.age import AgeIdentity
 from launchpad.fleet.sealing.keys import Keys
 from launchpad.fleet.words.names import OperatorName
@@ -36,6 +37,7 @@ def test_it_is_right_and_has_its_owner_s_keys(tmp_path: Path, owner: Owner) -> N
     files = scaffold(tmp_path / "new", owner, example=True)
     fleet = store(tmp_path / "new").load()
     assert len(fleet.tenants) == 2
+    assert crowded(fleet) == [], "an upgrade of the example can be rehearsed"
     assert len({tenant.app for tenant in fleet.tenants.values()}) == 2
     for host in fleet.hosts.values():
         assert [(operator.name, operator.keys) for operator in host.operators] == [("ann", (owner.ssh_key,))]
