@@ -48,7 +48,7 @@ def health(
 
     found = fleet_health(session.workspace, names or ())
     session.left_out()
-    line = summary(found, now=session.workspace.clock.now(), named=names or ())
+    line = summary(found, now=session.workspace.clock.now(), named=names or (), lines=session.output.out.terminal)
     session.output.result(found.as_json(), line)
     raise typer.Exit(found.exit_code)
 
@@ -61,8 +61,9 @@ def _print_news(session: Session, names: list[str]) -> int:
     return print_news(session, health_news(session.workspace, names))
 
 
-def summary(found: FleetHealth, *, now: float, named: Sequence[str]) -> str:
-    """The line: `HEALTH CRITICAL - alice ready: … | ok=11 …`, with the measured values of what was named."""
+def summary(found: FleetHealth, *, now: float, named: Sequence[str], lines: bool = False) -> str:
+    """The line: `HEALTH CRITICAL - alice ready: … | ok=11 …`, with the measured values of what was named; as several
+    `lines` for a person at a terminal."""
     problems = found.wrong()
     told = [_problem(item, fact, now) for item, fact in problems[:MOST_TOLD]]
     if len(problems) > MOST_TOLD:
@@ -72,8 +73,10 @@ def summary(found: FleetHealth, *, now: float, named: Sequence[str]) -> str:
     tenants, hosts = (sum(bool(item.tenant) is own for item in found.each) for own in (True, False))
     parts = [_count(number, noun) for number, noun in ((tenants, "tenant"), (hosts, "host")) if number]
     well = " and ".join(parts) + (" is well" if tenants + hosts == 1 else " are well") if parts else "nothing to watch"
-    text = f"HEALTH {found.grade.upper()} - {'; '.join(told) or well}".replace("|", "/").replace("\n", " ")
-    return f"{text} | {' '.join([*_counted(found), *_measured(found, named)])}"
+    told = [text.replace("|", "/").replace("\n", " ") for text in told]
+    between, last = (";\n  ", "\n") if lines and told else ("; ", " ")
+    text = f"HEALTH {found.grade.upper()} - {between.join(told) or well}{last}"
+    return f"{text}| {' '.join([*_counted(found), *_measured(found, named)])}"
 
 
 def _problem(item: Health, fact: Fact, now: float) -> str:

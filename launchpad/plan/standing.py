@@ -230,6 +230,6 @@ def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
         whom = "for earlier recipients" if has.wrapped_for else "for recipients that the host does not know"
         yield f"the key of its backups is wrapped {whom}: launchpad backups rewrap {want.tenant}"
     if has.running and not want.running:
-        yield "the inventory says running: false"
+        yield f"the inventory says running: false (launchpad stop {want.tenant})"
     if not has.running and not has.retired and want.running:
-        yield "the inventory says running: true"
+        yield f"the inventory says running: true (launchpad start {want.tenant})"

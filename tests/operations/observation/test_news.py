@@ -36,7 +36,7 @@ def test_what_is_wrong_is_told_once_and_once_when_it_is_well_again(fleet: Memory
     stop(fleet.workspace(), "alice")
     again = [told(fleet) for _ in range(3)]
     assert [item.exit_code for item in again] == [4, 4, 4]
-    assert again[0].wrong == ("alice on web-1 is stopped: the inventory says running: true",)
+    assert again[0].wrong == ("alice on web-1 is stopped: the inventory says running: true (launchpad start alice)",)
     assert [item.wrong for item in again[1:]] == [(), ()]
     fleet.hosts["web-2"].dead = True
     assert [len(told(fleet).wrong) for _ in range(2)] == [1, 0], "a host and not each of its tenants"
@@ -44,7 +44,7 @@ def test_what_is_wrong_is_told_once_and_once_when_it_is_well_again(fleet: Memory
     back = told(fleet)
     assert (back.wrong, len(back.ended), back.exit_code) == ((), 1, 4)
     start(fleet.workspace(), "alice")
-    assert told(fleet).ended == ("alice on web-1 is stopped: the inventory says running: true",)
+    assert told(fleet).ended == ("alice on web-1 is stopped: the inventory says running: true (launchpad start alice)",)
     assert told(fleet).ended == ()
 
 
