@@ -83,8 +83,6 @@ def _watch(session: Session, fleet: LiveFleet) -> int:
 
 def _carry_out(session: Session, words: tuple[str, ...]) -> None:
     """Run the command as if it were typed, and wait until a person has read what it printed."""
-    from contextlib import suppress
-
     from launchpad.cli.boundary import run
 
     beside = Session(named=session.named, color=session.color, environment=session.environment)
@@ -92,5 +90,8 @@ def _carry_out(session: Session, words: tuple[str, ...]) -> None:
     session.output.say(f"$ launchpad {' '.join(words)}")
     if run(words, session=beside) == INTERRUPTED and words[0] == "logs":
         return  # which are read as they come
-    with suppress(KeyboardInterrupt), session.output.asking("Enter returns to launchpad top"):
-        sys.stdin.readline()
+    try:
+        with session.output.asking("Enter returns to launchpad top"):
+            sys.stdin.readline()
+    except KeyboardInterrupt:
+        session.output.err.raw("")  # the end of the line

@@ -73,8 +73,8 @@ class OverviewRow:
 
     @property
     def probes(self) -> tuple[int, int]:
-        """How many probes hold, of how many; (0, 0) for a host."""
-        asked = [fact for fact in self.health.facts if fact.layer in PROBED] if self.tenant else []
+        """How many probes pass, of how many; (0, 0) for a host, and for a tenant whose host never answered."""
+        asked = [fact for fact in self.health.facts if fact.layer in PROBED] if self.tenant and self.at else []
         return sum(fact.grade is Grade.ok for fact in asked), len(asked)
 
     def age(self, now: float) -> float | None:
@@ -109,7 +109,7 @@ def silent_rows(
     own = _row(name, "", SILENT, host_health(name, error), at=before[0].at if before else 0.0)
     if not before:
         wanted = [want for want in expected.wanted.values() if want.host == name]
-        found = standings(wanted, {name: error}, inventory=expected.known)
+        found = [replace(item, remarks=()) for item in standings(wanted, {name: error}, inventory=expected.known)]
         return (own, *(_row(name, item.tenant, item.state, tenant_health(item, error), at=0.0) for item in found))
     return (replace(own, alerts=before[0].alerts, silenced=before[0].silenced), *before[1:])
 
@@ -121,8 +121,8 @@ def waiting_row(name: str) -> OverviewRow:
 
 
 def arranged(rows: Iterable[OverviewRow], *, search: str = "") -> list[OverviewRow]:
-    """The rows that have every word of the search, the worst first; of one grade those with an operation first, then by
-    name."""
+    """The rows that have every word of the search, the worst first; of one grade those with an operation first, then
+    hosts, then tenants, by name."""
     wanted = search.lower().split()
     meant = [row for row in rows if all(word in row.words for word in wanted)] if wanted else rows
     return sorted(meant, key=_order)
@@ -139,8 +139,8 @@ def counted(rows: Iterable[OverviewRow]) -> dict[Grade, int]:
 _RANK = {grade: -number for number, grade in enumerate(WORSE)}
 
 
-def _order(row: OverviewRow) -> tuple[int, bool, str, str]:
-    return _RANK[row.grade], not row.operations, row.tenant or row.host, row.host
+def _order(row: OverviewRow) -> tuple[int, bool, bool, str, str]:
+    return _RANK[row.grade], not row.operations, bool(row.tenant), row.tenant, row.host
 
 
 def _host_row(said: HostSeen, heard: float) -> OverviewRow:

@@ -49,7 +49,8 @@ def test_the_rows_at_80_columns() -> None:
     assert found[4].startswith("unknown                         web-2  no answer  6 min old   watch: cannot con")
     assert found[5].startswith(f"warning   {LONG[:19]}~  web-1  warning    5 s ")
     assert found[6] == "ok        bob                   web-1  healthy    5 s         upgrade by ben"
-    assert found[7] == "ok        carol                 web-2  healthy    6 min old"
+    assert found[7] == "ok                              web-1  host       0 s"
+    assert found[8] == "ok        carol                 web-2  healthy    6 min old"
 
 
 def test_more_columns_where_there_is_room() -> None:
@@ -98,7 +99,7 @@ def test_an_inventory_that_cannot_be_read_is_told() -> None:
 
 def test_a_grade_is_a_word_and_a_colour_and_what_is_old_has_no_colour() -> None:
     found = frame(view(80, 24, "end"), width=80, height=24, now=NOW)
-    assert [line[0][1] for line in found[3:9]] == ["bold red", "dim", "yellow", "green", "dim", "green reverse"]
+    assert [line[0][1] for line in found[3:9]] == ["bold red", "dim", "yellow", "green", "green", "dim reverse"]
     assert [line[0][0].split()[0] for line in found[3:9]] == [
         *(Grade.critical, Grade.unknown, Grade.warning, Grade.ok, Grade.ok, Grade.ok)
     ]

@@ -73,7 +73,7 @@ def test_the_worst_come_first_then_those_under_way_then_the_names() -> None:
     made = rows(*tenants, own={"operations": (going,)}, expected=expected(*names))
     unknown = waiting_row("web-2")
     found = arranged([unknown, *made.values()])
-    assert [row.name for row in found] == ["alice", "web-2", "bob", "dave", "carol", "web-1"]
+    assert [row.name for row in found] == ["alice", "web-2", "bob", "dave", "web-1", "carol"]
     assert made["dave"].problem == "upgrade by ben"
     assert counted(found) == {Grade.critical: 1, Grade.unknown: 1, Grade.warning: 1, Grade.ok: 3}
     assert [*counted(found)] == [Grade.critical, Grade.unknown, Grade.warning, Grade.ok], "the worst first"
@@ -115,7 +115,8 @@ def test_a_silent_host_keeps_its_last_rows_with_their_age() -> None:
 def test_a_host_that_never_answered_has_the_tenants_of_the_inventory() -> None:
     own, alice, _ = silent_rows("web-1", SILENT, (), expected())
     assert (own.age(HEARD), alice.age(HEARD)) == (None, None)
-    assert (alice.state, alice.grade) == ("unreachable", Grade.unknown)
+    assert (alice.state, alice.grade, alice.probes) == ("unreachable", Grade.unknown, (0, 0))
+    assert alice.problem == "process: its host does not answer", "why is told once, by the host's row"
     assert not own.is_old(HEARD)
 
 
