@@ -87,6 +87,7 @@ def test_a_host_counts_what_its_tenant_uses_and_gives_it_to_the_exporter(world: 
     assert "web-1" not in json.loads(world.launchpad("--json", "status", "web-1").out)["unreachable"]
 
 
+@EVIDENCE
 def test_a_crash_of_the_watch_and_a_reboot_lose_nothing(world: World) -> None:
     before = usage(world)
     world.host.exec(["systemctl", "kill", "--signal=KILL", "launchpad-watch"])
