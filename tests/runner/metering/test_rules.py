@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from launchpad.cli.registry import entries
 from launchpad.operations.observation.metrics import UP
 from launchpad.runner.metering.metric_list import METRICS
 from tests.runner.metering.metered import promtool
@@ -81,7 +82,8 @@ def test_rules_and_dashboard_ask_for_metrics_that_exist() -> None:
 def test_each_alert_names_a_command_and_its_runbook() -> None:
     assert rules().keys() == CAUSES.keys()
     for item in rules().values():
-        assert item["annotations"]["next"].startswith("launchpad ")
+        program, command, *_ = item["annotations"]["next"].split()
+        assert program == "launchpad" and command in entries()
         page = re.sub(r"\{\{.*?\}\}", "*", item["annotations"]["runbook"])
         assert list(PROJECT.glob(page)), page
 
