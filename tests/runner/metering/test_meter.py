@@ -118,6 +118,7 @@ def test_time_without_a_watch_keeps_what_counters_have_and_measures_no_memory_an
 
 
 def test_an_hour_is_written_once_wherever_the_process_dies(lab: Metered, measured: Callable[..., None]) -> None:
+    lab.run(cpu=130.0)
     lab.look(after=HOUR - 120)
     lab.run(cpu=160.0)
 
