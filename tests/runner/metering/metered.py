@@ -35,12 +35,12 @@ burst_usec 0
 """As Debian 13's kernel 6.12 writes it."""
 
 
-def promtool() -> str:
-    """Prometheus' own judge of metrics and rules."""
-    beside = Path(sys.executable).parent / "promtool"
-    found = str(beside) if beside.exists() else shutil.which("promtool")
+def prometheus(name: str) -> str:
+    """One of Prometheus' own programs."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
     return found or pytest.fail(
-        "promtool is missing; to have it fetched: scripts/test, or launchpad_promtool of scripts/setup"
+        f"{name} is missing; scripts/test has it fetched (launchpad_prometheus of scripts/setup)"
     )
 
 

@@ -17,7 +17,7 @@ from launchpad.runner.metering.metric_list import METRICS
 from launchpad.runner.verbs.metrics import metrics
 from launchpad.runner.watching.room_check import RoomCheck
 from tests.memory.data import File
-from tests.runner.metering.metered import CPU_STAT, V2, promtool
+from tests.runner.metering.metered import CPU_STAT, V2, prometheus
 from tests.runner.verbs.view import CALLER, MemoryView, answer, deployed
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -143,5 +143,7 @@ def test_a_damaged_record_or_account_hides_no_other_metric(host: MemoryView) -> 
 
 @pytest.mark.programs
 def test_promtool_has_nothing_against_the_names_and_the_form(host: MemoryView) -> None:
-    done = subprocess.run([promtool(), "check", "metrics"], input=metrics_text(host), capture_output=True, text=True)
+    done = subprocess.run(
+        [prometheus("promtool"), "check", "metrics"], input=metrics_text(host), capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -16,7 +16,7 @@ import yaml
 from launchpad.cli.registry import entries
 from launchpad.operations.observation.metrics import UP
 from launchpad.runner.metering.metric_list import METRICS
-from tests.runner.metering.metered import promtool
+from tests.runner.metering.metered import prometheus
 
 PROJECT = Path(__file__).resolve().parents[3]
 RULES = PROJECT / "docs/monitoring/launchpad.rules.yml"
@@ -127,8 +127,8 @@ def test_each_alert_fires_once_for_its_cause_and_none_in_calm(tmp_path: Path, me
     file = tmp_path / "tests.yml"
     cases = [case(cause) for cause in ("", *CAUSES)]
     file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": cases}))
-    done = subprocess.run([promtool(), "test", "rules", str(file)], capture_output=True, text=True)
+    done = subprocess.run([prometheus("promtool"), "test", "rules", str(file)], capture_output=True, text=True)
     measured("ops-rules-wrong", done.returncode, n=len(cases) * len(CAUSES))
     assert done.returncode == 0, done.stdout + done.stderr
-    checked = subprocess.run([promtool(), "check", "rules", str(RULES)], capture_output=True, text=True)
+    checked = subprocess.run([prometheus("promtool"), "check", "rules", str(RULES)], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
