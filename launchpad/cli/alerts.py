@@ -133,7 +133,8 @@ def _notes(item: HostAlerts) -> Iterator[str]:
     if not item.destinations:
         yield f"{item.host} has no alert destination: write alerts: into launchpad.yaml, then provision {item.host}"
     for silence in item.silences:
-        whom = silence["tenant"] or f"{item.host} and its tenants"
+        about = f"{item.host} about {silence['host']}" if silence.get("host") else f"{item.host} and its tenants"
+        whom = silence["tenant"] or about
         why = f": {silence['why']}" if silence["why"] else ""
         yield f"{whom}: silent for {lasted(silence['until'] - item.clock)} more, by {silence['who']}{why}"
     for message in item.waiting:

@@ -13,8 +13,10 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.plan.observed import FindingSeen, HostSeen
+from launchpad.plan.outside import FRESH_SECONDS as OUTSIDE_SECONDS
+from launchpad.plan.outside import seen_of
 from launchpad.plan.standing import STATES, STILL, Standing
-from launchpad.runner.facts import WORSE, Fact, Grade, Layer, fact_of, worst
+from launchpad.runner.facts import WORSE, Fact, Grade, Layer, fact_of, lateness, worst
 
 FRESH_SECONDS = 300.0
 """An older fact says nothing any more."""
@@ -22,8 +24,6 @@ LONG_FRESH: Mapping[Layer, float] = {
     Layer.provider: 2700.0, Layer.channel: 2700.0, Layer.targets: 2700.0, Layer.updates: 7200.0
 }  # fmt: skip
 """Layers that the watch asks about more rarely."""
-LATE, VERY_LATE = 1.5, 4.0
-"""A backup that is so many times as old as it should be is a warning, or critical."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +70,23 @@ def healths(
 ) -> tuple[Health, ...]:
     """Each host, then each tenant, by name; `losses`: what is proven of the loss of hosts."""
     return (
-        *(host_health(name, said, loss=losses.get(name)) for name, said in sorted(hosts.items())),
+        *(
+            host_health(name, said, tuple(seen_of(name, hosts)), loss=losses.get(name))
+            for name, said in sorted(hosts.items())
+        ),
         *(tenant_health(item, hosts.get(item.host)) for item in sorted(tenants, key=lambda item: item.tenant)),
     )
 
 
-def host_health(name: str, said: HostSeen | LaunchpadError, *, loss: Fact | None = None) -> Health:
-    """The host itself, without its tenants."""
+def host_health(
+    name: str, said: HostSeen | LaunchpadError, seen: Sequence[Fact] = (), *, loss: Fact | None = None
+) -> Health:
+    """The host itself, without its tenants; `seen` is what other hosts see of a host that does not answer."""
     if isinstance(said, LaunchpadError):
         message = said.message.removeprefix(f"{name}: ")
         silent = Fact(layer=Layer.watch, grade=Grade.unknown, message=message, hint=said.hint, subject="unreachable")
-        return Health(host=name, tenant="", facts=(silent,), clock=0.0)
+        own = (fact for fact in seen if not fact.tenant)
+        return Health(host=name, tenant="", facts=_judged((silent, *own), 0.0), clock=0.0)
     known = {f"{fact.message}: {fact.hint}" for fact in said.health}
     problems = (
         Fact(layer=Layer.settings, grade=Grade.warning, message=text, subject="problem", at=said.clock)
@@ -115,7 +121,7 @@ def _with_backups(standing: Standing, clock: float) -> Iterator[Fact]:
     if not judged or every is None:
         return
     late = (standing.age_seconds or 0.0) if age is None else age
-    grade = Grade.critical if late > VERY_LATE * every else Grade.warning if late > LATE * every else Grade.ok
+    grade = lateness(late, every)
     yield Fact(
         layer=Layer.data,
         grade=grade,
@@ -137,7 +143,8 @@ def _judged(facts: Iterable[Fact], clock: float) -> tuple[Fact, ...]:
 
 
 def _is_old(fact: Fact, clock: float) -> bool:
-    return bool(clock and fact.at) and clock - fact.at > LONG_FRESH.get(fact.layer, FRESH_SECONDS)
+    most = OUTSIDE_SECONDS if fact.host else LONG_FRESH.get(fact.layer, FRESH_SECONDS)
+    return bool(clock and fact.at) and clock - fact.at > most
 
 
 def _more(findings: Iterable[FindingSeen], facts: Iterable[Fact], *, tenant: str, at: float) -> Iterator[Fact]:

@@ -144,7 +144,9 @@ class HostSeen:
     tenants: Mapping[str, TenantSeen]
     findings: tuple[FindingSeen, ...] = ()
     health: tuple[Fact, ...] = ()
-    """The host's own facts from its watch."""
+    """The host's own facts from its watch, and what another host sees from outside."""
+    outside: tuple[Fact, ...] = ()
+    """The watch's facts about another host and its tenants, as seen from outside; see `Fact.host`."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The watch's facts beside its findings: `{"firewall": {"owned": true}}`."""
     knows_memory: bool = False
@@ -181,6 +183,7 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             gameday=record_from_json(GameDay, own["gameday"], "gameday") if own.get("gameday") else None,
             findings=_findings(own, host),
             health=_health(own, host),
+            outside=_health({"health": own.get("outside")}, host),
             facts=own.get("facts") or {},
             operations=tuple(operations_from_reply(body)),
             tenants={

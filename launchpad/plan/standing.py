@@ -16,7 +16,7 @@ from launchpad.runner.facts import Fact, Grade, Layer
 
 STATES: Mapping[str, str] = {
     "healthy": "runs, and every probe passes",
-    "warning": "runs and serves; a provider or a channel does not answer",
+    "warning": "runs and serves; a provider, a channel, or a name from outside does not answer",
     "unhealthy": "should run, but a deciding probe fails",
     "broken": "died so often that the host no longer restarts it",
     "doubled": "also runs on a host that the inventory does not name: both copies write their own data",
@@ -203,8 +203,11 @@ def _state(has: TenantSeen) -> str:
 
 
 def _outside(has: TenantSeen) -> Iterator[Fact]:
-    """The problems of keys and bots from the app's own check; probes are run again instead."""
+    """The problems of keys and bots from the app's own check, because probes are run again instead; and of names that
+    another host asks for."""
     for fact in has.health:
+        if fact.host and fact.grade is not Grade.ok:
+            yield fact
         if fact.layer in (Layer.provider, Layer.channel) and fact.grade is Grade.warning and "/" not in fact.subject:
             yield fact
 

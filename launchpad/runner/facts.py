@@ -62,6 +62,8 @@ class Layer(StrEnum):
     watch = "watch"
     loss = "loss"
     """Whether the host's tenants came back on other hosts in a game day."""
+    peer = "peer"
+    """Another host of the fleet reaches this host's port 443."""
 
 
 class Grade(StrEnum):
@@ -100,6 +102,8 @@ class Fact(Record):
     """The unit of value and limit: `B`, `s`, `%`; empty for a count."""
     limit: float | None = None
     """The largest possible value."""
+    host: str = ""
+    """The other host that the fact is about, as this host sees the other host from outside; empty for this host."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -161,7 +165,7 @@ _OF_FINDINGS: Mapping[str, tuple[Layer, Grade]] = {
     "resolvers": (Layer.resolver, Grade.critical),
     "access": (Layer.settings, Grade.critical),
     "provision": (Layer.settings, Grade.critical),
-    "clock": (Layer.clock, Grade.critical),
+    "clock": (Layer.clock, Grade.warning),
     "units": (Layer.units, Grade.critical),
     "reboot": (Layer.reboot, Grade.warning),
     "boot": (Layer.watch, Grade.warning),
@@ -185,6 +189,15 @@ def fact_as_json(fact: Fact) -> dict[str, Any]:
     return {name: value for name, value in fact.plain().items() if value != Fact.FIELDS[name]}
 
 
+LATE, VERY_LATE = 1.5, 4.0
+"""A backup that is so many times as old as it should be is a warning, or critical."""
+
+
+def lateness(age: float, every: float) -> Grade:
+    """How well a tenant is backed up with a newest backup of this age, where one is due each `every` seconds."""
+    return Grade.critical if age > VERY_LATE * every else Grade.warning if age > LATE * every else Grade.ok
+
+
 def worst(grades: Iterable[Grade]) -> Grade:
     """The worst of the grades; ok where there is none."""
     return max(grades, key=WORSE.index, default=Grade.ok)
@@ -202,7 +215,7 @@ def fact_from_json(value: Mapping[str, Any]) -> Fact:
 
 _TEXT, _NUMBER = (str, Layer, Grade), (int, float)
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("layer", "grade", "message", "hint", "tenant", "subject", "unit"), _TEXT),
+    **dict.fromkeys(("layer", "grade", "message", "hint", "tenant", "subject", "unit", "host"), _TEXT),
     **dict.fromkeys(("at", "since"), _NUMBER),
     **dict.fromkeys(("value", "limit"), (*_NUMBER, type(None))),
 }

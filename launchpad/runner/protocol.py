@@ -67,6 +67,7 @@ CHANGING_VERBS = frozenset(
         "shown",
         "silence",
         "tell",
+        "expect",
     }
 )
 VERBS = READING_VERBS | CHANGING_VERBS

@@ -136,9 +136,12 @@ class Facts(Protocol):
     def running_sites(self) -> Any:
         """The configuration that Caddy runs; Failed when Caddy does not answer."""
 
-    def memory(self, container: str) -> tuple[int, int]:
+    def caddy_answers(self) -> bool:
+        """Whether Caddy answers, without everything that it runs."""
+
+    def memory(self, container: str, *, process: int = 0) -> tuple[int, int]:
         """The container's memory in bytes, without memory that the kernel can reclaim at once, and its limit; (0, 0)
-        when it does not run."""
+        when it does not run. With the pid of its first process the kernel is asked instead of Docker."""
 
     def reload_count(self) -> int:
         """How often Launchpad loaded a configuration into Caddy."""
@@ -236,6 +239,10 @@ class Measures(Protocol):
 
     def ask_site(self, name: str, path: str, *, seconds: float) -> SiteAnswer:
         """An HTTPS GET for that name through Caddy, at the host's own public address."""
+
+    def ask_outside(self, address: str, name: str, *, trust: str, seconds: float) -> SiteAnswer:
+        """The same at another host's address, for `/`, with a certificate that is valid for the name. `trust` is the
+        PEM of a further authority, or empty."""
 
 
 class Messages(Protocol):

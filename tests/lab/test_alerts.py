@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from labkit import Host
 
 from tests.lab.test_watching import until
 from tests.lab.world import World, write
@@ -26,11 +27,7 @@ SEEN_SECONDS = 120
 @pytest.fixture(scope="module", autouse=True)
 def told(world: World) -> Iterator[None]:
     """Two tenants, and a mail server on the host's loopback that keeps what it gets."""
-    world.host.exec(
-        ["sh", "-c", "apt-get -qq update && apt-get -qq install -y python3-aiosmtpd >/dev/null"], timeout=300
-    )
-    serve = f"exec python3 -m aiosmtpd -n -l 127.0.0.1:2525 -c aiosmtpd.handlers.Mailbox {MAIL}"
-    world.host.exec(["systemd-run", "--unit=sink", "--quiet", "sh", "-c", serve])
+    mailbox(world.host)
     world.host.exec(["mkdir", "-p", "/root/beats/a-long-token"])
     beats = "cd /root/beats && exec python3 -m http.server --bind 127.0.0.1 2526"
     world.host.exec(["systemd-run", "--unit=beats", "--quiet", "sh", "-c", beats])
@@ -44,12 +41,19 @@ def told(world: World) -> Iterator[None]:
     yield
 
 
-def mails(world: World) -> list[tuple[str, str]]:
+def mailbox(host: Host) -> None:
+    """A mail server on the host's loopback that keeps what it gets."""
+    host.exec(["sh", "-c", "apt-get -qq update && apt-get -qq install -y python3-aiosmtpd >/dev/null"], timeout=300)
+    serve = f"exec python3 -m aiosmtpd -n -l 127.0.0.1:2525 -c aiosmtpd.handlers.Mailbox {MAIL}"
+    host.exec(["systemd-run", "--unit=sink", "--quiet", "sh", "-c", serve])
+
+
+def mails(host: Host) -> list[tuple[str, str]]:
     """Subject and text of each, the oldest first."""
-    listed = world.host.exec(["sh", "-c", f"ls -tr {MAIL}/new/* 2>/dev/null"], check=False).stdout.split()
+    listed = host.exec(["sh", "-c", f"ls -tr {MAIL}/new/* 2>/dev/null"], check=False).stdout.split()
     found = []
     for path in listed:
-        read = world.host.exec(["cat", path]).stdout
+        read = host.exec(["cat", path]).stdout
         message = email.message_from_string(read, policy=email.policy.default)
         body = message.get_body(("plain", "html"))
         found.append((str(message["Subject"]), body.get_content() if body else ""))
@@ -57,7 +61,7 @@ def mails(world: World) -> list[tuple[str, str]]:
 
 
 def subjects(world: World) -> list[str]:
-    return [subject for subject, _ in mails(world)]
+    return [subject for subject, _ in mails(world.host)]
 
 
 def test_a_test_message_arrives_and_shows_no_secret(world: World) -> None:
@@ -81,15 +85,15 @@ def test_the_sign_of_life_is_heard(world: World) -> None:
 
 @MINUTES
 def test_docker_down_is_one_mail_and_so_is_its_end(world: World, measured: Callable[..., None]) -> None:
-    before = len(mails(world))
+    before = len(mails(world.host))
     world.host.exec(["systemctl", "mask", "--runtime", "--quiet", "docker.service"])
     world.host.exec(["systemctl", "stop", "docker.socket", "docker.service"])
     try:
         begun = time.monotonic()
-        until(lambda: len(mails(world)) > before, "a mail", seconds=SEEN_SECONDS)
+        until(lambda: len(mails(world.host)) > before, "a mail", seconds=SEEN_SECONDS)
         took = time.monotonic() - begun
         time.sleep(60)  # nothing else tells that no second one comes
-        told = mails(world)[before:]
+        told = mails(world.host)[before:]
         assert [subject for subject, _ in told] == ["[critical] web-1: host, docker"]
         assert "Type: launchpad " in told[0][1] and "docs/runbooks/host-docker.md" in told[0][1]
         listed = json.loads(world.launchpad("--json", "alerts", "list").out)["web-1"]
@@ -100,20 +104,20 @@ def test_docker_down_is_one_mail_and_so_is_its_end(world: World, measured: Calla
     measured("ops-alert-seconds", round(took, 1), detail="Docker stopped")
     for name in ("alice", "bob"):
         world.wait_for(name)
-    until(lambda: len(mails(world)) > before + 1, "the end", seconds=400)
+    until(lambda: len(mails(world.host)) > before + 1, "the end", seconds=400)
     time.sleep(60)  # nor here
     assert subjects(world)[before + 1 :] == ["[recovered] web-1: host, docker"]
 
 
 @MINUTES
 def test_a_silence_keeps_quiet(world: World) -> None:
-    before = len(mails(world))
+    before = len(mails(world.host))
     world.launchpad("alerts", "silence", "web-1", "--for", "5m", "--why", "a test")
     world.host.exec(["systemctl", "stop", "chrony.service"])
     try:
         time.sleep(20)
         assert "a test" in world.launchpad("alerts", "list").err
-        assert len(mails(world)) == before
+        assert len(mails(world.host)) == before
     finally:
         world.host.exec(["systemctl", "start", "chrony.service"])
         world.launchpad("alerts", "silence", "web-1", "--end")

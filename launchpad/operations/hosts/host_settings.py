@@ -9,6 +9,7 @@ from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.model.alert import URL, AlertDestination
 from launchpad.fleet.model.fleet import Fleet, kit_recipients, signers
 from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.peers import others_after
 from launchpad.fleet.model.recovery import RECOVERY
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.sealing.keys import public_half
@@ -55,6 +56,7 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         "targets": [_target(workspace, fleet.targets[name]) for name in sorted(fleet.targets)],
         "alerts": [_alert(workspace, item) for item in fleet.defaults.alerts],
         "exporter": host.exporter,
+        "peer": _peer(fleet, host),
     }
 
 
@@ -89,6 +91,15 @@ def _alert(workspace: Workspace, item: AlertDestination) -> dict[str, Any]:
         hint = f"launchpad alerts credential {item.name}"
         raise StateError(f"alert destination {item.name} has no URL", hint=hint)
     return item.model_dump(mode="json") | {"version": version}
+
+
+def _peer(fleet: Fleet, host: Host) -> dict[str, str] | None:
+    """The host that this host looks at; None for a host alone."""
+    others = [fleet.host(name) for name in others_after(fleet.hosts, str(host.name))]
+    if not others:
+        return None
+    witness = str(others[1].address) if others[1:] else ""
+    return {"host": str(others[0].name), "address": str(others[0].address), "witness": witness}
 
 
 def _versions(workspace: Workspace, target: Target) -> dict[str, int]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.events import HeardEvent, MaintenanceProgress, OnEvent, StepStarted, ignore
 from launchpad.fleet.model.host import Host
+from launchpad.fleet.model.peers import others_after
 from launchpad.operations.hosts.host_health import await_health, health_of
 from launchpad.operations.hosts.maintenance_note import MaintenanceNote, read_note, remove_note, write_note
 from launchpad.operations.requests.again import Wish, reported, submit_once
@@ -212,7 +213,8 @@ class _Maintenance:
         command is killed, the silence ends by itself."""
         with hosts_of(self.workspace).reach(host) as runner:
             silences = runner.ask("alerts", {})["silences"]
-        own = not any(not item["tenant"] and not item["why"].startswith(SILENCED) for item in silences)
+        whole = (item for item in silences if not item["tenant"] and not item.get("host"))
+        own = all(item["why"].startswith(SILENCED) for item in whole)
         try:
             if own:
                 self.set_silence(host, SILENCE_SECONDS)
@@ -225,8 +227,13 @@ class _Maintenance:
             self.set_silence(host, 0)
 
     def set_silence(self, host: Host, seconds: int) -> None:
+        body = {"tenant": "", "seconds": seconds, "why": SILENCED}
         with hosts_of(self.workspace).reach(host) as runner:
-            runner.ask("silence", {"tenant": "", "seconds": seconds, "why": SILENCED})
+            runner.ask("silence", body)
+        fleet = self.workspace.fleet.load()
+        for name in others_after(fleet.hosts, str(host.name))[-1:]:  # the host that looks at this host from outside
+            with suppress(LaunchpadError), hosts_of(self.workspace).reach(fleet.host(name)) as runner:
+                runner.ask("silence", body | {"host": str(host.name)})
 
     def tell_customers(self, host: Host, note: MaintenanceNote) -> MaintenanceNote:
         """The first notice, once for each tenant, also when this command is killed meanwhile."""

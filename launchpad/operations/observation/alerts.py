@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from launchpad.errors import LaunchpadError
+from launchpad.fleet.model.peers import others_after
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
 from launchpad.ssh.fanout import fanout
@@ -27,7 +28,7 @@ class HostAlerts:
     alerts: tuple[dict[str, Any], ...]
     """{"tenant", "layer", "grade", "message", "hint", "since", "told", "ends"}; the tenant is empty for the host."""
     silences: tuple[dict[str, Any], ...]
-    """{"tenant", "until", "who", "why"}."""
+    """{"tenant", "until", "who", "why", "host"}; the host is empty, or another host that this host looks at."""
     waiting: tuple[dict[str, Any], ...]
     """Messages that are not delivered yet: {"destination", "count", "tries", "problem"}."""
 
@@ -64,14 +65,17 @@ def ask_alerts(runner: Runner, name: str) -> HostAlerts:
 
 def silence(workspace: Workspace, name: str, *, seconds: int, why: str = "") -> dict[str, int | LaunchpadError]:
     """Host → the number of its silences; after no alert is sent for the tenant, or for the host and all tenants on the
-    host, for so long. 0 seconds end the silence. `history` shows the silence."""
+    host, for so long. 0 seconds end the silence. `history` shows the silence. For a host, the other host that looks at
+    it from outside is silent about it too."""
     fleet = workspace.fleet.load()
     tenant = name if any(str(item) == name for item in fleet.tenants) else ""
+    others = () if tenant else others_after(fleet.hosts, name)[-1:]
 
-    def ask(runner: Runner, _name: str) -> int:
-        return len(runner.ask("silence", {"tenant": tenant, "seconds": seconds, "why": why})["silences"])
+    def ask(runner: Runner, host: str) -> int:
+        about = {"host": name} if host in others else {}
+        return len(runner.ask("silence", {"tenant": tenant, "seconds": seconds, "why": why, **about})["silences"])
 
-    return _each(workspace, [name], ask)
+    return _each(workspace, [name, *others], ask)
 
 
 def try_alerts(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, dict[str, str] | LaunchpadError]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from launchpad.operations.observation.expecting import send_expected
 from launchpad.operations.requests.observing import observe, wanted
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.health import Health, healths
@@ -62,6 +63,7 @@ def fleet_health(workspace: Workspace, names: Sequence[str] = ()) -> FleetHealth
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=False)
+    send_expected(workspace, fleet, seen)
     unreadable = {name: str(item.mistakes[0]) for name, item in fleet.unreadable.items()}
     want = wanted(workspace, fleet, scope.tenants, on={})
     found = standings(want, seen, inventory=fleet.known, unreadable=unreadable, whole=not names)

@@ -150,5 +150,6 @@ class LiveFleet:
             )
             for item in found.alerts
         )
-        silenced = {item["tenant"]: heard + (item["until"] - found.clock) for item in found.silences}
+        own = (item for item in found.silences if not item.get("host"))
+        silenced = {item["tenant"]: heard + (item["until"] - found.clock) for item in own}
         return Alerted(alerts=alerts, silenced=silenced)

@@ -9,6 +9,7 @@ from typing import Any
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.recovery import kit_test
+from launchpad.operations.observation.expecting import send_expected
 from launchpad.operations.requests.observing import knows, observe, wanted
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.fleet_plan import Seen
@@ -59,6 +60,7 @@ def status(workspace: Workspace, names: Sequence[str] = (), *, probes: bool = Tr
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, names)
     seen = observe(workspace, scope, probes=probes)
+    send_expected(workspace, fleet, seen)
     want = [_compared(workspace, item, seen) for item in wanted(workspace, fleet, scope.tenants, on=seen)]
     unreadable = {name: str(item.mistakes[0]) for name, item in fleet.unreadable.items()}
     found = standings(want, seen, inventory=fleet.known, unreadable=unreadable, whole=not names)

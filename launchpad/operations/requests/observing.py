@@ -14,6 +14,7 @@ from launchpad.fleet.sealing.age import digest_of_recipients
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import Scope
 from launchpad.plan.observed import HostSeen, TenantSeen, host_from_reply
+from launchpad.plan.outside import with_outside
 from launchpad.plan.wanted import Wanted
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Runner, Workspace
@@ -27,7 +28,8 @@ def observe(
     workspace: Workspace, scope: Scope, *, probes: bool, unsettled: Unsettled | None = None
 ) -> dict[str, HostSeen | LaunchpadError]:
     """Each host's answer or error. A host is asked only for the selected tenants, unless the whole host is selected.
-    Without `probes` no health probe runs. For each whole host `unsettled` is called too."""
+    Without `probes` no health probe runs. For each whole host `unsettled` is called too. What one of the hosts sees of
+    another one from outside is among the other one's facts."""
     hosts = {str(host.name): host for host in scope.hosts}
 
     def ask(name: str) -> HostSeen:
@@ -39,7 +41,7 @@ def observe(
                 return seen
             return replace(seen, unsettled=unsettled(host, runner))
 
-    return fanout(hosts, ask, threads=workspace.settings.parallel)
+    return with_outside(fanout(hosts, ask, threads=workspace.settings.parallel))
 
 
 def what_runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> TenantSeen:

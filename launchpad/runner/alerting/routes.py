@@ -145,7 +145,8 @@ def _lines(host: str, notice: Notice) -> Iterator[str]:
 
 
 def _subject(fact: Fact) -> str:
-    return f"tenant {fact.tenant}, {fact.layer}" if fact.tenant else f"host, {fact.layer}"
+    whom = f"tenant {fact.tenant}" if fact.tenant else f"host {fact.host}" if fact.host else "host"
+    return f"{whom}, {fact.layer}"
 
 
 def runbook(fact: Fact) -> str:

@@ -29,6 +29,8 @@ class Silence(Record):
     until: float
     who: str
     why: str = ""
+    host: str = ""
+    """Another host: then the silence is about what this host says of that host, and about nothing else."""
 
 
 class Silences(Record):

@@ -7,12 +7,13 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from launchpad.runner.host import Container, Failed
-from launchpad.runner.machine import docker
+from launchpad.runner.machine import cgroups, docker
 from launchpad.runner.machine.docker_logs import DockerLogs, frames
 from launchpad.runner.machine.files import DiskFiles
 from launchpad.runner.machine.http import Stream, quote
@@ -42,10 +43,27 @@ def listed(*labels: str) -> list[dict[str, Any]]:
 class DockerContainers(DockerLogs, DiskFiles):
     """The containers part of Containers, and the container methods for the reading verbs and the watch."""
 
+    _running: Mapping[str, Container] = MappingProxyType({})
+    """Container → what Docker said of it when it was seen to run: for a process that looks again and again. Replaced as
+    a whole, because threads share it."""
+
     def containers(self, tenant: str = "") -> list[Container]:
         labels = [f"launchpad.tenant={tenant}" if tenant else "launchpad.tenant"]
-        inspected = (inspected_alive(item["Id"]) for item in listed(*labels))
-        return sorted((_container(item) for item in inspected if item), key=lambda item: item.name)
+        entries = listed(*labels)
+        found = {item["Id"]: self._still_running(item) or _inspected(item["Id"]) for item in entries}
+        seen = {identity: item for identity, item in found.items() if item}
+        others = {key: item for key, item in self._running.items() if tenant and item.tenant != tenant}
+        self._running = others | {key: item for key, item in seen.items() if item.state == "running"}
+        return sorted(seen.values(), key=lambda item: item.name)
+
+    def _still_running(self, entry: Mapping[str, Any]) -> Container | None:
+        """What is known of the container, if the same process of it still runs; None when Docker has to be asked."""
+        known = self._running.get(entry["Id"])
+        if known is None or entry["State"] != "running" or not _lives(entry["Id"], known.process):
+            return None
+        networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+        address = (networks.get(f"lp-{known.tenant}") or {}).get("IPAddress", "")
+        return known.but(ill="(unhealthy)" in entry.get("Status", ""), address=address)
 
     def log_lines(self, project: str, lines: int) -> list[str]:
         """The last lines of each of the project's containers, in order of time, without known secrets."""
@@ -61,7 +79,9 @@ class DockerContainers(DockerLogs, DiskFiles):
                 found.append((line.at, before + redaction.line(line)))
         return [text for _, text in sorted(found)]
 
-    def memory(self, container: str) -> tuple[int, int]:
+    def memory(self, container: str, *, process: int = 0) -> tuple[int, int]:
+        if process and (told := cgroups.memory(process)):
+            return told
         target = f"/containers/{quote(container)}/stats?stream=false&one-shot=true"
         found = (docker.call("GET", target, fine=(404, 409)) or {}).get("memory_stats") or {}
         kept = found.get("stats") or {}
@@ -127,7 +147,7 @@ def inspected_alive(identity: str) -> dict[str, Any] | None:
     (containerd died, so Docker was not notified). None when there is no such container."""
     for _ in range(int(TOLD_SECONDS / _TOLD_POLL)):
         found: dict[str, Any] | None = docker.call("GET", f"/containers/{quote(identity)}/json", fine=(404,))
-        if not found or not found["State"]["Running"] or _lives(found):
+        if not found or not found["State"]["Running"] or _lives(found["Id"], found["State"]["Pid"]):
             return found
         time.sleep(_TOLD_POLL)
     return found and found | {"State": found["State"] | {"Status": "dead"}}
@@ -152,12 +172,17 @@ def wake(identity: str) -> None:
     succeed(["systemctl", "restart", "docker.service"], seconds=_RESTART_SECONDS)
 
 
-def _lives(found: dict[str, Any]) -> bool:
+def _inspected(identity: str) -> Container | None:
+    found = inspected_alive(identity)
+    return _container(found) if found else None
+
+
+def _lives(identity: str, process: int) -> bool:
     """Whether the container's first process is alive, checked by its control group, because pids are reused. A zombie
     has no control group."""
     try:
-        with open(f"/proc/{found['State']['Pid']}/cgroup") as file:  # noqa: PTH123  pathlib costs an import
-            return found["Id"] in file.read()
+        with open(f"/proc/{process}/cgroup") as file:  # noqa: PTH123  pathlib costs an import
+            return identity in file.read()
     except OSError:
         return False
 

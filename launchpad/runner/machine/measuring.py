@@ -27,7 +27,7 @@ class HostMeasures:
         from launchpad.runner.machine.command import run
         from launchpad.runner.view import ClockState
 
-        said = run(["chronyc", "-c", "tracking"], seconds=_ASK_SECONDS)
+        said = run(["chronyc", "-c", "tracking"], seconds=_ASK_SECONDS, reads=True)
         fields = said.out.decode(errors="replace").strip().split(",")
         if said.code or len(fields) < 14:
             return ClockState(runs=False)
@@ -37,7 +37,7 @@ class HostMeasures:
         from launchpad.runner.machine.command import succeed
 
         words = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"]
-        lines = succeed(words, seconds=_ASK_SECONDS).decode(errors="replace").splitlines()
+        lines = succeed(words, seconds=_ASK_SECONDS, reads=True).decode(errors="replace").splitlines()
         return tuple(line.split()[0] for line in lines if line.strip())
 
     def pending_updates(self) -> tuple[int, int]:
@@ -63,33 +63,48 @@ class HostMeasures:
             return getattr(error, "strerror", None) or str(error)
 
     def ask_site(self, name: str, path: str, *, seconds: float) -> SiteAnswer:
-        import ssl
+        return _asked(_own_address(), name, path, None, seconds)
 
-        from launchpad.runner.view import SiteAnswer
+    def ask_outside(self, address: str, name: str, *, trust: str, seconds: float) -> SiteAnswer:
+        return _asked(address, name, "/", trust, seconds)
 
-        headers = {"Host": name, "User-Agent": "launchpad-runner"}
-        try:
-            with (
-                socket.create_connection((_own_address(), _HTTPS), seconds) as plain,
-                _context().wrap_socket(plain, server_hostname=name) as secure,
-            ):
-                stream = Stream(secure)
-                stream.end_within(seconds)
-                secure.sendall(request("GET", path, headers=headers))
-                return SiteAnswer(status_of(stream))
-        except ssl.SSLError as error:
-            return SiteAnswer(0, f"Caddy ends the TLS handshake ({error.reason or 'no reason given'})")
-        except TimeoutError:
-            return SiteAnswer(0, f"Caddy does not answer within {seconds:g} s")
-        except OSError as error:
-            return SiteAnswer(0, f"Caddy does not answer ({error.strerror or error})")
+
+def _asked(address: str, name: str, path: str, trust: str | None, seconds: float) -> SiteAnswer:
+    import ssl
+
+    from launchpad.runner.view import SiteAnswer
+
+    headers = {"Host": name, "User-Agent": "launchpad-runner"}
+    try:
+        with (
+            socket.create_connection((address, _HTTPS), seconds) as plain,
+            _context(trust).wrap_socket(plain, server_hostname=name) as secure,
+        ):
+            stream = Stream(secure)
+            stream.end_within(seconds)
+            secure.sendall(request("GET", path, headers=headers))
+            return SiteAnswer(status_of(stream))
+    except ssl.SSLCertVerificationError as error:
+        return SiteAnswer(0, f"its certificate is not valid ({error.verify_message})")
+    except ssl.SSLError as error:
+        return SiteAnswer(0, f"Caddy ends the TLS handshake ({error.reason or 'no reason given'})")
+    except TimeoutError:
+        return SiteAnswer(0, f"Caddy does not answer within {seconds:g} s")
+    except OSError as error:
+        return SiteAnswer(0, f"Caddy does not answer ({error.strerror or error})")
 
 
 @cache
-def _context() -> Any:
-    """The certificate's validity is read where Caddy keeps it; here the question is who answers."""
+def _context(trust: str | None) -> Any:
+    """Trust in the public authorities, and in this one where there is one. None: no certificate is checked, because
+    its validity is read where Caddy keeps it, and the question is who answers."""
     import ssl
 
+    if trust is not None:
+        context = ssl.create_default_context()
+        if trust:
+            context.load_verify_locations(cadata=trust)
+        return context
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

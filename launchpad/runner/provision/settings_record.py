@@ -11,11 +11,13 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from launchpad.runner import paths
 from launchpad.runner.alerting.destination import Destination
+from launchpad.runner.alerting.peer import Peer, judge_peer
 from launchpad.runner.backups.host_target import CREDENTIALS, HostTarget, target_from_json
 from launchpad.runner.judge.alert_texts import QUIET, TIMEZONE
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
@@ -107,6 +109,8 @@ class HostSettings(Record):
     """The destinations of alerts."""
     exporter: bool = False
     """Whether prometheus-node-exporter runs, on loopback."""
+    peer: Peer | None = None
+    """The host that this host looks at from outside; None for a host without another."""
     format: Literal["1"] = "1"
 
     @property
@@ -145,8 +149,12 @@ def stored_settings(host: SettingsReading) -> StoredSettings:
     """Read the settings that the last provision recorded. An unreadable file, for example of a newer runner, counts as
     none."""
     data = host.read(SETTINGS)
-    if data is None:
-        return StoredSettings(0, None, "")
+    return StoredSettings(0, None, "") if data is None else _stored(data)
+
+
+@lru_cache(maxsize=4)
+def _stored(data: bytes) -> StoredSettings:
+    """Cached, because the watch's checks read the same settings several times a minute."""
     try:
         value = json.loads(data)
         return StoredSettings(int(value["serial"]), settings_from_json(value["settings"]), digest_of(data))
@@ -182,6 +190,8 @@ def _judge(settings: HostSettings) -> None:
             raise Refused(f"settings.recipients[{index}]: not an age recipient: {recipient[:70]!r}")
     _judge_targets(settings.targets)
     _judge_alerts(settings.alerts)
+    if settings.peer is not None:
+        judge_peer(settings.peer, own=settings.identity.host)
     for index, name in enumerate(settings.admins):
         if not is_tenant_name(name):
             raise Refused(

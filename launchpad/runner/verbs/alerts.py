@@ -33,7 +33,7 @@ class KnownAlert(Record):
 
 def alerts(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
     """{"clock", "destinations": [{"name", "kind", "grade", "tenants", "quiet", "timezone", "version"}], "alerts":
-    [KnownAlert], "silences": [{"tenant", "until", "who", "why"}], "waiting": [{"destination", "count", "tries",
+    [KnownAlert], "silences": [{"tenant", "until", "who", "why", "host"}], "waiting": [{"destination", "count", "tries",
     "problem"}]}.
 
     body {}."""

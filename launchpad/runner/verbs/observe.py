@@ -88,12 +88,13 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     for name, found in tenants.items():
         del found["manifest"]
         found["findings"] = _plain(findings, name)
-        found["health"] = [fact for fact in health if fact.get("tenant") == name]
+        found["health"] = [fact for fact in health if fact.get("tenant") == name and "host" not in fact]
         if not found["record"]["running"]:  # the watch looked before it was stopped
             for part in ("findings", "health"):
                 found[part] = [item for item in found[part] if item.get("subject") != ILLNESS]
     own = _host(host, edge, problems) | {"findings": _plain(findings, ""), "facts": facts}
-    own["health"] = [fact for fact in health if "tenant" not in fact]
+    own["health"] = [fact for fact in health if "tenant" not in fact and "host" not in fact]
+    own["outside"] = [fact for fact in health if "host" in fact]
     yield reply({"host": own, "tenants": tenants, "operations": waiting})
 
 

@@ -21,20 +21,24 @@ LONGEST_WHY = 200
 def silence(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
     """{"silences": [{"tenant", "until", "who", "why"}]}, those that hold now. `history` shows who silenced what.
 
-    body {"tenant": "" for the host and all of its tenants, "seconds": 0 to end it, "why"}."""
-    given = only(body, tenant=str, seconds=int, why=str)
+    body {"tenant": "" for the host and all of its tenants, "seconds": 0 to end it, "why", "host": another host, for
+    what this host says of that host}."""
+    given = only(body, tenant=str, seconds=int, why=str, host=str)
     tenant, seconds, why = given["tenant"] or "", given["seconds"] or 0, given["why"] or ""
-    if tenant and not is_tenant_name(tenant):
-        raise Refused(f"{tenant[:60]!r} is not a tenant's name", hint="launchpad status")
+    other = given["host"] or ""
+    for name in filter(None, (tenant, other)):
+        if not is_tenant_name(name):
+            raise Refused(f"{name[:60]!r} is not a name", hint="launchpad status")
     if not 0 <= seconds <= LONGEST_SECONDS:
         raise Refused("a silence lasts at most 7 days", hint="launchpad alerts silence HOST --for 168h")
     if len(why) > LONGEST_WHY or not why.isprintable():
         raise Refused(f"the reason is over {LONGEST_WHY} characters, or has more than one line")
     with host.lock("silences", {"who": caller.operator, "kind": "silence"}, seconds=10):
-        left = [item for item in silences(host) if item.tenant != tenant]
+        left = [item for item in silences(host) if (item.tenant, item.host) != (tenant, other)]
         if seconds:
-            left.append(Silence(tenant=tenant, until=host.now() + seconds, who=caller.operator, why=why))
+            left.append(Silence(tenant=tenant, until=host.now() + seconds, who=caller.operator, why=why, host=other))
         keep(host, paths.SILENCES, Silences(silences=tuple(left)))
-    minutes = f"alerts are silent for {seconds // 60} minutes" + (f": {why}" if why else "")
-    note_of(host, caller.operator, "alerts", minutes if seconds else "alerts are not silent any more", tenant=tenant)
+    about = f"alerts about host {other}" if other else "alerts"
+    minutes = f"{about} are silent for {seconds // 60} minutes" + (f": {why}" if why else "")
+    note_of(host, caller.operator, "alerts", minutes if seconds else f"{about} are not silent any more", tenant=tenant)
     yield reply({"silences": [record_as_json(item) for item in left]})

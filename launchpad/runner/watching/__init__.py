@@ -20,6 +20,7 @@ from launchpad.runner.watching.firewall_check import FirewallCheck
 from launchpad.runner.watching.flood_check import FloodCheck
 from launchpad.runner.watching.host_check import HostCheck
 from launchpad.runner.watching.machine_check import MachineCheck
+from launchpad.runner.watching.peer_check import PeerCheck
 from launchpad.runner.watching.room_check import RoomCheck
 from launchpad.runner.watching.tenant_check import TenantCheck
 
@@ -35,6 +36,7 @@ CHECKS: tuple[type[Check], ...] = (
     MachineCheck,
     TenantCheck,
     FloodCheck,
+    PeerCheck,
     AlertCheck,
 )
 

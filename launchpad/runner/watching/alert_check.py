@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from launchpad.runner import booting, paths
@@ -12,6 +12,7 @@ from launchpad.runner.alerting.destination import Destination
 from launchpad.runner.alerting.routes import Waiting, body, failed, routed, title
 from launchpad.runner.alerting.state import AlertState, alert_state, keep, silences
 from launchpad.runner.alerting.troubles import decide
+from launchpad.runner.facts import Fact, Grade
 from launchpad.runner.host import Failed
 from launchpad.runner.provision.settings_record import HostSettings, stored_settings
 from launchpad.runner.slots import is_tenant_name
@@ -46,7 +47,8 @@ class AlertCheck(Check):
     def _tell(self, settings: HostSettings) -> None:
         host, now = self.host, self.host.now()
         before = alert_state(host)
-        decision = decide(before.troubles, self.account.known_facts(), now, silent=silent_now(host))
+        facts = of_this_host(self.account.known_facts(), {item.host for item in silences(host)})
+        decision = decide(before.troubles, facts, now, silent=silent_now(host))
         waiting = routed(before.waiting, decision.notices, settings.alerts, now, host.minute_of_day)
         state = AlertState(troubles=decision.troubles, waiting=waiting)
         if state != before:
@@ -102,10 +104,20 @@ def try_out(host: View, settings: HostSettings) -> Iterator[Delivered]:
         yield Delivered(item.name)
 
 
+def of_this_host(facts: Iterable[Fact], silenced: Set[str]) -> Iterator[Fact]:
+    """What this host sends alerts for: its own facts, and that another host is silent unless somebody silenced the
+    other host. The other host's tenants are the other host's own affair."""
+    for fact in facts:
+        if not fact.host:
+            yield fact
+        elif not fact.tenant:
+            yield fact.but(grade=Grade.unknown) if fact.host in silenced else fact
+
+
 def silent_now(host: View) -> frozenset[str]:
     """The tenants that an operation holds or somebody silenced; the empty text for the host and all of its tenants."""
     held = {name for name in host.names(paths.TENANTS) if is_tenant_name(name) and host.lock_owner(f"tenant-{name}")}
-    silenced = {item.tenant for item in silences(host)}
+    silenced = {item.tenant for item in silences(host) if not item.host}
     starts = booting.is_going_on(host) and host.elapsed() < BOOT_SECONDS
     return frozenset(held | silenced | ({""} if starts or host.lock_owner("host") else set()))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import paths
 from launchpad.runner.account import Finding
 from launchpad.runner.backed_up import backed_up_at, proven_at
-from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.expected import expectations
+from launchpad.runner.facts import Fact, Grade, Layer, lateness
 from launchpad.runner.host import Container, Failed
 from launchpad.runner.metering.exposition import export
 from launchpad.runner.metering.meter import Meter, Room
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 NAME = "room"
 FULL, NEARLY = 0.98, 0.9
+DAY = 86400.0
+OLD_PROOF_SECONDS = 35 * DAY
+"""A drill each week, or each month, proves a backup more often."""
 LEAST_BYTES = 2 << 20
 """With less than so many bytes of its quota left, an app cannot write to its database."""
 
@@ -44,12 +48,13 @@ class RoomCheck(Check):
         memory: dict[str, list[int]] = {}
         rooms: dict[str, Room] = {}
         containers: list[Container] | None = None
+        known = expectations(self.host).backups
         try:
             containers = self.host.containers()
             for item in containers:
                 if item.state == "running" and is_tenant_name(item.tenant):
                     own = memory.setdefault(item.tenant, [0, 0])
-                    for index, size in enumerate(self.host.memory(item.name)):
+                    for index, size in enumerate(self.host.memory(item.name, process=item.process)):
                         own[index] += size
         except Failed:
             memory = {}  # Docker is down, which other checks report
@@ -67,7 +72,7 @@ class RoomCheck(Check):
             if may_run(self.host, record):
                 used_memory, limit = memory.get(tenant, (0, 0))
                 rooms[tenant] = Room(slot=record["slot"], disk=used, memory=used_memory, memory_limit=limit)
-            health += _backups(self.host, tenant)
+            health += _backups(self.host, tenant, record, known.get(tenant))
             if quota and record["running"]:
                 grade, what = _full(used, quota)
                 if grade is not Grade.ok:
@@ -97,13 +102,22 @@ def _full(used: int, quota: int) -> tuple[Grade, str]:
     return Grade.ok, f"its data has room in its quota of {quota >> 20} MB"
 
 
-def _backups(host: View, tenant: str) -> Iterator[Fact]:
-    """The age of its newest backup, and of the last proof. How often it is to have one, the inventory knows."""
-    now = host.now()
-    for subject, at, said in (
-        ("backup", backed_up_at(host, tenant), "was backed up"),
-        ("proof", proven_at(host, tenant), "a backup was proven"),
-    ):
-        if at is not None:
-            age = max(0.0, now - at)
-            yield Fact(Layer.data, Grade.ok, said, tenant=tenant, subject=subject, value=age, unit="s")
+def _backups(host: View, tenant: str, record: Mapping[str, Any], every: int | None) -> Iterator[Fact]:
+    """The age of its newest backup, and of the last proof. Late is what the inventory says, and a proof that is old."""
+    now, plain = host.now(), Fact(Layer.data, Grade.ok, "", tenant=tenant, unit="s")
+    backed_up, proven = backed_up_at(host, tenant), proven_at(host, tenant)
+    if every and record["running"]:
+        age = max(0.0, now - (record.get("at", now) if backed_up is None else backed_up))
+        grade = lateness(age, every)
+        message = "has no backup" if backed_up is None else f"was backed up {age / 3600:.0f} h ago"
+        hint = "" if grade is Grade.ok else f"launchpad backup {tenant}"
+        limit = float(every)
+        yield plain.but(grade=grade, message=message, hint=hint, subject="backup", value=age, limit=limit)
+    elif backed_up is not None:
+        yield plain.but(message="was backed up", subject="backup", value=max(0.0, now - backed_up))
+    if proven is not None:
+        age = max(0.0, now - proven)
+        old = age > OLD_PROOF_SECONDS and record["running"]
+        message = f"a backup was proven {age / DAY:.0f} days ago" if old else "a backup was proven"
+        grade, hint = (Grade.warning, f"launchpad drill {tenant}") if old else (Grade.ok, "")
+        yield plain.but(grade=grade, message=message, hint=hint, subject="proof", value=age)

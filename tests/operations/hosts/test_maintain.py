@@ -234,11 +234,13 @@ def test_alerts_are_silent_while_the_updates_are_installed(fleet: MemoryFleet) -
 
     def looks(progress: Any) -> None:
         seen.append([(item.tenant, item.why) for item in silences(host)])
+        seen.append([(item.host, item.why) for item in silences(fleet.hosts["web-2"])])
         install(progress)
 
     host.system.install_updates = looks
     maintain(opened(fleet))
-    assert seen == [[("", "maintenance")]]
+    assert seen == [[("", "maintenance")], [("web-1", "maintenance")]], "also the host that looks at it from outside"
+    assert not silences(fleet.hosts["web-2"])
 
 
 # --- windows

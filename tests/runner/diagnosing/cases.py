@@ -252,6 +252,11 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             lines=("Invalid config at /home/node/.openclaw/openclaw.json:", '- gateway: Unrecognized key: "prot"'),
         ),
         both(NOT_RUNNING, failed("deploy", "app ended with 78", ("Invalid config: Unrecognized key",))),
+        breaker(
+            "exited 2 times with status 78: its configuration or its data is wrong",
+            exit_code=78,
+            lines=("ready to read settings", "FATAL gateway token is shorter than 24 characters", "bye"),
+        ),
     ),
     "crash-loop": (
         breaker(

@@ -49,4 +49,5 @@ def settings(**changes: Any) -> dict[str, Any]:
         "targets": [],
         "alerts": [],
         "exporter": False,
+        "peer": None,
     } | changes

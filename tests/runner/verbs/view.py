@@ -141,7 +141,14 @@ class MemoryView(MemoryHost):
     def quota(self, path: str) -> tuple[int, int]:
         return self.quotas.get(path, (0, 0))
 
-    def memory(self, container: str) -> tuple[int, int]:
+    def caddy_answers(self) -> bool:
+        try:
+            self.running_sites()
+        except Failed:
+            return False
+        return True
+
+    def memory(self, container: str, *, process: int = 0) -> tuple[int, int]:
         self._docker()
         return self.used.get(container, (0, 0))
 
@@ -201,6 +208,10 @@ class MemoryView(MemoryHost):
 
     def ask_site(self, name: str, path: str, *, seconds: float) -> SiteAnswer:
         self.asked.append(f"https://{name}{path}")
+        return self.edge.get(name, SiteAnswer(200))
+
+    def ask_outside(self, address: str, name: str, *, trust: str, seconds: float) -> SiteAnswer:
+        self.asked.append(f"{address} https://{name}/")
         return self.edge.get(name, SiteAnswer(200))
 
     def execute(self, container: str, argv: Sequence[str], *, seconds: float) -> CommandOutput:

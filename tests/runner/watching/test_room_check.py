@@ -8,6 +8,7 @@ import pytest
 
 from launchpad.runner import paths
 from launchpad.runner.account import Account
+from launchpad.runner.expected import Expectations, keep_expected
 from launchpad.runner.facts import Grade, Layer
 from launchpad.runner.verbs.names import names
 from launchpad.runner.verbs.usage import usage
@@ -98,3 +99,41 @@ def test_a_host_says_where_names_lead() -> None:
     asked = {"names": ["a.example.com", "gone.example.com"]}
     found = answer(names(host, asked, CALLER))["names"]
     assert found == {"a.example.com": ["192.0.2.7"], "gone.example.com": []}
+
+
+# --- backups
+
+
+@pytest.mark.parametrize(
+    ("hours", "grade", "words"),
+    [(10, Grade.ok, "10 h ago"), (37, Grade.warning, "37 h ago"), (97, Grade.critical, "97 h ago")],
+)
+def test_a_late_backup_is_known_without_an_operator(hours: float, grade: Grade, words: str) -> None:
+    host = deployed()
+    keep_expected(host, Expectations(backups={"alice": 24 * 3600}))
+    sent = {"sent": {"at": host.now() - hours * 3600}}
+    host.write(f"{paths.backup('alice')}/targets/offsite.json", json.dumps(sent).encode())
+    (fact,) = [fact for fact in look(host).health if fact.subject == "backup"]
+    assert (fact.layer, fact.grade) == (Layer.data, grade) and words in fact.message
+    assert fact.hint == ("" if grade is Grade.ok else "launchpad backup alice")
+
+
+def test_a_tenant_that_was_never_backed_up_is_late_from_its_deploy_on() -> None:
+    host = deployed()
+    assert [fact for fact in look(host).health if fact.subject == "backup"] == [], "nobody expects a backup"
+    keep_expected(host, Expectations(backups={"alice": 3600}))
+    host.wait(2 * 3600)
+    (fact,) = [fact for fact in look(host).health if fact.subject == "backup"]
+    assert (fact.grade, fact.message) == (Grade.warning, "has no backup")
+    host.write(paths.record("alice"), json.dumps(record_of(host) | {"running": False}).encode())
+    assert [fact for fact in look(host).health if fact.subject == "backup"] == [], "it was stopped"
+
+
+@pytest.mark.parametrize(("days", "grade"), [(10, Grade.ok), (36, Grade.warning)])
+def test_an_old_proof_is_a_warning(days: float, grade: Grade) -> None:
+    host = deployed()
+    proof = {"proven": host.now() - days * 86400}
+    host.write(f"{paths.backup('alice')}/proven.json", json.dumps(proof).encode())
+    (fact,) = [fact for fact in look(host).health if fact.subject == "proof"]
+    assert fact.grade is grade
+    assert fact.hint == ("" if grade is Grade.ok else "launchpad drill alice")

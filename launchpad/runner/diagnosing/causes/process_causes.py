@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from launchpad.runner.diagnosing.causes.room_causes import disk_full, quota_full
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
@@ -113,7 +113,7 @@ def exit_78(collected: Collected) -> Iterator[Diagnosis]:
         if not (found := _permanent(tenant)) or _migration_refused(tenant):
             continue
         words = [*tenant.lines(seconds=RECENT_SECONDS)[-40:], *tenant.last_words]
-        said = next((line for line in reversed(words) if INVALID.search(line)), "")
+        said = next((line for line in reversed(words) if INVALID.search(line)), "") or _last_said(words)
         yield Diagnosis(
             cause="exit-78",
             tenant=tenant.name,
@@ -166,8 +166,7 @@ def crash_loop(collected: Collected) -> Iterator[Diagnosis]:
         if not tenant.breaker or _permanent(tenant) or explained:
             continue
         words = tenant.last_words or tenant.lines(seconds=RECENT_SECONDS)
-        said = next((line for line in reversed(words) if re.search(r"(?i)error|fatal|cannot|fail", line)), "")
-        said = said or next(reversed(words), "")
+        said = _last_said(words)
         yield Diagnosis(
             cause="crash-loop",
             tenant=tenant.name,
@@ -180,6 +179,12 @@ def crash_loop(collected: Collected) -> Iterator[Diagnosis]:
 
 def _is_openclaw(tenant: CollectedTenant) -> bool:
     return "openclaw" in str(tenant.get("record", "app", otherwise="")).lower()
+
+
+def _last_said(words: Sequence[str]) -> str:
+    """The last line in which the app names an error; else its last line."""
+    named = next((line for line in reversed(words) if re.search(r"(?i)error|fatal|cannot|fail", line)), "")
+    return named or next(reversed(words), "")
 
 
 def because(line: str) -> str:
