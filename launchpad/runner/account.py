@@ -30,6 +30,9 @@ RUNNER = str(launchpad.__file__).rsplit("/", 2)[0]
 """The folder of the runner that runs in this process."""
 STALE_SECONDS = 90.0
 """After so many seconds without a check, the earlier findings no longer count."""
+CALM_SECONDS = 10.0
+"""Without news the account is written at most so often: each check sees the same again every few seconds."""
+PEEK_SECONDS = 0.9
 MOST_BYTES = 256 << 10
 """Largest size of the file of repairs; when it is full, the older half is removed."""
 _KEYS = frozenset({"runner", "boot_id", "at", "elapsed", "checks", "findings", "facts", "health"})
@@ -63,6 +66,11 @@ class Account:
         self._stood = _stood(host)
         """Fact → its grade, and since when it has this grade."""
         self._restarts: dict[str, int] = {}
+        self._parts: dict[str, list[str]] = {}
+        """The findings and the facts of each check as texts of JSON: only what a check sees anew is made anew."""
+        self._written = float("-inf")
+        self._asked, self._peeked = 0.0, float("-inf")
+        """When somebody last asked for new checks, and when that was read."""
 
     def see(
         self, check: str, findings: Iterable[Finding], facts: Mapping[str, Any], health: Iterable[Fact] = ()
@@ -71,23 +79,43 @@ class Account:
         tenant and message, keeps the time since when it stands, and so does a fact with the same grade. A finding
         that no fact of the check is about becomes one."""
         with self._lock:
-            before = {_key(item): item.since for item in self._found.get(check, ())}
+            told = self._found.get(check), self._facts.get(check), _told(self._health.get(check, ()))
+            before = {_key(item): item.since for item in told[0] or ()}
             now = self._host.now()
             self._found[check] = [item.but(since=item.since or before.get(_key(item), now)) for item in findings]
             self._facts[check] = facts
             self._health[check] = self._facts_of(health, self._found[check], now)
-            self._looked[check] = self._host.elapsed()
-            account = {
-                "runner": RUNNER,
-                "boot_id": self._host.boot_id(),
-                "at": now,
-                "elapsed": self._host.elapsed(),
-                "checks": self._looked,
-                "findings": [item.plain() for found in self._found.values() for item in found],
-                "facts": self._facts,
-                "health": [fact for facts in self._health.values() for fact in facts],
-            }
-            self._host.write(paths.ACCOUNT, json.dumps(account).encode(), mode=0o600)
+            self._looked[check] = looked = self._host.elapsed()
+            self._parts.pop(check, None)
+            news = told != (self._found[check], facts, _told(self._health[check]))
+            if news or looked - self._written >= CALM_SECONDS or self.asked_since(self._written):
+                self._write(now, looked)
+
+    def _write(self, now: float, looked: float) -> None:
+        for check, found in self._found.items():
+            if check not in self._parts:
+                findings, facts = [item.plain() for item in found], self._facts[check]
+                self._parts[check] = [
+                    json.dumps(part)[1:-1] for part in (findings, {check: facts}, self._health[check])
+                ]
+        about = {
+            "runner": RUNNER,
+            "boot_id": self._host.boot_id(),
+            "at": now,
+            "elapsed": looked,
+            "checks": self._looked,
+        }
+        wrong, known, health = (", ".join(filter(None, column)) for column in zip(*self._parts.values(), strict=True))
+        rest = f'"findings": [{wrong}], "facts": {{{known}}}, "health": [{health}]'
+        self._host.write(paths.ACCOUNT, f"{json.dumps(about)[:-1]}, {rest}}}".encode(), mode=0o600)
+        self._written = looked
+
+    def asked_since(self, looked: float) -> bool:
+        """Whether somebody asked for new checks since then, as of a second ago: every check's thread asks."""
+        now = self._host.elapsed()
+        if now - self._peeked >= PEEK_SECONDS:
+            self._peeked, self._asked = now, float(self._host.read(paths.LOOK_AGAIN) or 0)
+        return self._asked > looked
 
     def _facts_of(self, health: Iterable[Fact], findings: Iterable[Finding], now: float) -> list[dict[str, Any]]:
         """The check's own facts, and its findings as facts, each with its times; as JSON."""
@@ -148,11 +176,6 @@ def look_again(host: Host, check: str, *, seconds: float = 10.0) -> None:
         if found is None or found["checks"].get(check, asked) >= asked:
             return
         host.wait(0.1)
-
-
-def asked_since(host: Host, looked: float) -> bool:
-    """Whether somebody asked the watch for new checks since then."""
-    return float(host.read(paths.LOOK_AGAIN) or 0) > looked
 
 
 def read_account(host: Host) -> tuple[list[Finding], dict[str, Any], list[dict[str, Any]]]:
@@ -225,3 +248,8 @@ def _stood(host: Host) -> dict[tuple[str, str, str], tuple[str, float]]:
 
 def _key(item: Finding) -> tuple[str, str, str]:
     return item.subject, item.tenant, item.message
+
+
+def _told(facts: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """What of the facts is news when it changes."""
+    return [tuple(fact.get(name, "") for name in ("tenant", "layer", "subject", "grade", "message")) for fact in facts]

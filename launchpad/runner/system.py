@@ -125,6 +125,9 @@ class System(Protocol):
     def unit(self, name: str) -> Unit:
         """Whether the unit is enabled at boot, and whether it runs now; both False for an unknown unit."""
 
+    def units(self, names: Sequence[str]) -> dict[str, Unit]:
+        """The same of several units, by one question."""
+
     def enable(self, names: Sequence[str]) -> None:
         """Enable the units at boot; `act` starts them now."""
 

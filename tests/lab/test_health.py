@@ -109,7 +109,8 @@ def test_an_app_that_hangs_while_an_operation_is_under_way_is_the_operation_s(wo
     before = done_by_watch(world, "bob")
     with hanging(world, "lp-bob-a-web-1"):
         # The kernel's lock, as an operation holds it; nobody else starts or stops its containers meanwhile.
-        holds = world.host.popen(["flock", "/run/launchpad/locks/tenant-bob", "sleep", "110"])
+        lock = "/run/launchpad/locks/tenant-bob"
+        holds = world.host.popen(["flock", lock, "sh", "-c", f"echo '{{}}' > {lock}; exec sleep 110"])
         try:
             starts = world.containers("bob")
             time.sleep(100)  # nothing else tells that nothing happens

@@ -169,6 +169,9 @@ class MemorySystem:
     def unit(self, name: str) -> Unit:
         return Unit(name in self.enabled, name in self.active)
 
+    def units(self, names: Sequence[str]) -> dict[str, Unit]:
+        return {name: self.unit(name) for name in names}
+
     @effect
     def enable(self, names: Sequence[str]) -> None:
         self.enabled |= set(names[: len(names) // 2] if self.host.halfway else names)

@@ -70,6 +70,13 @@ class CaddySites(DiskFiles):
         """The configuration that Caddy runs now; None without one."""
         return _ask("GET", "/config/", b"", kind="application/json")
 
+    def caddy_answers(self) -> bool:
+        try:
+            _ask("GET", "/config/admin", b"", kind="application/json")
+        except Failed:
+            return False
+        return True
+
     def reload_count(self) -> int:
         """How often Launchpad loaded a configuration into this host's Caddy."""
         return int(self.read(RELOADS) or 0)

@@ -8,17 +8,18 @@ import socket
 import stat
 import struct
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import paths
 from launchpad.runner.host import Failed, Progress
 from launchpad.runner.machine import logins
 from launchpad.runner.machine.command import run, succeed
 from launchpad.runner.machine.files import DiskFiles
+from launchpad.runner.machine.remembered import DPKG, SSHD, SUDO, Remembered
 from launchpad.runner.machine.storage import make_storage, storage
 from launchpad.runner.system import OPERATORS, Check, Doing, MachineFacts, Mounted, Other, Owned, Storage, Unit, User
 
@@ -47,6 +48,9 @@ _JIFFIES = os.sysconf("SC_CLK_TCK")
 class LinuxSystem:
     """Implements `System` on Debian 13."""
 
+    def __init__(self) -> None:
+        self._remembered = Remembered()
+
     def facts(self, kernel_keys: Sequence[str]) -> MachineFacts:
         keys = frozenset(key for key in kernel_keys if os.access(_kernel_file(key), os.W_OK))
         return MachineFacts(resolvers=_resolvers(), audit=_has_audit(), apparmor=_has_apparmor(), kernel_keys=keys)
@@ -54,9 +58,9 @@ class LinuxSystem:
     # Packages and users
 
     def missing_packages(self, names: Sequence[str]) -> tuple[str, ...]:
-        said = run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Package}\n", *names])
-        lines = said.out.decode(errors="replace").splitlines()
-        here = {line[3:].strip() for line in lines if line.startswith("ii ")}
+        words = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Package}\n", *names]
+        said = self._remembered.ask(("packages", *names), DPKG, lambda: run(words, reads=True).out)
+        here = {line[3:].strip() for line in said.decode(errors="replace").splitlines() if line.startswith("ii ")}
         return tuple(name for name in names if name not in here)
 
     def install_packages(self, names: Sequence[str], progress: Progress) -> None:
@@ -93,7 +97,10 @@ class LinuxSystem:
             succeed(["userdel", "--force", name])
 
     def others(self, allowed: Sequence[str], *, sudoers: str) -> tuple[Other, ...]:
-        return (*_roots(allowed), *_sudoers(allowed, sudoers), *_keys(allowed))
+        def rules() -> list[Any]:
+            return list(_strange_rules(sudoers))
+
+        return (*_roots(allowed), *_sudoers(allowed, self._remembered.ask(sudoers, SUDO, rules)), *_keys(allowed))
 
     def keep_out(self, other: Other, *, sudoers: str) -> None:
         match other.by:
@@ -121,9 +128,16 @@ class LinuxSystem:
     # Units
 
     def unit(self, name: str) -> Unit:
-        shown = run(["systemctl", "show", "--property=ActiveState,UnitFileState", "--", name]).out.decode()
-        state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-        return Unit(state.get("UnitFileState") in _AT_BOOT, state.get("ActiveState") in ("active", "reloading"))
+        return self.units([name])[name]
+
+    def units(self, names: Sequence[str]) -> dict[str, Unit]:
+        if not names:
+            return {}
+        words = ["systemctl", "show", "--property=ActiveState,UnitFileState", "--", *names]
+        parts = run(words, reads=True).out.decode().split("\n\n")
+        states = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in parts]
+        states += [{}] * len(names)
+        return {name: _unit(state) for name, state in zip(names, states, strict=False)}
 
     def enable(self, names: Sequence[str]) -> None:
         run(["systemctl", "unmask", "--quiet", "--", *names])
@@ -225,11 +239,14 @@ class LinuxSystem:
         found: dict[tuple[str, tuple[str, ...]], str] = {}
         for user in dict.fromkeys(("root", OPERATORS, *(item.pw_name for item in _people()))):
             context = f"user={user},host=localhost,addr=127.0.0.1"
+            ask = partial(self._remembered.ask, places=SSHD)
             try:
-                is_now = _sshd_lines(["-C", context], judged)
+                is_now = ask(("now", user, judged), answered=partial(_sshd_lines, ["-C", context], judged))
             except Failed as failed:  # the running sshd continues, but the next one would not start
                 return (f"sshd does not accept its configuration: {failed.message}",)
-            should_be = _sshd_lines(["-f", "/dev/stdin", "-C", context], judged, stdin=ours.encode())
+            words = ["-f", "/dev/stdin", "-C", context]
+            meant = partial(_sshd_lines, words, judged, stdin=ours.encode())
+            should_be = ask(("ours", user, judged, ours), answered=meant)
             for keyword in sorted(judged):
                 now, wanted = is_now.get(keyword, ()), should_be.get(keyword, ())
                 if now != wanted:
@@ -279,6 +296,10 @@ class LinuxSystem:
         return str(Path(str(launchpad.__file__)).parent.parent)
 
 
+def _unit(state: Mapping[str, str]) -> Unit:
+    return Unit(state.get("UnitFileState") in _AT_BOOT, state.get("ActiveState") in ("active", "reloading"))
+
+
 # --- who can log in, and who is root ----------------------------------------------------------------------------------
 
 
@@ -298,7 +319,9 @@ def _judged_keywords(ours: str) -> frozenset[str]:
 def _sshd_lines(words: Sequence[str], judged: frozenset[str], *, stdin: bytes = b"") -> dict[str, tuple[str, ...]]:
     """sshd's effective configuration: keyword → values."""
     found: dict[str, tuple[str, ...]] = {}
-    for line in succeed(["/usr/sbin/sshd", "-T", *words], stdin=stdin).decode(errors="replace").splitlines():
+    for line in (
+        succeed(["/usr/sbin/sshd", "-T", *words], stdin=stdin, reads=True).decode(errors="replace").splitlines()
+    ):
         keyword, _, value = line.partition(" ")
         if keyword in judged:
             found[keyword] = (*found.get(keyword, ()), value)
@@ -318,17 +341,20 @@ def _roots(allowed: Sequence[str]) -> Iterator[Other]:
                 yield Other(name, "docker", f"the user {name} is in the group docker, which gives root rights")
 
 
-def _sudoers(allowed: Sequence[str], sudoers: str) -> Iterator[Other]:
-    """The users whom sudo lets become root by rules that are not Launchpad's."""
-    import grp
-
+def _strange_rules(sudoers: str) -> Iterator[dict[str, Any]]:
+    """sudo's rules that are not Launchpad's."""
     if not Path(paths.SUDOERS).exists():
         return  # before the first provision no rule is Launchpad's
     words = ["cvtsudoers", "--output-format=json"]
-    ours = json.loads(succeed(words, stdin=sudoers.encode()))["User_Specs"]
-    for rule in json.loads(succeed([*words, SUDOERS]))["User_Specs"]:
-        if rule in ours:
-            continue
+    ours = json.loads(succeed(words, stdin=sudoers.encode(), reads=True))["User_Specs"]
+    yield from (rule for rule in json.loads(succeed([*words, SUDOERS], reads=True))["User_Specs"] if rule not in ours)
+
+
+def _sudoers(allowed: Sequence[str], rules: Iterable[dict[str, Any]]) -> Iterator[Other]:
+    """The users whom sudo lets become root by these rules."""
+    import grp
+
+    for rule in rules:
         for user in rule["User_List"]:
             kind, name = next(iter(user.items()))
             names: Sequence[str] = [str(name)]

@@ -25,7 +25,7 @@ def storage() -> Mounted:
     facts = _block(device)
     backing = facts / "loop/backing_file"
     source = backing.read_text().strip() if backing.exists() else device
-    quotas = run(["btrfs", "qgroup", "show", paths.ROOT]).code == 0
+    quotas = run(["btrfs", "qgroup", "show", paths.ROOT], reads=True).code == 0
     return Mounted(source, int((facts / "size").read_text()) * 512 // _MB, quotas)
 
 

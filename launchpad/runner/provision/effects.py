@@ -56,7 +56,7 @@ def look(step: steps.HostStep, context: Context) -> dict[str, Any]:
         case steps.SetKernel():
             return {"values": {key: system.kernel(key) for key in step.values}}
         case steps.EnableUnits():
-            units = {name: system.unit(name) for name in (*step.units, *step.later)}
+            units = system.units((*step.units, *step.later))
             works = {name: _works(host, name) for name in step.units if units[name].active}
             return {"units": {name: [unit.enabled, unit.active] for name, unit in units.items()}, "works": works}
         case steps.MakeStorage():

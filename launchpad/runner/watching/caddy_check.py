@@ -55,8 +55,4 @@ class CaddyCheck(Check):
         return True
 
     def _answers(self) -> bool:
-        try:
-            self.host.running_sites()
-        except Failed:
-            return False
-        return True
+        return self.host.caddy_answers()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from launchpad.runner.account import Finding, asked_since
+from launchpad.runner.account import Finding
 
 if TYPE_CHECKING:
     from launchpad.runner.account import Account
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from launchpad.runner.view import View
 
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 
 
 class Check:
@@ -45,4 +45,4 @@ class Check:
 
     def is_wanted(self, looked: float) -> bool:
         """Whether a new check is due since then."""
-        return asked_since(self.host, looked)
+        return self.account.asked_since(looked)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from launchpad.runner import paths
-from launchpad.runner.account import Finding, asked_since
+from launchpad.runner.account import Finding
 from launchpad.runner.capacity import available_mb, cpus, shortages
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Failed
@@ -52,7 +52,7 @@ class MachineCheck(Check):
         now = self.host.elapsed()
         if self._targets_at <= now:
             self._targets_at, self._targets = now + TARGETS_SECONDS, list(self._reached())
-        if self._updates_at <= now or asked_since(self.host, self._looked_at):  # somebody has just installed them
+        if self._updates_at <= now or self.account.asked_since(self._looked_at):  # somebody has just installed them
             self._updates_at, self._updates = now + UPDATES_SECONDS, [self._outdated_packages()]
         self._looked_at = now
         own = (self._disk(), self._inodes(), self._memory(), self._load(), self._clock(), self._units())
