@@ -20,6 +20,7 @@ OTHER_EXITS = {
     0: "Done, or nothing to do.",
     1: "A bug in Launchpad; the message names a file with the traceback.",
     2: "Wrong usage: an unknown command or option, or a value that its option does not take.",
+    74: "The output or a file could not be written, for example because the disk is full.",
     130: "Interrupted by Ctrl-C; the host continues.",
     141: "The program that read the output, such as `head`, ended first.",
 }

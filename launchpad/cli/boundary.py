@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from launchpad.cli.unwritable import FULL, UNWRITABLE, Unwritable
 from launchpad.errors import LaunchpadError
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ def run(arguments: Sequence[str], *, session: Session | None = None) -> int:
 
     make_legible()
     try:
+        code = _reported(arguments, session)
+    except (OSError, Unwritable):  # standard error is full, too: nobody can be told
+        code = UNWRITABLE
+    return _flushed(code)
+
+
+def _reported(arguments: Sequence[str], session: Session | None) -> int:
+    """Run one command line, and report its error."""
+    try:
         code = _run(list(arguments), session)
     except LaunchpadError as error:
         code = _report(error, arguments)
@@ -41,10 +51,13 @@ def run(arguments: Sequence[str], *, session: Session | None = None) -> int:
     except BrokenPipeError:
         code = BROKEN_PIPE
     except Exception as error:
-        code = _report_bug(error, arguments)
+        if isinstance(error, OSError) and error.errno in FULL:
+            code = _report(Unwritable.of(error), arguments)
+        else:
+            code = _report_bug(error, arguments)
     if code == INTERRUPTED:
         print("interrupted", file=sys.stderr)
-    return _flushed(code)
+    return code
 
 
 def _run(arguments: list[str], session: Session | None) -> int:
@@ -85,7 +98,7 @@ def _report(error: LaunchpadError, arguments: Sequence[str]) -> int:
     from launchpad.cli.output import Output
 
     plain = "--no-color" in arguments or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    output = Output(json="--json" in arguments, color=not plain)
+    output = Output(json="--json" in arguments and not isinstance(error, Unwritable), color=not plain)
     if not _is_monitoring(arguments):
         output.error(error)
         return error.exit_code
@@ -118,9 +131,12 @@ def _report_bug(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _flushed(code: int) -> int:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+    """Write what is left, and return the exit code. Text that a stream does not take is discarded: else the interpreter
+    would try again at its end, and print a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = BROKEN_PIPE if isinstance(error, BrokenPipeError) else code or UNWRITABLE
     return code

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
+from pathlib import Path
 
 PLAIN = {"✓": "+", "✗": "x", "↶": "<", "•": "*", "→": "->", "…": "...", "—": "-"}
 """The replacement of a mark on a terminal whose encoding does not have the mark."""
@@ -14,7 +16,10 @@ LEGIBLE = "legible"
 
 def make_legible() -> None:
     """Make standard output and standard error accept every text, whatever the terminal's encoding: a missing character
-    is replaced, and never an error."""
+    is replaced, and never an error. Text to a stream that the caller closed is discarded."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in this order each gets its own number back
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=LEGIBLE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from launchpad.cli.legible import LEGIBLE
 from launchpad.cli.typed import GLUE, glued, unglued
+from launchpad.cli.unwritable import Unwritable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,11 +89,19 @@ class Screen:
 
     def raw(self, text: str, *, end: str = "\n") -> None:
         """The very text."""
-        try:
+        with self._writing():
             self.stream.write(f"{text}{end}")
             self.stream.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep an error of the output apart from errors of connections, which operations retry."""
+        try:
+            yield
         except BrokenPipeError:
             quiet_exit()
+        except OSError as error:
+            raise Unwritable.of(error) from error
 
     def prose(self, *parts: str | Styled, hang: int = HANG, end: str = "\n") -> None:
         """Print lines of text. On a terminal, lines break between words, and continuation lines are indented by `hang`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -13,6 +14,8 @@ import pytest
 
 from launchpad import errors
 from launchpad.cli import boundary
+from launchpad.cli.output import Output
+from launchpad.cli.unwritable import Unwritable
 from launchpad.errors import HostError, LaunchpadError, LockedError, PartialError, StateError, StepFailed
 from launchpad.fleet.words.secret import Secret
 from tests.cli.terminal import Terminal
@@ -125,6 +128,48 @@ def test_a_reader_that_goes_away_is_no_error(terminal: Terminal, size: int) -> N
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=terminal.root)
     assert done.stderr == ""
     assert done.stdout.strip() in {"141", "0"}
+
+
+CLOSED = ["check >&-", "check 2>&-", "check >&- 2>&-", "check <&- >&-", "nothing 2>&-", "--json x >&-", "--help >&-"]
+FULL = ["check", "--json check", "--help", "schema"]
+
+
+def in_bash(folder: Path, words: str) -> subprocess.CompletedProcess[str]:
+    """Run launchpad with these words and redirections."""
+    command = f"'{sys.executable}' -c 'from launchpad.cli import main; main()' {words}"
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=folder)
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("buffered", ["", "PYTHONUNBUFFERED"])
+@pytest.mark.parametrize("words", FULL)
+def test_a_full_output_is_an_error_with_its_cause(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, words: str, buffered: str
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    monkeypatch.setenv(buffered or "UNUSED", "1")
+    done = in_bash(terminal.root, f"{words} >/dev/full")
+    assert (done.returncode, done.stderr) == (74, "error: cannot write: No space left on device\nhint: df -h\n")
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("words", ["check", "nothing", "--json nothing"])
+def test_where_nobody_can_be_told_the_exit_code_is_left(terminal: Terminal, words: str) -> None:
+    assert in_bash(terminal.root, f"{words} >/dev/full 2>&1").returncode in {2, 74}
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("words", CLOSED)
+def test_a_closed_output_is_as_good_as_none(terminal: Terminal, words: str) -> None:
+    done, plain = in_bash(terminal.root, words), in_bash(terminal.root, words.replace("&-", "/dev/null"))
+    assert done.returncode == plain.returncode
+    assert "Traceback" not in done.stderr and "bug" not in done.stderr
+
+
+def test_an_output_that_fails_is_no_broken_connection() -> None:
+    full = io.TextIOWrapper(Path("/dev/full").open("wb", buffering=0), write_through=True)  # noqa: SIM115
+    with full, pytest.raises(Unwritable):  # an OSError would be retried as a lost connection
+        Output(json=True, color=False, stdout=full).item({"event": "step"}, "")
 
 
 def test_an_interrupt_at_the_terminal_ends_it(terminal: Terminal) -> None:
