@@ -67,7 +67,8 @@ class StateError(LaunchpadError):
 
 
 class LockedError(LaunchpadError):
-    """Another operation holds the tenant or the host; the message names its operator and since when."""
+    """Another operation holds the tenant or the host; the message names its operator, its kind and how long the
+    lock is held."""
 
     exit_code = 5
     retry = True

@@ -40,7 +40,7 @@ def list_alerts(ctx: typer.Context, names: Names = None) -> None:
     for item in said.values():
         for text in _notes(item):
             session.output.say(text)
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
+    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}, hosts=found)
 
 
 @app.command("test", epilog="Example: launchpad alerts test web-1")
@@ -57,7 +57,7 @@ def test_alerts(ctx: typer.Context, names: Names = None) -> None:
     said = {host: item for host, item in found.items() if not isinstance(item, LaunchpadError)}
     rows = tuple((host, name, problem or "delivered") for host, item in said.items() for name, problem in item.items())
     session.output.result(said, Table(("host", "destination", "result"), rows, "no hosts to test"))
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
+    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}, hosts=found)
     if any(problem for item in said.values() for problem in item.values()):
         raise typer.Exit(UNDELIVERED)
 
@@ -87,7 +87,7 @@ def silence_alerts(
     data = {"name": name, "seconds": seconds, "hosts": sorted(found)}
     text = f"alerts about {name} are sent again" if end else f"no alerts about {name} for {lasts}"
     session.output.result(data, text)
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
+    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}, hosts=found)
 
 
 @app.command("credential", epilog="Example: launchpad alerts credential team < url.txt")

@@ -156,7 +156,10 @@ def _tell_of_others(session: Session, others: Sequence[Recipient]) -> None:
 
 
 def _report(session: Session, done: Followed, first: str, why: str) -> None:
-    lines = [first]
+    from launchpad.operations.hosts.exposed import unlisted
+
+    lines, missing = [first], 0
+    could_read = [(item.owner, item.name) for item in done.rotate]
     if done.resealed:
         lines.append(f"resealed: {', '.join(done.resealed)}")
     good = [host for host, why in done.hosts.items() if not why]
@@ -172,8 +175,14 @@ def _report(session: Session, done: Followed, first: str, why: str) -> None:
             "can still"
         )
         lines.append(f"be read by {done.operator} while the credentials of their target stay valid.")
-        lines.append("launchpad check lists the secrets that were not rotated yet.")
+        if not (missing := unlisted(session.workspace, session.environment, person=done.operator, secrets=could_read)):
+            lines.append("launchpad check lists the secrets that were not rotated yet.")
     session.output.result(done.as_json(), "\n".join(lines))
+    if missing:
+        session.output.warn(
+            f"keep this list: launchpad check cannot list {missing} of these secrets later, because no Git commit of "
+            f"this workspace has {done.operator} among their readers"
+        )
     _tell_of_others(session, done.others)
     session.output.say(f"next: git add -A; git commit; git push, {why}")
     left = [

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from launchpad.cli import complete
 from launchpad.cli.session import Session
+from launchpad.errors import HostError, LaunchpadError, PartialError
 
 if TYPE_CHECKING:
-    from launchpad.errors import LaunchpadError
     from launchpad.plan.fleet_plan import FleetPlan
 
 MOST_LINES = 60
@@ -143,12 +143,13 @@ def _differing(made: FleetPlan, tenant: str) -> Iterator[str]:
         yield from (f"      {line}".rstrip() for line in shortened(text, MOST_LINES))
 
 
-def leave(session: Session, failed: Any) -> None:
-    """Print each failure as a warning and exit: with the failure's exit code, or with 8 for several failures."""
+def leave(session: Session, failed: Any, *, hosts: Mapping[str, object] | None = None) -> None:
+    """Print each failure as a warning and exit: with the failure's exit code; with 8 for several failures, or when one
+    of several `hosts` failed."""
     failures: dict[str, LaunchpadError] = dict(failed)
     for error in _once(failures).values():
         session.output.warn(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
-    _leave(failures)
+    _leave(failures, some=any(not isinstance(said, LaunchpadError) for said in (hosts or {}).values()))
 
 
 def leave_lines(session: Session, failed: Any) -> None:
@@ -163,10 +164,11 @@ def leave_lines(session: Session, failed: Any) -> None:
     _leave(failures)
 
 
-def _leave(failures: dict[str, LaunchpadError]) -> None:
+def _leave(failures: dict[str, LaunchpadError], *, some: bool = False) -> None:
     if failures:
         codes = {error.exit_code for error in failures.values()}
-        raise typer.Exit(codes.pop() if len(_once(failures)) == 1 else 8)
+        some = some and HostError.exit_code in codes
+        raise typer.Exit(codes.pop() if len(_once(failures)) == 1 and not some else PartialError.exit_code)
 
 
 def _once(failures: dict[str, LaunchpadError]) -> dict[str, LaunchpadError]:

@@ -83,7 +83,7 @@ def install(
 def show(ctx: typer.Context, system: System = False) -> None:
     """Show every job: its schedule, its scheduler, and the result of its last run.
 
-    The exit code is 4 when a job's last run failed.
+    The exit code is 4 when the last run of an installed job failed.
     """
     from launchpad.cli.output import Table
     from launchpad.cli.wording import age, lasted

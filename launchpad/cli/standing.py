@@ -72,7 +72,7 @@ def status(
     session.output.result(found.as_json(), _long_table(found, session) if long else _table(found))
     if not session.json:
         _explain(session, found, names or ())
-    leave(session, {**session.left_out(names), **found.unreachable})
+    leave(session, {**session.left_out(names), **found.unreachable}, hosts=found.hosts)
     if check and not found.good:
         raise typer.Exit(UNHEALTHY)
 

@@ -166,16 +166,25 @@ def renumber_tenant(ctx: typer.Context, name: TenantArgument) -> None:
 
 
 @app.command("remove", epilog="Example: launchpad tenant remove carol")
-def remove_tenant(ctx: typer.Context, name: TenantArgument, yes: YesOption = False) -> None:
+def remove_tenant(
+    ctx: typer.Context,
+    name: TenantArgument,
+    host_gone: Annotated[
+        bool,
+        typer.Option("--host-gone", help="Do not ask the tenant's host: it no longer exists, or never had the tenant."),
+    ] = False,
+    yes: YesOption = False,
+) -> None:
     """Remove a tenant and its secrets from the inventory. The slot is never used again.
 
-    Nothing changes on the host. A deployed tenant is rejected: run `launchpad retire` first.
+    Nothing changes on the host. A deployed tenant is rejected: run `launchpad retire` first. A tenant whose host does
+    not answer is rejected, too.
     """
     from launchpad.operations.tenants.remove_tenant import judge_removal
 
     session = Session.of(ctx)
     tenant = session.workspace.fleet.load().tenant(name)
-    for warning in judge_removal(session.workspace, name):
+    for warning in judge_removal(session.workspace, name, host_gone=host_gone):
         session.output.warn(warning)
     session.workspace.secrets.versions(tenant.name)  # an unreadable file fails here, before anything is removed
     confirm(session, f"Remove {tenant.name} and its secrets from the inventory?", yes=yes)

@@ -172,4 +172,4 @@ def _now(session: Session, names: Sequence[str]) -> None:
     session.output.result(said, Table(headings, tuple(rows), "no hosts to show"))
     if any(row[-1] == "unused" for row in rows):
         session.output.say("to see what is unused: launchpad prune --dry-run")
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)})
+    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}, hosts=found)

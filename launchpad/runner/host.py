@@ -61,6 +61,15 @@ class Busy(Exception):
         self.name = name
         self.owner = dict(owner)
 
+    def holder(self, now: float) -> str:
+        """Who holds the lock, for what and for how long: "bob (upgrade) for 40 s"."""
+        since = self.owner.get("since")
+        seconds = max(0, int(now - since)) if isinstance(since, int | float) else -1
+        lasting = f" for {seconds} s" if seconds < 120 else f" for {seconds // 60} min"
+        return (
+            f"{self.owner.get('who', 'somebody')} ({self.owner.get('kind', 'an operation')}){lasting * (seconds >= 0)}"
+        )
+
 
 class Container(Record):
     """A tenant's container as Docker reports it now."""

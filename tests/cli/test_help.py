@@ -40,7 +40,7 @@ def test_a_group_lists_its_commands_with_whole_sentences(empty: Terminal, monkey
             ("host", "add", "web-3", "--address", "203.0.113.9", "--cpus", "2", "--memory", "8", "--disk", "9GiB"),
             "error: --memory: bad size '8'",
         ),
-        (("tenant", "remove", "alice"), "hint: add --yes\n"),
+        (("tenant", "remove", "alice", "--host-gone"), "hint: add --yes\n"),
         (("retire", "alice"), "hint: add --yes\n"),
         (("key", "shw"), "Did you mean 'show'?"),
     ],

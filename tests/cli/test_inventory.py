@@ -117,7 +117,10 @@ def test_a_tenant_comes_and_goes(terminal: Terminal, monkeypatch: pytest.MonkeyP
     assert shown["secrets"] == {"ECHO_TOKEN": 1}
     monkeypatch.setenv("LAUNCHPAD_CONNECT_TIMEOUT", "1s")  # no host is there
     assert terminal("tenant", "remove", "carol").code == 4
-    assert terminal.ok("tenant", "remove", "carol", "--yes", "--json").json == {"removed": "carol", "slot": 3}
+    refused = terminal("tenant", "remove", "carol", "--yes")
+    assert refused.code == 4 and "carol may be deployed on web-2" in refused.err, "her host could still serve her"
+    removed = terminal.ok("tenant", "remove", "carol", "--host-gone", "--yes", "--json")
+    assert removed.json == {"removed": "carol", "slot": 3}
     assert sorted(path.name for path in (terminal.root / "inventory/tenants").iterdir()) == before
     assert "BEGIN AGE" not in (terminal.root / "inventory/secrets/carol.yaml").read_text()
 

@@ -140,7 +140,7 @@ def test_a_tenant_whose_secrets_cannot_be_read_is_neither_removed_nor_added(
     sealed, tenant = terminal.root / "inventory/secrets/bob.yaml", terminal.root / "inventory/tenants/bob.yaml"
     sealed.write_text(f"<<<<<<< HEAD\n{sealed.read_text()}")
     monkeypatch.setenv("LAUNCHPAD_CONNECT_TIMEOUT", "1s")  # no host is there
-    printed = terminal("tenant", "remove", "bob", "--yes")
+    printed = terminal("tenant", "remove", "bob", "--host-gone", "--yes")
     assert (printed.code, tenant.exists(), "secrets/bob.yaml" in printed.err) == (3, True, True), printed
     tenant.unlink()
     printed = terminal(*NEW_BOB)

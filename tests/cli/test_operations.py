@@ -184,11 +184,12 @@ def test_status_of_hosts_that_do_not_answer_exits_6_or_8(tmp_path: Path, sshd: S
     workspace = open_workspace(root, sshd)
     behave(sshd, observe=replies(healthy(workspace, "alice")))
     ran = launchpad(workspace, "status")
-    assert ran.code == 6
+    assert ran.code == 8
     assert "healthy" in ran.out
     assert "web-2: cannot connect" in ran.err
     sshd.stop()
     assert launchpad(workspace, "status").code == 8
+    assert launchpad(workspace, "status", "web-2").code == 6
     assert launchpad(workspace, "status", "carol", "--json").json["tenants"][0]["state"] == "unreachable"
 
 

@@ -194,8 +194,11 @@ def test_a_plan_made_when_something_else_ran_is_refused(host: MemoryHost) -> Non
 
 def test_a_tenant_in_use_is_said_to_be_locked_and_by_whom(host: MemoryHost) -> None:
     deploy(host, "operation-000001", FIRST)
-    owner = {"operation": "operation-000009", "who": "carol", "kind": "restart"}
-    with host.lock("tenant-alice", owner), pytest.raises(Refused, match=r"locked by carol \(restart\)") as refused:
+    owner = {"operation": "operation-000009", "who": "carol", "kind": "restart", "since": host.now() - 200}
+    with (
+        host.lock("tenant-alice", owner),
+        pytest.raises(Refused, match=r"alice: locked by carol \(restart\) for 3 min") as refused,
+    ):
         deploy(host, "operation-000002", SECOND)
     assert refused.value.kind == "locked"
     assert refused.value.hint == "launchpad attach operation-000009"

@@ -393,7 +393,12 @@ def rolled_out(fleet: MemoryFleet) -> None:
 
 def held(fleet: MemoryFleet) -> None:
     """Another operator's operation on alice is under way."""
-    fleet.hosts["web-1"].locks["tenant-alice"] = {"who": "ben", "kind": "upgrade", "operation": "0mupz23nj-7f3k9"}
+    fleet.hosts["web-1"].locks["tenant-alice"] = {
+        "who": "ben",
+        "kind": "upgrade",
+        "operation": "0mupz23nj-7f3k9",
+        "since": fleet.hosts["web-1"].now() - 95,
+    }
 
 
 def unanswered(fleet: MemoryFleet) -> None:

@@ -7,10 +7,10 @@ a commit and is still the present version.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from launchpad.errors import InventoryError
+from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.keeping.git import Git
 from launchpad.fleet.model.fleet import Fleet, kit_recipients
 from launchpad.fleet.reading.inventory_files import ALERT_SECRETS, DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
@@ -65,6 +65,17 @@ def exposed(workspace: Workspace, environment: Mapping[str, str]) -> list[Expose
                 how = rotation(fleet, owner, str(secret))
                 found.append(Exposed(owner=owner, name=str(secret), people=tuple(sorted(who)), rotate=how))
     return found
+
+
+def unlisted(
+    workspace: Workspace, environment: Mapping[str, str], *, person: str, secrets: Iterable[tuple[str, str]]
+) -> int:
+    """How many of these secrets (owner, name) `exposed` cannot list: no commit has the person among their readers."""
+    try:
+        known = {(item.owner, item.name) for item in exposed(workspace, environment) if person in item.people}
+    except StateError:
+        known = set()
+    return len(set(secrets) - known)
 
 
 def rotation(fleet: Fleet, owner: str, secret: str) -> str:

@@ -12,8 +12,9 @@ from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
 
-def judge_removal(workspace: Workspace, name: str) -> Iterator[str]:
-    """Ask every host and return warnings. StateError while a host has the tenant, running or stopped."""
+def judge_removal(workspace: Workspace, name: str, *, host_gone: bool = False) -> Iterator[str]:
+    """Ask every host and return warnings. StateError while a host has the tenant, running or stopped, and when the
+    tenant's host does not answer, unless `host_gone`."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
 
@@ -25,8 +26,12 @@ def judge_removal(workspace: Workspace, name: str) -> Iterator[str]:
     for host, has in fanout([str(host) for host in fleet.hosts], ask, threads=workspace.settings.parallel).items():
         retire = f"launchpad retire {name} --host {host}"
         if isinstance(has, LaunchpadError):
-            if host == tenant.host:
-                yield f"{has.message}; if {name} is deployed on {host}, type, once {host} answers: {retire}"
+            if host == tenant.host and not host_gone:
+                raise StateError(
+                    f"{has.message}; {name} may be deployed on {host}, and would continue to run there",
+                    hint=f"once {host} answers: launchpad tenant remove {name}; only if {name} was never deployed, or {host} "
+                    f"no longer exists: launchpad tenant remove {name} --host-gone",
+                )
         elif has is not None and not has.retired and not has.gone:
             raise StateError(
                 f"{name} is deployed on {host} and would continue to run there",

@@ -81,9 +81,7 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
                 return
             found = _taken(host, wanted, caller)
     except Busy as busy:
-        who, what = busy.owner.get("who", "somebody"), busy.owner.get("kind", "an operation")
-        message = f"{wanted.tenant} is locked by {who} ({what})"
-        raise Refused(message, kind="locked") from busy
+        raise Refused(f"{wanted.tenant}: locked by {busy.holder(host.now())}", kind="locked") from busy
     except Failed as failed:
         raise Refused(f"{wanted.tenant}: {failed.message}", kind="step") from failed
     yield reply(found | {"outcome": "done"})

@@ -147,10 +147,9 @@ def accept(
                 journal.create(operation, caller, plan)
                 return None
     except Busy as busy:
-        who, what = busy.owner.get("who", "somebody"), busy.owner.get("kind", "an operation")
         held = "room on this host" if busy.name == ROOM else name.partition("-")[2] or name
         raise Refused(
-            f"{held}: locked by {who} ({what})",
+            f"{held}: locked by {busy.holder(host.now())}",
             kind="locked",
             hint=f"launchpad attach {found}"
             if (found := busy.owner.get("operation"))

@@ -40,7 +40,7 @@ def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator
     except Busy as busy:
         going = str(busy.owner.get("operation") or "")
         if not going:
-            raise Refused(f"{tenant}: locked by {busy.owner.get('who', 'somebody')}", kind="locked") from busy
+            raise Refused(f"{tenant}: locked by {busy.holder(host.now())}", kind="locked") from busy
         yield reply({"operation": going})
 
 

@@ -10,7 +10,7 @@ from launchpad.fleet.model.host import Operator
 from launchpad.fleet.words.names import SecretName, TargetName, TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.reseal import reseal
-from launchpad.operations.hosts.exposed import exposed
+from launchpad.operations.hosts.exposed import exposed, unlisted
 from launchpad.operations.hosts.operators import add_operator, remove_operator
 from launchpad.workspace import Workspace
 from tests.operations.hosts.test_operators import bob
@@ -51,6 +51,19 @@ def test_what_was_readable_is_named_until_it_changed(workspace: Workspace, bob: 
     assert (left.owner, left.rotate) == ("target offsite", "launchpad target credential offsite REST_PASSWORD")
     workspace.target_secrets.remove(OFFSITE, PASSWORD)
     assert named(workspace) == {}
+
+
+def test_what_no_commit_has_is_counted_as_unlisted(workspace: Workspace, bob: Operator) -> None:
+    git(workspace.root, "init")
+    commit(workspace)
+    workspace.secrets.set(TenantName("alice"), SecretName("TOKEN"), Secret("before"))
+    add_operator(workspace, bob)
+    could_read = [(item.owner, item.name) for item in remove_operator(workspace, "bob").rotate]
+    assert unlisted(workspace, os.environ, person="bob", secrets=could_read) == len(could_read) == 2
+    add_operator(workspace, bob)
+    commit(workspace)
+    remove_operator(workspace, "bob")
+    assert unlisted(workspace, os.environ, person="bob", secrets=could_read) == 0
 
 
 def test_a_branch_that_was_merged_later_counts(workspace: Workspace, bob: Operator) -> None:
