@@ -29,8 +29,8 @@ def judge_removal(workspace: Workspace, name: str, *, host_gone: bool = False) -
             if host == tenant.host and not host_gone:
                 raise StateError(
                     f"{has.message}; {name} may be deployed on {host}, and would continue to run there",
-                    hint=f"once {host} answers: launchpad tenant remove {name}; only if {name} was never deployed, or {host} "
-                    f"no longer exists: launchpad tenant remove {name} --host-gone",
+                    hint=f"once {host} answers: launchpad tenant remove {name}; only if {name} was never deployed, or "
+                    f"{host} no longer exists: launchpad tenant remove {name} --host-gone",
                 )
         elif has is not None and not has.retired and not has.gone:
             raise StateError(
