@@ -1,7 +1,8 @@
 """scripts/demo: run the commands that an operator types, one after the other, each timed.
 
-Runs in this machine's lab by default, or on a real VPS with --host root@203.0.113.7 (with domains of sslip.io and
-certificates of Let's Encrypt). Where the lab cannot run, the demo checks and renders the example fleet instead.
+Runs in this machine's lab by default, or on a VPS of yours with --host root@203.0.113.7 (with domains of sslip.io and
+certificates of Let's Encrypt; the VPS stays provisioned, and the workspace has its keys).
+Where the lab cannot run, the demo checks and renders the example fleet instead.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import paramiko
 from measurement import record
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -29,6 +31,13 @@ LAB_HOST = "demo-1"
 
 class Broken(Exception):
     """A step did not show the expected result."""
+
+
+class Kept(Broken):
+    """The host of an earlier `--keep` still runs."""
+
+    def __init__(self, workspace: str) -> None:
+        super().__init__(f"{LAB_HOST} still runs, left by scripts/demo --keep with the workspace {workspace}")
 
 
 @dataclass
@@ -43,6 +52,10 @@ class Demo:
     trusted: Path | None = None
     """The root certificate of the tenants' certificates; None for the public authorities."""
     root_key: Path | None = None
+    target: str = ""
+    """USER@ADDRESS of a VPS; empty for the lab's own host."""
+    registry_root: Path | None = None
+    """The root certificate of the registry; None for the public authorities."""
     rows: list[tuple[str, float, str]] = field(default_factory=list)
 
     def step(self, title: str, work: Callable[[], str]) -> None:
@@ -58,6 +71,8 @@ class Demo:
         print(f"   $ launchpad {' '.join(words)}", flush=True)
         argv = [sys.executable, "-m", "launchpad.cli", "--workspace", str(self.workspace), *words]
         environment = os.environ | {"XDG_CONFIG_HOME": str(self.workspace / ".config")}
+        if self.registry_root:
+            environment["SSL_CERT_FILE"] = str(self.registry_root)
         done = subprocess.run(
             argv, input=stdin or "", stdout=subprocess.PIPE, text=True, env=environment, cwd=self.workspace, check=False
         )
@@ -173,6 +188,10 @@ def lab_host(demo: Demo) -> str:
     from labkit import Lab
 
     lab = Lab()
+    if kept := workspace_of_kept():
+        raise Kept(kept)
+    if any(host.name == LAB_HOST for host in lab.hosts()):
+        print(f"   {LAB_HOST} of an earlier demo is replaced", flush=True)
     host = lab.up(LAB_HOST, fresh=True)
     lab.start_services()
     demo.host, demo.address, demo.fingerprint = LAB_HOST, host.address, host.fingerprint
@@ -182,16 +201,46 @@ def lab_host(demo: Demo) -> str:
     return f"Debian 13 at {host.address}"
 
 
+def kept_file() -> Path:
+    """The file beside the lab host of `--keep`, which goes with the host."""
+    from labkit import Lab
+
+    return Lab().paths.machines / LAB_HOST / "demo-workspace"
+
+
+def workspace_of_kept() -> str:
+    """The workspace of the demo that `--keep` left running; empty when none runs."""
+    try:
+        return kept_file().read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def name_images(demo: Demo) -> str:
+    """The images with the digests that hosts require: asked of the registries for a VPS, known for the lab's host."""
+    detail = lab_settings(demo) if demo.trusted else ""
+    if demo.target:
+        demo.launchpad("app", "pin")
+    return detail or "openclaw and Caddy, by digest"
+
+
 def lab_settings(demo: Demo) -> str:
-    """The lab's registry and certificate authority instead of a public registry and Let's Encrypt."""
+    """The lab's registry and certificate authority instead of a public registry and Let's Encrypt. A host that is given
+    with --host gets images without digests, by the registry's address, as this machine cannot resolve its name."""
     from labkit import Lab
 
     lab = Lab()
     images = {image.name: image for image in lab.images("caddy", "openclaw:2026.9.6")}
+    references = {name: image.reference for name, image in images.items()}
+    if demo.target:
+        address = f"{lab.resolve('registry.lab.test')}:5000"
+        parts = {name: text.partition("/")[2].partition("@")[0] for name, text in references.items()}
+        references = {name: f"{address}/{parts[name]}:{image.version}" for name, image in images.items()}
+        demo.registry_root = lab.ca_pem()
     shutil.copy(lab.ca_pem(), demo.workspace / "acme-root.pem")
     settings = demo.workspace / "launchpad.yaml"
     lines = [
-        f"  image: {images['caddy'].reference}",
+        f"  image: {references['caddy']}",
         "  acme_ca: https://acme.lab.test:14000/dir",
         "  acme_ca_root: acme-root.pem",
     ]
@@ -199,17 +248,48 @@ def lab_settings(demo: Demo) -> str:
     settings.write_text(text.replace("caddy:\n", "caddy:\n" + "\n".join(lines) + "\n", 1))
     openclaw = images["openclaw"]
     app = demo.workspace / "inventory/apps/openclaw.yaml"
-    app.write_text(f"extends: openclaw\nimages:\n  {openclaw.version}:\n    gateway: {openclaw.reference}\n")
+    app.write_text(f"extends: openclaw\nimages:\n  {openclaw.version}:\n    gateway: {references['openclaw']}\n")
     return f"openclaw {openclaw.version} and Caddy {images['caddy'].version}, by digest"
 
 
-def remote_host(demo: Demo, target: str) -> str:
-    user, _, address = target.rpartition("@")
+def remote_host(demo: Demo) -> str:
+    """Connect to the VPS, and take the key that it shows; the login follows with `provision`."""
+    user, _, name = demo.target.rpartition("@")
     if user not in ("", "root"):
-        raise Broken(f"--host {target}: a bare VPS needs the user root")
-    demo.host, demo.address = "demo-vps", address
-    demo.domains = {name: f"{name}.{address.replace('.', '-')}.sslip.io" for name in TENANTS}
-    return f"{address}, names at sslip.io"
+        raise Broken(f"--host {demo.target}: a bare VPS needs the user root, as in root@203.0.113.7")
+    if demo.root_key and not demo.root_key.is_file():
+        raise Broken(f"--root-key {demo.root_key}: no such file")
+    try:
+        address = socket.gethostbyname(name) if name else ""
+        fingerprint = host_key(address) if address else ""
+    except (OSError, EOFError, UnicodeError, paramiko.SSHException) as error:
+        raise Broken(f"--host {demo.target}: port 22 does not answer: {error}") from error
+    if not fingerprint:
+        raise Broken(f"--host {demo.target}: no address, as in root@203.0.113.7")
+    demo.host, demo.address, demo.fingerprint = "demo-vps", address, fingerprint
+    demo.domains = {name: f"{name}.{demo.address.replace('.', '-')}.sslip.io" for name in TENANTS}
+    if demo.address.startswith("10.77.0."):
+        lab_domains(demo)
+    return f"{address} answers, with the host key {fingerprint}; names: {', '.join(demo.domains.values())}"
+
+
+def host_key(address: str) -> str:
+    """The fingerprint of the Ed25519 key that the SSH server at the address shows."""
+    with socket.create_connection((address, 22), timeout=15) as plain, paramiko.Transport(plain) as transport:
+        transport.get_security_options().key_types = ("ssh-ed25519",)
+        transport.start_client(timeout=15)
+        return str(transport.get_remote_server_key().fingerprint)
+
+
+def lab_domains(demo: Demo) -> None:
+    """A host of this machine's lab that was given with --host: no public name and authority reaches it."""
+    from labkit import Lab
+
+    lab = Lab()
+    for host in lab.hosts():
+        if host.address == demo.address:
+            demo.domains = {name: f"{name}.{host.domain}" for name in TENANTS}
+            demo.trusted = lab.acme_root_pem()
 
 
 def without_a_host(why: str) -> int:
@@ -227,14 +307,13 @@ def without_a_host(why: str) -> int:
     return 0
 
 
-def run(demo: Demo, target: str) -> None:
-    if target:
-        demo.step("reach the VPS", lambda: remote_host(demo, target))
+def run(demo: Demo) -> None:
+    if demo.target:
+        demo.step("reach the VPS", lambda: remote_host(demo))
     else:
         demo.step("start a bare VPS in the lab", lambda: lab_host(demo))
     demo.step("make a workspace", lambda: make_workspace(demo))
-    if not target:
-        demo.step("name the images", lambda: lab_settings(demo))
+    demo.step("name the images", lambda: name_images(demo))
     demo.step(f"provision {demo.host}", lambda: provision(demo))
     for name in TENANTS:
         demo.step(f"deploy {name}", lambda name=name: deploy(demo, name))  # type: ignore[misc]
@@ -252,9 +331,42 @@ def table(demo: Demo, whole: float) -> None:
     print(f"   {'total':<32}  {whole:7.1f}")
 
 
+def look_around(demo: Demo) -> str:
+    """What to type to look at what was left running."""
+    command = Path(sys.executable).with_name("launchpad")
+    return f"cd {demo.workspace} && XDG_CONFIG_HOME=$PWD/.config {command} status"
+
+
+def take_down(demo: Demo) -> str:
+    """How to remove what was left running."""
+    if demo.target:
+        return f"reinstall the VPS at your provider (root can no longer log in), then rm -r {demo.workspace}"
+    return f"scripts/lab down {LAB_HOST} && rm -r {demo.workspace}"
+
+
+def stopped(demo: Demo, error: BaseException) -> int:
+    """Print why the demo ended early, and what is left; return the exit code."""
+    code, why = {
+        KeyboardInterrupt: (130, "interrupted"),
+        BrokenPipeError: (141, "nobody reads the output any more"),
+    }.get(type(error), (1, str(error)))
+    print(f"\nerror: {why}", file=sys.stderr)
+    if isinstance(error, Kept):
+        print(f"hint: scripts/lab down {LAB_HOST}", file=sys.stderr)
+        shutil.rmtree(demo.workspace)
+    elif demo.address:
+        print(f"left as it is: {demo.host} at {demo.address}, with the workspace {demo.workspace}", file=sys.stderr)
+        print(f"hint: to look around: {look_around(demo)}", file=sys.stderr)
+        print(f"hint: to take it down: {take_down(demo)}", file=sys.stderr)
+    else:
+        shutil.rmtree(demo.workspace)
+    return code
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument("--host", default="", metavar="root@ADDRESS", help="a bare Debian 13 VPS instead of the lab")
+    parser.add_argument("--root-key", type=Path, metavar="FILE", help="the SSH key that logs in to the bare VPS")
     parser.add_argument(
         "--keep", action="store_true", help="leave the host and the tenants running, and print their addresses"
     )
@@ -263,34 +375,38 @@ def main() -> int:
         doctor = subprocess.run([PROJECT / "scripts/lab", "doctor"], capture_output=True, text=True, check=False)
         if doctor.returncode:
             return without_a_host((doctor.stderr or doctor.stdout).strip())
-    begun = time.monotonic()
-    workspace = Path(tempfile.mkdtemp(prefix="launchpad-demo-"))
-    demo = Demo(workspace)
+    # the keys of a VPS are in its workspace: no folder that a reboot empties
+    workspace = Path(tempfile.mkdtemp(prefix="launchpad-demo-", dir=Path.home() if options.host else None))
+    demo = Demo(workspace, target=options.host, root_key=options.root_key and options.root_key.absolute())
     try:
-        run(demo, options.host)
-        if not options.keep:
-            demo.step("retire both", lambda: retire(demo))
-    except (Broken, subprocess.CalledProcessError) as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        print(
-            f"hint: the host is still running, with the workspace {workspace}; to log in: scripts/lab ssh {LAB_HOST}",
-            file=sys.stderr,
-        )
-        return 1
+        demonstrate(demo, keep=options.keep)
+    except (Broken, subprocess.CalledProcessError, KeyboardInterrupt, BrokenPipeError) as error:
+        if isinstance(error, BrokenPipeError):  # the interpreter flushes the rest at its end, and would print an error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return stopped(demo, error)
+    return 0
+
+
+def demonstrate(demo: Demo, *, keep: bool) -> None:
+    """Run all steps, print their times, and leave what is to be kept."""
+    begun = time.monotonic()
+    run(demo)
+    if keep and not demo.target:
+        kept_file().write_text(str(demo.workspace))
+    if not keep:
+        demo.step("retire both", lambda: retire(demo))
     whole = time.monotonic() - begun
     table(demo, whole)
-    if not options.host and not options.keep:
-        record("demo-seconds", round(whole, 1))
-    if options.keep:
-        print(f"\nLeft running: {demo.host} at {demo.address}; the workspace is {workspace}")
-        print(f"To look around:  cd {workspace} && XDG_CONFIG_HOME=$PWD/.config launchpad status")
-        return 0
-    if not options.host:
+    if not demo.target and not keep:
         from labkit import Lab
 
+        record("demo-seconds", round(whole, 1))
         Lab().down(LAB_HOST)
-    shutil.rmtree(workspace)
-    return 0
+        shutil.rmtree(demo.workspace)
+        return
+    print(f"\nLeft running: {demo.host} at {demo.address}; the workspace is {demo.workspace}")
+    print(f"To look around:  {look_around(demo)}")
+    print(f"To take it down: {take_down(demo)}")
 
 
 if __name__ == "__main__":
