@@ -105,15 +105,19 @@ def set_url(
 
     session = Session.of(ctx)
     destinations = session.workspace.fleet.load().defaults.alerts
-    meant = next((item.name for item in destinations if item.name == name), None)
+    meant = next((item for item in destinations if item.name == name), None)
     if meant is None:
         known = ", ".join(item.name for item in destinations)
         raise InventoryError(
             f"launchpad.yaml has no alert destination {name}" + (f"; expected one of {known}" if known else ""),
             hint=f"write into launchpad.yaml: alerts: [{{name: {name}}}]",
         )
-    version = session.workspace.alert_secrets.set(meant, URL, read_secret(URL))
-    session.output.result({"destination": meant, "version": version}, f"the URL of {meant} is at version {version}")
+    url = read_secret(URL)
+    if why := meant.refusal(url.reveal()):
+        example = "https://hc.example.com/ID" if meant.kind == "heartbeat" else "mailto://user:password@example.com"
+        raise InventoryError(f"{name}: {why}", hint=f"a URL such as {example}")
+    version = session.workspace.alert_secrets.set(meant.name, URL, url)
+    session.output.result({"destination": name, "version": version}, f"the URL of {name} is at version {version}")
     session.output.say("next, for each host: launchpad provision HOST; then: launchpad alerts test")
 
 

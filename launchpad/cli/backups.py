@@ -196,12 +196,14 @@ def forget_backups(
     fleet = session.workspace.fleet.load()
     if odd == "delete":
         confirm(session, "Delete the new backups that are dated before the existing backups?", yes=yes)
-    with working(session.output, "backups") as progress:
-        how = WorkOptions(progress=progress)
-        for name in tenants or said_if_none(session, protected(fleet)):
-            failures |= _told(session, name, forget(session.workspace, name, odd=odd or "", how=how))
-        if everyone and any(target.kind != "local" for target in fleet.targets.values()):
-            failures |= _told(session, "the workspace", forget_workspace(session.workspace, odd=odd or "", how=how))
+    for name in tenants or said_if_none(session, protected(fleet)):
+        with working(session.output, name) as progress:
+            found = forget(session.workspace, name, odd=odd or "", how=WorkOptions(progress=progress))
+        failures |= _told(session, name, found)
+    if everyone and any(target.kind != "local" for target in fleet.targets.values()):
+        with working(session.output, "the workspace") as progress:
+            found = forget_workspace(session.workspace, odd=odd or "", how=WorkOptions(progress=progress))
+        failures |= _told(session, "the workspace", found)
     if everyone:
         warn_unprotected(session)
     leave_lines(session, {**session.left_out(tenants), **failures})

@@ -98,7 +98,8 @@ def _measured(found: FleetHealth, named: Sequence[str]) -> Iterator[str]:
                 words = dict.fromkeys((item.name, fact.layer, fact.subject))
                 label = " ".join(filter(None, words)).translate(_NOT_IN_LABELS)
                 most = "" if fact.limit is None else f"{fact.limit:.0f}"
-                yield f"'{label}'={fact.value:.10g}{fact.unit};;;0;{most}".rstrip(";")
+                value = f"{fact.value:.6f}".rstrip("0").rstrip(".")  # no exponent: the guidelines allow none
+                yield f"'{label}'={value}{fact.unit};;;0;{most}".rstrip(";")
 
 
 def _count(number: int, noun: str) -> str:

@@ -148,7 +148,8 @@ def retire(
     confirm(session, f"Remove {tenant} from {what.host} {loss}?", yes=yes)
     carry_out(session, lambda on_event: retire(session.workspace, what, confirm=what.digest, on_event=on_event))
     for item in retained(session.workspace, what) if purge else ():
-        text = f"{item.target}: the backups at {item.where} stay readable until they are deleted: {item.delete}"
+        kept = f"{item.target}: backups at {item.where}, if there are any, stay readable until they are deleted"
+        text = f"{kept}: {item.delete}"
         session.output.item({"retained": vars(item) | {"until": None}}, text)
 
 

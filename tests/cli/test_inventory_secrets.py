@@ -145,3 +145,20 @@ def test_a_tenant_whose_secrets_cannot_be_read_is_neither_removed_nor_added(
     tenant.unlink()
     printed = terminal(*NEW_BOB)
     assert (printed.code, tenant.exists(), "secrets/bob.yaml" in printed.err) == (3, False, True), printed
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "why"),
+    [
+        ("team", "not a url", "the value is not a URL"),
+        ("team", "://x", "the value is not a URL"),
+        ("dm", "http://x", "the URL of a heartbeat does not begin with https://"),
+    ],
+)
+def test_a_url_that_no_host_could_use_is_refused_when_typed(terminal: Terminal, name: str, url: str, why: str) -> None:
+    settings = terminal.root / "launchpad.yaml"
+    settings.write_text(f"{settings.read_text()}alerts: [{{name: team}}, {{name: dm, kind: heartbeat}}]\n")
+    printed = terminal("alerts", "credential", name, stdin=url)
+    assert printed.code == 3 and f"error: {name}: {why}\n" in printed.err and url not in printed.err
+    terminal.ok("alerts", "credential", "team", stdin="mailto://user:password@example.com")
+    terminal.ok("alerts", "credential", "dm", stdin="https://hc.example.com/id")

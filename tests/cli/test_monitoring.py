@@ -111,11 +111,13 @@ def test_status_check_reads_the_same_account_and_keeps_its_exit_code(workspace: 
 
 
 def test_named_ones_have_their_measures_in_the_line(workspace: Workspace, sshd: Sshd) -> None:
-    knows(sshd, workspace, DEAD | {"layer": "disk"}, alice=[READY, QUOTA])
+    vast, tiny = QUOTA | {"subject": "vast", "value": 21057503230.5}, QUOTA | {"subject": "tiny", "value": 0.00002}
+    knows(sshd, workspace, DEAD | {"layer": "disk"}, alice=[READY, QUOTA, vast, tiny])
     ran = launchpad(workspace, "health", "alice")
     grade, measures = parsed(ran)
     assert (grade, ran.code) == ("OK", 0), "its host has troubles of its own"
     assert "'alice ready'=0.003s;;;0" in measures and "'alice data its  full'=5B;;;0;9" in measures
+    assert "vast'=21057503230.5B" in measures and "tiny'=0.00002B" in measures
 
 
 def test_many_problems_are_one_line_all_the_same(workspace: Workspace, sshd: Sshd) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -10,6 +11,7 @@ from launchpad.fleet.words.names import DestinationName, SecretName, TenantName
 from launchpad.runner.judge.alert_texts import QUIET, TIMEZONE
 
 URL = SecretName("URL")
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
 class AlertDestination(Model):
@@ -28,6 +30,15 @@ class AlertDestination(Model):
     """Hours in which a warning waits until their end, such as 22:00-07:00."""
     timezone: str = "UTC"
     """The time zone of `quiet`, such as Europe/Berlin."""
+
+    def refusal(self, url: str) -> str:
+        """Why the URL cannot be this destination's; empty when it may be. apprise alone knows its own URLs."""
+        scheme, _, rest = url.strip().partition("://")
+        if not rest or SCHEME.fullmatch(scheme) is None:
+            return "the value is not a URL"
+        if self.kind == "heartbeat" and scheme.lower() != "https":
+            return "the URL of a heartbeat does not begin with https://"
+        return ""
 
     def findings(self) -> Iterator[ModelMistake]:
         if self.quiet and QUIET.fullmatch(self.quiet) is None:

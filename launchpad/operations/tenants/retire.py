@@ -69,12 +69,14 @@ def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: On
 
 def retained(workspace: Workspace, what: Retirement) -> list[Retained]:
     """Where backups of a purged tenant may remain: at each target of its tier, or at every target when the inventory no
-    longer has the tenant."""
+    longer has the tenant. Of a tenant that lives on another host, only what that host's folders may have."""
     fleet = workspace.fleet.load()
     tenant = fleet.tenants.get(TenantName(what.tenant))
     targets = fleet.backup_targets(tenant) if tenant else tuple(item for _, item in sorted(fleet.targets.items()))
     return [
-        Retained(target=str(item.name), where=f"{item.url}/{what.tenant}", delete=_end(item, what)) for item in targets
+        Retained(target=str(item.name), where=f"{item.url}/{what.tenant}", delete=_end(item, what))
+        for item in targets
+        if item.kind == "local" or tenant is None or tenant.host == what.host
     ]
 
 

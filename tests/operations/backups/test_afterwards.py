@@ -7,6 +7,7 @@ import json
 import os
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -368,6 +369,11 @@ def test_a_purge_says_where_backups_lie_on(workspace: Workspace) -> None:
         ("disk", "on web-1, as root: rm -r /mnt/disk/alice /mnt/disk/alice.key"),
         ("offsite", "launchpad backups erase alice --target offsite"),
     ]
+
+
+def test_a_purge_of_what_a_move_left_offers_no_end_of_the_living_backups(workspace: Workspace) -> None:
+    what = replace(plan_retirement(workspace, "alice", purge=True), host="web-9")
+    assert [item.target for item in retained(workspace, what)] == ["disk"]
 
 
 # --- what is no more, or not there yet
