@@ -166,7 +166,8 @@ def _came_back(event: CameBack) -> str:
     if not event.outcome:
         return f"{begun} is still running: this command follows it and starts no second one"
     if event.outcome not in GOOD:
-        return f"{begun} was undone ({event.outcome}) and changed nothing: starting again"
+        ended = "was undone" if event.outcome == "undone" else f"was undone ({event.outcome})"
+        return f"{begun} {ended} and changed nothing: starting again"
     return f"{begun} has ended, and you have not seen the result: this is the result; no second one is started"
 
 

@@ -66,7 +66,7 @@ def described(made: PrunePlan) -> str:
     free = f"{size(made.free_for_images)} free for images, {size(made.free_for_data)} free for tenants' data"
     if not made.steps:
         return f"{made.host}: nothing to remove; {free}"
-    return "\n".join([f"{made.host}: would", *(f"  {step}" for step in made.steps), f"{made.host}: {free}"])
+    return "\n".join([f"{made.host}: prune would", *(f"  {step}" for step in made.steps), f"{made.host}: {free}"])
 
 
 def sentence(done: Pruned) -> str:

@@ -243,10 +243,12 @@ def _refused(endpoint: Endpoint, login: KeyStrategy) -> LoginRefused:
             f"{endpoint.host}: there is no SSH key to offer to {endpoint}; searched: {_looked_for(login.identity)}"
         )
         return LoginRefused(
-            message, hint="launchpad key make; or set LAUNCHPAD_SSH_KEY to a key file; or ssh-add a key"
+            message, hint="launchpad key make; or set LAUNCHPAD_SSH_KEY to a key file; or ssh-add KEY_FILE"
         )
+    one = len(login.offered) == 1
+    offered = "does not accept the key" if one else f"accepts none of {len(login.offered)} keys:"
     return LoginRefused(
-        f"{endpoint.host}: {endpoint} accepts none of {len(login.offered)} keys: {', '.join(login.offered)}",
+        f"{endpoint.host}: {endpoint} {offered} {', '.join(login.offered)}",
         hint=f"{_when_dropped(endpoint, login.identity)}; operators: in the inventory names who may log in, and "
         "ssh-add -l lists your agent's keys",
     )

@@ -218,7 +218,7 @@ def moment(text: str) -> float:
         return datetime.datetime.fromisoformat(text).timestamp()
     except ValueError as error:
         what = f"{quoted(text)} is neither a backup's id nor a time"
-        raise Malformed(what, expected="such as 1f2e3d4c or 2026-11-22T14:00") from error
+        raise Malformed(what, expected="an id such as 1f2e3d4c, or a time such as 2026-11-22T14:00") from error
 
 
 def todays_part(now: float) -> str:

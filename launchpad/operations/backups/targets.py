@@ -71,5 +71,5 @@ def _user(fleet: Fleet, target: Target) -> str:
         return str(next(iter(fleet.hosts)))
     raise StateError(
         f"no tenant has its backups at {target.name}, so a host must be named",
-        hint=f"launchpad target show {target.name} --host HOST, one of {', '.join(fleet.hosts)}",
+        hint=f"launchpad target show {target.name} --host {'|'.join(map(str, fleet.hosts))}",
     )

@@ -88,9 +88,8 @@ def _end(target: Target, what: Retirement) -> str:
 
 def _home(fleet: Fleet, name: str) -> str:
     if name not in fleet.tenants and fleet.hosts:
-        fleet_hosts = ", ".join(fleet.hosts)
         raise StateError(
             f"no tenant {name} in the inventory, so its host must be named",
-            hint=f"launchpad retire {name} --host HOST, one of {fleet_hosts}",
+            hint=f"launchpad retire {name} --host {'|'.join(map(str, fleet.hosts))}",
         )
     return str(fleet.tenant(name).host)
