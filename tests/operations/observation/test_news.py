@@ -76,8 +76,10 @@ def test_who_is_deployed_stays_in_the_inventory(fleet: MemoryFleet) -> None:
         "alice's data is still on web-1; to remove the data: launchpad retire alice --host web-1 --purge"
     ]
     fleet.hosts["web-2"].dead = True
-    (warning,) = judge_removal(workspace, "bob")
-    assert "once web-2 answers: launchpad retire bob --host web-2" in warning
+    with pytest.raises(StateError, match="bob may be deployed on web-2") as unknown:
+        list(judge_removal(workspace, "bob"))
+    assert "once web-2 answers: launchpad tenant remove bob" in unknown.value.hint
+    assert list(judge_removal(workspace, "bob", host_gone=True)) == []
 
 
 def test_who_is_deployed_where_the_inventory_does_not_look_stays_too(fleet: MemoryFleet) -> None:
