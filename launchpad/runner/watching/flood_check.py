@@ -34,7 +34,7 @@ class Flooder:
     def __init__(self, reader: LogReader, *, tenant: str, service: str, cpus: float, share: float) -> None:
         self.reader, self.tenant, self.service, self.cpus = reader, tenant, service, cpus
         self.flood = Flood(share, times=int(share < 1.0))
-        self.rate = 0.0
+        self.rate = self.bytes = 0.0
 
 
 class FloodCheck(Check):
@@ -54,7 +54,7 @@ class FloodCheck(Check):
         seconds, self._looked = now - self._looked, now
         cost = self._cost(now)
         for container, item in self._known.items():
-            item.rate = item.reader.written() / max(seconds, 1.0)
+            item.rate, item.bytes = (item.bytes + item.reader.written()) / max(seconds, 1.0), 0.0
             then = judged(item.flood, rate=item.rate, seconds=seconds)
             if then.share == item.flood.share:
                 item.flood = then
@@ -62,6 +62,12 @@ class FloodCheck(Check):
                 self._limit(container, item, then, cost)
         self.health = [_fact(item) for item in self._known.values() if item.flood.share < 1.0]
         return []
+
+    def is_wanted(self, looked: float) -> bool:
+        """Count meanwhile, too: small files are rotated away between two looks."""
+        for item in self._known.values():
+            item.bytes += item.reader.written()
+        return super().is_wanted(looked)
 
     def _limit(self, container: str, item: Flooder, then: Flood, cost: str) -> None:
         try:

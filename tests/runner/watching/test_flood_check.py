@@ -93,6 +93,14 @@ def test_what_the_flood_costs_the_host_is_told(watched: Watched) -> None:
     assert "(dockerd used 60% of a core)" in watched.done[0]
 
 
+def test_what_is_rotated_away_between_two_looks_counts(watched: Watched) -> None:
+    watched.host.growth[WEB] = round(LIMIT * LOOK_SECONDS / 4)
+    for _ in range(round(LOUD_SECONDS / LOOK_SECONDS)):
+        watched.check.pause()
+        assert list(watched.check.look()) == []
+    assert watched.host.cpu_limits.keys() == {WEB}, "each look alone saw a quarter of the limit"
+
+
 def test_while_docker_is_down_nothing_is_done_and_later_it_is(watched: Watched) -> None:
     watched.host.docker_down = True
     flooding(watched)
