@@ -160,7 +160,7 @@ def test_each_incident_is_seen_by_its_layer_told_once_and_its_end_too(world: Wor
     world.host.write("/etc/chrony/conf.d/lab.conf", "local stratum 8\n")  # the lab has no time server
     world.host.exec(["systemctl", "restart", "chrony"])
     wait_until_bad_is(world, set(), "before")
-    start, wrong, expected = len(mails(world)), Counter[str](), Counter[str]()
+    start, wrong, expected = len(mails(world.host)), Counter[str](), Counter[str]()
     for incident in WARNINGS:
         _happens(world, incident, say, expected, wrong)
     begun = time.monotonic()
@@ -191,7 +191,7 @@ def _happens(
     world: World, incident: Incident, say: Callable[[str], None], expected: Counter[str], wrong: Counter[str]
 ) -> None:
     own, before = (incident.tenant, incident.layer), bad(world)
-    history, mailed = len(done_by_watch(world, incident.tenant)), len(mails(world))
+    history, mailed = len(done_by_watch(world, incident.tenant)), len(mails(world.host))
     world.host.exec(["sh", "-c", incident.does])
     begun = time.monotonic()
     if incident.brief:
@@ -212,12 +212,12 @@ def _happens(
             return time.monotonic() - begun > 20
         if incident.repaired:
             return own not in bad(world)
-        return incident in WARNINGS or subject(incident, "critical") in [name for name, _ in mails(world)[mailed:]]
+        return incident in WARNINGS or subject(incident, "critical") in [name for name, _ in mails(world.host)[mailed:]]
 
     told_at = time.monotonic() + TOLD_SECONDS
     while not ended():
         found = world.host.exec(["cat", "/var/lib/launchpad/alerts.json"], check=False).stdout
-        assert time.monotonic() < told_at, f"{incident.name}: {mails(world)[mailed:]} {found}"
+        assert time.monotonic() < told_at, f"{incident.name}: {mails(world.host)[mailed:]} {found}"
         time.sleep(0.5)
     took = time.monotonic() - begun
     wrong.update(f"{incident.name}: {layer}" for layer in others)
@@ -228,7 +228,7 @@ def _happens(
 
 
 def _told(world: World, start: int) -> Counter[str]:
-    return Counter(name for name, _ in mails(world)[start:] if not name.endswith(", load"))
+    return Counter(name for name, _ in mails(world.host)[start:] if not name.endswith(", load"))
 
 
 def with_checks(world: World) -> None:
