@@ -51,7 +51,7 @@ def test_many_logins_at_once_do_not_trip_the_limit_of_sshd(tmp_path: Path) -> No
 
 def test_a_turnstile_lets_so_many_in_for_each_key() -> None:
     turnstile, inside, most = Turnstile(3), 0, 0
-    guard = threading.Lock()
+    guard, three = threading.Lock(), threading.Barrier(3)
 
     def pass_through(_name: str) -> None:
         nonlocal inside, most
@@ -59,7 +59,7 @@ def test_a_turnstile_lets_so_many_in_for_each_key() -> None:
             with guard:
                 inside += 1
                 most = max(most, inside)
-            time.sleep(0.005)  # long enough that the others would come in if they could
+            three.wait(timeout=20)
             with guard:
                 inside -= 1
 
