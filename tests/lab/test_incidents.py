@@ -109,19 +109,19 @@ CRITICAL = (
         "process",
     ),
     Incident(
+        "Docker stopped",
+        f"systemctl mask --runtime --quiet docker.service; systemctl stop {DOCKER}",
+        f"systemctl unmask --runtime --quiet docker.service; systemctl start {DOCKER}",
+        "",
+        "docker",
+    ),
+    Incident(
         "a full disk",
         "set -- $(df --block-size=1 --output=avail,size /srv/launchpad | tail -n 1); "
         "fallocate -l $(($1 - $2 / 50)) /srv/launchpad/fill; sync -f /srv/launchpad",
         "rm /srv/launchpad/fill; sync -f /srv/launchpad",
         "",
         "disk",
-    ),
-    Incident(
-        "Docker stopped",
-        f"systemctl mask --runtime --quiet docker.service; systemctl stop {DOCKER}",
-        f"systemctl unmask --runtime --quiet docker.service; systemctl start {DOCKER}",
-        "",
-        "docker",
     ),
 )
 
