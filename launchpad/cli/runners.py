@@ -24,7 +24,7 @@ def upgrade_runner(
         list[str] | None,
         typer.Argument(metavar="HOST", autocompletion=complete.hosts, show_default=False, help="The hosts, in order."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every host, in waves.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every host of the inventory, a few at a time.")] = False,
     undo: Annotated[
         bool, typer.Option("--undo", help="Return the hosts from this Launchpad's runner to the runner before it.")
     ] = False,

@@ -203,7 +203,7 @@ class _Maintenance:
         since, self.since = self.since, 0.0
         if wrong := await_health(self.workspace, str(host.name), note.before, since=since, seconds=self.how.patience):
             raise StateError(
-                f"{host.name}: not as well as before the maintenance: {'; '.join(wrong)}",
+                f"{host.name} is less healthy after the maintenance than before: {'; '.join(wrong)}",
                 hint=f"launchpad diagnose {host.name}; when the cause is repaired, the same command continues",
             )
 

@@ -105,7 +105,6 @@ _VERBS = {
     NoticeKind.problem: "",
     NoticeKind.worse: "is worse now: ",
     NoticeKind.still: "still: ",
-    NoticeKind.recovered: "recovered: ",
 }
 
 
@@ -130,12 +129,13 @@ def body(host: str, notices: Sequence[Notice], *, stamp: str) -> str:
 
 def _lines(host: str, notice: Notice) -> Iterator[str]:
     fact = notice.fact
-    yield f"{_VERBS[notice.kind]}{_subject(fact)}: {fact.message}".strip()
     minutes = max(0, round((notice.at - notice.since) / 60))
     lasted = "less than a minute" if not minutes else "1 minute" if minutes == 1 else f"{minutes} minutes"
     if notice.kind is NoticeKind.recovered:
-        yield f"  The problem lasted {lasted}."
+        yield f"{_subject(fact)}: has recovered"
+        yield f"  The problem lasted {lasted}. It was: {fact.message}."
         return
+    yield f"{_VERBS[notice.kind]}{_subject(fact)}: {fact.message}"
     yield f"  Seen for {lasted}, on host {host}."
     if notice.affected:
         yield f"  Tenants affected: {', '.join(notice.affected)}."

@@ -98,7 +98,9 @@ def test_a_message_says_what_is_wrong_since_when_and_what_to_type() -> None:
         "\n"
         "web-1, 2026-11-30 12:00 UTC\n"
     )
-    assert "The problem lasted 2 minutes." in body("web-1", [notice(kind=NoticeKind.recovered)], stamp="")
+    first, then = body("web-1", [notice(kind=NoticeKind.recovered)], stamp="").splitlines()[:2]
+    assert first == "tenant alice, ready: has recovered", "and not what was wrong, as if it still were"
+    assert then.startswith("  The problem lasted 2 minutes. It was: ")
 
 
 def test_the_subject_says_how_bad_it_is() -> None:
