@@ -77,7 +77,7 @@ def test_every_terminal_gets_what_it_understands(tmp_path: Path, variables: dict
         assert "critical  carol" in found
         if words or "NO_COLOR" in variables:
             assert COLOUR.search(tmux.screen("-e")) is None
-        tmux.type("Down", "r")  # web-1 itself stands before its tenants
+        tmux.type("Down", "r")  # the worst host stands first
         tmux.wait("Restart carol on web-2?")
         tmux.type("n", "q")
         left(tmux, 0)
