@@ -176,7 +176,8 @@ def _provisioned(workspace: Workspace, name: str, on_event: OnEvent, *, update: 
 def _judge(workspace: Workspace, name: str, before: Baseline, *, since: float, patience: float) -> None:
     if wrong := await_health(workspace, name, before, since=since, seconds=patience):
         raise StateError(
-            f"{name} is less healthy with the new runner than before: {'; '.join(wrong)}", hint=f"launchpad diagnose {name}"
+            f"{name} is less healthy with the new runner than before: {'; '.join(wrong)}",
+            hint=f"launchpad diagnose {name}",
         )
 
 
