@@ -153,6 +153,7 @@ def test_a_tenant_whose_secrets_cannot_be_read_is_neither_removed_nor_added(
         ("team", "not a url", "the value is not a URL"),
         ("team", "://x", "the value is not a URL"),
         ("dm", "http://x", "the URL of a heartbeat does not begin with https://"),
+        ("dm", "http://127.0.0.1.example.com/id", "the URL of a heartbeat does not begin with https://"),
     ],
 )
 def test_a_url_that_no_host_could_use_is_refused_when_typed(terminal: Terminal, name: str, url: str, why: str) -> None:
@@ -162,3 +163,4 @@ def test_a_url_that_no_host_could_use_is_refused_when_typed(terminal: Terminal, 
     assert printed.code == 3 and f"error: {name}: {why}\n" in printed.err and url not in printed.err
     terminal.ok("alerts", "credential", "team", stdin="mailto://user:password@example.com")
     terminal.ok("alerts", "credential", "dm", stdin="https://hc.example.com/id")
+    terminal.ok("alerts", "credential", "dm", stdin="http://127.0.0.1:8080/a-relay-on-the-host")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from launchpad.fleet.model.base import Model, ModelMistake
 from launchpad.fleet.words.names import DestinationName, SecretName, TenantName
-from launchpad.runner.judge.alert_texts import QUIET, TIMEZONE
+from launchpad.runner.judge.alert_texts import HEARTBEAT, QUIET, TIMEZONE
 
 URL = SecretName("URL")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -36,7 +36,7 @@ class AlertDestination(Model):
         scheme, _, rest = url.strip().partition("://")
         if not rest or SCHEME.fullmatch(scheme) is None:
             return "the value is not a URL"
-        if self.kind == "heartbeat" and scheme.lower() != "https":
+        if self.kind == "heartbeat" and HEARTBEAT.fullmatch(url.strip()) is None:
             return "the URL of a heartbeat does not begin with https://"
         return ""
 

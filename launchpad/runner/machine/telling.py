@@ -54,7 +54,9 @@ class HostMessages:
         import urllib.error
         import urllib.request
 
-        if not url.startswith(("https://", "http://")):
+        from launchpad.runner.judge.alert_texts import HEARTBEAT
+
+        if HEARTBEAT.fullmatch(url) is None:
             raise Failed("the URL of a heartbeat begins with https://")
         try:
             with urllib.request.urlopen(url, timeout=FETCH_SECONDS):  # noqa: S310 judged above

@@ -53,7 +53,10 @@ def test_a_sign_of_life_is_one_request(listener: str) -> None:
     assert "long-token" not in raised.value.message
 
 
-@pytest.mark.parametrize("url", ["file:///etc/shadow", "ftp://127.0.0.1/x", "http://127.0.0.1:1/a-long-token"])
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/shadow", "ftp://127.0.0.1/x", "http://192.0.2.1/a-long-token", "http://127.0.0.1:1/a-long-token"],
+)
 def test_a_sign_of_life_that_goes_nowhere_fails_without_its_url(url: str) -> None:
     with pytest.raises(Failed) as raised:
         HostMessages().fetch(url)
