@@ -4,6 +4,7 @@ by no other, told once, repaired where that is safe, and its end is told."""
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class Incident:
 
 
 WARNINGS = (
+    Incident("chrony stopped", "systemctl stop chrony", "systemctl start chrony", "", "clock"),
     Incident("a failed unit", "systemd-run -q --unit=broken false", "systemctl reset-failed broken", "", "units"),
     Incident(
         "a pending reboot",
@@ -67,7 +69,6 @@ CRITICAL = (
         "data",
     ),
     Incident("a foreign key", f"echo '{KEY_LINE}' >> {KEYS}", f"sed -i '/ stranger$/d' {KEYS}", "", "settings"),
-    Incident("chrony stopped", "systemctl stop chrony", "systemctl start chrony", "", "clock"),
     Incident(
         "an app that hangs",
         "docker top lp-bob-a-web-1 -eo pid | tail -n +2 | xargs kill -STOP",
@@ -143,8 +144,19 @@ def wait_until_bad_is(world: World, wanted: set[tuple[str, str]], when: str) -> 
         time.sleep(0.5)
 
 
-def subject(incident: Incident, kind: str) -> str:
-    return f"[{kind}] web-1: {f'tenant {incident.tenant}' if incident.tenant else 'host'}, {incident.layer}"
+def whom(incident: Incident) -> str:
+    return f"{f'tenant {incident.tenant}' if incident.tenant else 'host'}, {incident.layer}"
+
+
+def told_of(world: World, *, since: int = 0) -> Counter[str]:
+    """Whom and which layer the mails name, `over: ` before what has recovered; several problems may be in one mail."""
+    found = Counter[str]()
+    for _, text in mails(world.host)[since:]:
+        for paragraph in text.split("\n\n"):
+            name, _, what = paragraph.partition(": ")
+            if re.fullmatch(r"(host|tenant [a-z]+), [a-z]+", name) and not name.endswith(", load"):
+                found[f"over: {name}" if what.startswith("has recovered") else name] += 1
+    return found
 
 
 def make_good(world: World, incident: Incident) -> None:
@@ -171,12 +183,13 @@ def test_each_incident_is_seen_by_its_layer_told_once_and_its_end_too(world: Wor
         wait_until_bad_is(world, STANDING, f"after {incident.name}")
     wait = max(0.0, WARNING_SECONDS - (time.monotonic() - begun))
     for incident in WARNINGS:
-        warned = subject(incident, "warning")
-        until(lambda name=warned: name in _told(world, start), warned, seconds=wait + 60)  # type: ignore[misc]
+        name = whom(incident)
+        until(lambda told=name: told in told_of(world, since=start), name, seconds=wait + 60)  # type: ignore[misc]
+    for incident in WARNINGS:
         make_good(world, incident)
-    until(lambda: _told(world, start) >= expected, f"all of {expected}", seconds=OVER_SECONDS)
+    until(lambda: told_of(world, since=start) >= expected, f"all of {expected}", seconds=OVER_SECONDS)
     time.sleep(60)  # nothing else tells that no further mail comes
-    said = _told(world, start)
+    said = told_of(world, since=start)
     more = said - expected
     say(f"mails: {dict(said)}; not expected: {dict(more)}; missing: {dict(expected - said)}")
     record("ops-incidents-wrong-layer", sum(wrong.values()), n=len(WARNINGS) + len(CRITICAL))
@@ -212,7 +225,7 @@ def _happens(
             return time.monotonic() - begun > 20
         if incident.repaired:
             return own not in bad(world)
-        return incident in WARNINGS or subject(incident, "critical") in [name for name, _ in mails(world.host)[mailed:]]
+        return incident in WARNINGS or whom(incident) in told_of(world, since=mailed)
 
     told_at = time.monotonic() + TOLD_SECONDS
     while not ended():
@@ -221,14 +234,9 @@ def _happens(
         time.sleep(0.5)
     took = time.monotonic() - begun
     wrong.update(f"{incident.name}: {layer}" for layer in others)
-    if not incident.repaired:
-        kind = "warning" if incident in WARNINGS else "critical"
-        expected.update([subject(incident, kind), subject(incident, "recovered")])
+    if not incident.repaired or whom(incident) in told_of(world, since=mailed):  # a repair may take as long as a mail
+        expected.update([whom(incident), f"over: {whom(incident)}"])
     say(f"{incident.name}: seen after {seen:.1f} s by {own}, others {others or 'none'}, then {took:.0f} s")
-
-
-def _told(world: World, start: int) -> Counter[str]:
-    return Counter(name for name, _ in mails(world.host)[start:] if not name.endswith(", load"))
 
 
 def with_checks(world: World) -> None:

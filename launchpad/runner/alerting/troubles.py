@@ -167,10 +167,11 @@ def _is_explained(trouble: Trouble, all_of_them: Iterable[Trouble], now: float) 
 
 def _explains(cause: Trouble, trouble: Trouble, now: float) -> bool:
     """Whether the one is why the other stands: a worse or equal trouble below it, which stands or has just ended."""
+    if (cause.fact.tenant, cause.fact.layer) == (trouble.fact.tenant, trouble.fact.layer):
+        as_bad = WORSE.index(cause.fact.grade) >= WORSE.index(trouble.fact.grade)
+        return cause.fact.layer in ONE_CAUSE and as_bad and not cause.well and _rank(cause) < _rank(trouble)
     if cause.fact.grade is not Grade.critical:
         return False
-    if (cause.fact.tenant, cause.fact.layer) == (trouble.fact.tenant, trouble.fact.layer):
-        return cause.fact.layer in ONE_CAUSE and not cause.well and _rank(cause) < _rank(trouble)
     if trouble.fact.layer not in EXPLAINS.get(cause.fact.layer, ()):
         return False
     if cause.fact.tenant not in ("", trouble.fact.tenant):

@@ -194,3 +194,12 @@ def _causes(draw: random.Random) -> Iterator[tuple[tuple[str, Layer], list[Fact]
     for tenant in draw.sample(TENANTS, 6):
         layer = draw.choice((Layer.process, Layer.ready))
         yield (tenant, layer), [bad(layer, tenant), *(bad(other, tenant) for other in EXPLAINS[layer])]
+
+
+def test_two_warnings_of_one_layer_are_one_and_what_is_worse_is_told_all_the_same() -> None:
+    told = Told()
+    stopped = [bad(Layer.clock, grade=Grade.warning, subject=subject) for subject in ("chrony", "clock")]
+    assert told.look(*stopped, seconds=HOUR) == ["problem host clock"]
+    worse = bad(Layer.clock, subject="clock")
+    assert told.look(stopped[0], worse, seconds=HOUR) == ["problem host clock"]
+    assert told.look(seconds=HOUR) == ["recovered host clock", "recovered host clock"]
