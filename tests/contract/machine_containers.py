@@ -103,7 +103,7 @@ def machine_following_a_log_ends_with_its_container(host: Machine, world: World)
 def machine_a_log_is_read_over_dockers_own_rotations_and_a_late_reader_sees_the_gap(
     host: Machine, world: World
 ) -> None:
-    program = "import time\nfor i in range(3000): print(f'{i} ' + 'x' * 90); time.sleep(0.001)"
+    program = "import time\nfor i in range(3000): print(f'{i} ' + 'x' * 90); time.sleep(0.01)"
     host.pull(world.good.image, lambda _: None)
     make_network(host, world)
     small = {"driver": "local", "options": {"max-size": "50k", "max-file": "3"}}
@@ -118,7 +118,7 @@ def machine_a_log_is_read_over_dockers_own_rotations_and_a_late_reader_sees_the_
         found.extend(prompt.read(1 << 20))
         return len(found) == 3000
 
-    eventually(host, read, "all of it was read", seconds=60)
+    eventually(host, read, "all of it was read", seconds=120)
     assert [line.text.split()[0] for line in found] == [str(number) for number in range(3000)]
     assert not any(line.lost_after for line in found)
     again = host.log_reader(name)

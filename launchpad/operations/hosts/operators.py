@@ -100,7 +100,7 @@ def access(workspace: Workspace) -> dict[str, str]:
         with hosts_of(workspace).reach(host) as runner:
             steps = runner.ask("plan", {"operation": {"kind": "provision", "settings": settings}})["steps"]
         if ACCESS & {step["step"] for step in steps}:
-            return f"access differs from launchpad.yaml: launchpad provision {name}"
+            return f"settings or access differ from the inventory: launchpad provision {name}"
         return ""
 
     said = fanout(sorted(map(str, fleet.hosts)), look, threads=workspace.settings.parallel)

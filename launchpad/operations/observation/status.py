@@ -97,5 +97,6 @@ def _host_as_json(said: HostSeen | LaunchpadError) -> dict[str, Any]:
     plain = asdict(said)
     del plain["tenants"]
     plain["health"] = [fact.plain() for fact in said.health]
+    plain["outside"] = [fact.plain() for fact in said.outside]
     plain["gameday"] = None if said.gameday is None else record_as_json(said.gameday)
     return plain | {"reverts": list(said.reverts), "problems": list(said.problems), "findings": list(plain["findings"])}

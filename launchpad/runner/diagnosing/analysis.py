@@ -52,7 +52,7 @@ ANALYSERS: tuple[Analyser, ...] = (
     host_causes.update_pending,
 )
 """The root first: a full disk before the crash loop that it causes."""
-NOTES = frozenset({"update-pending", "change-undone"})
+NOTES = frozenset({"time-server", "update-pending", "change-undone"})
 """Causes of nothing that is wrong now: who is ill beside one of these is ill of something else."""
 
 

@@ -12,7 +12,7 @@ _BY_LAYER: Mapping[str, tuple[str, ...]] = {
     "inodes": ("inodes",),
     "memory": ("host-memory",),
     "load": ("slow-disk", "host-memory", "crash-loop"),
-    "clock": ("clock",),
+    "clock": ("clock", "time-server"),
     "resolver": ("resolver",),
     "dns": ("resolver",),
     "units": ("docker-down", "caddy-down"),

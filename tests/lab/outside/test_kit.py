@@ -103,8 +103,8 @@ def test_the_kit_enters_every_host(place: Place, request: pytest.FixtureRequest)
     if not (stranger.home / "fleet").exists():
         assert stranger.shell("launchpad kit open kit.txt fleet", stdin=f"{PASSPHRASE}\n").code == 0
     with tallied("outside-b2", request) as holds:
-        before = host.exec(["sh", "-c", STATE]).stdout
         never = world.launchpad("status", check=False).err
+        before = host.exec(["sh", "-c", STATE]).stdout
         holds("status says that the kit was never tested", "the emergency kit was never tested" in never, never)
         tried = run_launchpad(world, stranger, "kit", "test", str(place.kit), stdin=f"{PASSPHRASE}\n", check=False)
         holds("kit test finds everything open", tried.code == 0 and "opens everything" in tried.out, tried)

@@ -73,7 +73,7 @@ def test_a_host_that_was_not_reached_is_listed_until_it_was(workspace: Workspace
     done = remove_operator(workspace, "bob")
     assert not done.complete and done.hosts == {"web-1": "connection refused; next: launchpad provision web-1"}
     hosts_in(workspace).failures = []
-    assert access(workspace) == {"web-1": "access differs from launchpad.yaml: launchpad provision web-1"}
+    assert access(workspace) == {"web-1": "settings or access differ from the inventory: launchpad provision web-1"}
     provision(workspace, "web-1")
     assert access(workspace) == {"web-1": ""}
 

@@ -408,6 +408,8 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "clock": (
         section("clock", runs=False, synchronised=False, offset=0.0),
         section("clock", offset=94.0),
+    ),
+    "time-server": (
         both(section("clock", synchronised=False), finding("clock", "chrony has no time server that answers", "")),
     ),
     "firewall": (

@@ -53,6 +53,11 @@ def test_no_other_cause_is_named_beside_it(cause: str, fault: Fault) -> None:
     assert {item.cause for item in analyse(collected(fault))} == {cause}
 
 
+def test_what_breaks_nothing_yet_stands_behind_what_visitors_notice() -> None:
+    found = analyse(collected(FAULTS["time-server"][0], FAULTS["caddy-down"][0]))
+    assert [item.cause for item in found] == ["caddy-down", "time-server"]
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
 def test_two_faults_at_once_are_both_named(pair: tuple[str, str]) -> None:
     found = [item.cause for item in analyse(collected(*(FAULTS[cause][0] for cause in pair)))]

@@ -26,13 +26,13 @@ def clock_wrong(collected: Collected) -> Iterator[Diagnosis]:
     told = [str(item.get("message", "")) for item in seen if item.get("subject") == "clock"]
     if not is_off and runs is not False and not told:
         return
-    what = "nothing keeps the host's clock right"
+    what, cause = "nothing keeps the host's clock right", "clock"
     if is_off:
         what = f"the host's clock is wrong by {abs(offset or 0):.0f} s"
     elif told and runs is not False:
-        what = f"nothing keeps the host's clock right ({told[0]})"
+        what, cause = f"nothing keeps the host's clock right ({told[0]})", "time-server"
     yield Diagnosis(
-        cause="clock",
+        cause=cause,
         message=f"{what}: certificates, tokens and signatures fail at a wrong time",
         hint=f"launchpad provision {collected.host}; as root on {collected.host}: chronyc tracking",
         evidence=(f"chrony runs: {runs}, synchronised: {synchronised}, offset: {offset} s", *told),
