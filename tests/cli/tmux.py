@@ -39,12 +39,17 @@ class Tmux:
         """What stands there now; with `-e` also colours."""
         return self("capture-pane", "-p", *how)
 
-    def wait(self, *texts: str, prompt: bool = False) -> str:
-        """The screen as soon as it has every text, and ends with the shell's prompt."""
+    def wait(self, *texts: str, prompt: bool = False, last: str = "") -> str:
+        """The screen as soon as it has every text, its last line begins so, and it ends with the shell's prompt."""
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             found = self.screen()
-            if all(text in found for text in texts) and (not prompt or found.rstrip().endswith(f"\n{PROMPT}")):
+            drawn = (found.splitlines() or [""])[-1].startswith(last)
+            if (
+                drawn
+                and all(text in found for text in texts)
+                and (not prompt or found.rstrip().endswith(f"\n{PROMPT}"))
+            ):
                 return found
             time.sleep(0.05)  # nothing of tmux's tells of a change
         raise AssertionError(f"{texts} did not appear:\n{self.screen()}")
