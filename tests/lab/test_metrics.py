@@ -86,7 +86,8 @@ def test_a_host_counts_what_its_tenant_uses_and_gives_it_to_the_exporter(world: 
     mine = [line for line in scraped(world).splitlines() if "launchpad_" in line and not line.startswith("#")]
     printed = world.launchpad("metrics", "web-1").out
     names = {line.partition("{")[0] for line in mine if line.startswith("launchpad_")}
-    assert names <= {line.partition("{")[0] for line in printed.splitlines()}
+    missing = names - {line.partition("{")[0] for line in printed.splitlines()}
+    assert not missing, f"{missing} of {printed}"
     token = world.host.exec(["sh", "-c", "cat /run/launchpad/alice/*/BEACON_TOKEN"]).stdout.strip()
     assert len(token) > 20 and token not in printed
     listens = world.host.exec(["ss", "--tcp", "--listening", "--numeric", "--no-header", "sport", "=", ":9100"]).stdout

@@ -36,7 +36,7 @@ def metrics(workspace: Workspace, names: Sequence[str] = ()) -> FleetMetrics:
 
     def ask(name: str) -> str:
         with hosts_of(workspace).reach(hosts[name]) as runner:
-            return str(runner.ask("metrics", {})["text"])
+            return "\n".join(map(str, runner.ask("metrics", {})["lines"]))
 
     said = fanout(hosts, ask, threads=workspace.settings.parallel)
     unreachable = {name: item for name, item in said.items() if isinstance(item, LaunchpadError)}

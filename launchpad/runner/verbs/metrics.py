@@ -12,8 +12,8 @@ from launchpad.runner.view import View
 
 
 def metrics(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"text"}.
+    """{"lines"}: the text's lines.
 
     body {}."""
     only(body)
-    yield reply({"text": metrics_text(host)})
+    yield reply({"lines": metrics_text(host).splitlines()})

@@ -61,7 +61,9 @@ def answers(sshd: Sshd, other: Sshd) -> Answers:
     def answer(*used: dict[str, Any]) -> None:
         lines = [{"type": "used", "used": list(used)}, *replies({"clock": 1.0})["lines"]]
         for number, host in enumerate((sshd, other), start=1):
-            behave(host, metered={"lines": lines}, metrics=replies({"text": TEXT.format(f"web-{number}")}))
+            behave(
+                host, metered={"lines": lines}, metrics=replies({"lines": TEXT.format(f"web-{number}").splitlines()})
+            )
 
     return answer
 
@@ -140,4 +142,5 @@ def test_the_metrics_of_several_hosts_stand_together_by_name(workspace: Workspac
         "# HELP launchpad_b B.", "# TYPE launchpad_b counter",
         'launchpad_b{host="web-1"} 2', 'launchpad_b{host="web-2"} 2',
     ]  # fmt: skip
+    assert lines[4:] == both, "as the hosts sent them"
     assert launchpad(workspace, "--json", "metrics", "web-1").json["metrics"].count("launchpad_up{") == 1

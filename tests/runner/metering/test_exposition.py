@@ -71,7 +71,7 @@ def samples(text: str) -> dict[str, float]:
 
 
 def test_each_fact_and_each_count_is_a_sample(host: MemoryView) -> None:
-    found = samples(answer(metrics(host, {}, CALLER))["text"])
+    found = samples("\n".join(answer(metrics(host, {}, CALLER))["lines"]))
     assert found["launchpad_host_disk_free_bytes"] == 400 * MB and found["launchpad_host_disk_size_bytes"] == 1000 * MB
     assert found['launchpad_host_inodes{path="/"}'] == 10
     assert found["launchpad_host_clock_offset_seconds"] == 0.002
