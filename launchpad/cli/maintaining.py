@@ -11,7 +11,7 @@ from launchpad.cli.running import Yes
 from launchpad.cli.session import Session
 
 if TYPE_CHECKING:
-    from launchpad.operations.hosts.maintain import Maintained, MaintenancePlan
+    from launchpad.operations.hosts.maintain import HowToMaintain, Maintained, MaintenancePlan
 
 app = typer.Typer(help="Maintenance.")
 
@@ -74,14 +74,14 @@ def maintain(
         leave_lines(session, _carry_out(session, names or [], how))
 
 
-def _carry_out(session: Session, names: list[str], how: object) -> dict[str, object]:
+def _carry_out(session: Session, names: list[str], how: HowToMaintain) -> dict[str, object]:
     """Print each host's result; return the errors by host."""
     from launchpad.cli.progress import telling
     from launchpad.errors import LaunchpadError
     from launchpad.operations.hosts.maintain import maintain
 
     with telling(session.output) as on_event:
-        found = maintain(session.workspace, names, how=how, on_event=on_event)  # type: ignore[arg-type]
+        found = maintain(session.workspace, names, how=how, on_event=on_event)
     failures: dict[str, object] = {}
     for name, item in found.items():
         if isinstance(item, LaunchpadError):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.fleet.model.fleet import Fleet
@@ -131,7 +132,7 @@ class _ManyHosts:
         log = self._hosts[name]
         try:
             for source, line in log.lines():
-                self._arrived.put(lambda source=source, line=line: self._add(name, source, line))  # type: ignore[misc]
+                self._arrived.put(partial(self._add, name, source, line))
         except LaunchpadError as error:
             lost = error
             self._arrived.put(lambda: self._lose(self.failed, name, lost))

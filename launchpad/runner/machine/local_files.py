@@ -38,7 +38,7 @@ Seen = tuple[int, int, float]
 def grown(path: str, before: Seen | None) -> tuple[int, Seen | None]:
     """How many bytes were written since then, at least, and what is seen now."""
     try:
-        found = os.stat(path)  # noqa: PTH116
+        found = os.stat(path)  # noqa: PTH116  pathlib costs an import
     except FileNotFoundError:
         return 0, before
     now = (found.st_ino, found.st_size, time.time())
@@ -52,7 +52,7 @@ def grown(path: str, before: Seen | None) -> tuple[int, Seen | None]:
 
 def _changed_at(path: str) -> float:
     try:
-        return os.stat(path).st_mtime  # noqa: PTH116
+        return os.stat(path).st_mtime  # noqa: PTH116  pathlib costs an import
     except FileNotFoundError:
         return 0.0
 
@@ -60,7 +60,7 @@ def _changed_at(path: str) -> float:
 def _length_of(path: str) -> int:
     """Of the content, which a compressed file has in its last bytes."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:  # noqa: PTH123  pathlib costs an import
             size = file.seek(0, os.SEEK_END)
             if not path.endswith(".gz"):
                 return size
@@ -73,7 +73,7 @@ def _length_of(path: str) -> int:
 def opened(path: str) -> tuple[Any, int]:
     """The file, and its inode; 0 for a compressed one, which is read as a whole. FileNotFoundError for one that is not
     complete yet."""
-    file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115  it stays open
+    file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115  pathlib costs an import; it stays open
     if not path.endswith(".gz"):
         return file, os.fstat(file.fileno()).st_ino
     import zlib
@@ -97,7 +97,7 @@ def which_is(files: list[Kept], inode: int, nano: int) -> int | None:
 
 def inode_of(path: str) -> int:
     try:
-        return os.stat(path).st_ino  # noqa: PTH116
+        return os.stat(path).st_ino  # noqa: PTH116  pathlib costs an import
     except FileNotFoundError:
         return 0
 
@@ -105,7 +105,7 @@ def inode_of(path: str) -> int:
 def last_time(path: str) -> int:
     """The time of a compressed file's last record, from its header; 0 without one."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:  # noqa: PTH123  pathlib costs an import
             head = file.read(_HEADER)
             if len(head) < _HEADER or not head[3] & 4:
                 return 0

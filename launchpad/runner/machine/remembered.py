@@ -52,7 +52,7 @@ def _files(place: str) -> list[str]:
 
 def _look_of(path: str) -> tuple[Any, ...]:
     try:
-        found = os.stat(path)  # noqa: PTH116
+        found = os.stat(path)  # noqa: PTH116  pathlib costs an import
     except OSError:
         return (path,)
     return path, found.st_dev, found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
