@@ -20,8 +20,9 @@ from launchpad.operations.tenants.retire import plan_retirement, retire
 from launchpad.operations.tenants.stop import stop
 from launchpad.runner import paths
 from launchpad.runner.plan import read_record
+from tests.operations.cuts import Cuts
 from tests.operations.places import settle_by
-from tests.operations.two_hosts import NOTE, OperatorDied, Place, a_place
+from tests.operations.two_hosts import NOTE, Place, a_place
 
 PROOF = "deleted at the provider, ticket 4711"
 TARGETS = "offsite: {kind: rest, url: 'https://backup.example.com', append_only: true}\n"
@@ -141,18 +142,14 @@ def test_who_comes_back_is_retired(place: Place) -> None:
 
 def test_cut_at_any_request_it_goes_on(place: Place) -> None:
     saved = place.saved()
-    place.restore(saved)
-    place.there.repositories = place.here.repositories
-    place.hosts.off.add("web-1")
-    fenced(place)
-    requests = place.hosts.requests
-    for request in range(1, requests + 1, 3):
+
+    def begin() -> None:
         place.restore(saved)
         place.there.repositories = place.here.repositories
         place.hosts.off.add("web-1")
-        place.hosts.dies_at = request
-        with pytest.raises(OperatorDied):
-            fenced(place)
-        place.hosts.dies_at = 0
+
+    def judge() -> None:
         fenced(place)
         on_the_new_host(place)
+
+    Cuts(place=place, begin=begin, work=lambda: fenced(place), judge=judge).operator_dies(stride=3, settle=False)

@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.errors import LaunchpadError, StateError
-from launchpad.events import ignore
+from launchpad.errors import StateError
 from launchpad.fleet.words.names import SecretName, TargetName, TenantName
 from launchpad.fleet.words.secret import Secret
 from launchpad.journal.begun import BegunFolder
@@ -32,7 +31,6 @@ from launchpad.operations.requests.render import rendered
 from launchpad.operations.tenants.deploy import deploy
 from launchpad.runner import engine, paths
 from launchpad.runner.backed_up import proven_at
-from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
 from launchpad.runner.facts import Grade, Layer
 from launchpad.runner.journal import Journal, open_journals
@@ -41,11 +39,12 @@ from launchpad.runner.pruning import needed
 from launchpad.runner.rehearsal import SIDE
 from launchpad.runner.verbs.submit import submit
 from tests.memory.data import File
-from tests.memory.effects import EVIDENCE, Killed, turn
+from tests.memory.effects import Killed
 from tests.memory.host import MemoryHost
+from tests.operations.cuts import Cuts
 from tests.operations.moving.test_fence_move import TARGETS, TIERS
 from tests.operations.places import settle_by, tenant_yaml
-from tests.operations.two_hosts import IMAGE, Composing, OperatorDied, Place, a_place
+from tests.operations.two_hosts import IMAGE, Composing, Place, a_place
 from tests.runner.verbs.view import MemoryView
 
 NAMES = ("alice", "bob", "carol")
@@ -374,29 +373,16 @@ def test_what_no_game_day_asks_for_is_refused(place: Place, wrong: str) -> None:
     nothing_stays(place.there)
 
 
-def settled(place: Place, *, reboot: bool) -> None:
-    """What hosts do by themselves after a cut."""
-    for host in place.both:
-        host.died()
-    if reboot:
-        for host in place.both:
-            host.reboot()
-            boot(host)
-            memory(host, 4000)
-    for host in place.both:
-        engine.settle_all(host)
-        host.begun.clear()
-        host.clock += 10
+def cuts(place: Place, saved: bytes) -> Cuts:
+    def judge() -> None:
+        """No clone is there; then the same command brings all back, and nothing stays."""
+        no_clone(place.there)
+        assert problems(played(place)) == ALL_BACK
+        nothing_stays(place.there)
+        assert place.here.read(paths.GAMEDAY) is not None
+        assert not BegunFolder(place.workspace.root).all()
 
-
-def judge_cut(place: Place) -> None:
-    """No clone is there; then the same command brings all back, and nothing stays."""
-    no_clone(place.there)
-    place.hosts.dies_at = 0
-    assert problems(played(place)) == ALL_BACK
-    nothing_stays(place.there)
-    assert place.here.read(paths.GAMEDAY) is not None
-    assert not BegunFolder(place.workspace.root).all()
+    return Cuts(place=place, begin=lambda: restored(place, saved), work=lambda: played(place), judge=judge)
 
 
 @pytest.mark.parametrize("reboot", [False, True], ids=["killed", "rebooted"])
@@ -404,35 +390,9 @@ def judge_cut(place: Place) -> None:
 def test_killed_at_every_call(
     made: tuple[Place, bytes], name: str, reboot: bool, measured: Callable[..., None]
 ) -> None:
-    place, saved = made
-    restored(place, saved)
-    begun = len(place.hosts.hosts[name].calls)
-    played(place)
-    calls, cells = len(place.hosts.hosts[name].calls) - begun, 0
-    for call in turn(range(1, calls + 1), 0, STRIDE):
-        for mode in ("halfway", "after") if EVIDENCE else ("after" if reboot else "halfway",):
-            restored(place, saved)
-            host = place.hosts.hosts[name]
-            host.kill_at, host.kill_mode = len(host.calls) + call, mode
-            with suppress(Killed, LaunchpadError):
-                played(place)
-            settled(place, reboot=reboot)
-            judge_cut(place)
-            cells += 1
+    cells = cuts(*made).host_dies(name, reboot=reboot, stride=STRIDE)
     measured("ops-gameday-in-memory-wrong", 0, n=cells)
 
 
 def test_the_operator_dies_at_every_request(made: tuple[Place, bytes], measured: Callable[..., None]) -> None:
-    place, saved = made
-    restored(place, saved)
-    played(place)
-    requests = place.hosts.requests
-    cuts = turn(range(1, requests + 1), 0, 2)
-    for request in cuts:
-        restored(place, saved)
-        place.hosts.dies_at = request
-        with suppress(OperatorDied, LaunchpadError):
-            played(place, on_event=ignore)
-        settled(place, reboot=False)
-        judge_cut(place)
-    measured("ops-gameday-in-memory-wrong", 0, n=len(cuts))
+    measured("ops-gameday-in-memory-wrong", 0, n=cuts(*made).operator_dies(stride=2))

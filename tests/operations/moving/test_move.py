@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.errors import HostError, LaunchpadError, StateError
+from launchpad.errors import HostError, StateError
 from launchpad.events import Committed, HeardEvent, StepDone, StepStarted
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.operations.moving.finish_move import finish_move
@@ -19,15 +19,15 @@ from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.outcome import OperationFailed
 from launchpad.operations.tenants.deploy import deploy
 from launchpad.operations.tenants.retire import plan_retirement, retire
-from launchpad.runner import engine, paths
+from launchpad.runner import paths
 from launchpad.runner.boot import boot
 from launchpad.runner.caller import Caller
 from launchpad.runner.moving.sealed_certificates import FOLDER
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, canonical
 from launchpad.runner.verbs.submit import submit
-from tests.memory.effects import Killed, turn
-from tests.operations.two_hosts import CERTIFICATE, NOTE, OperatorDied, Place, a_place, certificate_of, put_certificate
+from tests.operations.cuts import Cuts
+from tests.operations.two_hosts import CERTIFICATE, NOTE, Place, a_place, certificate_of, put_certificate
 
 STRIDE = 17
 """Of the calls at which a host may die: every so many in the quick tests, all of them for the evidence."""
@@ -358,42 +358,26 @@ def test_a_source_that_is_off_after_the_arrival_is_told_and_catches_up(place: Pl
 # --- cut anywhere -----------------------------------------------------------------------------------------------------
 
 
-def settled(place: Place, *, reboot: bool) -> None:
-    """What hosts do by themselves after a cut, and who runs meanwhile."""
-    for host in place.both:
-        host.died()
-    assert place.writers() <= 1
-    assert place.visit() != "refused"
-    if reboot:
+def cuts(place: Place, saved: bytes) -> Cuts:
+    def meanwhile() -> None:
+        assert place.writers() <= 1
+        assert place.visit() != "refused"
+
+    def judge() -> None:
+        for _ in range(2):
+            try:
+                place.move()
+            except OperationFailed:
+                continue  # a host undid it after the third death, or what was asked before
+            break
+        judge_moved(place)
         place.reboot()
-    for host in place.both:
-        engine.settle_all(host)
-        host.begun.clear()
-        host.clock += 10
-    assert place.writers() <= 1
-    assert place.visit() != "refused"
+        assert place.writers() == 1
 
+    def begin() -> None:
+        place.restore(saved)
 
-def converge(place: Place) -> None:
-    place.hosts.dies_at = 0
-    for _ in range(2):
-        try:
-            place.move()
-        except OperationFailed:
-            continue  # a host undid it after the third death, or what was asked before
-        break
-    judge_moved(place)
-    for host in place.both:
-        host.reboot()
-        boot(host)
-    assert place.writers() == 1
-
-
-def calls_of(place: Place, name: str) -> int:
-    host = place.hosts.hosts[name]
-    begun = len(host.calls)
-    place.move()
-    return len(host.calls) - begun
+    return Cuts(place=place, begin=begin, work=place.move, judge=judge, meanwhile=meanwhile)
 
 
 @pytest.mark.parametrize("reboot", [False, True], ids=["killed", "rebooted"])
@@ -401,54 +385,32 @@ def calls_of(place: Place, name: str) -> int:
 def test_killed_at_every_call(
     made: tuple[Place, bytes], name: str, reboot: bool, measured: Callable[..., None]
 ) -> None:
-    place, saved = made
-    place.restore(saved)
-    calls = calls_of(place, name)
-    mode, cells = "after" if reboot else "halfway", 0
-    for call in turn(range(1, calls + 1), 0, STRIDE):
-        place.restore(saved)
-        host = place.hosts.hosts[name]
-        host.kill_at, host.kill_mode = len(host.calls) + call, mode
-        with pytest.raises((Killed, LaunchpadError)):
-            place.move()
-        settled(place, reboot=reboot)
-        converge(place)
-        cells += 1
+    cells = cuts(*made).host_dies(name, reboot=reboot, stride=STRIDE)
     measured("moves-in-memory-wrong", 0, n=cells)
 
 
 def test_the_operator_dies_at_every_request(made: tuple[Place, bytes], measured: Callable[..., None]) -> None:
-    place, saved = made
-    place.restore(saved)
-    place.move()
-    requests = place.hosts.requests
-    for request in range(1, requests + 1):
-        place.restore(saved)
-        place.hosts.dies_at = request
-        with pytest.raises((OperatorDied, LaunchpadError)):
-            place.move()
-        assert place.writers() <= 1
-        assert place.visit() != "refused"
-        converge(place)
-    measured("moves-in-memory-wrong", 0, n=requests)
+    measured("moves-in-memory-wrong", 0, n=cuts(*made).operator_dies(settle=False))
 
 
 def test_the_way_back_to_a_host_that_passes_requests_on_has_no_end_where_they_circle(place: Place) -> None:
     """Its names may lead to either host, whichever request the operator dies at."""
     place.move()
     moved = place.saved()
-    place.hosts.requests = 0
-    place.move("web-1")
-    for request in range(1, place.hosts.requests + 1):
-        place.restore(moved)
-        place.hosts.dies_at = request
-        with pytest.raises((OperatorDied, LaunchpadError)):
-            place.move("web-1")
+
+    def meanwhile() -> None:
         assert place.visit("web-1") != "refused" and place.visit("web-2") != "refused"
-        place.hosts.dies_at = 0
+
+    def judge() -> None:
         place.move("web-1")
         assert place.writers() == 1
         assert place.visit("web-1") == place.visit("web-2") == (read_record(place.here, "alice") or {})["release"]
+
+    def begin() -> None:
+        place.restore(moved)
+
+    way_back = Cuts(place=place, begin=begin, work=lambda: place.move("web-1"), judge=judge, meanwhile=meanwhile)
+    way_back.operator_dies(settle=False)
 
 
 def test_a_host_that_is_off_is_waited_for(place: Place) -> None:

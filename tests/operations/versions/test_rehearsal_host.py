@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from launchpad.errors import InventoryError, LaunchpadError, LockedError, StateError
+from launchpad.errors import InventoryError, LockedError, StateError
 from launchpad.events import Committed, HeardEvent, OnEvent, StepProgress, ignore
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import UNTIL_ITS_END, Patience
@@ -39,10 +39,11 @@ from launchpad.runner.verbs.receive import receive
 from launchpad.runner.verbs.submit import submit
 from launchpad.workspace import OperatorClock
 from tests.memory.data import File
-from tests.memory.effects import EVIDENCE, Killed, turn
+from tests.memory.effects import Killed
 from tests.memory.host import MemoryHost
 from tests.memory.releases import release
-from tests.operations.two_hosts import Composing, OperatorDied, Place, a_place
+from tests.operations.cuts import Cuts
+from tests.operations.two_hosts import Composing, Place, a_place
 from tests.runner.verbs.view import MemoryView
 
 STRIDE = 13
@@ -470,30 +471,18 @@ def a_rehearsed(place: Place) -> dict[str, Any]:
 # --- cut anywhere -----------------------------------------------------------------------------------------------------
 
 
-def settled(place: Place, *, reboot: bool) -> None:
-    """What hosts do by themselves after a cut."""
-    for host in place.both:
-        host.died()
-    if reboot:
-        place.reboot()
-        memory(place.here, 64)
-        memory(place.there, 4000)
-    for host in place.both:
-        engine.settle_all(host)
-        host.begun.clear()
-        host.clock += 10
+def cuts(place: Place, saved: bytes) -> Cuts:
+    def judge() -> None:
+        """The tenant serves the old version or the new one, whole, and there is nothing of it on the other host; then
+        the same command brings it to the new one."""
+        assert serves(place) in (OLD, NEW)
+        left = [path for path in (*place.there.volumes, *place.there.files) if paths.tenant("alice") in path]
+        assert not left and not place.there.boxes and not place.there.networks, left
+        assert upgraded(place).outcome in ("done", "unchanged")
+        assert serves(place) == NEW
+        nothing_stays(place)
 
-
-def judge_cut(place: Place) -> None:
-    """The tenant serves the old version or the new one, whole, and there is nothing of it on the other host; then the
-    same command brings it to the new one."""
-    assert serves(place) in (OLD, NEW)
-    left = [path for path in (*place.there.volumes, *place.there.files) if paths.tenant("alice") in path]
-    assert not left and not place.there.boxes and not place.there.networks, left
-    place.hosts.dies_at = 0
-    assert upgraded(place).outcome in ("done", "unchanged")
-    assert serves(place) == NEW
-    nothing_stays(place)
+    return Cuts(place=place, begin=lambda: place.restore(saved), work=lambda: upgraded(place), judge=judge)
 
 
 @pytest.mark.parametrize("reboot", [False, True], ids=["killed", "rebooted"])
@@ -501,37 +490,12 @@ def judge_cut(place: Place) -> None:
 def test_killed_at_every_call(
     made: tuple[Place, bytes], name: str, reboot: bool, measured: Callable[..., None]
 ) -> None:
-    place, saved = made
-    place.restore(saved)
-    begun = len(place.hosts.hosts[name].calls)
-    upgraded(place)
-    calls, cells = len(place.hosts.hosts[name].calls) - begun, 0
-    for call in turn(range(1, calls + 1), 0, STRIDE):
-        for mode in ("halfway", "after") if EVIDENCE else ("after" if reboot else "halfway",):
-            place.restore(saved)
-            host = place.hosts.hosts[name]
-            host.kill_at, host.kill_mode = len(host.calls) + call, mode
-            with suppress(Killed, LaunchpadError):
-                upgraded(place)
-            settled(place, reboot=reboot)
-            judge_cut(place)
-            cells += 1
+    cells = cuts(*made).host_dies(name, reboot=reboot, stride=STRIDE)
     measured("rehearsed-elsewhere-in-memory-wrong", 0, n=cells)
 
 
 def test_the_operator_dies_at_every_request(made: tuple[Place, bytes], measured: Callable[..., None]) -> None:
-    place, saved = made
-    place.restore(saved)
-    upgraded(place)
-    requests = place.hosts.requests
-    for request in range(1, requests + 1):
-        place.restore(saved)
-        place.hosts.dies_at = request
-        with suppress(OperatorDied, LaunchpadError):
-            upgraded(place)
-        settled(place, reboot=False)
-        judge_cut(place)
-    measured("rehearsed-elsewhere-in-memory-wrong", 0, n=requests)
+    measured("rehearsed-elsewhere-in-memory-wrong", 0, n=cuts(*made).operator_dies())
 
 
 def test_a_boot_does_not_go_on_with_another_host_s_rehearsal(place: Place) -> None:
