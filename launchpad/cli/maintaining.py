@@ -27,6 +27,12 @@ def maintain(
     reboot: Annotated[
         bool, typer.Option("--reboot", help="Reboot each host that needs a reboot, whatever launchpad.yaml allows.")
     ] = False,
+    move: Annotated[
+        bool,
+        typer.Option(
+            "--move", help="Before a reboot, move each tenant to another host with room, and back afterwards."
+        ),
+    ] = False,
     now: Annotated[bool, typer.Option("--now", help="Also outside the window in launchpad.yaml.")] = False,
     no_notice: Annotated[bool, typer.Option("--no-notice", help="Do not start the notice program.")] = False,
     patience: Annotated[
@@ -43,6 +49,10 @@ def maintain(
     was before; later hosts do not change. Tenants keep serving while Docker restarts. A host reboots only when an
     update needs a reboot, and only with --reboot or with `reboot: true` in launchpad.yaml: then open requests are
     finished, new requests wait, and the tenants stop before the reboot.
+
+    With --move, running tenants serve on other hosts during the reboot, and DNS points to them there: this needs the
+    DNS provider in launchpad.yaml. The command names each tenant that cannot move before anything changes; such a
+    tenant stays, and its requests wait.
 
     Alerts about the host are silent meanwhile. launchpad.yaml sets the window and the program that tells customers
     (`maintenance:`). The same command typed again continues where an earlier one ended.
@@ -66,21 +76,49 @@ def maintain(
             for item in made.values():
                 if not isinstance(item, LaunchpadError):
                     session.output.item(item.as_json(), described(session, item))
+            _say_moves(session, names or [], move=move)
             leave_lines(session, {name: item for name, item in made.items() if isinstance(item, LaunchpadError)})
             return
+        _say_moves(session, names or [], move=move)
         which = ", ".join(names or ()) or f"all {len(session.workspace.fleet.load().hosts)} hosts"
         confirm(session, f"Install updates on {which}{', and reboot where needed' if reboot else ''}?", yes=yes)
         how = HowToMaintain(reboot=reboot, outside_window=now, notices=not no_notice, patience=seconds)
-        leave_lines(session, _carry_out(session, names or [], how))
+        leave_lines(session, _carry_out(session, names or [], how, move=move))
 
 
-def _carry_out(session: Session, names: list[str], how: HowToMaintain) -> dict[str, object]:
+def _say_moves(session: Session, names: list[str], *, move: bool) -> None:
+    """Print where each tenant would serve during a reboot, and which tenants stay."""
+    if not move:
+        return
+    from launchpad.operations.dns.provider import dns_of
+    from launchpad.operations.moving.move_aside import MovesAside
+    from launchpad.operations.requests.scope import named_hosts
+
+    aside = MovesAside(workspace=session.workspace, dns=dns_of(session.workspace))
+    for host in named_hosts(session.workspace.fleet.load(), names):
+        made = aside.plan(host)
+        lines = [
+            f"{host}: before a reboot {name} moves to {to}, and back afterwards" for name, to in made.moving.items()
+        ]
+        lines += [f"{host}: {name} stays during a reboot: {why}" for name, why in made.staying.items()]
+        session.output.item(made.as_json(), "\n".join(lines)) if lines else None
+
+
+def _carry_out(session: Session, names: list[str], how: HowToMaintain, *, move: bool) -> dict[str, object]:
     """Print each host's result; return the errors by host."""
+    from dataclasses import replace
+
     from launchpad.cli.progress import telling
     from launchpad.errors import LaunchpadError
+    from launchpad.operations.dns.provider import dns_of
     from launchpad.operations.hosts.maintain import maintain
+    from launchpad.operations.moving.move_aside import MovesAside
 
+    workspace, say = session.workspace, session.output.say
     with telling(session.output) as on_event:
+        if move:
+            aside = MovesAside(workspace=workspace, dns=dns_of(workspace), tell=say, on_event=on_event)
+            how = replace(how, aside=aside)
         found = maintain(session.workspace, names, how=how, on_event=on_event)
     failures: dict[str, object] = {}
     for name, item in found.items():
@@ -113,4 +151,7 @@ def sentence(done: Maintained) -> str:
     if done.outcome == "unchanged":
         return f"{done.host}: no updates{pending}"
     parts = [text for text, true in (("updates installed", done.updates), ("rebooted", done.rebooted)) if true]
-    return f"{done.host}: maintained in {lasted(done.seconds)}: {', '.join([*parts, 'all well'])}{pending}"
+    away = "".join(
+        f"; {name} is on {host}: launchpad move {name} --to {done.host}" for name, host in done.elsewhere.items()
+    )
+    return f"{done.host}: maintained in {lasted(done.seconds)}: {', '.join([*parts, 'all well'])}{pending}{away}"

@@ -21,6 +21,8 @@ class PlacementNeed:
     slot: int
     memory_mb: int
     disk_mb: int
+    moves: bool = False
+    """Whether the tenant itself moves: then older data of the tenant on a host is no obstacle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +38,9 @@ class PlacementRoom:
 
     def lacks(self, need: PlacementNeed) -> str:
         """Why the tenant has no place here; empty when the tenant fits."""
-        if need.tenant in self.tenants:
+        if need.tenant in self.tenants and not need.moves:
             return f"has data of {need.tenant} already"
-        if need.slot in self.slots:
+        if need.slot in self.slots and need.tenant not in self.tenants:
             return f"has another tenant with slot {need.slot}"
         if need.memory_mb > self.memory_mb:
             return f"has {max(0, self.memory_mb)} MB of memory left, {need.memory_mb} MB are needed"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,14 @@ import pytest
 from labkit import Host, Lab
 from measurement import record
 
-from tests.lab.pair import second_host
+from launchpad.fleet.keeping.workspace_files import STATE
+from launchpad.operations.hosts.maintain import HowToMaintain, Maintained, maintain
+from launchpad.operations.moving.move_aside import MovesAside
+from launchpad.settings import Settings
+from launchpad.ssh.hosts import SshHosts
+from launchpad.workspace import Workspace
+from tests.lab.disasters import Breakpoint
+from tests.lab.pair import Pair, second_host
 from tests.lab.visitors import Asked, Visitors, visiting
 from tests.lab.world import World, write
 
@@ -155,6 +163,66 @@ def test_a_reboot_fails_no_request_but_those_of_the_time_without_a_host(two: Two
         assert not wrong, wrong
         here.wait_for(name)
     say(f"two hosts rebooted in {seconds:.0f} s")
+
+
+@dataclass
+class Zone:
+    """A DNS provider, and the resolver of every visitor: this machine's knows no name of the lab."""
+
+    leads: dict[str, str]
+
+    def point(self, names: Sequence[str], address: str) -> bool:
+        self.leads |= dict.fromkeys(names, address)
+        return True
+
+    def leads_to(self, name: str) -> frozenset[str]:
+        return frozenset({self.leads[name]})
+
+
+@evidence
+def test_a_tenant_that_is_moved_away_answers_during_the_reboot(two: Two, say: Callable[..., None]) -> None:
+    world = two.one
+    roots = world.lab.ca_pem().read_text() + world.lab.acme_root_pem().read_text()
+    (world.root / "acme-root.pem").write_text(
+        roots
+    )  # a host that passes requests on must trust the other's certificate
+    for name in ("web-1", "web-2"):
+        world.launchpad("provision", name, timeout=600)
+    world.request("alice", "POST", "/marker", body=b"kept")
+    two.publish(REBOOTS, on=(world.host,))
+    domain, pair = world.domain("alice"), Pair(world, two.two.host, Breakpoint(world.host))
+    zone, at = Zone({domain: world.host.address}), {host.address: host for host in two.hosts}
+    settings = Settings.of(world.environment, home=world.root.parent)
+    hosts = SshHosts(settings, state=world.root / STATE)
+    workspace = Workspace.open(world.root, settings=settings, environment=world.environment, hosts=hosts, begun=True)
+    seen: list[tuple[float, bool]] = []
+    over = threading.Event()
+
+    def visit() -> None:
+        while not over.wait(0.1):
+            asked = time.monotonic()
+            try:
+                good = pair.get_from(at[zone.leads[domain]], "alice", "/marker").status == 200
+            except OSError:
+                good = False
+            seen.append((time.monotonic() - asked, good))
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    begun = time.monotonic()
+    try:
+        aside = MovesAside(workspace=workspace, dns=zone, tell=say)
+        (done,) = maintain(workspace, ["web-1"], how=HowToMaintain(reboot=True, aside=aside)).values()
+    finally:
+        over.set()
+        visitor.join()
+    assert isinstance(done, Maintained), done
+    assert done.rebooted and done.elsewhere == {}
+    failed, longest = sum(not good for _, good in seen), max(lasted for lasted, _ in seen)
+    say(f"moved away and back in {time.monotonic() - begun:.0f} s: {len(seen)} requests, longest {longest:.1f} s")
+    record("ops-maintain-move-failed", failed, n=len(seen))
+    assert not failed and b"kept" in world.get("alice", "/marker").body
+    assert pair.running_on("alice") == [world.host.name]
 
 
 @evidence

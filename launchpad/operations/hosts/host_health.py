@@ -16,13 +16,15 @@ STEADY_LOOKS = 2
 
 
 def health_of(workspace: Workspace, name: str) -> tuple[Health, ...]:
-    """The host's health and its tenants', from the host's watch; no probe runs."""
+    """The host's health and its tenants', from the host's watch; no probe runs. A tenant that moved away is none of
+    them."""
     fleet = workspace.fleet.load()
     scope = scope_of(fleet, [name])
     seen = observe(workspace, scope, probes=False)
     want = wanted(workspace, fleet, scope.tenants, on={})
     found = standings(want, seen, inventory=fleet.known, unreadable={}, whole=False)
-    return tuple(item for item in healths(found, seen) if item.host == name)
+    elsewhere = {str(tenant.name) for tenant in fleet.tenants.values() if tenant.host != name}
+    return tuple(item for item in healths(found, seen) if item.host == name and item.tenant not in elsewhere)
 
 
 def await_health(workspace: Workspace, name: str, before: Baseline, *, since: float, seconds: float) -> list[str]:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.events import HeardEvent, MaintenanceProgress, OnEvent, StepStarted, ignore
 from launchpad.fleet.model.host import Host
-from launchpad.fleet.model.peers import others_after
 from launchpad.operations.hosts.host_health import await_health, health_of
 from launchpad.operations.hosts.maintenance_note import MaintenanceNote, read_note, remove_note, write_note
+from launchpad.operations.hosts.maintenance_silence import silent
 from launchpad.operations.requests.again import Wish, reported, submit_once
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.identifiers import new_identifier
@@ -33,10 +32,20 @@ from launchpad.workspace import Workspace
 PLAN_SECONDS = 300
 """Seconds in which a host reads its package lists."""
 HEALTHY_SECONDS = 900.0
-SILENCE_SECONDS = 2 * 3600
-"""How long a host's alerts stay silent when this command is killed."""
-SILENCED = "maintenance"
 NOTICE_SECONDS = 60
+
+
+class Aside(Protocol):
+    """Moves the tenants of a host away before its reboot, and back afterwards."""
+
+    def places(self, host: str) -> Mapping[str, str]:
+        """Tenant → the other host where the tenant serves during the reboot."""
+
+    def leave(self, away: Mapping[str, str]) -> None:
+        """Move the tenants away; a second call resumes."""
+
+    def come_back(self, host: str, away: Mapping[str, str]) -> Mapping[str, str]:
+        """Move the tenants back; return tenant → host for those that are not back. A second call resumes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,8 @@ class HowToMaintain:
     notices: bool = True
     patience: float = HEALTHY_SECONDS
     """Seconds in which a host and its tenants must be well."""
+    aside: Aside | None = None
+    """Moves tenants away before a reboot; None: the tenants stay, and their requests wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +90,8 @@ class Maintained:
     rebooted: bool = False
     reboot_pending: bool = False
     seconds: float = 0.0
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Tenant → the host where the tenant is now, for those that were moved away and are not back."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -167,12 +180,18 @@ class _Maintenance:
         else:
             self.tell(host, "continuing the maintenance that began earlier")
         note = self.tell_customers(host, note)
-        with self.silence(host):
+        if note.away and self.how.aside is None:
+            hint = f"launchpad maintain {name} --move"
+            raise StateError(f"{name}: an earlier maintenance moved tenants away: {', '.join(note.away)}", hint=hint)
+        with silent(self.workspace, name):
             updated = self.submit(host, "update")
             pending = bool(_steps(self.workspace, host, "reboot"))
+            if pending and self.reboots:
+                note = self.move_away(name, note)
             rebooted = self.submit(host, "reboot") if pending and self.reboots else False
             self.tell(host, "waiting until the host and its tenants are well")
             self.await_well(host, note)
+            elsewhere = self.how.aside.come_back(name, note.away) if self.how.aside and note.away else {}
         self.notify(host, note, "after", reboot=rebooted)
         remove_note(self.workspace.root, name)
         return Maintained(
@@ -182,7 +201,18 @@ class _Maintenance:
             rebooted=rebooted,
             reboot_pending=pending and not rebooted,
             seconds=clock.monotonic() - begun,
+            elsewhere=elsewhere,
         )
+
+    def move_away(self, name: str, note: MaintenanceNote) -> MaintenanceNote:
+        """Move tenants away before the reboot; the note has them first, so that the same command finds them again."""
+        if self.how.aside is None:
+            return note
+        if not note.away:
+            note = replace(note, away=self.how.aside.places(name))
+            write_note(self.workspace.root, name, note)
+        self.how.aside.leave(note.away)
+        return note
 
     def submit(self, host: Host, kind: str) -> bool:
         """Run an operation of the host, or follow the earlier one that still runs; return whether it changed
@@ -206,34 +236,6 @@ class _Maintenance:
                 f"{host.name} is less healthy after the maintenance than before: {'; '.join(wrong)}",
                 hint=f"launchpad diagnose {host.name}; when the cause is repaired, the same command continues",
             )
-
-    @contextmanager
-    def silence(self, host: Host) -> Iterator[None]:
-        """No alerts about the host and its tenants during the block. A silence that an operator set stays. When this
-        command is killed, the silence ends by itself."""
-        with hosts_of(self.workspace).reach(host) as runner:
-            silences = runner.ask("alerts", {})["silences"]
-        whole = (item for item in silences if not item["tenant"] and not item.get("host"))
-        own = all(item["why"].startswith(SILENCED) for item in whole)
-        try:
-            if own:
-                self.set_silence(host, SILENCE_SECONDS)
-            yield
-        except LaunchpadError:
-            with suppress(LaunchpadError):  # the first error counts
-                self.set_silence(host, 0) if own else None
-            raise
-        if own:
-            self.set_silence(host, 0)
-
-    def set_silence(self, host: Host, seconds: int) -> None:
-        body = {"tenant": "", "seconds": seconds, "why": SILENCED}
-        with hosts_of(self.workspace).reach(host) as runner:
-            runner.ask("silence", body)
-        fleet = self.workspace.fleet.load()
-        for name in others_after(fleet.hosts, str(host.name))[-1:]:  # the host that looks at this host from outside
-            with suppress(LaunchpadError), hosts_of(self.workspace).reach(fleet.host(name)) as runner:
-                runner.ask("silence", body | {"host": str(host.name)})
 
     def tell_customers(self, host: Host, note: MaintenanceNote) -> MaintenanceNote:
         """The first notice, once for each tenant, also when this command is killed meanwhile."""

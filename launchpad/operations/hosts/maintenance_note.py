@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class MaintenanceNote:
     before: Baseline
     told: tuple[str, ...] = ()
     """The tenants whose customers got the first notice."""
+    away: Mapping[str, str] = field(default_factory=dict)
+    """Tenant → the host to which the maintenance moves the tenant before the reboot."""
 
 
 def read_note(root: Path, host: str) -> MaintenanceNote | None:
@@ -41,7 +43,7 @@ def write_note(root: Path, host: str, note: MaintenanceNote) -> None:
     """Write the note to disk; StateError when that fails."""
     state_folder(root)
     parts = {name: sorted(map(list, part)) for name, part in vars(note.before).items()}
-    value = dataclasses.asdict(note) | {"before": parts}
+    value = dataclasses.asdict(replace(note, away={})) | {"before": parts, "away": dict(note.away)}
     replace_file(_path(root, host), json.dumps(value).encode() + b"\n", mode=0o600)
 
 
@@ -57,7 +59,8 @@ def _path(root: Path, host: str) -> Path:
 def _from_json(value: Mapping[str, Any]) -> MaintenanceNote:
     parts = {name: frozenset((str(tenant), str(layer)) for tenant, layer in value["before"][name]) for name in _PARTS}
     told = tuple(str(name) for name in value["told"])
-    return MaintenanceNote(id=str(value["id"]), at=float(value["at"]), before=Baseline(**parts), told=told)
+    away = {str(name): str(host) for name, host in value.get("away", {}).items()}
+    return MaintenanceNote(id=str(value["id"]), at=float(value["at"]), before=Baseline(**parts), told=told, away=away)
 
 
 _PARTS = ("well", "bad")

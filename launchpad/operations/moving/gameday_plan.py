@@ -14,7 +14,7 @@ from launchpad.operations.requests.observing import observe
 from launchpad.operations.requests.render import rendered
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.observed import HostSeen
-from launchpad.plan.placement import PlacementNeed, place, room_of
+from launchpad.plan.placement import PlacementNeed, PlacementRoom, place, room_of
 from launchpad.workspace import Workspace
 
 KIND = "drill-here"
@@ -51,9 +51,7 @@ def plan_gameday(workspace: Workspace, name: str, *, to: Sequence[str] = ()) -> 
     if not others:
         hint = "launchpad host add" if len(fleet.hosts) < 2 else "name other hosts after --to"
         raise StateError(f"{name}: no other host for its tenants", hint=hint)
-    seen = observe(workspace, scope_of(fleet, others), probes=False)
-    said = {host: seen[host] for host in others}
-    rooms = [room_of(item) for item in said.values() if isinstance(item, HostSeen)]
+    rooms, unasked = rooms_of(workspace, fleet, others)
     needs, left = list[PlacementNeed](), dict[str, str]()
     under_way = {tenant: host for tenant, host in _under_way(workspace, name).items() if host in fleet.hosts}
     for tenant in fleet.tenants_of(name):
@@ -68,8 +66,24 @@ def plan_gameday(workspace: Workspace, name: str, *, to: Sequence[str] = ()) -> 
         host=name,
         placed=dict(sorted({**made.placed, **under_way}.items())),
         left=dict(sorted({**made.left, **left}.items())),
-        unasked={host: item.message for host, item in said.items() if isinstance(item, LaunchpadError)},
+        unasked=unasked,
     )
+
+
+def rooms_of(workspace: Workspace, fleet: Fleet, hosts: Sequence[str]) -> tuple[list[PlacementRoom], Mapping[str, str]]:
+    """What the hosts have left, and host → why it did not say."""
+    seen = observe(workspace, scope_of(fleet, hosts), probes=False)
+    said = {host: seen[host] for host in hosts}
+    rooms = [room_of(item) for item in said.values() if isinstance(item, HostSeen)]
+    return rooms, {host: item.message for host, item in said.items() if isinstance(item, LaunchpadError)}
+
+
+def need_of(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, moves: bool = False) -> PlacementNeed:
+    """What the tenant needs of a host."""
+    release = rendered(workspace, fleet, tenant).release
+    memory = sum(service.memory_mb for service in release.services)
+    name = str(tenant.name)
+    return PlacementNeed(tenant=name, slot=tenant.slot, memory_mb=memory, disk_mb=release.disk_mb, moves=moves)
 
 
 def _need(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> PlacementNeed:
@@ -78,9 +92,7 @@ def _need(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> PlacementNeed:
         raise StateError(f"tier {tenant.tier} has no backups")
     if not remote_targets(fleet, tenant):
         raise StateError("its backups are only in a folder on its own host")
-    release = rendered(workspace, fleet, tenant).release
-    memory = sum(service.memory_mb for service in release.services)
-    return PlacementNeed(tenant=str(tenant.name), slot=tenant.slot, memory_mb=memory, disk_mb=release.disk_mb)
+    return need_of(workspace, fleet, tenant)
 
 
 def _under_way(workspace: Workspace, host: str) -> dict[str, str]:

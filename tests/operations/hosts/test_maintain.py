@@ -22,6 +22,7 @@ from launchpad.runner import boot, booting
 from launchpad.runner.account import Account
 from launchpad.runner.alerting.state import silences
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.moving.tombstone import may_run
 from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs.silence import silence
@@ -59,6 +60,8 @@ def watched(host: FleetHost) -> None:
     facts = [Fact(Layer.docker, Grade.ok, "Docker answers", subject="engine")]
     for name in filter(is_tenant_name, host.names("/srv/launchpad/tenants")):
         record = read_record(host, name) or {"domains": [name]}
+        if "tenant" in record and (record["retired"] or not may_run(host, record)):
+            continue
         well = host.request(record["domains"][0]) not in ("held", "refused") and name not in host.hung
         grade, message = (Grade.ok, "answers") if well else (Grade.critical, "does not answer")
         facts.append(Fact(Layer.ready, grade, message, tenant=name, subject="ready"))
