@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,7 +25,6 @@ UNDELIVERED = 4
 @app.command("list", epilog="Example: launchpad alerts list web-1")
 def list_alerts(ctx: typer.Context, names: Names = None) -> None:
     """List the problems that hosts send alerts for, the silences, and the messages that are not delivered yet."""
-    from launchpad.cli.planning import leave
     from launchpad.operations.observation.alerts import alerts
 
     session = Session.of(ctx)
@@ -40,7 +39,7 @@ def list_alerts(ctx: typer.Context, names: Names = None) -> None:
     for item in said.values():
         for text in _notes(item):
             session.output.say(text)
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}, hosts=found)
+    _leave(session, found)
 
 
 @app.command("test", epilog="Example: launchpad alerts test web-1")
@@ -49,7 +48,6 @@ def test_alerts(ctx: typer.Context, names: Names = None) -> None:
 
     The exit code is 4 when a message was not delivered.
     """
-    from launchpad.cli.planning import leave
     from launchpad.operations.observation.alerts import try_alerts
 
     session = Session.of(ctx)
@@ -57,7 +55,7 @@ def test_alerts(ctx: typer.Context, names: Names = None) -> None:
     said = {host: item for host, item in found.items() if not isinstance(item, LaunchpadError)}
     rows = tuple((host, name, problem or "delivered") for host, item in said.items() for name, problem in item.items())
     session.output.result(said, Table(("host", "destination", "result"), rows, "no hosts to test"))
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}, hosts=found)
+    _leave(session, found)
     if any(problem for item in said.values() for problem in item.values()):
         raise typer.Exit(UNDELIVERED)
 
@@ -76,7 +74,6 @@ def silence_alerts(
 
     A problem that is still there when the silence ends is sent then. Operations silence their tenants by themselves.
     """
-    from launchpad.cli.planning import leave
     from launchpad.cli.wording import read
     from launchpad.fleet.words.quantities import Duration
     from launchpad.operations.observation.alerts import silence
@@ -86,8 +83,9 @@ def silence_alerts(
     found = silence(session.workspace, name, seconds=seconds, why=why)
     data = {"name": name, "seconds": seconds, "hosts": sorted(found)}
     text = f"alerts about {name} are sent again" if end else f"no alerts about {name} for {lasts}"
-    session.output.result(data, text)
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}, hosts=found)
+    silent = any(not isinstance(item, LaunchpadError) for item in found.values())
+    session.output.result(data, text if silent else "")
+    _leave(session, found)
 
 
 @app.command("credential", epilog="Example: launchpad alerts credential team < url.txt")
@@ -119,6 +117,13 @@ def set_url(
     version = session.workspace.alert_secrets.set(meant.name, URL, url)
     session.output.result({"destination": name, "version": version}, f"the URL of {name} is at version {version}")
     session.output.say("next, for each host: launchpad provision HOST; then: launchpad alerts test")
+
+
+def _leave(session: Session, found: Mapping[str, object]) -> None:
+    from launchpad.cli.planning import leave
+
+    failed = {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}
+    leave(session, failed, answered=len(failed) < len(found))
 
 
 def _rows(item: HostAlerts) -> Iterator[tuple[str, ...]]:

@@ -39,6 +39,7 @@ def check(ctx: typer.Context) -> None:
     summary = ", ".join(f"{count} {noun if count != 1 else noun[:-1]}" for noun, count in counts.items())
     lines = [Line(f"no mistakes: {summary}", GREEN)]
     if notes:
+        lines = [Line(f"no mistakes, but not ready for a deploy: {summary}", YELLOW)]
         lines.append(Line("to do before a deploy:", YELLOW))
         lines += [Line(f"  {note.about}: {note.what}\n    {note.hint}") for note in notes]
     short = crowded(fleet)

@@ -31,6 +31,13 @@ def jobs(ctx: Any, incomplete: str) -> list[str]:  # noqa: ARG001 (Typer's signa
     return [job.name for job in JOBS if job.name.startswith(incomplete)]
 
 
+def runbooks(ctx: Any, incomplete: str) -> list[str]:  # noqa: ARG001 (Typer's signature)
+    """The pages of `launchpad runbook`."""
+    from launchpad.operations.observation.runbook import runbooks
+
+    return [name for name in runbooks() if name.startswith(incomplete)]
+
+
 def tiers(ctx: Any, incomplete: str) -> list[str]:
     """Complete tiers' names."""
     return _top_keys(ctx, "inventory/tiers.yaml", incomplete)

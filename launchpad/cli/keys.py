@@ -53,6 +53,11 @@ def make_keys(ctx: typer.Context) -> None:
     made = session.keys.make_missing(comment=str(session.settings.operator))
     text = "\n".join(f"made the key {path}" for path in made) or "nothing to do: every key exists"
     session.output.result({"keys_made": [str(path) for path in made]}, text)
+    if session.keys.identity in made:
+        session.output.say(
+            "the new identity opens no secret that was sealed before, until an operator adds you; if you have your "
+            f"earlier identity file, put it back: {session.keys.identity}"
+        )
     if made:
         session.output.say(
             "next: launchpad --json key show > keys.json; send keys.json to an operator of the fleet, who types:"

@@ -100,9 +100,13 @@ class Output:
             parts = [(self._apart(text), style)] if style else _about(self._apart(text))
             self.err.prose(*parts)
 
-    def warn(self, text: str) -> None:
-        """Print a warning to standard error, under --json too."""
-        self.err.prose(("warning:", YELLOW), " ", *_about(self._apart(text)))
+    def warn(self, text: str, *, hint: str = "") -> None:
+        """Print a warning and its hint to standard error, under --json too: the hint in lines of its own on a terminal,
+        and in parentheses elsewhere."""
+        beside = f" ({hint})" if hint and not self.err.terminal else ""
+        self.err.prose(("warning:", YELLOW), " ", *_about(self._apart(f"{text}{beside}")))
+        for line in self._apart(hint).split("\n") if hint and not beside else ():
+            self.err.prose(line if self._apart(hint).startswith("  ") else f"  {line}")
 
     def error(self, error: LaunchpadError) -> None:
         """Print an error and its hint; under --json a document with the key "error"."""

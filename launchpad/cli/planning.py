@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,7 +65,7 @@ def plan(ctx: typer.Context, names: Names = None) -> None:
     session = Session.of(ctx)
     made = plan_fleet(session.workspace, names or (), show=True)
     session.output.result(made.as_json(), describe(made))
-    leave(session, {**session.left_out(names), **made.unreachable})
+    leave(session, {**session.left_out(names), **made.unreachable}, answered=bool(made.answered))
 
 
 @app.command("apply", epilog="Example: launchpad apply web-1 --yes")
@@ -110,7 +110,7 @@ def apply(
         session.output.item(applied.as_json(), text)
         for said in applied.results.values():
             report(session, getattr(said, "outcome", None) if isinstance(said, LaunchpadError) else said)
-    leave(session, {**session.left_out(names), **applied.failures})
+    leave(session, {**session.left_out(names), **applied.failures}, answered=bool(applied.plan.answered))
 
 
 def describe(made: FleetPlan) -> str:
@@ -143,16 +143,16 @@ def _differing(made: FleetPlan, tenant: str) -> Iterator[str]:
         yield from (f"      {line}".rstrip() for line in shortened(text, MOST_LINES))
 
 
-def leave(session: Session, failed: Any, *, hosts: Mapping[str, object] | None = None) -> None:
-    """Print each failure as a warning and exit: with the failure's exit code; with 8 for several failures, or when one
-    of several `hosts` failed."""
+def leave(session: Session, failed: Any, *, answered: bool = False) -> None:
+    """Print each failure as a warning and exit: with the failure's exit code; with 8 for several failures, or when a
+    host failed and another host `answered`."""
     failures: dict[str, LaunchpadError] = dict(failed)
     for error in _once(failures).values():
-        session.output.warn(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
-    _leave(failures, some=any(not isinstance(said, LaunchpadError) for said in (hosts or {}).values()))
+        session.output.warn(error.message, hint=error.hint)
+    _leave(failures, answered=answered)
 
 
-def leave_lines(session: Session, failed: Any) -> None:
+def leave_lines(session: Session, failed: Any, *, answered: bool = False) -> None:
     """Print each failure as a line of its own and exit as `leave` does; for commands that print one line for each
     result."""
     failures: dict[str, LaunchpadError] = dict(failed)
@@ -161,13 +161,13 @@ def leave_lines(session: Session, failed: Any) -> None:
             session.output.item({"name": name, "error": error.as_dict()}, "")
         else:
             session.output.error(error)
-    _leave(failures)
+    _leave(failures, answered=answered)
 
 
-def _leave(failures: dict[str, LaunchpadError], *, some: bool = False) -> None:
+def _leave(failures: dict[str, LaunchpadError], *, answered: bool) -> None:
     if failures:
         codes = {error.exit_code for error in failures.values()}
-        some = some and HostError.exit_code in codes
+        some = answered and HostError.exit_code in codes
         raise typer.Exit(codes.pop() if len(_once(failures)) == 1 and not some else PartialError.exit_code)
 
 

@@ -346,4 +346,7 @@ def _cropped(screen: Screen, spinner: Any, line: str) -> Text:
 
     frame = str(spinner.render(screen.console.get_time()))
     shown = screen.shown(line).replace("\n", " ")
-    return Text(f"{frame} {shown}", no_wrap=True, overflow="crop" if screen.encoding else "ellipsis")
+    text = Text(f"{frame} {shown}", no_wrap=True)
+    # The terminal prints ^C after the line: in a further line the mark could not be cleared with this one.
+    text.truncate(screen.console.width - len("^C"), overflow="crop" if screen.encoding else "ellipsis")
+    return text

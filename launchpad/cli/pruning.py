@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,11 +38,12 @@ def prune(
 
     session = Session.of(ctx)
     failures: dict[str, LaunchpadError] = {}
+    asked: Mapping[str, object] = {}
     if not session.workspace.fleet.load().hosts:
         session.output.say("nothing to do: the inventory has no hosts")
     with errors_as_lines(session), interrupted_kindly(session):
         if dry_run:
-            for host, made in plan_prune(session.workspace, hosts or ()).items():
+            for host, made in (asked := plan_prune(session.workspace, hosts or ())).items():
                 if isinstance(made, LaunchpadError):
                     failures[host] = made
                 else:
@@ -49,6 +51,7 @@ def prune(
         else:
             with telling(session.output) as on_event:
                 found = prune(session.workspace, hosts or (), on_event=on_event)
+            asked = found
             for host, said in found.items():
                 if isinstance(said, LaunchpadError):
                     failures[host] = said
@@ -56,7 +59,7 @@ def prune(
                 else:
                     session.output.item(said.as_json(), sentence(said))
                     report(session, said.outcome)
-    leave_lines(session, failures)
+    leave_lines(session, failures, answered=len(failures) < len(asked))
 
 
 def described(made: PrunePlan) -> str:

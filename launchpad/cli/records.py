@@ -45,7 +45,7 @@ def history(
     for name in sorted({entry.tenant for entry in found.entries if entry.kind == "arrive"} & set(names or ())):
         told = "came from another host, which has the earlier operations; to see them: launchpad history"
         session.output.say(f"{name} {told}")
-    leave(session, {**session.left_out(names), **found.unreachable})
+    leave(session, {**session.left_out(names), **found.unreachable}, answered=found.answered)
 
 
 def _history_row(entry: Entry | ByItself, now: float) -> tuple[str, ...]:

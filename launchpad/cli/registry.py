@@ -78,6 +78,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("top", "Watch the fleet live: hosts, tenants, operations, alerts.", "top"),
         CommandEntry("smoke", "Test tenants and hosts from outside, for CI.", "smoking"),
         CommandEntry("alerts", "Show, test and silence alerts.", "alerts", group=True),
+        CommandEntry("runbook", "Print what to do about an alert.", "runbooks"),
         CommandEntry("schedule", "Run health checks, backups and more by timers.", "scheduling", group=True),
         CommandEntry("logs", "Print the logs of tenants' containers.", "reading_logs"),
         CommandEntry("diagnose", "Name the cause of a problem, and write a bundle for support.", "diagnosing"),

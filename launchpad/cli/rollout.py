@@ -116,7 +116,7 @@ def rollouts(
     )
     headings = ("rollout", "when", "app", "to", "tenants", "who", "state")
     session.output.result(found.as_json(), Table(headings, rows, "no rollout yet", firm=("rollout", "when")))
-    leave(session, found.silent)
+    leave(session, found.silent, answered=found.answered)
 
 
 def _begin(
@@ -139,7 +139,7 @@ def _begin(
     if dry_run or what.empty:
         if session.json:
             session.output.document(what.as_json())
-        leave(session, what.silent)
+        leave(session, what.silent, answered=what.answered)
         return
     count = sum(len(wave.members) for wave in what.rollout.waves)
     confirm(session, f"Upgrade {_tenants(count)} of {name} to {what.rollout.version}, ring by ring?", yes=yes)
@@ -199,7 +199,7 @@ def _status(session: Session, name: str, identifier: str) -> None:
     session.output.result(progress.as_json(), _report(progress))
     if not session.json:
         _explain(session, progress)
-    leave(session, progress.silent)
+    leave(session, progress.silent, answered=progress.answered)
 
 
 def _carry_out(session: Session, name: str, work: Callable[[OnEvent], Progress], *, back: bool = False) -> None:
@@ -214,7 +214,7 @@ def _carry_out(session: Session, name: str, work: Callable[[OnEvent], Progress],
         session.output.result(None, _report(progress))
         _explain(session, progress)
     for tenant, error in progress.unwritten.items():
-        session.output.warn(f"inventory/tenants/{tenant}.yaml is unchanged: {error.message} ({error.hint})")
+        session.output.warn(f"inventory/tenants/{tenant}.yaml is unchanged: {error.message}", hint=error.hint)
     if changed := progress.having("undone" if back else "changed"):
         session.output.say(f"commit the inventory: it now has the running versions of {_tenants(len(changed))}")
     _say_next(session, name, progress)

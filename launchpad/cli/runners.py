@@ -82,7 +82,8 @@ def _show(session: Session, names: list[str]) -> None:
     )
     headings = ("host", "runner", "state", "wave", "can return")
     session.output.result([item.as_json() for item in said], Table(headings, rows, "no hosts"))
-    leave(session, {name: item for name, item in found.items() if isinstance(item, LaunchpadError)})
+    failed = {name: item for name, item in found.items() if isinstance(item, LaunchpadError)}
+    leave(session, failed, answered=bool(said))
 
 
 def _report(session: Session, found: Changes) -> None:

@@ -204,7 +204,7 @@ def say_written(session: Session, done: VersionOutcome) -> None:
     """Print whether the tenant's version was written into the inventory."""
     file = f"inventory/tenants/{done.tenant}.yaml"
     if done.problem is not None:
-        session.output.warn(f"{file} is unchanged: {done.problem.message} ({done.problem.hint})")
+        session.output.warn(f"{file} is unchanged: {done.problem.message}", hint=done.problem.hint)
     elif done.written:
         session.output.say(f"{file} now has version: {done.version}; commit the file")
 

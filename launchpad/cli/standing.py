@@ -72,7 +72,7 @@ def status(
     session.output.result(found.as_json(), _long_table(found, session) if long else _table(found))
     if not session.json:
         _explain(session, found, names or ())
-    leave(session, {**session.left_out(names), **found.unreachable}, hosts=found.hosts)
+    leave(session, {**session.left_out(names), **found.unreachable}, answered=len(found.hosts) > len(found.unreachable))
     if check and not found.good:
         raise typer.Exit(UNHEALTHY)
 
@@ -258,6 +258,6 @@ def certificates(
         if item.why:
             after = "" if retry else f"; after the cause is fixed: launchpad certificates {item.tenant} --retry"
             session.output.say(f"{item.name}: {item.why}{after}")
-    leave(session, found.unreachable)
+    leave(session, found.unreachable, answered=found.answered)
     if retry and any(item.why or item.until is None for item in found.found):
         raise typer.Exit(UNHEALTHY)

@@ -65,7 +65,7 @@ def usage(
         moved = {item.tenant: item.hosts for item in found.uses if len(item.hosts) > 1}
         for tenant, hosts in moved.items():
             session.output.say(f"{tenant}: summed over {' and '.join(hosts)}")
-    leave(session, found.unreachable)
+    leave(session, found.unreachable, answered=found.answered)
 
 
 @app.command(
@@ -102,7 +102,7 @@ def metrics(
         session.left_out()
         return
     session.output.verbatim({"metrics": found.text}, found.text.removesuffix("\n"))
-    leave(session, found.unreachable)
+    leave(session, found.unreachable, answered=found.answered)
 
 
 def _table(uses: Sequence[MeteredUse], month: str) -> Table:
@@ -172,4 +172,5 @@ def _now(session: Session, names: Sequence[str]) -> None:
     session.output.result(said, Table(headings, tuple(rows), "no hosts to show"))
     if any(row[-1] == "unused" for row in rows):
         session.output.say("to see what is unused: launchpad prune --dry-run")
-    leave(session, {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}, hosts=found)
+    failed = {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}
+    leave(session, failed, answered=bool(said))

@@ -63,5 +63,4 @@ def adopt(
     )
     session.output.result(done.as_json(), said)
     if done.problem is not None:
-        hint = f" ({done.problem.hint})" if done.problem.hint else ""
-        session.output.warn(f"{done.problem.message}{hint}")
+        session.output.warn(done.problem.message, hint=done.problem.hint)

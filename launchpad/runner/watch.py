@@ -244,7 +244,7 @@ class Watcher:
             once = bool(down) and not breaker and all(self._died_once(item) for item in down)
             grade = Grade.warning if once else Grade.critical
             return Fact(Layer.process, grade, message, hint, tenant=tenant, subject="process")
-        said = f"{len(mine)} container{'' if len(mine) == 1 else 's'} run"
+        said = "1 container runs" if len(mine) == 1 else f"{len(mine)} containers run"
         return Fact(Layer.process, Grade.ok, said, tenant=tenant, subject="process", value=float(len(mine)))
 
     def _died_once(self, item: Container) -> bool:

@@ -80,6 +80,9 @@ def test_key_make_makes_what_is_missing(empty: Terminal, monkeypatch: pytest.Mon
     made = empty.ok("key", "make")
     assert sorted(Path(line).name for line in made.out.splitlines()) == ["identity", "signing_ed25519", "ssh_ed25519"]
     assert "next: launchpad --json key show > keys.json" in made.err
+    assert "the new identity opens no secret that was sealed before" in made.err
+    (empty.root / "config/ssh_ed25519").unlink()
+    assert "identity" not in empty.ok("key", "make").err
     assert empty.ok("key", "make").out == "nothing to do: every key exists\n"
     empty.ok("key", "show")
 
@@ -251,8 +254,16 @@ def test_tables_fit_eighty_columns(terminal: Terminal) -> None:
 
 def test_check_counts_and_says_what_is_left(terminal: Terminal) -> None:
     printed = terminal.ok("check")
-    assert printed.out.startswith("no mistakes: 2 hosts, 2 tenants, 2 apps, 2 tiers, 0 targets\n")
+    counts = "2 hosts, 2 tenants, 2 apps, 2 tiers, 0 targets"
+    assert printed.out.startswith(f"no mistakes, but not ready for a deploy: {counts}\n")
     assert "tenant bob: no ECHO_TOKEN\n    launchpad secret rotate bob ECHO_TOKEN\n" in printed.out
+
+
+def test_check_of_an_empty_launchpad_yaml_says_first_that_nobody_can_work(terminal: Terminal) -> None:
+    write(terminal.root, {"launchpad.yaml": ""})
+    printed = terminal.ok("check")
+    assert printed.out.startswith("no mistakes, but not ready for a deploy: ")
+    assert "  launchpad.yaml: no signing_keys: hosts would reject every runner\n" in printed.out
 
 
 @pytest.mark.parametrize("broken", BROKEN[::9], ids=lambda broken: broken.name)

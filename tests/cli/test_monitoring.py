@@ -171,7 +171,7 @@ def test_every_error_is_3_and_one_line(terminal: Terminal, words: tuple[str, ...
     printed = terminal("health", *words)
     assert printed.code == 3
     if "--json" in words:
-        assert printed.json["error"]["message"].startswith("no tenant or host nobody")
+        assert printed.json["error"]["message"].startswith("the inventory has no tenant or host nobody")
     else:
         assert re.fullmatch(r"HEALTH UNKNOWN - [^|\n]+\n", printed.out), printed
     assert printed.err == ""

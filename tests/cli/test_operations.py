@@ -193,6 +193,26 @@ def test_status_of_hosts_that_do_not_answer_exits_6_or_8(tmp_path: Path, sshd: S
     assert launchpad(workspace, "status", "carol", "--json").json["tenants"][0]["state"] == "unreachable"
 
 
+def test_one_silent_host_of_several_exits_8_and_the_only_host_6(tmp_path: Path, sshd: Sshd) -> None:
+    root = write(tmp_path / "x", {"web-1": sshd, "web-2": free_port()}, {"alice": "web-1", "carol": "web-2"})
+    workspace = open_workspace(root, sshd)
+    empty = {"clock": 0.0, "destinations": [], "alerts": [], "silences": [], "waiting": []}
+    answers = {"observe": healthy(workspace, "alice"), "history": {"operations": []}, "rollouts": {"rollouts": []}}
+    answers |= {"metrics": {"lines": []}, "alerts": empty, "silence": {"silences": []}}
+    answers |= {"usage": {"tenants": {}, "images": {}, "disk": {"free": 1, "total": 2}, "images_free": 1}}
+    behave(sshd, **{verb: replies(body) for verb, body in answers.items()})
+    for words in (["plan"], ["history"], ["certificates"], ["metrics"], ["usage"], ["alerts", "list"], ["runner", "list"]):
+        assert launchpad(workspace, *words).code == 8, words
+        assert launchpad(workspace, *words, "web-2").code == 6, words
+    assert launchpad(workspace, "rollouts").code == 8
+
+
+def test_a_silence_that_no_host_took_is_not_told_as_one(tmp_path: Path, sshd: Sshd) -> None:
+    workspace = open_workspace(write(tmp_path / "x", {"web-1": free_port()}, {"alice": "web-1"}), sshd)
+    ran = launchpad(workspace, "alerts", "silence", "alice")
+    assert (ran.code, ran.out) == (6, "")
+
+
 def test_plan_shows_what_apply_does_after_a_yes(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=replies(healthy(workspace, "bob")))
     planned = launchpad(workspace, "plan")
@@ -212,7 +232,7 @@ def test_a_host_that_does_not_answer_has_not_nothing_to_do(tmp_path: Path, sshd:
     workspace = open_workspace(root, sshd)
     behave(sshd, observe=replies(healthy(workspace, "alice")))
     planned = launchpad(workspace, "plan")
-    assert (planned.code, planned.out.splitlines()[-1]) == (6, "nothing to do on any other host")
+    assert (planned.code, planned.out.splitlines()[-1]) == (8, "nothing to do on any other host")
     alone = launchpad(workspace, "plan", "web-2")
     assert (alone.code, "nothing to do" in alone.out) == (6, False)
     ran = launchpad(workspace, "apply", "web-2")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -26,6 +28,7 @@ from launchpad.events import (
     UndoStarted,
 )
 from tests.cli.terminal import Tty
+from tests.cli.tmux import terminal_of
 from tests.screens.terminal import Printed
 
 STEPS = tuple(Outline(step=name, title=name) for name in ("pull images", "start web", "open the door"))
@@ -116,7 +119,28 @@ def test_a_live_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Tty()
     told([STARTED, StepProgress(index=0, text="word " * 60)], stream)
     drawn = [part for part in stream.getvalue().replace("\n", "\r").split("\r") if "word" in part]
-    assert drawn and all(len(Printed(0, part).lines[0]) == 80 for part in drawn)
+    assert drawn and all(len(Printed(0, part).lines[0]) == 78 for part in drawn), "2 cells stay free for ^C"
+
+
+INTERRUPTED = """
+import time
+from launchpad.cli.output import Output
+from launchpad.cli.progress import working
+with working(Output(json=False, color=True), "the workspace") as progress:
+    progress("word " * 60)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.programs
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux")
+def test_ctrl_c_leaves_no_live_line_on_a_real_terminal(tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text(INTERRUPTED)
+    with terminal_of(tmp_path, columns=80, lines=24) as tmux:
+        tmux.run(f"$PYTHON {tmp_path}/long.py")
+        tmux.wait("the workspace: word word")
+        tmux.type("C-c")
+        assert "word word" not in tmux.wait("KeyboardInterrupt", prompt=True)
 
 
 def test_nothing_is_drawn_over_a_question() -> None:

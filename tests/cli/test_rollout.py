@@ -52,9 +52,9 @@ def test_a_host_that_does_not_answer_is_no_plan_that_is_done(fleet: MemoryFleet)
     workspace = fleet.workspace()
     fleet.hosts["web-1"].dead = True
     shown = launchpad(workspace, *TO, "--dry-run")
-    assert (shown.code, "warning: web-1: cannot connect" in shown.err) == (6, True)
+    assert (shown.code, "warning: web-1: cannot connect" in shown.err) == (8, True)
     assert shown.out.splitlines()[1].split()[-1] == "bob"
-    assert launchpad(workspace, "--json", *TO, "--dry-run").code == 6
+    assert launchpad(workspace, "--json", *TO, "--dry-run").code == 8
     fleet.hosts["web-2"].dead = True
     for words in ((*TO, "--dry-run"), (*TO, "--yes")):
         shown = launchpad(workspace, *words)

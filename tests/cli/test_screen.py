@@ -139,6 +139,26 @@ def test_no_text_from_elsewhere_steers_or_is_markup(wide: object, terminal: bool
     assert "\x1b" not in "".join(out(printed) + err(printed))
 
 
+@pytest.mark.parametrize(
+    ("hint", "lines"),
+    [
+        ("launchpad check", ["  launchpad check"]),
+        (
+            "write alerts: into launchpad.yaml; launchpad provision web-1",
+            ["  write alerts: into launchpad.yaml", "    launchpad provision web-1"],
+        ),
+        ("", []),
+    ],
+)
+def test_a_warning_has_its_hint_below_it_and_elsewhere_in_its_line(wide: object, hint: str, lines: list[str]) -> None:
+    printed, plain = output(), output(terminal=False)
+    for each in (printed, plain):
+        each.warn("web-1: this host has no alert destination", hint=hint)
+    assert err(printed) == ["warning: web-1: this host has no alert destination", *lines]
+    beside = f" ({hint})" if hint else ""
+    assert err(plain) == [f"warning: web-1: this host has no alert destination{beside}"]
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_colours_of_a_log_are_left_out_and_what_is_raw_keeps_them(wide: object, terminal: bool) -> None:
     printed = output(terminal=terminal)

@@ -95,7 +95,7 @@ def test_docker_down_is_one_mail_and_so_is_its_end(world: World, measured: Calla
         time.sleep(60)  # nothing else tells that no second one comes
         told = mails(world.host)[before:]
         assert [subject for subject, _ in told] == ["[critical] web-1: host, docker"]
-        assert "Type: launchpad " in told[0][1] and "docs/runbooks/host-docker.md" in told[0][1]
+        assert "Type: launchpad " in told[0][1] and "launchpad runbook host-docker" in told[0][1]
         listed = json.loads(world.launchpad("--json", "alerts", "list").out)["web-1"]
         assert any(item["layer"] == "docker" and item["told"] for item in listed["alerts"])
     finally:

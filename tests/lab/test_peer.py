@@ -88,7 +88,7 @@ def test_a_dead_host_is_one_mail_from_the_other_and_so_is_its_end(pair: Pair, me
         time.sleep(60)  # nothing else tells that no second one comes
         told = mails_of_web_1(pair)[before:]
         assert [subject for subject, _ in told] == ["[critical] web-2: host web-1, peer"]
-        assert "launchpad smoke web-1 --outside-only" in told[0][1] and "docs/runbooks/host-peer.md" in told[0][1]
+        assert "launchpad smoke web-1 --outside-only" in told[0][1] and "launchpad runbook host-peer" in told[0][1]
     finally:
         world.host.start()
     measured("ops-dead-host-seconds", round(took, 1), detail="a host without power, told by another")

@@ -82,7 +82,7 @@ def _hosts(fleet: Fleet) -> list[ToDo]:
     notes = []
     for host in fleet.hosts.values():
         if not host.operators:
-            hint = "write your key into launchpad.yaml under operators:; to print it: launchpad key show"
+            hint = "write your key under operators: in launchpad.yaml; to print your key: launchpad key show"
             notes.append(ToDo(f"host {host.name}", "no operators: nobody could log in", hint))
         if not host.caddy.image.pinned:
             hint = "launchpad app pin --caddy"

@@ -19,9 +19,9 @@ from launchpad.render.templates import TemplateSource
 from launchpad.runner.judge.alert_texts import URL_PREFIX
 from launchpad.workspace import Workspace
 
-NO_OPERATORS = "write your key into launchpad.yaml under operators:; to print it: launchpad key show"
+NO_OPERATORS = "write your key under operators: in launchpad.yaml; to print your key: launchpad key show"
 NO_SIGNERS = (
-    "write your signing key under signing_keys: of your entry in launchpad.yaml; to print it: launchpad key show"
+    "write your signing key under signing_keys: of your entry in launchpad.yaml; to print your key: launchpad key show"
 )
 
 

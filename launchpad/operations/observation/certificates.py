@@ -41,6 +41,8 @@ class CertificateReport:
 
     found: tuple[Certificate, ...]
     unreachable: dict[str, LaunchpadError]
+    answered: bool = True
+    """Whether a host answered."""
 
 
 def certificates(workspace: Workspace, names: Sequence[str] = ()) -> CertificateReport:
@@ -66,7 +68,7 @@ def certificates(workspace: Workspace, names: Sequence[str] = ()) -> Certificate
                 )
             )
     unreachable = {host: said for host, said in seen.items() if isinstance(said, LaunchpadError)}
-    return CertificateReport(found=tuple(found), unreachable=unreachable)
+    return CertificateReport(found=tuple(found), unreachable=unreachable, answered=len(unreachable) < len(seen))
 
 
 def retry(workspace: Workspace, name: str) -> CertificateReport:

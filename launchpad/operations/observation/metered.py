@@ -47,6 +47,8 @@ class Metered:
 
     uses: tuple[MeteredUse, ...]
     unreachable: Mapping[str, LaunchpadError]
+    answered: bool
+    """Whether a host answered."""
 
 
 def metered(workspace: Workspace, month: str, names: Sequence[str] = (), *, hourly: bool = False) -> Metered:
@@ -72,7 +74,7 @@ def metered(workspace: Workspace, month: str, names: Sequence[str] = (), *, hour
     unreachable = {name: item for name, item in said.items() if isinstance(item, LaunchpadError)}
     if not unreachable:
         scope_of(fleet, [name for name in tenants if name not in {item.tenant for item in uses}] or list(hosts))
-    return Metered(uses=uses, unreachable=unreachable)
+    return Metered(uses=uses, unreachable=unreachable, answered=len(unreachable) < len(hosts))
 
 
 def _summed(said: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[MeteredUse, ...]:

@@ -24,6 +24,8 @@ class FleetMetrics:
 
     text: str
     unreachable: Mapping[str, LaunchpadError]
+    answered: bool
+    """Whether a host answered."""
 
     def save(self, path: Path) -> None:
         """Replace the file in one step: a reader sees the old or the new metrics, never half."""
@@ -43,7 +45,8 @@ def metrics(workspace: Workspace, names: Sequence[str] = ()) -> FleetMetrics:
     up = [f'{UP}{{host="{name}"}} {int(name not in unreachable)}' for name in sorted(hosts)]
     head = [f"# HELP {UP} Whether the host answered over SSH: 1 or 0.", f"# TYPE {UP} gauge"]
     texts = [item for _, item in sorted(said.items()) if not isinstance(item, LaunchpadError)]
-    return FleetMetrics(text=merged(["\n".join((*head, *up)), *texts]), unreachable=unreachable)
+    text = merged(["\n".join((*head, *up)), *texts])
+    return FleetMetrics(text=text, unreachable=unreachable, answered=bool(texts))
 
 
 def merged(texts: Iterable[str]) -> str:

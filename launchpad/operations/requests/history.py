@@ -24,6 +24,8 @@ class History:
     entries: tuple[Entry, ...]
     by_itself: tuple[ByItself, ...]
     unreachable: dict[str, LaunchpadError]
+    answered: bool
+    """Whether a host answered."""
 
     def newest(self, limit: int) -> list[Entry | ByItself]:
         """Entries and watch changes together, newest first, at most that many."""
@@ -56,6 +58,7 @@ def history(workspace: Workspace, names: Sequence[str] = (), *, limit: int = MOS
         entries=tuple(newest_first(entry for entries, _ in found for entry in entries)[:limit]),
         by_itself=tuple(by_itself[:limit]),
         unreachable={name: result for name, result in results.items() if isinstance(result, LaunchpadError)},
+        answered=bool(found),
     )
 
 

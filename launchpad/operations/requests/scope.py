@@ -41,7 +41,7 @@ def scope_of(fleet: Fleet, names: Sequence[str]) -> Scope:
         if name not in hosts and name not in tenants:
             guess = nearest(name, [*fleet.tenants, *fleet.hosts])
             hint = f"did you mean {guess}?" if guess else "launchpad tenant list; launchpad host list"
-            raise InventoryError(f"no tenant or host {name} in the inventory", hint=hint)
+            raise InventoryError(f"the inventory has no tenant or host {name}", hint=hint)
     meant = [fleet.tenants[name] for name in sorted(fleet.tenants)]
     meant = [tenant for tenant in meant if tenant.name in tenants or tenant.host in hosts]
     asked = {str(tenant.host) for tenant in meant} | hosts

@@ -65,6 +65,12 @@ class RolloutPlan:
     """Hosts of the app's tenants that did not answer."""
 
     @property
+    def answered(self) -> bool:
+        """Whether a host answered."""
+        members = [member for wave in self.rollout.waves for member in wave.members]
+        return any(item.host not in self.silent for item in (*members, *self.left_out))
+
+    @property
     def tenant(self) -> str:
         """The app, by which errors name the rollout."""
         return self.rollout.app

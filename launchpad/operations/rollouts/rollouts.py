@@ -52,6 +52,8 @@ class KnownRollouts:
 
     rollouts: tuple[Known, ...]
     silent: dict[str, LaunchpadError]
+    answered: bool
+    """Whether a host answered."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -71,6 +73,11 @@ class Progress:
     """The hosts of the rollout that did not answer."""
     unwritten: Mapping[str, LaunchpadError] = field(default_factory=dict)
     """Tenants whose version could not be written into the inventory."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether a host answered."""
+        return {state.host for state in self.states.values()} > self.silent.keys()
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
@@ -113,7 +120,7 @@ def rollouts(workspace: Workspace, app: str = "") -> KnownRollouts:
             if app in ("", known.rollout.app):
                 merged[known.rollout.id] = _newer(merged.get(known.rollout.id), known)
     newest = sorted(merged.values(), key=lambda item: (item.at, item.rollout.id), reverse=True)
-    return KnownRollouts(rollouts=tuple(newest), silent=failures(said))
+    return KnownRollouts(rollouts=tuple(newest), silent=failures(said), answered=bool(successes(said)))
 
 
 def find(workspace: Workspace, app: str, identifier: str = "") -> Known:

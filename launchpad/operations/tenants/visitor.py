@@ -129,6 +129,8 @@ class Trust:
     named: ssl.SSLContext
     """Verifies the name in the certificate, as browsers do."""
     any_name: ssl.SSLContext
+    authority: Path | None
+    """The PEM file of the only trusted authority; None for the system's authorities."""
 
     @classmethod
     def of(cls, authority: Path | None) -> Trust:
@@ -140,7 +142,7 @@ class Trust:
             message = f"{authority}: no certificate authority in this file: {error.strerror or error}"
             raise InventoryError(message, hint=f"openssl x509 -noout -subject -in {authority}") from error
         any_name.check_hostname = False
-        return cls(named, any_name)
+        return cls(named, any_name, authority)
 
 
 @dataclass(frozen=True)
@@ -384,9 +386,9 @@ class Visitor:
                     f"the certificate is for another name than {self.entrance.name}: {self._names()}", hint=hint
                 )
         why = error.verify_message
-        return Wrong(
-            f"the certificate is not trusted: {why}", hint=f"{hint}; to trust your own authority: --cacert FILE"
-        )
+        own = self._trust.authority
+        more = f"{own} must contain the authority that signed the certificate" if own else "to trust your own authority: --cacert FILE"
+        return Wrong(f"the certificate is not trusted: {why}", hint=f"{hint}; {more}")
 
     def _no_handshake(self, error: OSError) -> Wrong:
         hint = f"launchpad certificates {self.entrance.tenant}"

@@ -13,6 +13,7 @@ RETRY_SECONDS = (30.0, 60.0, 120.0, 300.0, 900.0)
 """After the first, second … try that failed; the last one goes on."""
 MOST_AGE = 2 * 86400.0
 """What could not be delivered for so long is given up."""
+MINUTE, HOUR, DAY = 60, 3600, 86400
 DAY_MINUTES = 24 * 60
 
 
@@ -129,8 +130,7 @@ def body(host: str, notices: Sequence[Notice], *, stamp: str) -> str:
 
 def _lines(host: str, notice: Notice) -> Iterator[str]:
     fact = notice.fact
-    minutes = max(0, round((notice.at - notice.since) / 60))
-    lasted = "less than a minute" if not minutes else "1 minute" if minutes == 1 else f"{minutes} minutes"
+    lasted = _lasted(notice.at - notice.since)
     if notice.kind is NoticeKind.recovered:
         yield f"{_subject(fact)}: has recovered"
         yield f"  The problem lasted {lasted}. It was: {fact.message}."
@@ -141,7 +141,15 @@ def _lines(host: str, notice: Notice) -> Iterator[str]:
         yield f"  Tenants affected: {', '.join(notice.affected)}."
     if fact.hint:
         yield f"  Type: {fact.hint.replace('HOST', host)}"
-    yield f"  Runbook: docs/runbooks/{runbook(fact)}.md"
+    yield f"  Runbook: launchpad runbook {runbook(fact)}"
+
+
+def _lasted(seconds: float) -> str:
+    """`less than a minute`, `1 minute`, `90 minutes`, `3 hours`, `2 days`"""
+    for unit, length, least in (("day", DAY, 2), ("hour", HOUR, 2), ("minute", MINUTE, 1)):
+        if (count := int(seconds // length)) >= least:
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "less than a minute"
 
 
 def _subject(fact: Fact) -> str:

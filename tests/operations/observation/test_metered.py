@@ -122,9 +122,9 @@ def test_a_host_that_does_not_answer_is_said_and_never_a_smaller_bill_in_silence
     workspace = open_workspace(root, sshd)
     answers(USED | {"tenant": "alice"})
     shown = launchpad(workspace, "usage", "--month", MONTH)
-    assert shown.code == 6 and "web-2" in shown.err and "alice" in shown.out
+    assert shown.code == 8 and "web-2" in shown.err and "alice" in shown.out
     text = launchpad(workspace, "metrics")
-    assert text.code == 6 and 'launchpad_up{host="web-2"} 0' in text.out and 'launchpad_up{host="web-1"} 1' in text.out
+    assert text.code == 8 and 'launchpad_up{host="web-2"} 0' in text.out and 'launchpad_up{host="web-1"} 1' in text.out
     file = tmp_path / "node-exporter/launchpad.prom"
     assert launchpad(workspace, "metrics", "--all", "--output", str(file)).code == 0
     assert file.read_text() == text.out

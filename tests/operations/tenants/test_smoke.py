@@ -21,7 +21,7 @@ from launchpad.operations.tenants.visitor import Wrong, case, chain, promised_he
 from launchpad.workspace import Workspace
 from tests.cli.test_junit import SCHEMA
 from tests.operations.places import open_workspace, write_workspace
-from tests.operations.tenants.loopback import SLOW_SECONDS, Deployment, Names, deployed
+from tests.operations.tenants.loopback import SLOW_SECONDS, Authority, Deployment, Names, deployed
 from tests.ssh.sshd import Sshd
 from tests.tally import tallied
 
@@ -127,6 +127,15 @@ def test_at_an_address_dns_is_not_judged(deployment: Deployment) -> None:
 @pytest.mark.programs
 def test_a_certificate_of_the_world_s_authorities_is_wanted_without_a_file(deployment: Deployment) -> None:
     assert failed(judged(deployment, "right", authority=None))[0][0] == "certificate"
+
+
+@pytest.mark.programs
+def test_another_authority_is_not_told_to_be_trusted_again(deployment: Deployment, tmp_path: Path) -> None:
+    other = Authority(tmp_path, common_name="Another authority").file
+    case = next(item for item in judged(deployment, "right", authority=other).cases if item.verdict == "failed")
+    assert case.name == "certificate" and "--cacert" not in case.hint
+    assert f"{other} must contain the authority that signed the certificate" in case.hint
+    assert "to trust your own authority: --cacert FILE" in str(judged(deployment, "right", authority=None).cases)
 
 
 def test_a_file_without_an_authority_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from launchpad.runner.alerting.destination import Destination
 from launchpad.runner.alerting.routes import MOST_AGE, Waiting, body, failed, routed, title
 from launchpad.runner.alerting.troubles import Notice, NoticeKind
@@ -88,19 +90,29 @@ def test_a_message_says_what_is_wrong_since_when_and_what_to_type() -> None:
         "tenant alice, ready: does not answer\n"
         "  Seen for 2 minutes, on host web-1.\n"
         "  Type: launchpad logs alice\n"
-        "  Runbook: docs/runbooks/tenant-ready.md\n"
+        "  Runbook: launchpad runbook tenant-ready\n"
         "\n"
         "host, docker: does not answer\n"
         "  Seen for 2 minutes, on host web-1.\n"
         "  Tenants affected: alice, bob.\n"
         "  Type: launchpad logs alice\n"
-        "  Runbook: docs/runbooks/host-docker.md\n"
+        "  Runbook: launchpad runbook host-docker\n"
         "\n"
         "web-1, 2026-11-30 12:00 UTC\n"
     )
     first, then = body("web-1", [notice(kind=NoticeKind.recovered)], stamp="").splitlines()[:2]
     assert first == "tenant alice, ready: has recovered", "and not what was wrong, as if it still were"
     assert then.startswith("  The problem lasted 2 minutes. It was: ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(20, "less than a minute"), (60, "1 minute"), (5400, "90 minutes"), (10000, "2 hours"), (86400, "24 hours"),
+     (172800, "2 days")],
+)  # fmt: skip
+def test_a_long_problem_is_not_told_in_minutes(seconds: float, told: str) -> None:
+    text = body("web-1", [notice().but(at=NOW, since=NOW - seconds)], stamp="")
+    assert f"  Seen for {told}, on host web-1.\n" in text
 
 
 def test_the_subject_says_how_bad_it_is() -> None:

@@ -85,7 +85,8 @@ def test_each_alert_names_a_command_and_its_runbook() -> None:
         program, command, *_ = item["annotations"]["next"].split()
         assert program == "launchpad" and command in entries()
         page = re.sub(r"\{\{.*?\}\}", "*", item["annotations"]["runbook"])
-        assert list(PROJECT.glob(page)), page
+        prefix, _, name = page.rpartition(" ")
+        assert prefix == "launchpad runbook" and list(PROJECT.glob(f"docs/runbooks/{name}.md")), page
 
 
 def fired(name: str) -> dict[str, Any]:

@@ -207,7 +207,7 @@ def test_a_silent_host_is_sent_once_and_so_is_its_end_and_its_tenants_are_not() 
     sender = Sender()
     sender.look(SILENT, NAMELESS)
     assert sender.look(ANSWERS) == ["[critical] web-1: host web-2, peer", "[recovered] web-1: host web-2, peer"]
-    assert "docs/runbooks/host-peer.md" in sender.host.told[0][2]
+    assert "launchpad runbook host-peer" in sender.host.told[0][2]
 
 
 def test_a_host_that_is_silenced_is_left() -> None:

@@ -1,0 +1,29 @@
+"""runbook: the page about an alert; the pages ship with Launchpad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launchpad.errors import InventoryError
+from launchpad.fleet.words.nearest import nearest
+
+FOLDER = Path(__file__).resolve().parents[2] / "runbooks"
+OVERVIEW = "README"
+
+
+def runbooks() -> tuple[str, ...]:
+    """The names of the pages, such as host-docker."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.md") if path.stem != OVERVIEW))
+
+
+def runbook(name: str) -> tuple[str, str]:
+    """The page's name and its text in Markdown, found by the name or by the layer alone; the overview for an empty
+    name. InventoryError for a name without a page, and for a layer with two pages."""
+    found = [page for page in runbooks() if name in (page, page.partition("-")[2])] if name else [OVERVIEW]
+    if len(found) > 1:
+        hint = ", or ".join(f"launchpad runbook {page}" for page in found)
+        raise InventoryError(f"{name} has two runbooks: {' and '.join(found)}", hint=hint)
+    if not found:
+        guess = nearest(name, runbooks())
+        raise InventoryError(f"no runbook {name}", hint=f"launchpad runbook {guess}" if guess else "launchpad runbook")
+    return found[0], (FOLDER / f"{found[0]}.md").read_text(encoding="utf-8")
