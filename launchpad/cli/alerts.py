@@ -138,9 +138,15 @@ def _rows(item: HostAlerts) -> Iterator[tuple[str, ...]]:
 
 def _notes(item: HostAlerts) -> Iterator[str]:
     from launchpad.cli.wording import lasted
+    from launchpad.operations.observation.runbook import page_about
 
     if not item.destinations:
         yield f"{item.host} has no alert destination: write alerts: into launchpad.yaml, then provision {item.host}"
+    for alert in item.alerts:
+        if not alert["ends"]:
+            hint = f"{alert['hint'].replace('HOST', item.host)}; " if alert["hint"] else ""
+            page = page_about(alert["layer"], tenant=alert["tenant"])
+            yield f"{alert['tenant'] or item.host} {alert['layer']}: {hint}launchpad runbook {page}"
     for silence in item.silences:
         about = f"{item.host} about {silence['host']}" if silence.get("host") else f"{item.host} and its tenants"
         whom = silence["tenant"] or about

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Print the health of the fleet.")
 _NOT_IN_LABELS = str.maketrans("", "", "'=|")
-MOST_TOLD = 3
-"""The number of problems in the line; --json has all problems."""
+MOST_TOLD, MOST_LINES = 3, 20
+"""The number of problems in the line, and at a terminal; --json has all problems."""
 
 
 @app.command("health", epilog="Example: launchpad health web-1")
@@ -65,18 +65,25 @@ def summary(found: FleetHealth, *, now: float, named: Sequence[str], lines: bool
     """The line: `HEALTH CRITICAL - alice ready: … | ok=11 …`, with the measured values of what was named; as several
     `lines` for a person at a terminal."""
     problems = found.wrong()
-    told = [_problem(item, fact, now) for item, fact in problems[:MOST_TOLD]]
-    if len(problems) > MOST_TOLD:
-        told.append(f"and {len(problems) - MOST_TOLD} more: launchpad health --json")
-    elif problems and problems[0][1].hint:
+    most = MOST_LINES if lines else MOST_TOLD
+    told = [_problem(item, fact, now) + (_next(fact) if lines else "") for item, fact in problems[:most]]
+    if len(problems) > most:
+        told.append(f"and {len(problems) - most} more: launchpad health --json")
+    elif not lines and problems and problems[0][1].hint:
         told.append(f"next: {problems[0][1].hint}")
     tenants, hosts = (sum(bool(item.tenant) is own for item in found.each) for own in (True, False))
     parts = [_count(number, noun) for number, noun in ((tenants, "tenant"), (hosts, "host")) if number]
     well = " and ".join(parts) + (" is well" if tenants + hosts == 1 else " are well") if parts else "nothing to watch"
+    measures = f"| {' '.join([*_counted(found), *_measured(found, named)])}"
+    if lines and told:
+        shown = "\n".join(f"  {text}" for text in told)
+        return f"HEALTH {found.grade.upper()} - {_count(len(problems), 'problem')}\n{shown}\n{measures}"
     told = [text.replace("|", "/").replace("\n", " ") for text in told]
-    between, last = (";\n  ", "\n") if lines and told else ("; ", " ")
-    text = f"HEALTH {found.grade.upper()} - {between.join(told) or well}{last}"
-    return f"{text}| {' '.join([*_counted(found), *_measured(found, named)])}"
+    return f"HEALTH {found.grade.upper()} - {'; '.join(told) or well} {measures}"
+
+
+def _next(fact: Fact) -> str:
+    return f"\n    {fact.hint}" if fact.hint else ""
 
 
 def _problem(item: Health, fact: Fact, now: float) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from launchpad.cli.monitoring import summary
+from launchpad.operations.observation.fleet_health import fleet_health
 from launchpad.operations.requests.render import render
 from launchpad.workspace import Workspace
 from tests.cli.terminal import Terminal
@@ -125,6 +127,15 @@ def test_many_problems_are_one_line_all_the_same(workspace: Workspace, sshd: Ssh
     ran = launchpad(workspace, "health")
     assert parsed(ran)[0] == "CRITICAL" and "; and 2 more: launchpad health --json |" in ran.out
     assert ran.out.count("\n") == 1 and "bob ready: a / b" in ran.out
+
+
+def test_at_a_terminal_each_problem_has_the_command_to_type(workspace: Workspace, sshd: Sshd) -> None:
+    many = [KEY | {"subject": str(number), "hint": ""} for number in range(20)]
+    knows(sshd, workspace, alice=[DEAD | {"hint": "launchpad logs alice"}, *many])
+    lines = summary(fleet_health(workspace), now=NOW, named=(), lines=True).splitlines()
+    assert lines[0] == "HEALTH CRITICAL - 21 problems"
+    assert lines[1].startswith("  alice ready: does not answer since ") and lines[2] == "    launchpad logs alice"
+    assert lines[-2:] == ["  and 1 more: launchpad health --json", "| ok=2 warning=0 critical=1 unknown=0"]
 
 
 def test_quiet_prints_what_changed_and_exits_all_the_same(workspace: Workspace, sshd: Sshd) -> None:

@@ -152,6 +152,18 @@ def test_a_silence_is_told_to_the_minute(workspace: Workspace, sshd: Sshd) -> No
     assert "alice: silent for 119 min 55 s more, by bob\n" in launchpad(workspace, "alerts", "list").err
 
 
+def test_each_open_alert_has_the_command_to_type_and_its_runbook(workspace: Workspace, sshd: Sshd) -> None:
+    alert = {"tenant": "", "layer": "docker", "grade": "critical", "message": "Docker does not answer", "since": 0.0}
+    alert |= {"hint": "launchpad provision HOST", "told": 0.0, "ends": False}
+    alerts = [alert, alert | {"tenant": "alice", "layer": "ready", "hint": ""}, alert | {"layer": "caddy", "ends": True}]
+    body = {"clock": 60.0, "destinations": [{"name": "team"}], "alerts": alerts, "silences": [], "waiting": []}
+    behave(sshd, alerts=replies(body))
+    assert launchpad(workspace, "alerts", "list").err.splitlines() == [
+        "web-1 docker: launchpad provision web-1; launchpad runbook host-docker",
+        "alice ready: launchpad runbook tenant-ready",
+    ]
+
+
 def test_a_plan_of_a_provision_counts_the_steps_that_do_something() -> None:
     steps = tuple({"step": step, "title": step} for step in ("packages", "commit", "caddy"))
     told = described(ProvisionPlan(host="web-1", bare=True, steps=steps, diffs=()))

@@ -16,6 +16,11 @@ def runbooks() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.md") if path.stem != OVERVIEW))
 
 
+def page_about(layer: str, *, tenant: str) -> str:
+    """The name of the page about an alert; `tenant` is empty for an alert about a host."""
+    return f"{'tenant' if tenant else 'host'}-{layer}"
+
+
 def runbook(name: str) -> tuple[str, str]:
     """The page's name and its text in Markdown, found by the name or by the layer alone; the overview for an empty
     name. InventoryError for a name without a page, and for a layer with two pages."""
