@@ -128,8 +128,9 @@ def _leave(session: Session, found: Mapping[str, object]) -> None:
 
 def _rows(item: HostAlerts) -> Iterator[tuple[str, ...]]:
     from launchpad.cli.wording import age
+    from launchpad.runner.facts import WORSE
 
-    for alert in item.alerts:
+    for alert in sorted(item.alerts, key=lambda one: WORSE.index(one["grade"]), reverse=True):
         sent = age(max(0.0, item.clock - alert["told"])) + " ago" if alert["told"] else "not yet"
         since = age(max(0.0, item.clock - alert["since"]))
         state = "recovering" if alert["ends"] else alert["grade"]

@@ -68,6 +68,7 @@ def diagnose(
     found = asking.diagnose(session.workspace, name, case=case, preview=preview)
     if preview:
         _print(session, found, preview=True)
+        session.output.say(f"no bundle was written; for the causes and the bundle: launchpad diagnose {name}")
         return
     bundle = asking.save(session.workspace, found)
     shared = asking.share(session.workspace, found, bundle, recipients=to or ()) if share else None
@@ -92,10 +93,10 @@ def _lines(found: Diagnosed) -> list[str]:
     if not found.diagnoses:
         return [f"{whose}: no cause of a problem was found"]
     count = len(found.diagnoses)
-    lines = [f"{whose}: {count} cause{'' if count == 1 else 's'} found; fix the first one first"]
+    lines = [f"{whose}: 1 cause found" if count == 1 else f"{whose}: {count} causes found; fix the first one first"]
     for number, item in enumerate(found.diagnoses, 1):
         lines += ["", f"{number}. {_one(item.message)}", f"   type: {_one(item.hint)}"]
-        lines += [f"   seen: {_shortened(_one(text))}" for text in item.evidence[:3]]
+        lines += [f"   seen: {_shortened(_one(text))}" for text in list(dict.fromkeys(item.evidence))[:3]]
     return lines
 
 

@@ -40,8 +40,8 @@ def doctor(
         raise typer.Exit(FINDINGS)
 
 
-def _lines(found: DoctorReport) -> list[Line]:
-    lines = []
+def _lines(found: DoctorReport) -> list[Line | str]:
+    lines: list[Line | str] = []
     for item in found.findings:
         if item.fixed:
             lines.append(Line("fixed", GREEN, f"  {item.about}: {item.message}"))
@@ -49,7 +49,8 @@ def _lines(found: DoctorReport) -> list[Line]:
             hint = f"\n       hint: {item.hint}" if item.hint else ""
             lines.append(Line("wrong", RED, f"  {item.about}: {item.message}{hint}"))
     versions = [f"{name} {version}" for name, version in found.versions.items() if version]
-    lines.append(Line(f"checked {', '.join(versions)}"))
+    lines.append(f"checked {', '.join(versions)}")  # `git version 2.39` is no command to type
     left = sum(not item.fixed for item in found.findings)
-    lines.append(Line(f"{left} left to fix" if left else "nothing to fix", RED if left else GREEN))
+    several = "1 problem" if left == 1 else f"{left} problems"
+    lines.append(Line(f"{several} left to fix", RED) if left else Line("nothing to fix", GREEN))
     return lines

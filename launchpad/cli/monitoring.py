@@ -83,7 +83,7 @@ def summary(found: FleetHealth, *, now: float, named: Sequence[str], lines: bool
 
 
 def _next(fact: Fact) -> str:
-    return f"\n    {fact.hint}" if fact.hint else ""
+    return f"\n      {fact.hint}" if fact.hint else ""
 
 
 def _problem(item: Health, fact: Fact, now: float) -> str:

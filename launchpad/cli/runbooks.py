@@ -15,6 +15,7 @@ from launchpad.cli.session import Session
 app = typer.Typer(help="Read the runbooks.")
 
 _LINK = re.compile(r"\[([^]]+)\]\(([^)]+)\)")
+_CELL = re.compile(r" \|(?= )")
 _ITEM = re.compile(r"- |[0-9]+\. ")
 
 
@@ -51,7 +52,7 @@ def readable(markdown: str) -> str:
 
 def _rows(lines: list[str]) -> Iterator[str]:
     """Each row of a table: the first cell, and below it the others with their headings."""
-    headings, _, *rows = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)
+    headings, _, *rows = ([cell.strip() for cell in _CELL.split(line.strip("|"))] for line in lines)
     for row in rows:
         yield row[0]
         yield from (f"  {heading}: {cell}" for heading, cell in zip(headings[1:], row[1:], strict=True) if cell)

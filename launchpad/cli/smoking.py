@@ -151,7 +151,7 @@ def _lines(found: Smoked) -> list[Line]:
     lines = []
     for item in found.cases:
         hint = f"\n          hint: {item.hint}" if item.hint else ""
-        rest = f"  {item.subject:<{width}}  {item.title}: {item.message}{hint}"
+        rest = f"  {item.subject:<{width}}  {item.title}: {item.message.removeprefix('skipped: ')}{hint}"
         lines.append(Line(f"{item.verdict:<8}", STYLES[item.verdict], rest))
     counts = [f"{count} {verdict}" for verdict in STYLES if (count := found.count(verdict))]
     several = "1 case" if len(found.cases) == 1 else f"{len(found.cases)} cases"

@@ -142,6 +142,8 @@ def _explain(session: Session, found: Status, names: Sequence[str]) -> None:
     for item in found.tenants:
         for remark in item.remarks if item.state != "unreachable" else ():
             session.output.say(f"{item.tenant}: {remark}")
+        if item.state in ("broken", "unhealthy"):
+            session.output.say(f"{item.tenant}: to see the cause: launchpad diagnose {item.tenant}")
         for drift in item.drift:
             session.output.say(f"{item.tenant}: changed by hand: {drift}")
         for finding in item.findings:

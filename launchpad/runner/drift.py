@@ -131,7 +131,8 @@ def _site(host: Host, found: FoundTenant) -> Iterator[str]:
 def _running(host: Host, found: FoundTenant) -> Iterator[str]:
     record, manifest = found.record, _started(host, found)
     if manifest is not None:
-        yield from _containers(found, manifest)
+        gave_up = host.read(f"{paths.tenant(record['tenant'])}/breaker.json") is not None
+        yield from _containers(found, manifest, may_be_dead=gave_up)
         yield from _logs(host, found, manifest)
         filled = set(host.names(paths.secrets(record["tenant"], manifest.short)))
         for name in manifest.secrets:
@@ -143,7 +144,8 @@ def _running(host: Host, found: FoundTenant) -> Iterator[str]:
         yield "its traffic is blocked at the gate"
 
 
-def _containers(found: FoundTenant, manifest: Manifest) -> Iterator[str]:
+def _containers(found: FoundTenant, manifest: Manifest, *, may_be_dead: bool) -> Iterator[str]:
+    """What differs in containers; a dead one is no change by hand where the watch gave up."""
     record = found.record
     serving = {item.service: item for item in found.containers if item.side == record["side"]}
     for index, name in enumerate(manifest.services):
@@ -151,7 +153,7 @@ def _containers(found: FoundTenant, manifest: Manifest) -> Iterator[str]:
         if item is None:
             yield f"container of {name} is missing"
         elif item.state != "running":
-            yield f"{name} is {item.state}{_why(item)}"
+            yield from () if may_be_dead else (f"{name} is {item.state}{_why(item)}",)
         elif item.release != manifest.short:
             yield f"{name} runs release {item.release or 'unknown'}, not {manifest.short}"
         elif item.image != manifest.images[name]:

@@ -28,8 +28,8 @@ def test_each_cause_stands_with_what_to_type_and_the_bundle_is_named(typed) -> N
     ran: Ran = typed("alice")
     assert ran.code == 0
     first = ran.out.splitlines()
-    assert first[0] == "alice on web-1: 1 cause found; fix the first one first"
-    assert first[2].startswith("1. alice's data fills its quota of 64 MB")
+    assert first[0] == "alice on web-1: 1 cause found"
+    assert first[2].startswith("1. alice's data fills its quota of 64 MiB")
     assert first[3].startswith("   type: a tier with more disk in inventory/tenants/alice.yaml")
     assert "taken out or replaced:" in ran.err and ".json.gz" in ran.err
 
@@ -43,6 +43,8 @@ def test_a_preview_lists_the_sections_and_writes_nothing(typed, tmp_path: Path) 
     assert ran.code == 0 and ran.out.splitlines()[0].split() == ["SECTION", "SIZE"]
     assert {"machine", "network", "tenants"} <= {line.split()[0] for line in ran.out.splitlines()}
     assert not list((tmp_path / "fleet/.launchpad").glob("bundles/*"))
+    told = "no bundle was written; for the causes and the bundle: launchpad diagnose alice"
+    assert ran.err.splitlines()[-1] == told
 
 
 def test_a_bundle_is_read_again_from_its_file(typed) -> None:  # type: ignore[no-untyped-def]

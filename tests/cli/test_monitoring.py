@@ -134,7 +134,7 @@ def test_at_a_terminal_each_problem_has_the_command_to_type(workspace: Workspace
     knows(sshd, workspace, alice=[DEAD | {"hint": "launchpad logs alice"}, *many])
     lines = summary(fleet_health(workspace), now=NOW, named=(), lines=True).splitlines()
     assert lines[0] == "HEALTH CRITICAL - 21 problems"
-    assert lines[1].startswith("  alice ready: does not answer since ") and lines[2] == "    launchpad logs alice"
+    assert lines[1].startswith("  alice ready: does not answer since ") and lines[2] == "      launchpad logs alice"
     assert lines[-2:] == ["  and 1 more: launchpad health --json", "| ok=2 warning=0 critical=1 unknown=0"]
 
 

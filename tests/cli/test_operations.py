@@ -112,6 +112,23 @@ def test_status_is_a_table_of_eighty_columns(workspace: Workspace, sshd: Sshd) -
     assert launchpad(workspace, "status", "--json").json["tenants"][1]["state"] == "absent"
 
 
+def test_a_broken_tenant_has_the_command_that_names_the_cause(workspace: Workspace, sshd: Sshd) -> None:
+    behave(sshd, observe=replies(healthy(workspace, "alice", breaker={"reason": "web died 5 times"})))
+    assert launchpad(workspace, "status", "alice").err.splitlines() == [
+        "alice: web died 5 times",
+        "alice: to see the cause: launchpad diagnose alice",
+    ]
+
+
+def test_the_worst_alert_stands_first(workspace: Workspace, sshd: Sshd) -> None:
+    alert = {"tenant": "", "layer": "clock", "grade": "warning", "message": "m", "hint": "", "since": 0.0, "told": 0.0}
+    alert |= {"ends": False}
+    body = {"clock": 60.0, "destinations": [{"name": "team"}], "silences": [], "waiting": []}
+    behave(sshd, alerts=replies(body | {"alerts": [alert, alert | {"tenant": "alice", "grade": "critical"}]}))
+    rows = launchpad(workspace, "alerts", "list").out.splitlines()[1:]
+    assert ["critical" in row for row in rows] == [True, False]
+
+
 def test_check_tells_cron_whether_somebody_has_to_look(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, observe=replies(healthy(workspace, "alice", "bob")))
     assert launchpad(workspace, "status", "--check").code == 0
@@ -155,7 +172,11 @@ def test_a_silence_is_told_to_the_minute(workspace: Workspace, sshd: Sshd) -> No
 def test_each_open_alert_has_the_command_to_type_and_its_runbook(workspace: Workspace, sshd: Sshd) -> None:
     alert = {"tenant": "", "layer": "docker", "grade": "critical", "message": "Docker does not answer", "since": 0.0}
     alert |= {"hint": "launchpad provision HOST", "told": 0.0, "ends": False}
-    alerts = [alert, alert | {"tenant": "alice", "layer": "ready", "hint": ""}, alert | {"layer": "caddy", "ends": True}]
+    alerts = [
+        alert,
+        alert | {"tenant": "alice", "layer": "ready", "hint": ""},
+        alert | {"layer": "caddy", "ends": True},
+    ]
     body = {"clock": 60.0, "destinations": [{"name": "team"}], "alerts": alerts, "silences": [], "waiting": []}
     behave(sshd, alerts=replies(body))
     assert launchpad(workspace, "alerts", "list").err.splitlines() == [
@@ -213,7 +234,8 @@ def test_one_silent_host_of_several_exits_8_and_the_only_host_6(tmp_path: Path, 
     answers |= {"metrics": {"lines": []}, "alerts": empty, "silence": {"silences": []}}
     answers |= {"usage": {"tenants": {}, "images": {}, "disk": {"free": 1, "total": 2}, "images_free": 1}}
     behave(sshd, **{verb: replies(body) for verb, body in answers.items()})
-    for words in (["plan"], ["history"], ["certificates"], ["metrics"], ["usage"], ["alerts", "list"], ["runner", "list"]):
+    for command in ("plan", "history", "certificates", "metrics", "usage", "alerts list"):
+        words = command.split()
         assert launchpad(workspace, *words).code == 8, words
         assert launchpad(workspace, *words, "web-2").code == 6, words
     assert launchpad(workspace, "rollouts").code == 8

@@ -67,8 +67,8 @@ class RolloutPlan:
     @property
     def answered(self) -> bool:
         """Whether a host answered."""
-        members = [member for wave in self.rollout.waves for member in wave.members]
-        return any(item.host not in self.silent for item in (*members, *self.left_out))
+        homes = {member.host for wave in self.rollout.waves for member in wave.members}
+        return not self.silent.keys() >= homes | {item.host for item in self.left_out}
 
     @property
     def tenant(self) -> str:

@@ -387,7 +387,11 @@ class Visitor:
                 )
         why = error.verify_message
         own = self._trust.authority
-        more = f"{own} must contain the authority that signed the certificate" if own else "to trust your own authority: --cacert FILE"
+        more = (
+            f"{own} must contain the authority that signed the certificate"
+            if own
+            else "to trust your own authority: --cacert FILE"
+        )
         return Wrong(f"the certificate is not trusted: {why}", hint=f"{hint}; {more}")
 
     def _no_handshake(self, error: OSError) -> Wrong:

@@ -96,10 +96,10 @@ def _quota(tenant: str, used: int, quota: int) -> Fact:
 def _full(used: int, quota: int) -> tuple[Grade, str]:
     """How well a quota is that is used so far. One sentence for as long as it lasts."""
     if used >= quota * FULL or quota - used < LEAST_BYTES:
-        return Grade.critical, f"its data fills the quota of {quota >> 20} MB: the app's writes fail (errno 122)"
+        return Grade.critical, f"its data fills the quota of {quota >> 20} MiB: the app's writes fail (errno 122)"
     if used >= quota * NEARLY:
-        return Grade.warning, f"its data has nearly filled the quota of {quota >> 20} MB"
-    return Grade.ok, f"its data has room in its quota of {quota >> 20} MB"
+        return Grade.warning, f"its data has nearly filled the quota of {quota >> 20} MiB"
+    return Grade.ok, f"its data has room in its quota of {quota >> 20} MiB"
 
 
 def _backups(host: View, tenant: str, record: Mapping[str, Any], every: int | None) -> Iterator[Fact]:

@@ -324,7 +324,7 @@ def test_a_tenants_room_is_watched_and_one_command_says_whose_it_is(
         )
 
         why = eventually(lambda: finding(world, "hugo", "fills the quota"), "a full quota is found", seconds=90)
-        holds("status says that it is full", "256 MB" in why, why)
+        holds("status says that it is full", "256 MiB" in why, why)
         near = eventually(lambda: finding(world, "ines", "nearly filled"), "a nearly full one is found", seconds=90)
         holds("status says that the other is nearly full", near)
         checked = world.launchpad("status", "--check", check=False)

@@ -58,6 +58,18 @@ def test_what_breaks_nothing_yet_stands_behind_what_visitors_notice() -> None:
     assert [item.cause for item in found] == ["caddy-down", "time-server"]
 
 
+def test_a_provision_is_not_suggested_where_no_time_server_answers() -> None:
+    (found,) = analyse(collected(FAULTS["time-server"][0]))
+    assert "provision" not in found.hint and "UDP port 123" in found.hint
+    assert found.evidence[0].startswith("chrony runs: yes, synchronised: no, offset: ")
+
+
+def test_a_line_without_an_error_is_not_told_as_why_an_app_died() -> None:
+    died = breaker("died 5 times, the last time with exit status 137", lines=("a light on the shore",))
+    (found,) = analyse(collected(died))
+    assert "a light" not in found.message and "a light" in " ".join(found.evidence)
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
 def test_two_faults_at_once_are_both_named(pair: tuple[str, str]) -> None:
     found = [item.cause for item in analyse(collected(*(FAULTS[cause][0] for cause in pair)))]

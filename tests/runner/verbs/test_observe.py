@@ -226,7 +226,9 @@ def test_an_operation_that_a_dead_runner_left_is_told() -> None:
 def test_a_breaker_is_told_with_its_reason() -> None:
     host = deployed()
     host.write(f"{paths.tenant('alice')}/breaker.json", b'{"reason": "web died 5 times"}')
-    assert alice(host)["breaker"] == {"reason": "web died 5 times"}
+    host.dies(WEB, exit_code=137)
+    found = alice(host)
+    assert (found["breaker"], found["drift"]) == ({"reason": "web died 5 times"}, []), "nobody changed it by hand"
 
 
 def test_with_docker_down_the_rest_is_told_all_the_same() -> None:

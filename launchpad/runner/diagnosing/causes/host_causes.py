@@ -27,16 +27,22 @@ def clock_wrong(collected: Collected) -> Iterator[Diagnosis]:
     if not is_off and runs is not False and not told:
         return
     what, cause = "nothing keeps the host's clock right", "clock"
+    hint = f"launchpad provision {collected.host}; as root on {collected.host}: chronyc tracking"
     if is_off:
         what = f"the host's clock is wrong by {abs(offset or 0):.0f} s"
     elif told and runs is not False:
         what, cause = f"nothing keeps the host's clock right ({told[0]})", "time-server"
+        hint = f"as root on {collected.host}: chronyc sources; then open UDP port 123 in the provider's firewall"
     yield Diagnosis(
         cause=cause,
         message=f"{what}: certificates, tokens and signatures fail at a wrong time",
-        hint=f"launchpad provision {collected.host}; as root on {collected.host}: chronyc tracking",
-        evidence=(f"chrony runs: {runs}, synchronised: {synchronised}, offset: {offset} s", *told),
+        hint=hint,
+        evidence=(f"chrony runs: {_yes(runs)}, synchronised: {_yes(synchronised)}, offset: {offset} s", *told),
     )
+
+
+def _yes(value: object) -> str:
+    return "yes" if value is True else "no" if value is False else "not known"
 
 
 def firewall(collected: Collected) -> Iterator[Diagnosis]:

@@ -61,7 +61,7 @@ def out_of_memory(collected: Collected) -> Iterator[Diagnosis]:
     for tenant in collected.tenants():
         if found := _out_of_memory(tenant):
             limit = tenant.get("memory", otherwise=[0, 0])[-1]
-            room = f" of {limit >> 20} MB" if limit else ""
+            room = f" of {limit >> 20} MiB" if limit else ""
             more = "; OpenClaw needs 2 GB" if 0 < limit < LITTLE_MEMORY and _is_openclaw(tenant) else ""
             yield Diagnosis(
                 cause="out-of-memory",
@@ -166,7 +166,7 @@ def crash_loop(collected: Collected) -> Iterator[Diagnosis]:
         if not tenant.breaker or _permanent(tenant) or explained:
             continue
         words = tenant.last_words or tenant.lines(seconds=RECENT_SECONDS)
-        said = _last_said(words)
+        said = _last_error(words)
         yield Diagnosis(
             cause="crash-loop",
             tenant=tenant.name,
@@ -183,8 +183,12 @@ def _is_openclaw(tenant: CollectedTenant) -> bool:
 
 def _last_said(words: Sequence[str]) -> str:
     """The last line in which the app names an error; else its last line."""
-    named = next((line for line in reversed(words) if re.search(r"(?i)error|fatal|cannot|fail", line)), "")
-    return named or next(reversed(words), "")
+    return _last_error(words) or next(reversed(words), "")
+
+
+def _last_error(words: Sequence[str]) -> str:
+    """The last line in which the app names an error; empty without one."""
+    return next((line for line in reversed(words) if re.search(r"(?i)error|fatal|cannot|fail", line)), "")
 
 
 def because(line: str) -> str:

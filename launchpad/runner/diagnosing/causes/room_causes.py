@@ -63,7 +63,7 @@ def quota_full(collected: Collected) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 cause="quota-full",
                 tenant=tenant.name,
-                message=f"{tenant.name}'s data fills its quota of {quota >> 20} MB{share}",
+                message=f"{tenant.name}'s data fills its quota of {quota >> 20} MiB{share}",
                 hint=f"a tier with more disk in inventory/tenants/{tenant.name}.yaml, then launchpad deploy "
                 f"{tenant.name}",
                 evidence=(f"{used} of {quota} bytes used",),
