@@ -115,6 +115,14 @@ def tables(titles: dict[str, str], raw: Iterable[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def beside_before(topic: dict[str, Any], table: Iterable[Row]) -> list[str]:
+    """The figures whose goals have a value `before`, beside it, as Markdown; nothing for a topic without one."""
+    before = {name: goal["before"] for name, goal in topic["figures"].items() if "before" in goal}
+    lines = [_line((item.text, f"{before[item.figure]}", item.measured)) for item in table if item.figure in before]
+    head = ["", "## Before and now", "", f"Before: at {topic.get('before', '')[:12]}.", ""]
+    return [*head, _line(("figure", "before", "now")), _line(["---"] * 3), *lines] if lines else []
+
+
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -171,7 +179,8 @@ def main() -> int:
                 print(f"evidence: {command}", flush=True)
                 subprocess.run(["bash", "-c", command], cwd=PROJECT, env=environment, check=False)
     results = [json.loads(line) for line in raw.read_text().splitlines()]
-    table, more = rows(topic["figures"], results), tables(topic.get("tables", {}), results)
+    table = rows(topic["figures"], results)
+    more = [*tables(topic.get("tables", {}), results), *beside_before(topic, table)]
     for item in table:
         print(f"{item.verdict:<11}  {item.measured:>20}  {item.goal:<14}  n={item.n:<5} {item.text}")
     print("\n".join(more))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from measurement import document, row, rows, tables
+from measurement import beside_before, document, row, rows, tables
 
 GOAL = {"text": "requests lost", "most": 0, "n": 20, "unit": "", "by": "tests/x.py"}
 
@@ -36,3 +36,13 @@ def test_a_topics_own_table_has_every_row_with_its_commit() -> None:
         f"| {name} | abc |" for name in ("upgrade", "rollback")
     ]
     assert "## Silence" in document("lifecycle", [row("lost", GOAL, [item(0, 20)])], 1, lines)
+
+
+def test_what_was_measured_before_the_work_stands_beside_what_is_now() -> None:
+    figures = {"lost": GOAL | {"before": 7}, "other": GOAL}
+    table = [row("lost", GOAL, [item(0, 20)]), row("other", GOAL, [item(0, 20)])]
+    lines = beside_before({"before": "0123456789abcdef", "figures": figures}, table)
+    assert lines[3:] == [
+        "Before: at 0123456789ab.", "", "| figure | before | now |", "| --- | --- | --- |", "| requests lost | 7 | 0 |"
+    ]  # fmt: skip
+    assert beside_before({"figures": {"other": GOAL}}, table) == []
