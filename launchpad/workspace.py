@@ -18,7 +18,14 @@ from launchpad.fleet.keeping.store import FleetStore, FolderStore
 from launchpad.fleet.keeping.workspace_files import STATE
 from launchpad.fleet.model.fleet import kit_recipients
 from launchpad.fleet.model.host import Host
-from launchpad.fleet.reading.inventory_files import ALERT_SECRETS, DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.reading.inventory_files import (
+    ALERT_SECRETS,
+    DNS_SECRETS,
+    SECRETS,
+    SETTINGS_FILE,
+    TARGET_SECRETS,
+    FileMemory,
+)
 from launchpad.fleet.sealing.secret_store import FolderSecrets, SecretStore
 from launchpad.journal.begun import BegunFolder
 from launchpad.runner.protocol import Inventory
@@ -117,12 +124,13 @@ class Workspace:
         `begun`, operations are recorded until their outcome is reported."""
         root = find_root(path or settings.workspace, start=Path.cwd())
         templates = (root / TEMPLATES, SHIPPED_TEMPLATES)
-        fleet = FolderStore(root, templates=templates[1:])
+        memory = FileMemory()
+        fleet = FolderStore(root, templates=templates[1:], memory=memory)
 
         def secrets(folder: str) -> FolderSecrets:
             return FolderSecrets(
                 root,
-                recipients=lambda: kit_recipients(fleet.load().defaults),
+                recipients=lambda: kit_recipients(fleet.defaults()),
                 identity=settings.identity,
                 folder=folder,
             )
@@ -135,7 +143,7 @@ class Workspace:
             target_secrets=secrets(TARGET_SECRETS),
             dns_secrets=secrets(DNS_SECRETS),
             alert_secrets=secrets(ALERT_SECRETS),
-            revisions=Revisions(root, environment=environment),
+            revisions=Revisions(root, environment=environment, memory=memory),
             templates=tuple(folder for folder in templates if folder.is_dir()),
             clock=LocalClock(),
             hosts=hosts,

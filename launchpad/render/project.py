@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.model.app import App
+from launchpad.fleet.reading.tree import PlainYaml
 from launchpad.render.templates import TemplateSource
 
 CELL = "compose/_cell/compose.yaml"
@@ -61,7 +61,7 @@ def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) ->
 @lru_cache(maxsize=256)
 def _document(text: str) -> object:
     """Cached, because a rollout's plan renders each tenant several times."""
-    return YAML(typ="safe", pure=True).load(text)
+    return PlainYaml(typ="safe", pure=True).load(text)
 
 
 def _place(error: YAMLError) -> str:

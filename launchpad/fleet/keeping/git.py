@@ -32,6 +32,21 @@ class Upstream:
         return f"{self.remote}/{self.branch.removeprefix('refs/heads/')}"
 
 
+@dataclass(frozen=True)
+class Checkout:
+    """What is checked out, and what differs from it."""
+
+    commit: str
+    """Empty when there is no commit yet."""
+    changed: frozenset[str]
+    """The files in Git's index that differ, by their paths from the folder."""
+    untracked: frozenset[str]
+
+
+Ancestry = Mapping[str, Sequence[str]]
+"""Commits, newest first, each with its parents."""
+
+
 class Git:
     """The repository of a folder, if there is one; StateError when git is missing or fails."""
 
@@ -66,6 +81,27 @@ class Git:
         prefix = self._ask("rev-parse", "--show-prefix") if said else ""
         return [entry[3:].removeprefix(prefix) for entry in said.split("\0") if entry]
 
+    def checkout(self, paths: Sequence[str]) -> Checkout:
+        """The checked-out commit, and the files below these paths that differ from it; by one process."""
+        how = ("--porcelain=v2", "--branch", "--no-ahead-behind", "--no-renames", "--untracked-files=all", "-z")
+        entries = self._ask("status", *how, "--", *paths).split("\0")
+        commit = next(entry.split()[2] for entry in entries if entry.startswith("# branch.oid "))
+        top = next(folder for folder in (self.root, *self.root.parents) if (folder / ".git").exists())
+        prefix = f"{self.root.relative_to(top).as_posix()}/".removeprefix("./")
+        words_before = {"1": 8, "u": 10}
+        changed = [entry.split(" ", most)[most] for entry in entries if (most := words_before.get(entry[:1]))]
+        untracked = [entry[2:] for entry in entries if entry.startswith("? ")]
+        return Checkout(
+            commit="" if commit == "(initial)" else commit,
+            changed=frozenset(name.removeprefix(prefix) for name in changed),
+            untracked=frozenset(name.removeprefix(prefix) for name in untracked),
+        )
+
+    def ancestry(self, commit: str, most: int) -> Ancestry:
+        """The commit and its ancestors, at most that many."""
+        lines = self._ask("rev-list", "--parents", f"--max-count={most}", commit, "--").splitlines()
+        return {words[0]: words[1:] for words in map(str.split, lines)}
+
     def upstream(self) -> Upstream | None:
         """What the present branch follows; None when it follows nothing, or no branch is checked out."""
         with suppress(StateError):
@@ -98,6 +134,18 @@ class Git:
         """Each commit's files below these paths, with their blobs' ids; read by one process."""
         with self._objects() as objects:
             return {commit: objects.below(commit, paths) for commit in commits}
+
+    def introduced(self, ancestry: Ancestry, paths: Sequence[str], most: int) -> dict[str, dict[str, str]]:
+        """The first of these commits, and the newest ones that changed something below the paths, at most that many,
+        with their files and the blobs' ids; read by one process."""
+        found: dict[str, dict[str, str]] = {}
+        with self._objects() as objects:
+            for commit, parents in ancestry.items():
+                if not found or all(objects.tops(parent, paths) != objects.tops(commit, paths) for parent in parents):
+                    found[commit] = objects.below(commit, paths)
+                if len(found) == most:
+                    break
+        return found
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """The contents of the blobs with these ids; read by one process."""
@@ -166,12 +214,18 @@ class _Objects:
         self._stdin = stdin
         self._stdout = stdout
         self._trees: dict[str, dict[str, str]] = {}
+        self._tops: dict[str, list[tuple[str, str, bytes]]] = {}
+
+    def tops(self, commit: str, paths: Sequence[str]) -> list[tuple[str, str, bytes]]:
+        """The kind, id and content of what the commit has at each of the paths."""
+        if commit not in self._tops:
+            self._tops[commit] = [self._read(f"{commit}:./{path}") for path in paths]
+        return self._tops[commit]
 
     def below(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
         """The commit's files below the paths; none for a path that the commit does not have."""
         found: dict[str, str] = {}
-        for path in paths:
-            kind, name, content = self._read(f"{commit}:./{path}")
+        for path, (kind, name, content) in zip(paths, self.tops(commit, paths), strict=True):
             if kind == "blob":
                 found[path] = name
             elif kind == "tree":

@@ -8,13 +8,14 @@ other and committed together, and both upgrades are ancestors for every clone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from launchpad.errors import StateError
 from launchpad.fleet.keeping.git import Git, blob_id
 from launchpad.fleet.keeping.workspace_files import STATE, replace_file, writing
-from launchpad.fleet.reading.inventory_files import INVENTORY, SECRETS, SETTINGS_FILE, Snapshot, is_read
+from launchpad.fleet.reading.inventory_files import INVENTORY, SECRETS, SETTINGS_FILE, FileMemory, Snapshot, is_read
 from launchpad.fleet.reading.parse import TENANTS
 from launchpad.fleet.reading.slots_file import SLOTS_FILE
 from launchpad.runner.protocol import Inventory
@@ -33,13 +34,30 @@ Counts = Callable[[str], bool]
 """Decides whether a file counts, by its path from the workspace."""
 
 
+@dataclass(frozen=True)
+class _Past:
+    """What a commit descends from, which never changes."""
+
+    commits: tuple[str, ...]
+    """The commit and its ancestors, newest first."""
+    contents: Mapping[str, Mapping[str, str]]
+    """The commit, and the newest commits that changed the inventory: commit → path → Git's blob id."""
+
+    @property
+    def files(self) -> Set[str]:
+        """The files of the commit itself."""
+        return self.contents[self.commits[0]].keys()
+
+
 class Revisions:
     """The revisions of one workspace, from Git and from this checkout's record in .launchpad/revisions."""
 
-    def __init__(self, root: Path, *, environment: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, *, environment: Mapping[str, str], memory: FileMemory | None = None) -> None:
         self.root = root
         self._git = Git(root, environment)
         self._file = root / STATE / "revisions"
+        self._memory = memory or FileMemory()
+        self._past: tuple[str, _Past] | None = None
 
     def now(self, tenant: str = "") -> Inventory:
         """The revision of the present files, of one tenant or of all: a Git commit, with `+` and 8 digits of the
@@ -47,30 +65,25 @@ class Revisions:
         is recorded here, so that it stays an ancestor. A revision that was deployed before its commit is an ancestor
         for every clone with that commit."""
         counts = _counting(tenant)
-        content = _digest(_files(self.root), counts)
-        if not self._git.tracks(SETTINGS_FILE):
+        content = _digest(_files(self.root, self._memory), counts)
+        checkout = self._git.checkout(PATHS) if self._git.present else None
+        past = self._past_of(checkout.commit) if checkout and checkout.commit else None
+        if checkout is None or past is None or SETTINGS_FILE not in past.files | checkout.changed:
             return Inventory(revision=content, ancestors=_unique(self._remember(content, tenant)))
-        commits = self._git.commits(MOST_ANCESTORS)
-        now = commits[0]
-        if any(counts(path) for path in self._git.changed(PATHS)):
+        now = checkout.commit
+        if any(counts(path) for path in checkout.changed | checkout.untracked):
             now = f"{now}+{content[:8]}"
             remembered = self._remember(now, tenant)
         else:
             remembered = _of(tenant, self._read())
-        own = _descended(remembered, commits)
-        return Inventory(
-            revision=now, ancestors=_unique([now, *own, *self._committed_later(commits, counts), *commits])
-        )
+        own = _descended(remembered, past.commits)
+        return Inventory(revision=now, ancestors=_unique([now, *own, *_committed_later(past, counts), *past.commits]))
 
-    def _committed_later(self, commits: Sequence[str], counts: Counts) -> list[str]:
-        """The revisions that contents had before they were committed, on top of one of the preceding commits."""
-        place = {commit: index for index, commit in enumerate(commits)}
-        contents = self._git.contents(self._git.commits(_CONTENTS, paths=PATHS), PATHS)
-        found = []
-        for commit, files in contents.items():
-            index, digest = place.get(commit, len(commits)), _digest(files, counts)
-            found += [f"{base}+{digest[:8]}" for base in commits[index + 1 : index + 1 + _BASES]]
-        return found
+    def _past_of(self, commit: str) -> _Past:
+        if self._past is None or self._past[0] != commit:
+            ancestry = self._git.ancestry(commit, MOST_ANCESTORS)
+            self._past = (commit, _Past(tuple(ancestry), self._git.introduced(ancestry, PATHS, _CONTENTS)))
+        return self._past[1]
 
     def _remember(self, now: str, tenant: str) -> list[str]:
         """Record `now` as the newest revision of the tenant in this checkout, and return the tenant's revisions."""
@@ -98,6 +111,16 @@ def _of(tenant: str, lines: Sequence[str]) -> list[str]:
     return [word[0] for word in words if word and (word[1:] == [tenant] or len(word) == 1)]
 
 
+def _committed_later(past: _Past, counts: Counts) -> list[str]:
+    """The revisions that contents had before they were committed, on top of one of the preceding commits."""
+    place = {commit: index for index, commit in enumerate(past.commits)}
+    found = []
+    for commit, files in past.contents.items():
+        index, digest = place[commit], _digest(files, counts)
+        found += [f"{base}+{digest[:8]}" for base in past.commits[index + 1 : index + 1 + _BASES]]
+    return found
+
+
 def _counting(tenant: str) -> Counts:
     """Whether a file can change the tenant's release."""
 
@@ -120,9 +143,9 @@ def _unique(revisions: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(revisions))[:MOST_ANCESTORS]
 
 
-def _files(root: Path) -> dict[str, str]:
+def _files(root: Path, memory: FileMemory) -> dict[str, str]:
     """The settings, the inventory and the workspace's own templates: path → Git's blob id."""
-    found = {name: blob_id(content) for name, content in Snapshot.take(root).files.items()}
+    found = {name: blob_id(content) for name, content in Snapshot.take(root, memory).files.items()}
     folder = root / TEMPLATES
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if path.is_file():

@@ -18,12 +18,12 @@ from launchpad.fleet.keeping.edit import (
 )
 from launchpad.fleet.keeping.image_places import ImageChange, image_at, with_image
 from launchpad.fleet.keeping.workspace_files import remove_file, replace_file, writing
-from launchpad.fleet.model.fleet import Fleet, UnreadablePart
+from launchpad.fleet.model.fleet import Defaults, Fleet, UnreadablePart
 from launchpad.fleet.model.host import Host, Operator
 from launchpad.fleet.model.recovery import RECOVERY, Recovery
 from launchpad.fleet.model.tenant import Tenant, Value
-from launchpad.fleet.reading.inventory_files import SETTINGS_FILE, Snapshot, schema_line
-from launchpad.fleet.reading.parse import HOSTS_FILE, TENANTS, parse
+from launchpad.fleet.reading.inventory_files import SETTINGS_FILE, FileMemory, Snapshot, read_file, schema_line
+from launchpad.fleet.reading.parse import HOSTS_FILE, TENANTS, Parsed, defaults_of, parse
 from launchpad.fleet.reading.slots_file import SLOTS_FILE, Slots, read_slots
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.fleet.words.names import AppName, DomainName, HostName, OperatorName, TenantName, TierName, VersionName
@@ -51,6 +51,9 @@ class FleetStore(Protocol):
     def load(self) -> Fleet:
         """Read the fleet. Tenants with mistakes in their own files, or in their apps' files, are in `unreadable`.
         InventoryMistakes with every mistake when another file has a mistake."""
+
+    def defaults(self) -> Defaults:
+        """Read launchpad.yaml alone; InventoryMistakes with every mistake in it."""
 
     @property
     def left_out(self) -> Mapping[str, UnreadablePart]:
@@ -100,26 +103,34 @@ class FleetStore(Protocol):
 class FolderStore:
     """The fleet in the YAML files of a workspace."""
 
-    def __init__(self, root: Path, *, templates: Iterable[Path] = ()) -> None:
+    def __init__(self, root: Path, *, templates: Iterable[Path] = (), memory: FileMemory | None = None) -> None:
         self.root = root
         self._templates = tuple(templates)
-        self._last: tuple[Snapshot, dict[str, bytes], Fleet] | None = None
+        self._memory = memory or FileMemory()
+        self._last: Parsed | None = None
+        self._settings: tuple[bytes | None, Defaults] | None = None
 
     def load(self) -> Fleet:
-        return self._parse(Snapshot.take(self.root))
+        return self._parse(self._snapshot())
+
+    def defaults(self) -> Defaults:
+        content = read_file(self.root, SETTINGS_FILE)
+        if self._settings is None or self._settings[0] != content:
+            self._settings = (content, defaults_of(content))
+        return self._settings[1]
 
     @property
     def left_out(self) -> Mapping[str, UnreadablePart]:
         if self._last is None:
             return {}
-        fleet = self._last[2]
+        fleet = self._last.fleet
         told = {mistake for item in fleet.unreadable.values() for mistake in item.mistakes}
         apps = {f"app {name}": item for name, item in fleet.unreadable_apps.items() if not told & {*item.mistakes}}
         amiss = {"the fleet": UnreadablePart(fleet.amiss)} if fleet.amiss else {}
         return {**fleet.unreadable, **apps, **amiss}
 
     def check(self) -> Fleet:
-        return parse(Snapshot.take(self.root), shipped_apps(self._templates))
+        return parse(self._snapshot(), shipped_apps(self._templates))
 
     def add_tenant(self, new: NewTenant) -> Tenant:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
@@ -178,12 +189,13 @@ class FolderStore:
         return self._set(name, "host", host, replaces=replaces)
 
     def judge_tenant_host(self, name: TenantName, host: HostName) -> None:
-        file, before = f"{TENANTS}/{name}.yaml", Snapshot.take(self.root)
+        file, before = f"{TENANTS}/{name}.yaml", self._snapshot()
         changes = {file: with_value(file, before.files[file], key="host", value=host)}
         try:
             apps = shipped_apps(self._templates)
-            after = parse(before.with_changes(changes), apps, strict=False)
-            _refuse_newly_wrong(self._parse(before), after)
+            was = self._parse(before)
+            after = parse(before.with_changes(changes), apps, strict=False, before=self._last)
+            _refuse_newly_wrong(was, after)
             if wrong := [item for item in after.amiss if item.overfull == host]:
                 raise InventoryMistakes(wrong)
         except InventoryMistakes as error:
@@ -291,18 +303,21 @@ class FolderStore:
     def _parse(self, snapshot: Snapshot) -> Fleet:
         """Parse the fleet; unchanged files are not parsed again."""
         apps, last = shipped_apps(self._templates), self._last
-        if last is not None and last[0] == snapshot and last[1] == apps:
-            return last[2]
-        fleet = parse(snapshot, apps, strict=False)
-        self._last = (snapshot, apps, fleet)  # one assignment: threads see the old or the new
+        if last is not None and last.snapshot == snapshot and last.apps == apps:
+            return last.fleet
+        fleet = parse(snapshot, apps, strict=False, before=last)
+        self._last = Parsed(snapshot, apps, fleet)  # one assignment: threads see the old or the new
         return fleet
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot.take(self.root, self._memory)
 
     def _edit(self, change: Callable[[Snapshot, Fleet], Changes], *, despite: bool = False) -> Fleet:
         """Edit a valid inventory; with `despite`, mistakes in other tenants' files are tolerated, for edits that record
         a tenant's present state."""
         with writing(self.root):
-            before = Snapshot.take(self.root)
-            was = self._parse(before) if despite else parse(before, shipped_apps(self._templates))
+            before = self._snapshot()
+            was = self._parse(before) if despite else parse(before, shipped_apps(self._templates), before=self._last)
             changes, last = change(before, was), self._last
             try:
                 fleet = self._parse(before.with_changes(changes))
@@ -315,7 +330,7 @@ class FolderStore:
 
     def _commit(self, before: Snapshot, changes: Changes) -> None:
         """Write the changes, if the files did not change since they were read."""
-        if Snapshot.take(self.root).digest != before.digest:
+        if self._snapshot().files != before.files:
             raise StateError(f"{self.root}: somebody else changed the inventory meanwhile", hint="try again")
         for name, content in changes.items():
             if content is None:

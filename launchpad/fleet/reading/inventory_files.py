@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from launchpad.fleet.words.mistakes import Mistake, Place
+from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
 
 SETTINGS_FILE = "launchpad.yaml"
 INVENTORY = "inventory"
@@ -18,6 +19,34 @@ ALERT_SECRETS = f"{SECRETS}/alerts"
 SCHEMAS = f"{INVENTORY}/.schema"
 LARGEST_FILE = 1024 * 1024
 MOST_FILES = 20_000
+SETTLED_NANOSECONDS = 2_000_000_000
+"""A file that changed less than this before it was read is read again: file systems count time in steps of up to 2 s,
+and within one step a file can change twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """A file's content, with the file system's facts from before it was read."""
+
+    content: bytes
+    inode: int
+    size: int
+    times: tuple[int, int]
+    """When the content, and anything of the file, last changed, in nanoseconds."""
+    settled: bool
+    """Whether the file had not been changed shortly before it was read."""
+
+    def still(self, facts: os.stat_result) -> bool:
+        """Whether the file cannot have another content now."""
+        times = (facts.st_mtime_ns, facts.st_ctime_ns)
+        return self.settled and self.inode == facts.st_ino and self.size == facts.st_size and self.times == times
+
+
+class FileMemory:
+    """The files of the last snapshot of one workspace, so that the next snapshot reads only what changed."""
+
+    def __init__(self) -> None:
+        self.files: Mapping[str, SeenFile] = {}
 
 
 @dataclass(frozen=True)
@@ -28,32 +57,39 @@ class Snapshot:
     mistakes: tuple[Mistake, ...] = ()
 
     @classmethod
-    def take(cls, root: Path) -> Snapshot:
-        """Read the files of a workspace; never through a link to a place outside of it."""
+    def take(cls, root: Path, memory: FileMemory | None = None) -> Snapshot:
+        """Read the files of a workspace; never through a link to a place outside of it. With a `memory`, only files
+        that changed since the memory's last snapshot are read."""
         files: dict[str, bytes] = {}
         mistakes: list[Mistake] = []
-        for path in _paths(root, mistakes):
-            name = path.relative_to(root).as_posix()
+        memory = memory or FileMemory()
+        seen: dict[str, SeenFile] = {}
+        for name, entry in _entries(root, mistakes):
             try:
-                files[name] = _content(path, root)
+                seen[name] = _seen(entry, root, memory.files.get(name))
+                files[name] = seen[name].content
             except _Refused as refused:
                 mistakes.append(Mistake(Place(name), str(refused), refused.expected))
+        memory.files = seen  # one assignment: threads see the old or the new
         return cls(files, tuple(mistakes))
-
-    @property
-    def digest(self) -> str:
-        """64 hex digits over every file's path and content."""
-        total = hashlib.sha256()
-        for name in sorted(self.files):
-            content = self.files[name]
-            total.update(f"{name}\0{len(content)}\0".encode() + content)
-        return total.hexdigest()
 
     def with_changes(self, changes: Mapping[str, bytes | None]) -> Snapshot:
         """The snapshot after an edit: new contents by path; None removes a file."""
         files = {name: content for name, content in self.files.items() if name not in changes}
         files |= {name: content for name, content in changes.items() if content is not None}
         return replace(self, files=files)
+
+
+def read_file(root: Path, name: str) -> bytes | None:
+    """The content of one file of the workspace, by the rules of a snapshot; None when it does not exist;
+    InventoryMistakes when it cannot be read."""
+    path = root / name
+    if not (path.exists() or path.is_symlink()):
+        return None
+    try:
+        return _seen(path, root, None).content
+    except _Refused as refused:
+        raise InventoryMistakes([Mistake(Place(name), str(refused), refused.expected)]) from refused
 
 
 class _Refused(Exception):
@@ -67,51 +103,70 @@ def is_read(name: str) -> bool:
     return not any(part.startswith(".") or part.endswith(("~", ".md", ".orig")) for part in name.split("/"))
 
 
-def _paths(root: Path, mistakes: list[Mistake]) -> Iterator[Path]:
-    """The files to read: not hidden, no editor's backups."""
+Entry = Path | os.DirEntry[str]
+
+
+def _entries(root: Path, mistakes: list[Mistake]) -> Iterator[tuple[str, Entry]]:
+    """The files to read, by path from the workspace: not hidden, no editor's backups."""
     settings = root / SETTINGS_FILE
     if settings.exists() or settings.is_symlink():
-        yield settings
-    folders = [root / INVENTORY]
+        yield SETTINGS_FILE, settings
+    if (root / INVENTORY).is_symlink() and not _is_inside(root / INVENTORY, root):
+        yield INVENTORY, root / INVENTORY
+        return
+    folders = [INVENTORY]
     count = 0
     while folders:
         folder = folders.pop()
-        if folder.is_symlink() and not folder.resolve().is_relative_to(root.resolve()):
-            yield folder
-            continue
-        try:
-            paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        except OSError as error:
-            place = Place(folder.relative_to(root).as_posix())
-            mistakes.append(Mistake(place, f"cannot be read: {error.strerror}", "a folder that you may read"))
-            continue
-        for path in paths:
+        for entry in _listed(root, folder, mistakes):
             count += 1
             if count > MOST_FILES:
                 mistakes.append(Mistake(Place(INVENTORY), "too many files", f"at most {MOST_FILES}"))
                 return
-            if not is_read(path.name):
+            if not is_read(entry.name):
                 continue
-            if path.is_dir() and not path.is_symlink():
-                if path.suffix in (".yaml", ".yml", ".json"):
-                    place = Place(path.relative_to(root).as_posix())
-                    mistakes.append(Mistake(place, "a folder", "a file", "remove the folder, or rename it"))
-                folders.append(path)
+            name = f"{folder}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if name.endswith((".yaml", ".yml", ".json")):
+                    mistakes.append(Mistake(Place(name), "a folder", "a file", "remove the folder, or rename it"))
+                folders.append(name)
             else:
-                yield path
+                yield name, entry
 
 
-def _content(path: Path, root: Path) -> bytes:
-    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):  # folders are followed by _paths
-        raise _Refused("a link to a place outside of the workspace", "a file inside the workspace")
-    if not path.is_file():
-        raise _Refused("not a file", "a regular file")
+def _listed(root: Path, folder: str, mistakes: list[Mistake]) -> list[os.DirEntry[str]]:
+    """What is in the folder, by name; nothing for a folder that does not exist."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise _Refused(f"{path.stat().st_size} bytes", f"at most {LARGEST_FILE}")
-        return path.read_bytes()
+        with os.scandir(root / folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        mistakes.append(Mistake(Place(folder), f"cannot be read: {error.strerror}", "a folder that you may read"))
+        return []
+
+
+def _seen(entry: Entry, root: Path, before: SeenFile | None) -> SeenFile:
+    """The file as it is now; the one from before when it did not change."""
+    try:
+        if entry.is_symlink() and not _is_inside(Path(entry), root):
+            raise _Refused("a link to a place outside of the workspace", "a file inside the workspace")
+        if not entry.is_file():
+            raise _Refused("not a file", "a regular file")
+        facts = entry.stat()
+        if before is not None and before.still(facts):
+            return before
+        if facts.st_size > LARGEST_FILE:
+            raise _Refused(f"{facts.st_size} bytes", f"at most {LARGEST_FILE}")
+        settled = time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) > SETTLED_NANOSECONDS
+        content = Path(entry).read_bytes()
+        return SeenFile(content, facts.st_ino, facts.st_size, (facts.st_mtime_ns, facts.st_ctime_ns), settled)
     except OSError as error:
         raise _Refused(f"cannot be read: {error.strerror}", "a file that you may read") from error
+
+
+def _is_inside(link: Path, root: Path) -> bool:
+    return link.resolve().is_relative_to(root.resolve())
 
 
 def schema_line(kind: str) -> str:

@@ -233,9 +233,9 @@ def _domains_of(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
 def over_committed(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
     """Overcommitted hosts: running tenants are not affected, and no tenant can be added."""
     written = trees.hosts or {}
+    allocated = _tiers_by_host(fleet, trees)
     for name, host in fleet.hosts.items():
-        tiers = [tier for tree in trees.tenants.values() if (tier := _tier_on(fleet, tree, name)) is not None]
-        resources = host.resources
+        tiers, resources = allocated.get(name, []), host.resources
         place = written[name].place_of(("resources", "memory"))
         yield from _too_much(place, name, "memory", sum(t.memory.mb for t in tiers), resources.memory_for_tenants_mb)
         place = written[name].place_of(("resources", "disk"))
@@ -280,12 +280,15 @@ def _too_much(place: Place, host: str, what: str, promised: int, available: int)
         yield Mistake(place, told, expected, "move a tenant to another host", overfull=host)
 
 
-def _tier_on(fleet: Fleet, tree: Tree, host: str) -> Tier | None:
-    """The tier of a tenant of the host."""
-    named_host, named_tier = tree.get("host"), tree.get("tier")
-    if named_host is None or named_tier is None or named_host.value != host:
-        return None
-    return _by_text(fleet.tiers).get(str(named_tier.value))
+def _tiers_by_host(fleet: Fleet, trees: Trees) -> dict[str, list[Tier]]:
+    """The tiers of each host's tenants."""
+    found: dict[str, list[Tier]] = {}
+    for tree in trees.tenants.values():
+        host, named = tree.get("host"), tree.get("tier")
+        tier = _by_text(fleet.tiers).get(str(named.value)) if named is not None else None
+        if host is not None and tier is not None:
+            found.setdefault(str(host.value), []).append(tier)
+    return found
 
 
 def _app(fleet: Fleet, tree: Tree) -> App | None:

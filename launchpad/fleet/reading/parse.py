@@ -40,33 +40,64 @@ APPS = f"{INVENTORY}/apps"
 TENANTS = f"{INVENTORY}/tenants"
 READ = frozenset({APPS, TENANTS, SECRETS, TARGET_SECRETS, DNS_SECRETS, ALERT_SECRETS})
 """The folders whose .yaml files are read."""
+SINGLE = frozenset({SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, TARGETS_FILE, SLOTS_FILE})
 
 Named = TypeVar("Named", bound=Name)
 Record = TypeVar("Record", bound=Model)
 
 
-def parse(snapshot: Snapshot, shipped_apps: Mapping[str, bytes], *, strict: bool = True) -> Fleet:
+@dataclass(frozen=True)
+class Parsed:
+    """A fleet, and the files that it was parsed from."""
+
+    snapshot: Snapshot
+    apps: Mapping[str, bytes]
+    """The shipped apps: name → its app.yaml."""
+    fleet: Fleet
+
+
+def parse(
+    snapshot: Snapshot, shipped_apps: Mapping[str, bytes], *, strict: bool = True, before: Parsed | None = None
+) -> Fleet:
     """Parse the fleet; InventoryMistakes with every mistake. `shipped_apps`: name → its app.yaml. Unless `strict`, a
-    mistake in a tenant's own file makes only this tenant unreadable."""
-    return _Parser(snapshot, shipped_apps).parse(strict=strict)
+    mistake in a tenant's own file makes only this tenant unreadable. Tenants whose files did not change since `before`
+    are taken from there, and are only compared with the others."""
+    return _Parser(snapshot, shipped_apps, before).parse(strict=strict)
+
+
+def defaults_of(content: bytes | None) -> Defaults:
+    """The settings in the text of launchpad.yaml alone; InventoryMistakes with every mistake in it."""
+    parser = _Parser(Snapshot({} if content is None else {SETTINGS_FILE: content}), {})
+    found = parser.defaults()
+    if parser.mistakes:
+        raise InventoryMistakes(parser.mistakes)
+    return found or Defaults()
 
 
 @dataclass
 class _Parser:
     snapshot: Snapshot
     shipped_apps: Mapping[str, bytes]
+    before: Parsed | None = None
     mistakes: list[Mistake] = field(default_factory=list)
     own_apps: dict[str, Tree] = field(default_factory=dict)
     """The workspace's own apps, as written."""
+    settings_tree: Tree = field(default_factory=lambda: Tree(Place(SETTINGS_FILE), None))
+    """launchpad.yaml, as written."""
+
+    def defaults(self) -> Defaults | None:
+        """The settings; None when they cannot be read."""
+        self.settings_tree = self._tree(SETTINGS_FILE)
+        if self.settings_tree.value is None:
+            return None  # the file's mistake is reported already
+        return validate(Defaults, self.settings_tree, self.mistakes)
 
     def parse(self, *, strict: bool) -> Fleet:
         self.mistakes += self.snapshot.mistakes
         self._refuse_strangers()
-        defaults_tree = self._tree(SETTINGS_FILE)
+        settings = self.defaults()
         hosts_tree, tiers_tree = self._tree(HOSTS_FILE), self._tree(TIERS_FILE)
         targets_tree = self._tree(TARGETS_FILE)
-        told = defaults_tree.value is None  # the file's mistake is reported already
-        settings = None if told else validate(Defaults, defaults_tree, self.mistakes)
         trees = Trees(
             hosts=None if hosts_tree.value is None else hosts_tree.entries(),
             tiers=None if tiers_tree.value is None else tiers_tree.entries(),
@@ -74,14 +105,15 @@ class _Parser:
             apps=self._app_trees(),
             tenants={name: self._tree(f"{TENANTS}/{name}.yaml") for name in self._stems(TENANTS)},
             rings=settings.rollout.names if settings else None,
-            settings=defaults_tree,
+            settings=self.settings_tree,
         )
         defaults = settings or Defaults()
         hosts = self._records(Host, HostName, hosts_tree.entries(), hosts_tree.keys)
         tiers = self._records(Tier, TierName, tiers_tree.entries(), tiers_tree.keys)
         targets = self._records(Target, TargetName, targets_tree.entries(), targets_tree.keys)
         apps = self._records(App, AppName, trees.apps, _files(APPS, trees.apps))
-        tenants = self._records(Tenant, TenantName, trees.tenants, _files(TENANTS, trees.tenants))
+        at = _files(TENANTS, trees.tenants)
+        tenants = self._records(Tenant, TenantName, trees.tenants, at, known=self._unchanged())
         slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
         if strict and (conflict := conflict_in(SLOTS_FILE, self._text(SLOTS_FILE))):
             self.mistakes.append(replace(conflict, expected="the higher of the two numbers, and every removed tenant"))
@@ -136,10 +168,28 @@ class _Parser:
         self.own_apps = {name: self._tree(f"{APPS}/{name}.yaml") for name in self._stems(APPS)}
         return extend_all(self.own_apps, shipped, self.mistakes)
 
+    def _unchanged(self) -> dict[str, Tenant]:
+        """The tenants whose files are as before."""
+        if self.before is None:
+            return {}
+        then, now = self.before.snapshot.files, self.snapshot.files
+        found: dict[str, Tenant] = {}
+        for name, tenant in self.before.fleet.tenants.items():
+            file = f"{TENANTS}/{name}.yaml"
+            if then[file] == now.get(file):
+                found[name] = tenant
+        return found
+
     def _records(
-        self, kind: type[Record], name_kind: type[Named], trees: Mapping[str, Tree], names_at: Mapping[str, Place]
+        self,
+        kind: type[Record],
+        name_kind: type[Named],
+        trees: Mapping[str, Tree],
+        names_at: Mapping[str, Place],
+        *,
+        known: Mapping[str, Record] | None = None,
     ) -> dict[Named, Record]:
-        """The valid records; the mistakes of the others are added to `mistakes`."""
+        """The valid records; the mistakes of the others are added to `mistakes`. A `known` one is not judged again."""
         records: dict[Named, Record] = {}
         for text, tree in trees.items():
             place = names_at[text]
@@ -152,22 +202,21 @@ class _Parser:
                 if place.line:  # a file that is None was reported already
                     self.mistakes.append(Mistake(place, f"{name} is empty", "lines of key: value"))
                 continue
-            record = validate(kind, tree, self.mistakes, name=name)
+            record = (known or {}).get(text) or validate(kind, tree, self.mistakes, name=name)
             if record is not None:
                 records[name] = record
         return records
 
     def _stems(self, folder: str) -> list[str]:
-        paths = [PurePosixPath(name) for name in self.snapshot.files]
-        return sorted(path.stem for path in paths if str(path.parent) == folder and path.suffix == ".yaml")
+        places = (name.rpartition("/") for name in self.snapshot.files)
+        return sorted(file.removesuffix(".yaml") for at, _, file in places if at == folder and file.endswith(".yaml"))
 
     def _refuse_strangers(self) -> None:
         """Report a file that is not read: it probably has a wrong name or folder."""
         for name in self.snapshot.files:
-            path = PurePosixPath(name)
-            known = name in {SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, TARGETS_FILE, SLOTS_FILE}
-            if known or (path.suffix == ".yaml" and str(path.parent) in READ):
+            if name in SINGLE or (name.endswith(".yaml") and name.rpartition("/")[0] in READ):
                 continue
+            path = PurePosixPath(name)
             hint = f"rename it to {path.with_suffix('.yaml').name}" if path.suffix in {".yml", ".json"} else ""
             expected = "hosts.yaml, tiers.yaml, targets.yaml, apps/APP.yaml, tenants/TENANT.yaml"
             self.mistakes.append(Mistake(Place(name), "this file is not part of the inventory", expected, hint))

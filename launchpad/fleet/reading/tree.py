@@ -22,7 +22,7 @@ from launchpad.fleet.words.mistakes import Mistake, Place
 LARGEST_FILE = 256 * 1024
 MOST_NODES = 20_000
 DEEPEST = 16
-SMALL_FILE, SMALL_REMEMBERED, LARGE_REMEMBERED = 2048, 4096, 16
+SMALL_FILE, SMALL_REMEMBERED, LARGE_REMEMBERED = 2048, 8192, 16
 """The largest cached tenant's file in bytes, and the number of cached small and large files (apps, hosts)."""
 
 Scalar = str | int | float | bool | None
@@ -78,6 +78,13 @@ class Tree:
         return self.place
 
 
+class PlainYaml(YAML):
+    """Without plug-ins, for which ruamel.yaml searches its folder whenever one of these is made."""
+
+    def official_plug_ins(self) -> list[str]:
+        return []
+
+
 class UnreadableFile(Exception):
     """The file is not valid in this YAML; carries the mistakes."""
 
@@ -100,7 +107,7 @@ def _read(file: str, content: bytes) -> Tree:
     if conflict := conflict_in(file, text):
         raise UnreadableFile(conflict)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = PlainYaml(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         raise UnreadableFile(_syntax(file, error, text)) from error
     except ReaderError as error:

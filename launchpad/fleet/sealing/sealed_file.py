@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 import yaml
 
@@ -48,8 +50,10 @@ def write_entries(entries: Mapping[SecretName, SealedSecret]) -> bytes:
     return (_HEADER + yaml.dump(record, Dumper=_Dumper, sort_keys=False, width=4096)).encode()
 
 
-def read_entries(file: str, content: bytes) -> dict[SecretName, SealedSecret]:
-    """Parse the entries; InventoryMistakes when Launchpad did not write the file."""
+@lru_cache(maxsize=64)
+def read_entries(file: str, content: bytes) -> Mapping[SecretName, SealedSecret]:
+    """Parse the entries; InventoryMistakes when Launchpad did not write the file. Cached: who lists an owner's secrets
+    asks for their versions and for their recipients."""
     hint = "take the file's last good version from Git"
     text = content.decode(errors="replace")
     if conflict := conflict_in(file, text, hint=f"git checkout --ours {file} or --theirs; git add {file}; {_AFTER}"):
@@ -72,7 +76,7 @@ def read_entries(file: str, content: bytes) -> dict[SecretName, SealedSecret]:
             mistakes.append(Mistake(place, error.what, error.expected, error.hint or hint))
     if mistakes:
         raise InventoryMistakes(mistakes)
-    return entries
+    return MappingProxyType(entries)
 
 
 def _as_entry(item: object) -> SealedSecret:

@@ -149,7 +149,7 @@ class FolderSecrets:
             return {}
         except OSError as error:
             raise InventoryError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
-        return read_entries(path.relative_to(self.root).as_posix(), content)
+        return dict(read_entries(path.relative_to(self.root).as_posix(), content))
 
     def _write(self, owner: Name, entries: Mapping[SecretName, SealedSecret]) -> None:
         replace_file(self._path(owner), write_entries(entries))

@@ -11,8 +11,10 @@ from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.events import Committed, HeardEvent, OnEvent, ignore
+from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.version_order import names
+from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.fleet.words.names import TenantName, VersionName
 from launchpad.operations.requests.again import EarlierOperation, come_back
 from launchpad.operations.requests.following import Submission, submit
@@ -43,12 +45,13 @@ class VersionOutcome(Outcome):
 
 
 def submit_version(
-    workspace: Workspace, tenant: Tenant, submission: Submission, *, version: str, on_event: OnEvent
+    workspace: Workspace, fleet: Fleet, submission: Submission, *, version: str, on_event: OnEvent
 ) -> VersionOutcome:
-    """Carry out an operation after which the tenant runs that version, and write the version into the inventory as soon
-    as the host has committed. `tenant` is the inventory's entry from before. Errors as of `submit`; a failed edit is no
+    """Carry out an operation after which its tenant runs that version, and write the version into the inventory as soon
+    as the host has committed. `fleet` is the inventory from before. Errors as of `submit`; a failed edit is no
     error."""
-    host = workspace.fleet.load().host(tenant.host)
+    tenant = fleet.tenant(str(submission.operation["tenant"]))
+    host = fleet.host(tenant.host)
     return written_at_commit(
         workspace, tenant, version=version, carry_out=lambda hear: submit(workspace, host, submission, on_event=hear),
         on_event=on_event,
@@ -117,21 +120,22 @@ def write_version(workspace: Workspace, tenant: Tenant, version: str) -> bool:
     """Write the version into the tenant's file; return whether the file changed. StateError when the file has
     another version than `tenant`, because somebody changed it meanwhile. InventoryError when the app does not list
     the version."""
-    fleet = workspace.fleet.load()
-    app = fleet.app(tenant.app)
-    if fleet.tenant(tenant.name).version == version:
-        return False
-    if version not in names(app):
-        hint = f"add the version to inventory/apps/{app.name}.yaml, then: launchpad adopt {tenant.name}"
-        raise InventoryError(f"{app.name} has no version {version} in the inventory", hint=hint)
     try:
         workspace.fleet.set_tenant_version(
             TenantName(tenant.name), VersionName(version), replaces=VersionName(tenant.version)
         )
     except StateError as error:
+        if workspace.fleet.load().tenant(tenant.name).version == version:
+            return False
         error.hint = f"launchpad adopt {tenant.name}"
         raise
-    return True
+    except InventoryMistakes as error:
+        app = workspace.fleet.load().app(tenant.app)
+        if version in names(app):
+            raise
+        hint = f"add the version to inventory/apps/{app.name}.yaml, then: launchpad adopt {tenant.name}"
+        raise InventoryError(f"{app.name} has no version {version} in the inventory", hint=hint) from error
+    return version != tenant.version
 
 
 def tell_revision(workspace: Workspace, name: str, *, release: str) -> None:

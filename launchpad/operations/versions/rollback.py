@@ -98,8 +98,7 @@ def rollback(
     submission = Submission(
         identifier=confirm.id_for(workspace), operation=operation, patience=confirm.patience, wish=confirm.words
     )
-    tenant = workspace.fleet.load().tenant(what.tenant)
-    return submit_version(workspace, tenant, submission, version=what.version, on_event=on_event)
+    return submit_version(workspace, workspace.fleet.load(), submission, version=what.version, on_event=on_event)
 
 
 def _target(app: App, past: Past, to: str) -> KeptRelease:

@@ -145,25 +145,25 @@ def upgrade(
         )
     place = what.rehearsal
     if place is None or not place.elsewhere:
-        return _submitted(workspace, tenant, what, operation, confirm=confirm, on_event=on_event)
+        return _submitted(workspace, fleet, what, operation, confirm=confirm, on_event=on_event)
     generation = rehearse_elsewhere(workspace, operation, on=place.host, patience=confirm.patience, on_event=on_event)
     operation |= {"rehearse": False, "rehearsed": {"host": place.host, "generation": generation}}
     with let_go_of_unless_well(workspace, tenant):
-        return _submitted(workspace, tenant, what, operation, confirm=confirm, on_event=on_event)
+        return _submitted(workspace, fleet, what, operation, confirm=confirm, on_event=on_event)
 
 
 def _submitted(
-    workspace: Workspace, tenant: Tenant, what: Upgrade, operation: dict[str, Any], *, confirm: Confirmation,
+    workspace: Workspace, fleet: Fleet, what: Upgrade, operation: dict[str, Any], *, confirm: Confirmation,
     on_event: OnEvent,
 ) -> VersionOutcome:  # fmt: skip
     submission = Submission(
         identifier=confirm.id_for(workspace),
         operation=operation,
-        secrets=revealing(workspace, tenant),
+        secrets=revealing(workspace, fleet.tenant(what.tenant)),
         patience=confirm.patience,
         wish=confirm.words,
     )
-    return submit_version(workspace, tenant, submission, version=what.version, on_event=on_event)
+    return submit_version(workspace, fleet, submission, version=what.version, on_event=on_event)
 
 
 def _judge(app: App, name: str, before: str, version: str) -> None:

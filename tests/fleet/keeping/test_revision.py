@@ -290,7 +290,7 @@ def test_variables_of_a_git_hook_do_not_mislead(repository: Path, tmp_path: Path
 
 def test_a_broken_repository_is_told_of(repository: Path) -> None:
     (repository / ".git/HEAD").write_text("nonsense\n")
-    with pytest.raises(StateError, match="git ls-files failed"):
+    with pytest.raises(StateError, match="git status failed"):
         now(repository)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reach import watched
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.fleet.keeping.store import FolderStore, NewTenant
@@ -216,3 +217,43 @@ def test_the_nearest_name_is_offered(root: Path) -> None:
         with pytest.raises(InventoryError) as raised:
             find(name)
         assert raised.value.hint == f"did you mean {nearest}?"
+
+
+def test_an_edit_judges_only_the_files_that_it_changes(root: Path) -> None:
+    fleet = store(root)
+    fleet.load()
+    name = TenantName("bob")
+    with watched() as found:
+        fleet.set_tenant_version(name, VersionName("1.1.0"), replaces=VersionName("1.0.0"))
+    validated = found.times("validate")
+    for slot in range(10, 30):
+        (root / f"inventory/tenants/more-{slot}.yaml").write_text(text_of(slot))
+    assert len(fleet.load().tenants) == 22
+    with watched() as found:
+        fleet.set_tenant_version(name, VersionName("1.0.0"), replaces=VersionName("1.1.0"))
+    assert found.times("validate") == validated
+
+
+def text_of(slot: int) -> str:
+    text = RIGHT["inventory/tenants/bob.yaml"].replace("slot: 2", f"slot: {slot}")
+    return text.replace("bob.example.com", f"more-{slot}.example.com")
+
+
+def test_a_tenant_whose_own_file_did_not_change_is_still_compared_with_the_others(root: Path) -> None:
+    fleet = store(root)
+    fleet.load()
+    write(root, {"inventory/tenants/carol.yaml": RIGHT["inventory/tenants/bob.yaml"]})
+    assert set(fleet.load().unreadable) == {"bob", "carol"}
+    write(root, {"inventory/tenants/carol.yaml": None})
+    assert fleet.load().tenant("bob").slot == 2
+
+
+def test_the_settings_are_read_alone(root: Path) -> None:
+    write(root, {"inventory/hosts.yaml": "nonsense: {\n"})
+    fleet = store(root)
+    assert fleet.defaults() == store(write(root / "right")).load().defaults
+    write(root, {"launchpad.yaml": "gameday_every: 24h\n"})
+    assert fleet.defaults().gameday_every.seconds == 24 * 3600
+    write(root, {"launchpad.yaml": "gameday: 24h\n"})
+    with pytest.raises(InventoryMistakes, match="unknown key gameday"):
+        fleet.defaults()
