@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -117,7 +117,7 @@ class CollectedTenant(Record):
         found = []
         for lines in self.get("log", otherwise={}).values():
             found += [line for line in lines if isinstance(line, str) and self.at - seconds <= stamp(line)]
-        return sorted(found)
+        return in_order(found)
 
     def lines_since_start(self, *, seconds: float) -> list[str]:
         """The same, but nothing that an earlier start of the app wrote: a restart brings a new key, another version."""
@@ -146,6 +146,11 @@ def at(value: Any, *path: str, otherwise: Any = None) -> Any:
     if otherwise is not None and not isinstance(value, type(otherwise)):
         return otherwise
     return value
+
+
+def in_order(lines: Iterable[str]) -> list[str]:
+    """The lines by their times; those of one second as they came."""
+    return sorted(lines, key=stamp)
 
 
 @lru_cache(maxsize=65536)

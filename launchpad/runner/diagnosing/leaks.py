@@ -26,6 +26,12 @@ _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f"}
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _APART = b"\n"
+_NUMBERED = re.compile(rb"(?:\\+x|\\+u00|%(?:25)*|=)([0-9A-Fa-f]{2})|\\+([0-3][0-7]{2})")
+_PAIRS = re.compile(rb"[0-9A-Fa-f]{2}(?:[\s:,]+(?:0x)?[0-9A-Fa-f]{2}){11,}")
+_PAIR_APART = re.compile(rb"[\s:,]+(?:0x)?")
+_DECIMALS = re.compile(rb"\d{1,3}(?:, ?\d{1,3}){11,}")
+_TIME = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z?|\x1b?\[[\d;]{1,8}m|\\u001b|\\n")
+_NO_WORD = re.compile(rb"[^A-Za-z0-9]+")
 
 
 class Leak(Record):
@@ -34,31 +40,37 @@ class Leak(Record):
     secret: str
     """Whose it is and its name; never its value."""
     form: str
-    """How it stands there: `raw`, `base64`, `hex` or `escaped` (JSON, HTML, URL, UTF-16)."""
+    """How it stands there: `raw`, `base64`, `hex`, `escaped` (JSON, HTML, URL, UTF-16), or `spelled`: character by
+    character, in other capitals, or over several lines."""
 
 
 def leaks(data: bytes, secrets: Mapping[str, Iterable[str]]) -> list[Leak]:
     """Every secret (by its name, which may have several values) that stands in the data."""
-    needles = _Needles(secrets)
+    needles, bare_needles = _Needles(secrets), _Needles(secrets, bare=True)
     found: dict[str, str] = {}
     for form, text in _peeled(data):
         for name in needles.within(text):
             found.setdefault(name, form)
+    for text in _spelled(data):
+        for name in bare_needles.within(_bare(text)):
+            found.setdefault(name, "spelled")
     return [Leak(secret=name, form=form) for name, form in found.items()]
 
 
 class _Needles:
-    """The raw values, indexed by all their grams."""
+    """The raw values, indexed by all their grams; bare ones are random values without all but letters and digits."""
 
-    def __init__(self, secrets: Mapping[str, Iterable[str]]) -> None:
+    def __init__(self, secrets: Mapping[str, Iterable[str]], *, bare: bool = False) -> None:
         self._short: list[tuple[bytes, str]] = []
         self._grams: dict[bytes, list[tuple[bytes, int, bool, str]]] = {}
         for name, values in secrets.items():
             for value in values:
-                for part in wholes(value):
+                for part in () if bare else wholes(value):
                     self._add(part.encode(), name, in_parts=False)
                 for part in randoms(value):
-                    self._add(part.encode(), name, in_parts=True)
+                    data = _bare(part.encode()) if bare else part.encode()
+                    if len(data) >= FRAGMENT + 2 * bare:
+                        self._add(data, name, in_parts=True)
 
     def _add(self, part: bytes, name: str, *, in_parts: bool) -> None:
         if len(part) < FRAGMENT:
@@ -105,6 +117,27 @@ def _peeled(data: bytes) -> Iterator[tuple[str, bytes]]:
             yield "escaped", text
         yield "base64", _APART.join(_from_base64(layer))
         yield "hex", _APART.join(_from_hex(layer))
+
+
+def _spelled(data: bytes) -> Iterator[bytes]:
+    """The data, and what it is when each character that was written as a number is one again."""
+    yield data
+    layer = data
+    for _ in range(2):
+        layer = _NUMBERED.sub(_numbered, layer)
+        layer = html.unescape(layer.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    yield layer
+    yield _APART.join(bytes.fromhex(_PAIR_APART.sub(b"", run).decode()) for run in _PAIRS.findall(data))
+    yield _APART.join(bytes(int(item) % 256 for item in run.split(b",")) for run in _DECIMALS.findall(data))
+
+
+def _numbered(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16) if found[1] else int(found[2], 8)])
+
+
+def _bare(text: bytes) -> bytes:
+    """Nothing but small letters and digits, and no times: the next line goes on where one broke."""
+    return _NO_WORD.sub(b"", _TIME.sub(b"", text)).lower()
 
 
 def _unescape(found: re.Match[bytes]) -> bytes:

@@ -12,22 +12,29 @@ import hmac
 import html
 import json
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from launchpad.runner.diagnosing import public_words
+from launchpad.runner.diagnosing.folding import folded, folded_line, places, unpacked
+from launchpad.runner.diagnosing.gram_index import GramIndex
 from launchpad.runner.diagnosing.secret_parts import FRAGMENT, randoms, wholes
 
 BLACK = "[secret]"
-_PART = 6
-_STRIDE = FRAGMENT - _PART + 1
-"""Of any FRAGMENT characters in a row a whole part begins at a multiple of this, wherever they stand."""
 _APART = "\x1e"
 """Between two values while all are one text; taken out of every value first."""
 _UNPRINTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\\+u0000")
 """Also as JSON writes the zeros of UTF-16."""
+_DUMP = re.compile(
+    r"(?:(?:0x)?[0-9A-Fa-f]{2}[ :,]+){7,}(?:0x)?[0-9A-Fa-f]{2}\b(?: *\|.{1,16}\|)?"
+    r"|(?<!\w)(?:0x)?[0-9a-f]{4,8}:? +(?:[0-9a-f]{2} +)+ *\|.{1,16}\||(?<!\w)(?:0x)?[0-9a-f]{4,8}: +(?:[0-9a-f]{2,4} +)+ .{1,16}$"
+    r"|\[(?:\d{1,3}, *){7,}\d{1,3}\]?"
+)
+"""Bytes in hex or in decimal, and the column of text beside them: what was sent or stored, which is nobody's business."""
 _LONG_NUMBER = 100_000
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TOKEN = re.compile(
@@ -66,10 +73,9 @@ class Redactor:
     def __init__(
         self, secrets: Mapping[str, Iterable[str]], *, key: bytes, names: Iterable[str] = (), kept: Iterable[str] = ()
     ) -> None:
-        self._heads: dict[str, list[str]] = {}
-        """What stands as a whole, by its first FRAGMENT characters."""
-        self._grams: set[str] = set()
-        self._parts: set[str] = set()
+        self._forms = GramIndex()
+        self._folded = GramIndex()
+        """The same without escapes, case, and what stands between."""
         short: set[str] = set()
         for value in (value for values in secrets.values() for value in values):
             for part in wholes(value):
@@ -77,12 +83,13 @@ class Redactor:
                     if len(form) < FRAGMENT:
                         short.add(form)
                     else:
-                        self._heads.setdefault(form[:FRAGMENT], []).append(form)
-                        self._parts.update(form[at : at + _PART] for at in range(_STRIDE))
+                        self._forms.add_whole(form)
+                if len(bare := folded(part)) >= FRAGMENT:
+                    self._folded.add_whole(bare)
             for part in randoms(value):
+                self._folded.add_fragments(folded(part))
                 for form in _forms(part):
-                    self._grams.update(form[at : at + FRAGMENT] for at in range(len(form) - FRAGMENT + 1))
-                    self._parts.update(form[at : at + _PART] for at in range(len(form) - _PART + 1))
+                    self._forms.add_fragments(form)
         self._short = sorted(short, key=lambda form: (-len(form), form))
         self._key = key
         self._kept = frozenset(word.lower() for word in kept) | public_words.NAMES
@@ -98,17 +105,18 @@ class Redactor:
 
     def tree(self, value: Any) -> Any:
         """The same tree of JSON without secrets, addresses and names."""
-        texts: list[str] = []
-        _gather(value, texts)
-        done = iter(self.text(_APART.join(_UNPRINTED.sub("", text) for text in texts)).split(_APART))
-        return _rebuilt(value, done)
+        return _rebuilt(value, iter(self.text(self._gathered(value)).split(_APART)))
 
     def secrets(self, value: Any) -> Any:
         """The same tree with addresses and names, but without secrets: for whom the host's operators trust anyway."""
+        text = self._without_tokens(self._without_secrets(self._gathered(value)))
+        return _rebuilt(value, iter(text.split(_APART)))
+
+    def _gathered(self, value: Any) -> str:
+        """Every text in the tree, without the secrets that are hidden in them, as one."""
         texts: list[str] = []
         _gather(value, texts)
-        text = self._without_tokens(self._without_secrets(_APART.join(_UNPRINTED.sub("", item) for item in texts)))
-        return _rebuilt(value, iter(text.split(_APART)))
+        return _APART.join(self._without_hidden([_UNPRINTED.sub("", text) for text in texts]))
 
     def text(self, text: str) -> str:
         """The text without secrets, addresses and names."""
@@ -132,9 +140,39 @@ class Redactor:
         text = self._tokens(text, _TOKEN_BEGINS, _TOKEN, lambda _found: BLACK)
         return self._tokens(text, _ASSIGNED_BEGINS, _ASSIGNED, _assigned)
 
+    def _without_hidden(self, texts: list[str]) -> list[str]:
+        """The texts without the secrets that only somebody reads who decodes them, or who reads on in the next one."""
+        texts = [self._counted("dumps", _DUMP, _dumped, text) for text in texts]
+        bare = [folded_line(text) for text in texts]
+        for number, begin, end in self._parts_of(bare):
+            where = places(texts[number])
+            # from the back: the places before stay
+            texts[number] = f"{texts[number][: where[begin][0]]}{BLACK}{texts[number][where[end - 1][1] :]}"
+            self.removed["secrets"] += 1
+        for number, text in enumerate(texts):
+            packed = [(begin, end) for begin, end, inside in unpacked(text) if any(map(self._holds, inside))]
+            for begin, end in reversed(packed):
+                texts[number] = f"{texts[number][:begin]}{BLACK}{texts[number][end:]}"
+                self.removed["secrets"] += 1
+        return texts
+
+    def _parts_of(self, texts: list[str]) -> list[tuple[int, int, int]]:
+        """Where secrets stand in the texts when they are read as one: text, from, to; the last one first."""
+        ends = list(accumulate(map(len, texts)))
+        found = []
+        for begin, end in self._folded.spans("".join(texts)):
+            for number in range(bisect_right(ends, begin), bisect_right(ends, end - 1) + 1):
+                start = ends[number] - len(texts[number])
+                if texts[number]:
+                    found.append((number, max(begin - start, 0), min(end - start, len(texts[number]))))
+        return found[::-1]
+
+    def _holds(self, text: str) -> bool:
+        return any(True for _ in self._folded.spans(text))
+
     def _without_secrets(self, text: str) -> str:
         pieces, done = [], 0
-        for begin, end in self._spans(text):
+        for begin, end in self._forms.spans(text):
             pieces += [text[done:begin], BLACK]
             done = end
             self.removed["secrets"] += 1
@@ -144,26 +182,6 @@ class Redactor:
                 self.removed["secrets"] += text.count(form)
                 text = text.replace(form, BLACK)
         return text
-
-    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where secrets stand, in order; those that touch are one."""
-        begin = end = 0
-        some = [at for at in range(0, len(text), _STRIDE) if text[at : at + _PART] in self._parts]
-        for at in (at for near in some for at in range(max(near - _STRIDE + 1, 0), near + 1)):
-            gram = text[at : at + FRAGMENT]
-            reaches = at + FRAGMENT if gram in self._grams else 0
-            for form in self._heads.get(gram, ()):
-                if text.startswith(form, at):
-                    reaches = max(reaches, at + len(form))
-            if not reaches:
-                continue
-            if at > end or not end:
-                if end:
-                    yield begin, end
-                begin = at
-            end = max(end, reaches)
-        if end:
-            yield begin, end
 
     def _tokens(
         self, text: str, begins: re.Pattern[str], whole: re.Pattern[str], put: Callable[[re.Match[str]], str]
@@ -208,6 +226,12 @@ class Redactor:
 
     def _user(self, found: re.Match[str]) -> str:
         return found[0] if found[0].lower() in self._kept else self._pseudonym("name", found[0])
+
+
+def _dumped(found: re.Match[str]) -> str:
+    """Bytes that somebody printed; a row of numbers stays."""
+    bytes_in_hex = re.search(r"[A-Fa-f]|0x|\|", found[0]) is not None
+    return "[bytes]" if bytes_in_hex or found[0].startswith("[") else found[0]
 
 
 def _assigned(found: re.Match[str]) -> str:
@@ -263,7 +287,8 @@ def _forms(part: str) -> set[str]:
         for only_ascii in (True, False):
             once = json.dumps(text, ensure_ascii=only_ascii)[1:-1]
             written |= {once, json.dumps(once)[1:-1], once.replace("/", "\\/")}
-    written |= {data.hex(), data.hex().upper()}
+    wide = "".join(f"{byte:02x}00" for byte in data)
+    written |= {data.hex(), data.hex().upper(), wide, wide.upper()}
     for alignment in range(3):
         whole = base64.b64encode(b"\0" * alignment + data).decode().rstrip("=")
         # The first and the last character may be another's too.

@@ -10,6 +10,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.account import read_account
+from launchpad.runner.diagnosing.collected import in_order
 from launchpad.runner.diagnosing.desk import TEXT_BYTES, Desk, Examined, lines_of, newest
 from launchpad.runner.drift import read_manifest
 from launchpad.runner.host import Failed
@@ -71,7 +72,7 @@ def log(desk: Desk) -> dict[str, Any]:
     for item in desk.host.containers():
         if item.tenant in desk.tenants:
             lines = found.setdefault(item.tenant, {}).setdefault(item.service or item.name, [])
-            lines[:] = sorted([*lines, *newest(lines_of(desk, item.name), share)])
+            lines[:] = in_order([*lines, *newest(lines_of(desk, item.name), share)])
     return found
 
 

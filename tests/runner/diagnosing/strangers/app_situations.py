@@ -8,7 +8,7 @@ from launchpad.runner import paths
 Row = tuple[str, str, Situation]
 
 
-def says(*texts: str, ago: float = 30.0, every: float = 45.0) -> Situation:
+def says(*texts: str, ago: float = 3.0, every: float = 45.0) -> Situation:
     return lambda host: host.app(*texts, ago=ago, every=every)
 
 

@@ -57,7 +57,7 @@ class StrangeHost(ExaminedHost):
 
     # --- what happens on it
 
-    def app(self, *texts: str, tenant: str = "alice", ago: float = 20.0, every: float = 1.0) -> None:
+    def app(self, *texts: str, tenant: str = "alice", ago: float = 3.0, every: float = 1.0) -> None:
         """The tenant's app writes, the last line so many seconds ago."""
         name = next(name for name, box in self.boxes.items() if box.tenant == tenant)
         self._write(name, texts, ago, every)
@@ -85,7 +85,7 @@ class StrangeHost(ExaminedHost):
     def dies(self, name: str = "", *, exit_code: int = 1, oom_killed: bool = False, lines: Sequence[str] = (), how: str = "") -> None:
         """alice's app dies again and again, until the watch gives it up."""
         name = name or self.container("alice")
-        self.app(*lines, ago=70)
+        self.app(*lines, ago=2, every=0.01)
         super().dies(name, exit_code=exit_code, oom_killed=oom_killed)
         again = how or f"died 5 times within 10 min, the last time {'out of memory' if oom_killed else f'with status {exit_code}'}"
         told = {
@@ -152,6 +152,7 @@ def played(situation: Situation | None = None, *, busy: Situation | None = None)
     """A busy host on which the situation happens."""
     well = examined()
     host = StrangeHost(**{name: value for name, value in vars(well).items() if name != "filter"})
+    host.clock += 3 * 86_400  # both tenants have run for three days
     for play in (busy, situation):
         if play:
             play(host)
