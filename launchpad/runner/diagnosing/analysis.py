@@ -10,8 +10,11 @@ from launchpad.runner.diagnosing.causes import (
     edge_causes,
     host_causes,
     image_causes,
+    kernel_causes,
+    limit_causes,
     process_causes,
     room_causes,
+    state_causes,
     target_causes,
 )
 from launchpad.runner.diagnosing.collected import UNKNOWN, Collected, CollectedTenant, Diagnosis
@@ -22,16 +25,27 @@ Analyser = Callable[[Collected], Iterable[Diagnosis]]
 ANALYSERS: tuple[Analyser, ...] = (
     room_causes.disk_full,
     room_causes.inodes,
+    kernel_causes.read_only,
+    kernel_causes.disk_failing,
     process_causes.docker_down,
     edge_causes.resolver_down,
     host_causes.clock_wrong,
     process_causes.host_memory,
     host_causes.firewall,
+    kernel_causes.network_card,
+    kernel_causes.connections_full,
     edge_causes.caddy_down,
     room_causes.quota_full,
     process_causes.out_of_memory,
     image_causes.registry_login,
     image_causes.image_gone,
+    image_causes.image_damaged,
+    change_causes.network_taken,
+    state_causes.database_damaged,
+    state_causes.file_rights,
+    limit_causes.too_many_processes,
+    limit_causes.open_files,
+    limit_causes.shared_memory,
     process_causes.migration_refused,
     process_causes.exit_78,
     process_causes.no_process,
@@ -43,6 +57,8 @@ ANALYSERS: tuple[Analyser, ...] = (
     app_causes.key_revoked,
     app_causes.key_without_money,
     app_causes.provider_down,
+    app_causes.provider_refuses,
+    state_causes.database_locked,
     app_causes.channel_taken,
     app_causes.channel_refused,
     target_causes.target_failed,
@@ -55,11 +71,26 @@ ANALYSERS: tuple[Analyser, ...] = (
 NOTES = frozenset({"time-server", "update-pending", "change-undone"})
 """Causes of nothing that is wrong now: who is ill beside one of these is ill of something else."""
 
+DEADLY = frozenset(
+    {
+        "database-damaged",
+        "file-rights",
+        "too-many-processes",
+        "open-files",
+        "shared-memory",
+        "image-damaged",
+        "wrong-architecture",
+    }
+)
+"""Causes of a tenant's crash loop."""
+
 
 def analyse(collected: Collected) -> list[Diagnosis]:
     """Every cause that is seen, the root first; then `unknown` for what is wrong and what no analyser explains; none
     for who is well."""
     found = [item for analyser in ANALYSERS for item in _said_by(analyser, collected)]
+    died = {item.tenant for item in found if item.cause in DEADLY}
+    found = [item for item in found if item.cause != "crash-loop" or item.tenant not in died]
     causes = [item for item in found if item.cause not in NOTES]
     unknown = [] if causes else list(_unknown(collected))
     unknown += _said_by(lambda _: list(_of_facts(collected, [*found, *unknown])), collected)

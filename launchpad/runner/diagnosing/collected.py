@@ -16,6 +16,7 @@ from typing import Any
 from launchpad.runner.record import Record
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_OF_TOOLS = re.compile(r"(?i)(?:\S+Z )?\[(?:tools?|exec|browser|cron|skills?|plugins?|hooks?|web)\b")
 
 
 UNKNOWN = "unknown"
@@ -112,17 +113,19 @@ class CollectedTenant(Record):
         said = [*self.breaker.get("lines", ()), *failed]
         return [str(line) for line in said]
 
-    def lines(self, *, seconds: float) -> list[str]:
-        """What the app wrote in the last so many seconds, the newest last."""
+    def lines(self, *, seconds: float, all_of_them: bool = False) -> list[str]:
+        """What the app wrote in the last so many seconds, the newest last. Not what its tools and jobs met in the rest
+        of the world, unless all is asked for: a page that answers 401 is no provider."""
         found = []
         for lines in self.get("log", otherwise={}).values():
             found += [line for line in lines if isinstance(line, str) and self.at - seconds <= stamp(line)]
-        return in_order(found)
+        return in_order(found if all_of_them else (line for line in found if not _OF_TOOLS.match(line)))
 
-    def lines_since_start(self, *, seconds: float) -> list[str]:
+    def lines_since_start(self, *, seconds: float, all_of_them: bool = False) -> list[str]:
         """The same, but nothing that an earlier start of the app wrote: a restart brings a new key, another version."""
         started = [stamp(str(item.get("started_at", ""))) for item in self.containers if item.get("state") == "running"]
-        return [line for line in self.lines(seconds=seconds) if stamp(line) >= min(started, default=0.0)]
+        lines = self.lines(seconds=seconds, all_of_them=all_of_them)
+        return [line for line in lines if stamp(line) >= min(started, default=0.0)]
 
     @property
     def is_ill(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import launchpad
 from launchpad.runner import paths
 from launchpad.runner.account import done_by_watch, read_account
+from launchpad.runner.diagnosing.collected import in_order
 from launchpad.runner.diagnosing.desk import TEXT_BYTES, Desk, Examined, lines_of, newest
 from launchpad.runner.diagnosing.log_lines import without_bodies
 from launchpad.runner.host import Failed
@@ -194,7 +195,7 @@ def journal(desk: Desk) -> list[str]:
     own = [f"--unit={name}" for name in ("launchpad-*", "docker.service", "ssh.service", "chrony.service")]
     lines = [*desk.host.looked([*words, *own], seconds=4).splitlines()]
     lines += desk.host.looked([*words, "--priority=warning"], seconds=4).splitlines()
-    return newest((without_bodies(line) for line in sorted(set(lines))), TEXT_BYTES)
+    return newest(map(without_bodies, in_order(dict.fromkeys(lines))), TEXT_BYTES)
 
 
 def kernel(desk: Desk) -> list[str]:

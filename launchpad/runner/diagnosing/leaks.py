@@ -30,7 +30,9 @@ _NUMBERED = re.compile(rb"(?:\\+x|\\+u00|%(?:25)*|=)([0-9A-Fa-f]{2})|\\+([0-3][0
 _PAIRS = re.compile(rb"[0-9A-Fa-f]{2}(?:[\s:,]+(?:0x)?[0-9A-Fa-f]{2}){11,}")
 _PAIR_APART = re.compile(rb"[\s:,]+(?:0x)?")
 _DECIMALS = re.compile(rb"\d{1,3}(?:, ?\d{1,3}){11,}")
-_TIME = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z?|\x1b?\[[\d;]{1,8}m|\\u001b|\\n")
+_TIME = re.compile(
+    rb"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)(?: \S+ [\w.@-]+(?:\[\d+\])?:)?|\x1b?\[[\d;]{1,8}m|\\u001b|\\n"
+)
 _NO_WORD = re.compile(rb"[^A-Za-z0-9]+")
 
 
@@ -115,7 +117,9 @@ def _peeled(data: bytes) -> Iterator[tuple[str, bytes]]:
         bare = html.unescape(layer.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         for text in {unquote_to_bytes(layer), bare, unquote_to_bytes(bare), layer.replace(b"\0", b"")} - {layer}:
             yield "escaped", text
-        yield "base64", _APART.join(_from_base64(layer))
+        decoded = _APART.join(_from_base64(layer))
+        yield "base64", decoded
+        yield "base64", _APART.join(_from_base64(decoded))
         yield "hex", _APART.join(_from_hex(layer))
 
 

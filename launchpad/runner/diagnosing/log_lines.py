@@ -23,6 +23,7 @@ _SAID = re.compile(
     r"(?:message|reply|prompt|text)(?:\s+(?:from|to)\s+[^:\s]+)?\s*:\s+)(\S.*)$"
 )
 _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.){80,})\"|'([^']{80,})'")
+_MESSAGE_OF_ERROR = re.compile(r"(?i)(?:error\\?\".{0,120}\bmessage|\b(?:error\w*|detail))\\?\"\s*:\s*$")
 _ERROR = re.compile(r"(?i)error|fail|refus|denied|invalid|cannot|exception")
 
 
@@ -62,7 +63,8 @@ def _unsaid(found: re.Match[str]) -> str:
 def _unquoted(found: re.Match[str]) -> str:
     """A long quotation; what a service says of an error is no message of anybody's."""
     said = found[1] or found[2]
-    return found[0] if _ERROR.search(said) and len(said) <= LONGEST else f'"{_length(said)}"'
+    of_error = _ERROR.search(said) or _MESSAGE_OF_ERROR.search(found.string[: found.start()])
+    return found[0] if of_error and len(said) <= LONGEST else f'"{_length(said)}"'
 
 
 def _length(text: str) -> str:

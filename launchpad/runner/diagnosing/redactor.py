@@ -31,10 +31,11 @@ _UNPRINTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\\+u0000")
 """Also as JSON writes the zeros of UTF-16."""
 _DUMP = re.compile(
     r"(?:(?:0x)?[0-9A-Fa-f]{2}[ :,]+){7,}(?:0x)?[0-9A-Fa-f]{2}\b(?: *\|.{1,16}\|)?"
-    r"|(?<!\w)(?:0x)?[0-9a-f]{4,8}:? +(?:[0-9a-f]{2} +)+ *\|.{1,16}\||(?<!\w)(?:0x)?[0-9a-f]{4,8}: +(?:[0-9a-f]{2,4} +)+ .{1,16}$"
+    r"|(?<!\w)(?:0x)?[0-9a-f]{4,8}:? +(?:[0-9a-f]{2} +)+ *\|.{1,16}\|"
+    r"|(?<!\w)(?:0x)?[0-9a-f]{4,8}: +(?:[0-9a-f]{2,4} +)+ .{1,16}$"
     r"|\[(?:\d{1,3}, *){7,}\d{1,3}\]?"
 )
-"""Bytes in hex or in decimal, and the column of text beside them: what was sent or stored, which is nobody's business."""
+"""Bytes in hex or in decimal, and the text beside them: what was sent or stored, which is nobody's business."""
 _LONG_NUMBER = 100_000
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TOKEN = re.compile(

@@ -8,23 +8,23 @@ from typing import Any
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis
 
 _BY_LAYER: Mapping[str, tuple[str, ...]] = {
-    "disk": ("disk-full", "slow-disk"),
+    "disk": ("disk-full", "slow-disk", "read-only", "disk-failing"),
     "inodes": ("inodes",),
     "memory": ("host-memory",),
-    "load": ("slow-disk", "host-memory", "crash-loop"),
+    "load": ("slow-disk", "host-memory", "crash-loop", "read-only", "disk-failing"),
     "clock": ("clock", "time-server"),
     "resolver": ("resolver",),
     "dns": ("resolver",),
-    "units": ("docker-down", "caddy-down"),
+    "units": ("docker-down", "caddy-down", "port-taken"),
     "apps": ("docker-down",),
     "firewall": ("firewall",),
     "gate": ("firewall",),
     "settings": ("settings-changed",),
     "reboot": ("update-pending",),
     "updates": ("update-pending",),
-    "targets": ("target-full", "target-gone", "target-key"),
+    "targets": ("target-full", "target-gone", "target-key", "target-locked", "target-damaged", "target-failed"),
     "docker": ("docker-down",),
-    "caddy": ("caddy-down", "docker-down"),
+    "caddy": ("caddy-down", "docker-down", "port-taken", "open-files"),
 }
 """The layer or subject of a host's fact → the causes that explain it."""
 

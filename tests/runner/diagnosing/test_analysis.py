@@ -23,6 +23,8 @@ from tests.runner.diagnosing.cases import (
     said,
     sections,
 )
+from tests.runner.diagnosing.strangers import later_situations, unlisted_situations
+from tests.runner.diagnosing.strangers.stage import collected_of, played
 
 EACH = [(cause, fault) for cause, faults in FAULTS.items() for fault in faults]
 PAIRS = (
@@ -153,6 +155,9 @@ def test_every_analyser_has_a_fault() -> None:
     seen = set()
     for _cause, fault in EACH:
         seen |= {analyser for analyser in ANALYSERS if list(analyser(collected(fault)))}
+    for _name, _cause, situation in (*unlisted_situations.SITUATIONS, *later_situations.UNLISTED):
+        strange = collected_of(played(situation))
+        seen |= {analyser for analyser in ANALYSERS if list(analyser(strange))}
     assert seen == set(ANALYSERS)
 
 

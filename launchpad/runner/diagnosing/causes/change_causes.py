@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.causes.image_causes import is_refused_pull
@@ -30,6 +31,21 @@ def change_undone(collected: Collected) -> Iterator[Diagnosis]:
             hint=hint,
             evidence=(message, *(str(line) for line in failed.get("lines", ())[-3:])),
         )
+
+
+def network_taken(collected: Collected) -> Iterator[Diagnosis]:
+    """Another network of Docker's has the tenant's addresses."""
+    for tenant in collected.tenants():
+        message = str(tenant.last_failed.get("message", ""))
+        if re.search(r"(?i)pool overlaps|address space[^.]{0,40}overlap", message):
+            yield Diagnosis(
+                cause="network-taken",
+                tenant=tenant.name,
+                message=f"the addresses of {tenant.name}'s network belong to another network of the host",
+                hint=f"as root on {collected.host}: docker network ls; remove the network that Launchpad did not make, "
+                f"then launchpad deploy {tenant.name}",
+                evidence=(message,),
+            )
 
 
 def _why(tenant: CollectedTenant, message: str, lines: list[str]) -> tuple[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
-from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis, stamp
 
 RECENT_SECONDS = 3600.0
 FORBIDDEN = 403
@@ -25,14 +26,15 @@ _REFUSED = (
     ),
     (
         "certificate-name",
-        re.compile(r"(?i)nxdomain|no valid a(?:aaa)? records|dns problem|no such host|servfail|looking up a\b"
+        re.compile(r"(?i)^HTTP \d+ dns\b"
+        r"|nxdomain|no valid a(?:aaa)? records|dns problem|no such host|servfail|looking up a\b"
         r"|dnssec|acme:error:dns"),
         "the name does not lead to an address",
         "launchpad dns point {tenant}, then launchpad certificates {tenant} --retry",
     ),
     (
         "certificate-unreached",
-        re.compile(r"(?i)likely firewall|timeout during connect|acme:error:connection"
+        re.compile(r"(?i)likely firewall|timeout during connect|acme:error:connection|^HTTP \d+ connection\b"
         r"|connection refused\b.*\bauthorization"
         r"|authorization failed.*(?:connection refused|timeout|timed out|no route)"),
         "the authority does not reach ports 80 and 443 of the host",
@@ -69,12 +71,34 @@ def caddy_down(collected: Collected) -> Iterator[Diagnosis]:
     lines = [line for line in collected.get("caddy", "lines", otherwise=[]) if '"error"' in line or "rror:" in line][
         -3:
     ]
+    if taken := next(filter(None, (_TAKEN.search(line) for line in reversed(lines))), None):
+        yield _port_taken(collected, taken)
+        return
     yield Diagnosis(
         cause="caddy-down",
         message="Caddy does not answer: no visitor reaches any tenant",
         hint=f"launchpad provision {collected.host}",
         evidence=("Caddy's admin socket does not answer", *lines),
     )
+
+
+def _port_taken(collected: Collected, taken: re.Match[str]) -> Diagnosis:
+    """Caddy cannot listen, because another program does."""
+    port = taken[1]
+    sockets = [line for line in collected.get("network", "sockets", otherwise=[]) if f":{port} " in line]
+    programs = sorted({found[1] for line in sockets if (found := _PROGRAM.search(line))} - {"caddy"})
+    who = f": {', '.join(programs)}" if programs else ""
+    return Diagnosis(
+        cause="port-taken",
+        message=f"Caddy does not start: another program listens on port {port}{who}",
+        hint=f"as root on {collected.host}: ss -tlnp sport = :{port}; stop and disable that program; "
+        f"then launchpad provision {collected.host}",
+        evidence=(taken.string[-300:], *sockets[:2]),
+    )
+
+
+_TAKEN = re.compile(r"listen \w+ \S*:(\d+): bind: address already in use")
+_PROGRAM = re.compile(r"users:\(\(\"([^\"]+)\"")
 
 
 def resolver_down(collected: Collected) -> Iterator[Diagnosis]:
@@ -158,7 +182,7 @@ def untrusted_proxy(collected: Collected) -> Iterator[Diagnosis]:
 def origin_refused(collected: Collected) -> Iterator[Diagnosis]:
     """The app refuses the browser's origin."""
     for tenant in collected.tenants():
-        said = [line for line in tenant.lines_since_start(seconds=RECENT_SECONDS) if _ORIGIN.search(line)][-2:]
+        said = _refused_origins(tenant)[-2:]
         if said:
             yield Diagnosis(
                 cause="origin-refused",
@@ -169,3 +193,21 @@ def origin_refused(collected: Collected) -> Iterator[Diagnosis]:
                 f"deploy {tenant.name}",
                 evidence=tuple(said),
             )
+
+
+def _refused_origins(tenant: CollectedTenant) -> list[str]:
+    """The lines about browsers that were refused since the last one that was not. The page of a stranger is refused
+    rightly: its origin counts only while somebody tries again and again, and nobody else comes."""
+    lines = tenant.lines_since_start(seconds=RECENT_SECONDS)
+    last = max((number for number, line in enumerate(lines) if _CONNECTED.search(line)), default=-1)
+    said = [line for line in lines[last + 1 :] if _ORIGIN.search(line)]
+    own = tenant.get("record", "domains", otherwise=[])
+    of = [(found[1] if (found := _FROM.search(line)) else "", line) for line in said]
+    counts = Counter(name for name, line in of if tenant.at - TRYING_SECONDS <= stamp(line))
+    often = {name for name, count in counts.items() if count >= LEAST_REFUSED}
+    return [line for name, line in of if not name or name in own or name in often]
+
+
+LEAST_REFUSED, TRYING_SECONDS = 3, 600.0
+_CONNECTED = re.compile(r"(?i)\b(?:webchat|client|browser) connected\b")
+_FROM = re.compile(r"(?i)\borigin[=: ]+\"?(?:https?://)?([\w.-]+\.[\w-]+)")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+from launchpad.runner.diagnosing.collected import Collected, Diagnosis, stamp
 
 MOST_SKEW = 2.0
 """Seconds."""
@@ -22,9 +23,10 @@ def clock_wrong(collected: Collected) -> Iterator[Diagnosis]:
     clock = collected.get("clock", otherwise={})
     runs, synchronised, offset = (clock.get(name) for name in ("runs", "synchronised", "offset"))
     is_off = isinstance(offset, (int, float)) and abs(offset) > MOST_SKEW
+    jumped = _jumps(collected)
     seen = [] if collected.tenant else collected.get("account", "findings", otherwise=[])
     told = [str(item.get("message", "")) for item in seen if item.get("subject") == "clock"]
-    if not is_off and runs is not False and not told:
+    if not is_off and runs is not False and not told and not jumped:
         return
     what, cause = "nothing keeps the host's clock right", "clock"
     hint = f"launchpad provision {collected.host}; as root on {collected.host}: chronyc tracking"
@@ -33,16 +35,34 @@ def clock_wrong(collected: Collected) -> Iterator[Diagnosis]:
     elif told and runs is not False:
         what, cause = f"nothing keeps the host's clock right ({told[0]})", "time-server"
         hint = f"as root on {collected.host}: chronyc sources; then open UDP port 123 in the provider's firewall"
+    elif jumped and runs is not False:
+        what = "the host's clock jumped, as after a pause of the virtual machine"
     yield Diagnosis(
         cause=cause,
         message=f"{what}: certificates, tokens and signatures fail at a wrong time",
         hint=hint,
-        evidence=(f"chrony runs: {_yes(runs)}, synchronised: {_yes(synchronised)}, offset: {offset} s", *told),
+        evidence=(
+            f"chrony runs: {_yes(runs)}, synchronised: {_yes(synchronised)}, offset: {offset} s",
+            *told,
+            *jumped[-2:],
+        ),
     )
 
 
 def _yes(value: object) -> str:
     return "yes" if value is True else "no" if value is False else "not known"
+
+
+def _jumps(collected: Collected) -> list[str]:
+    """What chrony wrote of a jump in the last hour; what it corrected at boot is none."""
+    uptime = collected.get("machine", "uptime", otherwise=0.0) or RECENT_SECONDS + BOOT_SECONDS
+    begun = collected.at - min(RECENT_SECONDS, uptime - BOOT_SECONDS)
+    lines = (line for line in collected.get("journal", otherwise=[]) if "chronyd" in line and stamp(line) >= begun)
+    return [line for line in lines if (found := _JUMP.search(line)) and float(found[1] or MOST_JUMP) >= MOST_JUMP]
+
+
+RECENT_SECONDS, BOOT_SECONDS, MOST_JUMP = 3600.0, 300.0, 60.0
+_JUMP = re.compile(r"(?i)(?:forward|backward) time jump detected|system clock wrong by -?(\d+(?:\.\d+)?) seconds")
 
 
 def firewall(collected: Collected) -> Iterator[Diagnosis]:

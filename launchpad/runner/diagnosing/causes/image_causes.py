@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+from launchpad.runner.diagnosing.collected import Collected, Diagnosis, stamp
 
 _PULL = re.compile(r"cannot pull (\S+): (.*)", re.DOTALL)
 _GONE = re.compile(
@@ -20,7 +20,7 @@ _LOGIN = re.compile(
 def registry_login(collected: Collected) -> Iterator[Diagnosis]:
     """The registry wants a login that this host does not have."""
     for tenant, image, why in _refused(collected):
-        if _LOGIN.search(why):
+        if _LOGIN.search(why) and not _LIMIT.search(why):
             registry = image.partition("/")[0]
             yield Diagnosis(
                 cause="registry-login",
@@ -34,10 +34,19 @@ def registry_login(collected: Collected) -> Iterator[Diagnosis]:
 def image_gone(collected: Collected) -> Iterator[Diagnosis]:
     """The registry does not have the image any more, or cannot be reached."""
     for tenant, image, why in _refused(collected):
+        registry = image.partition("/")[0]
+        if _LIMIT.search(why):
+            yield Diagnosis(
+                cause="registry-limit",
+                tenant=tenant,
+                message=f"{registry} gives this host no more images for now: its limit is reached ({why[:160]})",
+                hint=f"as root on {collected.host}: docker login {registry}; or launchpad deploy {tenant} in six hours",
+                evidence=(f"cannot pull {image}: {why}",),
+            )
+            continue
         if _LOGIN.search(why):
             continue
         gone = _GONE.search(why) is not None
-        registry = image.partition("/")[0]
         what = f"{registry} has {tenant}'s image no more" if gone else f"{registry} does not give {tenant}'s image"
         yield Diagnosis(
             cause="image-gone" if gone else "registry-down",
@@ -48,6 +57,37 @@ def image_gone(collected: Collected) -> Iterator[Diagnosis]:
             else f"launchpad status {collected.host}; then launchpad deploy {tenant}",
             evidence=(f"cannot pull {image}: {why}",),
         )
+
+
+def image_damaged(collected: Collected) -> Iterator[Diagnosis]:
+    """Docker has an image and cannot use it, or the host's processor cannot."""
+    journal = [line for line in collected.get("journal", otherwise=[]) if collected.at - 3600 <= stamp(line)]
+    for tenant in collected.tenants():
+        said = [str(tenant.last_failed.get("message", "")), *(journal if tenant.is_ill else ())]
+        if layers := [line for line in said if _LAYER.search(line)]:
+            yield Diagnosis(
+                cause="image-damaged",
+                tenant=tenant.name,
+                message=f"a layer of {tenant.name}'s image is damaged in Docker's storage",
+                hint=f"as root on {collected.host}: docker image rm the image of {tenant.name}; then launchpad deploy "
+                f"{tenant.name} pulls the image again",
+                evidence=tuple(layers[-2:]),
+            )
+        elif words := [line for line in tenant.last_words if "exec format error" in line]:
+            yield Diagnosis(
+                cause="wrong-architecture",
+                tenant=tenant.name,
+                message=f"{tenant.name}'s image is made for another processor than the host's",
+                hint="an image for this processor: launchpad app pin, then launchpad deploy " + tenant.name,
+                evidence=tuple(words[-1:]),
+            )
+
+
+_LAYER = re.compile(
+    r"(?i)error creating overlay mount|failed to register layer|layer does not exist"
+    r"|/var/lib/docker/overlay2/\S*: (?:no such file|input/output error|structure needs cleaning)"
+)
+_LIMIT = re.compile(r"(?i)toomanyrequests|pull rate limit|too many requests|\b429\b")
 
 
 def is_refused_pull(message: str) -> bool:

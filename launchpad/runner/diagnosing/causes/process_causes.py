@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from launchpad.runner.diagnosing.causes.room_causes import disk_full, quota_full
-from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
+from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis, stamp
 from launchpad.runner.waiting import OUT_OF_MEMORY
 
 PERMANENT_EXIT = 78
@@ -20,11 +20,14 @@ INVALID = re.compile(
     r"(?i)invalid config|unrecognized key|unknown key|config(?:uration)? (?:is )?invalid|must not|expected"
 )
 HEAP = re.compile(r"(?i)heap out of memory|allocation failed - |cannot allocate memory|ENOMEM|MemoryError")
+_KILLED_BY_HOST = re.compile(r"(?<!cgroup )[Oo]ut of memory: Killed process \d+ \(([^)]+)\)")
+"""Not at the limit of a tenant."""
 NEWER = re.compile(
     r"(?i)(?:schema|state|database|migration)[^.\n]{0,80}\b(?:newer than|too new|ahead of|not supported|unsupported"
     r"|from a newer)|newer (?:schema|version of (?:openclaw|the app))|migration[^.\n]{0,60}\b(?:refused|failed|error)"
     r"|refus\w+ to (?:start|open|migrate)[^.\n]{0,60}(?:schema|newer|downgrade)|finds? a state newer"
     r"|schema \d+, and this version knows"
+    r"|database files are incompatible|failed migrations|migration \S+ failed|\bP30(?:09|18)\b"
 )
 
 
@@ -45,6 +48,17 @@ def docker_down(collected: Collected) -> Iterator[Diagnosis]:
 
 def host_memory(collected: Collected) -> Iterator[Diagnosis]:
     """The host itself has no memory left."""
+    lines = collected.get("kernel", otherwise=[])
+    killed = [line for line in lines if _KILLED_BY_HOST.search(line) and collected.at - RECENT_SECONDS <= stamp(line)]
+    if killed:
+        names = ", ".join(dict.fromkeys(name[1] for line in killed if (name := _KILLED_BY_HOST.search(line))))
+        yield Diagnosis(
+            cause="host-memory",
+            message=f"the host has no memory left: the kernel killed {names}",
+            hint=f"launchpad usage {collected.host}, then launchpad move TENANT --to HOST",
+            evidence=tuple(killed[-3:]),
+        )
+        return
     available = collected.get("machine", "memory", "available_mb")
     total = collected.get("machine", "memory", "total_mb", otherwise=0)
     if isinstance(available, int) and total and available < min(FEW_MB, total // 20):

@@ -17,7 +17,7 @@ SLOW_MS, WAITED_PERCENT = 250.0, 30.0
 last minute, too."""
 HOPELESS_MS = 2000.0
 STALLED_PERCENT = 70.0
-_HUNG = re.compile(r"blocked for more than \d+ seconds|I/O error|timing out command|resetting link")
+_HUNG = re.compile(r"blocked for more than \d+ seconds|timing out command|resetting link")
 _WHAT = {"/": "the root disk", "/srv/launchpad": "the tenants' storage", "/var/lib/docker": "Docker's storage"}
 
 

@@ -12,16 +12,30 @@ from launchpad.runner.diagnosing.collected import Collected, Diagnosis
 _OUR_KEYS = "|".join(re.escape(REFUSALS[code]) for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"))
 _CAUSES = (
     (
+        "target-locked",
+        re.compile(r"(?i)already locked|unable to create lock"),
+        "is locked by another backup, or by one that died",
+        "launchpad target show {target}; when no backup runs anywhere: launchpad backup {tenant}",
+    ),
+    (
+        "target-damaged",
+        re.compile(r"(?i)ciphertext verification failed|contains \d+ errors|invalid data returned|hash mismatch"
+        r"|does not match id|repository (?:contains errors|is damaged)"),
+        "has damaged data",
+        "launchpad backups verify {tenant}; a new target in inventory/targets.yaml, then launchpad backup {tenant}",
+    ),
+    (
         "target-full",
         re.compile(r"(?i)no space left|disk quota|quota exceeded|insufficient storage|\b507\b|ENOSPC"
-        r"|EntityTooLarge|storage limit"),
+        r"|EntityTooLarge|storage limit|free drive threshold|storage[ \w]{0,20} (?:is )?full|over quota"
+        r"|out of (?:disk )?space"),
         "is full",
         "launchpad backups forget {tenant}",
     ),
     (
         "target-key",
         re.compile(
-            rf"(?i)wrong password|no key found|{_OUR_KEYS}|permission denied"
+            rf"(?i)wrong password|no key found|access key id|{_OUR_KEYS}|permission denied"
             r"|unauthorized|forbidden"
             r"|access ?denied|\b40[13]\b|signature|invalidaccesskey|host key|authenticat|has no credentials|opens none"
         ),

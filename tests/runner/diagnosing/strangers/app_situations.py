@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.runner.diagnosing.strangers.stage import GB, Situation, StrangeHost
 from launchpad.runner import paths
+from tests.runner.diagnosing.strangers.stage import GB, Situation, StrangeHost
 
 Row = tuple[str, str, Situation]
 

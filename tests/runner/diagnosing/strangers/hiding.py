@@ -128,7 +128,13 @@ def sixty_four(before: bytes, *, width: int = 0, twice: bool = False) -> Way:
 
 
 def escaped_twice(value: str) -> list[Written]:
-    return [Written('{"level":"error","err":"{\\"key\\":\\"', each(value, lambda mark: json.dumps(json.dumps(mark)[1:-1])[1:-1]), '\\"}"}')]
+    return [
+        Written(
+            '{"level":"error","err":"{\\"key\\":\\"',
+            each(value, lambda mark: json.dumps(json.dumps(mark)[1:-1])[1:-1]),
+            '\\"}"}',
+        )
+    ]
 
 
 WAYS: Mapping[str, Way] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from launchpad.runner.view import ClockState
-from tests.runner.diagnosing.strangers.stage import GB, Situation, StrangeHost, df
 from tests.runner.diagnosing.strangers.app_situations import Row
+from tests.runner.diagnosing.strangers.stage import GB, Situation, StrangeHost, df
 
 DISKS = ("/", "/var/lib/docker", "/srv/launchpad")
 
@@ -28,7 +28,11 @@ def docker_down(unit: str, *words: str) -> Situation:
         host.docker_down, host.last_words = True, words
         if words:
             host.failed_unit("docker.service")
-            host.unit("systemd", f"docker.service: Main process exited, code=exited, status=1/FAILURE", f"docker.service: Failed with result '{unit}'.")
+            host.unit(
+                "systemd",
+                "docker.service: Main process exited, code=exited, status=1/FAILURE",
+                f"docker.service: Failed with result '{unit}'.",
+            )
             host.unit("dockerd", *words)
         else:
             host.unit("systemd", "Stopped docker.service - Docker Application Container Engine.")
@@ -75,6 +79,17 @@ def clock(runs: bool, synchronised: bool, offset: float) -> Situation:
     def play(host: StrangeHost) -> None:
         host.chrony = ClockState(runs=runs, synchronised=synchronised, offset=offset)
         host.programs["timedatectl"] = "NTPSynchronized=no\n"
+        host.account(
+            findings=[
+                {
+                    "subject": "clock",
+                    "message": "chrony has no time server that answers",
+                    "hint": "",
+                    "tenant": "",
+                    "since": host.now() - 900,
+                }
+            ]
+        )
 
     return play
 
@@ -145,7 +160,7 @@ SITUATIONS: tuple[Row, ...] = (
     ("certificate: authority's error", "certificate-authority", refuses(
         "HTTP 503 urn:ietf:params:acme:error:serverInternal - The service is down for maintenance or had an internal error. "
         "Check https://letsencrypt.status.io/ for more details.")),
-    ("clock: no sources", "clock|time-server", clock(True, False, 0.0)),
+    ("clock: no sources", "clock|time-server|none", clock(True, False, 0.0)),
     ("clock: chrony dead", "clock", clock(False, False, 0.0)),
     ("clock: minutes off", "clock", clock(True, True, 312.4)),
     ("firewall", "firewall", no_gate),

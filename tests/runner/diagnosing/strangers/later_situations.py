@@ -13,7 +13,11 @@ def disk_dies(host: StrangeHost) -> None:
 
 
 def network_card(host: StrangeHost) -> None:
-    host.dmesg("NETDEV WATCHDOG: CPU: 1: transmit queue 0 timed out 5120 ms", "virtio_net virtio0 eth0: TX timeout on queue: 0", priority=4)
+    host.dmesg(
+        "NETDEV WATCHDOG: CPU: 1: transmit queue 0 timed out 5120 ms",
+        "virtio_net virtio0 eth0: TX timeout on queue: 0",
+        priority=4,
+    )
 
 
 def dockers_port(host: StrangeHost) -> None:
@@ -43,8 +47,8 @@ LISTED: tuple[Row, ...] = (
     ("target: damaged", "target-failed|target-damaged", backup("restic: pack 1f9a72 contains 1 errors: ciphertext verification failed")),
 )  # fmt: skip
 UNLISTED: tuple[Row, ...] = (
-    ("a disk dies", "disk-errors|read-only|slow-disk", disk_dies),
-    ("the network card hangs", "network", network_card),
+    ("a disk dies", "disk-failing", disk_dies),
+    ("the network card hangs", "network-card", network_card),
     ("nginx has port 80", "port-taken", dockers_port),
     ("shared memory is full", "shared-memory", says(*["[pg] ERROR:  could not resize shared memory segment \"/PostgreSQL.1804289383\" to 8388608 bytes: No space left on device"] * 3)),
     ("the model is gone", "model-gone", says(*turn('HTTP 404: {"type":"error","error":{"type":"not_found_error","message":"model: claude-3-opus-20240229"}}'))),
@@ -55,5 +59,5 @@ UNLISTED: tuple[Row, ...] = (
     ("the app's own port is taken", "crash-loop|port-taken", dies(1, "Error: listen EADDRINUSE: address already in use 0.0.0.0:18789")),
     ("a library is missing", "crash-loop|image-wrong", dies(1, "Error: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by better_sqlite3.node)", "code: 'ERR_DLOPEN_FAILED'")),
     ("a proxy is dead", "registry-down|network", lambda host: host.operation_failed("deploy", 'cannot pull ghcr.io/acme/assistant@sha256:4be1: Get "https://ghcr.io/v2/": proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: connection refused')),
-    ("the registry's certificate", "registry-down|certificates-of-others", lambda host: host.operation_failed("deploy", 'cannot pull registry.acme.example/assistant@sha256:4be1: Get "https://registry.acme.example/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority')),
+    ("the registry's certificate", "registry-down|provider-certificate", lambda host: host.operation_failed("deploy", 'cannot pull registry.acme.example/assistant@sha256:4be1: Get "https://registry.acme.example/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority')),
 )  # fmt: skip

@@ -13,6 +13,8 @@ from launchpad.runner import paths
 from launchpad.runner.backups import keeping
 from launchpad.runner.caller import Caller
 from launchpad.runner.diagnosing.bundle import Bundle, make_bundle
+from launchpad.runner.diagnosing.collected import Collected
+from launchpad.runner.diagnosing.collectors import COLLECTORS, collect
 from launchpad.runner.diagnosing.desk import Desk
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal
@@ -49,7 +51,13 @@ class StrangeHost(ExaminedHost):
             case "systemctl" if "list-units" in argv:
                 return "".join(f"{line}\n" for line in self.units)
             case "systemctl" if "docker.service" in argv:
-                return "failed\n" if self.docker_down and self.last_words else "inactive\n" if self.docker_down else "active\n"
+                return (
+                    "failed\n"
+                    if self.docker_down and self.last_words
+                    else "inactive\n"
+                    if self.docker_down
+                    else "active\n"
+                )
             case "df" if argv[-1] in self.disks:
                 return self.disks[argv[-1]]
             case _:
@@ -68,7 +76,9 @@ class StrangeHost(ExaminedHost):
         for number, item in enumerate(said):
             at = self.now() - ago - (len(said) - 1 - number) * every
             head = {"level": item.get("level", "error"), "ts": round(at, 6)}
-            lines.append(json.dumps(head | {key: value for key, value in item.items() if key != "level"}, separators=(",", ":")))
+            lines.append(
+                json.dumps(head | {key: value for key, value in item.items() if key != "level"}, separators=(",", ":"))
+            )
         self._write(CADDY, lines, ago, every)
 
     def dmesg(self, *texts: str, priority: int = 3, ago: float = 300.0) -> None:
@@ -82,12 +92,17 @@ class StrangeHost(ExaminedHost):
         self.units.append(f"{name} loaded failed failed {name}")
         self.failed = (*self.failed, name)
 
-    def dies(self, name: str = "", *, exit_code: int = 1, oom_killed: bool = False, lines: Sequence[str] = (), how: str = "") -> None:
+    def dies(
+        self, name: str = "", *, exit_code: int = 1, oom_killed: bool = False, lines: Sequence[str] = (), how: str = ""
+    ) -> None:
         """alice's app dies again and again, until the watch gives it up."""
         name = name or self.container("alice")
         self.app(*lines, ago=2, every=0.01)
         super().dies(name, exit_code=exit_code, oom_killed=oom_killed)
-        again = how or f"died 5 times within 10 min, the last time {'out of memory' if oom_killed else f'with status {exit_code}'}"
+        again = (
+            how
+            or f"died 5 times within 10 min, the last time {'out of memory' if oom_killed else f'with status {exit_code}'}"
+        )
         told = {
             "at": self.now() - 60, "service": "app", "reason": f"app {again}", "exit_code": exit_code,
             "out_of_memory": oom_killed, "deaths": 5, "lines": list(lines)[-20:],
@@ -99,7 +114,9 @@ class StrangeHost(ExaminedHost):
 
     def becomes(self, state: Literal["running", "dead", "exited", "restarting"], *, exit_code: int = 0) -> None:
         name = self.container("alice")
-        self.boxes[name] = self.boxes[name].but(state=state, exit_code=exit_code, address="" if state != "running" else self.boxes[name].address)
+        self.boxes[name] = self.boxes[name].but(
+            state=state, exit_code=exit_code, address="" if state != "running" else self.boxes[name].address
+        )
 
     def operation_failed(self, kind: str, message: str, *lines: str) -> None:
         """An operation on alice was undone just now."""
@@ -116,9 +133,21 @@ class StrangeHost(ExaminedHost):
         """Caddy asks for a certificate, and the authority refuses: Caddy's four lines of that."""
         whole = f"[{domain}] solving challenges: {domain}: authorization failed: {error}"
         whole = whole if kind else f"[{domain}] creating new order: {error}"
-        problem = {"type": f"urn:ietf:params:acme:error:{kind}", "title": "", "detail": error.partition(" - ")[2], "instance": "", "subproblems": []}
+        problem = {
+            "type": f"urn:ietf:params:acme:error:{kind}",
+            "title": "",
+            "detail": error.partition(" - ")[2],
+            "instance": "",
+            "subproblems": [],
+        }
         issuer = authority.removeprefix("https://").replace("/", "-")
-        challenge = {"logger": "tls.issuance.acme.acme_client", "msg": "challenge failed", "identifier": domain, "challenge_type": "http-01", "problem": problem}
+        challenge = {
+            "logger": "tls.issuance.acme.acme_client",
+            "msg": "challenge failed",
+            "identifier": domain,
+            "challenge_type": "http-01",
+            "problem": problem,
+        }
         self.caddy(
             *([challenge] if kind else []),
             {"logger": "tls.obtain", "msg": "could not get certificate from issuer", "identifier": domain, "issuer": issuer, "error": f"{whole} (order={ORDER}) (ca={authority})" if kind else whole},
@@ -127,7 +156,15 @@ class StrangeHost(ExaminedHost):
         since, why = self.now() - 900, reasons(self, self.now() - 86_400).get(domain, "")
         message = f"{domain} has no certificate ({why or 'Caddy log gives no reason'})"
         self.account(
-            findings=[{"subject": "certificate", "message": message, "hint": "launchpad certificates alice --retry", "tenant": "alice", "since": since}],
+            findings=[
+                {
+                    "subject": "certificate",
+                    "message": message,
+                    "hint": "launchpad certificates alice --retry",
+                    "tenant": "alice",
+                    "since": since,
+                }
+            ],
             facts={"certificates": {domain: {"tenant": "alice", "until": None, "since": since, "why": why}}},
         )
 
@@ -137,7 +174,9 @@ class StrangeHost(ExaminedHost):
 
     def _write(self, container: str, texts: Sequence[str], ago: float, every: float) -> None:
         mine, last = self.written.setdefault(container, []), len(texts) - 1
-        mine += [ContainerLine(stamp(self.now() - ago - (last - number) * every), text) for number, text in enumerate(texts)]
+        mine += [
+            ContainerLine(stamp(self.now() - ago - (last - number) * every), text) for number, text in enumerate(texts)
+        ]
         mine.sort(key=lambda line: line.at)
 
     def _iso(self, ago: float) -> str:
@@ -167,6 +206,11 @@ def bundle_of(host: StrangeHost, tenant: str = "alice") -> Bundle:
 def causes_of(host: StrangeHost, tenant: str = "alice") -> list[str]:
     """What `diagnose` names, the first one first, for as long as it is about alice or the host."""
     return [item.cause for item in bundle_of(host, tenant).diagnoses]
+
+
+def collected_of(host: StrangeHost) -> Collected:
+    sections, _ = collect(Desk(host=host, tenants=("alice", "bob")), COLLECTORS)
+    return Collected(host="web-1", tenant="", at=host.now(), sections=sections)
 
 
 def text_of(bundle: Bundle) -> str:

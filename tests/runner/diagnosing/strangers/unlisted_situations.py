@@ -54,7 +54,10 @@ def port_taken(host: StrangeHost) -> None:
 
 
 def layer_gone(host: StrangeHost) -> None:
-    host.operation_failed("start", "Docker: error creating overlay mount to /var/lib/docker/overlay2/8f1b/merged: no such file or directory")
+    host.operation_failed(
+        "start",
+        "Docker: error creating overlay mount to /var/lib/docker/overlay2/8f1b/merged: no such file or directory",
+    )
     host.unit("dockerd", 'Handler for POST /v1.45/containers/91/start returned error: error creating overlay mount to '
                          '/var/lib/docker/overlay2/8f1b/merged: stat /var/lib/docker/overlay2/l/QX7: no such file or directory')  # fmt: skip
     host.becomes("exited", exit_code=128)
@@ -97,9 +100,9 @@ SITUATIONS: tuple[Row, ...] = (
     ("a database is damaged", "database-damaged", dies(
         1, "[state] opening /home/node/.openclaw/state/openclaw.sqlite", "SqliteError: database disk image is malformed",
         "  code: 'SQLITE_CORRUPT'")),
-    ("a proxy's certificate in between", "certificates-of-others", says(*turn(
+    ("a proxy's certificate in between", "provider-certificate", says(*turn(
         "TypeError: fetch failed cause=Error: self-signed certificate in certificate chain code=SELF_SIGNED_CERT_IN_CHAIN"))),
-    ("old root certificates", "certificates-of-others", says(*turn(
+    ("old root certificates", "provider-certificate", says(*turn(
         "TypeError: fetch failed cause=Error: certificate has expired code=CERT_HAS_EXPIRED"))),
     ("a lock of a dead backup", "target-locked", backup(
         "restic: unable to create lock in backend: repository is already locked by PID 1342 on web-1 by root (UID 0, GID "
