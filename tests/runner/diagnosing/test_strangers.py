@@ -22,7 +22,7 @@ from tests.runner.diagnosing.strangers import (
     later_situations,
     unlisted_situations,
 )
-from tests.runner.diagnosing.strangers.app_situations import Row
+from tests.runner.diagnosing.strangers.app_situations import Row, says
 from tests.runner.diagnosing.strangers.busy import busy
 from tests.runner.diagnosing.strangers.hiding import WAYS, Written
 from tests.runner.diagnosing.strangers.stage import CASE, StrangeHost, bundle_of, causes_of, played, text_of
@@ -81,6 +81,12 @@ def test_two_faults_at_once_are_both_named(pair: tuple[str, str]) -> None:
 @pytest.mark.parametrize("seed", range(100, 110))
 def test_busy_healthy_tenants_are_accused_of_nothing(seed: int) -> None:
     assert causes_of(played(busy=busy(seed)), "") == []
+
+
+def test_what_a_tool_met_in_the_world_is_no_cause() -> None:
+    said = "web_fetch failed: HTTP 401: invalid x-api-key (https://weather.example.org/v1)"
+    assert causes_of(played(says(f"[tools] {said}"))) == []
+    assert causes_of(played(says(f"[agent/embedded] {said}"))) == ["key-revoked"]
 
 
 @pytest.mark.parametrize("name", WAYS)

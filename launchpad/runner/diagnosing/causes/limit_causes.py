@@ -12,7 +12,8 @@ LEAST = 2
 """One failed attempt may be a user's own script."""
 _PROCESSES = re.compile(
     r"(?i)\bspawn\b[^\n]{0,80}\bEAGAIN\b|failed to create new OS thread|newosproc|pthread_create[^\n]{0,20} failed"
-    r"|can't start new thread|unable to create (?:new )?native thread|^[^\[]*fork: (?:retry: )?resource temporarily|^[^\[]*cannot fork\b"
+    r"|can't start new thread|unable to create (?:new )?native thread"
+    r"|^[^\[]*fork: (?:retry: )?resource temporarily|^[^\[]*cannot fork\b"
 )
 _FILES = re.compile(
     r"\bE[MN]FILE\b|^(?!.*\bexec\b).*(?i:too many open files)"
