@@ -64,8 +64,8 @@ def _summary(row: OverviewRow, now: float) -> str:
     parts = [row.state] if row.tenant else []
     if row.version:
         parts.append(f"version {row.version}")
-    if row.probes[1]:
-        parts.append("{} of {} probes pass".format(*row.probes))
+    if row.checks[1]:
+        parts.append("{} of {} checks pass".format(*row.checks))
     if row.standing:
         parts.append(f"backup {_ago(row.standing.backup_age_seconds) or 'none'}")
     if sent := [item.told for item in row.alerts if item.told]:

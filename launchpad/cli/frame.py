@@ -83,7 +83,7 @@ def _columns(rows: Sequence[OverviewRow], width: int, now: float) -> list[Column
         Column("age", 10 if any(row.is_old(now) for row in rows) else 6),
     ]
     if width >= WIDE:
-        found[4:4] = [Column("version", 10), Column("probes", 6), Column("alert", 7)]
+        found[4:4] = [Column("version", 10), Column("checks", 6), Column("alert", 7)]
     return [*found, Column("problem", 0)]
 
 
@@ -99,7 +99,7 @@ def _row(row: OverviewRow, columns: Sequence[Column], now: float, *, chosen: boo
         "host": row.host,
         "state": row.state,
         "version": row.version,
-        "probes": "{}/{}".format(*row.probes) if row.probes[1] else "",
+        "checks": "{}/{}".format(*row.checks) if row.checks[1] else "",
         "alert": _alert(row, now),
         "age": shown_age(row, now),
         "problem": row.problem,

@@ -102,6 +102,8 @@ def show(ctx: typer.Context, system: System = False) -> None:
         rows.append((item.job.name, item.job.calendar, item.by or "not installed", went, " ".join(item.job.words)))
     headings = ("job", "when", "by", "last run", "launchpad")
     session.output.result([item.as_json() for item in found], Table(headings, tuple(rows)))
+    if not any(item.by for item in found):
+        session.output.say("to install the jobs: launchpad schedule install")
     if any(item.by and item.last and item.last.exit_code for item in found):
         raise typer.Exit(4)
 

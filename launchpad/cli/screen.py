@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 RED, GREEN, YELLOW, DIM, BOLD = "red", "green", "yellow", "dim", "bold"
 UNBOUNDED = 1 << 20
 """The width of output that is no terminal."""
+GAP = 2
+"""The cells between columns."""
 HANG = 2
 """The indent of continuation lines."""
 COLOURS = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
@@ -157,18 +159,18 @@ class Screen:
         from rich.table import Column, Table
         from rich.text import Text
 
+        room = room or self.console.width
         words = [[name, *(row[index].plain for row in rows)] for index, name in enumerate(headings)]
+        widths = _shared(words, room)
+        if widths is None:
+            return None
         columns = [
-            Column(name.upper(), overflow="fold", min_width=max(map(longest, column)))
-            for name, column in zip(headings, words, strict=True)
+            Column(name.upper(), overflow="fold", width=width) for name, width in zip(headings, widths, strict=True)
         ]
-        table = Table(*columns, box=None, padding=(0, 2), collapse_padding=True, pad_edge=False, header_style=BOLD)
+        table = Table(*columns, box=None, padding=(0, GAP), collapse_padding=True, pad_edge=False, header_style=BOLD)
         for row in rows:
             table.add_row(*row)
-        room = room or self.console.width
         lines = list(Segment.split_lines(self.console.render(table, self.console.options.update(width=room))))
-        if Segment.get_line_length(lines[0]) > room:
-            return None
         return [Text.assemble(*((unglued(part.text), part.style or "") for part in line)) for line in lines]
 
     def _stacked(self, headings: list[str], rows: list[list[Text]]) -> list[Text] | None:
@@ -201,6 +203,20 @@ class Screen:
         width = max((len(name) for name, _ in shown), default=0) + 2
         for name, value in shown:
             self.prose((name, BOLD), f"{' ' * (width - len(name))}{value}", hang=width)
+
+
+def _shared(columns: list[list[str]], room: int) -> list[int] | None:
+    """The width of each column: at least its longest word, and what is left goes first to who needs least; None when
+    there is not so much room."""
+    from rich.cells import cell_len
+
+    widths = [max(map(longest, column)) for column in columns]
+    lacking = [max(map(cell_len, column)) - width for column, width in zip(columns, widths, strict=True)]
+    spare = room - sum(widths) - GAP * (len(widths) - 1)
+    for served, index in enumerate(sorted(range(len(widths)), key=lacking.__getitem__)):
+        more = min(lacking[index], max(0, spare) // (len(widths) - served))
+        widths[index], spare = widths[index] + more, spare - more
+    return widths if spare >= 0 else None
 
 
 def longest(text: str) -> int:

@@ -72,8 +72,9 @@ class OverviewRow:
         return "; ".join([*told, *(f"{fact.layer}: {fact.message}" for fact in self.health.wrong)])
 
     @property
-    def probes(self) -> tuple[int, int]:
-        """How many probes pass, of how many; (0, 0) for a host, and for a tenant whose host never answered."""
+    def checks(self) -> tuple[int, int]:
+        """How many of the watch's checks pass, of how many; (0, 0) for a host, and for a tenant whose host never
+        answered."""
         asked = [fact for fact in self.health.facts if fact.layer in PROBED] if self.tenant and self.at else []
         return sum(fact.grade is Grade.ok for fact in asked), len(asked)
 

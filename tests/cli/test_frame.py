@@ -56,14 +56,14 @@ def test_the_rows_at_80_columns() -> None:
 def test_more_columns_where_there_is_room() -> None:
     found = lines(view(120, 40), 120, 40)
     assert [*found[2].lower().split()] == [
-        *("grade", "tenant", "host", "state", "version", "probes", "alert", "age", "problem")
+        *("grade", "tenant", "host", "state", "version", "checks", "alert", "age", "problem")
     ]
     assert found[3].split()[:8] == ["critical", "alice", "web-1", "unhealthy", "1.1.0", "2/3", "sent", "5"]
 
 
 def test_the_chosen_row_is_told_whole_with_what_to_type() -> None:
     found = lines(view())[-8:]
-    assert found[1] == "alice on web-1: unhealthy, version 1.1.0, 2 of 3 probes pass, backup none, alert"[:80]
+    assert found[1] == "alice on web-1: unhealthy, version 1.1.0, 2 of 3 checks pass, backup none, alert"[:80]
     assert found[2] == "           sent 2 min ago, last look 5 s ago", "no word is cut"
     assert found[3:6] == [
         "critical   ready: web:8080/startupz does not answer, since 11-30 17:35",

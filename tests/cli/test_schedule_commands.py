@@ -38,9 +38,11 @@ def test_cron_s_lines_are_installed_shown_and_removed(terminal: Terminal, cronta
     assert terminal.ok(*words).out == "nothing to do\n"
     shown = terminal.ok("schedule", "show", "--json").json
     assert [item["job"] for item in shown if item["installed_by"] == "cron"] == ["health", "backup"]
-    assert "not installed" in terminal.ok("schedule", "show").out
+    some = terminal.ok("schedule", "show")
+    assert ("not installed" in some.out, some.err) == (True, "")
     assert terminal.ok("schedule", "remove").out.splitlines() == ["removed crontab", "removed"]
     assert crontab.read_text() == ""
+    assert terminal.ok("schedule", "show").err == "to install the jobs: launchpad schedule install\n"
 
 
 def test_a_job_runs_and_what_it_prints_is_the_report(terminal: Terminal, crontab: Path) -> None:

@@ -168,6 +168,17 @@ def test_colours_of_a_log_are_left_out_and_what_is_raw_keeps_them(wide: object, 
     assert out(printed) == ["disk full", "\\x1b[1;31mdisk full\\x1b[0m"] * 2
 
 
+def test_a_table_that_fits_with_folded_cells_stays_a_table(wide: object) -> None:
+    """The widest cells give way first, but never below their longest word."""
+    printed = output()
+    image = ("web-1", "image beacon@8866cf9d2077", "51 MiB", "", "of alice, bob, carol, dave")
+    data = ("web-1", "data of alice", "256 MiB of 256 MiB", "39 MiB of 127 MiB", "0 generations")
+    printed.result(None, Table(("host", "what", "disk", "memory", "note"), (image, data)))
+    lines = out(printed)
+    assert lines[0].split() == ["HOST", "WHAT", "DISK", "MEMORY", "NOTE"] and max(map(len, lines)) <= 80
+    assert "beacon@8866cf9d2077" in " ".join(lines)
+
+
 def test_wide_marks_count_as_they_are_shown(wide: object) -> None:
     printed = output()
     printed.result(None, Table(("a", "b"), (("東京", "x"), ("abcd", "x"))))

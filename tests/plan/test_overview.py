@@ -63,7 +63,7 @@ def test_the_state_is_that_of_the_watch_because_no_probe_was_asked() -> None:
     assert {name: row.state for name, row in made.items()} == {"web-1": "host", "alice": "unhealthy", "bob": "stopped"}
     unreachable = DEAD.but(layer=Layer.edge, subject="alice.example.com")
     assert rows(has(health=(unreachable,)))["alice"].state == "running", "healthy would contradict the grade"
-    assert (made["alice"].version, made["alice"].probes, made["web-1"].probes) == ("1.1.0", (0, 1), (0, 0))
+    assert (made["alice"].version, made["alice"].checks, made["web-1"].checks) == ("1.1.0", (0, 1), (0, 0))
 
 
 def test_the_worst_come_first_then_those_under_way_then_the_names() -> None:
@@ -115,7 +115,7 @@ def test_a_silent_host_keeps_its_last_rows_with_their_age() -> None:
 def test_a_host_that_never_answered_has_the_tenants_of_the_inventory() -> None:
     own, alice, _ = silent_rows("web-1", SILENT, (), expected())
     assert (own.age(HEARD), alice.age(HEARD)) == (None, None)
-    assert (alice.state, alice.grade, alice.probes) == ("unreachable", Grade.unknown, (0, 0))
+    assert (alice.state, alice.grade, alice.checks) == ("unreachable", Grade.unknown, (0, 0))
     assert alice.problem == "process: its host does not answer", "why is told once, by the host's row"
     assert not own.is_old(HEARD)
 
