@@ -184,17 +184,16 @@ def _spec(app: App, name: str) -> SecretSpec:
 
 
 def _records(session: Session, tenant: Tenant, app: App) -> list[dict[str, Any]]:
-    versions = session.workspace.secrets.versions(tenant.name)
-    stale = session.workspace.secrets.stale(tenant.name)
+    present = session.workspace.secrets.listed(tenant.name)
     specs = {spec.name: spec for spec in app.secrets}
     return [
         {
             "tenant": tenant.name,
             "name": name,
-            "version": versions.get(name),
+            "version": present[name].version if name in present else None,
             "required": name in specs and specs[name].required,
-            "stale": name in stale,
+            "stale": name in present and present[name].stale,
             "purpose": (specs[name].purpose or "") if name in specs else f"{app.name} takes no such secret",
         }
-        for name in [*specs, *(name for name in versions if name not in specs)]
+        for name in [*specs, *(name for name in present if name not in specs)]
     ]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from reach import watched
 
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.settings import Settings
@@ -164,3 +165,15 @@ def test_a_url_that_no_host_could_use_is_refused_when_typed(terminal: Terminal, 
     terminal.ok("alerts", "credential", "team", stdin="mailto://user:password@example.com")
     terminal.ok("alerts", "credential", "dm", stdin="https://hc.example.com/id")
     terminal.ok("alerts", "credential", "dm", stdin="http://127.0.0.1:8080/a-relay-on-the-host")
+
+
+def test_a_list_reads_the_inventory_once_however_many_tenants_there_are(terminal: Terminal) -> None:
+    terminal.ok("secret", "set", "alice", "OPENAI_API_KEY", stdin=VALUE)
+    terminal.ok("secret", "set", "bob", "API_KEY", stdin=VALUE)
+    with watched() as found:
+        listed = terminal.ok("secret", "list", "--json").json
+    assert {(item["tenant"], item["name"]) for item in listed if item["version"]} >= {
+        ("alice", "OPENAI_API_KEY"), ("bob", "API_KEY"),
+    }  # fmt: skip
+    assert found.times("Snapshot.take") == 1
+    assert found.times("read_entries") == 2, "one file a tenant"

@@ -22,7 +22,14 @@ from launchpad.fleet.model.fleet import Defaults, Fleet, UnreadablePart
 from launchpad.fleet.model.host import Host, Operator
 from launchpad.fleet.model.recovery import RECOVERY, Recovery
 from launchpad.fleet.model.tenant import Tenant, Value
-from launchpad.fleet.reading.inventory_files import SETTINGS_FILE, FileMemory, Snapshot, read_file, schema_line
+from launchpad.fleet.reading.inventory_files import (
+    SETTINGS_FILE,
+    FileMemory,
+    SeenFile,
+    Snapshot,
+    schema_line,
+    seen_file,
+)
 from launchpad.fleet.reading.parse import HOSTS_FILE, TENANTS, Parsed, defaults_of, parse
 from launchpad.fleet.reading.slots_file import SLOTS_FILE, Slots, read_slots
 from launchpad.fleet.words.mistakes import InventoryMistakes
@@ -108,16 +115,18 @@ class FolderStore:
         self._templates = tuple(templates)
         self._memory = memory or FileMemory()
         self._last: Parsed | None = None
-        self._settings: tuple[bytes | None, Defaults] | None = None
+        self._settings: tuple[SeenFile | None, Defaults | None] = (None, None)
 
     def load(self) -> Fleet:
         return self._parse(self._snapshot())
 
     def defaults(self) -> Defaults:
-        content = read_file(self.root, SETTINGS_FILE)
-        if self._settings is None or self._settings[0] != content:
-            self._settings = (content, defaults_of(content))
-        return self._settings[1]
+        before, found = self._settings
+        file = seen_file(self.root, SETTINGS_FILE, before)
+        if found is None or file is not before:
+            found = defaults_of(file.content if file else None)
+            self._settings = (file, found)  # one assignment: threads see the old or the new
+        return found
 
     @property
     def left_out(self) -> Mapping[str, UnreadablePart]:

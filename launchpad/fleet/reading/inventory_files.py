@@ -80,14 +80,16 @@ class Snapshot:
         return replace(self, files=files)
 
 
-def read_file(root: Path, name: str) -> bytes | None:
-    """The content of one file of the workspace, by the rules of a snapshot; None when it does not exist;
-    InventoryMistakes when it cannot be read."""
+def seen_file(root: Path, name: str, before: SeenFile | None = None) -> SeenFile | None:
+    """One file of the workspace, by the rules of a snapshot; None when it does not exist. InventoryMistakes when it
+    cannot be read. The one from before, when it did not change."""
     path = root / name
-    if not (path.exists() or path.is_symlink()):
-        return None
     try:
-        return _seen(path, root, None).content
+        if before is not None and before.still(path.lstat()):
+            return before
+        return _seen(path, root, None) if path.exists() or path.is_symlink() else None
+    except FileNotFoundError:
+        return None
     except _Refused as refused:
         raise InventoryMistakes([Mistake(Place(name), str(refused), refused.expected)]) from refused
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from types import MappingProxyType
 
 import yaml
 
@@ -50,10 +48,8 @@ def write_entries(entries: Mapping[SecretName, SealedSecret]) -> bytes:
     return (_HEADER + yaml.dump(record, Dumper=_Dumper, sort_keys=False, width=4096)).encode()
 
 
-@lru_cache(maxsize=64)
-def read_entries(file: str, content: bytes) -> Mapping[SecretName, SealedSecret]:
-    """Parse the entries; InventoryMistakes when Launchpad did not write the file. Cached: who lists an owner's secrets
-    asks for their versions and for their recipients."""
+def read_entries(file: str, content: bytes) -> dict[SecretName, SealedSecret]:
+    """Parse the entries; InventoryMistakes when Launchpad did not write the file."""
     hint = "take the file's last good version from Git"
     text = content.decode(errors="replace")
     if conflict := conflict_in(file, text, hint=f"git checkout --ours {file} or --theirs; git add {file}; {_AFTER}"):
@@ -76,7 +72,7 @@ def read_entries(file: str, content: bytes) -> Mapping[SecretName, SealedSecret]
             mistakes.append(Mistake(place, error.what, error.expected, error.hint or hint))
     if mistakes:
         raise InventoryMistakes(mistakes)
-    return MappingProxyType(entries)
+    return entries
 
 
 def _as_entry(item: object) -> SealedSecret:

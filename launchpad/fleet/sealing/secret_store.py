@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,15 @@ from launchpad.fleet.words.references import Recipient
 from launchpad.fleet.words.secret import Secret
 
 
+@dataclass(frozen=True)
+class ListedSecret:
+    """What is known of a secret without a key."""
+
+    version: int
+    stale: bool
+    """Whether its recipients differ from the fleet's present recipients."""
+
+
 class SecretStore(Protocol):
     """The interface of a secret store; a change is made completely or not at all."""
 
@@ -26,6 +36,9 @@ class SecretStore(Protocol):
 
     def versions(self, owner: Name) -> dict[SecretName, int]:
         """The version of each secret of the owner, a tenant or a target; needs no key."""
+
+    def listed(self, owner: Name) -> dict[SecretName, ListedSecret]:
+        """Each secret of the owner; needs no key."""
 
     def reveal(self, owner: Name) -> dict[SecretName, tuple[int, Secret]]:
         """Each secret's version and value; StateError when this operator cannot open one."""
@@ -69,6 +82,14 @@ class FolderSecrets:
     def versions(self, owner: Name) -> dict[SecretName, int]:
         return {name: entry.version for name, entry in self._read(owner).items() if entry.value is not None}
 
+    def listed(self, owner: Name) -> dict[SecretName, ListedSecret]:
+        present = digest_of_recipients(self._recipients())
+        return {
+            name: ListedSecret(entry.version, entry.recipients != present)
+            for name, entry in self._read(owner).items()
+            if entry.value is not None
+        }
+
     def reveal(self, owner: Name) -> dict[SecretName, tuple[int, Secret]]:
         return {
             name: (entry.version, self._identity.open(entry.value, what=f"{owner}: {name}"))
@@ -109,9 +130,7 @@ class FolderSecrets:
         }
 
     def stale(self, owner: Name) -> tuple[SecretName, ...]:
-        present = digest_of_recipients(self._recipients())
-        entries = self._read(owner).items()
-        return tuple(name for name, entry in entries if entry.value is not None and entry.recipients != present)
+        return tuple(name for name, secret in self.listed(owner).items() if secret.stale)
 
     def reseal(self, owner: Name) -> tuple[SecretName, ...]:
         with writing(self.root):
@@ -149,7 +168,7 @@ class FolderSecrets:
             return {}
         except OSError as error:
             raise InventoryError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
-        return dict(read_entries(path.relative_to(self.root).as_posix(), content))
+        return read_entries(path.relative_to(self.root).as_posix(), content)
 
     def _write(self, owner: Name, entries: Mapping[SecretName, SealedSecret]) -> None:
         replace_file(self._path(owner), write_entries(entries))

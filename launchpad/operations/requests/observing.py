@@ -11,6 +11,7 @@ from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.model.version_order import names
 from launchpad.fleet.sealing.age import digest_of_recipients
+from launchpad.operations.requests.known_releases import KnownReleases, known_releases
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import Scope
 from launchpad.plan.observed import HostSeen, TenantSeen, host_from_reply
@@ -81,7 +82,11 @@ def wanted(
     With `on`, the hosts' answers, only tenants that are on their hosts are rendered. The others' releases are empty,
     because there is nothing to compare.
     """
-    return [_wanted(workspace, fleet, tenant, render=on is None or _is_on(on, tenant)) for tenant in tenants]
+    with known_releases(workspace, fleet) as known:
+        return [
+            _wanted(workspace, fleet, tenant, known=known if on is None or _is_on(on, tenant) else None)
+            for tenant in tenants
+        ]
 
 
 def knows(workspace: Workspace, has: TenantSeen) -> bool:
@@ -100,18 +105,16 @@ def _is_on(seen: Mapping[str, HostSeen | LaunchpadError], tenant: Tenant) -> boo
     return isinstance(said, HostSeen) and str(tenant.name) in said.tenants
 
 
-def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, render: bool) -> Wanted:
+def _wanted(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, known: KnownReleases | None) -> Wanted:
+    """The tenant as wanted; without `known` its release is left out."""
     release, domains, problem = "", tuple(map(str, tenant.domains)), None
     app = fleet.app(tenant.app)
     secrets: dict[str, int] = {}
     try:
-        if render:
-            from launchpad.operations.requests.render import (
-                rendered,  # Jinja: late, because `status` asks the hosts first
-            )
-
-            made = rendered(workspace, fleet, tenant).release
-            release, domains, secrets = made.short, made.domains, dict(made.secrets)
+        if known is not None:
+            versions = {str(name): version for name, version in workspace.secrets.versions(tenant.name).items()}
+            release = known.release(tenant, versions)
+            domains, secrets = domains if app.web else (), versions
     except LaunchpadError as error:
         problem = error
     return Wanted(

@@ -9,7 +9,7 @@ import yaml
 
 from launchpad.errors import InventoryError, LaunchpadError, StateError
 from launchpad.fleet.sealing.age import new_identity
-from launchpad.fleet.sealing.secret_store import FolderSecrets
+from launchpad.fleet.sealing.secret_store import FolderSecrets, ListedSecret
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.references import Recipient
@@ -121,8 +121,10 @@ def test_a_new_recipient_reads_after_resealing(root: Path, ann: Operator, ben: O
     ann.secrets(root).set(ALICE, OTHER, Secret("other"))
     both = ann.secrets(root, ann.recipient, ben.recipient)
     assert set(both.stale(ALICE)) == {KEY, OTHER}
+    assert both.listed(ALICE)[KEY] == ListedSecret(version=1, stale=True)
     assert set(both.reseal(ALICE)) == {KEY, OTHER}
     assert both.stale(ALICE) == both.reseal(ALICE) == ()
+    assert both.listed(ALICE)[KEY] == ListedSecret(version=1, stale=False)
     assert ben.secrets(root).reveal(ALICE) == {KEY: (1, Secret(VALUE)), OTHER: (1, Secret("other"))}
 
 
