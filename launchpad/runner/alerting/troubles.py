@@ -21,6 +21,8 @@ OVER_SECONDS = 180.0
 """So long it is well before it is called over."""
 AFTERMATH_SECONDS = 180.0
 """So long after its end a cause still explains its consequences: twenty tenants need time to start again."""
+SLOWER_SECONDS = 60.0
+"""So long after its end a look still speaks for the others at the same thing: their checks look less often."""
 REMIND_SECONDS = 86400.0
 """What is critical and still stands is told again after so long."""
 LONGEST_STEP = 60.0
@@ -169,7 +171,8 @@ def _explains(cause: Trouble, trouble: Trouble, now: float) -> bool:
     """Whether the one is why the other stands: a worse or equal trouble below it, which stands or has just ended."""
     if (cause.fact.tenant, cause.fact.layer) == (trouble.fact.tenant, trouble.fact.layer):
         as_bad = WORSE.index(cause.fact.grade) >= WORSE.index(trouble.fact.grade)
-        return cause.fact.layer in ONE_CAUSE and as_bad and not cause.well and _rank(cause) < _rank(trouble)
+        stands = not cause.well or now - cause.well < SLOWER_SECONDS
+        return cause.fact.layer in ONE_CAUSE and as_bad and stands and _rank(cause) < _rank(trouble)
     if cause.fact.grade is not Grade.critical:
         return False
     if trouble.fact.layer not in EXPLAINS.get(cause.fact.layer, ()):

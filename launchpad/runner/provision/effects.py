@@ -65,7 +65,8 @@ def look(step: steps.HostStep, context: Context) -> dict[str, Any]:
         case steps.RunCaddy():
             running = system.container_image(CADDY_PROJECT)
             answers = running is not None and _caddy_answers(host)
-            return {"running": running, "answers": answers, "files": _files(host, [COMPOSE])}
+            asked = running is not None or system.docker_answers()
+            return {"running": running, "answers": answers, "asked": asked, "files": _files(host, [COMPOSE])}
         case steps.UseCaddyfile():
             return {"files": _files(host, caddy_files(step))}
         case steps.ChangeAccess():

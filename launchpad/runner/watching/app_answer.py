@@ -17,9 +17,11 @@ from launchpad.runner.facts import Fact, Grade, Layer
 CHECK = "check"
 """The action's name."""
 REFUSED = re.compile(
-    r"\b401\b|\bunauthori[sz]ed\b|invalid[ _-]?(?:x-)?api[ _-]?key|authentication[ _](?:failed|error)", re.IGNORECASE
+    r"\b401\b|\bunauthori[sz]ed\b|invalid[ _-]?(?:x-)?api[ _-]?key|authentication[ _](?:failed|error)"
+    r"|\b409\b[^\n]{0,40}conflict|terminated by other getupdates|getupdates conflict",
+    re.IGNORECASE,
 )
-"""What an app writes when a provider or a channel refuses its key."""
+"""What an app writes when a provider or a channel refuses its key, or another program uses its bot."""
 MOST_CHECKS = 16
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,59}")

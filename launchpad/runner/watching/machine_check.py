@@ -50,8 +50,9 @@ class MachineCheck(Check):
 
     def look(self) -> Iterable[Finding]:
         now = self.host.elapsed()
-        if self._targets_at <= now:
-            self._targets_at, self._targets = now + TARGETS_SECONDS, list(self._reached())
+        far = self._targets_at <= now
+        self._targets_at = now + TARGETS_SECONDS if far else self._targets_at
+        self._targets = list(self._reached(far=far))
         if self._updates_at <= now or self.account.asked_since(self._looked_at):  # somebody has just installed them
             self._updates_at, self._updates = now + UPDATES_SECONDS, [self._outdated_packages()]
         self._looked_at = now
@@ -152,10 +153,14 @@ class MachineCheck(Check):
         hint = "launchpad maintain HOST" if late else ""
         return plain.but(grade=Grade.warning if late else Grade.ok, hint=hint, value=float(count))
 
-    def _reached(self) -> Iterator[Fact]:
-        settings = stored_settings(self.host).settings
+    def _reached(self, *, far: bool) -> Iterator[Fact]:
+        """A fact for each target; without `far` the remote ones are as they were."""
+        settings, before = stored_settings(self.host).settings, {fact.subject: fact for fact in self._targets}
         for known in settings.targets if settings else ():
             target, at = known.target, self.host.now()
+            if target.remote and not far and target.name in before:
+                yield before[target.name]
+                continue
             problem = self._problem(target)
             grade, message = Grade.ok, f"target {target.name} can be reached"
             if problem:

@@ -79,9 +79,10 @@ class RoomCheck(Check):
                     findings.append(Finding("disk", what, "launchpad usage HOST", tenant=tenant))
                 health.append(_quota(tenant, used, quota))
         self.facts, self.health = facts, health
-        if containers is not None and self._meter.is_due():
-            self._meter.look(containers, rooms)
-            export(self.host)
+        if self._meter.is_due():
+            if containers is not None:
+                self._meter.look(containers, rooms)
+            export(self.host)  # also that Docker is down
         return [*findings, *self._meter.findings]
 
 

@@ -269,10 +269,14 @@ class TenantCheck(Check):
             served = self._served(names)
         except Failed:
             return  # Caddy does not answer, which others find
+        found = [self._edge(case, release, name, name in served).but(at=self.host.now()) for name in names]
+        fails = any(fact.grade is not Grade.ok for fact in found)
+        if fails and not self.host.caddy_answers():
+            case.edge_misses.clear()
+            return  # it has stopped since it was asked
         case.edge_at = self.host.elapsed() + EDGE_SECONDS - READY_SECONDS / 2
-        found = (self._edge(case, release, name, name in served).but(at=self.host.now()) for name in names)
         case.edge = {fact.subject: fact for fact in found}
-        if any(fact.grade is not Grade.ok for fact in case.edge.values()):
+        if fails:
             case.edge_at, case.ready_at = 0.0, self.host.elapsed() + SOON_SECONDS - LOOK_SECONDS
 
     def _served(self, names: Iterable[str]) -> frozenset[str]:

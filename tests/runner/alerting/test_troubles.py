@@ -132,6 +132,14 @@ def test_two_looks_at_one_thing_are_one_alert() -> None:
     assert told.look(*full, seconds=60) == ["problem alice data"] * 2, "two things"
 
 
+def test_the_slower_of_two_looks_at_what_is_over_tells_nothing() -> None:
+    told = Told()
+    looks = (bad(Layer.docker, subject="engine"), bad(Layer.docker, subject="docker"))
+    assert told.look(looks[0], seconds=10) + told.look(*looks, seconds=120) == ["problem host docker"]
+    assert told.look(looks[1], seconds=40) == [], "its check has not looked again"
+    assert told.look(seconds=HOUR) == ["recovered host docker"]
+
+
 def test_who_does_not_come_back_after_the_cause_is_told() -> None:
     told = Told()
     told.look(bad(Layer.docker), bad(Layer.process, "alice"), seconds=HOUR)

@@ -130,6 +130,16 @@ def test_the_exporter_gets_the_same_text_where_it_is_installed(host: MemoryView)
     assert host.files[paths.EXPORTED].data.decode().startswith("# HELP launchpad_runner_info ")
 
 
+def test_the_exporter_is_told_that_docker_is_down(host: MemoryView) -> None:
+    host.folder(f"{paths.EXPORTER}/node-exporter")
+    account = Account(host, ("apps", "room"))
+    host.docker_down = True
+    account.see("apps", [], {}, [Fact(Layer.docker, Grade.critical, "Docker does not answer", subject="engine")])
+    host.clock += 60
+    list(RoomCheck(host, account).look())
+    assert samples(host.files[paths.EXPORTED].data.decode())['launchpad_host_health{layer="docker"}'] == 2
+
+
 def test_a_damaged_record_or_account_hides_no_other_metric(host: MemoryView) -> None:
     host.files[paths.record("aaron")] = File(b"{torn")
     account = json.loads(host.files[paths.ACCOUNT].data)

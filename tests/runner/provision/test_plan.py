@@ -129,13 +129,11 @@ def test_everything_that_a_provision_would_bring_back_is_told() -> None:
     host.system.enabled -= {"chrony.service"}
     host.system.hung.add("docker.service")
     host.system.values["kernel.sysrq"] = "1"
-    host.system.caddy = None
     host.folders["/srv/launchpad/caddy/run"] = (0o777, 0)
     assert sorted(told(host)) == [
         "/etc/docker/daemon.json was changed",
         "/etc/launchpad/authorized_keys is missing",
         "/etc/sudoers.d/launchpad was changed",
-        "Caddy does not run",
         "apt-daily-upgrade.timer does not run",
         "chrony.service is not enabled at boot",
         "docker.service runs and does not answer",

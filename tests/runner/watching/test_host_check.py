@@ -14,6 +14,7 @@ import pytest
 from launchpad.runner import booting, paths
 from launchpad.runner.account import Account, Finding, look_again, read_account
 from launchpad.runner.facts import Grade, Layer
+from launchpad.runner.provision.effects import COMPOSE
 from launchpad.runner.watching import look_once, well
 from launchpad.runner.watching.check import Check
 from launchpad.runner.watching.host_check import REBOOT_FOR, SOON_SECONDS, HostCheck, answers, pending_reboot
@@ -166,3 +167,21 @@ def test_what_a_boot_or_a_provision_has_under_way_is_no_finding_and_what_was_fou
     begun = host.now()
     check.pause()
     assert SOON_SECONDS <= host.now() - begun < SOON_SECONDS + 1
+
+
+def test_where_docker_does_not_answer_nobody_says_that_caddy_does_not_run() -> None:
+    """Caddy's container outlives Docker, and another check asks Caddy itself."""
+    host = Provisioned(registry={IMAGE})
+    assert run(host, body(settings())) == "done"
+    view: Any = host
+    check = HostCheck(view, Account(host, ()))
+
+    def of(subject: str) -> list[str]:
+        return [item.message for item in check.look() if item.subject == subject]
+
+    host.system.caddy = None
+    assert of("caddy") == ["Caddy does not run"] and of("docker") == []
+    host.system.active.remove("docker.service")
+    assert of("caddy") == [] and of("docker") == ["docker.service does not run"]
+    host.files[COMPOSE].data = b"services: {}"
+    assert of("caddy") == [f"{COMPOSE} was changed"], "its file can be read"

@@ -360,6 +360,21 @@ def test_an_app_that_hangs_is_not_the_edge_s_trouble_too() -> None:
     assert watched.grade(Layer.edge) is None
 
 
+def test_a_caddy_that_stops_as_it_is_asked_is_not_a_name_s_trouble() -> None:
+    watched = settled()
+
+    def stops(name: str, path: str, *, seconds: float) -> SiteAnswer:
+        watched.host.caddy_down = True
+        return SiteAnswer(0, "Connection refused")
+
+    watched.host.ask_site = stops  # type: ignore[method-assign]
+    for _ in range(60):
+        watched.look()
+        assert watched.grade(Layer.edge) is Grade.ok, "others find that Caddy does not answer"
+        watched.host.wait(watched.check.every)
+    assert watched.host.caddy_down
+
+
 # --- provider and channel
 
 
@@ -406,6 +421,18 @@ def test_a_refusal_in_the_app_s_log_has_the_check_run_within_a_minute(line: str)
     container = "lp-alice-a-web-1"
     watched.host.written[container] = [ContainerLine(stamp(watched.host.now()), line)]
     assert watched.until(lambda: watched.grade(Layer.provider) is Grade.warning, seconds=60) < 60
+
+
+@pytest.mark.parametrize(
+    "line", ["409: Conflict: terminated by other getUpdates request", "[telegram] getUpdates conflict; retrying in 30s"]
+)
+def test_a_bot_that_another_program_uses_has_the_check_run_within_a_minute(line: str) -> None:
+    watched = checked()
+    bot = {"layer": "channel", "name": "telegram", "secret": "TELEGRAM_BOT_TOKEN", "state": "taken"}
+    saying(watched, WORKS, bot)
+    watched.host.written["lp-alice-a-web-1"] = [ContainerLine(stamp(watched.host.now()), line)]
+    assert watched.until(lambda: watched.grade(Layer.channel) is Grade.warning, seconds=60) < 60
+    assert watched.grade(Layer.provider) is Grade.ok
 
 
 def test_a_log_full_of_refusals_has_it_run_at_most_once_a_minute() -> None:
