@@ -190,6 +190,9 @@ def test_a_tenant_that_is_moved_away_answers_during_the_reboot(two: Two, say: Ca
         world.launchpad("provision", name, timeout=600)
     world.request("alice", "POST", "/marker", body=b"kept")
     two.publish(REBOOTS, on=(world.host,))
+    planned = world.launchpad("maintain", "web-1", "--reboot", "--move", "--dry-run").out
+    assert "web-1: would install 1 update: lab-update" in planned, planned
+    assert "web-1: alice stays during a reboot: its DNS records are set by hand" in planned, planned
     domain, pair = world.domain("alice"), Pair(world, two.two.host, Breakpoint(world.host))
     zone, at = Zone({domain: world.host.address}), {host.address: host for host in two.hosts}
     settings = Settings.of(world.environment, home=world.root.parent)

@@ -91,8 +91,9 @@ class MovesAside:
         moved = [name for name, to in away.items() if self._move(name, to)]
         if left := self._names_elsewhere(moved):
             raise StateError(
-                f"DNS does not point {', '.join(left)} to the host where the tenants are now",
-                hint="launchpad dns show; the same command continues",
+                f"DNS does not point {', '.join(name for names in left.values() for name in names)} to the host where "
+                f"the tenants are now",
+                hint=f"launchpad dns show {next(iter(left))}; when DNS is repaired, the same command continues",
             )
 
     def come_back(self, host: str, away: Mapping[str, str]) -> Mapping[str, str]:
@@ -140,16 +141,19 @@ class MovesAside:
     def _serves(self, fleet: Fleet, tenant: Tenant, host: str) -> bool:
         return whereabouts(self.workspace, fleet.host(host), tenant, on_event=self.on_event).has_it
 
-    def _names_elsewhere(self, tenants: Iterable[str]) -> tuple[str, ...]:
-        """Wait until DNS points the tenants' names to their hosts; return the names that DNS still points elsewhere."""
-        fleet, left, waits = self.workspace.fleet.load(), list[str](), False
+    def _names_elsewhere(self, tenants: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Wait until DNS points the tenants' names to their hosts; return tenant → the names that DNS still points
+        elsewhere."""
+        fleet, left, waits = self.workspace.fleet.load(), dict[str, tuple[str, ...]](), False
         clock = self.workspace.clock
         end = clock.monotonic() + NAMES_SECONDS
         for name in tenants:
             tenant = fleet.tenant(name)
             domains, waits = tuple(map(str, tenant.domains)), waits or bool(tenant.domains)
             address = ip_of(fleet.host(tenant.host))
-            left += await_names(self.workspace, domains, address, dns=self.dns, seconds=end - clock.monotonic())
+            seconds = end - clock.monotonic()
+            if late := await_names(self.workspace, domains, address, dns=self.dns, seconds=seconds):
+                left[name] = late
         if waits:
             clock.sleep(RESOLVERS_SECONDS)
-        return tuple(left)
+        return left

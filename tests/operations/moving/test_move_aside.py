@@ -263,7 +263,7 @@ def test_nothing_reboots_while_dns_does_not_follow(night: Night) -> None:
     boots, night.zone.asleep = here.boots, True
     found = night.maintain()
     assert isinstance(found, StateError) and "DNS does not point alice.example.com, bob.example.com" in found.message
-    assert here.boots == boots
+    assert found.hint.startswith("launchpad dns show alice; ") and here.boots == boots
     with pytest.raises(StateError, match="an earlier maintenance moved tenants away: alice, bob") as refused:
         raise_if(night.maintain(move=False))
     assert refused.value.hint == "launchpad maintain web-1 --move"
