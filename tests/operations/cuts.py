@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from launchpad.errors import LaunchpadError
 from launchpad.runner import engine
+from launchpad.runner.boot import boot
 from tests.memory.effects import EVIDENCE, Killed, turn
 from tests.operations.two_hosts import OperatorDied, Place
 
@@ -25,13 +26,13 @@ class Cuts:
     meanwhile: Callable[[], object] = lambda: None
     """Assert what holds at every moment between the cut and the judgement."""
 
-    def host_dies(self, name: str, *, reboot: bool, stride: int) -> int:
+    def host_dies(self, name: str, *, reboot: bool, stride: int, evidence_stride: int = 1) -> int:
         """Kill the host's process at one call in so many; return how often. With `reboot`, both hosts reboot then."""
         self.begin()
         begun = len(self.place.hosts.hosts[name].calls)
         self.work()
         calls, cells = len(self.place.hosts.hosts[name].calls) - begun, 0
-        for call in turn(range(1, calls + 1), 0, stride):
+        for call in range(1, calls + 1, evidence_stride if EVIDENCE else stride):
             for mode in ("halfway", "after") if EVIDENCE else ("after" if reboot else "halfway",):
                 self.begin()
                 host = self.place.hosts.hosts[name]
@@ -74,7 +75,12 @@ class Cuts:
             self.place.reboot()
             self.meanwhile()
         for host in self.place.both:
-            engine.settle_all(host)
+            try:
+                engine.settle_all(host)
+            except Killed:  # what was begun has the machine reboot
+                host.reboot()
+                boot(host)
+                engine.settle_all(host)
             host.begun.clear()
             host.clock += 10
         self.meanwhile()

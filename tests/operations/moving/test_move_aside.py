@@ -35,7 +35,7 @@ from tests.operations.two_hosts import IMAGE, NOTE, Asked, Hosts, Place, a_place
 
 NAMES = ("alice", "bob")
 ADDRESSES = {"web-1": "192.0.2.1", "web-2": "192.0.2.2"}
-HOST_STRIDE, OPERATOR_STRIDE = 211, 11
+HOST_STRIDE, HOST_EVIDENCE_STRIDE, OPERATOR_STRIDE = 211, 13, 11
 
 
 @dataclass
@@ -303,4 +303,6 @@ def test_the_operator_dies_at_every_request(made: Night, measured: Callable[...,
 
 @pytest.mark.parametrize("name", ["web-1", "web-2"])
 def test_killed_at_every_call(made: Night, name: str, measured: Callable[..., None]) -> None:
-    measured("ops-maintain-move-wrong", 0, n=cuts(made).host_dies(name, reboot=False, stride=HOST_STRIDE))
+    strides = {"stride": HOST_STRIDE, "evidence_stride": HOST_EVIDENCE_STRIDE}
+    cells = cuts(made).host_dies(name, reboot=False, **strides)
+    measured("ops-maintain-move-wrong", 0, n=cells)
