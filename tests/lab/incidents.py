@@ -19,6 +19,7 @@ KEY_AND_BOT = {
     "channel": {"layer": "channel", "name": "telegram", "secret": "TELEGRAM_BOT_TOKEN", "state": "works"},
 }
 TARGET = "/srv/disk"
+NOWHERE = "bob.nowhere.lab.test"
 FAR_OFF = "7F7F0101,,8,0.0,12.5,0,0,0,0,0,0,0,64,Normal"
 """What chronyc says of a clock that is wrong by 12.5 s: no host of the lab has a clock of its own."""
 WEB = "$(docker inspect -f '{{{{.State.Pid}}}}' lp-{}-a-web-1)"
@@ -56,6 +57,24 @@ def app_says(tenant: str, layer: str, state: str, line: str) -> Callable[[World]
         world.get(tenant, f"/{line}")  # beacon writes down what it was asked for
 
     return says
+
+
+def deploy_bob(*more: str) -> Callable[[World], object]:
+    """Bob with more names."""
+
+    def deploys(world: World) -> None:
+        world.set_tenant("bob", domains=[world.domain("bob"), *more])
+        world.deploy("bob")
+
+    return deploys
+
+
+def no_image(world: World) -> None:
+    """Somebody cleared up, and the registry is away from which the watch would pull the image again."""
+    image, out = world.images["beacon:1.1.0"], "inet away out"
+    world.host.exec(["nft", f"add table inet away; add chain {out} {{ type filter hook output priority 0; }}"])
+    world.host.exec(["nft", f"add rule {out} tcp dport 5000 reject"])
+    world.host.exec(["sh", "-c", f"docker rmi -f {image}; docker rm -f lp-dora-a-web-1 lp-dora-a-store-1"])
 
 
 WARNINGS = (
@@ -128,6 +147,8 @@ TENANTS = (
         "carol",
         "process",
     ),
+    Incident("an image that is gone", no_image, "nft delete table inet away", "dora", "process"),
+    Incident("a certificate that is refused", deploy_bob(NOWHERE), deploy_bob(), "bob", "edge"),
     Incident(
         "a crash loop",
         "until [ -e /srv/launchpad/tenants/alice/breaker.json ]; do docker kill lp-alice-a-web-1; sleep 0.5; done",

@@ -64,6 +64,11 @@ def subjects(world: World) -> list[str]:
     return [subject for subject, _ in mails(world.host)]
 
 
+def severe(world: World) -> list[tuple[str, str]]:
+    """The mails but for warnings: the host has no time server, and this machine much else to do."""
+    return [(subject, text) for subject, text in mails(world.host) if not subject.startswith("[warning] ")]
+
+
 def test_a_test_message_arrives_and_shows_no_secret(world: World) -> None:
     found = world.launchpad("alerts", "test", "web-1")
     assert "delivered" in found.out
@@ -85,15 +90,15 @@ def test_the_sign_of_life_is_heard(world: World) -> None:
 
 @MINUTES
 def test_docker_down_is_one_mail_and_so_is_its_end(world: World, measured: Callable[..., None]) -> None:
-    before = len(mails(world.host))
+    before = len(severe(world))
     world.host.exec(["systemctl", "mask", "--runtime", "--quiet", "docker.service"])
     world.host.exec(["systemctl", "stop", "docker.socket", "docker.service"])
     try:
         begun = time.monotonic()
-        until(lambda: len(mails(world.host)) > before, "a mail", seconds=SEEN_SECONDS)
+        until(lambda: len(severe(world)) > before, "a mail", seconds=SEEN_SECONDS)
         took = time.monotonic() - begun
         time.sleep(60)  # nothing else tells that no second one comes
-        told = mails(world.host)[before:]
+        told = severe(world)[before:]
         assert [subject for subject, _ in told] == ["[critical] web-1: host, docker"]
         assert "Type: launchpad " in told[0][1] and "launchpad runbook host-docker" in told[0][1]
         listed = json.loads(world.launchpad("--json", "alerts", "list").out)["web-1"]
@@ -104,9 +109,9 @@ def test_docker_down_is_one_mail_and_so_is_its_end(world: World, measured: Calla
     measured("ops-alert-seconds", round(took, 1), detail="Docker stopped")
     for name in ("alice", "bob"):
         world.wait_for(name)
-    until(lambda: len(mails(world.host)) > before + 1, "the end", seconds=400)
+    until(lambda: len(severe(world)) > before + 1, "the end", seconds=400)
     time.sleep(60)  # nor here
-    assert subjects(world)[before + 1 :] == ["[recovered] web-1: host, docker"]
+    assert [subject for subject, _ in severe(world)[before + 1 :]] == ["[recovered] web-1: host, docker"]
 
 
 @MINUTES
