@@ -29,7 +29,7 @@ _APART = b"\n"
 _NUMBERED = re.compile(rb"(?:\\+x|\\+u00|%(?:25)*|=)([0-9A-Fa-f]{2})|\\+([0-3][0-7]{2})")
 _PAIRS = re.compile(rb"[0-9A-Fa-f]{2}(?:[\s:,]+(?:0x)?[0-9A-Fa-f]{2}){11,}")
 _PAIR_APART = re.compile(rb"[\s:,]+(?:0x)?")
-_DECIMALS = re.compile(rb"\d{1,3}(?:, ?\d{1,3}){11,}")
+_DECIMALS = re.compile(rb"\d{1,3}(?:[, ]+\d{1,3}){11,}")
 _TIME = re.compile(
     rb"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)(?: \S+ [\w.@-]+(?:\[\d+\])?:)?|\x1b?\[[\d;]{1,8}m|\\u001b|\\n"
 )
@@ -132,7 +132,7 @@ def _spelled(data: bytes) -> Iterator[bytes]:
         layer = html.unescape(layer.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     yield layer
     yield _APART.join(bytes.fromhex(_PAIR_APART.sub(b"", run).decode()) for run in _PAIRS.findall(data))
-    yield _APART.join(bytes(int(item) % 256 for item in run.split(b",")) for run in _DECIMALS.findall(data))
+    yield _APART.join(bytes(int(item) % 256 for item in re.split(rb"[, ]+", run)) for run in _DECIMALS.findall(data))
 
 
 def _numbered(found: re.Match[bytes]) -> bytes:

@@ -33,7 +33,7 @@ _DUMP = re.compile(
     r"(?:(?:0x)?[0-9A-Fa-f]{2}[ :,]+){7,}(?:0x)?[0-9A-Fa-f]{2}\b(?: *\|.{1,16}\|)?"
     r"|(?<!\w)(?:0x)?[0-9a-f]{4,8}:? +(?:[0-9a-f]{2} +)+ *\|.{1,16}\|"
     r"|(?<!\w)(?:0x)?[0-9a-f]{4,8}: +(?:[0-9a-f]{2,4} +)+ .{1,16}$"
-    r"|\[(?:\d{1,3}, *){7,}\d{1,3}\]?"
+    r"|\[(?:\d{1,3}, *){7,}\d{1,3}\]?|(?<![\w.])(?:\d{1,3} +){11,}\d{1,3}(?![\w.])"
 )
 """Bytes in hex or in decimal, and the text beside them: what was sent or stored, which is nobody's business."""
 _LONG_NUMBER = 100_000
@@ -231,8 +231,9 @@ class Redactor:
 
 def _dumped(found: re.Match[str]) -> str:
     """Bytes that somebody printed; a row of numbers stays."""
-    bytes_in_hex = re.search(r"[A-Fa-f]|0x|\|", found[0]) is not None
-    return "[bytes]" if bytes_in_hex or found[0].startswith("[") else found[0]
+    is_hex = re.search(r"[A-Fa-f]|0x|\||^\[", found[0]) is not None
+    is_text = sum(31 < int(item) < 127 for item in re.findall(r"\d+", found[0])) >= FRAGMENT
+    return "[bytes]" if is_hex or is_text else found[0]
 
 
 def _assigned(found: re.Match[str]) -> str:

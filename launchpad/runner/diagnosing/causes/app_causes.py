@@ -162,7 +162,7 @@ _REFUSALS = (
         _CERTIFICATE,
         "{tenant} does not trust the certificate that {name} shows: a proxy stands between, the image is old, "
         "or the clock is wrong",
-        "launchpad upgrade {tenant}; then ask who runs a proxy between the host and the Internet",
+        "launchpad upgrade {tenant} --latest; then ask who runs a proxy between the host and the Internet",
     ),
     (
         "model-gone",

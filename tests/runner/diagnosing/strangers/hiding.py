@@ -157,6 +157,7 @@ WAYS: Mapping[str, Way] = {
     "quoted-printable": lambda value: [Written("Subject: =?utf-8?Q?", octets(value, lambda byte: f"={byte:02X}"), "?=")],
     "a Buffer of node": lambda value: [Written("data: <Buffer 7b ", octets(value, lambda byte: f"{byte:02x} "), "7d>")],
     "a list of bytes": lambda value: [Written('{"type":"Buffer","data":[', octets(value, lambda byte: f"{byte},"), "10]}")],
+    "a list of bytes, by od": lambda value: [Written("0000000 ", octets(value, lambda byte: f" {byte:3d}"), "  10")],
     "hex with colons": lambda value: [Written("key: ", octets(value, lambda byte: f"{byte:02x}:"), "0a")],
     "hex, 0x": lambda value: [Written("mem: ", octets(value, lambda byte: f"0x{byte:02x} "), "")],
     "hex of UTF-16": lambda value: [Written("0x", octets(value, lambda byte: f"{byte:02x}00"), "")],
