@@ -95,18 +95,23 @@ class MovesAside:
                 f"the tenants are now",
                 hint=f"launchpad dns show {next(iter(left))}; when DNS is repaired, the same command continues",
             )
+        self._finish(moved)  # a host that forwards requests cannot hold them for a tenant that returns
 
     def come_back(self, host: str, away: Mapping[str, str]) -> Mapping[str, str]:
         """Move the tenants back; return tenant → host for those that are not back."""
         back = [name for name in away if self._move(name, host)]
         self._names_elsewhere(back)
+        self._finish(back)
         fleet = self.workspace.fleet.load()
-        for name in back:
+        return {name: str(fleet.tenant(name).host) for name in away if str(fleet.tenant(name).host) != host}
+
+    def _finish(self, tenants: Iterable[str]) -> None:
+        """Have the hosts that the tenants left stop forwarding their requests."""
+        for name in tenants:
             try:
                 finish_move(self.workspace, name, dns=self.dns, on_event=self.on_event)
             except LaunchpadError as error:
                 self.tell(f"{error.message}; then: launchpad move {name} --finish")
-        return {name: str(fleet.tenant(name).host) for name in away if str(fleet.tenant(name).host) != host}
 
     def _stays(self, here: HostSeen, tenant: Tenant) -> str:
         """Why the tenant does not move; empty when it may."""
