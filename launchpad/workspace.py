@@ -21,6 +21,7 @@ from launchpad.fleet.model.host import Host
 from launchpad.fleet.reading.inventory_files import (
     ALERT_SECRETS,
     DNS_SECRETS,
+    LOG_SECRETS,
     SECRETS,
     SETTINGS_FILE,
     TARGET_SECRETS,
@@ -102,6 +103,8 @@ class Workspace:
     """The credential of the DNS provider."""
     alert_secrets: SecretStore
     """The URLs of alert destinations."""
+    log_secrets: SecretStore
+    """The authority of the hosts' certificates for the collector of logs."""
     templates: tuple[Path, ...]
     """The template folders: the workspace's own first, then the shipped ones."""
     clock: OperatorClock
@@ -143,6 +146,7 @@ class Workspace:
             target_secrets=secrets(TARGET_SECRETS),
             dns_secrets=secrets(DNS_SECRETS),
             alert_secrets=secrets(ALERT_SECRETS),
+            log_secrets=secrets(LOG_SECRETS),
             revisions=Revisions(root, environment=environment, memory=memory),
             templates=tuple(folder for folder in templates if folder.is_dir()),
             clock=LocalClock(),

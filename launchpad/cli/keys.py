@@ -65,6 +65,22 @@ def make_keys(ctx: typer.Context) -> None:
         session.output.say("  launchpad operator add NAME --keys keys.json")
 
 
+@app.command("collector", epilog="Example: launchpad key collector")
+def make_collector_key(ctx: typer.Context) -> None:
+    """Make the fleet's authority for the collector of logs, or a new one in place of it.
+
+    The authority signs a certificate for each host, with which the host sends its tenants' logs to the host with
+    collector: true. Its key is sealed into inventory/secrets/logs/collector.yaml, its certificate is collector.pem.
+    A new authority is in force after a `launchpad provision` of each host; until then no logs arrive, and none is lost.
+    """
+    from launchpad.operations.hosts.log_authority import FILE, make_authority
+
+    session = Session.of(ctx)
+    version = make_authority(session.workspace)
+    session.output.result({"version": version, "file": FILE}, f"the authority for logs is at version {version}")
+    session.output.say("next, for each host, the collector first: launchpad provision HOST")
+
+
 def _known(session: Session, public: dict[str, str]) -> dict[str, bool] | None:
     """The keys that the workspace's launchpad.yaml has; None without a readable workspace."""
     try:

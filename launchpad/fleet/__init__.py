@@ -5,7 +5,7 @@ Each room imports only from rooms above it.
 words    names, quantities, references, secret; malformed, mistakes, nearest
 model    fleet, host, app, tier, tenant, target, rings, peers, dns, alert, recovery; variable, layout,
          version_order, readiness; base
-reading  inventory_files, tree, validate, extend, parse, judge, slots_file
+reading  inventory_files, tree, validate, extend, parse, judge, one_collector, slots_file
 keeping  store, edit, image_places, revision, schema, scaffold; workspace_files, git, unstaged
 sealing  age, keys, sealed_file, secret_store
 

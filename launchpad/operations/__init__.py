@@ -6,9 +6,9 @@ requests     what every verb uses: scope and observing (select tenants and hosts
 dns          provider and hetzner (set the records), resolver and address (resolve names), point, astray
 backups      backup, backups (list, verify), fetch, download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
              backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic
-hosts        provision, bootstrap, install_runner, trust, prune, operators, exposed; host_settings, judged, confirming;
-             doctor (the operator's own machine); maintain, host_health, maintenance_note, maintenance_silence (updates
-             and reboots); upgrade_runners (in waves)
+hosts        provision, bootstrap, install_runner, trust, prune, operators, exposed; host_settings, log_authority,
+             judged, confirming; doctor (the operator's own machine); maintain, host_health, maintenance_note,
+             maintenance_silence (updates and reboots); upgrade_runners (in waves)
 tenants      deploy, start, stop, restart, retire, act, open_tenant, remove_tenant, renumber, show_secret; plan_fleet,
              apply; written_version (a tenant's version in the inventory); smoke, visitor, ports (test from outside)
 generations  generations (list), snapshot, restore, drop

@@ -6,6 +6,8 @@ launchpad-runner operation ID       run an operation (launchpad-operation@.servi
 launchpad-runner inside             work on a tenant's files as the tenant's uid, in a sandbox that the runner starts
 launchpad-runner boot               after a boot: finish operations, fill secrets, start tenants (launchpad-boot)
 launchpad-runner watch              restart services that die, check the host (launchpad-watch)
+launchpad-runner ship               send tenants' logs to the collector (launchpad-ship)
+launchpad-runner collect            accept tenants' logs of the fleet's hosts (launchpad-collect)
 launchpad-runner revert NONCE|boot  revert an unconfirmed change (launchpad-revert@.service, -boot.service)
 """
 
@@ -54,6 +56,10 @@ def main(arguments: list[str]) -> int:
             return int(import_module("launchpad.runner.boot").boot(machine()))
         case ["watch"]:
             return int(import_module("launchpad.runner.watch").watch(machine()))
+        case ["collect"]:
+            return int(import_module("launchpad.runner.shipping.receiver").collect(machine()))
+        case ["ship"]:
+            return int(import_module("launchpad.runner.shipping.shipper").ship(machine()))
         case ["revert", nonce]:
             return int(import_module("launchpad.runner.provision.reverts").revert(machine(), nonce))
         case _:

@@ -51,6 +51,8 @@ class LogSource:
         self.key = f"{tenant}/{reader.identity}"
         self._wanted, self._query = wanted, query
         self._filter = self._new_filter()
+        self.release = ""
+        """The first digits of the release that the container is of; empty for Caddy."""
         self.told = ""
         """The mark that the operator's side has."""
 
@@ -99,18 +101,22 @@ def open_sources(
 ) -> Iterator[tuple[str, LogSource]]:
     """The tenant's containers that are not read yet, each with its name; `beside` has those that are read."""
     wanted: Wanted
+    releases: dict[str, str] = {}
     if query.edge:
         record = read_record(host, name)
         found = [(CADDY, "caddy", about((record or {}).get("domains") or ()))]
     else:
         mine = [item for item in containers if item.tenant == name]
+        releases = {item.name: item.release for item in mine}
         found = [(item.name, item.service, _of_app(host, item, query)) for item in mine]
     for container, service, wanted in found:
         place = f"{name} {container}"
         if place in beside or (query.services and service not in query.services):
             continue
         if (reader := host.log_reader(container)) is not None:
-            yield place, LogSource(reader, tenant=name, service=service, wanted=wanted, query=query)
+            source = LogSource(reader, tenant=name, service=service, wanted=wanted, query=query)
+            source.release = releases.get(container, "")
+            yield place, source
 
 
 def _of_app(host: View, item: Container, query: LogRequest) -> Wanted:

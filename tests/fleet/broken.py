@@ -55,6 +55,15 @@ BROKEN = (
         ((HOSTS, 10, "web-3"),),
     ),
     Broken(
+        "two collectors, and a host without an IP address",
+        {
+            HOSTS: RIGHT[HOSTS]
+            .replace("  address: 203.0.113.7", "  address: vps1.example.com\n  collector: true")
+            .replace("  address: 203.0.113.8", "  address: 203.0.113.8\n  collector: true")
+        },
+        ((HOSTS, 3, "vps1.example.com"), (HOSTS, 11, "web-1 and web-2")),
+    ),
+    Broken(
         "a host that is its own drill host",
         changed(HOSTS, "  address: 203.0.113.8", "  address: 203.0.113.8\n  drill_host: web-2"),
         ((HOSTS, 10, "web-2"),),

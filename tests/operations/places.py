@@ -98,7 +98,7 @@ def settle_by(workspace: Workspace, host: MemoryHost) -> None:
     fleet = workspace.fleet.load()
     targets = as_sent([fleet.targets[name] for name in sorted(fleet.targets)])
     recipients = list(map(str, kit_recipients(fleet.defaults)))
-    settle(host, targets=targets, recipients=recipients, secrets=host_credentials(workspace, fleet))
+    settle(host, targets=targets, recipients=recipients, secrets=host_credentials(workspace, fleet, "web-1"))
 
 
 def environment_of(root: Path, sshd: Sshd | None = None) -> dict[str, str]:

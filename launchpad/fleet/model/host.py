@@ -158,6 +158,9 @@ class Host(Model):
     exporter: bool = False
     """Whether the host runs Debian's prometheus-node-exporter on 127.0.0.1:9100, with Launchpad's metrics of the host
     and its tenants. `launchpad metrics` works without the exporter."""
+    collector: bool = False
+    """Whether the host collects the logs of all tenants of the fleet, without their known secrets; at most one host
+    does. Every host of the fleet then sends to this host, and needs an IP address as its address."""
     labels: Mapping[HostName, Prose] = {}
     """Your own labels, such as {provider: hetzner}. `launchpad runner upgrade` begins with hosts labelled canary."""
 

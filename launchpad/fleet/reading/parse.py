@@ -19,12 +19,14 @@ from launchpad.fleet.reading.inventory_files import (
     ALERT_SECRETS,
     DNS_SECRETS,
     INVENTORY,
+    LOG_SECRETS,
     SECRETS,
     SETTINGS_FILE,
     TARGET_SECRETS,
     Snapshot,
 )
 from launchpad.fleet.reading.judge import Trees, judge, over_committed, shared_keys
+from launchpad.fleet.reading.one_collector import collector_mistakes
 from launchpad.fleet.reading.slots_file import SLOTS_FILE, read_slots
 from launchpad.fleet.reading.tree import Tree, conflict_in, read_tree
 from launchpad.fleet.reading.tree import UnreadableFile as NotYaml
@@ -38,7 +40,7 @@ TIERS_FILE = f"{INVENTORY}/tiers.yaml"
 TARGETS_FILE = f"{INVENTORY}/targets.yaml"
 APPS = f"{INVENTORY}/apps"
 TENANTS = f"{INVENTORY}/tenants"
-READ = frozenset({APPS, TENANTS, SECRETS, TARGET_SECRETS, DNS_SECRETS, ALERT_SECRETS})
+READ = frozenset({APPS, TENANTS, SECRETS, TARGET_SECRETS, DNS_SECRETS, ALERT_SECRETS, LOG_SECRETS})
 """The folders whose .yaml files are read."""
 SINGLE = frozenset({SETTINGS_FILE, HOSTS_FILE, TIERS_FILE, TARGETS_FILE, SLOTS_FILE})
 
@@ -127,7 +129,7 @@ class _Parser:
             tenants=tenants,
             highest_slot=max(slots.highest, *(_slot(tree) for tree in trees.tenants.values()), 0),
         )
-        self.mistakes += judge(fleet, trees, slots.gone)
+        self.mistakes += [*judge(fleet, trees, slots.gone), *collector_mistakes(trees.hosts or {})]
         amiss = (*over_committed(fleet, trees), *shared_keys(trees))
         if not self.mistakes and not amiss:
             return fleet

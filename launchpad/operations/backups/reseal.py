@@ -1,4 +1,4 @@
-"""reseal: reseal every secret of the workspace (of tenants, targets, DNS and alerts) for the present recipients in
+"""reseal: reseal every secret of the workspace (of tenants, targets, DNS, alerts, logs) for the present recipients in
 launchpad.yaml."""
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def owners(workspace: Workspace) -> Iterator[tuple[str, SecretStore, Name]]:
         ("target ", workspace.target_secrets),
         ("dns ", workspace.dns_secrets),
         ("alert ", workspace.alert_secrets),
+        ("logs ", workspace.log_secrets),
     ):
         for name in store.owners():
             yield f"{prefix}{name}", store, name

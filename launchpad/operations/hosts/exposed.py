@@ -13,15 +13,29 @@ from dataclasses import dataclass
 from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.keeping.git import Git
 from launchpad.fleet.model.fleet import Fleet, kit_recipients
-from launchpad.fleet.reading.inventory_files import ALERT_SECRETS, DNS_SECRETS, SECRETS, SETTINGS_FILE, TARGET_SECRETS
+from launchpad.fleet.reading.inventory_files import (
+    ALERT_SECRETS,
+    DNS_SECRETS,
+    LOG_SECRETS,
+    SECRETS,
+    SETTINGS_FILE,
+    TARGET_SECRETS,
+)
 from launchpad.fleet.reading.tree import Tree, UnreadableFile, read_tree
 from launchpad.fleet.sealing.sealed_file import read_entries
 from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.reseal import owners
+from launchpad.operations.hosts.log_authority import HINT
 from launchpad.workspace import Workspace
 
 PATHS = (SETTINGS_FILE, SECRETS)
-FOLDERS = {"": SECRETS, "target ": TARGET_SECRETS, "dns ": DNS_SECRETS, "alert ": ALERT_SECRETS}
+FOLDERS = {
+    "": SECRETS,
+    "target ": TARGET_SECRETS,
+    "dns ": DNS_SECRETS,
+    "alert ": ALERT_SECRETS,
+    "logs ": LOG_SECRETS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +101,8 @@ def rotation(fleet: Fleet, owner: str, secret: str) -> str:
         return f"launchpad dns credential {secret}"
     if kind == "alert":
         return f"launchpad alerts credential {name}"
+    if kind == "logs":
+        return HINT
     tenant = fleet.tenants.get(TenantName(name))
     specs = fleet.apps[tenant.app].secrets if tenant else ()
     made = any(spec.name == secret and spec.generate for spec in specs)

@@ -14,9 +14,10 @@ from launchpad.fleet.model.recovery import RECOVERY
 from launchpad.fleet.model.target import Target
 from launchpad.fleet.sealing.keys import public_half
 from launchpad.operations.backups.backup_keys import as_sent, credentials
+from launchpad.operations.hosts.log_authority import host_certificate, known_authority
 from launchpad.render.caddyfile import render_caddyfile
 from launchpad.render.templates import TemplateSource
-from launchpad.runner.judge.alert_texts import URL_PREFIX
+from launchpad.runner.judge.alert_texts import LOGS_CERTIFICATE, URL_PREFIX
 from launchpad.workspace import Workspace
 
 NO_OPERATORS = "write your key under operators: in launchpad.yaml; to print your key: launchpad key show"
@@ -57,17 +58,22 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         "alerts": [_alert(workspace, item) for item in fleet.defaults.alerts],
         "exporter": host.exporter,
         "peer": _peer(fleet, host),
+        "logs": _logs(workspace, fleet, host),
     }
 
 
-def host_credentials(workspace: Workspace, fleet: Fleet) -> dict[str, dict[str, Any]]:
+def host_credentials(workspace: Workspace, fleet: Fleet, host: str) -> dict[str, dict[str, Any]]:
     """The credentials that are sent with the settings, unsealed: {"TARGET.NAME": {"version", "value"}} for each target
-    whose credentials are complete, and {"alert:NAME": …} for each alert destination."""
+    whose credentials are complete, {"alert:NAME": …} for each alert destination, and the host's certificate for the
+    collector of logs."""
     whole = [fleet.targets[name] for name in sorted(fleet.targets) if _versions(workspace, fleet.targets[name])]
     urls = {}
     for item in fleet.defaults.alerts:
         version, value = workspace.alert_secrets.reveal(item.name)[URL]
         urls[f"{URL_PREFIX}{item.name}"] = {"version": version, "value": value.reveal()}
+    if any(item.collector for item in fleet.hosts.values()):
+        version, pem = host_certificate(workspace, host)
+        urls[LOGS_CERTIFICATE] = {"version": version, "value": pem}
     return credentials(workspace, whole) | urls
 
 
@@ -100,6 +106,21 @@ def _peer(fleet: Fleet, host: Host) -> dict[str, str] | None:
         return None
     witness = str(others[1].address) if others[1:] else ""
     return {"host": str(others[0].name), "address": str(others[0].address), "witness": witness}
+
+
+def _logs(workspace: Workspace, fleet: Fleet, host: Host) -> dict[str, Any] | None:
+    """The collector of logs; None for a fleet without one. StateError without its authority."""
+    collector = next((item for item in fleet.hosts.values() if item.collector), None)
+    if collector is None:
+        return None
+    version, authority = known_authority(workspace)
+    return {
+        "host": str(collector.name),
+        "address": str(collector.address),
+        "authority": authority,
+        "version": version,
+        "senders": sorted(str(item.address) for item in fleet.hosts.values()) if host.collector else [],
+    }
 
 
 def _versions(workspace: Workspace, target: Target) -> dict[str, int]:

@@ -25,7 +25,8 @@ from launchpad.workspace import Workspace
 def every_mistake(workspace: Workspace) -> Fleet:
     """The fleet, when there is no mistake; InventoryMistakes with every mistake of the inventory, of sealed files and
     of what hosts would refuse."""
-    stores = (workspace.secrets, workspace.target_secrets, workspace.dns_secrets, workspace.alert_secrets)
+    tenants, targets, alerts = workspace.secrets, workspace.target_secrets, workspace.alert_secrets
+    stores = (tenants, targets, alerts, workspace.dns_secrets, workspace.log_secrets)
     mistakes = [mistake for store in stores for mistake in store.mistakes()]
     try:
         fleet = workspace.fleet.check()

@@ -99,7 +99,7 @@ def provision(
         if not how.bare:
             raise
         bare = _bare(host, how, refused)
-        secrets = host_credentials(workspace, workspace.fleet.load())
+        secrets = host_credentials(workspace, workspace.fleet.load(), name)
         submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets, wish=wish.words)
         try:
             return bootstrap(workspace, bare, submission, on_event=on_event)
@@ -108,7 +108,7 @@ def provision(
     if not found.steps:
         return Outcome(host=name, tenant="", id="", kind="provision", outcome="unchanged", message="nothing is to do")
     if any(step["step"] == CHANGES_SETTINGS for step in found.steps):
-        secrets = host_credentials(workspace, workspace.fleet.load())
+        secrets = host_credentials(workspace, workspace.fleet.load(), name)
         operation["signature"] = _signature(workspace, settings, secrets, replaces=found.settings_digest)
     submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets, wish=wish.words)
     return submit(workspace, host, submission, on_event=hear)

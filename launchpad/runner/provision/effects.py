@@ -23,6 +23,7 @@ from launchpad.runner.provision.fleet_caddyfile import ACME_ROOT, judge_caddyfil
 from launchpad.runner.provision.reverts import FIREWALL, File, look_at, restore
 from launchpad.runner.provision.settings_record import SETTINGS, settings_from_json
 from launchpad.runner.reviving import revive_docker
+from launchpad.runner.shipping import host_certificate
 from launchpad.runner.system import OPERATORS, Other, ProvisionHost, Storage, System, User, provisioned
 
 ROOT = "root"
@@ -55,7 +56,7 @@ def look(step: steps.HostStep, context: Context) -> dict[str, Any]:
             return {"files": _files(host, step.files)}
         case steps.SetKernel():
             return {"values": {key: system.kernel(key) for key in step.values}}
-        case steps.EnableUnits():
+        case steps.EnableUnits() | steps.DisableUnits():
             units = system.units((*step.units, *step.later))
             works = {name: _works(host, name) for name in step.units if units[name].active}
             return {"units": {name: [unit.enabled, unit.active] for name, unit in units.items()}, "works": works}
@@ -74,15 +75,14 @@ def look(step: steps.HostStep, context: Context) -> dict[str, Any]:
             firewall = system.firewall(step.files[FIREWALL])
             return {"files": files, "firewall": firewall, "sshd": list(system.sshd_strays(text(access.SSHD_CONFIG)))}
         case steps.KeepOthersOut():
-            return {
-                "others": [record_as_json(item) for item in _others(step, system)],
-                "files": _files(host, [SUDOERS]),
-            }
+            others = [record_as_json(item) for item in _others(step, system)]
+            return {"others": others, "files": _files(host, [SUDOERS])}
         case steps.EndLogins():
             return {"logins": list(system.strange_logins(step.keys))}
         case steps.RecordSettings():
             settings = settings_from_json(json.loads(step.text)["settings"])
-            missing = [*credentials.missing(host, settings), *addresses.missing(host, settings)]
+            holders = (credentials, addresses, host_certificate)
+            missing = [item for holder in holders for item in holder.missing(host, settings)]
             return {"files": _files(host, [SETTINGS]), "credentials": missing}
         case steps.LookAgain():
             return {}
@@ -107,6 +107,9 @@ def apply(step: steps.HostStep, context: Context) -> None:
             system.set_kernel(step.values)
         case steps.EnableUnits():
             _enable(step, host)
+        case steps.DisableUnits():
+            for name in step.units:
+                system.disable(name)
         case steps.MakeStorage():
             system.make_storage(Storage(loop_mb=step.loop_mb, device=step.device), context.say)
         case steps.RunCaddy():
@@ -149,11 +152,13 @@ def undo(step: steps.HostStep, before: Before, context: Context) -> None:
             _restore(host, before)
             _tell(step, host)
         case steps.EnableUnits():
-            for (
-                name
-            ) in step.units:  # the units for later do nothing without work, and one of them may run this operation
+            # The units for later do nothing without work, and one of them may run this operation.
+            for name in step.units:
                 if before["units"][name] == [False, False]:
                     system.disable(name)
+        case steps.DisableUnits():
+            were = tuple(name for name, state in before["units"].items() if state == [True, True])
+            _enable(steps.EnableUnits(units=were), host)
         case steps.RunCaddy():
             _restore(host, before)
             if before["running"]:
@@ -166,9 +171,8 @@ def undo(step: steps.HostStep, before: Before, context: Context) -> None:
                 host.load_sites(again=True)
         case steps.ChangeAccess():
             access.undo(_remembered(before), context)
-        case (
-            steps.KeepOthersOut() | steps.RecordSettings()
-        ):  # an operator restores a removed key or uid by hand: the files are kept
+        case steps.KeepOthersOut() | steps.RecordSettings():
+            # An operator restores a removed key or uid by hand: the files are kept.
             _restore(host, before)
         case _:
             assert_never(step)

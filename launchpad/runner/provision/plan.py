@@ -14,6 +14,7 @@ from launchpad.runner.provision.settings_record import SETTINGS, HostSettings, s
 from launchpad.runner.provision.steps import (
     AddUser,
     ChangeAccess,
+    DisableUnits,
     EnableUnits,
     EndLogins,
     HostStep,
@@ -113,6 +114,9 @@ def deviations(step: HostStep, before: Mapping[str, Any]) -> Iterator[str]:
                     yield f"the kernel's {key} is {now}, not {value}"
         case EnableUnits():
             yield from _units(step, before)
+        case DisableUnits():
+            found = (name for name, unit in before["units"].items() if unit != [False, False])
+            yield from (f"{name} runs or starts at boot, though the settings do not want it" for name in found)
         case MakeStorage():
             if before["source"] != storage_source(step.device) or not before["quotas"]:
                 yield f"the tenants' storage is on {before['source'] or 'nothing'}, or has no quotas"

@@ -22,6 +22,7 @@ from launchpad.runner.backups.host_target import CREDENTIALS, HostTarget, target
 from launchpad.runner.judge.alert_texts import QUIET, TIMEZONE
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
 from launchpad.runner.record import Record
+from launchpad.runner.shipping.log_collector import LogCollector, judge_collector
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.system import Storage
 
@@ -111,6 +112,8 @@ class HostSettings(Record):
     """Whether prometheus-node-exporter runs, on loopback."""
     peer: Peer | None = None
     """The host that this host looks at from outside; None for a host without another."""
+    logs: LogCollector | None = None
+    """The host that collects the logs of tenants; None for a fleet without one."""
     format: Literal["1"] = "1"
 
     @property
@@ -192,6 +195,8 @@ def _judge(settings: HostSettings) -> None:
     _judge_alerts(settings.alerts)
     if settings.peer is not None:
         judge_peer(settings.peer, own=settings.identity.host)
+    if settings.logs is not None:
+        judge_collector(settings.logs, own=settings.identity.host)
     for index, name in enumerate(settings.admins):
         if not is_tenant_name(name):
             raise Refused(

@@ -87,6 +87,17 @@ class EnableUnits(Step):
         return f"enable {', '.join((*self.units, *self.later))}"
 
 
+class DisableUnits(Step):
+    """Stop units that these settings do not want, and disable them at boot."""
+
+    units: tuple[str, ...]
+    later = ()
+
+    @property
+    def title(self) -> str:
+        return f"stop and disable {', '.join(self.units)}"
+
+
 class MakeStorage(Step):
     """Create the Btrfs at /srv/launchpad. Undo never removes storage."""
 
@@ -166,6 +177,6 @@ class LookAgain(Step):
 
 
 HostStep = (
-    InstallPackages | AddUser | MakeFolders | PutFiles | SetKernel | EnableUnits | MakeStorage | RunCaddy
-    | UseCaddyfile | ChangeAccess | KeepOthersOut | EndLogins | RecordSettings | LookAgain
+    InstallPackages | AddUser | MakeFolders | PutFiles | SetKernel | EnableUnits | DisableUnits | MakeStorage
+    | RunCaddy | UseCaddyfile | ChangeAccess | KeepOthersOut | EndLogins | RecordSettings | LookAgain
 )  # fmt: skip

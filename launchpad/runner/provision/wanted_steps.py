@@ -14,6 +14,7 @@ from launchpad.runner.provision.settings_record import HostSettings, stored_text
 from launchpad.runner.provision.steps import (
     AddUser,
     ChangeAccess,
+    DisableUnits,
     EnableUnits,
     EndLogins,
     HostStep,
@@ -27,6 +28,7 @@ from launchpad.runner.provision.steps import (
     SetKernel,
     UseCaddyfile,
 )
+from launchpad.runner.shipping.log_collector import rules
 from launchpad.runner.system import OPERATORS, MachineFacts, storage_source
 
 OPERATORS_HOME = "/var/lib/launchpad-operators"
@@ -58,11 +60,13 @@ SYSCTL = "/etc/sysctl.d/90-launchpad.conf"
 UNITS = "/etc/systemd/system"
 UNIT_FILES = (
     f"{UNITS}/launchpad-boot.service",
+    f"{UNITS}/launchpad-collect.service",
     f"{UNITS}/launchpad-firewall.service",
     f"{UNITS}/launchpad-operation@.service",
     f"{UNITS}/launchpad-revert-boot.service",
     f"{UNITS}/launchpad-revert@.service",
     f"{UNITS}/launchpad-revert@.timer",
+    f"{UNITS}/launchpad-ship.service",
     f"{UNITS}/launchpad-storage.service",
     f"{UNITS}/launchpad-watch.service",
     f"{UNITS}/user@{OPERATORS_UID}.service",
@@ -70,6 +74,8 @@ UNIT_FILES = (
 SCRIPTS = tuple(f"{paths.LIBRARY}/{name}" for name in ("firewall", "operation", "revert", "storage"))
 CONTAINED = f"{paths.LIBRARY}/contained"
 EXPORTER = "prometheus-node-exporter"
+SHIPPER, COLLECTOR = "launchpad-ship.service", "launchpad-collect.service"
+JOURNAL_WRITER = "systemd-journal-remote"
 UPDATES = ("unattended-upgrades.service", "apt-daily.timer", "apt-daily-upgrade.timer")
 KEYS = f"{paths.ETC}/authorized_keys"
 FIREWALL = f"{paths.ETC}/firewall.nft"
@@ -147,6 +153,7 @@ def wanted_steps(
         EndLogins(keys=tuple(key for person in settings.operators for key in person.keys)),
         EnableUnits(units=("launchpad-firewall.service", "launchpad-watch.service")),
         RecordSettings(text=stored_text(settings, serial)),
+        *_shipping(settings),
     ]
 
 
@@ -159,7 +166,7 @@ def access_files(settings: HostSettings, facts: MachineFacts) -> dict[str, str]:
         KEYS: file_text.authorized_keys(settings.operators),
         paths.SUDOERS: file_text.text(paths.SUDOERS),
         paths.SSHD: file_text.text(paths.SSHD, port=port, root_login=root),
-        FIREWALL: file_text.text(FIREWALL, port=port, resolvers=resolvers),
+        FIREWALL: file_text.text(FIREWALL, port=port, resolvers=resolvers, senders=rules(settings.logs)),
     }
 
 
@@ -170,6 +177,7 @@ def _plain(name: str, *where: str, mode: int = 0o644, **options: object) -> PutF
 def _packages(settings: HostSettings, facts: MachineFacts) -> tuple[str, ...]:
     tells = any(item.kind == "message" for item in settings.alerts)
     more = [("auditd", facts.audit), ("apparmor", facts.apparmor), ("apprise", tells), (EXPORTER, settings.exporter)]
+    more.append((JOURNAL_WRITER, _collects(settings)))
     return tuple(sorted({*PACKAGES, *(name for name, here in more if here)}))
 
 
@@ -178,6 +186,18 @@ def _exporter(settings: HostSettings) -> list[HostStep]:
     file = f"{UNITS}/{EXPORTER}.service.d/launchpad.conf"
     name = "have the exporter of metrics listen on loopback alone"
     return [_plain(name, file, reload_units=True, restart=(f"{EXPORTER}.service",))] if settings.exporter else []
+
+
+def _collects(settings: HostSettings) -> bool:
+    return settings.logs is not None and settings.logs.host == settings.identity.host
+
+
+def _shipping(settings: HostSettings) -> list[HostStep]:
+    """After the settings are recorded, because the units read them."""
+    wanted = {SHIPPER: settings.logs is not None, COLLECTOR: _collects(settings)}
+    on = tuple(name for name, here in wanted.items() if here)
+    off = tuple(name for name, here in wanted.items() if not here)
+    return [*([EnableUnits(units=on)] if on else []), *([DisableUnits(units=off)] if off else [])]
 
 
 def _kernel_values(facts: MachineFacts) -> dict[str, str]:

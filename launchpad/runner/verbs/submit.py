@@ -206,17 +206,21 @@ def planned(
         case "provision":
             from launchpad.runner.alerting import addresses
             from launchpad.runner.backups import credentials
-            from launchpad.runner.judge.alert_texts import URL_PREFIX
+            from launchpad.runner.judge.alert_texts import LOGS_CERTIFICATE, URL_PREFIX
             from launchpad.runner.provision.plan import planned_provision
             from launchpad.runner.provision.settings_signers import judge_trust
+            from launchpad.runner.shipping import host_certificate
 
             machine: Any = host  # a provision also needs the machine's system
             vouched = judge_trust(machine, operation, secrets)
             steps = list(planned_provision(machine, operation["settings"]))
             if vouched is not None and steps:
                 alerts = {name: item for name, item in secrets.items() if name.startswith(URL_PREFIX)}
-                credentials.seal(host, vouched, {name: secrets[name] for name in secrets.keys() - alerts.keys()})
+                logs = {name: item for name, item in secrets.items() if name == LOGS_CERTIFICATE}
+                others = secrets.keys() - alerts.keys() - logs.keys()
+                credentials.seal(host, vouched, {name: secrets[name] for name in others})
                 addresses.seal(host, vouched, alerts)
+                host_certificate.seal(host, vouched, logs)
             return steps, {}
         case "rehearse-here":
             from launchpad.runner.guests.plan import planned_guest

@@ -14,6 +14,7 @@ from launchpad.runner.capacity import available_mb, cpus, shortages
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Failed
 from launchpad.runner.provision.settings_record import stored_settings
+from launchpad.runner.shipping.shipped import read_shipped
 from launchpad.runner.watching.check import Check
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class MachineCheck(Check):
         if self._updates_at <= now or self.account.asked_since(self._looked_at):  # somebody has just installed them
             self._updates_at, self._updates = now + UPDATES_SECONDS, [self._outdated_packages()]
         self._looked_at = now
-        own = (self._disk(), self._inodes(), self._memory(), self._load(), self._clock(), self._units())
+        own = (self._disk(), self._inodes(), self._memory(), self._load(), self._clock(), self._units(), self._logs())
         self.health = [*(fact for facts in own for fact in facts), *self._updates, *self._targets]
         return [
             Finding(fact.subject, fact.message, fact.hint)
@@ -167,6 +168,18 @@ class MachineCheck(Check):
                 grade, message = Grade.warning, f"target {target.name} cannot be reached: {problem}"
             hint = f"launchpad target show {target.name} --host HOST" if problem else ""
             yield Fact(Layer.targets, grade, message, hint, subject=target.name, at=at)
+
+    def _logs(self) -> Iterator[Fact]:
+        settings = stored_settings(self.host).settings
+        if settings is None or settings.logs is None:
+            return
+        to, shipped = settings.logs.host, read_shipped(self.host)
+        plain = Fact(Layer.targets, Grade.ok, f"tenants' logs reach the collector {to}", subject="collector")
+        if shipped.problem:
+            message = f"tenants' logs do not reach the collector {to}: {shipped.problem}"
+            hint = f"launchpad provision {to}"
+            plain = plain.but(grade=Grade.warning, message=message, hint=hint, since=shipped.since)
+        yield plain
 
     def _problem(self, target: HostTarget) -> str:
         """Why the target cannot be reached; empty when it can, as far as a connection tells."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -21,12 +22,15 @@ from launchpad.fleet.words.secret import Secret
 from launchpad.journal.begun import BegunFolder
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.hosts.host_settings import host_settings
+from launchpad.operations.hosts.log_authority import FILE, host_certificate, make_authority
 from launchpad.operations.hosts.provision import HowToProvision, plan_provision, provision
 from launchpad.operations.requests.again import reported
 from launchpad.runner.alerting.addresses import url
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.runner.provision.settings_record import settings_from_json, stored_settings
+from launchpad.runner.shipping.host_certificate import certificate
+from launchpad.runner.shipping.upload import tls
 from launchpad.settings import Settings
 from launchpad.ssh.archive import runner_archive
 from launchpad.ssh.problems import HostKeyUnknown, LoginRefused, OfferedKey, if_never_provisioned
@@ -111,6 +115,50 @@ def test_alert_destinations_come_with_their_urls_sealed(workspace: Workspace, tm
     assert [path for path, item in host.files.items() if b"the-password" in item.data] == []
     assert "the-password" not in (workspace.root / "inventory/secrets/alerts/team.yaml").read_text()
     assert provision(workspace, "web-1").outcome == "unchanged"
+
+
+def test_a_collector_needs_an_authority_and_its_hosts_get_certificates_of_it(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    workspace.settings.identity.write_text((tmp_path / "identity").read_text())
+    change(workspace.root / "inventory/hosts.yaml", **{"web-1": collecting(workspace)})
+    with pytest.raises(StateError) as raised:
+        provision(workspace, "web-1")
+    assert raised.value.hint == "launchpad key collector"
+    assert make_authority(workspace) == 1
+    assert provision(workspace, "web-1").outcome == "done"
+    host = hosts_in(workspace).hosts["web-1"]
+    settings = stored_settings(host).settings
+    assert settings is not None and settings.logs is not None
+    assert (settings.logs.host, settings.logs.senders) == ("web-1", ("127.0.0.1",))
+    pem = certificate(host, settings.logs).decode()
+    tls(ssl.PROTOCOL_TLS_SERVER, settings.logs, pem.encode())
+    private = pem.splitlines()[1].encode()
+    assert [path for path, item in host.files.items() if private in item.data] == []
+    assert provision(workspace, "web-1").outcome == "unchanged"
+    assert make_authority(workspace) == 2
+    assert provision(workspace, "web-1").outcome == "done"
+    change(workspace.root / "inventory/hosts.yaml", **{"web-1": collecting(workspace) | {"collector": False}})
+    assert provision(workspace, "web-1").outcome == "done"
+    assert not {"launchpad-ship.service", "launchpad-collect.service"} & host.system.active
+
+
+def collecting(workspace: Workspace) -> dict[str, Any]:
+    written = yaml.safe_load((workspace.root / "inventory/hosts.yaml").read_text())
+    return dict(written["web-1"]) | {"collector": True}
+
+
+def test_an_operator_without_the_secret_still_plans_and_a_foreign_certificate_is_not_sent(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    change(workspace.root / "inventory/hosts.yaml", **{"web-1": collecting(workspace)})
+    make_authority(workspace)
+    titles = [step["title"] for step in plan_provision(workspace, "web-1").steps]
+    assert "enable launchpad-ship.service, launchpad-collect.service" in titles
+    workspace.settings.identity.write_text((tmp_path / "identity").read_text())
+    (workspace.root / FILE).write_text((workspace.root / FILE).read_text().replace("MII", "MIJ"))
+    with pytest.raises(StateError, match=FILE):
+        host_certificate(workspace, "web-1")
 
 
 def test_a_host_that_is_as_it_should_be_is_asked_once_and_told_nothing(workspace: Workspace) -> None:

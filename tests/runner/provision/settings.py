@@ -35,6 +35,16 @@ OFFSITE_SECRETS = {
 }
 
 
+AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+CERTIFICATE = {"logs:CERTIFICATE": {"version": 1, "value": "the-private-key-of-web-1"}}
+
+
+def collector(host: str = "web-1") -> dict[str, Any]:
+    """A collector of logs for web-1: the host itself, or another one."""
+    senders = ["203.0.113.7", "203.0.113.8", "2001:db8::9"] if host == "web-1" else []
+    return {"host": host, "address": "203.0.113.7", "authority": AUTHORITY, "version": 1, "senders": senders}
+
+
 def settings(**changes: Any) -> dict[str, Any]:
     return {
         "format": "1",
@@ -50,4 +60,5 @@ def settings(**changes: Any) -> dict[str, Any]:
         "alerts": [],
         "exporter": False,
         "peer": None,
+        "logs": None,
     } | changes

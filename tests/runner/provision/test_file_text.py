@@ -14,7 +14,7 @@ from launchpad.runner.provision.settings_record import Person, settings_from_jso
 from launchpad.runner.provision.steps import ChangeAccess, PutFiles
 from launchpad.runner.provision.wanted_steps import access_files, wanted_steps
 from launchpad.runner.system import MachineFacts
-from tests.runner.provision.settings import key, settings
+from tests.runner.provision.settings import collector, key, settings
 
 RANGES = {"/etc/subuid": "debian:100000:65536\n", "/etc/subgid": "debian:100000:65536\n"}
 TREE = Path(str(launchpad.runner.provision.__file__)).parent / "files"
@@ -64,7 +64,9 @@ def test_a_hole_is_never_left_unfilled() -> None:
 
 def test_every_file_of_the_tree_is_put_somewhere() -> None:
     """Nothing lies in files/ that no host gets."""
-    steps = wanted_steps(settings_from_json(settings(exporter=True)), MachineFacts(audit=True), RANGES, serial=1)
+    steps = wanted_steps(
+        settings_from_json(settings(exporter=True, logs=collector())), MachineFacts(audit=True), RANGES, serial=1
+    )
     put = {path for step in steps if isinstance(step, PutFiles | ChangeAccess) for path in step.files}
     by_other_steps = {"/srv/launchpad/caddy/Caddyfile", "/srv/launchpad/caddy/compose.yaml"}
     by_other_steps |= {"/etc/ssh/sshd_config", "/etc/sudoers"}

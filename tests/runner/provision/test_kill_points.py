@@ -193,6 +193,7 @@ def test_every_kind_of_step_is_in_a_provision() -> None:
     """Then the kill points above are the kill points of every kind of step there is."""
     host = BareHost(registry={IMAGE})
     host.system.logins = REVOKED
+    host.system.active.add("launchpad-ship.service")
     assert {step_name(type(step)) for step in planned_provision(host, settings())} == set(kinds_of(HostStep))
 
 

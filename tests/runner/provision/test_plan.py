@@ -199,6 +199,7 @@ def test_storage_only_grows() -> None:
 def test_every_step_comes_back_from_its_journal() -> None:
     host = BareHost(registry={IMAGE})
     host.system.logins = {700: "of a key that is accepted no more"}
+    host.system.enabled.add("launchpad-ship.service")
     steps = planned_provision(host, settings())
     assert [step_from_json(step_as_json(step)) for step in steps] == steps
     assert {type(step) for step in steps} == set(kinds_of(HostStep).values())

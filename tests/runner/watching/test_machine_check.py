@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from launchpad.runner import paths
 from launchpad.runner.account import Account, Finding
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.host import Failed
 from launchpad.runner.provision.settings_record import SETTINGS
 from launchpad.runner.view import ClockState
 from launchpad.runner.watching.machine_check import PATIENCE_SECONDS, TARGETS_SECONDS, UPDATES_SECONDS, MachineCheck
-from tests.runner.provision.settings import settings
+from tests.runner.provision.settings import collector, settings
 from tests.runner.verbs.view import MemoryView
 
 MEMORY = b"MemTotal:       %d kB\nMemFree: 1 kB\nMemAvailable:   %d kB\n"
@@ -45,6 +46,19 @@ def test_a_machine_that_is_well_says_so_layer_by_layer() -> None:
     )
     assert found == []
     assert (facts[Layer.memory].value, facts[Layer.memory].limit) == (2 << 30, 4 << 30)
+
+
+def test_a_collector_that_gets_no_lines_is_a_warning_since_then() -> None:
+    host = machine()
+    assert Layer.targets not in looked(host)[0]
+    host.write(SETTINGS, json.dumps({"serial": 1, "settings": settings(logs=collector("web-2"))}).encode())
+    assert looked(host)[0][Layer.targets].message == "tenants' logs reach the collector web-2"
+    host.write(paths.SHIPPED, json.dumps({"marks": {}, "problem": "Connection refused", "since": 1234.5}).encode())
+    facts, findings = looked(host)
+    fact = facts[Layer.targets]
+    assert (fact.grade, fact.subject, fact.since) == (Grade.warning, "collector", 1234.5)
+    assert fact.message == "tenants' logs do not reach the collector web-2: Connection refused"
+    assert fact.hint == "launchpad provision web-2" and findings == []
 
 
 @pytest.mark.parametrize(
