@@ -46,6 +46,8 @@ ForceCommand internal-sftp
 AllowUsers backup
 PidFile none
 """
+DAYS = 7 if "LAUNCHPAD_EVIDENCE" in os.environ else 2
+"""So many parts are all of a repository, one read each day."""
 ALICE = "/srv/launchpad/tenants/alice"
 VOLUME = f"{ALICE}/data/marker"
 DIGESTS = f"cd {REST} && find alice alice.key -type f ! -path '*/locks/*' -exec sha256sum {{}} + | sort"
@@ -329,12 +331,12 @@ def test_backups_are_listed_and_verified(fleet: Fleet) -> None:
     fleet.world.launchpad("backups", "verify", "alice", "--part", "1/1", timeout=600)
 
 
-def test_a_flipped_byte_is_found_by_a_week_of_verifies(fleet: Fleet) -> None:
+def test_a_flipped_byte_is_found_once_by_verifies_of_all_parts(fleet: Fleet) -> None:
     host, world = fleet.world.host, fleet.world
     pack = host.exec(["sh", "-c", LARGEST]).stdout.strip()
     host.exec(["chmod", "u+w", pack])
     host.exec(["python3", "-c", FLIP, pack])
-    days = [f"{day}/7" for day in range(1, 8)]
+    days = [f"{day}/{DAYS}" for day in range(1, DAYS + 1)]
     said = [world.launchpad("backups", "verify", "alice", "--part", day, check=False, timeout=600) for day in days]
     host.exec(["python3", "-c", FLIP, pack])
     failed = [done for done in said if done.code]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,6 +105,7 @@ def test_an_app_that_hangs_is_seen_and_repaired_with_no_operator_and_its_neighbo
     assert told in world.launchpad("--json", "history", "alice").out
 
 
+@pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="two minutes of waiting: scripts/evidence asks it")
 def test_an_app_that_hangs_while_an_operation_is_under_way_is_the_operation_s(world: World) -> None:
     until(lambda: well(world, "bob"), "bob is well", seconds=90)
     before = done_by_watch(world, "bob")

@@ -12,7 +12,7 @@ import pytest
 from tests.lab.outside.rounds import Arena, draw, told
 from tests.lab.pair import Pair
 
-QUICK = 2
+QUICK = 1
 """So many at every run of the lab's tests."""
 ROUNDS = int(os.environ.get("LAUNCHPAD_ROUNDS", "200" if "LAUNCHPAD_EVIDENCE" in os.environ else QUICK))
 SEED = os.environ.get("LAUNCHPAD_SEED", "20260901")
