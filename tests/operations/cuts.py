@@ -26,13 +26,16 @@ class Cuts:
     meanwhile: Callable[[], object] = lambda: None
     """Assert what holds at every moment between the cut and the judgement."""
 
-    def host_dies(self, name: str, *, reboot: bool, stride: int, evidence_stride: int = 1) -> int:
-        """Kill the host's process at one call in so many; return how often. With `reboot`, both hosts reboot then."""
+    def host_dies(
+        self, name: str, *, reboot: bool, stride: int, evidence_stride: int = 1, first: int | None = None
+    ) -> int:
+        """Kill the host's process at one call in so many, of all or of the first ones; return how often. With `reboot`,
+        both hosts reboot then."""
         self.begin()
         begun = len(self.place.hosts.hosts[name].calls)
         self.work()
         calls, cells = len(self.place.hosts.hosts[name].calls) - begun, 0
-        for call in range(1, calls + 1, evidence_stride if EVIDENCE else stride):
+        for call in range(1, calls + 1, evidence_stride if EVIDENCE else stride)[:first]:
             for mode in ("halfway", "after") if EVIDENCE else ("after" if reboot else "halfway",):
                 self.begin()
                 host = self.place.hosts.hosts[name]

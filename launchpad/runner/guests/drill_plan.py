@@ -9,7 +9,7 @@ from launchpad.runner.backups import keeping
 from launchpad.runner.backups.finding import at_target, one_target
 from launchpad.runner.backups.plan import judged_key
 from launchpad.runner.backups.steps import BackupStep, ProveBackup
-from launchpad.runner.guests.plan import judged_guest, seal_real
+from launchpad.runner.guests.plan import judged_guest
 from launchpad.runner.guests.steps import GuestStep, SendAway, TakeIn
 from launchpad.runner.host import Host
 from launchpad.runner.protocol import Refused, release_from_json
@@ -39,8 +39,6 @@ def planned_drill_here(
             kind="state",
             hint=f"launchpad backup {tenant}",
         )
-    seal_real(host, release, real)
-    keeping.keep_source(host, tenant, tenant, key)
     proving = ProveBackup(
         tenant=tenant,
         release=release.short,

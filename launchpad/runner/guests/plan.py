@@ -7,6 +7,8 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner import plan as plans
+from launchpad.runner.backups import keeping
+from launchpad.runner.backups.plan import judged_key
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.deploy_plan import check_secrets, neighbours, seal
 from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
@@ -32,7 +34,6 @@ def planned_guest(
     if IDENTIFIER.fullmatch(operation["generation"]) is None or not all(isinstance(item, str) for item in without):
         raise Refused(f"{KIND}: not a generation's id, or not the names of probes")
     seen = judged_guest(host, release, operation, secrets, hint=ELSEWHERE)
-    seal_real(host, release, secrets)
     return plan_guest(seen, release, operation), {}
 
 
@@ -63,10 +64,15 @@ def judged_guest(
     return seen
 
 
-def seal_real(host: Host, release: Release, secrets: Mapping[str, Any]) -> None:
-    """Seal the secrets that the data depends on, until the clone is removed."""
+def keep_secrets(host: Host, operation: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
+    """Seal what the request brought, until the clone is removed: the secrets that the data depends on, and the key of
+    the backups. Only when the operation is on disk: another host's secrets that nobody knows of would stay for good."""
+    release = release_from_json(operation["release"])
     for name in release.real_in_rehearsals:
         seal(host, release, name, secrets[name])
+    if keeping.KEY in secrets:
+        key = judged_key({keeping.KEY: secrets[keeping.KEY]})
+        keeping.keep_source(host, release.tenant, release.tenant, key)
 
 
 def plan_guest(seen: plans.Seen, release: Release, operation: Mapping[str, Any]) -> list[TenantStep | GuestStep]:

@@ -145,6 +145,10 @@ def accept(
                         "lines": [],
                     } | final
                 journal.create(operation, caller, plan)
+                if operation["kind"] in FOR_ANOTHER_HOST:
+                    from launchpad.runner.guests.plan import keep_secrets
+
+                    keep_secrets(host, operation, secrets)
                 return None
     except Busy as busy:
         held = "room on this host" if busy.name == ROOM else name.partition("-")[2] or name

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import pytest
@@ -35,11 +34,9 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.facts import Grade, Layer
 from launchpad.runner.journal import Journal, open_journals
 from launchpad.runner.protocol import Refused, release_as_json
-from launchpad.runner.pruning import needed
 from launchpad.runner.rehearsal import SIDE
 from launchpad.runner.verbs.submit import submit
 from tests.memory.data import File
-from tests.memory.effects import Killed
 from tests.memory.host import MemoryHost
 from tests.operations.cuts import Cuts
 from tests.operations.moving.test_fence_move import TARGETS, TIERS
@@ -119,6 +116,7 @@ def no_clone(there: MemoryHost) -> None:
     assert not [unit for unit in there.running if "-look-" not in unit], "a look at a repository ends by itself"
     assert not list(open_journals(there))
     assert not [path for path in there.volumes if paths.TENANTS in path]
+    assert not [path for path in there.files if path in {paths.source(name) for name in NAMES}]
 
 
 def nothing_stays(there: MemoryHost) -> None:
@@ -348,17 +346,6 @@ def test_what_was_sealed_before_the_first_step_goes_as_well(place: Place) -> Non
     nothing_stays(place.there)
 
 
-def test_a_key_of_a_drill_that_never_began_is_removed_by_a_prune(place: Place) -> None:
-    body, calls = a_drill(place), count(1)
-    while place.there.read(paths.source("alice")) is None:
-        place.there.kill_at, place.there.kill_mode = len(place.there.calls) + next(calls), "after"
-        with suppress(Killed):
-            list(submit(place.there, body, Caller("bob")))
-        place.there.died()
-    assert not list(open_journals(place.there)), "it never began"
-    assert paths.source("alice") in needed.surplus(place.there, "alice").rests
-
-
 @pytest.mark.parametrize("wrong", ["no key", "another tenant's release", "a folder on a host"])
 def test_what_no_game_day_asks_for_is_refused(place: Place, wrong: str) -> None:
     body = a_drill(place)
@@ -392,6 +379,11 @@ def test_killed_at_every_call(
 ) -> None:
     cells = cuts(*made).host_dies(name, reboot=reboot, stride=STRIDE)
     measured("ops-gameday-in-memory-wrong", 0, n=cells)
+
+
+def test_killed_while_it_accepts_a_guest_it_keeps_no_secret_of_it(made: tuple[Place, bytes]) -> None:
+    """Before the operation is on disk nobody knows of it, so nobody would remove anything."""
+    assert cuts(*made).host_dies("web-2", reboot=False, stride=1, first=12) >= 12
 
 
 def test_the_operator_dies_at_every_request(made: tuple[Place, bytes], measured: Callable[..., None]) -> None:
