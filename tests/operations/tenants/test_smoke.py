@@ -133,7 +133,7 @@ def test_a_certificate_of_the_world_s_authorities_is_wanted_without_a_file(deplo
 def test_another_authority_is_not_told_to_be_trusted_again(deployment: Deployment, tmp_path: Path) -> None:
     other = Authority(tmp_path, common_name="Another authority").file
     case = next(item for item in judged(deployment, "right", authority=other).cases if item.verdict == "failed")
-    assert case.title == "certificate" and "--cacert" not in case.hint
+    assert case.title == "certificate right.example.com" and "--cacert" not in case.hint
     assert f"{other} must contain the authority that signed the certificate" in case.hint
     assert "to trust your own authority: --cacert FILE" in str(judged(deployment, "right", authority=None).cases)
 
