@@ -17,29 +17,36 @@ class LogSecrets:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._opened: dict[str, str] = {}
+        self._seen: dict[str, set[str]] = {}
+        """Each tenant's values that were in use: a restart empties their folder while the lines are still read."""
 
     def __repr__(self) -> str:
         return "LogSecrets([secret])"
 
     def redaction(self, tenant: str) -> LogRedaction:
         """What is known of the tenant's secrets now."""
-        vault, used = f"{paths.vault(tenant)}/", self._in_use(tenant)
+        seen = self._seen.setdefault(tenant, set())
+        vault, used = f"{paths.vault(tenant)}/", self._in_use(tenant, seen)
         for file in self._host.names(paths.vault(tenant)):
             secret, _, version = file.removesuffix(".cred").rpartition("@")
             if version.isdigit() and vault + file not in self._opened and (secret, int(version)) not in used:
                 self._opened[vault + file] = self._open(vault + file, cell.sealed_as(tenant, secret, int(version)))
         at_rest = [value for path, value in self._opened.items() if path.startswith(vault)]
-        return LogRedaction([*values_in(self._host, f"{paths.RUN}/{tenant}"), *at_rest])
+        seen.update(values_in(self._host, f"{paths.RUN}/{tenant}"))
+        return LogRedaction([*seen, *at_rest])
 
-    def _in_use(self, tenant: str) -> set[tuple[str, int]]:
+    def _in_use(self, tenant: str, seen: set[str]) -> set[tuple[str, int]]:
+        """The name and the version of each secret in use, whose value is added to `seen`."""
         try:
             record = read_record(self._host, tenant)
         except Failed:
             return set()  # a damaged record
         if record is None:
             return set()
-        filled = set(self._host.names(paths.secrets(tenant, record["started"])))
-        return {(name, version) for name, version in record["secrets"].items() if name in filled}
+        folder = paths.secrets(tenant, record["started"])
+        values = {name: self._host.read(f"{folder}/{name}") or b"" for name in record["secrets"]}
+        seen.update(value.decode(errors="replace") for value in values.values())
+        return {(name, version) for name, version in record["secrets"].items() if values[name]}
 
     def _open(self, path: str, name: str) -> str:
         try:

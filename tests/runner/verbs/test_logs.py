@@ -84,6 +84,33 @@ def test_secrets_that_are_not_in_use_are_taken_out_too() -> None:
     assert "version" not in repr(LogSecrets(host))
 
 
+def test_a_secret_whose_folder_is_emptied_meanwhile_is_taken_out() -> None:
+    """As a restart does, which fills it again later."""
+    host = deployed()
+    token, of = f"{paths.secrets('alice', 'r1')}/TOKEN", LogSecrets(host)
+    host.write(token, b"the-value-in-use")
+    of.redaction("alice")
+    host.remove(token)
+    assert of.redaction("alice").text("the-value-in-use") == "[secret]"
+
+
+def test_a_secret_whose_folder_is_emptied_while_it_is_looked_at_is_opened() -> None:
+    host = deployed()
+    record = json.loads(host.files[paths.record("alice")].data)
+    host.write(paths.record("alice"), json.dumps(record | {"secrets": {"TOKEN": 1}}).encode())
+    host.seal(f"{paths.vault('alice')}/TOKEN@1.cred", cell.sealed_as("alice", "TOKEN", 1), b"the-value-in-use")
+    token, listed = f"{paths.secrets('alice', record['started'])}/TOKEN", host.names
+    host.write(token, b"the-value-in-use")
+
+    def names(folder: str) -> list[str]:
+        found = listed(folder)
+        host.remove(token)
+        return found
+
+    host.names = names  # type: ignore[method-assign]  # the moment after a look into the folder
+    assert LogSecrets(host).redaction("alice").text("the-value-in-use") == "[secret]"
+
+
 def test_of_a_line_that_was_cut_the_end_is_left_out_because_it_may_begin_a_secret() -> None:
     host = deployed()
     host.written[WEB] = [ContainerLine(at(1), "x" * 100 + "secret-of-al", cut=True)]
