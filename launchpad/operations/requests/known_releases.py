@@ -77,15 +77,15 @@ class KnownReleases:
             self._shared,
             tenant.model_dump_json().encode(),
             json.dumps(secrets, sort_keys=True).encode(),
-            self._record("app", fleet.app(tenant.app)),
-            self._record("tier", fleet.tier(tenant.tier)),
-            self._record("host", fleet.host(tenant.host)),
+            self._record(fleet.app(tenant.app), tenant.app),
+            self._record(fleet.tier(tenant.tier), tenant.tier),
+            self._record(fleet.host(tenant.host), tenant.host),
         ]
         return _digest(parts).hex()
 
-    def _record(self, kind: str, record: Model) -> bytes:
-        """Many tenants share one."""
-        key = (kind, str(getattr(record, "name")))  # noqa: B009
+    def _record(self, record: Model, name: str) -> bytes:
+        """The digest of what many tenants share."""
+        key = (type(record).__name__, name)
         if key not in self._records:
             self._records[key] = _digest([record.model_dump_json().encode()])
         return self._records[key]

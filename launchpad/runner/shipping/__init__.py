@@ -7,5 +7,6 @@ upload            one upload to the collector, over TLS
 remote_journal    the collector's journals
 receiver          accepts uploads on the collector
 shipped           how far the collector has the lines: the place is kept over restarts
+unit_end          when the shipper or the receiver ends
 shipper           reads every tenant's lines and uploads them
 """

@@ -7,8 +7,6 @@ systemd-journal-remote writes the journals. A host can write only into its own j
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 import ssl
 import sys
@@ -17,8 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from launchpad.runner import paths
-from launchpad.runner.account import RUNNER
 from launchpad.runner.engine import reason
 from launchpad.runner.host import Failed
 from launchpad.runner.protocol import Refused
@@ -26,6 +22,7 @@ from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.shipping.host_certificate import certificate
 from launchpad.runner.shipping.log_collector import PORT, LogCollector
 from launchpad.runner.shipping.remote_journal import RemoteJournals
+from launchpad.runner.shipping.unit_end import until_replaced
 from launchpad.runner.shipping.upload import FORMAT, tls
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.view import View
@@ -108,13 +105,7 @@ def collect(host: View) -> int:
     if settings is None or settings.logs is None or not settings.logs.senders:
         print("by its settings this host is not the collector", file=sys.stderr)
         return 1
-    ended: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
-
-    def stopping() -> bool:
-        mine = os.path.realpath(paths.RUNNER).startswith(f"{RUNNER}/")
-        return bool(ended) or not mine or stored_settings(host).settings != settings
-
+    stopping = until_replaced(host, settings)
     journals, count = RemoteJournals(), 0
 
     def add(name: str, data: bytes, again: bool) -> None:

@@ -8,15 +8,12 @@ removed lines meanwhile, a gap is sent.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 from launchpad.runner import paths
-from launchpad.runner.account import RUNNER
 from launchpad.runner.host import Failed, Protocol
 from launchpad.runner.log_following import LogFollower
 from launchpad.runner.log_secrets import LogSecrets
@@ -27,6 +24,7 @@ from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.shipping.export_format import ExportFormat
 from launchpad.runner.shipping.host_certificate import certificate
 from launchpad.runner.shipping.shipped import Shipped, read_shipped
+from launchpad.runner.shipping.unit_end import until_replaced
 from launchpad.runner.shipping.upload import Upload
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.view import View
@@ -145,13 +143,7 @@ def ship(host: View) -> int:
     if settings is None or settings.logs is None:
         print("the host's settings name no collector", file=sys.stderr)
         return 1
-    ended: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
-
-    def stopping() -> bool:
-        mine = os.path.realpath(paths.RUNNER).startswith(f"{RUNNER}/")
-        return bool(ended) or not mine or stored_settings(host).settings != settings
-
+    stopping = until_replaced(host, settings)
     own = settings.identity.host
     upload = Upload(settings.logs, certificate(host, settings.logs), own=own)
     Shipper(host, own, upload=upload, stopping=stopping).run()
