@@ -7,6 +7,8 @@ from typing import Any
 import typer
 
 from launchpad.cli.output import fields
+from launchpad.cli.prompts import confirm
+from launchpad.cli.running import Yes
 from launchpad.cli.session import Session
 from launchpad.errors import InventoryError
 
@@ -66,16 +68,20 @@ def make_keys(ctx: typer.Context) -> None:
 
 
 @app.command("collector", epilog="Example: launchpad key collector")
-def make_collector_key(ctx: typer.Context) -> None:
+def make_collector_key(ctx: typer.Context, yes: Yes = False) -> None:
     """Make the fleet's authority for the collector of logs, or a new one in place of it.
 
     The authority signs a certificate for each host, with which the host sends its tenants' logs to the host with
     collector: true. Its key is sealed into inventory/secrets/logs/collector.yaml, its certificate is collector.pem.
     A new authority is in force after a `launchpad provision` of each host; until then no logs arrive, and none is lost.
+    The command asks before it replaces an authority.
     """
-    from launchpad.operations.hosts.log_authority import FILE, make_authority
+    from launchpad.operations.hosts.log_authority import FILE, has_authority, make_authority
 
     session = Session.of(ctx)
+    if has_authority(session.workspace):
+        question = "Replace the authority for logs? No logs arrive from a host until it is provisioned again."
+        confirm(session, question, yes=yes)
     version = make_authority(session.workspace)
     session.output.result({"version": version, "file": FILE}, f"the authority for logs is at version {version}")
     session.output.say("next, for each host, the collector first: launchpad provision HOST")

@@ -87,6 +87,15 @@ def test_key_make_makes_what_is_missing(empty: Terminal, monkeypatch: pytest.Mon
     empty.ok("key", "show")
 
 
+def test_the_authority_for_logs_is_replaced_only_on_demand(terminal: Terminal) -> None:
+    assert "version 1" in terminal.ok("key", "collector").out
+    made = (terminal.root / "collector.pem").read_text()
+    refused = terminal("key", "collector")
+    assert refused.code == 4 and "Replace the authority for logs?" in refused.err and "add --yes" in refused.err
+    assert (terminal.root / "collector.pem").read_text() == made
+    assert "version 2" in terminal.ok("key", "collector", "--yes").out
+
+
 def test_init_overwrites_nothing(empty: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     empty.ok("init", "fleet")
     monkeypatch.setenv("LAUNCHPAD_CONFIG", str(empty.root / "config"))

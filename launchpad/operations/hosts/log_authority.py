@@ -36,6 +36,11 @@ def make_authority(workspace: Workspace) -> int:
     return version
 
 
+def has_authority(workspace: Workspace) -> bool:
+    """Whether the fleet has one; opens no secret."""
+    return KEY in workspace.log_secrets.versions(OWNER)
+
+
 def known_authority(workspace: Workspace) -> tuple[int, str]:
     """Version and certificate (PEM) of the authority; opens no secret. StateError when the fleet has none."""
     version = workspace.log_secrets.versions(OWNER).get(KEY)
