@@ -17,7 +17,14 @@ from launchpad.runner.facts import Grade, Layer
 from launchpad.runner.provision.effects import COMPOSE
 from launchpad.runner.watching import look_once, well
 from launchpad.runner.watching.check import Check
-from launchpad.runner.watching.host_check import REBOOT_FOR, SOON_SECONDS, HostCheck, answers, pending_reboot
+from launchpad.runner.watching.host_check import (
+    REBOOT_FOR,
+    SOON_SECONDS,
+    HostCheck,
+    answers,
+    look_at_host,
+    pending_reboot,
+)
 from tests.memory.system import BareHost
 from tests.runner.provision.settings import IMAGE, settings
 from tests.runner.provision.test_kill_points import body, run
@@ -173,11 +180,9 @@ def test_where_docker_does_not_answer_nobody_says_that_caddy_does_not_run() -> N
     """Caddy's container outlives Docker, and another check asks Caddy itself."""
     host = Provisioned(registry={IMAGE})
     assert run(host, body(settings())) == "done"
-    view: Any = host
-    check = HostCheck(view, Account(host, ()))
 
     def of(subject: str) -> list[str]:
-        return [item.message for item in check.look() if item.subject == subject]
+        return [item.message for item in look_at_host(host) if item.subject == subject]
 
     host.system.caddy = None
     assert of("caddy") == ["Caddy does not run"] and of("docker") == []
