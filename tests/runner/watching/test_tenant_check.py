@@ -423,6 +423,19 @@ def test_a_refusal_in_the_app_s_log_has_the_check_run_within_a_minute(line: str)
     assert watched.until(lambda: watched.grade(Layer.provider) is Grade.warning, seconds=60) < 60
 
 
+@pytest.mark.parametrize("later", range(0, 60, 7))
+def test_so_does_a_refusal_soon_after_a_check_that_found_the_key_good(later: int) -> None:
+    host = offering(actions=(CHECK,))
+    host.answers[("check",)] = CommandOutput(0, json.dumps({"checks": [WORKS]}), "")
+    watched = Watched(host)
+    watched.until(lambda: watched.grade(Layer.provider) is Grade.ok, seconds=120)
+    if later:
+        watched.go_on(later)
+    saying(watched, WORKS | {"state": "refused"})
+    watched.host.written["lp-alice-a-web-1"] = [ContainerLine(stamp(watched.host.now()), "provider answered 401")]
+    assert watched.until(lambda: watched.grade(Layer.provider) is Grade.warning, seconds=60) <= 50
+
+
 @pytest.mark.parametrize(
     "line", ["409: Conflict: terminated by other getUpdates request", "[telegram] getUpdates conflict; retrying in 30s"]
 )
@@ -437,6 +450,7 @@ def test_a_bot_that_another_program_uses_has_the_check_run_within_a_minute(line:
 
 def test_a_log_full_of_refusals_has_it_run_at_most_once_a_minute() -> None:
     watched = checked()
+    saying(watched, WORKS | {"state": "refused"})
     before = runs(watched)
     for _ in range(40):
         watched.host.written.setdefault("lp-alice-a-web-1", []).append(ContainerLine(stamp(watched.host.now()), "401"))
