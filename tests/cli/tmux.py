@@ -15,6 +15,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 SECONDS = 30
 PROMPT = "lp>"
+LEFT_OUT = ("NO_COLOR", "COLORTERM", "TMUX", "COLUMNS", "LINES")
+"""COLUMNS and LINES win over a terminal's own size; readline sets them in pytest and so in its workers."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Tmux:
 def terminal_of(folder: Path, *, columns: int, lines: int, variables: Mapping[str, str] = {}) -> Iterator[Tmux]:
     """A terminal of that size with a shell, in which $PYTHON is this very Python."""
     tmux = Tmux(folder / "tmux")
-    environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM", "TMUX")}
+    environment = {key: value for key, value in os.environ.items() if key not in LEFT_OUT}
     environment |= {"PYTHON": sys.executable, "TZ": "UTC", "PYTHONPATH": f"{PROJECT}:{PROJECT}/scripts"}
     size = ["-x", str(columns), "-y", str(lines)]
     given = {"PS1": PROMPT} | dict(variables)
