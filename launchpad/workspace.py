@@ -72,7 +72,10 @@ class Revision(Protocol):
     """The revision of the inventory."""
 
     def now(self, tenant: str = "") -> Inventory:
-        """The present revision, for one tenant or for all, and its ancestors."""
+        """The present revision, for one tenant or for all, and its newest ancestors."""
+
+    def descends(self, now: str, earlier: str, *, tenant: str = "") -> bool:
+        """Whether the revision `now` descends from the earlier revision, which `now()` may not list."""
 
 
 class LocalClock:
@@ -157,6 +160,11 @@ class Workspace:
     def revision(self, tenant: str = "") -> Inventory:
         """The inventory's present revision, for one tenant or for all, and its ancestors."""
         return self.revisions.now(tenant)
+
+    def includes(self, revision: str, tenant: str) -> bool:
+        """Whether the tenant's present inventory descends from the revision."""
+        now = self.revision(tenant)
+        return revision in now.ancestors or self.revisions.descends(now.revision, revision, tenant=tenant)
 
     @property
     def state(self) -> Path:

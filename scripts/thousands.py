@@ -158,7 +158,7 @@ def of_descent(folder: Path) -> Iterator[tuple[str, float]]:
     was rewritten."""
     from launchpad.errors import LaunchpadError
     from launchpad.operations.tenants.deploy import deploy
-    from tests.memory.fleet import commit, git, memory_fleet
+    from tests.memory.fleet import commit, commits_for, git, memory_fleet
 
     fleet = memory_fleet(folder / "fleet", {"alice": "web-1", "bob": "web-1"})
     root, stale = fleet.root, folder / "stale/fleet"
@@ -182,24 +182,8 @@ def of_descent(folder: Path) -> Iterator[tuple[str, float]]:
     wrong += not refused(root, "rewritten.example.com")
     yield "wire-descent-accepted", wrong
     git(root, "reset", "--quiet", "--hard", "newer")
-    commits_for(root, "bob")
+    commits_for(root, "bob", COMMITS)
     yield "wire-descent-refused", int(refused(root, "after.example.com"))
-
-
-def commits_for(root: Path, tenant: str) -> None:
-    """Add COMMITS commits that each change the tenant's file."""
-    file = root / f"inventory/tenants/{tenant}.yaml"
-    parts = []
-    for number in range(COMMITS):
-        text = json.dumps(json.loads(file.read_text()) | {"domains": [f"{tenant}-{number}.example.com"]})
-        start = "from refs/heads/many^0\n" if number == 0 else ""
-        parts.append(
-            f"commit refs/heads/many\ncommitter a <a@example.com> {1_790_000_000 + number} +0000\ndata 1\n.\n{start}"
-            f"M 100644 inline inventory/tenants/{tenant}.yaml\ndata {len(text)}\n{text}\n"
-        )
-    subprocess.run(["git", "branch", "many"], cwd=root, check=True)
-    subprocess.run(["git", "fast-import", "--quiet"], cwd=root, input="".join(parts).encode(), check=True)
-    subprocess.run(["git", "merge", "--quiet", "--ff-only", "many"], cwd=root, check=True, stdout=subprocess.DEVNULL)
 
 
 def cpu(what: Callable[[], Any]) -> float:

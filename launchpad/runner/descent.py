@@ -14,6 +14,18 @@ from launchpad.runner.protocol import Inventory, Refused, Release, Service, show
 MOST_SHOWN = 12
 
 
+class StaleInventory(Refused):
+    """The inventory names no ancestor that is the running revision. An operator whose Git knows better sends the
+    request again, with that revision among the ancestors."""
+
+    def __init__(self, message: str, *, hint: str, revision: str) -> None:
+        super().__init__(message, kind="state", hint=hint)
+        self.revision = revision
+
+    def as_line(self) -> dict[str, str]:
+        return super().as_line() | {"revision": self.revision}
+
+
 def check_descent(
     host: Host, record: Mapping[str, Any] | None, release: Release, inventory: Inventory, *, after: str = ""
 ) -> None:
@@ -28,11 +40,11 @@ def check_descent(
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(record["at"]))
     how = "before a commit, " if "+" in record["revision"] else ""
     wrong = f" (--after names {shown_revision(after)})" if after else ""
-    raise Refused(
+    raise StaleInventory(
         f"{tenant}: {record['by']} deployed the running release from revision {runs}, {how}on {when}; "
         f"this inventory ({shown_revision(inventory.revision)}) does not descend from that revision{wrong}; "
         f"a deploy from here would change {_listed(host, record, release)}",
-        kind="state",
+        revision=record["revision"],
         hint=f"git pull, then run the command again; if the revision is lost: launchpad deploy {tenant} --after {runs}",
     )
 

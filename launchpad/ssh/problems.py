@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from launchpad.errors import HostError
+from launchpad.errors import HostError, StateError
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,12 @@ def cause_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).strip() or type(error).__name__
+
+
+class StaleCheckout(StateError):
+    """The host rejected an inventory, because none of the ancestors sent is the running revision."""
+
+    def __init__(self, message: str, *, hint: str = "", revision: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.revision = revision
+        """The running revision, as the host reports it."""

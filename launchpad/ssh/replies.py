@@ -7,6 +7,7 @@ from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
 from launchpad.runner.protocol import OLDEST_PROTOCOL, PROTOCOL, TIMELESS_VERBS
+from launchpad.ssh.problems import StaleCheckout
 
 UPDATE_HERE = "update Launchpad on this machine: pipx upgrade launchpad-fleet"
 
@@ -66,6 +67,8 @@ def _error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
     hint = one_line(str(line.get("hint") or ""))
     hint = hint.replace("provision HOST", f"provision {host}")  # the host does not know its name in the fleet
     match line.get("error"):
+        case "state" if isinstance(revision := line.get("revision"), str):
+            return StaleCheckout(message, hint=hint, revision=revision)
         case "state":
             return StateError(message, hint=hint)
         case "locked":

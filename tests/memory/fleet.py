@@ -5,6 +5,7 @@ Apps are judged by image and tenant; a host may be dead, and an operation may ne
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -170,6 +171,23 @@ def commit(root: Path) -> None:
     """Whatever was changed, as an operator's commit."""
     git(root, "add", ".")
     git(root, "commit", "--quiet", "--allow-empty", "-m", "What was changed")
+
+
+def commits_for(root: Path, tenant: str, number: int) -> None:
+    """Add that many commits that each change the tenant's file."""
+    file = root / f"inventory/tenants/{tenant}.yaml"
+    parts = []
+    for at in range(number):
+        text = json.dumps(json.loads(file.read_text()) | {"domains": [f"{tenant}-{at}.example.com"]})
+        start = "from refs/heads/many^0\n" if at == 0 else ""
+        parts.append(
+            f"commit refs/heads/many\ncommitter a <a@example.com> {1_790_000_000 + at} +0000\ndata 1\n.\n{start}"
+            f"M 100644 inline inventory/tenants/{tenant}.yaml\ndata {len(text)}\n{text}\n"
+        )
+    subprocess.run(["git", "branch", "many"], cwd=root, check=True)
+    subprocess.run(["git", "fast-import", "--quiet"], cwd=root, input="".join(parts).encode(), check=True)
+    subprocess.run(["git", "merge", "--quiet", "--ff-only", "many"], cwd=root, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["git", "branch", "--quiet", "--delete", "many"], cwd=root, check=True)
 
 
 def memory_fleet(

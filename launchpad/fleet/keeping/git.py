@@ -102,6 +102,17 @@ class Git:
         lines = self._ask("rev-list", "--parents", f"--max-count={most}", commit, "--").splitlines()
         return {words[0]: words[1:] for words in map(str.split, lines)}
 
+    def is_ancestor(self, commit: str, of: str) -> bool:
+        """Whether the one commit is the other or an ancestor of it; False for an unknown commit."""
+        with suppress(StateError):
+            self._ask("merge-base", "--is-ancestor", commit, of)
+            return True
+        return False
+
+    def since(self, commit: str, until: str, paths: Sequence[str]) -> list[str]:
+        """The later commits that changed something below the paths, oldest first, on every way to the last one."""
+        return self._ask("rev-list", "--reverse", "--full-history", f"{commit}..{until}", "--", *paths).split()
+
     def upstream(self) -> Upstream | None:
         """What the present branch follows; None when it follows nothing, or no branch is checked out."""
         with suppress(StateError):

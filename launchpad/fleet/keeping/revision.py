@@ -8,6 +8,7 @@ other and committed together, and both upgrades are ancestors for every clone.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ _CONTENTS = 20
 """The number of earlier contents that may have been deployed before they were committed …"""
 _BASES = 10
 """… on top of one of this many earlier commits."""
+_MOST_LATER = 200
+"""The number of commits after a revision in which its uncommitted content is looked for."""
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 PATHS = (SETTINGS_FILE, INVENTORY, TEMPLATES)
 Counts = Callable[[str], bool]
 """Decides whether a file counts, by its path from the workspace."""
@@ -78,6 +82,31 @@ class Revisions:
             remembered = _of(tenant, self._read())
         own = _descended(remembered, past.commits)
         return Inventory(revision=now, ancestors=_unique([now, *own, *_committed_later(past, counts), *past.commits]))
+
+    def descends(self, now: str, earlier: str, *, tenant: str = "") -> bool:
+        """Whether the revision `now` descends from an earlier one, however many commits ago that was. A revision with
+        uncommitted files is included when this checkout made it, or when those files were committed later."""
+        remembered = _of(tenant, self._read())
+        base, uncommitted, digits = earlier.partition("+")
+        head = now.partition("+")[0]
+        if not uncommitted and earlier in remembered:
+            return True  # from before Git, or without it
+        if not all(map(_COMMIT.fullmatch, (base, head))) or not self._git.present:
+            return False
+        if not self._git.is_ancestor(base, head):
+            return False
+        return not uncommitted or earlier in remembered or self._committed(base, head, digits, tenant)
+
+    def _committed(self, base: str, head: str, digits: str, tenant: str) -> bool:
+        """Whether the content with this digest was committed after the base; the oldest commits are looked at."""
+        of_tenant = [f"{TENANTS}/{tenant}.yaml", f"{SECRETS}/{tenant}.yaml"]
+        shared = [*PATHS, f":(exclude){TENANTS}", f":(exclude){SECRETS}", f":(exclude){SLOTS_FILE}"]
+        for paths in (of_tenant, shared) if tenant else (PATHS,):
+            commits = self._git.since(base, head, paths)[:_MOST_LATER]
+            found = self._git.contents(commits, PATHS).values()
+            if any(_digest(files, _counting(tenant))[:8] == digits for files in found):
+                return True
+        return False
 
     def _past_of(self, commit: str) -> _Past:
         if self._past is None or self._past[0] != commit:

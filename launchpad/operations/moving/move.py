@@ -363,7 +363,7 @@ class _Moving:
         """Reject a move from an inventory that does not descend from the running revision, as a deploy does."""
         record = here.record or {}
         revision = str(record.get("revision") or "")
-        if revision and revision not in self.workspace.revision(self.name).ancestors:
+        if revision and not self.workspace.includes(revision, self.name):
             shown = shown_revision(revision)
             raise StateError(
                 f"{self.name}: {record.get('by', 'somebody')} deployed the running release from revision {shown}, and "

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from launchpad.errors import HostError, LaunchpadError
 from launchpad.events import ConnectionCut, Event, HeardEvent, OnEvent, OperationStarted, event_from_line
+from launchpad.fleet.keeping.revision import MOST_ANCESTORS
 from launchpad.fleet.model.host import Host
 from launchpad.journal.begun import Begun
 from launchpad.operations.requests.absence import COME_BACK_SECONDS, Absence
 from launchpad.operations.requests.likely_cause import likely_cause
 from launchpad.operations.requests.outcome import OperationFailed, Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
-from launchpad.ssh.problems import ConnectionLost
+from launchpad.ssh.problems import ConnectionLost, StaleCheckout
 from launchpad.workspace import Hosts, OperatorClock, Workspace
 
 LEAST_SECONDS = 1.0
@@ -90,8 +91,23 @@ def submit(workspace: Workspace, host: Host, submission: Submission, *, on_event
     following.tenant = submission.tenant
     patience = submission.patience if submission.follow else Patience(silent=submission.patience.silent)
     with noted(workspace, host, submission):
-        reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
+        try:
+            reply = following.to_the_end(lambda: ("submit", submission.body()), patience=patience)
+        except StaleCheckout as error:
+            wider = _including(workspace, submission, error)
+            reply = following.to_the_end(lambda: ("submit", wider.body()), patience=patience)
     return _explained(workspace, host, reply, tenant=submission.tenant, kind=submission.kind)
+
+
+def _including(workspace: Workspace, submission: Submission, error: StaleCheckout) -> Submission:
+    """The same request, with the running revision among its ancestors: only the newest ancestors are sent at first.
+    Raises the host's error when this inventory does not descend from that revision."""
+    inventory = submission.operation["inventory"]
+    now, ancestors = inventory["revision"], inventory["ancestors"]
+    if not workspace.revisions.descends(now, error.revision, tenant=submission.tenant):
+        raise error
+    wider = {"revision": now, "ancestors": [now, error.revision, *ancestors[1 : MOST_ANCESTORS - 1]]}
+    return replace(submission, operation={**submission.operation, "inventory": wider})
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def wanted(
 
 def knows(workspace: Workspace, has: TenantSeen) -> bool:
     """Whether this inventory descends from the inventory of the tenant's running release."""
-    return not has.revision or has.revision in workspace.revision(has.tenant).ancestors
+    return not has.revision or workspace.includes(has.revision, has.tenant)
 
 
 def _meant(scope: Scope, host: Host) -> list[str] | None:

@@ -311,3 +311,21 @@ def test_a_templates_name_may_be_any_bytes(kind: str, request: pytest.FixtureReq
         commit(root)
         (root / ".launchpad/revisions").unlink()
         assert deployed in now(root).ancestors, "it was deployed before it was committed"
+
+
+def test_without_git_every_revision_of_this_checkout_is_known(plain: Path) -> None:
+    revisions = [now(plain, "bob").revision]
+    for number in range(MOST_ANCESTORS + 1):
+        edit(plain, f"tier {number}", "inventory/tiers.yaml")
+        revisions.append(now(plain, "bob").revision)
+    first, last = revisions[0], revisions[-1]
+    assert first not in now(plain, "bob").ancestors
+    here = Revisions(plain, environment=os.environ)
+    assert here.descends(last, first, tenant="bob")
+    assert not here.descends(last, "0" * 64, tenant="bob")
+
+
+@pytest.mark.parametrize("said", ["", "+", "--all", "HEAD", "HEAD+12345678", "0" * 40, f"{'0' * 40}+12345678"])
+def test_what_is_no_known_commit_is_no_ancestor(repository: Path, said: str) -> None:
+    here = Revisions(repository, environment=os.environ)
+    assert not here.descends(here.now().revision, said)

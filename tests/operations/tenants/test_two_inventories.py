@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from launchpad.errors import StateError
+from launchpad.fleet.keeping.revision import MOST_ANCESTORS
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.secret import Secret
@@ -25,7 +27,7 @@ from launchpad.operations.tenants.start import start
 from launchpad.operations.tenants.stop import stop
 from launchpad.operations.versions.upgrade import UpgradeRequest, plan_upgrade, upgrade
 from launchpad.workspace import Workspace
-from tests.memory.fleet import MemoryFleet, commit, git, memory_fleet
+from tests.memory.fleet import MemoryFleet, commit, commits_for, git, memory_fleet
 
 
 @pytest.fixture
@@ -136,3 +138,66 @@ def test_of_two_tenants_in_one_slot_the_one_that_was_never_deployed_gets_another
     assert refused.value.hint == "launchpad tenant renumber carol"
     assert renumber(workspace, "carol").slot == 4
     assert plan_fleet(workspace, ["bob"]).changes == ()
+
+
+def with_domain(root: Path, domain: str) -> None:
+    """Another domain of alice, not committed."""
+    path = root / "inventory/tenants/alice.yaml"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"domains": [domain]}))
+
+
+def test_a_tenant_nobody_touched_for_many_commits_is_deployed_upgraded_and_moved(fleet: MemoryFleet) -> None:
+    commits_for(fleet.root, "bob", MOST_ANCESTORS + 10)
+    with_domain(fleet.root, "later.example.com")
+    commit(fleet.root)
+    workspace = fleet.workspace()
+    assert [change.tenant for change in plan_fleet(workspace).changes] == ["alice", "bob"]
+    assert deploy(workspace, "alice", how=DeployOptions(identifier="after-many-1")).outcome == "done"
+    assert fleet.operations("alice", "deploy")[-1] == "after-many-1", "sent twice, carried out once"
+    commits_for(fleet.root, "bob", MOST_ANCESTORS + 10)
+    what = plan_upgrade(fleet.workspace(), "alice", UpgradeRequest(version="1.1.0", soak_seconds=0))
+    assert upgrade(fleet.workspace(), what, confirm=Confirmation(digest=what.digest)).outcome == "done"
+    commits_for(fleet.root, "bob", MOST_ANCESTORS + 10)
+    there = plan_move(fleet.workspace(), "alice", to="web-2")
+    with pytest.raises(StateError, match="no recipients to encrypt data for"):  # asked for after the descent was judged
+        move(fleet.workspace(), there, confirm=Confirmation(digest=there.digest))
+
+
+@pytest.mark.parametrize("then", ["committed", "amended", "only here"])
+def test_what_was_deployed_before_its_commit_is_known_after_many_commits(
+    fleet: MemoryFleet, tmp_path: Path, then: str
+) -> None:
+    """In a clone only when it was committed as it was deployed: otherwise the clone would revert what nobody sent."""
+    with_domain(fleet.root, "deployed.example.com")
+    assert deploy(fleet.workspace(), "alice").outcome == "done"
+    if then == "amended":
+        with_domain(fleet.root, "committed.example.com")
+    if then == "only here":
+        git(fleet.root, "stash")
+    commit(fleet.root)
+    commits_for(fleet.root, "bob", MOST_ANCESTORS + 10)
+    git(tmp_path, "clone", "--quiet", str(fleet.root), "clone")
+    with_domain(fleet.root, "later.example.com")
+    with_domain(tmp_path / "clone", "later.example.com")
+    if then == "committed":
+        assert deploy(fleet.workspace(tmp_path / "clone"), "alice").outcome == "done"
+    else:
+        with pytest.raises(StateError, match="does not descend"):
+            deploy(fleet.workspace(tmp_path / "clone"), "alice")
+        assert deploy(fleet.workspace(), "alice").outcome == "done", "this checkout remembers what it sent"
+
+
+def test_an_old_checkout_and_a_rewritten_history_are_refused_after_many_commits(
+    fleet: MemoryFleet, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "--quiet", str(fleet.root), "clone")
+    with_domain(fleet.root, "newer.example.com")
+    commit(fleet.root)
+    assert deploy(fleet.workspace(), "alice").outcome == "done"
+    git(fleet.root, "reset", "--quiet", "--hard", "HEAD~1")
+    for root in (tmp_path / "clone", fleet.root):
+        commits_for(root, "bob", MOST_ANCESTORS + 10)
+        with pytest.raises(StateError, match="does not descend") as refused:
+            deploy(fleet.workspace(root), "alice")
+        assert "git pull" in refused.value.hint
+    assert plan_fleet(fleet.workspace()).changes[0].tenant == "bob", "and alice's change is not offered"
