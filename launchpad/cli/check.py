@@ -10,7 +10,7 @@ from launchpad.cli.output import Line
 from launchpad.cli.screen import GREEN, YELLOW
 from launchpad.cli.session import Session
 from launchpad.errors import StateError
-from launchpad.fleet.model.readiness import crowded, readiness, unprotected
+from launchpad.fleet.model.readiness import crowded, readiness, scarce, unprotected
 from launchpad.operations.backups.reseal import stale
 from launchpad.operations.hosts.exposed import Exposed, exposed
 from launchpad.operations.hosts.judged import every_mistake
@@ -51,6 +51,8 @@ def check(ctx: typer.Context) -> None:
             )
         )
         lines += [Line(f"  {note.about}: {note.what}\n    {note.hint}") for note in short]
+    few = scarce(fleet)
+    lines += [Line(f"{note.about}: {note.what}\n  {note.hint}", YELLOW) for note in few]
     bare = unprotected(fleet)
     if bare:
         lines.append(Line("tenants whose tier has no backups:", YELLOW, f" {', '.join(bare)}"))
@@ -67,6 +69,7 @@ def check(ctx: typer.Context) -> None:
         lines += [Line(f"  {item.owner} {item.name}: {', '.join(item.people)}\n    {item.rotate}") for item in read]
     told = {"mistakes": [], "notes": [note.as_dict() for note in notes], "unprotected": bare, "stale": loose}
     told["crowded"] = [note.as_dict() for note in short]
+    told["slots"] = [note.as_dict() for note in few]
     told["exposed"] = [asdict(item) for item in read]
     session.output.result(told | counts, lines)
 

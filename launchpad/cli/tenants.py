@@ -175,14 +175,22 @@ def remove_tenant(
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Remove a tenant and its secrets from the inventory. The slot is never used again.
+    """Remove a tenant and its secrets from the inventory.
 
     Nothing changes on the host. A deployed tenant is rejected: run `launchpad retire` first. A tenant whose host does
     not answer is rejected, too.
+
+    The tenant's slot is free for another tenant when every host confirms that it has nothing of the tenant. Until then
+    the slot stays taken: run `launchpad retire TENANT --host HOST --purge`, then this command again.
     """
+    from launchpad.operations.moving.free_slot import slot_of_removed
     from launchpad.operations.tenants.remove_tenant import judge_removal
 
     session = Session.of(ctx)
+    waiting = slot_of_removed(session.workspace, name)
+    if waiting is not None:
+        _free_slot(session, TenantName(name), waiting, f"tenant {name} was removed before")
+        return
     tenant = session.workspace.fleet.load().tenant(name)
     for warning in judge_removal(session.workspace, name, host_gone=host_gone):
         session.output.warn(warning)
@@ -190,9 +198,20 @@ def remove_tenant(
     confirm(session, f"Remove {tenant.name} and its secrets from the inventory?", yes=yes)
     session.workspace.fleet.remove_tenant(tenant.name)
     session.workspace.secrets.remove_tenant(tenant.name)
-    session.output.result(
-        {"removed": tenant.name, "slot": tenant.slot}, f"tenant {tenant.name} is removed from the inventory"
-    )
+    _free_slot(session, tenant.name, tenant.slot, f"tenant {tenant.name} is removed from the inventory")
+
+
+def _free_slot(session: Session, name: TenantName, slot: int, text: str) -> None:
+    from launchpad.operations.moving.free_slot import free_slot
+
+    missing = free_slot(session.workspace, name, slot).missing
+    state = "may be given again" if not missing else "stays taken"
+    data = {"removed": name, "slot": slot, "slot_free": not missing, "missing": dict(missing)}
+    session.output.result(data, f"{text}; slot {slot} {state}")
+    for why in missing.values():
+        session.output.warn(f"no receipt of {name}'s deletion: {why}")
+    if missing:
+        session.output.say(f"then, to free slot {slot}: launchpad tenant remove {name}")
 
 
 def _only(records: Iterable[str], noun: str) -> str:

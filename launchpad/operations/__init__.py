@@ -12,8 +12,8 @@ hosts        provision, bootstrap, install_runner, trust, prune, operators, expo
 tenants      deploy, start, stop, restart, retire, act, open_tenant, remove_tenant, renumber, show_secret; plan_fleet,
              apply; written_version (a tenant's version in the inventory); smoke, visitor, ports (test from outside)
 generations  generations (list), snapshot, restore, drop
-moving       move, fence_move, finish_move, move_aside (for a maintenance), gameday, gameday_plan; whereabouts, transfer
-             (data from host to host)
+moving       move, fence_move, finish_move, move_aside (for a maintenance), gameday, gameday_plan, free_slot (of a
+             removed tenant); whereabouts, transfer (data from host to host)
 versions     versions (list), upgrade, rollback, adopt, pin; registry, rehearsal_host (where an upgrade is rehearsed)
 rollouts     rollout, rollouts (list and halt), take_back; waves, rollout_tenant (one tenant of a rollout)
 importing    import_tenant, export; self_hosted (the machine that a tenant comes from)

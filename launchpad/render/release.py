@@ -81,6 +81,7 @@ def _release(fleet: Fleet, tenant: Tenant, *, secrets: Mapping[str, int], files:
     return Release(
         tenant=str(tenant.name),
         slot=tenant.slot,
+        epoch=tenant.epoch,
         app=str(app.name),
         version=str(tenant.version),
         strategy=app.strategy,

@@ -17,6 +17,7 @@ from launchpad.runner.judge.manifest import Neighbour, judge_release
 from launchpad.runner.judge.resolved_project import judge_compose
 from launchpad.runner.judge.site import judge_site
 from launchpad.runner.limits import MOST_SECRET_BYTES
+from launchpad.runner.moving.tombstone import refuse_earlier
 from launchpad.runner.protocol import Refused, Release, digest_of, inventory_from_json, release_from_json
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.steps import Commit
@@ -37,6 +38,7 @@ def planned_deploy(
     judge_release(release, files, neighbours=neighbours(host))
     inventory = inventory_from_json(operation["inventory"])
     seen = plans.see(host, release.tenant, release)
+    refuse_earlier(seen.record, tenant=release.tenant, epoch=release.epoch)
     check_descent(host, seen.record, release, inventory, after=operation.get("after", ""))
     check_replaces(seen.record, operation)
     check_secrets(host, release, secrets, known=seen.intact)
@@ -202,7 +204,13 @@ def recorded(host: Host, journal: Journal, release: Release, revision: str, call
         "stop_seconds": release.stop_seconds,
         "disk_mb": release.disk_mb,
         "rolled_back_from": "",
-    } | place_of(plans.read_record(host, release.tenant))
+    } | placed(plans.read_record(host, release.tenant), release)
+
+
+def placed(record: Mapping[str, Any] | None, release: Release) -> dict[str, Any]:
+    """The part of a new record about the tenant's last move, with at least the release's epoch."""
+    kept = place_of(record)
+    return kept | ({"epoch": max(release.epoch, kept.get("epoch", 0))} if release.epoch else {})
 
 
 def place_of(record: Mapping[str, Any] | None) -> dict[str, Any]:

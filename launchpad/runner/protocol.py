@@ -199,6 +199,8 @@ class Release(Record):
     """The secrets whose real values a rehearsal's clone gets, because the tenant's data depends on them."""
     egress_ports: tuple[int, ...] = ()
     """Those of EGRESS_PORTS that the tenant may reach."""
+    epoch: int = 0
+    """Above every epoch of the slot's earlier tenants; 0 for the slot's first one."""
 
     @cached_property
     def digest(self) -> str:
@@ -210,7 +212,7 @@ class Release(Record):
         return self.digest.removeprefix("sha256:")[:12]
 
 
-LATER_KEYS = ("real_in_rehearsals", "egress_ports")
+LATER_KEYS = ("real_in_rehearsals", "egress_ports", "epoch")
 """Keys of a release that were added later; left out when empty."""
 
 

@@ -1,7 +1,8 @@
 """What follows from a tenant's slot: uid, subnet, addresses, bridge. Pure; the same on the host and the operator's
 side.
 
-A slot is a tenant's number in the fleet, 1 to 4095, given once and never reused. Each slot owns a /28 of
+A slot is a tenant's number in the fleet, 1 to 4095. It is given again only when every host has deleted its tenant, with
+a higher epoch (see `moving`). Each slot owns a /28 of
 10.200.0.0/16: .1 is the bridge's gateway (the host, where Caddy dials from), .2 to .7 are the services of side a,
 .8 to .13 those of side b.
 Two sides exist so that a new release can start beside the old one.
@@ -20,6 +21,10 @@ Clone = Literal["clone"]
 
 FIRST_SLOT = 1
 LAST_SLOT = 4095
+FIRST_EPOCH = 1
+"""The epoch of a slot's first tenant until the tenant moves."""
+LATEST_EPOCH = 1 << 53
+"""Above every epoch; a fence uses the time in seconds as the epoch, which is far lower."""
 MOST_SERVICES = 6
 NETWORK = IPv4Network("10.200.0.0/16")
 CLONES = IPv4Network("10.201.0.0/16")

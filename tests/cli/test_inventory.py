@@ -132,7 +132,11 @@ def test_a_tenant_comes_and_goes(terminal: Terminal, monkeypatch: pytest.MonkeyP
     refused = terminal("tenant", "remove", "carol", "--yes")
     assert refused.code == 4 and "carol may be deployed on web-2" in refused.err, "her host could still serve her"
     removed = terminal.ok("tenant", "remove", "carol", "--host-gone", "--yes", "--json")
-    assert removed.json == {"removed": "carol", "slot": 3}
+    assert (removed.json["removed"], removed.json["slot"], removed.json["slot_free"]) == ("carol", 3, False)
+    assert sorted(removed.json["missing"]) == ["web-1", "web-2"], "nobody has said that carol is gone"
+    again = terminal.ok("tenant", "remove", "carol")
+    assert "carol was removed before; slot 3 stays taken" in again.out
+    assert "to free slot 3: launchpad tenant remove carol" in again.err
     assert sorted(path.name for path in (terminal.root / "inventory/tenants").iterdir()) == before
     assert "BEGIN AGE" not in (terminal.root / "inventory/secrets/carol.yaml").read_text()
 
@@ -439,3 +443,12 @@ TWO_TIERS = """\
 light: {memory: 256MiB, cpus: 0.5, pids: 128, disk: 1GiB}
 standard: {memory: 2GiB, cpus: 2, pids: 512, disk: 10GiB}
 """
+
+
+def test_check_warns_when_most_slots_are_taken(terminal: Terminal) -> None:
+    slots = terminal.root / "inventory/slots.yaml"
+    for gone, said in ((3273, []), (3274, ["3276 of 4095 are taken"])):
+        lines = "".join(f"  {slot}: zoe\n" for slot in range(11, 11 + gone))
+        slots.write_text(f"highest: 4000\ngone:\n{lines}")
+        assert [note["what"] for note in terminal.ok("check", "--json").json["slots"]] == said
+    assert "slots: 3276 of 4095 are taken\n  to free the slots of 3274 removed tenants" in terminal.ok("check").out

@@ -41,8 +41,8 @@ def with_value(file: str, content: bytes, *, key: str, value: str | int) -> byte
     raise _cannot(file, f"{key}: {value}")
 
 
-def with_item(file: str, content: bytes, *, path: Sequence[str | int], value: str) -> bytes:
-    """The file with a text at a path of keys and list indices; missing mappings are added at the end of their
+def with_item(file: str, content: bytes, *, path: Sequence[str | int], value: str | int) -> bytes:
+    """The file with a text or number at a path of keys and list indices; missing mappings are added at the end of their
     parents."""
     text = _text(content)
     node, depth = _compose(text), 0
@@ -164,7 +164,7 @@ def _child(node: Node | None, step: str | int) -> Node | None:
     return None
 
 
-def _nested(keys: list[str], value: str) -> str:
+def _nested(keys: list[str], value: str | int) -> str:
     """The value below the keys, as lines of YAML."""
     record: Any = value
     for key in reversed(keys):
@@ -172,7 +172,7 @@ def _nested(keys: list[str], value: str) -> str:
     return new_text(record).decode()
 
 
-def _in_braces(keys: list[str], value: str) -> str:
+def _in_braces(keys: list[str], value: str | int) -> str:
     """The value below the keys within one line, for a mapping in braces."""
     line = _written(value)
     for key in reversed(keys):
@@ -190,7 +190,7 @@ def _behind(text: str, line: int, block: str, *, column: int) -> str:
     return "".join(lines[: line + 1] + more + lines[line + 1 :])
 
 
-def _with(plain: Any, path: Sequence[str | int], value: str) -> Any:
+def _with(plain: Any, path: Sequence[str | int], value: str | int) -> Any:
     """The plain value with the text at the path."""
     if not path:
         return value
@@ -210,11 +210,11 @@ def _last_line(node: Node) -> int:
     return max((_last_line(child) for child in children), default=int(node.start_mark.line))
 
 
-def _written(value: str) -> str:
-    """A text as a single YAML value, quoted if YAML would read it as another type."""
+def _written(value: str | int) -> str:
+    """A text or number as a single YAML value, quoted if YAML would read it as another type."""
     line = new_text({"k": value}).decode().removeprefix("k: ").rstrip("\n")
     if read_tree("", f"k: {line}".encode()).plain() != {"k": value}:
-        return "'" + value.replace("'", "''") + "'"
+        return "'" + str(value).replace("'", "''") + "'"
     return line
 
 

@@ -11,6 +11,7 @@ from launchpad.errors import StateError
 from launchpad.fleet.keeping.edit import (
     new_text,
     with_entry,
+    with_item,
     with_list_item,
     with_value,
     without_entry,
@@ -76,7 +77,11 @@ class FleetStore(Protocol):
         """Assign the next slot to a tenant that was never deployed; StateError when no other tenant has its slot."""
 
     def remove_tenant(self, name: TenantName) -> Tenant:
-        """Remove the tenant; its slot is never assigned again."""
+        """Remove the tenant; its slot is not assigned again before `free_slot`."""
+
+    def free_slot(self, slot: int, *, above: int, replaces: str) -> None:
+        """Let the slot of the removed tenant `replaces` be assigned again, with an epoch above this one; StateError
+        when the slot does not wait for this tenant's deletion."""
 
     def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
         """Write another version; StateError when the tenant's version is no longer `replaces`."""
@@ -145,9 +150,10 @@ class FolderStore:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             if new.name in fleet.known:
                 raise StateError(f"tenant {new.name} exists already", hint=f"launchpad tenant show {new.name}")
-            slot = fleet.next_slot
+            slot, epoch = fleet.next_slot
             record: dict[str, Any] = {
                 "slot": slot,
+                **({"epoch": epoch} if epoch else {}),
                 "app": str(new.app),
                 "version": str(new.version or fleet.app(new.app).versions[-1].version),
                 "tier": str(new.tier),
@@ -171,11 +177,11 @@ class FolderStore:
             if found is None or found.tenant is None:
                 slot = fleet.tenant(name).slot
                 raise StateError(f"no other tenant has slot {slot} of {name}", hint="launchpad check")
-            file, slot = f"{TENANTS}/{name}.yaml", fleet.next_slot
-            return {
-                SLOTS_FILE: _slots(snapshot).given(slot).as_yaml(),
-                file: with_value(file, snapshot.files[file], key="slot", value=slot),
-            }
+            file, (slot, epoch) = f"{TENANTS}/{name}.yaml", fleet.next_slot
+            content = with_value(file, snapshot.files[file], key="slot", value=slot)
+            if epoch:
+                content = with_item(file, content, path=["epoch"], value=epoch)
+            return {SLOTS_FILE: _slots(snapshot).given(slot).as_yaml(), file: content}
 
         return self._edit(change, despite=True).tenant(name)
 
@@ -185,11 +191,19 @@ class FolderStore:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             tenant = fleet.tenant(name)
             gone.append(tenant)
-            slots = _slots(snapshot).freed(tenant.slot, tenant.name)
+            slots = _slots(snapshot).left(tenant.slot, tenant.name)
             return {SLOTS_FILE: slots.as_yaml(), f"{TENANTS}/{name}.yaml": None}
 
         self._edit(change)
         return gone[0]
+
+    def free_slot(self, slot: int, *, above: int, replaces: str) -> None:
+        def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
+            if fleet.gone_slots.get(slot) != replaces:
+                raise StateError(f"slot {slot} no longer waits for the deletion of {replaces}", hint="launchpad check")
+            return {SLOTS_FILE: _slots(snapshot).freed(slot, above=above).as_yaml()}
+
+        self._edit(change)
 
     def set_tenant_version(self, name: TenantName, version: VersionName, *, replaces: VersionName) -> Tenant:
         return self._set(name, "version", version, replaces=replaces)

@@ -110,6 +110,10 @@ class Fleet(Model):
     tenants: Mapping[TenantName, Tenant] = {}
     highest_slot: int = 0
     """The highest slot ever assigned, including removed tenants."""
+    gone_slots: Mapping[int, str] = {}
+    """The slots of removed tenants whose deletion no receipt confirms yet: slot → name."""
+    free_slots: Mapping[int, int] = {}
+    """The slots that may be given again: slot → epoch of the next tenant."""
     unreadable: Mapping[str, UnreadablePart] = Field(default={}, exclude=True)
     """Tenants that are not among `tenants`, by the names of their files."""
     unreadable_apps: Mapping[str, UnreadablePart] = Field(default={}, exclude=True)
@@ -166,15 +170,21 @@ class Fleet(Model):
         return defaults | {str(name): value for name, value in tenant.variables.items()}
 
     @property
-    def next_slot(self) -> int:
-        """The slot of the next tenant; InventoryError when all slots have been assigned."""
+    def next_slot(self) -> tuple[int, int]:
+        """The slot of the next tenant, and its epoch: a slot that was never assigned (epoch 0), and when there is none,
+        the lowest free one. InventoryError when all slots are taken."""
         slot = max([self.highest_slot, *(tenant.slot for tenant in self.tenants.values())], default=0) + 1
-        if slot > LAST_SLOT:
-            raise InventoryError(
-                f"all {LAST_SLOT} slots of this fleet have been assigned",
-                hint="make another fleet: launchpad init in another folder",
-            )
-        return slot
+        if slot <= LAST_SLOT:
+            return slot, 0
+        if self.free_slots:
+            return min(self.free_slots.items())
+        gone = ", ".join(sorted(self.gone_slots.values())[:3])
+        raise InventoryError(
+            f"all {LAST_SLOT} slots of this fleet are taken",
+            hint=f"free the slots of removed tenants ({gone}): launchpad tenant remove TENANT"
+            if gone
+            else "make another fleet: launchpad init in another folder",
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values; amounts as people write them."""

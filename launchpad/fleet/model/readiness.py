@@ -11,6 +11,10 @@ from launchpad.fleet.model.fleet import Fleet, readers, signers
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.quantities import Size
+from launchpad.runner.slots import LAST_SLOT
+
+SCARCE = 0.8
+"""The part of all slots from which on `scarce` warns."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,22 @@ def crowded(fleet: Fleet) -> list[ToDo]:
     """The hosts that may lack memory for a clone of the largest tenant that is rehearsed there. This is no mistake,
     because tenants rarely use all their memory, and an upgrade without memory for its rehearsal is rejected."""
     return [note for name in sorted(fleet.hosts) for note in _crowded(fleet, fleet.hosts[name])]
+
+
+def scarce(fleet: Fleet) -> list[ToDo]:
+    """A note when most of the fleet's slots are taken, by tenants and by removed tenants that no receipt confirms as
+    deleted."""
+    used = len({tenant.slot for tenant in fleet.tenants.values()} | fleet.gone_slots.keys())
+    if used < LAST_SLOT * SCARCE:
+        return []
+    gone = sorted(fleet.gone_slots.values())
+    hint = (
+        f"to free the slots of {len(gone)} removed tenants ({', '.join(gone[:3])}{', …' if gone[3:] else ''}): "
+        "launchpad tenant remove TENANT"
+        if gone
+        else "make another fleet for new tenants: launchpad init in another folder"
+    )
+    return [ToDo("slots", f"{used} of {LAST_SLOT} are taken", hint)]
 
 
 def _crowded(fleet: Fleet, host: Host) -> Iterator[ToDo]:

@@ -13,7 +13,7 @@ from launchpad.fleet.model.rings import RingName
 from launchpad.fleet.words.names import AppName, DomainName, HostName, TenantName, TierName, VariableName, VersionName
 from launchpad.fleet.words.references import Prose
 from launchpad.runner.limits import MOST_DOMAINS
-from launchpad.runner.slots import FIRST_SLOT, LAST_SLOT
+from launchpad.runner.slots import FIRST_SLOT, LAST_SLOT, LATEST_EPOCH
 
 
 def _scalar(value: object) -> object:
@@ -34,7 +34,10 @@ class Tenant(Model):
 
     name: TenantName
     slot: Annotated[int, Field(ge=FIRST_SLOT, le=LAST_SLOT)]
-    """The tenant's number, assigned by `launchpad tenant add` and never used again."""
+    """The tenant's number, assigned by `launchpad tenant add`. It never changes."""
+    epoch: Annotated[int, Field(ge=0, lt=LATEST_EPOCH)] = 0
+    """Distinguishes the tenant from earlier tenants of its slot; assigned by `launchpad tenant add` with a slot that is
+    given again. It never changes."""
     app: AppName
     """The app: the name of a file in inventory/apps/, or an app that Launchpad ships."""
     version: VersionName

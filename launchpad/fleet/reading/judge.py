@@ -40,8 +40,8 @@ class Trees:
     """launchpad.yaml."""
 
 
-def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
-    """Every such mistake. `fleet` has the records that are valid by themselves; `gone`: slot → removed tenant."""
+def judge(fleet: Fleet, trees: Trees) -> list[Mistake]:
+    """Every such mistake. `fleet` has the records that are valid by themselves."""
     return [
         *_unknown_names(trees),
         *_unknown_drill_hosts(trees),
@@ -49,7 +49,7 @@ def judge(fleet: Fleet, trees: Trees, gone: Mapping[int, str]) -> list[Mistake]:
         *_unknown_versions(fleet, trees),
         *_unknown_rings(trees),
         *_unknown_in_alerts(trees),
-        *_two_owners(trees, gone),
+        *_two_owners(fleet, trees),
         *_two_addresses(trees),
         *_variables(fleet, trees),
         *_domains_of(fleet, trees),
@@ -148,7 +148,7 @@ def _unknown_in_alerts(trees: Trees) -> Iterator[Mistake]:
                 yield Mistake(tenant.place, f"unknown tenant {tenant.value}", "a tenant of the inventory", hint)
 
 
-def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:
+def _two_owners(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
     slots: dict[int, tuple[str, Place]] = {}
     domains: dict[str, tuple[str, Place]] = {}
     for name, tree in sorted(trees.tenants.items()):
@@ -159,9 +159,13 @@ def _two_owners(trees: Trees, gone: Mapping[int, str]) -> Iterator[Mistake]:
                 what = f"slot {slot.value} belongs to {owner} ({where})"
                 hint = f"launchpad tenant renumber {name}, or {owner}: renumber the tenant that was never deployed"
                 yield Mistake(slot.place, what, "a slot of its own", hint)
-            elif gone.get(slot.value, name) != name:
-                what = f"slot {slot.value} belonged to {gone[slot.value]}, which was removed"
+            elif (former := fleet.gone_slots.get(slot.value, name)) != name:
+                what = f"slot {slot.value} belonged to {former}, which was removed"
                 yield Mistake(slot.place, what, "a slot that was never assigned", f"launchpad tenant renumber {name}")
+            elif slot.value in fleet.free_slots:
+                what = f"slot {slot.value} is free: its tenant was removed and deleted on every host"
+                hint = f"to add {name} again: git rm {slot.place.file}, then launchpad tenant add {name}"
+                yield Mistake(slot.place, what, "a slot that `launchpad tenant add` assigned", hint)
             slots.setdefault(slot.value, (name, slot.place))
         for domain in (tree.get("domains") or Tree(tree.place, ())).items():
             if not isinstance(domain.value, str):

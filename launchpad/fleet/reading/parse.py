@@ -118,7 +118,12 @@ class _Parser:
         tenants = self._records(Tenant, TenantName, trees.tenants, at, known=self._unchanged())
         slots = read_slots(self.snapshot.files.get(SLOTS_FILE), self.mistakes)
         if strict and (conflict := conflict_in(SLOTS_FILE, self._text(SLOTS_FILE))):
-            self.mistakes.append(replace(conflict, expected="the higher of the two numbers, and every removed tenant"))
+            self.mistakes.append(
+                replace(
+                    conflict,
+                    expected="the higher of the two numbers, every removed tenant, and what is free on both sides",
+                )
+            )
         hosts = {name: _completed(host, defaults) for name, host in hosts.items()}
         fleet = Fleet(
             defaults=defaults,
@@ -128,8 +133,10 @@ class _Parser:
             targets=targets,
             tenants=tenants,
             highest_slot=max(slots.highest, *(_slot(tree) for tree in trees.tenants.values()), 0),
+            gone_slots=slots.gone,
+            free_slots={slot: slots.epochs[slot] for slot in sorted(slots.free)},
         )
-        self.mistakes += [*judge(fleet, trees, slots.gone), *collector_mistakes(trees.hosts or {})]
+        self.mistakes += [*judge(fleet, trees), *collector_mistakes(trees.hosts or {})]
         amiss = (*over_committed(fleet, trees), *shared_keys(trees))
         if not self.mistakes and not amiss:
             return fleet

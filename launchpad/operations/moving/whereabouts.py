@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -56,21 +56,44 @@ class Whereabouts:
 def whereabouts(workspace: Workspace, host: Host, tenant: Tenant, *, on_event: OnEvent) -> Whereabouts:
     """Ask the host, after following a running operation on the tenant to its end. LockedError when that takes too long;
     HostError when the host is unreachable."""
-    for _ in range(MOST_LOOKS):
-        with hosts_of(workspace).reach(host) as runner:
-            said = runner.ask("whereabouts", {"tenant": str(tenant.name), "slot": tenant.slot})
-        if not said["operation"]:
-            return Whereabouts(
-                host=str(host.name),
-                record=said["record"],
-                tombstone=said["tombstone"],
-                known=int(said["known"]),
-                generations=tuple(said["generations"]),
-                volumes=tuple(said["volumes"]),
-                forwards=bool(said["forwards"]),
-                waits=said.get("waits"),
-                clock=float(said["clock"]),
-            )
+
+    def follow_to_end(operation: str) -> None:
         with suppress(OperationFailed):
-            follow(workspace, host, said["operation"], on_event=on_event)
+            follow(workspace, host, operation, on_event=on_event)
+
+    for _ in range(MOST_LOOKS):
+        found = look(workspace, host, tenant.name, tenant.slot, epoch=tenant.epoch, when_busy=follow_to_end)
+        if found is not None:
+            return found
     raise LockedError(f"{host.name}: operations on {tenant.name} keep starting", hint="try the same command later")
+
+
+def look(
+    workspace: Workspace,
+    host: Host,
+    name: str,
+    slot: int,
+    *,
+    epoch: int = 0,
+    when_busy: Callable[[str], None] | None = None,
+) -> Whereabouts | None:
+    """Ask the host once; None while an operation on the tenant runs there, after `when_busy` with the operation's
+    id."""
+    with hosts_of(workspace).reach(host) as runner:
+        of = {"tenant": str(name), "slot": slot} | ({"epoch": epoch} if epoch else {})
+        said = runner.ask("whereabouts", of)
+    if said["operation"]:
+        if when_busy:
+            when_busy(said["operation"])
+        return None
+    return Whereabouts(
+        host=str(host.name),
+        record=said["record"],
+        tombstone=said["tombstone"],
+        known=int(said["known"]),
+        generations=tuple(said["generations"]),
+        volumes=tuple(said["volumes"]),
+        forwards=bool(said["forwards"]),
+        waits=said.get("waits"),
+        clock=float(said["clock"]),
+    )

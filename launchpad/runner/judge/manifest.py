@@ -72,6 +72,8 @@ def _judge_identity(release: Release) -> None:
         raise Refused(f"release.tenant: {release.tenant!r} is not a tenant's name")
     if not slots.FIRST_SLOT <= release.slot <= slots.LAST_SLOT:
         raise Refused(f"release.slot: must be from {slots.FIRST_SLOT} to {slots.LAST_SLOT}, not {release.slot}")
+    if not 0 <= release.epoch < slots.LATEST_EPOCH:
+        raise Refused(f"release.epoch: must be from 0 to {slots.LATEST_EPOCH - 1}, not {release.epoch}")
     if not release_names.is_part(release.app):
         raise Refused(f"release.app: {release.app!r} is not an app's name")
     matches(release.version, release_names.VERSION, "release.version")
@@ -87,7 +89,8 @@ def _judge_neighbours(release: Release, neighbours: Mapping[str, Neighbour]) -> 
             )
         if tenant != release.tenant and neighbour.slot == release.slot:
             message = f"release.slot: {release.slot} belongs to {tenant} on this host"
-            raise Refused(message, kind="state", hint=_let_go(tenant, neighbour))
+            hint = f"git pull; if {tenant} is not in the inventory: launchpad retire {tenant} --host HOST --purge"
+            raise Refused(message, kind="state", hint=_let_go(tenant, neighbour) or hint)
         taken = set(release.domains) & set(neighbour.domains)
         if tenant != release.tenant and taken:
             message = f"release.domains: {min(taken)} belongs to {tenant} on this host"

@@ -67,8 +67,6 @@ from launchpad.runner.steps import (
 from launchpad.runner.upgrade_plan import check_images
 
 WHY = "move"
-LATEST_EPOCH = 1 << 53
-"""The highest epoch; a fence uses the time in seconds as the epoch, which is far lower."""
 SPARE_MB = 512
 _HOST = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
@@ -397,6 +395,8 @@ def receipt_from_json(value: object, release: Release | None) -> Tombstone:
         return receipt
     if (receipt.tenant, receipt.slot) != (release.tenant, release.slot):
         raise Refused(f"receipt: belongs to {receipt.tenant} in slot {receipt.slot}")
+    if receipt.epoch <= release.epoch:
+        raise Refused(f"receipt: epoch {receipt.epoch} belongs to an earlier tenant {receipt.tenant}", kind="state")
     if not receipt.fenced and (receipt.app, receipt.version) != (release.app, release.version):
         raise Refused(
             f"{release.tenant}: left its old host as {receipt.app} {receipt.version}, "
@@ -442,6 +442,7 @@ def _judged(host: Host, operation: Mapping[str, Any]) -> tuple[Release, dict[str
     if release.tenant != operation["tenant"]:
         raise Refused(f"{operation['kind']}: the release belongs to {release.tenant}, not to {operation['tenant']}")
     judge_release(release, files, neighbours=neighbours(host))
+    tombstone.refuse_earlier(plans.read_record(host, release.tenant), tenant=release.tenant, epoch=release.epoch)
     return release, files
 
 
@@ -455,6 +456,6 @@ def _judge_place(to: str, address: str) -> None:
 
 
 def _epoch(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < LATEST_EPOCH:
+    if type(value) is not int or not 0 <= value < slots.LATEST_EPOCH:
         raise Refused(f"not an epoch: {str(value)[:30]!r}")
     return value

@@ -14,8 +14,7 @@ from typing import Any, Protocol
 from launchpad.runner import paths
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
 from launchpad.runner.record import Record
-
-FIRST_EPOCH = 1
+from launchpad.runner.slots import FIRST_EPOCH
 
 
 class Tombstone(Record):
@@ -70,11 +69,14 @@ def epoch_of(record: Mapping[str, Any] | None) -> int:
     return 0 if record is None else int(record.get("epoch", FIRST_EPOCH))
 
 
-def in_force(host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int) -> Tombstone | None:
-    """The tombstone that forbids the tenant to run here; None when the tenant never left or has come back. A tombstone
-    with another slot belongs to an earlier tenant of the same name, because slots are not reused."""
+def in_force(
+    host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int, epoch: int = 0
+) -> Tombstone | None:
+    """The tombstone that forbids the tenant to run here; None when the tenant never left or has come back. `epoch`: the
+    epoch of the tenant's release. A tombstone with another slot, or below that epoch, belongs to an earlier tenant of
+    the same name."""
     found = read(host, tenant)
-    if found is None or found.slot != slot or not found.to or found.epoch <= epoch_of(record):
+    if found is None or found.slot != slot or not found.to or found.epoch <= max(epoch_of(record), epoch):
         return None
     return found
 
@@ -86,6 +88,17 @@ def known_epoch(host: TombstoneReading, record: Mapping[str, Any] | None, *, ten
     return max(epoch_of(mine), found.epoch if found is not None and found.slot == slot else 0)
 
 
+def refuse_earlier(record: Mapping[str, Any] | None, *, tenant: str, epoch: int) -> None:
+    """Refused while this host has an earlier tenant of the same name and slot: its data must not become another
+    customer's. `epoch`: the epoch of the tenant's release, which no record of this tenant is below."""
+    if record is not None and epoch_of(record) < epoch:
+        raise Refused(
+            f"{tenant}: this host still has an earlier tenant of that name and slot (epoch {epoch_of(record)})",
+            kind="state",
+            hint=f"to delete the earlier tenant's data: launchpad retire {tenant} --purge",
+        )
+
+
 def may_run(host: TombstoneReading, record: Mapping[str, Any]) -> bool:
     """Whether the deployed tenant may be started: not after it left, and not with an unreadable tombstone."""
     try:
@@ -95,10 +108,10 @@ def may_run(host: TombstoneReading, record: Mapping[str, Any]) -> bool:
 
 
 def refuse_if_gone(
-    host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int, kind: str
+    host: TombstoneReading, record: Mapping[str, Any] | None, *, tenant: str, slot: int, epoch: int, kind: str
 ) -> None:
     """Refused when the tenant has moved from this host."""
-    found = in_force(host, record, tenant=tenant, slot=slot)
+    found = in_force(host, record, tenant=tenant, slot=slot, epoch=epoch)
     if found is None:
         return
     raise Refused(

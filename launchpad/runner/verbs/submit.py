@@ -282,6 +282,7 @@ def refuse_who_left(host: Host, operation: Mapping[str, Any]) -> None:
     tenant = operation["tenant"]
     record = plans.read_record(host, tenant)
     release = operation.get("release")
-    slot = release.get("slot") if isinstance(release, dict) else (record or {}).get("slot")
-    if isinstance(slot, int):
-        tombstone.refuse_if_gone(host, record, tenant=tenant, slot=slot, kind=operation["kind"])
+    of = release if isinstance(release, dict) else record or {}
+    slot, epoch = of.get("slot"), of.get("epoch", 0)
+    if isinstance(slot, int) and isinstance(epoch, int):
+        tombstone.refuse_if_gone(host, record, tenant=tenant, slot=slot, epoch=epoch, kind=operation["kind"])

@@ -27,16 +27,16 @@ def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator
     whether this host forwards its requests; "waits": whether its requests would wait here for its arrival; "clock"}.
     With an operation the rest is null.
 
-    body {"tenant", "slot"}."""
-    given = only(body, tenant=str, slot=int)
-    tenant, slot = given["tenant"] or "", given["slot"] or 0
+    body {"tenant", "slot", "epoch" of the tenant's release}."""
+    given = only(body, tenant=str, slot=int, epoch=int)
+    tenant, slot, epoch = given["tenant"] or "", given["slot"] or 0, given["epoch"] or 0
     if not is_tenant_name(tenant):
         raise Refused(f"not a tenant's name: {tenant[:60]!r}")
     owner = {"who": caller.operator, "kind": "look", "operation": "", "since": host.now()}
     try:
         with host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS):
             going = _open(host, tenant)
-            yield reply({"operation": going} if going else _known(host, tenant, slot))
+            yield reply({"operation": going} if going else _known(host, tenant, slot, epoch))
     except Busy as busy:
         going = str(busy.owner.get("operation") or "")
         if not going:
@@ -53,9 +53,9 @@ def _open(host: Host, tenant: str) -> str:
     return ""
 
 
-def _known(host: Host, tenant: str, slot: int) -> dict[str, Any]:
+def _known(host: Host, tenant: str, slot: int, epoch: int) -> dict[str, Any]:
     record = read_record(host, tenant)
-    stone = tombstone.in_force(host, record, tenant=tenant, slot=slot)
+    stone = tombstone.in_force(host, record, tenant=tenant, slot=slot, epoch=epoch)
     site = host.read(paths.site(tenant)) or b""
     forwards = b"reverse_proxy https://" in site
     return {

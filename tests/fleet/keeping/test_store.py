@@ -80,6 +80,43 @@ def test_all_slots_given(root: Path) -> None:
     assert digest_of_folder(root) == before
 
 
+def test_a_freed_slot_is_given_when_no_other_is_left_and_each_time_with_a_higher_epoch(root: Path) -> None:
+    fleet = store(root)
+    bob = fleet.remove_tenant(TenantName("bob"))
+    with pytest.raises(StateError, match="slot 2 no longer waits for the deletion of carol"):
+        fleet.free_slot(bob.slot, above=0, replaces="carol")
+    fleet.free_slot(bob.slot, above=0, replaces="bob")
+    carol = fleet.add_tenant(new("carol"))
+    assert (carol.slot, carol.epoch) == (3, 0), "a slot that nobody had comes first"
+    slots = root / "inventory/slots.yaml"
+    slots.write_text(slots.read_text().replace("highest: 3", "highest: 4095"))
+    for epoch in (2, 3, 9):
+        dave = fleet.add_tenant(new("dave"))
+        assert (dave.slot, dave.epoch, fleet.load().free_slots) == (2, epoch, {})
+        with pytest.raises(InventoryError, match="all 4095 slots of this fleet are taken"):
+            fleet.add_tenant(new("erin"))
+        fleet.remove_tenant(dave.name)
+        assert fleet.load().gone_slots == {2: "dave"}
+        fleet.free_slot(2, above=8 if epoch == 3 else 0, replaces="dave")
+    assert fleet.check().free_slots == {2: 10}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "free"),
+    [
+        ("gone: {}\nfree: [7]\nepochs: {7: 3}\n", "gone: {7: zoe}\n", {}),
+        ("gone: {}\nfree: [7]\nepochs: {7: 3}\n", "gone: {}\nfree: []\nepochs: {7: 3}\n", {}),
+        ("gone: {}\nfree: [7]\nepochs: {7: 3}\n", "gone: {}\nfree: [7, 8]\nepochs: {7: 5, 8: 2}\n", {7: 5}),
+    ],
+)
+def test_only_what_is_free_on_both_sides_of_a_conflict_is_free(
+    root: Path, ours: str, theirs: str, free: dict[int, int]
+) -> None:
+    text = f"highest: 9\n<<<<<<< HEAD\n{ours}=======\n{theirs}>>>>>>> theirs\n"
+    write(root, {"inventory/slots.yaml": text})
+    assert store(root).load().free_slots == free
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

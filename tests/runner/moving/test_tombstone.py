@@ -15,7 +15,7 @@ from launchpad.runner.moving.plan import plan_arrive, plan_depart
 from launchpad.runner.moving.steps import Entomb
 from launchpad.runner.moving.tombstone import Tombstone, in_force, may_run
 from launchpad.runner.plan import read_record, see
-from launchpad.runner.protocol import Refused
+from launchpad.runner.protocol import Refused, release_as_json
 from launchpad.runner.steps import Commit
 from launchpad.runner.verbs.submit import submit
 from launchpad.runner.watch import Watcher
@@ -135,6 +135,18 @@ def test_a_receipt_of_an_epoch_that_is_known_is_refused() -> None:
     assert not running(host)
     assert "this host has already seen epoch 3" in refused(host, arriving(receipt, "arrive-000003")).message
     assert not running(host)
+
+
+def test_an_old_receipt_fits_no_later_tenant_of_the_slot() -> None:
+    _, receipt = departed()
+    host = a_host()
+    put_generation(host, receipt)
+    body = arriving(receipt)
+    body["operation"]["release"] = release_as_json(MADE[0].but(epoch=receipt["epoch"]))
+    assert "belongs to an earlier tenant alice" in refused(host, body).message
+    below = arriving(receipt)
+    below["operation"]["release"] = release_as_json(MADE[0].but(epoch=receipt["epoch"] - 1))
+    assert run(host, below) == "done" and running(host), "the control"
 
 
 BAD: dict[str, dict[str, Any]] = {
