@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from launchpad.runner.hint import commands_of
+
 OTHER_EXITS = {
     0: "Done, or nothing to do.",
     1: "A bug in Launchpad; the message names a file with the traceback.",
@@ -28,25 +30,38 @@ OTHER_EXITS = {
 
 
 class LaunchpadError(Exception):
-    """A deliberate error: `message` says what and where, `hint` is what to type next."""
+    """A deliberate error: `text` says what is wrong, `code` the same for programs, `hint` is what to type next. A code
+    stands for one cause, and for one thing to do next."""
 
     exit_code = 1
     retry = False
+    code = "unnamed"
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, text: str, *, code: str = "", hint: str = "", host: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code or self.code
         self.hint = hint
+        self.host = host
+        """The host that the error is about, when the text leaves the host out."""
         self.said_by = ""
         """The host that sent the hint; empty for a hint of Launchpad itself."""
 
+    @property
+    def message(self) -> str:
+        """The error on a terminal: the host first."""
+        return f"{self.host}: {self.text}" if self.host else self.text
+
     def as_dict(self) -> dict[str, object]:
-        """The error as JSON: {"error", "message", "hint", "hint_by" (the host that sent the hint), "exit_code",
-        "retry"}."""
+        """The error as JSON: {"error", "code", "host", "message", "hint" (as text), "next" (the hint's commands),
+        "hint_by" (the host that sent the hint), "exit_code", "retry"}."""
         return {
             "error": type(self).__name__,
-            "message": self.message,
+            "code": self.code,
+            "host": self.host,
+            "message": self.text,
             "hint": self.hint,
+            "next": [{"command": verb, "arguments": rest} for verb, *rest in commands_of(self.hint)],
             **({"hint_by": self.said_by} if self.said_by else {}),
             "exit_code": self.exit_code,
             "retry": self.retry,
@@ -99,8 +114,10 @@ class PartialError(LaunchpadError):
 
     exit_code = 8
 
-    def __init__(self, message: str, *, hint: str = "", failures: Mapping[str, LaunchpadError] | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, text: str, *, code: str = "", hint: str = "", failures: Mapping[str, LaunchpadError] | None = None
+    ) -> None:
+        super().__init__(text, code=code, hint=hint)
         self.failures = dict(failures or {})
 
     def as_dict(self) -> dict[str, object]:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from codes import PASSED_ON, sites
+from counting import read
+
 from launchpad import errors, settings
 from launchpad.cli.app import load
 from launchpad.cli.registry import SECTIONS
@@ -42,7 +45,8 @@ def reference() -> str:
         lines += [*keys(made, made.get("$defs", {})), ""]
     lines += ["## Environment", "", *block(settings.__doc__ or ""), ""]
     lines += ["## States of a tenant", "", "The words of `launchpad status`.", "", *states(), ""]
-    lines += ["## Exit codes", "", *exits()]
+    lines += ["## Exit codes", "", *exits(), ""]
+    lines += ["## Codes of errors", "", *named()]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -66,12 +70,30 @@ def exits() -> Iterator[str]:
         rows.append((kind.exit_code, f"`{kind.__name__}`", "yes" if kind.retry else "no", meaning))
     yield from (f"| {' | '.join(map(str, row))} |" for row in sorted(rows, key=lambda row: row[0]))
     yield ""
-    yield 'With `--json` an error is one document on standard output, `{"error": {…}}`: `error` (the class), `message`,'
-    yield "`hint`, `exit_code`, `retry`, and for several failures `failures`. Match the exit code or the class, never"
+    yield 'With `--json` an error is one document on standard output, `{"error": {…}}`: `error` (the class), `code`'
+    yield "(the cause), `host`, `message`, `hint`, `next` (the commands in the hint, each with its arguments),"
+    yield "`exit_code`, `retry`, and for several failures `failures`. Match the exit code, the class or the code, never"
     yield "the message."
     yield ""
     yield "One command has other codes: `launchpad health` exits as monitoring plugins do, with 0 (ok), 1 (warning),"
     yield "2 (critical) or 3 (unknown), and with 3 for every error."
+
+
+def named() -> Iterator[str]:
+    """A row for each code of an error; of a code with several texts, the first."""
+    yield "The `code` of an error with `--json`. A code stands for one cause and for one thing to do next, and stays."
+    yield from ("", "| code | message | next |", "| --- | --- | --- |")
+    listed: set[str] = set()
+    for site in sites(read(DOCUMENT.parent.parent).trees):
+        if site.code in {"", PASSED_ON, *listed}:
+            continue
+        listed.add(site.code)
+        yield f"| `{site.code}` | {one_cell(site.text)} | {one_cell(site.hint)} |"
+
+
+def one_cell(text: str) -> str:
+    """The text in a cell of a table."""
+    return " ".join(text.replace("|", "\\|").split())
 
 
 def deliberate(kind: type[errors.LaunchpadError]) -> Iterator[type[errors.LaunchpadError]]:

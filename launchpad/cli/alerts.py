@@ -145,7 +145,7 @@ def _notes(item: HostAlerts) -> Iterator[str]:
         yield f"{item.host} has no alert destination: write alerts: into launchpad.yaml, then provision {item.host}"
     for alert in item.alerts:
         if not alert["ends"]:
-            hint = f"{alert['hint'].replace('HOST', item.host)}; " if alert["hint"] else ""
+            hint = f"{alert['hint']}; " if alert["hint"] else ""
             page = page_about(alert["layer"], tenant=alert["tenant"])
             yield f"{alert['tenant'] or item.host} {alert['layer']}: {hint}launchpad runbook {page}"
     for silence in item.silences:

@@ -181,13 +181,13 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
             knows_memory="memory" in own,
             memory_free_mb=(own.get("memory") or {}).get("free_mb"),
             gameday=record_from_json(GameDay, own["gameday"], "gameday") if own.get("gameday") else None,
-            findings=_findings(own, host),
-            health=_health(own, host),
-            outside=_health({"health": own.get("outside")}, host),
+            findings=_findings(own),
+            health=_health(own),
+            outside=_health({"health": own.get("outside")}),
             facts=own.get("facts") or {},
             operations=tuple(operations_from_reply(body)),
             tenants={
-                str(name): _tenant(str(name), value, host, facts=own.get("facts") or {})
+                str(name): _tenant(str(name), value, facts=own.get("facts") or {})
                 for name, value in body["tenants"].items()
                 if value.get("record")
             },
@@ -199,22 +199,21 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
         ) from error
 
 
-def _findings(value: Mapping[str, Any], host: str) -> tuple[FindingSeen, ...]:
+def _findings(value: Mapping[str, Any]) -> tuple[FindingSeen, ...]:
     return tuple(
         FindingSeen(
             subject=_text(item.get("subject")),
             message=str(item["message"]),
-            hint=_text(item.get("hint")).replace("HOST", host),
+            hint=item.get("hint") or "",
             since=float(item.get("since") or 0),
         )
         for item in value.get("findings") or ()
     )
 
 
-def _health(value: Mapping[str, Any], host: str) -> tuple[Fact, ...]:
+def _health(value: Mapping[str, Any]) -> tuple[Fact, ...]:
     """Closed: a word that is not known here would be judged wrongly."""
-    facts = map(fact_from_json, value.get("health") or ())
-    return tuple(fact.but(hint=fact.hint.replace("HOST", host)) if "HOST" in fact.hint else fact for fact in facts)
+    return tuple(map(fact_from_json, value.get("health") or ()))
 
 
 def _certificates(name: str, facts: Mapping[str, Any]) -> dict[str, CertificateSeen]:
@@ -233,7 +232,7 @@ def _room(name: str, facts: Mapping[str, Any]) -> RoomSeen | None:
     return RoomSeen(disk=int(disk), quota=int(quota), memory=int(memory), memory_limit=int(limit))
 
 
-def _tenant(name: str, value: Mapping[str, Any], host: str, *, facts: Mapping[str, Any]) -> TenantSeen:
+def _tenant(name: str, value: Mapping[str, Any], *, facts: Mapping[str, Any]) -> TenantSeen:
     record = value["record"]
     containers = [item for item in value.get("containers") or () if item.get("side") == record.get("side")]
     return TenantSeen(
@@ -258,8 +257,8 @@ def _tenant(name: str, value: Mapping[str, Any], host: str, *, facts: Mapping[st
         backed_up=_number((value.get("backup") or {}).get("at")),
         generations=_count(value.get("generations")),
         gone=_text(value.get("gone")),
-        findings=_findings(value, host),
-        health=_health(value, host),
+        findings=_findings(value),
+        health=_health(value),
         starting=value.get("starting") is True,
         certificates=_certificates(name, facts),
         room=_room(name, facts),

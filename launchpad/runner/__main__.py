@@ -22,11 +22,13 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.protocol import (
     CHANGING_VERBS,
     OLDEST_PROTOCOL,
     PROTOCOL,
     TIMELESS_VERBS,
+    ErrorKind,
     Refused,
     Request,
     request_from_line,
@@ -91,8 +93,9 @@ def serve(operator: str, *, key: str = "") -> int:
         from launchpad.runner.engine import reason
         from launchpad.runner.host import Failed
 
-        kind = "step" if isinstance(error, Failed) else "bug"
-        say({"type": "error", "error": kind, "message": reason(error), "hint": getattr(error, "hint", "")})
+        kind: ErrorKind = "step" if isinstance(error, Failed) else "bug"
+        code, hint = getattr(error, "code", "bug-in-the-runner"), getattr(error, "hint", "")
+        say(Refused(reason(error), code=code, kind=kind, hint=hint).as_line())
         return 1
     return 0
 
@@ -124,11 +127,11 @@ def check_protocol(request: Request, *, oldest: int = OLDEST_PROTOCOL, newest: i
     older than the oldest may read; a newer client may ask `hello` and `install`."""
     if request.protocol > newest and request.verb not in TIMELESS_VERBS:
         message = f"this runner speaks protocol {newest}, not {request.protocol}"
-        raise Refused(message, kind="protocol", hint="launchpad provision HOST")
+        raise Refused(message, code="runner-too-old", kind="protocol", hint=Next("provision", HERE))
     too_old = request.protocol < oldest - 1
     if too_old or (request.protocol < oldest and request.verb in CHANGING_VERBS):
         message = f"this Launchpad speaks protocol {request.protocol}; the host requires {oldest} or newer"
-        raise Refused(message, kind="protocol", hint="update Launchpad")
+        raise Refused(message, code="launchpad-too-old", kind="protocol", hint="update Launchpad")
 
 
 def operation(identifier: str) -> int:

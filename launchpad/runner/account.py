@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import launchpad
 from launchpad.runner import paths
+from launchpad.runner.hint import hint_as_json, hint_from_json
 from launchpad.runner.host import RUN_PROVISION as RUN_PROVISION
 from launchpad.runner.record import Record
 
@@ -51,6 +52,9 @@ class Finding(Record):
     """The tenant that has the problem; empty for the host itself."""
     since: float = 0.0
     """When the problem was first seen, by the host's clock; filled in by the account unless the check knows it."""
+
+    def as_json(self) -> dict[str, Any]:
+        return self.plain() | {"hint": hint_as_json(self.hint)}
 
 
 class Account:
@@ -94,7 +98,7 @@ class Account:
     def _write(self, now: float, looked: float) -> None:
         for check, found in self._found.items():
             if check not in self._parts:
-                findings, facts = [item.plain() for item in found], self._facts[check]
+                findings, facts = [item.as_json() for item in found], self._facts[check]
                 self._parts[check] = [
                     json.dumps(part)[1:-1] for part in (findings, {check: facts}, self._health[check])
                 ]
@@ -185,7 +189,7 @@ def read_account(host: Host) -> tuple[list[Finding], dict[str, Any], list[dict[s
     if found is None or found["boot_id"] != host.boot_id():
         since = found["at"] if found else 0.0
         return [Finding(WATCH, "not watched", RUN_PROVISION, since=since)], {}, []
-    findings = [Finding(**item) for item in found["findings"]]
+    findings = [Finding(**item | {"hint": hint_from_json(item["hint"])}) for item in found["findings"]]
     now = host.elapsed()
     late = {name: now - looked for name, looked in found["checks"].items() if now - looked > STALE_SECONDS}
     if now - found["elapsed"] > STALE_SECONDS:

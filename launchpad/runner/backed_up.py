@@ -30,4 +30,4 @@ def _json(host: Host, path: str) -> dict[str, Any] | None:
     try:
         return None if data is None else dict(json.loads(data))
     except (ValueError, TypeError) as error:
-        raise Failed(f"{path} cannot be read: {error}") from error
+        raise Failed(f"{path} cannot be read: {error}", code="backup-record-unreadable") from error

@@ -146,7 +146,10 @@ def _refuse_while_open(host: Host, name: str) -> None:
         asked = journal.asked()
         if asked is not None and subject(asked["operation"]) == name:
             if damage := journal.damage():
-                raise Failed(f"{asked['operation']['kind']} {journal.identifier} has not ended, and {damage}")
+                raise Failed(
+                    f"{asked['operation']['kind']} {journal.identifier} has not ended, and {damage}",
+                    code="earlier-operation-open-at-boot",
+                )
             raise Busy(name, {"operation": journal.identifier})
 
 

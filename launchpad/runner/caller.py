@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from launchpad.runner import paths
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Refused, digest_of
 from launchpad.runner.record import Record
 
@@ -30,8 +31,8 @@ def refuse_revoked(said: str, keys: bytes) -> None:
     the key's old forced command."""
     if f'launchpad-runner {said}" '.encode() not in keys:
         name = said.partition("=")[2].partition(" ")[0]
-        hint = "ask an operator who can still log in to run launchpad operator list"
-        raise Refused(f"this host no longer accepts the key of {name}", kind="state", hint=hint)
+        hint = "ask an operator who can still log in to run " + Next("operator list")
+        raise Refused(f"this host no longer accepts the key of {name}", code="key-revoked", kind="state", hint=hint)
 
 
 MOST_LINE = 1024 * 1024

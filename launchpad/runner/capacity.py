@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import paths
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Refused, Release
 from launchpad.runner.record import Record
 
@@ -37,7 +38,7 @@ class Shortage(Record):
     free: int
     """Bytes."""
     is_urgent: bool
-    hint: str = "launchpad prune"
+    hint: str = Next("prune")
 
 
 def shortages(host: View) -> Iterator[Shortage]:
@@ -76,7 +77,7 @@ def check_clone(host: Host, release: Release, *, hint: str) -> None:
     taken = sum(others.values())
     if there is not None and taken and taken + wanted > there + ROUNDING:
         message = f"{release.tenant}: a rehearsal needs {wanted:g} of {there} CPUs, but {taken:g} are reserved for "
-        raise Refused(message + ", ".join(others), kind="locked", hint=LATER)
+        raise Refused(message + ", ".join(others), code="cpus-reserved", kind="locked", hint=LATER)
 
 
 def check_memory(host: Host, release: Release, *, hint: str, what: str = "a rehearsal") -> None:
@@ -89,10 +90,10 @@ def check_memory(host: Host, release: Release, *, hint: str, what: str = "a rehe
         return
     if free < wanted:
         message = f"{release.tenant}: {what} needs {wanted} MB of memory, but only {free} MB are free"
-        raise Refused(message, kind="state", hint=hint)
+        raise Refused(message, code="memory-short", kind="state", hint=hint)
     taken = ", ".join(promised)
     message = f"{release.tenant}: {what} needs {wanted} MB of memory, but the free memory is reserved for {taken}"
-    raise Refused(message, kind="locked", hint=LATER)
+    raise Refused(message, code="memory-reserved", kind="locked", hint=LATER)
 
 
 def _clones(host: Host) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:

@@ -50,13 +50,16 @@ def read_release(host: Host, tenant: str, short: str) -> Release:
     """Read a release on the host. Failed when the release is missing, or its digest is not the folder's name."""
     data = host.read(f"{paths.release(tenant, short)}/release.json")
     if data is None:
-        raise Failed(f"{tenant}: release {short} is not on the host")
+        raise Failed(f"{tenant}: release {short} is not on the host", code="release-missing")
     try:
         release = _parsed(data)
     except (Refused, ValueError, TypeError, KeyError) as error:
-        raise Failed(f"{tenant}: release {short} was changed on the host") from error
+        raise Failed(f"{tenant}: release {short} was changed on the host", code="release-changed") from error
     if release.short != short:
-        raise Failed(f"{tenant}: release {short} was changed on the host (its digest is now {release.short})")
+        raise Failed(
+            f"{tenant}: release {short} was changed on the host (its digest is now {release.short})",
+            code="release-changed",
+        )
     return release
 
 
@@ -123,7 +126,7 @@ def with_last_lines(host: Host, name: str, failed: Failed, *, service: str = "")
     own = [line for line in lines if line.startswith(f"{service}: ")] if service else []
     said = [line[:LONGEST_LINE] for line in own or lines if line.strip()][-IN_MESSAGE:]
     message = f"{failed.message}; last output: {' | '.join(said)}" if said else failed.message
-    return Failed(message, lines=[*failed.lines, *lines])
+    return Failed(message, code=failed.code, lines=[*failed.lines, *lines])
 
 
 def fill_secrets(host: Host, release: Release) -> None:

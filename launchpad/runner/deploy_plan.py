@@ -11,6 +11,7 @@ from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
 from launchpad.runner.cell import environment, place_files, project, put_record, read_release, sealed, sealed_as
 from launchpad.runner.descent import check_descent
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge.manifest import Neighbour, judge_release
@@ -137,8 +138,9 @@ def check_replaces(record: Mapping[str, Any] | None, operation: Mapping[str, Any
         raise Refused(
             f"{operation['tenant']}: the plan replaces {operation['replaces'] or 'nothing'}, "
             f"but {runs or 'nothing'} runs now",
+            code="plan-is-stale",
             kind="state",
-            hint="launchpad plan",
+            hint=Next("plan"),
         )
 
 
@@ -159,13 +161,19 @@ def check_secrets(host: Host, release: Release, secrets: Mapping[str, Any], *, k
         here = f"{name}@{version}.cred" in kept
         if name not in secrets and not (known and here):
             why = "is not on the host" if known else "is missing in the request, and the release is new to this host"
-            hint = f"launchpad deploy {release.tenant}"
-            raise Refused(f"{release.tenant}: secret {name} version {version} {why}", kind="state", hint=hint)
+            hint = Next("deploy", release.tenant)
+            raise Refused(
+                f"{release.tenant}: secret {name} version {version} {why}",
+                code="secret-value-missing",
+                kind="state",
+                hint=hint,
+            )
         if name in secrets and here and not _same(host, release, name, secrets[name]["value"]):
             raise Refused(
                 f"{release.tenant}: secret {name} version {version} has a different value on the host",
+                code="secret-version-differs",
                 kind="state",
-                hint=f"launchpad secret set {release.tenant} {name} (creates a new version)",
+                hint=Next("secret set", release.tenant, name) + " (creates a new version)",
             )
 
 

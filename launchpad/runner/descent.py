@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.cell import read_release
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Inventory, Refused, Release, Service, shown_revision
 
@@ -18,11 +19,13 @@ class StaleInventory(Refused):
     """The inventory names no ancestor that is the running revision. An operator whose Git knows better sends the
     request again, with that revision among the ancestors."""
 
+    code = "inventory-does-not-descend"
+
     def __init__(self, message: str, *, hint: str, revision: str) -> None:
         super().__init__(message, kind="state", hint=hint)
         self.revision = revision
 
-    def as_line(self) -> dict[str, str]:
+    def as_line(self) -> dict[str, Any]:
         return super().as_line() | {"revision": self.revision}
 
 
@@ -45,7 +48,8 @@ def check_descent(
         f"this inventory ({shown_revision(inventory.revision)}) does not descend from that revision{wrong}; "
         f"a deploy from here would change {_listed(host, record, release)}",
         revision=record["revision"],
-        hint=f"git pull, then run the command again; if the revision is lost: launchpad deploy {tenant} --after {runs}",
+        hint="git pull, then run the command again; if the revision is lost: "
+        + Next("deploy", tenant, "--after", runs),
     )
 
 

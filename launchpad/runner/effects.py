@@ -16,6 +16,7 @@ from launchpad.runner import generation_records, paths, rehearsal, slots, steps
 from launchpad.runner.cell import make_network, network, place, project, put_record, side_of, start, stop_seconds
 from launchpad.runner.context import Context
 from launchpad.runner.generation_records import Generation
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.protocol import Refused, release_from_json
 from launchpad.runner.waiting import addresses, await_idle, await_probes, bring_back, drain, soak
@@ -34,7 +35,7 @@ def judge_pulled(context: Context) -> None:
         release = release_from_json(context.operation["release"])
         check_volumes(context.host, release, context.operation["files"]["compose.yaml"])
     except Refused as refused:
-        raise Failed(f"{refused.message}; {refused.hint}") from refused
+        raise Failed(f"{refused.message}; {refused.hint}", code=refused.code) from refused
 
 
 def look(step: steps.TenantStep, context: Context) -> dict[str, Any]:
@@ -245,15 +246,17 @@ def keep_new(step: steps.KeepNew, before: Before, context: Context) -> str:
     generation_records.take(host, generation_of(step, context))
     begun, ended = (utc(at) for at in (before["at"], host.now()))
     return (
-        f"data written from {begun} to {ended} is kept as generation {step.generation}: once {step.app} "
-        f"{step.version} runs again, `launchpad restore {step.tenant} --generation {step.generation}` restores it"
+        f"data written from {begun} to {ended} is kept as generation {step.generation}: "
+        f"once {step.app} {step.version} runs again, `"
+        + Next("restore", step.tenant, "--generation", step.generation)
+        + "` restores it"
     )
 
 
 def unmute(host: Host, step: steps.Mute) -> None:
     """Undo a mute after the muted side has stopped."""
     if any(item.state == "running" for item in side_of(host, step.tenant, step.side)):
-        raise Failed(f"{step.tenant}: side {step.side} is still running")
+        raise Failed(f"{step.tenant}: side {step.side} is still running", code="other-side-runs")
     host.unmute(addresses(step))
 
 
@@ -281,7 +284,7 @@ def put_site(host: Host, tenant: str, text: bytes | None) -> None:
                 host.write(path, text, mode=0o644)
             host.load_sites()
             if text is not None and host.read(path) != text:
-                raise Failed(f"{tenant}: Caddy rejects its site")
+                raise Failed(f"{tenant}: Caddy rejects its site", code="caddy-rejects-site")
         except Failed:
             if old is None:
                 host.remove(path)

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from launchpad.runner.context import Cancelled, Context
+from launchpad.runner.hint import Next
 from launchpad.runner.host import RUN_PROVISION, Busy, Failed, Host
 from launchpad.runner.journal import Journal, open_journals, outline, subject
 from launchpad.runner.protocol import BESIDE, NEVER_RESUMED, Refused
@@ -48,7 +49,7 @@ def carry_out(host: Host, identifier: str) -> None:
     journal = Journal(host, identifier)
     asked = journal.asked()
     if asked is None:
-        raise Refused(f"there is no operation {identifier}", kind="state")
+        raise Refused(f"there is no operation {identifier}", code="operation-vanished", kind="state")
     owner = {"operation": identifier, "who": asked["who"], "since": host.now(), "kind": asked["operation"]["kind"]}
     with host.lock(subject(asked["operation"]), owner, seconds=LOCK_SECONDS):
         bring_to_end(host, journal)
@@ -100,7 +101,7 @@ def _way_on(operation: Mapping[str, Any]) -> str:
     """The command for an operation that may replace this one."""
     if "tenant" not in operation:
         return RUN_PROVISION
-    return f"launchpad {'backup' if operation['kind'] in BESIDE else 'deploy'} {operation['tenant']}"
+    return Next("backup" if operation["kind"] in BESIDE else "deploy", operation["tenant"])
 
 
 def bring_to_end(host: Host, journal: Journal) -> None:

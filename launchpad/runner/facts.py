@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from launchpad.runner.hint import Hint, hint_as_json, hint_from_json
 from launchpad.runner.record import Record
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ class Fact(Record):
     grade: Grade
     message: str
     """One sentence for people, without a full stop."""
-    hint: str = ""
-    """The command to type next; HOST stands for the host's name."""
+    hint: Hint | str = ""
+    """The command to type next."""
     tenant: str = ""
     """The tenant; empty for the host itself."""
     subject: str = ""
@@ -186,7 +187,8 @@ def fact_of(finding: FoundWrong, *, tenant: str, at: float) -> Fact:
 
 def fact_as_json(fact: Fact) -> dict[str, Any]:
     """The fact without what is as it usually is; `fact_from_json` reads it back."""
-    return {name: value for name, value in fact.plain().items() if value != Fact.FIELDS[name]}
+    told = {name: value for name, value in fact.plain().items() if value != Fact.FIELDS[name]}
+    return told | {"hint": hint_as_json(fact.hint)} if fact.hint else told
 
 
 LATE, VERY_LATE = 1.5, 4.0
@@ -205,6 +207,7 @@ def worst(grades: Iterable[Grade]) -> Grade:
 
 def fact_from_json(value: Mapping[str, Any]) -> Fact:
     """The fact again. TypeError or ValueError for an unknown key, a missing one, a wrong type, an unknown word."""
+    value = {**value, "hint": hint_from_json(value.get("hint", ""))}
     for name, given in value.items():
         if type(given) not in _TYPES.get(name, ()):
             raise TypeError(f"{name}: {given!r}")
@@ -213,7 +216,7 @@ def fact_from_json(value: Mapping[str, Any]) -> Fact:
     return Fact(**{**value, "layer": Layer(value["layer"]), "grade": Grade(value["grade"])})
 
 
-_TEXT, _NUMBER = (str, Layer, Grade), (int, float)
+_TEXT, _NUMBER = (str, Hint, Layer, Grade), (int, float)
 _TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("layer", "grade", "message", "hint", "tenant", "subject", "unit", "host"), _TEXT),
     **dict.fromkeys(("at", "since"), _NUMBER),

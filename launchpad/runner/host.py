@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.record import Record
 
 if TYPE_CHECKING:
@@ -24,25 +25,29 @@ Progress = Callable[[str], None]
 """Takes one short line about the progress, for the events."""
 
 
-RUN_PROVISION = "launchpad provision HOST"
-"""The hint for a problem that a provision repairs; the operator's side replaces HOST with the host's name."""
+RUN_PROVISION = Next("provision", HERE)
+"""The hint for a problem that a provision repairs."""
 
 
 class Failed(Exception):
-    """The machine failed: `message` says what failed and why; `lines` are the related log lines."""
+    """The machine failed: `message` says what failed and why, `code` the same for programs; `lines` are the related
+    log lines."""
 
     hint = ""
     """The command to type next, for errors that always have the same."""
+    code = "step-failed"
 
-    def __init__(self, message: str, *, lines: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, *, code: str = "", lines: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
+        self.code = code or self.code
         self.lines = tuple(lines)
 
 
 class NoDocker(Failed):
     """Docker does not answer."""
 
+    code = "docker-does-not-answer"
     hint = RUN_PROVISION
 
 
@@ -50,6 +55,7 @@ class HalfNetwork(Failed):
     """Docker knows the bridge of a network and not the network, as a power cut can leave it: only without its record of
     networks it makes the network again."""
 
+    code = "half-network"
     hint = "as root on the host: systemctl reboot"
 
 

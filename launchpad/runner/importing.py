@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner.capacity import check_clone
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.plan import Seen
 from launchpad.runner.protocol import Refused, Release
@@ -23,14 +24,22 @@ def options(host: Host, seen: Seen, release: Release, identifier: str, operation
     tenant, wanted = release.tenant, operation["generation"]
     found = next((item for item in seen.generations if item.id == wanted), None)
     if found is None:
-        hint = f"launchpad import {tenant} --from ARCHIVE"
-        raise Refused(f"{tenant}: there is no generation {wanted[:60]}", kind="state", hint=hint)
-    if found.app != release.app:
-        raise Refused(f"{tenant}: generation {wanted} holds data of {found.app}, not of {release.app}", kind="state")
-    if release.strategy != "swap" and seen.serving:
-        hint = f"launchpad stop {tenant}, then import again"
+        hint = Next("import", tenant, "--from", "ARCHIVE")
         raise Refused(
-            f"{tenant}: {release.app} can run twice at once, so its data cannot be replaced while it runs", hint=hint
+            f"{tenant}: there is no generation {wanted[:60]}", code="nothing-imported", kind="state", hint=hint
+        )
+    if found.app != release.app:
+        raise Refused(
+            f"{tenant}: generation {wanted} holds data of {found.app}, not of {release.app}",
+            code="generation-of-other-app",
+            kind="state",
+        )
+    if release.strategy != "swap" and seen.serving:
+        hint = Next("stop", tenant) + ", then import again"
+        raise Refused(
+            f"{tenant}: {release.app} can run twice at once, so its data cannot be replaced while it runs",
+            code="runs-beside",
+            hint=hint,
         )
     check_room(host, seen, release)
     rehearse = operation["kind"] == "rehearse" or operation["rehearse"]

@@ -41,7 +41,11 @@ class Journal:
 
     def __init__(self, host: Host, identifier: str) -> None:
         if IDENTIFIER.fullmatch(identifier) is None:
-            raise Refused(f"not an operation's id: {identifier[:60]!r}", hint="ids are 10 to 40 of 0-9, a-z and -")
+            raise Refused(
+                f"not an operation's id: {identifier[:60]!r}",
+                code="operation-id",
+                hint="ids are 10 to 40 of 0-9, a-z and -",
+            )
         self.host = host
         self.identifier = identifier
         self.folder = paths.operation(identifier)
@@ -87,9 +91,9 @@ class Journal:
         try:
             steps = list(_steps(self.host.read(path) or b""))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Damaged(f"{path} cannot be read") from error
+            raise Damaged(f"{path} cannot be read", code="journal-unreadable") from error
         if not steps:  # an operation without a step never begins
-            raise Damaged(f"{path} cannot be read")
+            raise Damaged(f"{path} cannot be read", code="journal-unreadable")
         return steps
 
     def damage(self) -> str:
@@ -110,7 +114,7 @@ class Journal:
         found: dict[str, Any] | None = self._json("operation.json")
         if found is None or _is_request(found):
             return found
-        raise Damaged(f"{self.folder}/operation.json cannot be read")
+        raise Damaged(f"{self.folder}/operation.json cannot be read", code="operation-unreadable")
 
     def _first_event(self) -> dict[str, Any] | None:
         first = next((item for item in self.events() if item["event"] == "operation-started"), None)
@@ -186,7 +190,7 @@ class Journal:
         try:
             return None if data is None else json.loads(data)
         except ValueError as error:
-            raise Damaged(f"{self.folder}/{name} cannot be read") from error
+            raise Damaged(f"{self.folder}/{name} cannot be read", code="journal-unreadable") from error
 
 
 def _is_request(value: Any) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 from launchpad.runner import generation_records, paths, slots
 from launchpad.runner.cell import network, read_release
 from launchpad.runner.generation_records import Generation
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Container, Failed, Host
 from launchpad.runner.protocol import Refused, Release, digest_of
 from launchpad.runner.steps import (
@@ -158,9 +159,9 @@ def read_record(host: Host, tenant: str) -> dict[str, Any] | None:
     try:
         found = None if data is None else dict(json.loads(data))
     except (ValueError, TypeError) as error:
-        raise Failed(f"{paths.record(tenant)} cannot be read: {error}") from error
+        raise Failed(f"{paths.record(tenant)} cannot be read: {error}", code="tenant-file-unreadable") from error
     if found is not None and not found.keys() >= paths.RECORDED:
-        raise Failed(f"{paths.record(tenant)} cannot be read: not a tenant's record")
+        raise Failed(f"{paths.record(tenant)} cannot be read: not a tenant's record", code="tenant-record-unreadable")
     return found
 
 
@@ -447,8 +448,9 @@ def _ground(seen: Seen, release: Release) -> Iterator[TenantStep]:
         raise Refused(
             f"{tenant}: its app's egress changes from {seen.started.egress} to {release.egress}, which needs another "
             "network",
+            code="egress-changes",
             kind="state",
-            hint=f"launchpad retire {tenant}; launchpad deploy {tenant} (the data stays, visitors wait)",
+            hint=Next("retire", tenant) + "; " + Next("deploy", tenant) + " (the data stays, visitors wait)",
         )
     if not seen.network:
         yield MakeNetwork(tenant=tenant, slot=slot, internal=release.egress == "none")

@@ -8,7 +8,9 @@ and any number of JSON lines come back, events first, one reply or one error las
 
     {"type": "event", "number": 3, "at": 1790000000.1, "event": "step-done", "step": "pull-images", ...}
     {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {...}}
-    {"type": "error", "error": "state", "message": "...", "hint": "..."}
+    {"type": "error", "error": "state", "code": "not-deployed", "message": "...", "hint": ["...", ["deploy", "alice"]]}
+
+A hint with commands is a list, of texts and commands (launchpad/runner/hint.py).
 
     {"type": "alive"}
 
@@ -30,6 +32,7 @@ from functools import cache, cached_property
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, TypeVar
 
+from launchpad.runner.hint import Hint, hint_as_json, hint_from_json
 from launchpad.runner.record import REQUIRED, Record
 
 try:  # hashlib loads OpenSSL, a tenth of `status`'s time on a host; the standard library's `random` does the same
@@ -90,20 +93,33 @@ ErrorKind = Literal["request", "state", "locked", "step", "protocol", "bug"]
 """request: malformed or unsafe; state: does not fit the host's state; locked: retry later; step: a step failed."""
 
 
+MALFORMED = "malformed-request"
+"""The code of a request that no Launchpad of this version sends; nothing but an update helps."""
+
 Some = TypeVar("Some", bound=Record)
 
 
 class Refused(Exception):
-    """The runner refuses a request: `kind` for programs, `message` and `hint` for people. Sent as an error line."""
+    """The runner refuses a request: `kind` and `code` for programs, `message` and `hint` for people. Sent as an error
+    line. A code stands for one cause, and for one thing to do next."""
 
-    def __init__(self, message: str, *, kind: ErrorKind = "request", hint: str = "") -> None:
+    code = MALFORMED
+
+    def __init__(self, message: str, *, code: str = "", kind: ErrorKind = "request", hint: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.code = code or self.code
         self.kind: ErrorKind = kind
         self.hint = hint
 
-    def as_line(self) -> dict[str, str]:
-        return {"type": "error", "error": self.kind, "message": self.message, "hint": self.hint}
+    def as_line(self) -> dict[str, Any]:
+        return {
+            "type": "error",
+            "error": self.kind,
+            "code": self.code,
+            "message": self.message,
+            "hint": hint_as_json(self.hint),
+        }
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -319,7 +335,12 @@ def request_from_line(line: bytes) -> Request:
         raise Refused("the request is not a line of JSON") from error
     request = _build(Request, value, "request")
     if request.verb not in VERBS:
-        raise Refused(f"unknown verb {request.verb!r}", kind="protocol", hint="update Launchpad, or provision the host")
+        raise Refused(
+            f"unknown verb {request.verb!r}",
+            code="unknown-verb",
+            kind="protocol",
+            hint="update Launchpad, or provision the host",
+        )
     return request
 
 
@@ -340,6 +361,8 @@ def record_from_json(kind: type[Some], value: object, where: str) -> Some:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Hint):
+        return hint_as_json(value)
     if isinstance(value, (str, int)):
         return value
     if isinstance(value, Record):
@@ -400,6 +423,8 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         return {key: _coerce(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is Any:
         return value
+    if hint is Hint:
+        return hint_from_json(value)
     if origin is UnionType:
         kinds = [kind for kind in arguments if kind is not NoneType]
         return None if value is None and NoneType in arguments else _coerce(kinds[0], value, where)

@@ -127,7 +127,7 @@ def _start(host: Host, release: Release) -> None:
         judge_compose(resolved, release, side=SIDE)
         clone = cloned(resolved, release)
     except Refused as refused:
-        raise Failed(refused.message) from refused
+        raise Failed(refused.message, code=refused.code) from refused
     subnet = slots.clone_subnet(slot)
     host.make_network(project(tenant), bridge=slots.clone_bridge(slot), subnet=subnet, gateway=subnet[1], internal=True)
     host.write(f"{paths.rehearsal(tenant)}/compose.yaml", json.dumps(clone).encode(), mode=0o600)
@@ -138,7 +138,7 @@ def _prove(step: Rehearse, context: Context, release: Release) -> None:
     """Wait until the deciding probes have passed on the clone for the steady seconds, with unchanged containers."""
     clone = release.but(tenant=stand_in(step.tenant))
     if wrong := await_deciding(context, clone, SIDE, without=step.without):
-        failed = Failed(f"in the rehearsal, {release.app} {release.version}: {wrong}")
+        failed = Failed(f"in the rehearsal, {release.app} {release.version}: {wrong}", code="rehearsal-failed")
         raise cell.with_last_lines(context.host, project(step.tenant), failed, service=wrong.partition(" ")[0])
 
 
@@ -154,6 +154,7 @@ def _verify(host: Host, release: Release) -> None:
         lines = [*said.out.splitlines(), *said.err.splitlines()][-20:]
         raise Failed(
             f"in the rehearsal, {release.app} {release.version}: the action {VERIFY} failed with status {said.code}",
+            code="rehearsal-action-failed",
             lines=lines,
         )
 
@@ -167,7 +168,7 @@ def _compare(step: Rehearse, context: Context, release: Release, before: Counted
     if gone:
         more = f", and {len(gone) - 1} more tables" if gone[1:] else ""
         message = f"in the rehearsal, {release.app} {release.version} lost data: {gone[0]}{more}"
-        raise Failed(message, lines=told(gone))
+        raise Failed(message, code="rehearsal-lost-data", lines=told(gone))
     number, rest = tables(before.rows), f"; {before.passed_over}" if before.passed_over else ""
     context.say(f"no rows were lost in {number} table{'' if number == 1 else 's'}{rest}")
 
@@ -199,4 +200,6 @@ def _source(source: str, release: Release) -> str:
         return paths.clone(release.tenant) + source.removeprefix(data)
     if source.startswith(f"{paths.release(release.tenant, release.short)}/"):
         return source
-    raise Refused(f"{release.tenant}: cannot be rehearsed: the mount {source!r} is not part of a release")
+    raise Refused(
+        f"{release.tenant}: cannot be rehearsed: the mount {source!r} is not part of a release", code="rehearsal-mount"
+    )

@@ -11,6 +11,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.cell import read_release
 from launchpad.runner.deploy_plan import KEPT_BEFORE, check_replaces, check_secrets, neighbours, recorded
 from launchpad.runner.generation_records import Generation
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge.manifest import judge_release
@@ -68,15 +69,17 @@ def planned_restore(host: Host, journal: Journal, operation: Mapping[str, Any], 
     if wanted is None:
         raise Refused(
             f"{tenant}: there is no generation {operation['generation'][:60]}",
+            code="no-such-generation",
             kind="state",
-            hint=f"launchpad generations {tenant}",
+            hint=Next("generations", tenant),
         )
     if (wanted.app, wanted.version) != (record["app"], record["version"]):
         raise Refused(
             f"{tenant}: generation {wanted.id} is of {wanted.app} {wanted.version}, "
             f"but version {record['version']} runs",
+            code="generation-of-other-version",
             kind="state",
-            hint=f"launchpad rollback {tenant} --to {wanted.release}",
+            hint=Next("rollback", tenant, "--to", wanted.release),
         )
     final = dict(record) | {"at": host.now(), "by": caller.operator, "operation": journal.identifier}
     change = plans.Replacement(
@@ -101,7 +104,7 @@ def planned_snapshot(host: Host, journal: Journal, operation: Mapping[str, Any])
     if wanted not in ("", "take", "drop"):
         raise Refused(f"snapshot: rehearsal: expected take or drop, not {wanted[:20]!r}")
     if not seen.data:
-        raise Refused(f"{operation['tenant']}: has no data", kind="state")
+        raise Refused(f"{operation['tenant']}: has no data", code="nothing-to-snapshot", kind="state")
     if wanted:
         plan = plans.plan_rehearsed(seen, journal.identifier, take=wanted == "take")
     elif operation.get("copy"):
@@ -118,15 +121,18 @@ def planned_drop(host: Host, operation: Mapping[str, Any]) -> Planned:
     seen = plans.see(host, tenant)
     record = deployed(seen, tenant)
     if not wanted or not all(isinstance(item, str) for item in wanted):
-        raise Refused("drop: generations: expected ids", hint=f"launchpad generations {tenant}")
+        raise Refused(
+            "drop: generations: expected ids", code="drop-generations-expected-ids", hint=Next("generations", tenant)
+        )
     there = tuple(item.id for item in seen.generations if item.id in wanted)
     before = next(iter(record.get("before", ())), "")
     needed = generation_records.left(seen.generations, before) if before else None
     if needed is not None and needed.id in wanted:
         raise Refused(
             f"{tenant}: a rollback to {before} needs generation {needed.id}",
+            code="rollback-needs-generation",
             kind="state",
-            hint=f"launchpad rollback {tenant} --list",
+            hint=Next("rollback", tenant, "--list"),
         )
     return plans.plan_drop(record, there) if there else [], {"release": record["release"]}
 
@@ -139,15 +145,22 @@ def found_release(host: Host, record: Mapping[str, Any], short: str) -> Release:
         raise Refused(
             f"{tenant}: {f'release {short[:60]} is not on the host' if short else 'no release ran before this one'}; "
             f"{there_is(host, record)}",
+            code="no-such-release",
             kind="state",
-            hint=f"launchpad rollback {tenant} --list",
+            hint=Next("rollback", tenant, "--list"),
         )
     try:
         release = read_release(host, tenant, short)
     except Failed as failed:
-        raise Refused(failed.message, kind="state", hint=f"launchpad rollback {tenant} --list") from failed
+        raise Refused(
+            failed.message, code="release-cannot-return", kind="state", hint=Next("rollback", tenant, "--list")
+        ) from failed
     if not plans.is_intact(host, release):
-        raise Refused(f"{tenant}: the files of release {short} were changed on the host", kind="state")
+        raise Refused(
+            f"{tenant}: the files of release {short} were changed on the host",
+            code="earlier-release-changed",
+            kind="state",
+        )
     folder = paths.release(tenant, short)
     files = {path: (host.read(f"{folder}/{path}") or b"").decode() for path in release.files}
     judge_release(release, files, neighbours=neighbours(host))
@@ -163,8 +176,9 @@ def found_data(seen: plans.Seen, record: Mapping[str, Any], release: Release) ->
         same = release.version == record["version"]
         raise Refused(
             f"{release.tenant}: no generation holds the data as release {release.short} ({release.version}) left it",
+            code="no-generation-of-release",
             kind="state",
-            hint=f"launchpad rollback {release.tenant} {'--keep-data' if same else '--list'}",
+            hint=Next("rollback", release.tenant, "--keep-data" if same else "--list"),
         )
     return found
 

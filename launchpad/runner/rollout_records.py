@@ -13,6 +13,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
 from launchpad.runner.protocol import (
@@ -69,7 +70,10 @@ def put(host: Host, value: Any, caller: Caller) -> None:
     known = _json(host, path)
     if known is not None and known["rollout"] != record:
         raise Refused(
-            f"rollout {record['id']} exists with other content", kind="state", hint="leave out --id for a new id"
+            f"rollout {record['id']} exists with other content",
+            code="rollout-id-taken",
+            kind="state",
+            hint="leave out --id for a new id",
         )
     if known is None:
         _forget(host)
@@ -84,7 +88,12 @@ def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
     if given.serial < 1 or len(given.accepted + given.passed) > 2 * MOST_WAVES or not REASON.fullmatch(given.reason):
         raise Refused("intent: not valid")
     if host.read(f"{paths.ROLLOUTS}/{checked(identifier)}.json") is None:
-        raise Refused(f"there is no rollout {identifier} on this host", kind="state", hint="launchpad rollouts")
+        raise Refused(
+            f"there is no rollout {identifier} on this host",
+            code="no-such-rollout",
+            kind="state",
+            hint=Next("rollouts"),
+        )
     known = intent(host, identifier)
     plain = record_as_json(given)
     if known is not None and known["intent"] == plain:
@@ -92,8 +101,9 @@ def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
     if known is not None and known["intent"]["serial"] >= given.serial:
         raise Refused(
             f"rollout {identifier}: {known['who']} requested {known['intent']['what']} in the meantime",
+            code="rollout-changed-meanwhile",
             kind="state",
-            hint="launchpad rollouts",
+            hint=Next("rollouts"),
         )
     said = {"intent": plain, "who": caller.operator, "at": host.now()}
     host.write(f"{paths.ROLLOUTS}/{identifier}.intent.json", canonical(said), mode=0o600)
@@ -166,4 +176,4 @@ def _json(host: Host, path: str) -> dict[str, Any] | None:
     try:
         return None if data is None else dict(json.loads(data))
     except (ValueError, TypeError) as error:
-        raise Failed(f"{path} cannot be read: {error}") from error
+        raise Failed(f"{path} cannot be read: {error}", code="rollout-unreadable") from error

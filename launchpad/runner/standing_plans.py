@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner import slots
+from launchpad.runner.hint import Next
 from launchpad.runner.plan import Seen, close_door, runs, start_and_watch
 from launchpad.runner.protocol import Refused
 from launchpad.runner.steps import (
@@ -56,7 +57,12 @@ def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
             return [Commit(), *site, Purge(tenant=tenant)]
         if site:
             return [Commit(), *site]
-        raise Refused(f"{tenant}: this host has nothing of the tenant", kind="state", hint="launchpad status")
+        raise Refused(
+            f"{tenant}: this host has nothing of the tenant",
+            code="nothing-of-tenant",
+            kind="state",
+            hint=Next("status"),
+        )
     final = dict(record) | {"running": False, "retired": True, "domains": []}
     before = [] if record["retired"] else [*_halt(seen), Record(tenant=tenant, record=final)]
     behind: list[TenantStep] = []
@@ -76,7 +82,9 @@ def plan_retire(seen: Seen, tenant: str, *, purge: bool) -> list[TenantStep]:
 def deployed(seen: Seen, tenant: str) -> Mapping[str, Any]:
     """The record of a deployed tenant; Refused otherwise."""
     if seen.record is None or seen.record["retired"]:
-        raise Refused(f"{tenant} is not deployed on this host", kind="state", hint=f"launchpad deploy {tenant}")
+        raise Refused(
+            f"{tenant} is not deployed on this host", code="nothing-deployed", kind="state", hint=Next("deploy", tenant)
+        )
     return seen.record
 
 
@@ -94,7 +102,7 @@ def _run(seen: Seen) -> list[TenantStep]:
     tenant = record["tenant"]
     if seen.started is None:
         message = f"{tenant}: the files of release {record['started']} were changed on the host"
-        raise Refused(message, kind="state", hint=f"launchpad deploy {tenant}")
+        raise Refused(message, code="release-files-changed", kind="state", hint=Next("deploy", tenant))
     start, watch = start_and_watch(seen.started, seen.side, record["release"])
     recorded = Record(tenant=tenant, record=dict(record) | {"running": True})
     return [*start, recorded, *watch, Commit(), OpenTraffic(tenant=tenant, slot=record["slot"], side=seen.side)]

@@ -8,6 +8,7 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.generation_records import LEAST_ROOM, MEGABYTE, REHEARSAL
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.judge.volumes import judge_volumes
 from launchpad.runner.plan import Seen, runs
@@ -33,8 +34,9 @@ def options(host: Host, seen: Seen, release: Release, operation: Mapping[str, An
     if not record["running"]:
         raise Refused(
             f"{release.tenant} is stopped; start it first: an upgrade needs a running release",
+            code="stopped",
             kind="state",
-            hint=f"launchpad start {release.tenant}",
+            hint=Next("start", release.tenant),
         )
     check_room(host, seen, release)
     if operation["rehearse"]:
@@ -57,10 +59,10 @@ def check_rehearsed(host: Host, seen: Seen, operation: Mapping[str, Any]) -> Non
     release = (seen.record or {}).get("release")
     if found is None or found.why != REHEARSAL or found.release != release:
         message = f"{tenant}: the rehearsal on the other host did not use the data of the running release {release}"
-        raise Refused(message, kind="state", hint=f"launchpad upgrade {tenant}")
+        raise Refused(message, code="rehearsal-of-other-data", kind="state", hint=Next("upgrade", tenant))
     if host.now() - found.at > MOST_REHEARSED_AGE:
         message = f"{tenant}: the rehearsal used data that is {round((host.now() - found.at) / 3600)} hours old"
-        raise Refused(message, kind="state", hint=f"launchpad upgrade {tenant}")
+        raise Refused(message, code="rehearsal-too-old", kind="state", hint=Next("upgrade", tenant))
 
 
 def check_room(host: Host, seen: Seen, release: Release) -> None:
@@ -69,7 +71,7 @@ def check_room(host: Host, seen: Seen, release: Release) -> None:
     least = LEAST_ROOM + max(release.disk_mb * MEGABYTE // ROOM_SHARE, min(rewritten, release.disk_mb * MEGABYTE))
     if (free := host.room(paths.ROOT)) < least:
         message = f"{free // MEGABYTE} MB are free for tenants' data, but an upgrade needs {least // MEGABYTE} MB"
-        raise Refused(f"{release.tenant}: {message}", kind="state", hint="launchpad prune")
+        raise Refused(f"{release.tenant}: {message}", code="no-room-for-upgrade", kind="state", hint=Next("prune"))
 
 
 def check_images(host: Host, seen: Seen, release: Release) -> None:
@@ -84,15 +86,21 @@ def check_images(host: Host, seen: Seen, release: Release) -> None:
             name, made_for = image.partition("@")[0].rpartition("/")[2], ", ".join(item.architectures)
             raise Refused(
                 f"{release.tenant}: image {name} is built for {made_for}, not for this host's CPU",
+                code="image-for-other-cpu",
                 kind="state",
-                hint=f"pin an image for this CPU: launchpad app pin {release.app}:{release.version} --update",
+                hint="pin an image for this CPU: " + Next("app pin", f"{release.app}:{release.version}", "--update"),
             )
     sizes = [None if item is None else item.size for item in said.values()]
     known = [size for size in sizes if size is not None]
     wanted = LEAST_ROOM + UNPACKED * sum(known) if len(known) == len(sizes) else ROOM_FOR_IMAGES
     if (free := host.room(paths.DOCKER)) < wanted:
         message = f"{free // MEGABYTE} MB are free for images, but {release.app} {release.version} needs"
-        raise Refused(f"{release.tenant}: {message} {wanted // MEGABYTE} MB", kind="state", hint="launchpad prune")
+        raise Refused(
+            f"{release.tenant}: {message} {wanted // MEGABYTE} MB",
+            code="no-room-for-images",
+            kind="state",
+            hint=Next("prune"),
+        )
 
 
 def check_volumes(host: Host, release: Release, compose: str) -> None:

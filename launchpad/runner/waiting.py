@@ -246,7 +246,7 @@ def ask(host: Host, release: Release, side: slots.Side | slots.Clone, probe: Pro
 
 
 def _failed(host: Host, release: Release, side: slots.Side, wrong: str) -> Failed:
-    failed = Failed(f"{release.app} {release.version}: {wrong}")
+    failed = Failed(f"{release.app} {release.version}: {wrong}", code="probes-failed")
     return with_last_lines(host, project(release.tenant, side), failed, service=wrong.partition(" ")[0])
 
 
@@ -262,5 +262,7 @@ def bring_back(step: StopSide, short: str, context: Context) -> None:
     if wrong:
         wrong = wrong.lstrip("!")
         service = wrong.partition(" ")[0]
-        told = with_last_lines(host, project(step.tenant, step.side), Failed(wrong), service=service)
+        told = with_last_lines(
+            host, project(step.tenant, step.side), Failed(wrong, code="container-does-not-start"), service=service
+        )
         context.say(f"the old release runs again but is not healthy: {told.message}")

@@ -20,6 +20,7 @@ from launchpad.runner.account import ILLNESS, RUN_PROVISION, Account, Finding
 from launchpad.runner.drift import read_manifest
 from launchpad.runner.engine import reason
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Busy, Container, Failed, HalfNetwork
 from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.tombstone import may_run
@@ -234,9 +235,9 @@ class Watcher:
 
     def _process(self, tenant: str, mine: Sequence[Container]) -> Fact:
         down = [item for item in mine if item.state in ("created", "exited", "dead")]
-        message, hint = "; ".join(f"{item.service} {_ended(item)}" for item in down), f"launchpad logs {tenant}"
+        message, hint = "; ".join(f"{item.service} {_ended(item)}" for item in down), Next("logs", tenant)
         if breaker := self._host.read(_breaker(tenant)):
-            message, hint = str(json.loads(breaker)["reason"]), f"launchpad start {tenant}"
+            message, hint = str(json.loads(breaker)["reason"]), Next("start", tenant)
         elif not mine:
             message = "the tenant has no containers"
         if message:
@@ -282,7 +283,7 @@ class Watcher:
             del self._absent[name]
             return HELD_SECONDS
         except Exception as error:
-            hint = error.hint if isinstance(error, HalfNetwork) else f"launchpad deploy {name}"
+            hint = error.hint if isinstance(error, HalfNetwork) else Next("deploy", name)
             absent.finding = Finding(NAME, f"cannot be started: {reason(error)}", hint, tenant=name)
             raise
         del self._absent[name]
@@ -358,7 +359,7 @@ class Watcher:
         except Failed as failed:
             again_at = self._host.elapsed() + LOOK_SECONDS
             message = f"{item.service} cannot be restarted: {failed.message}"
-            finding = Finding(NAME, message, f"launchpad logs {item.tenant}", tenant=item.tenant)
+            finding = Finding(NAME, message, Next("logs", item.tenant), tenant=item.tenant)
             self._not_started[item.name] = NotStarted(again_at, finding)
             raise
         self._not_started.pop(item.name, None)
@@ -421,7 +422,7 @@ def _no_docker(failed: Failed) -> Fact:
 
 def _illness(item: Container) -> Finding:
     message = f"{item.service} is unhealthy according to its image's health check"
-    return Finding(ILLNESS, message, f"launchpad logs {item.tenant}", tenant=item.tenant)
+    return Finding(ILLNESS, message, Next("logs", item.tenant), tenant=item.tenant)
 
 
 def _breaker(tenant: str) -> str:

@@ -85,7 +85,7 @@ class Connection:
                 for line in _lines(running):
                     if line["type"] == "alive":
                         continue
-                    line = tamed(line)
+                    line = tamed(line, self.endpoint.host)
                     judge_line(line, host=self.endpoint.host, verb=verb)
                     yield line
                     if line["type"] == "reply":

@@ -62,7 +62,7 @@ def cause_of(error: BaseException) -> str:
 class StaleCheckout(StateError):
     """The host rejected an inventory, because none of the ancestors sent is the running revision."""
 
-    def __init__(self, message: str, *, hint: str = "", revision: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, text: str, *, code: str = "", hint: str = "", host: str = "", revision: str = "") -> None:
+        super().__init__(text, code=code, hint=hint, host=host)
         self.revision = revision
         """The running revision, as the host reports it."""

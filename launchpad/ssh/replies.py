@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, LockedError, StateError, StepFailed
+from launchpad.runner.hint import Next, at, hint_from_json
 from launchpad.runner.protocol import OLDEST_PROTOCOL, PROTOCOL, TIMELESS_VERBS
 from launchpad.ssh.problems import StaleCheckout
 
 UPDATE_HERE = "update Launchpad on this machine: pipx upgrade launchpad-fleet"
-
+UNNAMED = "unnamed-by-the-host"
+"""The code of an error that the host sent without a code."""
+_CODE = re.compile(r"[a-z][a-z0-9-]{2,60}")
 
 _WORDS = frozenset({"message", "hint", "lines", "problem", "problems", "said", "title", "text", "reason", "findings"})
 """Keys of a reply with text for people."""
 
 
-def tamed(line: dict[str, Any]) -> dict[str, Any]:
+def tamed(line: dict[str, Any], host: str) -> dict[str, Any]:
     """The line with the host's texts each on one line, without terminal control characters: an attacker may control the
-    host, and its texts must not look like Launchpad's own."""
+    host, and its texts must not look like Launchpad's own. A hint has the host's name where it says HERE."""
     everything = line["type"] in ("event", "error", "log", "gap", "missing")
-    return {key: _tamed(value, words=everything or key in _WORDS) for key, value in line.items()}
+    return {key: _tamed(value, host, words=everything or key in _WORDS, key=key) for key, value in line.items()}
 
 
-def _tamed(value: Any, *, words: bool) -> Any:
+def _tamed(value: Any, host: str, *, words: bool, key: str = "") -> Any:
     if isinstance(value, str):
         return one_line(value) if words else value
     if isinstance(value, dict):
-        return {key: _tamed(item, words=words or key in _WORDS) for key, item in value.items()}
+        return {key: _tamed(item, host, words=words or key in _WORDS, key=key) for key, item in value.items()}
     if isinstance(value, list):
-        return [_tamed(item, words=words) for item in value]
+        made = [_tamed(item, host, words=words) for item in value]
+        return at(hint_from_json(made), host) if key == "hint" else made
     return value
 
 
@@ -46,16 +51,17 @@ def judge_line(line: Mapping[str, Any], *, host: str, verb: str) -> None:
         spoken = line.get("protocol")
         oldest = 0 if verb in TIMELESS_VERBS else OLDEST_PROTOCOL
         if not isinstance(spoken, int) or not oldest <= spoken <= PROTOCOL:
-            raise StateError(
-                f"{host}: the runner speaks protocol {spoken!r}, this Launchpad {OLDEST_PROTOCOL} to {PROTOCOL}",
-                hint=UPDATE_HERE if isinstance(spoken, int) and spoken > PROTOCOL else f"launchpad provision {host}",
-            )
+            text = f"the runner speaks protocol {spoken!r}, this Launchpad {OLDEST_PROTOCOL} to {PROTOCOL}"
+            if isinstance(spoken, int) and spoken > PROTOCOL:
+                raise StateError(text, code="launchpad-too-old", hint=UPDATE_HERE, host=host)
+            raise StateError(text, code="runner-too-old", hint=Next("provision", host), host=host)
         if not isinstance(line.get("body"), dict):
-            raise StateError(f"{host}: the runner's reply has no body", hint=f"launchpad provision {host}")
+            text = "the runner's reply has no body"
+            raise StateError(text, code="reply-without-body", hint=Next("provision", host), host=host)
 
 
 def error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
-    """The error for a runner's error line, with the host's name first."""
+    """The error for a runner's error line."""
     error = _error_from_line(line, host=host)
     if line.get("hint"):
         error.said_by = host
@@ -63,21 +69,21 @@ def error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
 
 
 def _error_from_line(line: Mapping[str, Any], *, host: str) -> LaunchpadError:
-    message = f"{host}: {one_line(str(line.get('message') or 'the runner gave no reason'))}"
-    hint = one_line(str(line.get("hint") or ""))
-    hint = hint.replace("provision HOST", f"provision {host}")  # the host does not know its name in the fleet
+    line = tamed(dict(line), host)
+    text, hint = str(line.get("message") or "the runner gave no reason"), line.get("hint") or ""
+    code = line["code"] if _CODE.fullmatch(str(line.get("code"))) else UNNAMED
     match line.get("error"):
         case "state" if isinstance(revision := line.get("revision"), str):
-            return StaleCheckout(message, hint=hint, revision=revision)
+            return StaleCheckout(text, code=code, hint=hint, host=host, revision=revision)
         case "state":
-            return StateError(message, hint=hint)
+            return StateError(text, code=code, hint=hint, host=host)
         case "locked":
-            return LockedError(message, hint=hint or "run the same command again later")
+            return LockedError(text, code=code, hint=hint or "run the same command again later", host=host)
         case "protocol":
-            return StateError(message, hint=hint or UPDATE_HERE)
+            return StateError(text, code=code, hint=hint or UPDATE_HERE, host=host)
         case "request" | "step":
-            return StepFailed(message, hint=hint)
+            return StepFailed(text, code=code, hint=hint, host=host)
         case "bug":
-            return HostError(message, hint=hint or f"launchpad status {host}")
+            return HostError(text, code=code, hint=hint or Next("status", host), host=host)
         case other:
-            return HostError(f"{message} ({other})", hint=hint or UPDATE_HERE)
+            return HostError(f"{text} ({other})", code=code, hint=hint or UPDATE_HERE, host=host)

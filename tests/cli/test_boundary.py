@@ -18,6 +18,7 @@ from launchpad.cli.output import Output
 from launchpad.cli.unwritable import Unwritable
 from launchpad.errors import HostError, LaunchpadError, LockedError, PartialError, StateError, StepFailed
 from launchpad.fleet.words.secret import Secret
+from launchpad.runner.hint import Next
 from tests.cli.terminal import Terminal
 
 CODES = {
@@ -52,14 +53,18 @@ def test_each_kind_has_its_exit_code(
 def test_under_json_the_error_is_the_document(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raising(monkeypatch, LockedError("busy", hint="wait"))
+    hint = "wait, or " + Next("attach", "x", "--host", "web-1")
+    raising(monkeypatch, LockedError("busy", code="tenant-locked", hint=hint, host="web-1"))
     assert boundary.run(["deploy", "--json"]) == 5
     captured = capsys.readouterr()
     assert captured.err == ""
     assert json.loads(captured.out)["error"] == {
         "error": "LockedError",
+        "code": "tenant-locked",
+        "host": "web-1",
         "message": "busy",
-        "hint": "wait",
+        "hint": "wait, or launchpad attach x --host web-1",
+        "next": [{"command": "attach", "arguments": ["x", "--host", "web-1"]}],
         "exit_code": 5,
         "retry": True,
     }

@@ -14,7 +14,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.host import Failed
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Refused
-from launchpad.ssh.replies import error_from_line
+from launchpad.ssh.replies import error_from_line, tamed
 from tests.memory.host import MemoryHost
 
 AnyHost = TypeVar("AnyHost", bound=MemoryHost)
@@ -37,11 +37,12 @@ class MemoryRunner(Generic[AnyHost]):
     ) -> Iterator[dict[str, Any]]:
         self.asked.append(verb)
         try:
-            yield from self._answers(verb, json.loads(json.dumps(body)), incoming)
+            for line in self._answers(verb, json.loads(json.dumps(body)), incoming):
+                yield tamed(json.loads(json.dumps(line)), self.name)
         except Refused as refused:
             raise error_from_line(refused.as_line(), host=self.name) from refused
         except Failed as failed:
-            raise HostError(f"{self.name}: {failed.message}") from failed
+            raise HostError(failed.message, code=failed.code, host=self.name) from failed
 
     def ask(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60) -> dict[str, Any]:
         return dict([line["body"] for line in self.exchange(verb, body) if line["type"] == "reply"][-1])

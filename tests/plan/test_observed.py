@@ -9,6 +9,7 @@ import pytest
 from launchpad.errors import HostError
 from launchpad.plan.observed import host_from_reply
 from launchpad.runner.facts import Grade, Layer
+from launchpad.ssh.replies import tamed
 from tests.operations.places import observed
 
 
@@ -37,9 +38,9 @@ def test_facts_are_read_closed_with_the_host_s_name_in_what_to_type() -> None:
     mine = {"layer": "ready", "grade": "critical", "message": "does not answer", "tenant": "alice", "at": 1990.0}
     body = observed({"alice": {"health": [mine]}})
     body["host"]["health"] = [
-        {"layer": "docker", "grade": "critical", "message": "x", "hint": "launchpad provision HOST"}
+        {"layer": "docker", "grade": "critical", "message": "x", "hint": [["provision", "@HOST"]]}
     ]
-    seen = host_from_reply(body, host="web-1")
+    seen = host_from_reply(tamed({"type": "reply", "body": body}, "web-1")["body"], host="web-1")
     assert [fact.hint for fact in seen.health] == ["launchpad provision web-1"]
     assert [(fact.layer, fact.grade, fact.at) for fact in seen.tenants["alice"].health] == [
         (Layer.ready, Grade.critical, 1990.0)

@@ -233,7 +233,7 @@ def test_every_answer_of_the_first_release_is_understood(holds: Tally) -> None:
 # --- this client against runners of other versions --------------------------------------------------------------------
 
 OLDER = {"type": "error", "error": "protocol", "message": "this runner speaks protocol 0, not 1"}
-UPGRADE = {"lines": [OLDER | {"hint": "launchpad provision HOST"}], "exit": 1}
+UPGRADE = {"lines": [OLDER | {"code": "runner-too-old", "hint": [["provision", "@HOST"]]}], "exit": 1}
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from launchpad.operations.tenants.restart import restart
 from launchpad.operations.tenants.stop import stop
 from launchpad.operations.versions.upgrade import UpgradeRequest, plan_upgrade, upgrade
 from launchpad.runner import paths
-from launchpad.runner.account import Account, Finding
+from launchpad.runner.account import RUN_PROVISION, Account, Finding
 from launchpad.runner.facts import GameDay, Returned
 from launchpad.runner.host import Failed
 from launchpad.runner.metering.usage_log import Amounts, append_hour
@@ -273,9 +273,7 @@ def troubled(fleet: MemoryFleet) -> None:
     later(fleet, HOUR)
     fleet.hosts["web-1"].sick.add(("alice", "1.0.0"))
     web_1, web_2 = fleet.hosts["web-1"], fleet.hosts["web-2"]
-    firewall = Finding(
-        "firewall", "the table launchpad was changed: chain tenants", "launchpad provision HOST", since=web_1.clock
-    )
+    firewall = Finding("firewall", "the table launchpad was changed: chain tenants", RUN_PROVISION, since=web_1.clock)
     Account(web_1, ["firewall"]).see("firewall", [firewall], {"owned": True})
     why = "DNS problem: NXDOMAIN looking up A for carol.example.com"
     certificates = {"carol.example.com": {"tenant": "carol", "until": None, "since": web_2.clock - DAY, "why": why}}

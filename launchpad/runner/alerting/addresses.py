@@ -10,6 +10,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.alerting.destination import Destination
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.judge.alert_texts import URL_PREFIX
 from launchpad.runner.protocol import Refused
@@ -41,8 +42,10 @@ def seal(host: Host, settings: HostSettings, brought: Mapping[str, Any]) -> None
             raise Refused(f"secret {name[:64]!r} is not one line, or over {MOST_BYTES} bytes")
     left = [name for name in missing(host, settings) if f"{URL_PREFIX}{name}" not in brought]
     if left:
-        hint = f"launchpad provision {settings.identity.host}"
-        raise Refused(f"alert destination {left[0]}: its URL did not come with the settings", hint=hint)
+        hint = Next("provision", settings.identity.host)
+        raise Refused(
+            f"alert destination {left[0]}: its URL did not come with the settings", code="alert-url-missing", hint=hint
+        )
     for name, item in brought.items():
         host.folder(FOLDER, mode=0o700)
         host.seal(_path(wanted[name]), _sealed_as(wanted[name]), item["value"].encode())

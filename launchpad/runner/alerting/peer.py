@@ -24,9 +24,9 @@ class Peer(Record):
 def judge_peer(peer: Peer, *, own: str) -> None:
     """Refuse a peer that is this host, or is no host."""
     if not is_tenant_name(peer.host) or peer.host == own:
-        raise Refused(f"settings.peer.host: {peer.host[:60]!r} is not another host's name")
+        raise Refused(f"settings.peer.host: {peer.host[:60]!r} is not another host's name", code="peer-name")
     for address in filter(None, (peer.address, peer.witness)):
         if ADDRESS.fullmatch(address) is None:
-            raise Refused(f"settings.peer: {address[:60]!r} is not an address")
+            raise Refused(f"settings.peer: {address[:60]!r} is not an address", code="peer-address")
     if not peer.address:
-        raise Refused("settings.peer.address: is empty")
+        raise Refused("settings.peer.address: is empty", code="peer-address-missing")

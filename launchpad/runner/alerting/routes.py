@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from launchpad.runner.alerting.destination import Destination
 from launchpad.runner.alerting.troubles import Notice, NoticeKind
 from launchpad.runner.facts import WORSE, Fact, Grade
+from launchpad.runner.hint import Next, at
 from launchpad.runner.record import Record
 
 RETRY_SECONDS = (30.0, 60.0, 120.0, 300.0, 900.0)
@@ -140,8 +141,8 @@ def _lines(host: str, notice: Notice) -> Iterator[str]:
     if notice.affected:
         yield f"  Tenants affected: {', '.join(notice.affected)}."
     if fact.hint:
-        yield f"  Type: {fact.hint.replace('HOST', host)}"
-    yield f"  Runbook: launchpad runbook {runbook(fact)}"
+        yield f"  Type: {at(fact.hint, host)}"
+    yield "  Runbook: " + Next("runbook", runbook(fact))
 
 
 def _lasted(seconds: float) -> str:

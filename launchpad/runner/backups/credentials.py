@@ -12,6 +12,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.backups.host_target import HostTarget
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Host
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.settings_record import HostSettings, KnownTarget, stored_settings
@@ -26,14 +27,19 @@ def known(host: Host, name: str) -> KnownTarget:
     for item in settings.targets if settings else ():
         if item.target.name == name:
             return item
-    raise Refused(f"this host's settings have no target {name[:60]}", kind="state", hint=_provision(host))
+    raise Refused(
+        f"this host's settings have no target {name[:60]}",
+        code="target-unknown-on-host",
+        kind="state",
+        hint=_provision(host),
+    )
 
 
 def judge(host: Host, target: HostTarget) -> None:
     """Refused unless the target equals a target in the host's settings: a request cannot create a target."""
     if known(host, target.name).target != target:
         message = f"target {target.name} differs from the target of that name in this host's settings"
-        raise Refused(message, kind="state", hint=_provision(host))
+        raise Refused(message, code="target-differs-on-host", kind="state", hint=_provision(host))
 
 
 def credentials(host: Host, name: str) -> dict[str, str]:
@@ -43,7 +49,12 @@ def credentials(host: Host, name: str) -> dict[str, str]:
     if not item.credentials:
         if item.target.kind not in ("local", "rest"):
             message = f"target {name}: this host has no credentials for it"
-            raise Refused(message, kind="state", hint=f"launchpad target credential {name}; {_provision(host)}")
+            raise Refused(
+                message,
+                code="target-credentials-missing",
+                kind="state",
+                hint=Next("target credential", name) + "; " + _provision(host),
+            )
         return {}
     found: dict[str, str] = json.loads(host.unseal(_path(item), _sealed_as(name)))
     return found
@@ -67,7 +78,11 @@ def seal(host: Host, settings: HostSettings, brought: Mapping[str, Any]) -> None
     came = [item for item in settings.targets if item.credentials and _whole(item, brought)]
     left = [name for name in missing(host, settings) if name not in {item.target.name for item in came}]
     if left:
-        raise Refused(f"target {left[0]}: its credentials are missing in the request", hint=_provision(host))
+        raise Refused(
+            f"target {left[0]}: its credentials are missing in the request",
+            code="target-credentials-not-sent",
+            hint=_provision(host),
+        )
     for item in came:
         values = {name: brought[f"{item.target.name}.{name}"]["value"] for name in item.credentials}
         host.folder(FOLDER, mode=0o700)
@@ -94,4 +109,4 @@ def _sealed_as(name: str) -> str:
 
 def _provision(host: Host) -> str:
     settings = stored_settings(host).settings
-    return f"launchpad provision {settings.identity.host if settings else 'HOST'}"
+    return Next("provision", settings.identity.host if settings else HERE)

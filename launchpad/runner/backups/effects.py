@@ -11,6 +11,7 @@ from launchpad.runner import generation_records, paths, rehearsal, slots
 from launchpad.runner.backups import fetching, keeping, steps, work
 from launchpad.runner.backups.host_target import target_from_json
 from launchpad.runner.context import Context
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.journal import open_journals, subject
 from launchpad.runner.plan import read_record
@@ -111,7 +112,8 @@ def _refuse_half_done(host: Host, tenant: str) -> None:
         if asked is not None and subject(asked["operation"]) == f"tenant-{tenant}":
             what = f"{asked['operation']['kind']} {journal.identifier}"
             raise Failed(
-                f"{tenant}: {what} has not ended, so the data may be incomplete; back up again after it has ended"
+                f"{tenant}: {what} has not ended, so the data may be incomplete; back up again after it has ended",
+                code="backup-before-end",
             )
 
 
@@ -151,10 +153,14 @@ def check_databases(step: steps.CheckDatabases, context: Context) -> None:
         context.say(f"{item['path']} cannot be read, so no database there was checked: {item['said']}")
     if found["damaged"]:
         lines = [f"{item['path']}: {item['said']}" for item in found["damaged"]]
-        raise Failed(f"{found['damaged'][0]['path']} is a damaged database; nothing was sent", lines=lines)
+        raise Failed(
+            f"{found['damaged'][0]['path']} is a damaged database; nothing was sent",
+            code="damaged-database",
+            lines=lines,
+        )
     for item in found.get("foreign", ()):
         told = f"{item['path']} is a {item['kind']} database, which Launchpad cannot check"
-        context.say(f"{told}; launchpad drill proves the backup by starting the app")
+        context.say(f"{told}; " + Next("drill") + " proves the backup by starting the app")
     for kind, number in found.get("more", {}).items():
         context.say(f"{number} more are {kind}")
     number = found["checked"]
@@ -252,4 +258,4 @@ def judge(host: Host, step: steps.RecordBackup | steps.JudgeVerify, identifier: 
     if len(done) >= enough:
         return
     lines = [f"{name}: {item[bad]['message']}" for name, item in states.items() if item.get(bad)]
-    raise Failed("; ".join(lines) or f"{step.tenant}: no target could be reached", lines=lines)
+    raise Failed("; ".join(lines) or f"{step.tenant}: no target could be reached", code="targets-failed", lines=lines)

@@ -10,6 +10,7 @@ from typing import Any
 from launchpad.runner import paths
 from launchpad.runner.backups import credentials, steps, work
 from launchpad.runner.backups.host_target import HostTarget, targets_from_json
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
@@ -31,7 +32,11 @@ def one_target(host: Host, operation: Mapping[str, Any]) -> HostTarget:
     """The only target of the request. Refused unless the request names one target, and one backup there."""
     targets = judged_targets(host, operation["targets"])
     if len(targets) != 1 or SNAPSHOT.fullmatch(str(operation["snapshot"])) is None:
-        raise Refused("expected one target and a backup's id", hint=f"launchpad backups list {operation['tenant']}")
+        raise Refused(
+            "expected one target and a backup's id",
+            code="expected-one-target-backup-id",
+            hint=Next("backups list", operation["tenant"]),
+        )
     return targets[0]
 
 
@@ -46,10 +51,10 @@ def at_target(
     if len(fitting) != 1:
         number = "more than one backup" if fitting else "no backup"
         message = f"{tenant}: {target.name} has {number} {snapshot}{f' of {source}' if source else ''}"
-        raise Refused(message, kind="state", hint=f"launchpad backups list {source or tenant}")
+        raise Refused(message, code="not-one-backup", kind="state", hint=Next("backups list", source or tenant))
     if int(fitting[0]["bytes"] or 0) + SPARE > host.room(paths.ROOT):
         message = f"{tenant}: backup {snapshot} is larger than the free space on this host"
-        raise Refused(message, kind="state", hint="launchpad status")
+        raise Refused(message, code="backup-larger-than-free-space", kind="state", hint=Next("status"))
     told = [str(tag).partition("=")[::2] for tag in fitting[0]["tags"]]
     about = dict(told)
     fetching = steps.FetchBackup(

@@ -51,10 +51,10 @@ class HostTarget(Record):
 def targets_from_json(value: object) -> list[HostTarget]:
     """The targets; Refused unless each is valid and has a unique name."""
     if not isinstance(value, list) or not 1 <= len(value) <= MOST_TARGETS:
-        raise Refused(f"targets: expected a list of 1 to {MOST_TARGETS}")
+        raise Refused(f"targets: expected a list of 1 to {MOST_TARGETS}", code="targets-count")
     targets = [target_from_json(item) for item in value]
     if len({target.name for target in targets}) != len(targets):
-        raise Refused("targets: a target is listed twice")
+        raise Refused("targets: a target is listed twice", code="target-twice")
     return targets
 
 
@@ -62,11 +62,14 @@ def target_from_json(value: object) -> HostTarget:
     """One target; Refused unless it is valid."""
     target = record_from_json(HostTarget, value, "target")
     if not is_tenant_name(target.name):
-        raise Refused(f"target: not a name: {target.name[:60]!r}")
+        raise Refused(f"target: not a name: {target.name[:60]!r}", code="target-name")
     if len(target.url) > 400 or URLS[target.kind].fullmatch(target.url) is None:
-        raise Refused(f"target {target.name}: not the URL of a target of kind {target.kind}: {target.url[:60]!r}")
+        raise Refused(
+            f"target {target.name}: not the URL of a target of kind {target.kind}: {target.url[:60]!r}",
+            code="target-url",
+        )
     if target.kind == "sftp" and not target.host_keys:
-        raise Refused(f"target {target.name}: the server's host key is missing")
+        raise Refused(f"target {target.name}: the server's host key is missing", code="target-host-key-missing")
     if any(HOST_KEY.fullmatch(line) is None for line in target.host_keys):
-        raise Refused(f"target {target.name}: not a host key")
+        raise Refused(f"target {target.name}: not a host key", code="target-host-key")
     return target

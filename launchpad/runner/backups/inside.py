@@ -19,6 +19,7 @@ from typing import Any
 from launchpad.runner.backups import order, restic, sqlite_files
 from launchpad.runner.carrying import packing, saying, unpacking
 from launchpad.runner.carrying.unpacking import BadArchive
+from launchpad.runner.hint import HERE, Next
 
 ROOT = "/srv/generation"
 """The data's folder in the sandbox, with one folder for each volume: always the same, so that restic recognises
@@ -45,7 +46,7 @@ def main() -> int:
     except (BadArchive, packing.TooLarge) as error:
         answer = {"failed": str(error), "code": 0}
     except FileNotFoundError as error:
-        missing = f"{error.filename} is missing on this host: launchpad provision HOST installs it"
+        missing = f"{error.filename} is missing on this host: " + Next("provision", HERE) + " installs it"
         answer = {"failed": missing, "code": 0}
     except OSError as error:
         answer = {"failed": _without_secrets(str(error), task), "code": 0}

@@ -20,6 +20,7 @@ from typing import Any
 from launchpad.runner import paths, slots
 from launchpad.runner.backups.credentials import credentials
 from launchpad.runner.backups.host_target import HostTarget
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Confined, Host
 from launchpad.runner.protocol import Refused, digest_of
 from launchpad.runner.provision.settings_record import stored_settings
@@ -32,7 +33,7 @@ END_OF_ARMOR = "-----END AGE ENCRYPTED FILE-----"
 NOBODYS = 0
 """A slot that no tenant has."""
 WRAP_SECONDS = 60
-NO_RECIPIENTS = "launchpad provision HOST, whose launchpad.yaml has recipients"
+NO_RECIPIENTS = Next("provision", HERE) + ", whose launchpad.yaml has recipients"
 
 
 def has_key(host: Host, tenant: str) -> bool:
@@ -49,7 +50,9 @@ def keep_key(host: Host, tenant: str, key: str) -> None:
     """Seal the tenant's key, and wrap it. Refused when the host already has a key: backups made with that key would be
     lost."""
     if has_key(host, tenant):
-        raise Refused(f"{tenant}: its backups already have a key, which is never replaced", kind="state")
+        raise Refused(
+            f"{tenant}: its backups already have a key, which is never replaced", code="backup-key-exists", kind="state"
+        )
     host.folder(paths.backup(tenant), mode=0o700)
     keep_wrap(host, tenant, wrapped=wrapped(host, tenant, key), recipients=digest_of_recipients(recipients(host)))
     host.seal(_key(tenant), f"{tenant}.backup-key", key.encode())
@@ -70,7 +73,7 @@ def recipients(host: Host) -> list[str]:
     settings = stored_settings(host).settings
     if settings is None or not settings.recipients:
         message = "this host has no recipients to encrypt data for, so no data may leave the host"
-        raise Refused(message, kind="state", hint=NO_RECIPIENTS)
+        raise Refused(message, code="no-recipients", kind="state", hint=NO_RECIPIENTS)
     return list(settings.recipients)
 
 

@@ -14,6 +14,7 @@ from launchpad.runner.backups.finding import at_target, judged_targets, one_targ
 from launchpad.runner.backups.host_target import HostTarget
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.cell import read_release
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.plan import read_record
@@ -59,7 +60,11 @@ def planned_verify(
     targets = judged_targets(host, operation["targets"])
     part = PART.fullmatch(str(operation["part"]))
     if part is None or int(part[1]) > int(part[2]):
-        raise Refused(f"verify: not a part: {str(operation['part'])[:20]!r}", hint="a part is n/m, such as 1/7")
+        raise Refused(
+            f"verify: not a part: {str(operation['part'])[:20]!r}",
+            code="verify-part",
+            hint="a part is n/m, such as 1/7",
+        )
     record = known(host, tenant)
     keep_or_refuse(host, record, targets, judged_key(secrets))
     slot, names = record["slot"], tuple(target.name for target in targets)
@@ -78,8 +83,9 @@ def planned_fetch(
         raise Refused(
             f"backup {fetching.snapshot[:8]} of {fetching.source} holds {about['app']} {about['version']}, but "
             f"{fetching.tenant} runs {record['app']} {record['version']}",
+            code="backup-of-other-app",
             kind="state",
-            hint=f"launchpad backups list {fetching.source}",
+            hint=Next("backups list", fetching.source),
         )
     if fetching.source:
         keeping.keep_source(host, fetching.tenant, fetching.source, judged_key(secrets))
@@ -100,8 +106,9 @@ def planned_drill(
         raise Refused(
             f"{tenant}: backup {fetching.snapshot[:8]} holds {about['app']} {about['version']}, "
             f"but version {version} runs",
+            code="backup-of-other-version",
             kind="state",
-            hint=f"launchpad backup {tenant}; launchpad drill {tenant}",
+            hint=Next("backup", tenant) + "; " + Next("drill", tenant),
         )
     check_clone(host, read_release(host, tenant, record["release"]), hint="free memory on the host, then try again")
     proving = steps.ProveBackup(
@@ -130,15 +137,24 @@ def planned_forget(
     judged_key(secrets)
     if elsewhere := [target.name for target in targets if target.remote]:
         raise Refused(
-            f"forget: target {elsewhere[0]} is not a folder of this host", hint="launchpad backups forget TENANT"
+            f"forget: target {elsewhere[0]} is not a folder of this host",
+            code="forget-target-elsewhere",
+            hint=Next("backups forget", "TENANT"),
         )
     keep_ = operation["keep"]
     if not (isinstance(keep_, dict) and set(keep_) <= RULES and all(is_count(item) for item in keep_.values())):
         raise Refused(f"forget: keep: expected counts for some of {', '.join(sorted(RULES))}")
     if not keep_.get("last"):
-        raise Refused("forget: these rules could delete the newest backup", hint="last: 1 or more")
+        raise Refused(
+            "forget: these rules could delete the newest backup", code="forget-newest", hint="last: 1 or more"
+        )
     if not keeping.has_key(host, tenant):
-        raise Refused(f"{tenant}: its backups have no key on this host yet", kind="state", hint="launchpad backup")
+        raise Refused(
+            f"{tenant}: its backups have no key on this host yet",
+            code="no-backup-key",
+            kind="state",
+            hint=Next("backup"),
+        )
     spare = str((json.loads(host.read(keeping.proof(tenant)) or b"{}")).get("generation", ""))
     slot = record["slot"]
     thinned = [
@@ -158,7 +174,7 @@ def planned_rewrap(
     keep_or_refuse(host, record, targets, judged_key(secrets))
     if recipients != keeping.digest_of_recipients(keeping.recipients(host)):
         message = "the settings of this host name other recipients than launchpad.yaml"
-        raise Refused(message, kind="state", hint="launchpad provision HOST")
+        raise Refused(message, code="recipients-differ", kind="state", hint=Next("provision", HERE))
     wrap = keeping.wrapped(host, tenant)
     laying = [steps.LayWrap(tenant=tenant, slot=record["slot"], target=target.as_json()) for target in targets]
     return iter([steps.KeepWrap(tenant=tenant, wrap=wrap, recipients=recipients), *laying, Commit()])
@@ -191,8 +207,10 @@ def keep_or_refuse(
         keep(host, record, targets, key or new, new=bool(new))
     elif not keeping.has_key(host, record["tenant"]):
         tenant = record["tenant"]
-        hint = f"launchpad backup {tenant}"
-        raise Refused(f"{tenant}: its backups have no key on this host yet", kind="state", hint=hint)
+        hint = Next("backup", tenant)
+        raise Refused(
+            f"{tenant}: its backups have no key on this host yet", code="no-backup-key", kind="state", hint=hint
+        )
 
 
 def keep(host: Host, record: Mapping[str, Any], targets: list[HostTarget], key: str, *, new: bool) -> None:
@@ -207,11 +225,17 @@ def keep(host: Host, record: Mapping[str, Any], targets: list[HostTarget], key: 
             if not new:
                 continue
             message = f"{tenant}: {target.name} has backups with another key, or cannot be read: {failed.message}"
-            raise Refused(message, kind="state", hint=f"launchpad target show {target.name}") from failed
+            raise Refused(
+                message, code="backups-unreadable", kind="state", hint=Next("target show", target.name)
+            ) from failed
         if there:
             opened.append(target.name)
     if not new and not opened:
-        raise Refused(f"{tenant}: the key in the request opens none of its repositories", kind="state")
+        raise Refused(
+            f"{tenant}: the key in the request opens none of its repositories",
+            code="backup-key-opens-nothing",
+            kind="state",
+        )
     keeping.keep_key(host, tenant, key)
 
 
@@ -219,7 +243,7 @@ def known(host: Host, tenant: str) -> dict[str, Any]:
     """The tenant's record; Refused when there is none."""
     record = read_record(host, tenant)
     if record is None:
-        raise Refused(f"{tenant} is not on this host", kind="state", hint="launchpad status")
+        raise Refused(f"{tenant} is not on this host", code="no-such-tenant-on-host", kind="state", hint=Next("status"))
     return record
 
 
@@ -227,7 +251,7 @@ def with_data(host: Host, tenant: str) -> dict[str, Any]:
     """The record of a tenant that has data on this host; Refused otherwise."""
     record = known(host, tenant)
     if not host.has_data(paths.data(tenant)):
-        raise Refused(f"{tenant} has no data on this host", kind="state", hint=f"launchpad deploy {tenant}")
+        raise Refused(f"{tenant} has no data on this host", code="no-data", kind="state", hint=Next("deploy", tenant))
     return record
 
 

@@ -11,6 +11,7 @@ from launchpad.runner.backups import inside, keeping, restic
 from launchpad.runner.backups.credentials import credentials
 from launchpad.runner.backups.host_target import HostTarget
 from launchpad.runner.context import Context, check_cancelled
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Confined, Host
 from launchpad.runner.journal import subject
 from launchpad.runner.protocol import PUBLIC, Refused
@@ -61,7 +62,9 @@ def _with_anothers(host: Host, target: HostTarget, tenant: str, task: Mapping[st
     """Read another tenant's repository with this tenant's uid, without a cache."""
     if target.kind == "local":
         message = f"{target.name} is a folder on a host: only the tenant itself can read its backups"
-        raise Refused(message, kind="state", hint=f"launchpad backups fetch {task['tenant']}")
+        raise Refused(
+            message, code="target-is-folder-of-host", kind="state", hint=Next("backups fetch", task["tenant"])
+        )
     repository = target.as_json() | {"password": key, "credentials": credentials(host, target.name)}
     return Confined(
         unit=unit(tenant), task={**task, "repository": repository}, network=target.remote, seconds=SEND_SECONDS

@@ -19,6 +19,7 @@ from launchpad.runner.diagnosing.causes import (
 )
 from launchpad.runner.diagnosing.collected import UNKNOWN, Collected, CollectedTenant, Diagnosis
 from launchpad.runner.diagnosing.unexplained import unexplained
+from launchpad.runner.hint import Next, at, hint_from_json
 
 Analyser = Callable[[Collected], Iterable[Diagnosis]]
 
@@ -108,7 +109,7 @@ def _unknown(collected: Collected) -> Iterator[Diagnosis]:
             cause=UNKNOWN,
             tenant=collected.tenant,
             message=f"unknown: {symptoms[0]}",
-            hint=f"launchpad logs {collected.tenant}" if collected.tenant else f"launchpad status {collected.host}",
+            hint=Next("logs", collected.tenant) if collected.tenant else Next("status", collected.host),
             evidence=tuple(symptoms[:6]),
         )
 
@@ -117,12 +118,12 @@ def _of_facts(collected: Collected, causes: Iterable[Diagnosis]) -> Iterator[Dia
     """What the watch found and nobody explains."""
     for fact in unexplained(collected, causes):
         tenant, message = str(fact.get("tenant", "")), str(fact.get("message", ""))
-        hint = str(fact.get("hint", "")).replace("HOST", collected.host)
+        hint = at(hint_from_json(fact.get("hint", "")), collected.host)
         yield Diagnosis(
             cause=UNKNOWN,
             tenant=tenant,
             message=f"unknown: {tenant or fact.get('subject')}: {message}",
-            hint=hint or (f"launchpad logs {tenant}" if tenant else f"launchpad health {collected.host}"),
+            hint=hint or (Next("logs", tenant) if tenant else Next("health", collected.host)),
             evidence=(f"{fact.get('subject')}: {message}",),
         )
 

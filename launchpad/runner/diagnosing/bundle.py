@@ -18,6 +18,7 @@ from launchpad.runner.diagnosing.desk import Desk, Examined
 from launchpad.runner.diagnosing.known_secrets import known_secrets_of
 from launchpad.runner.diagnosing.leaks import leaks
 from launchpad.runner.diagnosing.redactor import Redactor
+from launchpad.runner.hint import Next, hint_from_json
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.record import Record
@@ -57,7 +58,7 @@ def make_bundle(desk: Desk, *, tenant: str, case: bytes, redacting: type[Redacto
     bare = redactor.tree(
         {
             "sections": sections,
-            "diagnoses": [item.plain() for item in diagnoses],
+            "diagnoses": [item.as_json() for item in diagnoses],
             "missing": {item.section: item.why for item in missing},
             "unread": known.unread,
         }
@@ -74,12 +75,14 @@ def make_bundle(desk: Desk, *, tenant: str, case: bytes, redacting: type[Redacto
     }
     whole = {"format": FORMAT, "manifest": manifest, "host": name, "tenant": tenant, "at": collected.at} | bare
     text = json.dumps(whole, indent=1, ensure_ascii=False).encode(errors="replace")
-    told = redactor.secrets([item.plain() for item in diagnoses])
+    told = redactor.secrets([item.as_json() for item in diagnoses])
     refuse_leaks(text, values, what="the bundle")
     refuse_leaks(json.dumps([told, manifest]).encode(), values, what="the answer")
     data = gzip.compress(text, 6, mtime=0)
     if len(data) > LARGEST:
-        raise Refused(f"the bundle has {len(data) >> 20} MB, more than {LARGEST >> 20}", kind="step")
+        raise Refused(
+            f"the bundle has {len(data) >> 20} MB, more than {LARGEST >> 20}", code="bundle-too-large", kind="step"
+        )
     return Bundle(data=data, manifest=manifest, diagnoses=tuple(_diagnosis(item) for item in told))
 
 
@@ -88,7 +91,7 @@ def likely_causes(desk: Desk, *, tenant: str) -> list[Diagnosis]:
     known = known_secrets_of(desk.host, sealed=False)
     sections, _ = collect(desk, AT_ONCE)
     found = analyse(Collected(host=_name_of(desk.host), tenant=tenant, at=desk.host.now(), sections=sections))
-    told = Redactor(known.values, key=b"").secrets([item.plain() for item in found])
+    told = Redactor(known.values, key=b"").secrets([item.as_json() for item in found])
     refuse_leaks(json.dumps(told).encode(), known.values, what="the answer")
     return [_diagnosis(item) for item in told]
 
@@ -100,7 +103,12 @@ def refuse_leaks(data: bytes, secrets: Mapping[str, Iterable[str]], *, what: str
         first = f"{found[0].secret} ({found[0].form})"
         more = f" and {len(found) - 1} others" if len(found) > 1 else ""
         message = f"{what} is not given out: the secret {first}{more} stands in it"
-        raise Refused(message, kind="step", hint="launchpad status; please report this bug, without the host's files")
+        raise Refused(
+            message,
+            code="secret-in-bundle",
+            kind="step",
+            hint=Next("status") + "; please report this bug, without the host's files",
+        )
 
 
 def _name_of(host: Examined) -> str:
@@ -126,4 +134,4 @@ def _names(host: Examined, sections: Mapping[str, Any], desk: Desk) -> set[str]:
 
 
 def _diagnosis(plain: Mapping[str, Any]) -> Diagnosis:
-    return Diagnosis(**{**plain, "evidence": tuple(plain["evidence"])})
+    return Diagnosis(**{**plain, "hint": hint_from_json(plain["hint"]), "evidence": tuple(plain["evidence"])})

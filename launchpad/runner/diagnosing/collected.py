@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from launchpad.runner.hint import hint_as_json
 from launchpad.runner.record import Record
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
@@ -36,6 +37,9 @@ class Diagnosis(Record):
     """Whose it is; empty for the host's own."""
     evidence: tuple[str, ...] = ()
     """What it was seen by: at most a few lines."""
+
+    def as_json(self) -> dict[str, Any]:
+        return self.plain() | {"hint": hint_as_json(self.hint)}
 
 
 class Collected(Record):

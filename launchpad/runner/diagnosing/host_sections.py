@@ -151,7 +151,7 @@ def caddy(desk: Desk) -> dict[str, Any]:
 def account(desk: Desk) -> dict[str, Any]:
     """What the watch found: its findings, and its facts that are not well."""
     findings, about, facts = read_account(desk.host)
-    found = [item.plain() | {"grade": "critical"} for item in findings]
+    found = [item.as_json() | {"grade": "critical"} for item in findings]
     told = {(item["tenant"], item["message"]) for item in found}
     for fact in facts:
         if fact.get("grade") != "ok" and (fact.get("tenant", ""), fact["message"]) not in told:

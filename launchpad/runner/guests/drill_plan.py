@@ -11,11 +11,12 @@ from launchpad.runner.backups.plan import judged_key
 from launchpad.runner.backups.steps import BackupStep, ProveBackup
 from launchpad.runner.guests.plan import judged_guest
 from launchpad.runner.guests.steps import GuestStep, SendAway, TakeIn
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.protocol import Refused, release_from_json
 from launchpad.runner.steps import Commit, PlaceRelease, PullImage, TenantStep
 
-ELSEWHERE = "launchpad gameday HOST --to another host"
+ELSEWHERE = Next("gameday", "HOST") + " --to another host"
 
 
 def planned_drill_here(
@@ -36,8 +37,9 @@ def planned_drill_here(
         raise Refused(
             f"{tenant}: backup {fetching.snapshot[:8]} holds {about['app']} {about['version']}, but the inventory has "
             f"version {release.version}",
+            code="backup-of-version-not-in-inventory",
             kind="state",
-            hint=f"launchpad backup {tenant}",
+            hint=Next("backup", tenant),
         )
     proving = ProveBackup(
         tenant=tenant,

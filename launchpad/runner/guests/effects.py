@@ -52,7 +52,7 @@ def await_data(step: steps.AwaitData, context: Context) -> None:
         try:
             with host.lock(f"receive-{step.tenant}", _owner(host, context.identifier)):
                 if host.elapsed() - heard > AWAIT_SECONDS:
-                    raise Failed(f"{step.tenant}: no data arrived for {AWAIT_SECONDS} s")
+                    raise Failed(f"{step.tenant}: no data arrived for {AWAIT_SECONDS} s", code="no-data-arrived")
         except Busy:
             heard = host.elapsed()  # data is arriving
         host.wait(POLL_SECONDS)
@@ -63,7 +63,7 @@ def send_away(host: Host, tenant: str, identifier: str) -> None:
     host.end_confined(work.unit(tenant, "receive"))
     with host.lock(f"receive-{tenant}", _owner(host, identifier), seconds=LOCK_SECONDS):
         if read_record(host, tenant) is not None:
-            raise Failed(f"{tenant}: was deployed on this host in the meantime")
+            raise Failed(f"{tenant}: was deployed on this host in the meantime", code="deployed-meanwhile")
         host.remove(f"{paths.RUN}/{tenant}")
         host.remove(paths.tenant(tenant))
 

@@ -12,6 +12,7 @@ from launchpad.runner.backups.plan import judged_key
 from launchpad.runner.capacity import check_clone
 from launchpad.runner.deploy_plan import check_secrets, neighbours, seal
 from launchpad.runner.guests.steps import AwaitData, GuestStep, SendAway
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Host
 from launchpad.runner.journal import IDENTIFIER, Journal, open_journals
 from launchpad.runner.judge.manifest import judge_release
@@ -49,13 +50,18 @@ def judged_guest(
     seen = plans.see(host, tenant, release)
     if seen.record is not None or seen.generations or seen.site is not None:
         message = f"{tenant} has data or a site on this host, and a rehearsal would remove both"
-        raise Refused(message, kind="state", hint=f"launchpad retire {tenant} --host HOST --purge, or {hint}")
+        raise Refused(
+            message,
+            code="host-has-data-or-site",
+            kind="state",
+            hint=Next("retire", tenant, "--host", HERE, "--purge") + ", or " + hint,
+        )
     check_images(host, seen, release)
     check_volumes(host, release, files["compose.yaml"])
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
         message = f"{tenant}: a copy of its data can take {release.disk_mb} MB, but only {room} MB are free"
-        raise Refused(message, kind="state", hint=hint)
+        raise Refused(message, code="no-room-for-copy", kind="state", hint=hint)
     check_clone(host, release, hint=hint)
     real = release.real_in_rehearsals
     if missing := set(real) - set(secrets):
@@ -105,7 +111,12 @@ def refuse_unawaited(host: Host, identifier: str, *, tenant: str, generation: st
     for journal in open_journals(host):
         if journal.identifier == identifier and _waits(journal, tenant, generation):
             return
-    raise Refused(f"{tenant}: the rehearsal on this host has ended", kind="state", hint="run the same command again")
+    raise Refused(
+        f"{tenant}: the rehearsal on this host has ended",
+        code="rehearsal-ended",
+        kind="state",
+        hint="run the same command again",
+    )
 
 
 def _waits(journal: Journal, tenant: str, generation: str) -> bool:

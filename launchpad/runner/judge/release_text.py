@@ -76,15 +76,15 @@ def judge_compose_text(text: str, release: Release) -> None:
     try:
         document = json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"compose.yaml: must be JSON: {error}") from error
+        raise Refused(f"compose.yaml: must be JSON: {error}", code="compose-yaml-json") from error
     _judge_strings(document, "compose.yaml", release)
     compose = fields(document, "compose.yaml", known=COMPOSE_KEYS)
     project = f"lp-{release.tenant}-${{LAUNCHPAD_SIDE}}"
     if compose.get("name", project) != project:  # the runner sets the name, so Compose would not report another
-        raise Refused(f"compose.yaml.name: must be {project}")
+        raise Refused(f"compose.yaml.name: must be {project}", code="compose-yaml-name")
     services = compose.get("services")
     if not isinstance(services, dict):
-        raise Refused("compose.yaml.services: expected an object")
+        raise Refused("compose.yaml.services: expected an object", code="wrong-type")
     for name, service in sorted(services.items()):
         fields(service, f"compose.yaml.services.{name}", known=SERVICE_KEYS)
         _judge_environment(service.get("environment", {}), f"compose.yaml.services.{name}.environment")
@@ -93,13 +93,13 @@ def judge_compose_text(text: str, release: Release) -> None:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise Refused("compose.yaml: an object has the same key twice")
+        raise Refused("compose.yaml: an object has the same key twice", code="compose-yaml-object-same-key-twice")
     return value
 
 
 def _judge_environment(value: object, where: str) -> None:
     if not isinstance(value, dict):
-        raise Refused(f"{where}: expected an object")
+        raise Refused(f"{where}: expected an object", code="wrong-type")
     for name, item in value.items():
         string(item, f"{where}.{name}")  # Compose would fill an empty value from the runner's own environment
 
@@ -107,7 +107,7 @@ def _judge_environment(value: object, where: str) -> None:
 def _judge_strings(value: object, where: str, release: Release, *, depth: int = 0) -> None:
     """Only the variables that the runner sets are allowed, in values and in keys."""
     if depth > _DEEPEST:
-        raise Refused(f"{where}: is nested too deeply")
+        raise Refused(f"{where}: is nested too deeply", code="nested-too-deeply")
     if isinstance(value, dict):
         for key, item in value.items():
             _judge_variables(key, where, release)
@@ -126,7 +126,8 @@ def _judge_variables(text: str, where: str, release: Release) -> None:
     for variable in _DOLLAR.findall(text):
         if variable not in known:
             raise Refused(
-                f"{where}: the variable {variable} is not allowed in a release; write $$ for a plain dollar sign"
+                f"{where}: the variable {variable} is not allowed in a release; write $$ for a plain dollar sign",
+                code="compose-variable",
             )
 
 
@@ -153,17 +154,17 @@ def judge_lines(text: str, where: str, *, known: Callable[[str], bool]) -> None:
     """
     for active in _SEVERAL_LINES:
         if active in text:
-            raise Refused(f"{where}: {active!r} {NOT_LISTED}")
+            raise Refused(f"{where}: {active!r} {NOT_LISTED}", code="caddy-token-not-allowed")
     for number, line in enumerate(text.split("\n"), start=1):
         place = f"{where}:{number}"
         if any(character < " " and character != "\t" for character in line):
-            raise Refused(f"{place}: has a control character")
+            raise Refused(f"{place}: has a control character", code="control-character")
         if line.lstrip().startswith("#") or not line.strip():
             continue
         if line.count('"') % 2:
-            raise Refused(f"{place}: a quotation must end on the line where it starts")
+            raise Refused(f"{place}: a quotation must end on the line where it starts", code="quotation-over-lines")
         if not known(line.split()[0]):
-            raise Refused(f"{place}: {line.split()[0]!r} {NOT_LISTED}")
+            raise Refused(f"{place}: {line.split()[0]!r} {NOT_LISTED}", code="caddy-directive-not-allowed")
 
 
 def _is_address(word: str, release: Release) -> bool:

@@ -48,7 +48,7 @@ def judge_compose(resolved: Mapping[str, Any], release: Release, *, side: slots.
     services = fields(project.get("services"), "compose.services", known=[item.name for item in release.services])
     for index, service in enumerate(release.services):
         if service.name not in services:
-            raise Refused(f"compose.services.{service.name}: is missing")
+            raise Refused(f"compose.services.{service.name}: is missing", code="compose-services-missing")
         context = _Context(release=release, side=side, service=service, index=index)
         _judge_service(services[service.name], f"compose.services.{service.name}", context)
 
@@ -66,11 +66,11 @@ def _judge_service(value: object, where: str, context: _Context) -> None:
     service = fields(value, where, known=SERVICE_KEYS)
     for key, expected in _exactly(context).items():
         if key not in service:
-            raise Refused(f"{where}.{key}: is missing")
+            raise Refused(f"{where}.{key}: is missing", code="missing")
         same(service[key], expected, f"{where}.{key}")
     between(service.get("cpus"), f"{where}.cpus", least=context.service.cpus, most=context.service.cpus)
     if seconds(service.get("stop_grace_period"), f"{where}.stop_grace_period") != context.release.stop_seconds:
-        raise Refused(f"{where}.stop_grace_period: must be {context.release.stop_seconds}s")
+        raise Refused(f"{where}.stop_grace_period: must be {context.release.stop_seconds}s", code="stop-grace-period")
     _judge_logging(service.get("logging"), f"{where}.logging")
     _judge_memory(service.get("shm_size", "0"), f"{where}.shm_size", context)
     _judge_environment(service.get("environment") or {}, f"{where}.environment", context)
@@ -113,7 +113,7 @@ def _exactly(context: _Context) -> dict[str, object]:
 def _judge_memory(value: object, where: str, context: _Context) -> None:
     text = string(value, where)
     if not text.isdecimal() or int(text) > context.service.memory_mb * MEGABYTE:
-        raise Refused(f"{where}: must be a number of bytes within the service's memory")
+        raise Refused(f"{where}: must be a number of bytes within the service's memory", code="shm-size")
 
 
 def _judge_logging(value: object, where: str) -> None:
@@ -127,12 +127,15 @@ def _judge_logging(value: object, where: str) -> None:
 
 def _judge_environment(value: object, where: str, context: _Context) -> None:
     if not isinstance(value, dict):
-        raise Refused(f"{where}: expected an object")
+        raise Refused(f"{where}: expected an object", code="wrong-type")
     for name, item in value.items():
         matches(name, release_names.ENVIRONMENT, where)
         string(item, f"{where}.{name}")
         if name in context.release.secrets:
-            raise Refused(f"{where}.{name}: is a secret; the container gets it as the file {SECRETS_TARGET}/{name}")
+            raise Refused(
+                f"{where}.{name}: is a secret; the container gets it as the file {SECRETS_TARGET}/{name}",
+                code="secret-in-environment",
+            )
 
 
 def _judge_program(service: Mapping[str, Any], where: str) -> None:
@@ -141,7 +144,7 @@ def _judge_program(service: Mapping[str, Any], where: str) -> None:
         if service.get(key) is not None:
             words(service[key], f"{where}.{key}")
     if not isinstance(service.get("init", True), bool):
-        raise Refused(f"{where}.init: expected true or false")
+        raise Refused(f"{where}.init: expected true or false", code="wrong-type")
     matches(service.get("working_dir", "/"), _FOLDER, f"{where}.working_dir")
     matches(service.get("stop_signal", "SIGTERM"), _SIGNAL, f"{where}.stop_signal")
 
@@ -170,10 +173,10 @@ def _judge_tmpfs(value: object, where: str) -> None:
     for path, item in entries(value, where):
         found = _TMPFS.fullmatch(string(item, path))
         if not found:
-            raise Refused(f"{path}: {item!r} must be TARGET:size=…m,noexec,nosuid,nodev")
+            raise Refused(f"{path}: {item!r} must be TARGET:size=…m,noexec,nosuid,nodev", code="tmpfs-form")
         options = set(found["options"].split(","))
         if not options.issuperset(_TMPFS_REQUIRED) or not any(option.startswith("size=") for option in options):
-            raise Refused(f"{path}: needs size=, noexec, nosuid and nodev")
+            raise Refused(f"{path}: needs size=, noexec, nosuid and nodev", code="tmpfs-options")
         for option in sorted(options - _TMPFS_REQUIRED):
             matches(option, _TMPFS_OPTION, path)
 
@@ -188,7 +191,7 @@ def _judge_mount(value: object, where: str, release: Release) -> None:
     source = string(mount.get("source"), f"{where}.source")
     string(mount.get("target"), f"{where}.target")
     if not isinstance(mount.get("read_only", False), bool):
-        raise Refused(f"{where}.read_only: expected true or false")
+        raise Refused(f"{where}.read_only: expected true or false", code="wrong-type")
     if source in {f"{paths.data(release.tenant)}/{volume}" for volume in release.volumes}:
         return
     same(mount.get("read_only"), True, f"{where}.read_only")
@@ -197,7 +200,9 @@ def _judge_mount(value: object, where: str, release: Release) -> None:
         return
     folder = paths.release(release.tenant, release.short) + "/"
     if not any(f"{folder}{path}/".startswith(f"{source}/") for path in release.files) or not source.startswith(folder):
-        raise Refused(f"{where}.source: {source!r} is not a volume, a file or the secrets of this release")
+        raise Refused(
+            f"{where}.source: {source!r} is not a volume, a file or the secrets of this release", code="mount-source"
+        )
 
 
 def _judge_targets(service: Mapping[str, Any], where: str) -> None:
@@ -208,11 +213,15 @@ def _judge_targets(service: Mapping[str, Any], where: str) -> None:
     for target, source in mounts:
         matches(target, release_names.MOUNT_TARGET, f"{where} mounts")
         if ".." in target.split("/") or "." in target.split("/"):
-            raise Refused(f"{where} mounts {target!r}, which is not a plain path")
+            raise Refused(f"{where} mounts {target!r}, which is not a plain path", code="mount-not-plain")
         if any(f"{target}/".startswith(f"{folder}/") for folder in _KERNEL_FOLDERS):
-            raise Refused(f"{where} mounts {target!r}, which is reserved for the kernel")
+            raise Refused(
+                f"{where} mounts {target!r}, which is reserved for the kernel", code="mount-reserved-for-kernel"
+            )
         if f"{target}/".startswith(f"{SECRETS_TARGET}/") and not source.startswith(f"{paths.RUN}/"):
-            raise Refused(f"{where} mounts {target!r}, which is reserved for secrets")
+            raise Refused(
+                f"{where} mounts {target!r}, which is reserved for secrets", code="mount-reserved-for-secrets"
+            )
         if target in seen:
-            raise Refused(f"{where} mounts {target!r} twice")
+            raise Refused(f"{where} mounts {target!r} twice", code="mount-twice")
         seen.add(target)

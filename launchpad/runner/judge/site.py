@@ -45,7 +45,7 @@ def judge_site(adapted: Mapping[str, Any], release: Release) -> None:
     http = fields(apps.get("http"), "site.apps.http", known=("servers",))
     servers = http.get("servers")
     if not isinstance(servers, dict) or not servers:
-        raise Refused("site.apps.http.servers: expected an object with a server")
+        raise Refused("site.apps.http.servers: expected an object with a server", code="wrong-type")
     for name, server in sorted(servers.items()):
         _judge_server(server, f"site.apps.http.servers.{name}", release)
 
@@ -60,7 +60,7 @@ def _judge_strings(value: object, where: str) -> None:
         for path, item in entries(value, where):
             _judge_strings(item, path)
     elif isinstance(value, str) and "{" in _PLACEHOLDERS.sub("", value):
-        raise Refused(f"{where}: {value!r} has a placeholder that {NOT_LISTED}")
+        raise Refused(f"{where}: {value!r} has a placeholder that {NOT_LISTED}", code="site-placeholder")
 
 
 def _judge_server(value: object, where: str, release: Release) -> None:
@@ -84,10 +84,12 @@ def _judge_hosted(value: object, where: str, release: Release) -> None:
         same(route.get("terminal"), True, f"{path}.terminal")
         matchers = entries(route.get("match"), f"{path}.match")
         if not matchers:
-            raise Refused(f"{path}.match: is empty, so it would match every host")
+            raise Refused(f"{path}.match: is empty, so it would match every host", code="site-match-empty")
         for matcher_path, matcher in matchers:
             if not isinstance(matcher, dict) or not matcher.get("host"):
-                raise Refused(f"{matcher_path}.host: is missing, so it would match every host")
+                raise Refused(
+                    f"{matcher_path}.host: is missing, so it would match every host", code="site-host-missing"
+                )
             _judge_matcher(matcher, matcher_path, release)
         _judge_handlers(route.get("handle"), f"{path}.handle", release)
 
@@ -114,7 +116,7 @@ def _judge_matcher(value: object, where: str, release: Release) -> None:
 def _judge_handlers(value: object, where: str, release: Release) -> None:
     for path, item in entries(value, where):
         if not isinstance(item, dict):
-            raise Refused(f"{path}: expected an object")
+            raise Refused(f"{path}: expected an object", code="wrong-type")
         match item.get("handler"):
             case "subroute":
                 _judge_routes(fields(item, path, known=("handler", "routes")).get("routes"), f"{path}.routes", release)
@@ -132,7 +134,7 @@ def _judge_handlers(value: object, where: str, release: Release) -> None:
             case "error":
                 fields(item, path, known=("handler", "error", "status_code"))
             case handler:
-                raise Refused(f"{path}.handler: {handler!r} {NOT_LISTED}")
+                raise Refused(f"{path}.handler: {handler!r} {NOT_LISTED}", code="site-handler")
 
 
 def _judge_header_changes(value: Mapping[str, Any], where: str) -> None:
@@ -145,7 +147,7 @@ def _judge_header_changes(value: Mapping[str, Any], where: str) -> None:
 
 def _judge_headers(value: object, where: str) -> None:
     if not isinstance(value, dict):
-        raise Refused(f"{where}: expected an object")
+        raise Refused(f"{where}: expected an object", code="wrong-type")
     for name, item in value.items():
         words(item, f"{where}.{name}")
 
@@ -172,7 +174,7 @@ def _judge_proxy(handler: dict[str, Any], where: str, release: Release) -> None:
     fields(handler, where, known=known)
     upstreams = entries(handler.get("upstreams"), f"{where}.upstreams")
     if not upstreams:
-        raise Refused(f"{where}.upstreams: is empty")
+        raise Refused(f"{where}.upstreams: is empty", code="site-upstreams")
     for path, upstream in upstreams:
         dial = fields(upstream, path, known=("dial",)).get("dial")
         one_of(dial, web_addresses(release), f"{path}.dial")
@@ -223,7 +225,7 @@ def _judge_logging(value: object, where: str) -> None:
     """Access logs of this site alone, to the standard streams."""
     logs = fields(value, where, known=("logs",)).get("logs", {})
     if not isinstance(logs, dict):
-        raise Refused(f"{where}.logs: expected an object")
+        raise Refused(f"{where}.logs: expected an object", code="wrong-type")
     for name, log in logs.items():
         path = f"{where}.logs.{name}"
         if name == "default":
@@ -248,7 +250,7 @@ def judge_encoder(value: object, where: str) -> None:
     one_of(encoder.get("format", "json"), ("json", "console", "filter"), f"{where}.format")
     filters = encoder.get("fields", {})
     if not isinstance(filters, dict):
-        raise Refused(f"{where}.fields: expected an object")
+        raise Refused(f"{where}.fields: expected an object", code="wrong-type")
     for name, item in filters.items():
         path = f"{where}.fields.{name}"
         log_filter = fields(item, path, known=("filter", "regexp", "value", "ipv4_cidr", "ipv6_cidr"))

@@ -23,6 +23,7 @@ def judge_volumes(compose: str, release: Release, declared: Mapping[str, Collect
             raise Refused(
                 f"{release.tenant}: image {image} of {service.name} declares the volume {path}, and nothing is mounted "
                 "there: data in it would escape the tenant's quota and be lost at the next deploy",
+                code="image-volume-not-mounted",
                 hint=f"mount a volume or a tmpfs at {path} in the template of {release.app}'s compose.yaml",
             )
 

@@ -132,5 +132,5 @@ def _volume_args(name: str) -> bytearray:
 def _name(name: str) -> bytes:
     encoded = name.encode()
     if len(encoded) > _LONGEST_NAME or b"/" in encoded or b"\0" in encoded:
-        raise Failed(f"{name!r}: not a subvolume's name")
+        raise Failed(f"{name!r}: not a subvolume's name", code="not-subvolume-name")
     return encoded

@@ -31,13 +31,13 @@ class CaddySites(DiskFiles):
         answer = _ask("POST", "/adapt", caddyfile.encode(), kind="text/caddyfile")
         adapted = answer.get("result") if isinstance(answer, dict) else None
         if not isinstance(adapted, dict):
-            raise Failed("Caddy returned no configuration for the Caddyfile")
+            raise Failed("Caddy returned no configuration for the Caddyfile", code="caddy-no-configuration")
         return adapted
 
     def load_sites(self, *, again: bool = False) -> None:
         text = self.read(CADDYFILE)
         if text is None:
-            raise Failed(f"{CADDYFILE} is missing; provision the host again")
+            raise Failed(f"{CADDYFILE} is missing; provision the host again", code="caddyfile-missing")
         try:
             wanted = self.adapt(text.decode())
         except Refusal:
@@ -91,11 +91,13 @@ def _ask(method: str, target: str, body: bytes, *, kind: str, more: Mapping[str,
         ) as answer:
             data = answer.body()
     except TimeoutError as error:
-        raise Failed(f"Caddy sent no answer for {_SECONDS} s") from error
+        raise Failed(f"Caddy sent no answer for {_SECONDS} s", code="caddy-sent-no-answer") from error
     except OSError as error:
-        raise Failed(f"Caddy does not answer on {paths.CADDY_SOCKET}: {error.strerror or error}") from error
+        raise Failed(
+            f"Caddy does not answer on {paths.CADDY_SOCKET}: {error.strerror or error}", code="caddy-does-not-answer"
+        ) from error
     if answer.status != 200:
-        raise Refusal(f"Caddy rejects the configuration: {_words(answer, data)}")
+        raise Refusal(f"Caddy rejects the configuration: {_words(answer, data)}", code="caddy-rejects-configuration")
     return json.loads(data) if data.strip() else None
 
 

@@ -53,9 +53,9 @@ def run(
             check=False,
         )
     except OSError as error:
-        raise Failed(f"cannot run {argv[0]}: {error.strerror}") from error
+        raise Failed(f"cannot run {argv[0]}: {error.strerror}", code="program-missing") from error
     except subprocess.TimeoutExpired as error:
-        raise Failed(f"{argv[0]} was still running after {seconds:g} s") from error
+        raise Failed(f"{argv[0]} was still running after {seconds:g} s", code="program-timeout") from error
     return ProgramOutput(done.returncode, done.stdout, done.stderr)
 
 
@@ -72,5 +72,5 @@ def succeed(
     if said.code:
         lines = [line for line in said.err.decode(errors="replace").splitlines() if line.strip()]
         cause = "; ".join(line.strip() for line in lines[-_LAST_WORDS:]) or f"exit status {said.code}"
-        raise Failed(f"{argv[0]}: {cause}", lines=lines[-_LAST_LINES:])
+        raise Failed(f"{argv[0]}: {cause}", code="program-failed", lines=lines[-_LAST_LINES:])
     return said.out

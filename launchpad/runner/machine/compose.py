@@ -32,7 +32,7 @@ class ComposeProjects:
         text = succeed(words, environment=environment, seconds=_RESOLVE_SECONDS)
         resolved = json.loads(text)
         if not isinstance(resolved, dict):
-            raise Failed(f"{folder}/compose.yaml: Compose cannot read the file")
+            raise Failed(f"{folder}/compose.yaml: Compose cannot read the file", code="compose-cannot-read")
         return resolved
 
     def up(self, folder: str, project: str, environment: Mapping[str, str]) -> None:
@@ -45,11 +45,13 @@ class ComposeProjects:
         except Failed as failed:
             # Progress lines name a container; the last other line says what failed.
             said = [line.strip() for line in failed.lines if not line.lstrip().startswith(_PROGRESS)]
-            raise Failed(f"Compose: {said[-1]}" if said else failed.message, lines=said) from failed
+            raise Failed(
+                f"Compose: {said[-1]}" if said else failed.message, code="compose-failed", lines=said
+            ) from failed
 
     def start(self, project: str) -> None:
         if not _has_containers(project):
-            raise Failed(f"{project} has no containers to start")
+            raise Failed(f"{project} has no containers to start", code="no-containers")
         _wake_all(project)
         succeed([*_compose(project), "start"], seconds=_UP_SECONDS)
 

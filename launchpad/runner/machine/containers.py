@@ -119,7 +119,9 @@ class DockerContainers(DockerLogs, DiskFiles):
                 out, err = _gathered(answer.stream)
             except TimeoutError as error:
                 _kill(identity)
-                raise Failed(f"{container}: {argv[0]} was still running after {seconds:g} s") from error
+                raise Failed(
+                    f"{container}: {argv[0]} was still running after {seconds:g} s", code="exec-timeout"
+                ) from error
         code = docker.call("GET", f"/exec/{identity}/json")["ExitCode"]
         return CommandOutput(code=code, out=out, err=err)
 
@@ -135,7 +137,7 @@ class DockerContainers(DockerLogs, DiskFiles):
                 answer.stream.wait_at_most(0.001)
                 with suppress(TimeoutError):
                     if not answer.stream.line():
-                        raise Failed("Docker closed its event stream")
+                        raise Failed("Docker closed its event stream", code="docker-events-ended")
                     return True
                 return False
 

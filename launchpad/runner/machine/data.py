@@ -28,7 +28,10 @@ class BtrfsData(DiskFiles):
             data = os.open(name, _FOLDER, dir_fd=folder)
             try:
                 if os.fstat(data).st_ino != btrfs.SUBVOLUME_INODE:
-                    raise Failed(f"{path}: is a plain folder, not a Btrfs subvolume; nothing was changed")
+                    raise Failed(
+                        f"{path}: is a plain folder, not a Btrfs subvolume; nothing was changed",
+                        code="data-not-subvolume",
+                    )
                 limit((folder, data), disk_mb * _MEGABYTE, path)
                 for volume in volumes:
                     _make_volume(data, volume, uid)
@@ -64,7 +67,7 @@ class BtrfsData(DiskFiles):
     def unseal(self, path: str, name: str) -> bytes:
         sealed = self.read(path)
         if sealed is None:
-            raise Failed(f"{path}: this secret is not on the host")
+            raise Failed(f"{path}: this secret is not on the host", code="secret-missing-on-host")
         return _creds("decrypt", name, sealed)
 
 
@@ -81,7 +84,7 @@ def _create(folder: int, name: str, path: str) -> None:
         btrfs.create(folder, name)
     except OSError as error:
         if error.errno == errno.ENOTTY:
-            raise Failed(f"{path}: is not on Btrfs; provision the host again") from error
+            raise Failed(f"{path}: is not on Btrfs; provision the host again", code="not-on-btrfs") from error
         raise
 
 
@@ -91,7 +94,9 @@ def limit(places: tuple[int, int], size: int, path: str) -> None:
         btrfs.limit(*places, size)
     except OSError as error:
         if error.errno in _QUOTAS_OFF:
-            raise Failed(f"{path}: Btrfs has no simple quotas here; provision the host again") from error
+            raise Failed(
+                f"{path}: Btrfs has no simple quotas here; provision the host again", code="no-simple-quotas"
+            ) from error
         raise
 
 
@@ -113,5 +118,8 @@ def _creds(verb: str, name: str, value: bytes) -> bytes:
     said = run(["systemd-creds", verb, f"--name={name}", "-", "-"], stdin=value, seconds=_SEAL_SECONDS)
     if said.code:
         words = said.err.decode(errors="replace").strip().splitlines()
-        raise Failed(f"systemd-creds cannot {verb} {name}: {words[-1] if words else f'exit status {said.code}'}")
+        raise Failed(
+            f"systemd-creds cannot {verb} {name}: {words[-1] if words else f'exit status {said.code}'}",
+            code="systemd-creds-failed",
+        )
     return said.out

@@ -89,7 +89,7 @@ class LinuxSystem:
             succeed([*words, user.name])
             return
         if user.uid is not None and found.uid != user.uid:
-            raise Failed(f"the user {user.name} has uid {found.uid}, not {user.uid}")
+            raise Failed(f"the user {user.name} has uid {found.uid}, not {user.uid}", code="user-has-other-uid")
         succeed(["usermod", f"--home={user.home}", f"--shell={user.login_shell}", user.name])
 
     def remove_user(self, name: str) -> None:
@@ -153,7 +153,9 @@ class LinuxSystem:
         said = run(["systemctl", verb, "--", name], seconds=120)
         if said.code and not (doing == "stop" and said.code == 5):  # 5: there is no such unit
             lines = run(["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=15", f"--unit={name}"]).out
-            raise Failed(f"cannot {doing} {name}", lines=lines.decode(errors="replace").splitlines())
+            raise Failed(
+                f"cannot {doing} {name}", code="unit-failed", lines=lines.decode(errors="replace").splitlines()
+            )
 
     def docker_answers(self) -> bool:
         from launchpad.runner.machine.containers import DockerContainers
@@ -193,7 +195,9 @@ class LinuxSystem:
                 Path(_kernel_file(key)).write_text(value)
             except OSError as error:
                 # Some values can only be tightened, and are tighter already.
-                raise Failed(f"the kernel rejects {key} = {value}: {error.strerror}") from error
+                raise Failed(
+                    f"the kernel rejects {key} = {value}: {error.strerror}", code="kernel-rejects-setting"
+                ) from error
 
     def storage(self) -> Mounted:
         return storage()
@@ -231,7 +235,7 @@ class LinuxSystem:
             said = run([*programs[kind], file.name])
         if said.code:
             lines = (said.err + said.out).decode(errors="replace").replace(file.name, kind).splitlines()
-            raise Failed(f"{kind} does not accept its configuration", lines=lines[-20:])
+            raise Failed(f"{kind} does not accept its configuration", code="configuration-rejected", lines=lines[-20:])
 
     def sshd_strays(self, ours: str) -> tuple[str, ...]:
         Path("/run/sshd").mkdir(exist_ok=True)

@@ -23,7 +23,7 @@ def call(method: str, target: str, body: object = None, *, fine: tuple[int, ...]
         if answer.status in fine:
             return None
         if answer.status >= 300:
-            raise Failed(f"Docker: {message(data, answer.status)}")
+            raise Failed(f"Docker: {message(data, answer.status)}", code="docker-failed")
     return json.loads(data) if data.strip() else None
 
 
@@ -46,7 +46,7 @@ def asked(method: str, target: str, body: object = None, *, seconds: float = 60)
 def must_succeed(answer: Answer) -> None:
     """Failed with Docker's message unless the status is a success; then the body stays in the stream."""
     if answer.status >= 300:
-        raise Failed(f"Docker: {message(answer.body(), answer.status)}")
+        raise Failed(f"Docker: {message(answer.body(), answer.status)}", code="docker-failed")
 
 
 def _body(answer: Answer) -> bytes:

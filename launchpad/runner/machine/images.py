@@ -34,7 +34,7 @@ class DockerImages:
         with docker.asked("POST", target, seconds=_SILENCE_SECONDS) as answer:
             _follow(answer, image, progress)
         if not self.has_image(image):
-            raise Failed(f"cannot pull {image}: Docker ended the download without the image")
+            raise Failed(f"cannot pull {image}: Docker ended the download without the image", code="image-pull-cut")
 
     def declared_volumes(self, image: str) -> tuple[str, ...]:
         found = docker.call("GET", f"/images/{quote(image)}/json", fine=(404,)) or {}
@@ -77,13 +77,13 @@ def _announced(said: list[dict[str, Any]], machine: str) -> Announced:
 
 def _follow(answer: Answer, image: str, progress: Progress) -> None:
     if answer.status != 200:
-        raise Failed(f"cannot pull {image}: {docker.message(answer.body(), answer.status)}")
+        raise Failed(f"cannot pull {image}: {docker.message(answer.body(), answer.status)}", code="image-pull-failed")
     layers: dict[str, tuple[int, int]] = {}
     told, said = time.monotonic(), ""
     while line := answer.stream.line():
         news = json.loads(line)
         if "error" in news:
-            raise Failed(f"cannot pull {image}: {news['error']}")
+            raise Failed(f"cannot pull {image}: {news['error']}", code="image-pull-failed")
         if _note(layers, news) and time.monotonic() - told >= _TELL_EVERY_SECONDS:
             told = time.monotonic()
             done, total = (sum(column) / _MEGABYTE for column in zip(*layers.values(), strict=True))

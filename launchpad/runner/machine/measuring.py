@@ -52,7 +52,7 @@ class HostMeasures:
         try:
             found = os.statvfs(path)
         except OSError as error:
-            raise Failed(f"{path}: {error.strerror}") from error
+            raise Failed(f"{path}: {error.strerror}", code="disk-unreadable") from error
         return found.f_files, found.f_favail
 
     def reaches(self, address: str, port: int, *, seconds: float) -> str:

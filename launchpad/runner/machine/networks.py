@@ -43,7 +43,8 @@ class DockerNetworks:
             return
         for what, is_now, is_wanted in _differences(found, wanted):
             raise Failed(
-                f"network {name} exists with {what} {is_now}, not {is_wanted}; remove it: docker network rm {name}"
+                f"network {name} exists with {what} {is_now}, not {is_wanted}; remove it: docker network rm {name}",
+                code="network-differs",
             )
 
     def has_network(self, name: str) -> bool:

@@ -136,7 +136,7 @@ class Conversation:
             self._library = _library()
             self._context = ctypes.c_void_p(self._library.nft_ctx_new(0))
             if not self._context or self._library.nft_ctx_buffer_output(self._context):
-                raise Failed("the packet filter does not answer")
+                raise Failed("the packet filter does not answer", code="nft-does-not-answer")
             self._library.nft_ctx_buffer_error(self._context)
 
     def run(self, text: str) -> None:
@@ -165,7 +165,7 @@ class Conversation:
             errors = self._library.nft_ctx_get_error_buffer(self._context).decode(errors="replace")
         if code:
             lines = [line for line in errors.splitlines() if line.strip()]
-            raise Failed(f"nft: {'; '.join(lines[:3])}", lines=lines[:20])
+            raise Failed(f"nft: {'; '.join(lines[:3])}", code="nft-failed", lines=lines[:20])
         return out
 
 
@@ -174,7 +174,7 @@ def _library() -> Any:
     try:
         library = ctypes.CDLL(_LIBRARY)
     except OSError as error:
-        raise Failed(f"nftables is not installed: {error}") from error
+        raise Failed(f"nftables is not installed: {error}", code="nftables-not-installed") from error
     library.nft_ctx_new.restype = ctypes.c_void_p
     for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
         getattr(library, name).restype = ctypes.c_char_p
@@ -210,7 +210,9 @@ def _in_an_empty_network(work: Callable[[], Objects]) -> Objects:
         try:
             libc = ctypes.CDLL(None, use_errno=True)
             if libc.unshare(_CLONE_NEWNET):
-                raise Failed(f"cannot make an empty network: {os.strerror(ctypes.get_errno())}")
+                raise Failed(
+                    f"cannot make an empty network: {os.strerror(ctypes.get_errno())}", code="network-namespace-failed"
+                )
             found.append(work())
         except BaseException as error:
             wrong.append(error)

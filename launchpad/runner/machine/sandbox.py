@@ -128,7 +128,7 @@ def _lines(
     try:
         process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=ENVIRONMENT)
     except OSError as error:
-        raise Failed(f"cannot run systemd-run: {error.strerror}") from error
+        raise Failed(f"cannot run systemd-run: {error.strerror}", code="sandbox-cannot-start") from error
     answer: dict[str, Any] = {}
     with process:
         assert process.stdin and process.stdout and process.stderr
@@ -146,9 +146,9 @@ def _lines(
     if "result" in answer:
         return dict(answer["result"])
     if "failed" in answer:
-        raise Failed(str(answer["failed"]))
+        raise Failed(str(answer["failed"]), code="confined-work-failed")
     why = f"was still running after {work.seconds} s, or was killed" if not errors else errors[-1]
-    raise Failed(f"the sandboxed process {work.unit} {why}", lines=errors[-_LAST_LINES:])
+    raise Failed(f"the sandboxed process {work.unit} {why}", code="sandbox-failed", lines=errors[-_LAST_LINES:])
 
 
 def _give(stdin: Any, task: Mapping[str, Any], incoming: Iterable[bytes]) -> None:

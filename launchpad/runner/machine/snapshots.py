@@ -70,7 +70,7 @@ def _copy(source: str, folder: int, name: str) -> None:
 
 def _be_subvolume(folder: int, path: str) -> None:
     if os.fstat(folder).st_ino != btrfs.SUBVOLUME_INODE:
-        raise Failed(f"{path}: is not a Btrfs subvolume; nothing was changed")
+        raise Failed(f"{path}: is not a Btrfs subvolume; nothing was changed", code="snapshot-not-subvolume")
 
 
 def _limit(folder: int, name: str, disk_mb: int, path: str) -> None:

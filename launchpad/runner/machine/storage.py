@@ -34,16 +34,18 @@ def make_storage(wanted: Storage, progress: Progress) -> None:
     source = storage_source(wanted.device)
     here = storage()
     if here.source not in ("", source):
-        raise Failed(f"{paths.ROOT} is on {here.source}; Launchpad does not move it to {source}")
+        raise Failed(
+            f"{paths.ROOT} is on {here.source}; Launchpad does not move it to {source}", code="storage-elsewhere"
+        )
     if wanted.loop_mb:
         _preallocate(source, wanted.loop_mb, progress)
     elif not _is_block(source):
-        raise Failed(f"there is no block device {source}")
+        raise Failed(f"there is no block device {source}", code="no-such-device")
     if not here.source:
         kind = run(["blkid", "--probe", "--match-tag=TYPE", "--output=value", source]).out.decode().strip()
         label = run(["blkid", "--probe", "--match-tag=LABEL", "--output=value", source]).out.decode().strip()
         if kind and (kind, label) != ("btrfs", LABEL):
-            raise Failed(f"{source} is not empty ({kind}); nothing was changed")
+            raise Failed(f"{source} is not empty ({kind}); nothing was changed", code="storage-not-empty")
         if not kind:
             progress(f"format {source}")
             succeed(["mkfs.btrfs", "--quiet", f"--label={LABEL}", "--features=squota", source], seconds=300)
@@ -67,7 +69,7 @@ def _preallocate(file: str, size_mb: int, progress: Progress) -> None:
     free = os.statvfs(path.parent)
     free_mb = free.f_bavail * free.f_frsize // _MB
     if free_mb < size_mb - now + _LEFT_MB:
-        raise Failed(f"the disk has {free_mb} MB free, not enough for {size_mb} MB of storage")
+        raise Failed(f"the disk has {free_mb} MB free, not enough for {size_mb} MB of storage", code="disk-too-small")
     progress(f"allocate {size_mb} MB on the disk")
     succeed(["fallocate", f"--length={size_mb}MiB", file], seconds=600)
     path.chmod(0o600)

@@ -40,15 +40,15 @@ class HostMessages:
                 pass_fds=(readable,),
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise Failed(f"apprise did not end within {TELL_SECONDS:.0f} s") from error
+            raise Failed(f"apprise did not end within {TELL_SECONDS:.0f} s", code="apprise-did-not-end") from error
         except OSError as error:
-            raise Failed(f"cannot run apprise: {error.strerror}") from error
+            raise Failed(f"cannot run apprise: {error.strerror}", code="cannot-run-apprise") from error
         finally:
             os.close(readable)
         if done.returncode:
             said = (done.stderr + done.stdout).decode(errors="replace").strip().splitlines()
             why = hidden(said[-1], url)[:200] if said else f"exit status {done.returncode}"
-            raise Failed(f"apprise could not deliver it ({why})")
+            raise Failed(f"apprise could not deliver it ({why})", code="apprise-could-not-deliver")
 
     def fetch(self, url: str) -> None:
         import urllib.error
@@ -57,14 +57,14 @@ class HostMessages:
         from launchpad.runner.judge.alert_texts import HEARTBEAT
 
         if HEARTBEAT.fullmatch(url) is None:
-            raise Failed("the URL of a heartbeat begins with https://")
+            raise Failed("the URL of a heartbeat begins with https://", code="heartbeat-url")
         try:
             with urllib.request.urlopen(url, timeout=FETCH_SECONDS):  # noqa: S310 judged above
                 pass
         except urllib.error.HTTPError as error:
-            raise Failed(f"answered {error.code}") from error
+            raise Failed(f"answered {error.code}", code="heartbeat-answer") from error
         except (OSError, ValueError) as error:
-            raise Failed(hidden(str(getattr(error, "reason", error)), url)) from error
+            raise Failed(hidden(str(getattr(error, "reason", error)), url), code="heartbeat-unreachable") from error
 
     def minute_of_day(self, timezone: str) -> int:
         from datetime import UTC, datetime

@@ -228,7 +228,9 @@ def _change(commands: list[dict[str, Any]]) -> None:
     try:
         change_filter(commands)
     except Failed as error:
-        raise Failed(f"cannot change the traffic gate: {error.message}", lines=error.lines) from error
+        raise Failed(
+            f"cannot change the traffic gate: {error.message}", code="traffic-gate-failed", lines=error.lines
+        ) from error
 
 
 def connection(line: str) -> EstablishedConnection:

@@ -32,7 +32,7 @@ def folder(path: str, *, make: bool = False) -> Iterator[int]:
 def parent(path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The open folder that the path's last part is in, and that part."""
     if not _parts(path):
-        raise Failed("/: not a file")
+        raise Failed("/: not a file", code="not-file")
     above, _, last = path.rpartition("/")
     with folder(above or "/", make=make) as file:
         yield file, last
@@ -44,7 +44,7 @@ def explained(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Failed(f"{path}: {_cause(error)}") from error
+        raise Failed(f"{path}: {_cause(error)}", code="file-operation-failed") from error
 
 
 def _enter(file: int, part: str, *, make: bool) -> int:
@@ -66,7 +66,7 @@ def _parts(path: str) -> list[str]:
         return []
     start, *parts = path.split("/")
     if start or not parts or "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
-        raise Failed(f"{path!r}: not a plain absolute path")
+        raise Failed(f"{path!r}: not a plain absolute path", code="not-plain-absolute-path")
     return parts
 
 

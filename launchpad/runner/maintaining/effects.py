@@ -65,7 +65,7 @@ def reboot(step: steps.Reboot, context: Context, host: ProvisionHost) -> None:
         host.system.reboot()
         host.wait(DOWN_SECONDS)
     if host.boot_id() == step.boot:
-        raise Failed(f"the host still runs {DOWN_SECONDS} s after it was told to reboot")
+        raise Failed(f"the host still runs {DOWN_SECONDS} s after it was told to reboot", code="reboot-did-not-happen")
 
 
 def _door(host: Host, tenant: str) -> Iterator[AwaitIdle | HoldTraffic | Drain | StopSide]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner import paths, plan, slots
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.journal import open_journals
 from launchpad.runner.maintaining.steps import InstallUpdates, Reboot
@@ -50,8 +51,9 @@ def _refuse_while_open(host: Host) -> None:
         if tenant := operation.get("tenant"):
             raise Refused(
                 f"{tenant}: the running {operation['kind']} must end before the host reboots",
+                code="operation-before-reboot",
                 kind="locked",
-                hint=f"launchpad attach {journal.identifier}",
+                hint=Next("attach", journal.identifier),
             )
 
 

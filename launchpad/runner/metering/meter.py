@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from launchpad.runner import paths, slots
 from launchpad.runner.account import Finding
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Failed
 from launchpad.runner.metering.counters import bridge_bytes, cpu_seconds
 from launchpad.runner.metering.usage_log import Amounts, UsedIn, added, append_hour, hour_of, read_month
@@ -114,7 +115,7 @@ class Meter:
         except Failed as failed:
             problem = failed.message
         message = f"the usage of tenants cannot be written: {problem}"
-        self.findings = [Finding("usage", message, "launchpad usage HOST")] if problem else []
+        self.findings = [Finding("usage", message, Next("usage", HERE))] if problem else []
 
     def _turn_hour(self, now: float) -> str:
         """Write the last hour's lines when another hour has begun. When that fails, the hour stays open; the reason is

@@ -70,7 +70,7 @@ def adopt(host: Host, step: steps.AdoptData, identifier: str) -> None:
     twice: the app may have written to it since."""
     if host.read(paths.adopted(step.tenant)) != identifier.encode():
         if host.has_data(paths.data(step.tenant)) and host.read(paths.record(step.tenant)) is not None:
-            raise Failed(f"{step.tenant}: already has data on this host")
+            raise Failed(f"{step.tenant}: already has data on this host", code="data-arrived-before")
         generation_records.put_back(host, step.tenant, step.generation, disk_mb=step.disk_mb)
         host.write(paths.adopted(step.tenant), identifier.encode(), mode=0o600)
     host.folder(paths.tenant(step.tenant), mode=0o711)

@@ -22,6 +22,7 @@ from launchpad.runner.deploy_plan import (
     recorded,
     seal,
 )
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.judge.manifest import judge_release
@@ -80,13 +81,15 @@ def planned_prepare(host: Host, operation: Mapping[str, Any], secrets: Mapping[s
     release, files = _judged(host, operation)
     seen = plans.see(host, release.tenant, release)
     if seen.serving:
-        raise Refused(f"{release.tenant} already runs on this host", kind="state", hint="launchpad status")
+        raise Refused(
+            f"{release.tenant} already runs on this host", code="already-on-host", kind="state", hint=Next("status")
+        )
     check_memory(host, release, hint="free memory, or choose another host", what="the tenant")
     check_images(host, seen, release)
     room = host.room(paths.ROOT) >> 20
     if release.disk_mb + SPARE_MB > room:
         message = f"{release.tenant}: its data can take {release.disk_mb} MB, but only {room} MB are free"
-        raise Refused(message, kind="state", hint="free space, or choose another host")
+        raise Refused(message, code="no-room-for-data", kind="state", hint="free space, or choose another host")
     certified, others = _certified(release, secrets)
     if others:
         raise Refused(f"prepare: secret {min(others)[:64]!r} must not come before the tenant arrives")
@@ -135,17 +138,19 @@ def planned_depart(host: Host, journal: Journal, operation: Mapping[str, Any], c
     seen = plans.see(host, tenant)
     record = seen.record
     if record is None or record["retired"]:
-        raise Refused(f"{tenant} is not deployed on this host", kind="state", hint="launchpad status")
+        raise Refused(f"{tenant} is not deployed on this host", code="not-deployed", kind="state", hint=Next("status"))
     _judge_place(to, address)
     gone = tombstone.in_force(host, record, tenant=tenant, slot=record["slot"])
     if gone is not None:
         if gone.to != to:
             message = f"{tenant} already moved from this host to {gone.to}"
-            raise Refused(message, kind="state", hint=f"launchpad move {tenant} --to {gone.to}, or --back")
+            raise Refused(
+                message, code="already-moved", kind="state", hint=Next("move", tenant, "--to", gone.to) + ", or --back"
+            )
         return [], {"release": record["release"]}
     check_replaces(record, operation)
     if not seen.data:
-        raise Refused(f"{tenant}: has no data on this host", kind="state")
+        raise Refused(f"{tenant}: has no data on this host", code="nothing-to-move", kind="state")
     known = tombstone.known_epoch(host, record, tenant=tenant, slot=record["slot"])
     epoch = max(known, _epoch(operation["above"])) + 1
     stone = Tombstone(
@@ -210,7 +215,9 @@ def planned_forward(host: Host, operation: Mapping[str, Any]) -> Planned:
     if record is not None and not record["retired"]:
         stone = tombstone.in_force(host, record, tenant=tenant, slot=record["slot"])
     if record is None or stone is None or stone.epoch != operation["epoch"]:
-        raise Refused(f"{tenant} did not move from this host with epoch {operation['epoch']}", kind="state")
+        raise Refused(
+            f"{tenant} did not move from this host with epoch {operation['epoch']}", code="did-not-move", kind="state"
+        )
     domains = tuple(record["domains"])
     site = host.read(paths.site(tenant))
     if site is None or site.decode(errors="replace") == forward(host, domains, stone.address):
@@ -235,8 +242,9 @@ def planned_arrive(
     if receipt.epoch <= known:
         raise Refused(
             f"{tenant}: the receipt has epoch {receipt.epoch}, but this host has already seen epoch {known}",
+            code="epoch-seen",
             kind="state",
-            hint=f"launchpad move {tenant} --to HOST",
+            hint=Next("move", tenant, "--to", "HOST"),
         )
     adopted = _judge_data(seen, receipt, release)
     certified, given = _certified(release, secrets)
@@ -363,8 +371,9 @@ def planned_decline(host: Host, journal: Journal, operation: Mapping[str, Any], 
     if known >= receipt.epoch:
         raise Refused(
             f"{tenant} has already arrived on this host, or this host has seen epoch {known}",
+            code="already-arrived",
             kind="state",
-            hint=f"launchpad move {tenant} --to {to} moves the tenant with its data",
+            hint=Next("move", tenant, "--to", to) + " moves the tenant with its data",
         )
     stone = receipt.but(
         epoch=receipt.epoch + 1,
@@ -401,8 +410,9 @@ def receipt_from_json(value: object, release: Release | None) -> Tombstone:
         raise Refused(
             f"{release.tenant}: left its old host as {receipt.app} {receipt.version}, "
             f"but the inventory names {release.version}",
+            code="version-changed-in-move",
             kind="state",
-            hint=f"write version: {receipt.version} in the tenant's file, or launchpad move {release.tenant} --back",
+            hint=f"write version: {receipt.version} in the tenant's file, or " + Next("move", release.tenant, "--back"),
         )
     return receipt
 
@@ -414,14 +424,19 @@ def _judge_data(seen: plans.Seen, receipt: Tombstone, release: Release) -> str:
         return ""
     if not receipt.generation:
         if not seen.data or seen.record is None:
-            raise Refused(f"{release.tenant}: the receipt names no data, and this host has none", kind="state")
+            raise Refused(
+                f"{release.tenant}: the receipt names no data, and this host has none",
+                code="no-data-in-move",
+                kind="state",
+            )
         return ""
     found = next((item for item in seen.generations if item.id == receipt.generation), None)
     if found is None or (found.app, found.version) != (receipt.app, receipt.version):
         raise Refused(
             f"{release.tenant}: generation {receipt.generation} has not arrived on this host yet",
+            code="generation-not-arrived",
             kind="state",
-            hint=f"launchpad move {release.tenant} --to HOST",
+            hint=Next("move", release.tenant, "--to", "HOST"),
         )
     return found.id
 

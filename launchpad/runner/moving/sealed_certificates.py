@@ -151,7 +151,7 @@ def place(host: Host, tenant: str, domains: Sequence[str]) -> None:
     try:
         bundle = judged(host.unseal(_sealed(tenant), _sealed_as(tenant)).decode(), domains)
     except Refused as refused:
-        raise Failed(refused.message) from refused
+        raise Failed(refused.message, code=refused.code) from refused
     for domain, parts in wanting(host, bundle).items():
         folder = f"{FOLDER}/{parts['authority']}/{domain}"
         for path in (FOLDER, f"{FOLDER}/{parts['authority']}", folder):

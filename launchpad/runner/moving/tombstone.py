@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from launchpad.runner import paths
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Refused, canonical, digest_of, record_as_json, record_from_json
 from launchpad.runner.record import Record
 from launchpad.runner.slots import FIRST_EPOCH
@@ -61,7 +62,7 @@ def read(host: TombstoneReading, tenant: str) -> Tombstone | None:
     try:
         return record_from_json(Tombstone, json.loads(data), "tombstone")
     except ValueError as error:
-        raise Refused(f"{paths.tombstone(tenant)} cannot be read", kind="state") from error
+        raise Refused(f"{paths.tombstone(tenant)} cannot be read", code="tombstone-unreadable", kind="state") from error
 
 
 def epoch_of(record: Mapping[str, Any] | None) -> int:
@@ -116,6 +117,7 @@ def refuse_if_gone(
         return
     raise Refused(
         f"{tenant} moved from this host to {found.to}: {kind} is not possible here",
+        code="moved-away",
         kind="state",
-        hint=f"git pull; to move the tenant back: launchpad move {tenant} --to HOST",
+        hint="git pull; to move the tenant back: " + Next("move", tenant, "--to", "HOST"),
     )

@@ -56,7 +56,10 @@ def change(step: ChangeAccess, context: Context) -> None:
         host.wait(POLL_SECONDS)
     if reverts.take_back(host, found.nonce) == "confirmed":
         return _keep(step, host)
-    raise Failed(f"no new connection confirmed the change of access within {SECONDS} s, so the change was reverted")
+    raise Failed(
+        f"no new connection confirmed the change of access within {SECONDS} s, so the change was reverted",
+        code="access-change-reverted",
+    )
 
 
 def undo(before: Mapping[str, File], context: Context) -> None:
@@ -96,4 +99,8 @@ def _hold(host: ProvisionHost) -> None:
     if host.system.sshd_strays(ours):
         host.write(SSHD_CONFIG, ours.encode())
     if strays := host.system.sshd_strays(ours):
-        raise Failed("sshd would not apply Launchpad's part of its configuration", lines=strays)
+        raise Failed(
+            "sshd would not apply Launchpad's part of its configuration",
+            code="sshd-would-not-apply-launchpad",
+            lines=strays,
+        )

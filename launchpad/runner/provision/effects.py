@@ -274,7 +274,7 @@ def _run_caddy(step: steps.RunCaddy, context: Context) -> None:
             return
         host.wait(0.1)
     lines = host.log_lines(CADDY_PROJECT, 20)
-    raise Failed(f"Caddy does not answer within {CADDY_SECONDS} s", lines=lines)
+    raise Failed(f"Caddy does not answer within {CADDY_SECONDS} s", code="caddy-did-not-start", lines=lines)
 
 
 def _caddy_answers(host: ProvisionHost) -> bool:
@@ -289,7 +289,7 @@ def _use_caddyfile(step: steps.UseCaddyfile, host: ProvisionHost) -> None:
     try:
         judge_caddyfile(host.adapt(question(step.text)))
     except Refused as refused:
-        raise Failed(refused.message) from refused
+        raise Failed(refused.message, code=refused.code) from refused
     for path, content in caddy_files(step).items():
         host.write(path, content.encode())
     host.load_sites(again=True)  # the authority's file changed, but its path in the configuration did not

@@ -23,7 +23,10 @@ def install(archive: str) -> None:
     installed = version_in(os.path.realpath(paths.RUNNER).rpartition("/")[0])
     if installed is not None and installed.order > version_of(data).order:
         raise Refused(
-            f"a newer runner ({installed.version}) is already installed", kind="state", hint="update Launchpad"
+            f"a newer runner ({installed.version}) is already installed",
+            code="runner-newer-on-host",
+            kind="state",
+            hint="update Launchpad",
         )
     target = f"{unpack(data)}/{START}"
     for path in (*SCRIPTS, *UNIT_FILES):

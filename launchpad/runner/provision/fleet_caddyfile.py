@@ -30,11 +30,12 @@ def question(text: str) -> str:
     sites."""
     lines = text.splitlines()
     if lines.count(IMPORT) != 1:
-        raise Refused(f"the Caddyfile must have the line `{IMPORT}` once")
+        raise Refused(f"the Caddyfile must have the line `{IMPORT}` once", code="caddyfile-import-line")
     rest = "\n".join(line for line in lines if line != IMPORT)
     if found := _READS.search(rest):
         raise Refused(
-            f"the Caddyfile must not contain {found[0].strip()!r}: Caddy would read the host's files or environment"
+            f"the Caddyfile must not contain {found[0].strip()!r}: Caddy would read the host's files or environment",
+            code="caddyfile-reads-host",
         )
     return f"{rest}\n{NOBODY} {{\n\trespond 404\n}}\n"
 
@@ -58,7 +59,7 @@ def _judge_http(value: object) -> None:
     http = fields(value, "caddyfile.apps.http", known=("servers", "grace_period", "shutdown_delay"))
     servers = http.get("servers")
     if not isinstance(servers, dict) or len(servers) != 1:
-        raise Refused("caddyfile.apps.http.servers: only the imported sites are allowed")
+        raise Refused("caddyfile.apps.http.servers: only the imported sites are allowed", code="caddyfile-own-sites")
     (server,) = servers.values()
     where = "caddyfile.apps.http.servers"
     known = fields(server, where, known=("listen", "routes", "strict_sni_host", "protocols", *_TIMES))

@@ -89,11 +89,19 @@ def confirm(host: ProvisionHost, nonce: str) -> None:
     with _locked(host):
         revert = load(host, nonce) if NONCE.fullmatch(nonce) else None
         if revert is None or revert.state in ("armed", "reverted"):
-            raise Refused("there is no such change to confirm: the change may have been reverted", kind="state")
+            raise Refused(
+                "there is no such change to confirm: the change may have been reverted",
+                code="no-change-to-confirm",
+                kind="state",
+            )
         connected = host.system.connected_at()
         if revert.state == "waiting":
             if connected is None or connected < revert.since:
-                raise Refused("this connection is older than the change, so it cannot confirm the change", kind="state")
+                raise Refused(
+                    "this connection is older than the change, so it cannot confirm the change",
+                    code="connection-older-than-change",
+                    kind="state",
+                )
             _write(host, revert.but(state="confirmed"))
     host.system.act(timer(nonce), "stop")
 

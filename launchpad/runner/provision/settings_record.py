@@ -176,21 +176,28 @@ def stored_text(settings: HostSettings, serial: int) -> str:
 def _judge(settings: HostSettings) -> None:
     for where, name in (("identity.host", settings.identity.host), ("identity.fleet", settings.identity.fleet)):
         if not is_tenant_name(name):
-            raise Refused(f"settings.{where}: {name[:60]!r} is not a name of a-z, 0-9 and single hyphens")
+            raise Refused(
+                f"settings.{where}: {name[:60]!r} is not a name of a-z, 0-9 and single hyphens", code="settings-name"
+            )
     _judge_people(settings.operators, "settings.operators")
     _judge_people(settings.allowed_signers, "settings.allowed_signers")
     if _IMAGE.fullmatch(settings.caddy.image) is None:
-        raise Refused(f"settings.caddy.image: {settings.caddy.image[:120]!r} is not an image with its @sha256 digest")
+        raise Refused(
+            f"settings.caddy.image: {settings.caddy.image[:120]!r} is not an image with its @sha256 digest",
+            code="caddy-image-digest",
+        )
     if len(settings.caddy.caddyfile) > MOST_CADDYFILE or _CONTROL.search(settings.caddy.caddyfile):
-        raise Refused("settings.caddy.caddyfile: more than 64 KiB, or control characters")
+        raise Refused("settings.caddy.caddyfile: more than 64 KiB, or control characters", code="caddyfile-size")
     if settings.caddy.acme_root and _PEM.fullmatch(settings.caddy.acme_root) is None:
-        raise Refused("settings.caddy.acme_root: not certificates in PEM form")
+        raise Refused("settings.caddy.acme_root: not certificates in PEM form", code="acme-root")
     _judge_storage(settings.storage)
     if len(settings.recipients) > MOST_RECIPIENTS:
-        raise Refused(f"settings.recipients: more than {MOST_RECIPIENTS}")
+        raise Refused(f"settings.recipients: more than {MOST_RECIPIENTS}", code="recipients-count")
     for index, recipient in enumerate(settings.recipients):
         if _RECIPIENT.fullmatch(recipient) is None:
-            raise Refused(f"settings.recipients[{index}]: not an age recipient: {recipient[:70]!r}")
+            raise Refused(
+                f"settings.recipients[{index}]: not an age recipient: {recipient[:70]!r}", code="recipient-not-age"
+            )
     _judge_targets(settings.targets)
     _judge_alerts(settings.alerts)
     if settings.peer is not None:
@@ -200,52 +207,68 @@ def _judge(settings: HostSettings) -> None:
     for index, name in enumerate(settings.admins):
         if not is_tenant_name(name):
             raise Refused(
-                f"settings.admins[{index}]: {name[:60]!r} is not a user's name of a-z, 0-9 and single hyphens"
+                f"settings.admins[{index}]: {name[:60]!r} is not a user's name of a-z, 0-9 and single hyphens",
+                code="admin-name",
             )
     if not 1 <= settings.ssh.port <= 65535 or settings.ssh.port in (80, 443):
-        raise Refused(f"settings.ssh.port: {settings.ssh.port} is not a free port", hint="22 is the usual one")
+        raise Refused(
+            f"settings.ssh.port: {settings.ssh.port} is not a free port", code="ssh-port", hint="22 is the usual one"
+        )
 
 
 def _judge_targets(targets: tuple[KnownTarget, ...]) -> None:
     names = [item.target.name for item in targets]
     if len(targets) > MOST_TARGETS or len(set(names)) != len(names):
-        raise Refused(f"settings.targets: more than {MOST_TARGETS}, or one appears twice")
+        raise Refused(f"settings.targets: more than {MOST_TARGETS}, or one appears twice", code="settings-targets")
     for item in targets:
         target_from_json(item.target.as_json())
         known = CREDENTIALS[item.target.kind]
         if item.credentials and (set(item.credentials) != set(known) or min(item.credentials.values()) < 1):
-            raise Refused(f"settings.targets: {item.target.name}: expected versions of {', '.join(known) or 'nothing'}")
+            raise Refused(
+                f"settings.targets: {item.target.name}: expected versions of {', '.join(known) or 'nothing'}",
+                code="target-versions",
+            )
 
 
 def _judge_alerts(destinations: tuple[Destination, ...]) -> None:
     names = [item.name for item in destinations]
     if len(destinations) > MOST_DESTINATIONS or len(set(names)) != len(names):
-        raise Refused(f"settings.alerts: more than {MOST_DESTINATIONS}, or one appears twice")
+        raise Refused(f"settings.alerts: more than {MOST_DESTINATIONS}, or one appears twice", code="settings-alerts")
     for item in destinations:
         where = f"settings.alerts: {item.name[:60]!r}"
         if not all(map(is_tenant_name, (item.name, *item.tenants))) or item.version < 1:
-            raise Refused(f"{where}: expected names of a-z, 0-9 and single hyphens, and the version of the URL")
+            raise Refused(
+                f"{where}: expected names of a-z, 0-9 and single hyphens, and the version of the URL",
+                code="alert-names",
+            )
         if item.quiet and QUIET.fullmatch(item.quiet) is None:
             raise Refused(
-                f"{where}: quiet {item.quiet[:20]!r} is not a time range", hint="write quiet hours as 22:00-07:00"
+                f"{where}: quiet {item.quiet[:20]!r} is not a time range",
+                code="quiet-hours",
+                hint="write quiet hours as 22:00-07:00",
             )
         if TIMEZONE.fullmatch(item.timezone) is None:
             raise Refused(
-                f"{where}: timezone {item.timezone[:60]!r} is not valid", hint="write a time zone such as Europe/Berlin"
+                f"{where}: timezone {item.timezone[:60]!r} is not valid",
+                code="time-zone",
+                hint="write a time zone such as Europe/Berlin",
             )
 
 
 def _judge_people(people: tuple[Person, ...], where: str) -> None:
     if not people:
-        raise Refused(f"{where}: is empty, so nobody could log in to the host again")
+        raise Refused(f"{where}: is empty, so nobody could log in to the host again", code="nobody-could-log-in")
     names = [person.name for person in people]
     for index, person in enumerate(people):
         if not is_tenant_name(person.name):
-            raise Refused(f"{where}[{index}].name: {person.name[:60]!r} is not a name of a-z, 0-9 and single hyphens")
+            raise Refused(
+                f"{where}[{index}].name: {person.name[:60]!r} is not a name of a-z, 0-9 and single hyphens",
+                code="operator-name",
+            )
         if person.name in names[:index]:
-            raise Refused(f"{where}[{index}].name: {person.name} appears twice")
+            raise Refused(f"{where}[{index}].name: {person.name} appears twice", code="operator-twice")
         if not person.keys:
-            raise Refused(f"{where}[{index}].keys: {person.name} has none")
+            raise Refused(f"{where}[{index}].keys: {person.name} has none", code="operator-without-keys")
         for number, key in enumerate(person.keys):
             judge_key(key, f"{where}[{index}].keys[{number}]")
 
@@ -254,15 +277,23 @@ def judge_key(key: str, where: str) -> None:
     """Refuse anything but one plain public key: no options, no second line, no weak RSA key."""
     found = _KEY.fullmatch(key)
     if found is None:
-        raise Refused(f"{where}: not a plain public key", hint="it starts with ssh-ed25519 AAAA…, without options")
+        raise Refused(
+            f"{where}: not a plain public key",
+            code="key-not-plain",
+            hint="it starts with ssh-ed25519 AAAA…, without options",
+        )
     try:
         parts = _wire_strings(base64.b64decode(found[2], validate=True))
     except (binascii.Error, ValueError) as error:
-        raise Refused(f"{where}: the key is damaged") from error
+        raise Refused(f"{where}: the key is damaged", code="key-damaged") from error
     if not parts or parts[0] != found[1].encode():
-        raise Refused(f"{where}: the key's content does not match its type")
+        raise Refused(f"{where}: the key's content does not match its type", code="key-type-differs")
     if found[1] == "ssh-rsa" and (len(parts) != 3 or int.from_bytes(parts[2], "big").bit_length() < LEAST_RSA_BITS):
-        raise Refused(f"{where}: an RSA key of fewer than {LEAST_RSA_BITS} bits", hint="ssh-keygen -t ed25519")
+        raise Refused(
+            f"{where}: an RSA key of fewer than {LEAST_RSA_BITS} bits",
+            code="key-too-short",
+            hint="ssh-keygen -t ed25519",
+        )
 
 
 def _wire_strings(data: bytes) -> list[bytes]:
@@ -280,9 +311,15 @@ def _wire_strings(data: bytes) -> list[bytes]:
 def _judge_storage(storage: Storage) -> None:
     if bool(storage.loop_mb) == bool(storage.device):
         raise Refused(
-            "settings.storage: expected either a loop file (loop_mb) or a device", hint="set exactly one of the two"
+            "settings.storage: expected either a loop file (loop_mb) or a device",
+            code="storage-kind",
+            hint="set exactly one of the two",
         )
     if storage.device and (_DEVICE.fullmatch(storage.device) is None or ".." in storage.device):
-        raise Refused(f"settings.storage.device: {storage.device[:60]!r} is not a device below /dev")
+        raise Refused(
+            f"settings.storage.device: {storage.device[:60]!r} is not a device below /dev", code="storage-device"
+        )
     if storage.loop_mb and not LEAST_LOOP_MB <= storage.loop_mb <= MOST_LOOP_MB:
-        raise Refused(f"settings.storage.loop_mb: {storage.loop_mb} is not {LEAST_LOOP_MB} or more")
+        raise Refused(
+            f"settings.storage.loop_mb: {storage.loop_mb} is not {LEAST_LOOP_MB} or more", code="storage-size"
+        )

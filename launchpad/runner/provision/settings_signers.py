@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Refused, canonical, digest_of
 from launchpad.runner.provision.settings_record import HostSettings, settings_from_json, stored_settings
 from launchpad.runner.system import ProvisionHost
@@ -37,10 +38,16 @@ def judge_trust(host: ProvisionHost, operation: Mapping[str, Any], secrets: Mapp
         return None
     if stored.settings is not None and stored.settings.identity != settings.identity:
         name = stored.settings.identity
-        raise Refused(f"this host is {name.host} of {name.fleet}, not {settings.identity.host}", kind="state")
+        raise Refused(
+            f"this host is {name.host} of {name.fleet}, not {settings.identity.host}", code="other-host", kind="state"
+        )
     signature = operation.get("signature")
     if signature is None:
-        raise Refused("these settings differ from the host's and are not signed", hint="launchpad provision signs")
+        raise Refused(
+            "these settings differ from the host's and are not signed",
+            code="settings-unsigned",
+            hint=Next("provision") + " signs",
+        )
     keys = {"signer", "replaces", "signature"}
     if (
         not isinstance(signature, dict)
@@ -49,7 +56,12 @@ def judge_trust(host: ProvisionHost, operation: Mapping[str, Any], secrets: Mapp
     ):
         raise Refused("provision.signature: expected a signer, the digest of the replaced settings, and a signature")
     if signature["replaces"] != stored.digest:
-        raise Refused("the host's settings have changed since these were signed", kind="state", hint="provision again")
+        raise Refused(
+            "the host's settings have changed since these were signed",
+            code="settings-changed-meanwhile",
+            kind="state",
+            hint="provision again",
+        )
     valid = host.system.verified(
         message(settings, stored.digest, secrets),
         signature=signature["signature"],
@@ -58,5 +70,8 @@ def judge_trust(host: ProvisionHost, operation: Mapping[str, Any], secrets: Mapp
         namespace=NAMESPACE,
     )
     if not valid:
-        raise Refused(f"the settings are not signed by {signature['signer'][:60]!r} as an allowed signer of this host")
+        raise Refused(
+            f"the settings are not signed by {signature['signer'][:60]!r} as an allowed signer of this host",
+            code="settings-signer",
+        )
     return settings

@@ -48,7 +48,7 @@ def version_of(archive: bytes) -> Version:
         with zipfile.ZipFile(io.BytesIO(archive)) as files:
             return _version(files.read(MANIFEST))
     except (zipfile.BadZipFile, KeyError) as error:
-        raise Refused("the archive is not a runner") from error
+        raise Refused("the archive is not a runner", code="archive-not-runner") from error
 
 
 def version_in(folder: str) -> Version | None:
@@ -72,13 +72,13 @@ def unpack(archive: bytes, *, library: str = paths.LIBRARY) -> str:
         for item in files.infolist():
             size += item.file_size
             if size > MOST_BYTES or ".." in item.filename.split("/") or item.filename.startswith("/"):
-                raise Refused("the archive is not a runner")
+                raise Refused("the archive is not a runner", code="archive-not-runner")
             place = partial / item.filename
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(files.read(item))
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
     if not compileall.compile_dir(partial, quiet=2, stripdir=partial, prependdir=folder, invalidation_mode=unchecked):
-        raise Refused("the archive's runner does not compile on this host")
+        raise Refused("the archive's runner does not compile on this host", code="archive-runner-does-not-compile")
     for place in [partial, *partial.rglob("*")]:
         place.chmod(0o755 if place.is_dir() or place.name == START else 0o644)
     os.sync()
@@ -91,4 +91,4 @@ def _version(manifest: bytes) -> Version:
         value = json.loads(manifest)
         return Version(str(value["version"]), int(value["protocol"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise Refused("the archive is not a runner") from error
+        raise Refused("the archive is not a runner", code="archive-not-runner") from error

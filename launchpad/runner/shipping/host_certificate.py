@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from launchpad.runner import paths
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.judge.alert_texts import LOGS_CERTIFICATE
 from launchpad.runner.protocol import Refused
@@ -45,8 +46,12 @@ def seal(host: Host, settings: HostSettings, brought: Mapping[str, Any]) -> None
                 f"secret {LOGS_CERTIFICATE}: not the certificate of this host for the collector in these settings"
             )
     if missing(host, settings) and not brought:
-        hint = f"launchpad provision {settings.identity.host}"
-        raise Refused("the host's certificate for the collector did not come with the settings", hint=hint)
+        hint = Next("provision", settings.identity.host)
+        raise Refused(
+            "the host's certificate for the collector did not come with the settings",
+            code="log-certificate-missing",
+            hint=hint,
+        )
     for item in brought.values():
         assert logs is not None
         host.folder(FOLDER, mode=0o700)

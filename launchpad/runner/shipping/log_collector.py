@@ -34,16 +34,21 @@ class LogCollector(Record):
 def judge_collector(logs: LogCollector, *, own: str) -> None:
     """Refuse a collector that is no host, addresses that are none, and senders to another host."""
     if not is_tenant_name(logs.host):
-        raise Refused(f"settings.logs.host: {logs.host[:60]!r} is not a host's name")
+        raise Refused(f"settings.logs.host: {logs.host[:60]!r} is not a host's name", code="log-host-name")
     if len(logs.senders) > MOST_SENDERS or bool(logs.senders) != (logs.host == own):
-        raise Refused(f"settings.logs.senders: expected 1 to {MOST_SENDERS} on {logs.host}, and none elsewhere")
+        raise Refused(
+            f"settings.logs.senders: expected 1 to {MOST_SENDERS} on {logs.host}, and none elsewhere",
+            code="log-senders",
+        )
     for address in (logs.address, *logs.senders):
         try:
             ip_address(address)
         except ValueError as error:
-            raise Refused(f"settings.logs: {address[:60]!r} is not an IP address") from error
+            raise Refused(f"settings.logs: {address[:60]!r} is not an IP address", code="log-address") from error
     if len(logs.authority) > MOST_AUTHORITY or _PEM.fullmatch(logs.authority) is None or logs.version < 1:
-        raise Refused("settings.logs.authority: not one certificate in PEM form, or without a version")
+        raise Refused(
+            "settings.logs.authority: not one certificate in PEM form, or without a version", code="log-authority"
+        )
 
 
 def rules(logs: LogCollector | None) -> str:

@@ -67,7 +67,9 @@ class RemoteJournals:
         )
         words = said.err.decode(errors="replace").strip().splitlines() or [f"exit status {said.code}"]
         if said.code or f"writing {len(entries)} entries" not in words[-1]:
-            raise Failed(f"the collector cannot write its journal: {words[-1][:150]}")
+            raise Failed(
+                f"the collector cannot write its journal: {words[-1][:150]}", code="collector-cannot-write-journal"
+            )
 
     def _lines(self, host: str) -> set[str]:
         """The LAUNCHPAD_LINE of the host's latest entries."""
@@ -75,7 +77,7 @@ class RemoteJournals:
         words = ["journalctl", "--quiet", files, "--reverse", f"--lines={LATEST}", "--output=json"]
         said = run([*words, "--output-fields=LAUNCHPAD_LINE"], reads=True, seconds=SECONDS)
         if said.code:
-            raise Failed("the collector cannot read its journal")
+            raise Failed("the collector cannot read its journal", code="collector-cannot-read-journal")
         return {str(json.loads(line).get("LAUNCHPAD_LINE")) for line in said.out.splitlines()}
 
     def thin(self) -> None:

@@ -37,19 +37,24 @@ class Upload:
                 secured.makefile("rb") as answers,
             ):
                 if json.loads(answers.readline(4096))["format"] != FORMAT:
-                    raise Failed("it has another version of Launchpad")
+                    raise Failed("it has another version of Launchpad", code="collector-version")
                 secured.sendall(f"{head}\n".encode() + entries)
                 problem = json.loads(answers.readline(4096))["problem"]
         except ssl.SSLCertVerificationError as error:
-            raise Failed(f"its certificate is not of this fleet's authority ({error.verify_message})") from error
+            raise Failed(
+                f"its certificate is not of this fleet's authority ({error.verify_message})",
+                code="collector-certificate",
+            ) from error
         except ssl.SSLError as error:
-            raise Failed(f"it ends the TLS connection ({error.reason or 'no reason'})") from error
+            raise Failed(
+                f"it ends the TLS connection ({error.reason or 'no reason'})", code="collector-ends-tls"
+            ) from error
         except OSError as error:
-            raise Failed(error.strerror or "no answer in time") from error
+            raise Failed(error.strerror or "no answer in time", code="collector-unreachable") from error
         except (ValueError, TypeError, KeyError) as error:
-            raise Failed("the connection ended without an answer") from error
+            raise Failed("the connection ended without an answer", code="collector-gave-no-answer") from error
         if problem:
-            raise Failed(str(problem)[:200])
+            raise Failed(str(problem)[:200], code="collector-refused")
 
 
 def tls(side: int, logs: LogCollector, certificate: bytes) -> ssl.SSLContext:

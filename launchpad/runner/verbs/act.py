@@ -8,6 +8,7 @@ from typing import Any
 
 from launchpad.runner import cell
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Action, Refused, Release
@@ -32,12 +33,19 @@ def act(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[s
     argv = filled(action, given["arguments"] or [])
     container = next((item for item in cell.side_of(host, tenant, side) if item.service == action.service), None)
     if container is None or container.state != "running":
-        raise Refused(f"{tenant}: {action.service} does not run", kind="state", hint=f"launchpad start {tenant}")
+        raise Refused(
+            f"{tenant}: {action.service} does not run",
+            code="service-does-not-run",
+            kind="state",
+            hint=Next("start", tenant),
+        )
     try:
         said = host.execute(container.name, argv, seconds=min(action.timeout_seconds, MOST_SECONDS))
     except Failed as failed:
-        hint = f"launchpad logs {tenant}"
-        raise Refused(f"{tenant}: {action.name}: {failed.message}", kind="step", hint=hint) from failed
+        hint = Next("logs", tenant)
+        raise Refused(
+            f"{tenant}: {action.name}: {failed.message}", code="action-failed", kind="step", hint=hint
+        ) from failed
     yield reply({"code": said.code, "out": said.out, "err": said.err})
 
 
@@ -46,11 +54,13 @@ def filled(action: Action, arguments: Sequence[Any]) -> list[str]:
     argument is of [A-Za-z0-9_.:-]."""
     places = {int(found) for word in action.argv for found in PLACE.findall(word)}
     if places != set(range(len(arguments))):
-        raise Refused(f"{action.name} takes {len(places)} arguments, not {len(arguments)}")
+        raise Refused(f"{action.name} takes {len(places)} arguments, not {len(arguments)}", code="action-arguments")
     for argument in arguments:
         if not isinstance(argument, str) or ARGUMENT.fullmatch(argument) is None:
             raise Refused(
-                f"{action.name}: not an argument: {str(argument)[:60]!r}", hint="1 to 128 of A-Z a-z 0-9 _ . : -"
+                f"{action.name}: not an argument: {str(argument)[:60]!r}",
+                code="action-argument",
+                hint="1 to 128 of A-Z a-z 0-9 _ . : -",
             )
     return [PLACE.sub(lambda found: str(arguments[int(found[1])]), word) for word in action.argv]
 
@@ -58,11 +68,13 @@ def filled(action: Action, arguments: Sequence[Any]) -> list[str]:
 def _running(host: View, tenant: str) -> tuple[Release, str]:
     record = read_record(host, tenant) if is_tenant_name(tenant) else None
     if record is None or record["retired"]:
-        raise Refused(f"{tenant[:60]} is not deployed on this host", kind="state", hint="launchpad status")
+        raise Refused(
+            f"{tenant[:60]} is not deployed on this host", code="not-deployed", kind="state", hint=Next("status")
+        )
     try:
         return cell.read_release(host, tenant, record["release"]), record["side"]
     except Failed as failed:
-        raise Refused(failed.message, kind="state", hint=f"launchpad deploy {tenant}") from failed
+        raise Refused(failed.message, code="release-unusable", kind="state", hint=Next("deploy", tenant)) from failed
 
 
 def _offered(release: Release, name: str) -> Action:
@@ -70,4 +82,6 @@ def _offered(release: Release, name: str) -> Action:
         if action.name == name:
             return action
     offers = ", ".join(action.name for action in release.actions) or "none"
-    raise Refused(f"{release.app} has no action {name[:60]!r}", kind="state", hint=f"actions: {offers}")
+    raise Refused(
+        f"{release.app} has no action {name[:60]!r}", code="no-such-action", kind="state", hint=f"actions: {offers}"
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from launchpad.runner.alerting.state import alert_state, silences
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Hint
 from launchpad.runner.protocol import record_as_json
 from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.record import Record
@@ -22,7 +23,7 @@ class KnownAlert(Record):
     layer: str
     grade: str
     message: str
-    hint: str
+    hint: Hint | str
     since: float
     """When it was seen first, by the host's clock."""
     told: float

@@ -65,7 +65,7 @@ def backups(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
 
 def _ask(host: Host, target: HostTarget, record: Mapping[str, Any], key: str, *, do: str) -> dict[str, Any]:
     if not key and do == "snapshots" and (record["source"] or not keeping.has_key(host, record["tenant"])):
-        raise Failed("the key of its backups is not on this host")
+        raise Failed("the key of its backups is not on this host", code="backup-key-missing")
     whose = {"tenant": record["tenant"], "slot": record["slot"], "source": record["source"]}
     known = not record["source"] and "sent" in keeping.state(host, record["tenant"], target.name)
     asked = work.look(host, target, **whose, do=do, known=known, key=key)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Refused
@@ -17,12 +18,17 @@ def cancel(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
     then an operation only goes forward."""
     journal = Journal(host, only(body, id=str)["id"] or "")
     if journal.asked() is None:
-        raise Refused(f"there is no operation {journal.identifier}", kind="state", hint="launchpad history")
+        raise Refused(
+            f"there is no operation {journal.identifier}", code="no-such-operation", kind="state", hint=Next("history")
+        )
     outcome = journal.outcome()
     if outcome is None and any(event["event"] == "committed" for event in journal.events()):
-        hint = f"launchpad attach {journal.identifier}"
+        hint = Next("attach", journal.identifier)
         raise Refused(
-            f"operation {journal.identifier} has committed and can no longer be cancelled", kind="state", hint=hint
+            f"operation {journal.identifier} has committed and can no longer be cancelled",
+            code="operation-committed",
+            kind="state",
+            hint=hint,
         )
     if outcome is None:
         journal.ask_cancel(caller)

@@ -9,6 +9,7 @@ from typing import Any
 from launchpad.runner import slots
 from launchpad.runner.backups import keeping, work
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.moving import sealed_certificates as kept
 from launchpad.runner.plan import read_record
@@ -26,7 +27,9 @@ def certificates(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterat
     tenant = only(body, tenant=str)["tenant"] or ""
     record = read_record(host, tenant) if slots.is_tenant_name(tenant) else None
     if record is None or record["retired"]:
-        raise Refused(f"{tenant[:60]} is not deployed on this host", kind="state", hint="launchpad status")
+        raise Refused(
+            f"{tenant[:60]} is not deployed on this host", code="not-deployed", kind="state", hint=Next("status")
+        )
     sealed_for = keeping.recipients(host)
     bundle = kept.found(host, record["domains"])
     task = {"do": "encrypt", "uid": slots.host_uid(0), "recipients": sealed_for, "text": json.dumps(bundle)}
@@ -34,5 +37,5 @@ def certificates(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterat
     try:
         sent = yield from passed_on(host, Confined(unit=unit, task=task, seconds=SECONDS))
     except Failed as failed:
-        raise Refused(f"{tenant}: {failed.message}", kind="step") from failed
+        raise Refused(f"{tenant}: {failed.message}", code=failed.code, kind="step") from failed
     yield reply({"domains": sorted(bundle)} | sent)

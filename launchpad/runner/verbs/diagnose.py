@@ -11,6 +11,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.diagnosing.bundle import likely_causes, make_bundle
 from launchpad.runner.diagnosing.collectors import known_tenants
 from launchpad.runner.diagnosing.desk import Desk, Examined
+from launchpad.runner.hint import Next
 from launchpad.runner.journal import IDENTIFIER
 from launchpad.runner.protocol import Refused, digest_of
 from launchpad.runner.verbs import only, reply
@@ -32,7 +33,9 @@ def diagnose(host: Examined, body: Mapping[str, Any], _caller: Caller) -> Iterat
     tenant = given["tenant"] or ""
     there = known_tenants(host)
     if tenant and tenant not in there:
-        raise Refused(f"{tenant[:60]} is not on this host", kind="state", hint="launchpad status")
+        raise Refused(
+            f"{tenant[:60]} is not on this host", code="no-such-tenant-on-host", kind="state", hint=Next("status")
+        )
     identifier = given["operation"] or ""
     if identifier and IDENTIFIER.fullmatch(identifier) is None:
         raise Refused("not an operation's id")
@@ -40,13 +43,13 @@ def diagnose(host: Examined, body: Mapping[str, Any], _caller: Caller) -> Iterat
     addresses = tuple(item[:64] for item in given["addresses"] or () if isinstance(item, str))[:8]
     if given["quick"]:
         desk = Desk(host=host, tenants=meant, addresses=addresses, lines=_LINES_AT_ONCE, operation=identifier)
-        yield reply({"diagnoses": [item.plain() for item in likely_causes(desk, tenant=tenant)]})
+        yield reply({"diagnoses": [item.as_json() for item in likely_causes(desk, tenant=tenant)]})
         return
     made = make_bundle(Desk(host=host, tenants=meant, addresses=addresses), tenant=tenant, case=_key(given["case"]))
     if not given["preview"]:
         for begin in range(0, len(made.data), _PIECE):
             yield {"type": "data", "data": base64.b64encode(made.data[begin : begin + _PIECE]).decode()}
-    told = {"manifest": dict(made.manifest), "diagnoses": [item.plain() for item in made.diagnoses]}
+    told = {"manifest": dict(made.manifest), "diagnoses": [item.as_json() for item in made.diagnoses]}
     yield reply(told | {"bytes": len(made.data), "digest": digest_of(made.data)})
 
 

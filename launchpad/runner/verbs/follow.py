@@ -7,6 +7,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Damaged, Journal
 from launchpad.runner.protocol import Refused, canonical, digest_of
@@ -27,7 +28,9 @@ def follow(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dic
     journal = Journal(host, given["id"] or "")
     asked = journal.asked()
     if asked is None:
-        raise Refused(f"there is no operation {journal.identifier}", kind="state", hint="launchpad history")
+        raise Refused(
+            f"there is no operation {journal.identifier}", code="no-such-operation", kind="state", hint=Next("history")
+        )
     end = host.elapsed() + min(given["seconds"] or MOST_SECONDS, MOST_SECONDS)
     outcome = yield from _events(host, journal, given["after"] or 0, end)
     found = outcome or {"outcome": "running", "message": "", "lines": [], "seconds": host.now() - asked["at"]}

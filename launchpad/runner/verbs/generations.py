@@ -9,6 +9,7 @@ from launchpad.runner import generation_records as kept
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
 from launchpad.runner.cell import read_release
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, record_as_json
@@ -25,7 +26,12 @@ def generations(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterato
     tenant = only(body, tenant=str)["tenant"] or ""
     record = read_record(host, tenant) if is_tenant_name(tenant) else None
     if record is None:
-        raise Refused(f"{tenant[:60]!r}: no such tenant on this host", kind="state", hint="launchpad status")
+        raise Refused(
+            f"{tenant[:60]!r}: no such tenant on this host",
+            code="no-such-tenant-on-host",
+            kind="state",
+            hint=Next("status"),
+        )
     found = kept.kept(host, tenant)
     half = [{"id": name, "incomplete": True} for name in kept.incomplete(host, tenant)]
     releases = [_release(host, tenant, short, record, found) for short in host.names(paths.releases(tenant))]

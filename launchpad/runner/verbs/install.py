@@ -90,12 +90,14 @@ def _verify(host: ProvisionHost, archive: bytes, body: Mapping[str, Any]) -> Non
     if not downgrade and not signed(NAMESPACE):
         raise Refused(
             f"the runner is not signed by {body['signer'][:60]!r} as an allowed signer of this host",
+            code="runner-signer",
             hint="sign the runner with a key of the inventory's signers",
         )
     now, new = version_in(host.system.runner()), version_of(archive)
     if now is not None and new.order < now.order and not downgrade:
         raise Refused(
             f"runner {new.version} is older than {now.version}, which is installed",
+            code="runner-older",
             kind="state",
             hint="update Launchpad",
         )
@@ -108,10 +110,10 @@ def _try_out(folder: str) -> None:
     try:
         done = subprocess.run(words, input=request, capture_output=True, timeout=TRIAL_SECONDS, check=False, cwd="/")
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failed("the new runner does not start") from error
+        raise Failed("the new runner does not start", code="new-runner-does-not-start") from error
     if done.returncode != 0 or b'"type":"reply"' not in done.stdout:
         lines = (done.stderr or done.stdout).decode(errors="replace").splitlines()[-10:]
-        raise Failed("the new runner does not answer", lines=lines)
+        raise Failed("the new runner does not answer", code="new-runner-does-not-answer", lines=lines)
 
 
 def _forget_old(host: ProvisionHost, keep: set[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.journal import IDENTIFIER, Journal
 from launchpad.runner.log_filter import MOST_EXPRESSION, LogFilter
 from launchpad.runner.log_following import LogFollower
@@ -67,7 +68,7 @@ def _judged(body: Mapping[str, Any]) -> LogRequest:
             raise ValueError(f"longer than {MOST_EXPRESSION} characters")
         re.compile(query.grep)
     except (ValueError, re.error) as error:
-        raise Refused(f"logs.grep: not a regular expression: {error}") from error
+        raise Refused(f"logs.grep: not a regular expression: {error}", code="log-pattern") from error
     return query
 
 
@@ -77,7 +78,7 @@ def _is_here(host: View, name: str) -> bool:
 
 
 def _missing(name: str) -> Refused:
-    return Refused(f"{name[:60]} is not on this host", kind="state", hint="launchpad status")
+    return Refused(f"{name[:60]} is not on this host", code="no-such-tenant-on-host", kind="state", hint=Next("status"))
 
 
 def _past(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.metering.meter import usage_of
 from launchpad.runner.metering.usage_log import MONTH
@@ -22,7 +23,7 @@ def metered(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
     given = only(body, month=str, tenants=list, hourly=bool)
     month, tenants = given["month"] or "", given["tenants"]
     if MONTH.fullmatch(month) is None:
-        raise Refused(f"month: {month[:20]!r} is not a month", hint="launchpad usage --month 2026-11")
+        raise Refused(f"month: {month[:20]!r} is not a month", code="month", hint=Next("usage", "--month", "2026-11"))
     found = [
         {"tenant": item.tenant, "period": item.period, **item.amounts.rounded()}
         for item in usage_of(host, month, hourly=bool(given["hourly"]))

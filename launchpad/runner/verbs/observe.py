@@ -100,7 +100,7 @@ def observe(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[di
 
 def _plain(findings: Iterable[Finding], tenant: str) -> list[dict[str, Any]]:
     """The findings of the tenant; of the host itself for an empty name."""
-    return [item.plain() for item in findings if item.tenant == tenant]
+    return [item.as_json() for item in findings if item.tenant == tenant]
 
 
 def _host(host: View, edge: Edge, problems: list[str]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _tenant(host: View, name: str, edge: Edge, waiting: list[dict[str, Any]]) ->
     if record is None:
         return None
     if not record.keys() >= paths.RECORDED:
-        raise Failed(f"{paths.record(name)} cannot be read: not a tenant's record")
+        raise Failed(f"{paths.record(name)} cannot be read: not a tenant's record", code="tenant-record-unreadable")
     containers = edge.containers.get(name, [])
     manifest = read_manifest(host, name, record["release"])
     owner = host.lock_owner(f"tenant-{name}")
@@ -297,7 +297,7 @@ def _json(host: View, path: str) -> dict[str, Any] | None:
     try:
         return None if data is None else dict(json.loads(data))
     except (ValueError, TypeError) as error:
-        raise Failed(f"{path} cannot be read: {error}") from error
+        raise Failed(f"{path} cannot be read: {error}", code="tenant-file-unreadable") from error
 
 
 def _or(problems: list[str], read: Any, otherwise: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Busy, Failed
 from launchpad.runner.moving.sealed_certificates import valid
 from launchpad.runner.plan import read_record
@@ -30,7 +31,9 @@ def obtain(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
     tenant = only(body, tenant=str)["tenant"] or ""
     record = read_record(host, tenant) if is_tenant_name(tenant) else None
     if record is None or record["retired"]:
-        raise Refused(f"{tenant[:60]} is not deployed on this host", kind="state", hint="launchpad status")
+        raise Refused(
+            f"{tenant[:60]} is not deployed on this host", code="not-deployed", kind="state", hint=Next("status")
+        )
     lacking = [domain for domain in record["domains"] if wrong(valid(host, domain), host.now())]
     why: dict[str, str] = {}
     try:
@@ -48,9 +51,13 @@ def obtain(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
                 break
     except Busy as busy:
         message = f"{tenant}: {busy.owner.get('tenant', 'another operation')} changes Caddy's sites"
-        raise Refused(message, kind="locked", hint=f"launchpad certificates {tenant} --retry") from busy
+        raise Refused(
+            message, code="sites-locked", kind="locked", hint=Next("certificates", tenant, "--retry")
+        ) from busy
     except Failed as failed:
-        raise Refused(f"{tenant}: {failed.message}", kind="step", hint="launchpad provision HOST") from failed
+        raise Refused(
+            f"{tenant}: {failed.message}", code="sites-not-loaded", kind="step", hint=Next("provision", HERE)
+        ) from failed
     names = {domain: {"until": _until(host, domain), "why": why.get(domain, "")} for domain in record["domains"]}
     yield reply({"names": names})
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.protocol import Refused, canonical
 from launchpad.runner.provision import reverts
 from launchpad.runner.provision.unpack import version_in
@@ -34,17 +35,30 @@ def previous(host: Any, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
     ):
         raise Refused(
             f"the return to the earlier runner is not signed by {given['signer'][:60]!r} as an allowed signer",
+            code="return-signer",
             hint="sign with a key of the inventory's signers",
         )
     if abs(host.now() - given["at"]) > FRESH_SECONDS:
-        raise Refused("the signature is older than 10 minutes", kind="state", hint="run the same command again")
+        raise Refused(
+            "the signature is older than 10 minutes",
+            code="signature-too-old",
+            kind="state",
+            hint="run the same command again",
+        )
     with host.lock("host", {"kind": "install", "who": caller.operator, "operation": ""}, seconds=10):
         folder = (host.read(paths.PREVIOUS_RUNNER) or b"").decode()
         present = (host.target(paths.RUNNER) or "").rpartition("/")[0]
         version = version_in(folder)
         if folder == present or version is None:
-            raise Refused("the host keeps no earlier runner", kind="state", hint="launchpad provision HOST")
+            raise Refused(
+                "the host keeps no earlier runner", code="no-earlier-runner", kind="state", hint=Next("provision", HERE)
+            )
         if (digest_in(present), digest_in(folder)) != (given["from"], given["to"]):
-            raise Refused("the host's runner changed meanwhile", kind="state", hint="run the same command again")
+            raise Refused(
+                "the host's runner changed meanwhile",
+                code="runner-changed-meanwhile",
+                kind="state",
+                hint="run the same command again",
+            )
         revert = switch(host, folder)
     yield reply({"outcome": "switched", "nonce": revert.nonce, "seconds": reverts.SECONDS, "version": version.version})

@@ -21,6 +21,7 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.deploy_plan import neighbours
 from launchpad.runner.generation_records import Generation
 from launchpad.runner.guests.plan import refuse_unawaited
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Busy, Confined, Failed, Host
 from launchpad.runner.journal import IDENTIFIER
 from launchpad.runner.judge import release_names
@@ -38,7 +39,7 @@ LOOK_SECONDS = 10
 """Seconds to wait for the operation that waits for this data, which briefly locks the tenant to check for it."""
 LOOK_BYTES = 16 << 20
 """Bytes between two checks of the free space."""
-MAKE_ROOM = "launchpad prune HOST, or choose another host"
+MAKE_ROOM = Next("prune", HERE) + ", or choose another host"
 MOST_VOLUMES = 16
 MOST_DISK_MB = 16 * 1024 * 1024
 _SHORT = re.compile(r"[0-9a-f]{12}")
@@ -81,9 +82,11 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
                 return
             found = _taken(host, wanted, caller)
     except Busy as busy:
-        raise Refused(f"{wanted.tenant}: locked by {busy.holder(host.now())}", kind="locked") from busy
+        raise Refused(
+            f"{wanted.tenant}: locked by {busy.holder(host.now())}", code="tenant-locked-in-transfer", kind="locked"
+        ) from busy
     except Failed as failed:
-        raise Refused(f"{wanted.tenant}: {failed.message}", kind="step") from failed
+        raise Refused(f"{wanted.tenant}: {failed.message}", code=failed.code, kind="step") from failed
     yield reply(found | {"outcome": "done"})
 
 
@@ -106,13 +109,21 @@ def judge(host: Host, wanted: Receiving) -> None:
             raise Refused(f"receive.{name}: not valid: {str(value)[:60]!r}")
     for name, neighbour in neighbours(host).items():
         if (name == wanted.tenant) != (neighbour.slot == wanted.slot):
-            raise Refused(f"{wanted.tenant}: slot {neighbour.slot} belongs to {name} on this host", kind="state")
+            raise Refused(
+                f"{wanted.tenant}: slot {neighbour.slot} belongs to {name} on this host",
+                code="slot-taken-on-host",
+                kind="state",
+            )
     if wanted.base and generation_records.read(host, wanted.tenant, wanted.base) is None:
-        raise Refused(f"{wanted.tenant}: the base generation {wanted.base} is not on this host", kind="state")
+        raise Refused(
+            f"{wanted.tenant}: the base generation {wanted.base} is not on this host",
+            code="base-generation-missing",
+            kind="state",
+        )
     room = max(0, host.room(paths.ROOT) - generation_records.LEAST_ROOM) >> 20
     if wanted.disk_mb > room:
         message = f"{wanted.tenant}: its data can take {wanted.disk_mb} MB, but only {room} MB are free for it"
-        raise Refused(message, kind="state", hint=MAKE_ROOM)
+        raise Refused(message, code="no-room-to-receive", kind="state", hint=MAKE_ROOM)
 
 
 def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
@@ -169,7 +180,7 @@ def _while_there_is_room(host: Host, tenant: str, lines: Iterable[bytes]) -> Ite
             if (room := host.room(paths.ROOT)) < generation_records.LEAST_ROOM:
                 least = generation_records.LEAST_ROOM >> 20
                 message = f"{tenant}: only {room >> 20} MB are free on this host, and {least} MB must stay free"
-                raise Refused(message, kind="state", hint=MAKE_ROOM)
+                raise Refused(message, code="disk-reserve", kind="state", hint=MAKE_ROOM)
         yield line
 
 
@@ -190,8 +201,16 @@ def pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
         elif end == {"bytes": size, "digest": f"sha256:{digest.hexdigest()}"}:
             return
         else:
-            raise Refused("receive: the received data differs from what was sent", hint="run the same command again")
-    raise Refused("receive: the transfer ended early; nothing was kept", hint="run the same command again")
+            raise Refused(
+                "receive: the received data differs from what was sent",
+                code="received-data-differs",
+                hint="run the same command again",
+            )
+    raise Refused(
+        "receive: the transfer ended early; nothing was kept",
+        code="transfer-ended-early",
+        hint="run the same command again",
+    )
 
 
 def _record(host: Host, wanted: Receiving) -> Generation:

@@ -31,5 +31,5 @@ def rollout(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
             if given["intent"]:
                 rollout_records.say(host, identifier, given["intent"], caller)
     except Busy as busy:
-        raise Refused("the rollouts are being written", kind="locked") from busy
+        raise Refused("the rollouts are being written", code="rollouts-locked", kind="locked") from busy
     yield reply({"id": identifier})

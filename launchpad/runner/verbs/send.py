@@ -12,13 +12,14 @@ from launchpad.runner import generation_records, paths, slots
 from launchpad.runner.backups import keeping, work
 from launchpad.runner.caller import Caller
 from launchpad.runner.carrying import packing
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, record_as_json
 from launchpad.runner.verbs import only, reply
 
 SECONDS = 24 * 3600
-NO_RECIPIENTS = "launchpad provision HOST, with recipients in launchpad.yaml (launchpad key show prints yours)"
+NO_RECIPIENTS = Next("provision", HERE) + ", with recipients in launchpad.yaml (" + Next("key show") + " prints yours)"
 
 
 def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
@@ -34,7 +35,11 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     record = read_record(host, tenant) or {}
     slot = record.get("slot")
     if slot is None:
-        raise Refused(f"{tenant}: this host does not know its slot, so its files cannot be read", kind="state")
+        raise Refused(
+            f"{tenant}: this host does not know its slot, so its files cannot be read",
+            code="slot-unknown",
+            kind="state",
+        )
     task: dict[str, Any] = {"do": "pack", "uid": slots.host_uid(slot), "recipients": sealed_for}
     task["most"] = max(record["disk_mb"], wanted.disk_mb) << 20
     reads = work.volumes(host, paths.generation(tenant, wanted.id))
@@ -48,7 +53,7 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     try:
         sent = yield from passed_on(host, Confined(unit=unit, task=task, reads=reads, seconds=SECONDS))
     except Failed as failed:
-        raise Refused(f"{tenant}: {failed.message}", kind="step") from failed
+        raise Refused(f"{tenant}: {failed.message}", code=failed.code, kind="step") from failed
     yield reply({"generation": record_as_json(wanted), "slot": slot, "volumes": volumes} | sent)
 
 
@@ -58,8 +63,13 @@ def found(host: Host, tenant: str, identifier: str) -> generation_records.Genera
     for item in known:
         if item.id == identifier:
             return item
-    hint = f"launchpad generations {tenant}" if known else "launchpad status"
-    raise Refused(f"{tenant[:60]}: this host has no generation {identifier[:60]!r}", kind="state", hint=hint)
+    hint = Next("generations", tenant) if known else Next("status")
+    raise Refused(
+        f"{tenant[:60]}: this host has no generation {identifier[:60]!r}",
+        code="no-such-generation-on-host",
+        kind="state",
+        hint=hint,
+    )
 
 
 def passed_on(host: Host, asked: Confined) -> Generator[dict[str, Any], None, dict[str, Any]]:

@@ -24,7 +24,10 @@ def signer(host: ProvisionHost, body: Mapping[str, Any], _caller: Caller) -> Ite
     given = only(body, text=str, signature=str, signer=str)
     text = given["text"] or ""
     if not text.startswith(PREFIX) or len(text) > MOST_TEXT:
-        raise Refused(f"signer: the text must begin with {PREFIX!r} and have at most {MOST_TEXT} characters")
+        raise Refused(
+            f"signer: the text must begin with {PREFIX!r} and have at most {MOST_TEXT} characters",
+            code="signer-text-begin-most-characters",
+        )
     known = host.system.verified(
         text.encode(),
         signature=given["signature"] or "",

@@ -9,6 +9,7 @@ from launchpad.runner import paths
 from launchpad.runner.account import note_of
 from launchpad.runner.alerting.state import Silence, Silences, keep, silences
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.protocol import Refused, record_as_json
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import only, reply
@@ -28,11 +29,15 @@ def silence(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
     other = given["host"] or ""
     for name in filter(None, (tenant, other)):
         if not is_tenant_name(name):
-            raise Refused(f"{name[:60]!r} is not a name", hint="launchpad status")
+            raise Refused(f"{name[:60]!r} is not a name", code="silence-name", hint=Next("status"))
     if not 0 <= seconds <= LONGEST_SECONDS:
-        raise Refused("a silence lasts at most 7 days", hint="launchpad alerts silence HOST --for 168h")
+        raise Refused(
+            "a silence lasts at most 7 days",
+            code="silence-too-long",
+            hint=Next("alerts silence", HERE, "--for", "168h"),
+        )
     if len(why) > LONGEST_WHY or not why.isprintable():
-        raise Refused(f"the reason is over {LONGEST_WHY} characters, or has more than one line")
+        raise Refused(f"the reason is over {LONGEST_WHY} characters, or has more than one line", code="silence-reason")
     with host.lock("silences", {"who": caller.operator, "kind": "silence"}, seconds=10):
         left = [item for item in silences(host) if (item.tenant, item.host) != (tenant, other)]
         if seconds:

@@ -14,6 +14,7 @@ from typing import Any
 from launchpad.runner import engine, standing_plans
 from launchpad.runner import plan as plans
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.journal import Journal, subject
 from launchpad.runner.protocol import (
@@ -90,6 +91,7 @@ def submit(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
     if asked is not None and asked["digest"] != digest_of(canonical(operation)):
         raise Refused(
             f"operation {journal.identifier} already exists with other content, on {subject(asked['operation'])}",
+            code="operation-id-taken",
             kind="state",
             hint="leave out the id for a new one",
         )
@@ -154,16 +156,15 @@ def accept(
         held = "room on this host" if busy.name == ROOM else name.partition("-")[2] or name
         raise Refused(
             f"{held}: locked by {busy.holder(host.now())}",
+            code="tenant-locked",
             kind="locked",
-            hint=f"launchpad attach {found}"
-            if (found := busy.owner.get("operation"))
-            else "run the same command again",
+            hint=Next("attach", found) if (found := busy.owner.get("operation")) else "run the same command again",
         ) from busy
     except engine.NotSettled as error:
-        message, hint = f"an earlier operation has not ended: {error}", error.way_on or "launchpad status"
-        raise Refused(message, kind="locked", hint=hint) from error
+        message, hint = f"an earlier operation has not ended: {error}", error.way_on or Next("status")
+        raise Refused(message, code="earlier-operation-open", kind="locked", hint=hint) from error
     except Failed as error:
-        raise Refused(error.message, kind="step", hint=error.hint or "launchpad status") from error
+        raise Refused(error.message, code=error.code, kind="step", hint=error.hint or Next("status")) from error
 
 
 @contextmanager

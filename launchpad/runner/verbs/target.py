@@ -25,7 +25,9 @@ def target(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
             found = host.confined(work.trial(host, meant), lambda _text: None)
     except Busy as busy:
         raise Refused(
-            f"{meant.name}: {busy.owner.get('who', 'somebody')} is testing the target", kind="locked"
+            f"{meant.name}: {busy.owner.get('who', 'somebody')} is testing the target",
+            code="target-locked",
+            kind="locked",
         ) from busy
     except Failed as failed:
         yield reply({"reached": False, "problem": failed.message, "delete": "untried", "overwrite": "untried"})

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.caller import Caller
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.protocol import Refused
 from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.verbs import only, reply
@@ -20,6 +21,6 @@ def tell(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     only(body)
     settings = stored_settings(host).settings
     if settings is None or not settings.alerts:
-        hint = "write alerts: into launchpad.yaml; launchpad provision HOST"
-        raise Refused("this host has no alert destination", kind="state", hint=hint)
+        hint = "write alerts: into launchpad.yaml; " + Next("provision", HERE)
+        raise Refused("this host has no alert destination", code="no-alert-destination", kind="state", hint=hint)
     yield reply({"destinations": {item.destination: item.problem for item in try_out(host, settings)}})

@@ -40,7 +40,9 @@ def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator
     except Busy as busy:
         going = str(busy.owner.get("operation") or "")
         if not going:
-            raise Refused(f"{tenant}: locked by {busy.holder(host.now())}", kind="locked") from busy
+            raise Refused(
+                f"{tenant}: locked by {busy.holder(host.now())}", code="tenant-locked-in-transfer", kind="locked"
+            ) from busy
         yield reply({"operation": going})
 
 

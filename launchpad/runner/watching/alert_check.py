@@ -13,6 +13,7 @@ from launchpad.runner.alerting.routes import Waiting, body, failed, routed, titl
 from launchpad.runner.alerting.state import AlertState, alert_state, keep, silences
 from launchpad.runner.alerting.troubles import decide
 from launchpad.runner.facts import Fact, Grade
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Failed
 from launchpad.runner.provision.settings_record import HostSettings, stored_settings
 from launchpad.runner.slots import is_tenant_name
@@ -142,4 +143,4 @@ def _beats(host: View, settings: HostSettings) -> Iterator[str]:
 def _undelivered(state: AlertState, beats: Iterable[str]) -> Iterator[Finding]:
     late: Mapping[str, str] = {item.destination: item.problem for item in state.waiting if item.tries >= MOST_TRIES}
     for text in (*(f"alerts do not reach {name}: {problem}" for name, problem in late.items()), *beats):
-        yield Finding("alerts", text, "launchpad alerts test HOST")
+        yield Finding("alerts", text, Next("alerts test", HERE))

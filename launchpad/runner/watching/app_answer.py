@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.hint import Next
 
 CHECK = "check"
 """The action's name."""
@@ -47,7 +48,7 @@ def app_facts(code: int, text: str, *, tenant: str) -> tuple[Fact, ...]:
     last = (text.strip().splitlines() or [""])[-1]
     plain = Fact(Layer.provider, Grade.ok, "its own check passes", tenant=tenant, subject=CHECK)
     if not last.startswith("{"):
-        hint = f"launchpad act {tenant} {CHECK}"
+        hint = Next("act", tenant, CHECK)
         failed = plain.but(grade=Grade.warning, message=f"its own check ends with exit status {code}", hint=hint)
         return (failed if code else plain,)
     try:
@@ -62,5 +63,5 @@ def _facts(checks: Any, tenant: str) -> Iterator[Fact]:
         grade, message, about = STATES[item["state"]]
         if layer not in (Layer.provider, Layer.channel) or not _NAME.fullmatch(name) or not _SECRET.fullmatch(secret):
             raise ValueError
-        hint = f"launchpad secret set {tenant} {secret}" if about else ""
+        hint = Next("secret set", tenant, secret) if about else ""
         yield Fact(layer, grade, message.format(name=name), hint, tenant=tenant, subject=name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from launchpad.runner import paths
 from launchpad.runner.account import Finding, read_account
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed
 from launchpad.runner.moving.sealed_certificates import valid
 from launchpad.runner.moving.tombstone import may_run
@@ -83,7 +84,7 @@ class CertificateCheck(Check):
 
     def _finding(self, domain: str, what: str, *, tenant: str, is_valid: bool) -> Finding:
         why = self._why.get(domain) or "Caddy's log gives no reason"
-        hint = f"launchpad certificates {tenant} --retry"
+        hint = Next("certificates", tenant, "--retry")
         return Finding(
             "renewal" if is_valid else "certificate",
             f"{domain} {what} ({why})",

@@ -170,7 +170,7 @@ class FirewallCheck(Check):
         else:
             self._filter.load(text, own=False)
         if still := differences(meant, self._filter.held(TABLE)):
-            raise Failed(", ".join(still))
+            raise Failed(", ".join(still), code="firewall-differs")
         if wrong:
             self.note(f"{self.blamed(TABLE)} changed the firewall ({', '.join(wrong)}); the watch restored it")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from launchpad.runner import cell, paths
 from launchpad.runner.account import Finding
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed
 from launchpad.runner.plan import read_record
 from launchpad.runner.slots import is_tenant_name
@@ -127,7 +128,7 @@ class FloodCheck(Check):
 
 def _fact(item: Flooder) -> Fact:
     said = f"{item.service} floods its log, and its CPU is limited until the flood stops"
-    hint = f"launchpad logs {item.tenant} --service {item.service} -n 20"
+    hint = Next("logs", item.tenant, "--service", item.service, "-n", "20")
     return Fact(
         Layer.data, Grade.warning, said, hint, tenant=item.tenant, subject=f"log-{item.service}",
         value=round(item.rate), unit="B",

@@ -15,6 +15,7 @@ from launchpad.runner import booting, paths
 from launchpad.runner.account import RUN_PROVISION, THE_HOST, Finding
 from launchpad.runner.engine import damaged
 from launchpad.runner.facts import Layer
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Files
 from launchpad.runner.provision.plan import KERNEL_RULES, deviations, observe, wanted
 from launchpad.runner.provision.settings_record import stored_settings
@@ -140,4 +141,4 @@ def pending_reboot(host: Files) -> Iterator[Finding]:
     if host.read(paths.REBOOT) is not None:
         names = sorted(set((host.read(REBOOT_FOR) or b"").decode(errors="replace").split()))
         of = f" of {', '.join(names)}" if names else ""
-        yield Finding("reboot", f"an update{of} needs a reboot", "launchpad maintain HOST --reboot")
+        yield Finding("reboot", f"an update{of} needs a reboot", Next("maintain", HERE, "--reboot"))

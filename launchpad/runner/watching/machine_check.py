@@ -12,6 +12,7 @@ from launchpad.runner import paths
 from launchpad.runner.account import Finding
 from launchpad.runner.capacity import available_mb, cpus, shortages
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Failed
 from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.shipping.shipped import read_shipped
@@ -83,7 +84,7 @@ class MachineCheck(Check):
                 continue
             if total:
                 left = f"{100 * free // total} % of the inodes of {path} are free"
-                hint = "" if free > total * LOW_SHARE else "launchpad prune HOST"
+                hint = "" if free > total * LOW_SHARE else Next("prune", HERE)
                 yield Fact(
                     Layer.inodes,
                     _of_share(free / total),
@@ -100,7 +101,7 @@ class MachineCheck(Check):
         if found and free is not None:
             total = int(found[1]) // 1024
             grade = _of_share(free / total)
-            hint = "" if grade is Grade.ok else "launchpad usage HOST"
+            hint = "" if grade is Grade.ok else Next("usage", HERE)
             left = f"{free} of {total} MB of memory are available"
             mega = float(1 << 20)
             yield Fact(
@@ -112,7 +113,7 @@ class MachineCheck(Check):
         if len(words) >= 3 and (count := cpus(self.host)):
             load = float(words[2])
             grade = Grade.warning if load > MOST_LOAD * count else Grade.ok
-            hint = "" if grade is Grade.ok else "launchpad usage HOST"
+            hint = "" if grade is Grade.ok else Next("usage", HERE)
             message = f"{load:g} programs want {count} CPUs, over a quarter of an hour"
             yield Fact(Layer.load, grade, message, hint, subject="load", value=load)
 
@@ -151,7 +152,7 @@ class MachineCheck(Check):
         if count:
             plain = plain.but(message=f"{count} updates wait, {security} of security")
         late = self._outdated is not None and at - self._outdated > PATIENCE_SECONDS
-        hint = "launchpad maintain HOST" if late else ""
+        hint = Next("maintain", HERE) if late else ""
         return plain.but(grade=Grade.warning if late else Grade.ok, hint=hint, value=float(count))
 
     def _reached(self, *, far: bool) -> Iterator[Fact]:
@@ -166,7 +167,7 @@ class MachineCheck(Check):
             grade, message = Grade.ok, f"target {target.name} can be reached"
             if problem:
                 grade, message = Grade.warning, f"target {target.name} cannot be reached: {problem}"
-            hint = f"launchpad target show {target.name} --host HOST" if problem else ""
+            hint = Next("target show", target.name, "--host", HERE) if problem else ""
             yield Fact(Layer.targets, grade, message, hint, subject=target.name, at=at)
 
     def _logs(self) -> Iterator[Fact]:
@@ -177,7 +178,7 @@ class MachineCheck(Check):
         plain = Fact(Layer.targets, Grade.ok, f"tenants' logs reach the collector {to}", subject="collector")
         if shipped.problem:
             message = f"tenants' logs do not reach the collector {to}: {shipped.problem}"
-            hint = f"launchpad provision {to}"
+            hint = Next("provision", to)
             plain = plain.but(grade=Grade.warning, message=message, hint=hint, since=shipped.since)
         yield plain
 

@@ -12,6 +12,7 @@ from launchpad.runner.account import Finding, read_account
 from launchpad.runner.alerting.peer import Peer
 from launchpad.runner.expected import Expectations, expectations
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.hint import Next
 from launchpad.runner.provision.settings_record import HostSettings, stored_settings
 from launchpad.runner.watching.check import Check
 from launchpad.runner.watching.host_check import answers
@@ -83,7 +84,7 @@ class PeerCheck(Check):
             Layer.peer,
             Grade.warning,
             f"{peer.host} does not answer on port 443 ({problem})",
-            f"launchpad smoke {peer.host} --outside-only",
+            Next("smoke", peer.host, "--outside-only"),
             subject=NAME,
             host=peer.host,
         )
@@ -127,4 +128,4 @@ class PeerCheck(Check):
         before = self._names.get(name)
         grade = Grade.critical if before is not None and before.grade is not Grade.ok else Grade.warning
         problem = f"answers {said.status}" if said.status else said.problem
-        return plain.but(grade=grade, message=f"{name}, asked from {here}: {problem}", hint=f"launchpad smoke {tenant}")
+        return plain.but(grade=grade, message=f"{name}, asked from {here}: {problem}", hint=Next("smoke", tenant))

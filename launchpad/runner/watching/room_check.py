@@ -10,6 +10,7 @@ from launchpad.runner.account import Finding
 from launchpad.runner.backed_up import backed_up_at, proven_at
 from launchpad.runner.expected import expectations
 from launchpad.runner.facts import Fact, Grade, Layer, lateness
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Container, Failed
 from launchpad.runner.metering.exposition import export
 from launchpad.runner.metering.meter import Meter, Room
@@ -76,7 +77,7 @@ class RoomCheck(Check):
             if quota and record["running"]:
                 grade, what = _full(used, quota)
                 if grade is not Grade.ok:
-                    findings.append(Finding("disk", what, "launchpad usage HOST", tenant=tenant))
+                    findings.append(Finding("disk", what, Next("usage", HERE), tenant=tenant))
                 health.append(_quota(tenant, used, quota))
         self.facts, self.health = facts, health
         if self._meter.is_due():
@@ -88,7 +89,7 @@ class RoomCheck(Check):
 
 def _quota(tenant: str, used: int, quota: int) -> Fact:
     grade, what = _full(used, quota)
-    hint = "" if grade is Grade.ok else "launchpad usage HOST"
+    hint = "" if grade is Grade.ok else Next("usage", HERE)
     return Fact(
         Layer.data, grade, what, hint, tenant=tenant, subject="disk", value=float(used), unit="B", limit=float(quota)
     )
@@ -111,7 +112,7 @@ def _backups(host: View, tenant: str, record: Mapping[str, Any], every: int | No
         age = max(0.0, now - (record.get("at", now) if backed_up is None else backed_up))
         grade = lateness(age, every)
         message = "has no backup" if backed_up is None else f"was backed up {age / 3600:.0f} h ago"
-        hint = "" if grade is Grade.ok else f"launchpad backup {tenant}"
+        hint = "" if grade is Grade.ok else Next("backup", tenant)
         limit = float(every)
         yield plain.but(grade=grade, message=message, hint=hint, subject="backup", value=age, limit=limit)
     elif backed_up is not None:
@@ -120,5 +121,5 @@ def _backups(host: View, tenant: str, record: Mapping[str, Any], every: int | No
         age = max(0.0, now - proven)
         old = age > OLD_PROOF_SECONDS and record["running"]
         message = f"a backup was proven {age / DAY:.0f} days ago" if old else "a backup was proven"
-        grade, hint = (Grade.warning, f"launchpad drill {tenant}") if old else (Grade.ok, "")
+        grade, hint = (Grade.warning, Next("drill", tenant)) if old else (Grade.ok, "")
         yield plain.but(grade=grade, message=message, hint=hint, subject="proof", value=age)

@@ -18,6 +18,7 @@ from launchpad.runner import booting, cell, paths, slots
 from launchpad.runner.account import Finding
 from launchpad.runner.engine import reason
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.hint import Next
 from launchpad.runner.host import Busy, Container, Failed
 from launchpad.runner.journal import open_subjects
 from launchpad.runner.moving.sealed_certificates import valid
@@ -186,7 +187,7 @@ class TenantCheck(Check):
             Layer.ready,
             Grade.warning,
             "",
-            f"launchpad logs {case.tenant}",
+            Next("logs", case.tenant),
             tenant=case.tenant,
             subject="ready",
             at=self.host.now(),
@@ -228,7 +229,7 @@ class TenantCheck(Check):
                     Layer(probe.kind),
                     Grade.ok if good else Grade.warning,
                     "answers" if good else _said(probe, status),
-                    "" if good else f"launchpad logs {case.tenant}",
+                    "" if good else Next("logs", case.tenant),
                     tenant=case.tenant,
                     subject=f"{probe.service}{probe.path}",
                 )
@@ -301,10 +302,10 @@ class TenantCheck(Check):
         case.edge_misses[name] = case.edge_misses.get(name, 0) + 1
         grade = Grade.critical if case.edge_misses[name] >= CRITICAL_MISSES else Grade.warning
         if not is_served:
-            message, hint = f"Caddy does not serve {name}", f"launchpad deploy {case.tenant}"
+            message, hint = f"Caddy does not serve {name}", Next("deploy", case.tenant)
         else:
             what = f"answers {said.status} through Caddy" if said.status else f"does not answer: {said.problem}"
-            message, hint = f"{name} {what}", f"launchpad logs {case.tenant} --edge"
+            message, hint = f"{name} {what}", Next("logs", case.tenant, "--edge")
         return Fact(Layer.edge, grade, message, hint, tenant=case.tenant, subject=name)
 
     # --- provider and channel

@@ -19,7 +19,7 @@ from launchpad.operations.observation.fleet_health import fleet_health
 from launchpad.operations.observation.live_fleet import LiveFleet
 from launchpad.operations.requests.reaching import kept_open
 from launchpad.plan.overview import OverviewRow
-from launchpad.runner.account import Account, Finding
+from launchpad.runner.account import RUN_PROVISION, Account, Finding
 from launchpad.workspace import Workspace
 from tests.memory.fleet import FleetHosts, MemoryFleet, memory_fleet
 
@@ -46,7 +46,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def test_it_reads_the_account_of_health(fleet: MemoryFleet) -> None:
     web_1 = fleet.hosts["web-1"]
-    firewall = Finding("firewall", "the table launchpad was changed", "launchpad provision HOST", since=web_1.clock)
+    firewall = Finding("firewall", "the table launchpad was changed", RUN_PROVISION, since=web_1.clock)
     Account(web_1, ["firewall"]).see("firewall", [firewall], {})
     workspace = fleet.workspace()
     live = LiveFleet(workspace)

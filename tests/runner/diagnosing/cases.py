@@ -10,6 +10,8 @@ from typing import Any
 from launchpad.runner.backups.inside import GONE
 from launchpad.runner.backups.s3 import REFUSALS
 from launchpad.runner.diagnosing.collected import Collected
+from launchpad.runner.hint import hint_as_json
+from launchpad.runner.host import RUN_PROVISION
 from launchpad.runner.waiting import OUT_OF_MEMORY
 
 NOW = 1_790_000_000.0
@@ -178,7 +180,7 @@ def failed(kind: str, message: str, lines: tuple[str, ...] = ()) -> Fault:
     )
 
 
-def finding(subject: str, message: str, hint: str = "launchpad provision HOST", tenant: str = "") -> Fault:
+def finding(subject: str, message: str, hint: object = hint_as_json(RUN_PROVISION), tenant: str = "") -> Fault:
     return lambda found: found["account"]["findings"].append(
         {"subject": subject, "message": message, "hint": hint, "tenant": tenant, "since": NOW - 30}
     )

@@ -11,6 +11,7 @@ from measurement import record
 
 from launchpad.runner.diagnosing.analysis import ANALYSERS, analyse
 from launchpad.runner.diagnosing.collected import UNKNOWN, Collected
+from launchpad.runner.hint import HERE, Next, hint_as_json
 from tests.runner.diagnosing.cases import (
     FAULTS,
     REFUSED,
@@ -180,7 +181,7 @@ def test_a_tenant_that_is_ill_after_an_undone_change_is_ill_of_something_else() 
     assert then.cause == "change-undone" and "serves as before" not in then.message
 
 
-def warned(layer: str, message: str, hint: str = "") -> Fault:
+def warned(layer: str, message: str, hint: object = "") -> Fault:
     fault = finding(layer, message, hint)
 
     def of_a_grade(found: dict[str, Any]) -> None:
@@ -191,7 +192,7 @@ def warned(layer: str, message: str, hint: str = "") -> Fault:
 
 
 LOAD = warned("load", "9.1 programs want 2 CPUs")
-UNITS = warned("units", "failed units: x.service", "launchpad health HOST")
+UNITS = warned("units", "failed units: x.service", hint_as_json(Next("health", HERE)))
 
 
 def test_each_fact_that_is_not_well_is_named() -> None:

@@ -11,6 +11,7 @@ import pytest
 from launchpad.runner import booting, paths, slots
 from launchpad.runner.account import RUN_PROVISION, Account, Finding
 from launchpad.runner.backups import keeping
+from launchpad.runner.hint import hint_as_json
 from launchpad.runner.protocol import Refused
 from launchpad.runner.verbs.observe import observe
 from tests.memory.releases import release
@@ -66,7 +67,7 @@ def test_what_the_watch_found_is_the_hosts_or_its_tenants() -> None:
     open_to_all = Finding("firewall", "the firewall is gone", RUN_PROVISION)
     Account(host, ("apps",)).see("apps", [mine, open_to_all], {"tables": 2})
     found, now = observed(host), json.loads(host.read(paths.ACCOUNT) or b"")["at"]
-    assert found["host"]["findings"] == [open_to_all.but(since=now).plain()]
+    assert found["host"]["findings"] == [open_to_all.but(since=now).as_json()]
     assert found["host"]["facts"] == {"apps": {"tables": 2}}
     assert found["tenants"]["alice"]["findings"] == [mine.but(since=now).plain()]
     own, hers = found["host"]["health"], found["tenants"]["alice"]["health"]
@@ -237,7 +238,7 @@ def test_with_docker_down_the_rest_is_told_all_the_same() -> None:
     found = observed(host)
     assert found["host"]["docker"] == ""
     assert [(item["message"], item["hint"]) for item in found["host"]["findings"]] == [
-        ("Docker does not answer", RUN_PROVISION)
+        ("Docker does not answer", hint_as_json(RUN_PROVISION))
     ], "status again would not help"
     assert found["tenants"]["alice"]["drift"] == ["Docker does not answer"]
     assert found["tenants"]["alice"]["record"]["release"] == SHORT

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
+from launchpad.runner.hint import Next
 
 RECENT_SECONDS = 3600.0
 OUTAGE_SECONDS = 900.0
@@ -90,7 +91,7 @@ def key_revoked(collected: Collected) -> Iterator[Diagnosis]:
                 cause="key-revoked",
                 tenant=tenant.name,
                 message=f"{name} does not accept {tenant.name}'s key: the key is wrong, was revoked or has expired",
-                hint=f"launchpad secret set {tenant.name} {secret}, then launchpad deploy {tenant.name}",
+                hint=Next("secret set", tenant.name, secret) + ", then " + Next("deploy", tenant.name),
                 evidence=tuple(said[-2:]),
             )
 
@@ -106,7 +107,7 @@ def key_without_money(collected: Collected) -> Iterator[Diagnosis]:
                 cause="key-without-money",
                 tenant=tenant.name,
                 message=f"{name} does not answer {tenant.name}: the account of the key has no money or quota left",
-                hint=f"the customer adds credit at {name}, or: launchpad secret set {tenant.name} {secret}",
+                hint=f"the customer adds credit at {name}, or: " + Next("secret set", tenant.name, secret),
                 evidence=tuple(said[-2:]),
             )
 
@@ -133,7 +134,7 @@ def provider_down(collected: Collected) -> Iterator[Diagnosis]:
                 tenant=tenant.name,
                 message=f"{name} does not answer {tenant.name}: it is down or overloaded, or the host does not "
                 f"reach it",
-                hint=f"{name}'s status page; then launchpad logs {tenant.name} --since 15m",
+                hint=f"{name}'s status page; then " + Next("logs", tenant.name, "--since", "15m"),
                 evidence=tuple(said[-3:]),
             )
 
@@ -162,19 +163,19 @@ _REFUSALS = (
         _CERTIFICATE,
         "{tenant} does not trust the certificate that {name} shows: a proxy stands between, the image is old, "
         "or the clock is wrong",
-        "launchpad upgrade {tenant} --latest; then ask who runs a proxy between the host and the Internet",
+        Next("upgrade", "{tenant}", "--latest") + "; then ask who runs a proxy between the host and the Internet",
     ),
     (
         "model-gone",
         _NO_MODEL,
         "{name} does not have the model that {tenant} asks for, or not for this key",
-        "another model in inventory/tenants/{tenant}.yaml or in the app, then launchpad deploy {tenant}",
+        "another model in inventory/tenants/{tenant}.yaml or in the app, then " + Next("deploy", "{tenant}"),
     ),
     (
         "provider-refuses",
         _NOT_HERE,
         "{name} does not answer requests from the country of the host",
-        "launchpad move {tenant} --to HOST in another country, or another provider",
+        Next("move", "{tenant}", "--to", "HOST") + " in another country, or another provider",
     ),
 )
 
@@ -192,8 +193,10 @@ def channel_taken(collected: Collected) -> Iterator[Diagnosis]:
                 cause="channel-taken",
                 tenant=tenant.name,
                 message=f"another program uses {tenant.name}'s {channel.capitalize()} bot (409): only one may",
-                hint=f"stop the other one, or a new token: launchpad secret set {tenant.name} "
-                f"{channel.upper()}_BOT_TOKEN, then launchpad deploy {tenant.name}",
+                hint="stop the other one, or a new token: "
+                + Next("secret set", tenant.name, f"{channel.upper()}_BOT_TOKEN")
+                + ", then "
+                + Next("deploy", tenant.name),
                 evidence=tuple(said[-2:]),
             )
 
@@ -208,8 +211,9 @@ def channel_refused(collected: Collected) -> Iterator[Diagnosis]:
                 cause="channel-refused",
                 tenant=tenant.name,
                 message=f"{channel.capitalize()} does not accept the token of {tenant.name}'s bot",
-                hint=f"launchpad secret set {tenant.name} {channel.upper()}_BOT_TOKEN, then launchpad deploy "
-                f"{tenant.name}",
+                hint=Next("secret set", tenant.name, f"{channel.upper()}_BOT_TOKEN")
+                + ", then "
+                + Next("deploy", tenant.name),
                 evidence=tuple(said[-2:]),
             )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from launchpad.runner.diagnosing.causes.image_causes import is_refused_pull
 from launchpad.runner.diagnosing.causes.process_causes import EXIT_78, HEAP, INVALID, NEWER, because
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
+from launchpad.runner.hint import Next
 from launchpad.runner.waiting import OUT_OF_MEMORY
 
 REHEARSAL = "in the rehearsal, "
@@ -43,7 +44,8 @@ def network_taken(collected: Collected) -> Iterator[Diagnosis]:
                 tenant=tenant.name,
                 message=f"the addresses of {tenant.name}'s network belong to another network of the host",
                 hint=f"as root on {collected.host}: docker network ls; remove the network that Launchpad did not make, "
-                f"then launchpad deploy {tenant.name}",
+                + "then "
+                + Next("deploy", tenant.name),
                 evidence=(message,),
             )
 
@@ -53,13 +55,13 @@ def _why(tenant: CollectedTenant, message: str, lines: list[str]) -> tuple[str, 
     file = f"inventory/tenants/{tenant.name}.yaml"
     if said := next(filter(NEWER.search, reversed(lines)), ""):
         app = tenant.get("record", "app", otherwise="APP")
-        return f"the new release refuses the state that it finds{because(said)}", f"launchpad versions {app}"
+        return f"the new release refuses the state that it finds{because(said)}", Next("versions", app)
     if OUT_OF_MEMORY in message or any(map(HEAP.search, lines)):
-        hint = f"a tier with more memory in {file}, then launchpad deploy {tenant.name}"
+        hint = f"a tier with more memory in {file}, then " + Next("deploy", tenant.name)
         return "the new release needs more memory than its limit", hint
     if EXIT_78.search(message):
         said = next(filter(INVALID.search, reversed(lines)), "")
         why = f"the new release's configuration is wrong: the app ends with exit status 78{because(said)}"
-        return why, f"mend the configuration that the message names, then launchpad deploy {tenant.name}"
+        return why, "mend the configuration that the message names, then " + Next("deploy", tenant.name)
     identifier = tenant.last_undone.get("id", "")
-    return message, f"launchpad attach {identifier}" if identifier else f"launchpad history {tenant.name} --steps"
+    return message, Next("attach", identifier) if identifier else Next("history", tenant.name, "--steps")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis, stamp
+from launchpad.runner.hint import Next
 
 RECENT_SECONDS = 3600.0
 FORBIDDEN = 403
@@ -15,14 +16,15 @@ _REFUSED = (
         "certificate-limit",
         re.compile(r"(?i)ratelimited|too many (?:certificates|failed authorizations|new orders|requests)|\b429\b"),
         "the authority's limit is reached",
-        "launchpad certificates {tenant} after the time that the authority names; no --retry before",
+        Next("certificates", "{tenant}") + " after the time that the authority names; no --retry before",
     ),
     (
         "certificate-caa",
         re.compile(r"(?i)\bcaa\b"),
         "a CAA record of the domain forbids the authority",
-        "launchpad dns show {tenant}; then change or remove the CAA record, and launchpad certificates "
-        "{tenant} --retry",
+        Next("dns show", "{tenant}")
+        + "; then change or remove the CAA record, and "
+        + Next("certificates", "{tenant}", "--retry"),
     ),
     (
         "certificate-name",
@@ -30,7 +32,7 @@ _REFUSED = (
         r"|nxdomain|no valid a(?:aaa)? records|dns problem|no such host|servfail|looking up a\b"
         r"|dnssec|acme:error:dns"),
         "the name does not lead to an address",
-        "launchpad dns point {tenant}, then launchpad certificates {tenant} --retry",
+        Next("dns point", "{tenant}") + ", then " + Next("certificates", "{tenant}", "--retry"),
     ),
     (
         "certificate-unreached",
@@ -38,22 +40,23 @@ _REFUSED = (
         r"|connection refused\b.*\bauthorization"
         r"|authorization failed.*(?:connection refused|timeout|timed out|no route)"),
         "the authority does not reach ports 80 and 443 of the host",
-        "launchpad provision {host}; then open ports 80 and 443 in the firewall of the VPS's provider, and "
-        "launchpad certificates {tenant} --retry",
+        Next("provision", "{host}")
+        + "; then open ports 80 and 443 in the firewall of the VPS's provider, and "
+        + Next("certificates", "{tenant}", "--retry"),
     ),
     (
         "certificate-elsewhere",
         re.compile(r"(?i)unauthorized|invalid response from|key authorization|incorrect (?:validation|txt)"
         r"|cannot negotiate alpn|acme:error:tls"),
         "another server answers the authority under this name",
-        "launchpad dns show {tenant}, then launchpad dns point {tenant}",
+        Next("dns show", "{tenant}") + ", then " + Next("dns point", "{tenant}"),
     ),
     (
         "certificate-authority",
         re.compile(r"(?i)provisioning client|directory|dial tcp|no route to host|network is unreachable"
         r"|timed? ?out|deadline exceeded|\b50[0-4]\b|serverinternal|x509"),
         "the host does not reach the certificate authority, or the authority is down",
-        "launchpad status {host}; then launchpad certificates {tenant} --retry",
+        Next("status", "{host}") + "; then " + Next("certificates", "{tenant}", "--retry"),
     ),
 )  # fmt: skip
 _PROXY = re.compile(
@@ -77,7 +80,7 @@ def caddy_down(collected: Collected) -> Iterator[Diagnosis]:
     yield Diagnosis(
         cause="caddy-down",
         message="Caddy does not answer: no visitor reaches any tenant",
-        hint=f"launchpad provision {collected.host}",
+        hint=Next("provision", collected.host),
         evidence=("Caddy's admin socket does not answer", *lines),
     )
 
@@ -91,8 +94,8 @@ def _port_taken(collected: Collected, taken: re.Match[str]) -> Diagnosis:
     return Diagnosis(
         cause="port-taken",
         message=f"Caddy does not start: another program listens on port {port}{who}",
-        hint=f"as root on {collected.host}: ss -tlnp sport = :{port}; stop and disable that program; "
-        f"then launchpad provision {collected.host}",
+        hint=f"as root on {collected.host}: ss -tlnp sport = :{port}; stop and disable that program; then "
+        + Next("provision", collected.host),
         evidence=(taken.string[-300:], *sockets[:2]),
     )
 
@@ -110,7 +113,7 @@ def resolver_down(collected: Collected) -> Iterator[Diagnosis]:
     yield Diagnosis(
         cause="resolver",
         message=f"{which}: neither the host nor its tenants find any name",
-        hint=f"as root on {collected.host}: cat /etc/resolv.conf; mend it, then launchpad provision {collected.host}",
+        hint=f"as root on {collected.host}: cat /etc/resolv.conf; mend it, then " + Next("provision", collected.host),
         evidence=tuple(f"{server}: no answer" for server in servers) or ("no name server",),
     )
 
@@ -130,7 +133,7 @@ def name_elsewhere(collected: Collected) -> Iterator[Diagnosis]:
                 cause="name-elsewhere",
                 tenant=tenant.name,
                 message=f"{domain} {where}",
-                hint=f"launchpad dns point {tenant.name}",
+                hint=Next("dns point", tenant.name),
                 evidence=(f"{domain}: {', '.join(sorted(leads)) or 'no address'}",),
             )
 
@@ -158,7 +161,7 @@ def certificate_refused(collected: Collected) -> Iterator[Diagnosis]:
 
 _BY_NAME = frozenset({"certificate-name", "certificate-elsewhere", "certificate-unreached"})
 _BY_RESOLVER = frozenset({"certificate-name", "certificate-authority"})
-_OTHER = ("certificate-refused", re.compile(""), "the authority refuses", "launchpad certificates {tenant}")
+_OTHER = ("certificate-refused", re.compile(""), "the authority refuses", Next("certificates", "{tenant}"))
 
 
 def untrusted_proxy(collected: Collected) -> Iterator[Diagnosis]:
@@ -174,7 +177,7 @@ def untrusted_proxy(collected: Collected) -> Iterator[Diagnosis]:
                 tenant=tenant.name,
                 message=f"{tenant.name}'s app does not trust Caddy's address and refuses requests (403): "
                 f"gateway.trustedProxies is wrong",
-                hint=f"launchpad render {tenant.name}, compare trustedProxies, then launchpad deploy {tenant.name}",
+                hint=Next("render", tenant.name) + ", compare trustedProxies, then " + Next("deploy", tenant.name),
                 evidence=(*(f"{name} answered 403" for name in probes), *said),
             )
 
@@ -189,8 +192,9 @@ def origin_refused(collected: Collected) -> Iterator[Diagnosis]:
                 tenant=tenant.name,
                 message=f"{tenant.name}'s app refuses browsers: their origin is not in "
                 f"gateway.controlUi.allowedOrigins",
-                hint=f"launchpad tenant show {tenant.name}: add the domain that people open, then launchpad "
-                f"deploy {tenant.name}",
+                hint=Next("tenant show", tenant.name)
+                + ": add the domain that people open, then "
+                + Next("deploy", tenant.name),
                 evidence=tuple(said),
             )
 

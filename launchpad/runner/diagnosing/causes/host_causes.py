@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis, stamp
+from launchpad.runner.hint import Next, hint_from_json
 
 MOST_SKEW = 2.0
 """Seconds."""
@@ -29,7 +30,7 @@ def clock_wrong(collected: Collected) -> Iterator[Diagnosis]:
     if not is_off and runs is not False and not told and not jumped:
         return
     what, cause = "nothing keeps the host's clock right", "clock"
-    hint = f"launchpad provision {collected.host}; as root on {collected.host}: chronyc tracking"
+    hint: str = Next("provision", collected.host) + f"; as root on {collected.host}: chronyc tracking"
     if is_off:
         what = f"the host's clock is wrong by {abs(offset or 0):.0f} s"
     elif told and runs is not False:
@@ -75,7 +76,7 @@ def firewall(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="firewall",
             message=f"the firewall is not as Launchpad made it: {messages[0]}",
-            hint=f"launchpad provision {collected.host}",
+            hint=Next("provision", collected.host),
             evidence=tuple(messages[:4]),
         )
 
@@ -83,13 +84,13 @@ def firewall(collected: Collected) -> Iterator[Diagnosis]:
 def settings_changed(collected: Collected) -> Iterator[Diagnosis]:
     """Somebody changed what a provision made; the watch says what, and a provision brings it back."""
     for item in collected.get("account", "findings", otherwise=[]):
-        subject, hint = str(item.get("subject", "")), str(item.get("hint", ""))
-        if subject in _OTHERS | _FIREWALL or item.get("tenant") or not hint.startswith("launchpad provision"):
+        subject, hint = str(item.get("subject", "")), hint_from_json(item.get("hint", ""))
+        if subject in _OTHERS | _FIREWALL or item.get("tenant") or not hint.startswith(Next("provision")):
             continue
         yield Diagnosis(
             cause="watch-down" if subject == "watch" else "settings-changed",
             message=str(item.get("message", "")),
-            hint=f"launchpad provision {collected.host}",
+            hint=Next("provision", collected.host),
             evidence=(f"{subject}: {item.get('message', '')}",),
         )
 
@@ -101,6 +102,6 @@ def update_pending(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="update-pending",
             message=f"an update waits for a reboot{f' ({names})' if names else ''}",
-            hint=f"when tenants can wait: launchpad maintain {collected.host} --reboot",
+            hint="when tenants can wait: " + Next("maintain", collected.host, "--reboot"),
             evidence=(names or "/run/reboot-required",),
         )

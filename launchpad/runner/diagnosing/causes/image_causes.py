@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis, stamp
+from launchpad.runner.hint import Next
 
 _PULL = re.compile(r"cannot pull (\S+): (.*)", re.DOTALL)
 _GONE = re.compile(
@@ -26,7 +27,7 @@ def registry_login(collected: Collected) -> Iterator[Diagnosis]:
                 cause="registry-login",
                 tenant=tenant,
                 message=f"{registry} does not give {tenant}'s image without a login ({why[:160]})",
-                hint=f"as root on {collected.host}: docker login {registry}; then launchpad deploy {tenant}",
+                hint=f"as root on {collected.host}: docker login {registry}; then " + Next("deploy", tenant),
                 evidence=(f"cannot pull {image}: {why}",),
             )
 
@@ -40,7 +41,9 @@ def image_gone(collected: Collected) -> Iterator[Diagnosis]:
                 cause="registry-limit",
                 tenant=tenant,
                 message=f"{registry} gives this host no more images for now: its limit is reached ({why[:160]})",
-                hint=f"as root on {collected.host}: docker login {registry}; or launchpad deploy {tenant} in six hours",
+                hint=f"as root on {collected.host}: docker login {registry}; or "
+                + Next("deploy", tenant)
+                + " in six hours",
                 evidence=(f"cannot pull {image}: {why}",),
             )
             continue
@@ -52,9 +55,9 @@ def image_gone(collected: Collected) -> Iterator[Diagnosis]:
             cause="image-gone" if gone else "registry-down",
             tenant=tenant,
             message=f"{what} ({why[:160]})",
-            hint="launchpad app pin, or another version: launchpad versions APP"
+            hint=Next("app pin") + ", or another version: " + Next("versions", "APP")
             if gone
-            else f"launchpad status {collected.host}; then launchpad deploy {tenant}",
+            else Next("status", collected.host) + "; then " + Next("deploy", tenant),
             evidence=(f"cannot pull {image}: {why}",),
         )
 
@@ -69,8 +72,9 @@ def image_damaged(collected: Collected) -> Iterator[Diagnosis]:
                 cause="image-damaged",
                 tenant=tenant.name,
                 message=f"a layer of {tenant.name}'s image is damaged in Docker's storage",
-                hint=f"as root on {collected.host}: docker image rm the image of {tenant.name}; then launchpad deploy "
-                f"{tenant.name} pulls the image again",
+                hint=f"as root on {collected.host}: docker image rm the image of {tenant.name}; then "
+                + Next("deploy", tenant.name)
+                + " pulls the image again",
                 evidence=tuple(layers[-2:]),
             )
         elif words := [line for line in tenant.last_words if "exec format error" in line]:
@@ -78,7 +82,7 @@ def image_damaged(collected: Collected) -> Iterator[Diagnosis]:
                 cause="wrong-architecture",
                 tenant=tenant.name,
                 message=f"{tenant.name}'s image is made for another processor than the host's",
-                hint="an image for this processor: launchpad app pin, then launchpad deploy " + tenant.name,
+                hint="an image for this processor: " + Next("app pin") + ", then " + Next("deploy", tenant.name),
                 evidence=tuple(words[-1:]),
             )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis, stamp
+from launchpad.runner.hint import Next
 
 RECENT_SECONDS = 24 * 3600.0
 _READ_ONLY = re.compile(
@@ -42,7 +43,7 @@ def disk_failing(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="disk-failing",
             message="the disk fails: the kernel reports errors in reading or writing",
-            hint="launchpad backup --all; then ask the provider of the VPS",
+            hint=Next("backup", "--all") + "; then ask the provider of the VPS",
             evidence=tuple(said[-3:]),
         )
 
@@ -53,8 +54,8 @@ def connections_full(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="connections-full",
             message="the kernel's table of connections is full: new connections to and from tenants are dropped",
-            hint=f"as root on {collected.host}: sysctl net.netfilter.nf_conntrack_max; "
-            f"find who opens so many: launchpad usage {collected.host}",
+            hint=f"as root on {collected.host}: sysctl net.netfilter.nf_conntrack_max; find who opens so many: "
+            + Next("usage", collected.host),
             evidence=tuple(said[-2:]),
         )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis, stamp
+from launchpad.runner.hint import Next
 
 RECENT_SECONDS = 3600.0
 LEAST = 2
@@ -31,8 +32,8 @@ def too_many_processes(collected: Collected) -> Iterator[Diagnosis]:
                 cause="too-many-processes",
                 tenant=tenant.name,
                 message=f"{tenant.name} starts no more processes: the limit of its tier is reached",
-                hint=f"launchpad restart {tenant.name}; if that comes again, a tier with more processes in "
-                f"inventory/tenants/{tenant.name}.yaml",
+                hint=Next("restart", tenant.name)
+                + f"; if that comes again, a tier with more processes in inventory/tenants/{tenant.name}.yaml",
                 evidence=tuple(said[-2:]),
             )
 
@@ -45,8 +46,9 @@ def open_files(collected: Collected) -> Iterator[Diagnosis]:
                 cause="open-files",
                 tenant=tenant.name,
                 message=f"{tenant.name} opens no more files: as many are open or watched as a process may have",
-                hint=f"launchpad restart {tenant.name}; if that comes again, look for what keeps files open: "
-                f"launchpad logs {tenant.name}",
+                hint=Next("restart", tenant.name)
+                + "; if that comes again, look for what keeps files open: "
+                + Next("logs", tenant.name),
                 evidence=tuple(said[-2:]),
             )
     lines = collected.get("caddy", "lines", otherwise=[])
@@ -55,7 +57,7 @@ def open_files(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="open-files",
             message="Caddy accepts no more connections: as many files are open as a process may have",
-            hint=f"launchpad provision {collected.host}; find who opens so many: launchpad usage {collected.host}",
+            hint=Next("provision", collected.host) + "; find who opens so many: " + Next("usage", collected.host),
             evidence=tuple(said[-2:]),
         )
 
@@ -68,8 +70,8 @@ def shared_memory(collected: Collected) -> Iterator[Diagnosis]:
                 cause="shared-memory",
                 tenant=tenant.name,
                 message=f"the shared memory of {tenant.name}'s container is full: the database needs more of it",
-                hint="less shared memory in the database's settings (dynamic_shared_memory_type: mmap), then launchpad "
-                f"deploy {tenant.name}",
+                hint="less shared memory in the database's settings (dynamic_shared_memory_type: mmap), then "
+                + Next("deploy", tenant.name),
                 evidence=tuple(said[-2:]),
             )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from launchpad.runner.diagnosing.causes.room_causes import disk_full, quota_full
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis, stamp
+from launchpad.runner.hint import Next
 from launchpad.runner.waiting import OUT_OF_MEMORY
 
 PERMANENT_EXIT = 78
@@ -41,7 +42,7 @@ def docker_down(collected: Collected) -> Iterator[Diagnosis]:
     yield Diagnosis(
         cause="docker-down",
         message=f"Docker does not answer{f' (docker.service is {unit})' if unit else ''}{why[:300]}",
-        hint=f"launchpad provision {collected.host}",
+        hint=Next("provision", collected.host),
         evidence=(f"docker.service: {unit or 'not known'}", *last),
     )
 
@@ -55,7 +56,7 @@ def host_memory(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="host-memory",
             message=f"the host has no memory left: the kernel killed {names}",
-            hint=f"launchpad usage {collected.host}, then launchpad move TENANT --to HOST",
+            hint=Next("usage", collected.host) + ", then " + Next("move", "TENANT", "--to", "HOST"),
             evidence=tuple(killed[-3:]),
         )
         return
@@ -65,7 +66,7 @@ def host_memory(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="host-memory",
             message=f"the host has no memory left: {available} of {total} MB are available",
-            hint=f"launchpad usage {collected.host}, then launchpad move TENANT --to HOST",
+            hint=Next("usage", collected.host) + ", then " + Next("move", "TENANT", "--to", "HOST"),
             evidence=(f"{available} of {total} MB available",),
         )
 
@@ -81,8 +82,8 @@ def out_of_memory(collected: Collected) -> Iterator[Diagnosis]:
                 cause="out-of-memory",
                 tenant=tenant.name,
                 message=f"{tenant.name} needs more memory than its limit{room}: the kernel killed it{more}",
-                hint=f"a tier with more memory in inventory/tenants/{tenant.name}.yaml, then launchpad deploy "
-                f"{tenant.name}",
+                hint=f"a tier with more memory in inventory/tenants/{tenant.name}.yaml, then "
+                + Next("deploy", tenant.name),
                 evidence=(found,),
             )
 
@@ -109,7 +110,7 @@ def migration_refused(collected: Collected) -> Iterator[Diagnosis]:
                 tenant=tenant.name,
                 message=f"{tenant.name}'s version refuses the state that it finds: a newer version wrote the "
                 f"state, or its migration failed",
-                hint=f"launchpad generations {tenant.name}, then launchpad rollback {tenant.name} --list",
+                hint=Next("generations", tenant.name) + ", then " + Next("rollback", tenant.name, "--list"),
                 evidence=(found,),
             )
 
@@ -132,7 +133,7 @@ def exit_78(collected: Collected) -> Iterator[Diagnosis]:
             cause="exit-78",
             tenant=tenant.name,
             message=f"{tenant.name}'s configuration is wrong: the app ends with exit status 78{because(said)}",
-            hint=f"launchpad logs {tenant.name}, mend the configuration, then launchpad deploy {tenant.name}",
+            hint=Next("logs", tenant.name) + ", mend the configuration, then " + Next("deploy", tenant.name),
             evidence=tuple(filter(None, (found, said))),
         )
 
@@ -166,7 +167,7 @@ def no_process(collected: Collected) -> Iterator[Diagnosis]:
                 cause="no-process",
                 tenant=tenant.name,
                 message=f"{tenant.name}: {what}",
-                hint=f"launchpad restart {tenant.name}" if gone else f"launchpad deploy {tenant.name}",
+                hint=Next("restart", tenant.name) if gone else Next("deploy", tenant.name),
                 evidence=tuple(f"{item.get('name')}: {item.get('state')}" for item in tenant.containers) or (what,),
             )
 
@@ -186,7 +187,7 @@ def crash_loop(collected: Collected) -> Iterator[Diagnosis]:
             tenant=tenant.name,
             message=f"{tenant.name} died again and again until the watch gave up: "
             f"{tenant.breaker.get('reason', '')}{because(said)}",
-            hint=f"launchpad logs {tenant.name}, then launchpad start {tenant.name}",
+            hint=Next("logs", tenant.name) + ", then " + Next("start", tenant.name),
             evidence=tuple(words[-4:]),
         )
 

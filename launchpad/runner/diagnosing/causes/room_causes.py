@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+from launchpad.runner.hint import Next
 
 LEAST_FREE = 128 << 20
 """Bytes: with less than so much, and than one part in LEAST_SHARE, programs fail to write."""
@@ -32,7 +33,7 @@ def disk_full(collected: Collected) -> Iterator[Diagnosis]:
         yield Diagnosis(
             cause="disk-full",
             message=f"{_WHAT.get(path, path)} is full: {free >> 20} of {total >> 20} MB are free",
-            hint=f"launchpad prune {collected.host}",
+            hint=Next("prune", collected.host),
             evidence=(f"{path}: {free} of {total} bytes free",),
         )
 
@@ -64,8 +65,8 @@ def quota_full(collected: Collected) -> Iterator[Diagnosis]:
                 cause="quota-full",
                 tenant=tenant.name,
                 message=f"{tenant.name}'s data fills its quota of {quota >> 20} MiB{share}",
-                hint=f"a tier with more disk in inventory/tenants/{tenant.name}.yaml, then launchpad deploy "
-                f"{tenant.name}",
+                hint=f"a tier with more disk in inventory/tenants/{tenant.name}.yaml, then "
+                + Next("deploy", tenant.name),
                 evidence=(f"{used} of {quota} bytes used",),
             )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from launchpad.runner.diagnosing.collected import Collected, CollectedTenant, Diagnosis
+from launchpad.runner.hint import Next
 
 RECENT_SECONDS = 3600.0
 LEAST_LOCKED = 3
@@ -27,8 +28,11 @@ def database_damaged(collected: Collected) -> Iterator[Diagnosis]:
                 cause="database-damaged",
                 tenant=tenant.name,
                 message=f"a database of {tenant.name} is damaged",
-                hint=f"launchpad generations {tenant.name}, then launchpad rollback {tenant.name} --list; before that "
-                f"ask whether the disk is well: launchpad diagnose {collected.host}",
+                hint=Next("generations", tenant.name)
+                + ", then "
+                + Next("rollback", tenant.name, "--list")
+                + "; before that ask whether the disk is well: "
+                + Next("diagnose", collected.host),
                 evidence=tuple(said[-2:]),
             )
 
@@ -44,7 +48,7 @@ def database_locked(collected: Collected) -> Iterator[Diagnosis]:
                 tenant=tenant.name,
                 message=f"a database of {tenant.name} stays locked: another process in the tenant holds it, or a "
                 f"transaction does not end",
-                hint=f"launchpad restart {tenant.name}",
+                hint=Next("restart", tenant.name),
                 evidence=tuple(said[-2:]),
             )
 
@@ -59,7 +63,8 @@ def file_rights(collected: Collected) -> Iterator[Diagnosis]:
                 tenant=tenant.name,
                 message=f"{tenant.name}'s app may not open its own files: they belong to another user",
                 hint=f"as root on {collected.host}: ls -ln /srv/launchpad/tenants/{tenant.name}/data; give the files "
-                f"the owner of their volume, then launchpad start {tenant.name}",
+                + "the owner of their volume, then "
+                + Next("start", tenant.name),
                 evidence=tuple(said[-2:]),
             )
 

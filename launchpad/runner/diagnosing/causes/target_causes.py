@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from launchpad.runner.backups.inside import GONE
 from launchpad.runner.backups.s3 import REFUSALS
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+from launchpad.runner.hint import Next
 
 _OUR_KEYS = "|".join(re.escape(REFUSALS[code]) for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"))
 _CAUSES = (
@@ -15,14 +16,16 @@ _CAUSES = (
         "target-locked",
         re.compile(r"(?i)already locked|unable to create lock"),
         "is locked by another backup, or by one that died",
-        "launchpad target show {target}; when no backup runs anywhere: launchpad backup {tenant}",
+        Next("target show", "{target}") + "; when no backup runs anywhere: " + Next("backup", "{tenant}"),
     ),
     (
         "target-damaged",
         re.compile(r"(?i)ciphertext verification failed|contains \d+ errors|invalid data returned|hash mismatch"
         r"|does not match id|repository (?:contains errors|is damaged)"),
         "has damaged data",
-        "launchpad backups verify {tenant}; a new target in inventory/targets.yaml, then launchpad backup {tenant}",
+        Next("backups verify", "{tenant}")
+        + "; a new target in inventory/targets.yaml, then "
+        + Next("backup", "{tenant}"),
     ),
     (
         "target-full",
@@ -30,7 +33,7 @@ _CAUSES = (
         r"|EntityTooLarge|storage limit|free drive threshold|storage[ \w]{0,20} (?:is )?full|over quota"
         r"|out of (?:disk )?space"),
         "is full",
-        "launchpad backups forget {tenant}",
+        Next("backups forget", "{tenant}"),
     ),
     (
         "target-key",
@@ -40,7 +43,7 @@ _CAUSES = (
             r"|access ?denied|\b40[13]\b|signature|invalidaccesskey|host key|authenticat|has no credentials|opens none"
         ),
         "does not accept the key or the credentials of this host",
-        "launchpad target credential {target} NAME, then launchpad provision {host}",
+        Next("target credential", "{target}", "NAME") + ", then " + Next("provision", "{host}"),
     ),
     (
         "target-gone",
@@ -50,7 +53,7 @@ _CAUSES = (
             rf"|no such file|\b404\b|{re.escape(GONE)}|gone|unable to open|reset by peer|\b50[0-4]\b|not mounted|EOF"
         ),
         "is gone or cannot be reached",
-        "launchpad target show {target}",
+        Next("target show", "{target}"),
     ),
 )  # fmt: skip
 
@@ -75,4 +78,4 @@ def target_failed(collected: Collected) -> Iterator[Diagnosis]:
             )
 
 
-_OTHER = ("target-failed", re.compile(""), "did not take the backup", "launchpad target show {target}")
+_OTHER = ("target-failed", re.compile(""), "did not take the backup", Next("target show", "{target}"))
