@@ -52,6 +52,9 @@ class LaunchpadError(Exception):
         """The error on a terminal: the host first."""
         return f"{self.host}: {self.text}" if self.host else self.text
 
+    def __str__(self) -> str:
+        return self.message
+
     def as_dict(self) -> dict[str, object]:
         """The error as JSON: {"error", "code", "host", "message", "hint" (as text), "next" (the hint's commands),
         "hint_by" (the host that sent the hint), "exit_code", "retry"}."""
