@@ -405,7 +405,11 @@ def receipt_from_json(value: object, release: Release | None) -> Tombstone:
     if (receipt.tenant, receipt.slot) != (release.tenant, release.slot):
         raise Refused(f"receipt: belongs to {receipt.tenant} in slot {receipt.slot}")
     if receipt.epoch <= release.epoch:
-        raise Refused(f"receipt: epoch {receipt.epoch} belongs to an earlier tenant {receipt.tenant}", kind="state")
+        raise Refused(
+            f"receipt: epoch {receipt.epoch} belongs to an earlier tenant {receipt.tenant}",
+            code="receipt-of-earlier-tenant",
+            kind="state",
+        )
     if not receipt.fenced and (receipt.app, receipt.version) != (release.app, release.version):
         raise Refused(
             f"{release.tenant}: left its old host as {receipt.app} {receipt.version}, "

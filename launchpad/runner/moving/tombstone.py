@@ -95,8 +95,9 @@ def refuse_earlier(record: Mapping[str, Any] | None, *, tenant: str, epoch: int)
     if record is not None and epoch_of(record) < epoch:
         raise Refused(
             f"{tenant}: this host still has an earlier tenant of that name and slot (epoch {epoch_of(record)})",
+            code="earlier-tenant-left",
             kind="state",
-            hint=f"to delete the earlier tenant's data: launchpad retire {tenant} --purge",
+            hint="to delete the earlier tenant's data: " + Next("retire", tenant, "--purge"),
         )
 
 
