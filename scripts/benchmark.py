@@ -5,6 +5,7 @@
     push        a changed release, pushed and activated on an open connection, at 0, 25 and 50 ms round trips
     noop        `launchpad deploy` when nothing changed: connections and execs
     help        `launchpad --help`, and what it imports
+    one         `launchpad status` of one host, beside `true` by bare paramiko
     fleet       `launchpad status` of 50 sshds, beside `true` through the same sshd, sudo and python3 -I, and bare; and
                 `launchpad health` beside it
     others      six files and a command on one host, and `true` on 50, with Ansible and pyinfra
@@ -24,7 +25,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchkit import backups, fleet, links, others, seclusion, startup
+from benchkit import backups, fleet, links, one_host, others, seclusion, startup
 from benchkit.figures import Figures
 from measurement import record
 
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[Figures, Path], None]] = {
     "push": links.push,
     "noop": links.noop,
     "help": startup.measure,
+    "one": one_host.measure,
     "fleet": fleet.measure,
     "others": others.measure,
 }

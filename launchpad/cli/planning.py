@@ -95,6 +95,7 @@ def apply(
 
     session = Session.of(ctx)
     with errors_as_lines(session), interrupted_kindly(session):
+        made = None
         if not confirmed:
             made = plan_fleet(session.workspace, names or (), show=True)
             if made.changes or made.notes or made.unreachable:
@@ -103,7 +104,9 @@ def apply(
                 confirm(session, f"Apply {_count(len(made.changes), 'change')}?", yes=yes)
             confirmed = made.digest
         with telling(session.output) as on_event:
-            applied = apply(session.workspace, names or (), confirm=confirmed, dns=Resolver(), on_event=on_event)
+            applied = apply(
+                session.workspace, names or (), confirm=confirmed, just_made=made, dns=Resolver(), on_event=on_event
+            )
         done = len(applied.results) - sum(name in applied.results for name in applied.failures)
         nothing = "nothing was changed" if applied.plan.unreachable else "nothing to do"
         text = f"{_count(done, 'change')} applied" if applied.results else nothing

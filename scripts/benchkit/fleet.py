@@ -63,15 +63,15 @@ def measure(figures: Figures, folder: Path) -> None:
         commands = {
             "status": [launchpad, "status", "--json"],
             "health": [launchpad, "health", "--all", "--json"],
-            "python": _bare(farm, "python"),
-            "true": _bare(farm, "true"),
+            "python": bare(farm, "python"),
+            "true": bare(farm, "true"),
         }
         for command in commands.values():
-            _run(command, environment)  # the first one warms the file cache for all
+            run(command, environment)  # the first one warms the file cache for all
         times: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(RUNS):
             for name, command in commands.items():
-                times[name].append(timed(lambda c=command: _run(c, environment)))
+                times[name].append(timed(lambda c=command: run(c, environment)))
     _tell(figures, times)
 
 
@@ -89,8 +89,8 @@ def _tell(figures: Figures, times: dict[str, list[float]]) -> None:
 
 
 @contextmanager
-def planted(folder: Path) -> Iterator[Farm]:
-    """Fifty sshds with the real runner behind them, in mounts of this process's own."""
+def planted(folder: Path, *, hosts: int = HOSTS) -> Iterator[Farm]:
+    """That many sshds with the real runner behind them, in mounts of this process's own."""
     folder.mkdir(parents=True)
     seclusion.lay_over()
     _install_runner()
@@ -104,7 +104,7 @@ def planted(folder: Path) -> Iterator[Farm]:
         make_key(folder / name)
     servers = []
     try:
-        for number in range(HOSTS):
+        for number in range(hosts):
             server = Server(folder / f"host-{number}", options=("Subsystem sftp internal-sftp",))
             server.folder.mkdir()
             for name, command in commands.items():
@@ -125,11 +125,13 @@ def _install_runner() -> None:
     Path(RUNNER).symlink_to(f"{done.stdout.decode().strip()}/start")
 
 
-def _bare(farm: Farm, key: str) -> list[str]:
+def bare(farm: Farm, key: str) -> list[str]:
+    """The command that runs `true`, or what the key's forced command is, on every host."""
     return [sys.executable, str(BARE), str(farm.key(key)), seclusion.USER, *farm.ports]
 
 
-def _run(command: list[str], environment: dict[str, str]) -> None:
+def run(command: list[str], environment: dict[str, str]) -> None:
+    """Run the command; SystemExit when it fails."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     graded = "health" in command and done.stdout.startswith('{\n  "grade"')  # these hosts are not well
     if done.returncode and not graded:

@@ -107,7 +107,7 @@ def provision(
             return provision(workspace, name, how=how, on_event=on_event)
     if not found.steps:
         return Outcome(host=name, tenant="", id="", kind="provision", outcome="unchanged", message="nothing is to do")
-    if any(step["step"] == CHANGES_SETTINGS for step in found.steps):
+    if found.settings_digest is not None:
         secrets = host_credentials(workspace, workspace.fleet.load(), name)
         operation["signature"] = _signature(workspace, settings, secrets, replaces=found.settings_digest)
     submission = Submission(identifier=identifier, operation=operation, secrets=lambda: secrets, wish=wish.words)
@@ -136,7 +136,8 @@ def _bare(host: Host, how: HowToProvision, refused: LoginRefused) -> Bare:
 @dataclass(frozen=True)
 class _Found:
     steps: Sequence[dict[str, str]]
-    settings_digest: str
+    settings_digest: str | None
+    """Of the host's present settings; None when no step changes the settings."""
 
 
 def _what(workspace: Workspace, name: str, how: HowToProvision) -> tuple[Host, dict[str, Any]]:
@@ -182,7 +183,9 @@ def _installed(workspace: Workspace, host: Host, operation: dict[str, Any], how:
 
 
 def _found(runner: Runner, operation: dict[str, Any]) -> _Found:
-    return _Found(_steps(runner, operation)["steps"], settings_digest(runner))
+    steps = _steps(runner, operation)["steps"]
+    changes = any(step["step"] == CHANGES_SETTINGS for step in steps)
+    return _Found(steps, settings_digest(runner) if changes else None)
 
 
 def _planned(workspace: Workspace, host: Host, operation: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from launchpad.errors import HostError, LaunchpadError, StateError
@@ -42,13 +42,22 @@ class Applied:
 
 
 def apply(
-    workspace: Workspace, names: Sequence[str] = (), *, confirm: str, dns: Dns | None = None, on_event: OnEvent = ignore
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    *,
+    confirm: str,
+    just_made: FleetPlan | None = None,
+    dns: Dns | None = None,
+    on_event: OnEvent = ignore,
 ) -> Applied:
-    """Make the plan again and carry it out if its digest is `confirm`; StateError for another plan.
+    """Make the plan again and carry it out if its digest is `confirm`; StateError for another plan. When `just_made` is
+    that plan and has no change, the hosts are not asked again.
 
     A tenant's failure does not stop the other tenants; a host that falls silent gets no further change. Each change
     names the release that it replaces, so that a host rejects the change when the tenant changed meanwhile.
     """
+    if just_made is not None and not just_made.changes and just_made.digest == confirm:
+        return Applied(plan=replace(just_made, diffs={}), results={})
     plan = plan_fleet(workspace, names)
     if plan.digest != confirm:
         raise StateError(

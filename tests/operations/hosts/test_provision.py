@@ -166,7 +166,7 @@ def test_a_host_that_is_as_it_should_be_is_asked_once_and_told_nothing(workspace
     workspace.settings.signing_key.unlink()  # nobody has to sign for that
     assert provision(workspace, "web-1").outcome == "unchanged"
     assert hosts.connections == 1
-    assert "submit" not in hosts.asked
+    assert hosts.asked == ["hello", "plan"]
     assert hosts.hosts["web-1"].begun == []
 
 

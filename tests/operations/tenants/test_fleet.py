@@ -136,3 +136,13 @@ def test_history_of_some_tenants_has_their_newest_however_much_was_done_to_other
     (newest,) = history(workspace, ["alice", "carol"], limit=1).entries
     assert (newest.tenant, newest.kind) == ("carol", "restart")
     assert [entry.tenant for entry in history(workspace, ["web-1"], limit=3).entries] == ["carol"] * 3
+
+
+def test_a_plan_without_a_change_that_was_just_made_asks_no_host_again(tmp_path: Path) -> None:
+    fleet = memory_fleet(tmp_path, {"alice": "web-1"})
+    workspace = fleet.workspace()
+    nothing = plan_fleet(workspace)
+    fleet.hosts["web-1"].dead = True
+    assert apply(workspace, confirm=nothing.digest, just_made=nothing).failures == {}
+    with pytest.raises(StateError, match="the plan has changed"):
+        apply(workspace, confirm="0" * 12, just_made=nothing)
