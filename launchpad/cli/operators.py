@@ -17,6 +17,7 @@ from launchpad.cli.tenants import YesOption
 from launchpad.errors import InventoryError
 
 if TYPE_CHECKING:
+    from launchpad.fleet.model.host import Operator
     from launchpad.fleet.words.references import Recipient
     from launchpad.operations.hosts.operators import Followed
 
@@ -42,10 +43,7 @@ def list_operators(ctx: typer.Context) -> None:
     defaults = session.workspace.fleet.load().defaults
     people = defaults.operators
     hosts = access(session.workspace)
-    rows = tuple(
-        (item.name, str(len(item.keys)), "yes" if item.signing_keys else "no", "yes" if item.recipients else "no")
-        for item in people
-    )
+    rows = tuple((item.name, str(len(item.keys)), _signs(item), "yes" if item.recipients else "no") for item in people)
     data: dict[str, Any] = {"operators": [item.model_dump(mode="json") for item in people], "hosts": hosts}
     others = further_readers(defaults)
     data["recipients"] = [*map(str, others)]
@@ -68,7 +66,10 @@ def add_operator(
             "--keys", metavar="FILE", help="A file with the output of `launchpad --json key show` on NAME's machine."
         ),
     ],
-    signs: Annotated[bool, typer.Option(help="Whether NAME may sign new runners and host settings.")] = True,
+    signs: Annotated[
+        bool, typer.Option(help="Whether NAME may sign at all: without, NAME reads, and does what cron does.")
+    ] = True,
+    admin: Annotated[bool, typer.Option(help="Whether NAME may sign new runners and host settings too.")] = True,
     reads: Annotated[bool, typer.Option(help="Whether NAME can read secrets.")] = True,
 ) -> None:
     """Add NAME as an operator: in launchpad.yaml, on every host, for every secret and every backup key.
@@ -80,7 +81,7 @@ def add_operator(
     from launchpad.operations.hosts.operators import add_operator
 
     session = Session.of(ctx)
-    made = _operator(name, keys, signs=signs, reads=reads)
+    made = _operator(name, keys, signs=signs, admin=admin, reads=reads)
     with interrupted_kindly(session), telling(session.output) as on_event:
         done = add_operator(session.workspace, made, on_event=on_event)
     _report(session, done, f"{name} is now an operator of the fleet", "so that the new operator can clone it")
@@ -122,7 +123,13 @@ def remove_operator(
     )
 
 
-def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
+def _signs(person: Operator) -> str:
+    if not person.signing_keys:
+        return "no"
+    return "all" if person.admin else "tenants"
+
+
+def _operator(name: str, keys: Path, *, signs: bool, admin: bool, reads: bool) -> Any:
     from pydantic import ValidationError
 
     from launchpad.fleet.model.host import Operator
@@ -134,7 +141,7 @@ def _operator(name: str, keys: Path, *, signs: bool, reads: bool) -> Any:
         raise Malformed(f"the name {RECOVERY} belongs to the emergency kit", expected="another name")
     try:
         found = json.loads(keys.read_text())
-        own = {"keys": (found["ssh_key"],)}
+        own: dict[str, Any] = {"keys": (found["ssh_key"],), "admin": admin}
         own |= {"signing_keys": (found["signing_key"],)} if signs else {}
         own |= {"recipients": (found["recipient"],)} if reads else {}
         return Operator.model_validate({"name": name, **own})

@@ -27,6 +27,7 @@ from launchpad.runner.protocol import (
     CHANGING_VERBS,
     OLDEST_PROTOCOL,
     PROTOCOL,
+    SIGNED_VERBS,
     TIMELESS_VERBS,
     ErrorKind,
     Refused,
@@ -81,7 +82,9 @@ def serve(operator: str, *, key: str = "") -> int:
         if len(line) > MOST_REQUEST_BYTES:
             raise Refused(f"the request is larger than {MOST_REQUEST_BYTES} bytes")
         threading.Thread(target=be_alive, daemon=True).start()
-        for answer in answers(request_from_line(line), operator, machine(), incoming=following_lines()):
+        request = request_from_line(line)
+        root = not key and os.environ.get("SUDO_USER") != "launchpad"  # the user that operators log in as
+        for answer in answers(request, operator, machine(), root=root, incoming=following_lines()):
             say(answer)
     except Refused as refused:
         say(refused.as_line())
@@ -110,12 +113,19 @@ def following_lines() -> Iterator[bytes]:
         yield line
 
 
-def answers(request: Request, operator: str, host: Any, *, incoming: Iterable[bytes] = ()) -> Iterator[dict[str, Any]]:
-    """The answers to a request, in the request's protocol. Refused for a protocol that this runner does not serve."""
+def answers(
+    request: Request, operator: str, host: Any, *, root: bool = False, incoming: Iterable[bytes] = ()
+) -> Iterator[dict[str, Any]]:
+    """The answers to a request, in the request's protocol. Refused for a protocol that this runner does not serve, and
+    for a request that its person should have signed and has not."""
     from launchpad.runner.caller import Caller
 
     check_protocol(request)
-    caller = Caller(operator, os.environ.get("SSH_CONNECTION", "").split(" ")[0], incoming)
+    caller = Caller(operator, os.environ.get("SSH_CONNECTION", "").split(" ")[0], root, incoming)
+    if request.verb in SIGNED_VERBS:
+        from launchpad.runner.judge.intent import judge_intent
+
+        judge_intent(host, request, caller)
     verb = getattr(import_module(f"launchpad.runner.verbs.{request.verb}"), request.verb)
     spoken = min(request.protocol, PROTOCOL)
     for answer in verb(host, request.body, caller):

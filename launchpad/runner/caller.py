@@ -17,6 +17,8 @@ class Caller(Record):
 
     operator: str
     source: str = ""
+    root: bool = False
+    """Whether it is root of the host itself, through no operator's key."""
     incoming: Iterable[bytes] = ()
     """The lines after the request, for verbs that read more input; each of at most MOST_LINE bytes."""
 

@@ -74,6 +74,10 @@ CHANGING_VERBS = frozenset(
     }
 )
 VERBS = READING_VERBS | CHANGING_VERBS
+SIGNED_VERBS = frozenset(
+    {"submit", "cancel", "act", "send", "certificates", "receive", "rollout", "target", "silence", "gameday"}
+)
+"""Verbs for which a person's signature is asked, but of some operations (see `judge.intent`)."""
 TIMELESS_VERBS = frozenset({"hello", "install"})
 """Verbs that work between any two protocols: a newer client uses them to detect and update an older runner. Their
 bodies never change, and their replies only gain keys."""
@@ -306,6 +310,29 @@ def shown_revision(revision: str) -> str:
     return base[:12] + plus + content
 
 
+class Envelope(Record):
+    """What a person signs so that one host carries one request out (see `judge.intent`)."""
+
+    fleet: str
+    host: str
+    verb: str
+    id: str
+    """The operation's id; for a verb without one, any id that was not used before."""
+    body: str
+    """The digest of what is to be done, without the inventory's revision."""
+    revision: str
+    """The inventory's, for the journal; empty where the request has none."""
+    until: int
+    """Seconds since 1970, by the host's clock: afterwards the signature is worth nothing."""
+    format: int = 1
+
+
+class SignedIntent(Record):
+    envelope: Envelope
+    signature: str
+    """Over the envelope's canonical JSON, as `ssh-keygen -Y sign` makes it."""
+
+
 class Request(Record):
     """One line from the operator."""
 
@@ -313,6 +340,8 @@ class Request(Record):
     client: str
     verb: str
     body: Mapping[str, Any] = MappingProxyType({})
+    intent: SignedIntent | None = None
+    """What a person signed of it; None for what needs no signature."""
 
 
 def release_as_json(release: Release) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import io
 import json
 import shutil
 import subprocess
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,16 +97,12 @@ def sign(data: bytes, *, key: Path, namespace: str = NAMESPACE) -> str:
     agent holds. StateError with ssh-keygen's message."""
     if shutil.which("ssh-keygen") is None:
         raise StateError("cannot sign: ssh-keygen is not installed", hint="install OpenSSH's client")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "data")
-        file.write_bytes(data)
-        words = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(key), "-n", namespace, str(file)]
-        done = subprocess.run(words, capture_output=True, check=False)
-        signature = Path(f"{file}.sig")
-        if done.returncode or not signature.exists():
-            said = done.stderr.decode(errors="replace").strip().splitlines()
-            raise StateError(
-                f"cannot sign with {key}: {said[-1] if said else 'ssh-keygen failed'}",
-                hint="a signing key is a key file, or a public key whose private key your SSH agent holds",
-            )
-        return signature.read_text()
+    words = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(key), "-n", namespace]
+    done = subprocess.run(words, input=data, capture_output=True, check=False)
+    if done.returncode or not done.stdout:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise StateError(
+            f"cannot sign with {key}: {said[-1] if said else 'ssh-keygen failed'}",
+            hint="a signing key is a key file, or a public key whose private key your SSH agent holds",
+        )
+    return done.stdout.decode()

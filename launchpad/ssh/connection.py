@@ -19,6 +19,7 @@ from launchpad.ssh.dialling import dial
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.execution import SILENT_SECONDS, ExecOutput, Execution, Tell, nobody
 from launchpad.ssh.identity import Identity
+from launchpad.ssh.intents import Sign, intent_for
 from launchpad.ssh.lines import BadLine, LineReader
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.ssh.replies import judge_line, tamed
@@ -34,9 +35,12 @@ KILLED = 128
 class Connection:
     """A connection that opens on first use. Threads may share it; each uses its own channels."""
 
-    def __init__(self, endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody, sign: Sign | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.identity = identity
+        self._sign = sign
         self._tell = tell
         self._fabric: fabric.Connection | None = None
         self._opening = threading.Lock()
@@ -75,9 +79,11 @@ class Connection:
         after the request, as fast as the host accepts it.
 
         One exec on the connection. `seconds` limits the whole exchange; None waits as long as the runner sends alive
-        lines. An error line is raised as its error. ConnectionLost: the request may have been received.
+        lines. A request that a person must sign is signed here. An error line is raised as its error. ConnectionLost:
+        the request may have been received.
         """
         request = {"protocol": PROTOCOL, "client": __version__, "verb": verb, "body": body}
+        request |= intent_for(self.endpoint.host, verb, body, self._sign)
         payload = json.dumps(request, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
         with self._execution(command, seconds, silent=SILENT_SECONDS) as running:
             running.send(payload, incoming)

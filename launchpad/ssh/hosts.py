@@ -69,8 +69,9 @@ class SshHosts:
     def connection(self, endpoint: Endpoint) -> Connection:
         """A new connection that is not yet open."""
         from launchpad.ssh.connection import Connection
+        from launchpad.ssh.intents import signer
 
-        return Connection(endpoint, identity=self.identity, tell=self.tell)
+        return Connection(endpoint, identity=self.identity, tell=self.tell, sign=signer(self._settings.signing_key))
 
     @cached_property
     def identity(self) -> Identity:

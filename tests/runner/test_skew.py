@@ -60,7 +60,7 @@ def holds(request: pytest.FixtureRequest) -> Iterator[Tally]:
 def ask(host: MemoryHost, verb: str, body: dict[str, Any], *, protocol: int = PROTOCOL) -> list[dict[str, Any]]:
     """What the runner answers to one request as it comes over the wire."""
     line = json.dumps({"protocol": protocol, "client": "0.0.0", "verb": verb, "body": body}).encode()
-    return list(answers(request_from_line(line), "alice", host))
+    return list(answers(request_from_line(line), "alice", host, root=True))
 
 
 def refusal(host: MemoryHost, verb: str, body: dict[str, Any], *, protocol: int = PROTOCOL) -> Refused:
@@ -153,12 +153,12 @@ def test_a_key_of_the_future_is_refused_wherever_it_stands(place: str, holds: Ta
     asked["body"] = asked["body"] | {"id": "operation-2"}
     before = deepcopy(host.files)
     with pytest.raises(Refused) as refused:
-        list(answers(request_from_line(json.dumps(asked).encode()), "alice", host))
+        list(answers(request_from_line(json.dumps(asked).encode()), "alice", host, root=True))
     holds(f"a key of the future in {place} is refused", host.files == before, refused.value.message)
 
 
 def accepted(host: MemoryView, asked: dict[str, Any]) -> bool:
-    (reply,) = answers(request_from_line(json.dumps(asked).encode()), "alice", deepcopy(host))
+    (reply,) = answers(request_from_line(json.dumps(asked).encode()), "alice", deepcopy(host), root=True)
     return bool(reply["body"]["outcome"] == "running")
 
 
@@ -201,7 +201,7 @@ EXPECTED = [
 def outcome_of(host: MemoryHost, asked: dict[str, Any]) -> str:
     """`reply`, an operation's outcome, or the beginning of a refusal."""
     try:
-        *_, reply = answers(request_from_line(json.dumps(asked).encode()), "alice", host)
+        *_, reply = answers(request_from_line(json.dumps(asked).encode()), "alice", host, root=True)
     except Refused as refused:
         return next((text for text in EXPECTED if refused.message.startswith(text)), refused.message)
     if asked["verb"] != "submit":

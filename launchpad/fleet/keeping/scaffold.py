@@ -18,8 +18,9 @@ TIERS = EXAMPLE / "tiers.yaml"
 _SETTINGS = """\
 # The settings of the whole fleet. `launchpad check` reports every mistake in this folder.
 
-# The fleet's operators. keys: SSH keys that may run Launchpad's runner on every host. signing_keys: may sign a new
-# runner, and a change of a host's settings. recipients: age public keys that can read the secrets in inventory/secrets.
+# The fleet's operators. keys: SSH keys that may run Launchpad's runner on every host. signing_keys: sign what
+# changes a tenant, and, unless `admin: false` stands beside them, a new runner and a change of a host's settings.
+# recipients: age public keys that can read the secrets in inventory/secrets.
 # `launchpad operator add` and `launchpad operator remove` edit this list and print what is left to do.
 operators:
   - name: {operator}

@@ -80,8 +80,15 @@ def kit_recipients(defaults: Defaults) -> tuple[Recipient, ...]:
 
 def signers(defaults: Defaults) -> dict[str, tuple[PublicKey, ...]]:
     """The signers of runners and host settings, including the emergency kit: name → signing keys."""
-    found = {str(person.name): person.signing_keys for person in defaults.operators if person.signing_keys}
+    admins = (person for person in defaults.operators if person.admin and person.signing_keys)
+    found = {str(person.name): person.signing_keys for person in admins}
     return found | ({RECOVERY: (defaults.recovery.signing_key,)} if defaults.recovery else {})
+
+
+def intent_signers(defaults: Defaults, host: Host) -> dict[str, tuple[PublicKey, ...]]:
+    """Who else of a host's operators may sign what changes a tenant: name → signing keys."""
+    people = (person for person in host.operators if person.signing_keys)
+    return {str(person.name): person.signing_keys for person in people if str(person.name) not in signers(defaults)}
 
 
 @dataclass(frozen=True)

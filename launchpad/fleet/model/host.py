@@ -38,7 +38,9 @@ class Operator(Model):
     keys: Annotated[tuple[PublicKey, ...], Field(min_length=1)]
     """The operator's public SSH keys; each can run only Launchpad's runner on hosts."""
     signing_keys: tuple[PublicKey, ...] = ()
-    """The operator's public keys that may sign new runners and host settings; only in launchpad.yaml."""
+    """The operator's public keys that sign what changes a tenant; and, for an admin, new runners and host settings."""
+    admin: bool = True
+    """Whether the operator's signing keys may sign new runners and host settings; counts in launchpad.yaml alone."""
     recipients: tuple[Recipient, ...] = ()
     """The operator's age public keys, for which every secret of the fleet is sealed; only in launchpad.yaml."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.model.alert import URL, AlertDestination
-from launchpad.fleet.model.fleet import Fleet, kit_recipients, signers
+from launchpad.fleet.model.fleet import Fleet, intent_signers, kit_recipients, signers
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.peers import others_after
 from launchpad.fleet.model.recovery import RECOVERY
@@ -18,6 +18,7 @@ from launchpad.operations.hosts.log_authority import host_certificate, known_aut
 from launchpad.render.caddyfile import render_caddyfile
 from launchpad.render.templates import TemplateSource
 from launchpad.runner.judge.alert_texts import LOGS_CERTIFICATE, URL_PREFIX
+from launchpad.runner.judge.intent import FLEET
 from launchpad.workspace import Workspace
 
 NO_OPERATORS = "write your key under operators: in launchpad.yaml; to print your key: launchpad key show"
@@ -26,7 +27,7 @@ NO_SIGNERS = (
 )
 
 
-def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name: str = "fleet") -> dict[str, Any]:
+def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name: str = FLEET) -> dict[str, Any]:
     """The settings as JSON for the host's runner; InventoryError when a required value is missing."""
     if not host.operators:
         raise InventoryError(f"{host.name} has no operators, so nobody could log in again", hint=NO_OPERATORS)
@@ -44,6 +45,10 @@ def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name:
         ],
         "allowed_signers": [
             {"name": name, "keys": [_plain(key) for key in keys]} for name, keys in signers(fleet.defaults).items()
+        ],
+        "intent_signers": [
+            {"name": name, "keys": [_plain(key) for key in keys]}
+            for name, keys in intent_signers(fleet.defaults, host).items()
         ],
         "caddy": {
             "image": _pinned(host),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -40,11 +40,12 @@ def authorized_keys(operators: Sequence[Person]) -> str:
     return "\n".join(["# Written by Launchpad.", *lines, ""])
 
 
-def allowed_signers(signers: Sequence[Person], namespaces: Sequence[str]) -> str:
-    """Who may sign what, in the format of `ssh-keygen -Y verify`; without the keys' comments."""
+def allowed_signers(signers: Mapping[Sequence[str], Sequence[Person]]) -> str:
+    """Who (by the namespaces) may sign what, in the format of `ssh-keygen -Y verify`; without the keys' comments."""
     lines = [
         f'{person.name} namespaces="{",".join(namespaces)}" {" ".join(key.split(" ")[:2])}'
-        for person in signers
+        for namespaces, people in signers.items()
+        for person in people
         for key in person.keys
     ]
     return "\n".join(["# Written by Launchpad.", *lines, ""])

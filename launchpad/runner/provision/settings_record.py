@@ -96,10 +96,12 @@ class HostSettings(Record):
     operators: tuple[Person, ...]
     """Who may send requests to the runner."""
     allowed_signers: tuple[Person, ...]
-    """Who may sign a runner, or a change of these settings."""
+    """The admins: who may sign a runner, a change of these settings, and what changes a tenant."""
     caddy: Caddy
     storage: Storage
     ssh: Ssh = Ssh()
+    intent_signers: tuple[Person, ...] = ()
+    """Who else may sign what changes a tenant."""
     admins: tuple[str, ...] = ()
     """Personal users on the host that may log in and become root; Launchpad does not create them."""
     recipients: tuple[str, ...] = ()
@@ -181,6 +183,8 @@ def _judge(settings: HostSettings) -> None:
             )
     _judge_people(settings.operators, "settings.operators")
     _judge_people(settings.allowed_signers, "settings.allowed_signers")
+    if settings.intent_signers:
+        _judge_people(settings.intent_signers, "settings.intent_signers")
     if _IMAGE.fullmatch(settings.caddy.image) is None:
         raise Refused(
             f"settings.caddy.image: {settings.caddy.image[:120]!r} is not an image with its @sha256 digest",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from launchpad.runner import paths, slots
+from launchpad.runner.judge.intent import NAMESPACE
 from launchpad.runner.provision import file_text
 from launchpad.runner.provision.settings_record import HostSettings, stored_text
 from launchpad.runner.provision.steps import (
@@ -37,7 +38,9 @@ CADDY_UID = slots.REMAP_BASE - 1
 OPERATORS_UID = slots.REMAP_BASE - 2
 """A uid just below the containers' range, which no tool picks."""
 STORAGE_SOURCE = f"{paths.ETC}/storage"
-NAMESPACES = ("launchpad-runner", "launchpad-runner-downgrade", "launchpad-settings")
+OF_PERSONS = (NAMESPACE,)
+OF_ADMINS = ("launchpad-runner", "launchpad-runner-downgrade", "launchpad-settings", NAMESPACE)
+"""What a signature of theirs may be over: namespaces are rights."""
 
 PACKAGES = (
     "age",
@@ -146,7 +149,11 @@ def wanted_steps(
         AddUser(name=OPERATORS, uid=OPERATORS_UID, home=OPERATORS_HOME, login_shell="/bin/sh"),
         PutFiles(
             name="record who may sign",
-            files={f"{paths.ETC}/allowed_signers": file_text.allowed_signers(settings.allowed_signers, NAMESPACES)},
+            files={
+                f"{paths.ETC}/allowed_signers": file_text.allowed_signers(
+                    {OF_ADMINS: settings.allowed_signers, OF_PERSONS: settings.intent_signers}
+                )
+            },
         ),
         ChangeAccess(files=access_files(settings, facts), modes={paths.SUDOERS: 0o440}),
         KeepOthersOut(admins=settings.admins),

@@ -29,7 +29,7 @@ from launchpad.operations.hosts.host_settings import host_settings, signer
 from launchpad.operations.observation.status import last_kit_test
 from launchpad.runner.provision import file_text
 from launchpad.runner.provision.settings_record import Person
-from launchpad.runner.provision.wanted_steps import NAMESPACES
+from launchpad.runner.provision.wanted_steps import OF_ADMINS
 from launchpad.workspace import Workspace
 from tests.memory.data import File
 from tests.memory.host import MemoryHost
@@ -182,7 +182,7 @@ def knows_the_kit(workspace: Workspace, host: MemoryHost) -> None:
     provisioned: Any = host
     provisioned.system = MemorySystem(provisioned)
     people = [Person(name, tuple(map(str, keys))) for name, keys in signers(workspace.fleet.load().defaults).items()]
-    host.files["/etc/launchpad/allowed_signers"] = File(file_text.allowed_signers(people, NAMESPACES).encode())
+    host.files["/etc/launchpad/allowed_signers"] = File(file_text.allowed_signers({OF_ADMINS: people}).encode())
 
 
 def test_a_kit_that_opens_everything_is_good(workspace: Workspace, host: MemoryHost, file: Path) -> None:

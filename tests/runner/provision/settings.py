@@ -51,6 +51,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "identity": {"host": "web-1", "fleet": "fleet"},
         "operators": [{"name": "alice", "keys": [key(1)]}],
         "allowed_signers": [{"name": "fleet", "keys": [key(9)]}],
+        "intent_signers": [],
         "caddy": {"image": IMAGE, "caddyfile": CADDYFILE, "acme_root": ""},
         "storage": {"loop_mb": 4096, "device": ""},
         "ssh": {"port": 22, "root_login": False},

@@ -45,8 +45,12 @@ def test_a_key_that_was_taken_out_asks_in_vain() -> None:
 
 
 def test_signers_sign_for_their_namespaces_only() -> None:
-    lines = file_text.allowed_signers([Person(name="fleet", keys=(f"{key(1)} laptop",))], ["launchpad-runner"])
-    assert lines.splitlines()[1] == f'fleet namespaces="launchpad-runner" {key(1)}'
+    admin, person = (Person(name=name, keys=(f"{key(1)} laptop",)) for name in ("ann", "bob"))
+    lines = file_text.allowed_signers({("launchpad-runner", "launchpad-intent"): [admin], ("launchpad-intent",): [person]})
+    assert lines.splitlines()[1:] == [
+        f'ann namespaces="launchpad-runner,launchpad-intent" {key(1)}',
+        f'bob namespaces="launchpad-intent" {key(1)}',
+    ]
 
 
 def test_a_line_of_ones_own_among_others() -> None:
