@@ -1,6 +1,7 @@
 """A stolen operator's key is neither a shell nor root: whatever is said with it, the host itself refuses.
 
-The requests are well-formed and authorised, sent over the operator's own key with nothing of the client in between.
+The requests are well-formed and authorised, even signed by the operator's signing key, so that the host judges what is
+in them; they are sent over the operator's own key with nothing of the client in between.
 That nothing came of them is judged at the end from above: files, programs, containers, and the neighbour.
 """
 
@@ -21,6 +22,7 @@ from launchpad.operations.hosts.install_runner import settings_digest
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.ssh.connection import Connection
+from launchpad.ssh.intents import signer
 from tests.lab.settings import SIGNER, signed, wanted
 from tests.lab.thief import Thief, View, is_refusal, mark, new_files, view_of
 from tests.lab.world import World
@@ -42,7 +44,9 @@ def thief(world: World) -> Thief:
         world.launchpad("deploy", name)
         world.wait_for(name)
     world.request("bob", "POST", "/marker", body=b"bob was here")
-    return Thief(world)
+    thief = Thief(world)
+    thief.signs = signer(thief.workspace.settings.signing_key)
+    return thief
 
 
 @pytest.fixture(scope="module")

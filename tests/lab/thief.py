@@ -18,6 +18,7 @@ from launchpad.runner.protocol import PROTOCOL
 from launchpad.ssh.connection import FORCED_COMMAND
 from launchpad.ssh.dialling import dial
 from launchpad.ssh.execution import Execution
+from launchpad.ssh.intents import Sign, intent_for
 from tests.lab.settings import connection, open_workspace
 from tests.lab.world import World
 
@@ -35,6 +36,8 @@ class Thief:
         reached = connection(self.workspace)
         self.endpoint, self.identity = reached.endpoint, reached.identity
         self.connection = dial(self.endpoint, identity=self.identity)
+        self.signs: Sign | None = None
+        """By whom requests are signed; None: the thief has no signing key."""
 
     def say(self, line: bytes, *, command: str = FORCED_COMMAND, seconds: float = 60) -> dict[str, Any]:
         """The last line of the answer to these bytes; empty when there was none."""
@@ -46,8 +49,12 @@ class Thief:
 
     def ask(self, verb: str, body: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """The same for a request; `more` replaces what is beside the body."""
-        request = {"protocol": PROTOCOL, "client": "0.0.1", "verb": verb, "body": body} | more
-        return self.say(json.dumps(request).encode() + b"\n")
+        return self.say(self.line(verb, body, **more))
+
+    def line(self, verb: str, body: Mapping[str, Any], **more: Any) -> bytes:
+        """The request as it goes over the wire."""
+        request = {"protocol": PROTOCOL, "client": "0.0.1", "verb": verb, "body": body}
+        return json.dumps(request | intent_for("web-1", verb, body, self.signs) | more).encode() + b"\n"
 
     def ssh(self, *words: str, user: str = OPERATORS, stdin: bytes = b"", seconds: float = 20) -> Result:
         """What OpenSSH's own client gets with the stolen key."""

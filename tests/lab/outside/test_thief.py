@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from benchkit.sshd import make_key
 from launchpad.fleet.sealing.age import new_identity
 from launchpad.operations.moving.transfer import framed
 from launchpad.operations.tenants.deploy import deploy_operation
-from launchpad.runner.protocol import PROTOCOL, digest_of
-from launchpad.ssh.intents import Sign, intent_for, signer
+from launchpad.runner.protocol import digest_of
+from launchpad.ssh.intents import intent_for, signer
 from tests.contract.carrying import archived
 from tests.lab.settings import wanted
 from tests.lab.thief import Thief, is_refusal
@@ -80,8 +80,6 @@ class Heist:
     secret: str
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     number: int = 0
-    signs: Sign | None = None
-    """By whom the requests are signed just now; None: the thief has no signing key."""
 
     def deploy(self, tenant: str, *, kind: str = "deploy", secrets: Any = None, **changes: Any) -> dict[str, Any]:
         """A well-formed release of the thief's: the tenant's own, but for its command (and what `changes` says)."""
@@ -111,22 +109,17 @@ class Heist:
             "secrets": secrets or {},
             "follow": follow,
         }
-        return self.ask("submit", body)
-
-    def ask(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return self.thief.ask(verb, body, **intent_for("web-1", verb, body, self.signs))
+        return self.thief.ask("submit", body)
 
     def bring(self, tenant: str, generation: str) -> dict[str, Any]:
         """Data of the thief's own, as a move or an import brings it, for what runs."""
         record = self.thief.ask("observe", {"tenants": [tenant], "probes": False})["body"]["tenants"][tenant]["record"]
         body = {key: record[key] for key in ("tenant", "slot", "app", "version", "disk_mb")}
         body |= {"generation": generation, "volumes": ["state"]}
-        request = {"protocol": PROTOCOL, "client": "0.0.1", "verb": "receive", "body": body}
-        request |= intent_for("web-1", "receive", body, self.signs)
         planted = tarfile.TarInfo("state/planted")
         planted.size = len(b"by a thief")
         archive = archived([(planted, b"by a thief")])
-        return self.thief.say(b"".join([json.dumps(request).encode() + b"\n", *framed([archive])]))
+        return self.thief.say(b"".join([self.thief.line("receive", body), *framed([archive])]))
 
     def everything_said(self) -> str:
         return json.dumps(self.answers)
@@ -168,7 +161,7 @@ def heist(world: World) -> Heist:
 
 def unsigned(heist: Heist) -> dict[str, Any]:
     """What needs no signed intent: refused for its own reason, or taken."""
-    ask, submit = heist.ask, heist.submit
+    ask, submit = heist.thief.ask, heist.submit
     alice: dict[str, Any] = {"tenant": "alice", "targets": [DISK]}
     _, eves = new_identity()
     own_key = {"REPOSITORY_KEY": {"version": 1, "value": "the-thief's-own-key"}}
@@ -210,7 +203,7 @@ def unsigned(heist: Heist) -> dict[str, Any]:
 def to_be_signed(heist: Heist) -> dict[str, Callable[[], dict[str, Any]]]:
     """Each attack on a tenant, in an order in which what works ends what follows least. Each is built anew when it is
     sent: unsigned, signed by somebody else, and signed by the operator whose SSH key it is."""
-    ask, submit, deploy = heist.ask, heist.submit, heist.deploy
+    ask, submit, deploy = heist.thief.ask, heist.submit, heist.deploy
     alice: dict[str, Any] = {"tenant": "alice", "targets": [DISK]}
     generation = ask("generations", {"tenant": "alice"})["body"]["generations"][0]["id"]
     secrets = {"BEACON_TOKEN": {"version": 99, "value": "the thief's own"}}
@@ -355,15 +348,15 @@ def test_what_changes_a_tenant_is_carried_out_for_its_signature_alone(heist: Hei
     own = signer(heist.thief.workspace.settings.signing_key)
     for name, request in everything.items():
         for signs, begins, how in ((None, NOT_SIGNED, "unsigned"), (eves, NOT_BY_HER, "signed by eve")):
-            heist.signs = signs
+            heist.thief.signs = signs
             heist.answers[f"{name}, {how}"] = said = request()
             holds(f"refused, {how}: {name}", is_refusal(said) and str(said["message"]).startswith(begins), said)
     for name, request in everything.items():
-        heist.signs = own
+        heist.thief.signs = own
         said = request()
         passes = not str(said.get("message")).startswith((NOT_SIGNED, NOT_BY_HER))
         holds(f"signed: {name}", not is_refusal(said) if name in WINS else passes, said)
-    heist.signs = None
+    heist.thief.signs = None
 
 
 def test_a_copied_request_is_worth_nothing(heist: Heist, holds: Tally) -> None:

@@ -192,9 +192,7 @@ def test_a_commit_meanwhile_makes_no_other_body(asked: Asked) -> None:
     asked.judge("submit", DEPLOY | {"operation": later}, **asked.signed("submit", DEPLOY))
 
 
-@pytest.mark.parametrize(
-    ("until", "why"), [(-60, "ended 6"), (0, "ended"), (MOST_SECONDS + 1, "would hold")]
-)
+@pytest.mark.parametrize(("until", "why"), [(-60, "ended 6"), (0, "ended"), (MOST_SECONDS + 1, "would hold")])
 def test_a_signature_holds_for_minutes_by_the_hosts_clock(asked: Asked, until: int, why: str) -> None:
     made = asked.signed("submit", STOP, until=int(asked.host.now()) + until)
     assert why in asked.refusal("submit", STOP, **made)

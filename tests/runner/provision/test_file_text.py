@@ -46,7 +46,9 @@ def test_a_key_that_was_taken_out_asks_in_vain() -> None:
 
 def test_signers_sign_for_their_namespaces_only() -> None:
     admin, person = (Person(name=name, keys=(f"{key(1)} laptop",)) for name in ("ann", "bob"))
-    lines = file_text.allowed_signers({("launchpad-runner", "launchpad-intent"): [admin], ("launchpad-intent",): [person]})
+    lines = file_text.allowed_signers(
+        {("launchpad-runner", "launchpad-intent"): [admin], ("launchpad-intent",): [person]}
+    )
     assert lines.splitlines()[1:] == [
         f'ann namespaces="launchpad-runner,launchpad-intent" {key(1)}',
         f'bob namespaces="launchpad-intent" {key(1)}',
