@@ -69,9 +69,9 @@ class SshHosts:
     def connection(self, endpoint: Endpoint) -> Connection:
         """A new connection that is not yet open."""
         from launchpad.ssh.connection import Connection
-        from launchpad.ssh.intents import signer
+        from launchpad.ssh.intents import signs_with
 
-        return Connection(endpoint, identity=self.identity, tell=self.tell, sign=signer(self._settings.signing_key))
+        return Connection(endpoint, identity=self.identity, tell=self.tell, sign=signs_with(self._settings.signing_key))
 
     @cached_property
     def identity(self) -> Identity:

@@ -17,7 +17,7 @@ Sign = Callable[[bytes], str]
 """Gives the armoured signature over an intent's text."""
 
 
-def signer(key: Path) -> Sign | None:
+def signs_with(key: Path) -> Sign | None:
     """Signs with the key's file; None where there is no such key. A host then refuses what must be signed."""
     if not key.exists() and not key.with_name(f"{key.name}.pub").exists():
         return None

@@ -22,7 +22,7 @@ from launchpad.operations.hosts.install_runner import settings_digest
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.ssh.archive import runner_archive, sign
 from launchpad.ssh.connection import Connection
-from launchpad.ssh.intents import signer
+from launchpad.ssh.intents import signs_with
 from tests.lab.settings import SIGNER, signed, wanted
 from tests.lab.thief import Thief, View, is_refusal, mark, new_files, view_of
 from tests.lab.world import World
@@ -45,7 +45,7 @@ def thief(world: World) -> Thief:
         world.wait_for(name)
     world.request("bob", "POST", "/marker", body=b"bob was here")
     thief = Thief(world)
-    thief.signs = signer(thief.workspace.settings.signing_key)
+    thief.signs = signs_with(thief.workspace.settings.signing_key)
     return thief
 
 

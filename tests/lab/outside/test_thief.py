@@ -23,7 +23,7 @@ from launchpad.fleet.sealing.age import new_identity
 from launchpad.operations.moving.transfer import framed
 from launchpad.operations.tenants.deploy import deploy_operation
 from launchpad.runner.protocol import digest_of
-from launchpad.ssh.intents import intent_for, signer
+from launchpad.ssh.intents import intent_for, signs_with
 from tests.contract.carrying import archived
 from tests.lab.settings import wanted
 from tests.lab.thief import Thief, is_refusal
@@ -344,8 +344,8 @@ def test_what_changes_a_tenant_is_carried_out_for_its_signature_alone(heist: Hei
     """Each request unsigned, signed by another operator of this host, and signed by the very operator."""
     everything = to_be_signed(heist)
     assert len(everything) >= 40
-    eves = signer(heist.world.root / "eve")
-    own = signer(heist.thief.workspace.settings.signing_key)
+    eves = signs_with(heist.world.root / "eve")
+    own = signs_with(heist.thief.workspace.settings.signing_key)
     for name, request in everything.items():
         for signs, begins, how in ((None, NOT_SIGNED, "unsigned"), (eves, NOT_BY_HER, "signed by eve")):
             heist.thief.signs = signs
@@ -360,7 +360,7 @@ def test_what_changes_a_tenant_is_carried_out_for_its_signature_alone(heist: Hei
 
 
 def test_a_copied_request_is_worth_nothing(heist: Heist, holds: Tally) -> None:
-    own = signer(heist.thief.workspace.settings.signing_key)
+    own = signs_with(heist.thief.workspace.settings.signing_key)
     body = {"tenant": "alice", "seconds": 60, "why": "copied", "host": ""}
     copied = intent_for("web-1", "silence", body, own)
     holds("the control: it is taken once", not is_refusal(heist.thief.ask("silence", body, **copied)))
