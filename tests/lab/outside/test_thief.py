@@ -254,9 +254,9 @@ def to_be_signed(heist: Heist) -> dict[str, Callable[[], dict[str, Any]]]:
         "roll a tenant back": lambda: submit(
             "rollback", tenant="alice", to="", keep_data=True, soak=0, replaces=now(heist, "alice")
         ),
-        "fill a host's storage with data of one's own": lambda: heist.bring("alice", f"thief-data-{heist.number}"),
+        "fill a host's storage with data of one's own": lambda: heist.bring("alice", "thief-data"),
         "restore data over a tenant's own": lambda: submit(
-            "restore", tenant="alice", generation=generation, replaces=now(heist, "alice")
+            "restore", tenant="alice", generation="thief-data", replaces=now(heist, "alice")
         ),
         "import data": lambda: deploy("alice", kind="import", generation=generation, soak=0, rehearse=False),
         "drop a tenant's generations": lambda: submit("drop", tenant="alice", generations=[newest(heist, "alice")]),
