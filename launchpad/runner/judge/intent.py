@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import paths
+from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Busy
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import SIGNED_VERBS, Envelope, Refused, Request, canonical, digest_of, record_as_json
@@ -70,8 +71,9 @@ def judge_intent(host: ProvisionHost, request: Request, caller: Caller) -> None:
         raise Refused(
             f"this request is not signed: {_named(request)} needs {caller.operator}'s signing key, not the SSH key "
             "alone",
+            code="not-signed",
             kind="state",
-            hint="launchpad key show names your signing key",
+            hint=Next("key", "show") + " names your signing key",
         )
     envelope = intent.envelope
     _judge_envelope(host, request, envelope)
@@ -80,8 +82,9 @@ def judge_intent(host: ProvisionHost, request: Request, caller: Caller) -> None:
     if not host.system.verified(signed_text(envelope), namespace=NAMESPACE, **named):
         raise Refused(
             f"this request is not signed by {caller.operator} with a key that this host knows",
+            code="signer-unknown",
             kind="state",
-            hint="launchpad operator list; a new signing key counts after launchpad provision",
+            hint=Next("operator", "list") + "; a new signing key counts after " + Next("provision", HERE),
         )
     if request.verb != "submit":  # whose id is in the journal
         _use_up(host, envelope, caller)
@@ -100,16 +103,19 @@ def _judge_envelope(host: ProvisionHost, request: Request, envelope: Envelope) -
     }
     for name, (signed, true) in wanted.items():
         if signed != true:
-            raise Refused(f"the signature is for another {name} than this request's", kind="state")
+            raise Refused(
+                f"the signature is for another {name} than this request's", code="signed-for-another", kind="state"
+            )
     if _ID.fullmatch(envelope.id) is None:
-        raise Refused("the signed id is not 8 to 64 of a-z, 0-9 and hyphens")
+        raise Refused("the signed id is not 8 to 64 of a-z, 0-9 and hyphens", code="signed-id-malformed")
     left = envelope.until - host.now()
     if not 0 < left <= MOST_SECONDS:
         when = f"ended {-left:.0f} s ago" if left <= 0 else f"would hold for {left:.0f} s"
         raise Refused(
             f"the signature {when} by this host's clock; it may hold for at most {MOST_SECONDS} s",
+            code="signature-not-now",
             kind="state",
-            hint="compare the clocks: date -u on your machine, and launchpad status --long",
+            hint="compare the clocks: date -u on your machine, and " + Next("status", HERE, "--long"),
         )
 
 
@@ -133,13 +139,23 @@ def _use_up(host: ProvisionHost, envelope: Envelope, caller: Caller) -> None:
     try:
         with host.lock("intents", owner, seconds=WAIT_SECONDS):
             if host.read(path) is not None:
-                raise Refused("this signed request was carried out before", kind="state", hint="run the command again")
+                raise Refused(
+                    "this signed request was carried out before",
+                    code="signature-used",
+                    kind="state",
+                    hint="run the command again",
+                )
             for name in host.names(paths.INTENTS):
                 if json.loads(host.read(f"{paths.INTENTS}/{name}") or b"0") + KEPT_SECONDS < host.now():
                     host.remove(f"{paths.INTENTS}/{name}")
             host.write(path, str(envelope.until).encode())
     except Busy as busy:
-        raise Refused("the used signatures are locked", kind="locked", hint="run the same command again") from busy
+        raise Refused(
+            "the used signatures are locked",
+            code="signatures-locked",
+            kind="locked",
+            hint="run the same command again",
+        ) from busy
 
 
 def _named(request: Request) -> str:
