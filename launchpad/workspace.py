@@ -51,6 +51,10 @@ class OperatorClock(Protocol):
 class Runner(Protocol):
     """The connection to the runner of one host."""
 
+    @property
+    def name(self) -> str:
+        """The host's name in the fleet."""
+
     def exchange(
         self, verb: str, body: Mapping[str, Any], *, seconds: float | None = None, incoming: Iterable[bytes] = ()
     ) -> Iterator[dict[str, Any]]:

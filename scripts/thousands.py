@@ -35,6 +35,8 @@ HOST = {"port": 22, "resources": {"memory": "256GiB", "cpus": 64, "disk": "4TiB"
 class Empty:
     """Provisioned hosts that have no tenant yet, so that a plan renders every tenant's release."""
 
+    name = "web-1"
+
     @contextmanager
     def reach(self, _host: Any) -> Iterator[Empty]:
         yield self

@@ -130,11 +130,11 @@ def _rows(item: HostAlerts) -> Iterator[tuple[str, ...]]:
     from launchpad.cli.wording import age
     from launchpad.runner.facts import WORSE
 
-    for alert in sorted(item.alerts, key=lambda one: WORSE.index(one["grade"]), reverse=True):
-        sent = age(max(0.0, item.clock - alert["told"])) + " ago" if alert["told"] else "not yet"
-        since = age(max(0.0, item.clock - alert["since"]))
-        state = "recovering" if alert["ends"] else alert["grade"]
-        yield item.host, alert["tenant"], alert["layer"], state, since, sent, alert["message"]
+    for alert in sorted(item.alerts, key=lambda one: WORSE.index(one.grade), reverse=True):
+        sent = age(max(0.0, item.clock - alert.told)) + " ago" if alert.told else "not yet"
+        since = age(max(0.0, item.clock - alert.since))
+        state = "recovering" if alert.ends else str(alert.grade)
+        yield item.host, alert.tenant, alert.layer, state, since, sent, alert.message
 
 
 def _notes(item: HostAlerts) -> Iterator[str]:
@@ -144,15 +144,15 @@ def _notes(item: HostAlerts) -> Iterator[str]:
     if not item.destinations:
         yield f"{item.host} has no alert destination: write alerts: into launchpad.yaml, then provision {item.host}"
     for alert in item.alerts:
-        if not alert["ends"]:
-            hint = f"{alert['hint']}; " if alert["hint"] else ""
-            page = page_about(alert["layer"], tenant=alert["tenant"])
-            yield f"{alert['tenant'] or item.host} {alert['layer']}: {hint}launchpad runbook {page}"
+        if not alert.ends:
+            hint = f"{alert.hint}; " if alert.hint else ""
+            page = page_about(alert.layer, tenant=alert.tenant)
+            yield f"{alert.tenant or item.host} {alert.layer}: {hint}launchpad runbook {page}"
     for silence in item.silences:
-        about = f"{item.host} about {silence['host']}" if silence.get("host") else f"{item.host} and its tenants"
-        whom = silence["tenant"] or about
-        why = f": {silence['why']}" if silence["why"] else ""
-        yield f"{whom}: silent for {lasted(silence['until'] - item.clock)} more, by {silence['who']}{why}"
+        about = f"{item.host} about {silence.host}" if silence.host else f"{item.host} and its tenants"
+        whom = silence.tenant or about
+        why = f": {silence.why}" if silence.why else ""
+        yield f"{whom}: silent for {lasted(silence.until - item.clock)} more, by {silence.who}{why}"
     for message in item.waiting:
-        if message["tries"]:
-            yield f"{item.host}: {message['destination']} was not reached: {message['problem']}"
+        if message.tries:
+            yield f"{item.host}: {message.destination} was not reached: {message.problem}"

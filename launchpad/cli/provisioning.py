@@ -95,7 +95,7 @@ def described(made: ProvisionPlan) -> str:
     """The plan as text: the steps, and a diff for each file."""
     if not made.steps:
         return f"{made.host}: nothing to do"
-    steps = [step for step in made.steps if step["step"] != "commit"]  # it has no work, and no event for its end
+    steps = [step for step in made.steps if step.step != "commit"]  # it has no work, and no event for its end
     lines = [f"{made.host}: {'a bare host; ' if made.bare else ''}{len(steps)} step{'' if len(steps) == 1 else 's'}"]
-    lines += [f"  {step['title']}" for step in steps]
+    lines += [f"  {step.title}" for step in steps]
     return "\n".join([*lines, *(f"\n{diff.rstrip()}" for diff in made.diffs)])

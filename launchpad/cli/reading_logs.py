@@ -115,7 +115,7 @@ def logs(
         probes=probes,
         edge=edge,
         grep=wording.read("--grep", wording.expression, grep),
-        level=level or "",
+        level=level.value if level else "",
         services=tuple(services or ()),
     )
     tell = LogListeners(on_lost=lost, on_skew=skewed)

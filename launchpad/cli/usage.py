@@ -144,32 +144,33 @@ def _now(session: Session, names: Sequence[str]) -> None:
     from launchpad.cli.wording import of, size
     from launchpad.errors import LaunchpadError
     from launchpad.operations.observation.usage import usage
+    from launchpad.runner.protocol import record_as_json
 
     found = usage(session.workspace, names)
     said = {host: item for host, item in found.items() if not isinstance(item, LaunchpadError)}
     rows: list[tuple[str, ...]] = []
     for host, item in said.items():
-        for name, own in sorted(item["tenants"].items(), key=lambda pair: -pair[1]["used"]):
-            kept = f"{own['generations']} generation{'' if own['generations'] == 1 else 's'}"
-            memory = of(own["memory"], own["memory_limit"])
-            rows.append((host, f"data of {name}", of(own["used"], own["quota"]), memory, kept))
-        images = sorted(item["images"].items(), key=lambda pair: -pair[1]["bytes"])
-        for name, own in images:
+        for name, own in sorted(item.tenants.items(), key=lambda pair: -pair[1].used):
+            kept = f"{own.generations} generation{'' if own.generations == 1 else 's'}"
+            memory = of(own.memory, own.memory_limit)
+            rows.append((host, f"data of {name}", of(own.used, own.quota), memory, kept))
+        images = sorted(item.images.items(), key=lambda pair: -pair[1].bytes)
+        for name, image in images:
             short = name.partition("@")[0].rpartition("/")[2]
             if [other.partition("@")[0] for other, _ in images].count(name.partition("@")[0]) > 1:
                 short += "@" + name.rpartition(":")[2][:12]
-            if own["tenants"]:
-                rows.append((host, f"image {short}", size(own["bytes"]), "", f"of {', '.join(own['tenants'])}"))
-        unused = [own["bytes"] for _, own in images if not own["tenants"]]
+            if image.tenants:
+                rows.append((host, f"image {short}", size(image.bytes), "", f"of {', '.join(image.tenants)}"))
+        unused = [image.bytes for _, image in images if not image.tenants]
         if unused:
             rows.append(
                 (host, f"{len(unused)} other image{'' if len(unused) == 1 else 's'}", size(sum(unused)), "", "unused")
             )
-        disk = item["disk"]
-        rows.append((host, "free for data", of(disk["free"], disk["total"]), "", ""))
-        rows.append((host, "free for images", size(item["images_free"]), "", ""))
+        rows.append((host, "free for data", of(item.disk.free, item.disk.total), "", ""))
+        rows.append((host, "free for images", size(item.images_free), "", ""))
     headings = ("host", "what", "disk", "memory", "note")
-    session.output.result(said, Table(headings, tuple(rows), "no hosts to show"))
+    data = {host: record_as_json(item) for host, item in said.items()}
+    session.output.result(data, Table(headings, tuple(rows), "no hosts to show"))
     if any(row[-1] == "unused" for row in rows):
         session.output.say("to see what is unused: launchpad prune --dry-run")
     failed = {host: item for host, item in found.items() if isinstance(item, LaunchpadError)}

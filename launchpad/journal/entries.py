@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from launchpad.errors import HostError
+from launchpad.runner.wire.operation_bodies import PastOperation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,52 +59,24 @@ class ByItself:
         return dataclasses.asdict(self)
 
 
-def by_itself_from_json(value: Mapping[str, Any], *, host: str) -> ByItself:
-    """A repair by a host's watch, from the host's reply."""
-    return ByItself(
+def entry_of(item: PastOperation, *, host: str) -> Entry:
+    """An operation from a host's reply."""
+    return Entry(
         host=host,
-        at=float(value.get("at") or 0),
-        subject=str(value.get("subject") or ""),
-        tenant=str(value.get("tenant") or ""),
-        message=str(value.get("message") or ""),
-        who=str(value.get("who") or "watch"),
+        id=item.id,
+        kind=item.kind,
+        tenant=item.tenant,
+        who=item.who,
+        source=item.source,
+        at=item.at,
+        outcome=item.outcome or "",
+        message=item.message,
+        seconds=item.seconds,
+        steps=tuple(StepResult(**(step.plain() | {"title": step.title or step.step})) for step in item.steps),
+        after=item.after,
     )
-
-
-def entry_from_json(value: Mapping[str, Any], *, host: str) -> Entry:
-    """An operation from a host's reply; HostError for an incomplete one. Unknown keys are ignored."""
-    try:
-        return Entry(
-            host=host,
-            id=str(value["id"]),
-            kind=str(value["kind"]),
-            tenant=str(value.get("tenant") or ""),
-            who=str(value["who"]),
-            source=str(value.get("from") or ""),
-            at=float(value["at"]),
-            outcome=str(value.get("outcome") or ""),
-            message=str(value.get("message") or ""),
-            seconds=_seconds(value.get("seconds")),
-            steps=tuple(_step(step) for step in value.get("steps") or ()),
-            after=str(value.get("after") or ""),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise HostError(f"{host}: the journal has an incomplete entry", hint="update Launchpad") from error
 
 
 def newest_first(entries: Iterable[Entry]) -> list[Entry]:
     """Sorted by the time of the request, newest first; at equal times the greater id is newer."""
     return sorted(entries, key=lambda entry: (entry.at, entry.id), reverse=True)
-
-
-def _step(value: Mapping[str, Any]) -> StepResult:
-    return StepResult(
-        step=str(value["step"]),
-        title=str(value.get("title") or value["step"]),
-        result=str(value.get("result") or "waiting"),
-        seconds=_seconds(value.get("seconds")),
-    )
-
-
-def _seconds(value: Any) -> float | None:
-    return None if value is None else float(value)

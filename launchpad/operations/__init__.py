@@ -1,8 +1,8 @@
 """What Launchpad does: one verb, one file. Each room (subpackage) imports only from rooms above it.
 
 requests     what every verb uses: scope and observing (select tenants and hosts, and read their state), render,
-             known_releases, identifiers, confirmation, reaching (connections), following, absence (of a host), room
-             (wait for a host's memory), outcome, history, likely_cause (of a failure), again (a repeated command)
+             known_releases, identifiers, confirmation, reaching (connections), asking, following, absence (of a host),
+             room (wait for a host's memory), outcome, history, likely_cause (of a failure), again (a repeated command)
 dns          provider and hetzner (set the records), resolver and address (resolve names), point, astray
 backups      backup, backups (list, verify), fetch, download, forget, rewrap, targets; kit, kit_page, open_kit, try_kit;
              backup_workspace, reseal; repositories, backup_keys, thinning_record, local_restic

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import launchpad
@@ -20,6 +21,7 @@ from launchpad.runner.record import Record
 if TYPE_CHECKING:
     from launchpad.runner.facts import Fact
     from launchpad.runner.host import Host
+    from launchpad.runner.wire.operation_bodies import PastRepair
 
 WATCH = "watch"
 """The subject of findings about the watch itself."""
@@ -212,14 +214,14 @@ def is_watched(host: Host, *, by: str) -> bool:
     return found is not None and found["runner"] == by and all(item.subject != WATCH for item in read_account(host)[0])
 
 
-def done_by_watch(host: Host) -> Iterator[dict[str, Any]]:
+def done_by_watch(host: Host) -> Iterator[PastRepair]:
     """Each repair by the watch, oldest first. An incomplete line is skipped."""
+    from launchpad.runner.protocol import Refused, record_from_json  # late: `observe` needs none of it
+    from launchpad.runner.wire.operation_bodies import PastRepair as Repair
+
     for line in (host.read(paths.DONE_BY_WATCH) or b"").splitlines():
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        yield {key: found[key] for key in ("at", "subject", "tenant", "message")} | {"who": found.get("who", "watch")}
+        with suppress(ValueError, Refused):
+            yield record_from_json(Repair, json.loads(line), "repair")
 
 
 def note_of(host: Host, who: str, subject: str, message: str, *, tenant: str) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 from launchpad.runner.host import Failed
 from launchpad.runner.log_redaction import LogRedaction
 from launchpad.runner.log_secrets import LogSecrets
-from launchpad.runner.log_sources import LogRequest, LogSource, open_sources
+from launchpad.runner.log_sources import LogSource, open_sources
 from launchpad.runner.view import View
+from launchpad.runner.wire.log_bodies import LogRequest
 
 ROUND_SECONDS = 0.25
 ROUND_BYTES = 1 << 18

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from launchpad.runner.drift import read_manifest
 from launchpad.runner.host import Container
 from launchpad.runner.log_filter import LogFilter, Wanted, about, every, without_probes
 from launchpad.runner.log_redaction import LogRedaction
 from launchpad.runner.plan import read_record
-from launchpad.runner.record import Record
 from launchpad.runner.view import ContainerLine, LogReader, View
+from launchpad.runner.wire.log_bodies import LogRequest
 
 CADDY = "launchpad-caddy"
 PIECE = 1 << 20
 """Bytes that are read of one container before its lines are passed on."""
-
-
-class LogRequest(Record):
-    """Which lines are requested."""
-
-    tenants: tuple[str, ...]
-    since: float | None = None
-    """Seconds since 1970."""
-    ago: float | None = None
-    """Instead of `since`: seconds before now, by this host's clock."""
-    lines: int | None = None
-    """The last so many of each tenant."""
-    follow: bool = False
-    probes: bool = False
-    """Whether to include what Launchpad's own probes make an app write."""
-    edge: bool = False
-    """Whether to read what Caddy wrote about the tenants' names instead."""
-    grep: str = ""
-    """A regular expression that shown lines match after the removal of secrets."""
-    level: Literal["", "debug", "info", "warning", "error"] = ""
-    """The lowest level that is shown."""
-    services: tuple[str, ...] = ()
-    marks: Mapping[str, str] | None = None
-    """Where to continue after a cut: source → the mark of its last line that arrived, `TIME COUNT`."""
 
 
 class LogSource:

@@ -389,6 +389,11 @@ def record_from_json(kind: type[Some], value: object, where: str) -> Some:
     return _build(kind, value, where)
 
 
+def reply_from_json(kind: type[Some], value: object, where: str) -> Some:
+    """The same, from a runner that may be newer: unknown keys are passed over, in the records inside too."""
+    return _build(kind, value, where, closed=False)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Hint):
         return hint_as_json(value)
@@ -403,18 +408,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _build(kind: type[Some], value: object, where: str) -> Some:
-    """A record from JSON by its annotations; Refused with the path of an unknown key or a wrong type."""
+def _build(kind: type[Some], value: object, where: str, *, closed: bool = True) -> Some:
+    """A record from JSON by its annotations; Refused with the path of an unknown key (if `closed`) or a wrong type."""
     if not isinstance(value, dict):
         raise Refused(f"{where}: expected an object")
     hints = _hints(kind)  # type: ignore[arg-type]
-    unknown = set(value) - set(kind.FIELDS)
+    unknown = set(value) - set(kind.FIELDS) if closed else ()
     if unknown:
         raise Refused(f"{where}: unknown key {min(unknown)!r}")
     arguments = {}
     for name, default in kind.FIELDS.items():
         if name in value:
-            arguments[name] = _coerce(hints[name], value[name], f"{where}.{name}")
+            arguments[name] = _coerce(hints[name], value[name], f"{where}.{name}", closed)
         elif default is REQUIRED:
             raise Refused(f"{where}: missing key {name!r}")
     return kind(**arguments)
@@ -434,7 +439,7 @@ def _shape(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     return typing.get_origin(hint), typing.get_args(hint)
 
 
-def _coerce(hint: Any, value: Any, where: str) -> Any:
+def _coerce(hint: Any, value: Any, where: str, closed: bool) -> Any:
     if type(value) is hint:
         return value
     origin, arguments = _shape(hint)
@@ -445,24 +450,24 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list):
             raise Refused(f"{where}: expected a list")
-        return tuple(_coerce(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+        return tuple(_coerce(arguments[0], item, f"{where}[{index}]", closed) for index, item in enumerate(value))
     if origin is Mapping:
         if not isinstance(value, dict):
             raise Refused(f"{where}: expected an object")
-        return {key: _coerce(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {key: _coerce(arguments[1], item, f"{where}.{key}", closed) for key, item in value.items()}
     if hint is Any:
         return value
     if hint is Hint:
         return hint_from_json(value)
     if origin is UnionType:
         kinds = [kind for kind in arguments if kind is not NoneType]
-        return None if value is None and NoneType in arguments else _coerce(kinds[0], value, where)
+        return None if value is None and NoneType in arguments else _coerce(kinds[0], value, where, closed)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         if not isinstance(value, str) or value not in {item.value for item in hint}:
             raise Refused(f"{where}: expected one of {', '.join(hint)}")
         return hint(value)
     if isinstance(hint, type) and issubclass(hint, Record):
-        return _build(hint, value, where)
+        return _build(hint, value, where, closed=closed)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):

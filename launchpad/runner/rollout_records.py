@@ -1,7 +1,7 @@
 """A host's records of the rollouts that include it: the immutable rollout, and its operators' intent.
 
-rollouts/<id>.json          {"rollout": the record, "who", "from", "at": who wrote it here, and when}
-         <id>.intent.json   {"intent": the intent, "who", "at"}
+rollouts/<id>.json          KnownRollout, without the intent
+         <id>.intent.json   WrittenIntent
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from launchpad.runner import paths
 from launchpad.runner.caller import Caller
@@ -24,7 +24,11 @@ from launchpad.runner.protocol import (
     record_as_json,
     record_from_json,
 )
+from launchpad.runner.record import Record
 from launchpad.runner.slots import is_tenant_name
+from launchpad.runner.wire.rollout_bodies import KnownRollout, RolloutOperation, WrittenIntent
+
+Kept = TypeVar("Kept", bound=Record)
 
 LONGEST_ID = 24
 """Longest id of a rollout: its operations' ids have 16 more characters."""
@@ -36,9 +40,8 @@ REVISION = re.compile(r"[0-9a-z+]{0,100}")
 REASON = re.compile(r"[^\x00-\x1f\x7f]{0,400}")
 
 
-def parsed(value: Any) -> Rollout:
+def judged(found: Rollout) -> Rollout:
     """The record; Refused unless every field is valid."""
-    found = record_from_json(Rollout, value, "rollout")
     members = [member for wave in found.waves for member in wave.members]
     times = [found.tenant_soak, found.timeout, found.patience, *(wave.soak for wave in found.waves)]
     right = (
@@ -63,28 +66,27 @@ def parsed(value: Any) -> Rollout:
     return found
 
 
-def put(host: Host, value: Any, caller: Caller) -> None:
+def put(host: Host, wanted: Rollout, caller: Caller) -> None:
     """Write the record. Refused when the id exists with other content: a rollout never changes."""
-    record = record_as_json(parsed(value))
-    path = f"{paths.ROLLOUTS}/{record['id']}.json"
-    known = _json(host, path)
-    if known is not None and known["rollout"] != record:
+    record = judged(wanted)
+    path = f"{paths.ROLLOUTS}/{record.id}.json"
+    known = _read(host, path, KnownRollout)
+    if known is not None and known.rollout != record:
         raise Refused(
-            f"rollout {record['id']} exists with other content",
+            f"rollout {record.id} exists with other content",
             code="rollout-id-taken",
             kind="state",
             hint="leave out --id for a new id",
         )
     if known is None:
         _forget(host)
-        origin = {"who": caller.operator, "from": caller.source, "at": host.now()}
-        host.write(path, canonical({"rollout": record} | origin), mode=0o600)
+        written = KnownRollout(rollout=record, who=caller.operator, source=caller.source, at=host.now())
+        host.write(path, canonical(record_as_json(written)), mode=0o600)
 
 
-def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
+def say(host: Host, identifier: str, given: Intent, caller: Caller) -> None:
     """Write the intent. Refused when another operator wrote a newer intent, by its serial: the caller has seen an older
     one."""
-    given = record_from_json(Intent, value, "intent")
     if given.serial < 1 or len(given.accepted + given.passed) > 2 * MOST_WAVES or not REASON.fullmatch(given.reason):
         raise Refused("intent: not valid")
     if host.read(f"{paths.ROLLOUTS}/{checked(identifier)}.json") is None:
@@ -95,34 +97,33 @@ def say(host: Host, identifier: str, value: Any, caller: Caller) -> None:
             hint=Next("rollouts"),
         )
     known = intent(host, identifier)
-    plain = record_as_json(given)
-    if known is not None and known["intent"] == plain:
+    if known is not None and known.intent == given:
         return
-    if known is not None and known["intent"]["serial"] >= given.serial:
+    if known is not None and known.intent.serial >= given.serial:
         raise Refused(
-            f"rollout {identifier}: {known['who']} requested {known['intent']['what']} in the meantime",
+            f"rollout {identifier}: {known.who} requested {known.intent.what} in the meantime",
             code="rollout-changed-meanwhile",
             kind="state",
             hint=Next("rollouts"),
         )
-    said = {"intent": plain, "who": caller.operator, "at": host.now()}
-    host.write(f"{paths.ROLLOUTS}/{identifier}.intent.json", canonical(said), mode=0o600)
+    said = WrittenIntent(intent=given, who=caller.operator, at=host.now())
+    host.write(f"{paths.ROLLOUTS}/{identifier}.intent.json", canonical(record_as_json(said)), mode=0o600)
 
 
-def intent(host: Host, identifier: str) -> dict[str, Any] | None:
+def intent(host: Host, identifier: str) -> WrittenIntent | None:
     """The last intent on this host; None without one."""
-    return _json(host, f"{paths.ROLLOUTS}/{checked(identifier)}.intent.json")
+    return _read(host, f"{paths.ROLLOUTS}/{checked(identifier)}.intent.json", WrittenIntent)
 
 
-def records(host: Host, wanted: str = "") -> Iterator[dict[str, Any]]:
+def records(host: Host, wanted: str = "") -> Iterator[KnownRollout]:
     """Every record on this host, or the one with that id."""
     for name in [checked(wanted)] if wanted else _identifiers(host):
-        found = _json(host, f"{paths.ROLLOUTS}/{name}.json")
+        found = _read(host, f"{paths.ROLLOUTS}/{name}.json", KnownRollout)
         if found is not None:
             yield found
 
 
-def operations(host: Host, identifier: str) -> Iterator[dict[str, Any]]:
+def operations(host: Host, identifier: str) -> Iterator[RolloutOperation]:
     """The operations that began here for the rollout, in order of their beginning."""
     found = []
     for name in host.names(paths.OPERATIONS):
@@ -132,7 +133,7 @@ def operations(host: Host, identifier: str) -> Iterator[dict[str, Any]]:
         asked = journal.asked()
         if asked is not None:
             found.append(_operation(journal, asked))
-    yield from sorted(found, key=lambda item: (item["at"], item["id"]))
+    yield from sorted(found, key=lambda item: (item.at, item.id))
 
 
 def changing(host: Host) -> list[str]:
@@ -151,12 +152,18 @@ def checked(identifier: str) -> str:
     return identifier
 
 
-def _operation(journal: Journal, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(journal: Journal, asked: Mapping[str, Any]) -> RolloutOperation:
     outcome = journal.outcome() or {"outcome": None, "message": "", "seconds": None}
-    told = {key: outcome[key] for key in ("outcome", "message", "seconds")}
-    operation = asked["operation"]
-    own = {"id": asked["id"], "kind": operation["kind"], "tenant": operation.get("tenant", ""), "at": asked["at"]}
-    return own | {"who": asked["who"]} | told
+    return RolloutOperation(
+        id=asked["id"],
+        kind=asked["operation"]["kind"],
+        tenant=asked["operation"].get("tenant", ""),
+        who=asked["who"],
+        at=asked["at"],
+        outcome=outcome["outcome"],
+        message=outcome["message"],
+        seconds=outcome["seconds"],
+    )
 
 
 def _identifiers(host: Host) -> list[str]:
@@ -171,9 +178,9 @@ def _forget(host: Host) -> None:
             host.remove(f"{paths.ROLLOUTS}/{name}{ending}")
 
 
-def _json(host: Host, path: str) -> dict[str, Any] | None:
+def _read(host: Host, path: str, kind: type[Kept]) -> Kept | None:
     data = host.read(path)
     try:
-        return None if data is None else dict(json.loads(data))
-    except (ValueError, TypeError) as error:
+        return None if data is None else record_from_json(kind, json.loads(data), "rollout")
+    except (ValueError, Refused) as error:
         raise Failed(f"{path} cannot be read: {error}", code="rollout-unreadable") from error

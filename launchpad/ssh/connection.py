@@ -54,6 +54,11 @@ class Connection:
     ) -> None:
         self.close()
 
+    @property
+    def name(self) -> str:
+        """The host's name in the fleet."""
+        return self.endpoint.host
+
     def open(self) -> None:
         """Connect and log in, unless the connection is open; raises as `dial` does."""
         with self._opening:

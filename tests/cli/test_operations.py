@@ -20,6 +20,7 @@ from launchpad.errors import LaunchpadError
 from launchpad.operations.hosts.provision import ProvisionPlan
 from launchpad.operations.requests.render import render
 from launchpad.operations.tenants.plan_fleet import plan_fleet
+from launchpad.runner.wire.host_bodies import StepOutline
 from launchpad.workspace import Workspace
 from tests.operations.places import TOKEN, behave, environment_of, observed, open_workspace, replies, requests
 from tests.operations.places import write_workspace as write
@@ -123,7 +124,7 @@ def test_a_broken_tenant_has_the_command_that_names_the_cause(workspace: Workspa
 def test_the_worst_alert_stands_first(workspace: Workspace, sshd: Sshd) -> None:
     alert = {"tenant": "", "layer": "clock", "grade": "warning", "message": "m", "hint": "", "since": 0.0, "told": 0.0}
     alert |= {"ends": False}
-    body = {"clock": 60.0, "destinations": [{"name": "team"}], "silences": [], "waiting": []}
+    body = {"clock": 60.0, "destinations": [{"name": "team", "version": 1}], "silences": [], "waiting": []}
     behave(sshd, alerts=replies(body | {"alerts": [alert, alert | {"tenant": "alice", "grade": "critical"}]}))
     rows = launchpad(workspace, "alerts", "list").out.splitlines()[1:]
     assert ["critical" in row for row in rows] == [True, False]
@@ -158,13 +159,22 @@ def test_a_host_without_destinations_is_not_called_free_of_problems(workspace: W
     behave(sshd, alerts=replies(body))
     ran = launchpad(workspace, "alerts", "list")
     assert ran.out == "not known: a host without a destination lists no problems; to see them: launchpad health\n"
-    behave(sshd, alerts=replies(body | {"destinations": [{"name": "team"}]}))
+    behave(sshd, alerts=replies(body | {"destinations": [{"name": "team", "version": 1}]}))
     assert launchpad(workspace, "alerts", "list").out == "no problems\n"
+
+
+TEAM = {"name": "team", "version": 1}
 
 
 def test_a_silence_is_told_to_the_minute(workspace: Workspace, sshd: Sshd) -> None:
     quiet = {"tenant": "alice", "until": 7195.0, "who": "bob", "why": ""}
-    body = {"clock": 0.0, "destinations": [{"name": "team"}], "alerts": [], "silences": [quiet], "waiting": []}
+    body = {
+        "clock": 0.0,
+        "destinations": [{"name": "team", "version": 1}],
+        "alerts": [],
+        "silences": [quiet],
+        "waiting": [],
+    }
     behave(sshd, alerts=replies(body))
     assert "alice: silent for 119 min 55 s more, by bob\n" in launchpad(workspace, "alerts", "list").err
 
@@ -177,7 +187,13 @@ def test_each_open_alert_has_the_command_to_type_and_its_runbook(workspace: Work
         alert | {"tenant": "alice", "layer": "ready", "hint": ""},
         alert | {"layer": "caddy", "ends": True},
     ]
-    body = {"clock": 60.0, "destinations": [{"name": "team"}], "alerts": alerts, "silences": [], "waiting": []}
+    body = {
+        "clock": 60.0,
+        "destinations": [{"name": "team", "version": 1}],
+        "alerts": alerts,
+        "silences": [],
+        "waiting": [],
+    }
     behave(sshd, alerts=replies(body))
     assert launchpad(workspace, "alerts", "list").err.splitlines() == [
         "web-1 docker: launchpad provision web-1; launchpad runbook host-docker",
@@ -186,7 +202,7 @@ def test_each_open_alert_has_the_command_to_type_and_its_runbook(workspace: Work
 
 
 def test_a_plan_of_a_provision_counts_the_steps_that_do_something() -> None:
-    steps = tuple({"step": step, "title": step} for step in ("packages", "commit", "caddy"))
+    steps = tuple(StepOutline(step=step, title=step) for step in ("packages", "commit", "caddy"))
     told = described(ProvisionPlan(host="web-1", bare=True, steps=steps, diffs=()))
     assert told.splitlines() == ["web-1: a bare host; 2 steps", "  packages", "  caddy"]
 
@@ -300,7 +316,14 @@ def test_render_prints_files_and_no_secret(workspace: Workspace, sshd: Sshd) -> 
 
 
 def test_logs_name_the_tenant_only_where_there_are_several(workspace: Workspace, sshd: Sshd) -> None:
-    line = {"type": "log", "service": "web", "at": "2026-11-22T10:00:01.5Z", "text": "\x1b[31mhello\x1b[2J"}
+    line = {
+        "type": "log",
+        "tenant": "alice",
+        "source": "alice/1",
+        "service": "web",
+        "at": "2026-11-22T10:00:01.5Z",
+        "text": "\x1b[31mhello\x1b[2J",
+    }
     end = {"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {}}
     behave(sshd, logs={"lines": [line, end]})
     one = launchpad(workspace, "logs", "alice", "--since", "10m")
@@ -352,7 +375,7 @@ def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: 
         "kind": "deploy",
         "tenant": "alice",
         "who": "bob",
-        "from": "198.51.100.4",
+        "source": "198.51.100.4",
     }
     entry |= {"at": 1790000000.0, "outcome": "done", "message": "", "seconds": 2.0, "steps": [step]}
     behave(sshd, history=replies({"operations": [entry]}))
@@ -364,7 +387,7 @@ def test_history_is_a_table_and_has_steps_on_demand(workspace: Workspace, sshd: 
 
 
 def test_history_names_what_it_does_not_show_of_a_tenant_that_was_moved(workspace: Workspace, sshd: Sshd) -> None:
-    entry = {"id": "op-0000000001", "kind": "arrive", "tenant": "alice", "who": "bob", "from": "", "at": 1.0}
+    entry = {"id": "op-0000000001", "kind": "arrive", "tenant": "alice", "who": "bob", "source": "", "at": 1.0}
     behave(sshd, history=replies({"operations": [entry | {"outcome": "done", "message": "", "seconds": 2.0}]}))
     told = "alice came from another host, which has the earlier operations; to see them: launchpad history\n"
     assert told in launchpad(workspace, "history", "alice").err
@@ -373,7 +396,7 @@ def test_history_names_what_it_does_not_show_of_a_tenant_that_was_moved(workspac
 
 
 def test_a_step_that_never_ran_is_not_said_to_wait_for_something(workspace: Workspace, sshd: Sshd) -> None:
-    entry: dict[str, object] = {"id": "op-0000000001", "kind": "deploy", "tenant": "alice", "who": "bob", "from": ""}
+    entry: dict[str, object] = {"id": "op-0000000001", "kind": "deploy", "tenant": "alice", "who": "bob", "source": ""}
     steps = [
         {"step": "a", "title": "place release", "result": "undone", "seconds": 0.1},
         {"step": "b", "title": "start", "result": "failed", "seconds": None},
@@ -389,7 +412,7 @@ def test_a_step_that_never_ran_is_not_said_to_wait_for_something(workspace: Work
 
 
 def test_history_shows_what_the_watch_did_by_itself_among_what_was_asked_for(workspace: Workspace, sshd: Sshd) -> None:
-    entry = {"id": "op-0000000001", "kind": "deploy", "who": "bob", "from": "", "outcome": "done"}
+    entry = {"id": "op-0000000001", "kind": "deploy", "who": "bob", "source": "", "outcome": "done"}
     did = {"at": 1790000050.0, "subject": "apps", "tenant": "alice", "message": "web died; started again"}
     operations = [entry | {"at": 1790000000.0}, entry | {"id": "op-0000000002", "at": 1790000100.0}]
     behave(sshd, history=replies({"operations": operations, "watch": [did]}))

@@ -48,8 +48,8 @@ PAST = keeps(
     generations=(
         generation("2.0.0", identifier=f"{GENERATION}-new", why="soak"),
         generation("1.1.0"),
-        {"id": "0mhcq2k3b-00000", "incomplete": True},
     ),
+    incomplete=("0mhcq2k3b-00000",),
 )
 GENERATIONS = """\
 GENERATION           TAKEN        VERSION  RELEASE       WHY

@@ -57,9 +57,9 @@ def test_a_generation_is_the_same_when_it_is_brought_back(alice: World) -> None:
     with leaving(workspace, "alice", host, generation=kept) as archive:
         came = bring(workspace, host, what, archive)
     seconds = time.monotonic() - begun
-    assert came["files"] == archive.told["files"] and archive.told["passed_over"] == 1
-    assert not archive.told["unread"]
-    print(f"{came['bytes'] / 1e6:.0f} MB in {seconds:.1f} s")
+    assert came.files == archive.sent.files and archive.sent.passed_over == 1
+    assert not archive.sent.unread
+    print(f"{came.bytes / 1e6:.0f} MB in {seconds:.1f} s")
     mine, there = (
         listing_of(world, path) for path in (f"alice/generations/{kept}", "carried/generations/carried-0000001")
     )

@@ -48,13 +48,15 @@ def runs(version: str, **more: Any) -> dict[str, Any]:
     return replies(observed({"alice": {"record": {"version": version, "release": OLD} | more}}))
 
 
-def keeps(*releases: tuple[str, str, str], generations: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+def keeps(
+    *releases: tuple[str, str, str], generations: tuple[dict[str, Any], ...] = (), incomplete: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """A host's answer: these releases (short, version, generation), the first one running."""
     told = [
         {"release": short, "version": version, "kept": True, "running": index == 0, "generation": generation}
         for index, (short, version, generation) in enumerate(releases)
     ]
-    return replies({"generations": list(generations), "releases": told})
+    return replies({"generations": list(generations), "releases": told, "incomplete": list(incomplete)})
 
 
 def generation(version: str = "1.0.0", *, identifier: str = GENERATION, why: str = "upgrade") -> dict[str, Any]:

@@ -169,7 +169,7 @@ def test_what_the_watch_did_is_kept_in_its_order_and_never_grows_for_ever(torn: 
         account.note("apps", f"web died; the watch restarted it, for the {number}th time", tenant="alice")
     kept = list(done_by_watch(host))
     assert len(host.read(paths.DONE_BY_WATCH) or b"") < MOST_BYTES + 1000
-    assert [item["message"] for item in kept[-2:]] == [
+    assert [item.message for item in kept[-2:]] == [
         f"web died; the watch restarted it, for the {number}th time" for number in (3998, 3999)
     ]
-    assert json.dumps(kept[0]) and kept[0]["tenant"] == "alice" and kept[0]["subject"] == "apps"
+    assert (kept[0].tenant, kept[0].subject) == ("alice", "apps")

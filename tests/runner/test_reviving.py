@@ -45,7 +45,7 @@ def test_a_boot_sets_the_record_aside_and_everybody_is_served_in_a_network_of_th
     assert set(host.networks) == {"lp-alice", "lp-bob"}
     assert host.read(SET_ASIDE) == b"contradicts itself", "kept for whoever wants to know what was in it"
     (told,) = done_by_watch(host)
-    assert told["who"] == "boot" and SET_ASIDE in told["message"]
+    assert told.who == "boot" and SET_ASIDE in told.message
 
 
 @pytest.mark.parametrize("line", OTHERS)
@@ -106,7 +106,7 @@ def test_the_watch_revives_a_docker_that_ends_while_it_watches() -> None:
         host.boxes[name] = host.boxes[name].but(state="exited", address="")
     with pytest.raises(Ends):
         watch(host, ())
-    assert next(item["who"] for item in done_by_watch(host)) == "watch"
+    assert next(item.who for item in done_by_watch(host)) == "watch"
     assert "lp-alice" in host.networks
 
 
@@ -130,7 +130,7 @@ def test_a_network_whose_bridge_is_gone_is_made_anew_by_the_watch_and_told() -> 
     Watcher(host).look()
     host.wait(5)
     assert host.request("alice.example.com") == record_of(host)["release"]
-    assert any("network" in item["message"] for item in done_by_watch(host))
+    assert any("network" in item.message for item in done_by_watch(host))
 
 
 @pytest.mark.parametrize("how", ["boot", "restart", "deploy"])
@@ -176,7 +176,7 @@ def test_a_boot_sets_the_record_aside_that_has_half_of_a_tenant_s_network() -> N
     for name in ("alice", "bob"):
         assert host.request(f"{name}.example.com") == record_of(host, name)["release"]
     assert host.read(SET_ASIDE) == b"has half of lp-bob"
-    assert [item["who"] for item in done_by_watch(host) if item["subject"] == "docker"] == ["boot"]
+    assert [item.who for item in done_by_watch(host) if item.subject == "docker"] == ["boot"]
 
 
 def test_nothing_runs_while_docker_is_restarted_without_its_record() -> None:
@@ -221,7 +221,7 @@ def test_a_provision_revives_docker_and_does_not_for_any_other_cause() -> None:
     host.last_words = contradiction
     assert run(host, body(settings(), "operation-000003")) == "done"
     assert "docker.service" in host.system.active
-    assert [item["who"] for item in done_by_watch(host)] == ["provision"]
+    assert [item.who for item in done_by_watch(host)] == ["provision"]
 
 
 def test_a_docker_that_does_not_start_even_so_is_tried_again() -> None:

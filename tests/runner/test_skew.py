@@ -18,7 +18,7 @@ from benchkit.sshd import make_key
 from launchpad import __version__
 from launchpad.errors import HostError, LaunchpadError, StateError
 from launchpad.events import Event, HeardEvent, OtherEvent, event_from_line
-from launchpad.journal.entries import entry_from_json
+from launchpad.journal.entries import entry_of
 from launchpad.operations.hosts.install_runner import bring_runner_up_to_date, look_at
 from launchpad.operations.observation.status import status
 from launchpad.operations.requests.outcome import outcome_from_reply
@@ -34,8 +34,11 @@ from launchpad.runner.protocol import (
     VERBS,
     Refused,
     Request,
+    Some,
+    reply_from_json,
     request_from_line,
 )
+from launchpad.runner.wire.operation_bodies import HistoryReply, OutcomeReply
 from launchpad.workspace import Workspace
 from tests.memory.host import MemoryHost
 from tests.memory.releases import deploy_body, release
@@ -218,15 +221,19 @@ def outcome_of(host: MemoryHost, asked: dict[str, Any]) -> str:
 
 def test_every_answer_of_the_first_release_is_understood(holds: Tally) -> None:
     said = {item["verb"]: item["lines"] for item in ANSWERED}
+
+    def read(kind: type[Some], verb: str) -> Some:
+        return reply_from_json(kind, said[verb][-1]["body"], verb)
+
     events = [event_from_line(line) for line in said["submit"] if line["type"] == "event"]
     strange = [event for event in events if isinstance(event, OtherEvent)]
     holds("the first release's events are understood", len(events) > 20 and not strange, strange)
-    outcome = outcome_from_reply(said["submit"][-1]["body"], host="web-1", tenant="alice", kind="deploy")
+    outcome = outcome_from_reply(read(OutcomeReply, "submit"), host="web-1", tenant="alice", kind="deploy")
     holds("its outcome is understood", outcome.outcome == "done" and len(outcome.release) == 12, outcome)
     host = host_from_reply(said["observe"][-1]["body"], host="web-1")
     alice = host.tenants["alice"]
     holds("its answer to status is understood", alice.ready and alice.traffic_open and not alice.drift, alice)
-    entries = [entry_from_json(item, host="web-1") for item in said["history"][-1]["body"]["operations"]]
+    entries = [entry_of(item, host="web-1") for item in read(HistoryReply, "history").operations]
     holds("its history is understood", entries and all(entry.outcome == "done" for entry in entries), entries)
 
 

@@ -174,7 +174,7 @@ def test_to_go_on_stands_in_the_history_also_when_nothing_else_changes(host: Mem
         deploy(host, "operation-000002", FIRST, revision="r1")
     assert deploy(host, "operation-000003", FIRST, revision="r1", after="r2") == "done"
     (told,) = history(host, {}, CALLER)
-    assert [item.get("after") for item in told["body"]["operations"]] == ["r2", None]
+    assert [item.get("after") for item in told["body"]["operations"]] == ["r2", ""]
     assert deploy(host, "operation-000004", FIRST, revision="r1") == "unchanged"
 
 

@@ -212,7 +212,7 @@ def test_what_the_watch_did_stands_in_its_journal() -> None:
     host = deployed()
     host.behaviours[host.boxes[WEB].image] = "crash"
     go_on(Watcher(host), host, seconds=300)
-    told = [(item["subject"], item["tenant"], item["message"]) for item in done_by_watch(host)]
+    told = [(item.subject, item.tenant, item.message) for item in done_by_watch(host)]
     assert told[0] == ("apps", "alice", "web died with exit status 1; the watch restarted it")
     assert len(told) == MOST_DEATHS and told[-1][2].endswith(
         "the last time with exit status 1; the watch no longer restarts it"
@@ -340,7 +340,7 @@ def test_a_tenant_whose_container_is_gone_is_started_anew_with_its_secrets_and_l
     go_on(watcher, host, seconds=10)
     assert host.request("alice.example.com") == release
     assert watcher.findings() == []
-    assert [item["message"] for item in done_by_watch(host)] == [
+    assert [item.message for item in done_by_watch(host)] == [
         "containers or the network were missing; the watch created and started them"
     ]
 

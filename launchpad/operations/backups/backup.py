@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,11 @@ from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.backups.backup_keys import as_sent, missing_key, targets_of, with_key
 from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.backup_bodies import ReadBackups, TargetState
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -63,8 +65,8 @@ def backup(workspace: Workspace, name: str, *, identifier: str = "", on_event: O
     wish = Wish(kind="backup", tenant=str(tenant.name))
     outcome = submit_once(workspace, host, wish, submission, on_event=on_event)
     with hosts_of(workspace).reach(host) as runner:
-        states = runner.ask("backups", {"tenant": str(tenant.name)})["targets"]
-    sent = tuple(_sent(str(item.name), states.get(str(item.name), {}), outcome.id) for item in targets)
+        states = ask(runner, ReadBackups(tenant=str(tenant.name))).targets
+    sent = tuple(_sent(str(item.name), states.get(str(item.name), TargetState()), outcome.id) for item in targets)
     return BackedUp(outcome=outcome, targets=sent)
 
 
@@ -101,8 +103,8 @@ def _names(tenants: Sequence[Tenant], host: str) -> list[str]:
     return [str(tenant.name) for tenant in tenants if tenant.host == host]
 
 
-def _sent(target: str, state: Mapping[str, Any], operation: str) -> Sent:
-    sent = state.get("sent") or {}
-    if sent.get("operation") != operation:
-        return Sent(target=target, good=False, message=str((state.get("failed") or {}).get("message", "")))
-    return Sent(target=target, good=True, snapshot=sent["snapshot"], size=sent["bytes"], added=sent["added"])
+def _sent(target: str, state: TargetState, operation: str) -> Sent:
+    sent = state.sent
+    if sent is None or sent.operation != operation:
+        return Sent(target=target, good=False, message=state.failed.message if state.failed else "")
+    return Sent(target=target, good=True, snapshot=sent.snapshot, size=sent.bytes, added=sent.added)

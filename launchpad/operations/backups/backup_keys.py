@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,8 @@ from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.sealing.age import AgeIdentity
 from launchpad.fleet.words.names import SecretName
 from launchpad.fleet.words.secret import Secret
+from launchpad.operations.requests.asking import ask
+from launchpad.runner.wire.backup_bodies import ReadBackups
 from launchpad.workspace import Runner, Workspace
 
 KEY = "REPOSITORY_KEY"
@@ -73,13 +75,13 @@ def missing_key(
     repository yet and the host will make a key. StateError when this is unknown: a second key would make earlier
     backups unreadable."""
     name = source or str(tenant.name)
-    if not source and runner.ask("backups", {"tenant": name})["key"]:
+    if not source and ask(runner, ReadBackups(tenant=name)).key:
         return None
-    body = {"tenant": str(tenant.name), "targets": as_sent(targets)} | ({"source": source} if source else {})
-    found = runner.ask("backups", body | {"wraps": True}, seconds=LOOK_SECONDS)
-    if found["wraps"]:
-        return _right(runner, name, body, opened(workspace, name, found["wraps"]))
-    for target, problem in found["problems"].items():
+    asked = ReadBackups(tenant=str(tenant.name), targets=tuple(as_sent(targets)), source=source)
+    found = ask(runner, asked.but(wraps=True), seconds=LOOK_SECONDS)
+    if found.wraps:
+        return _right(runner, name, asked, opened(workspace, name, found.wraps))
+    for target, problem in found.problems.items():
         raise StateError(
             f"{name}: cannot check whether {target} has earlier backups: {problem}",
             hint=f"launchpad target show {target}",
@@ -87,16 +89,14 @@ def missing_key(
     return None
 
 
-def _right(runner: Runner, name: str, body: Mapping[str, Any], keys: Sequence[Secret]) -> Secret | None:
+def _right(runner: Runner, name: str, asked: ReadBackups, keys: Sequence[Secret]) -> Secret | None:
     """The one of the keys that opens a repository; None when there is no repository to open."""
     opens: dict[str, Secret] = {}
     problems: dict[str, str] = {}
     for key in keys:
-        said = runner.ask(
-            "backups", dict(body) | {"secrets": with_key(key)}, seconds=LOOK_SECONDS * len(body["targets"])
-        )
-        opens |= dict.fromkeys(said["there"], key)
-        problems |= said["problems"]
+        said = ask(runner, asked.but(secrets=with_key(key)), seconds=LOOK_SECONDS * len(asked.targets))
+        opens |= dict.fromkeys(said.there, key)
+        problems |= said.problems
     if not opens and not problems:
         return None
     if len(right := {key.reveal(): key for key in opens.values()}) == 1:

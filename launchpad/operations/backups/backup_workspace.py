@@ -24,7 +24,7 @@ from launchpad.fleet.model.tier import Keep
 from launchpad.fleet.reading.inventory_files import SETTINGS_FILE, Snapshot
 from launchpad.fleet.sealing.age import seal_bytes
 from launchpad.operations.backups.forget import Forgotten, Odd, thin
-from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, task, with_password
+from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, stored_at, task, with_password
 from launchpad.operations.backups.thinning_record import recall
 from launchpad.runner.protocol import PUBLIC
 from launchpad.workspace import Workspace
@@ -82,7 +82,7 @@ def forget_workspace(
         try:
             told = with_password(task(workspace, target, NAME, deletes=True), PUBLIC)
             known = bool((recall(workspace, target, NAME) or {}).get("ids"))
-            if not ask(target, told | {"do": "snapshots", "known": known}, how)["snapshots"]:
+            if not stored_at(target, told | {"known": known}, how):
                 continue
             done = thin(workspace, target, told, keep=Keep(), odd=odd, how=how)
         except LaunchpadError as error:

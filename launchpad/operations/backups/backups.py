@@ -23,9 +23,12 @@ from launchpad.operations.backups.backup_keys import (
     with_key,
 )
 from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.protocol import record_as_json
+from launchpad.runner.wire.backup_bodies import ProvenBackup, ReadBackups, StoredBackup, TargetState
 from launchpad.workspace import Workspace
 
 IDENTIFIER = re.compile(r"[0-9a-f]{8,64}")
@@ -62,16 +65,16 @@ class Backups:
     """The newest first."""
     problems: Mapping[str, str]
     """Target → why its repository could not be read."""
-    states: Mapping[str, Mapping[str, Any]]
-    proven: Mapping[str, Any] | None = None
-    """The last proven backup: {"target", "snapshot", "at", "proven", "version", …}."""
+    states: Mapping[str, TargetState]
+    proven: ProvenBackup | None = None
+    """The last proven backup."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "tenant": self.tenant,
             "backups": [vars(item) for item in self.backups],
             "problems": dict(self.problems),
-            "targets": dict(self.states),
+            "targets": {name: record_as_json(item) for name, item in self.states.items()},
         }
 
 
@@ -109,14 +112,14 @@ def show(workspace: Workspace, name: str, identifier: str) -> Shown:
     fleet = workspace.fleet.load()
     rest = [str(item.name) for item in targets_of(fleet, fleet.tenant(name))]
     has = {item.target for item in copies} | set(found.problems)
-    proof = found.proven or {}
-    mine = proof.get("snapshot") in {item.id for item in copies} or (whole and proof.get("generation") == whole)
+    proof = found.proven
+    mine = proof and (proof.snapshot in {item.id for item in copies} or (whole and proof.generation == whole))
     return Shown(
         tenant=found.tenant,
         copies=copies,
         absent=tuple(item for item in rest if item not in has),
         unknown=found.problems,
-        proven=float(proof["proven"]) if mine else None,
+        proven=proof.proven if proof and mine else None,
     )
 
 
@@ -132,21 +135,17 @@ def asked(
 ) -> Backups:
     """Read the tenant's own backups through its host, or with `source` another tenant's backups."""
     fleet = workspace.fleet.load()
-    body = {
-        "tenant": str(tenant.name),
-        "targets": as_sent(targets),
-        "secrets": with_key(key),
-    } | ({"source": source} if source else {})
+    asked = ReadBackups(tenant=str(tenant.name), targets=tuple(as_sent(targets)), secrets=with_key(key), source=source)
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
-        said = runner.ask("backups", body, seconds=LOOK_SECONDS * len(targets))
-    found = [backup_from(target, item) for target, items in said["snapshots"].items() for item in items]
+        said = ask(runner, asked, seconds=LOOK_SECONDS * len(targets))
+    found = [backup_from(target, item) for target, items in said.snapshots.items() for item in items]
     ordered = tuple(sorted(found, key=lambda item: item.at, reverse=True))
     return Backups(
         tenant=source or str(tenant.name),
         backups=ordered,
-        problems=said["problems"],
-        states=said["targets"],
-        proven=said.get("proven"),
+        problems=said.problems,
+        states=said.targets,
+        proven=said.proven,
     )
 
 
@@ -226,19 +225,19 @@ def todays_part(now: float) -> str:
     return f"{datetime.datetime.fromtimestamp(now, datetime.UTC).isoweekday()}/{PARTS}"
 
 
-def backup_from(target: str, item: Mapping[str, Any]) -> Backup:
-    """Parse a backup from a repository's record."""
-    tags = dict(str(tag).partition("=")[::2] for tag in item["tags"])
+def backup_from(target: str, item: StoredBackup) -> Backup:
+    """A backup from a repository's record."""
+    tags = dict(tag.partition("=")[::2] for tag in item.tags)
     return Backup(
         target=target,
-        id=item["id"],
-        at=datetime.datetime.fromisoformat(item["time"]).timestamp(),
-        size=item["bytes"],
-        files=item["files"],
+        id=item.id,
+        at=datetime.datetime.fromisoformat(item.time).timestamp(),
+        size=item.bytes,
+        files=item.files,
         operation=tags.get("generation", ""),
         app=tags.get("app", ""),
         version=tags.get("version", ""),
         release=tags.get("release", ""),
-        added=item.get("added"),
-        new_files=item.get("new_files"),
+        added=item.added,
+        new_files=item.new_files,
     )

@@ -16,7 +16,7 @@ from launchpad.fleet.keeping.unstaged import keep_out
 from launchpad.fleet.words.malformed import Malformed, quoted
 from launchpad.operations.backups.backup_keys import targets_of
 from launchpad.operations.backups.backups import Backup, Backups, backup_from, chosen, judge_at
-from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, task, with_key
+from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, stored_at, task, with_key
 from launchpad.workspace import Workspace
 
 ARCHIVE = ".tar"
@@ -61,7 +61,7 @@ def download(
     for target in remote:
         try:
             ways[str(target.name)] = told = with_key(workspace, target, task(workspace, target, str(tenant.name)), how)
-            items = ask(target, told | {"do": "snapshots"}, how)["snapshots"]
+            items = stored_at(target, told, how)
         except LaunchpadError as error:
             problems[str(target.name)] = error.message.removeprefix(f"{target.name}: ")
             errors.append(error)

@@ -15,9 +15,11 @@ from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup_keys import as_sent, missing_key, targets_of, with_key
 from launchpad.operations.backups.backups import Backup, asked, chosen, judge_at
 from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.backup_bodies import ReadBackups
 from launchpad.workspace import Workspace
 
 
@@ -63,7 +65,7 @@ def _choice(
     """The chosen backup, and its key when the host does not have the key."""
     with hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
         key = missing_key(workspace, runner, tenant, targets, source=source)
-        here = not source and runner.ask("backups", {"tenant": str(tenant.name)})["key"]
+        here = not source and ask(runner, ReadBackups(tenant=str(tenant.name))).key
     if key is None and not here:
         whose = source or tenant.name
         raise StateError(f"{whose}: no target has a backup of {whose}", hint=f"launchpad backup {whose}")

@@ -18,9 +18,12 @@ from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.backup_keys import as_sent, targets_of
 from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, task, with_key
 from launchpad.operations.backups.thinning_record import drop, recall, remember
+from launchpad.operations.requests.asking import ask as ask_host
+from launchpad.operations.requests.asking import understood
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.backup_bodies import ReadBackups, ThinnedAtTarget
 from launchpad.workspace import Workspace
 
 
@@ -71,9 +74,9 @@ def forget(
 def erase(workspace: Workspace, name: str, target: Target, *, how: WorkOptions = HERE) -> Forgotten:
     """Delete every backup of a removed tenant, and the backups' wrapped keys. Errors as of `erasable`."""
     told = with_key(workspace, target, erasable(workspace, name, target), how)
-    done = ask(target, told | {"do": "erase"}, how)
+    done = understood(ThinnedAtTarget, ask(target, told | {"do": "erase"}, how), host=str(target.name))
     drop(workspace, target, name)
-    return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=0)
+    return Forgotten(target=str(target.name), removed=done.removed, left=0)
 
 
 def erasable(workspace: Workspace, name: str, target: Target) -> dict[str, Any]:
@@ -105,8 +108,9 @@ def thin(
     name = str(told["tenant"])
     before = recall(workspace, target, name)
     rules = {"do": "forget", "now": workspace.clock.now(), "keep": keep.model_dump(), "spare": spare, "odd": odd}
-    done = ask(target, {**told, **rules, **({"before": before} if before else {"dry": True})}, how)
-    if suspects := done["odd"]:
+    said = ask(target, {**told, **rules, **({"before": before} if before else {"dry": True})}, how)
+    done = understood(ThinnedAtTarget, said, host=str(target.name))
+    if suspects := done.odd:
         raise StateError(
             f"{target.name}: {len(suspects)} new backup{'s' if len(suspects) > 1 else ''} of {name} "
             f"({', '.join(item[:8] for item in suspects[:3])}{', …' if len(suspects) > 3 else ''}) "
@@ -114,8 +118,8 @@ def thin(
             hint="an intruder may have backdated backups so that the real backups expire: check the host, then type: "
             f"launchpad backups forget {name} --out-of-order delete (or keep, if you know the reason)",
         )
-    remember(workspace, target, name, done["seen"])
-    removed, left = tuple(done["removed"]), int(done["left"])
+    remember(workspace, target, name, dict(done.seen or {}))
+    removed, left = done.removed, done.left
     if before is None:
         return Forgotten(target=str(target.name), removed=(), left=left + len(removed), waiting=removed)
     return Forgotten(target=str(target.name), removed=removed, left=left)
@@ -129,8 +133,8 @@ def _day(before: Mapping[str, Any] | None) -> str:
 def _proven(workspace: Workspace, tenant: Tenant) -> str:
     """The generation of the last proven backup, from the host's record; empty when the host has no record."""
     with suppress(HostError), hosts_of(workspace).reach(workspace.fleet.load().host(tenant.host)) as runner:
-        proof = runner.ask("backups", {"tenant": str(tenant.name)})["proven"] or {}
-        return str(proof.get("generation", ""))
+        proof = ask_host(runner, ReadBackups(tenant=str(tenant.name))).proven
+        return proof.generation if proof else ""
     return ""
 
 
@@ -142,8 +146,9 @@ def _on_host(workspace: Workspace, target: Target, tenant: Tenant, *, keep: Keep
     how.progress(f"{target.name}, on {host.name}")
     submit(workspace, host, submission, on_event=ignore)
     with hosts_of(workspace).reach(host) as runner:
-        done = runner.ask("backups", {"tenant": name})["targets"][str(target.name)]["thinned"]
-    return Forgotten(target=str(target.name), removed=tuple(done["removed"]), left=int(done["left"]))
+        done = ask_host(runner, ReadBackups(tenant=name)).targets[str(target.name)].thinned
+    assert done is not None
+    return Forgotten(target=str(target.name), removed=done.removed, left=done.left)
 
 
 def as_json(found: Mapping[str, Forgotten | LaunchpadError]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from launchpad.fleet.sealing.keys import Keys
 from launchpad.operations.backups.backup_keys import as_sent
 from launchpad.operations.backups.backup_workspace import FILE, FOLDER, HISTORY, NAME
 from launchpad.operations.backups.kit_page import Contents, TargetAccess
-from launchpad.operations.backups.repositories import HERE, WorkOptions, ask
+from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, stored_at
 from launchpad.runner.protocol import PUBLIC
 
 
@@ -84,14 +84,14 @@ def workspace_at(place: TargetAccess, contents: Contents, *, how: WorkOptions = 
     repository = sent | {"password": PUBLIC, "credentials": dict(place.credentials)}
     order = {"tenant": NAME, "repository": repository}
     keys = identities_in(contents.identity.reveal())
-    found = ask(place.target, order | {"do": "snapshots"}, how)["snapshots"]
+    found = stored_at(place.target, order, how)
     for item in reversed(found):
-        text = ask(place.target, order | {"do": "read", "snapshot": item["id"], "file": FILE}, how)["text"]
+        text = ask(place.target, order | {"do": "read", "snapshot": item.id, "file": FILE}, how)["text"]
         try:
             content = pyrage.decrypt(text.encode(), keys)
         except pyrage.DecryptError:
             continue  # sent before the kit was made, or added by an intruder
-        return FoundWorkspace(target=str(place.target.name), at=item["time"], content=content)
+        return FoundWorkspace(target=str(place.target.name), at=item.time, content=content)
     have = f"none of {len(found)} backups of the workspace opens with this kit" if found else "no workspace"
     raise ServiceError(f"{place.target.name}: {have}", hint="launchpad backup --this-workspace")
 

@@ -11,6 +11,8 @@ from launchpad.errors import ServiceError, StateError
 from launchpad.fleet.model.target import Target
 from launchpad.operations.backups.backup_keys import as_sent, opened, revealed
 from launchpad.operations.backups.local_restic import LOCKED, WRONG_KEY, Progress, Work, run_here
+from launchpad.operations.requests.asking import understood
+from launchpad.runner.wire.backup_bodies import ReadAtTarget, StoredBackup
 from launchpad.workspace import Workspace
 
 
@@ -48,7 +50,7 @@ def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how:
     """The same request with the repository's key, which is stored wrapped beside the repository; StateError without a
     key."""
     name = told["tenant"]
-    wraps = ask(target, {**told, "do": "wraps"}, how)["wraps"]
+    wraps = understood(ReadAtTarget, ask(target, {**told, "do": "wraps"}, how), host=str(target.name)).wraps
     if not wraps:
         message = f"{target.name}: there is no backup of {name}"
         raise StateError(message, hint=f"launchpad target show {target.name}")
@@ -57,6 +59,11 @@ def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how:
         if how.work({**way, "do": "snapshots"}, how.progress).get("code") != WRONG_KEY:
             return way
     return ways[-1]
+
+
+def stored_at(target: Target, told: Mapping[str, Any], how: WorkOptions) -> tuple[StoredBackup, ...]:
+    """The backups in the repository, the oldest first."""
+    return understood(ReadAtTarget, ask(target, {**told, "do": "snapshots"}, how), host=str(target.name)).snapshots
 
 
 def with_password(told: Mapping[str, Any], password: str) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from launchpad.fleet.model.fleet import kit_recipients
 from launchpad.fleet.sealing.age import digest_of_recipients
 from launchpad.operations.backups.backup_keys import as_sent, targets_of
 from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.backup_bodies import ReadBackups, TargetState
 from launchpad.workspace import Workspace
 
 
@@ -37,7 +39,7 @@ def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Re
     tenant = fleet.tenant(name)
     targets, host = targets_of(fleet, tenant), fleet.host(tenant.host)
     with hosts_of(workspace).reach(host) as runner:
-        if not runner.ask("backups", {"tenant": str(tenant.name)})["key"]:
+        if not ask(runner, ReadBackups(tenant=str(tenant.name))).key:
             raise NoKey(f"{name}: its backups have no key on {host.name} yet", hint=f"launchpad backup {name}")
     submission = Submission(
         operation={
@@ -50,6 +52,6 @@ def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Re
     wish = Wish(kind="rewrap", tenant=str(tenant.name))
     outcome = submit_once(workspace, host, wish, submission, on_event=on_event)
     with hosts_of(workspace).reach(host) as runner:
-        states = runner.ask("backups", {"tenant": str(tenant.name)})["targets"]
-    behind = tuple(str(item.name) for item in targets if not states.get(str(item.name), {}).get("wrapped"))
+        states = ask(runner, ReadBackups(tenant=str(tenant.name))).targets
+    behind = tuple(str(item.name) for item in targets if not states.get(str(item.name), TargetState()).wrapped)
     return Rewrapped(outcome=outcome, behind=behind)

@@ -9,7 +9,9 @@ from launchpad.errors import StateError
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.target import Target
 from launchpad.operations.backups.backup_keys import LOOK_SECONDS, as_sent
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.backup_bodies import TryTarget
 from launchpad.workspace import Workspace
 
 
@@ -49,17 +51,16 @@ def try_target(workspace: Workspace, name: str, *, host: str = "") -> Trial:
     fleet = workspace.fleet.load()
     target = fleet.target(name)
     where = fleet.host(host or _user(fleet, target))
-    body = {"target": as_sent([target])[0]}
     with hosts_of(workspace).reach(where) as runner:
-        said = runner.ask("target", body, seconds=LOOK_SECONDS)
+        said = ask(runner, TryTarget(target=as_sent([target])[0]), seconds=LOOK_SECONDS)
     return Trial(
         target=str(target.name),
         host=str(where.name),
         promised=target.append_only,
-        reached=bool(said["reached"]),
-        problem=str(said["problem"]),
-        delete=str(said["delete"]),
-        overwrite=str(said["overwrite"]),
+        reached=said.reached,
+        problem=said.problem,
+        delete=said.delete,
+        overwrite=said.overwrite,
     )
 
 

@@ -18,9 +18,12 @@ from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.backup_keys import LOOK_SECONDS, as_sent, opened
 from launchpad.operations.backups.kit_page import Contents
 from launchpad.operations.backups.open_kit import workspace_at
-from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, task, with_key
+from launchpad.operations.backups.repositories import HERE, WorkOptions, stored_at, task, with_key
 from launchpad.operations.backups.reseal import owners
+from launchpad.operations.requests.asking import ask as ask_host
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.backup_bodies import ReadBackups
+from launchpad.runner.wire.host_bodies import Hello, Signer
 from launchpad.ssh.archive import sign
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
@@ -120,7 +123,7 @@ def _backups(workspace: Workspace, fleet: Fleet, how: WorkOptions) -> dict[str, 
                     _wrapped_on_host(workspace, fleet, name, target)
                     return
                 told = with_key(workspace, target, task(workspace, target, str(name)), how)
-                if not ask(target, told | {"do": "snapshots"}, how)["snapshots"]:
+                if not stored_at(target, told, how):
                     raise StateError(f"{target.name}: no backup of {name}")
 
             found[f"{name} at {target.name}"] = _said(look, target)
@@ -130,13 +133,13 @@ def _backups(workspace: Workspace, fleet: Fleet, how: WorkOptions) -> dict[str, 
 def _wrapped_on_host(workspace: Workspace, fleet: Fleet, name: TenantName, target: Target) -> None:
     """A target that is a folder on a host: the host sends the wrapped key beside the repository, and the kit opens the
     key on this machine."""
-    body = {"tenant": str(name), "targets": as_sent([target]), "secrets": {}, "wraps": True}
+    asked = ReadBackups(tenant=str(name), targets=tuple(as_sent([target])), wraps=True)
     with hosts_of(workspace).reach(fleet.host(fleet.tenants[name].host)) as runner:
-        said = runner.ask("backups", body, seconds=LOOK_SECONDS)
-    if not said["wraps"]:
-        problem = said["problems"].get(str(target.name), f"no backup of {name}")
+        said = ask_host(runner, asked, seconds=LOOK_SECONDS)
+    if not said.wraps:
+        problem = said.problems.get(str(target.name), f"no backup of {name}")
         raise StateError(f"{target.name}: {problem}")
-    opened(workspace, str(name), said["wraps"])
+    opened(workspace, str(name), said.wraps)
 
 
 def _enter(workspace: Workspace, host: Host) -> None:
@@ -144,8 +147,8 @@ def _enter(workspace: Workspace, host: Host) -> None:
     text = f"launchpad signer {secrets.token_hex(16)}"
     signature = sign(text.encode(), key=workspace.settings.signing_key, namespace=SETTINGS_NAMESPACE)
     with hosts_of(workspace).reach(host) as runner:
-        runner.ask("hello", {})
-        known = runner.ask("signer", {"text": text, "signature": signature, "signer": RECOVERY})["known"]
+        ask_host(runner, Hello())
+        known = ask_host(runner, Signer(text=text, signature=signature, signer=RECOVERY)).known
     if not known:
         raise StateError(f"{host.name} rejects the kit's signature", hint=f"launchpad provision {host.name}")
 

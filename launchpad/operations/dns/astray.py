@@ -13,7 +13,9 @@ from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.dns.address import ip_of
 from launchpad.operations.dns.point import DnsRecord
 from launchpad.operations.dns.provider import Dns
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.host_bodies import Names
 from launchpad.workspace import Workspace
 
 SECONDS = 10.0
@@ -50,12 +52,10 @@ def astray(workspace: Workspace, tenant: Tenant, host: Host, *, dns: Dns) -> lis
     if not led:
         return []
     with hosts_of(workspace).reach(host) as runner:
-        told = runner.ask("names", {"names": list(led)}, seconds=SECONDS).get("names")
-    if told is None:  # the connection ended before the reply
-        return []
+        told = ask(runner, Names(names=tuple(led)), seconds=SECONDS).names
     found = []
     for name in led:
-        there = frozenset(map(str, told.get(name) or ()))
+        there = frozenset(told.get(name, ()))
         if address not in there:
             record = str(DnsRecord(name=name, address=address))
             found.append(NameAstray(name=name, leads_to=tuple(sorted(there)), record=record))

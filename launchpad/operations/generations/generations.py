@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from launchpad.errors import HostError, StateError
+from launchpad.errors import StateError
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.tenant_bodies import Generations
 from launchpad.workspace import Workspace
 
 
@@ -83,46 +84,25 @@ def generations(workspace: Workspace, name: str) -> Past:
     tenant = fleet.tenant(name)
     host = fleet.host(tenant.host)
     with hosts_of(workspace).reach(host) as runner:
-        reply = runner.ask("generations", {"tenant": str(tenant.name)})
-    return past_from_reply(reply, tenant=str(tenant.name), host=str(host.name))
-
-
-def past_from_reply(reply: Mapping[str, Any], *, tenant: str, host: str) -> Past:
-    """Parse a host's reply; HostError when the reply is malformed."""
-    try:
-        return Past(
-            tenant=tenant,
-            host=host,
-            generations=tuple(_generation(item) for item in reply["generations"]),
-            releases=tuple(_release(item) for item in reply["releases"]),
+        said = ask(runner, Generations(tenant=str(tenant.name)))
+    complete = (
+        KeptGeneration(
+            id=item.id,
+            at=item.at,
+            why=item.why,
+            version=item.version,
+            release=item.release,
+            operation=item.operation,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise HostError(
-            f"{host}: malformed reply: {type(error).__name__} {error}",
-            hint=f"launchpad provision {host}",
-        ) from error
-
-
-def _generation(value: Mapping[str, Any]) -> KeptGeneration:
-    if value.get("incomplete"):
-        return KeptGeneration(
-            id=str(value["id"]), at=0.0, why="", version="", release="", operation="", incomplete=True
-        )
-    return KeptGeneration(
-        id=str(value["id"]),
-        at=float(value["at"]),
-        why=str(value["why"]),
-        version=str(value["version"]),
-        release=str(value["release"]),
-        operation=str(value.get("operation") or ""),
+        for item in said.generations
     )
-
-
-def _release(value: Mapping[str, Any]) -> KeptRelease:
-    return KeptRelease(
-        release=str(value["release"]),
-        version=str(value["version"]),
-        kept=bool(value["kept"]),
-        running=bool(value["running"]),
-        generation=str(value.get("generation") or ""),
+    incomplete = (
+        KeptGeneration(id=name, at=0.0, why="", version="", release="", operation="", incomplete=True)
+        for name in said.incomplete
+    )
+    return Past(
+        tenant=str(tenant.name),
+        host=str(host.name),
+        generations=(*complete, *incomplete),
+        releases=tuple(KeptRelease(**item.plain()) for item in said.releases),
     )

@@ -19,10 +19,13 @@ from launchpad.events import CameBack, ConnectionCut, HeardEvent, OnEvent, event
 from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import answering
 from launchpad.operations.requests.absence import Absence
+from launchpad.operations.requests.asking import understood
 from launchpad.operations.requests.following import Submission, noted, submit
 from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.protocol import PROTOCOL
+from launchpad.runner.wire.host_bodies import Plan, PlanReply
+from launchpad.runner.wire.operation_bodies import Follow, OutcomeReply
 from launchpad.ssh.archive import runner_archive
 from launchpad.ssh.hosts import SshHosts
 from launchpad.ssh.problems import ConnectionLost, LoginRefused
@@ -92,12 +95,13 @@ class _Bootstrap:
             return submit(self.workspace, self.bare.host, self.submission, on_event=self._hear)
         return outcome_from_reply(reply, host=self.name, tenant="", kind="provision")
 
-    def _ask(self, verb: str, body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
+    def _ask(self, verb: str, body: Mapping[str, Any], identifier: str) -> OutcomeReply:
         def hear(line: Mapping[str, Any]) -> None:
             self._absence.heard()
             self._hear(HeardEvent(host=self.name, operation=identifier, tenant="", event=event_from_line(line)))
 
-        return _speak(self.workspace, self.bare, "install", (verb, body), hear)
+        said = _speak(self.workspace, self.bare, "install", (verb, body), hear)
+        return understood(OutcomeReply, said, host=self.name)
 
     def _follow_earlier(self) -> None:
         """Report a running provision on the host, and follow it, if there is one; as the operators' user once root's
@@ -111,7 +115,7 @@ class _Bootstrap:
         back = CameBack(kind="provision", since=float(earlier.get("at") or 0), outcome="")
         self._tell(HeardEvent(host=self.name, operation=identifier, tenant="", event=back))
         with suppress(LoginRefused, ConnectionLost):
-            self._ask("follow", {"id": identifier}, identifier)
+            self._ask("follow", Follow(id=identifier).sent(), identifier)
 
     def _hear(self, heard: HeardEvent) -> None:
         """Report each event once: after a reconnect the host sends every event again."""
@@ -130,10 +134,11 @@ class _Bootstrap:
         self._tell(HeardEvent(host=self.name, operation=self.submission.identifier, tenant="", event=event))
 
 
-def plan_bare(workspace: Workspace, bare: Bare, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan {"steps", "diffs"} of a bare host; the runner runs from a temporary file and leaves nothing on the
+def plan_bare(workspace: Workspace, bare: Bare, operation: Mapping[str, Any]) -> PlanReply:
+    """The plan of a bare host; the runner runs from a temporary file and leaves nothing on the
     host."""
-    return _speak(workspace, bare, "plan", ("plan", {"operation": operation}), _pass_over)
+    said = _speak(workspace, bare, "plan", ("plan", Plan(operation=operation).sent()), _pass_over)
+    return understood(PlanReply, said, host=str(bare.host.name))
 
 
 def _pass_over(_line: Mapping[str, Any]) -> None:

@@ -9,6 +9,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 from launchpad.errors import HostError, LaunchpadError
 from launchpad.events import ConfirmNeeded, HeardEvent, OnEvent
 from launchpad.fleet.model.host import Host
+from launchpad.operations.requests.asking import ask
+from launchpad.runner.wire.host_bodies import Confirm, Hello
 from launchpad.workspace import Hosts
 
 
@@ -17,8 +19,8 @@ def confirm_change(hosts: Hosts, host: Host, nonce: str, *, seconds: float) -> N
 
     def once() -> None:
         with hosts.reach(host) as runner:
-            runner.ask("hello", {}, seconds=10)
-            runner.ask("confirm", {"nonce": nonce}, seconds=10)
+            ask(runner, Hello(), seconds=10)
+            ask(runner, Confirm(nonce=nonce), seconds=10)
 
     def worth_another(error: BaseException) -> bool:
         return isinstance(error, HostError) and error.retry

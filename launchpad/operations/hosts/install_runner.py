@@ -10,8 +10,10 @@ from launchpad.errors import HostError, LaunchpadError, StateError, StepFailed
 from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.confirming import confirm_change
 from launchpad.operations.hosts.host_settings import signer
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.protocol import canonical
+from launchpad.runner.wire.host_bodies import Hello, Install, Previous
 from launchpad.ssh.archive import DOWNGRADE, runner_archive, sign
 from launchpad.workspace import Runner, Workspace
 
@@ -33,9 +35,8 @@ class Installed:
 
 def look_at(runner: Runner) -> Installed:
     """Ask which runner answers, for every protocol version."""
-    own = runner.ask("hello", {})
-    previous, name = (str(own.get(key) or "") for key in ("previous", "name"))
-    return Installed(str(own["runner"]), str(own.get("digest") or ""), float(own.get("clock") or 0), previous, name)
+    own = ask(runner, Hello())
+    return Installed(own.runner, own.digest, own.clock, own.previous, own.name)
 
 
 def is_ours(now: Installed) -> bool:
@@ -66,17 +67,17 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
         if now.version == __version__:
             return False
         raise
-    body = {"archive": base64.b64encode(archive.data).decode(), "signature": signature, "signer": signer(workspace)}
+    data = base64.b64encode(archive.data).decode()
     try:
-        reply = runner.ask("install", body, seconds=120)
+        reply = ask(runner, Install(archive=data, signature=signature, signer=signer(workspace)), seconds=120)
     except StepFailed:
         if now.version == __version__:  # the host does not know this signer, and its present runner suffices
             return False
         raise
-    if reply["outcome"] != "switched":
+    if reply.outcome != "switched":
         return False
     try:
-        confirm_change(hosts_of(workspace), host, str(reply["nonce"]), seconds=float(reply["seconds"]))
+        confirm_change(hosts_of(workspace), host, reply.nonce, seconds=reply.seconds)
     except LaunchpadError as error:
         raise HostError(
             f"{host.name}: the new runner does not answer, so the host restores the old runner: {error.message}"
@@ -89,13 +90,20 @@ def return_to_previous(workspace: Workspace, host: Host, now: Installed) -> None
     HostError when the earlier runner does not answer either, so that the present runner stays."""
     if not now.previous:
         raise StateError(f"{host.name}: the host keeps no earlier runner", hint=f"launchpad provision {host.name}")
-    asked = {"from": now.digest, "to": now.previous, "at": now.clock}
-    signature = sign(canonical({"host": now.name} | asked), key=workspace.settings.signing_key, namespace=DOWNGRADE)
+    asked = {"host": now.name, "present": now.digest, "earlier": now.previous, "at": now.clock}
+    signature = sign(canonical(asked), key=workspace.settings.signing_key, namespace=DOWNGRADE)
     hosts = hosts_of(workspace)
     with hosts.reach(host) as runner:
-        reply = runner.ask("previous", asked | {"signature": signature, "signer": signer(workspace)}, seconds=120)
+        previous = Previous(
+            present=now.digest,
+            earlier=now.previous,
+            at=now.clock,
+            signature=signature,
+            signer=signer(workspace),
+        )
+        reply = ask(runner, previous, seconds=120)
     try:
-        confirm_change(hosts, host, str(reply["nonce"]), seconds=float(reply["seconds"]))
+        confirm_change(hosts, host, reply.nonce, seconds=reply.seconds)
     except LaunchpadError as error:
         message = f"{host.name}: the earlier runner does not answer, so the present one stays: {error.message}"
         raise HostError(message) from error

@@ -20,12 +20,14 @@ from launchpad.operations.hosts.host_health import await_health, health_of
 from launchpad.operations.hosts.maintenance_note import MaintenanceNote, read_note, remove_note, write_note
 from launchpad.operations.hosts.maintenance_silence import silent
 from launchpad.operations.requests.again import Wish, reported, submit_once
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import named_hosts, scope_of
 from launchpad.plan.host_upkeep import baseline, opening, shown
+from launchpad.runner.wire.host_bodies import Plan
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -138,8 +140,8 @@ def _planned(workspace: Workspace, host: Host) -> MaintenancePlan:
 def _steps(workspace: Workspace, host: Host, kind: str) -> list[str]:
     """The titles of the steps that the host would take."""
     with hosts_of(workspace).reach(host) as runner:
-        said = runner.ask("plan", {"operation": {"kind": kind}}, seconds=PLAN_SECONDS)
-    return [str(step["title"]) for step in said["steps"]]
+        said = ask(runner, Plan(operation={"kind": kind}), seconds=PLAN_SECONDS)
+    return [step.title for step in said.steps]
 
 
 @dataclass

@@ -20,7 +20,10 @@ from launchpad.operations.hosts.exposed import rotation
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.hosts.provision import CHANGES_SETTINGS, HowToProvision, provision
 from launchpad.operations.requests.again import reported
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.backup_bodies import ReadBackups
+from launchpad.runner.wire.host_bodies import Plan
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -98,8 +101,8 @@ def access(workspace: Workspace) -> dict[str, str]:
         host = fleet.hosts[next(item for item in fleet.hosts if item == name)]
         settings = host_settings(workspace, fleet, host)
         with hosts_of(workspace).reach(host) as runner:
-            steps = runner.ask("plan", {"operation": {"kind": "provision", "settings": settings}})["steps"]
-        if ACCESS & {step["step"] for step in steps}:
+            steps = ask(runner, Plan(operation={"kind": "provision", "settings": settings})).steps
+        if ACCESS & {step.step for step in steps}:
             return f"settings or access differ from the inventory: launchpad provision {name}"
         return ""
 
@@ -190,7 +193,7 @@ def _rewrapped(workspace: Workspace, fleet: Fleet, name: str, hosts: Mapping[str
         return f"after launchpad provision {host.name} has succeeded: {then}"
     try:
         with hosts_of(workspace).reach(host) as runner:
-            if not runner.ask("backups", {"tenant": name})["key"]:
+            if not ask(runner, ReadBackups(tenant=name)).key:
                 return ""
         behind = rewrap(workspace, name, on_event=on_event).behind
     except LaunchpadError as error:

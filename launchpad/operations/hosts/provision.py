@@ -22,11 +22,13 @@ from launchpad.operations.hosts.host_settings import host_credentials, host_sett
 from launchpad.operations.hosts.install_runner import bring_runner_up_to_date, look_at, settings_digest
 from launchpad.operations.hosts.trust import Offer, trust
 from launchpad.operations.requests.again import Wish, come_back, find
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
-from launchpad.runner.protocol import canonical, digest_of
+from launchpad.runner.protocol import canonical, digest_of, record_as_json
+from launchpad.runner.wire.host_bodies import Plan, PlanReply, StepOutline
 from launchpad.ssh.problems import HostKeyUnknown, LoginRefused, if_never_provisioned
 from launchpad.workspace import Runner, Workspace
 
@@ -66,13 +68,14 @@ class ProvisionPlan:
 
     host: str
     bare: bool
-    steps: tuple[dict[str, str], ...]
-    """Each step as {"step", "title"}; empty when there is nothing to do."""
+    steps: tuple[StepOutline, ...]
+    """Empty when there is nothing to do."""
     diffs: tuple[str, ...]
     """A unified diff for each file that would change."""
 
     def as_json(self) -> dict[str, Any]:
-        return {"host": self.host, "bare": self.bare, "steps": list(self.steps), "diffs": list(self.diffs)}
+        steps = [record_as_json(step) for step in self.steps]
+        return {"host": self.host, "bare": self.bare, "steps": steps, "diffs": list(self.diffs)}
 
 
 def provision(
@@ -121,11 +124,11 @@ def plan_provision(workspace: Workspace, name: str, *, how: HowToProvision | Non
     operation = {"kind": "provision", "settings": settings}
     bare = False
     try:
-        body = _known(workspace, host, how, lambda: _planned(workspace, host, operation))
+        said = _known(workspace, host, how, lambda: _planned(workspace, host, operation))
     except LoginRefused as refused:
-        body = plan_bare(workspace, _bare(host, how, refused), operation)
+        said = plan_bare(workspace, _bare(host, how, refused), operation)
         bare = True
-    return ProvisionPlan(host=name, bare=bare, steps=tuple(body["steps"]), diffs=tuple(body["diffs"]))
+    return ProvisionPlan(host=name, bare=bare, steps=said.steps, diffs=said.diffs)
 
 
 def _bare(host: Host, how: HowToProvision, refused: LoginRefused) -> Bare:
@@ -135,7 +138,7 @@ def _bare(host: Host, how: HowToProvision, refused: LoginRefused) -> Bare:
 
 @dataclass(frozen=True)
 class _Found:
-    steps: Sequence[dict[str, str]]
+    steps: Sequence[StepOutline]
     settings_digest: str | None
     """Of the host's present settings; None when no step changes the settings."""
 
@@ -183,18 +186,18 @@ def _installed(workspace: Workspace, host: Host, operation: dict[str, Any], how:
 
 
 def _found(runner: Runner, operation: dict[str, Any]) -> _Found:
-    steps = _steps(runner, operation)["steps"]
-    changes = any(step["step"] == CHANGES_SETTINGS for step in steps)
+    steps = _steps(runner, operation).steps
+    changes = any(step.step == CHANGES_SETTINGS for step in steps)
     return _Found(steps, settings_digest(runner) if changes else None)
 
 
-def _planned(workspace: Workspace, host: Host, operation: dict[str, Any]) -> dict[str, Any]:
+def _planned(workspace: Workspace, host: Host, operation: dict[str, Any]) -> PlanReply:
     with hosts_of(workspace).reach(host) as runner:
         return _steps(runner, operation)
 
 
-def _steps(runner: Runner, operation: dict[str, Any]) -> dict[str, Any]:
-    return runner.ask("plan", {"operation": operation})
+def _steps(runner: Runner, operation: dict[str, Any]) -> PlanReply:
+    return ask(runner, Plan(operation=operation))
 
 
 def _signature(

@@ -11,9 +11,11 @@ from launchpad.errors import LaunchpadError
 from launchpad.events import OnEvent, ignore
 from launchpad.fleet.model.host import Host
 from launchpad.operations.requests.again import Wish, submit_once
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.host_bodies import Plan
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -88,12 +90,12 @@ def _prune(workspace: Workspace, host: Host, on_event: OnEvent) -> Pruned:
 
 def _planned(workspace: Workspace, host: Host) -> PrunePlan:
     with hosts_of(workspace).reach(host) as runner:
-        said = runner.ask("plan", {"operation": OPERATION})
-    free = dict(said["free"])
-    images = int(free.pop(IMAGES))
+        said = ask(runner, Plan(operation=OPERATION))
+    free = dict(said.free)
+    images = free.pop(IMAGES)
     return PrunePlan(
         host=str(host.name),
-        steps=tuple(step["title"] for step in said["steps"] if step["step"] != COMMIT),
+        steps=tuple(step.title for step in said.steps if step.step != COMMIT),
         free_for_images=images,
-        free_for_data=int(next(iter(free.values()))),
+        free_for_data=next(iter(free.values())),
     )

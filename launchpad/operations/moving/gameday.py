@@ -22,6 +22,7 @@ from launchpad.operations.backups.backup_keys import as_sent, with_key
 from launchpad.operations.backups.backups import Backup, newest_with_key
 from launchpad.operations.moving.gameday_plan import KIND, GameDayPlan
 from launchpad.operations.requests.again import Wish, come_back, find, reported, submit_once
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import OperationFailed, Outcome
 from launchpad.operations.requests.reaching import hosts_of
@@ -30,6 +31,7 @@ from launchpad.operations.requests.room import when_there_is_room
 from launchpad.operations.tenants.deploy import revealing
 from launchpad.runner.facts import GameDay, Returned
 from launchpad.runner.protocol import record_as_json, release_as_json
+from launchpad.runner.wire.rollout_bodies import WriteGameDay
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -192,7 +194,7 @@ class _GameDay:
         unrecorded: LaunchpadError | None = None
         try:
             with hosts_of(self.workspace).reach(self.fleet.host(self.what.host)) as runner:
-                runner.ask("gameday", {"record": record_as_json(record)})
+                ask(runner, WriteGameDay(record=record))
         except LaunchpadError as error:
             unrecorded = error
         if unrecorded is None:

@@ -330,7 +330,7 @@ class _Moving:
         self._judge_version(here)
         self.stands_still = True
         if here.tombstone["generation"] not in there.ids:
-            base = next((str(item["id"]) for item in here.generations if item["id"] in there.ids), "")
+            base = next((item.id for item in here.generations if item.id in there.ids), "")
             self.carried = self._carry(here, str(here.tombstone["generation"]), base)
         certified = "" if there.waits else self._certificates()
         self.arriving = True
@@ -382,14 +382,14 @@ class _Moving:
 
     def _first_copy(self, here: Whereabouts, there: Whereabouts) -> None:
         """Copy most of the data while the tenant serves; a recent copy on the destination is used again."""
-        common = [item for item in here.generations if item["id"] in there.ids]
-        if common and here.clock - float(common[0]["at"]) < FRESH_SECONDS:
+        common = [item for item in here.generations if item.id in there.ids]
+        if common and here.clock - common[0].at < FRESH_SECONDS:
             return
         # An older runner knows only generations that an operator took.
         copy = {"copy": True} if here.waits is not None else {}
         taken = self.submit(self.source, {"kind": "snapshot"} | copy)
         here = self.look(self.source)
-        base = next((str(item["id"]) for item in here.generations if item["id"] in there.ids), "")
+        base = next((item.id for item in here.generations if item.id in there.ids), "")
         self._carry(here, taken.id, base)
 
     def _carry(self, here: Whereabouts, generation: str, base: str) -> int:
@@ -400,15 +400,14 @@ class _Moving:
         self.tell(f"copying {self.name}'s data from {self.source.name} to {self.destination.name}")
         with leaving(self.workspace, self.name, self.source, generation=generation, base=base) as archive:
             came = bring(self.workspace, self.destination, what, archive)
-        if archive.told.get("unread"):
-            first = ", ".join(archive.told["unreadable"][:3])
+        if archive.sent.unread:
+            first = ", ".join(archive.sent.unreadable[:3])
             raise StateError(
-                f"{self.name}: {self.name}'s own user cannot read {archive.told['unread']} of its files, such as "
-                f"{first}",
+                f"{self.name}: {self.name}'s own user cannot read {archive.sent.unread} of its files, such as {first}",
                 hint=f"change the owner of the files to {self.name}'s user on {self.source.name}, then try again",
             )
-        self.tell(f"copied {came['files']} files, {came['bytes'] / 1e6:.1f} MB")
-        return int(came["bytes"])
+        self.tell(f"copied {came.files} files, {came.bytes / 1e6:.1f} MB")
+        return came.bytes
 
     def _certificates(self) -> str:
         """The tenant's certificates, unsealed; empty when there are none, and the certificate authority issues new

@@ -3,7 +3,7 @@
     with leaving(workspace, "alice", host, generation="20261122-…") as archive:
         for piece in archive:                  # the bytes of a tar: volume/path, modes and times
             file.write(piece)
-    archive.told                               # {"generation", "slot", "volumes", "files", "bytes", "digest", …}
+    archive.sent                               # SentReply
 
     bring(workspace, host, Bringing(tenant="alice", slot=7, …), pieces)    # any tar of that form becomes a generation
 
@@ -19,7 +19,7 @@ import dataclasses
 import hashlib
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,9 @@ from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.sealing.age import AgeIdentity
 from launchpad.operations.moving.whereabouts import Whereabouts
+from launchpad.operations.requests.asking import listen, understood
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.streams import CertificatesReply, DataLine, ReceivedReply, Send, SendCertificates, SentReply
 from launchpad.workspace import Workspace
 
 PIECE = 96 * 1024
@@ -84,10 +86,10 @@ class Bringing:
 
 @dataclass
 class TarStream:
-    """The bytes of a tar as pieces, to be read once; `told` is complete after the last piece."""
+    """The bytes of a tar as pieces, to be read once; `reply` is there after the last piece."""
 
     what: str
-    told: dict[str, Any] = field(default_factory=dict)
+    reply: SentReply | CertificatesReply | None = None
     _pieces: queue.Queue[bytes | BaseException | None] = field(default_factory=lambda: queue.Queue(WAITING))
     _left: threading.Event = field(default_factory=threading.Event)
 
@@ -107,6 +109,12 @@ class TarStream:
             return
         raise BrokenPipeError(self.what)
 
+    @property
+    def sent(self) -> SentReply:
+        """What the host says that it sent."""
+        assert isinstance(self.reply, SentReply)
+        return self.reply
+
     def leave(self) -> None:
         """Stop reading."""
         self._left.set()
@@ -119,24 +127,23 @@ def leaving(workspace: Workspace, tenant: str, host: Host, *, generation: str, b
     StateError when the host has no recipients, has no such generation, or encrypts for other recipients than this
     operator; HostError when the connection breaks. An error during the transfer is raised to the reader of the pieces.
     """
-    body = {"tenant": tenant, "generation": generation} | ({"base": base} if base else {})
-    with _opened(workspace, host, ("send", body), TarStream(f"{tenant}: generation {generation}")) as archive:
+    asked = Send(tenant=tenant, generation=generation, base=base)
+    with _opened(workspace, host, asked, TarStream(f"{tenant}: generation {generation}")) as archive:
         yield archive
 
 
 def certificates(workspace: Workspace, tenant: str, host: Host) -> str:
     """The certificates for the tenant's domains from the host that the tenant left, as `arrive` takes them; empty when
     there are none. Errors as of `leaving`."""
-    with _opened(
-        workspace, host, ("certificates", {"tenant": tenant}), TarStream(f"{tenant}: the certificates")
-    ) as archive:
+    asked = SendCertificates(tenant=tenant)
+    with _opened(workspace, host, asked, TarStream(f"{tenant}: the certificates")) as archive:
         bundle = b"".join(archive).decode()
-    return bundle if archive.told["domains"] else ""
+    return bundle if isinstance(archive.reply, CertificatesReply) and archive.reply.domains else ""
 
 
 @contextmanager
 def _opened(
-    workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]], archive: TarStream
+    workspace: Workspace, host: Host, asked: Send | SendCertificates, archive: TarStream
 ) -> Iterator[TarStream]:
     worker = threading.Thread(target=_carry, args=(workspace, host, asked, archive), daemon=True)
     worker.start()
@@ -147,9 +154,8 @@ def _opened(
         worker.join()
 
 
-def bring(workspace: Workspace, host: Host, what: Bringing, pieces: Iterable[bytes]) -> dict[str, Any]:
-    """Send the tar to the host, which makes a generation: {"generation": its record, "files", "bytes", "outcome": done,
-    or unchanged when the host has a generation with that id}. The generation exists only after the whole tar has
+def bring(workspace: Workspace, host: Host, what: Bringing, pieces: Iterable[bytes]) -> ReceivedReply:
+    """Send the tar to the host, which makes a generation. The generation exists only after the whole tar has
     arrived.
 
     StepFailed when the tar has a forbidden entry, or the quota is full; StateError when the slot belongs to another
@@ -158,7 +164,7 @@ def bring(workspace: Workspace, host: Host, what: Bringing, pieces: Iterable[byt
     with hosts_of(workspace).reach(host) as runner:
         for line in runner.exchange("receive", what.body(), incoming=framed(pieces)):
             if line["type"] == "reply":
-                return dict(line["body"])
+                return understood(ReceivedReply, line["body"], host=str(host.name))
     raise HostError(f"{host.name}: the answer ended without a reply")
 
 
@@ -183,11 +189,11 @@ def _of_one_size(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def _carry(workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]], archive: TarStream) -> None:
+def _carry(workspace: Workspace, host: Host, asked: Send | SendCertificates, archive: TarStream) -> None:
     """Fetch and decrypt the stream in a thread of its own, because the decryption reads and writes by itself."""
     try:
         with hosts_of(workspace).reach(host) as runner:
-            source: Any = _Source(runner.exchange(*asked))
+            source: Any = _Source(listen(runner, asked, DataLine))
             try:
                 source.begin()  # a rejection by the host is reported before anything is decrypted
                 sink: Any = _Sink(archive)
@@ -197,7 +203,7 @@ def _carry(workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]
                 if source.failure is not None:
                     raise source.failure from None
                 raise
-        archive.told = source.whole(str(host.name))
+        archive.reply = source.whole(str(host.name))
     except BrokenPipeError:
         return
     except BaseException as error:
@@ -213,11 +219,11 @@ def _carry(workspace: Workspace, host: Host, asked: tuple[str, Mapping[str, Any]
 class _Source:
     """The encrypted stream as a file to read."""
 
-    def __init__(self, lines: Iterator[dict[str, Any]]) -> None:
+    def __init__(self, lines: Iterator[DataLine | SentReply | CertificatesReply]) -> None:
         self._lines = lines
         self._waiting = b""
         self._digest = hashlib.sha256()
-        self._told: dict[str, Any] | None = None
+        self._told: SentReply | CertificatesReply | None = None
         self.failure: BaseException | None = None
 
     def begin(self) -> None:
@@ -236,18 +242,18 @@ class _Source:
         except BaseException as error:
             self.failure = error
             raise
-        if line["type"] == "data":
-            piece = base64.b64decode(line["data"])
+        if isinstance(line, DataLine):
+            piece = base64.b64decode(line.data)
             self._digest.update(piece)
             self._waiting += piece
-        elif line["type"] == "reply":
-            self._told = dict(line["body"])
+        else:
+            self._told = line
 
-    def whole(self, host: str) -> dict[str, Any]:
+    def whole(self, host: str) -> SentReply | CertificatesReply:
         """The host's description of the stream; StepFailed when the description does not match the received data."""
         while self._told is None:
             self._more()
-        if self._told["pieces"] != f"sha256:{self._digest.hexdigest()}":
+        if self._told.pieces != f"sha256:{self._digest.hexdigest()}":
             raise StepFailed(
                 f"{host}: the received data differs from the sent data", hint="type the same command again"
             )

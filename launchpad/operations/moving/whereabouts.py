@@ -11,9 +11,11 @@ from launchpad.errors import LockedError
 from launchpad.events import OnEvent
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import follow
 from launchpad.operations.requests.outcome import OperationFailed
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.move_bodies import AskWhereabouts, Generation
 from launchpad.workspace import Workspace
 
 MOST_LOOKS = 5
@@ -29,7 +31,7 @@ class Whereabouts:
     """The record that forbids the host to run the tenant; None when the host may run it."""
     known: int
     """The highest epoch that the host knows; 0 for none."""
-    generations: tuple[Mapping[str, Any], ...]
+    generations: tuple[Generation, ...]
     """The tenant's generations, newest first."""
     volumes: tuple[str, ...]
     forwards: bool
@@ -50,7 +52,7 @@ class Whereabouts:
     @property
     def ids(self) -> frozenset[str]:
         """The ids of the generations."""
-        return frozenset(str(item["id"]) for item in self.generations)
+        return frozenset(item.id for item in self.generations)
 
 
 def whereabouts(workspace: Workspace, host: Host, tenant: Tenant, *, on_event: OnEvent) -> Whereabouts:
@@ -80,20 +82,19 @@ def look(
     """Ask the host once; None while an operation on the tenant runs there, after `when_busy` with the operation's
     id."""
     with hosts_of(workspace).reach(host) as runner:
-        of = {"tenant": str(name), "slot": slot} | ({"epoch": epoch} if epoch else {})
-        said = runner.ask("whereabouts", of)
-    if said["operation"]:
+        said = ask(runner, AskWhereabouts(tenant=str(name), slot=slot, epoch=epoch))
+    if said.operation:
         if when_busy:
-            when_busy(said["operation"])
+            when_busy(said.operation)
         return None
     return Whereabouts(
         host=str(host.name),
-        record=said["record"],
-        tombstone=said["tombstone"],
-        known=int(said["known"]),
-        generations=tuple(said["generations"]),
-        volumes=tuple(said["volumes"]),
-        forwards=bool(said["forwards"]),
-        waits=said.get("waits"),
-        clock=float(said["clock"]),
+        record=said.record,
+        tombstone=said.tombstone,
+        known=said.known,
+        generations=said.generations,
+        volumes=said.volumes,
+        forwards=said.forwards,
+        waits=said.waits,
+        clock=said.clock,
     )

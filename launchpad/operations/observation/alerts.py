@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.model.peers import others_after
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
+from launchpad.runner.wire.alert_bodies import Alerts, KnownAlert, Silence, Silenced, Tell, WaitingMessages
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Runner, Workspace
 
@@ -25,15 +27,14 @@ class HostAlerts:
     clock: float
     """The host's, in seconds since 1970."""
     destinations: tuple[str, ...]
-    alerts: tuple[dict[str, Any], ...]
-    """{"tenant", "layer", "grade", "message", "hint", "since", "told", "ends"}; the tenant is empty for the host."""
-    silences: tuple[dict[str, Any], ...]
-    """{"tenant", "until", "who", "why", "host"}; the host is empty, or another host that this host looks at."""
-    waiting: tuple[dict[str, Any], ...]
-    """Messages that are not delivered yet: {"destination", "count", "tries", "problem"}."""
+    alerts: tuple[KnownAlert, ...]
+    silences: tuple[Silence, ...]
+    waiting: tuple[WaitingMessages, ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        own = {"host": self.host, "clock": self.clock, "destinations": list(self.destinations)}
+        parts = (("alerts", self.alerts), ("silences", self.silences), ("waiting", self.waiting))
+        return own | {name: [item.plain() for item in items] for name, items in parts}
 
 
 def alerts(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, HostAlerts | LaunchpadError]:
@@ -42,24 +43,24 @@ def alerts(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, HostAle
     scope = scope_of(workspace.fleet.load(), names)
     wanted = {str(tenant.name) for tenant in scope.tenants}
 
-    def ask(runner: Runner, name: str) -> HostAlerts:
+    def look(runner: Runner, name: str) -> HostAlerts:
         found = ask_alerts(runner, name)
-        concerned = [item for item in found.alerts if not item["tenant"] or not names or item["tenant"] in wanted]
+        concerned = [item for item in found.alerts if not item.tenant or not names or item.tenant in wanted]
         return replace(found, alerts=tuple(concerned))
 
-    return _each(workspace, names, ask)
+    return _each(workspace, names, look)
 
 
 def ask_alerts(runner: Runner, name: str) -> HostAlerts:
     """Every alert of one host."""
-    said = runner.ask("alerts", {})
+    said = ask(runner, Alerts())
     return HostAlerts(
         host=name,
-        clock=float(said["clock"]),
-        destinations=tuple(item["name"] for item in said["destinations"]),
-        alerts=tuple(said["alerts"]),
-        silences=tuple(said["silences"]),
-        waiting=tuple(said["waiting"]),
+        clock=said.clock,
+        destinations=tuple(item.name for item in said.destinations),
+        alerts=said.alerts,
+        silences=said.silences,
+        waiting=said.waiting,
     )
 
 
@@ -71,29 +72,29 @@ def silence(workspace: Workspace, name: str, *, seconds: int, why: str = "") -> 
     tenant = name if any(str(item) == name for item in fleet.tenants) else ""
     others = () if tenant else others_after(fleet.hosts, name)[-1:]
 
-    def ask(runner: Runner, host: str) -> int:
-        about = {"host": name} if host in others else {}
-        return len(runner.ask("silence", {"tenant": tenant, "seconds": seconds, "why": why, **about})["silences"])
+    def put(runner: Runner, host: str) -> int:
+        asked = Silenced(tenant=tenant, seconds=seconds, why=why, host=name if host in others else "")
+        return len(ask(runner, asked).silences)
 
-    return _each(workspace, [name, *others], ask)
+    return _each(workspace, [name, *others], put)
 
 
 def try_alerts(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, dict[str, str] | LaunchpadError]:
     """Host → alert destination → why the test message was not delivered; an empty text when it was."""
 
-    def ask(runner: Runner, _name: str) -> dict[str, str]:
-        return dict(runner.ask("tell", {}, seconds=TELL_SECONDS)["destinations"])
+    def send(runner: Runner, _name: str) -> dict[str, str]:
+        return dict(ask(runner, Tell(), seconds=TELL_SECONDS).destinations)
 
-    return _each(workspace, names, ask)
+    return _each(workspace, names, send)
 
 
 def _each(
-    workspace: Workspace, names: Sequence[str], ask: Callable[[Runner, str], Answer]
+    workspace: Workspace, names: Sequence[str], work: Callable[[Runner, str], Answer]
 ) -> dict[str, Answer | LaunchpadError]:
     hosts = {str(host.name): host for host in scope_of(workspace.fleet.load(), names).hosts}
 
     def reach(name: str) -> Answer:
         with hosts_of(workspace).reach(hosts[name]) as runner:
-            return ask(runner, name)
+            return work(runner, name)
 
     return fanout(hosts, reach, threads=workspace.settings.parallel)

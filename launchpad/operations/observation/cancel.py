@@ -6,7 +6,9 @@ from typing import Any
 
 from launchpad.errors import StateError
 from launchpad.operations.observation.attach import whose
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.operation_bodies import Cancel
 from launchpad.workspace import Workspace
 
 OVER = frozenset({"done", "unchanged", "undone", "cancelled", "incomplete"})
@@ -17,8 +19,7 @@ def cancel(workspace: Workspace, identifier: str, *, host: str = "") -> dict[str
     StateError when the operation has ended or has committed."""
     owner = whose(workspace, identifier, host=host, command="cancel")
     with hosts_of(workspace).reach(owner) as runner:
-        reply = runner.ask("cancel", {"id": identifier})
-    outcome = str(reply.get("outcome") or "cancelling")
+        outcome = ask(runner, Cancel(id=identifier)).outcome
     if outcome in OVER:
         raise StateError(f"operation {identifier} has ended: {outcome}", hint=f"launchpad history {owner.name}")
     return {"host": str(owner.name), "id": identifier, "outcome": outcome}

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import LaunchpadError
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.observing import observe
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.observed import HostSeen
+from launchpad.runner.wire.tenant_bodies import Obtain
 from launchpad.workspace import Workspace
 
 SECONDS = 120
@@ -77,9 +79,9 @@ def retry(workspace: Workspace, name: str) -> CertificateReport:
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
-        said = runner.ask("obtain", {"tenant": name}, seconds=SECONDS)
+        said = ask(runner, Obtain(tenant=name), seconds=SECONDS)
     found = tuple(
-        Certificate(tenant=name, name=domain, until=own["until"], since=0.0, why=str(own["why"]))
-        for domain, own in said["names"].items()
+        Certificate(tenant=name, name=domain, until=own.until, since=0.0, why=own.why)
+        for domain, own in said.names.items()
     )
     return CertificateReport(found=found, unreachable={})

@@ -11,7 +11,6 @@ import re
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -20,16 +19,19 @@ from typing import Any
 from launchpad.errors import HostError, InventoryError, StateError
 from launchpad.fleet.keeping.workspace_files import replace_file, state_folder
 from launchpad.fleet.model.fleet import kit_recipients
+from launchpad.fleet.model.host import Host
 from launchpad.fleet.sealing.age import AgeIdentity, seal_stream
 from launchpad.fleet.words.malformed import Malformed, quoted
 from launchpad.fleet.words.references import Recipient
 from launchpad.operations.dns.address import ip_of
-from launchpad.operations.requests.likely_cause import diagnosis_from
+from launchpad.operations.requests.asking import listen
+from launchpad.operations.requests.likely_cause import on_one_line
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
 from launchpad.runner.diagnosing.analysis import analyse
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis
 from launchpad.runner.protocol import digest_of
+from launchpad.runner.wire.streams import DataLine, Diagnose, DiagnoseReply
 from launchpad.workspace import Workspace
 
 SECONDS = 60
@@ -67,31 +69,37 @@ def diagnose(workspace: Workspace, name: str, *, case: str = "", preview: bool =
     scope = scope_of(workspace.fleet.load(), [name])
     tenant = next((item for item in scope.tenants if item.name == name), None)
     host = next(item for item in scope.hosts if tenant is None or item.name == tenant.host)
-    body: dict[str, Any] = {"preview": preview}
-    with suppress(StateError):
-        body["addresses"] = [ip_of(host)]
-    if tenant is not None:
-        body["tenant"] = str(tenant.name)
-    if case:
-        body["case"] = _key_of(workspace, case)
-    pieces, said = [], {}
+    asked = Diagnose(
+        tenant=str(tenant.name) if tenant else "",
+        case=_key_of(workspace, case) if case else "",
+        addresses=_addresses(host),
+        preview=preview,
+    )
+    pieces, said = [], DiagnoseReply(diagnoses=())
     with hosts_of(workspace).reach(host) as runner:
-        for line in runner.exchange("diagnose", body, seconds=SECONDS):
-            if line["type"] == "data":
-                pieces.append(base64.b64decode(line["data"]))
-            elif line["type"] == "reply":
-                said = line["body"]
+        for line in listen(runner, asked, DataLine, seconds=SECONDS):
+            if isinstance(line, DataLine):
+                pieces.append(base64.b64decode(line.data))
+            else:
+                said = line
     data = b"".join(pieces)
-    if not preview and digest_of(data) != said.get("digest"):
+    if not preview and digest_of(data) != said.digest:
         raise HostError(f"{host.name}: the bundle arrived incomplete", hint=f"launchpad diagnose {name}")
     return Diagnosed(
         host=str(host.name),
         tenant=str(tenant.name) if tenant else "",
-        at=float(said["manifest"]["made_at"]),
-        diagnoses=tuple(diagnosis_from(item) for item in said["diagnoses"]),
-        manifest=said["manifest"] | {"bytes": said["bytes"]},
+        at=float(said.manifest["made_at"]),
+        diagnoses=tuple(map(on_one_line, said.diagnoses)),
+        manifest={**said.manifest, "bytes": said.bytes},
         data=data,
     )
+
+
+def _addresses(host: Host) -> tuple[str, ...]:
+    try:
+        return (ip_of(host),)
+    except StateError:
+        return ()
 
 
 def save(workspace: Workspace, found: Diagnosed) -> Path:

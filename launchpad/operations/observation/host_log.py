@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 from tenacity import Retrying, retry_if_exception, wait_random_exponential
 
@@ -13,12 +13,16 @@ from launchpad.fleet.model.host import Host
 from launchpad.operations.observation.log_order import LogLine
 from launchpad.operations.observation.redaction import Redaction
 from launchpad.operations.requests.absence import Absence
+from launchpad.operations.requests.asking import ask, listen
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.host_bodies import Hello
+from launchpad.runner.wire.log_bodies import LoggedLine, LogMark, LogRequest, LostLines, MissingTenant, PastIsOver
 from launchpad.ssh.problems import ConnectionLost
 from launchpad.ssh.replies import error_from_line
 from launchpad.workspace import Runner, Workspace
 
 PAST_SECONDS = 300
+LINES = (LoggedLine, LostLines, MissingTenant, LogMark, PastIsOver)
 GAP = "lines may be missing: Docker removed a log file before it was read"
 
 
@@ -38,7 +42,7 @@ class LogQuery:
     """Whether to read Caddy's lines about the tenants' domains instead."""
     grep: str = ""
     """A regular expression; it sees the lines after the removal of secrets."""
-    level: str = ""
+    level: Literal["", "debug", "info", "warning", "error"] = ""
     """The lowest level to include: debug, info, warning, error. A line without a level counts as info."""
     services: tuple[str, ...] = ()
     """The services to include; empty for all."""
@@ -92,47 +96,53 @@ class HostLog:
             if self.measures:
                 self.ahead = self._measured(runner)
             had = {} if self._begun else dict(self._marks)
-            for line in runner.exchange("logs", self._body(), seconds=None if self.query.follow else PAST_SECONDS):
+            seconds = None if self.query.follow else PAST_SECONDS
+            for line in listen(runner, self._asked(), *LINES, seconds=seconds):
                 self._absence.heard()
-                if line["type"] == "begun":
-                    self._begun = True
-                elif line["type"] == "missing":
-                    self.on_missing(str(line["tenant"]), error_from_line(line, host=str(self.host.name)))
-                elif line["type"] == "mark":
-                    at, _, number = str(line["mark"]).partition(" ")
-                    self._marks[str(line["source"])] = at, int(number)
-                elif line["type"] in ("log", "gap"):
-                    source, mark = str(line.get("source")), (str(line["at"]), int(line.get("n", 1)))
-                    if source in had and mark <= had[source]:
-                        continue  # the cut came within the past lines, which are all sent again
-                    if line["type"] == "log":
-                        self._marks[source] = mark
-                    yield source, self._line(line)
+                match line:
+                    case PastIsOver():
+                        self._begun = True
+                    case MissingTenant(tenant=tenant):
+                        self.on_missing(tenant, error_from_line(line.as_line(), host=str(self.host.name)))
+                    case LogMark(source=source, mark=mark):
+                        at, _, number = mark.partition(" ")
+                        self._marks[source] = at, int(number)
+                    case LoggedLine(source=source) | LostLines(source=source):
+                        if source in had and (line.at, line.n) <= had[source]:
+                            continue  # the cut came within the past lines, which are all sent again
+                        if isinstance(line, LoggedLine):
+                            self._marks[source] = line.at, line.n
+                        yield source, self._line(line)
 
-    def _line(self, line: Mapping[str, Any]) -> LogLine:
-        tenant = str(line.get("tenant") or next(iter(self.redactions)))
-        known = self.redactions.get(tenant)
-        text = str(line["text"]) if line["type"] == "log" else GAP
+    def _line(self, line: LoggedLine | LostLines) -> LogLine:
+        known = self.redactions.get(line.tenant)
+        text = line.text if isinstance(line, LoggedLine) else GAP
         return LogLine(
             host=str(self.host.name),
-            tenant=tenant,
-            service=str(line["service"]),
-            at=str(line["at"]),
+            tenant=line.tenant,
+            service=line.service,
+            at=line.at,
             text=known(text) if known else text,
-            after=str(line.get("after") or ""),
+            after=line.after if isinstance(line, LostLines) else "",
         )
 
-    def _body(self) -> dict[str, Any]:
+    def _asked(self) -> LogRequest:
         query = self.query
-        body: dict[str, Any] = {"tenants": sorted(self.redactions), "follow": query.follow}
-        body |= {"probes": query.probes, "edge": query.edge, "grep": query.grep, "level": query.level}
-        body["services"] = list(query.services)
+        asked = LogRequest(
+            tenants=tuple(sorted(self.redactions)),
+            follow=query.follow,
+            probes=query.probes,
+            edge=query.edge,
+            grep=query.grep,
+            level=query.level,
+            services=query.services,
+        )
         if self._begun:
-            return body | {"marks": {source: f"{at} {number}" for source, (at, number) in self._marks.items()}}
-        return body | {"since": query.since, "ago": query.ago, "lines": query.lines}
+            return asked.but(marks={source: f"{at} {number}" for source, (at, number) in self._marks.items()})
+        return asked.but(since=query.since, ago=query.ago, lines=query.lines)
 
     def _measured(self, runner: Runner) -> float:
         clock = self.workspace.clock
         asked = clock.now()
-        said = float(runner.ask("hello", {})["clock"])
+        said = ask(runner, Hello()).clock
         return said - (asked + clock.now()) / 2

@@ -144,12 +144,12 @@ class LiveFleet:
             found = ask_alerts(runner, str(host.name))
         alerts = tuple(
             AlertSeen(
-                tenant=item["tenant"],
-                layer=item["layer"],
-                told=item["told"] and heard - (found.clock - item["told"]),
+                tenant=item.tenant,
+                layer=item.layer,
+                told=item.told and heard - (found.clock - item.told),
             )
             for item in found.alerts
         )
-        own = (item for item in found.silences if not item.get("host"))
-        silenced = {item["tenant"]: heard + (item["until"] - found.clock) for item in own}
+        own = (item for item in found.silences if not item.host)
+        silenced = {item.tenant: heard + (item.until - found.clock) for item in own}
         return Alerted(alerts=alerts, silenced=silenced)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from launchpad.errors import LaunchpadError
+from launchpad.operations.requests.asking import listen
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
+from launchpad.runner.wire.streams import ReadMetered, UsedIn, UsedLine
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -60,16 +62,14 @@ def metered(workspace: Workspace, month: str, names: Sequence[str] = (), *, hour
         str(name): host for name, host in fleet.hosts.items()
     }
     tenants = [name for name in names if name not in hosts]
-    body = {"month": month, "tenants": tenants or None, "hourly": hourly}
+    asked = ReadMetered(month=month, tenants=tuple(tenants) or None, hourly=hourly)
 
-    def ask(name: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+    def read(name: str) -> list[UsedIn]:
         with hosts_of(workspace).reach(hosts[name]) as runner:
-            for line in runner.exchange("metered", body, seconds=SECONDS):
-                found += line["used"] if line["type"] == "used" else ()
-        return found
+            lines = listen(runner, asked, UsedLine, seconds=SECONDS)
+            return [item for line in lines if isinstance(line, UsedLine) for item in line.used]
 
-    said = fanout(hosts, ask, threads=workspace.settings.parallel)
+    said = fanout(hosts, read, threads=workspace.settings.parallel)
     uses = _summed({name: used for name, used in said.items() if not isinstance(used, LaunchpadError)})
     unreachable = {name: item for name, item in said.items() if isinstance(item, LaunchpadError)}
     if not unreachable:
@@ -77,17 +77,19 @@ def metered(workspace: Workspace, month: str, names: Sequence[str] = (), *, hour
     return Metered(uses=uses, unreachable=unreachable, answered=len(unreachable) < len(hosts))
 
 
-def _summed(said: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[MeteredUse, ...]:
+def _summed(said: Mapping[str, Sequence[UsedIn]]) -> tuple[MeteredUse, ...]:
     """One entry for each period and tenant."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     hosts: dict[tuple[str, str], list[str]] = {}
     for host, used in sorted(said.items()):
         for item in used:
-            key = str(item["period"]), str(item["tenant"])
+            key = item.period, item.tenant
             own = found.setdefault(key, dict.fromkeys(AMOUNTS, 0))
             hosts.setdefault(key, []).append(host)
             for name in AMOUNTS:
-                own[name] += item["observed_seconds"] / 3600 if name == "observed_hours" else item[name]
+                amounts = item.amounts
+                hours = amounts.observed_seconds / 3600
+                own[name] += hours if name == "observed_hours" else getattr(amounts, name)
     return tuple(
         MeteredUse(
             period=period,

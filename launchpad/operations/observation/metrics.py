@@ -9,8 +9,10 @@ from pathlib import Path
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.keeping.workspace_files import replace_file
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
+from launchpad.runner.wire.host_bodies import Metrics
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -36,11 +38,11 @@ def metrics(workspace: Workspace, names: Sequence[str] = ()) -> FleetMetrics:
     """The metrics of the named hosts, or of all hosts."""
     hosts = {str(host.name): host for host in scope_of(workspace.fleet.load(), names).hosts}
 
-    def ask(name: str) -> str:
+    def look(name: str) -> str:
         with hosts_of(workspace).reach(hosts[name]) as runner:
-            return "\n".join(map(str, runner.ask("metrics", {})["lines"]))
+            return "\n".join(ask(runner, Metrics()).lines)
 
-    said = fanout(hosts, ask, threads=workspace.settings.parallel)
+    said = fanout(hosts, look, threads=workspace.settings.parallel)
     unreachable = {name: item for name, item in said.items() if isinstance(item, LaunchpadError)}
     up = [f'{UP}{{host="{name}"}} {int(name not in unreachable)}' for name in sorted(hosts)]
     head = [f"# HELP {UP} Whether the host answered over SSH: 1 or 0.", f"# TYPE {UP} gauge"]

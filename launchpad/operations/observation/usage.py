@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from launchpad.errors import LaunchpadError
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
+from launchpad.runner.wire.host_bodies import Usage, UsageReply
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
-Usage = dict[str, Any]
-"""The usage as the host's runner reports it."""
 
-
-def usage(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, Usage | LaunchpadError]:
+def usage(workspace: Workspace, names: Sequence[str] = ()) -> dict[str, UsageReply | LaunchpadError]:
     """Host → its usage; for the named hosts and the hosts of the named tenants, or for all hosts."""
     hosts = {str(host.name): host for host in scope_of(workspace.fleet.load(), names).hosts}
 
-    def ask(name: str) -> Usage:
+    def look(name: str) -> UsageReply:
         with hosts_of(workspace).reach(hosts[name]) as runner:
-            return runner.ask("usage", {})
+            return ask(runner, Usage())
 
-    return fanout(hosts, ask, threads=workspace.settings.parallel)
+    return fanout(hosts, look, threads=workspace.settings.parallel)

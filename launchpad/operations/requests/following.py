@@ -20,15 +20,17 @@ from launchpad.fleet.keeping.revision import MOST_ANCESTORS
 from launchpad.fleet.model.host import Host
 from launchpad.journal.begun import Begun
 from launchpad.operations.requests.absence import COME_BACK_SECONDS, Absence
+from launchpad.operations.requests.asking import understood
 from launchpad.operations.requests.likely_cause import likely_cause
 from launchpad.operations.requests.outcome import OperationFailed, Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.operation_bodies import Follow, OutcomeReply
 from launchpad.ssh.problems import ConnectionLost, StaleCheckout
 from launchpad.workspace import Hosts, OperatorClock, Workspace
 
 LEAST_SECONDS = 1.0
 
-Asked = tuple[str, dict[str, Any]]
+Asked = tuple[str, Mapping[str, Any]]
 """A verb and its body."""
 Secrets = Callable[[], Mapping[str, Mapping[str, Any]]]
 """Gives {NAME: {"version", "value"}}, unsealed; called only right before the secrets are sent, and the values are not
@@ -144,7 +146,7 @@ def follow(
     return _explained(workspace, host, reply, tenant=following.tenant, kind=following.kind)
 
 
-def _explained(workspace: Workspace, host: Host, reply: Mapping[str, Any], *, tenant: str, kind: str) -> Outcome:
+def _explained(workspace: Workspace, host: Host, reply: OutcomeReply, *, tenant: str, kind: str) -> Outcome:
     """The outcome; a failure with the cause that the host sees for it."""
     try:
         return outcome_from_reply(reply, host=str(host.name), tenant=tenant, kind=kind)
@@ -167,7 +169,7 @@ class _Following:
         self.tenant = ""
         self.kind = "operation"
 
-    def to_the_end(self, first: Callable[[], Asked], *, patience: Patience) -> dict[str, Any]:
+    def to_the_end(self, first: Callable[[], Asked], *, patience: Patience) -> OutcomeReply:
         if patience.within is not None:
             self._end = self._clock.monotonic() + patience.within
         self._absence = Absence(self._clock, most=patience.silent)
@@ -179,8 +181,8 @@ class _Following:
             reraise=True,
         )
         try:
-            reply: dict[str, Any] = attempts(self._once, first)
-            while reply.get("outcome") == "running" and reply.get("id") == self._identifier and self._goes_on():
+            reply: OutcomeReply = attempts(self._once, first)
+            while reply.outcome == "running" and reply.id == self._identifier and self._goes_on():
                 reply = attempts(self._once, self.again)  # the host disconnects a follower after one hour
         except HostError as error:
             if self._may_come_back(error):
@@ -193,23 +195,22 @@ class _Following:
 
     def again(self) -> Asked:
         """Ask for the events that were not received yet."""
-        body: dict[str, Any] = {"id": self._identifier, "after": self._last}
-        if self._end is not None:
-            body["seconds"] = max(LEAST_SECONDS, self._end - self._clock.monotonic())
-        return "follow", body
+        left = None if self._end is None else max(LEAST_SECONDS, self._end - self._clock.monotonic())
+        asked = Follow(id=self._identifier, after=self._last, seconds=left)
+        return asked.VERB, asked.sent()
 
     def _goes_on(self) -> bool:
         """Whether to keep following a running operation."""
         return bool(self._last) if self._end is None else self._clock.monotonic() < self._end
 
-    def _once(self, first: Callable[[], Asked]) -> dict[str, Any]:
+    def _once(self, first: Callable[[], Asked]) -> OutcomeReply:
         with self._hosts.reach(self._host) as runner:
             self._absence.connected()
             verb, body = self.again() if self._last else first()
             for line in runner.exchange(verb, body):
                 self._absence.heard()
                 if line["type"] == "reply":
-                    return dict(line["body"])
+                    return understood(OutcomeReply, line["body"], host=runner.name)
                 if line["type"] == "event":
                     self._hear(line)
         raise HostError(f"{self._host.name}: the connection ended without a reply")

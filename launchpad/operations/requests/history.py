@@ -8,9 +8,11 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.model.host import Host
-from launchpad.journal.entries import ByItself, Entry, by_itself_from_json, entry_from_json, newest_first
+from launchpad.journal.entries import ByItself, Entry, entry_of, newest_first
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
+from launchpad.runner.wire.operation_bodies import ReadHistory
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -47,11 +49,11 @@ def history(workspace: Workspace, names: Sequence[str] = (), *, limit: int = MOS
     scope = scope_of(fleet, names)
     hosts = {str(host.name): host for host in scope.hosts}
 
-    def ask(name: str) -> tuple[list[Entry], list[ByItself]]:
+    def look(name: str) -> tuple[list[Entry], list[ByItself]]:
         named = [str(tenant.name) for tenant in scope.tenants if tenant.host == name]
         return _ask(workspace, hosts[name], limit=limit, tenants=() if name in scope.whole_hosts else named)
 
-    results = fanout(hosts, ask, threads=workspace.settings.parallel)
+    results = fanout(hosts, look, threads=workspace.settings.parallel)
     found = [result for result in results.values() if not isinstance(result, LaunchpadError)]
     by_itself = sorted((item for _, items in found for item in items), key=lambda item: item.at, reverse=True)
     return History(
@@ -78,7 +80,7 @@ def _ask(
     name = str(host.name)
     with hosts_of(workspace).reach(host) as runner:
         for tenant in tenants or (None,):
-            reply = runner.ask("history", {"tenant": tenant, "id": identifier, "limit": limit})
-            entries += [entry_from_json(entry, host=name) for entry in reply.get("operations") or ()]
-            by_itself += [by_itself_from_json(item, host=name) for item in reply.get("watch") or ()]
+            said = ask(runner, ReadHistory(tenant=tenant, id=identifier, limit=limit))
+            entries += [entry_of(item, host=name) for item in said.operations]
+            by_itself += [ByItself(host=name, **item.plain()) for item in said.watch]
     return entries, by_itself

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from launchpad.fleet.model.host import Host
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.runner.diagnosing.collected import UNKNOWN, Diagnosis
+from launchpad.runner.wire.streams import Diagnose
 from launchpad.workspace import Workspace
 
 SECONDS = 10
@@ -21,17 +21,17 @@ def likely_cause(workspace: Workspace, host: Host, outcome: Outcome | None) -> D
     Never raises: the operation's own error counts."""
     if outcome is None or not outcome.tenant or outcome.outcome == "cancelled":
         return None
-    body = {"tenant": outcome.tenant, "quick": True} | ({"operation": outcome.id} if outcome.id else {})
+    asked = Diagnose(tenant=outcome.tenant, quick=True, operation=outcome.id)
     with suppress(Exception):
         with hosts_of(workspace).reach(host) as runner:
-            said = runner.ask("diagnose", body, seconds=SECONDS)
-        found = (diagnosis_from(item) for item in said["diagnoses"])
+            said = ask(runner, asked, seconds=SECONDS)
+        found = map(on_one_line, said.diagnoses)
         return next((item for item in found if item.cause != UNKNOWN and outcome.message not in item.message), None)
     return None
 
 
-def diagnosis_from(plain: Mapping[str, Any]) -> Diagnosis:
+def on_one_line(told: Diagnosis) -> Diagnosis:
     """A host's diagnosis, each text on one line: whoever controls the host wrote the words."""
-    told = {name: " ".join(str(plain.get(name, "")).split()) for name in ("cause", "message", "tenant")}
-    evidence = (" ".join(str(item).split()) for item in plain.get("evidence", ()))
-    return Diagnosis(**told, hint=plain.get("hint") or "", evidence=tuple(evidence))
+    cause, message, tenant = (" ".join(text.split()) for text in (told.cause, told.message, told.tenant))
+    evidence = tuple(" ".join(item.split()) for item in told.evidence)
+    return Diagnosis(cause=cause, message=message, hint=told.hint, tenant=tenant, evidence=evidence)

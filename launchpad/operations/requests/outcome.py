@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import LaunchpadError, StepFailed
 from launchpad.runner.diagnosing.collected import Diagnosis
 from launchpad.runner.protocol import BESIDE
+from launchpad.runner.wire.operation_bodies import OutcomeReply
 
 GOOD = frozenset({"done", "unchanged", "incomplete", "running"})
 """The successful outcomes. `incomplete`: the change is done, and the next operation finishes a minor rest."""
@@ -54,18 +54,18 @@ class OperationFailed(StepFailed):
         }
 
 
-def outcome_from_reply(body: Mapping[str, Any], *, host: str, tenant: str, kind: str) -> Outcome:
+def outcome_from_reply(reply: OutcomeReply, *, host: str, tenant: str, kind: str) -> Outcome:
     """The outcome in a reply; OperationFailed when the operation did not succeed."""
     outcome = Outcome(
         host=host,
         tenant=tenant,
-        id=str(body.get("id") or ""),
+        id=reply.id,
         kind=kind,
-        outcome=str(body.get("outcome") or "unknown"),
-        message=str(body.get("message") or ""),
-        lines=tuple(str(line) for line in body.get("lines") or ()),
-        release=str(body.get("release") or ""),
-        seconds=float(body["seconds"]) if isinstance(body.get("seconds"), int | float) else None,
+        outcome=reply.outcome,
+        message=reply.message,
+        lines=reply.lines,
+        release=reply.release,
+        seconds=reply.seconds,
     )
     if outcome.outcome not in GOOD:
         raise _failed(outcome)

@@ -11,6 +11,7 @@ from launchpad.errors import HostError, LaunchpadError, LockedError, StateError,
 from launchpad.events import OnEvent
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.generations.generations import generations
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.confirmation import Confirmation
 from launchpad.operations.requests.following import Patience, follow
 from launchpad.operations.requests.outcome import OperationFailed, Outcome
@@ -30,6 +31,8 @@ from launchpad.plan.rollout_waves import (
     way_of,
 )
 from launchpad.runner.protocol import Intent, Member, Rollout
+from launchpad.runner.wire.operation_bodies import Cancel
+from launchpad.runner.wire.rollout_bodies import Rollouts, RolloutsReply
 from launchpad.workspace import Workspace
 
 ROOM_POLL_SECONDS = 2
@@ -146,7 +149,7 @@ def _begun(wards: Wards, member: Member, way: str, *, unless: str = "") -> Opera
     """The newest operation of the tenant in that direction. Halted when the host has another intent than `unless`, this
     operator's intent."""
     told = _told_of(wards, member)
-    intent = intent_of(told, host=member.host)
+    intent = intent_of(told)
     if unless and intent is not None and intent.what != unless and intent.serial > wards.serial:
         raise Halted(intent)
     mine = [item for item in operations_of(told) if item.tenant == member.tenant]
@@ -157,14 +160,14 @@ def _wait_for_room(wards: Wards, member: Member, end: float) -> None:
     """Wait until no other upgrade runs on the host, because each upgrade needs memory for the tenant and for a clone;
     at most until `end`."""
     clock = wards.workspace.clock
-    while _told_of(wards, member).get("changing") and clock.monotonic() < end:
+    while _told_of(wards, member).changing and clock.monotonic() < end:
         clock.sleep(ROOM_POLL_SECONDS)
 
 
-def _told_of(wards: Wards, member: Member) -> dict[str, Any]:
+def _told_of(wards: Wards, member: Member) -> RolloutsReply:
     fleet = wards.workspace.fleet.load()
     with hosts_of(wards.workspace).reach(fleet.host(member.host)) as runner:
-        return runner.ask("rollouts", {"id": wards.rollout.id})
+        return ask(runner, Rollouts(id=wards.rollout.id))
 
 
 def _come_back(wards: Wards, member: Member, begun: Operation, *, version: str) -> Outcome:
@@ -197,7 +200,7 @@ def _settled_by_cancel(
     host = wards.workspace.fleet.load().host(member.host)
     with hosts_of(wards.workspace).reach(host) as runner:
         try:
-            runner.ask("cancel", {"id": identifier})
+            ask(runner, Cancel(id=identifier))
         except StateError:
             why = ""  # after its commit
     patience = Patience(silent=wards.rollout.patience, within=UNDO_SECONDS)

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from launchpad.errors import HostError, LaunchpadError, PartialError, StateError
+from launchpad.errors import LaunchpadError, PartialError, StateError
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.observing import OBSERVE_SECONDS
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.plan.observed import host_from_reply
 from launchpad.plan.rollout_waves import HostSaid, Judgement, MemberState, Operation, judgement, newest_intent, states
-from launchpad.runner.protocol import Intent, Refused, Rollout, record_as_json, record_from_json
+from launchpad.runner.protocol import Intent, Rollout, record_as_json
+from launchpad.runner.wire.rollout_bodies import KnownRollout, Rollouts, RolloutsReply, WriteRollout
 from launchpad.ssh.fanout import all_or_error, failures, fanout, successes
 from launchpad.workspace import Workspace
 
@@ -109,11 +111,11 @@ def rollouts(workspace: Workspace, app: str = "") -> KnownRollouts:
     if app:
         fleet.app(app)
 
-    def ask(name: str) -> list[Known]:
+    def read(name: str) -> list[Known]:
         with hosts_of(workspace).reach(fleet.host(name)) as runner:
-            return [_known(item, host=name) for item in runner.ask("rollouts", {}).get("rollouts") or ()]
+            return [_known(item) for item in ask(runner, Rollouts()).rollouts]
 
-    said = fanout([str(name) for name in fleet.hosts], ask, threads=workspace.settings.parallel)
+    said = fanout([str(name) for name in fleet.hosts], read, threads=workspace.settings.parallel)
     merged: dict[str, Known] = {}
     for told in successes(said).values():
         for known in told:
@@ -148,14 +150,14 @@ def look(workspace: Workspace, rollout: Rollout) -> Progress:
         for member in wave.members:
             members.setdefault(member.host, []).append(member.tenant)
 
-    def ask(name: str) -> HostSaid:
+    def read(name: str) -> HostSaid:
         with hosts_of(workspace).reach(fleet.host(name)) as runner:
-            told = runner.ask("rollouts", {"id": rollout.id})
+            told = ask(runner, Rollouts(id=rollout.id))
             body = {"tenants": members[name], "probes": True}
             seen = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=name)
-        return HostSaid(seen=seen, operations=operations_of(told), intent=intent_of(told, host=name))
+        return HostSaid(seen=seen, operations=operations_of(told), intent=intent_of(told))
 
-    said = fanout(members, ask, threads=workspace.settings.parallel)
+    said = fanout(members, read, threads=workspace.settings.parallel)
     return Progress(
         rollout=rollout, intent=newest_intent(said.values()), states=states(rollout, said), silent=failures(said)
     )
@@ -168,7 +170,7 @@ def prepare(workspace: Workspace, rollout: Rollout) -> None:
 
     def put(name: str) -> None:
         with hosts_of(workspace).reach(fleet.host(name)) as runner:
-            runner.ask("rollout", {"id": rollout.id, "rollout": record_as_json(rollout)})
+            ask(runner, WriteRollout(id=rollout.id, rollout=rollout))
 
     all_or_error(fanout(hosts_in(rollout), put, threads=workspace.settings.parallel), noun="hosts", hint=AGAIN)
 
@@ -180,7 +182,7 @@ def say(workspace: Workspace, rollout: Rollout, intent: Intent) -> None:
 
     def tell(name: str) -> None:
         with hosts_of(workspace).reach(fleet.host(name)) as runner:
-            runner.ask("rollout", {"id": rollout.id, "intent": record_as_json(intent)})
+            ask(runner, WriteRollout(id=rollout.id, intent=intent))
 
     told = fanout(hosts_in(rollout), tell, threads=workspace.settings.parallel)
     wrong = failures(told)
@@ -216,35 +218,29 @@ def hosts_in(rollout: Rollout) -> list[str]:
     return list(dict.fromkeys(member.host for wave in rollout.waves for member in wave.members))
 
 
-def operations_of(told: Mapping[str, Any]) -> tuple[Operation, ...]:
-    """The operations that a host started for a rollout, from its reply."""
+def operations_of(told: RolloutsReply) -> tuple[Operation, ...]:
+    """The operations that a host started for a rollout."""
     return tuple(
         Operation(
-            id=str(item["id"]),
-            tenant=str(item["tenant"]),
-            outcome=str(item["outcome"] or ""),
-            message=str(item["message"] or ""),
-            at=float(item["at"]),
-            seconds=None if item["seconds"] is None else float(item["seconds"]),
+            id=item.id,
+            tenant=item.tenant,
+            outcome=item.outcome or "",
+            message=item.message,
+            at=item.at,
+            seconds=item.seconds,
         )
-        for item in told.get("operations") or ()
+        for item in told.operations
     )
 
 
-def intent_of(told: Mapping[str, Any], *, host: str) -> Intent | None:
-    """The last intent on a host for the rollout, from its reply."""
-    for item in told.get("rollouts") or ():
-        return _known(item, host=host).intent
-    return None
+def intent_of(told: RolloutsReply) -> Intent | None:
+    """The last intent on a host for the rollout."""
+    return next((_known(item).intent for item in told.rollouts), None)
 
 
-def _known(item: Mapping[str, Any], *, host: str) -> Known:
-    try:
-        record, said = record_from_json(Rollout, item["rollout"], "rollout"), item.get("intent")
-        intent = record_from_json(Intent, said["intent"], "intent") if said else None
-        return Known(rollout=record, who=str(item["who"]), at=float(item["at"]), intent=intent)
-    except (Refused, KeyError, TypeError, ValueError) as error:
-        raise HostError(f"{host}: the host's record of the rollout cannot be read", hint="update Launchpad") from error
+def _known(item: KnownRollout) -> Known:
+    intent = item.intent.intent if item.intent else None
+    return Known(rollout=item.rollout, who=item.who, at=item.at, intent=intent)
 
 
 def _newer(one: Known | None, other: Known) -> Known:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from launchpad.errors import StateError, StepFailed
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.tenant_bodies import Act
 from launchpad.workspace import Workspace
 
 ACT_SECONDS = 660
@@ -51,12 +53,16 @@ def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] =
             f"{name}: {tenant.app} has no action {action}", hint=f"available actions: {', '.join(offered) or 'none'}"
         )
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
-        body = {"tenant": str(tenant.name), "action": action, "arguments": list(arguments)}
-        reply = runner.ask("act", body, seconds=ACT_SECONDS)
-    text, errors = str(reply.get("out") or ""), str(reply.get("err") or "")
-    code = int(reply.get("code") or 0)
-    data = _parsed(text)
-    return ActionResult(tenant=str(tenant.name), action=action, text=text, data=data, code=code, errors=errors)
+        asked = Act(tenant=str(tenant.name), action=action, arguments=tuple(arguments))
+        said = ask(runner, asked, seconds=ACT_SECONDS)
+    return ActionResult(
+        tenant=str(tenant.name),
+        action=action,
+        text=said.out,
+        data=_parsed(said.out),
+        code=said.code,
+        errors=said.err,
+    )
 
 
 def act_well(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.host import Host
 from launchpad.operations.hosts.host_settings import host_settings
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.observing import knows, observe, wanted
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.render import rendered
@@ -19,6 +19,8 @@ from launchpad.plan.diffs import MANIFEST, diffs
 from launchpad.plan.fleet_plan import FleetPlan, Note, PlannedOperation, Seen, plan_changes, without
 from launchpad.plan.observed import HostSeen
 from launchpad.runner.protocol import release_as_json
+from launchpad.runner.wire.host_bodies import Plan
+from launchpad.runner.wire.tenant_bodies import ReadRelease, ReleaseReply
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Runner, Workspace
 
@@ -44,18 +46,18 @@ def _diffs(workspace: Workspace, fleet: Fleet, made: FleetPlan) -> dict[str, dic
         if change.kind == "deploy" and change.replaces not in (None, change.release):
             queues.setdefault(change.host, []).append(change.tenant)
 
-    def ask(host: str) -> dict[str, dict[str, str]]:
+    def read(host: str) -> dict[str, dict[str, str]]:
         with hosts_of(workspace).reach(fleet.host(host)) as runner:
-            return {name: of(name, runner.ask("release", {"tenant": name})) for name in queues[host]}
+            return {name: of(name, ask(runner, ReadRelease(tenant=name))) for name in queues[host]}
 
-    def of(name: str, runs: Mapping[str, Any]) -> dict[str, str]:
-        if not runs["release"]:
+    def of(name: str, runs: ReleaseReply) -> dict[str, str]:
+        if runs.release is None or runs.files is None:
             return {MANIFEST: "the running release's files are damaged: the deploy writes all of them again"}
         want = rendered(workspace, fleet, fleet.tenant(name))
-        return diffs((runs["release"], runs["files"]), (release_as_json(want.release), want.files))
+        return diffs((release_as_json(runs.release), runs.files), (release_as_json(want.release), want.files))
 
     found: dict[str, dict[str, str]] = {}
-    for host, said in fanout(queues, ask, threads=workspace.settings.parallel).items():
+    for host, said in fanout(queues, read, threads=workspace.settings.parallel).items():
         silent = {MANIFEST: f"{host} cannot send the running files: {said}"} if isinstance(said, LaunchpadError) else {}
         found |= dict.fromkeys(queues[host], silent) if isinstance(said, LaunchpadError) else said
     return found
@@ -80,7 +82,7 @@ def _unsettled(workspace: Workspace, fleet: Fleet, host: Host, runner: Runner) -
     which `provision` itself reports."""
     try:
         settings = host_settings(workspace, fleet, host)
-        reply = runner.ask("plan", {"operation": {"kind": "provision", "settings": settings}})
+        steps = ask(runner, Plan(operation={"kind": "provision", "settings": settings})).steps
     except LaunchpadError:
         return ()
-    return tuple(str(step["title"]) for step in reply.get("steps") or ())
+    return tuple(step.title for step in steps)

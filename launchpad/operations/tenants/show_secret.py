@@ -5,7 +5,9 @@ from __future__ import annotations
 from launchpad.errors import InventoryError
 from launchpad.fleet.words.names import SecretName
 from launchpad.fleet.words.secret import Secret
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.wire.tenant_bodies import SecretShown
 from launchpad.workspace import Workspace
 
 
@@ -19,5 +21,5 @@ def show_secret(workspace: Workspace, name: str, secret: str) -> tuple[SecretNam
         raise InventoryError(f"{name} has no secret {secret}", hint=f"launchpad secret list {name}")
     key, (version, value) = found
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
-        runner.ask("shown", {"tenant": str(tenant.name), "secret": str(key)})
+        ask(runner, SecretShown(tenant=str(tenant.name), secret=str(key)))
     return key, version, value

@@ -20,6 +20,7 @@ from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.operations.moving.transfer import Bringing, bring, leaving
 from launchpad.operations.moving.whereabouts import Whereabouts, whereabouts
+from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Patience, Secrets, Submission, follow, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.observing import seen_on
@@ -29,6 +30,7 @@ from launchpad.operations.requests.room import when_there_is_room
 from launchpad.operations.tenants.deploy import revealing
 from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.runner.protocol import MOST_REHEARSED_AGE, Release
+from launchpad.runner.wire.operation_bodies import Cancel
 from launchpad.workspace import Workspace
 
 CARRIED = ("tenant", "release", "files", "may_shrink")
@@ -167,12 +169,11 @@ class _Trying:
             self.blaming_there(but=self.home),
         ):
             came = bring(self.workspace, self.there, what, archive)
-        self.tell(guest, f"copied {came['files']} files, {came['bytes'] / 1e6:.1f} MB")
-        if archive.told.get("unread"):
-            first = ", ".join(archive.told["unreadable"][:3])
+        self.tell(guest, f"copied {came.files} files, {came.bytes / 1e6:.1f} MB")
+        if archive.sent.unread:
+            first = ", ".join(archive.sent.unreadable[:3])
             raise StateError(
-                f"{self.name}: {self.name}'s own user cannot read {archive.told['unread']} of its files, such as "
-                f"{first}",
+                f"{self.name}: {self.name}'s own user cannot read {archive.sent.unread} of its files, such as {first}",
                 hint=f"change the owner of the files to {self.name}'s user on {self.home.name}, then try again",
             )
 
@@ -191,7 +192,7 @@ class _Trying:
             yield
         except (LaunchpadError, KeyboardInterrupt):
             with suppress(LaunchpadError), hosts_of(self.workspace).reach(self.there) as runner:
-                runner.ask("cancel", {"id": guest})
+                ask(runner, Cancel(id=guest))
             raise
 
     @contextmanager

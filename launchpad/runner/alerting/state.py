@@ -11,6 +11,7 @@ from launchpad.runner.alerting.troubles import Trouble
 from launchpad.runner.host import Host
 from launchpad.runner.protocol import Refused, record_as_json, record_from_json
 from launchpad.runner.record import Record
+from launchpad.runner.wire.alert_bodies import Silence
 
 Kept = TypeVar("Kept", bound=Record)
 
@@ -20,17 +21,6 @@ class AlertState(Record):
 
     troubles: tuple[Trouble, ...] = ()
     waiting: tuple[Waiting, ...] = ()
-
-
-class Silence(Record):
-    """Nothing is told of the tenant until then; of the host and all of its tenants when the text is empty."""
-
-    tenant: str
-    until: float
-    who: str
-    why: str = ""
-    host: str = ""
-    """Another host: then the silence is about what this host says of that host, and about nothing else."""
 
 
 class Silences(Record):

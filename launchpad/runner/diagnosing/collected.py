@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from launchpad.runner.hint import hint_as_json
+from launchpad.runner.hint import Hint, hint_as_json
 from launchpad.runner.record import Record
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
@@ -31,7 +31,7 @@ class Diagnosis(Record):
     """A word for programs, such as `disk-full`."""
     message: str
     """What is wrong and where, one sentence without an end."""
-    hint: str
+    hint: Hint | str
     """The command to type next."""
     tenant: str = ""
     """Whose it is; empty for the host's own."""

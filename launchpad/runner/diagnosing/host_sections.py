@@ -214,5 +214,5 @@ def kernel(desk: Desk) -> list[str]:
 
 def history(desk: Desk) -> list[Any]:
     """What the watch did by itself."""
-    done = [item for item in done_by_watch(desk.host) if not item["tenant"] or item["tenant"] in desk.tenants]
+    done = [item.plain() for item in done_by_watch(desk.host) if not item.tenant or item.tenant in desk.tenants]
     return done[-60:]

@@ -41,8 +41,8 @@ class Amounts(Record):
         mine, more = self.plain(), other.plain()
         return Amounts(**{name: mine[name] + more[name] for name in mine})
 
-    def rounded(self) -> dict[str, float]:
-        return {name: round(value, 6) for name, value in self.plain().items()}
+    def rounded(self) -> Amounts:
+        return Amounts(**{name: round(value, 6) for name, value in self.plain().items()})
 
 
 class UsedIn(Record):
@@ -61,7 +61,7 @@ def hour_of(at: float) -> str:
 def append_hour(host: Host, hour: str, opened: float, amounts: Mapping[str, Amounts]) -> None:
     """Write the hour's lines in one step, and remove the oldest months."""
     lines = [
-        json.dumps({"hour": hour, "opened": opened, "tenant": tenant, **used.rounded()})
+        json.dumps({"hour": hour, "opened": opened, "tenant": tenant, **used.rounded().plain()})
         for tenant, used in sorted(amounts.items())
     ]
     # The empty line ends what a crash left of an earlier write.

@@ -17,7 +17,7 @@ from launchpad.runner import paths
 from launchpad.runner.host import Failed, Protocol
 from launchpad.runner.log_following import LogFollower
 from launchpad.runner.log_secrets import LogSecrets
-from launchpad.runner.log_sources import LogRequest, LogSource
+from launchpad.runner.log_sources import LogSource
 from launchpad.runner.machine.local_records import stamp_of
 from launchpad.runner.protocol import record_as_json
 from launchpad.runner.provision.settings_record import stored_settings
@@ -28,6 +28,7 @@ from launchpad.runner.shipping.unit_end import until_replaced
 from launchpad.runner.shipping.upload import Upload
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.view import View
+from launchpad.runner.wire.log_bodies import LogRequest
 
 MOST_BYTES = 1 << 20
 """Of entries in one upload."""

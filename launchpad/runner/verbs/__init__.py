@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from launchpad.runner.protocol import Refused
+from launchpad.runner.protocol import Refused, record_as_json
+from launchpad.runner.record import Record
 
 
 def only(body: Mapping[str, Any], **known: type) -> dict[str, Any]:
@@ -24,6 +25,6 @@ def only(body: Mapping[str, Any], **known: type) -> dict[str, Any]:
     return {key: body.get(key) for key in known}
 
 
-def reply(body: Mapping[str, Any]) -> dict[str, Any]:
+def reply(body: Record | Mapping[str, Any]) -> dict[str, Any]:
     """The last line of an answer."""
-    return {"type": "reply", "body": dict(body)}
+    return {"type": "reply", "body": record_as_json(body) if isinstance(body, Record) else dict(body)}

@@ -13,8 +13,10 @@ from launchpad.runner.host import Failed
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Action, Refused, Release
 from launchpad.runner.slots import is_tenant_name
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
 from launchpad.runner.view import View
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.tenant_bodies import Act, ActReply
 
 ARGUMENT = re.compile(r"[A-Za-z0-9_.:][A-Za-z0-9_.:-]{0,127}")
 """No hyphen at the beginning, so that an argument is never an option of the app's program."""
@@ -23,14 +25,14 @@ MOST_SECONDS = 600
 
 
 def act(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"code", "out", "err"} of the app, unredacted: a one-time link is a secret that the operator asked for.
+    """ActReply, unredacted: a one-time link is a secret that the operator asked for; body Act.
 
-    body {"tenant", "action", "arguments"}. Refused for an action that the running release does not offer."""
-    given = only(body, tenant=str, action=str, arguments=list)
-    tenant = given["tenant"] or ""
+    Refused for an action that the running release does not offer."""
+    given = body_from_json(Act, body)
+    tenant = given.tenant
     release, side = _running(host, tenant)
-    action = _offered(release, given["action"] or "")
-    argv = filled(action, given["arguments"] or [])
+    action = _offered(release, given.action)
+    argv = filled(action, given.arguments)
     container = next((item for item in cell.side_of(host, tenant, side) if item.service == action.service), None)
     if container is None or container.state != "running":
         raise Refused(
@@ -46,23 +48,23 @@ def act(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[s
         raise Refused(
             f"{tenant}: {action.name}: {failed.message}", code="action-failed", kind="step", hint=hint
         ) from failed
-    yield reply({"code": said.code, "out": said.out, "err": said.err})
+    yield reply(ActReply(code=said.code, out=said.out, err=said.err))
 
 
-def filled(action: Action, arguments: Sequence[Any]) -> list[str]:
+def filled(action: Action, arguments: Sequence[str]) -> list[str]:
     """The action's command with the caller's arguments in its placeholders. Refused unless the numbers match and each
     argument is of [A-Za-z0-9_.:-]."""
     places = {int(found) for word in action.argv for found in PLACE.findall(word)}
     if places != set(range(len(arguments))):
         raise Refused(f"{action.name} takes {len(places)} arguments, not {len(arguments)}", code="action-arguments")
     for argument in arguments:
-        if not isinstance(argument, str) or ARGUMENT.fullmatch(argument) is None:
+        if ARGUMENT.fullmatch(argument) is None:
             raise Refused(
-                f"{action.name}: not an argument: {str(argument)[:60]!r}",
+                f"{action.name}: not an argument: {argument[:60]!r}",
                 code="action-argument",
                 hint="1 to 128 of A-Z a-z 0-9 _ . : -",
             )
-    return [PLACE.sub(lambda found: str(arguments[int(found[1])]), word) for word in action.argv]
+    return [PLACE.sub(lambda found: arguments[int(found[1])], word) for word in action.argv]
 
 
 def _running(host: View, tenant: str) -> tuple[Release, str]:

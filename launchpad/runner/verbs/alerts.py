@@ -7,57 +7,37 @@ from typing import Any
 
 from launchpad.runner.alerting.state import alert_state, silences
 from launchpad.runner.caller import Caller
-from launchpad.runner.hint import Hint
-from launchpad.runner.protocol import record_as_json
 from launchpad.runner.provision.settings_record import stored_settings
-from launchpad.runner.record import Record
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
 from launchpad.runner.view import View
-
-
-class KnownAlert(Record):
-    """Something that is wrong, as the host's alerts know it."""
-
-    tenant: str
-    """Empty for the host itself."""
-    layer: str
-    grade: str
-    message: str
-    hint: Hint | str
-    since: float
-    """When it was seen first, by the host's clock."""
-    told: float
-    """When somebody was told last; 0 for never."""
-    ends: bool
-    """Whether it is well again, and has not been for long enough to be called over."""
+from launchpad.runner.wire.alert_bodies import Alerts, AlertsReply, KnownAlert, WaitingMessages
+from launchpad.runner.wire.body import body_from_json
 
 
 def alerts(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"clock", "destinations": [{"name", "kind", "grade", "tenants", "quiet", "timezone", "version"}], "alerts":
-    [KnownAlert], "silences": [{"tenant", "until", "who", "why", "host"}], "waiting": [{"destination", "count", "tries",
-    "problem"}]}.
-
-    body {}."""
-    only(body)
+    """AlertsReply; body Alerts."""
+    body_from_json(Alerts, body)
     settings = stored_settings(host).settings
     state = alert_state(host)
-    known = [
+    known = tuple(
         KnownAlert(
             tenant=item.fact.tenant, layer=item.fact.layer, grade=item.fact.grade, message=item.fact.message,
             hint=item.fact.hint, since=item.since, told=item.told, ends=bool(item.well),
         )
         for item in state.troubles
-    ]  # fmt: skip
-    waiting = [
-        {"destination": item.destination, "count": len(item.notices), "tries": item.tries, "problem": item.problem}
+    )  # fmt: skip
+    waiting = tuple(
+        WaitingMessages(
+            destination=item.destination, count=len(item.notices), tries=item.tries, problem=item.problem
+        )
         for item in state.waiting
-    ]
+    )  # fmt: skip
     yield reply(
-        {
-            "clock": host.now(),
-            "destinations": [record_as_json(item) for item in (settings.alerts if settings else ())],
-            "alerts": [record_as_json(item) for item in known],
-            "silences": [record_as_json(item) for item in silences(host)],
-            "waiting": waiting,
-        }
+        AlertsReply(
+            clock=host.now(),
+            destinations=settings.alerts if settings else (),
+            alerts=known,
+            silences=silences(host),
+            waiting=waiting,
+        )
     )

@@ -10,13 +10,14 @@ from launchpad.runner.hint import Next
 from launchpad.runner.host import Host
 from launchpad.runner.journal import Journal
 from launchpad.runner.protocol import Refused
-from launchpad.runner.verbs import only
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.operation_bodies import Cancel, CancelReply
 
 
 def cancel(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"id", "outcome"}: `cancelling`, or the outcome that the operation already has. Refused after the commit, because
-    then an operation only goes forward."""
-    journal = Journal(host, only(body, id=str)["id"] or "")
+    """CancelReply; body Cancel. Refused after the commit, because then an operation only goes forward."""
+    journal = Journal(host, body_from_json(Cancel, body).id)
     if journal.asked() is None:
         raise Refused(
             f"there is no operation {journal.identifier}", code="no-such-operation", kind="state", hint=Next("history")
@@ -32,4 +33,4 @@ def cancel(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
         )
     if outcome is None:
         journal.ask_cancel(caller)
-    yield {"type": "reply", "body": {"id": journal.identifier, "outcome": (outcome or {}).get("outcome", "cancelling")}}
+    yield reply(CancelReply(id=journal.identifier, outcome=outcome["outcome"] if outcome else "cancelling"))

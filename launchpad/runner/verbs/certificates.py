@@ -14,17 +14,19 @@ from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.moving import sealed_certificates as kept
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
 from launchpad.runner.verbs.send import passed_on
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.streams import CertificatesReply, SendCertificates
 
 SECONDS = 60
 
 
 def certificates(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"type": "data"} lines, which together are one age file with a JSON bundle; then {"domains", "pieces"}.
+    """DataLines, which together are one age file with a JSON bundle; then CertificatesReply; body SendCertificates.
 
-    body {"tenant"}. Refused unless the tenant is on this host or has left it."""
-    tenant = only(body, tenant=str)["tenant"] or ""
+    Refused unless the tenant is on this host or has left it."""
+    tenant = body_from_json(SendCertificates, body).tenant
     record = read_record(host, tenant) if slots.is_tenant_name(tenant) else None
     if record is None or record["retired"]:
         raise Refused(
@@ -38,4 +40,4 @@ def certificates(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterat
         sent = yield from passed_on(host, Confined(unit=unit, task=task, seconds=SECONDS))
     except Failed as failed:
         raise Refused(f"{tenant}: {failed.message}", code=failed.code, kind="step") from failed
-    yield reply({"domains": sorted(bundle)} | sent)
+    yield reply(CertificatesReply(domains=tuple(sorted(bundle)), pieces=sent["pieces"]))

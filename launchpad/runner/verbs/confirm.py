@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launchpad.runner.caller import Caller
-from launchpad.runner.protocol import Refused
 from launchpad.runner.provision import reverts
 from launchpad.runner.system import ProvisionHost
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import Empty, body_from_json
+from launchpad.runner.wire.host_bodies import Confirm
 
 
 def confirm(host: ProvisionHost, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"nonce", "outcome": "confirmed"}; body {"nonce"}."""
-    if set(body) != {"nonce"} or not isinstance(body["nonce"], str):
-        raise Refused("confirm: expected only the nonce")
-    reverts.confirm(host, body["nonce"])
-    yield {"type": "reply", "body": {"nonce": body["nonce"], "outcome": "confirmed"}}
+    """Empty, after the change is kept; body Confirm."""
+    reverts.confirm(host, body_from_json(Confirm, body).nonce)
+    yield reply(Empty())

@@ -12,7 +12,9 @@ from launchpad.runner.host import Host
 from launchpad.runner.journal import Damaged, Journal
 from launchpad.runner.protocol import Refused, canonical, digest_of
 from launchpad.runner.steps import Record, TakeGeneration
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.operation_bodies import Follow, OutcomeReply
 
 MOST_SECONDS = 3600.0
 POLL_SECONDS = 0.1
@@ -21,21 +23,28 @@ ALIVE_SECONDS = 15.0
 
 
 def follow(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """The events with a number above `after`, then {"id", "outcome", "message", "lines", "release", "seconds"}.
-
-    body {"id", "after", "seconds"}; after so many seconds the outcome is `running`, and the client asks again."""
-    given = only(body, id=str, after=int, seconds=float)
-    journal = Journal(host, given["id"] or "")
+    """The events with a number above `after`, then OutcomeReply; body Follow. When the outcome is `running`, the client
+    asks again."""
+    given = body_from_json(Follow, body)
+    journal = Journal(host, given.id)
     asked = journal.asked()
     if asked is None:
         raise Refused(
             f"there is no operation {journal.identifier}", code="no-such-operation", kind="state", hint=Next("history")
         )
-    end = host.elapsed() + min(given["seconds"] or MOST_SECONDS, MOST_SECONDS)
-    outcome = yield from _events(host, journal, given["after"] or 0, end)
+    end = host.elapsed() + min(given.seconds or MOST_SECONDS, MOST_SECONDS)
+    outcome = yield from _events(host, journal, given.after, end)
     found = outcome or {"outcome": "running", "message": "", "lines": [], "seconds": host.now() - asked["at"]}
-    told = {key: found[key] for key in ("outcome", "message", "lines", "seconds")}
-    yield reply({"id": journal.identifier, "release": _release(journal, asked["operation"])} | told)
+    yield reply(
+        OutcomeReply(
+            id=journal.identifier,
+            outcome=found["outcome"],
+            message=found["message"],
+            lines=tuple(found["lines"]),
+            release=_release(journal, asked["operation"]),
+            seconds=found["seconds"],
+        )
+    )
 
 
 def _events(

@@ -13,9 +13,11 @@ from launchpad.runner.caller import Caller
 from launchpad.runner.facts import GameDay, Returned
 from launchpad.runner.host import Host
 from launchpad.runner.plan import read_record
-from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
+from launchpad.runner.protocol import Refused, canonical, record_as_json
 from launchpad.runner.slots import is_tenant_name
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import Empty, body_from_json
+from launchpad.runner.wire.rollout_bodies import WriteGameDay
 
 MOST_TENANTS = 1000
 _WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,79}")
@@ -23,20 +25,17 @@ _SENTENCE = re.compile(r"[^\x00-\x1f\x7f]{0,300}")
 
 
 def gameday(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{} after the write to disk. A tenant that came back has a proven backup from now on.
-
-    body {"record": a GameDay, without the time and the operator}."""
-    record = parsed(only(body, record=dict)["record"]).but(at=host.now(), by=caller.operator)
+    """Empty, after the write to disk; body WriteGameDay. A tenant that came back has a proven backup from now on."""
+    record = judged(body_from_json(WriteGameDay, body).record).but(at=host.now(), by=caller.operator)
     for item in record.tenants:
         if item.is_back and item.snapshot and read_record(host, item.tenant) is not None:
             _prove(host, item, record.at)
     host.write(paths.GAMEDAY, canonical(record_as_json(record)), mode=0o600)
-    yield reply({})
+    yield reply(Empty())
 
 
-def parsed(value: object) -> GameDay:
+def judged(found: GameDay) -> GameDay:
     """The record; Refused unless every field is valid."""
-    found = record_from_json(GameDay, value, "gameday")
     words = [word for item in found.tenants for word in (item.target, item.snapshot, item.generation, item.version)]
     times = [found.seconds, *(item.seconds for item in found.tenants), *(item.at for item in found.tenants)]
     right = (

@@ -12,18 +12,16 @@ from launchpad.runner.cell import read_release
 from launchpad.runner.hint import Next
 from launchpad.runner.host import Failed, Host
 from launchpad.runner.plan import read_record
-from launchpad.runner.protocol import Refused, record_as_json
+from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.tenant_bodies import EarlierRelease, Generations, GenerationsReply
 
 
 def generations(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"generations": [their records, newest first, then {"id", "incomplete": true}], "releases": [what runs, then
-    the newest first: {"release", "version", "kept", "running", "generation": id or ""}]}.
-
-    body {"tenant"}. A release is kept when it ran recently, or has a generation; its generation is the one that a
-    rollback would restore."""
-    tenant = only(body, tenant=str)["tenant"] or ""
+    """GenerationsReply; body Generations."""
+    tenant = body_from_json(Generations, body).tenant
     record = read_record(host, tenant) if is_tenant_name(tenant) else None
     if record is None:
         raise Refused(
@@ -33,34 +31,37 @@ def generations(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterato
             hint=Next("status"),
         )
     found = kept.kept(host, tenant)
-    half = [{"id": name, "incomplete": True} for name in kept.incomplete(host, tenant)]
     releases = [_release(host, tenant, short, record, found) for short in host.names(paths.releases(tenant))]
     ordered = sorted((item for item in releases if item), key=lambda item: _order(item, record, found))
-    yield reply({"generations": [*map(record_as_json, found), *half], "releases": ordered})
+    yield reply(
+        GenerationsReply(
+            generations=tuple(found), releases=tuple(ordered), incomplete=tuple(kept.incomplete(host, tenant))
+        )
+    )
 
 
 def _release(
     host: Host, tenant: str, short: str, record: Mapping[str, Any], found: list[kept.Generation]
-) -> dict[str, Any] | None:
+) -> EarlierRelease | None:
     """A release folder for the reply; None for a damaged folder."""
     try:
         release = read_release(host, tenant, short)
     except Failed:
         return None
     left = kept.left(found, short)
-    return {
-        "release": short,
-        "version": release.version,
-        "kept": short in record.get("before", ()) or any(item.release == short for item in found),
-        "running": short == record["release"] and not record["retired"],
-        "generation": left.id if left else "",
-    }
+    return EarlierRelease(
+        release=short,
+        version=release.version,
+        kept=short in record.get("before", ()) or any(item.release == short for item in found),
+        running=short == record["release"] and not record["retired"],
+        generation=left.id if left else "",
+    )
 
 
-def _order(item: Mapping[str, Any], record: Mapping[str, Any], found: list[kept.Generation]) -> tuple[Any, ...]:
+def _order(item: EarlierRelease, record: Mapping[str, Any], found: list[kept.Generation]) -> tuple[Any, ...]:
     """The sort key: the running release first, then by the last time that it ran, if known."""
     earlier = list(record.get("before", ()))
-    short = item["release"]
+    short = item.release
     newest = next((index for index, item in enumerate(found) if item.release == short), len(found))
     place = earlier.index(short) if short in earlier else len(earlier)
-    return not item["running"], newest, place, short
+    return not item.running, newest, place, short

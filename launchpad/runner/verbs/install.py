@@ -21,6 +21,9 @@ from launchpad.runner.protocol import PROTOCOL, Refused
 from launchpad.runner.provision import reverts
 from launchpad.runner.provision.unpack import MOST_BYTES, START, folder_of, unpack, version_in, version_of
 from launchpad.runner.system import ProvisionHost
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.host_bodies import Install, Switched
 
 SIGNERS = f"{paths.ETC}/allowed_signers"
 NAMESPACE = "launchpad-runner"
@@ -31,19 +34,18 @@ TRIAL_SECONDS = 15
 
 
 def install(host: ProvisionHost, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"outcome": "unchanged"}, or {"outcome": "switched", "nonce", "seconds", "version"}, which awaits a confirmation.
-
-    body {"archive": base64, "signature": armoured, "signer": name}."""
-    archive = _archive(body)
+    """Switched, which awaits a confirmation unless nothing changed; body Install."""
+    given = body_from_json(Install, body)
+    archive = _archive(given)
     with host.lock("host", {"kind": "install", "who": caller.operator, "operation": ""}, seconds=10):
         target = f"{folder_of(archive)}/{START}"
         if host.target(paths.RUNNER) == target:
-            yield _reply({"outcome": "unchanged", "version": version_of(archive).version})
+            yield reply(Switched(outcome="unchanged", version=version_of(archive).version))
             return
-        _verify(host, archive, body)
+        _verify(host, archive, given)
         revert = switch(host, unpack(archive))
     version = version_of(archive).version
-    yield _reply({"outcome": "switched", "nonce": revert.nonce, "seconds": reverts.SECONDS, "version": version})
+    yield reply(Switched(outcome="switched", nonce=revert.nonce, seconds=reverts.SECONDS, version=version))
 
 
 def switch(host: ProvisionHost, folder: str) -> reverts.Revert:
@@ -61,15 +63,9 @@ def switch(host: ProvisionHost, folder: str) -> reverts.Revert:
     return revert
 
 
-def _reply(body: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "reply", "body": body}
-
-
-def _archive(body: Mapping[str, Any]) -> bytes:
-    if set(body) != {"archive", "signature", "signer"} or not all(isinstance(item, str) for item in body.values()):
-        raise Refused("install: expected an archive, a signature and a signer")
+def _archive(given: Install) -> bytes:
     try:
-        archive = base64.b64decode(body["archive"], validate=True)
+        archive = base64.b64decode(given.archive, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Refused("install: the archive is not base64") from error
     if len(archive) > MOST_BYTES:
@@ -77,19 +73,19 @@ def _archive(body: Mapping[str, Any]) -> bytes:
     return archive
 
 
-def _verify(host: ProvisionHost, archive: bytes, body: Mapping[str, Any]) -> None:
+def _verify(host: ProvisionHost, archive: bytes, given: Install) -> None:
     """Refused without a valid signature; nothing of the archive is opened before."""
     signers = (host.read(SIGNERS) or b"").decode()
 
     def signed(namespace: str) -> bool:
         return host.system.verified(
-            archive, signature=body["signature"], signers=signers, signer=body["signer"], namespace=namespace
+            archive, signature=given.signature, signers=signers, signer=given.signer, namespace=namespace
         )
 
     downgrade = signed(DOWNGRADE)
     if not downgrade and not signed(NAMESPACE):
         raise Refused(
-            f"the runner is not signed by {body['signer'][:60]!r} as an allowed signer of this host",
+            f"the runner is not signed by {given.signer[:60]!r} as an allowed signer of this host",
             code="runner-signer",
             hint="sign the runner with a key of the inventory's signers",
         )

@@ -20,11 +20,13 @@ from launchpad.runner.journal import IDENTIFIER, Journal
 from launchpad.runner.log_filter import MOST_EXPRESSION, LogFilter
 from launchpad.runner.log_following import LogFollower
 from launchpad.runner.log_secrets import LogSecrets
-from launchpad.runner.log_sources import LogRequest, LogSource, open_sources
-from launchpad.runner.protocol import Refused, record_from_json
+from launchpad.runner.log_sources import LogSource, open_sources
+from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
 from launchpad.runner.verbs import reply
 from launchpad.runner.view import View
+from launchpad.runner.wire.body import Empty, body_from_json
+from launchpad.runner.wire.log_bodies import LogRequest, MissingTenant
 
 USUAL_LINES = 200
 _MARK = re.compile(r"([0-9TZ:.-]{0,30}) [0-9]{1,9}")
@@ -42,19 +44,22 @@ def logs(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     if not known:
         raise _missing(query.tenants[0])
     for refused in (_missing(name) for name in query.tenants if name not in known):
-        yield refused.as_line() | {"type": "missing", "tenant": refused.message.partition(" ")[0]}
+        tenant = refused.message.partition(" ")[0]
+        yield MissingTenant(
+            tenant=tenant, message=refused.message, hint=refused.hint, error=refused.kind, code=refused.code
+        ).as_line()
     sources, secrets = dict[str, LogSource](), LogSecrets(host)
     if query.marks is None:
         yield from _past(host, query, known, sources=sources, secrets=secrets)
     if query.follow:
         yield from LogFollower(host, query, sources, secrets=secrets).lines()
-    yield reply({})
+    yield reply(Empty())
 
 
 def _judged(body: Mapping[str, Any]) -> LogRequest:
     first_release = {"tenants": [body["tenant"]]} if "tenant" in body else {}
     known = {key: value for key, value in body.items() if key != "tenant"}
-    query = record_from_json(LogRequest, known | first_release, "logs")
+    query = body_from_json(LogRequest, known | first_release)
     for name in query.tenants or ("",):
         if not is_tenant_name(name):
             raise _missing(name)

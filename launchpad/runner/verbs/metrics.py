@@ -7,13 +7,13 @@ from typing import Any
 
 from launchpad.runner.caller import Caller
 from launchpad.runner.metering.exposition import metrics_text
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
 from launchpad.runner.view import View
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.host_bodies import Metrics, MetricsReply
 
 
 def metrics(host: View, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"lines"}: the text's lines.
-
-    body {}."""
-    only(body)
-    yield reply({"lines": metrics_text(host).splitlines()})
+    """MetricsReply; body Metrics."""
+    body_from_json(Metrics, body)
+    yield reply(MetricsReply(lines=tuple(metrics_text(host).splitlines())))

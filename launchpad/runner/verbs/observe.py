@@ -22,10 +22,10 @@ from launchpad.runner.capacity import available_mb, shortages
 from launchpad.runner.drift import FoundTenant, Manifest, drift, read_manifest
 from launchpad.runner.host import Container, Failed
 from launchpad.runner.moving.tombstone import in_force
+from launchpad.runner.own_digest import digest
 from launchpad.runner.protocol import BESIDE, PROTOCOL, Refused, digest_of
 from launchpad.runner.record import Record
 from launchpad.runner.verbs import only, reply
-from launchpad.runner.verbs.hello import digest
 
 if TYPE_CHECKING:
     from launchpad.runner.caller import Caller

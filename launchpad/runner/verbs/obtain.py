@@ -12,9 +12,11 @@ from launchpad.runner.moving.sealed_certificates import valid
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
 from launchpad.runner.view import View
 from launchpad.runner.watching.certificate_check import reasons, wrong
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.tenant_bodies import Obtain, ObtainedName, ObtainReply
 
 MOST_SECONDS, POLL_SECONDS = 60.0, 0.5
 AGAIN_SECONDS = 20.0
@@ -23,12 +25,12 @@ one began."""
 
 
 def obtain(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"names": {domain: {"until" or null, "why"}}}, as soon as each name has its certificate or a reason for its
-    absence; at the latest after a minute.
+    """ObtainReply, as soon as each name has its certificate or a reason for its absence; at the latest after a minute;
+    body Obtain.
 
-    body {"tenant"}. Caddy reloads its configuration for this, so other tenants' WebSockets live on only for their
+    Caddy reloads its configuration for this, so other tenants' WebSockets live on only for their
     stream_close_delay."""
-    tenant = only(body, tenant=str)["tenant"] or ""
+    tenant = body_from_json(Obtain, body).tenant
     record = read_record(host, tenant) if is_tenant_name(tenant) else None
     if record is None or record["retired"]:
         raise Refused(
@@ -58,8 +60,8 @@ def obtain(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
         raise Refused(
             f"{tenant}: {failed.message}", code="sites-not-loaded", kind="step", hint=Next("provision", HERE)
         ) from failed
-    names = {domain: {"until": _until(host, domain), "why": why.get(domain, "")} for domain in record["domains"]}
-    yield reply({"names": names})
+    names = {domain: ObtainedName(until=_until(host, domain), why=why.get(domain, "")) for domain in record["domains"]}
+    yield reply(ObtainReply(names=names))
 
 
 def _until(host: View, domain: str) -> float | None:

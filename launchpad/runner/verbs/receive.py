@@ -29,6 +29,7 @@ from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, canonical, record_as_json, record_from_json
 from launchpad.runner.record import Record
 from launchpad.runner.verbs import reply
+from launchpad.runner.wire.streams import ReceivedReply
 
 RECEIVED = "received"
 """The reason of a received generation."""
@@ -66,9 +67,7 @@ class Receiving(Record):
 
 
 def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"generation": its record, "files", "bytes", "outcome": done, or unchanged when the generation exists}.
-
-    The body is a Receiving; after it come lines of {"data": base64} and, last, {"end": {"bytes", "digest"}}."""
+    """ReceivedReply; body Receiving, then lines of {"data": base64} and, last, {"end": {"bytes", "digest"}}."""
     wanted = record_from_json(Receiving, body, "receive")
     judge(host, wanted)
     owner = {"who": caller.operator, "kind": "receive", "operation": wanted.generation, "since": host.now()}
@@ -78,7 +77,7 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
                 refuse_unawaited(host, wanted.awaited_by, tenant=wanted.tenant, generation=wanted.generation)
             known = generation_records.read(host, wanted.tenant, wanted.generation)
             if known is not None:
-                yield reply({"generation": record_as_json(known), "files": 0, "bytes": 0, "outcome": "unchanged"})
+                yield reply(ReceivedReply(generation=known, files=0, bytes=0, outcome="unchanged"))
                 return
             found = _taken(host, wanted, caller)
     except Busy as busy:
@@ -87,7 +86,7 @@ def receive(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
         ) from busy
     except Failed as failed:
         raise Refused(f"{wanted.tenant}: {failed.message}", code=failed.code, kind="step") from failed
-    yield reply(found | {"outcome": "done"})
+    yield reply(found)
 
 
 def judge(host: Host, wanted: Receiving) -> None:
@@ -126,7 +125,7 @@ def judge(host: Host, wanted: Receiving) -> None:
         raise Refused(message, code="no-room-to-receive", kind="state", hint=MAKE_ROOM)
 
 
-def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
+def _taken(host: Host, wanted: Receiving, caller: Caller) -> ReceivedReply:
     tenant, folder = wanted.tenant, paths.received(wanted.tenant)
     fresh = read_record(host, tenant) is None and not host.names(paths.tenant(tenant))
     uid, unit = slots.host_uid(wanted.slot), work.unit(tenant, "receive")
@@ -149,7 +148,7 @@ def _taken(host: Host, wanted: Receiving, caller: Caller) -> dict[str, Any]:
             _leave(host, tenant, caller)
         raise
     host.remove(folder)
-    return {"generation": record_as_json(record)} | unpacked
+    return ReceivedReply(generation=record, **unpacked, outcome="done")
 
 
 def _leave(host: Host, tenant: str, caller: Caller) -> None:
@@ -161,7 +160,7 @@ def _leave(host: Host, tenant: str, caller: Caller) -> None:
             host.remove(paths.tenant(tenant))
 
 
-def _unpacked(host: Host, asked: Confined, incoming: Iterable[bytes]) -> dict[str, Any]:
+def _unpacked(host: Host, asked: Confined, incoming: Iterable[bytes]) -> dict[str, int]:
     lines = host.streamed(asked, pieces(incoming))
     while True:
         try:

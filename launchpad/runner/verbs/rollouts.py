@@ -8,17 +8,14 @@ from typing import Any
 from launchpad.runner import rollout_records as kept
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Host
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.rollout_bodies import Rollouts, RolloutsReply
 
 
 def rollouts(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"rollouts": [{"rollout", "who", "from", "at", "intent": {"intent", "who", "at"} or null}], "operations": [those
-    of the requested rollout: {"id", "kind", "tenant", "who", "at", "outcome" (null: running), "message",
-    "seconds"}], "changing": [the ids of running operations that change a tenant's version]}.
-
-    body {"id": of one rollout; default: all}."""
-    wanted = only(body, id=str)["id"] or ""
-    found = kept.records(host, wanted)
-    told = [item | {"intent": kept.intent(host, item["rollout"]["id"])} for item in found]
-    begun = list(kept.operations(host, wanted)) if wanted else []
-    yield reply({"rollouts": told, "operations": begun, "changing": kept.changing(host)})
+    """RolloutsReply; body Rollouts."""
+    wanted = body_from_json(Rollouts, body).id
+    told = tuple(item.but(intent=kept.intent(host, item.rollout.id)) for item in kept.records(host, wanted))
+    begun = tuple(kept.operations(host, wanted)) if wanted else ()
+    yield reply(RolloutsReply(rollouts=told, operations=begun, changing=tuple(kept.changing(host))))

@@ -15,22 +15,20 @@ from launchpad.runner.carrying import packing
 from launchpad.runner.hint import HERE, Next
 from launchpad.runner.host import Confined, Failed, Host
 from launchpad.runner.plan import read_record
-from launchpad.runner.protocol import Refused, record_as_json
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.protocol import Refused, record_as_json, record_from_json
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.streams import DataLine, Send, SentReply
 
 SECONDS = 24 * 3600
 NO_RECIPIENTS = Next("provision", HERE) + ", with recipients in launchpad.yaml (" + Next("key show") + " prints yours)"
 
 
 def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"type": "data", "data": base64} lines, which together are one age file with a tar; then {"generation": its
-    record, "slot", "volumes", "files", "bytes", "digest" of the tar, "pieces" (digest of the age file), "gone",
-    "passed_over", "unread", "unreadable"}.
-
-    body {"tenant", "generation", "base"}; with `base` (an earlier generation), only the differences from it."""
-    given = only(body, tenant=str, generation=str, base=str)
+    """DataLines, which together are one age file with a tar; then SentReply; body Send."""
+    given = body_from_json(Send, body)
     sealed_for = keeping.recipients(host)
-    wanted = found(host, given["tenant"] or "", given["generation"] or "")
+    wanted = found(host, given.tenant, given.generation)
     tenant = wanted.tenant
     record = read_record(host, tenant) or {}
     slot = record.get("slot")
@@ -43,9 +41,9 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
     task: dict[str, Any] = {"do": "pack", "uid": slots.host_uid(slot), "recipients": sealed_for}
     task["most"] = max(record["disk_mb"], wanted.disk_mb) << 20
     reads = work.volumes(host, paths.generation(tenant, wanted.id))
-    volumes = [place.rpartition("/")[2] for place in reads]
-    if given["base"]:
-        base = found(host, tenant, given["base"])
+    volumes = tuple(place.rpartition("/")[2] for place in reads)
+    if given.base:
+        base = found(host, tenant, given.base)
         task |= {"base": base.id, "base_at": base.at}
         for name in host.names(paths.generation(tenant, base.id)):
             reads[f"{packing.BASE}/{name}"] = f"{paths.generation(tenant, base.id)}/{name}"
@@ -54,7 +52,8 @@ def send(host: Host, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[
         sent = yield from passed_on(host, Confined(unit=unit, task=task, reads=reads, seconds=SECONDS))
     except Failed as failed:
         raise Refused(f"{tenant}: {failed.message}", code=failed.code, kind="step") from failed
-    yield reply({"generation": record_as_json(wanted), "slot": slot, "volumes": volumes} | sent)
+    told = {"generation": record_as_json(wanted), "slot": slot, "volumes": list(volumes)} | sent
+    yield reply(record_from_json(SentReply, told, "send"))
 
 
 def found(host: Host, tenant: str, identifier: str) -> generation_records.Generation:
@@ -81,4 +80,4 @@ def passed_on(host: Host, asked: Confined) -> Generator[dict[str, Any], None, di
         except StopIteration as end:
             return dict(end.value)
         if "data" in item:
-            yield {"type": "data", "data": item["data"]}
+            yield DataLine(data=item["data"]).as_line()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from launchpad.runner import paths
 from launchpad.runner.protocol import Refused
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.host_bodies import Signer, SignerReply
 
 if TYPE_CHECKING:
     from launchpad.runner.caller import Caller
@@ -20,9 +22,9 @@ MOST_TEXT = 200
 
 
 def signer(host: ProvisionHost, body: Mapping[str, Any], _caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"known": whether the signature of the text is by that allowed signer}. body {"text", "signature", "signer"}."""
-    given = only(body, text=str, signature=str, signer=str)
-    text = given["text"] or ""
+    """SignerReply; body Signer."""
+    given = body_from_json(Signer, body)
+    text = given.text
     if not text.startswith(PREFIX) or len(text) > MOST_TEXT:
         raise Refused(
             f"signer: the text must begin with {PREFIX!r} and have at most {MOST_TEXT} characters",
@@ -30,9 +32,9 @@ def signer(host: ProvisionHost, body: Mapping[str, Any], _caller: Caller) -> Ite
         )
     known = host.system.verified(
         text.encode(),
-        signature=given["signature"] or "",
+        signature=given.signature,
         signers=(host.read(f"{paths.ETC}/allowed_signers") or b"").decode(),
-        signer=given["signer"] or "",
+        signer=given.signer,
         namespace=NAMESPACE,
     )
-    yield reply({"known": known})
+    yield reply(SignerReply(known=known))

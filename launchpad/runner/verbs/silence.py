@@ -7,26 +7,24 @@ from typing import Any
 
 from launchpad.runner import paths
 from launchpad.runner.account import note_of
-from launchpad.runner.alerting.state import Silence, Silences, keep, silences
+from launchpad.runner.alerting.state import Silences, keep, silences
 from launchpad.runner.caller import Caller
 from launchpad.runner.hint import HERE, Next
-from launchpad.runner.protocol import Refused, record_as_json
+from launchpad.runner.protocol import Refused
 from launchpad.runner.slots import is_tenant_name
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
 from launchpad.runner.view import View
+from launchpad.runner.wire.alert_bodies import Silence, Silenced, SilenceReply
+from launchpad.runner.wire.body import body_from_json
 
 LONGEST_SECONDS = 7 * 86400
 LONGEST_WHY = 200
 
 
 def silence(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"silences": [{"tenant", "until", "who", "why"}]}, those that hold now. `history` shows who silenced what.
-
-    body {"tenant": "" for the host and all of its tenants, "seconds": 0 to end it, "why", "host": another host, for
-    what this host says of that host}."""
-    given = only(body, tenant=str, seconds=int, why=str, host=str)
-    tenant, seconds, why = given["tenant"] or "", given["seconds"] or 0, given["why"] or ""
-    other = given["host"] or ""
+    """SilenceReply; body Silenced. `history` shows who silenced what."""
+    given = body_from_json(Silenced, body)
+    tenant, seconds, why, other = given.tenant, given.seconds, given.why, given.host
     for name in filter(None, (tenant, other)):
         if not is_tenant_name(name):
             raise Refused(f"{name[:60]!r} is not a name", code="silence-name", hint=Next("status"))
@@ -46,4 +44,4 @@ def silence(host: View, body: Mapping[str, Any], caller: Caller) -> Iterator[dic
     about = f"alerts about host {other}" if other else "alerts"
     minutes = f"{about} are silent for {seconds // 60} minutes" + (f": {why}" if why else "")
     note_of(host, caller.operator, "alerts", minutes if seconds else f"{about} are not silent any more", tenant=tenant)
-    yield reply({"silences": [record_as_json(item) for item in left]})
+    yield reply(SilenceReply(silences=tuple(left)))

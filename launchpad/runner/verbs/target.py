@@ -10,15 +10,14 @@ from launchpad.runner.backups.finding import judged_targets
 from launchpad.runner.caller import Caller
 from launchpad.runner.host import Busy, Failed, Host
 from launchpad.runner.protocol import Refused
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.backup_bodies import TargetTrial, TryTarget
+from launchpad.runner.wire.body import body_from_json
 
 
 def target(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"reached", "problem", "delete", "overwrite"}, the last two `refused`, `done` or `untried`.
-
-    body {"target": one of the host's settings}. If the target refuses to delete, each test leaves one small file
-    there."""
-    (meant,) = judged_targets(host, [only(body, target=dict)["target"]])
+    """TargetTrial; body TryTarget. If the target refuses to delete, each test leaves one small file there."""
+    (meant,) = judged_targets(host, [body_from_json(TryTarget, body).target])
     owner = {"who": caller.operator, "kind": "target", "operation": "", "since": host.now()}
     try:
         with host.lock(f"target-{meant.name}", owner):
@@ -30,6 +29,6 @@ def target(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict
             kind="locked",
         ) from busy
     except Failed as failed:
-        yield reply({"reached": False, "problem": failed.message, "delete": "untried", "overwrite": "untried"})
+        yield reply(TargetTrial(reached=False, problem=failed.message))
         return
-    yield reply({"reached": True, "problem": ""} | found)
+    yield reply(TargetTrial(reached=True, **found))

@@ -16,34 +16,31 @@ from launchpad.runner.moving import tombstone
 from launchpad.runner.plan import read_record
 from launchpad.runner.protocol import Refused, record_as_json
 from launchpad.runner.slots import is_tenant_name
-from launchpad.runner.verbs import only, reply
+from launchpad.runner.verbs import reply
+from launchpad.runner.wire.body import body_from_json
+from launchpad.runner.wire.move_bodies import AskWhereabouts, WhereaboutsReply
 
 LOCK_SECONDS = 5
 
 
 def whereabouts(host: Host, body: Mapping[str, Any], caller: Caller) -> Iterator[dict[str, Any]]:
-    """{"operation": the id of the tenant's open operation, or ""; "record" or null; "tombstone" in force, or null;
-    "known": the highest epoch seen; "generations": [their records, newest first]; "volumes" of its data; "forwards":
-    whether this host forwards its requests; "waits": whether its requests would wait here for its arrival; "clock"}.
-    With an operation the rest is null.
-
-    body {"tenant", "slot", "epoch" of the tenant's release}."""
-    given = only(body, tenant=str, slot=int, epoch=int)
-    tenant, slot, epoch = given["tenant"] or "", given["slot"] or 0, given["epoch"] or 0
+    """WhereaboutsReply; body AskWhereabouts."""
+    given = body_from_json(AskWhereabouts, body)
+    tenant, slot, epoch = given.tenant, given.slot, given.epoch
     if not is_tenant_name(tenant):
         raise Refused(f"not a tenant's name: {tenant[:60]!r}")
     owner = {"who": caller.operator, "kind": "look", "operation": "", "since": host.now()}
     try:
         with host.lock(f"tenant-{tenant}", owner, seconds=LOCK_SECONDS):
             going = _open(host, tenant)
-            yield reply({"operation": going} if going else _known(host, tenant, slot, epoch))
+            yield reply(WhereaboutsReply(operation=going) if going else _known(host, tenant, slot, epoch))
     except Busy as busy:
         going = str(busy.owner.get("operation") or "")
         if not going:
             raise Refused(
                 f"{tenant}: locked by {busy.holder(host.now())}", code="tenant-locked-in-transfer", kind="locked"
             ) from busy
-        yield reply({"operation": going})
+        yield reply(WhereaboutsReply(operation=going))
 
 
 def _open(host: Host, tenant: str) -> str:
@@ -55,19 +52,18 @@ def _open(host: Host, tenant: str) -> str:
     return ""
 
 
-def _known(host: Host, tenant: str, slot: int, epoch: int) -> dict[str, Any]:
+def _known(host: Host, tenant: str, slot: int, epoch: int) -> WhereaboutsReply:
     record = read_record(host, tenant)
     stone = tombstone.in_force(host, record, tenant=tenant, slot=slot, epoch=epoch)
     site = host.read(paths.site(tenant)) or b""
     forwards = b"reverse_proxy https://" in site
-    return {
-        "operation": "",
-        "record": record,
-        "tombstone": record_as_json(stone) if stone else None,
-        "known": tombstone.known_epoch(host, record, tenant=tenant, slot=slot),
-        "generations": [record_as_json(item) for item in generation_records.kept(host, tenant)],
-        "volumes": host.names(paths.data(tenant)),
-        "clock": host.now(),
-        "forwards": forwards,
-        "waits": bool(site) and not forwards and (record is None or record["retired"]),
-    }
+    return WhereaboutsReply(
+        record=record,
+        tombstone=record_as_json(stone) if stone else None,
+        known=tombstone.known_epoch(host, record, tenant=tenant, slot=slot),
+        generations=tuple(generation_records.kept(host, tenant)),
+        volumes=tuple(host.names(paths.data(tenant))),
+        clock=host.now(),
+        forwards=forwards,
+        waits=bool(site) and not forwards and (record is None or record["retired"]),
+    )

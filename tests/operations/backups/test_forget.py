@@ -105,7 +105,12 @@ def test_operators_say_what_with_those_that_are_dated_back(backed_up: Workspace,
 
 def test_the_proven_one_stays_wherever_it_lies(backed_up: Workspace, host: MemoryHost) -> None:
     first = host.repositories[OFFSITE].snapshots[0]
-    proof = {"generation": first["tags"][0].partition("=")[2], "proven": 1.0}
+    proof = {
+        "target": "offsite",
+        "snapshot": first["id"],
+        "generation": first["tags"][0].partition("=")[2],
+        "proven": 1.0,
+    }
     host.write(keeping.proof("alice"), json.dumps(proof).encode(), mode=0o600)
     for _ in range(2):
         forget(backed_up, "alice", how=served(host, []))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
+
+from launchpad.errors import StateError
 from launchpad.events import HeardEvent, NameAstray
 from launchpad.operations.dns.astray import astray
 from launchpad.operations.tenants.deploy import DeployOptions, deploy
@@ -56,9 +59,10 @@ def test_the_host_is_believed_where_this_machine_is_told_otherwise(workspace: Wo
     assert names_of(sshd) == [{"names": ["alice.example.com"]}]
 
 
-def test_a_host_that_ends_without_a_reply_has_told_nothing(workspace: Workspace, sshd: Sshd) -> None:
+def test_an_answer_without_the_names_is_the_host_s_error(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, names={"lines": [{"type": "reply", "protocol": 1, "runner": "0.1.0", "body": {}}]})
-    assert astray_of(workspace, Told(frozenset())) == []
+    with pytest.raises(StateError, match="missing key 'names'"):
+        astray_of(workspace, Told(frozenset()))
 
 
 def test_a_name_that_leads_elsewhere_is_told_with_the_record_to_make(workspace: Workspace, sshd: Sshd) -> None:

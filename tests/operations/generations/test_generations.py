@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from launchpad.errors import HostError, StateError
-from launchpad.operations.generations.generations import generations, past_from_reply
+from launchpad.errors import StateError
+from launchpad.operations.generations.generations import generations
 from launchpad.operations.generations.restore import plan_restore, restore
 from launchpad.operations.generations.snapshot import snapshot
 from launchpad.operations.requests.confirmation import Confirmation
@@ -39,25 +39,25 @@ def workspace(tmp_path: Path, sshd: Sshd) -> Workspace:
 
 
 def test_what_is_kept_is_told_as_the_host_tells_it(workspace: Workspace, sshd: Sshd) -> None:
-    half = {"id": "0mhcq2k3b-00000", "incomplete": True}
     newer = generation() | {"a key of": "a newer runner"}
-    behave(sshd, generations=keeps((OLD, "1.0.0", GENERATION), generations=(half, newer)))
+    behave(sshd, generations=keeps((OLD, "1.0.0", GENERATION), generations=(newer,), incomplete=("0mhcq2k3b-00000",)))
     past = generations(workspace, "alice")
     assert [(item.id, item.incomplete, item.why) for item in past.generations] == [
-        ("0mhcq2k3b-00000", True, ""),
         (GENERATION, False, "upgrade"),
+        ("0mhcq2k3b-00000", True, ""),
     ]
     assert past.running.release == OLD
-    assert past.as_json()["generations"][1]["at"] == TAKEN
+    assert past.as_json()["generations"][0]["at"] == TAKEN
     assert requests(sshd)[0]["body"] == {"tenant": "alice"}
 
 
-def test_a_runner_s_own_answer_is_understood() -> None:
+def test_a_runner_s_own_answer_is_understood(workspace: Workspace, sshd: Sshd) -> None:
     scenario = Scenario("past", upgrade(NEW_RELEASE), (OLD_RELEASE,))
     host = prepared(scenario)
     assert run(host, scenario.operation) == "done"
     (reply,) = answer(host, {"tenant": "alice"}, Caller("alice"))
-    past = past_from_reply(reply["body"], tenant="alice", host="web-1")
+    behave(sshd, generations=replies(reply["body"]))
+    past = generations(workspace, "alice")
     assert [(item.version, item.running) for item in past.releases] == [("2", True), ("1", False)]
     assert past.generation(past.releases[1].generation).why == "upgrade"
     assert {item.why for item in past.generations} == {"upgrade", "manual"}
@@ -65,7 +65,7 @@ def test_a_runner_s_own_answer_is_understood() -> None:
 
 def test_an_answer_that_is_none_is_the_host_s_error(workspace: Workspace, sshd: Sshd) -> None:
     behave(sshd, generations=replies({"generations": [{"id": "x"}], "releases": []}))
-    with pytest.raises(HostError, match="web-1: malformed reply"):
+    with pytest.raises(StateError, match=r"web-1: the host.s answer cannot be read: reply\.generations"):
         generations(workspace, "alice")
 
 
@@ -102,8 +102,7 @@ def test_data_of_another_version_comes_back_with_that_version_alone(workspace: W
 
 @pytest.mark.parametrize("identifier", ["nothing", "0mhcq2k3b-00000"])
 def test_a_generation_that_is_not_whole_is_none(workspace: Workspace, sshd: Sshd, identifier: str) -> None:
-    half = {"id": "0mhcq2k3b-00000", "incomplete": True}
-    behave(sshd, generations=keeps((OLD, "1.0.0", ""), generations=(half,)))
+    behave(sshd, generations=keeps((OLD, "1.0.0", ""), incomplete=("0mhcq2k3b-00000",)))
     with pytest.raises(StateError, match=f"alice has no generation {identifier}") as caught:
         plan_restore(workspace, "alice", generation=identifier)
     assert caught.value.hint == "launchpad generations alice"

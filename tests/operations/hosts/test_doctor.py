@@ -40,6 +40,7 @@ class Asked:
     """A host that answers `hello`."""
 
     reply: Mapping[str, Any]
+    name: str = "web-1"
 
     def ask(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60) -> dict[str, Any]:
         assert (verb, body) == ("hello", {})

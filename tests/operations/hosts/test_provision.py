@@ -153,7 +153,7 @@ def test_an_operator_without_the_secret_still_plans_and_a_foreign_certificate_is
 ) -> None:
     change(workspace.root / "inventory/hosts.yaml", **{"web-1": collecting(workspace)})
     make_authority(workspace)
-    titles = [step["title"] for step in plan_provision(workspace, "web-1").steps]
+    titles = [step.title for step in plan_provision(workspace, "web-1").steps]
     assert "enable launchpad-ship.service, launchpad-collect.service" in titles
     workspace.settings.identity.write_text((tmp_path / "identity").read_text())
     (workspace.root / FILE).write_text((workspace.root / FILE).read_text().replace("MII", "MIJ"))
@@ -214,7 +214,7 @@ def test_a_plan_shows_and_changes_nothing(workspace: Workspace, tmp_path: Path) 
     host.calls.clear()
     planned = plan_provision(workspace, "web-1")
     assert not planned.bare
-    assert [step["step"] for step in planned.steps] == ["change-access", "record-settings", "look-again"]
+    assert [step.step for step in planned.steps] == ["change-access", "record-settings", "look-again"]
     assert "operator=bob" in "".join(planned.diffs)
     assert host.calls == []
 

@@ -70,7 +70,7 @@ class ScriptedHost:
 
     def _previous(self, body: Mapping[str, Any]) -> dict[str, Any]:
         self.signed = body
-        assert (body["from"], body["to"]) == (self.digest, self.previous)
+        assert (body["present"], body["earlier"]) == (self.digest, self.previous)
         self.digest, self.previous = self.previous, self.digest
         return {"outcome": "switched", "nonce": "n", "seconds": 2.0, "version": self.version}
 
@@ -216,7 +216,7 @@ def test_undo_returns_each_host_once_signed_for_that_host_alone(workspace: Works
     assert digests(workspace) == [OLD] * 3
     assert outcomes(undo_runners(workspace)) == dict.fromkeys(NAMES, "unchanged"), "typed again it goes nowhere else"
     body = host(workspace, "web-1").signed
-    message = canonical({"host": "web-1", "from": OURS, "to": OLD, "at": body["at"]})
+    message = canonical({"host": "web-1", "present": OURS, "earlier": OLD, "at": body["at"]})
     signers = workspace.root / "signers"
     public = workspace.settings.signing_key.with_suffix(".pub").read_text()
     signers.write_text(f'{body["signer"]} namespaces="{DOWNGRADE}" {public}')

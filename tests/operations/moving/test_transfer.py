@@ -67,7 +67,7 @@ def host(workspace: Workspace, name: str) -> Host:
 def test_it_comes_over_whole(workspace: Workspace, there: MemoryHost) -> None:
     with leaving(workspace, "alice", host(workspace, "web-1"), generation="generation-1") as archive:
         came = bring(workspace, host(workspace, "web-2"), WANTED, archive)
-    assert came["files"] == archive.told["files"] == 1
+    assert came.files == archive.sent.files == 1
     (kept,) = generation_records.kept(there, "alice")
     assert there.files[f"{paths.generation('alice', kept.id)}/state/note"].data == SECRET
 

@@ -36,15 +36,15 @@ def test_a_problem_is_listed_with_when_it_was_told(fleet: MemoryFleet) -> None:
     host = fleet.hosts["web-1"]
     Watched(host).look(DOWN.but(tenant="anna"), DOWN.but(tenant="zoe"), seconds=60)
     found = alerts(fleet.workspace())
-    assert [(item["tenant"], item["grade"]) for item in of(found["web-1"]).alerts] == [
+    assert [(item.tenant, item.grade) for item in of(found["web-1"]).alerts] == [
         ("anna", "critical"),
         ("zoe", "critical"),
     ]
-    assert all(item["told"] for item in of(found["web-1"]).alerts)
+    assert all(item.told for item in of(found["web-1"]).alerts)
     assert of(found["web-1"]).destinations == ("team",)
     assert of(found["web-2"]).destinations == ()
     (only,) = alerts(fleet.workspace(), ["anna"]).values()
-    assert [item["tenant"] for item in of(only).alerts] == ["anna"]
+    assert [item.tenant for item in of(only).alerts] == ["anna"]
 
 
 def test_a_silence_is_of_a_tenant_or_of_a_host_and_can_be_ended(fleet: MemoryFleet) -> None:

@@ -52,7 +52,7 @@ def test_tenants_of_one_host_are_one_request_and_their_lines_come_in_the_order_o
         ("web-1", "alice", "later"),
     ]
     (body,) = (request["body"] for request in requests(sshd))
-    assert (body["tenants"], body["lines"], body["since"], body["follow"]) == (["alice", "bob"], 5, 12.0, False)
+    assert (body["tenants"], body["lines"], body["since"]) == (["alice", "bob"], 5, 12.0) and "follow" not in body
 
 
 def test_secrets_that_this_operator_knows_are_not_shown(workspace: Workspace, sshd: Sshd) -> None:
@@ -103,7 +103,7 @@ class Reached:
 
     def ask(self, verb: str, _body: Mapping[str, Any], **_how: Any) -> dict[str, Any]:
         assert verb == "hello"
-        return {"clock": time.time() + self.fleet.ahead.get(self.name, 0.0)}
+        return {"runner": "1", "clock": time.time() + self.fleet.ahead.get(self.name, 0.0)}
 
     def exchange(self, _verb: str, body: Mapping[str, Any], **_how: Any) -> Iterator[dict[str, Any]]:
         self.fleet.asked.append(dict(body))

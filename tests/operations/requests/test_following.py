@@ -146,6 +146,8 @@ def test_a_host_that_is_gone_for_good_leaves_the_command_to_come_back_with(sshd:
 class CutOnce:
     """The way to a host whose connection stands for a while, without a word, and is cut."""
 
+    name = "web-1"
+
     def __init__(self, *, stands: float, away: int) -> None:
         self.stands, self.away = stands, away
         self.attempts = 0

@@ -142,6 +142,7 @@ class LoopbackRunner:
 
     backend: Backend
     asked: list[str]
+    name: str = "web-1"
 
     def ask(self, verb: str, body: Mapping[str, Any], *, seconds: float | None = 60) -> dict[str, Any]:
         assert verb == "observe"

@@ -42,7 +42,7 @@ def test_a_link_is_found_in_what_the_app_says_and_works_from_outside(
 ) -> None:
     behave(sshd, act=says(out))
     assert open_tenant(workspace, "alice") == link
-    assert requests(sshd)[0]["body"] == {"tenant": "alice", "action": "open", "arguments": []}
+    assert requests(sshd)[0]["body"] == {"tenant": "alice", "action": "open"}
 
 
 def test_no_link_and_a_failure_are_errors_with_the_app_s_own_words(workspace: Workspace, sshd: Sshd) -> None:

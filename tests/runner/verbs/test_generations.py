@@ -25,9 +25,10 @@ def test_what_is_kept_is_told_newest_first() -> None:
     run(host, simple("operation-000001", "snapshot"))
     run(host, upgrade("operation-000002", version(2)))
     host.snapshot(paths.data("alice"), paths.generation("alice", "half"))
-    told = asked(host)["generations"]
-    assert [item["id"] for item in told] == ["operation-000002", "operation-000001", "half"]
-    assert told[2] == {"id": "half", "incomplete": True}
+    said = asked(host)
+    told = said["generations"]
+    assert [item["id"] for item in told] == ["operation-000002", "operation-000001"]
+    assert said["incomplete"] == ["half"]
     assert set(told[0]) == {"id", "tenant", "release", "version", "app", "at", "why", "operation", "disk_mb", "number"}
 
 
@@ -43,7 +44,7 @@ def test_releases_are_told_with_the_data_that_a_rollback_brings() -> None:
     ]
 
 
-@pytest.mark.parametrize("tenant", ["bob", "../alice", "", None])
-def test_a_tenant_that_is_not_here_is_refused(tenant: Any) -> None:
+@pytest.mark.parametrize("tenant", ["bob", "../alice", ""])
+def test_a_tenant_that_is_not_here_is_refused(tenant: str) -> None:
     with pytest.raises(Refused, match="no such tenant"):
         asked(a_host(1), tenant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import launchpad
+from launchpad.runner import own_digest
 from launchpad.runner.protocol import PROTOCOL, Refused
 from launchpad.runner.verbs import hello
 from tests.runner.verbs.view import CALLER, MemoryView, answer
@@ -25,7 +26,7 @@ def test_a_host_says_who_it_is_and_what_it_speaks() -> None:
 
 def test_the_digest_is_of_the_code_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launchpad, "__file__", "/usr/local/lib/launchpad/runner-0123456789abcdef/launchpad/__init__.py")
-    assert hello.digest() == "0123456789abcdef"
+    assert own_digest.digest() == "0123456789abcdef"
 
 
 def test_a_body_is_refused() -> None:

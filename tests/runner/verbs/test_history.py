@@ -43,10 +43,11 @@ def test_an_operation_is_told_with_its_steps_and_without_its_files() -> None:
         "kind": "deploy",
         "tenant": "alice",
         "who": "alice",
-        "from": "192.0.2.7",
+        "source": "192.0.2.7",
         "at": found["at"],
         "outcome": "done",
         "message": "",
+        "after": "",
     }
     assert {step["result"] for step in steps} == {"done"}
     assert {"start-side", "await-probes", "commit"} <= {step["step"] for step in steps}

@@ -41,7 +41,7 @@ def host(tmp_path: Path) -> BareHost:
 
 def asked(host: BareHost) -> dict[str, Any]:
     """A request, and its good signature."""
-    value = {"from": "newnewnewnew", "to": "oldoldoldold", "at": host.now()}
+    value = {"present": "newnewnewnew", "earlier": "oldoldoldold", "at": host.now()}
     signed = canonical({"host": "web-1"} | value)
     host.system.signatures.add((GOOD, signed, "alice", DOWNGRADE))
     return value | {"signature": GOOD, "signer": "alice"}
@@ -76,10 +76,10 @@ def test_an_earlier_runner_that_does_not_answer_goes_away_again(host: BareHost) 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"to": "anothersdigest"}, "not signed"),
+        ({"earlier": "anothersdigest"}, "not signed"),
         ({"signature": "forged"}, "not signed"),
         ({"signer": "mallory"}, "not signed"),
-        ({"at": None}, "expected from"),
+        ({"at": None}, "expected float"),
     ],
 )
 def test_what_is_not_signed_is_refused(host: BareHost, change: dict[str, Any], why: str) -> None:

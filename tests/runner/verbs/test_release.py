@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from launchpad.runner import paths
-from launchpad.runner.protocol import Refused, release_as_json
+from launchpad.runner.protocol import Refused, record_as_json
 from launchpad.runner.verbs.release import release
 from tests.memory.living import CALLER, a_host, version
 
@@ -14,7 +14,7 @@ def test_the_running_release_is_told_file_by_file() -> None:
     host = a_host(1)
     made, files = version(1)
     (answer,) = release(host, {"tenant": "alice"}, CALLER)
-    assert answer["body"] == {"release": release_as_json(made), "files": files}
+    assert answer["body"] == {"release": record_as_json(made), "files": files}
 
 
 def test_a_value_of_a_secret_that_got_into_a_file_is_taken_out() -> None:

@@ -55,7 +55,7 @@ def test_what_was_put_is_told_with_who_put_it() -> None:
     ask(host, rollout=record(), intent=intent(1))
     (found,) = told(host)["rollouts"]
     assert found["rollout"] == record()
-    assert (found["who"], found["from"], found["intent"]["intent"]) == ("alice", "192.0.2.7", intent(1))
+    assert (found["who"], found["source"], found["intent"]["intent"]) == ("alice", "192.0.2.7", intent(1))
     assert told(host, None)["rollouts"] == [found]
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from launchpad.runner import paths
 from launchpad.runner.account import Account, Finding
-from launchpad.runner.alerting.state import Silence, Silences, alert_state, keep
+from launchpad.runner.alerting.state import Silences, alert_state, keep
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.provision.settings_record import stored_settings
 from launchpad.runner.watching.alert_check import AlertCheck, try_out
+from launchpad.runner.wire.alert_bodies import Silence
 from tests.memory.data import File
 from tests.runner.alerting.told import BEAT, MAIL, PING, TEAM, telling
 from tests.runner.verbs.view import MemoryView

@@ -59,7 +59,7 @@ def test_one_that_does_not_is_started_and_history_has_it() -> None:
     host = provisioned(caddy_down=True)
     assert look(host, times=3) == []
     assert host.done == ["up"]
-    assert [item["message"] for item in done_by_watch(host)] == ["Caddy did not answer; the watch restarted it"]
+    assert [item.message for item in done_by_watch(host)] == ["Caddy did not answer; the watch restarted it"]
 
 
 def test_one_that_takes_longer_to_come_back_is_in_history_too() -> None:

@@ -56,7 +56,7 @@ class Watched:
         return self.look()
 
     def noted(self) -> list[str]:
-        return [line["message"] for line in done_by_watch(self.host)]
+        return [line.message for line in done_by_watch(self.host)]
 
 
 # --- comparing

@@ -34,7 +34,7 @@ class Watched:
 
     @property
     def done(self) -> list[str]:
-        return [item["message"] for item in done_by_watch(self.host)]
+        return [item.message for item in done_by_watch(self.host)]
 
 
 @pytest.fixture

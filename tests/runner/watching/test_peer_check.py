@@ -10,13 +10,14 @@ import pytest
 
 from launchpad.runner import paths
 from launchpad.runner.account import Account
-from launchpad.runner.alerting.state import Silence, Silences, keep
+from launchpad.runner.alerting.state import Silences, keep
 from launchpad.runner.expected import Expectations, keep_expected
 from launchpad.runner.facts import Fact, Grade, Layer
 from launchpad.runner.provision.settings_record import SETTINGS
 from launchpad.runner.view import SiteAnswer
 from launchpad.runner.watching.alert_check import AlertCheck
 from launchpad.runner.watching.peer_check import NAME, PeerCheck
+from launchpad.runner.wire.alert_bodies import Silence
 from tests.memory.data import File
 from tests.runner.alerting.told import TEAM, telling
 from tests.runner.provision.settings import settings

@@ -72,7 +72,7 @@ class Watched:
         return found.grade if found else None
 
     def restarts(self) -> list[str]:
-        return [item["message"] for item in done_by_watch(self.host)]
+        return [item.message for item in done_by_watch(self.host)]
 
 
 def offering(*, probes: tuple[Probe, ...] = (), actions: tuple[Action, ...] = ()) -> MemoryView:
