@@ -79,3 +79,10 @@ def test_a_key_that_works_and_one_that_was_revoked_inside_the_real_app(
     assert (code, states) == (6, {"ANTHROPIC_API_KEY": "refused"})
     assert REVOKED not in printed and REVOKED[:12] not in printed
     assert world.launchpad("status", "olga").code == 0
+
+
+def test_the_app_stays_ready_and_nobody_restarts_it(world: World) -> None:
+    before = world.containers("olga")
+    refused = ("warning", "anthropic refuses the key: it was revoked, or is mistyped")
+    until(lambda: refused in provider_facts(world), "the watch tells the customer's key", seconds=1000)
+    assert world.containers("olga") == before
