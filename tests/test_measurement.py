@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
-from measurement import beside_before, document, row, rows, tables
+from measurement import PROJECT, beside_before, document, goals, row, rows, tables
 
 GOAL = {"text": "requests lost", "most": 0, "n": 20, "unit": "", "by": "tests/x.py"}
 
@@ -27,6 +29,24 @@ def test_one_bad_value_among_many_falls_short_and_is_what_is_shown() -> None:
 def test_a_figure_of_another_topic_is_left_out_and_each_of_this_one_stands_there() -> None:
     found = rows({"bricked": GOAL}, [item(0, 20), item(9, 1, figure="demo-seconds"), {"table": "x", "row": {}}])
     assert [(line.figure, line.verdict) for line in found] == [("bricked", "holds")]
+
+
+def test_each_figure_that_a_test_records_has_a_goal() -> None:
+    known = {name for topic in goals().values() for name in topic["figures"]}
+    texts = [path.read_text() for path in (PROJECT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    recorded = {
+        name for text in texts for name in re.findall(r'\b(?:measured|record)\(\s*"([a-z0-9]+-[a-z0-9-]+)"', text)
+    }
+    assert len(recorded) > 50 and recorded - known == set()
+
+
+def test_each_goal_is_measured_by_a_command_of_its_topic() -> None:
+    for name, topic in goals().items():
+        run = [word for command in topic["run"] for word in command.split() if word.startswith("tests/")]
+        asked = {
+            path for goal in topic["figures"].values() for path in goal["by"].split(", ") if path.startswith("tests/")
+        }
+        assert {path for path in asked if not path.startswith(tuple(run))} == set(), name
 
 
 def test_a_topics_own_table_has_every_row_with_its_commit() -> None:

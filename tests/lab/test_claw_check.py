@@ -81,6 +81,7 @@ def test_a_key_that_works_and_one_that_was_revoked_inside_the_real_app(
     assert world.launchpad("status", "olga").code == 0
 
 
+@pytest.mark.timeout(1500)
 def test_the_app_stays_ready_and_nobody_restarts_it(world: World) -> None:
     before = world.containers("olga")
     refused = ("warning", "anthropic refuses the key: it was revoked, or is mistyped")

@@ -24,6 +24,7 @@ from labkit import Host, Lab
 from tests.lab.pair import second_host
 from tests.lab.world import World, write
 
+pytestmark = pytest.mark.timeout(1500)  # the first test deploys twenty tenants on a machine that may be busy
 EVIDENCE = bool(os.environ.get("LAUNCHPAD_EVIDENCE"))
 TENANTS, HOSTS = (20, 4) if EVIDENCE else (3, 2)
 COUNT = """
