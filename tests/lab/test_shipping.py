@@ -8,17 +8,22 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 from labkit import Host
+from measurement import record
 
 from tests.lab.pair import Pair
 from tests.lab.test_health import until
 from tests.lab.test_logs import COUNT
+from tests.lab.test_watch_cost import MOST_MEGABYTES, SECONDS, SETTLED_SECONDS, resident, ticks
 
 pytestmark = pytest.mark.skipif("LAUNCHPAD_EVIDENCE" not in os.environ, reason="minutes: scripts/evidence asks it")
+TENANTS, SHIPPER = 20, "launchpad-ship"
 REMOTE = "/var/log/journal/remote"
 SAY = "import sys; open('/proc/1/fd/1', 'w').write(sys.argv[1] + '\\n')"
 
@@ -48,7 +53,7 @@ def secret_of(host: Host, tenant: str) -> str:
     return host.exec(["sh", "-c", f"cat $(ls /run/launchpad/{tenant}/*/* | head -n 1)"]).stdout.strip()
 
 
-def say(host: Host, tenant: str, *words: object, program: str = SAY) -> None:
+def write_line(host: Host, tenant: str, *words: object, program: str = SAY) -> None:
     host.exec(["docker", "exec", f"lp-{tenant}-a-web-1", "python3", "-c", program, *map(str, words)])
 
 
@@ -66,8 +71,8 @@ def texts(pair: Pair, tenant: str, word: str) -> list[str]:
 def test_lines_arrive_tagged_and_without_secrets(collected: Pair) -> None:
     secret = secret_of(collected.old, "alice")
     assert len(secret) >= 24
-    say(collected.old, "alice", f"hello from {secret}")
-    say(collected.new, "bob", "hello")
+    write_line(collected.old, "alice", f"hello from {secret}")
+    write_line(collected.new, "bob", "hello")
     until(
         lambda: bool(texts(collected, "alice", "hello")) and bool(texts(collected, "bob", "hello")), "lines", seconds=60
     )
@@ -83,12 +88,12 @@ def test_lines_arrive_tagged_and_without_secrets(collected: Pair) -> None:
 
 def test_a_collector_that_was_down_and_one_that_restarts_lose_nothing(collected: Pair) -> None:
     collects, ships = "launchpad-collect.service", "launchpad-ship.service"
-    say(collected.old, "alice", 1, 250, program=COUNT)  # five seconds
+    write_line(collected.old, "alice", 1, 250, program=COUNT)  # five seconds
     collected.new.exec(["systemctl", "stop", collects])
-    say(collected.old, "alice", 251, 250, program=COUNT)
+    write_line(collected.old, "alice", 251, 250, program=COUNT)
     collected.old.exec(["systemctl", "restart", ships])
     collected.new.exec(["systemctl", "start", collects])
-    say(collected.old, "alice", 501, 250, program=COUNT)
+    write_line(collected.old, "alice", 501, 250, program=COUNT)
     for host, unit in ((collected.new, collects), (collected.old, ships)):
         host.exec(["systemctl", "kill", "--signal=KILL", unit])
     wanted = [f"count {number}" for number in range(1, 751)]
@@ -106,8 +111,26 @@ def test_who_has_no_certificate_of_the_fleet_is_refused(collected: Pair) -> None
 
 def test_health_says_that_no_lines_arrive(collected: Pair) -> None:
     collected.new.exec(["systemctl", "stop", "launchpad-collect.service"])
-    say(collected.old, "alice", "nobody hears this now")
+    write_line(collected.old, "alice", "nobody hears this now")
     words = "tenants' logs do not reach the collector web-2: Connection refused"
     until(lambda: words in collected.world.launchpad("health", "web-1", check=False).out, "a warning", seconds=90)
     collected.new.exec(["systemctl", "start", "launchpad-collect.service"])
     until(lambda: bool(texts(collected, "alice", "nobody hears")), "the line", seconds=60)
+
+
+@pytest.mark.timeout(1500)
+def test_what_the_shipping_of_twenty_tenants_costs(collected: Pair, say: Callable[[str], None]) -> None:
+    world = collected.world
+    for number in range(TENANTS - 1):  # and alice
+        world.add_tenant(f"t{number}", tier="small")
+    world.launchpad("apply", "--yes", timeout=1200)
+    time.sleep(SETTLED_SECONDS)
+    before, begun = ticks(world, SHIPPER), time.monotonic()
+    time.sleep(SECONDS)
+    used = (ticks(world, SHIPPER) - before) / os.sysconf("SC_CLK_TCK")
+    share, megabytes = 100 * used / (time.monotonic() - begun), resident(world, SHIPPER)
+    load = os.getloadavg()[0]
+    say(f"the shipping of {TENANTS} tenants: {share:.2f} % of a core, {megabytes:.0f} MB; load {load:.1f}")
+    record("ops-ship-cpu", round(share, 3), detail=f"load {load:.1f}")
+    record("ops-ship-memory", round(megabytes, 1))
+    assert megabytes <= MOST_MEGABYTES

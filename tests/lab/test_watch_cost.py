@@ -40,17 +40,16 @@ def test_what_the_watch_costs(world: World, count: int, say: Callable[[str], Non
         assert megabytes <= MOST_MEGABYTES
 
 
-def watch(world: World) -> str:
-    shown = world.host.exec(["systemctl", "show", "--property=MainPID", "--value", "launchpad-watch"])
-    return shown.stdout.strip()
+def main_process(world: World, unit: str) -> str:
+    return world.host.exec(["systemctl", "show", "--property=MainPID", "--value", unit]).stdout.strip()
 
 
-def ticks(world: World) -> int:
-    """The CPU time of the watch and of each program that it started and that ended."""
-    fields = world.host.read(f"/proc/{watch(world)}/stat").rpartition(")")[2].split()
+def ticks(world: World, unit: str = "launchpad-watch") -> int:
+    """The CPU time of a unit's process and of each program that it started and that ended."""
+    fields = world.host.read(f"/proc/{main_process(world, unit)}/stat").rpartition(")")[2].split()
     return sum(map(int, fields[11:15]))
 
 
-def resident(world: World) -> float:
-    lines = world.host.exec(["cat", f"/proc/{watch(world)}/status"]).stdout.splitlines()
+def resident(world: World, unit: str = "launchpad-watch") -> float:
+    lines = world.host.exec(["cat", f"/proc/{main_process(world, unit)}/status"]).stdout.splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmRSS"))) / 1024
