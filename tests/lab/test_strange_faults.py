@@ -33,10 +33,10 @@ class Fault(NamedTuple):
 
 FAULTS = (
     Fault("clock", "web-1", "systemctl stop chrony", "systemctl start chrony"),
-    Fault(
+    Fault(  # an address of the lab where nobody is: beyond it, a router may answer for every name server
         "resolver",
         "web-1",
-        "cp /etc/resolv.conf /root/resolv.conf; echo nameserver 203.0.113.253 > /etc/resolv.conf",
+        "cp /etc/resolv.conf /root/resolv.conf; echo nameserver 10.77.0.250 > /etc/resolv.conf",
         "cat /root/resolv.conf > /etc/resolv.conf; rm /root/resolv.conf",
     ),
     Fault(
