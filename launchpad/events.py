@@ -261,7 +261,8 @@ def event_from_line(line: Mapping[str, Any]) -> Event:
             return OtherEvent(number=_number(line, "number"), at=float(line["at"]), event=str(name), fields=fields)
         return kind(**{item.name: _value(item, line) for item in dataclasses.fields(kind) if _sent(item) in line})
     except (KeyError, TypeError, ValueError) as error:
-        raise HostError(f"the host sent an incomplete event: {name!r}", hint="update Launchpad") from error
+        text = f"the host sent an incomplete event: {name!r}"
+        raise HostError(text, code="event-incomplete", hint="update Launchpad") from error
 
 
 def event_as_json(event: Event) -> dict[str, Any]:

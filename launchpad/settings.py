@@ -75,7 +75,9 @@ def _operator(environment: Mapping[str, str]) -> OperatorName:
         try:
             return OperatorName(named)
         except Malformed as error:
-            raise InventoryError(f"LAUNCHPAD_OPERATOR: {error.message}", hint=error.hint) from error
+            raise InventoryError(
+                f"LAUNCHPAD_OPERATOR: {error.message}", code="bad-operator-name", hint=error.hint
+            ) from error
     return OperatorName(slug(environment.get("USER", "") or environment.get("LOGNAME", "")) or "operator")
 
 
@@ -84,7 +86,7 @@ def _parallel(text: str) -> int:
         return Settings.parallel
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_PARALLEL:
         expected = f"a whole number from 1 to {MOST_PARALLEL}"
-        raise InventoryError(f"LAUNCHPAD_PARALLEL: bad value {text[:60]!r}; expected {expected}")
+        raise InventoryError(f"LAUNCHPAD_PARALLEL: bad value {text[:60]!r}; expected {expected}", code="bad-parallel")
     return int(text)
 
 
@@ -94,4 +96,6 @@ def _timeout(text: str) -> Duration:
     try:
         return Duration.parse(text)
     except Malformed as error:
-        raise InventoryError(f"LAUNCHPAD_CONNECT_TIMEOUT: {error.message}", hint=error.hint) from error
+        raise InventoryError(
+            f"LAUNCHPAD_CONNECT_TIMEOUT: {error.message}", code="bad-connect-timeout", hint=error.hint
+        ) from error

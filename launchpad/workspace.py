@@ -29,6 +29,7 @@ from launchpad.fleet.reading.inventory_files import (
 )
 from launchpad.fleet.sealing.secret_store import FolderSecrets, SecretStore
 from launchpad.journal.begun import BegunFolder
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Inventory
 from launchpad.settings import Settings
 
@@ -186,15 +187,16 @@ def find_root(named: Path | None, *, start: Path) -> Path:
                 why, new = (
                     ("it is a file", root.parent / "fleet") if root.exists() else ("there is no such folder", root)
                 )
-            hint = f"name the folder of your {SETTINGS_FILE}; a new one: launchpad init {new}"
-            raise InventoryError(f"{root} is no workspace: {why}", hint=hint)
+            hint = f"name the folder of your {SETTINGS_FILE}; a new one: " + Next("init", new)
+            raise InventoryError(f"{root} is no workspace: {why}", code="not-a-workspace", hint=hint)
         return root.resolve()
     for folder in _upward(start.absolute()):
         if (folder / SETTINGS_FILE).is_file():
             return folder.resolve()
     raise InventoryError(
         f"no workspace: neither {start} nor a folder above it has a {SETTINGS_FILE}",
-        hint="make a workspace: launchpad init FOLDER; or name an existing one: -w FOLDER",
+        code="no-workspace-found",
+        hint="make a workspace: " + Next("init", "FOLDER") + "; or name an existing one: -w FOLDER",
     )
 
 

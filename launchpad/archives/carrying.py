@@ -164,7 +164,9 @@ class _Carrying:
         if path in self._files or path in self._folders:
             raise self._twice(path, entry.name)
         if "/" not in path:
-            raise ArchiveRefused(f"{self.source.name}: {entry.name} is a file, and {path} is a volume")
+            raise ArchiveRefused(
+                f"{self.source.name}: {entry.name} is a file, and {path} is a volume", code="archive-file-and-volume"
+            )
         self._folder(path.rpartition("/")[0])
         self._files[path] = entry.name
         made = tarfile.TarInfo(path)
@@ -214,13 +216,16 @@ class _Carrying:
             if said := problem(self.scratch / path):
                 raise ArchiveRefused(
                     f"{self.source.name}: {self._files[path]} is a damaged database: {said}",
+                    code="archive-damaged-database",
                     hint="stop the app on the old machine, then pack its files again",
                 )
         self.carried.databases = len(self._databases)
 
     def _twice(self, path: str, name: str) -> ArchiveRefused:
         other = self._files.get(path, "a folder")
-        return ArchiveRefused(f"{self.source.name}: {name} and {other} would both become {path}")
+        return ArchiveRefused(
+            f"{self.source.name}: {name} and {other} would both become {path}", code="archive-two-become-one"
+        )
 
 
 class _Again:

@@ -67,12 +67,14 @@ def judge(tar: tarfile.TarFile, *, archive: str, wanted: Callable[[str], bool]) 
             entry = _hard_link(content, entry, member.linkname, archive)
         _judge_place(content, entry, archive)
         if len(content.entries) >= MOST_ENTRIES:
-            raise ArchiveRefused(f"{archive}: the archive has more than {MOST_ENTRIES} entries")
+            raise ArchiveRefused(
+                f"{archive}: the archive has more than {MOST_ENTRIES} entries", code="archive-too-many-entries"
+            )
         content.entries[entry.name] = entry
         if entry.kind == "file" and not entry.source and entry.size <= LARGEST_TEXT and wanted(entry.name):
             content.texts[entry.name] = read(tar, member)
     if not content.entries:
-        raise ArchiveRefused(f"{archive}: the archive is empty")
+        raise ArchiveRefused(f"{archive}: the archive is empty", code="archive-empty")
     _follow(content, archive)
     for member in tar.getmembers() if any(entry.followed for entry in content.entries.values()) else ():
         for entry in content.followed.get(plain_name(member.name), ()):
@@ -99,22 +101,26 @@ def _entry(member: tarfile.TarInfo, archive: str) -> ArchiveMember | None:
     name = plain_name(member.name)
     shown = _shown(member.name)
     if member.name.startswith("/"):
-        raise ArchiveRefused(f"{archive}: {shown} is an absolute name", hint="pack it with tar -C FOLDER, without /")
+        raise ArchiveRefused(
+            f"{archive}: {shown} is an absolute name",
+            code="archive-absolute-name",
+            hint="pack it with tar -C FOLDER, without /",
+        )
     if not name:
         if not member.isdir():
-            raise ArchiveRefused(f"{archive}: {shown} is not a file name")
+            raise ArchiveRefused(f"{archive}: {shown} is not a file name", code="archive-not-file-name")
         return None
     parts = name.split("/")
     if ".." in parts:
-        raise ArchiveRefused(f"{archive}: {shown} points outside the archive")
+        raise ArchiveRefused(f"{archive}: {shown} points outside the archive", code="archive-points-outside")
     if "" in parts or "." in parts or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        raise ArchiveRefused(f"{archive}: {shown} is not a plain name")
+        raise ArchiveRefused(f"{archive}: {shown} is not a plain name", code="archive-not-plain-name")
     try:
         length, longest = len(name.encode()), max(len(part.encode()) for part in parts)
     except UnicodeEncodeError as error:
-        raise ArchiveRefused(f"{archive}: {shown} is not UTF-8") from error
+        raise ArchiveRefused(f"{archive}: {shown} is not UTF-8", code="archive-name-not-utf-8") from error
     if length > LONGEST_NAME or longest > LONGEST_PART or len(parts) > DEEPEST:
-        raise ArchiveRefused(f"{archive}: {shown} is too long or too deep")
+        raise ArchiveRefused(f"{archive}: {shown} is too long or too deep", code="archive-name-too-long")
     kind = _kind(member, shown, archive)
     return ArchiveMember(
         name, kind, member.size if member.isreg() else 0, target=member.linkname if kind == "link" else ""
@@ -125,7 +131,11 @@ def _kind(member: tarfile.TarInfo, shown: str, archive: str) -> str:
     if member.isdir():
         return "folder"
     if member.issparse():
-        raise ArchiveRefused(f"{archive}: {shown} is a sparse file", hint="pack it with tar, without --sparse")
+        raise ArchiveRefused(
+            f"{archive}: {shown} is a sparse file",
+            code="archive-sparse-file",
+            hint="pack it with tar, without --sparse",
+        )
     if member.isreg():
         return "file"
     if member.issym():
@@ -133,7 +143,10 @@ def _kind(member: tarfile.TarInfo, shown: str, archive: str) -> str:
     if member.islnk():
         return "file"
     kinds = {tarfile.CHRTYPE: "a device", tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe"}
-    raise ArchiveRefused(f"{archive}: {shown} is {kinds.get(member.type, 'neither a file nor a folder')}")
+    raise ArchiveRefused(
+        f"{archive}: {shown} is {kinds.get(member.type, 'neither a file nor a folder')}",
+        code="archive-not-file-or-folder",
+    )
 
 
 def _hard_link(content: Content, entry: ArchiveMember, target: str, archive: str) -> ArchiveMember:
@@ -141,7 +154,8 @@ def _hard_link(content: Content, entry: ArchiveMember, target: str, archive: str
     found = content.entries.get(plain_name(target)) if not target.startswith("/") else None
     if found is None or found.kind != "file":
         raise ArchiveRefused(
-            f"{archive}: {_shown(entry.name)} is a hard link to {_shown(target)}, which is not in the archive"
+            f"{archive}: {_shown(entry.name)} is a hard link to {_shown(target)}, which is not in the archive",
+            code="archive-hard-link-outside",
         )
     return ArchiveMember(entry.name, "file", found.size, source=found.source or found.name)
 
@@ -151,14 +165,16 @@ def _judge_place(content: Content, entry: ArchiveMember, archive: str) -> None:
     shown = _shown(entry.name)
     before = content.entries.get(entry.name)
     if before is not None and (before.kind, entry.kind) != ("folder", "folder"):
-        raise ArchiveRefused(f"{archive}: {shown} is in the archive twice")
+        raise ArchiveRefused(f"{archive}: {shown} is in the archive twice", code="archive-name-twice")
     above = entry.name.rpartition("/")[0]
     while above:
         found = content.entries.get(above)
         if found is None:
             content.entries[above] = ArchiveMember(above, "folder", 0)
         elif found.kind != "folder":
-            raise ArchiveRefused(f"{archive}: {shown} is below {_shown(above)}, which is a {found.kind}")
+            raise ArchiveRefused(
+                f"{archive}: {shown} is below {_shown(above)}, which is a {found.kind}", code="archive-file-below-file"
+            )
         else:
             break
         above = above.rpartition("/")[0]
@@ -182,11 +198,12 @@ def _follow(content: Content, archive: str) -> None:
                     made[link.name + name.removeprefix(goes)] = _as(real[inner], link.name + name.removeprefix(goes))
         if len(made) + len(content.entries) > MOST_ENTRIES:
             raise ArchiveRefused(
-                f"{archive}: with the targets of its links, the archive has more than {MOST_ENTRIES} entries"
+                f"{archive}: with the targets of its links, the archive has more than {MOST_ENTRIES} entries",
+                code="archive-links-too-many",
             )
     if sum(entry.size for entry in made.values()) > MOST_TIMES * sum(entry.size for entry in real.values()):
         message = f"{archive}: with the targets of its links, the archive is over {MOST_TIMES} times as large"
-        raise ArchiveRefused(message, hint="pack only the app's own folder")
+        raise ArchiveRefused(message, code="archive-links-too-large", hint="pack only the app's own folder")
     content.entries |= made
 
 

@@ -40,7 +40,10 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= LARGEST_READ:
-            raise ArchiveRefused(f"{self._name}: the archive has a header of more than {LARGEST_READ >> 20} MiB")
+            raise ArchiveRefused(
+                f"{self._name}: the archive has a header of more than {LARGEST_READ >> 20} MiB",
+                code="archive-header-too-large",
+            )
         data: bytes = self._stream.read(size)
         self._judge(self._stream.tell())
         return data
@@ -54,7 +57,9 @@ class _Bounded:
 
     def _judge(self, position: int) -> None:
         if position > self._most:
-            raise ArchiveRefused(f"{self._name}: the archive unpacks to more than {self._most >> 20} MiB")
+            raise ArchiveRefused(
+                f"{self._name}: the archive unpacks to more than {self._most >> 20} MiB", code="archive-too-large"
+            )
 
 
 @contextmanager
@@ -67,11 +72,15 @@ def opened(path: Path, *, most_bytes: int) -> Iterator[tarfile.TarFile]:
             with tarfile.open(fileobj=bounded, mode="r:", errorlevel=2) as tar:
                 yield tar
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
-        raise ArchiveRefused(f"{path.name}: not {EXPECTED}, or incomplete: {error}", hint=f"tar -tf {path}") from error
+        raise ArchiveRefused(
+            f"{path.name}: not {EXPECTED}, or incomplete: {error}", code="archive-incomplete", hint=f"tar -tf {path}"
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise ArchiveRefused(f"{path}: cannot be read: {error.strerror or error}", hint=f"ls -l {path}") from error
+        raise ArchiveRefused(
+            f"{path}: cannot be read: {error.strerror or error}", code="input-file-unreadable", hint=f"ls -l {path}"
+        ) from error
 
 
 @contextmanager
@@ -87,14 +96,18 @@ def _decompressed(file: BinaryIO, path: Path, most_bytes: int) -> Iterator[Any]:
             yield plain
     elif head.startswith(AGE):
         hint = f"age -d -i IDENTITY {path} > plain.tar.gz"
-        raise ArchiveRefused(f"{path.name}: encrypted with age; expected {EXPECTED}", hint=hint)
+        raise ArchiveRefused(
+            f"{path.name}: encrypted with age; expected {EXPECTED}", code="archive-encrypted", hint=hint
+        )
     elif head.startswith((BZIP2, XZ, ZIP)):
         kind = "bzip2" if head.startswith(BZIP2) else "xz" if head.startswith(XZ) else "a zip file"
         raise ArchiveRefused(
-            f"{path.name}: this is {kind}; expected {EXPECTED}", hint="pack the files again with tar -czf"
+            f"{path.name}: this is {kind}; expected {EXPECTED}",
+            code="archive-of-other-kind",
+            hint="pack the files again with tar -czf",
         )
     elif not head:
-        raise ArchiveRefused(f"{path.name}: the file is empty; expected {EXPECTED}")
+        raise ArchiveRefused(f"{path.name}: the file is empty; expected {EXPECTED}", code="archive-file-empty")
     else:
         yield file
 
@@ -108,7 +121,9 @@ def _unzstd(file: BinaryIO, plain: Any, path: Path, most_bytes: int) -> None:
         )
     except FileNotFoundError as error:
         raise ArchiveRefused(
-            f"{path.name}: compressed with zstd, which is not installed here", hint="apt install zstd"
+            f"{path.name}: compressed with zstd, which is not installed here",
+            code="archive-needs-zstd",
+            hint="apt install zstd",
         ) from error
     with process:
         assert process.stdout is not None

@@ -70,7 +70,9 @@ def recognise(content: Content, app: App, *, archive: str) -> Recognised:
     imports = app.imports
     if imports is None:
         raise ArchiveRefused(
-            f"{app.name} does not support imports", hint=f"write imports: in inventory/apps/{app.name}.yaml"
+            f"{app.name} does not support imports",
+            code="does-not-support-imports",
+            hint=f"write imports: in inventory/apps/{app.name}.yaml",
         )
     linked = {entry.source for entry in content.files if entry.followed}
     files = [entry.name for entry in content.files if entry.name not in linked]
@@ -87,6 +89,7 @@ def recognise(content: Content, app: App, *, archive: str) -> Recognised:
             return found
     raise ArchiveRefused(
         f"{archive}: not an archive of {app.name}: it has {_shown(content.entries)}; expected {_expected(imports)}",
+        code="archive-not-of-app",
         hint=_how_to_pack(imports),
     )
 
@@ -111,7 +114,9 @@ def _refuse_lost_places(content: Content, recognised: Recognised, imports: Impor
 
 def _leads_out(link: ArchiveMember, archive: str) -> ArchiveRefused:
     message = f"{archive}: {link.name[:120]} is a link to {link.target[:120]!r}, which is not in the archive"
-    return ArchiveRefused(message, hint="pack again with tar -h, which follows links: tar -chzf …")
+    return ArchiveRefused(
+        message, code="archive-link-outside", hint="pack again with tar -h, which follows links: tar -chzf …"
+    )
 
 
 def _ways(imports: Imports) -> Iterable[tuple[Layout, str, str]]:
@@ -130,7 +135,11 @@ def _the_one(homes: Collection[str], marker: str, archive: str) -> str:
     others = [home for home in homes if home != first and _below(home, first) is None]
     if others:
         names = " and ".join(f"{home or '.'}/{marker}" for home in (first, min(others)))
-        raise ArchiveRefused(f"{archive}: the archive has two installations: {names}", hint="pack only one of them")
+        raise ArchiveRefused(
+            f"{archive}: the archive has two installations: {names}",
+            code="archive-two-installations",
+            hint="pack only one of them",
+        )
     return first
 
 

@@ -23,18 +23,20 @@ def parsed(text: bytes, *, where: str) -> Any:
     try:
         plain = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ArchiveRefused(f"{where}: the text is not UTF-8") from error
+        raise ArchiveRefused(f"{where}: the text is not UTF-8", code="archive-text-not-utf-8") from error
     try:
         return json.loads(plain)
     except RecursionError as error:
-        raise ArchiveRefused(f"{where}: the document is nested too deeply") from error
+        raise ArchiveRefused(f"{where}: the document is nested too deeply", code="archive-text-too-deep") from error
     except ValueError as error:
         line = getattr(error, "lineno", 1)
     try:
         return json.loads(_plain_json(plain, where))
     except (ValueError, RecursionError):
         # without its cause, which would quote the text
-        raise ArchiveRefused(f"{where}:{line}: the text is neither JSON nor JSON5") from None
+        raise ArchiveRefused(
+            f"{where}:{line}: the text is neither JSON nor JSON5", code="archive-text-not-json"
+        ) from None
 
 
 def _plain_json(text: str, where: str) -> str:
@@ -44,7 +46,10 @@ def _plain_json(text: str, where: str) -> str:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise ArchiveRefused(f"{where}:{text.count(chr(10), 0, at) + 1}: the text is neither JSON nor JSON5")
+            raise ArchiveRefused(
+                f"{where}:{text.count(chr(10), 0, at) + 1}: the text is neither JSON nor JSON5",
+                code="archive-text-not-json",
+            )
         at = match.end()
         kind, found = str(match.lastgroup), match[0]
         if kind in ("double", "single"):

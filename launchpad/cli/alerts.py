@@ -108,12 +108,13 @@ def set_url(
         known = ", ".join(item.name for item in destinations)
         raise InventoryError(
             f"launchpad.yaml has no alert destination {name}" + (f"; expected one of {known}" if known else ""),
+            code="no-such-alert-destination",
             hint=f"write into launchpad.yaml: alerts: [{{name: {name}}}]",
         )
     url = read_secret(URL)
     if why := meant.refusal(url.reveal()):
         example = "https://hc.example.com/ID" if meant.kind == "heartbeat" else "mailto://user:password@example.com"
-        raise InventoryError(f"{name}: {why}", hint=f"a URL such as {example}")
+        raise InventoryError(f"{name}: {why}", code="alert-url", hint=f"a URL such as {example}")
     version = session.workspace.alert_secrets.set(meant.name, URL, url)
     session.output.result({"destination": name, "version": version}, f"the URL of {name} is at version {version}")
     session.output.say("next, for each host: launchpad provision HOST; then: launchpad alerts test")

@@ -96,11 +96,17 @@ def _failure(said: BackedUp | LaunchpadError) -> LaunchpadError | None:
 
     if isinstance(said, LaunchpadError):
         return said
-    bad = {item.target: StepFailed(f"{item.target}: {item.message}") for item in said.targets if not item.good}
+    bad = {
+        item.target: StepFailed(f"{item.target}: {item.message}", code="target-failed")
+        for item in said.targets
+        if not item.good
+    }
     if not bad:
         return None
     hint = f"launchpad target show {next(iter(bad))}"
-    return PartialError(f"{said.outcome.tenant}: not every target has the backup", hint=hint, failures=bad)
+    return PartialError(
+        f"{said.outcome.tenant}: not every target has the backup", code="not-every-target", hint=hint, failures=bad
+    )
 
 
 @app.command("drill", epilog="Example: launchpad drill alice")

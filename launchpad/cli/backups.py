@@ -107,7 +107,7 @@ def _silent(problems: Mapping[str, str]) -> dict[str, LaunchpadError]:
     from launchpad.errors import StepFailed
 
     return {
-        target: StepFailed(f"{target}: {problem}", hint=f"launchpad target show {target}")
+        target: StepFailed(f"{target}: {problem}", code="target-failed-to-list", hint=f"launchpad target show {target}")
         for target, problem in problems.items()
     }
 

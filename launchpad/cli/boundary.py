@@ -24,6 +24,8 @@ HEALTH, UNKNOWN = "health", 3
 class UsageError(LaunchpadError):
     """The typed words are not a valid command."""
 
+    code = "usage"
+
     exit_code = USAGE
 
 
@@ -120,6 +122,8 @@ def _report_bug(error: Exception, arguments: Sequence[str]) -> int:
 
     class Bug(LaunchpadError):
         """An error that Launchpad does not raise on purpose."""
+
+        code = "bug"
 
         exit_code = BUG
 

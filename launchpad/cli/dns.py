@@ -46,7 +46,9 @@ def point_names(ctx: typer.Context, tenant: TenantArgument) -> None:
 
     session = Session.of(ctx)
     if session.workspace.fleet.load().defaults.dns is None:
-        raise InventoryError(NO_PROVIDER, hint="write into launchpad.yaml: dns: {provider: hetzner}")
+        raise InventoryError(
+            NO_PROVIDER, code="no-dns-provider", hint="write into launchpad.yaml: dns: {provider: hetzner}"
+        )
     done = point(session.workspace, tenant, dns=dns_of(session.workspace))
     lines = [f"written: {item}" for item in done.records] or [f"{tenant} has no domains"]
     session.output.result(done.as_json(), "\n".join(lines))
@@ -74,9 +76,13 @@ def set_credential(
     session = Session.of(ctx)
     provider = session.workspace.fleet.load().defaults.dns
     if provider is None:
-        raise InventoryError(NO_PROVIDER, hint="write into launchpad.yaml: dns: {provider: hetzner}")
+        raise InventoryError(
+            NO_PROVIDER, code="no-dns-provider", hint="write into launchpad.yaml: dns: {provider: hetzner}"
+        )
     if name != CREDENTIAL:
-        raise InventoryError(f"{provider.provider} takes no {name}; expected {CREDENTIAL}")
+        raise InventoryError(
+            f"{provider.provider} takes no {name}; expected {CREDENTIAL}", code="no-such-dns-credential"
+        )
     version = session.workspace.dns_secrets.set(provider.owner, CREDENTIAL, read_secret(CREDENTIAL))
     data = {"provider": provider.provider, "name": CREDENTIAL, "version": version}
     session.output.result(data, f"{CREDENTIAL} of {provider.provider} is at version {version}")

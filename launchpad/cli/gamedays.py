@@ -113,7 +113,14 @@ def _left(what: GameDayPlan) -> Iterator[tuple[str, LaunchpadError]]:
     from launchpad.errors import StateError
 
     for name, why in what.left.items():
-        yield name, StateError(f"{name} has no place: {why}", hint=f"launchpad gameday {what.host} --to HOST")
+        yield (
+            name,
+            StateError(
+                f"{name} has no place: {why}",
+                code="no-place-for-tenant",
+                hint=f"launchpad gameday {what.host} --to HOST",
+            ),
+        )
 
 
 def _failures(ended: GameDayEnded) -> Iterator[tuple[str, LaunchpadError]]:
@@ -121,7 +128,10 @@ def _failures(ended: GameDayEnded) -> Iterator[tuple[str, LaunchpadError]]:
 
     for item in ended.record.tenants:
         if not item.is_back:
-            yield item.tenant, StepFailed(returned(item), hint=f"launchpad backups list {item.tenant}")
+            yield (
+                item.tenant,
+                StepFailed(returned(item), code="tenant-did-not-return", hint=f"launchpad backups list {item.tenant}"),
+            )
     if ended.unrecorded is not None:
         why = ended.unrecorded.message.removeprefix(f"{ended.host}: ")
         hint = f"within an hour, when {ended.host} answers: launchpad gameday {ended.host}"

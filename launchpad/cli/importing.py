@@ -159,9 +159,15 @@ def _where(session: Session, source: str, *, port: int, key: Path | None, finger
         return login
     path = Path(source).expanduser()
     if path.is_dir():
-        raise InventoryError(f"{source} is a folder; expected an archive", hint=f"tar -czf state.tgz -C {source} .")
+        raise InventoryError(
+            f"{source} is a folder; expected an archive",
+            code="folder-expected-archive",
+            hint=f"tar -czf state.tgz -C {source} .",
+        )
     if not path.is_file():
-        raise InventoryError(f"{source}: file not found", hint="give an archive, or USER@HOST:PATH")
+        raise InventoryError(
+            f"{source}: file not found", code="file-not-found", hint="give an archive, or USER@HOST:PATH"
+        )
     return path
 
 
@@ -173,7 +179,9 @@ def _judge_options(session: Session, where: Path | SshLogin, *, stop_with: str, 
         raise UsageError("give --stop-with or --stopped, not both", hint="launchpad import --help")
     if not isinstance(where, Path) and not (stop_with or stopped or session.interactive):
         raise StateError(
-            "cannot ask whether the old installation is stopped: no terminal", hint="add --stop-with, or --stopped"
+            "cannot ask whether the old installation is stopped: no terminal",
+            code="cannot-ask-whether-old-installation",
+            hint="add --stop-with, or --stopped",
         )
     if isinstance(where, Path) and (stop_with or stopped):
         raise UsageError("an archive takes neither --stop-with nor --stopped", hint="--stop-with is for USER@HOST:PATH")

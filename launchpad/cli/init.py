@@ -120,10 +120,14 @@ def _make_repository(root: Path, *, wanted: bool | None) -> bool:
     except (OSError, subprocess.TimeoutExpired) as error:
         if wanted is None:
             return False
-        raise StateError("the workspace is made, but git cannot be run", hint="apt install git") from error
+        raise StateError(
+            "the workspace is made, but git cannot be run", code="git-cannot-run", hint="apt install git"
+        ) from error
     if done.returncode != 0 and wanted:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
-        raise StateError(f"the workspace is made, but git init failed: {reason}", hint=f"git -C {root} init")
+        raise StateError(
+            f"the workspace is made, but git init failed: {reason}", code="git-init-failed", hint=f"git -C {root} init"
+        )
     return done.returncode == 0
 
 

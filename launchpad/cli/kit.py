@@ -51,7 +51,7 @@ def make(
     makeable(session.workspace, file)
     passphrase = read_secret("the kit's new passphrase")
     if sys.stdin.isatty() and read_secret("the passphrase again") != passphrase:
-        raise StateError("the two passphrases differ, nothing was changed")
+        raise StateError("the two passphrases differ, nothing was changed", code="passphrases-differ")
     made = kit(session.workspace, file, passphrase=passphrase)
     data = {"file": str(file), "recovery": made.recovery.model_dump(mode="json")}
     say = session.output.say
@@ -135,7 +135,9 @@ def _opened(file: Path) -> Contents:
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise InventoryError(f"{file}: cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+        raise InventoryError(
+            f"{file}: cannot be read: {error.strerror}", code="kit-unreadable", hint=f"ls -l {file}"
+        ) from error
     return opened(text, read_secret("the kit's passphrase"), what=str(file))
 
 

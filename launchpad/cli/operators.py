@@ -146,10 +146,14 @@ def _operator(name: str, keys: Path, *, signs: bool, admin: bool, reads: bool) -
         own |= {"recipients": (found["recipient"],)} if reads else {}
         return Operator.model_validate({"name": name, **own})
     except OSError as error:
-        raise InventoryError(f"{keys}: cannot be read: {error.strerror}", hint=f"ls -l {keys}") from error
+        raise InventoryError(
+            f"{keys}: cannot be read: {error.strerror}", code="keys-file-unreadable", hint=f"ls -l {keys}"
+        ) from error
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         hint = f"on {name}'s machine: launchpad --json key show > {keys.name}"
-        raise InventoryError(f"{keys}: not the output of `launchpad --json key show`", hint=hint) from error
+        raise InventoryError(
+            f"{keys}: not the output of `launchpad --json key show`", code="not-output-of-key-show", hint=hint
+        ) from error
 
 
 def _tell_of_others(session: Session, others: Sequence[Recipient]) -> None:

@@ -33,5 +33,5 @@ def present(value: Path | None) -> Path | None:
     from launchpad.errors import InventoryError
 
     if value is not None and not value.expanduser().is_file():
-        raise InventoryError(f"{value}: file not found", hint=f"ls -l {value}")
+        raise InventoryError(f"{value}: file not found", code="file-not-found", hint=f"ls -l {value}")
     return value

@@ -43,7 +43,11 @@ def render(
     session = Session.of(ctx)
     made = render(session.workspace, tenant)
     if file and file not in made.files:
-        raise StateError(f"{tenant}: the release has no file {file}", hint=f"one of {', '.join(made.files)}")
+        raise StateError(
+            f"{tenant}: the release has no file {file}",
+            code="no-such-file-in-release",
+            hint=f"one of {', '.join(made.files)}",
+        )
     files = {path: text for path, text in made.files.items() if file in ("", path)}
     data = {"release": made.release.short, "digest": made.release.digest, "manifest": release_as_json(made.release)}
     if file:

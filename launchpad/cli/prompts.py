@@ -16,9 +16,9 @@ def confirm(session: Session, question: str, *, yes: bool, hint: str = "add --ye
     if yes:
         return
     if not session.interactive:
-        raise StateError(f"{question} Cannot ask: no terminal", hint=hint)
+        raise StateError(f"{question} Cannot ask: no terminal", code="no-terminal-to-ask", hint=hint)
     if not answered(session, question):
-        raise StateError("not confirmed, nothing was changed")
+        raise StateError("not confirmed, nothing was changed", code="not-confirmed")
 
 
 def answered(session: Session, question: str) -> bool:
@@ -39,7 +39,9 @@ def read_secret(name: str) -> Secret:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         # `from None`: the cause quotes the value
-        raise StateError(f"{name}: standard input is not UTF-8", hint="base64-encode a binary value") from None
+        raise StateError(
+            f"{name}: standard input is not UTF-8", code="input-not-utf-8", hint="base64-encode a binary value"
+        ) from None
     return _secret(name, text.removesuffix("\n").removesuffix("\r"))
 
 

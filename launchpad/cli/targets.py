@@ -102,7 +102,10 @@ def set_credential(
     meant = next((item for item in taken if item == credential), None)
     if meant is None:
         expected = f"one of {', '.join(taken)}" if taken else "none at all"
-        raise InventoryError(f"a target of kind {target.kind} takes no {credential}; expected {expected}")
+        raise InventoryError(
+            f"a target of kind {target.kind} takes no {credential}; expected {expected}",
+            code="no-such-target-credential",
+        )
     version = session.workspace.target_secrets.set(target.name, meant, read_secret(meant))
     data = {"target": target.name, "name": meant, "version": version}
     session.output.result(data, f"{meant} of {target.name} is at version {version}")

@@ -77,7 +77,7 @@ def add_tenant(
     session = Session.of(ctx)
     fleet = session.workspace.fleet.load()
     if name in map(str, fleet.known):
-        raise StateError(f"tenant {name} exists already", hint=f"launchpad tenant show {name}")
+        raise StateError(f"tenant {name} exists already", code="tenant-exists", hint=f"launchpad tenant show {name}")
     declared = fleet.app(app_name)
     new = NewTenant(
         name=TenantName(name),
@@ -217,7 +217,7 @@ def _free_slot(session: Session, name: TenantName, slot: int, text: str) -> None
 def _only(records: Iterable[str], noun: str) -> str:
     names = sorted(records)
     if not names:
-        raise InventoryError(f"there is no {noun} in the inventory", hint=_FIRST[noun])
+        raise InventoryError(f"there is no {noun} in the inventory", code="not-in-inventory", hint=_FIRST[noun])
     if len(names) == 1:
         return names[0]
     raise UsageError(f"which {noun}? expected one of {', '.join(names)}", hint=f"add --{noun} {names[0]}")
@@ -233,7 +233,7 @@ def _variables(app: App, written: list[str]) -> dict[str, Value]:
         if name not in known:
             guess = nearest(name, known)
             hint = f"did you mean {guess}?" if guess else f"launchpad app show {app.name}"
-            raise InventoryError(f"{app.name} takes no variable {name}", hint=hint)
+            raise InventoryError(f"{app.name} takes no variable {name}", code="no-such-variable", hint=hint)
         found[name] = read(f"--set {name}", known[name].read, value)
     return found
 

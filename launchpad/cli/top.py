@@ -47,11 +47,15 @@ def top(ctx: typer.Context, names: Names = None) -> None:
 
 def _refuse_without_terminal(session: Session) -> None:
     if session.json:
-        raise StateError("top prints no JSON", hint="launchpad status --json")
+        raise StateError("top prints no JSON", code="top-has-no-json", hint="launchpad status --json")
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
-        raise StateError("top needs a terminal", hint="launchpad status")
+        raise StateError("top needs a terminal", code="top-needs-terminal", hint="launchpad status")
     if not session.output.err.live:
-        raise StateError("top needs a terminal that can move the cursor, and TERM is dumb", hint="launchpad status")
+        raise StateError(
+            "top needs a terminal that can move the cursor, and TERM is dumb",
+            code="top-needs-cursor",
+            hint="launchpad status",
+        )
 
 
 def _quiet(workspace: Workspace) -> Workspace:

@@ -15,6 +15,8 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBAD
 class Unwritable(LaunchpadError):
     """The output or a file could not be written."""
 
+    code = "output-not-writable"
+
     exit_code = UNWRITABLE
 
     @classmethod

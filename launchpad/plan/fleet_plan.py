@@ -14,6 +14,7 @@ from typing import Any, Literal
 from launchpad.errors import LaunchpadError
 from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import canonical, digest_of, shown_revision
 
 Seen = Mapping[str, HostSeen | LaunchpadError]
@@ -108,7 +109,7 @@ def without(made: FleetPlan, seen: Seen, tenants: Set[str]) -> FleetPlan:
 def _note_of_unknown(change: PlannedOperation, has: TenantSeen) -> Note:
     runs = shown_revision(has.revision)
     text = f"{unknown(has)}; not carried out: {change.kind}, {'; '.join(change.reasons)}"
-    hint = f"git pull; if the revision is lost: launchpad deploy {has.tenant} --after {runs}"
+    hint = "git pull; if the revision is lost: " + Next("deploy", has.tenant, "--after", runs)
     return Note(host=change.host, tenant=change.tenant, text=text, hint=hint)
 
 
@@ -130,7 +131,7 @@ def _each(wanted: Sequence[Wanted], seen: Seen) -> Iterator[PlannedOperation | N
                 host=want.host,
                 tenant=want.tenant,
                 text=f"runs on {', '.join(elsewhere)}; a plan does not move tenants",
-                hint=f"write host: {elsewhere[0]}, or launchpad retire {want.tenant} --host {elsewhere[0]}",
+                hint=f"write host: {elsewhere[0]}, or " + Next("retire", want.tenant, "--host", elsewhere[0]),
             )
         else:
             yield from _one(want, host.tenants.get(want.tenant))
@@ -162,21 +163,21 @@ def _obstacle(want: Wanted, has: TenantSeen | None) -> Note | None:
     if has is None:
         return None
     if has.retired:
-        return _note(want, "was retired here; its data is kept", f"launchpad deploy {tenant} starts it again")
+        return _note(want, "was retired here; its data is kept", Next("deploy", tenant) + " starts it again")
     if has.operation:
-        return _note(want, "an operation is running", f"launchpad attach {has.operation}")
+        return _note(want, "an operation is running", Next("attach", has.operation))
     if has.app != want.app:
-        return _note(want, f"runs {has.app}, but the inventory names {want.app}", f"launchpad retire {tenant} first")
+        return _note(want, f"runs {has.app}, but the inventory names {want.app}", Next("retire", tenant) + " first")
     if want.is_older_than(has.version):
         text = f"is ahead of the inventory: {has.version} runs, the inventory names {want.version}"
-        return _note(want, text, f"launchpad adopt {tenant}")
+        return _note(want, text, Next("adopt", tenant))
     if has.was_rolled_back_from(want.version):
-        hint = f"launchpad adopt {tenant}, or launchpad upgrade {tenant} --to {want.version}"
+        hint = Next("adopt", tenant) + ", or " + Next("upgrade", tenant, "--to", want.version)
         return _note(want, f"was rolled back from {want.version}, which the inventory still names", hint)
     if want.follows and has.version not in (want.version, *want.follows):
-        return _note(want, f"{want.version} cannot follow {has.version} in one step", f"launchpad versions {want.app}")
+        return _note(want, f"{want.version} cannot follow {has.version} in one step", Next("versions", want.app))
     if has.breaker and want.running and has.release == want.release:
-        return _note(want, f"keeps dying: {has.breaker}", f"launchpad logs {tenant}, then launchpad restart {tenant}")
+        return _note(want, f"keeps dying: {has.breaker}", Next("logs", tenant) + ", then " + Next("restart", tenant))
     return None
 
 
@@ -199,7 +200,7 @@ def _unsettled(seen: Seen) -> Iterator[Note]:
     for host, said in seen.items():
         if isinstance(said, HostSeen) and said.unsettled:
             text = f"the host itself differs from the inventory: {', '.join(said.unsettled)}"
-            yield Note(host=host, tenant="", text=text, hint=f"launchpad provision {host} --plan")
+            yield Note(host=host, tenant="", text=text, hint=Next("provision", host, "--plan"))
 
 
 def _strangers(seen: Seen, inventory: frozenset[str]) -> Iterator[Note]:
@@ -212,7 +213,7 @@ def _strangers(seen: Seen, inventory: frozenset[str]) -> Iterator[Note]:
                     host=host,
                     tenant=name,
                     text="is on the host and not in the inventory",
-                    hint=f"git pull, or launchpad retire {name} --host {host}",
+                    hint="git pull, or " + Next("retire", name, "--host", host),
                 )
 
 

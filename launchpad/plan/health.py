@@ -17,6 +17,7 @@ from launchpad.plan.outside import FRESH_SECONDS as OUTSIDE_SECONDS
 from launchpad.plan.outside import seen_of
 from launchpad.plan.standing import STATES, STILL, Standing
 from launchpad.runner.facts import WORSE, Fact, Grade, Layer, fact_of, lateness, worst
+from launchpad.runner.hint import Next
 
 FRESH_SECONDS = 300.0
 """An older fact says nothing any more."""
@@ -126,7 +127,7 @@ def _with_backups(standing: Standing, clock: float) -> Iterator[Fact]:
         layer=Layer.data,
         grade=grade,
         message="has no backup" if age is None else f"was backed up {late / 3600:.0f} h ago",
-        hint="" if grade is Grade.ok else f"launchpad backup {standing.tenant}",
+        hint="" if grade is Grade.ok else Next("backup", standing.tenant),
         tenant=standing.tenant,
         subject="backup",
         at=clock,
@@ -159,11 +160,11 @@ def _more(findings: Iterable[FindingSeen], facts: Iterable[Fact], *, tenant: str
 
 def _standing(item: Standing) -> Iterator[Fact]:
     """What the inventory's side knows of the tenant."""
-    deploys = f"launchpad deploy {item.tenant}"
+    deploys = Next("deploy", item.tenant)
     told = {
         "absent": (Layer.process, Grade.critical, deploys),
-        "broken": (Layer.process, Grade.critical, f"launchpad logs {item.tenant}"),
-        "unhealthy": (Layer.ready, Grade.critical, f"launchpad logs {item.tenant}"),
+        "broken": (Layer.process, Grade.critical, Next("logs", item.tenant)),
+        "unhealthy": (Layer.ready, Grade.critical, Next("logs", item.tenant)),
         "starting": (Layer.process, Grade.warning, ""),
         "doubled": (Layer.data, Grade.critical, ""),
         "unreachable": (Layer.process, Grade.unknown, ""),
@@ -174,15 +175,15 @@ def _standing(item: Standing) -> Iterator[Fact]:
         message = "; ".join(item.remarks) or STATES[item.state]
         yield plain.but(layer=layer, grade=grade, message=message, hint=hint)
     elif item.wanted_running and item.state in STILL:
-        hint = f"launchpad start {item.tenant}" if item.state == "stopped" else ""
+        hint = Next("start", item.tenant) if item.state == "stopped" else ""
         message = f"{item.state}, and the inventory says that it runs"
         yield plain.but(grade=Grade.critical, message=message, hint=hint)
     if item.readable and not item.wanted_version and item.state not in STILL and item.state not in told:
-        hint = f"launchpad retire {item.tenant} --host {item.host}"
+        hint = Next("retire", item.tenant, "--host", item.host)
         message = f"runs on {item.host}: {'; '.join(item.remarks) or 'not in the inventory'}"
         yield plain.but(grade=Grade.warning, message=message, hint=hint, subject="stranger")
     if not item.readable:
         message = "; ".join(item.remarks)
-        yield plain.but(grade=Grade.unknown, message=message, hint="launchpad check", subject="inventory")
+        yield plain.but(grade=Grade.unknown, message=message, hint=Next("check"), subject="inventory")
     for drift in item.drift:
         yield plain.but(grade=Grade.warning, message=f"changed by hand: {drift}", hint=deploys, subject="drift")

@@ -6,6 +6,7 @@ from launchpad.fleet.model.fleet import Fleet, remote_targets
 from launchpad.plan.fleet_plan import Seen
 from launchpad.plan.observed import HostSeen
 from launchpad.runner.facts import Fact, GameDay, Grade, Layer
+from launchpad.runner.hint import Next
 
 DAY, HOUR, MINUTE = 86_400.0, 3600.0, 60.0
 
@@ -28,7 +29,7 @@ def loss_fact(host: str, said: HostSeen, *, every: float) -> Fact:
     """The fact; a warning when nothing is proven, when a tenant did not come back, and when the proof is older than
     `every` seconds."""
     fact = Fact(layer=Layer.loss, grade=Grade.ok, message="", subject="gameday", at=said.clock)
-    hint = f"launchpad gameday {host}"
+    hint: str = Next("gameday", host)
     if said.gameday is None:
         return fact.but(grade=Grade.warning, message="never proven", hint=hint)
     last, age = said.gameday, max(0.0, said.clock - said.gameday.at)

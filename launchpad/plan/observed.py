@@ -12,6 +12,7 @@ from typing import Any
 from launchpad.errors import HostError
 from launchpad.plan.going_on import OperationSeen, operations_from_reply
 from launchpad.runner.facts import Fact, GameDay, fact_from_json
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Refused, record_from_json
 
 DECIDING = ("process", "ready")
@@ -195,7 +196,8 @@ def host_from_reply(body: Mapping[str, Any], *, host: str) -> HostSeen:
     except (KeyError, TypeError, ValueError, AttributeError, Refused) as error:
         raise HostError(
             f"{host}: the host's answer cannot be read: {type(error).__name__} {error}",
-            hint=f"launchpad provision {host}",
+            code="answer-unreadable",
+            hint=Next("provision", host),
         ) from error
 
 

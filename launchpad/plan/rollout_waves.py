@@ -11,6 +11,7 @@ from launchpad.errors import LaunchpadError
 from launchpad.fleet.model.rings import Ring
 from launchpad.fleet.model.rings import RolloutDefaults as Settings
 from launchpad.plan.observed import HostSeen, TenantSeen
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Intent, Member, Rollout, Wave, digest_of
 
 Outcome = Literal["waiting", "running", "changed", "failed", "unknown", "left", "undone"]
@@ -209,7 +210,7 @@ def _not_begun(rollout: Rollout, wave: Wave, member: Member, has: TenantSeen) ->
     if has.version == rollout.version:
         return _state(wave, member, "left", version=has.version, message=f"runs {has.version} already")
     if not has.running:
-        hint = f"launchpad start {member.tenant}"
+        hint = Next("start", member.tenant)
         return _state(wave, member, "left", version=has.version, message="is stopped", hint=hint)
     return _state(wave, member, "waiting", version=has.version)
 
@@ -231,15 +232,15 @@ def _ails(has: TenantSeen) -> str:
 
 
 def _steps(member: Member) -> str:
-    return f"launchpad history {member.tenant} --steps"
+    return Next("history", member.tenant, "--steps")
 
 
 def _history(member: Member) -> str:
-    return f"launchpad history {member.tenant}"
+    return Next("history", member.tenant)
 
 
 def _logs(member: Member) -> str:
-    return f"launchpad logs {member.tenant}"
+    return Next("logs", member.tenant)
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------

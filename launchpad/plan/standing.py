@@ -13,6 +13,7 @@ from launchpad.plan.fleet_plan import Seen, differences, unknown
 from launchpad.plan.observed import CertificateSeen, FindingSeen, HostSeen, RoomSeen, TenantSeen
 from launchpad.plan.wanted import Wanted
 from launchpad.runner.facts import Fact, Grade, Layer
+from launchpad.runner.hint import Next
 
 STATES: Mapping[str, str] = {
     "healthy": "runs, and every probe passes",
@@ -121,7 +122,7 @@ def _running(said: HostSeen | LaunchpadError) -> Iterator[str]:
 
 
 def _doubled(found: Standing, elsewhere: str) -> Standing:
-    ends = f"also runs on {elsewhere}: stop this copy with launchpad retire {found.tenant} --host {found.host}"
+    ends = f"also runs on {elsewhere}: stop this copy with " + Next("retire", found.tenant, "--host", found.host)
     return dataclasses.replace(found, state="doubled", remarks=(*found.remarks[:-1], ends))
 
 
@@ -150,7 +151,7 @@ def _others(said: HostSeen, inventory: frozenset[str], unreadable: Mapping[str, 
             continue
         remark = "the inventory names another host" if name in inventory else "not in the inventory"
         if has.gone and name in inventory:
-            remark = f"moved to {has.gone}; when DNS points to {has.gone}: launchpad move {name} --finish"
+            remark = f"moved to {has.gone}; when DNS points to {has.gone}: " + Next("move", name, "--finish")
         yield _observed_standing(said, has, () if has.retired else (remark,))
 
 
@@ -214,7 +215,7 @@ def _outside(has: TenantSeen) -> Iterator[Fact]:
 
 def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
     if has.gone:
-        ends = f"launchpad move {want.tenant} --to {has.gone}"
+        ends = Next("move", want.tenant, "--to", has.gone)
         yield f"moved to {has.gone}: git pull; if the move was interrupted: {ends}"
         return
     if want.problem is not None:
@@ -222,17 +223,17 @@ def _differing(want: Wanted, has: TenantSeen) -> Iterator[str]:
     elif has.retired:
         yield "still in the inventory"
     elif want.is_older_than(has.version):
-        yield f"ahead of the inventory, which names {want.version}: launchpad adopt {want.tenant}"
+        yield f"ahead of the inventory, which names {want.version}: " + Next("adopt", want.tenant)
     elif has.was_rolled_back_from(want.version):
-        yield f"rolled back from {want.version}, which the inventory still names: launchpad adopt {want.tenant}"
+        yield f"rolled back from {want.version}, which the inventory still names: " + Next("adopt", want.tenant)
     elif not want.descends:
-        yield f"{unknown(has)}: git pull; launchpad plan {want.tenant} shows more"
+        yield f"{unknown(has)}: git pull; " + Next("plan", want.tenant) + " shows more"
     elif want.release and want.release != has.release:
         yield "behind the inventory: " + "; ".join(differences(want, has))
     if want.wrapped_for and has.wrapped_for is not None and has.wrapped_for != want.wrapped_for:
         whom = "for earlier recipients" if has.wrapped_for else "for recipients that the host does not know"
-        yield f"the key of its backups is wrapped {whom}: launchpad backups rewrap {want.tenant}"
+        yield f"the key of its backups is wrapped {whom}: " + Next("backups rewrap", want.tenant)
     if has.running and not want.running:
-        yield f"the inventory says running: false (launchpad stop {want.tenant})"
+        yield "the inventory says running: false (" + Next("stop", want.tenant) + ")"
     if not has.running and not has.retired and want.running:
-        yield f"the inventory says running: true (launchpad start {want.tenant})"
+        yield "the inventory says running: true (" + Next("start", want.tenant) + ")"

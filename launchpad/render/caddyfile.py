@@ -16,7 +16,9 @@ def render_caddyfile(host: Host, *, templates: TemplateSource) -> str:
     name = templates.find("caddy/Caddyfile")
     if name is None:
         raise InventoryError(
-            "template caddy/Caddyfile.j2 is missing", hint="reinstall Launchpad, which includes the template"
+            "template caddy/Caddyfile.j2 is missing",
+            code="caddyfile-template-missing",
+            hint="reinstall Launchpad, which includes the template",
         )
     caddy = host.caddy
     values = {

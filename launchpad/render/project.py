@@ -29,11 +29,13 @@ def project(app: App, templates: TemplateSource, values: Mapping[str, Any]) -> s
         if name not in app.services:
             raise InventoryError(
                 f"{templates.path(own + '.j2')}: {app.name} has no service {name}",
+                code="no-such-service",
                 hint=f"add it under services: of the app, or use one of {', '.join(app.services)}",
             )
         if "logging" in (services[name] or {}):
             raise InventoryError(
                 f"{templates.path(own + '.j2')}: services.{name}.logging: the tenant's tier limits the log",
+                code="template-sets-logging",
                 hint="remove logging here, and write log: {size: 10MiB, files: 3} into the tier",
             )
     return json.dumps(_merged(cell, said), indent=2, ensure_ascii=False) + "\n"
@@ -42,7 +44,11 @@ def project(app: App, templates: TemplateSource, values: Mapping[str, Any]) -> s
 def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) -> dict[str, Any]:
     found = templates.find(name)
     if found is None:
-        raise InventoryError(f"template {name}.j2 is missing", hint=f"write {templates.path(name + '.j2')}")
+        raise InventoryError(
+            f"template {name}.j2 is missing",
+            code="compose-template-missing",
+            hint=f"write {templates.path(name + '.j2')}",
+        )
     text = templates.render(found, "compose.yaml", values)
     path = templates.path(found)
     try:
@@ -50,10 +56,15 @@ def _mapping(name: str, templates: TemplateSource, values: Mapping[str, Any]) ->
     except YAMLError as error:
         raise InventoryError(
             f"{path}: does not render to YAML: {_place(error)}",
+            code="template-not-yaml",
             hint="write {{ value }} without quotes: Launchpad adds the quotes",
         ) from error
     if not isinstance(document, dict):
-        raise InventoryError(f"{path}: must be a mapping, with services:", hint=f"see {templates.path(CELL + '.j2')}")
+        raise InventoryError(
+            f"{path}: must be a mapping, with services:",
+            code="template-without-services",
+            hint=f"see {templates.path(CELL + '.j2')}",
+        )
     plain: dict[str, Any] = _plain(document, str(path), "")
     return plain
 
@@ -76,14 +87,18 @@ def _plain(value: Any, path: str, at: str) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise InventoryError(
-                    f"{path}: {at or 'the top'} has the key {key!r}, which is not text", hint="quote it"
+                    f"{path}: {at or 'the top'} has the key {key!r}, which is not text",
+                    code="template-key-not-text",
+                    hint="quote it",
                 )
         return {key: _plain(item, path, f"{at}.{key}".lstrip(".")) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item, path, f"{at}[{index}]") for index, item in enumerate(value)]
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
-    raise InventoryError(f"{path}: {at} is a {type(value).__name__}, not text", hint="quote it")
+    raise InventoryError(
+        f"{path}: {at} is a {type(value).__name__}, not text", code="template-value-not-text", hint="quote it"
+    )
 
 
 def _merged(cell: Any, own: Any) -> Any:

@@ -12,6 +12,7 @@ from launchpad.fleet.model.tenant import Tenant
 from launchpad.render.project import project
 from launchpad.render.templates import TemplateSource
 from launchpad.render.values import values_of
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Action, Probe, Release, Service, digest_of
 
 CELL_FILES = ("passwd", "group")
@@ -46,12 +47,14 @@ def _judge_secrets(app: App, tenant: Tenant, secrets: Mapping[str, int]) -> None
         if spec.required and spec.name not in secrets:
             raise InventoryError(
                 f"{tenant.name} has no secret {spec.name}, which {app.name} needs",
-                hint=f"launchpad secret set {tenant.name} {spec.name}",
+                code="secret-missing-in-release",
+                hint=Next("secret set", tenant.name, spec.name),
             )
     for name in sorted(set(secrets) - declared):
         raise InventoryError(
             f"{tenant.name} has a secret {name}, which {app.name} does not take",
-            hint=f"launchpad secret remove {tenant.name} {name}",
+            code="secret-not-taken",
+            hint=Next("secret remove", tenant.name, name),
         )
 
 
@@ -70,7 +73,9 @@ def _sources(app: App, templates: TemplateSource) -> dict[str, str]:
         name = templates.find(*names)
         if name is None:
             raise InventoryError(
-                f"{app.name}: the template of {path} is missing", hint=f"write {templates.path(names[0])}"
+                f"{app.name}: the template of {path} is missing",
+                code="template-missing",
+                hint=f"write {templates.path(names[0])}",
             )
         found[path] = name
     return found

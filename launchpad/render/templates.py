@@ -70,9 +70,11 @@ class TemplateSource:
             text = self._text(name, path, values)
         except (TemplateNotFound, FileNotFoundError) as error:
             missing = str(error.name) if isinstance(error, TemplateNotFound) else name
-            raise InventoryError(f"template {missing} is missing", hint=f"write {self.path(missing)}") from error
+            raise InventoryError(
+                f"template {missing} is missing", code="template-missing", hint=f"write {self.path(missing)}"
+            ) from error
         except UnicodeDecodeError as error:
-            raise InventoryError(f"{self.path(name)}: is not UTF-8 text") from error
+            raise InventoryError(f"{self.path(name)}: is not UTF-8 text", code="template-not-utf-8") from error
         except Exception as error:  # any error of a template: wrong types, unknown names, unsafe attributes
             raise self._explained(name, error) from error
         if conflict := conflict_in(str(self.path(name)), text):
@@ -97,7 +99,9 @@ class TemplateSource:
         where = self.path(name) if not Path(name).is_absolute() else Path(name)
         cause = error.message if isinstance(error, TemplateError) else str(error)
         hint = "change the value in the tenant's file" if isinstance(error, Unquotable) else f"see {where}"
-        return InventoryError(f"{where}:{line}: {cause}" if line else f"{where}: {cause}", hint=hint)
+        return InventoryError(
+            f"{where}:{line}: {cause}" if line else f"{where}: {cause}", code="template-does-not-render", hint=hint
+        )
 
 
 class _Environment(ImmutableSandboxedEnvironment):

@@ -92,7 +92,9 @@ def _address(service: str) -> HostValue:
 def _addresses(app: App) -> Callable[[str], HostValue]:
     def address(service: str) -> HostValue:
         if service not in app.services:
-            raise InventoryError(f"{app.name} has no service {service}", hint=f"one of {', '.join(app.services)}")
+            raise InventoryError(
+                f"{app.name} has no service {service}", code="no-such-service", hint=f"one of {', '.join(app.services)}"
+            )
         return _address(service)
 
     return address
@@ -118,7 +120,9 @@ def _volume(app: App, tenant: Tenant) -> Callable[..., Mapping[str, Any]]:
         """The mount of one of the tenant's volumes."""
         if name not in app.volumes:
             raise InventoryError(
-                f"{app.name} has no volume {name}", hint=f"volumes: [{', '.join([*app.volumes, name])}]"
+                f"{app.name} has no volume {name}",
+                code="no-such-volume",
+                hint=f"volumes: [{', '.join([*app.volumes, name])}]",
             )
         return _bind(f"{paths.data(tenant.name)}/{name}", at, read_only=False)
 

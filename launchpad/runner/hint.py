@@ -61,7 +61,7 @@ class Hint(str):
         return Hint, self.parts
 
 
-def Next(verb: str, *arguments: str) -> Hint:
+def Next(verb: str, *arguments: object) -> Hint:
     """The hint that is this one command: `Next("backups list", tenant)`."""
     return Hint((verb, *map(str, arguments)))
 

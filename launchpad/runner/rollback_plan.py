@@ -121,9 +121,7 @@ def planned_drop(host: Host, operation: Mapping[str, Any]) -> Planned:
     seen = plans.see(host, tenant)
     record = deployed(seen, tenant)
     if not wanted or not all(isinstance(item, str) for item in wanted):
-        raise Refused(
-            "drop: generations: expected ids", code="drop-generations-expected-ids", hint=Next("generations", tenant)
-        )
+        raise Refused("drop: generations: expected ids", code="generation-ids", hint=Next("generations", tenant))
     there = tuple(item.id for item in seen.generations if item.id in wanted)
     before = next(iter(record.get("before", ())), "")
     needed = generation_records.left(seen.generations, before) if before else None

@@ -96,13 +96,18 @@ def sign(data: bytes, *, key: Path, namespace: str = NAMESPACE) -> str:
     """The armoured signature of the data. `key` is the file of a private key, or of a public key whose private key the
     agent holds. StateError with ssh-keygen's message."""
     if shutil.which("ssh-keygen") is None:
-        raise StateError("cannot sign: ssh-keygen is not installed", hint="install OpenSSH's client")
+        raise StateError(
+            "cannot sign: ssh-keygen is not installed",
+            code="cannot-sign-without-ssh-keygen",
+            hint="install OpenSSH's client",
+        )
     words = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(key), "-n", namespace]
     done = subprocess.run(words, input=data, capture_output=True, check=False)
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise StateError(
             f"cannot sign with {key}: {said[-1] if said else 'ssh-keygen failed'}",
+            code="cannot-sign",
             hint="a signing key is a key file, or a public key whose private key your SSH agent holds",
         )
     return done.stdout.decode()

@@ -89,9 +89,13 @@ def _asked(config: Path, address: str, host: str) -> dict[str, str]:
         return {}  # without OpenSSH there is no configuration to apply
     except subprocess.TimeoutExpired as error:
         raise HostError(
-            f"{host}: ssh -G {address} was still running after {SECONDS} s", hint=f"check {config}"
+            f"{host}: ssh -G {address} was still running after {SECONDS} s",
+            code="ssh-config-timeout",
+            hint=f"check {config}",
         ) from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise HostError(f"{host}: {config} cannot be used: {reason}", hint=f"ssh -G {address}")
+        raise HostError(
+            f"{host}: {config} cannot be used: {reason}", code="ssh-config-unusable", hint=f"ssh -G {address}"
+        )
     return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)

@@ -14,6 +14,7 @@ import fabric
 
 from launchpad import __version__
 from launchpad.errors import HostError
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import PROTOCOL
 from launchpad.ssh.dialling import dial
 from launchpad.ssh.endpoint import Endpoint
@@ -104,7 +105,8 @@ class Connection:
             except BadLine as error:
                 raise HostError(
                     f"{self.endpoint.host}: the host sent {error}",
-                    hint=f"the answer is not from Launchpad's runner: launchpad provision {self.endpoint.host}",
+                    code="answer-not-of-runner",
+                    hint="the answer is not from Launchpad's runner: " + Next("provision", self.endpoint.host),
                 ) from error
             raise _ended_without_reply(running)
 
@@ -137,7 +139,10 @@ class Connection:
                     told = end + 1
             code = running.exit_code()
             if code < 0:
-                raise ConnectionLost(f"{self.endpoint.host}: the connection broke while a script ran")
+                raise ConnectionLost(
+                    f"{self.endpoint.host}: the connection broke while a script ran",
+                    code="connection-broke-while-script-ran",
+                )
             return ExecOutput(code, out.decode(errors="replace"), running.stderr())
 
     def run(self, script: str, take: Callable[[bytes], object], *, seconds: float) -> ExecOutput:
@@ -171,10 +176,11 @@ def _ended_without_reply(running: Execution) -> HostError:
     that ended by itself started nothing."""
     code = running.exit_code()
     if code < 0 or code >= KILLED:
-        return ConnectionLost(f"{running.host}: the connection broke")
+        return ConnectionLost(f"{running.host}: the connection broke", code="connection-broke-before-reply")
     said = [line for line in running.stderr().splitlines() if line.strip()]
     reason = said[-1] if said else "it printed nothing"
     return HostError(
         f"{running.host}: the runner did not answer (exit code {code}): {reason}",
-        hint=f"launchpad provision {running.host}",
+        code="runner-did-not-answer",
+        hint=Next("provision", running.host),
     )

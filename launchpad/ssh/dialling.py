@@ -16,6 +16,7 @@ from paramiko.ssh_exception import AuthenticationException, IncompatiblePeer
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from launchpad.errors import HostError
+from launchpad.runner.hint import Next
 from launchpad.ssh.configured import carried, way_to
 from launchpad.ssh.endpoint import Endpoint
 from launchpad.ssh.execution import Tell, nobody
@@ -88,9 +89,13 @@ def dial(endpoint: Endpoint, *, identity: Identity, tell: Tell = nobody) -> fabr
         except IncompatiblePeer as error:
             if offered:
                 raise _changed(endpoint, offered[0]) from error
-            raise HostError(f"{_cannot_connect(endpoint)}: {cause_of(error)}") from error
+            raise HostError(f"{_cannot_connect(endpoint)}: {cause_of(error)}", code="handshake-failed") from error
         except _Dropped as error:
-            raise HostError(f"{_cannot_connect(endpoint)}: {error}", hint=_when_dropped(endpoint, identity)) from error
+            raise HostError(
+                f"{_cannot_connect(endpoint)}: {error}",
+                code="connection-dropped",
+                hint=_when_dropped(endpoint, identity),
+            ) from error
 
 
 def _tries(endpoint: Endpoint, tell: Tell) -> Retrying:
@@ -165,7 +170,7 @@ def _socket(endpoint: Endpoint, identity: Identity, said: IO[bytes]) -> socket.s
         raise _Dropped(cause_of(error)) from error
     except OSError as error:
         raise HostError(
-            f"{_cannot_connect(endpoint)}: {cause_of(error)}", hint=_at_first(endpoint, identity)
+            f"{_cannot_connect(endpoint)}: {cause_of(error)}", code="cannot-connect", hint=_at_first(endpoint, identity)
         ) from error
     dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only; other systems use their own, longer timeout
@@ -221,19 +226,19 @@ def _was_dropped(error: AuthFailure) -> bool:
 def _unknown(endpoint: Endpoint, key: OfferedKey) -> HostKeyUnknown:
     return HostKeyUnknown(
         f"{endpoint.host}: the host key of {endpoint.address} is not known: {key.fingerprint} ({key.kind})",
-        hint=f"launchpad trust {endpoint.host}, after comparing the key with your provider's console",
+        hint=Next("trust", endpoint.host) + ", after comparing the key with your provider's console",
         key=key,
     )
 
 
 def _changed(endpoint: Endpoint, key: OfferedKey) -> HostKeyChanged:
-    mends = f"launchpad trust {endpoint.host}"
+    mends: str = Next("trust", endpoint.host)
     if endpoint.pinned:
         mends = f"write {key.fingerprint} under fingerprints: of {endpoint.host} in inventory/hosts.yaml"
     return HostKeyChanged(
         f"{endpoint.host}: the host key of {endpoint.address} changed: expected "
         f"{', '.join(sorted(endpoint.fingerprints))}, got {key.fingerprint} ({key.kind}); nothing was sent",
-        hint=f"another machine may be answering; only if you reinstalled the host: {mends}",
+        hint="another machine may be answering; only if you reinstalled the host: " + mends,
     )
 
 
@@ -243,12 +248,15 @@ def _refused(endpoint: Endpoint, login: KeyStrategy) -> LoginRefused:
             f"{endpoint.host}: there is no SSH key to offer to {endpoint}; searched: {_looked_for(login.identity)}"
         )
         return LoginRefused(
-            message, hint="launchpad key make; or set LAUNCHPAD_SSH_KEY to a key file; or ssh-add KEY_FILE"
+            message,
+            code="no-ssh-key",
+            hint=Next("key make") + "; or set LAUNCHPAD_SSH_KEY to a key file; or ssh-add KEY_FILE",
         )
     one = len(login.offered) == 1
     offered = "does not accept the key" if one else f"accepts none of {len(login.offered)} keys:"
     return LoginRefused(
         f"{endpoint.host}: {endpoint} {offered} {', '.join(login.offered)}",
+        code="login-refused",
         hint=f"{_when_dropped(endpoint, login.identity)}; operators: in the inventory names who may log in, and "
         "ssh-add -l lists your agent's keys",
     )

@@ -12,6 +12,7 @@ from types import TracebackType
 from paramiko import Channel, SSHException, Transport
 
 from launchpad.errors import HostError
+from launchpad.runner.hint import Next
 from launchpad.ssh.problems import ConnectionLost, cause_of
 
 MOST_STDERR = 64 * 1024
@@ -67,7 +68,7 @@ class Execution:
             self._channel.exec_command(self._command)
         except (SSHException, EOFError, OSError) as error:
             why = f"no answer in {SETUP_SECONDS} s" if isinstance(error, TimeoutError) else cause_of(error)
-            raise HostError(f"{self.host}: the host did not run a command: {why}") from error
+            raise HostError(f"{self.host}: the host did not run a command: {why}", code="host-ran-nothing") from error
         return self
 
     def __exit__(
@@ -89,7 +90,9 @@ class Execution:
         try:
             act()
         except TimeoutError as error:
-            raise ConnectionLost(f"{self.host}: the host did not accept the request in time") from error
+            raise ConnectionLost(
+                f"{self.host}: the host did not accept the request in time", code="host-did-not-accept-request"
+            ) from error
         except (OSError, EOFError):
             return False
         return True
@@ -104,12 +107,14 @@ class Execution:
                 piece = self._channel.recv(256 * 1024)
             except TimeoutError as error:
                 if self._deadline is not None and time.monotonic() >= self._deadline:
-                    hint = f"launchpad history {self.host}"
-                    raise ConnectionLost(f"{self.host}: no answer in time", hint=hint) from error
+                    hint = Next("history", self.host)
+                    raise ConnectionLost(
+                        f"{self.host}: no answer in time", code="no-answer-in-time", hint=hint
+                    ) from error
                 quiet = time.monotonic() - heard
                 if self._silent is not None and quiet >= self._silent:
                     message = f"{self.host}: no output for {quiet:.0f} s, though the connection is open"
-                    raise ConnectionLost(message, hint=f"launchpad status {self.host}") from error
+                    raise ConnectionLost(message, code="host-is-silent", hint=Next("status", self.host)) from error
                 if told < len(QUIET_SECONDS) and quiet >= QUIET_SECONDS[told]:
                     self._tell(f"{self.host}: no answer for {quiet:.0f} s; still waiting")
                     told += 1

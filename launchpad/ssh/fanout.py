@@ -13,7 +13,7 @@ Key = TypeVar("Key", bound=str)
 Result = TypeVar("Result")
 
 MOST_THREADS = 32
-_NOT_YET = LaunchpadError("not started")
+_NOT_YET = LaunchpadError("not started", code="not-started")
 
 
 def fanout(
@@ -78,6 +78,7 @@ def all_or_error(results: Mapping[Key, Result | LaunchpadError], *, noun: str, h
     if wrong:
         raise PartialError(
             f"{len(wrong)} of {len(results)} {noun} failed: {', '.join(wrong)}",
+            code="some-failed",
             hint=hint or "; ".join(dict.fromkeys(_hint(error) for error in wrong.values() if error.hint)),
             failures={str(key): error for key, error in wrong.items()},
         )

@@ -85,11 +85,17 @@ def _load(path: Path) -> PKey:
     try:
         return PKey.from_path(path.expanduser())
     except TypeError as error:  # cryptography raises TypeError for a key with a passphrase
-        raise HostError(f"{path}: the key has a passphrase", hint=f"ssh-add {path}") from error
+        raise HostError(
+            f"{path}: the key has a passphrase", code="ssh-key-has-passphrase", hint=f"ssh-add {path}"
+        ) from error
     except OSError as error:
-        raise HostError(f"{path}: cannot read the SSH key: {error.strerror}", hint=f"ls -l {path}") from error
+        raise HostError(
+            f"{path}: cannot read the SSH key: {error.strerror}", code="ssh-key-unreadable", hint=f"ls -l {path}"
+        ) from error
     except (ValueError, SSHException) as error:
-        raise HostError(f"{path}: not a private SSH key", hint=f"ssh-keygen -l -f {path}") from error
+        raise HostError(
+            f"{path}: not a private SSH key", code="ssh-key-not-private", hint=f"ssh-keygen -l -f {path}"
+        ) from error
 
 
 def _load_usual(path: Path) -> PKey | None:

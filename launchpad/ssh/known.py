@@ -67,7 +67,9 @@ class KnownHosts:
                 blob = base64.b64decode(encoded, validate=True)
             except (ValueError, binascii.Error) as error:
                 raise StateError(
-                    f"{self.path}:{number}: not a line of a known_hosts file", hint=f"remove line {number}"
+                    f"{self.path}:{number}: not a line of a known_hosts file",
+                    code="known-hosts-line",
+                    hint=f"remove line {number}",
                 ) from error
             entries.append((names.split(","), fingerprint_of(blob)))
         return entries

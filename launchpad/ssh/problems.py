@@ -19,6 +19,7 @@ class OfferedKey:
 class HostKeyUnknown(HostError):
     """No key of this host is known. `key` is the offered key: confirm it, store it, connect again."""
 
+    code = "host-key-unknown"
     retry = False
 
     def __init__(self, message: str, *, hint: str = "", key: OfferedKey | None = None) -> None:
@@ -33,6 +34,7 @@ class HostKeyChanged(HostError):
     """The host offered an unknown key although its key is known: another machine answers, or the host was
     reinstalled."""
 
+    code = "host-key-changed"
     retry = False
 
 

@@ -256,4 +256,8 @@ def _tuples(value: Any) -> Any:
 
 
 def _cannot(file: str, change: str) -> StateError:
-    return StateError(f"{file}: cannot write {change} without changing the file's layout", hint=f"edit {file} by hand")
+    return StateError(
+        f"{file}: cannot write {change} without changing the file's layout",
+        code="layout-would-change",
+        hint=f"edit {file} by hand",
+    )

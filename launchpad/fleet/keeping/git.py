@@ -173,7 +173,11 @@ class Git:
             check=False,
         )
         if done.returncode:
-            raise StateError(f"{self.root}: git bundle failed", hint=f"git -C {self.root} bundle create /tmp/x --all")
+            raise StateError(
+                f"{self.root}: git bundle failed",
+                code="git-bundle-failed",
+                hint=f"git -C {self.root} bundle create /tmp/x --all",
+            )
         return done.stdout
 
     @contextmanager
@@ -204,13 +208,21 @@ class Git:
             )
         except FileNotFoundError as error:
             raise StateError(
-                f"{self.root} is in a Git repository, and git is not installed", hint="apt install git"
+                f"{self.root} is in a Git repository, and git is not installed",
+                code="git-not-installed",
+                hint="apt install git",
             ) from error
         except subprocess.TimeoutExpired as error:
-            raise StateError(f"{self.root}: git does not answer", hint=f"git -C {self.root} status") from error
+            raise StateError(
+                f"{self.root}: git does not answer", code="git-does-not-answer", hint=f"git -C {self.root} status"
+            ) from error
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
-            raise StateError(f"{self.root}: git {arguments[0]} failed: {reason}", hint=f"git -C {self.root} status")
+            raise StateError(
+                f"{self.root}: git {arguments[0]} failed: {reason}",
+                code="git-failed",
+                hint=f"git -C {self.root} status",
+            )
         return done.stdout.strip("\n")
 
     def command(self, *arguments: str) -> list[str]:

@@ -14,6 +14,7 @@ from launchpad.fleet.reading.parse import APPS, HOSTS_FILE
 from launchpad.fleet.reading.tree import read_tree
 from launchpad.fleet.words.names import AppName, HostName, ImageName, VersionName
 from launchpad.fleet.words.references import ImageReference
+from launchpad.runner.hint import Next
 
 
 @dataclass(frozen=True, order=True)
@@ -118,5 +119,7 @@ def _path(content: bytes, use: AppImage) -> tuple[str | int, ...]:
         if named is not None and str(named.value) == use.version:
             return ("versions", index, "images", use.name)
     if tree.get("extends") is None:
-        raise InventoryError(f"{use.file} has no version {use.version}", hint=f"launchpad app show {use.app}")
+        raise InventoryError(
+            f"{use.file} has no version {use.version}", code="no-such-version-to-edit", hint=Next("app show", use.app)
+        )
     return overriding

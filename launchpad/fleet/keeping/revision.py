@@ -131,7 +131,9 @@ class Revisions:
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
-            raise StateError(f"{self._file}: cannot be read", hint=f"rm {self._file}") from error
+            raise StateError(
+                f"{self._file}: cannot be read", code="inventory-file-unreadable", hint=f"rm {self._file}"
+            ) from error
 
 
 def _of(tenant: str, lines: Sequence[str]) -> list[str]:
@@ -181,7 +183,9 @@ def _files(root: Path, memory: FileMemory) -> dict[str, str]:
             try:
                 found[path.relative_to(root).as_posix()] = blob_id(path.read_bytes())
             except OSError as error:
-                raise StateError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+                raise StateError(
+                    f"{path}: cannot be read: {error.strerror}", code="inventory-file-unreadable", hint=f"ls -l {path}"
+                ) from error
     return found
 
 

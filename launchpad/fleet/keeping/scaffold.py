@@ -11,6 +11,7 @@ from launchpad.fleet.keeping.workspace_files import STATE, remove_file, replace_
 from launchpad.fleet.reading.inventory_files import INVENTORY, SCHEMAS, SETTINGS_FILE, schema_line
 from launchpad.fleet.words.names import OperatorName
 from launchpad.fleet.words.references import PublicKey, Recipient
+from launchpad.runner.hint import Next
 
 EXAMPLE = Path(__file__).parents[2] / INVENTORY
 TIERS = EXAMPLE / "tiers.yaml"
@@ -58,7 +59,9 @@ def refuse_existing(root: Path) -> None:
     """StateError when the folder already has parts of a workspace."""
     for there in (SETTINGS_FILE, INVENTORY):
         if (root / there).exists() or (root / there).is_symlink():
-            raise StateError(f"{root / there} exists already", hint="launchpad init another-folder")
+            raise StateError(
+                f"{root / there} exists already", code="workspace-exists", hint=Next("init") + " another-folder"
+            )
 
 
 def scaffold(root: Path, owner: Owner, *, example: bool = False) -> tuple[Path, ...]:

@@ -35,6 +35,7 @@ from launchpad.fleet.reading.parse import HOSTS_FILE, TENANTS, Parsed, defaults_
 from launchpad.fleet.reading.slots_file import SLOTS_FILE, Slots, read_slots
 from launchpad.fleet.words.mistakes import InventoryMistakes
 from launchpad.fleet.words.names import AppName, DomainName, HostName, OperatorName, TenantName, TierName, VersionName
+from launchpad.runner.hint import Next
 
 Changes = dict[str, bytes | None]
 """New contents by path from the workspace, in the order of writing; None removes a file."""
@@ -149,7 +150,11 @@ class FolderStore:
     def add_tenant(self, new: NewTenant) -> Tenant:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             if new.name in fleet.known:
-                raise StateError(f"tenant {new.name} exists already", hint=f"launchpad tenant show {new.name}")
+                raise StateError(
+                    f"tenant {new.name} exists already",
+                    code="tenant-exists-in-inventory",
+                    hint=Next("tenant show", new.name),
+                )
             slot, epoch = fleet.next_slot
             record: dict[str, Any] = {
                 "slot": slot,
@@ -176,7 +181,9 @@ class FolderStore:
             found = fleet.unreadable.get(name)
             if found is None or found.tenant is None:
                 slot = fleet.tenant(name).slot
-                raise StateError(f"no other tenant has slot {slot} of {name}", hint="launchpad check")
+                raise StateError(
+                    f"no other tenant has slot {slot} of {name}", code="slot-has-no-other-tenant", hint=Next("check")
+                )
             file, (slot, epoch) = f"{TENANTS}/{name}.yaml", fleet.next_slot
             content = with_value(file, snapshot.files[file], key="slot", value=slot)
             if epoch:
@@ -200,7 +207,11 @@ class FolderStore:
     def free_slot(self, slot: int, *, above: int, replaces: str) -> None:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             if fleet.gone_slots.get(slot) != replaces:
-                raise StateError(f"slot {slot} no longer waits for the deletion of {replaces}", hint="launchpad check")
+                raise StateError(
+                    f"slot {slot} no longer waits for the deletion of {replaces}",
+                    code="slot-no-longer-waits-deletion",
+                    hint=Next("check"),
+                )
             return {SLOTS_FILE: _slots(snapshot).freed(slot, above=above).as_yaml()}
 
         self._edit(change)
@@ -233,7 +244,7 @@ class FolderStore:
             current = str(getattr(fleet.tenant(name), key))
             if current != replaces:
                 message = f"{file} has {key}: {current} instead of {replaces}: somebody changed the file meanwhile"
-                raise StateError(message, hint=f"launchpad tenant show {name}")
+                raise StateError(message, code="value-changed-meanwhile", hint=Next("tenant show", name))
             if current == value:
                 return {}
             return {file: with_value(file, snapshot.files[file], key=key, value=value)}
@@ -250,7 +261,7 @@ class FolderStore:
                         f"{item.use.file}: the image of {item.use} is now {current}: somebody changed the file "
                         "meanwhile"
                     )
-                    raise StateError(message, hint="try again")
+                    raise StateError(message, code="image-changed-meanwhile", hint="try again")
                 edited[item.use.file] = with_image({**snapshot.files, **edited}, item.use, item.after)
             return dict(edited)
 
@@ -259,7 +270,9 @@ class FolderStore:
     def set_recovery(self, recovery: Recovery) -> None:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             if fleet.defaults.recovery is not None:
-                raise StateError(f"{SETTINGS_FILE} has a recovery already", hint="launchpad kit test FILE")
+                raise StateError(
+                    f"{SETTINGS_FILE} has a recovery already", code="recovery-already", hint=Next("kit test", "FILE")
+                )
             before = snapshot.files[SETTINGS_FILE]
             record = recovery.model_dump(mode="json")
             return {SETTINGS_FILE: with_entry(SETTINGS_FILE, before, key=RECOVERY, record=record)}
@@ -271,12 +284,15 @@ class FolderStore:
             if operator in fleet.defaults.operators:
                 return {}
             if any(item.name == operator.name for item in fleet.defaults.operators):
-                raise StateError(f"operator {operator.name} exists already", hint="launchpad operator list")
+                raise StateError(
+                    f"operator {operator.name} exists already", code="operator-exists", hint=Next("operator list")
+                )
             other = next((item for item in fleet.defaults.operators if item.public & operator.public), None)
             if other is not None:  # otherwise the key would keep its access after one of the two operators is removed
                 raise StateError(
                     f"operator {other.name} already has a key of {operator.name}",
-                    hint=f"each operator needs keys of their own; on {operator.name}'s machine: launchpad key make",
+                    code="operator-already-key",
+                    hint=f"each operator needs keys of their own; on {operator.name}'s machine: " + Next("key make"),
                 )
             record = {key: item for key, item in operator.model_dump(mode="json").items() if item}
             before = snapshot.files[SETTINGS_FILE]
@@ -290,7 +306,9 @@ class FolderStore:
             own = {recipient for item in people if item.name == name for recipient in item.recipients}
             places = [("operators", index) for index, item in enumerate(people) if item.name == name]
             if not places:
-                raise StateError(f"no operator {name} in {SETTINGS_FILE}", hint="launchpad operator list")
+                raise StateError(
+                    f"no operator {name} in {SETTINGS_FILE}", code="no-such-operator", hint=Next("operator list")
+                )
             places += [("recipients", index) for index, item in enumerate(others) if item in own]
             content = snapshot.files[SETTINGS_FILE]
             for key, index in reversed(places):
@@ -302,7 +320,7 @@ class FolderStore:
     def add_host(self, name: HostName, record: Mapping[str, Any]) -> Host:
         def change(snapshot: Snapshot, fleet: Fleet) -> Changes:
             if name in fleet.hosts:
-                raise StateError(f"host {name} exists already", hint=f"launchpad host show {name}")
+                raise StateError(f"host {name} exists already", code="host-exists", hint=Next("host show", name))
             before = snapshot.files.get(HOSTS_FILE, schema_line("host").encode())
             return {HOSTS_FILE: with_entry(HOSTS_FILE, before, key=name, record=dict(record))}
 
@@ -316,8 +334,14 @@ class FolderStore:
             tenants = fleet.tenants_of(name)
             if tenants:
                 names, first = ", ".join(tenant.name for tenant in tenants), tenants[0].name
-                hint = f"launchpad move {first} --to HOST; or launchpad retire {first}, then launchpad tenant remove"
-                raise StateError(f"host {name} has tenants: {names}", hint=f"{hint} {first}")
+                hint = (
+                    Next("move", first, "--to", "HOST")
+                    + "; or "
+                    + Next("retire", first)
+                    + ", then "
+                    + Next("tenant remove")
+                )
+                raise StateError(f"host {name} has tenants: {names}", code="host-has-tenants", hint=f"{hint} {first}")
             return {HOSTS_FILE: without_entry(HOSTS_FILE, snapshot.files[HOSTS_FILE], key=name)}
 
         self._edit(change)
@@ -354,7 +378,11 @@ class FolderStore:
     def _commit(self, before: Snapshot, changes: Changes) -> None:
         """Write the changes, if the files did not change since they were read."""
         if self._snapshot().files != before.files:
-            raise StateError(f"{self.root}: somebody else changed the inventory meanwhile", hint="try again")
+            raise StateError(
+                f"{self.root}: somebody else changed the inventory meanwhile",
+                code="inventory-changed-meanwhile",
+                hint="try again",
+            )
         for name, content in changes.items():
             if content is None:
                 remove_file(self.root / name)

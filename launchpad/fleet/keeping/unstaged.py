@@ -13,6 +13,7 @@ from pathlib import Path
 from launchpad.errors import StateError
 from launchpad.fleet.keeping.git import SECONDS, Git
 from launchpad.fleet.keeping.workspace_files import replace_file
+from launchpad.runner.hint import Next
 
 IGNORED = ".gitignore"
 PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|PuTTY-User-Key-File")
@@ -37,7 +38,11 @@ def refuse_home(root: Path, home: Path) -> None:
     root, home = root.resolve(), home.resolve()
     if root == home or root in home.parents:
         what = "your home folder" if root == home else "above your home folder"
-        raise StateError(f"{root} is {what}: git add would stage private keys", hint=f"launchpad init {home / 'fleet'}")
+        raise StateError(
+            f"{root} is {what}: git add would stage private keys",
+            code="private-keys-in-repository",
+            hint=Next("init", home / "fleet"),
+        )
 
 
 def refuse_private_files(root: Path, *, own: Path) -> None:
@@ -46,7 +51,9 @@ def refuse_private_files(root: Path, *, own: Path) -> None:
     for file in private_files(root, without=own):
         if not is_ignored(file):
             raise StateError(
-                f"{file} is a private key, and git add would stage it", hint="launchpad init another-folder"
+                f"{file} is a private key, and git add would stage it",
+                code="private-key-in-repository",
+                hint=Next("init") + " another-folder",
             )
 
 
@@ -67,7 +74,11 @@ def refuse_in_git(file: Path, root: Path) -> None:
     for place in (folder, *folder.parents):
         if place == root.resolve() or (place / ".git").exists():
             what = "the workspace" if place == root.resolve() else "a Git repository"
-            raise StateError(f"{file} would be in {what}, {place}", hint="launchpad kit make /media/stick/kit.txt")
+            raise StateError(
+                f"{file} would be in {what}, {place}",
+                code="kit-in-repository",
+                hint=Next("kit make") + " /media/stick/kit.txt",
+            )
 
 
 def keep_out(file: Path) -> None:
@@ -82,7 +93,9 @@ def keep_out(file: Path) -> None:
     replace_file(exclude, (there if there.endswith(b"\n") or not there else there + b"\n") + lines)
     if not is_ignored(file):
         raise StateError(
-            f"{file} has credentials in plain text, and git add would stage it", hint="give another place: --to FILE"
+            f"{file} has credentials in plain text, and git add would stage it",
+            code="credentials-in-repository",
+            hint="give another place: --to FILE",
         )
 
 
@@ -103,7 +116,11 @@ def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
             git.command(*words), env=git.environment, capture_output=True, text=True, check=False, timeout=SECONDS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise StateError(f"{folder} is in a Git repository, but git cannot be run", hint="apt install git") from error
+        raise StateError(
+            f"{folder} is in a Git repository, but git cannot be run",
+            code="git-cannot-run-here",
+            hint="apt install git",
+        ) from error
 
 
 def _files(root: Path, without: Path) -> Iterator[Path]:

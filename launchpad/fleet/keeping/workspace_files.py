@@ -43,9 +43,9 @@ def refuse_no_folder(path: Path) -> None:
     folder."""
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise InventoryError(f"{folder} is not a folder", hint=f"mkdir -p {folder}")
+        raise InventoryError(f"{folder} is not a folder", code="workspace-not-folder", hint=f"mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StateError(f"{folder}: no permission to write", hint=f"ls -ld {folder}")
+        raise StateError(f"{folder}: no permission to write", code="file-not-writable", hint=f"ls -ld {folder}")
 
 
 def remove_file(path: Path) -> None:
@@ -92,7 +92,9 @@ def told(path: Path) -> Iterator[None]:
     except OSError as error:
         folder = path.parent
         raise StateError(
-            f"{path}: cannot be written: {error.strerror or error}", hint=f"ls -ld {folder}; df {folder}"
+            f"{path}: cannot be written: {error.strerror or error}",
+            code="file-write-failed",
+            hint=f"ls -ld {folder}; df {folder}",
         ) from error
 
 
@@ -106,7 +108,9 @@ def _wait_for(descriptor: int, root: Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         time.sleep(0.02)
-    raise LockedError(f"{root}: another command has been editing this workspace for 10 s", hint="try again")
+    raise LockedError(
+        f"{root}: another command has been editing this workspace for 10 s", code="workspace-locked", hint="try again"
+    )
 
 
 def _umask() -> int:

@@ -28,6 +28,7 @@ from launchpad.fleet.words.names import (
 from launchpad.fleet.words.quantities import Duration
 from launchpad.fleet.words.references import Argument, FilePath, ImageReference, Prose, UrlPath
 from launchpad.fleet.words.secret import SHORTEST_TOKEN
+from launchpad.runner.hint import Next
 from launchpad.runner.limits import (
     MOST_ACTION_SECONDS,
     MOST_ACTIONS,
@@ -238,8 +239,10 @@ class App(Model):
             if version.version == name:
                 return version
         known = ", ".join(version.version for version in self.versions)
-        hint = f"launchpad versions {self.name}"
-        raise InventoryError(f"{self.name} has no version {name}; expected one of {known}", hint=hint)
+        hint = Next("versions", self.name)
+        raise InventoryError(
+            f"{self.name} has no version {name}; expected one of {known}", code="no-such-version", hint=hint
+        )
 
     def images(self, version: str) -> dict[ServiceName, ImageReference]:
         """Each service's image, pinned by digest; InventoryError with the place for each missing digest."""
@@ -250,7 +253,9 @@ class App(Model):
             image = images.get(key)
             if image is None or not image.pinned:
                 raise InventoryError(
-                    f"no digest for image {key} of {self.name} {version}", hint=self._how_to_pin(image, version)
+                    f"no digest for image {key} of {self.name} {version}",
+                    code="image-without-digest",
+                    hint=self._how_to_pin(image, version),
                 )
             found[name] = image
         return found
@@ -266,7 +271,7 @@ class App(Model):
             return f"write registry/repository:tag into inventory/apps/{self.name}.yaml"
         if image.is_example:
             return f"write your own registry into inventory/apps/{self.name}.yaml"
-        return f"launchpad app pin {self.name}:{version}"
+        return Next("app pin", f"{self.name}:{version}")
 
     def limits(self, tier: Tier) -> dict[ServiceName, Limits]:
         """Split the tier: each service's share, rounded down, never below Docker's minimum."""

@@ -25,6 +25,7 @@ from launchpad.fleet.words.names import PAST_NAMES, AppName, HostName, TargetNam
 from launchpad.fleet.words.nearest import nearest
 from launchpad.fleet.words.quantities import Duration
 from launchpad.fleet.words.references import PublicKey, Recipient
+from launchpad.runner.hint import Next
 from launchpad.runner.slots import LAST_SLOT
 
 Found = TypeVar("Found")
@@ -102,7 +103,7 @@ class UnreadablePart:
 
     def as_error(self) -> InventoryMistakes:
         return InventoryMistakes(
-            self.mistakes, hint="correct the file, then: launchpad check; other tenants are not affected"
+            self.mistakes, hint="correct the file, then: " + Next("check") + "; other tenants are not affected"
         )
 
 
@@ -148,7 +149,11 @@ class Fleet(Model):
         """The app; InventoryError with the nearest name when there is none, or with the reason for an old name of
         OpenClaw."""
         if name in PAST_NAMES:
-            raise InventoryError(past(name), hint="write openclaw; to import its data: launchpad import --help")
+            raise InventoryError(
+                past(name),
+                code="app-was-renamed",
+                hint="write openclaw; to import its data: " + Next("import", "--help"),
+            )
         if name in self.unreadable_apps:
             raise self.unreadable_apps[name].as_error()
         return _find(self.apps, name, "app")
@@ -188,9 +193,10 @@ class Fleet(Model):
         gone = ", ".join(sorted(self.gone_slots.values())[:3])
         raise InventoryError(
             f"all {LAST_SLOT} slots of this fleet are taken",
-            hint=f"free the slots of removed tenants ({gone}): launchpad tenant remove TENANT"
+            code="slots-taken",
+            hint=f"free the slots of removed tenants ({gone}): " + Next("tenant remove", "TENANT")
             if gone
-            else "make another fleet: launchpad init in another folder",
+            else "make another fleet: " + Next("init") + " in another folder",
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -207,6 +213,6 @@ def _find(records: Mapping[Any, Found], name: str, noun: str) -> Found:
     found = records.get(name)
     if found is None:
         guess = nearest(name, records)
-        hint = f"did you mean {guess}?" if guess else f"launchpad {noun} list"
-        raise InventoryError(f"no {noun} {name} in the inventory", hint=hint)
+        hint = f"did you mean {guess}?" if guess else Next(f"{noun} list")
+        raise InventoryError(f"no {noun} {name} in the inventory", code="not-in-inventory", hint=hint)
     return found

@@ -11,6 +11,7 @@ from launchpad.fleet.model.fleet import Fleet, readers, signers
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.words.names import SecretName, TenantName
 from launchpad.fleet.words.quantities import Size
+from launchpad.runner.hint import Next
 from launchpad.runner.slots import LAST_SLOT
 
 SCARCE = 0.8
@@ -60,9 +61,9 @@ def scarce(fleet: Fleet) -> list[ToDo]:
     gone = sorted(fleet.gone_slots.values())
     hint = (
         f"to free the slots of {len(gone)} removed tenants ({', '.join(gone[:3])}{', …' if gone[3:] else ''}): "
-        "launchpad tenant remove TENANT"
+        + Next("tenant remove", "TENANT")
         if gone
-        else "make another fleet for new tenants: launchpad init in another folder"
+        else "make another fleet for new tenants: " + Next("init") + " in another folder"
     )
     return [ToDo("slots", f"{used} of {LAST_SLOT} are taken", hint)]
 
@@ -90,10 +91,10 @@ def _keys(fleet: Fleet) -> list[ToDo]:
     file = "launchpad.yaml"
     notes = []
     if not readers(fleet.defaults):
-        notes.append(ToDo(file, "no recipients: nobody could read a secret", "to print yours: launchpad key show"))
+        notes.append(ToDo(file, "no recipients: nobody could read a secret", "to print yours: " + Next("key show")))
     if not signers(fleet.defaults):
         notes.append(
-            ToDo(file, "no signing_keys: hosts would reject every runner", "to print yours: launchpad key show")
+            ToDo(file, "no signing_keys: hosts would reject every runner", "to print yours: " + Next("key show"))
         )
     return notes
 
@@ -102,10 +103,10 @@ def _hosts(fleet: Fleet) -> list[ToDo]:
     notes = []
     for host in fleet.hosts.values():
         if not host.operators:
-            hint = "write your key under operators: in launchpad.yaml; to print your key: launchpad key show"
+            hint = "write your key under operators: in launchpad.yaml; to print your key: " + Next("key show")
             notes.append(ToDo(f"host {host.name}", "no operators: nobody could log in", hint))
         if not host.caddy.image.pinned:
-            hint = "launchpad app pin --caddy"
+            hint = Next("app pin", "--caddy")
             notes.append(ToDo(f"host {host.name}", "no digest for Caddy's image", hint))
     return notes
 
@@ -127,10 +128,10 @@ def _secrets(fleet: Fleet, secrets: Mapping[TenantName, Collection[SecretName]])
         for spec in fleet.apps[tenant.app].secrets:
             if spec.required and spec.name not in present:
                 verb = "rotate" if spec.generate else "set"
-                hint = f"launchpad secret {verb} {tenant.name} {spec.name}"
+                hint = Next(f"secret {verb}", tenant.name, spec.name)
                 notes.append(ToDo(f"tenant {tenant.name}", f"no {spec.name}", hint))
         known = {spec.name for spec in fleet.apps[tenant.app].secrets}
         for name in sorted(set(present) - known):
-            hint = f"launchpad secret remove {tenant.name} {name}"
+            hint = Next("secret remove", tenant.name, name)
             notes.append(ToDo(f"tenant {tenant.name}", f"{tenant.app} takes no secret {name}", hint))
     return notes

@@ -21,6 +21,7 @@ from launchpad.fleet.words.mistakes import Mistake, Place
 from launchpad.fleet.words.names import PAST_NAMES, Name
 from launchpad.fleet.words.nearest import nearest
 from launchpad.fleet.words.quantities import Size
+from launchpad.runner.hint import Next
 
 Found = TypeVar("Found")
 
@@ -106,7 +107,7 @@ def _unknown_targets(trees: Trees) -> Iterator[Mistake]:
 
 
 def _how_to_add(noun: str, name: str) -> str:
-    commands = {"host": f"launchpad host add {name}", "tier": "add it to inventory/tiers.yaml"}
+    commands = {"host": Next("host add", name), "tier": "add it to inventory/tiers.yaml"}
     return commands.get(noun, f"add inventory/apps/{name}.yaml")
 
 
@@ -144,7 +145,7 @@ def _unknown_in_alerts(trees: Trees) -> Iterator[Mistake]:
                 continue  # no name at all: the model has said so
             if tenant.value not in trees.tenants:
                 guess = nearest(tenant.value, trees.tenants)
-                hint = f"did you mean {guess}?" if guess else f"launchpad tenant add {tenant.value}"
+                hint = f"did you mean {guess}?" if guess else Next("tenant add", tenant.value)
                 yield Mistake(tenant.place, f"unknown tenant {tenant.value}", "a tenant of the inventory", hint)
 
 
@@ -157,14 +158,14 @@ def _two_owners(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
             if slot.value in slots:
                 owner, where = slots[slot.value]
                 what = f"slot {slot.value} belongs to {owner} ({where})"
-                hint = f"launchpad tenant renumber {name}, or {owner}: renumber the tenant that was never deployed"
+                hint = Next("tenant renumber", name) + f", or {owner}: renumber the tenant that was never deployed"
                 yield Mistake(slot.place, what, "a slot of its own", hint)
             elif (former := fleet.gone_slots.get(slot.value, name)) != name:
                 what = f"slot {slot.value} belonged to {former}, which was removed"
-                yield Mistake(slot.place, what, "a slot that was never assigned", f"launchpad tenant renumber {name}")
+                yield Mistake(slot.place, what, "a slot that was never assigned", Next("tenant renumber", name))
             elif slot.value in fleet.free_slots:
                 what = f"slot {slot.value} is free: its tenant was removed and deleted on every host"
-                hint = f"to add {name} again: git rm {slot.place.file}, then launchpad tenant add {name}"
+                hint = f"to add {name} again: git rm {slot.place.file}, then " + Next("tenant add", name)
                 yield Mistake(slot.place, what, "a slot that `launchpad tenant add` assigned", hint)
             slots.setdefault(slot.value, (name, slot.place))
         for domain in (tree.get("domains") or Tree(tree.place, ())).items():
@@ -217,7 +218,7 @@ def _variables(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:
 
 def _secret_hint(app: App, variable: str, tenant: str) -> str:
     secret = next((spec.name for spec in app.secrets if spec.name == variable.upper()), None)
-    return f"secrets do not belong into this file: launchpad secret set {tenant} {secret}" if secret else ""
+    return "secrets do not belong into this file: " + Next("secret set", tenant, secret) if secret else ""
 
 
 def _domains_of(fleet: Fleet, trees: Trees) -> Iterator[Mistake]:

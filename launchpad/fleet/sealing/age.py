@@ -12,6 +12,7 @@ import pyrage  # type: ignore[import-untyped]
 from launchpad.errors import InventoryError, StateError
 from launchpad.fleet.words.references import Recipient
 from launchpad.fleet.words.secret import Secret
+from launchpad.runner.hint import Next
 
 ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----"
 
@@ -39,10 +40,14 @@ class AgeIdentity:
             return Secret(pyrage.decrypt(sealed.encode(), keys).decode())
         except pyrage.DecryptError as error:
             hint = (
-                "an operator who can read it adds your recipient (launchpad key show) to launchpad.yaml and types: "
-                "launchpad secret reseal"
+                "an operator who can read it adds your recipient ("
+                + Next("key show")
+                + ") to launchpad.yaml and types: "
+                + Next("secret reseal")
             )
-            raise StateError(f"{what} is not sealed for your key, or is damaged", hint=hint) from error
+            raise StateError(
+                f"{what} is not sealed for your key, or is damaged", code="not-sealed-for-you", hint=hint
+            ) from error
 
     def open_stream(self, source: BinaryIO, sink: BinaryIO, *, what: str) -> None:
         """Open a sealed stream and write its plain content in pieces; StateError, which names `what`, when the stream
@@ -52,17 +57,21 @@ class AgeIdentity:
             pyrage.decrypt_io(source, sink, keys)
         except pyrage.DecryptError as error:
             hint = "an operator whose recipient is in launchpad.yaml must provision the host, or send the data"
-            raise StateError(f"{what} is not sealed for your key, or is damaged", hint=hint) from error
+            raise StateError(
+                f"{what} is not sealed for your key, or is damaged", code="file-not-sealed-for-you", hint=hint
+            ) from error
 
     def _keys(self) -> list[pyrage.x25519.Identity]:
         try:
             return identities_in(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            hint = "launchpad key make; or set LAUNCHPAD_IDENTITY to your identity file"
-            raise StateError(f"{self.path}: no age identity", hint=hint) from error
+            hint = Next("key make") + "; or set LAUNCHPAD_IDENTITY to your identity file"
+            raise StateError(f"{self.path}: no age identity", code="no-age-identity", hint=hint) from error
         except (OSError, ValueError, pyrage.IdentityError):
             # `from None`: the cause may quote the key
-            raise StateError(f"{self.path}: not a readable age identity", hint=f"ls -l {self.path}") from None
+            raise StateError(
+                f"{self.path}: not a readable age identity", code="not-readable-age-identity", hint=f"ls -l {self.path}"
+            ) from None
 
 
 def identities_in(text: str) -> list[pyrage.x25519.Identity]:
@@ -91,12 +100,15 @@ def seal_bytes(content: bytes, recipients: Iterable[Recipient]) -> str:
     try:
         keys = [pyrage.x25519.Recipient.from_str(str(recipient)) for recipient in sorted(set(recipients))]
     except pyrage.RecipientError as error:
-        hint = "to print yours: launchpad key show"
-        raise InventoryError("launchpad.yaml: a recipient is mistyped", hint=hint) from error
+        hint = "to print yours: " + Next("key show")
+        raise InventoryError(
+            "launchpad.yaml: a recipient is mistyped", code="recipient-mistyped-in-settings", hint=hint
+        ) from error
     if not keys:
         raise InventoryError(
             "launchpad.yaml: no recipients, so nobody could read the secret",
-            hint="write your recipient under recipients:; to print it: launchpad key show",
+            code="no-recipients-in-settings",
+            hint="write your recipient under recipients:; to print it: " + Next("key show"),
         )
     return str(pyrage.encrypt(content, keys, armored=True).decode())
 
@@ -106,7 +118,9 @@ def seal_stream(source: BinaryIO, sink: BinaryIO, recipients: Iterable[Recipient
     try:
         keys = [pyrage.x25519.Recipient.from_str(str(recipient)) for recipient in sorted(set(recipients))]
     except pyrage.RecipientError as error:
-        raise InventoryError("a recipient is mistyped", hint="to print yours: launchpad key show") from error
+        raise InventoryError(
+            "a recipient is mistyped", code="recipient-mistyped", hint="to print yours: " + Next("key show")
+        ) from error
     pyrage.encrypt_io(source, sink, keys)
 
 
@@ -120,7 +134,7 @@ def unlock(sealed: str, passphrase: Secret, *, what: str) -> str:
     try:
         return str(pyrage.passphrase.decrypt(sealed.encode(), passphrase.reveal()).decode())
     except pyrage.DecryptError as error:
-        raise StateError(f"{what}: the passphrase is wrong, or the file is damaged") from error
+        raise StateError(f"{what}: the passphrase is wrong, or the file is damaged", code="passphrase-wrong") from error
 
 
 def digest_of_recipients(recipients: Iterable[Recipient]) -> str:

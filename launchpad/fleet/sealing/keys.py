@@ -14,6 +14,7 @@ from launchpad.fleet.sealing.age import AgeIdentity, new_identity
 from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.references import PublicKey, Recipient
 from launchpad.fleet.words.secret import Secret
+from launchpad.runner.hint import Next
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,14 @@ def public_half(path: Path) -> PublicKey:
     """The public key of a private key; StateError when it cannot be read."""
     public = path.with_name(f"{path.name}.pub")
     if not path.exists() and not public.exists():
-        raise StateError(f"{path}: no such key", hint="launchpad key make")
+        raise StateError(f"{path}: no such key", code="no-such-key", hint=Next("key make"))
     try:
         line = public.read_text(encoding="utf-8") if public.exists() else _ssh_keygen("-y", "-f", str(path))
         return PublicKey(line.strip())
     except (OSError, UnicodeDecodeError, Malformed) as error:
-        raise StateError(f"{path}: the public half cannot be read", hint=f"ls -l {public}") from error
+        raise StateError(
+            f"{path}: the public half cannot be read", code="public-key-unreadable", hint=f"ls -l {public}"
+        ) from error
 
 
 def _ssh_keygen(*arguments: str) -> str:
@@ -97,10 +100,18 @@ def _ssh_keygen(*arguments: str) -> str:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30
         )
     except FileNotFoundError as error:
-        raise StateError("ssh-keygen is not installed", hint="apt install openssh-client") from error
+        raise StateError(
+            "ssh-keygen is not installed", code="ssh-keygen-not-installed", hint="apt install openssh-client"
+        ) from error
     except subprocess.TimeoutExpired as error:
-        raise StateError(f"{arguments[-1]}: ssh-keygen does not answer", hint=f"ls -l {arguments[-1]}") from error
+        raise StateError(
+            f"{arguments[-1]}: ssh-keygen does not answer",
+            code="ssh-keygen-does-not-answer",
+            hint=f"ls -l {arguments[-1]}",
+        ) from error
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
-        raise StateError(f"{arguments[-1]}: ssh-keygen failed: {reason}", hint=f"ls -l {arguments[-1]}")
+        raise StateError(
+            f"{arguments[-1]}: ssh-keygen failed: {reason}", code="ssh-keygen-failed", hint=f"ls -l {arguments[-1]}"
+        )
     return done.stdout

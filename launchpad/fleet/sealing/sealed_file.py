@@ -20,10 +20,11 @@ from launchpad.fleet.sealing.age import ARMOR
 from launchpad.fleet.words.malformed import Malformed
 from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.fleet.words.names import SecretName
+from launchpad.runner.hint import Next
 
 LARGEST_FILE = 8 * 1024 * 1024
 _HEADER = "# Written by launchpad, sealed with age. To change a value: launchpad secret set TENANT NAME\n"
-_AFTER = "launchpad secret reseal; then set the secrets again that only the other side had"
+_AFTER = Next("secret reseal") + "; then set the secrets again that only the other side had"
 _EXPECTED = "version, recipients and value, as launchpad writes them"
 
 
@@ -84,8 +85,7 @@ def _as_entry(item: object) -> SealedSecret:
     if (value is None) != (item.get("removed") is True):
         raise Malformed("not a sealed secret", expected=_EXPECTED)
     if value is not None and not (isinstance(value, str) and value.startswith(ARMOR)):
-        hint = (
-            "everybody who can read this file knows the value: get a new value from its provider, then launchpad "
+        hint = "everybody who can read this file knows the value: get a new value from its provider, then " + Next(
             "secret set"
         )
         raise Malformed("a value that is not sealed", expected="armored age", hint=hint)

@@ -17,6 +17,7 @@ from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.fleet.words.names import Name, SecretName
 from launchpad.fleet.words.references import Recipient
 from launchpad.fleet.words.secret import Secret
+from launchpad.runner.hint import Next
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ class FolderSecrets:
             entries = self._read(owner)
             before = entries.get(name)
             if before is None or before.value is None:
-                raise StateError(f"{owner} has no secret {name}", hint=f"launchpad secret list {owner}")
+                raise StateError(
+                    f"{owner} has no secret {name}", code="no-such-stored-secret", hint=Next("secret list", owner)
+                )
             self._write(owner, {**entries, name: before.removed()})
 
     def remove_tenant(self, owner: Name) -> None:
@@ -167,7 +170,9 @@ class FolderSecrets:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise InventoryError(f"{path}: cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+            raise InventoryError(
+                f"{path}: cannot be read: {error.strerror}", code="secrets-file-unreadable", hint=f"ls -l {path}"
+            ) from error
         return read_entries(path.relative_to(self.root).as_posix(), content)
 
     def _write(self, owner: Name, entries: Mapping[SecretName, SealedSecret]) -> None:

@@ -25,6 +25,8 @@ class Malformed(InventoryError):
     line.
     """
 
+    code = "malformed-value"
+
     exit_code = 2
 
     def __init__(self, what: str, *, expected: str = "", hint: str = "") -> None:

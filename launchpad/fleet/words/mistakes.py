@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from launchpad.errors import InventoryError
+from launchpad.runner.hint import Next
 
 
 def printable(text: str) -> str:
@@ -48,12 +49,14 @@ class Mistake:
 class InventoryMistakes(InventoryError):
     """Every mistake of an inventory; the message has one line for each, in the order of files and lines."""
 
+    code = "inventory-mistakes"
+
     def __init__(self, mistakes: Iterable[Mistake], *, hint: str = "") -> None:
         self.mistakes = tuple(sorted(set(mistakes)))
         count = len(self.mistakes)
         title = "1 mistake in the inventory" if count == 1 else f"{count} mistakes in the inventory"
         lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
-        super().__init__(f"{title}:\n{lines}", hint=hint or "correct the files, then: launchpad check")
+        super().__init__(f"{title}:\n{lines}", hint=hint or "correct the files, then: " + Next("check"))
 
     def __reduce__(self) -> tuple[type[InventoryMistakes], tuple[tuple[Mistake, ...]], dict[str, object]]:
         return type(self), (self.mistakes,), {"hint": self.hint}

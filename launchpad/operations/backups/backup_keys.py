@@ -14,6 +14,7 @@ from launchpad.fleet.sealing.age import AgeIdentity
 from launchpad.fleet.words.names import SecretName
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.requests.asking import ask
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import ReadBackups
 from launchpad.workspace import Runner, Workspace
 
@@ -27,6 +28,7 @@ def targets_of(fleet: Fleet, tenant: Tenant) -> tuple[Target, ...]:
     if not targets:
         raise InventoryError(
             f"{tenant.name}: tier {tenant.tier} has no backups",
+            code="tier-without-backups",
             hint=f"write backup: {{targets: [TARGET]}} under {tenant.tier} in inventory/tiers.yaml",
         )
     return targets
@@ -62,8 +64,8 @@ def revealed(workspace: Workspace, target: Target, names: Sequence[SecretName]) 
     found = {name: kept[name] for name in names if name in kept}
     missing = [name for name in names if name not in kept]
     if missing and (found or not target.optional):
-        hint = f"launchpad target credential {target.name} {missing[0]}"
-        raise StateError(f"target {target.name}: no {missing[0]}", hint=hint)
+        hint = Next("target credential", target.name, missing[0])
+        raise StateError(f"target {target.name}: no {missing[0]}", code="target-credential-missing", hint=hint)
     return found
 
 
@@ -84,7 +86,8 @@ def missing_key(
     for target, problem in found.problems.items():
         raise StateError(
             f"{name}: cannot check whether {target} has earlier backups: {problem}",
-            hint=f"launchpad target show {target}",
+            code="earlier-backups-unknown",
+            hint=Next("target show", target),
         )
     return None
 
@@ -104,6 +107,7 @@ def _right(runner: Runner, name: str, asked: ReadBackups, keys: Sequence[Secret]
     where = ", ".join(sorted(opens)) or "no target's repository"
     raise StateError(
         f"{name}: {len(keys)} keys are stored beside the backups, and {len(right) or 'none'} of them opened {where}",
+        code="stored-keys-not-opened",
         hint="an intruder on a host may have added a false key: remove the targets that you do not trust from the tier",
     )
 

@@ -26,6 +26,7 @@ from launchpad.fleet.sealing.age import seal_bytes
 from launchpad.operations.backups.forget import Forgotten, Odd, thin
 from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, stored_at, task, with_password
 from launchpad.operations.backups.thinning_record import recall
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import PUBLIC
 from launchpad.workspace import Workspace
 
@@ -57,7 +58,8 @@ def back_up_workspace(
     if fleet.defaults.recovery is None:
         raise StateError(
             "there is no emergency kit, so nobody without a workspace could open this backup",
-            hint="launchpad kit make FILE",
+            code="no-kit",
+            hint=Next("kit make", "FILE"),
         )
     text = seal_bytes(packed(workspace.root, environment, fleet), kit_recipients(fleet.defaults))
     found: dict[str, SavedWorkspace | LaunchpadError] = {}
@@ -96,7 +98,11 @@ def remote(workspace: Workspace) -> list[Target]:
     """The targets that are reached over the network; StateError when there is none."""
     targets = [target for _, target in sorted(workspace.fleet.load().targets.items()) if target.kind != "local"]
     if not targets:
-        raise StateError("there is no target over the network", hint="write a target into inventory/targets.yaml")
+        raise StateError(
+            "there is no target over the network",
+            code="no-target-over-network",
+            hint="write a target into inventory/targets.yaml",
+        )
     return targets
 
 
@@ -112,6 +118,7 @@ def packed(root: Path, environment: Mapping[str, str], fleet: Fleet) -> bytes:
         raise StateError(
             f"{root}: the workspace and its Git history have {out.tell() >> 20} MB, more than the limit of "
             f"{MOST_BYTES >> 20} MB",
+            code="workspace-too-large",
             hint="keep the workspace in a Git repository of its own, without large files",
         )
     return out.getvalue()
@@ -149,7 +156,9 @@ def _named(root: Path, fleet: Fleet) -> Iterator[tuple[str, bytes]]:
             yield str(caddy.acme_ca_root), (root / str(caddy.acme_ca_root)).read_bytes()
         except OSError as error:
             raise StateError(
-                f"caddy.acme_ca_root: cannot read {caddy.acme_ca_root}: {error.strerror}", hint=f"ls -l {root}"
+                f"caddy.acme_ca_root: cannot read {caddy.acme_ca_root}: {error.strerror}",
+                code="acme-root-unreadable",
+                hint=f"ls -l {root}",
             ) from error
 
 

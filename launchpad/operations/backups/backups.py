@@ -27,6 +27,7 @@ from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import record_as_json
 from launchpad.runner.wire.backup_bodies import ProvenBackup, ReadBackups, StoredBackup, TargetState
 from launchpad.workspace import Workspace
@@ -106,7 +107,7 @@ def show(workspace: Workspace, name: str, identifier: str) -> Shown:
     fitting = [item for item in found.backups if identifier == item.operation or item.id.startswith(identifier)]
     if len({item.operation or item.id for item in fitting}) != 1:
         what = f"more than one backup {identifier}" if fitting else f"no backup {identifier}{_problems(found)}"
-        raise StateError(f"{name}: {what}", hint=f"launchpad backups list {name}")
+        raise StateError(f"{name}: {what}", code="not-one-backup-of-tenant", hint=Next("backups list", name))
     whole = fitting[0].operation
     copies = tuple(item for item in found.backups if item in fitting or (whole and item.operation == whole))
     fleet = workspace.fleet.load()
@@ -165,7 +166,9 @@ def newest_with_key(workspace: Workspace, tenant: Tenant) -> tuple[Backup, Secre
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
         key = missing_key(workspace, runner, tenant, remote, source=name)
     if key is None:
-        raise StateError(f"{name}: no target has a backup of {name}", hint="launchpad target show TARGET")
+        raise StateError(
+            f"{name}: no target has a backup of {name}", code="no-target-has-backup", hint=Next("target show", "TARGET")
+        )
     return chosen(asked(workspace, tenant, remote, key=key, source=name), ""), key
 
 
@@ -201,8 +204,8 @@ def chosen(found: Backups, at: str) -> Backup:
         until = moment(at) if at else float("inf")
         fitting = [item for item in found.backups if item.at <= until]
     if not fitting:
-        hint = f"launchpad backups list {found.tenant}"
-        raise StateError(f"{found.tenant}: no backup {at or 'yet'}{_problems(found)}", hint=hint)
+        hint = Next("backups list", found.tenant)
+        raise StateError(f"{found.tenant}: no backup {at or 'yet'}{_problems(found)}", code="no-backup", hint=hint)
     return fitting[0]
 
 

@@ -17,6 +17,7 @@ from launchpad.fleet.words.malformed import Malformed, quoted
 from launchpad.operations.backups.backup_keys import targets_of
 from launchpad.operations.backups.backups import Backup, Backups, backup_from, chosen, judge_at
 from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, stored_at, task, with_key
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 ARCHIVE = ".tar"
@@ -45,7 +46,7 @@ def download(
     tenant = fleet.tenant(name)
     judge_at(at)
     if os.path.lexists(to):
-        raise StateError(f"{to} exists already", hint="name another file or folder")
+        raise StateError(f"{to} exists already", code="download-exists", hint="name another file or folder")
     if file and not {"", ".", ".."}.isdisjoint(file.split("/")):
         raise Malformed(f"--file: {quoted(file)} is not VOLUME/PATH", expected="such as state/notes.md")
     workspace_files.refuse_no_folder(to)
@@ -54,7 +55,8 @@ def download(
     if not remote:
         raise StateError(
             f"{name}: the only backups are in a folder on {tenant.host}, which only {tenant.host} can read",
-            hint=f"launchpad backups fetch {name}",
+            code="backups-only-in-folder-of-host",
+            hint=Next("backups fetch", name),
         )
     ways: dict[str, dict[str, Any]] = {}
     found, problems, errors = [], {}, []
@@ -90,7 +92,7 @@ def _whole(to: Path) -> Iterator[Path]:
             os.link(room / to.name, to)
             return
         if os.path.lexists(to):
-            raise StateError(f"{to} exists already", hint="name another file or folder")
+            raise StateError(f"{to} exists already", code="download-exists", hint="name another file or folder")
         with workspace_files.told(to.absolute()):
             (room / to.name).rename(to)
     finally:

@@ -19,6 +19,7 @@ from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import ReadBackups
 from launchpad.workspace import Workspace
 
@@ -68,7 +69,11 @@ def _choice(
         here = not source and ask(runner, ReadBackups(tenant=str(tenant.name))).key
     if key is None and not here:
         whose = source or tenant.name
-        raise StateError(f"{whose}: no target has a backup of {whose}", hint=f"launchpad backup {whose}")
+        raise StateError(
+            f"{whose}: no target has a backup of {whose}",
+            code="no-target-has-backup-to-fetch",
+            hint=Next("backup", whose),
+        )
     return chosen(asked(workspace, tenant, targets, key=key, source=source), at), key
 
 
@@ -78,12 +83,13 @@ def _targets(fleet: Fleet, tenant: Tenant, source: str) -> tuple[Target, ...]:
     if not source:
         return targets_of(fleet, tenant)
     if source == tenant.name:
-        raise StateError(f"{source} is the same tenant", hint=f"launchpad restore {source} --at ID")
+        raise StateError(f"{source} is the same tenant", code="same-tenant", hint=Next("restore", source, "--at", "ID"))
     targets = targets_of(fleet, fleet.tenants.get(TenantName(source), tenant))
     remote = tuple(target for target in targets if target.kind != "local")
     if not remote:
         raise StateError(
             f"{source}: the only backups are in a folder on a host, which no other tenant can read",
-            hint=f"give {source}'s tier a target over the network, then: launchpad backup {source}",
+            code="backups-only-for-tenant-itself",
+            hint=f"give {source}'s tier a target over the network, then: " + Next("backup", source),
         )
     return remote

@@ -23,6 +23,7 @@ from launchpad.operations.requests.asking import understood
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import ReadBackups, ThinnedAtTarget
 from launchpad.workspace import Workspace
 
@@ -86,10 +87,16 @@ def erasable(workspace: Workspace, name: str, target: Target) -> dict[str, Any]:
     present = TenantName(name) in workspace.fleet.load().known
     if target.kind == "local":
         hint = f"on the host, as root: rm -r {target.url}/{name} {target.url}/{name}.key"
-        hint = f"first: launchpad tenant remove {name}; then type this command again" if present else hint
-        raise StateError(f"{target.name} is a folder on a host: root deletes its backups of {name} by hand", hint=hint)
+        hint = "first: " + Next("tenant remove", name) + "; then type this command again" if present else hint
+        raise StateError(
+            f"{target.name} is a folder on a host: root deletes its backups of {name} by hand",
+            code="root-deletes-backups",
+            hint=hint,
+        )
     if present:
-        raise StateError(f"{name} is still in the inventory", hint=f"launchpad tenant remove {name}")
+        raise StateError(
+            f"{name} is still in the inventory", code="tenant-still-in-inventory", hint=Next("tenant remove", name)
+        )
     return task(workspace, target, name, deletes=True)
 
 
@@ -115,8 +122,10 @@ def thin(
             f"{target.name}: {len(suspects)} new backup{'s' if len(suspects) > 1 else ''} of {name} "
             f"({', '.join(item[:8] for item in suspects[:3])}{', …' if len(suspects) > 3 else ''}) "
             f"dated before {_day(before)}, the date of a recorded backup; nothing was deleted",
+            code="backup-out-of-order",
             hint="an intruder may have backdated backups so that the real backups expire: check the host, then type: "
-            f"launchpad backups forget {name} --out-of-order delete (or keep, if you know the reason)",
+            + Next("backups forget", name, "--out-of-order", "delete")
+            + " (or keep, if you know the reason)",
         )
     remember(workspace, target, name, dict(done.seen or {}))
     removed, left = done.removed, done.left

@@ -38,7 +38,11 @@ def kit(workspace: Workspace, file: Path, *, passphrase: Secret, seal: Seal = lo
     are stored nowhere else. StateError when there is a kit, when the file exists, or when the passphrase is short."""
     fleet = makeable(workspace, file)
     if len(passphrase.reveal()) < SHORTEST:
-        raise StateError(f"the passphrase has fewer than {SHORTEST} characters", hint="five random words are good")
+        raise StateError(
+            f"the passphrase has fewer than {SHORTEST} characters",
+            code="passphrase-too-short",
+            hint="five random words are good",
+        )
     identity, recipient = new_identity()
     ssh_key, ssh_public = new_ssh_key("launchpad recovery")
     signing_key, signing_public = new_ssh_key("launchpad recovery signing")
@@ -66,10 +70,11 @@ def makeable(workspace: Workspace, file: Path) -> Fleet:
     if fleet.defaults.recovery is not None:
         raise StateError(
             f"there is an emergency kit already: recovery in launchpad.yaml is {fleet.defaults.recovery.recipient}",
+            code="kit-exists",
             hint="if the kit is lost: remove recovery: from launchpad.yaml, and make another kit",
         )
     if file.exists() or file.is_symlink():
-        raise StateError(f"{file} exists already", hint="name another file")
+        raise StateError(f"{file} exists already", code="kit-file-exists", hint="name another file")
     refuse_no_folder(file)  # a stick that is not mounted
     refuse_in_git(file, workspace.root)
     return fleet

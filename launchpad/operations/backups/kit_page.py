@@ -19,6 +19,7 @@ from launchpad.fleet.sealing.age import lock, unlock
 from launchpad.fleet.words.references import Recipient
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.backups.backup_workspace import NAME
+from launchpad.runner.hint import Next
 
 VARIABLES = {
     "REST_USER": "RESTIC_REST_USERNAME",
@@ -28,7 +29,7 @@ VARIABLES = {
 }
 """A credential's name → the environment variable from which restic reads it."""
 ARMORED = re.compile(r"-----BEGIN AGE ENCRYPTED FILE-----.*?-----END AGE ENCRYPTED FILE-----\n?", re.DOTALL)
-NO_KIT = "to make a kit: launchpad kit make FILE"
+NO_KIT = "to make a kit: " + Next("kit make", "FILE")
 MACHINE = "For Launchpad: "
 PAGE = """\
 LAUNCHPAD EMERGENCY KIT, made {date}
@@ -140,10 +141,10 @@ def opened(text: str, passphrase: Secret, *, what: str, unseal: Unseal = unlock)
     wrong."""
     found = ARMORED.search(text)
     if found is None:
-        raise StateError(f"{what} is not an emergency kit of this Launchpad", hint=NO_KIT)
+        raise StateError(f"{what} is not an emergency kit of this Launchpad", code="not-a-kit", hint=NO_KIT)
     line = unseal(found[0], passphrase, what=what).rstrip().splitlines()[-1]
     if not line.startswith(MACHINE):
-        raise StateError(f"{what} is not an emergency kit of this Launchpad", hint=NO_KIT)
+        raise StateError(f"{what} is not an emergency kit of this Launchpad", code="not-a-kit", hint=NO_KIT)
     told: dict[str, Any] = json.loads(line.removeprefix(MACHINE))
     return Contents(
         recipient=Recipient(told["recipient"]),

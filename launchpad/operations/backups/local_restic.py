@@ -28,7 +28,9 @@ def run_here(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Run the program in a folder of its own and without a terminal, so that neither restic nor ssh can prompt. Secrets
     go only through standard input. The program's child processes end with it, also on a timeout or Ctrl-C."""
     if shutil.which("restic") is None:
-        raise StateError("restic is not on this machine", hint="install restic 0.17 or newer")
+        raise StateError(
+            "restic is not on this machine", code="restic-not-installed", hint="install restic 0.17 or newer"
+        )
     words = [sys.executable, "-m", "launchpad.runner", "inside"]
     with (
         tempfile.TemporaryDirectory(prefix="launchpad-") as folder,
@@ -55,9 +57,11 @@ def run_here(task: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
             timer.cancel()
             _end(process)
     if late.is_set():
-        raise ServiceError(f"restic is still running after {SECONDS // 3600} h")
+        raise ServiceError(f"restic is still running after {SECONDS // 3600} h", code="restic-timeout")
     if not answer:
-        raise ServiceError("the program that runs restic on this machine crashed", hint="restic version")
+        raise ServiceError(
+            "the program that runs restic on this machine crashed", code="restic-helper-crashed", hint="restic version"
+        )
     return answer
 
 

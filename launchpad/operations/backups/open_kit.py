@@ -22,6 +22,7 @@ from launchpad.operations.backups.backup_keys import as_sent
 from launchpad.operations.backups.backup_workspace import FILE, FOLDER, HISTORY, NAME
 from launchpad.operations.backups.kit_page import Contents, TargetAccess
 from launchpad.operations.backups.repositories import HERE, WorkOptions, ask, stored_at
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import PUBLIC
 
 
@@ -47,7 +48,10 @@ def put_keys(contents: Contents, keys: Keys) -> None:
         if os.path.lexists(path) and path.read_text(encoding="utf-8", errors="replace") != text:
             raise StateError(
                 f"{path} has another key and is not replaced",
-                hint="LAUNCHPAD_CONFIG=~/kit-keys launchpad kit open FILE FOLDER; keep LAUNCHPAD_CONFIG set afterwards",
+                code="kit-key-differs",
+                hint="LAUNCHPAD_CONFIG=~/kit-keys "
+                + Next("kit open", "FILE", "FOLDER")
+                + "; keep LAUNCHPAD_CONFIG set afterwards",
             )
     for path, text in wanted.items():
         private_folder(path.parent)
@@ -69,12 +73,15 @@ def saved_workspace(contents: Contents, *, how: WorkOptions = HERE) -> FoundWork
     if not said:
         raise StateError(
             "the kit names no target over the network, so the workspace cannot be restored",
+            code="kit-names-no-target-over",
             hint="clone the workspace from Git: the kit's keys are in place and open its secrets",
         )
     ours = (error.hint for error in said if error.hint and not isinstance(error, ServiceError))
     hint = next(ours, "to try again, type the same command")
     why = "; ".join(error.message for error in said)
-    raise ServiceError(f"no target could restore the workspace: {why}", hint=hint)
+    raise ServiceError(
+        f"no target could restore the workspace: {why}", code="no-target-could-restore-workspace", hint=hint
+    )
 
 
 def workspace_at(place: TargetAccess, contents: Contents, *, how: WorkOptions = HERE) -> FoundWorkspace:
@@ -93,14 +100,16 @@ def workspace_at(place: TargetAccess, contents: Contents, *, how: WorkOptions = 
             continue  # sent before the kit was made, or added by an intruder
         return FoundWorkspace(target=str(place.target.name), at=item.time, content=content)
     have = f"none of {len(found)} backups of the workspace opens with this kit" if found else "no workspace"
-    raise ServiceError(f"{place.target.name}: {have}", hint="launchpad backup --this-workspace")
+    raise ServiceError(
+        f"{place.target.name}: {have}", code="no-workspace-backup", hint=Next("backup", "--this-workspace")
+    )
 
 
 def free(folder: Path) -> Path:
     """The folder's absolute path, which must not exist and must be writable; otherwise StateError or InventoryError."""
     folder = folder.absolute()
     if os.path.lexists(folder):
-        raise StateError(f"{folder} exists already", hint="name a new folder")
+        raise StateError(f"{folder} exists already", code="kit-folder-exists", hint="name a new folder")
     refuse_no_folder(folder)
     return folder
 
@@ -129,14 +138,19 @@ def _parts(name: str) -> list[str]:
     """The path's parts below the workspace's folder; StateError for a path outside of it."""
     parts = name.split("/")
     if parts[0] != FOLDER or not {"", ".", "..", ".git"}.isdisjoint(parts[1:]) or len(parts) < 2:
-        raise StateError(f"the workspace's backup has a file {name[:100]!r}, which is not one of a workspace")
+        raise StateError(
+            f"the workspace's backup has a file {name[:100]!r}, which is not one of a workspace",
+            code="workspace-backup-has-other-file",
+        )
     return parts
 
 
 def _clone(bundle: Path, to: Path) -> None:
     if shutil.which("git") is None:
-        raise StateError("git is not on this machine", hint="apt install git")
+        raise StateError("git is not on this machine", code="git-not-on-this-machine", hint="apt install git")
     for words in (["clone", "-q", str(bundle), str(to)], ["-C", str(to), "remote", "remove", "origin"]):
         done = subprocess.run(["git", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise StateError(f"git {words[0]}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+            raise StateError(
+                f"git {words[0]}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}", code="git-command-failed"
+            )

@@ -12,6 +12,7 @@ from launchpad.fleet.model.target import Target
 from launchpad.operations.backups.backup_keys import as_sent, opened, revealed
 from launchpad.operations.backups.local_restic import LOCKED, WRONG_KEY, Progress, Work, run_here
 from launchpad.operations.requests.asking import understood
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import ReadAtTarget, StoredBackup
 from launchpad.workspace import Workspace
 
@@ -53,7 +54,7 @@ def with_key(workspace: Workspace, target: Target, told: Mapping[str, Any], how:
     wraps = understood(ReadAtTarget, ask(target, {**told, "do": "wraps"}, how), host=str(target.name)).wraps
     if not wraps:
         message = f"{target.name}: there is no backup of {name}"
-        raise StateError(message, hint=f"launchpad target show {target.name}")
+        raise StateError(message, code="no-backup-at-target", hint=Next("target show", target.name))
     ways = [with_password(told, key.reveal()) for key in opened(workspace, name, wraps)]
     for way in ways[:-1]:
         if how.work({**way, "do": "snapshots"}, how.progress).get("code") != WRONG_KEY:
@@ -76,10 +77,11 @@ def ask(target: Target, told: Mapping[str, Any], how: WorkOptions) -> dict[str, 
     answer = how.work(told, how.progress)
     if "failed" not in answer:
         return dict(answer["result"])
-    hint = f"launchpad target show {target.name}"
+    hint = Next("target show", target.name)
     if answer.get("code") == LOCKED:
         hint = (
             "another command may be using the repository: try again later. The lock of a killed backup expires "
-            "after half an hour, or with the host's next launchpad backup"
+            + "after half an hour, or with the host's next "
+            + Next("backup")
         )
-    raise ServiceError(f"{target.name}: {answer['failed']}", hint=hint)
+    raise ServiceError(f"{target.name}: {answer['failed']}", code="repository-failed", hint=hint)

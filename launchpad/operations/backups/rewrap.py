@@ -14,6 +14,7 @@ from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import ReadBackups, TargetState
 from launchpad.workspace import Workspace
 
@@ -30,6 +31,8 @@ class Rewrapped:
 class NoKey(StateError):
     """There is no backup yet, so there is no key to rewrap."""
 
+    code = "no-key-of-tenant-yet"
+
 
 def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Rewrapped:
     """Rewrap the key for the recipients and the recovery identity in launchpad.yaml: on the host, and as the newest
@@ -40,7 +43,7 @@ def rewrap(workspace: Workspace, name: str, *, on_event: OnEvent = ignore) -> Re
     targets, host = targets_of(fleet, tenant), fleet.host(tenant.host)
     with hosts_of(workspace).reach(host) as runner:
         if not ask(runner, ReadBackups(tenant=str(tenant.name))).key:
-            raise NoKey(f"{name}: its backups have no key on {host.name} yet", hint=f"launchpad backup {name}")
+            raise NoKey(f"{name}: its backups have no key on {host.name} yet", hint=Next("backup", name))
     submission = Submission(
         operation={
             "kind": "rewrap",

@@ -11,6 +11,7 @@ from launchpad.fleet.model.target import Target
 from launchpad.operations.backups.backup_keys import LOOK_SECONDS, as_sent
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import TryTarget
 from launchpad.workspace import Workspace
 
@@ -72,5 +73,6 @@ def _user(fleet: Fleet, target: Target) -> str:
         return str(next(iter(fleet.hosts)))
     raise StateError(
         f"no tenant has its backups at {target.name}, so a host must be named",
-        hint=f"launchpad target show {target.name} --host {'|'.join(map(str, fleet.hosts))}",
+        code="host-must-be-named-for-target",
+        hint=Next("target show", target.name, "--host", "|".join(map(str, fleet.hosts))),
     )

@@ -27,6 +27,7 @@ def recall(workspace: Workspace, target: Target, name: str) -> dict[str, Any] | 
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(
             f"{path}: cannot be read",
+            code="thinning-record-unreadable",
             hint=f"rm {path}; the next run then records the repository again and deletes nothing",
         ) from error
 

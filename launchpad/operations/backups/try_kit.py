@@ -22,6 +22,7 @@ from launchpad.operations.backups.repositories import HERE, WorkOptions, stored_
 from launchpad.operations.backups.reseal import owners
 from launchpad.operations.requests.asking import ask as ask_host
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import ReadBackups
 from launchpad.runner.wire.host_bodies import Hello, Signer
 from launchpad.ssh.archive import sign
@@ -69,16 +70,16 @@ def try_kit(workspace: Workspace, contents: Contents, *, how: WorkOptions = HERE
     fleet = workspace.fleet.load()
     known = fleet.defaults.recovery
     if known is None or known.recipient != contents.recipient:
-        raise StateError(
-            f"this kit is {contents.recipient}, and launchpad.yaml's recovery is {known.recipient if known else 'none'}"
-        )
+        has = known.recipient if known else "none"
+        text = f"this kit is {contents.recipient}, and launchpad.yaml's recovery is {has}"
+        raise StateError(text, code="kit-of-other-recovery")
     count, sealed = _sealed(workspace)
     places = {str(place.target.name): place for place in contents.places}
     remote = [target for _, target in sorted(fleet.targets.items()) if target.kind != "local"]
 
     def whole(target: Target) -> None:
         if str(target.name) not in places:
-            raise StateError(f"{target.name} is missing from the kit", hint="make another kit")
+            raise StateError(f"{target.name} is missing from the kit", code="kit-incomplete", hint="make another kit")
         workspace_at(places[str(target.name)], contents, how=how)
 
     tried = Tried(
@@ -124,7 +125,7 @@ def _backups(workspace: Workspace, fleet: Fleet, how: WorkOptions) -> dict[str, 
                     return
                 told = with_key(workspace, target, task(workspace, target, str(name)), how)
                 if not stored_at(target, told, how):
-                    raise StateError(f"{target.name}: no backup of {name}")
+                    raise StateError(f"{target.name}: no backup of {name}", code="kit-finds-no-backup")
 
             found[f"{name} at {target.name}"] = _said(look, target)
     return found
@@ -138,7 +139,7 @@ def _wrapped_on_host(workspace: Workspace, fleet: Fleet, name: TenantName, targe
         said = ask_host(runner, asked, seconds=LOOK_SECONDS)
     if not said.wraps:
         problem = said.problems.get(str(target.name), f"no backup of {name}")
-        raise StateError(f"{target.name}: {problem}")
+        raise StateError(f"{target.name}: {problem}", code="target-not-opened-by-kit")
     opened(workspace, str(name), said.wraps)
 
 
@@ -150,7 +151,9 @@ def _enter(workspace: Workspace, host: Host) -> None:
         ask_host(runner, Hello())
         known = ask_host(runner, Signer(text=text, signature=signature, signer=RECOVERY)).known
     if not known:
-        raise StateError(f"{host.name} rejects the kit's signature", hint=f"launchpad provision {host.name}")
+        raise StateError(
+            f"{host.name} rejects the kit's signature", code="rejects-kit-signature", hint=Next("provision", host.name)
+        )
 
 
 def _said(work: Callable[[Target], None], target: Target) -> str:

@@ -21,9 +21,11 @@ def ip_of(host: Host) -> str:
     try:
         told = {ip_address(str(item[4][0])) for item in socket.getaddrinfo(text, host.port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError, ValueError) as error:
-        raise StateError(f"{host.name}: cannot resolve {text}: {error}", hint=hint) from error
+        raise StateError(f"{host.name}: cannot resolve {text}: {error}", code="cannot-resolve", hint=hint) from error
     best = min(item.version for item in told)
     found = sorted(str(item) for item in told if item.version == best)
     if len(found) != 1:
-        raise StateError(f"{host.name}: {text} has several addresses: {' and '.join(found)}", hint=hint)
+        raise StateError(
+            f"{host.name}: {text} has several addresses: {' and '.join(found)}", code="several-addresses", hint=hint
+        )
     return found[0]

@@ -17,6 +17,7 @@ from launchpad.errors import ServiceError, StateError
 from launchpad.fleet.model.dns import CREDENTIAL
 from launchpad.fleet.words.secret import Secret
 from launchpad.operations.dns.resolver import Resolver
+from launchpad.runner.hint import Next
 
 API = "https://api.hetzner.cloud/v1"
 TTL_SECONDS = 60
@@ -57,16 +58,18 @@ class Hetzner:
             default=None,
         )
         if zone is None:
-            hint = (
-                "add the zone to the token's project, or set a token of the zone's project: launchpad dns "
-                f"credential {CREDENTIAL}"
+            hint = "add the zone to the token's project, or set a token of the zone's project: " + Next(
+                "dns credential", CREDENTIAL
             )
-            raise StateError(f"dns: no zone of the token's project contains {name}", hint=hint)
+            raise StateError(
+                f"dns: no zone of the token's project contains {name}", code="dns-no-zone-token-project", hint=hint
+            )
         found = {str(item.type): item for item in zone.get_rrset_all(name=_below(name, zone), type=list(SAYS_WHERE))}
         others = sorted(set(found) - {kind})
         if others:
             raise StateError(
                 f"dns: {name} also has {' and '.join(others)} records, which point elsewhere",
+                code="dns-records-point-elsewhere",
                 hint=f"delete the {' and '.join(others)} records at Hetzner; a tenant's domain has only one {kind} "
                 "record",
             )
@@ -96,12 +99,20 @@ def _errors() -> Iterator[None]:
         yield
     except APIException as error:
         if error.code in ("unauthorized", "forbidden", "token_readonly"):
-            hint = f"set a token with read and write access: launchpad dns credential {CREDENTIAL}"
-            raise StateError(f"dns: Hetzner rejects the token: {error.message}", hint=hint) from None
+            hint = "set a token with read and write access: " + Next("dns credential", CREDENTIAL)
+            raise StateError(
+                f"dns: Hetzner rejects the token: {error.message}", code="dns-hetzner-rejects-token", hint=hint
+            ) from None
         raise ServiceError(
-            f"dns: Hetzner rejects the request: {error.message} ({error.code})", hint="try again"
+            f"dns: Hetzner rejects the request: {error.message} ({error.code})",
+            code="dns-hetzner-rejects-request",
+            hint="try again",
         ) from None
     except HCloudException as error:
-        raise ServiceError(f"dns: Hetzner did not complete the change: {error}", hint="try again") from None
+        raise ServiceError(
+            f"dns: Hetzner did not complete the change: {error}", code="dns-hetzner-did-not-complete", hint="try again"
+        ) from None
     except RequestException as error:
-        raise ServiceError(f"dns: cannot reach Hetzner: {type(error).__name__}", hint="try again") from None
+        raise ServiceError(
+            f"dns: cannot reach Hetzner: {type(error).__name__}", code="dns-cannot-reach-hetzner", hint="try again"
+        ) from None

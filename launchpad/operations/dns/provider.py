@@ -8,6 +8,7 @@ from typing import Protocol
 from launchpad.errors import StateError
 from launchpad.fleet.model.dns import CREDENTIAL
 from launchpad.operations.dns.resolver import Resolver
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 
@@ -29,7 +30,11 @@ def dns_of(workspace: Workspace) -> Dns:
         return Resolver()
     found = workspace.dns_secrets.reveal(provider.owner).get(CREDENTIAL)
     if found is None:
-        raise StateError(f"dns: no {CREDENTIAL} for {provider.provider}", hint=f"launchpad dns credential {CREDENTIAL}")
+        raise StateError(
+            f"dns: no {CREDENTIAL} for {provider.provider}",
+            code="no-such-dns-record",
+            hint=Next("dns credential", CREDENTIAL),
+        )
     from launchpad.operations.dns.hetzner import Hetzner  # imported late: only this provider needs its library
 
     return Hetzner(found[1], Resolver())

@@ -9,6 +9,7 @@ from typing import Any
 from launchpad.errors import StateError
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.tenant_bodies import Generations
 from launchpad.workspace import Workspace
 
@@ -59,14 +60,20 @@ class Past:
         for item in self.releases:
             if item.running:
                 return item
-        raise StateError(f"{self.tenant} is not deployed on {self.host}", hint=f"launchpad status {self.tenant}")
+        raise StateError(
+            f"{self.tenant} is not deployed on {self.host}", code="not-deployed", hint=Next("status", self.tenant)
+        )
 
     def generation(self, identifier: str) -> KeptGeneration:
         """The complete generation of that id; StateError when there is none."""
         for item in self.generations:
             if item.id == identifier and not item.incomplete:
                 return item
-        raise StateError(f"{self.tenant} has no generation {identifier}", hint=f"launchpad generations {self.tenant}")
+        raise StateError(
+            f"{self.tenant} has no generation {identifier}",
+            code="no-such-generation-of-tenant",
+            hint=Next("generations", self.tenant),
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {

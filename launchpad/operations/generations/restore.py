@@ -13,6 +13,7 @@ from launchpad.operations.generations.generations import KeptGeneration, Past, g
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.outcome import Outcome
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 
@@ -47,6 +48,7 @@ def plan_restore(workspace: Workspace, name: str, *, generation: str) -> Restora
         raise StateError(
             f"{name}: generation {generation} has data of version {wanted.version}, but version {runs.version} is "
             "running",
+            code="generation-data-version-version-running",
             hint=_way_to(past, wanted),
         )
     return Restoration(
@@ -67,6 +69,7 @@ def judge_backup(workspace: Workspace, name: str, backup: Backup) -> None:
         raise StateError(
             f"{name}: backup {backup.id[:8]} has data of version {backup.version}, but version {runs.version} is "
             "running",
+            code="backup-data-version-version-running",
             hint=_first(name, backup.version),
         )
 
@@ -93,9 +96,9 @@ def _way_to(past: Past, wanted: KeptGeneration) -> str:
     first run that version."""
     for item in past.releases:
         if item.generation == wanted.id and item.kept:
-            return f"launchpad rollback {past.tenant} --to {item.release}"
+            return Next("rollback", past.tenant, "--to", item.release)
     return _first(past.tenant, wanted.version)
 
 
 def _first(name: str, version: str) -> str:
-    return f"first run version {version} on {name}: launchpad upgrade, or launchpad rollback"
+    return f"first run version {version} on {name}: " + Next("upgrade") + ", or " + Next("rollback")

@@ -23,6 +23,7 @@ from launchpad.operations.requests.asking import understood
 from launchpad.operations.requests.following import Submission, noted, submit
 from launchpad.operations.requests.outcome import Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import PROTOCOL
 from launchpad.runner.wire.host_bodies import Plan, PlanReply
 from launchpad.runner.wire.operation_bodies import Follow, OutcomeReply
@@ -79,7 +80,7 @@ class _Bootstrap:
                 outcome: Outcome = attempts(self._once)
         except HostError as error:
             if self._cut:
-                error.hint = f"the provision continues on the host; to follow it: launchpad provision {self.name}"
+                error.hint = "the provision continues on the host; to follow it: " + Next("provision", self.name)
             raise
         return outcome
 
@@ -159,7 +160,7 @@ def _speak(
 
     hosts = hosts_of(workspace)
     if not isinstance(hosts, SshHosts):
-        raise StateError("this workspace does not connect to its hosts by SSH")
+        raise StateError("this workspace does not connect to its hosts by SSH", code="workspace-not-over-ssh")
     archive = runner_archive()
     words = [doing, str(len(archive.data)), archive.digest.removeprefix("sha256:")]
     words.append(f"operator={workspace.settings.operator}")
@@ -200,7 +201,9 @@ def _speak(
     except LoginRefused as error:
         raise LoginRefused(
             f"{bare.host.name}: login failed as the operators' user and as {bare.user}: {error.message}",
-            hint=f"launchpad provision {bare.host.name} --root-key FILE, with the SSH key that your provider installed",
+            code="first-login-refused",
+            hint=Next("provision", bare.host.name, "--root-key", "FILE")
+            + ", with the SSH key that your provider installed",
         ) from bare.refused
     if replies:
         return replies[0]
@@ -209,5 +212,6 @@ def _speak(
     last = [line for line in said.err.splitlines() if line.strip()][-1:] or chatter[-1:] or [f"exit code {said.code}"]
     raise StepFailed(
         f"{bare.host.name}: the runner could not be installed: {one_line(last[0].strip())}",
-        hint=f"if {bare.user} may not log in: launchpad provision {bare.host.name} --root-user USER",
+        code="runner-not-installed",
+        hint=f"if {bare.user} may not log in: " + Next("provision", bare.host.name, "--root-user", "USER"),
     )

@@ -26,6 +26,7 @@ from launchpad.operations.backups.reseal import stale
 from launchpad.operations.hosts.install_runner import is_newer, look_at
 from launchpad.operations.hosts.judged import every_mistake
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.ssh.archive import runner_archive
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
@@ -131,7 +132,7 @@ def _inventory(workspace: Workspace) -> Iterator[_Problem]:
         every_mistake(workspace)
     except InventoryMistakes as error:
         for mistake in error.mistakes:
-            yield _Problem(about="inventory", message=str(mistake), hint="launchpad check")
+            yield _Problem(about="inventory", message=str(mistake), hint=Next("check"))
 
 
 def _folders(workspace: Workspace) -> Iterator[_Problem]:
@@ -159,7 +160,7 @@ def _private(keys: Keys) -> Iterator[_Problem]:
     """Keys exist, and only their owner can read them."""
     for purpose, path in keys.paths().items():
         if not path.exists():
-            yield _Problem(about="keys", message=f"{path} ({purpose}) is missing", hint="launchpad key make")
+            yield _Problem(about="keys", message=f"{path} ({purpose}) is missing", hint=Next("key make"))
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
@@ -200,7 +201,11 @@ def _own_keys(defaults: Defaults, keys: Keys) -> Iterator[_Problem]:
             readable[name] = str(read())
         except StateError as error:
             yield _Problem(about="keys", message=error.message, hint=error.hint)
-    hint = "launchpad --json key show >keys.json; an operator types: launchpad operator add NAME --keys keys.json"
+    hint = (
+        "launchpad --json key show >keys.json; an operator types: "
+        + Next("operator add", "NAME", "--keys")
+        + " keys.json"
+    )
     for name, known in known_keys(defaults, readable).items():
         if not known:
             what = name.replace("_", " ")
@@ -210,7 +215,7 @@ def _own_keys(defaults: Defaults, keys: Keys) -> Iterator[_Problem]:
 def _sealed(workspace: Workspace) -> Iterator[_Problem]:
     for owner, names in stale(workspace).items():
         message = f"{owner}: {', '.join(names)} not sealed for every recipient in launchpad.yaml"
-        yield _Problem(about="recipients", message=message, hint="launchpad secret reseal")
+        yield _Problem(about="recipients", message=message, hint=Next("secret reseal"))
 
 
 def _versions(environment: Mapping[str, str]) -> dict[str, str]:
@@ -244,17 +249,17 @@ def _programs(fleet: Fleet, versions: Mapping[str, str]) -> Iterator[_Problem]:
 def _kit(workspace: Workspace, fleet: Fleet) -> Iterator[_Problem]:
     if fleet.defaults.recovery is None:
         if fleet.targets:
-            yield _Problem(about="kit", message="there is no emergency kit", hint="launchpad kit make FILE")
+            yield _Problem(about="kit", message="there is no emergency kit", hint=Next("kit make", "FILE"))
         return
     last = kit_test(workspace.root, fleet.defaults.recovery, now=workspace.clock.now())
     if not last:
-        yield _Problem(about="kit", message="the emergency kit was never tested", hint="launchpad kit test FILE")
+        yield _Problem(about="kit", message="the emergency kit was never tested", hint=Next("kit test", "FILE"))
     elif not last["good"]:
         message = "the emergency kit did not open everything at its last test"
-        yield _Problem(about="kit", message=message, hint="launchpad kit test FILE")
+        yield _Problem(about="kit", message=message, hint=Next("kit test", "FILE"))
     elif last["age_seconds"] > KIT_TEST_DAYS * DAY:
         message = f"the emergency kit was tested {last['age_seconds'] / DAY:.0f} days ago"
-        yield _Problem(about="kit", message=message, hint="launchpad kit test FILE")
+        yield _Problem(about="kit", message=message, hint=Next("kit test", "FILE"))
 
 
 def _git(workspace: Workspace, environment: Mapping[str, str]) -> Iterator[_Problem]:
@@ -326,11 +331,11 @@ def _host(workspace: Workspace, fleet: Fleet, name: str) -> tuple[str, list[_Pro
         found.append(_Problem(about=f"host {name}", message=message, hint="pipx upgrade launchpad-fleet"))
     elif not has.digest or not own.digest.removeprefix("sha256:").startswith(has.digest):
         message = f"the host's runner {has.version} differs from the runner of Launchpad {__version__} on this machine"
-        found.append(_Problem(about=f"host {name}", message=message, hint=f"launchpad provision {name}"))
+        found.append(_Problem(about=f"host {name}", message=message, hint=Next("provision", name)))
     skew = max(has.clock - ended, begun - has.clock)
     if has.clock and skew > MOST_SKEW_SECONDS:
         which = "ahead of" if has.clock > ended else "behind"
         message = f"its clock is {skew:.0f} s {which} this machine's"
-        hint = f"timedatectl; launchpad status {name}: the wrong clock must follow a time server"
+        hint = "timedatectl; " + Next("status", name) + ": the wrong clock must follow a time server"
         found.append(_Problem(about=f"host {name}", message=message, hint=hint))
     return has.version, found

@@ -26,6 +26,7 @@ from launchpad.fleet.sealing.sealed_file import read_entries
 from launchpad.fleet.words.names import TenantName
 from launchpad.operations.backups.reseal import owners
 from launchpad.operations.hosts.log_authority import HINT
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 PATHS = (SETTINGS_FILE, SECRETS)
@@ -96,17 +97,17 @@ def rotation(fleet: Fleet, owner: str, secret: str) -> str:
     """The command that rotates the secret; `owner` as `reseal.owners` names it."""
     kind, _, name = owner.rpartition(" ")
     if kind == "target":
-        return f"launchpad target credential {name} {secret}"
+        return Next("target credential", name, secret)
     if kind == "dns":
-        return f"launchpad dns credential {secret}"
+        return Next("dns credential", secret)
     if kind == "alert":
-        return f"launchpad alerts credential {name}"
+        return Next("alerts credential", name)
     if kind == "logs":
         return HINT
     tenant = fleet.tenants.get(TenantName(name))
     specs = fleet.apps[tenant.app].secrets if tenant else ()
     made = any(spec.name == secret and spec.generate for spec in specs)
-    return f"launchpad secret {'rotate' if made else 'set'} {name} {secret}"
+    return Next("secret rotate" if made else "secret set", name, secret)
 
 
 def _readers(content: bytes, present: frozenset[str]) -> set[str]:

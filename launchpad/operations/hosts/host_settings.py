@@ -17,23 +17,30 @@ from launchpad.operations.backups.backup_keys import as_sent, credentials
 from launchpad.operations.hosts.log_authority import host_certificate, known_authority
 from launchpad.render.caddyfile import render_caddyfile
 from launchpad.render.templates import TemplateSource
+from launchpad.runner.hint import Next
 from launchpad.runner.judge.alert_texts import LOGS_CERTIFICATE, URL_PREFIX
 from launchpad.runner.judge.intent import FLEET
 from launchpad.workspace import Workspace
 
-NO_OPERATORS = "write your key under operators: in launchpad.yaml; to print your key: launchpad key show"
-NO_SIGNERS = (
-    "write your signing key under signing_keys: of your entry in launchpad.yaml; to print your key: launchpad key show"
+NO_OPERATORS = "write your key under operators: in launchpad.yaml; to print your key: " + Next("key show")
+NO_SIGNERS = "write your signing key under signing_keys: of your entry in launchpad.yaml; to print your key: " + Next(
+    "key show"
 )
 
 
 def host_settings(workspace: Workspace, fleet: Fleet, host: Host, *, fleet_name: str = FLEET) -> dict[str, Any]:
     """The settings as JSON for the host's runner; InventoryError when a required value is missing."""
     if not host.operators:
-        raise InventoryError(f"{host.name} has no operators, so nobody could log in again", hint=NO_OPERATORS)
+        raise InventoryError(
+            f"{host.name} has no operators, so nobody could log in again",
+            code="no-operators",
+            hint=NO_OPERATORS,
+        )
     if not signers(fleet.defaults):
         raise InventoryError(
-            "launchpad.yaml has no signing_keys, so the runner could never be updated", hint=NO_SIGNERS
+            "launchpad.yaml has no signing_keys, so the runner could never be updated",
+            code="no-signing-keys",
+            hint=NO_SIGNERS,
         )
     recovery = [fleet.defaults.recovery] if fleet.defaults.recovery else []
     return {
@@ -99,8 +106,8 @@ def _alert(workspace: Workspace, item: AlertDestination) -> dict[str, Any]:
     """The alert destination without its URL, which is sent with the settings' secrets. StateError without a URL."""
     version = workspace.alert_secrets.versions(item.name).get(URL)
     if version is None:
-        hint = f"launchpad alerts credential {item.name}"
-        raise StateError(f"alert destination {item.name} has no URL", hint=hint)
+        hint = Next("alerts credential", item.name)
+        raise StateError(f"alert destination {item.name} has no URL", code="alert-destination-no-url", hint=hint)
     return item.model_dump(mode="json") | {"version": version}
 
 
@@ -134,8 +141,8 @@ def _versions(workspace: Workspace, target: Target) -> dict[str, int]:
     found = {str(name): kept[name] for name in target.credentials if name in kept}
     for name in target.credentials:
         if found and name not in kept:
-            hint = f"launchpad target credential {target.name} {name}"
-            raise StateError(f"target {target.name}: no {name}", hint=hint)
+            hint = Next("target credential", target.name, name)
+            raise StateError(f"target {target.name}: no {name}", code="target-credential-missing", hint=hint)
     return found
 
 
@@ -148,7 +155,7 @@ def _pinned(host: Host) -> str:
     image = str(host.caddy.image)
     if "@sha256:" not in image:
         message = f"{host.name}: Caddy's image {image} has no digest"
-        raise InventoryError(message, hint="launchpad app pin --caddy")
+        raise InventoryError(message, code="caddy-image-no-digest", hint=Next("app pin", "--caddy"))
     return image
 
 
@@ -167,10 +174,13 @@ def _acme_root(root: Path, host: Host) -> str:
     try:
         return (root / str(named)).read_text(encoding="utf-8")
     except OSError as error:
-        raise InventoryError(f"caddy.acme_ca_root: cannot read {named}: {error.strerror}") from error
+        raise InventoryError(
+            f"caddy.acme_ca_root: cannot read {named}: {error.strerror}", code="host-settings-acme-root-unreadable"
+        ) from error
     except UnicodeDecodeError as error:
         raise InventoryError(
             f"caddy.acme_ca_root: {named} is not a PEM file",
+            code="acme-root-not-pem",
             hint=f"openssl x509 -inform der -in {named} -out {named}.pem; then write {named}.pem as caddy.acme_ca_root",
         ) from error
 

@@ -12,6 +12,7 @@ from launchpad.operations.hosts.confirming import confirm_change
 from launchpad.operations.hosts.host_settings import signer
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import canonical
 from launchpad.runner.wire.host_bodies import Hello, Install, Previous
 from launchpad.ssh.archive import DOWNGRADE, runner_archive, sign
@@ -80,7 +81,8 @@ def bring_runner_up_to_date(workspace: Workspace, host: Host, runner: Runner, no
         confirm_change(hosts_of(workspace), host, reply.nonce, seconds=reply.seconds)
     except LaunchpadError as error:
         raise HostError(
-            f"{host.name}: the new runner does not answer, so the host restores the old runner: {error.message}"
+            f"{host.name}: the new runner does not answer, so the host restores the old runner: {error.message}",
+            code="new-runner-was-returned",
         ) from error
     return True
 
@@ -89,7 +91,11 @@ def return_to_previous(workspace: Workspace, host: Host, now: Installed) -> None
     """Have the host return from its present runner to the runner before it. StateError when the host keeps none;
     HostError when the earlier runner does not answer either, so that the present runner stays."""
     if not now.previous:
-        raise StateError(f"{host.name}: the host keeps no earlier runner", hint=f"launchpad provision {host.name}")
+        raise StateError(
+            f"{host.name}: the host keeps no earlier runner",
+            code="host-keeps-no-earlier-runner",
+            hint=Next("provision", host.name),
+        )
     asked = {"host": now.name, "present": now.digest, "earlier": now.previous, "at": now.clock}
     signature = sign(canonical(asked), key=workspace.settings.signing_key, namespace=DOWNGRADE)
     hosts = hosts_of(workspace)
@@ -106,7 +112,7 @@ def return_to_previous(workspace: Workspace, host: Host, now: Installed) -> None
         confirm_change(hosts, host, reply.nonce, seconds=reply.seconds)
     except LaunchpadError as error:
         message = f"{host.name}: the earlier runner does not answer, so the present one stays: {error.message}"
-        raise HostError(message) from error
+        raise HostError(message, code="earlier-runner-does-not-answer") from error
 
 
 def is_newer(version: str, other: str) -> bool:

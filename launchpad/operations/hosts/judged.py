@@ -16,6 +16,7 @@ from launchpad.fleet.reading.parse import HOSTS_FILE
 from launchpad.fleet.words.mistakes import InventoryMistakes, Mistake, Place
 from launchpad.operations.hosts.host_settings import host_settings
 from launchpad.operations.requests.render import rendered_with_all
+from launchpad.runner.hint import Next
 from launchpad.runner.judge.manifest import judge_release
 from launchpad.runner.judge.settings_judge import judge_settings
 from launchpad.runner.protocol import Refused
@@ -50,7 +51,7 @@ def _refused_settings(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:
             judge_settings(host_settings(workspace, fleet, host))
         except Refused as refused:
             what = f"host {name} would reject its settings: {refused.message}"
-            yield Mistake(Place(HOSTS_FILE), what, hint=refused.hint or f"launchpad host show {name}")
+            yield Mistake(Place(HOSTS_FILE), what, hint=refused.hint or Next("host show", name))
         except LaunchpadError:
             continue  # a digest, an operator or a credential is missing, which `readiness` reports
 
@@ -70,7 +71,7 @@ def _refused(workspace: Workspace, fleet: Fleet) -> Iterator[Mistake]:
             judge_release(made.release, made.files, neighbours={})
         except Refused as refused:
             what = f"host {tenant.host} would reject {name}: {refused.message}"
-            hint = refused.hint or f"launchpad render {name}"
+            hint = refused.hint or Next("render", name)
             yield Mistake(Place(f"inventory/tenants/{name}.yaml"), what, hint=hint)
 
 

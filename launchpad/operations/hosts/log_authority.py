@@ -46,7 +46,11 @@ def known_authority(workspace: Workspace) -> tuple[int, str]:
     version = workspace.log_secrets.versions(OWNER).get(KEY)
     path = workspace.root / FILE
     if version is None or not path.is_file():
-        raise StateError("the fleet has no authority for the certificates of the collector of logs", hint=HINT)
+        raise StateError(
+            "the fleet has no authority for the certificates of the collector of logs",
+            code="no-log-authority",
+            hint=HINT,
+        )
     return version, path.read_text(encoding="ascii", errors="replace")
 
 
@@ -54,7 +58,11 @@ def host_certificate(workspace: Workspace, host: str) -> tuple[int, str]:
     """The authority's version, and the host's key and certificate (PEM): a secret."""
     version, secret = workspace.log_secrets.reveal(OWNER)[KEY]
     if known_authority(workspace)[1] != authority_certificate(secret):
-        raise StateError(f"{FILE} is not the certificate of the fleet's authority for logs", hint=HINT)
+        raise StateError(
+            f"{FILE} is not the certificate of the fleet's authority for logs",
+            code="log-authority-certificate",
+            hint=HINT,
+        )
     return version, certificate_of(secret, host)
 
 

@@ -27,6 +27,7 @@ from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import named_hosts, scope_of
 from launchpad.plan.host_upkeep import baseline, opening, shown
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.host_bodies import Plan
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
@@ -112,7 +113,7 @@ def maintain(
     hosts after it are `left`. StateError when the window is closed at the start."""
     run = _Maintenance(workspace, how or HowToMaintain(), on_event)
     if why := run.closed():
-        raise StateError(why, hint="to maintain the hosts now: the same command with --now")
+        raise StateError(why, code="outside-of-window", hint="to maintain the hosts now: the same command with --now")
     found: dict[str, Maintained | LaunchpadError] = {}
     why = ""
     for name, host in named_hosts(workspace.fleet.load(), names).items():
@@ -183,8 +184,9 @@ class _Maintenance:
             self.tell(host, "continuing the maintenance that began earlier")
         note = self.tell_customers(host, note)
         if note.away and self.how.aside is None:
-            hint = f"launchpad maintain {name} --move"
-            raise StateError(f"{name}: an earlier maintenance moved tenants away: {', '.join(note.away)}", hint=hint)
+            hint = Next("maintain", name, "--move")
+            text = f"{name}: an earlier maintenance moved tenants away: {', '.join(note.away)}"
+            raise StateError(text, code="tenants-were-moved-away", hint=hint)
         with silent(self.workspace, name):
             updated = self.submit(host, "update")
             pending = bool(_steps(self.workspace, host, "reboot"))
@@ -236,7 +238,8 @@ class _Maintenance:
         if wrong := await_health(self.workspace, str(host.name), note.before, since=since, seconds=self.how.patience):
             raise StateError(
                 f"{host.name} is less healthy after the maintenance than before: {'; '.join(wrong)}",
-                hint=f"launchpad diagnose {host.name}; when the cause is repaired, the same command continues",
+                code="less-healthy-after-maintenance",
+                hint=Next("diagnose", host.name) + "; when the cause is repaired, the same command continues",
             )
 
     def tell_customers(self, host: Host, note: MaintenanceNote) -> MaintenanceNote:
@@ -267,7 +270,8 @@ class _Maintenance:
             if problem := self.started(body):
                 message = f"{host.name}: the notice for {name} failed: {problem}"
                 if event == "before":
-                    raise StateError(message, hint="repair maintenance: notice: in launchpad.yaml, or --no-notice")
+                    hint = "repair maintenance: notice: in launchpad.yaml, or --no-notice"
+                    raise StateError(message, code="notice-failed", hint=hint)
                 self.tell(host, message)
             elif event == "before":
                 note = replace(note, told=(*note.told, name))

@@ -22,6 +22,7 @@ from launchpad.operations.hosts.provision import CHANGES_SETTINGS, HowToProvisio
 from launchpad.operations.requests.again import reported
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.backup_bodies import ReadBackups
 from launchpad.runner.wire.host_bodies import Plan
 from launchpad.ssh.fanout import fanout
@@ -103,7 +104,7 @@ def access(workspace: Workspace) -> dict[str, str]:
         with hosts_of(workspace).reach(host) as runner:
             steps = ask(runner, Plan(operation={"kind": "provision", "settings": settings})).steps
         if ACCESS & {step.step for step in steps}:
-            return f"settings or access differ from the inventory: launchpad provision {name}"
+            return "settings or access differ from the inventory: " + Next("provision", name)
         return ""
 
     said = fanout(sorted(map(str, fleet.hosts)), look, threads=workspace.settings.parallel)
@@ -115,8 +116,8 @@ def removable(workspace: Workspace, fleet: Fleet, name: str) -> Operator:
     yourself, and the last operator who signs or reads."""
     operator = next((item for item in fleet.defaults.operators if item.name == name), None)
     if operator is None:
-        hint = "launchpad operator list; what a removed operator could read: launchpad check"
-        raise InventoryError(f"no operator {name} in launchpad.yaml", hint=hint)
+        hint = Next("operator list") + "; what a removed operator could read: " + Next("check")
+        raise InventoryError(f"no operator {name} in launchpad.yaml", code="no-such-operator-in-settings", hint=hint)
     rest = fleet.defaults.model_copy(
         update={
             "operators": tuple(item for item in fleet.defaults.operators if item.name != operator.name),
@@ -126,13 +127,18 @@ def removable(workspace: Workspace, fleet: Fleet, name: str) -> Operator:
     if operator.name == _myself(workspace, fleet):
         raise StateError(
             f"you are {name}, and no operator can remove themselves: somebody must log in to the hosts afterwards",
-            hint=f"another operator types: launchpad operator remove {name}",
+            code="operator-removes-themselves",
+            hint="another operator types: " + Next("operator remove", name),
         )
     people = {name for name, keys in signers(rest).items() if keys} - {"recovery"}
     if not people:
-        raise StateError(f"without {name} nobody could sign a host's settings", hint="launchpad operator add")
+        raise StateError(
+            f"without {name} nobody could sign a host's settings", code="last-signing-key", hint=Next("operator add")
+        )
     if not readers(rest):
-        raise StateError(f"without {name} nobody could read the secrets", hint="launchpad operator add")
+        raise StateError(
+            f"without {name} nobody could read the secrets", code="last-recipient", hint=Next("operator add")
+        )
     return operator
 
 
@@ -188,9 +194,9 @@ def _provisioned(workspace: Workspace, name: str, *, how: HowToProvision, on_eve
 
 def _rewrapped(workspace: Workspace, fleet: Fleet, name: str, hosts: Mapping[str, str], on_event: OnEvent) -> str:
     host = fleet.host(fleet.tenant(name).host)
-    then = f"launchpad backups rewrap {name}"
+    then = Next("backups rewrap", name)
     if hosts[str(host.name)]:
-        return f"after launchpad provision {host.name} has succeeded: {then}"
+        return "after " + Next("provision", host.name) + " has succeeded: " + then
     try:
         with hosts_of(workspace).reach(host) as runner:
             if not ask(runner, ReadBackups(tenant=name)).key:

@@ -151,6 +151,7 @@ def _what(workspace: Workspace, name: str, how: HowToProvision) -> tuple[Host, d
         raise StateError(
             f"{host.name}: the provision would remove the sudo rights and SSH keys of {how.root_user}, who is not in "
             "admins:",
+            code="provision-removes-own-access",
             hint=f"write admins: [{how.root_user}] under {host.name} in inventory/hosts.yaml, or log in as root",
         )
     return host, host_settings(workspace, fleet, host)

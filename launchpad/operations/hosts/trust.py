@@ -44,7 +44,7 @@ def offered_key(workspace: Workspace, name: str) -> Offer:
         known = error.key.fingerprint in endpoint.fingerprints
         return Offer(endpoint.host, endpoint.address, endpoint.port, error.key, known)
     raise StateError(
-        f"{name}: the host's key was accepted although no key is stored"
+        f"{name}: the host's key was accepted although no key is stored", code="host-key-accepted-although"
     )  # an endpoint without pinned keys accepts no key
 
 
@@ -54,12 +54,14 @@ def trust(workspace: Workspace, offer: Offer, *, confirm: str) -> None:
     if offer.key.fingerprint != confirm:
         raise HostKeyChanged(
             f"{offer.host}: the host offers {offer.key.fingerprint}, but you confirmed {confirm}",
+            code="other-key-than-confirmed",
             hint="compare the fingerprint with your provider's console",
         )
     written = workspace.fleet.load().host(offer.host).fingerprints
     if written and confirm not in map(str, written):
         raise HostKeyChanged(
             f"{offer.host}: the inventory has {', '.join(map(str, written))}, but the host offers {confirm}",
+            code="other-key-than-inventory",
             hint="correct fingerprints: in inventory/hosts.yaml",
         )
     known = over_ssh(workspace).known
@@ -70,5 +72,5 @@ def trust(workspace: Workspace, offer: Offer, *, confirm: str) -> None:
 def over_ssh(workspace: Workspace) -> SshHosts:
     """The workspace's SSH access to its hosts; StateError when the workspace has none."""
     if not isinstance(workspace.hosts, SshHosts):
-        raise StateError("this workspace does not connect to its hosts by SSH")
+        raise StateError("this workspace does not connect to its hosts by SSH", code="workspace-not-over-ssh")
     return workspace.hosts

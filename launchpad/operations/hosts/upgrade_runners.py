@@ -22,6 +22,7 @@ from launchpad.operations.requests.again import reported
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import named_hosts
 from launchpad.plan.host_upkeep import Baseline, baseline, waves
+from launchpad.runner.hint import Next
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -148,7 +149,11 @@ def _upgrade(workspace: Workspace, host: Host, patience: float, on_event: OnEven
             has = look_at(runner)
         if not is_ours(has):
             message = f"{name}: the host keeps runner {has.version}: it accepts no signature of this operator"
-            raise StateError(message, hint="launchpad doctor; the signing key must be under signing_keys:")
+            raise StateError(
+                message,
+                code="host-keeps-runner-accepts",
+                hint=Next("doctor") + "; the signing key must be under signing_keys:",
+            )
         if is_ours(had) and not changed:
             return RunnerChange(host=name, outcome="unchanged", version=had.version)
         _judge(workspace, name, before, since=since, patience=patience)
@@ -177,7 +182,8 @@ def _judge(workspace: Workspace, name: str, before: Baseline, *, since: float, p
     if wrong := await_health(workspace, name, before, since=since, seconds=patience):
         raise StateError(
             f"{name} is less healthy with the new runner than before: {'; '.join(wrong)}",
-            hint=f"launchpad diagnose {name}",
+            code="less-healthy-new-runner",
+            hint=Next("diagnose", name),
         )
 
 

@@ -75,10 +75,11 @@ def export(workspace: Workspace, name: str, how: HowToExport, *, on_event: OnEve
     if app.exports is None:
         raise StateError(
             f"{app.name} has no exports, so {app.name}'s data cannot be exported",
+            code="no-exports-data-cannot-exported",
             hint=f"exports: in inventory/apps/{app.name}.yaml",
         )
     if how.to.exists() and not how.force:
-        raise StateError(f"{how.to} exists already", hint="add --force, or another --to FILE")
+        raise StateError(f"{how.to} exists already", code="export-exists", hint="add --force, or another --to FILE")
     refuse_no_folder(how.to)
     if not how.encrypt_for:
         keep_out(how.to)
@@ -124,7 +125,9 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
             partial.unlink()
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise StateError(f"{path}: cannot be written: {error.strerror}", hint=f"ls -ld {path.parent}") from error
+        raise StateError(
+            f"{path}: cannot be written: {error.strerror}", code="file-write-failed", hint=f"ls -ld {path.parent}"
+        ) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -132,7 +135,9 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(descriptor)
         partial.replace(path)
     except OSError as error:
-        raise StateError(f"{path}: cannot be written: {error.strerror}", hint=f"df {path.parent}") from error
+        raise StateError(
+            f"{path}: cannot be written: {error.strerror}", code="file-write-failed", hint=f"df {path.parent}"
+        ) from error
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
@@ -189,7 +194,11 @@ def _written(pieces: Iterable[bytes], exports: Exports, environment: str, out: B
                     files += entry.isreg()
                     size += entry.size if entry.isreg() else 0
         except tarfile.TarError as error:
-            raise StepFailed(f"the received data is not a tar: {error}", hint="type the same command again") from error
+            raise StepFailed(
+                f"the received data is not a tar: {error}",
+                code="received-data-not-tar",
+                hint="type the same command again",
+            ) from error
         if environment and exports.environment:
             entry = tarfile.TarInfo(exports.environment)
             entry.mode, entry.size = 0o600, len(environment.encode())

@@ -51,6 +51,7 @@ from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.scope import Scope
 from launchpad.operations.tenants.deploy import deploy_operation, may_shrink_of, revealing
 from launchpad.plan.observed import HostSeen
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 MOST_UNPACKED = 8
@@ -211,6 +212,7 @@ class _Reading:
         if made.changed_meanwhile and self.count > 1:
             raise ArchiveRefused(
                 f"{self.source}: files still change, so the old installation is not stopped",
+                code="files-still-change-old-installation",
                 hint="stop the old installation, then type the same command again",
             )
         return path, str(self.source), (made.home,)
@@ -267,7 +269,11 @@ def import_tenant(
     what = checked.what
     confirm.of(what, command="import")
     if checked.login is not None and stop is None:
-        raise StateError(f"{what.source}: no command to stop the old installation", hint="--stop-with COMMAND")
+        raise StateError(
+            f"{what.source}: no command to stop the old installation",
+            code="no-command-stop-old-installation",
+            hint="--stop-with COMMAND",
+        )
     tenant = checked.fleet.tenant(what.tenant)
     identifier = confirm.id_for(workspace)
     with _sealed(workspace, tenant, checked) as seals:
@@ -293,7 +299,7 @@ def import_tenant(
 
 def _no_room(folder: str, error: OSError) -> StateError:
     hint = "set TMPDIR=FOLDER to a folder with three times the space of the imported data"
-    return StateError(f"{folder}: cannot be written: {error.strerror or error}", hint=hint)
+    return StateError(f"{folder}: cannot be written: {error.strerror or error}", code="file-write-failed", hint=hint)
 
 
 def _digest(path: Path) -> str:
@@ -306,11 +312,13 @@ def _importable(fleet: Fleet, tenant: Tenant) -> App:
     if app.imports is None:
         raise StateError(
             f"{app.name} has no imports, so nothing can be imported into {app.name}",
+            code="no-imports-nothing-imported-into",
             hint=f"imports: in inventory/apps/{app.name}.yaml",
         )
     if not tenant.running:
         raise StateError(
             f"{tenant.name} must not run: inventory/tenants/{tenant.name}.yaml has running: false",
+            code="tenant-must-not-run",
             hint="write running: true",
         )
     return app
@@ -321,6 +329,7 @@ def _judge_size(fleet: Fleet, tenant: Tenant, name: str, size: int) -> None:
     if size > FULL * (tier.disk.mb << 20):
         raise ArchiveRefused(
             f"{name}: the imported data has {size >> 20} MiB, too much for the disk of tier {tier.name} ({tier.disk})",
+            code="import-too-large",
             hint=f"write a larger tier into inventory/tenants/{tenant.name}.yaml",
         )
 
@@ -335,12 +344,14 @@ def _judge_version(app: App, tenant: Tenant, recognised: Recognised) -> None:
         raise StateError(
             f"{tenant.name}: {told} can be imported only into version {' or '.join(layout.into)}, but the inventory "
             f"has version {tenant.version}",
-            hint=f"write version: {first} into inventory/tenants/{tenant.name}.yaml, then import, then: launchpad "
-            f"upgrade {tenant.name}",
+            code="import-version-differs",
+            hint=f"write version: {first} into inventory/tenants/{tenant.name}.yaml, then import, then: "
+            + Next("upgrade", tenant.name),
         )
     if found and is_older(tenant.version, found, names(app)):
         raise StateError(
             f"{tenant.name}: the data is of {told}, and the older version {app.name} {tenant.version} may not read it",
+            code="data-older-version-not-read",
             hint=f"write version: {found} into inventory/tenants/{tenant.name}.yaml, or a newer version",
         )
 
@@ -358,7 +369,9 @@ def _runs(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> str:
         return ""
     if has.app != tenant.app:
         raise StateError(
-            f"{name} has app {has.app} on {host}, but app {tenant.app} in the inventory", hint="launchpad plan"
+            f"{name} has app {has.app} on {host}, but app {tenant.app} in the inventory",
+            code="app-differs",
+            hint=Next("plan"),
         )
     return has.release
 
@@ -434,7 +447,11 @@ def _last_copy(workspace: Workspace, checked: Checked) -> Path:
     except OSError as error:
         raise _no_room(str(checked.folder), error) from error
     if what.take_secrets and {name: item.value for name, item in finder.found.items()} != checked.found:
-        raise StateError(f"{what.source}: the secrets changed since the first copy", hint="type the same command again")
+        raise StateError(
+            f"{what.source}: the secrets changed since the first copy",
+            code="secrets-changed-since-first-copy",
+            hint="type the same command again",
+        )
     differing = _private(checked.folder / "differing.tar")
     with differing.open("wb") as out:
         difference(checked.tar, tar, out=out)
@@ -464,9 +481,8 @@ def _told_that_it_is_stopped(login: SshLogin | None) -> Iterator[None]:
         yield
     except LaunchpadError as error:
         if login is not None:
-            error.hint = f"the old installation is stopped: start it again on {login.address}; {error.hint}".rstrip(
-                "; "
-            )
+            stopped = f"the old installation is stopped: start it again on {login.address}"
+            error.hint = f"{stopped}; " + error.hint if error.hint else stopped
         raise
 
 

@@ -119,19 +119,24 @@ def copy(
                 home.append(line.decode(errors="replace"))
             size += len(piece)
             if size > most_bytes:
-                raise ArchiveRefused(f"{login}: the packed files have more than {most_bytes >> 20} MiB")
+                raise ArchiveRefused(
+                    f"{login}: the packed files have more than {most_bytes >> 20} MiB", code="packed-files-too-large"
+                )
             file.write(piece)
 
         code, said = _run(workspace, login, script, take, seconds=SECONDS)
     if code == NO_FOLDER or not home:
-        raise StateError(f"{login}: folder not found", hint=f"ssh {login.host} ls -d {login.path or '.'}")
+        raise StateError(
+            f"{login}: folder not found", code="folder-not-found", hint=f"ssh {login.host} ls -d {login.path or '.'}"
+        )
     if code == NOTHING_OF_IT:
         raise ArchiveRefused(
             f"{login}: the folder has none of {', '.join(places)}",
+            code="folder-none",
             hint="give the home folder of the installation's user, or the app's own folder in it: user@host:path",
         )
     if code not in (0, CHANGED_MEANWHILE):
-        raise StepFailed(f"{login}: tar ended with {code}: {said}", hint=f"ssh {login.host}")
+        raise StepFailed(f"{login}: tar ended with {code}: {said}", code="tar-failed", hint=f"ssh {login.host}")
     return Copy(home=home[0], changed_meanwhile=code == CHANGED_MEANWHILE)
 
 
@@ -143,7 +148,11 @@ def stop(workspace: Workspace, login: SshLogin, command: str) -> float:
     code, errors = _run(workspace, login, command, said.extend, seconds=STOP_SECONDS)
     if code:
         last = errors or said.decode(errors="replace").strip()
-        raise StepFailed(f"{login.host}: {command!r} ended with {code}: {last[-300:]}", hint=f"ssh {login.host}")
+        raise StepFailed(
+            f"{login.host}: {command!r} ended with {code}: {last[-300:]}",
+            code="old-program-ended",
+            hint=f"ssh {login.host}",
+        )
     return begun
 
 
@@ -180,5 +189,7 @@ def _run(
         said = connection.run(script, take, seconds=seconds)
     lines = [line for line in said.err.splitlines() if line.strip()]
     if said.code < 0:
-        raise HostError(f"{login.host}: the connection broke", hint="type the same command again")
+        raise HostError(
+            f"{login.host}: the connection broke", code="connection-broke", hint="type the same command again"
+        )
     return said.code, lines[-1] if lines else "no output"

@@ -29,6 +29,7 @@ from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import GOOD, Outcome
 from launchpad.operations.tenants.deploy import deploy_operation, revealing
 from launchpad.operations.tenants.start import start
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 
@@ -116,6 +117,7 @@ def _judge_version(workspace: Workspace, placed: Tenant) -> None:
     raise StateError(
         f"{placed.name}: the newest backup has version {newest.version}, but the inventory has version "
         f"{placed.version}",
+        code="newest-backup-version-inventory-version",
         hint=f"write version: {newest.version} into inventory/tenants/{placed.name}.yaml, type the same command "
         f"again, then upgrade {placed.name}",
     )
@@ -131,5 +133,6 @@ def _be_gone(workspace: Workspace, what: Move, *, on_event: OnEvent) -> None:
         return
     raise StateError(
         f"{what.source} answers, so it is not permanently off",
-        hint=f"to move {what.tenant} with its present data: launchpad move {what.tenant} --to {what.destination}",
+        code="answers-not-permanently-off",
+        hint=f"to move {what.tenant} with its present data: " + Next("move", what.tenant, "--to", what.destination),
     )

@@ -13,6 +13,7 @@ from launchpad.operations.moving.whereabouts import whereabouts
 from launchpad.operations.requests.following import Submission, submit
 from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.outcome import Outcome
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 POLL_SECONDS = 5.0
@@ -40,18 +41,25 @@ def finish_move(
     here = whereabouts(workspace, host, tenant, on_event=on_event)
     source = str((here.record or {}).get("came_from") or "")
     if not here.has_it or source not in fleet.hosts:
-        raise StateError(f"{name}: no move to {host.name} to finish", hint=f"launchpad status {name}")
+        raise StateError(
+            f"{name}: no move to {host.name} to finish", code="no-move-to-finish", hint=Next("status", name)
+        )
     names = tuple(map(str, tenant.domains))
     if not despite_dns and (left := leading_elsewhere(names, ip_of(host), dns=dns)):
         raise StateError(
             f"DNS does not yet point {', '.join(left)} only to {host.name} ({host.address})",
-            hint=f"wait until launchpad dns show {name} shows the new records; to finish without them: --despite-dns",
+            code="dns-does-not-point",
+            hint="wait until "
+            + Next("dns show", name)
+            + " shows the new records; to finish without them: --despite-dns",
         )
     there = whereabouts(workspace, fleet.host(source), tenant, on_event=on_event)
     if there.record is None or there.record["retired"]:
         return Outcome(host=source, tenant=name, id="", kind="retire", outcome="unchanged")
     if not there.left_for(str(host.name)):
-        raise StateError(f"{name} did not leave {source} for {host.name}", hint=f"launchpad status {name}")
+        raise StateError(
+            f"{name} did not leave {source} for {host.name}", code="not-left-for-that-host", hint=Next("status", name)
+        )
     operation: dict[str, Any] = {"kind": "retire", "tenant": name, "purge": False}
     submission = Submission(identifier=new_identifier(workspace.clock.now()), operation=operation)
     return submit(workspace, fleet.host(source), submission, on_event=on_event)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from launchpad.errors import LaunchpadError
 from launchpad.fleet.words.names import TenantName
 from launchpad.operations.moving.whereabouts import Whereabouts, look
+from launchpad.runner.hint import Next
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -56,5 +57,5 @@ def _why_not(name: str, host: str, found: Whereabouts | LaunchpadError | None) -
     if found is None:
         return f"{host}: an operation on {name} is running"
     if found.record is not None or found.generations or found.volumes or found.forwards or found.waits:
-        return f"{host} still has {name}: launchpad retire {name} --host {host} --purge"
+        return f"{host} still has {name}: " + Next("retire", name, "--host", host, "--purge")
     return ""

@@ -30,6 +30,7 @@ from launchpad.operations.requests.render import rendered
 from launchpad.operations.requests.room import when_there_is_room
 from launchpad.operations.tenants.deploy import revealing
 from launchpad.runner.facts import GameDay, Returned
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import record_as_json, release_as_json
 from launchpad.runner.wire.rollout_bodies import WriteGameDay
 from launchpad.ssh.fanout import fanout
@@ -73,7 +74,9 @@ def gameday(
     killed, follows what already runs."""
     if confirm != what.digest:
         message = f"{what.host}: gameday was not confirmed: the plan's digest is now {what.digest}"
-        raise StateError(message, hint=f"launchpad gameday {what.host} --dry-run")
+        raise StateError(
+            message, code="gameday-not-confirmed-plan-digest", hint=Next("gameday", what.host, "--dry-run")
+        )
     playing = _GameDay(
         workspace=workspace,
         fleet=workspace.fleet.load(),

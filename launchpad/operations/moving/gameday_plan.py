@@ -15,6 +15,7 @@ from launchpad.operations.requests.render import rendered
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.observed import HostSeen
 from launchpad.plan.placement import PlacementNeed, PlacementRoom, place, room_of
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 KIND = "drill-here"
@@ -49,8 +50,8 @@ def plan_gameday(workspace: Workspace, name: str, *, to: Sequence[str] = ()) -> 
     lost = fleet.host(name)
     others = [str(fleet.host(item).name) for item in dict.fromkeys(to or sorted(fleet.hosts)) if item != lost.name]
     if not others:
-        hint = "launchpad host add" if len(fleet.hosts) < 2 else "name other hosts after --to"
-        raise StateError(f"{name}: no other host for its tenants", hint=hint)
+        hint = Next("host add") if len(fleet.hosts) < 2 else "name other hosts after --to"
+        raise StateError(f"{name}: no other host for its tenants", code="no-other-host-tenants", hint=hint)
     rooms, unasked = rooms_of(workspace, fleet, others)
     needs, left = list[PlacementNeed](), dict[str, str]()
     under_way = {tenant: host for tenant, host in _under_way(workspace, name).items() if host in fleet.hosts}
@@ -89,9 +90,9 @@ def need_of(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, moves: bool =
 def _need(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> PlacementNeed:
     """What the tenant needs of a host. StateError when nothing of the tenant outlives its own host."""
     if not fleet.backup_targets(tenant):
-        raise StateError(f"tier {tenant.tier} has no backups")
+        raise StateError(f"tier {tenant.tier} has no backups", code="gameday-without-backups")
     if not remote_targets(fleet, tenant):
-        raise StateError("its backups are only in a folder on its own host")
+        raise StateError("its backups are only in a folder on its own host", code="backups-folder-own-host")
     return need_of(workspace, fleet, tenant)
 
 

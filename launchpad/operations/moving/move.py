@@ -30,6 +30,7 @@ from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.requests.reaching import kept_open
 from launchpad.operations.tenants.deploy import deploy_operation, revealing
 from launchpad.operations.tenants.written_version import tell_revision
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import shown_revision
 from launchpad.workspace import Workspace
 
@@ -99,7 +100,7 @@ def plan_move(workspace: Workspace, name: str, *, to: str) -> Move:
         found = whereabouts(workspace, destination, tenant, on_event=ignore)
         source = str((found.record or {}).get("came_from") or "")
         if not source or source not in fleet.hosts:
-            raise StateError(f"{name} is already on {to}", hint=f"launchpad status {name}")
+            raise StateError(f"{name} is already on {to}", code="already-on-that-host", hint=Next("status", name))
     return Move(tenant=name, source=source, destination=to, domains=tuple(map(str, tenant.domains)))
 
 
@@ -160,7 +161,9 @@ def _moving_back(workspace: Workspace, what: Move, on_event: OnEvent) -> _Moving
 def judge_proof(tenant: str, proof: str, *, of: str) -> None:
     """StateError unless the proof is one line of text: the proof is written into a journal."""
     if not proof.strip() or len(proof) > LONGEST_PROOF or not proof.isprintable():
-        raise StateError(f"{tenant}: --fence needs one line of text: your reason to be sure that {of} is off")
+        raise StateError(
+            f"{tenant}: --fence needs one line of text: your reason to be sure that {of} is off", code="fence-reason"
+        )
 
 
 @dataclass
@@ -198,12 +201,11 @@ class _Moving:
             return self._run()
         except LaunchpadError as error:
             if self.stands_still:
-                again = f"launchpad move {self.name} --to {self.destination.name}"
-                told = (
-                    f"{self.name} is stopped on both hosts; to resume the move: {again}; to return {self.name} to "
-                    f"{self.source.name}: {again} --back"
-                )
-                error.hint = f"{told} ({error.hint})" if error.hint else told
+                again = Next("move", self.name, "--to", self.destination.name)
+                back = Next("move", self.name, "--to", self.destination.name, "--back")
+                told = f"{self.name} is stopped on both hosts; to resume the move: " + again
+                told += f"; to return {self.name} to {self.source.name}: " + back
+                error.hint = told + " (" + error.hint + ")" if error.hint else told
             raise
 
     def _run(self) -> Moved:
@@ -228,7 +230,9 @@ class _Moving:
         if there.has_it and not here.has_it:
             raise StateError(
                 f"{self.name} has already arrived on {self.destination.name}",
-                hint=f"to move {self.name} back with its new data: launchpad move {self.name} --to {self.source.name}",
+                code="already-arrived",
+                hint=f"to move {self.name} back with its new data: "
+                + Next("move", self.name, "--to", self.source.name),
             )
         self._judge_left(here)
         return here
@@ -240,7 +244,9 @@ class _Moving:
         declined = self.look(self.destination).tombstone
         if declined is None:
             raise StateError(
-                f"{self.destination.name} did not confirm that it will never start {self.name}", hint="try again"
+                f"{self.destination.name} did not confirm that it will never start {self.name}",
+                code="fence-not-confirmed",
+                hint="try again",
             )
         return self._arrive(self.source, self.destination, declined, certified="")
 
@@ -257,7 +263,8 @@ class _Moving:
         else:
             raise StateError(
                 f"{self.destination.name} answers, so it is not permanently off",
-                hint=f"launchpad move {self.name} --to {self.destination.name} --back",
+                code="answers-not-permanently-off",
+                hint=Next("move", self.name, "--to", self.destination.name, "--back"),
             )
         self._judge_version(here)  # the data belongs to that version
         return here
@@ -283,9 +290,15 @@ class _Moving:
     def _judge_left(self, here: Whereabouts) -> None:
         """StateError unless the tenant left the source for the destination."""
         if here.has_it:
-            raise StateError(f"{self.name} has not left {self.source.name}", hint=f"launchpad status {self.name}")
+            raise StateError(
+                f"{self.name} has not left {self.source.name}",
+                code="tenant-has-not-left",
+                hint=Next("status", self.name),
+            )
         if not here.left_for(str(self.destination.name)):
-            raise StateError(f"{self.name} did not leave {self.source.name} for {self.destination.name}")
+            raise StateError(
+                f"{self.name} did not leave {self.source.name} for {self.destination.name}", code="move-did-not-leave"
+            )
 
     # --- to the destination
 
@@ -315,17 +328,20 @@ class _Moving:
         if here.tombstone is None:
             raise StateError(
                 f"{self.name} is neither on {self.source.name} nor on {self.destination.name}",
-                hint=f"launchpad deploy {self.name}",
+                code="on-neither-host",
+                hint=Next("deploy", self.name),
             )
         if not here.left_for(str(self.destination.name)):
             raise StateError(
                 f"{self.name} left {self.source.name} for {here.tombstone['to']}",
-                hint=f"launchpad move {self.name} --to {here.tombstone['to']}",
+                code="left-for-that-host",
+                hint=Next("move", self.name, "--to", here.tombstone["to"]),
             )
         if there.known > int(here.tombstone["epoch"]):
             raise StateError(
                 f"{self.destination.name} has recorded that it will never start {self.name}",
-                hint=f"launchpad move {self.name} --to {self.destination.name} --back",
+                code="host-is-fenced",
+                hint=Next("move", self.name, "--to", self.destination.name, "--back"),
             )
         self._judge_version(here)
         self.stands_still = True
@@ -337,7 +353,7 @@ class _Moving:
         arrived = self._arrive(self.destination, self.source, here.tombstone, certified=certified)
         self.stands_still = False
         if arrived.outcome == "incomplete":
-            self.problems.append(f"{self.destination.name}: {arrived.message}; launchpad status {self.name}")
+            self.problems.append(f"{self.destination.name}: {arrived.message}; " + Next("status", self.name))
 
     def _judge_only_one(self) -> None:
         """Reject a tenant that an operator deployed on both hosts by hand."""
@@ -348,7 +364,8 @@ class _Moving:
         if here.has_it:
             raise StateError(
                 f"{self.name} is deployed on {self.source.name} and on {self.destination.name}, and not by a move",
-                hint=f"launchpad retire {self.name} --host HOST, for the host whose data you do not need",
+                code="deployed-on-two-hosts",
+                hint=Next("retire", self.name, "--host", "HOST") + ", for the host whose data you do not need",
             )
 
     def _judge_version(self, here: Whereabouts) -> None:
@@ -356,7 +373,8 @@ class _Moving:
         if runs != str(self.tenant.version):
             raise StateError(
                 f"{self.name}: {runs} is running, but the inventory has version {self.tenant.version}",
-                hint=f"launchpad upgrade {self.name}, or launchpad adopt {self.name}; then move {self.name}",
+                code="running-inventory-version",
+                hint=Next("upgrade", self.name) + ", or " + Next("adopt", self.name) + f"; then move {self.name}",
             )
 
     def _judge_descent(self, here: Whereabouts) -> None:
@@ -368,7 +386,8 @@ class _Moving:
             raise StateError(
                 f"{self.name}: {record.get('by', 'somebody')} deployed the running release from revision {shown}, and "
                 f"this inventory does not descend from {shown}",
-                hint=f"git pull; if revision {shown} is lost, first: launchpad deploy {self.name} --after {shown}",
+                code="plan-does-not-descend",
+                hint=f"git pull; if revision {shown} is lost, first: " + Next("deploy", self.name, "--after", shown),
             )
 
     def _prepare(self) -> None:
@@ -404,6 +423,7 @@ class _Moving:
             first = ", ".join(archive.sent.unreadable[:3])
             raise StateError(
                 f"{self.name}: {self.name}'s own user cannot read {archive.sent.unread} of its files, such as {first}",
+                code="files-unreadable-by-tenant",
                 hint=f"change the owner of the files to {self.name}'s user on {self.source.name}, then try again",
             )
         self.tell(f"copied {came.files} files, {came.bytes / 1e6:.1f} MB")
@@ -454,7 +474,7 @@ class _Moving:
                 return
             self.submit(self.source, {"kind": "forward", "epoch": int(here.tombstone["epoch"])})
         except LaunchpadError as error:
-            again = f"launchpad move {self.name} --to {self.destination.name}"
+            again = Next("move", self.name, "--to", self.destination.name)
             self.problems.append(f"{self.source.name} does not forward requests yet: {error.message}; {again}")
 
     def _ended(self, outcome: str) -> Moved:

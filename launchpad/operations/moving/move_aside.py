@@ -27,6 +27,7 @@ from launchpad.operations.requests.observing import observe
 from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.observed import HostSeen
 from launchpad.plan.placement import PlacementNeed, place
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 NAMES_SECONDS = 900.0
@@ -93,7 +94,8 @@ class MovesAside:
             raise StateError(
                 f"DNS does not point {', '.join(name for names in left.values() for name in names)} to the host where "
                 f"the tenants are now",
-                hint=f"launchpad dns show {next(iter(left))}; when DNS is repaired, the same command continues",
+                code="dns-does-not-point-host",
+                hint=Next("dns show", next(iter(left))) + "; when DNS is repaired, the same command continues",
             )
         self._finish(moved)  # a host that forwards requests cannot hold them for a tenant that returns
 
@@ -111,7 +113,7 @@ class MovesAside:
             try:
                 finish_move(self.workspace, name, dns=self.dns, on_event=self.on_event)
             except LaunchpadError as error:
-                self.tell(f"{error.message}; then: launchpad move {name} --finish")
+                self.tell(f"{error.message}; then: " + Next("move", name, "--finish"))
 
     def _stays(self, here: HostSeen, tenant: Tenant) -> str:
         """Why the tenant does not move; empty when it may."""

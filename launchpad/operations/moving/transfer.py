@@ -165,7 +165,7 @@ def bring(workspace: Workspace, host: Host, what: Bringing, pieces: Iterable[byt
         for line in runner.exchange("receive", what.body(), incoming=framed(pieces)):
             if line["type"] == "reply":
                 return understood(ReceivedReply, line["body"], host=str(host.name))
-    raise HostError(f"{host.name}: the answer ended without a reply")
+    raise HostError(f"{host.name}: the answer ended without a reply", code="answer-ended-without-reply")
 
 
 def framed(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -255,7 +255,9 @@ class _Source:
             self._more()
         if self._told.pieces != f"sha256:{self._digest.hexdigest()}":
             raise StepFailed(
-                f"{host}: the received data differs from the sent data", hint="type the same command again"
+                f"{host}: the received data differs from the sent data",
+                code="received-data-differs-sent-data",
+                hint="type the same command again",
             )
         return self._told
 

@@ -67,7 +67,11 @@ def whereabouts(workspace: Workspace, host: Host, tenant: Tenant, *, on_event: O
         found = look(workspace, host, tenant.name, tenant.slot, epoch=tenant.epoch, when_busy=follow_to_end)
         if found is not None:
             return found
-    raise LockedError(f"{host.name}: operations on {tenant.name} keep starting", hint="try the same command later")
+    raise LockedError(
+        f"{host.name}: operations on {tenant.name} keep starting",
+        code="operations-keep-starting",
+        hint="try the same command later",
+    )
 
 
 def look(

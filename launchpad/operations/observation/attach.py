@@ -9,6 +9,7 @@ from launchpad.operations.requests.following import follow
 from launchpad.operations.requests.history import read_journal
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.tenants.written_version import with_its_version
+from launchpad.runner.hint import Next
 from launchpad.ssh.fanout import failures, fanout, successes
 from launchpad.workspace import Workspace
 
@@ -42,7 +43,8 @@ def whose(workspace: Workspace, identifier: str, *, host: str = "", command: str
     if silent:
         raise PartialError(
             f"no host that answered has operation {identifier}, and {', '.join(silent)} did not answer",
-            hint=f"launchpad {command} {identifier} --host {next(iter(silent))}",
+            code="operation-not-found-yet",
+            hint=Next(command, identifier, "--host", next(iter(silent))),
             failures=silent,
         )
-    raise StateError(f"no host has operation {identifier}", hint="launchpad history")
+    raise StateError(f"no host has operation {identifier}", code="no-host-has-operation", hint=Next("history"))

@@ -8,6 +8,7 @@ from launchpad.errors import StateError
 from launchpad.operations.observation.attach import whose
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.operation_bodies import Cancel
 from launchpad.workspace import Workspace
 
@@ -21,5 +22,7 @@ def cancel(workspace: Workspace, identifier: str, *, host: str = "") -> dict[str
     with hosts_of(workspace).reach(owner) as runner:
         outcome = ask(runner, Cancel(id=identifier)).outcome
     if outcome in OVER:
-        raise StateError(f"operation {identifier} has ended: {outcome}", hint=f"launchpad history {owner.name}")
+        raise StateError(
+            f"operation {identifier} has ended: {outcome}", code="operation-ended", hint=Next("history", owner.name)
+        )
     return {"host": str(owner.name), "id": identifier, "outcome": outcome}

@@ -30,6 +30,7 @@ from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.scope import scope_of
 from launchpad.runner.diagnosing.analysis import analyse
 from launchpad.runner.diagnosing.collected import Collected, Diagnosis
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import digest_of
 from launchpad.runner.wire.streams import DataLine, Diagnose, DiagnoseReply
 from launchpad.workspace import Workspace
@@ -84,7 +85,9 @@ def diagnose(workspace: Workspace, name: str, *, case: str = "", preview: bool =
                 said = line
     data = b"".join(pieces)
     if not preview and digest_of(data) != said.digest:
-        raise HostError(f"{host.name}: the bundle arrived incomplete", hint=f"launchpad diagnose {name}")
+        raise HostError(
+            f"{host.name}: the bundle arrived incomplete", code="bundle-arrived-incomplete", hint=Next("diagnose", name)
+        )
     return Diagnosed(
         host=str(host.name),
         tenant=str(tenant.name) if tenant else "",
@@ -116,7 +119,9 @@ def share(workspace: Workspace, found: Diagnosed, path: Path, *, recipients: Seq
     to = [Recipient(text) for text in recipients] or kit_recipients(workspace.fleet.load().defaults)
     if not to:
         raise InventoryError(
-            "no recipients to share the bundle with", hint="--to age1…, or recipients in launchpad.yaml"
+            "no recipients to share the bundle with",
+            code="no-recipients-for-bundle",
+            hint="--to age1…, or recipients in launchpad.yaml",
         )
     sealed = io.BytesIO()
     seal_stream(io.BytesIO(found.data), sealed, to)
@@ -130,7 +135,9 @@ def read_bundle(file: Path, *, identity: Path) -> Diagnosed:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise InventoryError(f"{file} cannot be read: {error.strerror}", hint="launchpad diagnose TENANT") from error
+        raise InventoryError(
+            f"{file} cannot be read: {error.strerror}", code="bundle-unreadable", hint=Next("diagnose", "TENANT")
+        ) from error
     if data.startswith(b"age-encryption.org/"):
         opened = io.BytesIO()
         AgeIdentity(identity).open_stream(io.BytesIO(data), opened, what=str(file))
@@ -152,7 +159,9 @@ def read_bundle(file: Path, *, identity: Path) -> Diagnosed:
 def _document(file: Path, data: bytes) -> dict[str, Any]:
     """The bundle's document; InventoryError for any other file."""
     other = InventoryError(
-        f"{file} is not a bundle of launchpad diagnose", hint="to make a bundle: launchpad diagnose TENANT"
+        f"{file} is not a bundle of launchpad diagnose",
+        code="not-a-bundle",
+        hint="to make a bundle: " + Next("diagnose", "TENANT"),
     )
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:

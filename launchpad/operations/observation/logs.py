@@ -16,6 +16,7 @@ from launchpad.fleet.words.secret import Secret
 from launchpad.operations.observation.host_log import HostLog, LogQuery
 from launchpad.operations.observation.log_order import LogLine, LogOrder
 from launchpad.operations.observation.redaction import Redaction
+from launchpad.runner.hint import Next
 from launchpad.ssh.fanout import all_or_error, fanout
 from launchpad.workspace import Workspace
 
@@ -61,7 +62,7 @@ def logs(
     for tenant in _selected(fleet, names, hosts):
         by_host.setdefault(str(tenant.host), []).append(str(tenant.name))
     if not by_host:
-        raise StateError("no tenant to read logs of", hint="launchpad tenant list")
+        raise StateError("no tenant to read logs of", code="no-tenant-for-logs", hint=Next("tenant list"))
     reading = _ManyHosts(workspace, fleet, by_host, query)
     reading.run(on_line, tell)
     missing = {name: error for name, error in reading.missing.items() if name in names}

@@ -17,6 +17,7 @@ from typing import Any
 from launchpad.errors import LockedError, StateError
 from launchpad.fleet.keeping.workspace_files import replace_file, state_folder
 from launchpad.plan.timetable import ScheduledJob
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 FOLDER = "schedule"
@@ -160,7 +161,11 @@ def _turn(workspace: Workspace, folder: Path, job: ScheduledJob) -> Iterator[Non
                 yield
                 return
         if clock.monotonic() > end:
-            raise LockedError(f"{job.name}: another job is still running after 6 h", hint="launchpad schedule show")
+            raise LockedError(
+                f"{job.name}: another job is still running after 6 h",
+                code="another-job-still-running",
+                hint=Next("schedule show"),
+            )
         clock.sleep(LOOK_SECONDS)
 
 
@@ -190,8 +195,8 @@ def _send(argv: Sequence[str], content: bytes, environment: Mapping[str, str], *
             timeout=REPORT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise StateError(f"{argv[0]} cannot send the report: {error}", hint=hint) from error
+        raise StateError(f"{argv[0]} cannot send the report: {error}", code="cannot-send-report", hint=hint) from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         reason = said[-1] if said else f"exit code {done.returncode}"
-        raise StateError(f"{argv[0]} cannot send the report: {reason}", hint=hint)
+        raise StateError(f"{argv[0]} cannot send the report: {reason}", code="cannot-send-report", hint=hint)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from launchpad.errors import InventoryError
 from launchpad.fleet.words.nearest import nearest
+from launchpad.runner.hint import Next
 
 FOLDER = Path(__file__).resolve().parents[2] / "runbooks"
 OVERVIEW = "README"
@@ -26,9 +27,11 @@ def runbook(name: str) -> tuple[str, str]:
     name. InventoryError for a name without a page, and for a layer with two pages."""
     found = [page for page in runbooks() if name in (page, page.partition("-")[2])] if name else [OVERVIEW]
     if len(found) > 1:
-        hint = ", or ".join(f"launchpad runbook {page}" for page in found)
-        raise InventoryError(f"{name} has two runbooks: {' and '.join(found)}", hint=hint)
+        hint = ", or ".join(Next("runbook", page) for page in found)
+        raise InventoryError(f"{name} has two runbooks: {' and '.join(found)}", code="two-runbooks", hint=hint)
     if not found:
         guess = nearest(name, runbooks())
-        raise InventoryError(f"no runbook {name}", hint=f"launchpad runbook {guess}" if guess else "launchpad runbook")
+        raise InventoryError(
+            f"no runbook {name}", code="no-runbook", hint=Next("runbook", guess) if guess else Next("runbook")
+        )
     return found[0], (FOLDER / f"{found[0]}.md").read_text(encoding="utf-8")

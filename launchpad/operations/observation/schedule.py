@@ -13,6 +13,7 @@ from launchpad.errors import StateError
 from launchpad.fleet.keeping.workspace_files import remove_file, replace_file
 from launchpad.operations.observation.run_job import JobRecord, last_run
 from launchpad.plan.timetable import JOBS, ScheduledJob, Timetable, without_block
+from launchpad.runner.hint import Next
 
 SECONDS = 60
 
@@ -31,14 +32,14 @@ class OwnMachine:
         """Run systemctl and return its output; StateError when it fails."""
         return self._run(
             ["systemctl", *([] if self.system else ["--user"]), *words],
-            hint="to use cron instead: launchpad schedule install --crontab",
+            hint="to use cron instead: " + Next("schedule install", "--crontab"),
         )
 
     def read_crontab(self) -> list[str]:
         """This user's crontab; no lines without a crontab."""
         done = self._start(["crontab", "-l"], "", hint="apt install cron")
         if done.returncode and "no crontab" not in done.stderr:
-            raise StateError(f"crontab -l failed: {_reason(done)}", hint="crontab -l")
+            raise StateError(f"crontab -l failed: {_reason(done)}", code="crontab-unreadable", hint="crontab -l")
         return done.stdout.splitlines() if done.returncode == 0 else []
 
     def write_crontab(self, lines: Sequence[str]) -> None:
@@ -47,13 +48,13 @@ class OwnMachine:
     def _run(self, argv: Sequence[str], stdin: str = "", *, hint: str) -> str:
         done = self._start(argv, stdin, hint=hint)
         if done.returncode:
-            raise StateError(f"{' '.join(argv)} failed: {_reason(done)}", hint=hint)
+            raise StateError(f"{' '.join(argv)} failed: {_reason(done)}", code="operation-failed", hint=hint)
         return done.stdout
 
     def _start(self, argv: Sequence[str], stdin: str, *, hint: str) -> subprocess.CompletedProcess[str]:
         program = shutil.which(argv[0], path=self.environment.get("PATH"))
         if program is None:
-            raise StateError(f"{argv[0]} is not installed on this machine", hint=hint)
+            raise StateError(f"{argv[0]} is not installed on this machine", code="scheduler-not-installed", hint=hint)
         words = [program, *argv[1:]]
         try:
             return subprocess.run(
@@ -66,7 +67,7 @@ class OwnMachine:
                 timeout=SECONDS,
             )
         except subprocess.TimeoutExpired as error:
-            raise StateError(f"{' '.join(argv)} does not end", hint=hint) from error
+            raise StateError(f"{' '.join(argv)} does not end", code="scheduler-timeout", hint=hint) from error
 
 
 @dataclass(frozen=True, kw_only=True)

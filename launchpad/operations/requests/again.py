@@ -134,9 +134,17 @@ def _named(
         hint = "omit --id: Launchpad then chooses a new id"
         if (entry.kind, entry.tenant) != (wish.kind, wish.tenant):
             what = f"{entry.kind} of {entry.tenant}" if entry.tenant else entry.kind
-            raise StateError(f"operation {identifier} is a different operation: {what}", hint=hint)
+            raise StateError(
+                f"operation {identifier} is a different operation: {what}",
+                code="operation-different-operation",
+                hint=hint,
+            )
         if any(item.id == identifier and item.words != wish.words for item in begun):
-            raise StateError(f"operation {identifier} was asked for with other options", hint=hint)
+            raise StateError(
+                f"operation {identifier} was asked for with other options",
+                code="operation-asked-other-options",
+                hint=hint,
+            )
         return EarlierOperation(host=host, entry=entry)
     return None
 

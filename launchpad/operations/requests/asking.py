@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from launchpad.errors import StateError
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Refused, Some, reply_from_json
 from launchpad.workspace import Runner
 
@@ -41,6 +42,5 @@ def understood(kind: type[Some], body: Mapping[str, Any], *, host: str) -> Some:
     try:
         return reply_from_json(kind, body, "reply")
     except Refused as refused:
-        raise StateError(
-            f"{host}: the host's answer cannot be read: {refused.message}", hint=f"launchpad provision {host}"
-        ) from refused
+        text = f"the host's answer cannot be read: {refused.message}"
+        raise StateError(text, code="reply-unreadable", hint=Next("provision", host), host=host) from refused

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from launchpad.errors import StateError
 from launchpad.operations.requests.following import UNTIL_ITS_END, Patience
 from launchpad.operations.requests.identifiers import new_identifier
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.workspace import Workspace
 
@@ -40,7 +41,8 @@ class Confirmation:
         if self.digest != what.digest:
             raise StateError(
                 f"{what.tenant}: {command} was not confirmed: the plan's digest is now {what.digest}",
-                hint=f"launchpad {command} {what.tenant}",
+                code="plan-digest-differs",
+                hint=Next(command, what.tenant),
             )
 
     def id_for(self, workspace: Workspace) -> str:

@@ -24,6 +24,7 @@ from launchpad.operations.requests.asking import understood
 from launchpad.operations.requests.likely_cause import likely_cause
 from launchpad.operations.requests.outcome import OperationFailed, Outcome, outcome_from_reply
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.operation_bodies import Follow, OutcomeReply
 from launchpad.ssh.problems import ConnectionLost, StaleCheckout
 from launchpad.workspace import Hosts, OperatorClock, Workspace
@@ -186,9 +187,8 @@ class _Following:
                 reply = attempts(self._once, self.again)  # the host disconnects a follower after one hour
         except HostError as error:
             if self._may_come_back(error):
-                error.hint = (
-                    f"the operation may still be running; to follow it: launchpad attach {self._identifier} --host "
-                    f"{self._host.name}"
+                error.hint = "the operation may still be running; to follow it: " + Next(
+                    "attach", self._identifier, "--host", self._host.name
                 )
             raise
         return reply
@@ -213,7 +213,9 @@ class _Following:
                     return understood(OutcomeReply, line["body"], host=runner.name)
                 if line["type"] == "event":
                     self._hear(line)
-        raise HostError(f"{self._host.name}: the connection ended without a reply")
+        raise HostError(
+            f"{self._host.name}: the connection ended without a reply", code="connection-ended-without-reply"
+        )
 
     def _hear(self, line: Mapping[str, Any]) -> None:
         event = event_from_line(line)

@@ -17,6 +17,7 @@ from launchpad.operations.requests.scope import Scope
 from launchpad.plan.observed import HostSeen, TenantSeen, host_from_reply
 from launchpad.plan.outside import with_outside
 from launchpad.plan.wanted import Wanted
+from launchpad.runner.hint import Next
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Runner, Workspace
 
@@ -59,12 +60,16 @@ def seen_on(workspace: Workspace, fleet: Fleet, tenant: Tenant, *, probes: bool 
         said = host_from_reply(runner.ask("observe", body, seconds=OBSERVE_SECONDS), host=str(host.name))
     has = said.tenants.get(name)
     if has is None:
-        raise StateError(f"{name} is not on {host.name} yet", hint=f"launchpad deploy {name}")
+        raise StateError(f"{name} is not on {host.name} yet", code="tenant-not-on-host-yet", hint=Next("deploy", name))
     if has.retired:
-        raise StateError(f"{name} was retired on {host.name}; its data is kept", hint=f"launchpad deploy {name}")
+        raise StateError(
+            f"{name} was retired on {host.name}; its data is kept", code="tenant-retired", hint=Next("deploy", name)
+        )
     if has.app != tenant.app:
         raise StateError(
-            f"{name} has app {has.app} on {host.name}, but app {tenant.app} in the inventory", hint="launchpad plan"
+            f"{name} has app {has.app} on {host.name}, but app {tenant.app} in the inventory",
+            code="app-differs",
+            hint=Next("plan"),
         )
     return said, has
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from launchpad.errors import LaunchpadError, StepFailed
 from launchpad.runner.diagnosing.collected import Diagnosis
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import BESIDE
 from launchpad.runner.wire.operation_bodies import OutcomeReply
 
@@ -40,8 +41,8 @@ class Outcome:
 class OperationFailed(StepFailed):
     """The operation was undone or cancelled: the tenant or host is in the state from before the operation."""
 
-    def __init__(self, message: str, *, hint: str = "", outcome: Outcome | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, text: str, *, code: str = "", hint: str = "", outcome: Outcome | None = None) -> None:
+        super().__init__(text, code=code, hint=hint)
         self.outcome = outcome
         self.likely_cause: Diagnosis | None = None
         """What the host sees as the cause."""
@@ -75,15 +76,24 @@ def outcome_from_reply(reply: OutcomeReply, *, host: str, tenant: str, kind: str
 def _failed(outcome: Outcome) -> LaunchpadError:
     subject = outcome.tenant or outcome.host
     reason = f": {outcome.message}" if outcome.message else ""
-    hint = f"launchpad logs {outcome.tenant}" if outcome.tenant else f"launchpad history {outcome.host}"
+    hint = Next("logs", outcome.tenant) if outcome.tenant else Next("history", outcome.host)
     if outcome.kind in OF_ANOTHER_RELEASE:  # after an undo the logs are the old release's
-        hint = f"launchpad history {outcome.tenant} --steps"
+        hint = Next("history", outcome.tenant, "--steps")
     if outcome.outcome == "cancelled":
         message = f"{subject}: {outcome.kind} was cancelled and undone"
-        return OperationFailed(message, hint=f"launchpad history {subject}", outcome=outcome)
+        return OperationFailed(message, code="operation-cancelled", hint=Next("history", subject), outcome=outcome)
     if outcome.kind == "update":  # what apt installed stays
-        return OperationFailed(f"{subject}: the updates failed{reason}", hint=hint, outcome=outcome)
+        return OperationFailed(
+            f"{subject}: the updates failed{reason}", code="updates-failed", hint=hint, outcome=outcome
+        )
     if outcome.kind in BESIDE:
         message = f"{subject}: {outcome.kind} failed{reason}"
-        return OperationFailed(message, hint=f"launchpad backups list {subject}", outcome=outcome)
-    return OperationFailed(f"{subject}: {outcome.kind} failed and was undone{reason}", hint=hint, outcome=outcome)
+        return OperationFailed(
+            message, code="operation-beside-failed", hint=Next("backups list", subject), outcome=outcome
+        )
+    return OperationFailed(
+        f"{subject}: {outcome.kind} failed and was undone{reason}",
+        code="operation-failed-and-undone",
+        hint=hint,
+        outcome=outcome,
+    )

@@ -16,6 +16,7 @@ def hosts_of(workspace: Workspace) -> Hosts:
     if workspace.hosts is None:
         raise StateError(
             "this workspace has no connection to its hosts",
+            code="no-connection-to-hosts",
             hint="open the workspace with hosts: Workspace.open(hosts=…)",
         )
     return workspace.hosts

@@ -10,6 +10,7 @@ from launchpad.fleet.model.fleet import Fleet
 from launchpad.fleet.model.host import Host
 from launchpad.fleet.model.tenant import Tenant
 from launchpad.fleet.words.nearest import nearest
+from launchpad.runner.hint import Next
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ def scope_of(fleet: Fleet, names: Sequence[str]) -> Scope:
             fleet.tenant(name)  # raises the error of a tenant whose file has mistakes
         if name not in hosts and name not in tenants:
             guess = nearest(name, [*fleet.tenants, *fleet.hosts])
-            hint = f"did you mean {guess}?" if guess else "launchpad tenant list; launchpad host list"
-            raise InventoryError(f"the inventory has no tenant or host {name}", hint=hint)
+            hint = f"did you mean {guess}?" if guess else Next("tenant list") + "; " + Next("host list")
+            raise InventoryError(
+                f"the inventory has no tenant or host {name}", code="no-such-tenant-or-host", hint=hint
+            )
     meant = [fleet.tenants[name] for name in sorted(fleet.tenants)]
     meant = [tenant for tenant in meant if tenant.name in tenants or tenant.host in hosts]
     asked = {str(tenant.host) for tenant in meant} | hosts

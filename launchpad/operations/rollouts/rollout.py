@@ -23,6 +23,7 @@ from launchpad.operations.rollouts.waves import go_on
 from launchpad.plan.fleet_plan import unknown
 from launchpad.plan.observed import HostSeen, TenantSeen
 from launchpad.plan.rollout_waves import Candidate, spread
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Rollout, record_as_json
 from launchpad.workspace import Workspace
 
@@ -148,7 +149,9 @@ def rollout(workspace: Workspace, what: RolloutPlan, *, confirm: Confirmation, o
     first upgrade starts. StateError unless the plan is the confirmed one; other errors as of `waves.go_on`."""
     confirm.of(what, command="rollout")
     if what.empty:
-        raise StateError(f"{what.rollout.app}: nothing to roll out", hint=f"launchpad versions {what.tenant}")
+        raise StateError(
+            f"{what.rollout.app}: nothing to roll out", code="nothing-to-roll-out", hint=Next("versions", what.tenant)
+        )
     return go_on(workspace, what.rollout, on_event=on_event)
 
 
@@ -159,7 +162,8 @@ def _refuse_another(found: KnownRollouts, name: str, identifier: str) -> None:
             verb = "--undo" if what == "undo" else "--resume"
             raise StateError(
                 f"rollout {known.rollout.id} of {name} to {known.rollout.version} by {known.who} has not ended",
-                hint=f"launchpad rollout {name} {verb}, or launchpad rollout {name} --halt",
+                code="rollout-not-ended",
+                hint=Next("rollout", name, verb) + ", or " + Next("rollout", name, "--halt"),
             )
 
 
@@ -180,7 +184,7 @@ def _candidate(
         return LeftOut(tenant=name, host=host, reason=said.message.removeprefix(f"{host}: "), hint=said.hint)
     has = said.tenants.get(name)
     if has is None or has.retired or has.app != tenant.app:
-        return LeftOut(tenant=name, host=host, reason="is not on its host", hint=f"launchpad deploy {name}")
+        return LeftOut(tenant=name, host=host, reason="is not on its host", hint=Next("deploy", name))
     for reason, hint in _reasons(workspace, fleet, tenant, version, has):
         return LeftOut(tenant=name, host=host, reason=reason, hint=hint)
     return Candidate(
@@ -199,14 +203,14 @@ def _reasons(
         yield f"runs {has.version}, which is newer", ""
     elif not may_follow(app, version, has.version):
         first = next_on_the_way(app, has.version, version)
-        hint = f"launchpad rollout {app.name} --to {first}" if first else f"launchpad versions {app.name}"
+        hint = Next("rollout", app.name, "--to", first) if first else Next("versions", app.name)
         yield f"{version} cannot follow {has.version} in one step", hint
     if not knows(workspace, has):
-        yield unknown(has), f"launchpad plan {name}"
+        yield unknown(has), Next("plan", name)
     if not has.running:
-        yield "is stopped", f"launchpad start {name}"
+        yield "is stopped", Next("start", name)
     if has.generations is None:
-        yield "the host's runner is too old for upgrades", f"launchpad provision {tenant.host}"
+        yield "the host's runner is too old for upgrades", Next("provision", tenant.host)
     try:
         rendered(workspace, fleet, tenant.model_copy(update={"version": type(tenant.version)(version)}))
     except LaunchpadError as error:

@@ -30,6 +30,7 @@ from launchpad.plan.rollout_waves import (
     operation_id,
     way_of,
 )
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Intent, Member, Rollout
 from launchpad.runner.wire.operation_bodies import Cancel
 from launchpad.runner.wire.rollout_bodies import Rollouts, RolloutsReply
@@ -209,7 +210,7 @@ def _settled_by_cancel(
     except OperationFailed as error:
         return _with(state, "failed", why or _why(error), error.hint, operation=identifier)
     if done.outcome == "running":
-        return _with(state, "unknown", "is still running", f"launchpad attach {identifier} --host {host.name}")
+        return _with(state, "unknown", "is still running", Next("attach", identifier, "--host", host.name))
     return replace(state, outcome="changed", message=done.message, seconds=done.seconds, operation=identifier)
 
 

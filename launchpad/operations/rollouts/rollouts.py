@@ -12,6 +12,7 @@ from launchpad.operations.requests.observing import OBSERVE_SECONDS
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.plan.observed import host_from_reply
 from launchpad.plan.rollout_waves import HostSaid, Judgement, MemberState, Operation, judgement, newest_intent, states
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Intent, Rollout, record_as_json
 from launchpad.runner.wire.rollout_bodies import KnownRollout, Rollouts, RolloutsReply, WriteRollout
 from launchpad.ssh.fanout import all_or_error, failures, fanout, successes
@@ -136,10 +137,13 @@ def find(workspace: Workspace, app: str, identifier: str = "") -> Known:
     if found.silent:
         raise PartialError(
             f"no host that answered has a {what}, and {', '.join(found.silent)} did not answer",
-            hint=f"launchpad status {next(iter(found.silent))}",
+            code="rollout-not-found-yet",
+            hint=Next("status", next(iter(found.silent))),
             failures=found.silent,
         )
-    raise StateError(f"no {what}", hint=f"to start a rollout: launchpad rollout {app} --to VERSION")
+    raise StateError(
+        f"no {what}", code="no-rollout-yet", hint="to start a rollout: " + Next("rollout", app, "--to", "VERSION")
+    )
 
 
 def look(workspace: Workspace, rollout: Rollout) -> Progress:
@@ -198,7 +202,7 @@ def halt(workspace: Workspace, known: Known) -> Known:
     rollout has ended."""
     intent = known.intent
     if intent is not None and intent.what not in ("go", "halt"):
-        raise StateError(f"rollout {known.rollout.id} is {known.stands}", hint="launchpad rollouts")
+        raise StateError(f"rollout {known.rollout.id} is {known.stands}", code="rollout-state", hint=Next("rollouts"))
     if intent is not None and intent.what == "halt":
         return known
     halted = following(intent, "halt", reason=f"halted by {workspace.settings.operator}")

@@ -10,6 +10,7 @@ from launchpad.operations.rollouts.rollout_tenant import Wards, back
 from launchpad.operations.rollouts.rollouts import Progress, following, look, say
 from launchpad.operations.rollouts.waves import Stop, carried, merged, tell, write_down
 from launchpad.plan.rollout_waves import MemberState, to_take_back
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Rollout
 from launchpad.workspace import Workspace
 
@@ -20,7 +21,11 @@ def take_back(workspace: Workspace, rollout: Rollout, *, on_event: OnEvent = ign
     operator has changed its intent."""
     progress = look(workspace, rollout)
     if progress.intent is None:
-        raise StateError(f"rollout {rollout.id} has not started", hint=f"launchpad rollout {rollout.app} --resume")
+        raise StateError(
+            f"rollout {rollout.id} has not started",
+            code="rollout-not-started",
+            hint=Next("rollout", rollout.app, "--resume"),
+        )
     intent = progress.intent
     if intent.what not in ("undo", "undone"):
         intent = following(intent, "undo")

@@ -16,6 +16,7 @@ from launchpad.operations.rollouts.rollout_tenant import Halted, Wards, forth
 from launchpad.operations.rollouts.rollouts import Progress, following, look, prepare, say
 from launchpad.operations.tenants.written_version import write_version
 from launchpad.plan.rollout_waves import Judgement, MemberState, judgement
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import Intent, Member, Rollout, Wave
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
@@ -51,7 +52,9 @@ def _agreed(progress: Progress, *, accept: bool) -> Intent | None:
     rollout, intent = progress.rollout, progress.intent
     if intent is not None and intent.what in ("undo", "undone"):
         raise StateError(
-            f"rollout {rollout.id} was undone, or is being undone", hint=f"launchpad rollout {rollout.app} --undo"
+            f"rollout {rollout.id} was undone, or is being undone",
+            code="rollout-undone-being-undone",
+            hint=Next("rollout", rollout.app, "--undo"),
         )
     if intent is not None and intent.what == "over" and not progress.having(*OPEN):
         return None
@@ -63,8 +66,11 @@ def _agreed(progress: Progress, *, accept: bool) -> Intent | None:
         if item.verdict == "fail":
             raise StateError(
                 f"rollout {rollout.id}: ring {item.ring} failed: {item.reason}",
-                hint=f"to continue despite the failure: launchpad rollout {rollout.app} --resume --accept; to undo "
-                f"the rollout: launchpad rollout {rollout.app} --undo",
+                code="rollout-ring-failed",
+                hint="to continue despite the failure: "
+                + Next("rollout", rollout.app, "--resume", "--accept")
+                + "; to undo the rollout: "
+                + Next("rollout", rollout.app, "--undo"),
             )
     return following(intent, "go")
 

@@ -10,6 +10,7 @@ from typing import Any
 from launchpad.errors import StateError, StepFailed
 from launchpad.operations.requests.asking import ask
 from launchpad.operations.requests.reaching import hosts_of
+from launchpad.runner.hint import Next
 from launchpad.runner.wire.tenant_bodies import Act
 from launchpad.workspace import Workspace
 
@@ -40,7 +41,7 @@ class ActionResult:
         said = (self.errors + self.text).strip().splitlines()
         reason = said[-1] if said else "no output"
         message = f"{self.tenant}: {self.action} failed with {self.code}: {reason}"
-        return StepFailed(message, hint=f"launchpad logs {self.tenant}")
+        return StepFailed(message, code="action-ended-with-error", hint=Next("logs", self.tenant))
 
 
 def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] = ()) -> ActionResult:
@@ -50,7 +51,9 @@ def act(workspace: Workspace, name: str, action: str, arguments: Sequence[str] =
     offered = [str(item.name) for item in fleet.app(tenant.app).actions]
     if action not in offered:
         raise StateError(
-            f"{name}: {tenant.app} has no action {action}", hint=f"available actions: {', '.join(offered) or 'none'}"
+            f"{name}: {tenant.app} has no action {action}",
+            code="no-action",
+            hint=f"available actions: {', '.join(offered) or 'none'}",
         )
     with hosts_of(workspace).reach(fleet.host(tenant.host)) as runner:
         asked = Act(tenant=str(tenant.name), action=action, arguments=tuple(arguments))

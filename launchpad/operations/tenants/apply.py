@@ -15,6 +15,7 @@ from launchpad.operations.tenants.plan_fleet import plan_fleet
 from launchpad.operations.tenants.start import start
 from launchpad.operations.tenants.stop import stop
 from launchpad.plan.fleet_plan import FleetPlan, PlannedOperation
+from launchpad.runner.hint import Next
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -62,7 +63,8 @@ def apply(
     if plan.digest != confirm:
         raise StateError(
             f"the plan has changed: its digest is now {plan.digest}, but {confirm} was confirmed",
-            hint=" ".join(["launchpad plan", *names]),
+            code="plan-changed",
+            hint=" ".join([Next("plan"), *names]),
         )
     queues: dict[str, list[PlannedOperation]] = {}
     for change in plan.changes:
@@ -87,7 +89,9 @@ def _in_turn(
         try:
             if silent:
                 raise HostError(
-                    f"{change.tenant}: not started, because {change.host} does not answer", hint="launchpad plan"
+                    f"{change.tenant}: not started, because {change.host} does not answer",
+                    code="not-started-as-host-is-silent",
+                    hint=Next("plan"),
                 )
             results[change.tenant] = work(change)
         except LaunchpadError as error:

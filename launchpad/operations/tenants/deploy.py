@@ -44,7 +44,9 @@ def deploy(workspace: Workspace, name: str, *, how: DeployOptions | None = None,
     tenant = fleet.tenant(name)
     if not tenant.running:
         raise StateError(
-            f"{name} must not run: inventory/tenants/{name}.yaml has running: false", hint="write running: true"
+            f"{name} must not run: inventory/tenants/{name}.yaml has running: false",
+            code="tenant-must-not-run",
+            hint="write running: true",
         )
     operation = deploy_operation(workspace, fleet, tenant, inventory=workspace.revision(name))
     how = how or DeployOptions()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from launchpad.errors import StateError, StepFailed
 from launchpad.operations.tenants.act import ActionResult, act_well
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 LINK, DEVICES, APPROVE, REVOKE = "open", "devices", "approve", "revoke"
@@ -24,13 +25,17 @@ def open_tenant(workspace: Workspace, name: str) -> str:
     fleet = workspace.fleet.load()
     tenant = fleet.tenant(name)
     if not tenant.domains:
-        raise StateError(f"{name} has no domain to open", hint=f"write domains: into inventory/tenants/{name}.yaml")
+        raise StateError(
+            f"{name} has no domain to open",
+            code="no-domain-to-open",
+            hint=f"write domains: into inventory/tenants/{name}.yaml",
+        )
     if LINK not in {str(action.name) for action in fleet.app(tenant.app).actions}:
         return f"https://{tenant.domains[0]}/"
     said = act_well(workspace, name, LINK)
     link = next(_links(said.data if said.data is not None else said.text), "")
     if not link:
-        raise StepFailed(f"{name}: {tenant.app} printed no link", hint=f"launchpad logs {name}")
+        raise StepFailed(f"{name}: {tenant.app} printed no link", code="printed-no-link", hint=Next("logs", name))
     return at_domain(link, str(tenant.domains[0]))
 
 
@@ -76,7 +81,11 @@ def device_of(found: ActionResult, identifier: str, *, waits: bool) -> Device:
         if len(fits) == 1:
             return fits[0]
     state = "waits" if waits else "is paired"
-    raise StateError(f"{found.tenant}: no device {identifier} {state}", hint=f"launchpad open {found.tenant} --devices")
+    raise StateError(
+        f"{found.tenant}: no device {identifier} {state}",
+        code="no-such-browser-device",
+        hint=Next("open", found.tenant, "--devices"),
+    )
 
 
 def listed(devices: Any) -> list[Device]:

@@ -18,6 +18,7 @@ from launchpad.operations.requests.scope import scope_of
 from launchpad.plan.diffs import MANIFEST, diffs
 from launchpad.plan.fleet_plan import FleetPlan, Note, PlannedOperation, Seen, plan_changes, without
 from launchpad.plan.observed import HostSeen
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import release_as_json
 from launchpad.runner.wire.host_bodies import Plan
 from launchpad.runner.wire.tenant_bodies import ReadRelease, ReleaseReply
@@ -68,7 +69,7 @@ def _unreadable(fleet: Fleet, seen: Seen) -> Iterator[Note]:
     for name, item in sorted(fleet.unreadable.items()):
         homes = [host for host, said in seen.items() if isinstance(said, HostSeen) and name in said.tenants]
         where = ", ".join(homes) or "inventory"
-        yield Note(host=where, tenant=name, text=str(item.mistakes[0]), hint="launchpad check")
+        yield Note(host=where, tenant=name, text=str(item.mistakes[0]), hint=Next("check"))
 
 
 def _knows(workspace: Workspace, seen: Seen, change: PlannedOperation) -> bool:

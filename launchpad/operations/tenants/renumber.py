@@ -9,6 +9,7 @@ from launchpad.fleet.words.names import TenantName
 from launchpad.operations.requests.observing import OBSERVE_SECONDS
 from launchpad.operations.requests.reaching import hosts_of
 from launchpad.plan.observed import host_from_reply
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 
@@ -35,7 +36,6 @@ def _judge(workspace: Workspace, fleet: Fleet, tenant: Tenant) -> None:
     kept = "its data is kept" if has.retired else "it is deployed"
     raise StateError(
         f"{name}: {kept} on {host.name} in slot {tenant.slot}",
-        hint=f"launchpad tenant renumber {rest}"
-        if rest
-        else f"to delete {name} there: launchpad retire {name} --purge",
+        code="slot-in-use-on-host",
+        hint=Next("tenant renumber", rest) if rest else f"to delete {name} there: " + Next("retire", name, "--purge"),
     )

@@ -13,6 +13,7 @@ from launchpad.fleet.words.names import TenantName
 from launchpad.operations.requests.again import Wish, submit_once
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.requests.outcome import Outcome
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import canonical, digest_of
 from launchpad.workspace import Workspace
 
@@ -59,7 +60,8 @@ def retire(workspace: Workspace, what: Retirement, *, confirm: str, on_event: On
     if confirm != what.digest:
         raise StateError(
             f"retiring {what.tenant} was not confirmed: its digest is {what.digest}",
-            hint=f"launchpad retire {what.tenant}",
+            code="retire-digest-differs",
+            hint=Next("retire", what.tenant),
         )
     operation = {"kind": "retire", "tenant": what.tenant, "purge": what.purge}
     wish = Wish(kind="retire", tenant=what.tenant, words={"purge": what.purge}, host=what.host)
@@ -83,13 +85,14 @@ def retained(workspace: Workspace, what: Retirement) -> list[Retained]:
 def _end(target: Target, what: Retirement) -> str:
     if target.kind == "local":
         return f"on {what.host}, as root: rm -r {target.url}/{what.tenant} {target.url}/{what.tenant}.key"
-    return f"launchpad backups erase {what.tenant} --target {target.name}"
+    return Next("backups erase", what.tenant, "--target", target.name)
 
 
 def _home(fleet: Fleet, name: str) -> str:
     if name not in fleet.tenants and fleet.hosts:
         raise StateError(
             f"no tenant {name} in the inventory, so its host must be named",
-            hint=f"launchpad retire {name} --host {'|'.join(map(str, fleet.hosts))}",
+            code="host-must-be-named",
+            hint=Next("retire", name, "--host", "|".join(map(str, fleet.hosts))),
         )
     return str(fleet.tenant(name).host)

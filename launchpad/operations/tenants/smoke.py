@@ -38,6 +38,7 @@ from launchpad.operations.tenants.visitor import (
     promised_headers,
 )
 from launchpad.plan.standing import Standing, standings
+from launchpad.runner.hint import Next
 from launchpad.ssh.fanout import fanout
 from launchpad.workspace import Workspace
 
@@ -184,7 +185,7 @@ def _nothing_else(run: _Run, address: str, meant: set[int]) -> str:
     found = wrongly_open(address, ports)
     if found:
         named = ", ".join(f"{port} ({ports[port]})" for port in found)
-        raise Wrong(f"{address} accepts connections to port {named}", hint="launchpad status")
+        raise Wrong(f"{address} accepts connections to port {named}", hint=Next("status"))
     return f"{len(ports)} ports that must be closed are closed"
 
 
@@ -193,7 +194,7 @@ def _host_key(workspace: Workspace, host: Host) -> str:
     if not offer.known:
         raise Wrong(
             f"the host offers {offer.key.fingerprint}, which is not the known key",
-            hint=f"compare it with your provider's console, then: launchpad trust {host.name}",
+            hint="compare it with your provider's console, then: " + Next("trust", host.name),
         )
     return f"{offer.key.fingerprint} is the known key"
 
@@ -267,9 +268,7 @@ def _is_ready(found: Standing, tenant: Tenant) -> str:
     deciding = [probe for probe in found.probes if probe["kind"] in ("process", "ready")]
     if found.state not in SERVING:
         why = "; ".join(found.remarks) or f"not on {tenant.host} yet"
-        hint = (
-            "to test without SSH: --outside-only" if found.state == "unreachable" else f"launchpad status {tenant.name}"
-        )
+        hint = "to test without SSH: --outside-only" if found.state == "unreachable" else Next("status", tenant.name)
         raise Wrong(f"{found.state}: {why}", hint=hint)
     warning = f"; {'; '.join(found.remarks)}" if found.remarks else ""
     return f"{found.state}: {len(deciding)} of {len(deciding)} deciding probes pass{warning}"

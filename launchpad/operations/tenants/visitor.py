@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from launchpad.errors import InventoryError, LaunchpadError
+from launchpad.runner.hint import Next
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 CONNECT_SECONDS = 10.0
@@ -140,7 +141,9 @@ class Trust:
             named, any_name = (ssl.create_default_context(cafile=authority) for _ in range(2))
         except (OSError, ssl.SSLError) as error:
             message = f"{authority}: no certificate authority in this file: {error.strerror or error}"
-            raise InventoryError(message, hint=f"openssl x509 -noout -subject -in {authority}") from error
+            raise InventoryError(
+                message, code="no-certificate-authority-file", hint=f"openssl x509 -noout -subject -in {authority}"
+            ) from error
         any_name.check_hostname = False
         return cls(named, any_name, authority)
 
@@ -165,7 +168,7 @@ class Visitor:
 
     def leads_here(self, addresses: frozenset[str]) -> str:
         """Test that DNS points the name only to the host."""
-        want, record = self.entrance.address, f"launchpad dns show {self.entrance.tenant}"
+        want, record = self.entrance.address, Next("dns show", self.entrance.tenant)
         if not addresses:
             raise Wrong(f"{self.entrance.name} has no DNS record", hint=record)
         kind = ip_address(want).version
@@ -181,7 +184,7 @@ class Visitor:
 
     def is_let_in(self) -> str:
         """Test that the HTTPS port accepts a connection."""
-        connect(self.entrance.address, self.entrance.port, hint=f"launchpad smoke {self.entrance.host}").close()
+        connect(self.entrance.address, self.entrance.port, hint=Next("smoke", self.entrance.host)).close()
         return f"{self.entrance.address} accepts connections"
 
     def certificate(self) -> str:
@@ -193,7 +196,7 @@ class Visitor:
         left = ends - time.time()
         issuer = dict(pair for part in found.get("issuer", ()) for pair in part)  # type: ignore[misc]
         if left < whole / LATE_SHARE:
-            why = f"launchpad certificates {self.entrance.tenant}"
+            why = Next("certificates", self.entrance.tenant)
             raise Wrong(f"the certificate expires in {_left(left)} and was not renewed", hint=why)
         by = issuer.get("commonName") or issuer.get("organizationName") or "an authority without a name"
         return f"trusted, by {by}, {_left(left)} left"
@@ -215,7 +218,7 @@ class Visitor:
             elif value is not None and has != value:
                 wrong.append(f"{name} is {has or 'missing'}, but the site sets {value}")
         if wrong:
-            raise Wrong("; ".join(wrong), hint=f"launchpad status {self.entrance.tenant}")
+            raise Wrong("; ".join(wrong), hint=Next("status", self.entrance.tenant))
         return (
             ", ".join(name if value is not None else f"no {name}" for name, value in promised.items())
             or "none promised"
@@ -233,11 +236,11 @@ class Visitor:
         }
         found = self._get(path, asked)
         if found.status == 403:
-            hint = f"launchpad logs {self.entrance.tenant}; the app must allow its own origin"
+            hint = Next("logs", self.entrance.tenant) + "; the app must allow its own origin"
             raise Wrong(f"the WebSocket at {path} is rejected with 403 for the origin {self._origin}", hint=hint)
         if found.status != 101:
             self._must_be_the_apps(found, path)
-            hint = f"launchpad logs {self.entrance.tenant}"
+            hint = Next("logs", self.entrance.tenant)
             raise Wrong(f"the WebSocket at {path} is answered with {found.status} instead of 101", hint=hint)
         digest = hashlib.sha1((key + _ACCEPT).encode(), usedforsecurity=False).digest()
         if found.headers.get("sec-websocket-accept") != base64.b64encode(digest).decode():
@@ -265,7 +268,7 @@ class Visitor:
         half, most = (_percentile(times, share) for share in (0.5, 0.95))
         said = f"p50 {half:.0f} ms, p95 {most:.0f} ms of {requests} requests"
         if most > slowest_ms:
-            hint = f"launchpad usage {self.entrance.host}; --slowest MS sets another limit"
+            hint = Next("usage", self.entrance.host) + "; --slowest MS sets another limit"
             raise Wrong(f"slow: {said}; the limit is {slowest_ms:.0f} ms", hint=hint)
         return said
 
@@ -290,7 +293,7 @@ class Visitor:
         if before is not None and self._kept() != before:
             raise Wrong(
                 f"the data differs from before the restart: {self.entrance.keeps} has another answer",
-                hint=f"launchpad generations {self.entrance.tenant}",
+                hint=Next("generations", self.entrance.tenant),
             )
 
     def _back(self, question: Callable[[], str]) -> None:
@@ -310,16 +313,16 @@ class Visitor:
 
     def _must_be_the_apps(self, found: PageAnswer, path: str) -> None:
         """Wrong unless the app itself answered without a failure."""
-        logs = f"launchpad logs {self.entrance.tenant}"
+        logs = Next("logs", self.entrance.tenant)
         if found.status == 200 and not found.body and found.headers.get("server") == "Caddy":
-            hint = f"launchpad deploy {self.entrance.tenant}"
+            hint = Next("deploy", self.entrance.tenant)
             raise Wrong(f"Caddy itself answers {path}: it has no site for {self.entrance.name}", hint=hint)
         held = found.status == 503 and found.body.startswith(b"Not ready.") and "retry-after" in found.headers
         if found.status in PROXYS_OWN or held:
             waited = f" after {found.seconds:.0f} s" if found.seconds > 1 else ""
             raise Wrong(
                 f"Caddy answers {found.status} for {path}{waited}: the app did not accept the request",
-                hint=f"launchpad status {self.entrance.tenant}; {logs}",
+                hint=Next("status", self.entrance.tenant) + "; " + logs,
             )
         if found.status >= 500:
             raise Wrong(f"the app answers {found.status} for {path}", hint=logs)
@@ -347,7 +350,7 @@ class Visitor:
         except (OSError, http.client.HTTPException) as error:
             after = f"after {time.monotonic() - begun:.0f} s"
             reason = "no answer" if isinstance(error, TimeoutError) else f"{getattr(error, 'strerror', '') or error}"
-            hint = f"launchpad status {self.entrance.tenant}"
+            hint = Next("status", self.entrance.tenant)
             raise Wrong(f"no answer for {path}: {reason or type(error).__name__} {after}", hint=hint) from error
         found = {name.lower(): value for name, value in said.getheaders()}
         stays = not said.will_close and said.status != 101
@@ -364,7 +367,7 @@ class Visitor:
     def _secured(self) -> ssl.SSLSocket:
         """A TLS connection whose certificate is trusted and has the name."""
         entrance = self.entrance
-        plain = connect(entrance.address, entrance.port, hint=f"launchpad smoke {entrance.host}")
+        plain = connect(entrance.address, entrance.port, hint=Next("smoke", entrance.host))
         try:
             return self._trust.named.wrap_socket(plain, server_hostname=entrance.name)
         except ssl.SSLCertVerificationError as error:
@@ -375,7 +378,7 @@ class Visitor:
             raise self._no_handshake(error) from error
 
     def _refused(self, error: ssl.SSLCertVerificationError) -> Wrong:
-        hint = f"launchpad certificates {self.entrance.tenant}"
+        hint = Next("certificates", self.entrance.tenant)
         match error.verify_code:
             case 9:
                 return Wrong("the certificate is not valid yet: compare this machine's clock", hint=hint)
@@ -395,7 +398,7 @@ class Visitor:
         return Wrong(f"the certificate is not trusted: {why}", hint=f"{hint}; {more}")
 
     def _no_handshake(self, error: OSError) -> Wrong:
-        hint = f"launchpad certificates {self.entrance.tenant}"
+        hint = Next("certificates", self.entrance.tenant)
         if "INTERNAL_ERROR" in str(getattr(error, "reason", "")):
             return Wrong(f"the host has no certificate for {self.entrance.name}", hint=hint)
         return Wrong(f"no TLS handshake: {getattr(error, 'reason', '') or error.strerror or error}", hint=hint)

@@ -22,6 +22,7 @@ from launchpad.operations.requests.identifiers import new_identifier
 from launchpad.operations.requests.observing import what_runs
 from launchpad.operations.requests.outcome import Outcome
 from launchpad.operations.tenants.deploy import deploy_operation
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import release_from_json
 from launchpad.workspace import Workspace
 
@@ -127,14 +128,16 @@ def write_version(workspace: Workspace, tenant: Tenant, version: str) -> bool:
     except StateError as error:
         if workspace.fleet.load().tenant(tenant.name).version == version:
             return False
-        error.hint = f"launchpad adopt {tenant.name}"
+        error.hint = Next("adopt", tenant.name)
         raise
     except InventoryMistakes as error:
         app = workspace.fleet.load().app(tenant.app)
         if version in names(app):
             raise
-        hint = f"add the version to inventory/apps/{app.name}.yaml, then: launchpad adopt {tenant.name}"
-        raise InventoryError(f"{app.name} has no version {version} in the inventory", hint=hint) from error
+        hint = f"add the version to inventory/apps/{app.name}.yaml, then: " + Next("adopt", tenant.name)
+        raise InventoryError(
+            f"{app.name} has no version {version} in the inventory", code="no-such-version-in-inventory", hint=hint
+        ) from error
     return version != tenant.version
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from launchpad.errors import LaunchpadError, StateError
 from launchpad.operations.requests.observing import what_runs
 from launchpad.operations.tenants.written_version import tell_revision, write_version
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 
@@ -43,7 +44,11 @@ def adopt(workspace: Workspace, name: str) -> Adopted:
     tenant = fleet.tenant(name)
     runs = what_runs(workspace, fleet, tenant)
     if runs.operation:
-        raise StateError(f"{name}: an operation is still running", hint=f"launchpad attach {runs.operation}")
+        raise StateError(
+            f"{name}: an operation is still running",
+            code="operation-still-running",
+            hint=Next("attach", runs.operation),
+        )
     write_version(workspace, tenant, runs.version)
     problem = None
     if not runs.drift:

@@ -142,15 +142,20 @@ def _problem(use: ImageUse, image: ImageReference | None) -> LaunchpadError | No
         assert isinstance(use, AppImage)
         example = f"{use.name}: registry/repository:tag"
         return InventoryError(
-            f"{use}: the inventory names no image", hint=f"write the image into {use.file}: {example}"
+            f"{use}: the inventory names no image",
+            code="inventory-names-no-image",
+            hint=f"write the image into {use.file}: {example}",
         )
     if image.is_example:
         return InventoryError(
             f"{use}: {image.registry} is an example name; your own registry must replace it",
+            code="example-name",
             hint=f"write your registry into {use.file}",
         )
     if not image.tag:
-        return InventoryError(f"{use}: {image} has no tag", hint=f"write {image}:TAG into {use.file}")
+        return InventoryError(
+            f"{use}: {image} has no tag", code="image-without-tag", hint=f"write {image}:TAG into {use.file}"
+        )
     return None
 
 

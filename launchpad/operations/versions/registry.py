@@ -82,7 +82,7 @@ class Registries:
             answer = tries(self._manifest, image)
         except _Passing as error:
             hint = f"try again; curl -I {self._base(image.registry)}/v2/ says more"
-            raise ServiceError(f"{_subject(image)}: {error}", hint=hint) from error
+            raise ServiceError(f"{_subject(image)}: {error}", code="registry-unreachable", hint=hint) from error
         return _checked(image, answer)
 
     def volumes(self, image: ImageReference) -> tuple[str, ...]:
@@ -118,11 +118,13 @@ class Registries:
             case 404:
                 raise RegistryRefused(
                     f"{_subject(image)}: the registry has no such image or tag",
+                    code="no-such-image",
                     hint="check the image's name and tag on its publisher's page",
                 )
             case _:
                 raise RegistryRefused(
                     f"{_subject(image)}: the registry answers {answer.status}",
+                    code="registry-status",
                     hint=f"check that {image.registry} is an image registry: curl -I {self._base(image.registry)}/v2/",
                 )
 
@@ -143,7 +145,10 @@ class Registries:
         if scheme.lower() != "bearer" or not realm.hostname:
             raise _needs_login(image)
         if realm.scheme != "https" and not (realm.scheme == "http" and realm.hostname in self.plain):
-            raise RegistryRefused(f"{_subject(image)}: the registry's token server {realm.hostname} has no TLS")
+            raise RegistryRefused(
+                f"{_subject(image)}: the registry's token server {realm.hostname} has no TLS",
+                code="registry-token-without-tls",
+            )
         query = urllib.parse.parse_qsl(realm.query)
         query += [(name, asked[name]) for name in ("service",) if name in asked]
         query.append(("scope", asked.get("scope") or f"repository:{_repository(image)}:pull"))
@@ -156,7 +161,10 @@ class Registries:
         except (ValueError, KeyError, AttributeError, TypeError):
             token = None
         if answer.status != 200 or not isinstance(token, str) or re.fullmatch(r"[\x21-\x7e]+", token) is None:
-            raise RegistryRefused(f"{_subject(image)}: {realm.hostname} returns no token ({answer.status})")
+            raise RegistryRefused(
+                f"{_subject(image)}: {realm.hostname} returns no token ({answer.status})",
+                code="registry-gives-no-token",
+            )
         return token
 
     def _base(self, registry: str) -> str:
@@ -179,7 +187,10 @@ class Registries:
         if answer.status == 429 or answer.status >= 500:
             raise _Passing(f"{_host(url)} answers {answer.status}")
         if len(answer.body) > LARGEST_ANSWER:
-            raise RegistryRefused(f"{_subject(image)}: the registry's answer is longer than {LARGEST_ANSWER} bytes")
+            raise RegistryRefused(
+                f"{_subject(image)}: the registry's answer is longer than {LARGEST_ANSWER} bytes",
+                code="registry-answer-too-long",
+            )
         return answer
 
     @cached_property
@@ -195,7 +206,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         there = super().redirect_request(req, fp, code, msg, headers, newurl)
         if there is not None:
             if req.type == "https" and there.type != "https":
-                raise RegistryRefused(f"{req.host} redirects to {there.host} without TLS")
+                raise RegistryRefused(
+                    f"{req.host} redirects to {there.host} without TLS", code="registry-redirects-without-tls"
+                )
             if there.host != req.host or there.type != req.type:
                 there.remove_header("Authorization")
         return there
@@ -208,6 +221,7 @@ def _checked(image: ImageReference, answer: RegistryAnswer) -> str:
     if DIGEST.fullmatch(claimed) and claimed != digest:
         raise RegistryRefused(
             f"{_subject(image)}: the registry sent content with digest {digest}, but announced {claimed}",
+            code="registry-digest-differs",
             hint="a proxy may change the registry's answers; nothing was written",
         )
     try:
@@ -217,6 +231,7 @@ def _checked(image: ImageReference, answer: RegistryAnswer) -> str:
     if not isinstance(manifest, dict) or manifest.get("schemaVersion") != 2:
         raise RegistryRefused(
             f"{_subject(image)}: the registry's answer is no image manifest",
+            code="registry-answer-no-image-manifest",
             hint=f"check that {image.registry} is an image registry, and that no proxy or login page answers instead",
         )
     return digest
@@ -235,6 +250,7 @@ def unanswered(reason: object, image: ImageReference, url: str) -> Exception:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return RegistryRefused(
             f"{_subject(image)}: the certificate of {_host(url)} is not trusted: {reason.verify_message}",
+            code="registry-certificate",
             hint="for a registry with your own certificate authority: SSL_CERT_FILE=ca.pem",
         )
     if isinstance(reason, socket.gaierror):
@@ -243,6 +259,7 @@ def unanswered(reason: object, image: ImageReference, url: str) -> Exception:
             return _Passing(f"this machine cannot resolve {name} now: {reason.strerror}")
         return RegistryRefused(
             f"{_subject(image)}: this machine's DNS has no host {name}",
+            code="registry-name-unknown",
             hint=f"check the registry's name in the inventory; to ask DNS again: getent hosts {name}",
         )
     if isinstance(reason, TimeoutError):
@@ -254,6 +271,7 @@ def unanswered(reason: object, image: ImageReference, url: str) -> Exception:
 def _needs_login(image: ImageReference) -> RegistryRefused:
     return RegistryRefused(
         f"{_subject(image)}: the registry requires a login for this image, or does not have it",
+        code="registry-login",
         hint=f"docker login {image.registry}; docker buildx imagetools inspect {image}; write the digest by hand",
     )
 

@@ -29,6 +29,7 @@ from launchpad.operations.requests.reaching import hosts_of
 from launchpad.operations.requests.room import when_there_is_room
 from launchpad.operations.tenants.deploy import revealing
 from launchpad.plan.observed import HostSeen, TenantSeen
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import MOST_REHEARSED_AGE, Release
 from launchpad.runner.wire.operation_bodies import Cancel
 from launchpad.workspace import Workspace
@@ -174,13 +175,17 @@ class _Trying:
             first = ", ".join(archive.sent.unreadable[:3])
             raise StateError(
                 f"{self.name}: {self.name}'s own user cannot read {archive.sent.unread} of its files, such as {first}",
+                code="files-unreadable-by-tenant",
                 hint=f"change the owner of the files to {self.name}'s user on {self.home.name}, then try again",
             )
 
     def end(self, guest: str) -> None:
         done = follow(self.workspace, self.there, guest, on_event=self.on_event, patience=self.patience)
         if done.outcome == "running":
-            raise StateError(f"{self.there.name}: the rehearsal is still running after {self.patience.within:.0f} s")
+            raise StateError(
+                f"{self.there.name}: the rehearsal is still running after {self.patience.within:.0f} s",
+                code="rehearsal-still-running",
+            )
 
     # --- cleanup
 
@@ -206,18 +211,17 @@ class _Trying:
                 raise
             why = error.outcome.message or error.outcome.outcome
             message = f"{self.name}: the rehearsal on {self.there.name} failed, and nothing was changed: {why}"
-            hint = f"launchpad history {self.there.name}"
-            raise OperationFailed(message, hint=hint, outcome=error.outcome) from error
+            hint = Next("history", self.there.name)
+            raise OperationFailed(
+                message, code="rehearsal-failed-nothing-changed", hint=hint, outcome=error.outcome
+            ) from error
         except LaunchpadError as error:
             if but is not None and error.message.startswith(f"{but.name}: "):
                 raise
-            hint = (
-                f"{error.hint}; to upgrade without a rehearsal: --no-rehearsal"
-                if error.hint
-                else "to upgrade without a rehearsal: --no-rehearsal"
-            )
+            without = "to upgrade without a rehearsal: --no-rehearsal"
+            or_without = error.hint + f"; {without}" if error.hint else without
             kind = LockedError if isinstance(error, LockedError) else StateError
-            raise kind(f"{self.name} cannot be rehearsed: {error.message}", hint=hint) from error
+            raise kind(f"{self.name} cannot be rehearsed: {error.message}", code=error.code, hint=or_without) from error
 
     # --- asking
 
@@ -257,5 +261,6 @@ def failing(has: TenantSeen) -> tuple[str, ...]:
 def _too_old(host: str) -> StateError:
     return StateError(
         f"{host}: the host's runner is too old for a rehearsal on another host",
-        hint=f"launchpad provision {host}, then type the same command again",
+        code="runner-too-old-for-rehearsal",
+        hint=Next("provision", host) + ", then type the same command again",
     )

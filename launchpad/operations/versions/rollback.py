@@ -14,6 +14,7 @@ from launchpad.operations.generations.generations import KeptRelease, Past, gene
 from launchpad.operations.requests.confirmation import Confirmation, plan_digest
 from launchpad.operations.requests.following import Submission
 from launchpad.operations.tenants.written_version import VersionOutcome, submit_version
+from launchpad.runner.hint import Next
 from launchpad.workspace import Workspace
 
 
@@ -65,7 +66,8 @@ def plan_rollback(workspace: Workspace, name: str, back: Back) -> Rollback:
         may = _may_keep(app, runs.version, target.version)
         raise StateError(
             f"{name}: {past.host} keeps no data of release {target.release} ({target.version})",
-            hint="add --keep-data" if may else f"launchpad rollback {name} --list",
+            code="no-data-of-release",
+            hint="add --keep-data" if may else Next("rollback", name, "--list"),
         )
     generation = "" if back.keep_data else target.generation
     return Rollback(
@@ -109,7 +111,9 @@ def _target(app: App, past: Past, to: str) -> KeptRelease:
         meant = [item for item in others if to in (item.release, item.version)]
         if not meant and to in (runs.release, runs.version):
             raise StateError(
-                f"{past.tenant}: {to} is the running release", hint=f"launchpad rollback {past.tenant} --list"
+                f"{past.tenant}: {to} is the running release",
+                code="running-release",
+                hint=Next("rollback", past.tenant, "--list"),
             )
         missing = f"{past.tenant}: {past.host} has no release {to} of {past.tenant}"
     else:
@@ -120,7 +124,7 @@ def _target(app: App, past: Past, to: str) -> KeptRelease:
             return item
     if meant:
         missing = f"{past.tenant}: {past.host} no longer keeps release {meant[0].release} ({meant[0].version})"
-    raise StateError(missing, hint=f"launchpad rollback {past.tenant} --list")
+    raise StateError(missing, code="release-no-longer-kept", hint=Next("rollback", past.tenant, "--list"))
 
 
 def _judge_keeping(app: App, past: Past, target: KeptRelease) -> None:
@@ -128,6 +132,7 @@ def _judge_keeping(app: App, past: Past, target: KeptRelease) -> None:
     if not _may_keep(app, runs.version, target.version):
         raise StateError(
             f"{past.tenant}: version {target.version} may not be able to read the data of version {runs.version}",
+            code="version-cannot-read-data",
             hint=f"omit --keep-data; or, if {target.version} can read the data: write {runs.version} under follows: "
             f"of {target.version}",
         )

@@ -26,6 +26,7 @@ from launchpad.operations.versions.rehearsal_host import (
 )
 from launchpad.plan.fleet_plan import differences
 from launchpad.plan.observed import TenantSeen
+from launchpad.runner.hint import Next
 from launchpad.runner.protocol import release_from_json
 from launchpad.workspace import Workspace
 
@@ -99,11 +100,14 @@ def plan_upgrade(workspace: Workspace, name: str, target: UpgradeRequest) -> Upg
     if runs.generations is None:
         raise StateError(
             f"{tenant.host}: the host's runner is too old for upgrades",
-            hint=f"launchpad provision {tenant.host}, then type the same command again",
+            code="runner-too-old-for-upgrade",
+            hint=Next("provision", tenant.host) + ", then type the same command again",
         )
     if not runs.running:
         raise StateError(
-            f"{name} is stopped; start it first: an upgrade needs a running release", hint=f"launchpad start {name}"
+            f"{name} is stopped; start it first: an upgrade needs a running release",
+            code="stopped",
+            hint=Next("start", name),
         )
     _judge(app, name, runs.version, version)
     way = passed(app, runs.version, version)
@@ -141,7 +145,9 @@ def upgrade(
     operation = _operation(workspace, fleet, tenant, what)
     if release_from_json(operation["release"]).short != what.release:
         raise StateError(
-            f"{what.tenant}: the inventory was changed after the plan was made", hint=f"launchpad upgrade {what.tenant}"
+            f"{what.tenant}: the inventory was changed after the plan was made",
+            code="inventory-changed-after-plan",
+            hint=Next("upgrade", what.tenant),
         )
     place = what.rehearsal
     if place is None or not place.elsewhere:
@@ -173,12 +179,15 @@ def _judge(app: App, name: str, before: str, version: str) -> None:
     if is_older(version, before, names(app)):
         raise StateError(
             f"{name}: {version} is older than the running version {before} and may not read {name}'s data",
-            hint=f"launchpad rollback {name} --list",
+            code="version-older-than-running",
+            hint=Next("rollback", name, "--list"),
         )
     if not may_follow(app, version, before):
         first = next_on_the_way(app, before, version)
-        way = f"first: launchpad upgrade {name} --to {first}" if first else f"launchpad versions {app.name}"
-        raise StateError(f"{name}: {version} cannot follow {before} in one step", hint=way)
+        way = "first: " + Next("upgrade", name, "--to", first) if first else Next("versions", app.name)
+        raise StateError(
+            f"{name}: {version} cannot follow {before} in one step", code="version-not-in-one-step", hint=way
+        )
 
 
 def _not_deployed(workspace: Workspace, fleet: Fleet, tenant: Tenant, runs: TenantSeen) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def one_target(host: Host, operation: Mapping[str, Any]) -> HostTarget:
     if len(targets) != 1 or SNAPSHOT.fullmatch(str(operation["snapshot"])) is None:
         raise Refused(
             "expected one target and a backup's id",
-            code="expected-one-target-backup-id",
+            code="one-target-and-backup",
             hint=Next("backups list", operation["tenant"]),
         )
     return targets[0]

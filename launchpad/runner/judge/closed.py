@@ -70,7 +70,7 @@ def matches(value: object, pattern: re.Pattern[str], where: str) -> str:
     """Text that matches the whole pattern."""
     text = string(value, where)
     if not pattern.fullmatch(text):
-        raise Refused(f"{where}: {text!r} is not allowed here", code="not-allowed")
+        raise Refused(f"{where}: {text!r} is not allowed here", code="text-not-allowed")
     return text
 
 
@@ -79,5 +79,5 @@ def seconds(value: object, where: str) -> float:
     text = string(value, where)
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise Refused(f"{where}: {text!r} is not a duration", code="not-duration")
+        raise Refused(f"{where}: {text!r} is not a duration", code="duration-form")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -75,9 +75,7 @@ def _judge_identity(release: Release) -> None:
             hint=Next("provision", HERE),
         )
     if not slots.is_tenant_name(release.tenant):
-        raise Refused(
-            f"release.tenant: {release.tenant!r} is not a tenant's name", code="release-tenant-not-tenant-name"
-        )
+        raise Refused(f"release.tenant: {release.tenant!r} is not a tenant's name", code="release-tenant")
     if not slots.FIRST_SLOT <= release.slot <= slots.LAST_SLOT:
         raise Refused(
             f"release.slot: must be from {slots.FIRST_SLOT} to {slots.LAST_SLOT}, not {release.slot}",
@@ -88,7 +86,7 @@ def _judge_identity(release: Release) -> None:
             f"release.epoch: must be from 0 to {slots.LATEST_EPOCH - 1}, not {release.epoch}", code="release-epoch"
         )
     if not release_names.is_part(release.app):
-        raise Refused(f"release.app: {release.app!r} is not an app's name", code="release-app-not-app-name")
+        raise Refused(f"release.app: {release.app!r} is not an app's name", code="release-app")
     matches(release.version, release_names.VERSION, "release.version")
 
 
@@ -124,7 +122,7 @@ def _judge_services(release: Release) -> None:
     if not 1 <= len(release.services) <= slots.MOST_SERVICES:
         raise Refused(
             f"release.services: must be from 1 to {slots.MOST_SERVICES}, not {len(release.services)}",
-            code="release-services-1",
+            code="release-services",
         )
     _judge_parts((service.name for service in release.services), "release.services")
     for service in release.services:
@@ -150,7 +148,7 @@ def _judge_parts(parts: Iterable[str], where: str) -> None:
         if not release_names.is_part(part):
             raise Refused(f"{where}: {part!r} is not a name of a-z, 0-9 and inner hyphens", code="name-form")
         if part in seen:
-            raise Refused(f"{where}: {part!r} is listed twice", code="listed-twice")
+            raise Refused(f"{where}: {part!r} is listed twice", code="name-listed-twice")
         seen.add(part)
 
 
@@ -169,11 +167,9 @@ def _judge_web(release: Release) -> None:
         return
     service, _, port = release.web.partition(":")
     if service not in {item.name for item in release.services}:
-        raise Refused(
-            f"release.web: {service!r} is not a service of this release", code="release-web-not-service-release"
-        )
+        raise Refused(f"release.web: {service!r} is not a service of this release", code="release-web-service")
     if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
-        raise Refused(f"release.web: {port!r} is not a port", code="release-web-not-port")
+        raise Refused(f"release.web: {port!r} is not a port", code="release-web-port")
 
 
 def _judge_data(release: Release) -> None:
@@ -286,7 +282,7 @@ def _judge_content(content: str, digest: str, where: str) -> int:
     except UnicodeEncodeError as error:
         raise Refused(f"{where}: is not Unicode text", code="not-unicode-text") from error
     if len(data) > MOST_FILE_BYTES:
-        raise Refused(f"{where}: at most {MOST_FILE_BYTES} bytes", code="most-bytes")
+        raise Refused(f"{where}: at most {MOST_FILE_BYTES} bytes", code="file-too-large")
     if digest_of(data) != digest:
         raise Refused(f"{where}: the content does not match its digest", code="file-digest")
     return len(data)

@@ -76,12 +76,12 @@ def judge_compose_text(text: str, release: Release) -> None:
     try:
         document = json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"compose.yaml: must be JSON: {error}", code="compose-yaml-json") from error
+        raise Refused(f"compose.yaml: must be JSON: {error}", code="compose-not-json") from error
     _judge_strings(document, "compose.yaml", release)
     compose = fields(document, "compose.yaml", known=COMPOSE_KEYS)
     project = f"lp-{release.tenant}-${{LAUNCHPAD_SIDE}}"
     if compose.get("name", project) != project:  # the runner sets the name, so Compose would not report another
-        raise Refused(f"compose.yaml.name: must be {project}", code="compose-yaml-name")
+        raise Refused(f"compose.yaml.name: must be {project}", code="compose-name")
     services = compose.get("services")
     if not isinstance(services, dict):
         raise Refused("compose.yaml.services: expected an object", code="wrong-type")
@@ -93,7 +93,7 @@ def judge_compose_text(text: str, release: Release) -> None:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise Refused("compose.yaml: an object has the same key twice", code="compose-yaml-object-same-key-twice")
+        raise Refused("compose.yaml: an object has the same key twice", code="compose-key-twice")
     return value
 
 

@@ -66,7 +66,7 @@ def _judge_service(value: object, where: str, context: _Context) -> None:
     service = fields(value, where, known=SERVICE_KEYS)
     for key, expected in _exactly(context).items():
         if key not in service:
-            raise Refused(f"{where}.{key}: is missing", code="missing")
+            raise Refused(f"{where}.{key}: is missing", code="service-key-missing")
         same(service[key], expected, f"{where}.{key}")
     between(service.get("cpus"), f"{where}.cpus", least=context.service.cpus, most=context.service.cpus)
     if seconds(service.get("stop_grace_period"), f"{where}.stop_grace_period") != context.release.stop_seconds:

@@ -32,7 +32,7 @@ class DiskFiles:
                 return None
             with os.fdopen(file, "rb") as stream:
                 if not stat.S_ISREG(os.fstat(file).st_mode):
-                    raise Failed(f"{path}: not a file", code="not-file")
+                    raise Failed(f"{path}: not a file", code="file-missing-on-host")
                 return stream.read()
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0) -> None:
@@ -65,7 +65,7 @@ class DiskFiles:
             try:
                 before = os.fstat(file)
                 if not stat.S_ISREG(before.st_mode):
-                    raise Failed(f"{path}: not a file", code="not-file")
+                    raise Failed(f"{path}: not a file", code="file-missing-on-host")
                 try:
                     _write_all(file, data)
                     os.fsync(file)

@@ -32,7 +32,7 @@ def folder(path: str, *, make: bool = False) -> Iterator[int]:
 def parent(path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The open folder that the path's last part is in, and that part."""
     if not _parts(path):
-        raise Failed("/: not a file", code="not-file")
+        raise Failed("/: not a file", code="file-missing-on-host")
     above, _, last = path.rpartition("/")
     with folder(above or "/", make=make) as file:
         yield file, last

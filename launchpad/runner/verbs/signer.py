@@ -28,7 +28,7 @@ def signer(host: ProvisionHost, body: Mapping[str, Any], _caller: Caller) -> Ite
     if not text.startswith(PREFIX) or len(text) > MOST_TEXT:
         raise Refused(
             f"signer: the text must begin with {PREFIX!r} and have at most {MOST_TEXT} characters",
-            code="signer-text-begin-most-characters",
+            code="signer-text",
         )
     known = host.system.verified(
         text.encode(),
