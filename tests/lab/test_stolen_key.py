@@ -365,7 +365,7 @@ def test_dockers_socket_is_not_forwarded(thief: Thief, measured: Measured) -> No
 def test_who_asks_is_what_sshd_says(thief: Thief, measured: Measured) -> None:
     """An address that the client makes up does not get into the journal."""
     body = deploy_body(thief, Forgery.of(rendered("alice"))) | {"follow": True}
-    line = json.dumps({"protocol": 1, "client": "x", "verb": "submit", "body": body}).encode() + b"\n"
+    line = thief.line("submit", body)
     spoof = "SetEnv=SSH_CONNECTION=203.0.113.99"
     done = thief.ssh("-o", spoof, thief.world.host.address, "x", stdin=line, seconds=60)
     assert '"outcome":"undone"' in done.stdout, done

@@ -76,10 +76,14 @@ def judge_intent(host: ProvisionHost, request: Request, caller: Caller) -> None:
             hint=Next("key", "show") + " names your signing key",
         )
     envelope = intent.envelope
-    _judge_envelope(host, request, envelope)
+    try:
+        _judge_envelope(host, request, envelope)
+        text = signed_text(envelope)
+    except UnicodeEncodeError as error:
+        raise Refused("the signed request has half characters, which are no text", code="no-text") from error
     signers = (host.read(f"{paths.ETC}/allowed_signers") or b"").decode()
     named = {"signature": intent.signature, "signers": signers, "signer": caller.operator}
-    if not host.system.verified(signed_text(envelope), namespace=NAMESPACE, **named):
+    if not host.system.verified(text, namespace=NAMESPACE, **named):
         raise Refused(
             f"this request is not signed by {caller.operator} with a key that this host knows",
             code="signer-unknown",

@@ -236,6 +236,13 @@ def test_used_ids_are_forgotten_long_after_their_time(asked: Asked) -> None:
     assert len(asked.host.names(paths.INTENTS)) == 1
 
 
+def test_half_characters_are_refused_and_no_bug(asked: Asked) -> None:
+    made = asked.signed("send", SEND)
+    assert "half characters" in asked.refusal("send", SEND | {"tenant": "\ud800"}, **made)
+    made["intent"]["envelope"]["revision"] = "\ud800"
+    assert "half characters" in asked.refusal("send", SEND, **made)
+
+
 def test_an_id_that_is_a_path_is_refused(asked: Asked) -> None:
     assert "signed id" in asked.refusal("send", SEND, **asked.signed("send", SEND, id="../../../etc/passwd"))
 
