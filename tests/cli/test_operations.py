@@ -181,7 +181,7 @@ def test_a_silence_is_told_to_the_minute(workspace: Workspace, sshd: Sshd) -> No
 
 def test_each_open_alert_has_the_command_to_type_and_its_runbook(workspace: Workspace, sshd: Sshd) -> None:
     alert = {"tenant": "", "layer": "docker", "grade": "critical", "message": "Docker does not answer", "since": 0.0}
-    alert |= {"hint": "launchpad provision HOST", "told": 0.0, "ends": False}
+    alert |= {"hint": [["provision", "@HOST"]], "told": 0.0, "ends": False}
     alerts = [
         alert,
         alert | {"tenant": "alice", "layer": "ready", "hint": ""},
@@ -212,7 +212,7 @@ def test_what_the_watch_found_is_told_with_since_when_and_what_to_type_and_someb
 ) -> None:
     since = time.time() - 60
     when = time.strftime("%m-%d %H:%M", time.localtime(since))
-    found = {"subject": "watch", "message": "not watched", "hint": "launchpad provision HOST", "since": since}
+    found = {"subject": "watch", "message": "not watched", "hint": [["provision", "@HOST"]], "since": since}
     body = healthy(workspace, "alice", "bob")
     body["host"]["findings"] = [found]
     behave(sshd, observe=replies(body))
@@ -331,7 +331,7 @@ def test_logs_name_the_tenant_only_where_there_are_several(workspace: Workspace,
     assert one.out == "2026-11-22 10:00:01 web | hello\\x1b[2J\n", "nothing steers the terminal"
     assert "alice web | hello" in launchpad(workspace, "logs", "alice", "bob").out
     assert launchpad(workspace, "logs", "alice", "--since", "soon").code == 2
-    assert requests(sshd)[0]["body"]["lines"] is None
+    assert "lines" not in requests(sshd)[0]["body"]
 
 
 def test_a_gap_is_a_line_for_people_and_a_record_for_programs(workspace: Workspace, sshd: Sshd) -> None:
