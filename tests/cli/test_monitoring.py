@@ -76,7 +76,7 @@ def test_a_fleet_that_is_well_is_one_line_and_0(workspace: Workspace, sshd: Sshd
         ([READY, KEY], [], "WARNING", 1, "alice provider: the key was revoked since "),
         ([DEAD, KEY], [], "CRITICAL", 2, "alice ready: does not answer since "),
         ([READY | {"at": NOW - 400}], [], "UNKNOWN", 3, "alice ready: answers"),
-        ([READY], [KEY | {"layer": "disk", "message": "is full", "hint": "launchpad prune HOST"}], "WARNING", 1,
+        ([READY], [KEY | {"layer": "disk", "message": "is full", "hint": [["prune", "@HOST"]]}], "WARNING", 1,
          "web-1 disk: is full since "),
     ],
 )  # fmt: skip
